@@ -1,0 +1,58 @@
+"""audiosocket: the command-line toolkit for AudioSocket, and its codec as a library.
+
+The house, from the ground up (a module imports only from rooms to its left; `tests/test_house.py` holds this):
+
+    errors <- codec <- asterisk, media <- call <- net <- commands <- cli
+
+    errors      what can go wrong, and exit codes
+    codec       frames to bytes and back
+    asterisk    what Asterisk really does, as data and rules
+    media/      samples: slin, levels, audio files in, growing WAV files out
+    call/       one live call: session, pacer, sources, taps, timeline
+    net/        listening and dialling; `serve` and `play` as features
+    ui/         how results and events look on a terminal, in a log and as JSON; reads, never drives
+    commands/   one file per subcommand: options, help, one call, print the result
+
+click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `call` on.
+"""
+
+from audiosocket_cli.codec import (
+    ErrorCode,
+    Frame,
+    FrameDecoder,
+    Kind,
+    decode_digit,
+    decode_uuid,
+    describe_error,
+    digit_frame,
+    encode,
+    is_audio,
+    kind_name,
+    kind_of,
+    rate_of,
+    uuid_frame,
+)
+from audiosocket_cli.errors import AudioSocketError, FrameError, IncompleteFrameError, ProtocolError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AudioSocketError",
+    "ErrorCode",
+    "Frame",
+    "FrameDecoder",
+    "FrameError",
+    "IncompleteFrameError",
+    "Kind",
+    "ProtocolError",
+    "decode_digit",
+    "decode_uuid",
+    "describe_error",
+    "digit_frame",
+    "encode",
+    "is_audio",
+    "kind_name",
+    "kind_of",
+    "rate_of",
+    "uuid_frame",
+]

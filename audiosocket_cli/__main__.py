@@ -1,0 +1,5 @@
+"""`python -m audiosocket_cli`."""
+
+from audiosocket_cli.cli import main
+
+main()

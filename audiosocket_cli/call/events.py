@@ -1,0 +1,93 @@
+"""What happens while calls come and go, told as it happens: the lines of a log, the objects of `--json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audiosocket_cli.call.taps import Call, TimedFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Calls are accepted from now on."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A connection said its UUID."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class DigitHeard:
+    """The caller pressed a key; `at_s` counts from the call's start."""
+
+    call: Call
+    at_s: float
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFailed:
+    """A recording ended before its call did."""
+
+    call: Call
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A call is over; `result` is the content of its JSON file, `files` are its recordings."""
+
+    call: Call
+    result: dict[str, Any]
+    files: Sequence[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRefused:
+    """A connection was turned away before it became a call."""
+
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFailed:
+    """A connection ended without having become a call."""
+
+    peer: str
+    reason: str
+
+
+Event = Listening | CallStarted | DigitHeard | RecordingFailed | CallEnded | CallRefused | ConnectionFailed
+Report = Callable[[Event], None]
+
+
+class EventTap:
+    """A tap that reports a call's start and digits the moment they happen."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._call: Call | None = None
+
+    def opened(self, call: Call) -> None:
+        self._call = call
+        self._report(CallStarted(call))
+
+    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+        pass
+
+    def digit(self, at_s: float, digit: str) -> None:
+        assert self._call is not None
+        self._report(DigitHeard(self._call, at_s, digit))
+
+    def closed(self, call: Call) -> None:
+        pass

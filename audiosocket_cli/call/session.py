@@ -1,0 +1,394 @@
+"""The session: one call over one connection, whichever end of it we are.
+
+A session is told what happens (`start`, `readable`, `tick`) and says when to wake it next (`wake_s`). It reads all that
+is there before it looks at the clock, so reads never wait for writes; it sends each frame with one `send`; and from the
+UUID on it always has something to say, be it silence.
+
+`AnsweredSession` is a server that Asterisk dialled. `PlacedSession` stands in for Asterisk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+from uuid import UUID, uuid4
+
+from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, fault_of_opening, fault_towards_asterisk
+from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.taps import FLUSH_S, Call, Ending, How, Side, Tap, TimedFrame, now_utc
+from audiosocket_cli.call.wire import READ_BYTES, Wire
+from audiosocket_cli.codec import (
+    Frame,
+    FrameDecoder,
+    Kind,
+    decode_digit,
+    decode_uuid,
+    describe_error,
+    encode,
+    is_audio,
+    kind_name,
+    uuid_frame,
+)
+from audiosocket_cli.errors import FrameError, IncompleteFrameError
+
+CLOSE_TIMEOUT_S: Final = 2.0
+"""How long a peer may take to close its side after our hangup, before we close without it."""
+
+_NEVER: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds after which a session ends a call by itself; infinite means never."""
+
+    uuid_s: float = 10.0
+    idle_s: float = _NEVER
+    duration_s: float = _NEVER
+
+
+class _State(Enum):
+    OPENING = auto()  # before the UUID
+    TALKING = auto()
+    CLOSING = auto()  # we said goodbye and read to the end of the stream
+    ENDED = auto()
+
+
+class Session:
+    """What both ends of a call share. `me` is the side that we are."""
+
+    me: Side
+
+    def __init__(
+        self,
+        wire: Wire,
+        peer: str,
+        *,
+        source: Source,
+        taps: Sequence[Tap] = (),
+        limits: Limits | None = None,
+        uuid: UUID | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take a connected wire. `uuid` is the one that a placed call says; an answered call hears it."""
+        self.wire = wire
+        self.peer = peer
+        self.source = source
+        self.taps = list(taps)
+        self.call: Call | None = None
+        """The call, once there is a UUID."""
+        self.failure: str | None = None
+        """Why the connection never became a call, once it has ended without one."""
+        self.pacer = Pacer(0.0)
+        self.heard_kind: int | None = None
+        self.received_bytes = 0
+        self.wake_s = _NEVER
+        """When, on the clock, `tick` wants to be called next."""
+        self.on_end: Callable[[], None] = lambda: None
+        """Called once, when all is over and before the wire is closed."""
+        self._limits = limits or Limits()
+        self._uuid = uuid or uuid4()
+        self._clock = clock
+        self._decoder = FrameDecoder()
+        self._state = _State.OPENING
+        self._origin_s = self._last_heard_s = self._next_flush_s = self._close_by_s = 0.0
+        self._connected_s = 0.0
+        self._heard: list[TimedFrame] = []
+        self._said: list[TimedFrame] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether all is over: wire closed, taps told."""
+        return self._state is _State.ENDED
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the call's start, or its whole length once it has ended; 0.0 before the UUID."""
+        if self.call is None:
+            return 0.0
+        return self.call.duration_s if self.call.ending else self._clock() - self._origin_s
+
+    # What happens to a session, said by whoever drives it.
+
+    def start(self) -> None:
+        """The connection is there."""
+        self._connected_s = self._clock()
+        self._greet()
+        self._plan_wake()
+
+    def readable(self) -> None:
+        """The wire has something to read: take all of it."""
+        while not self.ended:
+            try:
+                data = self.wire.receive()
+            except OSError as error:
+                self._peer_gone(How.RESET, f"connection lost: {error.strerror or error}")
+                break
+            if data is None:
+                break
+            if not data:
+                self._peer_gone(How.CLOSED, f"{self.me.other} closed")
+                break
+            self._received(data)
+            if len(data) < READ_BYTES:
+                break
+        self._plan_wake()
+
+    def tick(self) -> None:
+        """It is `wake_s`, or later, or earlier: do what is due."""
+        now_s = self._clock()
+        if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
+            self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
+        elif self._state is _State.TALKING:
+            self._talk(now_s)
+        elif self._state is _State.CLOSING and now_s >= self._close_by_s:
+            self._end()
+        self._plan_wake()
+
+    def hang_up(self, reason: str) -> None:
+        """End the call from our side, for a reason in words. Twice is fine."""
+        if self._state is _State.TALKING:
+            self._finish(Ending(self.me, self._our_goodbye, reason))
+        elif self._state is _State.OPENING:
+            self._fail(reason)
+        self._plan_wake()
+
+    def abort(self) -> None:
+        """End it now, without waiting for the peer. Twice is fine."""
+        self.hang_up("stopped at once")
+        self._end()
+
+    # What the two ends do differently.
+
+    _our_goodbye = How.HANGUP
+
+    def _greet(self) -> None:
+        """Say what this end says first, once connected."""
+
+    def _accept(self, frame: Frame, now_s: float) -> None:
+        """Take one frame of the peer's that is not audio."""
+        raise NotImplementedError
+
+    def _part(self) -> None:
+        """Say goodbye on the wire, after `_finish` has settled how the call ended."""
+        raise NotImplementedError
+
+    # Hearing.
+
+    def _received(self, data: bytes) -> None:
+        now_s = self._clock()
+        self.received_bytes += len(data)
+        if self._state is _State.CLOSING:
+            return  # said after our goodbye, to nobody
+        frames = self._decoder.feed(data)
+        if self._state is _State.OPENING:
+            frames = self._opened_by(frames, now_s)
+        self._last_heard_s = now_s
+        at_s = now_s - self._origin_s
+        for frame in frames:
+            if self._state is not _State.TALKING:
+                break
+            self._heard.append(TimedFrame(at_s, frame))
+            if is_audio(frame.kind) and frame.payload:
+                self._hear_audio(frame, now_s)
+            else:
+                self._accept(frame, now_s)
+
+    def _opened_by(self, frames: list[Frame], now_s: float) -> list[Frame]:
+        """Judge the first bytes of an answered connection; returns the frames that follow its UUID."""
+        first = encode(frames[0]) if frames else self._decoder.buffered
+        fault = fault_of_opening(first)
+        if fault:
+            self._fail(fault)
+            return []
+        if not frames:
+            return []
+        self._open(decode_uuid(frames[0].payload), now_s)
+        return frames[1:]
+
+    def _hear_audio(self, frame: Frame, now_s: float) -> None:
+        assert self.call is not None
+        if frame.kind != self.heard_kind:
+            if self.heard_kind is not None:
+                self.call.note(f"kind changed from {kind_name(self.heard_kind)} to {kind_name(frame.kind)}")
+            self.heard_kind = frame.kind
+        answer = self.source.answer(frame)
+        if answer is not None:
+            if self._send(answer):
+                self._said.append(TimedFrame(now_s - self._origin_s, answer))
+            self.pacer.restart(now_s + GAP_MS / 1000)
+
+    def _accept_digit(self, frame: Frame, now_s: float) -> None:
+        assert self.call is not None
+        try:
+            digit = decode_digit(frame.payload)
+        except FrameError as error:
+            self.call.note(f"ignored a DTMF frame: {error}")
+            return
+        at_s = now_s - self._origin_s
+        self.call.digits.append((at_s, digit))
+        for tap in self.taps:
+            tap.digit(at_s, digit)
+
+    # Saying.
+
+    def _talk(self, now_s: float) -> None:
+        if now_s >= self._origin_s + self._limits.duration_s:
+            self.hang_up(f"longer than {self._limits.duration_s:g} s")
+            return
+        if now_s >= self._last_heard_s + self._limits.idle_s:
+            self.hang_up(f"nothing heard for {self._limits.idle_s:g} s")
+            return
+        while self.pacer.is_due(now_s):
+            if self.wire.blocked:
+                self.pacer.take(now_s)
+                self.pacer.held += 1
+                continue
+            frame = self.source.next_frame(self.heard_kind)
+            if frame is None:
+                self.hang_up("all said")
+                return
+            deadline_s = self.pacer.take(now_s)
+            if self._send(frame):
+                self._said.append(TimedFrame(deadline_s - self._origin_s, frame))
+        if now_s >= self._next_flush_s:
+            self._flush(now_s)
+
+    def _send(self, frame: Frame) -> bool:
+        sent = self.wire.send(encode(frame))
+        if not sent:
+            self.pacer.held += 1
+        return sent
+
+    def _flush(self, now_s: float) -> None:
+        heard, said = self._heard, self._said
+        self._heard, self._said = [], []
+        self._next_flush_s = now_s + FLUSH_S
+        for tap in self.taps:
+            tap.frames(heard, said, now_s - self._origin_s)
+
+    # Beginning and ending.
+
+    def _open(self, uuid: UUID, now_s: float) -> None:
+        self._state = _State.TALKING
+        self._origin_s = self._last_heard_s = now_s
+        self._next_flush_s = now_s + FLUSH_S
+        self.call = Call(self.me, self.peer, uuid, now_utc(), self.pacer)
+        self.pacer.restart(now_s)
+        for tap in self.taps:
+            tap.opened(self.call)
+
+    def _peer_gone(self, how: How, reason: str) -> None:
+        if self._state is _State.OPENING:
+            self._fail(self._silent_end())
+        elif self._state is _State.TALKING:
+            assert self.call is not None
+            try:
+                self._decoder.finish()
+            except IncompleteFrameError as error:
+                self.call.note(f"the last frame is cut: {error}")
+                reason = f"{reason}, in mid-frame"
+            self._finish(Ending(self.me.other, how, reason))
+        self._end()
+
+    def _silent_end(self) -> str:
+        if self.received_bytes:
+            return f"closed after {self.received_bytes} bytes, before its UUID was whole"
+        return f"closed without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
+
+    def _finish(self, ending: Ending) -> None:
+        """Settle how the call ended, say goodbye and give the taps the last of it."""
+        assert self.call is not None
+        now_s = self._clock()
+        self._state = _State.CLOSING
+        self._close_by_s = now_s + CLOSE_TIMEOUT_S
+        self.call.ending = ending
+        self.call.duration_s = now_s - self._origin_s
+        if ending.by is self.me or ending.how is How.HANGUP:
+            self._part()
+        self._flush(now_s)
+        for tap in self.taps:
+            tap.closed(self.call)
+
+    def _fail(self, reason: str) -> None:
+        """End a connection that never became a call."""
+        self.failure = reason
+        self._state = _State.CLOSING
+        self._close_by_s = self._clock() + CLOSE_TIMEOUT_S
+        self._part()
+
+    def _end(self) -> None:
+        if self._state is not _State.ENDED:
+            self._state = _State.ENDED
+            self.on_end()
+            self.wire.close()
+
+    def _plan_wake(self) -> None:
+        if self._state is _State.TALKING:
+            limits = self._limits
+            self.wake_s = min(
+                self.pacer.deadline_s,
+                self._next_flush_s,
+                self._origin_s + limits.duration_s,
+                self._last_heard_s + limits.idle_s,
+            )
+        elif self._state is _State.OPENING:
+            self.wake_s = self._connected_s + self._limits.uuid_s
+        elif self._state is _State.CLOSING:
+            self.wake_s = self._close_by_s
+        else:
+            self.wake_s = _NEVER
+
+
+class AnsweredSession(Session):
+    """A call that Asterisk dialled: it says its UUID, we speak from then on, and end with a hangup."""
+
+    me = Side.SERVER
+
+    def _accept(self, frame: Frame, now_s: float) -> None:
+        assert self.call is not None
+        if frame.kind == Kind.DTMF:
+            self._accept_digit(frame, now_s)
+        elif frame.kind == Kind.HANGUP:  # no release of Asterisk sends it, other callers do
+            self._finish(Ending(Side.CALLER, How.HANGUP, "caller hung up"))
+        elif frame.kind == Kind.ERROR:
+            self.call.note(f"caller reported an error: {describe_error(frame.payload)}")
+        elif frame.kind == Kind.UUID:
+            self.call.note("ignored a second UUID frame")
+        elif is_audio(frame.kind):
+            self.call.note("ignored an audio frame of length 0")
+        else:
+            self.call.note(f"ignored frames of unknown kind {kind_name(frame.kind)}")
+
+    def _part(self) -> None:
+        # Releases before 20.14, 21.9 and 22.4 spin at 100 % CPU on a bare close (`ast_audiosocket_receive_frame`), so:
+        # hangup, half-close, read to the end, close.
+        self.wire.send(encode(Frame(Kind.HANGUP)))
+        self.wire.end_sending()
+
+
+class PlacedSession(Session):
+    """A call that we place as Asterisk would: UUID first, 20 ms frames, and as picky about what comes back."""
+
+    me = Side.CALLER
+    _our_goodbye = How.CLOSED
+
+    def _greet(self) -> None:
+        self.wire.send(encode(uuid_frame(self._uuid)))
+        self._open(self._uuid, self._clock())
+
+    def _accept(self, frame: Frame, now_s: float) -> None:
+        if frame.kind == Kind.HANGUP:
+            self._finish(Ending(Side.SERVER, How.HANGUP, "server hung up"))
+            self._end()
+            return
+        fault = fault_towards_asterisk(frame)
+        self._finish(Ending(Side.SERVER, How.FAULT, f"{fault}; Asterisk ends the call here"))
+        self._end()
+
+    def _part(self) -> None:
+        # Asterisk never says goodbye: it closes (`audiosocket_exec`).
+        self._end()

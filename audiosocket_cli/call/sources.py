@@ -1,0 +1,182 @@
+"""What we say: silence, a prompt, a tone, an echo. A source only makes frames; the session paces and sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Protocol
+
+from audiosocket_cli.asterisk import PTIME_MS, frame_bytes
+from audiosocket_cli.codec import Frame, Kind, is_audio, rate_of
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.media.pcm import Samples, to_slin, tone
+
+LEAD_FRAMES = 100 // PTIME_MS
+"""A prompt waits this many frames for the caller's first audio, which tells the rate that the call can carry."""
+
+
+class Source(Protocol):
+    """One call's speech."""
+
+    speaks: bool
+    """Whether it ever says anything but silence."""
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        """Return the next 20 ms, in the kind that the peer last sent (None before its first); None ends the call."""
+
+    def answer(self, frame: Frame) -> Frame | None:
+        """Return what to send back at once for an audio frame just heard, if anything."""
+
+
+@cache
+def silence_frame(kind: int) -> Frame:
+    """Return 20 ms of silence of an audio kind; always the same object, so that it is known by identity."""
+    return Frame(kind, bytes(frame_bytes(kind)))
+
+
+def frames_of(samples: Samples, kind: int, *, pad: bool = True) -> list[Frame]:
+    """Cut int16 samples at the kind's rate into frames of 20 ms; the last is padded with silence, or left short."""
+    data, size = to_slin(samples), frame_bytes(kind)
+    frames = [Frame(kind, data[start : start + size]) for start in range(0, len(data), size)]
+    if pad and frames and len(frames[-1].payload) < size:
+        frames[-1] = Frame(kind, frames[-1].payload.ljust(size, b"\0"))
+    return frames
+
+
+class Silence:
+    """Says nothing, which towards Asterisk means: sends silence."""
+
+    speaks = False
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        return silence_frame(heard_kind or Kind.SLIN)
+
+    def answer(self, frame: Frame) -> Frame | None:
+        return None
+
+
+class Echo(Silence):
+    """Sends the caller's audio straight back, frame by frame, at the caller's own pace; silence while it pauses."""
+
+    speaks = True
+
+    def answer(self, frame: Frame) -> Frame | None:
+        return frame if frame.payload and is_audio(frame.kind) else None
+
+
+class Prompt:
+    """Speech that many calls share, cut into frames once for each kind that a call turns out to have.
+
+    `load(rate_hz)` returns int16 samples at a rate; it runs at once for slin, so that a bad file is known before the
+    first call, and in a thread of its own for other kinds, so that no call waits for another's conversion.
+    """
+
+    def __init__(self, load: Callable[[int], Samples]) -> None:
+        self._load = load
+        self._slin = frames_of(load(rate_of(Kind.SLIN)), Kind.SLIN)
+        self._other: dict[int, Future[list[Frame]]] = {}
+        self._converter = ThreadPoolExecutor(1, thread_name_prefix="prompt")
+
+    def frames(self, kind: int) -> Sequence[Frame] | None:
+        """Return the frames of a kind, or None while they are being made."""
+        if kind == Kind.SLIN:
+            return self._slin
+        if kind not in self._other:
+            self._other[kind] = self._converter.submit(lambda: frames_of(self._load(rate_of(kind)), kind))
+        made = self._other[kind]
+        if not made.done():
+            return None
+        try:
+            return made.result()
+        except FileError:
+            return self._slin  # the file went away meanwhile; every Asterisk converts slin
+
+    @classmethod
+    def of_tone(cls, frequency_hz: int) -> Prompt:
+        """One second of a tone, which loops without a seam."""
+        return cls(lambda rate_hz: tone(frequency_hz, rate_hz, 1.0))
+
+
+class PromptSource:
+    """Says a prompt once, `times` times or (0) for ever; then silence, or the end of the call after `post_roll_ms`."""
+
+    speaks = True
+
+    def __init__(self, prompt: Prompt, *, times: int = 1, post_roll_ms: int | None = None) -> None:
+        self._prompt = prompt
+        self._times = times
+        self._position = 0
+        self._waited = 0
+        self._post_roll = None if post_roll_ms is None else -(-post_roll_ms // PTIME_MS)
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        kind = heard_kind or Kind.SLIN
+        frames = self._prompt.frames(kind)
+        if frames is None or (heard_kind is None and not self._position and self._waited < LEAD_FRAMES):
+            self._waited += 1
+            return silence_frame(kind)
+        # Frames are 20 ms at every rate, so the position means the same when the kind changes in mid-prompt.
+        if self._times and self._position >= self._times * len(frames):
+            return self._after(kind)
+        frame = frames[self._position % len(frames)]
+        self._position += 1
+        return frame
+
+    def answer(self, frame: Frame) -> Frame | None:
+        return None
+
+    def _after(self, kind: int) -> Frame | None:
+        if self._post_roll is not None:
+            if not self._post_roll:
+                return None
+            self._post_roll -= 1
+        return silence_frame(kind)
+
+
+class Playback:
+    """Frames of one kind, `times` times over, then silence for `wait_s` (None: for ever), then the end of the call.
+
+    What a stand-in for Asterisk says: it knows its kind, and waits for nobody.
+    """
+
+    speaks = True
+
+    def __init__(self, samples: Samples, kind: int, *, times: int = 1, wait_s: float | None = 0.0) -> None:
+        self.kind = kind
+        self.duration_s = len(samples) * times / rate_of(kind)
+        self._data = to_slin(samples)
+        self._total_bytes = len(self._data) * times
+        self._frame_bytes = frame_bytes(kind)
+        self.total = -(-self._total_bytes // self._frame_bytes)
+        self.position = 0
+        self._silent_frames = None if wait_s is None else round(wait_s * 1000 / PTIME_MS)
+        # Where silence follows, the last frame is filled up with it; else it stays short, and the audio exact.
+        self._pad = self._silent_frames != 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all of the audio has been handed out."""
+        return self.position >= self.total
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        if not self.finished:
+            self.position += 1
+            return self._cut(self.position - 1)
+        if self._silent_frames is not None:
+            if self._silent_frames <= 0:
+                return None
+            self._silent_frames -= 1
+        return silence_frame(self.kind)
+
+    def answer(self, frame: Frame) -> Frame | None:
+        return None
+
+    def _cut(self, number: int) -> Frame:
+        start = number * self._frame_bytes
+        left = min(self._frame_bytes, self._total_bytes - start)
+        payload = b""
+        while len(payload) < left:  # a frame can span the seam between two rounds
+            at = (start + len(payload)) % len(self._data)
+            payload += self._data[at : at + left - len(payload)]
+        return Frame(self.kind, payload.ljust(self._frame_bytes, b"\0") if self._pad else payload)

@@ -1,0 +1,204 @@
+"""The stats tap: what a call consisted of, per side, and the result that a call leaves behind as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from audiosocket_cli.asterisk import GAP_MS
+from audiosocket_cli.call.recording import Recording
+from audiosocket_cli.call.sources import silence_frame
+from audiosocket_cli.call.taps import Call, Side, TimedFrame
+from audiosocket_cli.call.timeline import Timeline
+from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
+from audiosocket_cli.media.pcm import (
+    FULL_SCALE,
+    SILENCE_DBFS,
+    SPEECH_DBFS,
+    Samples,
+    from_slin,
+    level_dbfs,
+    mean_power,
+    power_to_dbfs,
+)
+
+SCHEMA: Final = "audiosocket.call/1"
+
+
+class SideStats:
+    """What one side sent: frames and bytes by kind, audio, levels, when it first spoke."""
+
+    def __init__(self) -> None:
+        self.by_kind: dict[int, list[int]] = {}
+        """Frames and payload bytes by kind."""
+        self.audio_s = 0.0
+        self.level_dbfs = SILENCE_DBFS
+        """The level of the last batch, for a meter."""
+        self.peak = 0
+        self.odd_bytes = 0
+        """Bytes left over in audio frames of odd length; they belong to no sample."""
+        self.first_audio_s: float | None = None
+        self.first_speech_s: float | None = None
+        self._energy = 0.0
+
+    @property
+    def mean_dbfs(self) -> float:
+        """The level over all audio so far."""
+        return power_to_dbfs(self._energy / self.audio_s) if self.audio_s else SILENCE_DBFS
+
+    def take(self, batch: Sequence[TimedFrame]) -> None:
+        """Count a batch of frames."""
+        rate_hz = 0
+        audio: list[TimedFrame] = []
+        for timed in batch:
+            frame = timed.frame
+            counts = self.by_kind.setdefault(frame.kind, [0, 0])
+            counts[0] += 1
+            counts[1] += len(frame.payload)
+            if is_audio(frame.kind):
+                audio.append(timed)
+                rate_hz = rate_of(frame.kind)
+                self.audio_s += len(frame.payload) // SAMPLE_BYTES / rate_hz
+                self.odd_bytes += len(frame.payload) % SAMPLE_BYTES
+        self._measure(audio, rate_hz)
+
+    def _measure(self, audio: list[TimedFrame], rate_hz: int) -> None:
+        if not audio:
+            self.level_dbfs = SILENCE_DBFS
+            return
+        if self.first_audio_s is None:
+            self.first_audio_s = audio[0].at_s
+        if all(timed.frame is silence_frame(timed.frame.kind) for timed in audio):
+            self.level_dbfs = SILENCE_DBFS
+            return
+        samples = np.concatenate([from_slin(timed.frame.payload) for timed in audio])
+        power = mean_power(samples)
+        self.level_dbfs = power_to_dbfs(power)
+        self.peak = max(self.peak, _peak(samples))
+        self._energy += power * len(samples) / rate_hz
+        if self.first_speech_s is None:
+            spoken = (t.at_s for t in audio if level_dbfs(from_slin(t.frame.payload)) > SPEECH_DBFS)
+            self.first_speech_s = next(spoken, None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON values, units in the keys."""
+        return {
+            "frames": {
+                kind_name(kind): {"frames": frames, "bytes": size} for kind, (frames, size) in self.by_kind.items()
+            },
+            "audio_s": round(self.audio_s, 3),
+            "level_dbfs": round(self.mean_dbfs, 1),
+            "peak_dbfs": round(power_to_dbfs((self.peak / FULL_SCALE) ** 2), 1),
+            "first_audio_s": _rounded(self.first_audio_s),
+            "first_speech_s": _rounded(self.first_speech_s),
+            "odd_bytes": self.odd_bytes,
+        }
+
+
+class CallStats:
+    """A tap that measures both sides, and how the heard side's frames arrived."""
+
+    def __init__(self) -> None:
+        self.sides = {side: SideStats() for side in Side}
+        self.call: Call | None = None
+        self.timeline: Timeline[None] = Timeline()
+        self.jitter_s = 0.0
+        """Interarrival jitter of the heard side, as RFC 3550 section 6.4.1 smooths it, pauses left out."""
+        self._last_at_s: float | None = None
+
+    def opened(self, call: Call) -> None:
+        self.call = call
+
+    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+        assert self.call is not None
+        for side, batch in self.call.by_side(heard, said):
+            self.sides[side].take(batch)
+        for at_s, frame in heard:
+            if is_audio(frame.kind) and frame.payload:
+                duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind)
+                self.timeline.add(at_s, duration_s, None)
+                self._note_arrival(at_s, duration_s)
+        self.timeline.settle(now_s - GAP_MS / 1000)
+
+    def digit(self, at_s: float, digit: str) -> None:
+        pass
+
+    def closed(self, call: Call) -> None:
+        self.timeline.settle(float("inf"))
+        self.timeline.pad(call.duration_s)
+
+    def _note_arrival(self, at_s: float, duration_s: float) -> None:
+        if self._last_at_s is not None:
+            deviation_s = abs(at_s - self._last_at_s - duration_s)
+            if deviation_s <= GAP_MS / 1000:
+                self.jitter_s += (deviation_s - self.jitter_s) / 16
+        self._last_at_s = at_s
+
+
+def call_result(call: Call, stats: CallStats, recording: Recording | None) -> dict[str, Any]:
+    """Return all that is known of an ended call as JSON values: the text of `<uuid>.json`."""
+    assert call.ending is not None
+    sides: dict[str, dict[str, Any]] = {side.value: stats.sides[side].as_dict() for side in Side}
+    sides[call.me.other].update(_arrival(stats))
+    sides[call.me].update(_pacing(call))
+    return {
+        "schema": SCHEMA,
+        "uuid": str(call.uuid),
+        "peer": call.peer,
+        "started_at": call.started_at.isoformat(timespec="milliseconds"),
+        "ended_at": call.ended_at.isoformat(timespec="milliseconds"),
+        "duration_s": round(call.duration_s, 3),
+        "ended_by": call.ending.by.value,
+        "ended_how": call.ending.how.value,
+        "ended_reason": call.ending.reason,
+        "dtmf": [{"at_s": round(at_s, 3), "digit": digit} for at_s, digit in call.digits],
+        **sides,
+        "recording": _recorded(recording) if recording else None,
+        "findings": list(call.notes),
+    }
+
+
+def _arrival(stats: CallStats) -> dict[str, Any]:
+    gaps = stats.timeline.gaps
+    return {
+        "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps],
+        "gaps_s": round(sum(gap.length_s for gap in gaps), 3),
+        "jitter_ms": round(stats.jitter_s * 1000, 2),
+        "worst_ahead_ms": round(stats.timeline.worst_ahead_s * 1000),
+    }
+
+
+def _pacing(call: Call) -> dict[str, Any]:
+    pacer = call.pacer
+    return {
+        "late_frames": pacer.late,
+        "worst_lateness_ms": round(pacer.worst_lateness_s * 1000, 1),
+        "slips": pacer.slips,
+        "slipped_ms": round(pacer.slipped_s * 1000, 1),
+        "held_frames": pacer.held,
+    }
+
+
+def _recorded(recording: Recording) -> dict[str, Any]:
+    return {
+        "files": [_name(path) for path in recording.paths],
+        "layout": recording.layout.value,
+        "rate_hz": recording.rate_hz,
+        "duration_s": round(recording.duration_s, 3),
+        "error": recording.error,
+    }
+
+
+def _name(path: Path) -> str:
+    return path.name  # the result stands beside its files, and may move with them
+
+
+def _peak(samples: Samples) -> int:
+    return int(np.abs(samples.astype(np.int32)).max())
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

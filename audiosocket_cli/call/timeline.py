@@ -1,0 +1,98 @@
+"""Where a side's audio sits in the call: arrival times in, true places out.
+
+A frame of d seconds that arrives at t was spoken in [t-d, t]. Taken one by one that would turn network jitter into
+clicks, and simply appending would drop every pause (Asterisk sends nothing while the caller's audio pauses). So frames
+stay contiguous while they arrive about as fast as they play, a real gap becomes silence, and nothing is ever dropped.
+
+A frame cannot arrive before it was spoken, so of the frames that follow a gap the least delayed tells where the gap
+ended. That needs a look ahead: frames wait here until they are `settle`d, and a stall followed by a burst is seen for
+what it is, late audio rather than silence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, NamedTuple, TypeVar
+
+from audiosocket_cli.asterisk import GAP_MS
+
+T = TypeVar("T")
+
+
+class Gap(NamedTuple):
+    """A stretch without audio from a side: where it starts in the call, and how long it is, in seconds."""
+
+    start_s: float
+    length_s: float
+
+
+class Placed(NamedTuple, Generic[T]):
+    """An item with the silence, in seconds, that goes before it: 0.0 for one that follows on."""
+
+    silence_s: float
+    item: T
+
+
+class Timeline(Generic[T]):
+    """The places of one side's audio in a call, in seconds since the call's start."""
+
+    def __init__(self, gap_s: float = GAP_MS / 1000) -> None:
+        self.end_s = 0.0
+        """Where the audio placed so far ends."""
+        self.gaps: list[Gap] = []
+        """The pauses between audio, and after the last of it; what comes before the first is none."""
+        self.worst_ahead_s = 0.0
+        """The most that audio ran ahead of the clock: how much arrived in one burst, or a fast peer clock."""
+        self._gap_s = gap_s
+        self._begun = False
+        self._flowing = False
+        self._pending: deque[tuple[float, float, T]] = deque()
+
+    def add(self, at_s: float, duration_s: float, item: T) -> None:
+        """Take audio of `duration_s` whose last sample was spoken by `at_s`, in order of arrival."""
+        self._pending.append((at_s, duration_s, item))
+
+    def settle(self, until_s: float) -> list[Placed[T]]:
+        """Place what arrived up to `until_s`, for good; what arrived later is only looked at."""
+        placed = []
+        while self._pending and self._pending[0][0] <= until_s:
+            silence_s = self._silence_before_next()
+            at_s, duration_s, item = self._pending.popleft()
+            self._skip(silence_s)
+            self.end_s += duration_s
+            self.worst_ahead_s = max(self.worst_ahead_s, self.end_s - at_s)
+            self._begun = self._flowing = True
+            placed.append(Placed(silence_s, item))
+        return placed
+
+    def pad(self, until_s: float) -> float:
+        """Fill a pause up to `until_s` with silence, so that a recording grows with time; returns its length in s.
+
+        Does nothing while audio is waiting, or for less than a gap's length, which may still be jitter.
+        """
+        silence_s = until_s - self.end_s
+        if self._pending or silence_s <= self._gap_s:
+            return 0.0
+        self._skip(silence_s)
+        self._flowing = False
+        return silence_s
+
+    def _silence_before_next(self) -> float:
+        # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
+        threshold_s = self._gap_s if self._flowing else 0.0
+        ends_s, least_s = self.end_s, float("inf")
+        for at_s, duration_s, _ in self._pending:
+            ends_s += duration_s
+            least_s = min(least_s, at_s - ends_s)
+            if least_s <= threshold_s:
+                return 0.0
+        return least_s
+
+    def _skip(self, silence_s: float) -> None:
+        if silence_s and self._begun:
+            last = self.gaps[-1] if self.gaps else None
+            if last is not None and abs(last.start_s + last.length_s - self.end_s) < 1e-9:
+                self.gaps[-1] = Gap(last.start_s, last.length_s + silence_s)
+            else:
+                self.gaps.append(Gap(self.end_s, silence_s))
+        self.end_s += silence_s

@@ -1,0 +1,95 @@
+"""The wire of a call: a non-blocking socket, one `send` per frame, and reads that never wait for writes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Final, Protocol
+
+READ_BYTES: Final = 65536
+
+
+class Wire(Protocol):
+    """What a session needs of a connection; the tests have one in memory."""
+
+    blocked: bool
+    """Part of a frame still waits for the peer to read: nothing more can be sent before `flush` got it out."""
+
+    def receive(self) -> bytes | None:
+        """Return what has arrived, b"" at the end of the stream, None when there is nothing now.
+
+        Raises `ConnectionError` or `OSError` when the connection was reset or lost.
+        """
+
+    def send(self, data: bytes) -> bool:
+        """Send one whole frame. False, with nothing of it sent, while the peer does not read or is gone."""
+
+    def flush(self) -> None:
+        """Try again to send what is left of a frame."""
+
+    def end_sending(self) -> None:
+        """Half-close: the peer reads to the end of the stream, and may go on sending."""
+
+    def close(self) -> None:
+        """Close both ways. Twice is fine."""
+
+
+class SocketWire:
+    """A wire over a TCP socket.
+
+    A raw socket rather than a transport: a transport that fails to write drops what is still to be read, and those are
+    the caller's last words.
+    """
+
+    __slots__ = ("_rest", "_socket", "_writable", "blocked")
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        # Header and payload arrive together or Asterisk ends the call: never let Nagle hold back the end of a frame.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = connection
+        self._rest = b""
+        self._writable = True
+        self.blocked = False
+
+    def fileno(self) -> int:
+        """The socket's descriptor, -1 once closed."""
+        return self._socket.fileno()
+
+    def receive(self) -> bytes | None:
+        try:
+            return self._socket.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return None
+
+    def send(self, data: bytes) -> bool:
+        if self.blocked or not self._writable:
+            return False
+        sent = self._send(data)
+        if sent and sent < len(data):
+            self._rest = data[sent:]
+            self.blocked = True
+        return sent > 0
+
+    def flush(self) -> None:
+        self._rest = self._rest[self._send(self._rest) :]
+        self.blocked = bool(self._rest) and self._writable
+
+    def end_sending(self) -> None:
+        self._writable = self.blocked = False
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._writable = self.blocked = False
+        self._socket.close()
+
+    def _send(self, data: bytes) -> int:
+        try:
+            return self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            # The reading side will tell how it ended, after the last of what the peer sent.
+            self._writable = False
+            return 0

@@ -1,0 +1,83 @@
+"""The root command: a table of subcommands, loaded when asked for, and the one place where errors become exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Final, NoReturn
+
+import click
+
+from audiosocket_cli import __version__
+from audiosocket_cli.errors import AudioSocketError, ExitCode
+
+PROGRAM: Final = "audiosocket"
+
+COMMANDS: Final = {
+    "serve": "audiosocket_cli.commands.serve",
+    "play": "audiosocket_cli.commands.play",
+}
+"""Subcommands by name, in the order of the help: modules with a click command named `command`."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        command.name = cmd_name
+        return command
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={
+        "auto_envvar_prefix": PROGRAM.upper(),
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+    },
+    epilog="Each option can be set in the environment: AUDIOSOCKET_SERVE_RECORD=./calls is serve --record ./calls.",
+)
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+def root() -> None:
+    """Answer, place and record Asterisk calls over AudioSocket.
+
+    \b
+    Examples:
+      audiosocket serve --record ./calls       answer calls and record them
+      audiosocket play hello.wav host:9092     stand in for Asterisk
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with an `ExitCode`. Errors that a user can cause are one line on stderr."""
+    try:
+        sys.exit(root.main(prog_name=PROGRAM, standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except click.ClickException as error:
+        _fail(_usage_line(error), error.exit_code)
+    except AudioSocketError as error:
+        _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.DONE)
+
+
+def _usage_line(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else PROGRAM
+    message = " ".join(error.format_message().split())
+    return f"{message.rstrip('.')} (see {path} --help)"
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    click.echo(f"{PROGRAM}: error: {message}", err=True)
+    sys.exit(code)

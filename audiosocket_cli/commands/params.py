@@ -1,0 +1,55 @@
+"""Option types that commands share. They check values before anything connects."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import click
+
+from audiosocket_cli.codec import KIND_BY_RATE
+from audiosocket_cli.errors import UsageError
+
+
+class AddressParam(click.ParamType):
+    """`host:port` as an `Address`."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from audiosocket_cli.net.address import Address, parse_address
+
+        if isinstance(value, Address):
+            return value
+        try:
+            return parse_address(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class UuidParam(click.ParamType):
+    """A UUID in its usual form of 36 characters."""
+
+    name = "uuid"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> UUID:
+        try:
+            return value if isinstance(value, UUID) else UUID(value)
+        except ValueError:
+            self.fail(f"{value!r} is no UUID: write it as 8-4-4-4-12 hexadecimal digits", param, ctx)
+
+
+class RateParam(click.ParamType):
+    """A sample rate in Hz that a kind exists for."""
+
+    name = "hz"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not str(value).isdigit() or int(value) not in KIND_BY_RATE:
+            rates = ", ".join(map(str, KIND_BY_RATE))
+            self.fail(f"no kind carries {value} Hz; there are {rates}", param, ctx)
+        return int(value)
+
+
+SECONDS = click.FloatRange(min=0)
+POSITIVE_SECONDS = click.FloatRange(min=0, min_open=True)

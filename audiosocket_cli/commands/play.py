@@ -1,0 +1,137 @@
+"""`audiosocket play`: stand in for Asterisk and say a file to a server."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from audiosocket_cli.codec import kind_of
+from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressParam, RateParam, UuidParam
+from audiosocket_cli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from audiosocket_cli.media.files import Audio
+    from audiosocket_cli.net.play import PlayResult
+
+
+@click.command()
+@click.argument("file")
+@click.argument("target", type=AddressParam(), default="127.0.0.1:9092")
+@click.option("--uuid", type=UuidParam(), help="The call's UUID.  [default: a random one]")
+@click.option(
+    "--rate", type=RateParam(), help="Send the kind of this rate; the file is converted.  [default: 8000, kind slin]"
+)
+@click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play the file N times.")
+@click.option("--gain", type=click.FloatRange(-60, 60), metavar="DB", default=0.0, help="Make it louder or quieter.")
+@click.option("--start", type=SECONDS, metavar="S", default=0.0, help="Begin S seconds into the file.")
+@click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Play S seconds of it.")
+@click.option(
+    "--record", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.wav", help="Record what comes back."
+)
+@click.option("--force", is_flag=True, help="Overwrite OUT.wav if it is there.")
+@click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds after the file, sending silence.  [default: 0]")
+@click.option("--until-hangup", is_flag=True, help="Stay until the server hangs up, at most --wait S if given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.pass_context
+def command(ctx: click.Context, /, file: str, target: Any, record: Path | None, as_json: bool, **given: Any) -> None:
+    """Play a sound file to an AudioSocket server, as Asterisk would.
+
+    \b
+    Examples:
+      audiosocket play hello.wav
+      audiosocket play hello.wav bot.example.net:9092 --record answer.wav --wait 5
+      audiosocket play question.flac :9092 --rate 16000 --until-hangup
+      espeak-ng --stdout "good morning" | audiosocket play - :9092
+
+    FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …) or - for standard input: a sound file, or headerless
+    16-bit mono samples at the rate that --rate says. TARGET is host:port; the port is 9092 when left out.
+
+    Exits with 0 when all was played, 1 when the server ended the call before that, 3 when it cannot be reached, 4 when
+    it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed without a hangup.
+    """
+    from audiosocket_cli.net.loop import run
+    from audiosocket_cli.net.play import PlayOptions, play
+    from audiosocket_cli.ui.console import is_terminal, put, put_json
+    from audiosocket_cli.ui.lines import play_json, play_lines
+
+    playback = _playback(file, **given)
+    _check_record(record, given["force"])
+    options = PlayOptions(target, given["uuid"] or uuid4(), playback, record)
+    with contextlib.ExitStack() as stack:
+        if is_terminal(sys.stderr):
+            from audiosocket_cli.ui.dashboard import playback_bar
+
+            stack.enter_context(playback_bar(playback))
+        result = run(play(options))
+    if as_json:
+        put_json(play_json(result))
+    else:
+        for line in play_lines(result):
+            put(line)
+    ctx.exit(_exit_code(result, given["until_hangup"]))
+
+
+def _playback(
+    file: str,
+    *,
+    rate: int | None,
+    loop: int,
+    gain: float,
+    start: float,
+    duration: float | None,
+    wait: float | None,
+    until_hangup: bool,
+    **_: Any,
+) -> Any:
+    from audiosocket_cli.call.sources import Playback
+
+    rate_hz = rate or 8000
+    audio = _load(file, rate, gain_db=gain, start_s=start, duration_s=duration)
+    if audio.clipped:
+        from audiosocket_cli.ui.console import say
+
+        say(f"clipped {audio.clipped} samples: choose a lower --gain")
+    wait_s = wait if until_hangup else wait or 0.0
+    return Playback(audio.samples, kind_of(rate_hz), times=loop, wait_s=wait_s)
+
+
+def _load(file: str, rate: int | None, **cut: Any) -> Audio:
+    from audiosocket_cli.media.files import is_sound_file, load_audio, raw_audio
+
+    rate_hz = rate or 8000
+    if file != "-":
+        return load_audio(Path(file), rate_hz, **cut)
+    data = sys.stdin.buffer.read()
+    if is_sound_file(data):
+        return load_audio(data, rate_hz, **cut)
+    if rate is None:
+        raise UsageError("standard input is no sound file: for headerless 16-bit samples say their --rate")
+    return raw_audio(data, rate_hz, **cut)
+
+
+def _check_record(record: Path | None, force: bool) -> None:
+    if record is None:
+        return
+    if record.suffix.lower() != ".wav":
+        raise UsageError(f"cannot record to {record}: the name must end in .wav")
+    if record.exists():
+        if not force:
+            raise UsageError(f"cannot record to {record}: it exists; choose another name or add --force")
+        record.unlink()
+
+
+def _exit_code(result: PlayResult, until_hangup: bool) -> int:
+    if result.signal is not None:
+        return 128 + result.signal
+    if result.protocol_broken:
+        return ExitCode.PROTOCOL
+    if result.recording_error:
+        return ExitCode.NEGATIVE
+    if until_hangup:
+        return ExitCode.DONE if result.ended_by_server else ExitCode.TIMEOUT
+    return ExitCode.DONE if result.complete else ExitCode.NEGATIVE

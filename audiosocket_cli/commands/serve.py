@@ -1,0 +1,138 @@
+"""`audiosocket serve`: answer calls from Asterisk."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from audiosocket_cli.commands.params import POSITIVE_SECONDS, AddressParam
+from audiosocket_cli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from audiosocket_cli.call.sources import Source
+    from audiosocket_cli.net.serve import ServeOptions
+
+
+@click.command()
+@click.option("--listen", type=AddressParam(), default="127.0.0.1:9092", show_default=True, help="Where to listen.")
+@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Record each call to DIR/<uuid>.wav.")
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", "caller", "server", "stereo", "mix"]),
+    default="auto",
+    show_default=True,
+    help="What to record. auto: stereo (caller left, server right) when we say something, else the caller.",
+)
+@click.option("--play", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file to each caller.")
+@click.option("--echo", is_flag=True, help="Send each caller's audio back.")
+@click.option("--tone", type=click.IntRange(20, 3900), metavar="HZ", help="Play a tone to each caller.")
+@click.option("--loop", is_flag=True, help="Play the file again and again.")
+@click.option("--hangup", is_flag=True, help="Hang up when the file has been played (and 300 ms of silence).")
+@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="End after N calls.")
+@click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="Refuse more than N calls at once.")
+@click.option(
+    "--uuid-timeout", type=POSITIVE_SECONDS, metavar="S", default=10.0, show_default=True,
+    help="Drop a connection that says no UUID for this long.",
+)  # fmt: skip
+@click.option("--idle-timeout", type=POSITIVE_SECONDS, metavar="S", help="Hang up when nothing arrives for this long.")
+@click.option("--max-duration", type=POSITIVE_SECONDS, metavar="S", help="Hang up calls that last longer.")
+@click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
+@click.pass_context
+def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
+    """Answer calls from Asterisk: record them, and play, echo or keep silent.
+
+    \b
+    Examples:
+      audiosocket serve --record ./calls
+      audiosocket serve --listen :9092 --play welcome.wav --hangup
+      audiosocket serve --echo
+      audiosocket serve --record ./calls --calls 1 --json
+
+    What the caller says is written to DIR/<uuid>.wav as it arrives, pauses included, and what is known of the call to
+    DIR/<uuid>.json when it ends. The caller hears silence unless told otherwise, so that Asterisk keeps the call.
+
+    Ends with Ctrl-C: calls are hung up and files completed; a second Ctrl-C drops them at once.
+    """
+    from audiosocket_cli.net.loop import run
+    from audiosocket_cli.net.serve import Server
+    from audiosocket_cli.ui.console import is_terminal, say
+    from audiosocket_cli.ui.eventlog import EventLog
+    from audiosocket_cli.ui.lines import summary_line
+
+    log = EventLog(as_json=as_json)
+    server = Server(_options(**given), log.report, say)
+    with contextlib.ExitStack() as stack:
+        if is_terminal(sys.stdout) and not as_json:
+            from audiosocket_cli.ui.dashboard import calls_table
+
+            log.put = stack.enter_context(calls_table(server))
+        summary = run(server.run())
+    say(summary_line(summary))
+    if summary.signal is not None:
+        ctx.exit(128 + summary.signal)
+    ctx.exit(ExitCode.NEGATIVE if summary.failed_recordings else ExitCode.DONE)
+
+
+def _options(
+    *,
+    listen: Any,
+    record: Path | None,
+    layout: str,
+    calls: int | None,
+    max_calls: int | None,
+    uuid_timeout: float,
+    idle_timeout: float | None,
+    max_duration: float | None,
+    **speech: Any,
+) -> ServeOptions:
+    from audiosocket_cli.call.recording import Layout, prepare_folder
+    from audiosocket_cli.call.session import Limits
+    from audiosocket_cli.net.serve import ServeOptions
+
+    make_source = _source_maker(**speech)
+    if layout == "auto":
+        layout = "stereo" if make_source().speaks else "caller"
+    if record is not None:
+        try:
+            prepare_folder(record)
+        except OSError as error:
+            raise UsageError(f"cannot record to {record}: {(error.strerror or str(error)).lower()}") from None
+    return ServeOptions(
+        listen=listen,
+        make_source=make_source,
+        record=record,
+        layout=Layout(layout),
+        calls=calls or math.inf,
+        max_calls=max_calls or math.inf,
+        limits=Limits(uuid_timeout, idle_timeout or math.inf, max_duration or math.inf),
+    )
+
+
+def _source_maker(*, play: Path | None, echo: bool, tone: int | None, loop: bool, hangup: bool) -> Callable[[], Source]:
+    """Check what the caller is to be told, and return what makes a source of it for each call."""
+    if sum((play is not None, echo, tone is not None)) > 1:
+        raise UsageError("--play, --echo and --tone exclude each other: choose one")
+    if play is None and (loop or hangup):
+        raise UsageError(f"{'--loop' if loop else '--hangup'} needs a file to play: add --play FILE")
+    if loop and hangup:
+        raise UsageError("--loop never ends, so --hangup would never come: choose one")
+    from audiosocket_cli.asterisk import POST_ROLL_MS
+    from audiosocket_cli.call.sources import Echo, Prompt, PromptSource, Silence
+
+    if play is not None:
+        from audiosocket_cli.media.files import load_audio
+
+        prompt = Prompt(lambda rate_hz: load_audio(play, rate_hz).samples)
+        post_roll_ms = POST_ROLL_MS if hangup else None
+        return lambda: PromptSource(prompt, times=0 if loop else 1, post_roll_ms=post_roll_ms)
+    if tone is not None:
+        endless = Prompt.of_tone(tone)
+        return lambda: PromptSource(endless, times=0)
+    return Echo if echo else Silence

@@ -1,0 +1,107 @@
+"""Audio files in: anything libsndfile reads, mixed to mono and resampled once, as slin at the rate asked for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.media.pcm import FULL_SCALE, Samples, from_slin, to_int16
+
+_BLOCK_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Loaded audio: int16 mono `samples`, shape (n,), at `rate_hz`; `clipped` of them were limited on the way."""
+
+    samples: Samples
+    rate_hz: int
+    clipped: int = 0
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate_hz
+
+
+def load_audio(
+    source: Path | bytes,
+    rate_hz: int,
+    *,
+    gain_db: float = 0.0,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+) -> Audio:
+    """Load a sound file, or the bytes of one, as int16 mono at `rate_hz`.
+
+    Channels are averaged; the rate is converted once, over the whole file, with soxr at high quality, so that 16-bit
+    mono files at `rate_hz` come through sample for sample. `start_s` and `duration_s` cut in the file's own time.
+    Raises `FileError` for a file that is missing, unreadable, no audio or empty.
+    """
+    name = "standard input" if isinstance(source, bytes) else str(source)
+    try:
+        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")) as file:
+            signal = np.concatenate([np.zeros(0, np.float32), *_resampled(file, rate_hz, start_s, duration_s)])
+    except OSError as error:
+        raise FileError(f"cannot read {name}: {error.strerror or error}") from None
+    except soundfile.LibsndfileError as error:
+        raise FileError(f"cannot read {name}: {_reason(error)} (is it a sound file?)") from None
+    if not len(signal):
+        raise FileError(f"cannot play {name}: it holds no audio{' in that range' if start_s or duration_s else ''}")
+    return _amplified(signal, rate_hz, gain_db)
+
+
+def raw_audio(
+    data: bytes, rate_hz: int, *, gain_db: float = 0.0, start_s: float = 0.0, duration_s: float | None = None
+) -> Audio:
+    """Load headerless 16-bit little-endian mono samples that are at `rate_hz`; otherwise as `load_audio`."""
+    stop = None if duration_s is None else round((start_s + duration_s) * rate_hz)
+    samples = from_slin(data)[round(start_s * rate_hz) : stop]
+    if not len(samples):
+        raise FileError("cannot play standard input: it holds no audio in that range")
+    return _amplified(samples.astype(np.float32) / np.float32(FULL_SCALE), rate_hz, gain_db)
+
+
+def is_sound_file(data: bytes) -> bool:
+    """Whether bytes begin like a file that libsndfile knows, rather than like raw samples."""
+    try:
+        soundfile.info(io.BytesIO(data))
+    except soundfile.LibsndfileError:
+        return False
+    return True
+
+
+def _resampled(
+    file: soundfile.SoundFile, rate_hz: int, start_s: float, duration_s: float | None
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the file's mono signal at `rate_hz` block by block, so that a long stereo file is never whole in memory."""
+    converter = soxr.ResampleStream(file.samplerate, rate_hz, 1, dtype="float32", quality="HQ")
+    file.seek(min(round(start_s * file.samplerate), file.frames))
+    left = file.frames - file.tell()
+    if duration_s is not None:
+        left = min(left, round(duration_s * file.samplerate))
+    while left > 0:
+        block = file.read(min(left, _BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True)
+        left = left - len(block) if len(block) else 0
+        mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
+        if file.samplerate == rate_hz:
+            yield mono
+        else:
+            yield converter.resample_chunk(np.ascontiguousarray(mono), last=left <= 0)
+
+
+def _amplified(signal: NDArray[np.float32], rate_hz: int, gain_db: float) -> Audio:
+    samples, clipped = to_int16(signal * np.float32(10 ** (gain_db / 20)) if gain_db else signal)
+    return Audio(samples, rate_hz, clipped)
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    return str(error.error_string).strip().rstrip(".").lower()

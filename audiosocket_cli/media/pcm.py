@@ -1,0 +1,75 @@
+"""Slin samples: to and from bytes, levels, tones, mixing. Everything is int16 mono unless it says otherwise.
+
+Levels are dBFS of the RMS value against the largest sample (32768), so a full-scale sine reads -3.0 dBFS and digital
+silence `SILENCE_DBFS`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int16]
+
+FULL_SCALE: Final = 32768.0
+SILENCE_DBFS: Final = -96.3
+"""The level shown for digital silence: one step below what 16 bits can hold (20 log10(1 / 65536))."""
+
+SPEECH_DBFS: Final = -45.0
+"""A 20 ms frame above this level is taken for speech (or any wanted sound), below it for line noise."""
+
+
+def from_slin(payload: bytes | memoryview) -> Samples:
+    """Return little-endian slin bytes as int16 samples, shape (n,); an odd last byte is left out."""
+    whole = len(payload) & ~1
+    return np.frombuffer(payload[:whole], dtype="<i2").astype(np.int16, copy=False)
+
+
+def to_slin(samples: Samples) -> bytes:
+    """Return int16 samples, shape (n,) or (n, channels), as little-endian bytes."""
+    return samples.astype("<i2", copy=False).tobytes()
+
+
+def to_int16(signal: NDArray[np.floating]) -> tuple[Samples, int]:
+    """Round a signal in -1.0 to 1.0 to int16 and return it with the number of samples that had to be clipped.
+
+    A file that held 16-bit samples comes out sample for sample.
+    """
+    scaled = np.rint(signal * FULL_SCALE)
+    clipped = int(np.count_nonzero((scaled > 32767) | (scaled < -32768)))
+    return np.clip(scaled, -32768, 32767).astype(np.int16), clipped
+
+
+def level_dbfs(samples: Samples) -> float:
+    """Return the RMS level of int16 samples of any shape in dBFS; `SILENCE_DBFS` for silence and for no samples."""
+    if not samples.size:
+        return SILENCE_DBFS
+    return power_to_dbfs(mean_power(samples))
+
+
+def mean_power(samples: Samples) -> float:
+    """Return the mean square of int16 samples, in units of full scale squared (0.0 to 1.0); 0.0 for no samples."""
+    if not samples.size:
+        return 0.0
+    scaled = samples.astype(np.float32) / FULL_SCALE
+    return float(np.mean(np.square(scaled), dtype=np.float64))
+
+
+def power_to_dbfs(power: float) -> float:
+    """Turn a mean square (0.0 to 1.0) into dBFS, never below `SILENCE_DBFS`."""
+    return max(SILENCE_DBFS, 10.0 * float(np.log10(power))) if power > 0 else SILENCE_DBFS
+
+
+def tone(frequency_hz: float, rate_hz: int, seconds: float, level_dbfs: float = -15.0) -> Samples:
+    """Return a sine of `seconds` at an RMS level in dBFS, starting at phase 0. Whole numbers of Hz loop each second."""
+    peak = 10 ** (level_dbfs / 20) * np.sqrt(2)
+    phase = 2 * np.pi * frequency_hz * np.arange(round(rate_hz * seconds)) / rate_hz
+    return to_int16(peak * np.sin(phase))[0]
+
+
+def mix(first: Samples, second: Samples) -> Samples:
+    """Return the sum of two equally long signals, limited to the int16 range, neither made quieter."""
+    total = np.add(first, second, dtype=np.int32)
+    return np.clip(total, -32768, 32767).astype(np.int16)

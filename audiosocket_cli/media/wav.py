@@ -1,0 +1,112 @@
+"""WAV files that grow: valid on disk after every `append`, whatever kills the process next.
+
+libsndfile leaves the header's sizes at 0 until the file is closed, so a crash loses the recording. Here the samples are
+written first and then the two sizes are patched in place; nothing is buffered in the process. Files are private to the
+user (0600) and never overwrite another.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import Final
+
+HEADER_BYTES: Final = 44
+MAX_DATA_BYTES: Final = 0xFFFFFFFF - HEADER_BYTES
+"""A WAV file's sizes are 32-bit: beyond this much the next file continues."""
+
+_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+
+
+class GrowingWav:
+    """A 16-bit PCM WAV file under construction. Past 4 GiB `NAME.part2.wav` and so on continue it: see `paths`."""
+
+    def __init__(self, path: Path, rate_hz: int, channels: int = 1, *, max_data_bytes: int = MAX_DATA_BYTES) -> None:
+        """Create `path`, which must not exist yet (`FileExistsError`), as a valid WAV file without samples."""
+        self.rate_hz = rate_hz
+        self.channels = channels
+        self.paths = [path]
+        self.frames = 0
+        self._block_bytes = 2 * channels
+        self._fd = -1
+        self._data_bytes = 0
+        self._max_data_bytes = max_data_bytes - max_data_bytes % self._block_bytes
+        self._open(path)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio written so far, over all parts."""
+        return self.frames / self.rate_hz
+
+    def set_rate(self, rate_hz: int) -> None:
+        """Change the sample rate, which only an empty file can."""
+        if self.frames:
+            raise ValueError("the sample rate of a WAV file that holds samples cannot change")
+        self.rate_hz = rate_hz
+        os.pwrite(self._fd, self._header(), 0)
+
+    def append(self, data: bytes) -> None:
+        """Write interleaved little-endian samples: on return they are in the file, and the file is valid.
+
+        `data` holds whole sample frames (2 bytes x channels). Raises `OSError` when the disk is full or failing; the
+        file then stays valid up to the last whole append.
+        """
+        view = memoryview(data)
+        while len(view):
+            room = self._max_data_bytes - self._data_bytes
+            if not room:
+                self._open_next()
+                continue
+            self._write(view[:room])
+            view = view[room:]
+
+    def close(self) -> None:
+        """Close the file. Twice is fine."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        self._data_bytes = 0
+        os.write(self._fd, self._header())
+
+    def _open_next(self) -> None:
+        self.close()
+        first = self.paths[0]
+        path = first.with_name(f"{first.stem}.part{len(self.paths) + 1}{first.suffix}")
+        self._open(path)
+        self.paths.append(path)
+
+    def _write(self, view: memoryview) -> None:
+        start = HEADER_BYTES + self._data_bytes
+        try:
+            done = 0
+            while done < len(view):
+                done += os.pwrite(self._fd, view[done:], start + done)
+        except OSError:
+            os.ftruncate(self._fd, start)
+            raise
+        self._data_bytes += len(view)
+        self.frames += len(view) // self._block_bytes
+        os.pwrite(self._fd, self._header(), 0)
+
+    def _header(self) -> bytes:
+        byte_rate = self.rate_hz * self._block_bytes
+        riff_bytes = HEADER_BYTES - 8 + self._data_bytes
+        return _HEADER.pack(
+            b"RIFF", riff_bytes, b"WAVE", b"fmt ", 16, 1, self.channels, self.rate_hz, byte_rate, self._block_bytes, 16,
+            b"data", self._data_bytes,
+        )  # fmt: skip
+
+
+def create_wav(folder: Path, stem: str, rate_hz: int, channels: int = 1) -> GrowingWav:
+    """Create `folder/stem.wav`, or `stem-2.wav` and so on when that is taken."""
+    number = 1
+    while True:
+        name = stem if number == 1 else f"{stem}-{number}"
+        try:
+            return GrowingWav(folder / f"{name}.wav", rate_hz, channels)
+        except FileExistsError:
+            number += 1

@@ -1,0 +1,1 @@
+"""Listening and dialling, and what is built on them: `serve` answers calls, `play` places one."""

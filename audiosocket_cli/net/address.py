@@ -1,0 +1,44 @@
+"""`host:port` in words: parsing what users write, naming what sockets say."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from audiosocket_cli.asterisk import DEFAULT_PORT
+from audiosocket_cli.errors import UsageError
+
+_FORMS = re.compile(r"^(?:\[(?P<bracketed>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d+))?$")
+
+
+class Address(NamedTuple):
+    """A host and a TCP port; host "" stands for all interfaces when listening, for this machine when dialling."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Read `host:port`, `host`, `:port`, `[::1]:port` or `::1`; the port is 9092 when left out, and may be 0.
+
+    Raises `UsageError` for anything else.
+    """
+    if text.count(":") > 1 and "[" not in text:
+        return Address(text, DEFAULT_PORT)
+    match = _FORMS.match(text)
+    port = int(match["port"] or DEFAULT_PORT) if match else -1
+    if match is None or not text or not 0 <= port <= 65535:
+        raise UsageError(f"{text!r} is no address: write host:port, :port or [::1]:port")
+    host = match["bracketed"] or match["host"] or ""
+    if host.isdigit():
+        raise UsageError(f"{text!r} has a number for a host: write :{host} for a port on all interfaces")
+    return Address(host, port)
+
+
+def peer_name(sockaddr: Any) -> str:
+    """Name a socket's address as `host:port`, an IPv4 one on an IPv6 socket by its IPv4 name."""
+    host, port = sockaddr[0], sockaddr[1]
+    return str(Address(host.removeprefix("::ffff:"), port))

@@ -1,0 +1,102 @@
+"""A listening socket that hands accepted connections to a callback."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+from audiosocket_cli.errors import NetworkError
+from audiosocket_cli.net.address import Address, peer_name
+
+BACKLOG = 1024
+_RETRY_S = 0.5
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+def bind(address: Address) -> socket.socket:
+    """Return a bound, listening, non-blocking socket. Raises `NetworkError` when the address cannot be had.
+
+    An empty host means all interfaces, IPv4 and IPv6 on one socket where the machine has both.
+    """
+    try:
+        if not address.host:
+            dual = socket.has_dualstack_ipv6()
+            family = socket.AF_INET6 if dual else socket.AF_INET
+            listener = socket.create_server(("", address.port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
+        else:
+            family, _, _, _, sockaddr = socket.getaddrinfo(
+                address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            listener = socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG)
+    except socket.gaierror as error:
+        raise NetworkError(f"cannot listen on {address}: {_lower(error.strerror)}; is the host name right?") from None
+    except OSError as error:
+        raise NetworkError(f"cannot listen on {address}: {_cure(error)}") from None
+    listener.setblocking(False)
+    return listener
+
+
+class Listener:
+    """Accepts connections on the running loop until closed."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        accept: Callable[[socket.socket, str], None],
+        complain: Callable[[str], None],
+    ) -> None:
+        """`accept` gets each connection with its peer's name; `complain` a line when none can be taken."""
+        self._socket = listener
+        self._accept = accept
+        self._complain = complain
+        self._loop = asyncio.get_running_loop()
+        self._retry: asyncio.TimerHandle | None = None
+        self.address = Address(*listener.getsockname()[:2])
+        self._loop.add_reader(listener.fileno(), self._on_readable)
+
+    def close(self) -> None:
+        """Stop accepting. Twice is fine."""
+        if self._socket.fileno() >= 0:
+            if self._retry is not None:
+                self._retry.cancel()
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+
+    def _on_readable(self) -> None:
+        while self._socket.fileno() >= 0:
+            try:
+                connection, sockaddr = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _OUT_OF_RESOURCES:
+                    raise
+                self._pause(error)
+                return
+            self._accept(connection, peer_name(sockaddr))
+
+    def _pause(self, error: OSError) -> None:
+        # Level-triggered polling would spin on a connection that cannot be taken.
+        self._complain(f"cannot accept calls for {_RETRY_S:g} s: {_lower(error.strerror)} (see `ulimit -n`)")
+        self._loop.remove_reader(self._socket.fileno())
+        self._retry = self._loop.call_later(_RETRY_S, self._resume)
+
+    def _resume(self) -> None:
+        self._loop.add_reader(self._socket.fileno(), self._on_readable)
+
+
+def _cure(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the port is in use; stop the other program or choose another port with --listen"
+    if error.errno == errno.EACCES:
+        return "permission denied; ports below 1024 need root, choose another with --listen"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine does not have that address; use :PORT for all it has"
+    return _lower(error.strerror)
+
+
+def _lower(text: str | None) -> str:
+    text = text or "unknown error"
+    return text[0].lower() + text[1:]

@@ -1,0 +1,39 @@
+"""The one owner of stdout and stderr: data goes to stdout, talk to stderr, and a closed pipe is silent."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import Any, TextIO
+
+
+def say(line: str) -> None:
+    """Tell the user one line, on stderr."""
+    _write(sys.stderr, line)
+
+
+def put(line: str) -> None:
+    """Put one line of data on stdout, at once."""
+    _write(sys.stdout, line)
+
+
+def put_json(content: dict[str, Any]) -> None:
+    """Put one JSON object on stdout, on a line of its own."""
+    put(json.dumps(content, ensure_ascii=False))
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream shows on a terminal that can draw."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _write(stream: TextIO, line: str) -> None:
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        # Nobody reads any more: go on without them (a recorder records on), and let the exit's own flush succeed.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,99 @@
+"""The live views of a terminal: a table of calls for `serve`, a bar for `play`. They look at live objects."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from audiosocket_cli.call.sources import Playback
+from audiosocket_cli.call.taps import Side
+from audiosocket_cli.net.serve import LiveCall, Server
+
+_REFRESHES_PER_S: Final = 4
+_METER_CELLS: Final = 10
+_METER_FLOOR_DBFS: Final = -60.0
+_MOST_ROWS: Final = 20
+
+
+class _Calls:
+    """Draws itself anew from the server's live calls each time rich asks."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def __rich__(self) -> RenderableType:
+        calls = sorted(self._server.live.copy(), key=lambda live: -live.session.age_s)
+        summary = self._server.summary
+        title = f"{len(calls)} live, {summary.calls} answered, {summary.refused} refused, {summary.failed} failed"
+        table = Table(title=title, title_justify="left", expand=False)
+        for heading in ("UUID", "peer", "age", "caller", "server", "gaps", "digit"):
+            table.add_column(heading, justify="right" if heading in ("age", "gaps") else "left", no_wrap=True)
+        for live in calls[:_MOST_ROWS]:
+            table.add_row(*_row(live))
+        if len(calls) > _MOST_ROWS:
+            table.add_row(f"… and {len(calls) - _MOST_ROWS} more")
+        return table
+
+
+class _Bar:
+    """A playback's progress."""
+
+    def __init__(self, playback: Playback) -> None:
+        self._playback = playback
+
+    def __rich__(self) -> RenderableType:
+        playback = self._playback
+        said_s = playback.duration_s * playback.position / playback.total
+        bar = ProgressBar(playback.total, playback.position, width=40)
+        row = Table.grid(padding=(0, 1))
+        row.add_row(
+            "listening" if playback.finished else "playing", bar, f"{said_s:.1f} of {playback.duration_s:.1f} s"
+        )
+        return row
+
+
+@contextlib.contextmanager
+def calls_table(server: Server) -> Iterator[Callable[[str], None]]:
+    """Show the table on stdout while the block runs; gives a function that prints a line above it."""
+    console = Console(highlight=False)
+    with Live(_Calls(server), console=console, refresh_per_second=_REFRESHES_PER_S):
+        yield lambda line: console.print(Text(line), soft_wrap=True)
+
+
+@contextlib.contextmanager
+def playback_bar(playback: Playback) -> Iterator[None]:
+    """Show the bar on stderr while the block runs, and take it away after."""
+    with Live(_Bar(playback), console=Console(stderr=True), refresh_per_second=_REFRESHES_PER_S, transient=True):
+        yield
+
+
+def meter(level_dbfs: float) -> Text:
+    """Return a level from -60 to 0 dBFS as a bar of ten cells with its figure."""
+    share = min(1.0, max(0.0, 1 - level_dbfs / _METER_FLOOR_DBFS))
+    filled = round(share * _METER_CELLS)
+    colour = "red" if level_dbfs > -6 else "yellow" if level_dbfs > -15 else "green"
+    figure = f" {level_dbfs:4.0f}" if level_dbfs > _METER_FLOOR_DBFS else "    -"
+    return Text.assemble(("█" * filled, colour), ("░" * (_METER_CELLS - filled), "dim"), figure)
+
+
+def _row(live: LiveCall) -> tuple[RenderableType, ...]:
+    session, stats, call = live.session, live.stats, live.session.call
+    if call is None:
+        return ("(no UUID yet)", session.peer)
+    gaps = stats.timeline.gaps
+    return (
+        str(call.uuid),
+        session.peer,
+        f"{session.age_s:.0f} s",
+        meter(stats.sides[Side.CALLER].level_dbfs),
+        meter(stats.sides[Side.SERVER].level_dbfs),
+        f"{len(gaps)} ({sum(gap.length_s for gap in gaps):.1f} s)" if gaps else "0",
+        call.digits[-1][1] if call.digits else "",
+    )
