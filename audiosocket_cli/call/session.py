@@ -125,7 +125,7 @@ class Session:
             try:
                 data = self.wire.receive()
             except OSError as error:
-                self._peer_gone(How.RESET, f"connection lost: {error.strerror or error}")
+                self._peer_gone(How.RESET, _loss(error, self.me.other))
                 break
             if data is None:
                 break
@@ -249,7 +249,7 @@ class Session:
                 continue
             frame = self.source.next_frame(self.heard_kind)
             if frame is None:
-                self.hang_up("all said")
+                self.hang_up("end of audio")
                 return
             deadline_s = self.pacer.take(now_s)
             if self._send(frame):
@@ -341,6 +341,12 @@ class Session:
             self.wake_s = self._close_by_s
         else:
             self.wake_s = _NEVER
+
+
+def _loss(error: OSError, peer: Side) -> str:
+    if isinstance(error, ConnectionResetError):
+        return f"{peer} reset the connection"
+    return f"connection lost: {(error.strerror or str(error)).lower()}"
 
 
 class AnsweredSession(Session):

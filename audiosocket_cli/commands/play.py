@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, file: str, target: Any, record: Path | None, as_json: bool, **given: Any) -> None:
-    """Play a sound file to an AudioSocket server, as Asterisk would.
+    """Play a sound file to a server, as Asterisk would.
 
     \b
     Examples:

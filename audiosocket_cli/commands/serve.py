@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
-    """Answer calls from Asterisk: record them, and play, echo or keep silent.
+    """Answer calls from Asterisk and record them.
 
     \b
     Examples:
@@ -102,6 +102,8 @@ def _options(
     if record is not None:
         try:
             prepare_folder(record)
+        except FileExistsError:
+            raise UsageError(f"cannot record to {record}: it is a file; name a folder") from None
         except OSError as error:
             raise UsageError(f"cannot record to {record}: {(error.strerror or str(error)).lower()}") from None
     return ServeOptions(

@@ -51,7 +51,7 @@ def load_audio(
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")) as file:
             signal = np.concatenate([np.zeros(0, np.float32), *_resampled(file, rate_hz, start_s, duration_s)])
     except OSError as error:
-        raise FileError(f"cannot read {name}: {error.strerror or error}") from None
+        raise FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
     except soundfile.LibsndfileError as error:
         raise FileError(f"cannot read {name}: {_reason(error)} (is it a sound file?)") from None
     if not len(signal):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 
 from audiosocket_cli.asterisk import CONNECT_TIMEOUT_S
@@ -29,7 +30,7 @@ async def dial(target: Address) -> socket.socket:
         except TimeoutError:
             reason = f"no answer within {CONNECT_TIMEOUT_S:g} s, the time that Asterisk gives it"
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = os.strerror(error.errno or 0).lower()  # asyncio rewrites strerror, address and all
         except BaseException:
             connection.close()
             raise

@@ -126,7 +126,7 @@ def _event_text(event: Event) -> str | None:
 def _ended(result: dict[str, Any], files: Sequence[Path]) -> str:
     """Return an ended call's line after its UUID: file, duration, level, gaps, digits, who ended it and how."""
     caller = result["caller"]
-    reason = "" if result["ended_by"] == "caller" and result["ended_how"] == "closed" else f": {result['ended_reason']}"
+    reason = f": {result['ended_reason']}" if result["ended_by"] == "server" else ""
     parts = [
         f"ended by {result['ended_by']} ({result['ended_how']}{reason}) after {result['duration_s']:.2f} s",
         f"caller {_level(caller)}",
@@ -136,9 +136,8 @@ def _ended(result: dict[str, Any], files: Sequence[Path]) -> str:
     server = result["server"]
     if server["late_frames"] or server["held_frames"]:
         parts.append(f"{server['late_frames']} frames late, {server['held_frames']} held")
-    parts += result["findings"]
     parts.append(" ".join(shown_path(path) for path in files) if files else "not recorded")
-    return ", ".join(parts)
+    return "; ".join([", ".join(parts), *result["findings"]])
 
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
@@ -173,7 +172,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _ms(seconds: float | None) -> str:
-    return "never" if seconds is None else f"{seconds * 1000:.0f} ms"
+    return "never" if seconds is None else f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms"
 
 
 def _rounded_ms(seconds: float | None) -> float | None:
