@@ -44,6 +44,9 @@ while the caller's audio pauses (`audiosocket_run` forwards what `ast_read` retu
 UUID_WITHOUT_ANSWER_HINT: Final = "is an Answer() missing in the dialplan before AudioSocket()?"
 """The application connects before it checks that the channel is answered (`audiosocket_exec`, `audiosocket_run`)."""
 
+_TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
+"""How a TLS client begins; read as a frame, slin48 of an odd length."""
+
 
 def samples_per_frame(kind: int) -> int:
     """Return how many samples 20 ms of an audio kind have: 160 for slin, 882 for slin44."""
@@ -63,6 +66,8 @@ def fault_of_opening(received: bytes) -> str | None:
     expected = bytes([Kind.UUID, 0, UUID_BYTES])
     if received[:3] == expected[: len(received[:3])]:
         return None
+    if received[:3] in _TLS_HELLOS:
+        return f"no AudioSocket peer: it began with {_hex(received)}, a TLS handshake (AudioSocket has no encryption)"
     if received[:1].isalpha() and received[:1].isascii():
         return f"no AudioSocket peer: it began with {_quoted(received)} (a web browser, or a probe?)"
     header = peek_header(received)

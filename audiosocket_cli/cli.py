@@ -79,5 +79,6 @@ def _usage_line(error: click.ClickException) -> str:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"{PROGRAM}: error: {message}", err=True)
+    one_line = message.replace("\n", "\\n")
+    click.echo(f"{PROGRAM}: error: {one_line}", err=True)
     sys.exit(code)

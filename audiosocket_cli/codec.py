@@ -129,8 +129,10 @@ class FrameDecoder:
         """The bytes of the unfinished frame at `offset`; empty between frames, never a whole frame."""
         return bytes(self._tail)
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes | bytearray | memoryview) -> list[Frame]:
         """Take the next bytes of the stream and return the frames that they complete, in order."""
+        if type(data) is not bytes:
+            data = bytes(data)
         if self._tail:
             self._tail += data
             # A frame that drips in byte by byte is joined once, not copied for each byte.

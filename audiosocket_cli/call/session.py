@@ -20,7 +20,7 @@ from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, fault_of_
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.taps import FLUSH_S, Call, Ending, How, Side, Tap, TimedFrame, now_utc
-from audiosocket_cli.call.wire import READ_BYTES, Wire
+from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.codec import (
     Frame,
     FrameDecoder,
@@ -120,7 +120,11 @@ class Session:
         self._plan_wake()
 
     def readable(self) -> None:
-        """The wire has something to read: take all of it."""
+        """The wire has something to read: take all of it.
+
+        All, to the point where there is nothing more: libuv polls a socket no further once it has seen a reset, so what
+        is left behind the first chunk would never be told.
+        """
         while not self.ended:
             try:
                 data = self.wire.receive()
@@ -133,8 +137,6 @@ class Session:
                 self._peer_gone(How.CLOSED, f"{self.me.other} closed")
                 break
             self._received(data)
-            if len(data) < READ_BYTES:
-                break
         self._plan_wake()
 
     def tick(self) -> None:
@@ -160,6 +162,7 @@ class Session:
         """End it now, without waiting for the peer. Twice is fine."""
         self.hang_up("stopped at once")
         self._end()
+        self._plan_wake()
 
     # What the two ends do differently.
 

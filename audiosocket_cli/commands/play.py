@@ -107,10 +107,8 @@ def _load(file: str, rate: int | None, **cut: Any) -> Audio:
     if file != "-":
         return load_audio(Path(file), rate_hz, **cut)
     data = sys.stdin.buffer.read()
-    if is_sound_file(data):
+    if rate is None or is_sound_file(data):
         return load_audio(data, rate_hz, **cut)
-    if rate is None:
-        raise UsageError("standard input is no sound file: for headerless 16-bit samples say their --rate")
     return raw_audio(data, rate_hz, **cut)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,8 @@ from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.pcm import FULL_SCALE, Samples, from_slin, to_int16
 
 _BLOCK_SECONDS = 10
+_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")
+"""How the sound files begin that libsndfile reads. It takes more for MP3: quiet raw samples, for example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,13 @@ def load_audio(
     """
     name = "standard input" if isinstance(source, bytes) else str(source)
     try:
-        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")) as file:
+        with _opened(source) as file:
             signal = np.concatenate([np.zeros(0, np.float32), *_resampled(file, rate_hz, start_s, duration_s)])
     except OSError as error:
         raise FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
     except soundfile.LibsndfileError as error:
-        raise FileError(f"cannot read {name}: {_reason(error)} (is it a sound file?)") from None
+        hint = "headerless samples need their --rate" if isinstance(source, bytes) else "is it a sound file?"
+        raise FileError(f"cannot read {name}: {_reason(error)} ({hint})") from None
     if not len(signal):
         raise FileError(f"cannot play {name}: it holds no audio{' in that range' if start_s or duration_s else ''}")
     return _amplified(signal, rate_hz, gain_db)
@@ -71,12 +77,24 @@ def raw_audio(
 
 
 def is_sound_file(data: bytes) -> bool:
-    """Whether bytes begin like a file that libsndfile knows, rather than like raw samples."""
-    try:
-        soundfile.info(io.BytesIO(data))
-    except soundfile.LibsndfileError:
-        return False
-    return True
+    """Whether bytes begin like a sound file, rather than like raw samples. MP3 without an ID3 tag passes for raw."""
+    return data.startswith(_MAGIC)
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes) -> Iterator[soundfile.SoundFile]:
+    """Open by descriptor, not by name: soundfile takes a suffix such as .raw for more than what is in the file."""
+    if isinstance(source, bytes):
+        with soundfile.SoundFile(io.BytesIO(source)) as file:
+            yield file
+        return
+    with source.open("rb") as opened:
+        if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            with soundfile.SoundFile(opened.fileno(), closefd=False) as file:
+                yield file
+        else:  # a pipe cannot seek
+            with soundfile.SoundFile(io.BytesIO(opened.read())) as file:
+                yield file
 
 
 def _resampled(
@@ -91,6 +109,7 @@ def _resampled(
     while left > 0:
         block = file.read(min(left, _BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True)
         left = left - len(block) if len(block) else 0
+        np.nan_to_num(block, copy=False, posinf=1.0, neginf=-1.0)  # one NaN would spoil all that is resampled with it
         mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
         if file.samplerate == rate_hz:
             yield mono

@@ -35,7 +35,7 @@ def to_slin(samples: Samples) -> bytes:
 def to_int16(signal: NDArray[np.floating]) -> tuple[Samples, int]:
     """Round a signal in -1.0 to 1.0 to int16 and return it with the number of samples that had to be clipped.
 
-    A file that held 16-bit samples comes out sample for sample.
+    All must be numbers (no NaN). A file that held 16-bit samples comes out sample for sample.
     """
     scaled = np.rint(signal * FULL_SCALE)
     clipped = int(np.count_nonzero((scaled > 32767) | (scaled < -32768)))

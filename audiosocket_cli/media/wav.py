@@ -70,7 +70,12 @@ class GrowingWav:
     def _open(self, path: Path) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         self._data_bytes = 0
-        os.write(self._fd, self._header())
+        try:
+            self._put(self._header(), 0)
+        except OSError:
+            self.close()
+            path.unlink()
+            raise
 
     def _open_next(self) -> None:
         self.close()
@@ -82,15 +87,18 @@ class GrowingWav:
     def _write(self, view: memoryview) -> None:
         start = HEADER_BYTES + self._data_bytes
         try:
-            done = 0
-            while done < len(view):
-                done += os.pwrite(self._fd, view[done:], start + done)
+            self._put(view, start)
         except OSError:
             os.ftruncate(self._fd, start)
             raise
         self._data_bytes += len(view)
         self.frames += len(view) // self._block_bytes
         os.pwrite(self._fd, self._header(), 0)
+
+    def _put(self, data: bytes | memoryview, offset: int) -> None:
+        done = 0
+        while done < len(data):
+            done += os.pwrite(self._fd, data[done:], offset + done)
 
     def _header(self) -> bytes:
         byte_rate = self.rate_hz * self._block_bytes

@@ -1,0 +1,126 @@
+"""What the tests share: the command as a user runs it, and the real tools that some of them need."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+from audiosocket_cli.media.pcm import tone
+
+COMMAND = [sys.executable, "-m", "audiosocket_cli"]
+
+
+def need(tool: str) -> str:
+    """Return the path of a real tool; without it the test is skipped, but in CI it fails."""
+    path = shutil.which(tool)
+    if path is None:
+        missing(f"{tool} is not installed")
+    return path or ""
+
+
+def missing(reason: str) -> None:
+    """Skip with a reason on a user's machine; in CI nothing real may be missing."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{reason}, and CI skips nothing")
+    pytest.skip(reason)
+
+
+def run(*args: str | Path, stdin: bytes = b"", timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run `audiosocket` to its end as a user would, off a terminal."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, args)],
+        input=stdin,
+        capture_output=True,
+        timeout=timeout,
+        env={**os.environ, **env},
+        check=False,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@dataclass
+class Serving:
+    """A running `audiosocket serve`."""
+
+    process: subprocess.Popen[str]
+    port: int
+    listening: str
+    rest: list[str] = field(default_factory=list)
+
+    @property
+    def target(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def end(self, number: int = signal.SIGINT) -> tuple[int, list[str], str]:
+        """Send a signal (0: none), wait, and return exit code, lines of stdout and the rest of stderr."""
+        if number:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, [*self.rest, *(out or "").splitlines()], err
+
+    def wait_for(self, pattern: str) -> str:
+        """Read stdout until a line matches; returns that line."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.rest.append(line.rstrip("\n"))
+            if re.search(pattern, line):
+                return line.rstrip("\n")
+        raise AssertionError(f"serve ended without {pattern!r}: {self.rest}")
+
+    def wait_for_end(self, uuid: str) -> dict[str, Any]:
+        """Wait for a call's end and return the content of its JSON (with `serve --json` only)."""
+        event = json.loads(self.wait_for(f'"event": "ended".*{uuid}'))
+        call: dict[str, Any] = event["call"]
+        return call
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    """Start `audiosocket serve` on a free port; it is ended with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*args: str | Path, host: str = "127.0.0.1") -> Serving:
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--listen", f"{host}:0", *map(str, args)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+        started.append(process)
+        assert process.stderr is not None
+        listening = process.stderr.readline().rstrip("\n")
+        port = re.search(r"(?::|port )(\d+)", listening)
+        assert port, f"serve did not start: {listening} {process.stderr.read()}"
+        return Serving(process, int(port[1]), listening)
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def tone_file(tmp_path: Path) -> Path:
+    """1.5 s of 440 Hz as 16-bit mono WAV at 8 kHz."""
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, tone(440, 8000, 1.5), 8000)
+    return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real calls last: what fails fast is seen first."""
+    items.sort(key=lambda item: item.get_closest_marker("asterisk") is not None)

@@ -1,0 +1,403 @@
+"""Session cores over a fake wire and a fake clock: what they say, when, and how it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, run_until, wire_pair
+
+from audiosocket_cli.call.session import AnsweredSession, Limits, PlacedSession, Session
+from audiosocket_cli.call.sources import Echo, Playback, Prompt, PromptSource, Silence, Source, silence_frame
+from audiosocket_cli.call.taps import How, Side
+from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
+from audiosocket_cli.media.pcm import tone
+
+HANGUP = Frame(Kind.HANGUP)
+START_S = 1000.0
+
+
+def answered(
+    *chunks: bytes, source: Source | None = None, limits: Limits | None = None
+) -> tuple[AnsweredSession, FakeWire, FakeClock, KeepingTap]:
+    """An answered session that has started and read these chunks."""
+    wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
+    session = AnsweredSession(wire, "peer", source=source or Silence(), taps=[tap], limits=limits, clock=clock)
+    session.start()
+    wire.inbox.extend(chunks)
+    run_until(clock.now_s, clock, session)
+    return session, wire, clock, tap
+
+
+def audio(number: int = 1, kind: int = Kind.SLIN, size: int = 320) -> Frame:
+    return Frame(kind, bytes([number]) * size)
+
+
+class Counting(Silence):
+    """Says numbered frames."""
+
+    def __init__(self) -> None:
+        self.said = 0
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        self.said += 1
+        return audio(self.said % 256)
+
+
+# Opening.
+
+
+def test_we_speak_the_moment_the_uuid_arrives_and_every_20_ms_from_then_on() -> None:
+    session, wire, clock, tap = answered(OPENING)
+    assert wire.frames == [silence_frame(Kind.SLIN)]
+    run_until(START_S + 1.0, clock, session)
+    assert wire.frames == [silence_frame(Kind.SLIN)] * 51
+    assert [timed.at_s for timed in tap.said] == pytest.approx([n * 0.02 for n in range(len(tap.said))])
+
+
+def test_nothing_is_said_before_the_uuid() -> None:
+    session, wire, clock, _ = answered(OPENING[:18])
+    run_until(START_S + 5, clock, session)
+    assert wire.sent == []
+
+
+def test_uuid_audio_and_a_digit_in_one_segment_are_all_heard() -> None:
+    session, _, _, tap = answered(OPENING + encode(audio()) + encode(digit_frame("5")) + encode(audio(2)))
+    session.hang_up("test")
+    assert [timed.frame for timed in tap.heard] == [audio(), digit_frame("5"), audio(2)]
+    assert tap.digits == [(0.0, "5")]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 319, 323])
+def test_the_split_of_the_stream_does_not_matter(size: int) -> None:
+    stream = OPENING + encode(audio()) + encode(digit_frame("#")) + encode(audio(3, Kind.SLIN16, 640))
+    chunks = [stream[start : start + size] for start in range(0, len(stream), size)]
+    session, _, _, tap = answered(*chunks)
+    session.hang_up("test")
+    assert tap.call is not None
+    assert tap.call.uuid == UUID_1
+    assert [timed.frame for timed in tap.heard] == [audio(), digit_frame("#"), audio(3, Kind.SLIN16, 640)]
+
+
+@pytest.mark.parametrize(
+    ("received", "says"),
+    [
+        (b"GET / HTTP/1.1\r\n", "'GET / HTTP/1.1'"),
+        (b"\x9c\x01\x02\x03", "9c 01 02 03"),
+        (b"\x01\x00\x0f" + bytes(15), "15 bytes, not 16"),
+        (encode(audio()), "audio came before the UUID"),
+        (encode(HANGUP), "00 00 00"),
+    ],
+    ids=["http", "random", "short-uuid", "audio-first", "hangup-first"],
+)
+def test_a_peer_of_another_kind_gets_a_hangup_and_one_line(received: bytes, says: str) -> None:
+    session, wire, _, tap = answered(received)
+    assert session.failure is not None
+    assert says in session.failure
+    assert "\n" not in session.failure
+    assert wire.frames == [HANGUP]
+    assert wire.ended_sending
+    assert tap.call is None
+    wire.inbox.append(b"")
+    session.readable()
+    assert session.ended
+
+
+@pytest.mark.parametrize(
+    ("chunks", "says"),
+    [
+        ([b""], "closed without a UUID (is an Answer() missing"),
+        ([OPENING[:8], b""], "closed after 8 bytes"),
+        ([ConnectionResetError(104, "reset")], "closed without a UUID"),
+    ],
+    ids=["nothing", "half-a-uuid", "reset"],
+)
+def test_a_connection_that_never_became_a_call_says_why(chunks: list[bytes], says: str) -> None:
+    session, _, _, _ = answered(*chunks)
+    assert session.ended
+    assert session.failure is not None
+    assert says in session.failure
+
+
+def test_a_peer_that_says_nothing_is_dropped_after_the_uuid_timeout() -> None:
+    session, wire, clock, _ = answered(limits=Limits(uuid_s=3))
+    run_until(START_S + 2.9, clock, session)
+    assert wire.sent == []
+    run_until(START_S + 3, clock, session)
+    assert wire.frames == [HANGUP]
+    assert session.failure == "no UUID within 3 s (is an Answer() missing in the dialplan before AudioSocket()?)"
+
+
+# Saying.
+
+
+def test_a_prompt_is_said_whole_in_order_then_300_ms_later_comes_the_hangup() -> None:
+    samples = tone(440, 8000, 0.5)
+    prompt = Prompt(lambda rate_hz: samples)
+    session, wire, clock, _ = answered(
+        OPENING + encode(audio()), source=PromptSource(prompt, times=1, post_roll_ms=300)
+    )
+    run_until(START_S + 5, clock, session)
+    said = wire.frames
+    assert said[-1] == HANGUP
+    assert said[25:-1] == [silence_frame(Kind.SLIN)] * 15
+    assert b"".join(frame.payload for frame in said[:25]) == samples.astype("<i2").tobytes()
+    assert session.call is not None
+    assert session.call.duration_s == pytest.approx(0.8)
+    assert session.call.ending == (Side.SERVER, How.HANGUP, "end of audio")
+
+
+def test_a_prompt_waits_100_ms_for_a_caller_that_is_not_heard() -> None:
+    source = PromptSource(Prompt(lambda rate_hz: tone(440, rate_hz, 0.1)))
+    session, wire, clock, _ = answered(OPENING, source=source)
+    run_until(START_S + 0.3, clock, session)
+    assert [frame == silence_frame(Kind.SLIN) for frame in wire.frames[:6]] == [True] * 5 + [False]
+
+
+def test_we_answer_in_the_kind_that_the_caller_speaks() -> None:
+    session, wire, clock, _ = answered(OPENING)
+    wire.inbox.append(encode(audio(1, Kind.SLIN48, 1920)))
+    run_until(START_S + 0.02, clock, session)
+    assert [frame.kind for frame in wire.frames] == [Kind.SLIN, Kind.SLIN48]
+    assert len(wire.frames[1].payload) == 1920
+
+
+def test_echo_returns_each_frame_at_once_and_silence_in_a_pause() -> None:
+    session, wire, clock, _ = answered(OPENING, source=Echo())
+    spoken = [audio(n) for n in range(1, 11)]
+    for number, frame in enumerate(spoken):
+        run_until(START_S + 0.02 * (number + 1) + 0.007, clock, session)
+        wire.inbox.append(encode(frame))
+        run_until(clock.now_s, clock, session)
+        assert wire.frames[-1] == frame
+    returned = [frame for frame in wire.frames if frame in spoken]
+    assert returned == spoken
+    assert wire.frames[-10:] == spoken  # no silence in between
+    before = len(wire.frames)
+    run_until(clock.now_s + 1.0, clock, session)
+    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 48  # from 60 ms on
+
+
+@pytest.mark.parametrize(
+    "frame", [Frame(Kind.SLIN, b""), digit_frame("1"), Frame(0x77, b"x")], ids=["empty", "digit", "unknown"]
+)
+def test_echo_never_returns_what_ends_a_call_in_asterisk(frame: Frame) -> None:
+    session, wire, clock, _ = answered(OPENING + encode(frame), source=Echo())
+    run_until(START_S + 0.5, clock, session)
+    assert set(wire.frames) == {silence_frame(Kind.SLIN)}
+
+
+def test_a_peer_that_does_not_read_delays_what_we_say_and_loses_none_of_it() -> None:
+    session, wire, clock, _ = answered(OPENING, source=Counting())
+    run_until(START_S + 0.1, clock, session)
+    wire.blocked = True
+    run_until(START_S + 2.1, clock, session)
+    wire.blocked = False
+    run_until(START_S + 3.0, clock, session)
+    assert [frame.payload[0] for frame in wire.frames] == list(range(1, len(wire.frames) + 1))
+    assert session.pacer.held == 100
+
+
+def test_an_echo_that_the_peer_does_not_read_is_lost_and_counted() -> None:
+    session, wire, clock, _ = answered(OPENING, source=Echo())
+    wire.blocked = True
+    wire.inbox.extend(encode(audio(n)) for n in range(5))
+    run_until(clock.now_s, clock, session)
+    assert session.pacer.held == 5
+
+
+def test_reading_goes_on_while_the_peer_does_not_read() -> None:
+    session, wire, clock, tap = answered(OPENING)
+    wire.blocked = True
+    for n in range(200):
+        wire.inbox.append(encode(audio(n)))
+        run_until(clock.now_s + 0.02, clock, session)
+    session.hang_up("test")
+    assert len(tap.heard) == 200
+
+
+# Ending.
+
+
+def test_a_caller_that_closes_ends_the_call_and_gets_no_hangup() -> None:
+    session, wire, _, tap = answered(OPENING, encode(audio()), b"")
+    assert session.ended
+    assert HANGUP not in wire.frames
+    assert session.call is not None
+    assert session.call.ending == (Side.CALLER, How.CLOSED, "caller closed")
+    assert tap.closed_times == 1
+
+
+def test_a_reset_is_a_normal_end_and_what_came_before_it_is_kept() -> None:
+    session, _, _, tap = answered(OPENING, encode(audio(1)) + encode(audio(2)), ConnectionResetError(104, "reset"))
+    assert session.call is not None
+    assert session.call.ending == (Side.CALLER, How.RESET, "caller reset the connection")
+    assert [timed.frame for timed in tap.heard] == [audio(1), audio(2)]
+    assert session.call.notes == []
+
+
+def test_a_hangup_frame_from_the_caller_ends_the_call() -> None:
+    session, wire, _, _ = answered(OPENING + encode(HANGUP))
+    assert session.call is not None
+    assert session.call.ending == (Side.CALLER, How.HANGUP, "caller hung up")
+    assert wire.ended_sending
+
+
+def test_a_call_cut_in_mid_frame_says_so() -> None:
+    session, _, _, _ = answered(OPENING, encode(audio())[:100], b"")
+    assert session.call is not None
+    assert session.call.ending is not None
+    assert session.call.ending.reason == "caller closed, in mid-frame"
+    assert session.call.notes == ["the last frame is cut: ended inside the frame at byte 19: 100 of 323 bytes"]
+
+
+def test_hanging_up_is_hangup_half_close_read_to_the_end_close() -> None:
+    session, wire, clock, tap = answered(OPENING)
+    session.hang_up("enough")
+    assert wire.frames[-1] == HANGUP
+    assert (wire.ended_sending, wire.closed, session.ended) == (True, False, False)
+    wire.inbox.extend([encode(audio()), b""])
+    run_until(clock.now_s, clock, session)
+    assert (wire.closed, session.ended) == (True, True)
+    assert tap.closed_times == 1
+
+
+def test_a_peer_that_never_closes_is_left_after_two_seconds() -> None:
+    session, wire, clock, _ = answered(OPENING)
+    session.hang_up("enough")
+    run_until(START_S + 1.9, clock, session)
+    assert not session.ended
+    run_until(START_S + 2.0, clock, session)
+    assert (wire.closed, session.ended) == (True, True)
+
+
+def test_hanging_up_and_aborting_twice_is_fine() -> None:
+    session, wire, _, tap = answered(OPENING)
+    session.hang_up("first")
+    session.hang_up("second")
+    session.abort()
+    session.abort()
+    assert wire.frames.count(HANGUP) == 1
+    assert tap.closed_times == 1
+    assert session.call is not None
+    assert session.call.ending is not None
+    assert session.call.ending.reason == "first"
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [(Limits(idle_s=2), "nothing heard for 2 s"), (Limits(duration_s=2), "longer than 2 s")],
+    ids=["idle", "duration"],
+)
+def test_limits_end_a_call_in_time(limits: Limits, reason: str) -> None:
+    session, wire, clock, _ = answered(OPENING, limits=limits)
+    run_until(START_S + 1.99, clock, session)
+    assert HANGUP not in wire.frames
+    run_until(START_S + 2.01, clock, session)
+    assert wire.frames[-1] == HANGUP
+    assert session.call is not None
+    assert session.call.ending == (Side.SERVER, How.HANGUP, reason)
+
+
+def test_audio_keeps_a_call_from_idling() -> None:
+    session, wire, clock, _ = answered(OPENING, limits=Limits(idle_s=2))
+    for _ in range(10):
+        wire.inbox.append(encode(audio()))
+        run_until(clock.now_s + 1.5, clock, session)
+    assert session.call is not None
+    assert session.call.ending is None
+
+
+def test_odd_frames_are_named_once_and_do_not_end_the_call() -> None:
+    odd: Sequence[Frame] = [
+        Frame(0x77, b"?"), Frame(0x77, b"?"), Frame(Kind.DTMF, b"Z"), Frame(Kind.ERROR, b"\x04"),
+        Frame(Kind.SLIN, b""), Frame(Kind.UUID, bytes(16)), audio(), audio(1, Kind.SLIN16, 640),
+    ]  # fmt: skip
+    session, _, _, _ = answered(OPENING + b"".join(map(encode, odd)))
+    assert session.call is not None
+    assert session.call.ending is None
+    assert session.call.notes == [
+        "ignored frames of unknown kind 0x77",
+        "ignored a DTMF frame: payload 5a is no DTMF digit",
+        "caller reported an error: out of memory",
+        "ignored an audio frame of length 0",
+        "ignored a second UUID frame",
+        "kind changed from slin to slin16",
+    ]
+
+
+# Standing in for Asterisk, and both cores together.
+
+
+def call_between(
+    source: Source, server_source: Source, seconds: float
+) -> tuple[Session, Session, KeepingTap, KeepingTap]:
+    clock = FakeClock(START_S)
+    near, far = wire_pair()
+    caller_tap, server_tap = KeepingTap(), KeepingTap()
+    caller = PlacedSession(near, "server", source=source, taps=[caller_tap], uuid=UUID_1, clock=clock)
+    server = AnsweredSession(far, "caller", source=server_source, taps=[server_tap], clock=clock)
+    server.start()
+    caller.start()
+    run_until(START_S + seconds, clock, caller, server)
+    return caller, server, caller_tap, server_tap
+
+
+def test_a_placed_call_says_its_uuid_its_audio_exactly_and_closes() -> None:
+    samples = np.arange(1, 8001, dtype=np.int16)[:7990]
+    caller, server, _, server_tap = call_between(Playback(samples, Kind.SLIN), Silence(), 3)
+    assert (caller.ended, server.ended) == (True, True)
+    assert server.call is not None
+    assert server.call.uuid == UUID_1
+    assert server.call.ending == (Side.CALLER, How.CLOSED, "caller closed")
+    assert server.call.duration_s == pytest.approx(1.0)
+    assert b"".join(timed.frame.payload for timed in server_tap.heard) == samples.tobytes()
+
+
+def test_a_placed_call_hears_the_prompt_and_the_hangup() -> None:
+    prompt = Prompt(lambda rate_hz: tone(440, rate_hz, 0.3))
+    wait = Playback(np.ones(160, np.int16), Kind.SLIN, wait_s=None)
+    caller, server, caller_tap, _ = call_between(wait, PromptSource(prompt, post_roll_ms=300), 5)
+    assert caller.call is not None
+    assert caller.call.ending == (Side.SERVER, How.HANGUP, "server hung up")
+    heard = b"".join(timed.frame.payload for timed in caller_tap.heard)
+    assert tone(440, 8000, 0.3).tobytes() in heard
+    assert server.ended
+
+
+@pytest.mark.parametrize(
+    ("frame", "says"),
+    [
+        (digit_frame("1"), "kind dtmf: only audio and hangup are allowed (send in-band tones instead)"),
+        (Frame(Kind.ERROR), "kind error"),
+        (Frame(Kind.UUID, bytes(16)), "kind uuid"),
+        (Frame(0x42), "kind 0x42"),
+        (Frame(Kind.SLIN), "length 0"),
+    ],
+    ids=["digit", "error", "uuid", "unknown", "empty"],
+)
+def test_a_placed_call_ends_where_asterisk_would_end_it(frame: Frame, says: str) -> None:
+    wire, clock = FakeWire(), FakeClock(START_S)
+    caller = PlacedSession(wire, "server", source=Silence(), uuid=UUID_1, clock=clock)
+    caller.start()
+    assert wire.sent == [OPENING]
+    wire.inbox.append(encode(frame))
+    run_until(START_S + 0.1, clock, caller)
+    assert caller.call is not None
+    assert caller.call.ending is not None
+    assert (caller.call.ending.by, caller.call.ending.how) == (Side.SERVER, How.FAULT)
+    assert says in caller.call.ending.reason
+    assert wire.closed
+
+
+def test_a_session_asks_to_be_woken_for_each_thing_that_is_due() -> None:
+    session, _, _, _ = answered(limits=Limits(uuid_s=7))
+    assert session.wake_s == START_S + 7
+    session, _, _, _ = answered(OPENING)
+    assert session.wake_s == pytest.approx(START_S + 0.02)
+    session.hang_up("x")
+    assert session.wake_s == START_S + 2
+    session.abort()
+    assert session.wake_s == math.inf

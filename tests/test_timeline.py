@@ -1,0 +1,133 @@
+"""Placing audio in time: exact starts, absorbed jitter, real gaps, nothing dropped."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiosocket_cli.call.timeline import Gap, Timeline
+
+D = 0.02
+
+
+def place(arrivals: Iterable[float], *, until_s: float = float("inf"), duration_s: float = D) -> Timeline[int]:
+    timeline: Timeline[int] = Timeline()
+    for number, at_s in enumerate(arrivals):
+        timeline.add(at_s, duration_s, number)
+    timeline.settle(until_s)
+    return timeline
+
+
+def starts(arrivals: Iterable[float], duration_s: float = D) -> list[float]:
+    """Where each frame starts."""
+    timeline: Timeline[int] = Timeline()
+    for number, at_s in enumerate(arrivals):
+        timeline.add(at_s, duration_s, number)
+    position_s, result = 0.0, []
+    for silence_s, _ in timeline.settle(float("inf")):
+        position_s += silence_s
+        result.append(position_s)
+        position_s += duration_s
+    assert position_s == pytest.approx(timeline.end_s)
+    return result
+
+
+def test_steady_frames_lie_end_to_end_from_where_the_first_was_spoken() -> None:
+    assert starts([0.5 + n * D for n in range(5)]) == pytest.approx([0.48, 0.50, 0.52, 0.54, 0.56])
+
+
+def test_a_first_frame_with_the_uuid_starts_the_file() -> None:
+    assert starts([0.0, 0.02, 0.04]) == pytest.approx([0.0, 0.02, 0.04])
+
+
+def test_jitter_leaves_no_gap() -> None:
+    rng = random.Random(1)
+    arrivals = sorted(1.0 + n * D + rng.uniform(0, 0.05) for n in range(500))
+    timeline = place(arrivals)
+    assert timeline.gaps == []
+    assert timeline.end_s == pytest.approx(1.0 + 499 * D, abs=0.02)
+
+
+def test_a_pause_becomes_silence_of_its_length() -> None:
+    arrivals = [D * (n + 1) for n in range(50)] + [3.0 + D * (n + 1) for n in range(50)]
+    timeline = place(arrivals)
+    assert timeline.gaps == [Gap(pytest.approx(1.0), pytest.approx(2.0))]
+    assert timeline.end_s == pytest.approx(4.0)
+
+
+def test_what_comes_before_the_first_audio_is_no_gap() -> None:
+    timeline = place([5.0, 5.02])
+    assert timeline.gaps == []
+    assert timeline.end_s == pytest.approx(5.02)
+
+
+def test_a_stall_followed_by_its_audio_in_a_burst_leaves_no_trace() -> None:
+    before = [D * (n + 1) for n in range(10)]
+    burst = [0.6 + n * 0.001 for n in range(20)]  # 0.4 s of audio within 20 ms
+    after = [0.62 + D * n for n in range(1, 10)]
+    timeline = place(before + burst + after)
+    assert timeline.gaps == []
+    assert timeline.end_s == pytest.approx(39 * D)
+
+
+def test_the_start_after_a_pause_is_told_by_its_least_delayed_frame() -> None:
+    late_first = [2.0 + 0.045, 2.0 + 0.046, 2.0 + 0.047, *(2.0 + D * n for n in range(3, 50))]
+    assert starts([D, 2 * D, *late_first])[2] == pytest.approx(2.0 - D, abs=1e-6)
+
+
+def test_audio_after_silence_already_written_follows_it() -> None:
+    timeline: Timeline[str] = Timeline()
+    timeline.add(D, D, "a")
+    timeline.settle(1.0)
+    assert timeline.pad(1.0) == pytest.approx(1.0 - D)
+    timeline.add(1.0, 0.2, "spoken before 1.0, arrived with it")
+    assert [placed.silence_s for placed in timeline.settle(1.0)] == [0.0]
+    assert timeline.end_s == pytest.approx(1.2)
+    assert timeline.worst_ahead_s == pytest.approx(0.2)
+
+
+def test_a_pause_written_in_pieces_is_one_gap() -> None:
+    timeline: Timeline[str] = Timeline()
+    timeline.add(D, D, "a")
+    timeline.settle(0.5)
+    for until_s in (0.5, 1.0, 1.5):
+        timeline.pad(until_s)
+    timeline.add(2.0, D, "b")
+    timeline.settle(3.0)
+    assert timeline.gaps == [Gap(pytest.approx(D), pytest.approx(1.96))]
+
+
+def test_less_than_a_gap_is_not_padded() -> None:
+    timeline = place([D, 2 * D])
+    assert timeline.pad(2 * D + 0.05) == 0.0
+
+
+def test_frames_wait_until_they_are_settled() -> None:
+    timeline: Timeline[int] = Timeline()
+    for n in range(10):
+        timeline.add(0.1 * n, 0.1, n)
+    assert [placed.item for placed in timeline.settle(0.45)] == [0, 1, 2, 3, 4]
+    assert [placed.item for placed in timeline.settle(9.9)] == [5, 6, 7, 8, 9]
+
+
+@given(
+    steps=st.lists(st.floats(0, 2), min_size=1, max_size=60),
+    settles=st.lists(st.floats(0, 0.6), min_size=1, max_size=60),
+)
+def test_nothing_is_dropped_or_reordered_and_time_is_never_behind(steps: list[float], settles: list[float]) -> None:
+    timeline: Timeline[int] = Timeline()
+    now_s, items = 0.0, []
+    for number, step_s in enumerate(steps):
+        now_s += step_s
+        timeline.add(now_s, D, number)
+        items += timeline.settle(now_s - settles[number % len(settles)])
+        timeline.pad(now_s - 0.5)
+    items += timeline.settle(float("inf"))
+    assert [placed.item for placed in items] == list(range(len(steps)))
+    assert all(placed.silence_s >= 0 for placed in items)
+    # The last frame ends no earlier than a gap's length before it arrived.
+    assert timeline.end_s >= now_s - 0.06 - 1e-9
