@@ -70,6 +70,14 @@ class IncompleteFrameError(ProtocolError):
         self.expected_bytes = expected_bytes
 
 
+class InterruptedBySignal(AudioSocketError):
+    """Told to stop before there was anything to end in order; there is nothing to say about it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = ExitCode(128 + number)
+
+
 class NetworkError(AudioSocketError):
     """A host that does not resolve, a connection refused or timed out, a port in use."""
 

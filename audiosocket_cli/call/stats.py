@@ -58,7 +58,7 @@ class SideStats:
             counts = self.by_kind.setdefault(frame.kind, [0, 0])
             counts[0] += 1
             counts[1] += len(frame.payload)
-            if is_audio(frame.kind):
+            if is_audio(frame.kind) and frame.payload:
                 audio.append(timed)
                 rate_hz = rate_of(frame.kind)
                 self.audio_s += len(frame.payload) // SAMPLE_BYTES / rate_hz

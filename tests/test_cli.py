@@ -1,0 +1,84 @@
+"""The root command: version, help, environment, what a user can get wrong before any command runs."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from conftest import COMMAND, run
+
+import audiosocket_cli
+from audiosocket_cli.cli import COMMANDS, root
+
+
+def test_version_is_one_line_on_stdout() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"audiosocket {audiosocket_cli.__version__}\n", "")
+
+
+def test_no_command_shows_the_help() -> None:
+    done = run()
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: audiosocket")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_says_first_what_it_does_then_shows_examples_then_options(name: str) -> None:
+    done = run(name, "--help")
+    assert done.returncode == 0
+    text = done.stdout
+    assert (
+        text.index("Usage:") < text.index("Examples:") < text.index(f"audiosocket {name}", 30) < text.index("Options:")
+    )
+    assert name in run("--help").stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option_has_help(name: str) -> None:
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    assert options
+    assert [option.name for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize("args", [["record-it"], ["serve", "--nope"], ["serve", "extra"]], ids=" ".join)
+def test_wrong_usage_is_one_line_and_exit_code_2(args: list[str]) -> None:
+    done = run(*args)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("audiosocket: error: ")
+
+
+def test_options_come_from_the_environment_too() -> None:
+    done = run("serve", AUDIOSOCKET_SERVE_LISTEN="nonsense:port")
+    assert done.returncode == 2
+    assert "'nonsense:port' is no address" in done.stderr
+
+
+def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
+    reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    reader.wait()
+    done = subprocess.run([*COMMAND, "--help"], stdout=reader.stdin, stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b""
+    assert reader.stdin is not None
+    reader.stdin.close()
+
+
+@pytest.mark.parametrize("args", [["--version"], ["serve", "--help"]], ids=" ".join)
+def test_starting_costs_at_most_two_and_a_half_times_click(args: list[str]) -> None:
+    ours, clicks = [], []
+    for _ in range(10):
+        ours.append(wall_s([*COMMAND, *args]))
+        clicks.append(wall_s([sys.executable, "-c", "import click"]))
+    assert statistics.median(ours) / statistics.median(clicks) <= 2.5
+
+
+def wall_s(command: list[str]) -> float:
+    begun_s = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begun_s

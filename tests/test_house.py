@@ -1,0 +1,79 @@
+"""The house keeps its order: imports run one way, and heavy libraries live in the rooms that need them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import audiosocket_cli
+
+PACKAGE = Path(audiosocket_cli.__file__).parent
+ROOT = PACKAGE.parent
+
+LAYERS = {
+    "errors": 0, "codec": 1, "asterisk": 2, "media": 2, "call": 3, "net": 4, "ui": 5, "commands": 6, "cli": 7,
+    "__init__": 2, "__main__": 8,
+}  # fmt: skip
+"""A module imports from its own room and from lower ones; two rooms of one height do not know each other."""
+
+HOMES = {
+    "click": {"cli", "commands"},
+    "rich": {"ui"},
+    "asyncio": {"call", "net"},
+    "uvloop": {"net"},
+    "numpy": {"media", "call"},
+    "soundfile": {"media"},
+    "soxr": {"media", "call"},
+    "socket": {"call", "net"},
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names |= {f"{node.module}.{alias.name}" if node.module == "audiosocket_cli" else str(node.module)
+                      for alias in node.names}  # fmt: skip
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_run_one_way(path: Path) -> None:
+    room = room_of(path)
+    for name in imports_of(path):
+        if name.startswith("audiosocket_cli."):
+            other = name.split(".")[1]
+            if other in LAYERS and other != room:
+                assert LAYERS[other] < LAYERS[room], f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_libraries_live_in_their_rooms(path: Path) -> None:
+    for name in imports_of(path):
+        homes = HOMES.get(name.split(".")[0])
+        assert homes is None or room_of(path) in homes, f"{room_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_each_module_says_what_lives_there(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+def test_the_top_level_holds_nothing_else() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("no git checkout")
+    top = {name.split("/")[0] for name in listed.stdout.split() if not name.startswith(".")}
+    assert top == {"pyproject.toml", "README.md", "LICENSE", "audiosocket_cli", "tests", "scripts"}
