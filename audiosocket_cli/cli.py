@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 import click
 
 from audiosocket_cli import __version__
-from audiosocket_cli.errors import AudioSocketError, ExitCode, InterruptedBySignal
+from audiosocket_cli.errors import AudioSocketError, ExitCode, StoppedError
 
 PROGRAM: Final = "audiosocket"
 
@@ -62,7 +62,7 @@ def main() -> NoReturn:
         sys.exit(ExitCode.USAGE)
     except click.ClickException as error:
         _fail(_usage_line(error), error.exit_code)
-    except InterruptedBySignal as error:
+    except StoppedError as error:
         sys.exit(error.exit_code)
     except AudioSocketError as error:
         _fail(str(error), error.exit_code)

@@ -70,7 +70,7 @@ class IncompleteFrameError(ProtocolError):
         self.expected_bytes = expected_bytes
 
 
-class InterruptedBySignal(AudioSocketError):
+class StoppedError(AudioSocketError):
     """Told to stop before there was anything to end in order; there is nothing to say about it."""
 
     def __init__(self, number: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Protocol
@@ -99,39 +99,52 @@ class Prompt:
 
 
 class PromptSource:
-    """Says a prompt once, `times` times or (0) for ever; then silence, or the end of the call after `post_roll_ms`."""
+    """Says a prompt once, `times` times or (0) for ever; then silence, or the end of the call after `post_roll_ms`.
+
+    Each round keeps the kind it began with: when frames change kind, Asterisk changes translators, and 15 ms go missing
+    from what the caller hears (seen with 22.10).
+    """
 
     speaks = True
 
     def __init__(self, prompt: Prompt, *, times: int = 1, post_roll_ms: int | None = None) -> None:
         self._prompt = prompt
-        self._times = times
-        self._position = 0
+        self._rounds_left = times if times else float("inf")
+        self._frames: Iterator[Frame] | None = None
+        self._kind: int = Kind.SLIN
         self._waited = 0
         self._post_roll = None if post_roll_ms is None else -(-post_roll_ms // PTIME_MS)
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        kind = heard_kind or Kind.SLIN
-        frames = self._prompt.frames(kind)
-        if frames is None or (heard_kind is None and not self._position and self._waited < LEAD_FRAMES):
+        if self._frames is None and self._rounds_left:
+            self._begin_round(heard_kind)
+        if self._frames is not None:
+            frame = next(self._frames, None)
+            if frame is not None:
+                return frame
+            self._frames = None
+            return self.next_frame(heard_kind)
+        return self._after() if not self._rounds_left else silence_frame(self._kind)
+
+    def _begin_round(self, heard_kind: int | None) -> None:
+        self._kind = heard_kind or Kind.SLIN
+        frames = self._prompt.frames(self._kind)
+        if frames is None or (heard_kind is None and self._waited < LEAD_FRAMES):
             self._waited += 1
-            return silence_frame(kind)
-        # Frames are 20 ms at every rate, so the position means the same when the kind changes in mid-prompt.
-        if self._times and self._position >= self._times * len(frames):
-            return self._after(kind)
-        frame = frames[self._position % len(frames)]
-        self._position += 1
-        return frame
+            return
+        self._waited = LEAD_FRAMES
+        self._rounds_left -= 1
+        self._frames = iter(frames)
 
     def answer(self, frame: Frame) -> Frame | None:
         return None
 
-    def _after(self, kind: int) -> Frame | None:
+    def _after(self) -> Frame | None:
         if self._post_roll is not None:
             if not self._post_roll:
                 return None
             self._post_roll -= 1
-        return silence_frame(kind)
+        return silence_frame(self._kind)
 
 
 class Playback:

@@ -18,7 +18,7 @@ from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import Ending, How, Side
 from audiosocket_cli.call.wire import SocketWire
-from audiosocket_cli.errors import InterruptedBySignal
+from audiosocket_cli.errors import StoppedError
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.dial import dial
 from audiosocket_cli.net.loop import signals_to
@@ -75,7 +75,7 @@ class PlayResult:
 async def play(options: PlayOptions, watch: Callable[[PlacedSession], None] = lambda session: None) -> PlayResult:
     """Place the call and return when it is over. `watch` gets the session once it is connected.
 
-    Raises `NetworkError` when there is nobody to talk to, and `InterruptedBySignal` when told to stop before that.
+    Raises `NetworkError` when there is nobody to talk to, and `StoppedError` when told to stop before that.
     """
     interruption = _Interruption()
     with signals_to(interruption.on_signal):
@@ -83,7 +83,7 @@ async def play(options: PlayOptions, watch: Callable[[PlacedSession], None] = la
         try:
             connection = await dial(options.target)
         except asyncio.CancelledError:
-            raise InterruptedBySignal(interruption.signal or SIGINT) from None
+            raise StoppedError(interruption.signal or SIGINT) from None
         connect_s = time.monotonic() - begun_s
         wire = SocketWire(connection)
         stats = CallStats()
