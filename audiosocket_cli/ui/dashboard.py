@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from rich.console import Console, RenderableType
+from rich import box
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -20,6 +21,19 @@ _REFRESHES_PER_S: Final = 4
 _METER_CELLS: Final = 10
 _METER_FLOOR_DBFS: Final = -60.0
 _MOST_ROWS: Final = 20
+_WIDE: Final = 110
+"""Columns from which a terminal shows whole UUIDs and peers; below, the first eight digits must do."""
+
+_COLUMNS: Final[tuple[tuple[str, JustifyMethod, bool], ...]] = (
+    ("UUID", "left", False),
+    ("peer", "left", True),
+    ("age", "right", False),
+    ("caller", "left", False),
+    ("server", "left", False),
+    ("gaps", "right", False),
+    ("digit", "left", False),
+)
+"""Heading, alignment, and whether only a wide terminal has it."""
 
 
 class _Calls:
@@ -28,18 +42,20 @@ class _Calls:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    def __rich__(self) -> RenderableType:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         calls = sorted(self._server.live.copy(), key=lambda live: -live.session.age_s)
         summary = self._server.summary
         title = f"{len(calls)} live, {summary.calls} answered, {summary.refused} refused, {summary.failed} failed"
-        table = Table(title=title, title_justify="left", expand=False)
-        for heading in ("UUID", "peer", "age", "caller", "server", "gaps", "digit"):
-            table.add_column(heading, justify="right" if heading in ("age", "gaps") else "left", no_wrap=True)
+        wide = options.max_width >= _WIDE
+        table = Table(title=title, title_justify="left", box=box.SIMPLE)
+        for heading, justify, only_wide in _COLUMNS:
+            if wide or not only_wide:
+                table.add_column(heading, justify=justify, no_wrap=True)
         for live in calls[:_MOST_ROWS]:
-            table.add_row(*_row(live))
+            table.add_row(*_row(live, wide))
         if len(calls) > _MOST_ROWS:
             table.add_row(f"… and {len(calls) - _MOST_ROWS} more")
-        return table
+        yield table
 
 
 class _Bar:
@@ -83,17 +99,19 @@ def meter(level_dbfs: float) -> Text:
     return Text.assemble(("█" * filled, colour), ("░" * (_METER_CELLS - filled), "dim"), figure)
 
 
-def _row(live: LiveCall) -> tuple[RenderableType, ...]:
+def _row(live: LiveCall, wide: bool) -> list[RenderableType]:
     session, stats, call = live.session, live.stats, live.session.call
+    who = [str(call.uuid) if wide else str(call.uuid)[:8]] if call else ["(no UUID)"]
+    if wide:
+        who.append(session.peer)
     if call is None:
-        return ("(no UUID yet)", session.peer)
+        return [*who]
     gaps = stats.timeline.gaps
-    return (
-        str(call.uuid),
-        session.peer,
+    return [
+        *who,
         f"{session.age_s:.0f} s",
         meter(stats.sides[Side.CALLER].level_dbfs),
         meter(stats.sides[Side.SERVER].level_dbfs),
         f"{len(gaps)} ({sum(gap.length_s for gap in gaps):.1f} s)" if gaps else "0",
         call.digits[-1][1] if call.digits else "",
-    )
+    ]
