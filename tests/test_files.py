@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import math
 import os
 import threading
 import warnings
@@ -112,7 +111,7 @@ def test_a_resampled_tone_keeps_length_level_and_pitch(file_rate_hz: int, rate_h
     signal = sine(1000, file_rate_hz, 1.2345)
     audio = load_audio(sound(signal, file_rate_hz), rate_hz)
     exact = len(signal) * rate_hz / file_rate_hz
-    assert len(audio.samples) in {round(exact), math.ceil(exact)}
+    assert abs(len(audio.samples) - exact) < 1
     assert level_dbfs(audio.samples) == pytest.approx(20 * np.log10(0.25 / np.sqrt(2)), abs=0.1)
     assert pitch_hz(audio) == 1000
     assert audio.clipped == 0
@@ -123,7 +122,7 @@ def test_a_resampled_tone_keeps_length_level_and_pitch(file_rate_hz: int, rate_h
 def test_any_length_is_exact_to_the_sample(size: int, file_rate_hz: int, rate_hz: int) -> None:
     exact = size * rate_hz / file_rate_hz
     audio = load_audio(sound(np.ones(size, np.int16), file_rate_hz), rate_hz)
-    assert len(audio.samples) in {round(exact), math.ceil(exact)}
+    assert abs(len(audio.samples) - exact) < 1
 
 
 @pytest.mark.parametrize(

@@ -305,6 +305,7 @@ def test_fifty_calls_at_once_make_fifty_right_files(serve: Serve, tmp_path: Path
     peers = {}
     for call, samples in said.items():
         peer = socket.create_connection(("127.0.0.1", serving.port), timeout=10)
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer.sendall(encode(uuid_frame(call)))
         peers[call] = (peer, samples.tobytes())
     begun_s = time.monotonic()
@@ -313,6 +314,8 @@ def test_fifty_calls_at_once_make_fifty_right_files(serve: Serve, tmp_path: Path
         for peer, data in peers.values():
             peer.sendall(encode(Frame(Kind.SLIN, data[number * 320 : number * 320 + 320])))
     for peer, _ in peers.values():
+        peer.shutdown(socket.SHUT_WR)
+        read_to_end(peer)
         peer.close()
     results = {}
     while len(results) < 50:

@@ -389,7 +389,7 @@ def test_a_placed_call_ends_where_asterisk_would_end_it(frame: Frame, says: str)
     assert caller.call.ending is not None
     assert (caller.call.ending.by, caller.call.ending.how) == (Side.SERVER, How.FAULT)
     assert says in caller.call.ending.reason
-    assert wire.closed
+    assert wire.ended_sending
 
 
 def test_a_session_asks_to_be_woken_for_each_thing_that_is_due() -> None:

@@ -310,7 +310,7 @@ class Session:
         self._close_by_s = now_s + CLOSE_TIMEOUT_S
         self.call.ending = ending
         self.call.duration_s = now_s - self._origin_s
-        if ending.by is self.me or ending.how is How.HANGUP:
+        if ending.by is self.me or ending.how in (How.HANGUP, How.FAULT):
             self._part()
         self._flush(now_s)
         for tap in self.taps:
@@ -392,12 +392,11 @@ class PlacedSession(Session):
     def _accept(self, frame: Frame, now_s: float) -> None:
         if frame.kind == Kind.HANGUP:
             self._finish(Ending(Side.SERVER, How.HANGUP, "server hung up"))
-            self._end()
-            return
-        fault = fault_towards_asterisk(frame)
-        self._finish(Ending(Side.SERVER, How.FAULT, f"{fault}; Asterisk ends the call here"))
-        self._end()
+        else:
+            fault = fault_towards_asterisk(frame)
+            self._finish(Ending(Side.SERVER, How.FAULT, f"{fault}; Asterisk ends the call here"))
 
     def _part(self) -> None:
-        # Asterisk never says goodbye: it closes (`audiosocket_exec`).
-        self._end()
+        # Asterisk never says goodbye: it closes (`audiosocket_exec`). So do we, but in two steps: closing a socket with
+        # something left to read resets it, and a reset takes our last frames with it if they are still on their way.
+        self.wire.end_sending()
