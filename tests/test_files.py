@@ -201,7 +201,7 @@ def test_a_cut_is_measured_in_the_time_of_the_file() -> None:
 
 def test_gain_is_in_decibels_and_what_it_clips_is_counted() -> None:
     values = np.array([20000, -20000, 100, -16384], np.int16)
-    twice = 20 * math.log10(2)
+    twice = 20 * float(np.log10(2))
     for audio in (
         load_audio(sound(values, 8000), 8000, gain_db=twice),
         raw_audio(to_slin(values), 8000, gain_db=twice),
