@@ -73,6 +73,7 @@ def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
             from audiosocket_cli.ui.dashboard import calls_table
 
             log.put = stack.enter_context(calls_table(server))
+        stack.enter_context(log)
         summary = run(server.run())
     say(summary_line(summary))
     if summary.signal is not None:

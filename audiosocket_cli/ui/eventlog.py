@@ -1,28 +1,63 @@
-"""Where events go as they happen: stdout, as lines or as JSON objects; where we listen is told on stderr."""
+"""Where events go as they happen: stdout, as lines or as JSON objects; where we listen is told on stderr.
+
+A thread of its own writes them, so that whoever reads slowly, or stops a terminal with Ctrl-S, holds up no call.
+"""
 
 from __future__ import annotations
 
+import json
+import queue
+import threading
 from collections.abc import Callable
+from typing import Final, Self
 
 from audiosocket_cli.call.events import Event, Listening
-from audiosocket_cli.ui.console import put, put_json, say
+from audiosocket_cli.ui.console import put, say
 from audiosocket_cli.ui.lines import event_json, event_line, listening_line
+
+_MOST_WAITING: Final = 10_000
+"""Lines that wait for a slow reader; beyond that they are lost, and counted."""
+
+_CLOSE_TIMEOUT_S: Final = 2.0
 
 
 class EventLog:
-    """Reports events; `put` can be changed while a live view owns the terminal."""
+    """Reports events until its block ends; `put` can be changed before the first, to write where a live view is."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.put: Callable[[str], None] = put
         self._as_json = as_json
+        self._lost = 0
+        self._waiting: queue.Queue[str | None] = queue.Queue(_MOST_WAITING)
+        self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._writer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for the reader a little, and say what it did not get."""
+        try:
+            self._waiting.put(None, timeout=_CLOSE_TIMEOUT_S)
+            self._writer.join(_CLOSE_TIMEOUT_S)
+        except queue.Full:
+            pass
+        lost = self._lost + sum(line is not None for line in list(self._waiting.queue))
+        if lost:
+            say(f"{lost} lines of the log are lost: nobody read them")
 
     def report(self, event: Event) -> None:
-        """Tell one event."""
+        """Tell one event; never waits."""
         if isinstance(event, Listening):
             say(listening_line(event))
-        if self._as_json:
-            put_json(event_json(event))
-        else:
-            line = event_line(event)
-            if line is not None:
-                self.put(line)
+        line = json.dumps(event_json(event), ensure_ascii=False) if self._as_json else event_line(event)
+        if line is None:
+            return
+        try:
+            self._waiting.put_nowait(line)
+        except queue.Full:
+            self._lost += 1
+
+    def _write(self) -> None:
+        while (line := self._waiting.get()) is not None:
+            self.put(line)
