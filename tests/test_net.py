@@ -186,7 +186,6 @@ def test_a_fault_of_ours_ends_that_call_alone_and_reaches_who_awaits_it() -> Non
 
 def test_a_peer_that_does_not_read_gets_whole_frames_later() -> None:
     peer, wire = pair()
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     data = encode(Frame(Kind.SLIN192, bytes(range(256)) * 30))
     sent = 0
     while not wire.blocked and sent < 10_000:
