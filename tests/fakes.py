@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from uuid import UUID
 
+from audiosocket_cli.call.facts import Call, TimedFrame
 from audiosocket_cli.call.session import Session
-from audiosocket_cli.call.taps import Call, TimedFrame
 from audiosocket_cli.codec import Frame, FrameDecoder, encode, uuid_frame
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")

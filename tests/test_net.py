@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.call.driver import drive
-from audiosocket_cli.call.session import AnsweredSession
+from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode

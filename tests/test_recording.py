@@ -10,10 +10,10 @@ import pytest
 import soundfile
 from fakes import UUID_1
 
+from audiosocket_cli.call.facts import Call, Ending, How, Side, TimedFrame, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.call.sources import frames_of
-from audiosocket_cli.call.taps import Call, Ending, How, Side, TimedFrame, now_utc
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.media.pcm import Samples, level_dbfs, tone
 from audiosocket_cli.media.wav import GrowingWav

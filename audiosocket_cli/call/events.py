@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiosocket_cli.call.taps import Call, TimedFrame
+from audiosocket_cli.call.facts import Call, TimedFrame
 
 
 @dataclass(frozen=True, slots=True)

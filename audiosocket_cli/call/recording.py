@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import soxr
 
-from audiosocket_cli.call.taps import Call, Side, TimedFrame
+from audiosocket_cli.call.facts import Call, Side, TimedFrame
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
 from audiosocket_cli.media.pcm import Samples, from_slin, mix, to_slin

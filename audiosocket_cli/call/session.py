@@ -4,7 +4,7 @@ A session is told what happens (`start`, `readable`, `tick`) and says when to wa
 is there before it looks at the clock, so reads never wait for writes; it sends each frame with one `send`; and from the
 UUID on it always has something to say, be it silence.
 
-`AnsweredSession` is a server that Asterisk dialled. `PlacedSession` stands in for Asterisk.
+What the two ends of a call do differently is in `ends`.
 """
 
 from __future__ import annotations
@@ -16,22 +16,20 @@ from enum import Enum, auto
 from typing import Final
 from uuid import UUID, uuid4
 
-from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, fault_of_opening, fault_towards_asterisk
+from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, fault_of_opening
+from audiosocket_cli.call.facts import Call, Ending, How, Side, TimedFrame, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources import Source
-from audiosocket_cli.call.taps import FLUSH_S, Call, Ending, How, Side, Tap, TimedFrame, now_utc
+from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.codec import (
     Frame,
     FrameDecoder,
-    Kind,
     decode_digit,
     decode_uuid,
-    describe_error,
     encode,
     is_audio,
     kind_name,
-    uuid_frame,
 )
 from audiosocket_cli.errors import FrameError, IncompleteFrameError
 
@@ -350,53 +348,3 @@ def _loss(error: OSError, peer: Side) -> str:
     if isinstance(error, ConnectionResetError):
         return f"{peer} reset the connection"
     return f"connection lost: {(error.strerror or str(error)).lower()}"
-
-
-class AnsweredSession(Session):
-    """A call that Asterisk dialled: it says its UUID, we speak from then on, and end with a hangup."""
-
-    me = Side.SERVER
-
-    def _accept(self, frame: Frame, now_s: float) -> None:
-        assert self.call is not None
-        if frame.kind == Kind.DTMF:
-            self._accept_digit(frame, now_s)
-        elif frame.kind == Kind.HANGUP:  # no release of Asterisk sends it, other callers do
-            self._finish(Ending(Side.CALLER, How.HANGUP, "caller hung up"))
-        elif frame.kind == Kind.ERROR:
-            self.call.note(f"caller reported an error: {describe_error(frame.payload)}")
-        elif frame.kind == Kind.UUID:
-            self.call.note("ignored a second UUID frame")
-        elif is_audio(frame.kind):
-            self.call.note("ignored an audio frame of length 0")
-        else:
-            self.call.note(f"ignored frames of unknown kind {kind_name(frame.kind)}")
-
-    def _part(self) -> None:
-        # Releases before 20.14, 21.9 and 22.4 spin at 100 % CPU on a bare close (`ast_audiosocket_receive_frame`), so:
-        # hangup, half-close, read to the end, close.
-        self.wire.send(encode(Frame(Kind.HANGUP)))
-        self.wire.end_sending()
-
-
-class PlacedSession(Session):
-    """A call that we place as Asterisk would: UUID first, 20 ms frames, and as picky about what comes back."""
-
-    me = Side.CALLER
-    _our_goodbye = How.CLOSED
-
-    def _greet(self) -> None:
-        self.wire.send(encode(uuid_frame(self._uuid)))
-        self._open(self._uuid, self._clock())
-
-    def _accept(self, frame: Frame, now_s: float) -> None:
-        if frame.kind == Kind.HANGUP:
-            self._finish(Ending(Side.SERVER, How.HANGUP, "server hung up"))
-        else:
-            fault = fault_towards_asterisk(frame)
-            self._finish(Ending(Side.SERVER, How.FAULT, f"{fault}; Asterisk ends the call here"))
-
-    def _part(self) -> None:
-        # Asterisk never says goodbye: it closes (`audiosocket_exec`). So do we, but in two steps: closing a socket with
-        # something left to read resets it, and a reset takes our last frames with it if they are still on their way.
-        self.wire.end_sending()

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from audiosocket_cli.asterisk import GAP_MS
+from audiosocket_cli.call.facts import Call, Side, TimedFrame
 from audiosocket_cli.call.recording import Recording
 from audiosocket_cli.call.sources import silence_frame
-from audiosocket_cli.call.taps import Call, Side, TimedFrame
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (

@@ -12,11 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from audiosocket_cli.call.driver import drive
+from audiosocket_cli.call.ends import PlacedSession
+from audiosocket_cli.call.facts import Ending, How, Side
 from audiosocket_cli.call.recording import Layout, Recording
-from audiosocket_cli.call.session import PlacedSession
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.stats import CallStats, call_result
-from audiosocket_cli.call.taps import Ending, How, Side
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import StoppedError
 from audiosocket_cli.net.address import Address

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosocket_cli.call.driver import drive
+from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import (
     CallEnded,
     CallRefused,
@@ -28,7 +29,7 @@ from audiosocket_cli.call.events import (
     Report,
 )
 from audiosocket_cli.call.recording import Layout, Recording
-from audiosocket_cli.call.session import AnsweredSession, Limits
+from audiosocket_cli.call.session import Limits
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.wire import SocketWire

@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from audiosocket_cli.call.facts import Side
 from audiosocket_cli.call.sources import Playback
-from audiosocket_cli.call.taps import Side
 from audiosocket_cli.net.serve import LiveCall, Server
 
 _REFRESHES_PER_S: Final = 4

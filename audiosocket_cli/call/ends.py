@@ -1,0 +1,58 @@
+"""The two ends of a call: a server that Asterisk dialled, and a stand-in for Asterisk. How they differ, and no more."""
+
+from __future__ import annotations
+
+from audiosocket_cli.asterisk import fault_towards_asterisk
+from audiosocket_cli.call.facts import Ending, How, Side
+from audiosocket_cli.call.session import Session
+from audiosocket_cli.codec import Frame, Kind, describe_error, encode, is_audio, kind_name, uuid_frame
+
+
+class AnsweredSession(Session):
+    """A call that Asterisk dialled: it says its UUID, we speak from then on, and end with a hangup."""
+
+    me = Side.SERVER
+
+    def _accept(self, frame: Frame, now_s: float) -> None:
+        assert self.call is not None
+        if frame.kind == Kind.DTMF:
+            self._accept_digit(frame, now_s)
+        elif frame.kind == Kind.HANGUP:  # no release of Asterisk sends it, other callers do
+            self._finish(Ending(Side.CALLER, How.HANGUP, "caller hung up"))
+        elif frame.kind == Kind.ERROR:
+            self.call.note(f"caller reported an error: {describe_error(frame.payload)}")
+        elif frame.kind == Kind.UUID:
+            self.call.note("ignored a second UUID frame")
+        elif is_audio(frame.kind):
+            self.call.note("ignored an audio frame of length 0")
+        else:
+            self.call.note(f"ignored frames of unknown kind {kind_name(frame.kind)}")
+
+    def _part(self) -> None:
+        # Releases before 20.14, 21.9 and 22.4 spin at 100 % CPU on a bare close (`ast_audiosocket_receive_frame`), so:
+        # hangup, half-close, read to the end, close.
+        self.wire.send(encode(Frame(Kind.HANGUP)))
+        self.wire.end_sending()
+
+
+class PlacedSession(Session):
+    """A call that we place as Asterisk would: UUID first, 20 ms frames, and as picky about what comes back."""
+
+    me = Side.CALLER
+    _our_goodbye = How.CLOSED
+
+    def _greet(self) -> None:
+        self.wire.send(encode(uuid_frame(self._uuid)))
+        self._open(self._uuid, self._clock())
+
+    def _accept(self, frame: Frame, now_s: float) -> None:
+        if frame.kind == Kind.HANGUP:
+            self._finish(Ending(Side.SERVER, How.HANGUP, "server hung up"))
+        else:
+            fault = fault_towards_asterisk(frame)
+            self._finish(Ending(Side.SERVER, How.FAULT, f"{fault}; Asterisk ends the call here"))
+
+    def _part(self) -> None:
+        # Asterisk never says goodbye: it closes (`audiosocket_exec`). So do we, but in two steps: closing a socket with
+        # something left to read resets it, and a reset takes our last frames with it if they are still on their way.
+        self.wire.end_sending()

@@ -1,0 +1,86 @@
+"""The facts of a call, in the words of the field: its sides, its frames with their times, who ended it and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.codec import Frame
+
+
+class Side(StrEnum):
+    """Who: the caller is what Asterisk sends, the server what Asterisk receives."""
+
+    CALLER = "caller"
+    SERVER = "server"
+
+    @property
+    def other(self) -> Side:
+        """The side across the wire."""
+        return Side.SERVER if self is Side.CALLER else Side.CALLER
+
+
+class How(StrEnum):
+    """How a call ended on the wire."""
+
+    HANGUP = "hangup"  # kind 00
+    CLOSED = "closed"  # end of stream
+    RESET = "reset"  # connection reset or lost
+    FAULT = "fault"  # one side broke the protocol
+
+
+class Ending(NamedTuple):
+    """Who ended a call, how, and why in words."""
+
+    by: Side
+    how: How
+    reason: str
+
+
+class TimedFrame(NamedTuple):
+    """A frame with its time in seconds since the call's start: of arrival when heard, its deadline when said."""
+
+    at_s: float
+    frame: Frame
+
+
+@dataclass(slots=True)
+class Call:
+    """The facts of one call. Times in seconds are since its start: the UUID, sent or received."""
+
+    me: Side
+    peer: str
+    uuid: UUID
+    started_at: datetime
+    pacer: Pacer
+    digits: list[tuple[float, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    ending: Ending | None = None
+    duration_s: float = 0.0
+
+    def by_side(
+        self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame]
+    ) -> tuple[tuple[Side, Sequence[TimedFrame]], ...]:
+        """Return what was heard and what was said under the name of the side that spoke it, caller first."""
+        pairs = ((self.me, said), (self.me.other, heard))
+        return pairs if self.me is Side.CALLER else pairs[::-1]
+
+    @property
+    def ended_at(self) -> datetime:
+        """Wall-clock end, from the start and the monotonic duration."""
+        return self.started_at + timedelta(seconds=self.duration_s)
+
+    def note(self, text: str) -> None:
+        """Keep a line about something odd, once, however often it happens."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+def now_utc() -> datetime:
+    """The wall clock, for a call's start; everything after it is counted on the monotonic clock."""
+    return datetime.now(UTC)
