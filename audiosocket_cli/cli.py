@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final, NoReturn
 
 import click
@@ -55,6 +57,10 @@ def root() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with an `ExitCode`. Errors that a user can cause are one line on stderr."""
+    _open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a terminal cannot show must not end a call
     try:
         sys.exit(root.main(prog_name=PROGRAM, standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -68,14 +74,31 @@ def main() -> NoReturn:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
+            raise
+        # Standard output cannot be written: let the exit's own flush succeed. A closed pipe is silent.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.DONE)
+        if error.errno == errno.EPIPE:
+            sys.exit(ExitCode.DONE)
+        _fail(f"cannot write to standard output: {os.strerror(error.errno).lower()}", ExitCode.NEGATIVE)
+
+
+def _open_closed_streams() -> None:
+    """Give a process that was started without standard streams (`>&-`) some that go nowhere."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
 
 
 def _usage_line(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else PROGRAM
+    if path == PROGRAM and sys.argv[1:] and sys.argv[1] in COMMANDS:
+        path = f"{PROGRAM} {sys.argv[1]}"  # click forgets the command of an option without its value
     message = " ".join(error.format_message().split())
     return f"{message.rstrip('.')} (see {path} --help)"
 

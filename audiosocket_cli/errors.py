@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     DAMAGED = 5  # an input file is unreadable or damaged
     NOTHING = 6  # nothing matched or ran
     TIMEOUT = 7
+    DISCONNECTED = 129  # SIGHUP: the terminal went away
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -30,6 +30,7 @@ class FakeWire:
         self.sent: list[bytes] = []
         self.other: FakeWire | None = None
         self.blocked = False
+        self.full = False
         self.ended_sending = False
         self.closed = False
 
@@ -44,6 +45,7 @@ class FakeWire:
     def send(self, data: bytes) -> bool:
         if self.blocked or self.ended_sending or self.closed:
             return False
+        self.blocked = self.full
         self.sent.append(data)
         if self.other is not None:
             self.other.inbox.append(data)

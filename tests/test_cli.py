@@ -82,3 +82,18 @@ def wall_s(command: list[str]) -> float:
     begun_s = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begun_s
+
+
+def test_what_the_terminal_cannot_show_ends_nothing() -> None:
+    done = run("play", "--help", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("shell", ["{} --version >&-", "{} --version 2>&-", "{} play - <&-", "{} --help >/dev/full"])
+def test_missing_or_full_standard_streams_make_no_traceback(shell: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", shell.format(" ".join(COMMAND))], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") <= 1
+    assert done.returncode in (0, 1, 5)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import soundfile
 from fakes import OPENING, KeepingTap
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import AnsweredSession
+from audiosocket_cli.call.events import Event, Listening
 from audiosocket_cli.call.sources import Silence
+from audiosocket_cli.call.stats import CallStats
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
 from audiosocket_cli.errors import NetworkError, UsageError
@@ -21,6 +25,7 @@ from audiosocket_cli.net.address import Address, parse_address, peer_name
 from audiosocket_cli.net.dial import dial
 from audiosocket_cli.net.listen import Listener, bind
 from audiosocket_cli.net.loop import run
+from audiosocket_cli.net.serve import ServeOptions, Server
 
 
 @pytest.mark.parametrize(
@@ -201,3 +206,35 @@ def test_a_peer_that_does_not_read_gets_whole_frames_later() -> None:
     peer.close()
     wire.close()
     wire.close()
+
+
+def test_a_fault_of_ours_is_counted_and_costs_neither_the_recording_nor_another_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Event] = []
+    complaints: list[str] = []
+
+    def broken(self: CallStats, *_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(CallStats, "frames", broken)
+    server = Server(ServeOptions(Address("127.0.0.1", 0), Silence, record=tmp_path), events.append, complaints.append)
+
+    async def main() -> None:
+        running = asyncio.create_task(server.run())
+        while not events:
+            await asyncio.sleep(0.01)
+        assert isinstance(events[0], Listening)
+        with socket.create_connection(("127.0.0.1", events[0].port)) as peer:
+            peer.sendall(OPENING + encode(Frame(Kind.SLIN, b"ab" * 160)))
+            while not complaints:
+                await asyncio.sleep(0.02)
+        server.stop()
+        await running
+
+    asyncio.run(main())
+    assert len(complaints) == 1
+    assert complaints[0].endswith("RuntimeError('a bug')")
+    assert server.summary.faults == 1
+    (wav,) = tmp_path.glob("*.wav")
+    assert soundfile.read(wav, dtype="int16")[0][:160].tobytes() == b"ab" * 160

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -96,7 +97,7 @@ def test_the_summary_tells_what_happened(serve: Serve, tone_file: Path, tmp_path
     assert len(lines) == 5
     assert re.fullmatch(r"sent \d+ frames, 1\.50 of 1\.50 s of audio; \d+ late, worst [\d.]+ ms", lines[0])
     assert re.fullmatch(
-        r"connected in [\d.]+ ms; first audio back after [\d.]+ ms, first speech after \d+ ms", lines[1]
+        r"connected in [\d.]+ ms; first audio back after [\d.]+ ms, first speech after [\d.]+ ms", lines[1]
     )
     assert re.fullmatch(r"heard 1\.[89]\d s at -1[56]\.\d dBFS, no gaps", lines[2])
     assert re.fullmatch(r"ended by server \(hangup\) after 1\.[89]\d s: server hung up", lines[3])
@@ -208,10 +209,14 @@ def test_a_server_that_ends_the_call_early(
 def test_waiting_for_a_hangup_that_does_not_come_times_out(tone_file: Path) -> None:
     with one_call() as server:
         done = run("play", tone_file, server.target, "--until-hangup", "--wait", "0.3")
-    assert done.returncode == 7
+    assert (done.returncode, done.stderr) == (7, "the server did not hang up within 0.3 s of the end of the file\n")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["int", "term", "hup"],
+)
 def test_a_signal_ends_the_call_in_order(tone_file: Path, number: int, code: int) -> None:
     with one_call() as server:
         process = subprocess.Popen(
@@ -267,7 +272,13 @@ def test_a_signal_while_connecting_is_silent() -> None:
         (["TONE", "--uuid", "42"], 2, "*'42' is no UUID: write it as 8-4-4-4-12 hexadecimal digits*"),
         (["TONE", "--start", "9"], 5, "cannot play *: it holds no audio in that range"),
         (["TONE", "--record", "x.mp3"], 2, "cannot record to x.mp3: the name must end in .wav"),
-        (["TONE", "--record", "TONE"], 2, "cannot record to *: it exists; choose another name or add --force"),
+        (["TONE", "--record", "TONE"], 2, "cannot record to *: it is the file to play"),
+        (["TONE", "--record", "OLD"], 2, "cannot record to *: it exists; choose another name or add --force"),
+        (["TONE", "--record", "/proc/x/y.wav"], 2, "cannot record to /proc/x/y.wav: *"),
+        (["TONE", "--wait", "nan"], 2, "*nan is no finite number*"),
+        (["TONE", "a..b:1"], 3, "cannot connect to a..b:1: no valid host name; is the host name right?"),
+        (["TONE", "127.0.0.1:" + "9" * 5000], 2, "*is no address*"),
+        (["TONE", "--rate", "²"], 2, "*no kind carries ² Hz*"),
         (["-"], 5, "cannot read standard input: * (headerless samples need their --rate)"),
         ([], 2, "Missing argument 'FILE' (see audiosocket play --help)"),
     ],
@@ -276,10 +287,83 @@ def test_a_signal_while_connecting_is_silent() -> None:
 def test_what_cannot_be_played_is_one_line_with_a_cure(
     tone_file: Path, args: list[str], code: int, message: str
 ) -> None:
-    done = run("play", *(str(tone_file) if arg == "TONE" else arg for arg in args), stdin=b"no sound")
+    old = tone_file.with_name("old.wav")
+    old.write_bytes(b"old")
+    given = {"TONE": str(tone_file), "OLD": str(old)}
+    done = run("play", *(given.get(arg, arg) for arg in args), stdin=b"no sound")
+    assert old.read_bytes() == b"old"
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.count("\n") == 1
     assert fnmatch(done.stderr.strip(), f"audiosocket: error: {message}"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "no AudioSocket server: it answered in HTTP"),
+        (b"\x10\x01\x40" + bytes(100), "server did not finish a frame; Asterisk ends the call here"),
+        (b"\x55\x00\xff", "kind 0x55"),
+    ],
+    ids=["http", "unfinished-frame", "unknown-header"],
+)
+def test_a_server_that_breaks_the_protocol_is_exit_code_4(tone_file: Path, answer: bytes, says: str) -> None:
+    with one_call(answer) as server:
+        done = run("play", tone_file, server.target, "--wait", "5")
+    assert (done.returncode, done.stderr) == (4, "")
+    assert says in done.stdout
+
+
+def test_a_server_that_does_not_read_ends_the_call_as_in_asterisk(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    soundfile.write(path, tone(440, 8000, 30), 8000)
+    gone = threading.Event()
+    with one_call(then=lambda peer: gone.wait(60) and None) as server:
+        done = run("play", path, server.target, "--rate", "192000", timeout=60)
+        gone.set()
+    assert done.returncode == 4
+    assert "the server does not read: its buffers are full; Asterisk ends the call here" in done.stdout
+
+
+def test_a_server_that_floods_does_not_hold_up_what_we_say(tone_file: Path) -> None:
+    flood = encode(Frame(Kind.SLIN, bytes(320))) * 200
+
+    def pour(peer: socket.socket) -> None:
+        end_s = time.monotonic() + 1.0
+        while time.monotonic() < end_s:
+            peer.sendall(flood)
+
+    with one_call(then=pour) as server:
+        done = run("play", tone_file, server.target, "--json")
+    assert json.loads(done.stdout)["frames_sent"] >= 70
+
+
+def test_a_server_that_vanishes_after_the_file_is_no_hangup(tone_file: Path) -> None:
+    def vanish(peer: socket.socket) -> None:
+        time.sleep(0.5)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+
+    with one_call(then=vanish) as server:
+        done = run("play", tone_file, server.target, "--duration", "0.1", "--until-hangup")
+    assert done.returncode == 1
+    assert "server reset the connection" in done.stdout
+
+
+def test_a_hangup_before_the_end_of_the_file_is_exit_code_1(tone_file: Path) -> None:
+    with one_call(encode(Frame(Kind.HANGUP))) as server:
+        assert run("play", tone_file, server.target, "--until-hangup").returncode == 1
+
+
+def test_an_old_recording_is_kept_until_there_is_a_call(tone_file: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.wav"
+    old.write_bytes(b"old")
+    assert run("play", tone_file, "127.0.0.1:1", "--record", old, "--force").returncode == 3
+    assert old.read_bytes() == b"old"
+
+
+def test_empty_standard_input_is_named() -> None:
+    done = run("play", "-")
+    assert (done.returncode, done.stderr) == (5, "audiosocket: error: cannot play standard input: it is empty\n")
 
 
 def test_force_overwrites_a_recording(serve: Serve, tone_file: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import resource
@@ -65,7 +66,8 @@ def test_a_played_file_is_recorded_sample_for_sample_with_its_json(
     code, lines, rest = serving.end()
 
     assert serving.listening == (
-        f"listening on 127.0.0.1:{serving.port} (this machine only; --listen :{serving.port} opens it to the network)"
+        f"listening on 127.0.0.1:{serving.port} (this machine only; --listen :{serving.port} opens it to the network), "
+        "recording to calls"
     )
     assert (code, rest) == (130, "answered 1 call with 1.5 s of caller audio\n")
     assert len(lines) == 2
@@ -73,7 +75,7 @@ def test_a_played_file_is_recorded_sample_for_sample_with_its_json(
     assert re.fullmatch(
         CLOCK
         + rf"{call} ended by caller \((closed|reset)\) after 1\.[45]\d s, caller -15\.0 dBFS, no gaps, digits none, "
-        rf"(\d+ frames late, 0 held, )?calls/{call}\.wav",
+        rf"(\d+ frames? late, )?calls/{call}\.wav",
         lines[1],
     )
     folder = tmp_path / "calls"
@@ -364,6 +366,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path, serve: 
         (["--echo", "--tone", "440"], 2, "--play, --echo and --tone exclude each other: choose one"),
         (["--hangup"], 2, "--hangup needs a file to play: add --play FILE"),
         (["--loop", "--echo"], 2, "--loop needs a file to play: add --play FILE"),
+        (["--layout", "stereo"], 2, "--layout stereo needs a recording: add --record DIR"),
         (["--calls", "0"], 2, "*'--calls'*"),
         (["--layout", "surround"], 2, "*'--layout'*"),
     ],
@@ -387,7 +390,7 @@ def test_a_port_in_use_is_one_line_with_exit_code_3(serve: Serve) -> None:
 
 def test_all_interfaces_means_ipv4_and_ipv6(serve: Serve) -> None:
     serving = serve("--json", host="")
-    assert serving.listening == f"listening on port {serving.port} of all interfaces"
+    assert serving.listening == f"listening on port {serving.port} of all interfaces, not recording"
     for number, host in enumerate(["127.0.0.1", "::1"], 1):
         with socket.create_connection((host, serving.port), timeout=5) as peer:
             peer.sendall(opening(number)[1])
@@ -420,3 +423,123 @@ def test_a_log_that_is_read_slowly_holds_up_no_call(serve: Serve) -> None:
     code, lines, err = serving.end()
     assert (code, len(lines)) == (130, 1 + 60 * 22)
     assert err == "answered 60 calls with 0.0 s of caller audio\n"
+
+
+def test_a_flooding_peer_holds_up_no_other_call_and_no_signal(serve: Serve) -> None:
+    serving = serve("--json")
+    flood = FRAME * 200
+    with connected(serving, opening(1)[1]) as flooder, connected(serving, opening(2)[1]) as other:
+        flooder.settimeout(0.2)
+        begun_s = time.monotonic()
+        heard = 0
+        while time.monotonic() - begun_s < 3:
+            with contextlib.suppress(BlockingIOError, TimeoutError):
+                flooder.sendall(flood)
+                flooder.recv(65536, socket.MSG_DONTWAIT)
+            with contextlib.suppress(BlockingIOError):
+                heard += len(other.recv(65536, socket.MSG_DONTWAIT))
+        assert heard / 323 > 50
+        begun_s = time.monotonic()
+        serving.process.send_signal(signal.SIGINT)
+        for peer in (flooder, other):
+            peer.close()
+        assert serving.end(0)[0] == 130
+        assert time.monotonic() - begun_s < 5
+
+
+@pytest.mark.parametrize("options", [[], ["--idle-timeout", "1"]], ids=["plain", "idle-timeout"])
+def test_a_stall_of_ours_shifts_no_recording_and_hangs_up_nobody(
+    serve: Serve, tmp_path: Path, options: list[str]
+) -> None:
+    serving = serve("--record", "calls", "--json", *options)
+    call, first = opening()
+    said = np.random.default_rng(5).integers(1, 9000, 160 * 200).astype("<i2")
+    with connected(serving, first) as peer:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        serving.wait_for('"event": "call"')
+        begun_s = time.monotonic()
+        for number in range(200):
+            time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
+            peer.sendall(encode(Frame(Kind.SLIN, said[number * 160 : number * 160 + 160].tobytes())))
+            if number == 50:
+                serving.process.send_signal(signal.SIGSTOP)
+            elif number == 125:
+                serving.process.send_signal(signal.SIGCONT)
+        peer.shutdown(socket.SHUT_WR)
+        read_to_end(peer)
+    result = serving.wait_for_end(call)
+    recorded, _ = soundfile.read(tmp_path / "calls" / f"{call}.wav", dtype="int16")
+    start = np.flatnonzero(recorded)[0]
+    np.testing.assert_array_equal(recorded[start : start + len(said)], said)
+    assert (result["ended_by"], result["server"]["slips"]) == ("caller", 1)
+
+
+def test_frames_of_a_single_byte_do_no_harm(serve: Serve) -> None:
+    serving = serve("--record", "calls", "--json")
+    call, first = opening()
+    with connected(serving, first, b"\x10\x00\x01a") as peer:
+        time.sleep(0.7)
+        peer.sendall(FRAME)
+    result = serving.wait_for_end(call)
+    assert result["caller"]["odd_bytes"] == 1
+    assert result["caller"]["frames"] == {"slin": {"frames": 2, "bytes": 321}}
+
+
+def test_max_calls_holds_when_many_come_at_once(serve: Serve) -> None:
+    serving = serve("--max-calls", "3", "--json")
+    serving.process.send_signal(signal.SIGSTOP)
+    peers = [socket.create_connection(("127.0.0.1", serving.port), timeout=10) for _ in range(20)]
+    for number, peer in enumerate(peers):
+        peer.sendall(opening(number + 1)[1])
+    serving.process.send_signal(signal.SIGCONT)
+    for _ in range(17):
+        serving.wait_for('"refused"')
+    for peer in peers:
+        peer.close()
+    assert serving.end()[2].startswith("answered 3 calls with 0.0 s of caller audio, refused 17")
+
+
+def test_the_rate_is_that_of_the_first_audio_however_late_it_comes(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--record", "calls", "--json")
+    call, first = opening()
+    with connected(serving, first) as peer:
+        time.sleep(1.7)
+        peer.sendall(encode(Frame(Kind.SLIN48, bytes(1920))))
+        time.sleep(0.1)
+    serving.wait_for_end(call)
+    assert soundfile.info(tmp_path / "calls" / f"{call}.wav").samplerate == 48000
+
+
+def test_a_json_file_that_is_there_is_not_overwritten(serve: Serve, tmp_path: Path) -> None:
+    call, first = opening()
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / f"{call}.json").write_text("mine")
+    serving = serve("--record", "calls", "--json")
+    with connected(serving, first, FRAME):
+        serving.wait_for('"event": "call"')
+    serving.wait_for_end(call)
+    assert sorted(path.name for path in (tmp_path / "calls").iterdir()) == [
+        f"{call}-2.json", f"{call}-2.wav", f"{call}.json",
+    ]  # fmt: skip
+    assert (tmp_path / "calls" / f"{call}.json").read_text() == "mine"
+
+
+def test_many_kinds_of_nonsense_make_few_findings(serve: Serve) -> None:
+    serving = serve("--json")
+    call, first = opening()
+    nonsense = b"".join(encode(Frame(Kind.DTMF, n.to_bytes(3, "big"))) for n in range(20_000))
+    with connected(serving, first, nonsense) as peer:
+        peer.shutdown(socket.SHUT_WR)
+        read_to_end(peer)
+    findings = serving.wait_for_end(call)["findings"]
+    assert len(findings) == 20
+    assert findings[-1] == "and more of the kind"
+
+
+def test_a_lost_terminal_ends_calls_in_order(serve: Serve) -> None:
+    serving = serve()
+    with connected(serving, opening()[1]) as peer:
+        serving.wait_for("call")
+        serving.process.send_signal(signal.SIGHUP)
+        assert read_to_end(peer)[-1] == Frame(Kind.HANGUP)
+    assert serving.end(0)[0] == 129

@@ -201,6 +201,15 @@ def test_a_peer_that_does_not_read_delays_what_we_say_and_loses_none_of_it() -> 
     assert session.pacer.held == 100
 
 
+def test_a_frame_that_does_not_go_out_at_once_is_kept_whole() -> None:
+    session, wire, clock, _ = answered(OPENING, source=Counting())
+    wire.full = True
+    run_until(START_S + 0.1, clock, session)
+    wire.full = wire.blocked = False
+    run_until(START_S + 0.2, clock, session)
+    assert [frame.payload[0] for frame in wire.frames] == list(range(1, len(wire.frames) + 1))
+
+
 def test_an_echo_that_the_peer_does_not_read_is_lost_and_counted() -> None:
     session, wire, clock, _ = answered(OPENING, source=Echo())
     wire.blocked = True

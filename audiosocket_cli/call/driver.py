@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -28,7 +29,11 @@ class _Driver:
         self._run(self._session.start)
 
     def _on_readable(self) -> None:
-        self._run(self._session.readable)
+        self._run(self._read)
+
+    def _read(self) -> None:
+        if self._session.readable():
+            self._loop.call_soon(self._on_readable)
 
     def _on_timer(self) -> None:
         self._timer, self._timer_s = None, math.inf
@@ -38,13 +43,16 @@ class _Driver:
         self._run(self._wire.flush)
 
     def _run(self, step: Callable[[], None]) -> None:
+        if self._session.ended:
+            return
         try:
             step()
         except Exception as error:
             # A fault of ours harms this call alone; whoever awaits it gets the error.
             if not self.over.done():
                 self.over.set_exception(error)
-            self._session.on_end = lambda: None
+            with contextlib.suppress(Exception):
+                self._session.abort()
             self._let_go()
             self._wire.close()
             return
@@ -69,6 +77,8 @@ class _Driver:
                 self._timer = self._loop.call_later(max(0, delay_ms) / 1000, self._on_timer)
 
     def _let_go(self) -> None:
+        if self._wire.fileno() < 0:
+            return
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
         if self._timer is not None:
@@ -87,4 +97,5 @@ async def drive(session: Session, wire: SocketWire) -> None:
     try:
         await driver.over
     finally:
-        session.abort()
+        with contextlib.suppress(Exception):
+            session.abort()

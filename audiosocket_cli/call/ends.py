@@ -5,7 +5,7 @@ from __future__ import annotations
 from audiosocket_cli.asterisk import fault_towards_asterisk
 from audiosocket_cli.call.facts import Ending, How, Side
 from audiosocket_cli.call.session import Session
-from audiosocket_cli.codec import Frame, Kind, describe_error, encode, is_audio, kind_name, uuid_frame
+from audiosocket_cli.codec import Frame, Kind, describe_error, encode, is_audio, kind_name, peek_header, uuid_frame
 
 
 class AnsweredSession(Session):
@@ -40,6 +40,7 @@ class PlacedSession(Session):
 
     me = Side.CALLER
     _our_goodbye = How.CLOSED
+    _frame_timeout_s = 1.0  # Asterisk gives the rest of a payload 5 ms; a busy machine of ours needs more to be sure
 
     def _greet(self) -> None:
         self.wire.send(encode(uuid_frame(self._uuid)))
@@ -51,6 +52,21 @@ class PlacedSession(Session):
         else:
             fault = fault_towards_asterisk(frame)
             self._finish(Ending(Side.SERVER, How.FAULT, f"{fault}; Asterisk ends the call here"))
+
+    def _judge_header(self, begun: bytes, now_s: float) -> None:
+        # Asterisk too judges a frame by its header, and does not wait for 64 KiB of somebody's web page.
+        header = peek_header(begun)
+        if header is None or fault_towards_asterisk(Frame(header[0], begun)) is None:
+            return
+        if begun.startswith(b"HTTP"[: len(begun)]):
+            self._finish(Ending(Side.SERVER, How.FAULT, "no AudioSocket server: it answered in HTTP"))
+        else:
+            self._accept(Frame(header[0], begun), now_s)
+
+    def _blocked(self, now_s: float) -> None:
+        # Asterisk takes a write that does not go out whole for the end (`ast_audiosocket_send_frame`).
+        reason = "the server does not read: its buffers are full; Asterisk ends the call here"
+        self._finish(Ending(Side.SERVER, How.FAULT, reason))
 
     def _part(self) -> None:
         # Asterisk never says goodbye: it closes (`audiosocket_exec`). So do we, but in two steps: closing a socket with

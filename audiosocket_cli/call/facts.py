@@ -49,6 +49,9 @@ class TimedFrame(NamedTuple):
     frame: Frame
 
 
+_MOST_NOTES = 20
+
+
 @dataclass(slots=True)
 class Call:
     """The facts of one call. Times in seconds are since its start: the UUID, sent or received."""
@@ -76,9 +79,9 @@ class Call:
         return self.started_at + timedelta(seconds=self.duration_s)
 
     def note(self, text: str) -> None:
-        """Keep a line about something odd, once, however often it happens."""
-        if text not in self.notes:
-            self.notes.append(text)
+        """Keep a line about something odd, once, however often it happens; of too many kinds, the first."""
+        if len(self.notes) < _MOST_NOTES and text not in self.notes:
+            self.notes.append(text if len(self.notes) < _MOST_NOTES - 1 else "and more of the kind")
 
 
 def now_utc() -> datetime:

@@ -8,6 +8,7 @@ killed process loses at most their sum.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -27,7 +28,8 @@ SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
 
 RATE_WAIT_S: Final = 1.0
-"""How long a recording of what we say waits for the caller's first audio, which sets the file's rate."""
+"""How long audio of ours waits for the caller's first, which sets the file's rate. A caller who says nothing, in a file
+that has nothing of ours, is waited for without end: only silence is at stake."""
 
 
 class Layout(StrEnum):
@@ -114,9 +116,10 @@ class Recording:
         *,
         folder: Path | None = None,
         path: Path | None = None,
+        overwrite: bool = False,
         on_failure: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        """Record into a folder under the call's UUID, or to one `path`, which must not exist.
+        """Record into a folder under the call's UUID, or to one `path`, which must not exist unless to `overwrite`.
 
         `on_failure` is told, once, when the recording ends before the call does.
         """
@@ -125,6 +128,7 @@ class Recording:
         """Why the recording is not complete, if it is not."""
         self._folder = folder
         self._path = path
+        self._overwrite = overwrite
         self._on_failure = on_failure
         self._call: Call | None = None
         self._wav: GrowingWav | None = None
@@ -153,7 +157,8 @@ class Recording:
         self._call = call
         try:
             if self._path is not None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                if self._overwrite:
+                    self._path.unlink(missing_ok=True)
                 self._wav = GrowingWav(self._path, rate_hz, channels)
             else:
                 assert self._folder is not None
@@ -167,7 +172,7 @@ class Recording:
         assert self._call is not None
         for side, batch in self._call.by_side(heard, said):
             if side in self.layout.sides:
-                self._waiting += [(side, timed) for timed in batch if is_audio(timed.frame.kind)]
+                self._waiting += [(side, timed) for timed in batch if _has_audio(timed)]
         if not self._tracks:
             self._start_tracks(heard, now_s)
         if self._tracks:
@@ -182,8 +187,8 @@ class Recording:
             return
         if not self.error:
             if not self._tracks:
-                self._start_tracks([], float("inf"))
-            self._place(float("inf"), call.duration_s)
+                self._start_tracks([], math.inf)
+            self._place(math.inf, call.duration_s)
             for track in self._tracks.values():
                 track.finish()
             self._write(final=True)
@@ -192,12 +197,18 @@ class Recording:
     def _start_tracks(self, heard: Sequence[TimedFrame], now_s: float) -> None:
         """Settle the file's rate: that of the caller's first audio, or of ours when the caller stays silent."""
         assert self._wav is not None
-        kinds = [timed.frame.kind for timed in heard if is_audio(timed.frame.kind)]
+        kinds = [timed.frame.kind for timed in heard if _has_audio(timed)]
         if not kinds and now_s >= RATE_WAIT_S:
-            kinds = [timed.frame.kind for _, timed in self._waiting] or [Kind.SLIN]
+            kinds = [timed.frame.kind for _, timed in self._waiting]
+        if not kinds and math.isinf(now_s):
+            kinds = [Kind.SLIN]
         if kinds:
             rate_hz = rate_of(kinds[0])
-            self._wav.set_rate(rate_hz)
+            try:
+                self._wav.set_rate(rate_hz)
+            except OSError as error:
+                self._fail(error)
+                return
             self._tracks = {side: Track(rate_hz) for side in self.layout.sides}
             self._left_over = {side: np.zeros(0, np.int16) for side in self.layout.sides}
 
@@ -235,6 +246,10 @@ class Recording:
     def _fail(self, error: OSError) -> None:
         self.error = error.strerror or str(error)
         self._on_failure(self.error)
+
+
+def _has_audio(timed: TimedFrame) -> bool:
+    return len(timed.frame.payload) >= SAMPLE_BYTES and is_audio(timed.frame.kind)
 
 
 def prepare_folder(folder: Path) -> None:

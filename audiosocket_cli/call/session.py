@@ -9,6 +9,7 @@ What the two ends of a call do differently is in `ends`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,13 @@ from audiosocket_cli.errors import FrameError, IncompleteFrameError
 CLOSE_TIMEOUT_S: Final = 2.0
 """How long a peer may take to close its side after our hangup, before we close without it."""
 
-_NEVER: Final = float("inf")
+_NEVER: Final = math.inf
+
+_MOST_CHUNKS: Final = 8
+"""As much as is read from one peer before another has its turn."""
+
+_MOST_HEARD: Final = 2000
+"""Frames heard that may wait for the next flush: 40 s of audio, which only a flood brings within half a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,29 +124,37 @@ class Session:
         self._greet()
         self._plan_wake()
 
-    def readable(self) -> None:
-        """The wire has something to read: take all of it.
+    def readable(self) -> bool:
+        """The wire has something to read: take it. Returns whether there may be more, to be read soon.
 
-        All, to the point where there is nothing more: libuv polls a socket no further once it has seen a reset, so what
-        is left behind the first chunk would never be told.
+        Not a chunk alone: libuv polls a socket no further once it has seen a reset, so what is left behind it would
+        never be told. Not without end either: a flooding peer would be the only one heard.
         """
-        while not self.ended:
+        more = True
+        for _ in range(_MOST_CHUNKS):
+            if self.ended:
+                break
             try:
                 data = self.wire.receive()
             except OSError as error:
                 self._peer_gone(How.RESET, _loss(error, self.me.other))
                 break
             if data is None:
+                more = False
                 break
             if not data:
                 self._peer_gone(How.CLOSED, f"{self.me.other} closed")
                 break
             self._received(data)
         self._plan_wake()
+        return more and not self.ended
 
     def tick(self) -> None:
         """It is `wake_s`, or later, or earlier: do what is due."""
         now_s = self._clock()
+        if now_s - self.wake_s > GAP_MS / 1000:
+            # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
+            self.readable()
         if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
             self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
         elif self._state is _State.TALKING:
@@ -165,6 +180,8 @@ class Session:
     # What the two ends do differently.
 
     _our_goodbye = How.HANGUP
+    _frame_timeout_s = math.inf
+    """How long the peer may take between two parts of a frame."""
 
     def _greet(self) -> None:
         """Say what this end says first, once connected."""
@@ -172,6 +189,13 @@ class Session:
     def _accept(self, frame: Frame, now_s: float) -> None:
         """Take one frame of the peer's that is not audio."""
         raise NotImplementedError
+
+    def _blocked(self, now_s: float) -> None:
+        """A frame is due, and the peer does not read."""
+        self.pacer.held += 1
+
+    def _judge_header(self, begun: bytes, now_s: float) -> None:
+        """Take a look at a frame that has only begun."""
 
     def _part(self) -> None:
         """Say goodbye on the wire, after `_finish` has settled how the call ended."""
@@ -187,12 +211,16 @@ class Session:
         frames = self._decoder.feed(data)
         if self._state is _State.OPENING:
             frames = self._opened_by(frames, now_s)
+        elif not frames:
+            self._judge_header(self._decoder.buffered, now_s)
         self._last_heard_s = now_s
         at_s = now_s - self._origin_s
         for frame in frames:
             if self._state is not _State.TALKING:
                 break
             self._heard.append(TimedFrame(at_s, frame))
+            if len(self._heard) >= _MOST_HEARD:
+                self._flush(now_s)
             if is_audio(frame.kind) and frame.payload:
                 self._hear_audio(frame, now_s)
             else:
@@ -243,10 +271,16 @@ class Session:
         if now_s >= self._last_heard_s + self._limits.idle_s:
             self.hang_up(f"nothing heard for {self._limits.idle_s:g} s")
             return
+        if self._decoder.buffered and now_s >= self._last_heard_s + self._frame_timeout_s:
+            reason = f"{self.me.other} did not finish a frame; Asterisk ends the call here"
+            self._finish(Ending(self.me.other, How.FAULT, reason))
+            return
         while self.pacer.is_due(now_s):
             if self.wire.blocked:
                 self.pacer.take(now_s)
-                self.pacer.held += 1
+                self._blocked(now_s)
+                if self._state is not _State.TALKING:
+                    return
                 continue
             frame = self.source.next_frame(self.heard_kind)
             if frame is None:

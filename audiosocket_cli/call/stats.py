@@ -10,7 +10,7 @@ import numpy as np
 
 from audiosocket_cli.asterisk import GAP_MS
 from audiosocket_cli.call.facts import Call, Side, TimedFrame
-from audiosocket_cli.call.recording import Recording
+from audiosocket_cli.call.recording import SETTLE_S, Recording
 from audiosocket_cli.call.sources import silence_frame
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
@@ -75,6 +75,8 @@ class SideStats:
             self.level_dbfs = SILENCE_DBFS
             return
         samples = np.concatenate([from_slin(timed.frame.payload) for timed in audio])
+        if not samples.size:  # frames of a single byte
+            return
         power = mean_power(samples)
         self.level_dbfs = power_to_dbfs(power)
         self.peak = max(self.peak, _peak(samples))
@@ -129,6 +131,11 @@ class CallStats:
     def closed(self, call: Call) -> None:
         self.timeline.settle(float("inf"))
         self.timeline.pad(call.duration_s)
+        if self.timeline.worst_ahead_s > SETTLE_S:
+            ahead_s = self.timeline.worst_ahead_s
+            call.note(
+                f"audio came up to {ahead_s:.1f} s late, in a burst: from there on the recording is late by as much"
+            )
 
     def _note_arrival(self, at_s: float, duration_s: float) -> None:
         if self._last_at_s is not None:

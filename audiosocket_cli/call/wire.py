@@ -22,7 +22,8 @@ class Wire(Protocol):
         """
 
     def send(self, data: bytes) -> bool:
-        """Send one whole frame. False, with nothing of it sent, while the peer does not read or is gone."""
+        """Send one whole frame, or keep what did not go out for `flush`. False, with nothing of it kept, while a frame
+        waits already, or once the peer is gone."""
 
     def flush(self) -> None:
         """Try again to send what is left of a frame."""
@@ -66,10 +67,10 @@ class SocketWire:
         if self.blocked or not self._writable:
             return False
         sent = self._send(data)
-        if sent and sent < len(data):
+        if sent < len(data):
             self._rest = data[sent:]
-            self.blocked = True
-        return sent > 0
+            self.blocked = self._writable
+        return self._writable
 
     def flush(self) -> None:
         self._rest = self._rest[self._send(self._rest) :]

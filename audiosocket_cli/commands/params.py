@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from uuid import UUID
 
@@ -45,11 +46,21 @@ class RateParam(click.ParamType):
     name = "hz"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if not str(value).isdigit() or int(value) not in KIND_BY_RATE:
+        if str(value) not in map(str, KIND_BY_RATE):
             rates = ", ".join(map(str, KIND_BY_RATE))
             self.fail(f"no kind carries {value} Hz; there are {rates}", param, ctx)
         return int(value)
 
 
-SECONDS = click.FloatRange(min=0)
-POSITIVE_SECONDS = click.FloatRange(min=0, min_open=True)
+class NumberParam(click.FloatRange):
+    """A finite number within a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
+
+
+SECONDS = NumberParam(min=0)
+POSITIVE_SECONDS = NumberParam(min=0, min_open=True)

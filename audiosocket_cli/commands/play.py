@@ -11,8 +11,8 @@ from uuid import uuid4
 import click
 
 from audiosocket_cli.codec import kind_of
-from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressParam, RateParam, UuidParam
-from audiosocket_cli.errors import ExitCode, UsageError
+from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressParam, NumberParam, RateParam, UuidParam
+from audiosocket_cli.errors import ExitCode, FileError, UsageError
 
 if TYPE_CHECKING:
     from audiosocket_cli.media.files import Audio
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--rate", type=RateParam(), help="Send the kind of this rate; the file is converted.  [default: 8000, kind slin]"
 )
 @click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play the file N times.")
-@click.option("--gain", type=click.FloatRange(-60, 60), metavar="DB", default=0.0, help="Make it louder or quieter.")
+@click.option("--gain", type=NumberParam(-60, 60), metavar="DB", default=0.0, help="Make it louder or quieter.")
 @click.option("--start", type=SECONDS, metavar="S", default=0.0, help="Begin S seconds into the file.")
 @click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Play S seconds of it.")
 @click.option(
@@ -49,19 +49,20 @@ def command(ctx: click.Context, /, file: str, target: Any, record: Path | None, 
       espeak-ng --stdout "good morning" | audiosocket play - :9092
 
     FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …) or - for standard input: a sound file, or headerless
-    16-bit mono samples at the rate that --rate says. TARGET is host:port; the port is 9092 when left out.
+    16-bit mono samples at the rate that --rate says; it is read to its end first. TARGET is host:port; the port is 9092
+    when left out.
 
     Exits with 0 when all was played, 1 when the server ended the call before that, 3 when it cannot be reached, 4 when
     it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed without a hangup.
     """
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.play import PlayOptions, play
-    from audiosocket_cli.ui.console import is_terminal, put, put_json
+    from audiosocket_cli.ui.console import is_terminal, put, put_json, say
     from audiosocket_cli.ui.lines import play_json, play_lines
 
+    _check_record(record, file, given["force"])
     playback = _playback(file, **given)
-    _check_record(record, given["force"])
-    options = PlayOptions(target, given["uuid"] or uuid4(), playback, record)
+    options = PlayOptions(target, given["uuid"] or uuid4(), playback, record, overwrite=given["force"])
     with contextlib.ExitStack() as stack:
         if is_terminal(sys.stderr):
             from audiosocket_cli.ui.dashboard import playback_bar
@@ -73,7 +74,10 @@ def command(ctx: click.Context, /, file: str, target: Any, record: Path | None, 
     else:
         for line in play_lines(result):
             put(line)
-    ctx.exit(_exit_code(result, given["until_hangup"]))
+    code = _exit_code(result, given["until_hangup"])
+    if code == ExitCode.TIMEOUT:
+        say(f"the server did not hang up within {given['wait']:g} s of the end of the file")
+    ctx.exit(code)
 
 
 def _playback(
@@ -107,20 +111,29 @@ def _load(file: str, rate: int | None, **cut: Any) -> Audio:
     if file != "-":
         return load_audio(Path(file), rate_hz, **cut)
     data = sys.stdin.buffer.read()
+    if not data:
+        raise FileError("cannot play standard input: it is empty")
     if rate is None or is_sound_file(data):
         return load_audio(data, rate_hz, **cut)
     return raw_audio(data, rate_hz, **cut)
 
 
-def _check_record(record: Path | None, force: bool) -> None:
+def _check_record(record: Path | None, file: str, force: bool) -> None:
+    """Refuse what cannot be recorded to before anything connects."""
     if record is None:
         return
+    from audiosocket_cli.call.recording import prepare_folder
+
     if record.suffix.lower() != ".wav":
         raise UsageError(f"cannot record to {record}: the name must end in .wav")
-    if record.exists():
-        if not force:
+    try:
+        if record.exists() and file != "-" and Path(file).exists() and record.samefile(file):
+            raise UsageError(f"cannot record to {record}: it is the file to play")
+        if record.exists() and not force:
             raise UsageError(f"cannot record to {record}: it exists; choose another name or add --force")
-        record.unlink()
+        prepare_folder(record.parent)
+    except OSError as error:
+        raise UsageError(f"cannot record to {record}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _exit_code(result: PlayResult, until_hangup: bool) -> int:
@@ -130,6 +143,6 @@ def _exit_code(result: PlayResult, until_hangup: bool) -> int:
         return ExitCode.PROTOCOL
     if result.recording_error:
         return ExitCode.NEGATIVE
-    if until_hangup:
-        return ExitCode.DONE if result.ended_by_server else ExitCode.TIMEOUT
-    return ExitCode.DONE if result.complete else ExitCode.NEGATIVE
+    if not result.complete or (until_hangup and result.server_vanished):
+        return ExitCode.NEGATIVE
+    return ExitCode.TIMEOUT if until_hangup and not result.ended_by_server else ExitCode.DONE

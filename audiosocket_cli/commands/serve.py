@@ -78,7 +78,7 @@ def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     say(summary_line(summary))
     if summary.signal is not None:
         ctx.exit(128 + summary.signal)
-    ctx.exit(ExitCode.NEGATIVE if summary.failed_recordings else ExitCode.DONE)
+    ctx.exit(ExitCode.NEGATIVE if summary.failed_recordings or summary.faults else ExitCode.DONE)
 
 
 def _options(
@@ -97,6 +97,8 @@ def _options(
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.net.serve import ServeOptions
 
+    if layout != "auto" and record is None:
+        raise UsageError(f"--layout {layout} needs a recording: add --record DIR")
     make_source = _source_maker(**speech)
     if layout == "auto":
         layout = "stereo" if make_source().speaks else "caller"

@@ -59,7 +59,7 @@ def mean_power(samples: Samples) -> float:
 
 def power_to_dbfs(power: float) -> float:
     """Turn a mean square (0.0 to 1.0) into dBFS, never below `SILENCE_DBFS`."""
-    return max(SILENCE_DBFS, 10.0 * float(np.log10(power))) if power > 0 else SILENCE_DBFS
+    return max(SILENCE_DBFS, 10.0 * float(np.log10(power)) + 0.0) if power > 0 else SILENCE_DBFS
 
 
 def tone(frequency_hz: float, rate_hz: int, seconds: float, level_dbfs: float = -15.0) -> Samples:

@@ -7,6 +7,8 @@ user (0600) and never overwrite another.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import struct
 from pathlib import Path
@@ -110,11 +112,11 @@ class GrowingWav:
 
 
 def create_wav(folder: Path, stem: str, rate_hz: int, channels: int = 1) -> GrowingWav:
-    """Create `folder/stem.wav`, or `stem-2.wav` and so on when that is taken."""
-    number = 1
-    while True:
+    """Create `folder/stem.wav`, or `stem-2.wav` and so on when that, or the JSON file beside it, is there already."""
+    for number in itertools.count(1):
         name = stem if number == 1 else f"{stem}-{number}"
-        try:
+        if (folder / f"{name}.json").exists():
+            continue
+        with contextlib.suppress(FileExistsError):
             return GrowingWav(folder / f"{name}.wav", rate_hz, channels)
-        except FileExistsError:
-            number += 1
+    raise AssertionError("counting never ends")

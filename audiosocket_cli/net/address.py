@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from audiosocket_cli.asterisk import DEFAULT_PORT
 from audiosocket_cli.errors import UsageError
 
-_FORMS = re.compile(r"^(?:\[(?P<bracketed>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d+))?$")
+_FORMS = re.compile(r"^(?:\[(?P<bracketed>[^\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d{1,5}))?$")
 
 
 class Address(NamedTuple):

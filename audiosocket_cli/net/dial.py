@@ -16,8 +16,8 @@ async def dial(target: Address) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(target.host or "localhost", target.port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        reason = (error.strerror or "unknown host").lower()
+    except (socket.gaierror, UnicodeError) as error:
+        reason = (getattr(error, "strerror", None) or "no valid host name").lower()
         raise NetworkError(f"cannot connect to {target}: {reason}; is the host name right?") from None
     reason = "no address"
     for family, kind, protocol, _, sockaddr in found:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import resource
 import socket
 from collections.abc import Callable
 
@@ -12,7 +14,6 @@ from audiosocket_cli.net.address import Address, peer_name
 
 BACKLOG = 1024
 _RETRY_S = 0.5
-_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def bind(address: Address) -> socket.socket:
@@ -30,12 +31,20 @@ def bind(address: Address) -> socket.socket:
                 address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             listener = socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG)
-    except socket.gaierror as error:
-        raise NetworkError(f"cannot listen on {address}: {_lower(error.strerror)}; is the host name right?") from None
+    except (socket.gaierror, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no valid host name"
+        raise NetworkError(f"cannot listen on {address}: {_lower(reason)}; is the host name right?") from None
     except OSError as error:
         raise NetworkError(f"cannot listen on {address}: {_cure(error)}") from None
     listener.setblocking(False)
     return listener
+
+
+def allow_many_descriptors() -> None:
+    """Raise this process's limit of open files as far as it may: each recorded call takes two."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Listener:
@@ -71,8 +80,6 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _OUT_OF_RESOURCES:
-                    raise
                 self._pause(error)
                 return
             self._accept(connection, peer_name(sockaddr))

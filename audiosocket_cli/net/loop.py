@@ -19,9 +19,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 @contextlib.contextmanager
 def signals_to(handle: Callable[[int], None]) -> Iterator[None]:
-    """Hand SIGINT and SIGTERM to `handle`, on the running loop, until the block ends."""
+    """Hand SIGINT, SIGTERM and SIGHUP to `handle`, on the running loop, until the block ends.
+
+    A signal that whoever started us had ignored (nohup) stays so.
+    """
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
     for number in numbers:
         loop.add_signal_handler(number, handle, number)
     try:

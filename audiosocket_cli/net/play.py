@@ -34,6 +34,7 @@ class PlayOptions:
     uuid: UUID
     playback: Playback
     record: Path | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class PlayResult:
         return self.ending.how is How.FAULT
 
     @property
+    def server_vanished(self) -> bool:
+        """Whether the connection was lost, rather than ended."""
+        return self.ended_by_server and self.ending.how is How.RESET
+
+    @property
     def ended_by_server(self) -> bool:
         """Whether the server hung up, closed or vanished, rather than we having said all."""
         return self.ending.by is Side.SERVER
@@ -87,7 +93,7 @@ async def play(options: PlayOptions, watch: Callable[[PlacedSession], None] = la
         connect_s = time.monotonic() - begun_s
         wire = SocketWire(connection)
         stats = CallStats()
-        recording = Recording(Layout.SERVER, path=options.record) if options.record else None
+        recording = _recording(options)
         session = PlacedSession(
             wire,
             str(options.target),
@@ -99,6 +105,12 @@ async def play(options: PlayOptions, watch: Callable[[PlacedSession], None] = la
         watch(session)
         await drive(session, wire)
     return _result(options, connect_s, session, stats, recording, interruption.signal)
+
+
+def _recording(options: PlayOptions) -> Recording | None:
+    if options.record is None:
+        return None
+    return Recording(Layout.SERVER, path=options.record, overwrite=options.overwrite)
 
 
 class _Interruption:

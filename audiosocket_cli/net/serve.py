@@ -10,10 +10,10 @@ import json
 import math
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import AnsweredSession
@@ -30,12 +30,14 @@ from audiosocket_cli.call.events import (
 )
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.call.session import Limits
-from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.sources import Silence, Source
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.listen import Listener, bind
+from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to
+
+_LOST: Final = "recording failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class ServeSummary:
     failed: int = 0
     """Connections that never became a call."""
     failed_recordings: int = 0
+    faults: int = 0
+    """Calls that an error of our own ended."""
     caller_audio_s: float = 0.0
     signal: int | None = None
     """The signal that ended it, if one did."""
@@ -88,16 +92,18 @@ class Server:
         self._report = report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
+        self._refused: set[AnsweredSession] = set()
         self._listener: Listener | None = None
         self._enough = asyncio.Event()
 
     async def run(self) -> ServeSummary:
         """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
+        allow_many_descriptors()
         listening = bind(self._options.listen)
         self._listener = Listener(listening, self._accept, self._complain)
         try:
             with signals_to(self._on_signal):
-                self._report(Listening(*self._listener.address))
+                self._report(Listening(*self._listener.address, self._options.record))
                 await self._enough.wait()
                 self._listener.close()
                 while self._tasks:
@@ -115,8 +121,8 @@ class Server:
     def abort(self) -> None:
         """Drop all calls at once; their files are complete all the same."""
         self._enough.set()
-        for call in list(self.live):
-            call.session.abort()
+        for session in [call.session for call in self.live] + list(self._refused):
+            session.abort()
 
     def _on_signal(self, number: int) -> None:
         if self.summary.signal is None:
@@ -126,36 +132,49 @@ class Server:
             self.abort()
 
     def _accept(self, connection: socket.socket, peer: str) -> None:
-        if len(self.live) >= self._options.max_calls or self._enough.is_set():
-            work = self._refuse(connection, peer)
+        # Counted here and now: many connections can be accepted before the first of their tasks runs.
+        refusal = self._why_not()
+        if refusal:
+            self._start(self._refuse(connection, peer, refusal), peer)
         else:
-            work = self._answer(connection, peer)
+            wire = SocketWire(connection)
+            live = self._prepare(wire, peer)
+            self.live.add(live)
+            self._start(self._answer(live, wire), peer)
+
+    def _why_not(self) -> str | None:
+        if self._enough.is_set():
+            return "no more calls are taken"
+        if len(self.live) >= self._options.max_calls:
+            return f"all {self._options.max_calls:g} calls are taken"
+        return None
+
+    def _start(self, work: Coroutine[Any, Any, None], peer: str) -> None:
         task = asyncio.create_task(work, name=f"call from {peer}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _refuse(self, connection: socket.socket, peer: str) -> None:
+    async def _refuse(self, connection: socket.socket, peer: str, reason: str) -> None:
         self.summary.refused += 1
-        limit = f"all {self._options.max_calls:g} calls are taken" if not self._enough.is_set() else "stopping"
-        self._report(CallRefused(peer, limit))
+        self._report(CallRefused(peer, reason))
         wire = SocketWire(connection)
-        session = AnsweredSession(wire, peer, source=self._options.make_source())
-        session.hang_up(limit)
-        await drive(session, wire)
-
-    async def _answer(self, connection: socket.socket, peer: str) -> None:
-        wire = SocketWire(connection)
-        call = self._prepare(wire, peer)
-        self.live.add(call)
+        session = AnsweredSession(wire, peer, source=Silence())
+        session.hang_up(reason)
+        self._refused.add(session)
         try:
-            await drive(call.session, wire)
-        except Exception as error:  # the call's boundary: a fault in one is no fault of the others
-            self.summary.failed += 1
-            self._report(ConnectionFailed(peer, f"internal error: {error!r}"))
-        else:
-            self._conclude(call)
+            await drive(session, wire)
         finally:
-            self.live.discard(call)
+            self._refused.discard(session)
+
+    async def _answer(self, live: LiveCall, wire: SocketWire) -> None:
+        try:
+            await drive(live.session, wire)
+        except Exception as error:  # the call's boundary: a fault of ours in one call is none of the others'
+            self.summary.faults += 1
+            self._complain(f"internal error in the call from {live.session.peer}: {error!r}")
+        finally:
+            self.live.discard(live)
+        self._conclude(live)
 
     def _prepare(self, wire: SocketWire, peer: str) -> LiveCall:
         options = self._options
@@ -166,7 +185,7 @@ class Server:
             recording = Recording(
                 options.layout, folder=options.record, on_failure=lambda reason: self._lose_recording(session, reason)
             )
-        session.taps = [stats, *([recording] if recording else []), EventTap(self._on_call_event)]
+        session.taps = [EventTap(self._on_call_event), *([recording] if recording else []), stats]
         return LiveCall(session, stats, recording)
 
     def _on_call_event(self, event: Event) -> None:
@@ -184,13 +203,14 @@ class Server:
 
     def _lose_recording(self, session: AnsweredSession, reason: str) -> None:
         assert session.call is not None
-        self.summary.failed_recordings += 1
-        session.call.note(f"recording failed: {reason}")
+        if not any(note.startswith(_LOST) for note in session.call.notes):
+            self.summary.failed_recordings += 1
+        session.call.note(f"{_LOST}: {reason}")
         self._report(RecordingFailed(session.call, reason))
 
     def _conclude(self, live: LiveCall) -> None:
         session, call = live.session, live.session.call
-        if call is None:
+        if call is None or call.ending is None:
             self.summary.failed += 1
             self._report(ConnectionFailed(session.peer, session.failure or "ended without a UUID"))
             return
@@ -206,7 +226,13 @@ class Server:
 
 
 def write_private_json(path: Path, content: dict[str, Any]) -> None:
-    """Write one JSON object to a file that only the user can read."""
-    with open(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.write("\n")
+    """Write one JSON object to a file that only the user can read: whole, or not at all. Raises `OSError`."""
+    half = path.with_suffix(".json.part")
+    try:
+        with open(os.open(half, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+        half.replace(path)
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise

@@ -21,7 +21,7 @@ _REFRESHES_PER_S: Final = 4
 _METER_CELLS: Final = 10
 _METER_FLOOR_DBFS: Final = -60.0
 _MOST_ROWS: Final = 20
-_WIDE: Final = 110
+_WIDE: Final = 125
 """Columns from which a terminal shows whole UUIDs and peers; below, the first eight digits must do."""
 
 _COLUMNS: Final[tuple[tuple[str, JustifyMethod, bool], ...]] = (
@@ -79,7 +79,7 @@ class _Bar:
 def calls_table(server: Server) -> Iterator[Callable[[str], None]]:
     """Show the table on stdout while the block runs; gives a function that prints a line above it."""
     console = Console(highlight=False)
-    with Live(_Calls(server), console=console, refresh_per_second=_REFRESHES_PER_S):
+    with Live(_Calls(server), console=console, refresh_per_second=_REFRESHES_PER_S, transient=True):
         yield lambda line: console.print(Text(line), soft_wrap=True)
 
 

@@ -44,7 +44,7 @@ class EventLog:
             pass
         lost = self._lost + sum(line is not None for line in list(self._waiting.queue))
         if lost:
-            say(f"{lost} lines of the log are lost: nobody read them")
+            say(f"{lost} lines of the log are lost")
 
     def report(self, event: Event) -> None:
         """Tell one event; never waits."""
@@ -60,4 +60,9 @@ class EventLog:
 
     def _write(self) -> None:
         while (line := self._waiting.get()) is not None:
-            self.put(line)
+            try:
+                self.put(line)
+            except OSError as error:
+                if not self._lost:
+                    say(f"cannot write the log: {(error.strerror or str(error)).lower()} (calls go on)")
+                self._lost += 1

@@ -41,11 +41,13 @@ def event_json(event: Event) -> dict[str, Any]:
 def listening_line(event: Listening) -> str:
     """Say where calls are accepted, and how to open it to others."""
     host = f"[{event.host}]" if ":" in event.host else event.host
-    if event.host in ("127.0.0.1", "::1"):
-        return f"listening on {host}:{event.port} (this machine only; --listen :{event.port} opens it to the network)"
+    recording = f"recording to {shown_path(event.record)}" if event.record else "not recording"
     if event.host in ("0.0.0.0", "::"):
-        return f"listening on port {event.port} of all interfaces"
-    return f"listening on {host}:{event.port}"
+        return f"listening on port {event.port} of all interfaces, {recording}"
+    hint = ""
+    if event.host in ("127.0.0.1", "::1"):
+        hint = f" (this machine only; --listen :{event.port} opens it to the network)"
+    return f"listening on {host}:{event.port}{hint}, {recording}"
 
 
 def summary_line(summary: ServeSummary) -> str:
@@ -57,6 +59,8 @@ def summary_line(summary: ServeSummary) -> str:
         parts.append(f"{_count(summary.failed, 'connection')} failed")
     if summary.failed_recordings:
         parts.append(f"{_count(summary.failed_recordings, 'recording')} failed")
+    if summary.faults:
+        parts.append(f"{_count(summary.faults, 'call')} ended by an internal error")
     return ", ".join(parts)
 
 
@@ -69,7 +73,9 @@ def play_lines(result: PlayResult) -> list[str]:
     lines = [
         f"sent {_count(result.frames_sent, 'frame')}, {played}; {late}",
         f"connected in {_ms(result.connect_s)}; {answered}",
-        f"heard {server['audio_s']:.2f} s at {_level(server)}, {_gaps(server)}",
+        f"heard {server['audio_s']:.2f} s at {_level(server)}, {_gaps(server)}"
+        if server["audio_s"]
+        else "heard no audio",
         f"ended by {ending.by} ({ending.how}) after {result.call['duration_s']:.2f} s: {ending.reason}",
     ]
     if result.call["findings"]:
@@ -101,8 +107,10 @@ def play_json(result: PlayResult) -> dict[str, Any]:
 
 def shown_path(path: Path) -> str:
     """Return a path as a user would type it: relative to the current folder where that is shorter."""
-    relative = os.path.relpath(path)
-    return min(relative, str(path), key=len)
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except OSError:  # the current folder is gone
+        return str(path)
 
 
 def _event_text(event: Event) -> str | None:
@@ -114,7 +122,7 @@ def _event_text(event: Event) -> str | None:
         case DigitHeard(call, at_s, digit):
             return f"{call.uuid} digit {digit} at {at_s:.2f} s"
         case RecordingFailed(call, reason):
-            return f"{call.uuid} recording failed: {reason} (the call goes on)"
+            return f"{call.uuid} recording failed: {reason}"
         case CallRefused(peer, reason):
             return f"refused {peer}: {reason}"
         case ConnectionFailed(peer, reason):
@@ -134,16 +142,18 @@ def _ended(result: dict[str, Any], files: Sequence[Path]) -> str:
         f"digits {''.join(press['digit'] for press in result['dtmf']) or 'none'}",
     ]
     server = result["server"]
-    if server["late_frames"] or server["held_frames"]:
-        parts.append(f"{server['late_frames']} frames late, {server['held_frames']} held")
+    if server["late_frames"]:
+        parts.append(f"{_count(server['late_frames'], 'frame')} late")
+    if server["held_frames"]:
+        parts.append(f"{_count(server['held_frames'], 'frame')} held back by a caller that did not read")
     parts.append(" ".join(shown_path(path) for path in files) if files else "not recorded")
     return "; ".join([", ".join(parts), *result["findings"]])
 
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
-        case Listening(host, port):
-            return "listening", {"host": host, "port": port}
+        case Listening(host, port, record):
+            return "listening", {"host": host, "port": port, "record": str(record) if record else None}
         case CallStarted(call):
             started = call.started_at.isoformat(timespec="milliseconds")
             return "call", {"uuid": str(call.uuid), "peer": call.peer, "started_at": started}
@@ -160,7 +170,7 @@ def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
 
 
 def _level(side: dict[str, Any]) -> str:
-    return f"{side['level_dbfs']:.1f} dBFS" if side["audio_s"] else "silent (no audio)"
+    return f"{side['level_dbfs']:.1f} dBFS" if side["audio_s"] else "without audio"
 
 
 def _gaps(side: dict[str, Any]) -> str:
