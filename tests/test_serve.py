@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import Serving, need, run
+from conftest import COMMAND, Serving, need, run
 
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 
@@ -543,3 +543,23 @@ def test_a_lost_terminal_ends_calls_in_order(serve: Serve) -> None:
         serving.process.send_signal(signal.SIGHUP)
         assert read_to_end(peer)[-1] == Frame(Kind.HANGUP)
     assert serving.end(0)[0] == 129
+
+
+@pytest.mark.parametrize(("trap", "number", "code"), [("INT", "INT", 130), ("HUP", "HUP", None)], ids=["int", "nohup"])
+def test_a_background_job_of_a_script_ends_by_sigint_and_nohup_keeps_it(
+    trap: str, number: str, code: int | None
+) -> None:
+    command = " ".join([*COMMAND, "serve", "--listen", "127.0.0.1:0"])
+    process = subprocess.Popen(
+        ["sh", "-c", f"trap '' {trap}; exec {command}"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    assert process.stderr is not None
+    assert "listening" in process.stderr.readline()
+    process.send_signal(getattr(signal, f"SIG{number}"))
+    try:
+        assert process.wait(timeout=1) == code
+    except subprocess.TimeoutExpired:
+        assert code is None
+        process.terminate()
+        assert process.wait(timeout=5) == 143
+    process.stderr.close()

@@ -21,10 +21,13 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 def signals_to(handle: Callable[[int], None]) -> Iterator[None]:
     """Hand SIGINT, SIGTERM and SIGHUP to `handle`, on the running loop, until the block ends.
 
-    A signal that whoever started us had ignored (nohup) stays so.
+    SIGHUP stays ignored where nohup made it so. SIGINT does not: a script's background jobs start with it ignored, and
+    are told to end with it all the same.
     """
     loop = asyncio.get_running_loop()
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, handle, number)
     try:
