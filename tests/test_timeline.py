@@ -131,3 +131,21 @@ def test_nothing_is_dropped_or_reordered_and_time_is_never_behind(steps: list[fl
     assert all(placed.silence_s >= 0 for placed in items)
     # The last frame ends no earlier than a gap's length before it arrived.
     assert timeline.end_s >= now_s - 0.06 - 1e-9
+
+
+def test_last_audio_that_we_read_late_follows_on() -> None:
+    timeline = place([D, 2 * D])
+    for _ in range(3):
+        timeline.add(0.3, D, 0, held_s=0.24)
+    timeline.settle(float("inf"))
+    assert timeline.gaps == []
+    assert timeline.end_s == pytest.approx(5 * D)
+
+
+def test_audio_that_we_read_late_comes_after_the_pause_when_what_follows_says_so() -> None:
+    timeline = place([D, 2 * D])
+    timeline.add(0.3, D, 0, held_s=0.24)
+    for n in range(1, 10):
+        timeline.add(0.3 + n * D, D, n)
+    timeline.settle(float("inf"))
+    assert timeline.gaps == [Gap(pytest.approx(2 * D), pytest.approx(0.3 - 3 * D))]

@@ -43,10 +43,14 @@ class Ending(NamedTuple):
 
 
 class TimedFrame(NamedTuple):
-    """A frame with its time in seconds since the call's start: of arrival when heard, its deadline when said."""
+    """A frame with its time in seconds since the call's start: of arrival when heard, its deadline when said.
+
+    `held_s` is how long it may have waited for us to read it, because this machine was busy elsewhere.
+    """
 
     at_s: float
     frame: Frame
+    held_s: float = 0.0
 
 
 _MOST_NOTES = 20

@@ -58,9 +58,9 @@ class Track:
         self._converter_kind: int | None = None
         self._ready: list[Samples] = []
 
-    def add(self, at_s: float, frame: Frame) -> None:
-        """Take an audio frame whose last sample was spoken by `at_s`."""
-        self.timeline.add(at_s, len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind), frame)
+    def add(self, at_s: float, frame: Frame, held_s: float) -> None:
+        """Take an audio frame whose last sample was spoken by `at_s`, or as much as `held_s` earlier."""
+        self.timeline.add(at_s, len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind), frame, held_s)
 
     def settle(self, until_s: float, pad_until_s: float) -> None:
         """Place what came until then, and fill a pause up to `pad_until_s`."""
@@ -214,10 +214,10 @@ class Recording:
 
     def _place(self, until_s: float, pad_until_s: float) -> None:
         assert self._call is not None
-        for side, (at_s, frame) in self._waiting:
+        for side, (at_s, frame, held_s) in self._waiting:
             # What we say is heard from its deadline on; what we hear was spoken up to its arrival.
             lead_s = len(frame.payload) / SAMPLE_BYTES / rate_of(frame.kind) if side is self._call.me else 0.0
-            self._tracks[side].add(at_s + lead_s, frame)
+            self._tracks[side].add(at_s + lead_s, frame, held_s)
         self._waiting.clear()
         for track in self._tracks.values():
             track.settle(until_s, pad_until_s)

@@ -213,12 +213,13 @@ class Session:
             frames = self._opened_by(frames, now_s)
         elif not frames:
             self._judge_header(self._decoder.buffered, now_s)
+        held_s = max(0.0, now_s - max(self.wake_s, self._last_heard_s)) if self._state is _State.TALKING else 0.0
         self._last_heard_s = now_s
         at_s = now_s - self._origin_s
         for frame in frames:
             if self._state is not _State.TALKING:
                 break
-            self._heard.append(TimedFrame(at_s, frame))
+            self._heard.append(TimedFrame(at_s, frame, held_s))
             if len(self._heard) >= _MOST_HEARD:
                 self._flush(now_s)
             if is_audio(frame.kind) and frame.payload:

@@ -118,10 +118,10 @@ class CallStats:
         assert self.call is not None
         for side, batch in self.call.by_side(heard, said):
             self.sides[side].take(batch)
-        for at_s, frame in heard:
+        for at_s, frame, held_s in heard:
             if is_audio(frame.kind) and frame.payload:
                 duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind)
-                self.timeline.add(at_s, duration_s, None)
+                self.timeline.add(at_s, duration_s, None, held_s)
                 self._note_arrival(at_s, duration_s)
         self.timeline.settle(now_s - GAP_MS / 1000)
 

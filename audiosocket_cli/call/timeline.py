@@ -46,18 +46,22 @@ class Timeline(Generic[T]):
         self._gap_s = gap_s
         self._begun = False
         self._flowing = False
-        self._pending: deque[tuple[float, float, T]] = deque()
+        self._pending: deque[tuple[float, float, float, T]] = deque()
 
-    def add(self, at_s: float, duration_s: float, item: T) -> None:
-        """Take audio of `duration_s` whose last sample was spoken by `at_s`, in order of arrival."""
-        self._pending.append((at_s, duration_s, item))
+    def add(self, at_s: float, duration_s: float, item: T, held_s: float = 0.0) -> None:
+        """Take audio of `duration_s` whose last sample was spoken by `at_s`, in order of arrival.
+
+        It may have arrived as much as `held_s` earlier, unread. Audio that follows tells; where none does, it is taken
+        to follow on from what came before if it can.
+        """
+        self._pending.append((at_s, duration_s, held_s, item))
 
     def settle(self, until_s: float) -> list[Placed[T]]:
         """Place what arrived up to `until_s`, for good; what arrived later is only looked at."""
         placed = []
         while self._pending and self._pending[0][0] <= until_s:
             silence_s = self._silence_before_next()
-            at_s, duration_s, item = self._pending.popleft()
+            at_s, duration_s, _, item = self._pending.popleft()
             self._skip(silence_s)
             self.end_s += duration_s
             self.worst_ahead_s = max(self.worst_ahead_s, self.end_s - at_s)
@@ -81,9 +85,10 @@ class Timeline(Generic[T]):
         # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
         threshold_s = self._gap_s if self._flowing else 0.0
         ends_s, least_s = self.end_s, float("inf")
-        for at_s, duration_s, _ in self._pending:
+        doubt = 1.0 if self._pending[-1][2] else 0.0
+        for at_s, duration_s, held_s, _ in self._pending:
             ends_s += duration_s
-            least_s = min(least_s, at_s - ends_s)
+            least_s = min(least_s, at_s - held_s * doubt - ends_s)
             if least_s <= threshold_s:
                 return 0.0
         return least_s
