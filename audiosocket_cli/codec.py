@@ -129,6 +129,11 @@ class FrameDecoder:
         """The bytes of the unfinished frame at `offset`; empty between frames, never a whole frame."""
         return bytes(self._tail)
 
+    @property
+    def inside_frame(self) -> bool:
+        """Whether a frame has begun that is not whole yet."""
+        return bool(self._tail)
+
     def feed(self, data: bytes | bytearray | memoryview) -> list[Frame]:
         """Take the next bytes of the stream and return the frames that they complete, in order."""
         if type(data) is not bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -62,7 +63,7 @@ class _State(Enum):
     ENDED = auto()
 
 
-class Session:
+class Session(ABC):
     """What both ends of a call share. `me` is the side that we are."""
 
     me: Side
@@ -183,23 +184,23 @@ class Session:
     _frame_timeout_s = math.inf
     """How long the peer may take between two parts of a frame."""
 
-    def _greet(self) -> None:
+    def _greet(self) -> None:  # noqa: B027 - a server says nothing first
         """Say what this end says first, once connected."""
 
+    @abstractmethod
     def _accept(self, frame: Frame, now_s: float) -> None:
         """Take one frame of the peer's that is not audio."""
-        raise NotImplementedError
 
     def _blocked(self, now_s: float) -> None:
         """A frame is due, and the peer does not read."""
         self.pacer.held += 1
 
-    def _judge_header(self, begun: bytes, now_s: float) -> None:
+    def _judge_header(self, begun: bytes, now_s: float) -> None:  # noqa: B027 - a server has no need to
         """Take a look at a frame that has only begun."""
 
+    @abstractmethod
     def _part(self) -> None:
         """Say goodbye on the wire, after `_finish` has settled how the call ended."""
-        raise NotImplementedError
 
     # Hearing.
 
@@ -272,7 +273,7 @@ class Session:
         if now_s >= self._last_heard_s + self._limits.idle_s:
             self.hang_up(f"nothing heard for {self._limits.idle_s:g} s")
             return
-        if self._decoder.buffered and now_s >= self._last_heard_s + self._frame_timeout_s:
+        if self._decoder.inside_frame and now_s >= self._last_heard_s + self._frame_timeout_s:
             reason = f"{self.me.other} did not finish a frame; Asterisk ends the call here"
             self._finish(Ending(self.me.other, How.FAULT, reason))
             return
