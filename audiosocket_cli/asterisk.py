@@ -6,7 +6,8 @@ talks to Asterisk, or stands in for it, takes its numbers and its judgements fro
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from audiosocket_cli.codec import (
     RATE_BY_KIND,
@@ -43,6 +44,15 @@ while the caller's audio pauses (`audiosocket_run` forwards what `ast_read` retu
 
 UUID_WITHOUT_ANSWER_HINT: Final = "is an Answer() missing in the dialplan before AudioSocket()?"
 """The application connects before it checks that the channel is answered (`audiosocket_exec`, `audiosocket_run`)."""
+
+EXAMPLE_UUID: Final = UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
+"""The UUID of the protocol page's example, which is in many a dialplan."""
+
+EXAMPLE_UUID_FINDING: Final = "the UUID is the protocol page's example: say ${UUID()}, or all calls have the same"
+
+_PACE_TOLERANCE: Final = 0.1
+_LEAST_AUDIO_S: Final = 2.0
+"""Shorter audio says nothing about levels: a click is no DC offset."""
 
 _TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
 """How a TLS client begins; read as a frame, slin48 of an odd length."""
@@ -95,6 +105,78 @@ def fault_towards_asterisk(frame: Frame) -> str | None:
     if not frame.payload:
         return "the server sent an audio frame of length 0"
     return None
+
+
+class Heard(NamedTuple):
+    """What one side of a call sounded like, as far as the rules below need it."""
+
+    kind: int
+    """The kind of its audio."""
+    pace: float
+    """Seconds of audio, by its kind, that came in each second outside pauses; 0.0 when there was too little to tell."""
+    law: str | None
+    """"µ-law" or "A-law" when the bytes make better sense as that than as slin."""
+    audio_s: float
+    peak: float
+    """The largest sample, 0.0 to 1.0."""
+    offset: float
+    """The mean sample, -1.0 to 1.0."""
+    clipped: float
+    """The share of samples at the limit, 0.0 to 1.0."""
+    longest_pause_s: float
+    worst_burst_s: float
+
+
+def findings_on_caller(heard: Heard) -> list[str]:
+    """Say what is wrong with the audio that Asterisk sent, each with its cure."""
+    found = [_mislabelled(heard)]
+    if heard.audio_s < _LEAST_AUDIO_S:
+        return [finding for finding in found if finding]
+    if not heard.peak:
+        found.append(
+            "the caller sent nothing but digital silence: is the phone muted, or its audio lost before Asterisk?"
+        )
+    if heard.clipped > 0.001:
+        share = f"{heard.clipped * 100:.1f} % of the caller's samples"
+        found.append(f"clipped: {share} are at the limit; turn the gain before Asterisk down")
+    if abs(heard.offset) > 0.02:
+        found.append(f"the caller's audio is off centre by {heard.offset * 100:.0f} %: a faulty gateway or sound card?")
+    return [finding for finding in found if finding]
+
+
+def findings_on_server(heard: Heard) -> list[str]:
+    """Say what is wrong with how a server sent its audio, each with its cure."""
+    found = []
+    if heard.longest_pause_s > SILENCE_TIMEOUT_S:
+        found.append(
+            f"the server sent nothing for {heard.longest_pause_s:.1f} s: where the caller's audio pauses too, Asterisk "
+            f"ends the call after {SILENCE_TIMEOUT_S:g} s; send silence"
+        )
+    if heard.worst_burst_s > (MAX_BURST_MS + PTIME_MS) / 1000:
+        found.append(
+            f"the server sent {heard.worst_burst_s * 1000:.0f} ms of audio at once: a bridge in Asterisk drops what is "
+            f"beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms"
+        )
+    return found
+
+
+def _mislabelled(heard: Heard) -> str | None:
+    """A voice frame in a format without a kind is still labelled slin (`ast_audiosocket_send_frame`)."""
+    if not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE:
+        return None
+    if heard.kind != Kind.SLIN:
+        return f"{kind_name(heard.kind)} audio comes {heard.pace:.2f} times as fast as it plays: is its kind right?"
+    if abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:
+        codec = heard.law or "µ-law, A-law or another codec"
+        return f"{codec} labelled slin, which is noise: say c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
+    rate_hz = heard.pace * RATE_BY_KIND[Kind.SLIN]
+    kind = min(RATE_BY_KIND, key=lambda kind: abs(RATE_BY_KIND[kind] - rate_hz))
+    if abs(rate_hz / RATE_BY_KIND[kind] - 1) <= _PACE_TOLERANCE:
+        return (
+            f"{kind_name(kind)} ({RATE_BY_KIND[kind]} Hz) labelled slin, as Asterisk before 20.17, 21.12, 22.7 and "
+            "23.1 does: say c(slin), or update Asterisk"
+        )
+    return f"slin audio comes {heard.pace:.2f} times as fast as it plays: say c(slin) in Dial(AudioSocket/…)"
 
 
 def _hex(data: bytes) -> str:

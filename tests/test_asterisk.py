@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from audiosocket_cli.asterisk import fault_of_opening, fault_towards_asterisk, frame_bytes, samples_per_frame
-from audiosocket_cli.codec import Frame, kind_name
+from audiosocket_cli.asterisk import (
+    Heard,
+    fault_of_opening,
+    fault_towards_asterisk,
+    findings_on_caller,
+    findings_on_server,
+    frame_bytes,
+    samples_per_frame,
+)
+from audiosocket_cli.codec import Frame, Kind, kind_name
 
 FRAME_BYTES = {
     0x10: 320,
@@ -124,3 +134,53 @@ def test_nothing_else_may_be_sent(kind: int, payload: bytes) -> None:
 def test_who_sends_a_digit_is_told_to_send_tones() -> None:
     assert "in-band tones" in str(fault_towards_asterisk(Frame(0x03, b"5")))
     assert "in-band tones" not in str(fault_towards_asterisk(Frame(0x01, OPENING[3:])))
+
+
+# Findings
+
+FINE = Heard(Kind.SLIN, 1.0, None, 60.0, 0.5, 0.0, 0.0, 0.5, 0.02)
+
+
+def test_a_normal_call_has_no_findings() -> None:
+    assert findings_on_caller(FINE) == []
+    assert findings_on_server(FINE) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"pace": 0.5, "law": "µ-law"}, "µ-law labelled slin, which is noise: say c(slin), as in Dial("),
+        ({"pace": 0.5, "law": "A-law"}, "A-law labelled slin, which is noise: say c(slin), as in Dial("),
+        ({"pace": 0.5}, "µ-law, A-law or another codec labelled slin"),
+        ({"pace": 0.1}, "slin audio comes 0.10 times as fast as it plays: say c(slin)"),
+        ({"pace": 2.0}, "slin16 (16000 Hz) labelled slin, as Asterisk before 20.17, 21.12, 22.7 and 23.1 does"),
+        ({"pace": 6.0}, "slin48 (48000 Hz) labelled slin"),
+        ({"kind": Kind.SLIN16, "pace": 0.5}, "slin16 audio comes 0.50 times as fast as it plays: is its kind right?"),
+        ({"peak": 0.0}, "the caller sent nothing but digital silence"),
+        ({"clipped": 0.05}, "clipped: 5.0 % of the caller's samples are at the limit"),
+        ({"offset": -0.1}, "the caller's audio is off centre by -10 %"),
+    ],
+    ids=["u-law", "a-law", "some-law", "gsm", "slin16", "slin48", "half-slin16", "silence", "clipping", "offset"],
+)
+def test_what_is_wrong_with_a_callers_audio_is_one_finding(change: dict[str, Any], says: str) -> None:
+    (finding,) = findings_on_caller(FINE._replace(**change))
+    assert finding.startswith(says)
+    assert "\n" not in finding
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"longest_pause_s": 2.1}, "the server sent nothing for 2.1 s: where the caller's audio pauses too, Asterisk"),
+        ({"worst_burst_s": 0.5}, "the server sent 500 ms of audio at once: a bridge in Asterisk drops what is beyond"),
+    ],
+    ids=["pause", "burst"],
+)
+def test_what_is_wrong_with_how_a_server_sends_is_one_finding(change: dict[str, Any], says: str) -> None:
+    (finding,) = findings_on_server(FINE._replace(**change))
+    assert finding.startswith(says)
+
+
+@pytest.mark.parametrize("change", [{"pace": 0.0}, {"pace": 0.93}, {"pace": 1.07}, {"audio_s": 1.0, "peak": 0.0}])
+def test_too_little_to_tell_is_no_finding(change: dict[str, Any]) -> None:
+    assert findings_on_caller(FINE._replace(**change)) == []

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.media.pcm import (
     SILENCE_DBFS,
     Samples,
+    decode_law,
     from_slin,
+    guess_law,
     level_dbfs,
     mean_power,
     mix,
@@ -182,3 +187,33 @@ def test_a_mix_is_the_sum_within_16_bits(values: list[tuple[int, int]]) -> None:
     mixed = mix(first, second)
     assert mixed.dtype == np.int16
     assert mixed.tolist() == [max(-32768, min(32767, one + other)) for one, other in values]
+
+
+# µ-law and A-law
+
+
+@pytest.mark.parametrize(("law", "subtype"), [("µ-law", "ULAW"), ("A-law", "ALAW")], ids=["u-law", "a-law"])
+def test_each_byte_decodes_as_libsndfile_has_it(law: str, subtype: str) -> None:
+    every = bytes(range(256))
+    raw = io.BytesIO(every)
+    expected, _ = soundfile.read(raw, samplerate=8000, channels=1, format="RAW", subtype=subtype, dtype="int16")
+    assert np.array_equal(decode_law(every, law), expected)
+
+
+@pytest.mark.parametrize(("law", "subtype"), [("µ-law", "ULAW"), ("A-law", "ALAW")], ids=["u-law", "a-law"])
+@pytest.mark.parametrize("frequency_hz", [100, 440, 1004])
+@pytest.mark.parametrize("level", [-10.0, -30.0])
+def test_a_law_is_known_by_its_bytes(law: str, subtype: str, frequency_hz: int, level: float) -> None:
+    raw = io.BytesIO()
+    soundfile.write(raw, tone(frequency_hz, 8000, 0.5, level), 8000, format="RAW", subtype=subtype)
+    assert guess_law(raw.getvalue()) == law
+
+
+@pytest.mark.parametrize("frequency_hz", [100, 440, 1004])
+def test_slin_is_not_taken_for_a_law(frequency_hz: int) -> None:
+    assert guess_law(to_slin(tone(frequency_hz, 8000, 0.5))) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", bytes(4000), b"\xff" * 4000], ids=["none", "one", "zeros", "ones"])
+def test_silence_is_not_taken_for_a_law(data: bytes) -> None:
+    assert guess_law(data) is None

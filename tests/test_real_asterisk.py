@@ -263,3 +263,12 @@ def test_a_stopped_server_ends_calls_so_that_the_dialplan_goes_on(serve: Serve, 
     assert code == 130
     assert account["dialplan_continued"]
     assert messages(account) == []
+
+
+@pytest.mark.parametrize(("codec", "name"), [("ulaw", "µ-law"), ("alaw", "A-law")], ids=["ulaw", "alaw"])
+def test_a_codec_labelled_slin_is_found_and_the_cure_named(serve: Serve, place: Place, codec: str, name: str) -> None:
+    serving = serve("--json")
+    account = place(serving, "tone 440 3, hangup", "--interface", "channel", "--format", codec)
+    findings = serving.wait_for_end(account["uuid"])["findings"]
+    cure = "which is noise: say c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
+    assert f"{name} labelled slin, {cure}" in findings

@@ -563,3 +563,38 @@ def test_a_background_job_of_a_script_ends_by_sigint_and_nohup_keeps_it(
         process.terminate()
         assert process.wait(timeout=5) == 143
     process.stderr.close()
+
+
+def test_a_uuid_that_two_calls_share_is_found(serve: Serve) -> None:
+    serving = serve("--json")
+    call, first = opening()
+    with connected(serving, first), connected(serving, first):
+        serving.wait_for('"event": "call"')
+        serving.wait_for('"event": "call"')
+    for _ in range(2):
+        assert any("same UUID at the same time" in finding for finding in serving.wait_for_end(call)["findings"])
+
+
+def test_the_uuid_of_the_protocol_page_is_found(serve: Serve) -> None:
+    serving = serve("--json")
+    example = uuid.UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
+    with connected(serving, encode(uuid_frame(example))):
+        serving.wait_for('"event": "call"')
+    (finding,) = serving.wait_for_end(str(example))["findings"]
+    assert finding.startswith("the UUID is the protocol page's example")
+
+
+@pytest.mark.parametrize(
+    ("size", "says"), [(640, "slin16 (16000 Hz) labelled slin"), (160, "labelled slin, which is noise")]
+)
+def test_a_rate_that_does_not_fit_its_kind_is_found(serve: Serve, size: int, says: str) -> None:
+    serving = serve("--json")
+    call, first = opening()
+    frame = encode(Frame(Kind.SLIN, bytes(range(1, 81)) * (size // 80)))
+    with connected(serving, first) as peer:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        begun_s = time.monotonic()
+        for number in range(80):
+            time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
+            peer.sendall(frame)
+    assert any(says in finding for finding in serving.wait_for_end(call)["findings"])

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from audiosocket_cli.asterisk import GAP_MS
+from audiosocket_cli.asterisk import GAP_MS, Heard, findings_on_caller, findings_on_server
 from audiosocket_cli.call.facts import Call, Side, TimedFrame
 from audiosocket_cli.call.recording import SETTLE_S, Recording
 from audiosocket_cli.call.sources import silence_frame
 from audiosocket_cli.call.timeline import Timeline
-from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
+from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
     SPEECH_DBFS,
-    Samples,
     from_slin,
+    guess_law,
     level_dbfs,
     mean_power,
     power_to_dbfs,
 )
 
 SCHEMA: Final = "audiosocket.call/1"
+
+_AT_LIMIT: Final = 32767
+_EXCERPT_BYTES: Final = 8000
+_LEAST_PACES: Final = 50
+_MOST_PACES: Final = 1000
+_LAW_PACE: Final = 0.75
+"""Only audio that comes slower than this can be made of 8-bit samples."""
 
 
 class SideStats:
@@ -42,6 +50,10 @@ class SideStats:
         """Bytes left over in audio frames of odd length; they belong to no sample."""
         self.first_audio_s: float | None = None
         self.first_speech_s: float | None = None
+        self.samples = 0
+        """Samples that were looked at: all but those of our own silence."""
+        self.sample_sum = 0
+        self.clipped = 0
         self._energy = 0.0
 
     @property
@@ -79,7 +91,12 @@ class SideStats:
             return
         power = mean_power(samples)
         self.level_dbfs = power_to_dbfs(power)
-        self.peak = max(self.peak, _peak(samples))
+        self.samples += len(samples)
+        self.sample_sum += int(samples.sum(dtype=np.int64))
+        peak = int(np.abs(samples.astype(np.int32)).max())
+        self.peak = max(self.peak, peak)
+        if peak >= _AT_LIMIT:
+            self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
         self._energy += power * len(samples) / rate_hz
         if self.first_speech_s is None:
             spoken = (t.at_s for t in audio if level_dbfs(from_slin(t.frame.payload)) > SPEECH_DBFS)
@@ -100,6 +117,43 @@ class SideStats:
         }
 
 
+class Arrivals:
+    """How fast the heard side's audio came, how evenly, and a sample of its bytes."""
+
+    def __init__(self) -> None:
+        self.jitter_s = 0.0
+        """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out."""
+        self.kind: int = Kind.SLIN
+        self.excerpt = bytearray()
+        self._paces: list[float] = []
+        self._at_s: float | None = None
+        self._before_s: float | None = None
+        self._chunk_s = 0.0
+
+    @property
+    def pace(self) -> float:
+        """Seconds of audio that came in a second, by the median; 0.0 while there is too little to tell."""
+        return statistics.median(self._paces) if len(self._paces) >= _LEAST_PACES else 0.0
+
+    def note(self, at_s: float, frame: Frame, duration_s: float) -> None:
+        """Take an audio frame. Frames read at once arrived as one: what they hold was said since the last."""
+        if self._at_s is not None:
+            deviation_s = abs(at_s - self._at_s - duration_s)
+            if deviation_s <= GAP_MS / 1000:
+                self.jitter_s += (deviation_s - self.jitter_s) / 16
+        if at_s != self._at_s:
+            self._end_chunk()
+            self._before_s, self._at_s, self._chunk_s = self._at_s, at_s, 0.0
+        self._chunk_s += duration_s
+        self.kind = frame.kind
+        if len(self.excerpt) < _EXCERPT_BYTES and frame.payload.strip(frame.payload[:1]):
+            self.excerpt += frame.payload
+
+    def _end_chunk(self) -> None:
+        if self._at_s is not None and self._before_s is not None and len(self._paces) < _MOST_PACES:
+            self._paces.append(self._chunk_s / (self._at_s - self._before_s))
+
+
 class CallStats:
     """A tap that measures both sides, and how the heard side's frames arrived."""
 
@@ -107,9 +161,7 @@ class CallStats:
         self.sides = {side: SideStats() for side in Side}
         self.call: Call | None = None
         self.timeline: Timeline[None] = Timeline()
-        self.jitter_s = 0.0
-        """Interarrival jitter of the heard side, as RFC 3550 section 6.4.1 smooths it, pauses left out."""
-        self._last_at_s: float | None = None
+        self.arrivals = Arrivals()
 
     def opened(self, call: Call) -> None:
         self.call = call
@@ -122,7 +174,7 @@ class CallStats:
             if is_audio(frame.kind) and frame.payload:
                 duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind)
                 self.timeline.add(at_s, duration_s, None, held_s)
-                self._note_arrival(at_s, duration_s)
+                self.arrivals.note(at_s, frame, duration_s)
         self.timeline.settle(now_s - GAP_MS / 1000)
 
     def digit(self, at_s: float, digit: str) -> None:
@@ -137,12 +189,28 @@ class CallStats:
                 f"audio came up to {ahead_s:.1f} s late, in a burst: from there on the recording is late by as much"
             )
 
-    def _note_arrival(self, at_s: float, duration_s: float) -> None:
-        if self._last_at_s is not None:
-            deviation_s = abs(at_s - self._last_at_s - duration_s)
-            if deviation_s <= GAP_MS / 1000:
-                self.jitter_s += (deviation_s - self.jitter_s) / 16
-        self._last_at_s = at_s
+        heard = self._heard(call)
+        rules = findings_on_caller if call.me is Side.SERVER else findings_on_server
+        for finding in rules(heard):
+            call.note(finding)
+
+    def _heard(self, call: Call) -> Heard:
+        side, pace = self.sides[call.me.other], self.arrivals.pace
+        pauses = [gap.length_s for gap in self.timeline.gaps]
+        first_s = side.first_audio_s
+        pauses.append(call.duration_s if first_s is None else first_s)
+        looked_at = max(1, side.samples)
+        return Heard(
+            kind=self.arrivals.kind,
+            pace=pace,
+            law=guess_law(bytes(self.arrivals.excerpt)) if 0 < pace < _LAW_PACE else None,
+            audio_s=side.audio_s,
+            peak=side.peak / FULL_SCALE,
+            offset=side.sample_sum / looked_at / FULL_SCALE,
+            clipped=side.clipped / looked_at,
+            longest_pause_s=max(pauses),
+            worst_burst_s=self.timeline.worst_ahead_s,
+        )
 
 
 def call_result(call: Call, stats: CallStats, recording: Recording | None) -> dict[str, Any]:
@@ -173,7 +241,7 @@ def _arrival(stats: CallStats) -> dict[str, Any]:
     return {
         "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps],
         "gaps_s": round(sum(gap.length_s for gap in gaps), 3),
-        "jitter_ms": round(stats.jitter_s * 1000, 2),
+        "jitter_ms": round(stats.arrivals.jitter_s * 1000, 2),
         "worst_ahead_ms": round(stats.timeline.worst_ahead_s * 1000),
     }
 
@@ -201,10 +269,6 @@ def _recorded(recording: Recording) -> dict[str, Any]:
 
 def _name(path: Path) -> str:
     return path.name  # the result stands beside its files, and may move with them
-
-
-def _peak(samples: Samples) -> int:
-    return int(np.abs(samples.astype(np.int32)).max())
 
 
 def _rounded(seconds: float | None) -> float | None:

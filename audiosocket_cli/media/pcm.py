@@ -73,3 +73,42 @@ def mix(first: Samples, second: Samples) -> Samples:
     """Return the sum of two equally long signals, limited to the int16 range, neither made quieter."""
     total = np.add(first, second, dtype=np.int32)
     return np.clip(total, -32768, 32767).astype(np.int16)
+
+
+def decode_law(data: bytes, law: str) -> Samples:
+    """Return µ-law or A-law bytes (ITU-T G.711) as int16 samples, shape (n,)."""
+    return _LAW_TABLES[law][np.frombuffer(data, np.uint8)]
+
+
+def guess_law(data: bytes) -> str | None:
+    """Say whether bytes make better sense as "µ-law" or "A-law" than as slin, or (None) not.
+
+    Sound is smooth: the right reading is the one whose neighbouring samples are most alike.
+    """
+    smoothness = {law: _smoothness(decode_law(data, law)) for law in _LAW_TABLES}
+    best = max(smoothness, key=smoothness.__getitem__)
+    return best if smoothness[best] > max(0.3, _smoothness(from_slin(data))) else None
+
+
+def _smoothness(samples: Samples) -> float:
+    """The correlation of a signal with itself one sample later, -1.0 to 1.0; 0.0 for silence."""
+    signal = samples.astype(np.float64) - samples.mean() if len(samples) else np.zeros(0)
+    energy = float(np.dot(signal, signal))
+    return float(np.dot(signal[1:], signal[:-1])) / energy if energy else 0.0
+
+
+def _mu_law_table() -> Samples:
+    code = ~np.arange(256, dtype=np.uint8)
+    exponent, mantissa = (code >> 4) & 7, (code & 15).astype(np.int32)
+    magnitude = ((2 * mantissa + 33) << exponent) - 33
+    return np.where(code & 0x80, -4 * magnitude, 4 * magnitude).astype(np.int16)
+
+
+def _a_law_table() -> Samples:
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
+    exponent, mantissa = ((code >> 4) & 7).astype(np.int32), (code & 15).astype(np.int32)
+    magnitude = np.where(exponent, (2 * mantissa + 33) << np.maximum(exponent - 1, 0), 2 * mantissa + 1)
+    return np.where(code & 0x80, 8 * magnitude, -8 * magnitude).astype(np.int16)
+
+
+_LAW_TABLES: Final = {"µ-law": _mu_law_table(), "A-law": _a_law_table()}

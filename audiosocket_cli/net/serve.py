@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import (
@@ -28,6 +29,7 @@ from audiosocket_cli.call.events import (
     RecordingFailed,
     Report,
 )
+from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.call.session import Limits
 from audiosocket_cli.call.sources import Silence, Source
@@ -191,10 +193,16 @@ class Server:
     def _on_call_event(self, event: Event) -> None:
         self._report(event)
         if isinstance(event, CallStarted):
-            self._count_call()
+            self._count_call(event.call)
 
-    def _count_call(self) -> None:
+    def _count_call(self, call: Call) -> None:
         self.summary.calls += 1
+        twins = [live.session.call for live in self.live if live.session.call and live.session.call.uuid == call.uuid]
+        if len(twins) > 1:
+            for twin in twins:
+                twin.note("another call has the same UUID at the same time: say ${UUID()} in the dialplan")
+        if call.uuid == EXAMPLE_UUID:
+            call.note(EXAMPLE_UUID_FINDING)
         if self.summary.calls >= self._options.calls:
             self._enough.set()
             for other in list(self.live):
