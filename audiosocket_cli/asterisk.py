@@ -51,6 +51,8 @@ EXAMPLE_UUID: Final = UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
 EXAMPLE_UUID_FINDING: Final = "the UUID is the protocol page's example: say ${UUID()}, or all calls have the same"
 
 _PACE_TOLERANCE: Final = 0.1
+_MOST_CLIPPED: Final = 0.001
+_MOST_OFFSET: Final = 0.02
 _LEAST_AUDIO_S: Final = 2.0
 """Shorter audio says nothing about levels: a click is no DC offset."""
 
@@ -129,19 +131,9 @@ class Heard(NamedTuple):
 
 def findings_on_caller(heard: Heard) -> list[str]:
     """Say what is wrong with the audio that Asterisk sent, each with its cure."""
-    found = [_mislabelled(heard)]
-    if heard.audio_s < _LEAST_AUDIO_S:
-        return [finding for finding in found if finding]
-    if not heard.peak:
-        found.append(
-            "the caller sent nothing but digital silence: is the phone muted, or its audio lost before Asterisk?"
-        )
-    if heard.clipped > 0.001:
-        share = f"{heard.clipped * 100:.1f} % of the caller's samples"
-        found.append(f"clipped: {share} are at the limit; turn the gain before Asterisk down")
-    if abs(heard.offset) > 0.02:
-        found.append(f"the caller's audio is off centre by {heard.offset * 100:.0f} %: a faulty gateway or sound card?")
-    return [finding for finding in found if finding]
+    mislabelled = _mislabelled(heard)
+    found = [mislabelled] if mislabelled else []
+    return found + _wrong_levels(heard) if heard.audio_s >= _LEAST_AUDIO_S else found
 
 
 def findings_on_server(heard: Heard) -> list[str]:
@@ -177,6 +169,20 @@ def _mislabelled(heard: Heard) -> str | None:
             "23.1 does: say c(slin), or update Asterisk"
         )
     return f"slin audio comes {heard.pace:.2f} times as fast as it plays: say c(slin) in Dial(AudioSocket/…)"
+
+
+def _wrong_levels(heard: Heard) -> list[str]:
+    found = []
+    if not heard.peak:
+        found.append(
+            "the caller sent nothing but digital silence: is the phone muted, or its audio lost before Asterisk?"
+        )
+    if heard.clipped > _MOST_CLIPPED:
+        share = f"{heard.clipped * 100:.1f} % of the caller's samples"
+        found.append(f"clipped: {share} are at the limit; turn the gain before Asterisk down")
+    if abs(heard.offset) > _MOST_OFFSET:
+        found.append(f"the caller's audio is off centre by {heard.offset * 100:.0f} %: a faulty gateway or sound card?")
+    return found
 
 
 def _hex(data: bytes) -> str:
