@@ -64,17 +64,18 @@ class Track:
 
     def settle(self, until_s: float, pad_until_s: float) -> None:
         """Place what came until then, and fill a pause up to `pad_until_s`."""
+        kind, run = 0, bytearray()
         for silence_s, frame in self.timeline.settle(until_s):
-            if silence_s:
-                self._fall_silent(silence_s)
-            self._append(frame)
+            if silence_s or frame.kind != kind:
+                self._append(kind, run)
+                kind, run = frame.kind, bytearray()
+                if silence_s:
+                    self._fall_silent(silence_s)
+            run += frame.payload[: len(frame.payload) & ~1]
+        self._append(kind, run)
         silence_s = self.timeline.pad(pad_until_s)
         if silence_s:
             self._fall_silent(silence_s)
-
-    def finish(self) -> None:
-        """Let go of the last samples that a conversion holds back."""
-        self._end_conversion()
 
     def take(self) -> Samples:
         """Return the samples made since the last time."""
@@ -82,22 +83,26 @@ class Track:
         self._ready.clear()
         return samples
 
-    def _append(self, frame: Frame) -> None:
-        samples = from_slin(frame.payload)
-        if frame.kind != self._converter_kind:
-            self._end_conversion()
-        if rate_of(frame.kind) != self._rate_hz:
+    def _append(self, kind: int, run: bytearray) -> None:
+        """Take contiguous audio of one kind, the payloads of any number of frames."""
+        if not run:
+            return
+        samples = from_slin(bytes(run))
+        if kind != self._converter_kind:
+            self.end_conversion()
+        if rate_of(kind) != self._rate_hz:
             if self._converter is None:
-                self._converter = soxr.ResampleStream(rate_of(frame.kind), self._rate_hz, 1, dtype="int16")
-                self._converter_kind = frame.kind
+                self._converter = soxr.ResampleStream(rate_of(kind), self._rate_hz, 1, dtype="int16")
+                self._converter_kind = kind
             samples = self._converter.resample_chunk(samples)
         self._push(samples)
 
     def _fall_silent(self, silence_s: float) -> None:
-        self._end_conversion()
+        self.end_conversion()
         self._push(np.zeros(round(silence_s * self._rate_hz), np.int16))
 
-    def _end_conversion(self) -> None:
+    def end_conversion(self) -> None:
+        """Let go of the last samples that a conversion holds back."""
         if self._converter is not None:
             self._push(self._converter.resample_chunk(np.zeros(0, np.int16), last=True))
         self._converter = self._converter_kind = None
@@ -190,7 +195,7 @@ class Recording:
                 self._start_tracks([], math.inf)
             self._place(math.inf, call.duration_s)
             for track in self._tracks.values():
-                track.finish()
+                track.end_conversion()
             self._write(final=True)
         self._wav.close()
 

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING
 from audiosocket_cli.call.driver import drive
@@ -38,8 +38,6 @@ from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to
-
-_LOST: Final = "recording failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +209,7 @@ class Server:
 
     def _lose_recording(self, session: AnsweredSession, reason: str) -> None:
         assert session.call is not None
-        if not any(note.startswith(_LOST) for note in session.call.notes):
-            self.summary.failed_recordings += 1
-        session.call.note(f"{_LOST}: {reason}")
+        session.call.note(f"recording failed: {reason}")
         self._report(RecordingFailed(session.call, reason))
 
     def _conclude(self, live: LiveCall) -> None:
@@ -225,11 +221,14 @@ class Server:
         result = call_result(call, live.stats, live.recording)
         self.summary.caller_audio_s += result["caller"]["audio_s"]
         files = live.recording.paths if live.recording else []
+        lost = live.recording is not None and live.recording.error is not None
         if files:
             try:
                 write_private_json(files[0].with_suffix(".json"), result)
             except OSError as error:
                 self._lose_recording(session, f"cannot write its JSON: {error.strerror}")
+                lost = True
+        self.summary.failed_recordings += lost
         self._report(CallEnded(call, result, files))
 
 
