@@ -18,6 +18,7 @@ PROGRAM: Final = "audiosocket"
 
 COMMANDS: Final = {
     "serve": "audiosocket_cli.commands.serve",
+    "record": "audiosocket_cli.commands.record",
     "play": "audiosocket_cli.commands.play",
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
@@ -51,6 +52,7 @@ def root() -> None:
     \b
     Examples:
       audiosocket serve --record ./calls       answer calls and record them
+      audiosocket record call.wav              record the next call
       audiosocket play hello.wav host:9092     stand in for Asterisk
     """
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import Event, Listening
+from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.stats import CallStats
 from audiosocket_cli.call.wire import SocketWire
@@ -24,6 +25,7 @@ from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.address import Address, parse_address, peer_name
 from audiosocket_cli.net.dial import dial
 from audiosocket_cli.net.listen import Listener, bind
+from audiosocket_cli.net.live import CallOptions
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.serve import ServeOptions, Server
 
@@ -218,7 +220,8 @@ def test_a_fault_of_ours_is_counted_and_costs_neither_the_recording_nor_another_
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(CallStats, "frames", broken)
-    server = Server(ServeOptions(Address("127.0.0.1", 0), Silence, record=tmp_path), events.append, complaints.append)
+    options = ServeOptions(Address("127.0.0.1", 0), CallOptions(Silence, FileOutput.in_folder(tmp_path)))
+    server = Server(options, events.append, complaints.append)
 
     async def main() -> None:
         running = asyncio.create_task(server.run())

@@ -271,7 +271,7 @@ def test_a_signal_while_connecting_is_silent() -> None:
         (["TONE", "--rate", "11025"], 2, "*no kind carries 11025 Hz; there are 8000, 12000, *"),
         (["TONE", "--uuid", "42"], 2, "*'42' is no UUID: write it as 8-4-4-4-12 hexadecimal digits*"),
         (["TONE", "--start", "9"], 5, "cannot play *: it holds no audio in that range"),
-        (["TONE", "--record", "x.mp3"], 2, "cannot record to x.mp3: the name must end in .wav"),
+        (["TONE", "--record", "x.xyz"], 2, "cannot record to x.xyz: write its name with .wav, .flac, *"),
         (["TONE", "--record", "TONE"], 2, "cannot record to *: it is the file to play"),
         (["TONE", "--record", "OLD"], 2, "cannot record to *: it exists; choose another name or add --force"),
         (["TONE", "--record", "/proc/x/y.wav"], 2, "cannot record to /proc/x/y.wav: *"),

@@ -11,6 +11,7 @@ import soundfile
 from fakes import UUID_1
 
 from audiosocket_cli.call.facts import Call, Ending, How, Side, TimedFrame, now_utc
+from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.call.sources import frames_of
@@ -42,7 +43,7 @@ def record(
     me: Side = Side.SERVER,
 ) -> tuple[Samples, int, Recording]:
     """Run a recording through a call, in batches of half a second, and read the file."""
-    call, recording = new_call(me), Recording(layout, folder=folder)
+    call, recording = new_call(me), Recording(layout, FileOutput.in_folder(folder))
     recording.opened(call)
     for start in range(0, round(duration_s * 1000), 500):
         end = min(start + 500, round(duration_s * 1000))
@@ -140,7 +141,7 @@ def test_a_call_shorter_than_a_batch_is_recorded(tmp_path: Path) -> None:
 
 
 def test_the_file_is_never_more_than_1_2_s_behind_the_call(tmp_path: Path) -> None:
-    call, recording = new_call(), Recording(Layout.STEREO, folder=tmp_path)
+    call, recording = new_call(), Recording(Layout.STEREO, FileOutput.in_folder(tmp_path))
     recording.opened(call)
     heard, said = arriving(noise(4.0)), sent(noise(9.0, seed=2))  # the caller falls silent after 4 s
     for batch in range(1, 19):
@@ -152,15 +153,19 @@ def test_the_file_is_never_more_than_1_2_s_behind_the_call(tmp_path: Path) -> No
 
 
 def test_a_second_call_with_the_same_uuid_gets_a_file_of_its_own(tmp_path: Path) -> None:
-    first, second = Recording(Layout.CALLER, folder=tmp_path), Recording(Layout.CALLER, folder=tmp_path)
+    first, second = (
+        Recording(Layout.CALLER, FileOutput.in_folder(tmp_path)),
+        Recording(Layout.CALLER, FileOutput.in_folder(tmp_path)),
+    )
     first.opened(new_call())
     second.opened(new_call())
     assert [path.name for path in first.paths + second.paths] == [f"{UUID_1}.wav", f"{UUID_1}-2.wav"]
 
 
 def test_a_disk_that_fails_ends_the_recording_once_and_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    failures: list[str] = []
-    call, recording = new_call(), Recording(Layout.CALLER, folder=tmp_path, on_failure=failures.append)
+    failures: list[OSError] = []
+    output = FileOutput.in_folder(tmp_path)
+    call, recording = new_call(), Recording(Layout.CALLER, output, on_failure=failures.append)
     recording.opened(call)
     heard = arriving(noise(3.0))
     recording.frames(heard[:50], [], 1.0)
@@ -172,7 +177,7 @@ def test_a_disk_that_fails_ends_the_recording_once_and_loudly(tmp_path: Path, mo
     recording.frames(heard[50:100], [], 2.0)
     recording.frames(heard[100:], [], 3.0)
     recording.closed(call)
-    assert failures == ["No space left on device"]
+    assert [error.strerror for error in failures] == ["No space left on device"]
     assert recording.error == "No space left on device"
     samples, _ = soundfile.read(recording.paths[0], dtype="int16")
     np.testing.assert_array_equal(samples, noise(3.0)[: len(samples)])
@@ -180,10 +185,11 @@ def test_a_disk_that_fails_ends_the_recording_once_and_loudly(tmp_path: Path, mo
 
 
 def test_a_folder_that_goes_away_fails_the_recording_not_the_call(tmp_path: Path) -> None:
-    failures: list[str] = []
-    recording = Recording(Layout.CALLER, folder=tmp_path / "gone", on_failure=failures.append)
+    failures: list[OSError] = []
+    (tmp_path / "gone").write_text("a file where the folder was")
+    recording = Recording(Layout.CALLER, FileOutput.in_folder(tmp_path / "gone"), on_failure=failures.append)
     recording.opened(new_call())
     recording.frames(arriving(noise(1.0)), [], 1.0)
     recording.closed(new_call())
-    assert failures == ["No such file or directory"]
+    assert [error.strerror for error in failures] == ["File exists"]
     assert recording.paths == []

@@ -16,7 +16,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.media.wav import HEADER_BYTES, GrowingWav, create_wav
+from audiosocket_cli.media.wav import HEADER_BYTES, GrowingWav
 
 
 def contents(path: Path, rate_hz: int = 8000, channels: int = 1) -> bytes:
@@ -153,14 +153,6 @@ def test_a_part_that_exists_is_never_overwritten(tmp_path: Path) -> None:
     wav.close()
     assert (tmp_path / "call.part2.wav").read_bytes() == b"precious"
     assert contents(tmp_path / "call.wav") == numbered(0, 160)
-
-
-def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
-    wavs = [create_wav(tmp_path, "call", 16000, 2) for _ in range(3)]
-    assert [wav.paths for wav in wavs] == [[tmp_path / name] for name in ("call.wav", "call-2.wav", "call-3.wav")]
-    for wav in wavs:
-        wav.close()
-        assert contents(wav.paths[0], 16000, 2) == b""
 
 
 # Parts

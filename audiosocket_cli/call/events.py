@@ -12,11 +12,11 @@ from audiosocket_cli.call.facts import Call, TimedFrame
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Calls are accepted from now on, and recorded to a folder, or not."""
+    """Calls are accepted from now on, and recorded somewhere, or not."""
 
     host: str
     port: int
-    record: Path | None
+    record: str | None
 
 
 @dataclass(frozen=True, slots=True)

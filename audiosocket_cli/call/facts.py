@@ -53,6 +53,15 @@ class TimedFrame(NamedTuple):
     held_s: float = 0.0
 
 
+class Digit(NamedTuple):
+    """A digit with the time of its end, in seconds since the call's start."""
+
+    at_s: float
+    digit: str
+    in_band: bool = False
+    """Whether it was heard as tones in the audio, rather than said as a frame."""
+
+
 _MOST_NOTES = 20
 
 
@@ -65,7 +74,7 @@ class Call:
     uuid: UUID
     started_at: datetime
     pacer: Pacer
-    digits: list[tuple[float, str]] = field(default_factory=list)
+    digits: list[Digit] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     ending: Ending | None = None
     duration_s: float = 0.0

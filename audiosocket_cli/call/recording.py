@@ -8,8 +8,8 @@ killed process loses at most their sum.
 
 from __future__ import annotations
 
+import asyncio
 import math
-import os
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -19,10 +19,10 @@ import numpy as np
 import soxr
 
 from audiosocket_cli.call.facts import Call, Side, TimedFrame
+from audiosocket_cli.call.outputs import Output, Sink
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
 from audiosocket_cli.media.pcm import Samples, from_slin, mix, to_slin
-from audiosocket_cli.media.wav import GrowingWav, create_wav
 
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
@@ -113,30 +113,28 @@ class Track:
 
 
 class Recording:
-    """A tap that writes a call to `folder/<uuid>.wav`. A disk that fails ends the recording, never the call."""
+    """A tap that records a call. A disk that fails ends the recording, never the call."""
 
     def __init__(
         self,
         layout: Layout,
+        output: Output,
         *,
-        folder: Path | None = None,
-        path: Path | None = None,
-        overwrite: bool = False,
-        on_failure: Callable[[str], None] = lambda reason: None,
+        rate_hz: int | None = None,
+        on_failure: Callable[[OSError], None] = lambda error: None,
     ) -> None:
-        """Record into a folder under the call's UUID, or to one `path`, which must not exist unless to `overwrite`.
+        """Record to what `output` makes for the call, at `rate_hz`, or at the rate that arrives.
 
         `on_failure` is told, once, when the recording ends before the call does.
         """
         self.layout = layout
+        self.output = output
         self.error: str | None = None
         """Why the recording is not complete, if it is not."""
-        self._folder = folder
-        self._path = path
-        self._overwrite = overwrite
+        self._rate_hz = rate_hz
         self._on_failure = on_failure
         self._call: Call | None = None
-        self._wav: GrowingWav | None = None
+        self._sink: Sink | None = None
         self._tracks: dict[Side, Track] = {}
         self._waiting: list[tuple[Side, TimedFrame]] = []
         self._left_over: dict[Side, Samples] = {}
@@ -144,35 +142,36 @@ class Recording:
     @property
     def paths(self) -> list[Path]:
         """The files, in order; more than one past 4 GiB."""
-        return self._wav.paths if self._wav else []
+        return self._sink.paths if self._sink else []
 
     @property
     def rate_hz(self) -> int:
         """The file's sample rate."""
-        return self._wav.rate_hz if self._wav else rate_of(Kind.SLIN)
+        return self._sink.rate_hz if self._sink else rate_of(Kind.SLIN)
 
     @property
     def duration_s(self) -> float:
         """Seconds recorded so far."""
-        return self._wav.duration_s if self._wav else 0.0
+        return self._sink.duration_s if self._sink else 0.0
 
     def opened(self, call: Call) -> None:
         channels = 2 if self.layout is Layout.STEREO else 1
-        rate_hz = rate_of(Kind.SLIN)
         self._call = call
         try:
-            if self._path is not None:
-                if self._overwrite:
-                    self._path.unlink(missing_ok=True)
-                self._wav = GrowingWav(self._path, rate_hz, channels)
-            else:
-                assert self._folder is not None
-                self._wav = create_wav(self._folder, str(call.uuid), rate_hz, channels)
+            self._sink = self.output.open(call, self._rate_hz or rate_of(Kind.SLIN), channels)
         except OSError as error:
             self._fail(error)
 
+    async def finish(self) -> None:
+        """Do what takes time after the call, such as conversion, in a thread."""
+        if self._sink is not None and self.error is None:
+            try:
+                await asyncio.to_thread(self._sink.finish)
+            except OSError as error:
+                self._fail(error)
+
     def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
-        if self._wav is None or self.error:
+        if self._sink is None or self.error:
             return
         assert self._call is not None
         for side, batch in self._call.by_side(heard, said):
@@ -188,7 +187,7 @@ class Recording:
         pass
 
     def closed(self, call: Call) -> None:
-        if self._wav is None:
+        if self._sink is None:
             return
         if not self.error:
             if not self._tracks:
@@ -197,20 +196,20 @@ class Recording:
             for track in self._tracks.values():
                 track.end_conversion()
             self._write(final=True)
-        self._wav.close()
+        self._sink.close()
 
     def _start_tracks(self, heard: Sequence[TimedFrame], now_s: float) -> None:
         """Settle the file's rate: that of the caller's first audio, or of ours when the caller stays silent."""
-        assert self._wav is not None
+        assert self._sink is not None
         kinds = [timed.frame.kind for timed in heard if _has_audio(timed)]
         if not kinds and now_s >= RATE_WAIT_S:
             kinds = [timed.frame.kind for _, timed in self._waiting]
         if not kinds and math.isinf(now_s):
             kinds = [Kind.SLIN]
         if kinds:
-            rate_hz = rate_of(kinds[0])
+            rate_hz = self._rate_hz or rate_of(kinds[0])
             try:
-                self._wav.set_rate(rate_hz)
+                self._sink.set_rate(rate_hz)
             except OSError as error:
                 self._fail(error)
                 return
@@ -235,9 +234,9 @@ class Recording:
         columns = [np.pad(samples[:length], (0, max(0, length - len(samples)))) for samples in sides.values()]
         if not length:
             return
-        assert self._wav is not None
+        assert self._sink is not None
         try:
-            self._wav.append(to_slin(self._lay_out(columns)))
+            self._sink.append(to_slin(self._lay_out(columns)))
         except OSError as error:
             self._fail(error)
 
@@ -250,16 +249,8 @@ class Recording:
 
     def _fail(self, error: OSError) -> None:
         self.error = error.strerror or str(error)
-        self._on_failure(self.error)
+        self._on_failure(error)
 
 
 def _has_audio(timed: TimedFrame) -> bool:
     return len(timed.frame.payload) >= SAMPLE_BYTES and is_audio(timed.frame.kind)
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make a folder for recordings and prove that a file can be made in it. Raises `OSError`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    probe = folder / f".audiosocket-{os.getpid()}"
-    os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    probe.unlink()

@@ -19,14 +19,15 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, fault_of_opening
-from audiosocket_cli.call.facts import Call, Ending, How, Side, TimedFrame, now_utc
+from audiosocket_cli.call.facts import Call, Digit, Ending, How, Side, TimedFrame, now_utc
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.sources import Silence, Source
 from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.codec import (
     Frame,
     FrameDecoder,
+    Kind,
     decode_digit,
     decode_uuid,
     encode,
@@ -39,12 +40,14 @@ CLOSE_TIMEOUT_S: Final = 2.0
 """How long a peer may take to close its side after our hangup, before we close without it."""
 
 _NEVER: Final = math.inf
+_SILENCE: Final = Silence()
 
 _MOST_CHUNKS: Final = 8
 """As much as is read from one peer before another has its turn."""
 
 _MOST_HEARD: Final = 2000
-"""Frames heard that may wait for the next flush: 40 s of audio, which only a flood brings within half a second."""
+"""Frames heard that may wait for the next flush, or for the caller to be let in: 40 s of audio, which only a flood
+brings in so little time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Limits:
 
 class _State(Enum):
     OPENING = auto()  # before the UUID
+    WAITING = auto()  # until somebody lets the caller in
     TALKING = auto()
     CLOSING = auto()  # we said goodbye and read to the end of the stream
     ENDED = auto()
@@ -77,9 +81,14 @@ class Session(ABC):
         taps: Sequence[Tap] = (),
         limits: Limits | None = None,
         uuid: UUID | None = None,
+        door: Callable[[Call], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take a connected wire. `uuid` is the one that a placed call says; an answered call hears it."""
+        """Take a connected wire. `uuid` is the one that a placed call says; an answered call hears it.
+
+        `door` is told of the UUID, and calls `admit` or `hang_up`, at once or later. Until then the caller hears
+        silence; what arrives is kept, and no tap is told.
+        """
         self.wire = wire
         self.peer = peer
         self.source = source
@@ -97,6 +106,7 @@ class Session(ABC):
         """Called once, when all is over and before the wire is closed."""
         self._limits = limits or Limits()
         self._uuid = uuid or uuid4()
+        self._door = door
         self._clock = clock
         self._decoder = FrameDecoder()
         self._state = _State.OPENING
@@ -104,11 +114,18 @@ class Session(ABC):
         self._connected_s = 0.0
         self._heard: list[TimedFrame] = []
         self._said: list[TimedFrame] = []
+        self._begun = False
+        self._early: list[TimedFrame] = []
 
     @property
     def ended(self) -> bool:
         """Whether all is over: wire closed, taps told."""
         return self._state is _State.ENDED
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has become a call: there is a UUID, and the caller was let in."""
+        return self._begun
 
     @property
     def age_s(self) -> float:
@@ -158,17 +175,25 @@ class Session(ABC):
             self.readable()
         if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
             self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
+        elif self._state is _State.WAITING:
+            self._say(now_s, _SILENCE)
         elif self._state is _State.TALKING:
             self._talk(now_s)
         elif self._state is _State.CLOSING and now_s >= self._close_by_s:
             self._end()
         self._plan_wake()
 
+    def admit(self) -> None:
+        """Let a caller in who waits at the door."""
+        if self._state is _State.WAITING:
+            self._begin()
+            self._plan_wake()
+
     def hang_up(self, reason: str) -> None:
         """End the call from our side, for a reason in words. Twice is fine."""
         if self._state is _State.TALKING:
             self._finish(Ending(self.me, self._our_goodbye, reason))
-        elif self._state is _State.OPENING:
+        elif self._state in (_State.OPENING, _State.WAITING):
             self._fail(reason)
         self._plan_wake()
 
@@ -218,15 +243,26 @@ class Session(ABC):
         self._last_heard_s = now_s
         at_s = now_s - self._origin_s
         for frame in frames:
-            if self._state is not _State.TALKING:
-                break
-            self._heard.append(TimedFrame(at_s, frame, held_s))
-            if len(self._heard) >= _MOST_HEARD:
-                self._flush(now_s)
-            if is_audio(frame.kind) and frame.payload:
-                self._hear_audio(frame, now_s)
-            else:
-                self._accept(frame, now_s)
+            timed = TimedFrame(at_s, frame, held_s)
+            if self._state is _State.TALKING:
+                self._hear(timed)
+            elif self._state is _State.WAITING:
+                self._keep(timed)
+
+    def _keep(self, timed: TimedFrame) -> None:
+        self._early.append(timed)
+        if len(self._early) > _MOST_HEARD:
+            self.hang_up("sent too much before it was let in")
+
+    def _hear(self, timed: TimedFrame) -> None:
+        self._heard.append(timed)
+        if len(self._heard) >= _MOST_HEARD:
+            self._flush(self._origin_s + timed.at_s)
+        frame = timed.frame
+        if is_audio(frame.kind) and frame.payload:
+            self._hear_audio(frame, self._origin_s + timed.at_s)
+        else:
+            self._accept(frame, self._origin_s + timed.at_s)
 
     def _opened_by(self, frames: list[Frame], now_s: float) -> list[Frame]:
         """Judge the first bytes of an answered connection; returns the frames that follow its UUID."""
@@ -260,7 +296,7 @@ class Session(ABC):
             self.call.note(f"ignored a DTMF frame: {error}")
             return
         at_s = now_s - self._origin_s
-        self.call.digits.append((at_s, digit))
+        self.call.digits.append(Digit(at_s, digit))
         for tap in self.taps:
             tap.digit(at_s, digit)
 
@@ -277,22 +313,32 @@ class Session(ABC):
             reason = f"{self.me.other} did not finish a frame; Asterisk ends the call here"
             self._finish(Ending(self.me.other, How.FAULT, reason))
             return
+        self._say(now_s, self.source)
+        if self._state is _State.TALKING and now_s >= self._next_flush_s:
+            self._flush(now_s)
+
+    def _say(self, now_s: float, source: Source) -> None:
+        """Send what is due."""
         while self.pacer.is_due(now_s):
             if self.wire.blocked:
                 self.pacer.take(now_s)
                 self._blocked(now_s)
-                if self._state is not _State.TALKING:
+                if self._state is _State.CLOSING:
                     return
                 continue
-            frame = self.source.next_frame(self.heard_kind)
+            frame = source.next_frame(self.heard_kind)
             if frame is None:
-                self.hang_up("end of audio")
+                self.hang_up(source.ending)
                 return
-            deadline_s = self.pacer.take(now_s)
+            at_s = self.pacer.take(now_s) if is_audio(frame.kind) else now_s
             if self._send(frame):
-                self._said.append(TimedFrame(deadline_s - self._origin_s, frame))
-        if now_s >= self._next_flush_s:
-            self._flush(now_s)
+                self._said.append(TimedFrame(at_s - self._origin_s, frame))
+                if frame.kind == Kind.DTMF:
+                    self._note_our_digit(at_s, frame)
+
+    def _note_our_digit(self, at_s: float, frame: Frame) -> None:
+        assert self.call is not None
+        self.call.digits.append(Digit(at_s - self._origin_s, decode_digit(frame.payload)))
 
     def _send(self, frame: Frame) -> bool:
         sent = self.wire.send(encode(frame))
@@ -310,17 +356,32 @@ class Session(ABC):
     # Beginning and ending.
 
     def _open(self, uuid: UUID, now_s: float) -> None:
-        self._state = _State.TALKING
         self._origin_s = self._last_heard_s = now_s
-        self._next_flush_s = now_s + FLUSH_S
         self.call = Call(self.me, self.peer, uuid, now_utc(), self.pacer)
         self.pacer.restart(now_s)
+        if self._door is None:
+            self._begin()
+        else:
+            self._state = _State.WAITING
+            self._door(self.call)
+
+    def _begin(self) -> None:
+        assert self.call is not None
+        self._state = _State.TALKING
+        self._begun = True
+        self._next_flush_s = self._clock() + FLUSH_S
         for tap in self.taps:
             tap.opened(self.call)
+        early, self._early = self._early, []
+        for timed in early:
+            if self._state is _State.TALKING:
+                self._hear(timed)
 
     def _peer_gone(self, how: How, reason: str) -> None:
         if self._state is _State.OPENING:
             self._fail(self._silent_end())
+        elif self._state is _State.WAITING:
+            self._fail(f"{reason}, before it was let in")
         elif self._state is _State.TALKING:
             assert self.call is not None
             try:
@@ -372,6 +433,8 @@ class Session(ABC):
                 self._origin_s + limits.duration_s,
                 self._last_heard_s + limits.idle_s,
             )
+        elif self._state is _State.WAITING:
+            self.wake_s = self.pacer.deadline_s
         elif self._state is _State.OPENING:
             self.wake_s = self._connected_s + self._limits.uuid_s
         elif self._state is _State.CLOSING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Protocol
 
 from audiosocket_cli.asterisk import PTIME_MS, frame_bytes
 from audiosocket_cli.codec import Frame, Kind, is_audio, rate_of
@@ -16,17 +16,24 @@ LEAD_FRAMES = 100 // PTIME_MS
 """A prompt waits this many frames for the caller's first audio, which tells the rate that the call can carry."""
 
 
-class Source(Protocol):
+class Source(ABC):
     """One call's speech."""
 
-    speaks: bool
+    speaks = True
     """Whether it ever says anything but silence."""
+    ending = "end of audio"
+    """Why the call ends, once it has nothing more to say."""
 
+    @abstractmethod
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        """Return the next 20 ms, in the kind that the peer last sent (None before its first); None ends the call."""
+        """Return the next 20 ms, in the kind that the peer last sent (None before its first); None ends the call.
+
+        A frame that is not audio goes out at once and takes no time: it is asked again.
+        """
 
     def answer(self, frame: Frame) -> Frame | None:
-        """Return what to send back at once for an audio frame just heard, if anything."""
+        """Hear an audio frame that has just arrived, and return what to send back at once, if anything."""
+        return None
 
 
 @cache
@@ -44,16 +51,17 @@ def frames_of(samples: Samples, kind: int, *, pad: bool = True) -> list[Frame]:
     return frames
 
 
-class Silence:
+class Silence(Source):
     """Says nothing, which towards Asterisk means: sends silence."""
 
     speaks = False
 
-    def next_frame(self, heard_kind: int | None) -> Frame | None:
-        return silence_frame(heard_kind or Kind.SLIN)
+    def __init__(self, kind: int | None = None) -> None:
+        """Send one kind, or that which is heard."""
+        self._kind = kind
 
-    def answer(self, frame: Frame) -> Frame | None:
-        return None
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        return silence_frame(self._kind or heard_kind or Kind.SLIN)
 
 
 class Echo(Silence):
@@ -98,14 +106,12 @@ class Prompt:
         return cls(lambda rate_hz: tone(frequency_hz, rate_hz, 1.0))
 
 
-class PromptSource:
-    """Says a prompt once, `times` times or (0) for ever; then silence, or the end of the call after `post_roll_ms`.
+class PromptSource(Source):
+    """Says a prompt once, `times` times or (0) for ever; then silence, or the end of the call after `post_roll_ms` of it.
 
     Each round keeps the kind it began with: when frames change kind, Asterisk changes translators, and 15 ms go missing
     from what the caller hears (seen with 22.10).
     """
-
-    speaks = True
 
     def __init__(self, prompt: Prompt, *, times: int = 1, post_roll_ms: int | None = None) -> None:
         self._prompt = prompt
@@ -114,6 +120,11 @@ class PromptSource:
         self._kind: int = Kind.SLIN
         self._waited = 0
         self._post_roll = None if post_roll_ms is None else -(-post_roll_ms // PTIME_MS)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all has been handed out, all times over."""
+        return not self._rounds_left and self._frames is None
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         if self._frames is None and self._rounds_left:
@@ -136,9 +147,6 @@ class PromptSource:
         self._rounds_left -= 1
         self._frames = iter(frames)
 
-    def answer(self, frame: Frame) -> Frame | None:
-        return None
-
     def _after(self) -> Frame | None:
         if self._post_roll is not None:
             if not self._post_roll:
@@ -147,13 +155,11 @@ class PromptSource:
         return silence_frame(self._kind)
 
 
-class Playback:
+class Playback(Source):
     """Frames of one kind, `times` times over, then silence for `wait_s` (None: for ever), then the end of the call.
 
     What a stand-in for Asterisk says: it knows its kind, and waits for nobody.
     """
-
-    speaks = True
 
     def __init__(self, samples: Samples, kind: int, *, times: int = 1, wait_s: float | None = 0.0) -> None:
         self.kind = kind
@@ -172,6 +178,11 @@ class Playback:
         """Whether all of the audio has been handed out."""
         return self.position >= self.total
 
+    @property
+    def said_s(self) -> float:
+        """Seconds of it that have been handed out."""
+        return self.duration_s * self.position / self.total
+
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         if not self.finished:
             self.position += 1
@@ -181,9 +192,6 @@ class Playback:
                 return None
             self._silent_frames -= 1
         return silence_frame(self.kind)
-
-    def answer(self, frame: Frame) -> Frame | None:
-        return None
 
     def _cut(self, number: int) -> Frame:
         start = number * self._frame_bytes

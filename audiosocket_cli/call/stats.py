@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from audiosocket_cli.asterisk import GAP_MS, Heard, findings_on_caller, findings_on_server
-from audiosocket_cli.call.facts import Call, Side, TimedFrame
+from audiosocket_cli.call.facts import Call, Digit, Side, TimedFrame
 from audiosocket_cli.call.recording import SETTLE_S, Recording
 from audiosocket_cli.call.sources import silence_frame
 from audiosocket_cli.call.timeline import Timeline
@@ -229,11 +229,15 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         "ended_by": call.ending.by.value,
         "ended_how": call.ending.how.value,
         "ended_reason": call.ending.reason,
-        "dtmf": [{"at_s": round(at_s, 3), "digit": digit} for at_s, digit in call.digits],
+        "dtmf": [_digit(press) for press in sorted(call.digits)],
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),
     }
+
+
+def _digit(press: Digit) -> dict[str, Any]:
+    return {"at_s": round(press.at_s, 3), "digit": press.digit} | ({"in_band": True} if press.in_band else {})
 
 
 def _arrival(stats: CallStats) -> dict[str, Any]:

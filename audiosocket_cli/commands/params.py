@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from audiosocket_cli.codec import KIND_BY_RATE
+from audiosocket_cli.codec import KIND_BY_RATE, kind_name
 from audiosocket_cli.errors import UsageError
 
 
@@ -50,6 +50,18 @@ class RateParam(click.ParamType):
             rates = ", ".join(map(str, KIND_BY_RATE))
             self.fail(f"no kind carries {value} Hz; there are {rates}", param, ctx)
         return int(value)
+
+
+class KindParam(click.ParamType):
+    """An audio kind by its name: slin, slin16 and so on."""
+
+    name = "kind"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        kinds = {kind_name(kind): int(kind) for kind in KIND_BY_RATE.values()}
+        if value not in kinds:
+            self.fail(f"{value!r} is no kind of audio; there are {', '.join(kinds)}", param, ctx)
+        return kinds[value]
 
 
 class NumberParam(click.FloatRange):

@@ -15,8 +15,13 @@ from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressPa
 from audiosocket_cli.errors import ExitCode, FileError, UsageError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.sources import Playback
     from audiosocket_cli.media.files import Audio
-    from audiosocket_cli.net.play import PlayResult
+    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.net.place import PlacedCall
 
 
 @click.command()
@@ -30,10 +35,15 @@ if TYPE_CHECKING:
 @click.option("--gain", type=NumberParam(-60, 60), metavar="DB", default=0.0, help="Make it louder or quieter.")
 @click.option("--start", type=SECONDS, metavar="S", default=0.0, help="Begin S seconds into the file.")
 @click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Play S seconds of it.")
+@click.option("--record", type=click.Path(path_type=Path), metavar="OUT", help="Record what comes back.")
 @click.option(
-    "--record", type=click.Path(dir_okay=False, path_type=Path), metavar="OUT.wav", help="Record what comes back."
+    "--layout",
+    type=click.Choice(["server", "caller", "stereo", "mix"]),
+    default="server",
+    show_default=True,
+    help="What to record; stereo has what we say left, the server right.",
 )
-@click.option("--force", is_flag=True, help="Overwrite OUT.wav if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
 @click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds after the file, sending silence.  [default: 0]")
 @click.option("--until-hangup", is_flag=True, help="Stay until the server hangs up, at most --wait S if given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -55,29 +65,41 @@ def command(ctx: click.Context, /, file: str, target: Any, record: Path | None, 
     Exits with 0 when all was played, 1 when the server ended the call before that, 3 when it cannot be reached, 4 when
     it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed without a hangup.
     """
-    from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.play import PlayOptions, play
-    from audiosocket_cli.ui.console import is_terminal, put, put_json, say
-    from audiosocket_cli.ui.lines import play_json, play_lines
-
-    _check_record(record, file, given["force"])
+    output = _output(record, file, given["force"])
     playback = _playback(file, **given)
-    options = PlayOptions(target, given["uuid"] or uuid4(), playback, record, overwrite=given["force"])
+    options = _call_options(playback, output, given["layout"])
+    placed = _place(target, given["uuid"] or uuid4(), options, playback)
+    _report(placed, playback, as_json=as_json)
+    code = _exit_code(placed, playback, given["until_hangup"])
+    if code == ExitCode.TIMEOUT:
+        from audiosocket_cli.ui.console import say
+
+        say(f"the server did not hang up within {given['wait']:g} s of the end of the file")
+    ctx.exit(code)
+
+
+def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) -> PlacedCall:
+    from audiosocket_cli.net.loop import run
+    from audiosocket_cli.net.place import place
+    from audiosocket_cli.ui.console import is_terminal
+
     with contextlib.ExitStack() as stack:
         if is_terminal(sys.stderr):
             from audiosocket_cli.ui.dashboard import playback_bar
 
             stack.enter_context(playback_bar(playback))
-        result = run(play(options))
+        return run(place(target, uuid, options))
+
+
+def _report(placed: PlacedCall, playback: Playback, *, as_json: bool) -> None:
+    from audiosocket_cli.ui.console import put, put_json
+    from audiosocket_cli.ui.lines import play_json, play_lines
+
     if as_json:
-        put_json(play_json(result))
+        put_json(play_json(placed, playback))
     else:
-        for line in play_lines(result):
+        for line in play_lines(placed, playback):
             put(line)
-    code = _exit_code(result, given["until_hangup"])
-    if code == ExitCode.TIMEOUT:
-        say(f"the server did not hang up within {given['wait']:g} s of the end of the file")
-    ctx.exit(code)
 
 
 def _playback(
@@ -91,7 +113,7 @@ def _playback(
     wait: float | None,
     until_hangup: bool,
     **_: Any,
-) -> Any:
+) -> Playback:
     from audiosocket_cli.call.sources import Playback
 
     rate_hz = rate or 8000
@@ -118,31 +140,33 @@ def _load(file: str, rate: int | None, **cut: Any) -> Audio:
     return raw_audio(data, rate_hz, **cut)
 
 
-def _check_record(record: Path | None, file: str, force: bool) -> None:
+def _output(record: Path | None, file: str, force: bool) -> FileOutput | None:
     """Refuse what cannot be recorded to before anything connects."""
     if record is None:
-        return
-    from audiosocket_cli.call.recording import prepare_folder
+        return None
+    from audiosocket_cli.call.outputs import FileOutput
 
-    if record.suffix.lower() != ".wav":
-        raise UsageError(f"cannot record to {record}: the name must end in .wav")
-    try:
-        if record.exists() and file != "-" and Path(file).exists() and record.samefile(file):
-            raise UsageError(f"cannot record to {record}: it is the file to play")
-        if record.exists() and not force:
-            raise UsageError(f"cannot record to {record}: it exists; choose another name or add --force")
-        prepare_folder(record.parent)
-    except OSError as error:
-        raise UsageError(f"cannot record to {record}: {(error.strerror or str(error)).lower()}") from None
+    if file != "-" and record.exists() and Path(file).exists() and record.samefile(file):
+        raise UsageError(f"cannot record to {record}: it is the file to play")
+    output = FileOutput(record, overwrite=force)
+    output.prepare()
+    return output
 
 
-def _exit_code(result: PlayResult, until_hangup: bool) -> int:
-    if result.signal is not None:
-        return 128 + result.signal
-    if result.protocol_broken:
+def _call_options(playback: Playback, output: FileOutput | None, layout: str) -> CallOptions:
+    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.net.live import CallOptions
+
+    return CallOptions(make_source=lambda: playback, record=output, layout=Layout(layout))
+
+
+def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> int:
+    if placed.signal is not None:
+        return 128 + placed.signal
+    if placed.protocol_broken:
         return ExitCode.PROTOCOL
-    if result.recording_error:
+    if placed.recording_error:
         return ExitCode.NEGATIVE
-    if not result.complete or (until_hangup and result.server_vanished):
+    if not playback.finished or (until_hangup and placed.server_vanished):
         return ExitCode.NEGATIVE
-    return ExitCode.TIMEOUT if until_hangup and not result.ended_by_server else ExitCode.DONE
+    return ExitCode.TIMEOUT if until_hangup and not placed.ended_by_server else ExitCode.DONE

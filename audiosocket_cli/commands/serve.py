@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from audiosocket_cli.commands.params import POSITIVE_SECONDS, AddressParam
-from audiosocket_cli.errors import ExitCode, UsageError
+from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,25 +58,9 @@ def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
     Ends with Ctrl-C: calls are hung up and files completed; a second Ctrl-C drops them at once.
     """
-    from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.serve import Server
-    from audiosocket_cli.ui.console import is_terminal, say
-    from audiosocket_cli.ui.eventlog import EventLog
-    from audiosocket_cli.ui.lines import summary_line
+    from audiosocket_cli.commands.answering import answer_calls, exit_code
 
-    log = EventLog(as_json=as_json)
-    server = Server(_options(**given), log.report, say)
-    with contextlib.ExitStack() as stack:
-        if is_terminal(sys.stdout) and not as_json:
-            from audiosocket_cli.ui.dashboard import calls_table
-
-            log.put = stack.enter_context(calls_table(server))
-        stack.enter_context(log)
-        summary = run(server.run())
-    say(summary_line(summary))
-    if summary.signal is not None:
-        ctx.exit(128 + summary.signal)
-    ctx.exit(ExitCode.NEGATIVE if summary.failed_recordings or summary.faults else ExitCode.DONE)
+    ctx.exit(exit_code(answer_calls(_options(**given), as_json=as_json)))
 
 
 def _options(
@@ -93,8 +75,10 @@ def _options(
     max_duration: float | None,
     **speech: Any,
 ) -> ServeOptions:
-    from audiosocket_cli.call.recording import Layout, prepare_folder
+    from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.call.session import Limits
+    from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.serve import ServeOptions
 
     if layout != "auto" and record is None:
@@ -102,22 +86,16 @@ def _options(
     make_source = _source_maker(**speech)
     if layout == "auto":
         layout = "stereo" if make_source().speaks else "caller"
-    if record is not None:
-        try:
-            prepare_folder(record)
-        except FileExistsError:
-            raise UsageError(f"cannot record to {record}: it is a file; name a folder") from None
-        except OSError as error:
-            raise UsageError(f"cannot record to {record}: {(error.strerror or str(error)).lower()}") from None
-    return ServeOptions(
-        listen=listen,
+    output = FileOutput.in_folder(record) if record is not None else None
+    if output is not None:
+        output.prepare()
+    call = CallOptions(
         make_source=make_source,
-        record=record,
+        record=output,
         layout=Layout(layout),
-        calls=calls or math.inf,
-        max_calls=max_calls or math.inf,
         limits=Limits(uuid_timeout, idle_timeout or math.inf, max_duration or math.inf),
     )
+    return ServeOptions(listen, call, calls=calls or math.inf, max_calls=max_calls or math.inf)
 
 
 def _source_maker(*, play: Path | None, echo: bool, tone: int | None, loop: bool, hangup: bool) -> Callable[[], Source]:

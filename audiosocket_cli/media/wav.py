@@ -7,8 +7,6 @@ user (0600) and never overwrite another.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 import struct
 from pathlib import Path
@@ -69,6 +67,9 @@ class GrowingWav:
             os.close(self._fd)
             self._fd = -1
 
+    def finish(self) -> None:
+        """Nothing is left to do after `close`: the file was complete all along."""
+
     def _open(self, path: Path) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         self._data_bytes = 0
@@ -103,20 +104,13 @@ class GrowingWav:
             done += os.pwrite(self._fd, data[done:], offset + done)
 
     def _header(self) -> bytes:
-        byte_rate = self.rate_hz * self._block_bytes
-        riff_bytes = HEADER_BYTES - 8 + self._data_bytes
-        return _HEADER.pack(
-            b"RIFF", riff_bytes, b"WAVE", b"fmt ", 16, 1, self.channels, self.rate_hz, byte_rate, self._block_bytes, 16,
-            b"data", self._data_bytes,
-        )  # fmt: skip
+        return wav_header(self.rate_hz, self.channels, self._data_bytes)
 
 
-def create_wav(folder: Path, stem: str, rate_hz: int, channels: int = 1) -> GrowingWav:
-    """Create `folder/stem.wav`, or `stem-2.wav` and so on when that, or the JSON file beside it, is there already."""
-    for number in itertools.count(1):
-        name = stem if number == 1 else f"{stem}-{number}"
-        if (folder / f"{name}.json").exists():
-            continue
-        with contextlib.suppress(FileExistsError):
-            return GrowingWav(folder / f"{name}.wav", rate_hz, channels)
-    raise AssertionError("counting never ends")
+def wav_header(rate_hz: int, channels: int, data_bytes: int) -> bytes:
+    """Return the 44 bytes that come before `data_bytes` of 16-bit samples."""
+    block_bytes = 2 * channels
+    return _HEADER.pack(
+        b"RIFF", HEADER_BYTES - 8 + data_bytes, b"WAVE", b"fmt ", 16, 1, channels, rate_hz, rate_hz * block_bytes,
+        block_bytes, 16, b"data", data_bytes,
+    )  # fmt: skip

@@ -6,54 +6,42 @@ A call's failure, a disk's failure and a peer's nonsense each end where they beg
 from __future__ import annotations
 
 import asyncio
-import json
 import math
-import os
 import socket
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import (
-    CallEnded,
     CallRefused,
     CallStarted,
     ConnectionFailed,
     Event,
-    EventTap,
     Listening,
-    RecordingFailed,
     Report,
 )
 from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.recording import Layout, Recording
-from audiosocket_cli.call.session import Limits
-from audiosocket_cli.call.sources import Silence, Source
-from audiosocket_cli.call.stats import CallStats, call_result
+from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
+from audiosocket_cli.net.live import CallOptions, LiveCall
 from audiosocket_cli.net.loop import signals_to
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """What `serve` was asked for."""
+    """What a server was asked for."""
 
     listen: Address
-    make_source: Callable[[], Source]
-    """Called for each call: what it is told."""
-    record: Path | None = None
-    layout: Layout = Layout.CALLER
+    call: CallOptions
     calls: float = math.inf
     """End after this many calls."""
     max_calls: float = math.inf
     """Refuse more than this many at once."""
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(slots=True)
@@ -70,15 +58,6 @@ class ServeSummary:
     caller_audio_s: float = 0.0
     signal: int | None = None
     """The signal that ended it, if one did."""
-
-
-@dataclass(eq=False, slots=True)
-class LiveCall:
-    """A connection while it lasts."""
-
-    session: AnsweredSession
-    stats: CallStats
-    recording: Recording | None
 
 
 class Server:
@@ -103,7 +82,8 @@ class Server:
         self._listener = Listener(listening, self._accept, self._complain)
         try:
             with signals_to(self._on_signal):
-                self._report(Listening(*self._listener.address, self._options.record))
+                record = self._options.call.record
+                self._report(Listening(*self._listener.address, str(record) if record else None))
                 await self._enough.wait()
                 self._listener.close()
                 while self._tasks:
@@ -138,7 +118,9 @@ class Server:
             self._start(self._refuse(connection, peer, refusal), peer)
         else:
             wire = SocketWire(connection)
-            live = self._prepare(wire, peer)
+            options = self._options.call
+            session = AnsweredSession(wire, peer, source=options.make_source(), limits=options.limits)
+            live = LiveCall(session, options, self._on_call_event)
             self.live.add(live)
             self._start(self._answer(live, wire), peer)
 
@@ -170,23 +152,24 @@ class Server:
         try:
             await drive(live.session, wire)
         except Exception as error:  # the call's boundary: a fault of ours in one call is none of the others'
-            self.summary.faults += 1
-            self._complain(f"internal error in the call from {live.session.peer}: {error!r}")
+            self._complain_of(live, error)
         finally:
             self.live.discard(live)
-        self._conclude(live)
+        try:
+            result = await live.conclude()
+        except Exception as error:
+            self._complain_of(live, error)
+            return
+        if result is None:
+            self.summary.failed += 1
+            self._report(ConnectionFailed(live.session.peer, live.session.failure or "ended without a UUID"))
+        else:
+            self.summary.caller_audio_s += result["caller"]["audio_s"]
+            self.summary.failed_recordings += live.recording_lost
 
-    def _prepare(self, wire: SocketWire, peer: str) -> LiveCall:
-        options = self._options
-        stats = CallStats()
-        session = AnsweredSession(wire, peer, source=options.make_source(), limits=options.limits)
-        recording = None
-        if options.record is not None:
-            recording = Recording(
-                options.layout, folder=options.record, on_failure=lambda reason: self._lose_recording(session, reason)
-            )
-        session.taps = [EventTap(self._on_call_event), *([recording] if recording else []), stats]
-        return LiveCall(session, stats, recording)
+    def _complain_of(self, live: LiveCall, error: Exception) -> None:
+        self.summary.faults += 1
+        self._complain(f"internal error in the call from {live.session.peer}: {error!r}")
 
     def _on_call_event(self, event: Event) -> None:
         self._report(event)
@@ -195,7 +178,8 @@ class Server:
 
     def _count_call(self, call: Call) -> None:
         self.summary.calls += 1
-        twins = [live.session.call for live in self.live if live.session.call and live.session.call.uuid == call.uuid]
+        begun = [live.session.call for live in self.live if live.session.begun]
+        twins = [other for other in begun if other is not None and other.uuid == call.uuid]
         if len(twins) > 1:
             for twin in twins:
                 twin.note("another call has the same UUID at the same time: say ${UUID()} in the dialplan")
@@ -204,42 +188,5 @@ class Server:
         if self.summary.calls >= self._options.calls:
             self._enough.set()
             for other in list(self.live):
-                if other.session.call is None:
+                if not other.session.begun:
                     other.session.hang_up("enough calls")
-
-    def _lose_recording(self, session: AnsweredSession, reason: str) -> None:
-        assert session.call is not None
-        session.call.note(f"recording failed: {reason}")
-        self._report(RecordingFailed(session.call, reason))
-
-    def _conclude(self, live: LiveCall) -> None:
-        session, call = live.session, live.session.call
-        if call is None or call.ending is None:
-            self.summary.failed += 1
-            self._report(ConnectionFailed(session.peer, session.failure or "ended without a UUID"))
-            return
-        result = call_result(call, live.stats, live.recording)
-        self.summary.caller_audio_s += result["caller"]["audio_s"]
-        files = live.recording.paths if live.recording else []
-        lost = live.recording is not None and live.recording.error is not None
-        if files:
-            try:
-                write_private_json(files[0].with_suffix(".json"), result)
-            except OSError as error:
-                self._lose_recording(session, f"cannot write its JSON: {error.strerror}")
-                lost = True
-        self.summary.failed_recordings += lost
-        self._report(CallEnded(call, result, files))
-
-
-def write_private_json(path: Path, content: dict[str, Any]) -> None:
-    """Write one JSON object to a file that only the user can read: whole, or not at all. Raises `OSError`."""
-    half = path.with_suffix(".json.part")
-    try:
-        with open(os.open(half, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.write("\n")
-        half.replace(path)
-    except OSError:
-        half.unlink(missing_ok=True)
-        raise

@@ -1,10 +1,10 @@
-"""The live views of a terminal: a table of calls for `serve`, a bar for `play`. They look at live objects."""
+"""The live views of a terminal: a table of calls, a bar for `play`. They look at live objects."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Collection, Iterator
+from typing import Final, TextIO
 
 from rich import box
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from audiosocket_cli.call.facts import Side
 from audiosocket_cli.call.sources import Playback
-from audiosocket_cli.net.serve import LiveCall, Server
+from audiosocket_cli.net.live import LiveCall
 
 _REFRESHES_PER_S: Final = 4
 _METER_CELLS: Final = 10
@@ -37,17 +37,16 @@ _COLUMNS: Final[tuple[tuple[str, JustifyMethod, bool], ...]] = (
 
 
 class _Calls:
-    """Draws itself anew from the server's live calls each time rich asks."""
+    """Draws itself anew from the live calls each time rich asks."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, live: Collection[LiveCall], title: Callable[[int], str]) -> None:
+        self._live = live
+        self._title = title
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        calls = sorted(self._server.live.copy(), key=lambda live: -live.session.age_s)
-        summary = self._server.summary
-        title = f"{len(calls)} live, {summary.calls} answered, {summary.refused} refused, {summary.failed} failed"
+        calls = sorted(tuple(self._live), key=lambda live: -live.session.age_s)
         wide = options.max_width >= _WIDE
-        table = Table(title=title, title_justify="left", box=box.SIMPLE)
+        table = Table(title=self._title(len(calls)), title_justify="left", box=box.SIMPLE)
         for heading, justify, only_wide in _COLUMNS:
             if wide or not only_wide:
                 table.add_column(heading, justify=justify, no_wrap=True)
@@ -66,20 +65,26 @@ class _Bar:
 
     def __rich__(self) -> RenderableType:
         playback = self._playback
-        said_s = playback.duration_s * playback.position / playback.total
         bar = ProgressBar(playback.total, playback.position, width=40)
         row = Table.grid(padding=(0, 1))
         row.add_row(
-            "listening" if playback.finished else "playing", bar, f"{said_s:.1f} of {playback.duration_s:.1f} s"
+            "listening" if playback.finished else "playing",
+            bar,
+            f"{playback.said_s:.1f} of {playback.duration_s:.1f} s",
         )
         return row
 
 
 @contextlib.contextmanager
-def calls_table(server: Server) -> Iterator[Callable[[str], None]]:
-    """Show the table on stdout while the block runs; gives a function that prints a line above it."""
-    console = Console(highlight=False)
-    with Live(_Calls(server), console=console, refresh_per_second=_REFRESHES_PER_S, transient=True):
+def calls_table(
+    live: Collection[LiveCall], title: Callable[[int], str], stream: TextIO
+) -> Iterator[Callable[[str], None]]:
+    """Show the live calls on a terminal while the block runs, under a title that is told how many there are.
+
+    Gives a function that prints a line above it.
+    """
+    console = Console(file=stream, highlight=False)
+    with Live(_Calls(live, title), console=console, refresh_per_second=_REFRESHES_PER_S, transient=True):
         yield lambda line: console.print(Text(line), soft_wrap=True)
 
 

@@ -1,4 +1,5 @@
-"""Where events go as they happen: stdout, as lines or as JSON objects; where we listen is told on stderr.
+"""Where events go as they happen: stdout, as lines or as JSON objects; where we listen is told on stderr, and so is all
+where stdout is for a recording.
 
 A thread of its own writes them, so that whoever reads slowly, or stops a terminal with Ctrl-S, holds up no call.
 """
@@ -24,8 +25,8 @@ _CLOSE_TIMEOUT_S: Final = 2.0
 class EventLog:
     """Reports events until its block ends; `put` can be changed before the first, to write where a live view is."""
 
-    def __init__(self, *, as_json: bool) -> None:
-        self.put: Callable[[str], None] = put
+    def __init__(self, *, as_json: bool, to_stderr: bool = False) -> None:
+        self.put: Callable[[str], None] = say if to_stderr else put
         self._as_json = as_json
         self._lost = 0
         self._waiting: queue.Queue[str | None] = queue.Queue(_MOST_WAITING)

@@ -18,11 +18,13 @@ from audiosocket_cli.call.events import (
     Listening,
     RecordingFailed,
 )
-from audiosocket_cli.net.play import SCHEMA as PLAY_SCHEMA
-from audiosocket_cli.net.play import PlayResult
+from audiosocket_cli.call.facts import Call, Side
+from audiosocket_cli.call.sources import Playback
+from audiosocket_cli.net.place import PlacedCall
 from audiosocket_cli.net.serve import ServeSummary
 
 EVENT_SCHEMA: Final = "audiosocket.event/1"
+PLAY_SCHEMA: Final = "audiosocket.play/1"
 
 
 def event_line(event: Event) -> str | None:
@@ -41,7 +43,7 @@ def event_json(event: Event) -> dict[str, Any]:
 def listening_line(event: Listening) -> str:
     """Say where calls are accepted, and how to open it to others."""
     host = f"[{event.host}]" if ":" in event.host else event.host
-    recording = f"recording to {shown_path(event.record)}" if event.record else "not recording"
+    recording = f"recording to {event.record}" if event.record else "not recording"
     if event.host in ("0.0.0.0", "::"):
         return f"listening on port {event.port} of all interfaces, {recording}"
     hint = ""
@@ -64,44 +66,57 @@ def summary_line(summary: ServeSummary) -> str:
     return ", ".join(parts)
 
 
-def play_lines(result: PlayResult) -> list[str]:
+def play_lines(placed: PlacedCall, playback: Playback) -> list[str]:
     """Return what came of a played file, for people."""
-    server, ending = result.call["server"], result.ending
-    played = f"{result.played_s:.2f} of {result.total_s:.2f} s of audio"
-    late = f"{result.late_frames} late, worst {result.worst_lateness_s * 1000:.1f} ms"
-    answered = f"first audio back after {_ms(result.first_audio_s)}, first speech after {_ms(result.first_speech_s)}"
+    played = f"{playback.said_s:.2f} of {playback.duration_s:.2f} s of audio"
+    return placed_lines(placed, played)
+
+
+def placed_lines(placed: PlacedCall, said: str) -> list[str]:
+    """Return what came of a placed call in which something was `said`, for people."""
+    server, ending = placed.result["server"], placed.ending
+    late = f"{placed.late_frames} late, worst {placed.worst_lateness_s * 1000:.1f} ms"
+    answered = f"first audio back after {_ms(placed.first_audio_s)}, first speech after {_ms(placed.first_speech_s)}"
     lines = [
-        f"sent {_count(result.frames_sent, 'frame')}, {played}; {late}",
-        f"connected in {_ms(result.connect_s)}; {answered}",
+        f"sent {_count(placed.frames_sent, 'frame')}, {said}; {late}",
+        f"connected in {_ms(placed.connect_s)}; {answered}",
         f"heard {server['audio_s']:.2f} s at {_level(server)}, {_gaps(server)}"
         if server["audio_s"]
         else "heard no audio",
-        f"ended by {ending.by} ({ending.how}) after {result.call['duration_s']:.2f} s: {ending.reason}",
+        f"ended by {ending.by} ({ending.how}) after {placed.result['duration_s']:.2f} s: {ending.reason}",
     ]
-    if result.call["findings"]:
-        lines.append("findings: " + "; ".join(result.call["findings"]))
-    if result.recording_error:
-        lines.append(f"recording failed: {result.recording_error}")
-    elif result.files:
-        lines.append(f"recorded {', '.join(shown_path(path) for path in result.files)}")
+    if placed.result["findings"]:
+        lines.append("findings: " + "; ".join(placed.result["findings"]))
+    if placed.recording_error:
+        lines.append(f"recording failed: {placed.recording_error}")
+    elif placed.files:
+        lines.append(f"recorded {', '.join(shown_path(path) for path in placed.files)}")
     return lines
 
 
-def play_json(result: PlayResult) -> dict[str, Any]:
+def play_json(placed: PlacedCall, playback: Playback) -> dict[str, Any]:
     """Return what came of a played file as a JSON object, units in the keys."""
+    said = {
+        "played_s": round(playback.said_s, 3),
+        "total_s": round(playback.duration_s, 3),
+        "complete": playback.finished,
+    }
+    return placed_json(PLAY_SCHEMA, placed, said)
+
+
+def placed_json(schema: str, placed: PlacedCall, said: dict[str, Any]) -> dict[str, Any]:
+    """Return what came of a placed call as a JSON object, with facts on what was `said`."""
     return {
-        "schema": PLAY_SCHEMA,
-        "connect_ms": _rounded_ms(result.connect_s),
-        "first_audio_ms": _rounded_ms(result.first_audio_s),
-        "first_speech_ms": _rounded_ms(result.first_speech_s),
-        "frames_sent": result.frames_sent,
-        "late_frames": result.late_frames,
-        "worst_lateness_ms": _rounded_ms(result.worst_lateness_s),
-        "played_s": round(result.played_s, 3),
-        "total_s": round(result.total_s, 3),
-        "complete": result.complete,
-        "files": [str(path) for path in result.files],
-        "call": result.call,
+        "schema": schema,
+        "connect_ms": _rounded_ms(placed.connect_s),
+        "first_audio_ms": _rounded_ms(placed.first_audio_s),
+        "first_speech_ms": _rounded_ms(placed.first_speech_s),
+        "frames_sent": placed.frames_sent,
+        "late_frames": placed.late_frames,
+        "worst_lateness_ms": _rounded_ms(placed.worst_lateness_s),
+        **said,
+        "files": [str(path) for path in placed.files],
+        "call": placed.result,
     }
 
 
@@ -118,7 +133,7 @@ def _event_text(event: Event) -> str | None:
         case Listening():
             return None
         case CallStarted(call):
-            return f"call {call.uuid} from {call.peer}"
+            return f"call {call.uuid} {'from' if call.me is Side.SERVER else 'to'} {call.peer}"
         case DigitHeard(call, at_s, digit):
             return f"{call.uuid} digit {digit} at {at_s:.2f} s"
         case RecordingFailed(call, reason):
@@ -128,32 +143,39 @@ def _event_text(event: Event) -> str | None:
         case ConnectionFailed(peer, reason):
             return f"no call from {peer}: {reason}"
         case CallEnded(call, result, files):
-            return f"{call.uuid} {_ended(result, files)}"
+            return f"{call.uuid} {_ended(call, result, files)}"
 
 
-def _ended(result: dict[str, Any], files: Sequence[Path]) -> str:
-    """Return an ended call's line after its UUID: file, duration, level, gaps, digits, who ended it and how."""
-    caller = result["caller"]
-    reason = f": {result['ended_reason']}" if result["ended_by"] == "server" else ""
+def _ended(call: Call, result: dict[str, Any], files: Sequence[Path]) -> str:
+    """Return an ended call's line after its UUID: duration, who ended it and how, what was heard, digits, file."""
+    heard, said = result[call.me.other], result[call.me]
+    reason = f": {result['ended_reason']}" if result["ended_by"] == call.me else ""
     parts = [
         f"ended by {result['ended_by']} ({result['ended_how']}{reason}) after {result['duration_s']:.2f} s",
-        f"caller {_level(caller)}",
-        _gaps(caller),
-        f"digits {''.join(press['digit'] for press in result['dtmf']) or 'none'}",
+        f"{call.me.other} {_level(heard)}",
+        _gaps(heard),
     ]
-    server = result["server"]
-    if server["late_frames"]:
-        parts.append(f"{_count(server['late_frames'], 'frame')} late")
-    if server["held_frames"]:
-        parts.append(f"{_count(server['held_frames'], 'frame')} held back by a caller that did not read")
-    parts.append(" ".join(shown_path(path) for path in files) if files else "not recorded")
+    if call.me is Side.SERVER:
+        parts.append(f"digits {''.join(press['digit'] for press in result['dtmf']) or 'none'}")
+    if said["late_frames"]:
+        parts.append(f"{_count(said['late_frames'], 'frame')} late")
+    if said["held_frames"]:
+        parts.append(f"{_count(said['held_frames'], 'frame')} held back by a {call.me.other} that did not read")
+    parts.append(_recorded(result, files))
     return "; ".join([", ".join(parts), *result["findings"]])
+
+
+def _recorded(result: dict[str, Any], files: Sequence[Path]) -> str:
+    if files:
+        return " ".join(shown_path(path) for path in files)
+    recording = result["recording"]
+    return f"recorded {recording['duration_s']:.2f} s" if recording and recording["duration_s"] else "not recorded"
 
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
         case Listening(host, port, record):
-            return "listening", {"host": host, "port": port, "record": str(record) if record else None}
+            return "listening", {"host": host, "port": port, "record": record}
         case CallStarted(call):
             started = call.started_at.isoformat(timespec="milliseconds")
             return "call", {"uuid": str(call.uuid), "peer": call.peer, "started_at": started}

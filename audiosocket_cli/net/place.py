@@ -1,4 +1,4 @@
-"""`play` as a feature: stand in for Asterisk, say a file to a server, and measure what comes back."""
+"""Placing a call as Asterisk would: dial, say the UUID, and see the call through to its end."""
 
 from __future__ import annotations
 
@@ -8,37 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import PlacedSession
+from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.facts import Ending, How, Side
-from audiosocket_cli.call.recording import Layout, Recording
-from audiosocket_cli.call.sources import Playback
-from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import StoppedError
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.dial import dial
+from audiosocket_cli.net.live import CallOptions, LiveCall
 from audiosocket_cli.net.loop import signals_to
 
-SCHEMA: Final = "audiosocket.play/1"
-
 
 @dataclass(frozen=True, slots=True)
-class PlayOptions:
-    """What `play` was asked for."""
-
-    target: Address
-    uuid: UUID
-    playback: Playback
-    record: Path | None = None
-    overwrite: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PlayResult:
+class PlacedCall:
     """What came of a placed call. Times in seconds; those of the answer count from the UUID sent."""
 
     connect_s: float
@@ -47,20 +33,13 @@ class PlayResult:
     frames_sent: int
     late_frames: int
     worst_lateness_s: float
-    played_s: float
-    total_s: float
     ending: Ending
     files: tuple[Path, ...]
     recording_error: str | None
-    call: dict[str, Any]
+    result: dict[str, Any]
     """The whole call, as in a recording's JSON file."""
     signal: int | None
     """The signal that ended it, if one did."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of the file was said."""
-        return self.played_s >= self.total_s
 
     @property
     def protocol_broken(self) -> bool:
@@ -78,8 +57,15 @@ class PlayResult:
         return self.ending.by is Side.SERVER
 
 
-async def play(options: PlayOptions, watch: Callable[[PlacedSession], None] = lambda session: None) -> PlayResult:
-    """Place the call and return when it is over. `watch` gets the session once it is connected.
+async def place(
+    target: Address,
+    uuid: UUID,
+    options: CallOptions,
+    *,
+    report: Report = lambda event: None,
+    watch: Callable[[LiveCall], None] = lambda live: None,
+) -> PlacedCall:
+    """Place a call and return when it is over. `watch` gets it once it is connected.
 
     Raises `NetworkError` when there is nobody to talk to, and `StoppedError` when told to stop before that.
     """
@@ -87,30 +73,19 @@ async def play(options: PlayOptions, watch: Callable[[PlacedSession], None] = la
     with signals_to(interruption.on_signal):
         begun_s = time.monotonic()
         try:
-            connection = await dial(options.target)
+            connection = await dial(target)
         except asyncio.CancelledError:
             raise StoppedError(interruption.signal or SIGINT) from None
         connect_s = time.monotonic() - begun_s
         wire = SocketWire(connection)
-        stats = CallStats()
-        recording = _recording(options)
-        session = PlacedSession(
-            wire,
-            str(options.target),
-            source=options.playback,
-            taps=[stats, *([recording] if recording else [])],
-            uuid=options.uuid,
-        )
+        session = PlacedSession(wire, str(target), source=options.make_source(), limits=options.limits, uuid=uuid)
+        live = LiveCall(session, options, report)
         interruption.session = session
-        watch(session)
+        watch(live)
         await drive(session, wire)
-    return _result(options, connect_s, session, stats, recording, interruption.signal)
-
-
-def _recording(options: PlayOptions) -> Recording | None:
-    if options.record is None:
-        return None
-    return Recording(Layout.SERVER, path=options.record, overwrite=options.overwrite)
+        result = await live.conclude()
+    assert result is not None
+    return _placed(connect_s, live, result, interruption.signal)
 
 
 class _Interruption:
@@ -132,32 +107,21 @@ class _Interruption:
             self.session.hang_up("interrupted")
 
 
-def _result(
-    options: PlayOptions,
-    connect_s: float,
-    session: PlacedSession,
-    stats: CallStats,
-    recording: Recording | None,
-    signal: int | None,
-) -> PlayResult:
-    call = session.call
-    assert call is not None
-    assert call.ending is not None
+def _placed(connect_s: float, live: LiveCall, result: dict[str, Any], signal: int | None) -> PlacedCall:
+    session, stats = live.session, live.stats
+    assert session.call is not None
+    assert session.call.ending is not None
     server = stats.sides[Side.SERVER]
-    sent = stats.sides[Side.CALLER].by_kind.values()
-    playback = options.playback
-    return PlayResult(
+    return PlacedCall(
         connect_s=connect_s,
         first_audio_s=server.first_audio_s,
         first_speech_s=server.first_speech_s,
-        frames_sent=sum(frames for frames, _ in sent),
+        frames_sent=sum(frames for frames, _ in stats.sides[Side.CALLER].by_kind.values()),
         late_frames=session.pacer.late,
         worst_lateness_s=session.pacer.worst_lateness_s,
-        played_s=playback.duration_s * playback.position / playback.total,
-        total_s=playback.duration_s,
-        ending=call.ending,
-        files=tuple(recording.paths) if recording else (),
-        recording_error=recording.error if recording else None,
-        call=call_result(call, stats, recording),
+        ending=session.call.ending,
+        files=tuple(live.files),
+        recording_error=live.recording.error if live.recording and live.recording_lost else None,
+        result=result,
         signal=signal,
     )

@@ -1,0 +1,133 @@
+"""`audiosocket record`: record a call, whoever dials."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from audiosocket_cli.commands.params import POSITIVE_SECONDS, AddressParam, KindParam, RateParam, UuidParam
+from audiosocket_cli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from audiosocket_cli.call.outputs import Output
+    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.net.place import PlacedCall
+
+
+@click.command()
+@click.argument("out")
+@click.argument("target", type=AddressParam(), required=False)
+@click.option("--listen", type=AddressParam(), help="Where to wait for the call.  [default: 127.0.0.1:9092]")
+@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="Record N calls.  [default: 1]")
+@click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Hang up after S seconds.")
+@click.option("--until-silence", type=POSITIVE_SECONDS, metavar="S", help="Hang up after S seconds without speech.")
+@click.option("--layout", type=click.Choice(["caller", "server", "stereo", "mix"]), help="What to record.  "
+              "[default: the other side]")  # fmt: skip
+@click.option("--rate", type=RateParam(), help="Convert to this sample rate.  [default: the rate that arrives]")
+@click.option("--raw", is_flag=True, help="With -: samples without a WAV header, 16-bit little-endian.")
+@click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
+@click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
+@click.option("--kind", type=KindParam(), help="With TARGET: the kind of the silence that it hears.  [default: slin]")
+@click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
+@click.pass_context
+def command(ctx: click.Context, /, target: Any, as_json: bool, **given: Any) -> None:
+    """Record a call.
+
+    \b
+    Examples:
+      audiosocket record call.wav                    the next call from Asterisk
+      audiosocket record answer.flac bot:9092        what a server says to a call of ours
+      audiosocket record 'calls/{date}/{uuid}.wav' --calls 3
+      audiosocket record - | sox - -n stats
+
+    Without TARGET it answers the next call, says nothing, and exits when the call is over. With TARGET (host:port) it
+    places a call as Asterisk would, sends silence, and records what the server says.
+
+    OUT is a file, a folder (each call as <uuid>.wav, JSON beside it), a name with the fields {uuid} {date} {time}
+    {peer}, or - for standard output, as WAV or --raw. Its suffix says the container: .wav, .flac, .ogg, .opus, .mp3,
+    .raw and all else that libsndfile writes. WAV survives a crash at any time; the others are made when the call ends.
+    """
+    given["output"] = output = _output(given["out"], raw=given["raw"], force=given["force"])
+    if target is None:
+        _check_alone("TARGET", uuid=given["uuid"], kind=given["kind"])
+        ctx.exit(_answer(as_json=as_json, **given))
+    _check_alone("no TARGET", listen=given["listen"], calls=given["calls"])
+    ctx.exit(_exit_code(_place(target, log_to_stderr=output.has_stdout, as_json=as_json, **given)))
+
+
+def _answer(*, output: Output, listen: Any, calls: int | None, as_json: bool, **given: Any) -> int:
+    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.net.address import parse_address
+    from audiosocket_cli.net.serve import ServeOptions
+
+    if output.single and (calls or 1) > 1:
+        raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
+    options = ServeOptions(
+        listen or parse_address("127.0.0.1"), _call_options(output, "caller", **given), calls=calls or 1
+    )
+    return exit_code(answer_calls(options, as_json=as_json, log_to_stderr=output.has_stdout))
+
+
+def _place(target: Any, *, output: Output, uuid: Any, log_to_stderr: bool, as_json: bool, **given: Any) -> PlacedCall:
+    from audiosocket_cli.commands.placing import place_call
+
+    options = _call_options(output, "server", **given)
+    return place_call(target, uuid or uuid4(), options, as_json=as_json, log_to_stderr=log_to_stderr)
+
+
+def _call_options(
+    output: Output,
+    other_side: str,
+    *,
+    layout: str | None,
+    kind: int | None,
+    rate: int | None,
+    duration: float | None,
+    until_silence: float | None,
+    **_: Any,
+) -> CallOptions:
+    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.session import Limits
+    from audiosocket_cli.call.sources import Silence
+    from audiosocket_cli.net.live import CallOptions
+
+    return CallOptions(
+        make_source=lambda: Silence(kind),
+        record=output,
+        layout=Layout(layout or other_side),
+        rate_hz=rate,
+        until_silence_s=until_silence,
+        limits=Limits(duration_s=duration or math.inf),
+    )
+
+
+def _output(out: str, *, raw: bool, force: bool) -> Output:
+    from audiosocket_cli.call.outputs import FileOutput, PipeOutput
+
+    if out == "-":
+        if sys.stdout.isatty():
+            raise UsageError("cannot record to a terminal: pipe it to a program (| sox - …) or name a file")
+        return PipeOutput(sys.stdout.fileno(), headerless=raw)
+    if raw:
+        raise UsageError("--raw goes with - only: for a file, say so with its suffix (call.raw)")
+    output = FileOutput(out, overwrite=force)
+    output.prepare()
+    return output
+
+
+def _check_alone(needed: str, **options: Any) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"--{name} goes with {needed} only: leave it out")
+
+
+def _exit_code(placed: PlacedCall) -> int:
+    if placed.signal is not None:
+        return 128 + placed.signal
+    if placed.protocol_broken:
+        return ExitCode.PROTOCOL
+    return ExitCode.NEGATIVE if placed.recording_error else ExitCode.DONE

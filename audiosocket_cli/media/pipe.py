@@ -1,0 +1,88 @@
+"""Sound to a pipe: WAV of unknown length, or headerless samples, to whoever reads them as the call goes on.
+
+A thread of its own writes, so that a reader who is slow holds up no call.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import threading
+from pathlib import Path
+from typing import Final
+
+from audiosocket_cli.media.wav import wav_header
+
+UNKNOWN_BYTES: Final = 0x7FFFF000
+"""The data size that stands for "until the end", as sox writes and understands it; ffmpeg and aplay read on, too."""
+
+MOST_WAITING: Final = 120
+"""Pieces that wait for the reader, a minute of a call; one who is further behind does not read any more."""
+
+_LAST_CHANCE_S: Final = 30.0
+
+
+class SoundPipe:
+    """A sink of one call's samples that is no file: `paths` is empty, and nothing can be taken back."""
+
+    def __init__(self, descriptor: int, rate_hz: int, channels: int = 1, *, headerless: bool = False) -> None:
+        """Write to an open `descriptor`, which stays open."""
+        self.rate_hz = rate_hz
+        self.paths: list[Path] = []
+        self._channels = channels
+        self._descriptor = descriptor
+        self._begun = headerless
+        self._samples = 0
+        self._error: OSError | None = None
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
+        self._writer = threading.Thread(target=self._write, name="sound pipe", daemon=True)
+        self._writer.start()
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio taken so far."""
+        return self._samples / self.rate_hz
+
+    def set_rate(self, rate_hz: int) -> None:
+        """Change the sample rate, before the first samples."""
+        self.rate_hz = rate_hz
+
+    def append(self, data: bytes) -> None:
+        """Take interleaved little-endian samples; never waits.
+
+        Raises `OSError` when the reader is gone (`BrokenPipeError`), or too far behind.
+        """
+        if self._error is not None:
+            raise self._error
+        head = b"" if self._begun else wav_header(self.rate_hz, self._channels, UNKNOWN_BYTES)
+        try:
+            self._waiting.put_nowait(head + data)
+        except queue.Full:
+            raise OSError(errno.ETIMEDOUT, "whoever reads standard output is a minute behind") from None
+        self._begun = True
+        self._samples += len(data) // (2 * self._channels)
+
+    def close(self) -> None:
+        """No more samples come."""
+
+    def finish(self) -> None:
+        """Wait until all is read. Raises `OSError` when it is not within half a minute, or cannot be."""
+        try:
+            self._waiting.put(None, timeout=_LAST_CHANCE_S)
+            self._writer.join(_LAST_CHANCE_S)
+        except queue.Full:
+            pass
+        if self._error is not None:
+            raise self._error
+        if self._writer.is_alive():
+            raise OSError(errno.ETIMEDOUT, "whoever reads standard output stopped reading")
+
+    def _write(self) -> None:
+        while (data := self._waiting.get()) is not None:
+            view = memoryview(data)
+            while len(view) and self._error is None:
+                try:
+                    view = view[os.write(self._descriptor, view) :]
+                except OSError as error:
+                    self._error = error

@@ -1,0 +1,106 @@
+"""A call while it lasts, whoever dialled: what watches it, and what is left of it when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from audiosocket_cli.call.events import CallEnded, EventTap, RecordingFailed, Report
+from audiosocket_cli.call.outputs import Output
+from audiosocket_cli.call.recording import Layout, Recording
+from audiosocket_cli.call.session import Limits, Session
+from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.speech import SilenceWatch
+from audiosocket_cli.call.stats import CallStats, call_result
+from audiosocket_cli.call.taps import Tap
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """What is done with each call."""
+
+    make_source: Callable[[], Source]
+    """Called for each call: what it is told."""
+    record: Output | None = None
+    layout: Layout = Layout.CALLER
+    rate_hz: int | None = None
+    """The rate of recordings; that of the audio when None."""
+    until_silence_s: float | None = None
+    """Hang up when the other side was silent for so long."""
+    limits: Limits = field(default_factory=Limits)
+
+
+class LiveCall:
+    """A session with all that watches it."""
+
+    def __init__(self, session: Session, options: CallOptions, report: Report) -> None:
+        """Give the session its taps; `report` gets the call's events."""
+        self.session = session
+        self.stats = CallStats()
+        self.recording: Recording | None = None
+        self.recording_lost = False
+        self._report = report
+        taps: list[Tap] = [EventTap(report)]
+        if options.record is not None:
+            self.recording = Recording(
+                options.layout, options.record, rate_hz=options.rate_hz, on_failure=self._lose_recording
+            )
+            taps.append(self.recording)
+        taps.append(self.stats)
+        if options.until_silence_s is not None:
+            reason = f"silent for {options.until_silence_s:g} s"
+            taps.append(SilenceWatch(options.until_silence_s, lambda: self._hang_up_soon(reason)))
+        session.taps = taps
+
+    @property
+    def files(self) -> list[Path]:
+        """The recording's files."""
+        return self.recording.paths if self.recording else []
+
+    async def conclude(self) -> dict[str, Any] | None:
+        """Finish the recording, write and report the result, and return it; None when it never became a call."""
+        call = self.session.call
+        if call is None or call.ending is None:
+            return None
+        if self.recording is not None:
+            await self.recording.finish()
+        result = call_result(call, self.stats, self.recording)
+        if self.files and self.recording is not None and self.recording.output.has_json:
+            try:
+                write_private_json(self.files[0].with_suffix(".json"), result)
+            except OSError as error:
+                self._lose_recording(error, "cannot write its JSON: ")
+        self._report(CallEnded(call, result, self.files))
+        return result
+
+    def _lose_recording(self, error: OSError, what: str = "") -> None:
+        if isinstance(error, BrokenPipeError):
+            self._hang_up_soon("nobody reads the recording any more")
+            return
+        assert self.session.call is not None
+        reason = what + (error.strerror or str(error))
+        self.recording_lost = True
+        self.session.call.note(f"recording failed: {reason}")
+        self._report(RecordingFailed(self.session.call, reason))
+
+    def _hang_up_soon(self, reason: str) -> None:
+        # A tap may not end the call under the other taps' feet.
+        asyncio.get_running_loop().call_soon(self.session.hang_up, reason)
+
+
+def write_private_json(path: Path, content: dict[str, Any]) -> None:
+    """Write one JSON object to a file that only the user can read: whole, or not at all. Raises `OSError`."""
+    half = path.with_suffix(".json.part")
+    try:
+        with open(os.open(half, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+        half.replace(path)
+    except OSError:
+        half.unlink(missing_ok=True)
+        raise
