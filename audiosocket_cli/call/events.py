@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.facts import Call, Digit, TimedFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,18 @@ class CallStarted:
 
 @dataclass(frozen=True, slots=True)
 class DigitHeard:
-    """The caller pressed a key; `at_s` counts from the call's start."""
+    """The caller pressed a key."""
 
     call: Call
-    at_s: float
-    digit: str
+    digit: Digit
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSaid:
+    """A program that answers a call wrote a line to its standard error."""
+
+    call: Call
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,25 @@ class ConnectionFailed:
     reason: str
 
 
-Event = Listening | CallStarted | DigitHeard | RecordingFailed | CallEnded | CallRefused | ConnectionFailed
+@dataclass(frozen=True, slots=True)
+class HookFailed:
+    """A command that was to be run after a call went wrong."""
+
+    call: Call
+    reason: str
+
+
+Event = (
+    Listening
+    | CallStarted
+    | DigitHeard
+    | ProgramSaid
+    | RecordingFailed
+    | CallEnded
+    | HookFailed
+    | CallRefused
+    | ConnectionFailed
+)
 Report = Callable[[Event], None]
 
 
@@ -88,7 +113,7 @@ class EventTap:
 
     def digit(self, at_s: float, digit: str) -> None:
         assert self._call is not None
-        self._report(DigitHeard(self._call, at_s, digit))
+        self._report(DigitHeard(self._call, Digit(at_s, digit)))
 
     def closed(self, call: Call) -> None:
         pass

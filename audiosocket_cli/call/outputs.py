@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Final, Protocol
 
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.media.containers import WAV_SUFFIX, ConvertedFile, container_of
+from audiosocket_cli.media.containers import WAV_SUFFIX, ConvertedFile, container_of, unconverted_path
 from audiosocket_cli.media.pipe import SoundPipe
 from audiosocket_cli.media.wav import GrowingWav
 
@@ -69,8 +70,11 @@ class FileOutput:
     def __init__(self, name: str | Path, *, overwrite: bool = False) -> None:
         """Take a file's name, or that of a folder: one that exists, or ends with a slash. Raises `UsageError` for an
         unknown field, or a suffix that nobody can write."""
-        pattern = str(name)
+        pattern = self._shown = str(name)
+        if not pattern:
+            raise UsageError("cannot record to a file without a name: name a file, or a folder with a slash behind it")
         if pattern.endswith(os.sep) or Path(pattern).is_dir():
+            self._shown = os.path.normpath(pattern)
             pattern = os.path.join(pattern, f"{{uuid}}{WAV_SUFFIX}")
         self._pattern = pattern
         self._overwrite = overwrite
@@ -78,59 +82,59 @@ class FileOutput:
         if unknown:
             fields = ", ".join(f"{{{field}}}" for field in _FIELDS)
             raise UsageError(f"{pattern} has an unknown field {{{min(unknown)}}}: there are {fields}")
-        if not self._is_wav(Path(pattern)):
+        if not _is_wav(Path(pattern)):
             container_of(Path(pattern))
         self.single = not _FIELD.search(pattern)
         self.has_json = not self.single
+        if overwrite and not self.single:
+            raise UsageError(f"cannot overwrite in {self}: what is taken gets a number there; leave --force out")
 
     def __str__(self) -> str:
-        return os.path.normpath(self._pattern.removesuffix(f"{{uuid}}{WAV_SUFFIX}"))
+        return self._shown
 
     @classmethod
     def in_folder(cls, folder: Path) -> FileOutput:
-        """A file for each call in a folder that may not be there yet, or by a name with fields."""
-        return cls(folder if _FIELD.search(folder.name) else f"{folder}{os.sep}")
+        """A file for each call in a folder that may not be there yet, or by a name with fields and a suffix."""
+        return cls(folder if folder.suffix and _FIELD.search(folder.name) else f"{folder}{os.sep}")
 
     def prepare(self) -> None:
         """Make the folder and prove that a file can be made in it. Raises `UsageError`."""
-        folder = Path(os.path.dirname(self._pattern.split("{")[0]))
+        folder = Path(os.path.dirname(_FIELD.split(self._pattern)[0]))
         try:
-            if self.single and not self._overwrite and Path(self._pattern).exists():
-                raise UsageError(f"cannot record to {self._pattern}: it exists; choose another name or add --force")
             folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / f".audiosocket-{os.getpid()}"
-            os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            probe.unlink()
+            if self.single:
+                self._prepare_name(Path(self._pattern))
+            with tempfile.TemporaryFile(dir=folder, prefix=".audiosocket-"):
+                pass
         except FileExistsError:
             what = "it" if str(folder) == str(self) else str(folder)
             raise UsageError(f"cannot record to {self}: {what} is a file; name a folder") from None
         except OSError as error:
             raise UsageError(f"cannot record to {self}: {(error.strerror or str(error)).lower()}") from None
 
+    def _prepare_name(self, path: Path) -> None:
+        """Refuse a name that is taken, by itself or by what an earlier call left of a conversion."""
+        for name in _names(path):
+            if _exists(name) and not self._overwrite:
+                it, cure = ("it", "choose another name") if name == path else (str(name), "move that away")
+                raise UsageError(f"cannot record to {self}: {it} exists; {cure} or add --force")
+
     def open(self, call: Call, rate_hz: int, channels: int) -> Sink:
         path = Path(_FIELD.sub(lambda field: _FIELDS[field[1]](call), self._pattern))
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.single:
             if self._overwrite:
-                path.unlink(missing_ok=True)
-            return self._create(path, rate_hz, channels)
+                for name in _names(path):
+                    name.unlink(missing_ok=True)
+            return _create(path, rate_hz, channels)
         for number in itertools.count(1):
             numbered = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
-            if not numbered.with_suffix(".json").exists():
+            if not _exists(numbered.with_suffix(".json")):
                 try:
-                    return self._create(numbered, rate_hz, channels)
+                    return _create(numbered, rate_hz, channels)
                 except FileExistsError:
                     continue
         raise AssertionError("counting never ends")
-
-    def _create(self, path: Path, rate_hz: int, channels: int) -> Sink:
-        if self._is_wav(path):
-            return GrowingWav(path, rate_hz, channels)
-        return ConvertedFile(path, rate_hz, channels)
-
-    @staticmethod
-    def _is_wav(path: Path) -> bool:
-        return path.suffix.lower() == WAV_SUFFIX
 
 
 class PipeOutput:
@@ -151,11 +155,33 @@ class PipeOutput:
         return SoundPipe(self._descriptor, rate_hz, channels, headerless=self._headerless)
 
 
+def _create(path: Path, rate_hz: int, channels: int) -> Sink:
+    return (GrowingWav if _is_wav(path) else ConvertedFile)(path, rate_hz, channels)
+
+
+def _is_wav(path: Path) -> bool:
+    return path.suffix.lower() == WAV_SUFFIX
+
+
+def _names(path: Path) -> list[Path]:
+    """All names that a recording takes, one after the other."""
+    return [path] if _is_wav(path) else [path, unconverted_path(path)]
+
+
+def _exists(path: Path) -> bool:
+    """Whether a name is taken, be it by a link to nowhere. Raises `OSError` for a name that cannot be."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _peer_field(call: Call) -> str:
     return re.sub(r"[^\w.-]+", "_", call.peer)
 
 
-_FIELD: Final = re.compile(r"\{(\w*)\}")
+_FIELD: Final = re.compile(r"\{([^{}]*)\}")
 _FIELDS: Final = {
     "uuid": lambda call: str(call.uuid),
     "date": lambda call: f"{call.started_at.astimezone():%Y-%m-%d}",

@@ -107,7 +107,7 @@ class Prompt:
 
 
 class PromptSource(Source):
-    """Says a prompt once, `times` times or (0) for ever; then silence, or the end of the call after `post_roll_ms` of it.
+    """Says a prompt once, `times` times or (0) for ever; then silence, and after `post_roll_ms` of it the call ends.
 
     Each round keeps the kind it began with: when frames change kind, Asterisk changes translators, and 15 ms go missing
     from what the caller hears (seen with 22.10).

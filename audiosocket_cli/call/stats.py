@@ -229,14 +229,15 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         "ended_by": call.ending.by.value,
         "ended_how": call.ending.how.value,
         "ended_reason": call.ending.reason,
-        "dtmf": [_digit(press) for press in sorted(call.digits)],
+        "dtmf": [digit_json(press) for press in sorted(call.digits)],
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),
     }
 
 
-def _digit(press: Digit) -> dict[str, Any]:
+def digit_json(press: Digit) -> dict[str, Any]:
+    """Return a digit as JSON values; `in_band` is there only where it is so."""
     return {"at_s": round(press.at_s, 3), "digit": press.digit} | ({"in_band": True} if press.in_band else {})
 
 

@@ -31,7 +31,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_to_stderr: bool = 
                 counts = server.summary
                 return f"{live} live, {counts.calls} answered, {counts.refused} refused, {counts.failed} failed"
 
-            log.put = stack.enter_context(calls_table(server.live, title, stream))
+            log.put = log.talk = stack.enter_context(calls_table(server.live, title, stream))
         stack.enter_context(log)
         summary = run(server.run())
     say(summary_line(summary))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shlex
+import shutil
 from typing import Any
 from uuid import UUID
 
@@ -64,6 +66,43 @@ class KindParam(click.ParamType):
         return kinds[value]
 
 
+class RestCommand(click.Command):
+    """A command whose option --exec takes all that follows it, as `find -exec` and `env` do."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--exec" in args[:-1]:
+            at = args.index("--exec") + 1
+            rest = args[at:]
+            args = [*args[:at], rest[0] if len(rest) == 1 else shlex.join(rest)]
+        return super().parse_args(ctx, args)
+
+
+class NetworkParam(click.ParamType):
+    """A network as 10.0.0.0/8, or one address."""
+
+    name = "cidr"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from audiosocket_cli.net.admission import parse_network
+
+        try:
+            return parse_network(value) if isinstance(value, str) else value
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class BotRateParam(click.ParamType):
+    """A sample rate in Hz that 20 ms of are a whole number of samples."""
+
+    name = "hz"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        rate_hz = int(value) if str(value).isdecimal() else 0
+        if rate_hz % 50 or not 4000 <= rate_hz <= 192000:
+            self.fail(f"{value} Hz is no rate that a program can have: a multiple of 50, 4000 to 192000", param, ctx)
+        return rate_hz
+
+
 class NumberParam(click.FloatRange):
     """A finite number within a range."""
 
@@ -76,3 +115,23 @@ class NumberParam(click.FloatRange):
 
 SECONDS = NumberParam(min=0)
 POSITIVE_SECONDS = NumberParam(min=0, min_open=True)
+
+
+def command_words(line: str, *, shell: bool) -> tuple[str, ...]:
+    """Return the words of a command line, as a shell would split them, or those that give it to a shell.
+
+    A line that is the name of a program, spaces and all, is that. Raises `UsageError` when there is no such program.
+    """
+    if shell:
+        return ("/bin/sh", "-c", line)
+    if shutil.which(line):
+        return (line,)
+    try:
+        words = tuple(shlex.split(line))
+    except ValueError as error:
+        raise UsageError(f"cannot run {line}: {str(error).lower()}") from None
+    if not words or shutil.which(words[0]) is None:
+        raise UsageError(
+            f"cannot run {line or 'nothing'}: there is no such program; is it executable, and on the PATH?"
+        )
+    return words

@@ -51,12 +51,13 @@ def command(ctx: click.Context, /, target: Any, as_json: bool, **given: Any) -> 
     {peer}, or - for standard output, as WAV or --raw. Its suffix says the container: .wav, .flac, .ogg, .opus, .mp3,
     .raw and all else that libsndfile writes. WAV survives a crash at any time; the others are made when the call ends.
     """
-    given["output"] = output = _output(given["out"], raw=given["raw"], force=given["force"])
     if target is None:
-        _check_alone("TARGET", uuid=given["uuid"], kind=given["kind"])
+        _refuse("needs a TARGET to call: name one, or leave it out", uuid=given["uuid"], kind=given["kind"])
+        given["output"] = _output(given["out"], raw=given["raw"], force=given["force"], calls=given["calls"] or 1)
         ctx.exit(_answer(as_json=as_json, **given))
-    _check_alone("no TARGET", listen=given["listen"], calls=given["calls"])
-    ctx.exit(_exit_code(_place(target, log_to_stderr=output.has_stdout, as_json=as_json, **given)))
+    _refuse("is for calls to us: leave it out, or the TARGET", listen=given["listen"], calls=given["calls"])
+    given["output"] = _output(given["out"], raw=given["raw"], force=given["force"], calls=1)
+    ctx.exit(_exit_code(_place(target, as_json=as_json, **given)))
 
 
 def _answer(*, output: Output, listen: Any, calls: int | None, as_json: bool, **given: Any) -> int:
@@ -64,19 +65,17 @@ def _answer(*, output: Output, listen: Any, calls: int | None, as_json: bool, **
     from audiosocket_cli.net.address import parse_address
     from audiosocket_cli.net.serve import ServeOptions
 
-    if output.single and (calls or 1) > 1:
-        raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
     options = ServeOptions(
         listen or parse_address("127.0.0.1"), _call_options(output, "caller", **given), calls=calls or 1
     )
     return exit_code(answer_calls(options, as_json=as_json, log_to_stderr=output.has_stdout))
 
 
-def _place(target: Any, *, output: Output, uuid: Any, log_to_stderr: bool, as_json: bool, **given: Any) -> PlacedCall:
+def _place(target: Any, *, output: Output, uuid: Any, as_json: bool, **given: Any) -> PlacedCall:
     from audiosocket_cli.commands.placing import place_call
 
     options = _call_options(output, "server", **given)
-    return place_call(target, uuid or uuid4(), options, as_json=as_json, log_to_stderr=log_to_stderr)
+    return place_call(target, uuid or uuid4(), options, as_json=as_json, log_to_stderr=output.has_stdout)
 
 
 def _call_options(
@@ -105,24 +104,30 @@ def _call_options(
     )
 
 
-def _output(out: str, *, raw: bool, force: bool) -> Output:
+def _output(out: str, *, raw: bool, force: bool, calls: int) -> Output:
+    """Refuse what cannot be recorded to before anything is listened to, connected or made."""
     from audiosocket_cli.call.outputs import FileOutput, PipeOutput
 
+    output: Output
     if out == "-":
+        _refuse("is for files: leave it out", force=force or None)
         if sys.stdout.isatty():
             raise UsageError("cannot record to a terminal: pipe it to a program (| sox - …) or name a file")
-        return PipeOutput(sys.stdout.fileno(), headerless=raw)
-    if raw:
-        raise UsageError("--raw goes with - only: for a file, say so with its suffix (call.raw)")
-    output = FileOutput(out, overwrite=force)
-    output.prepare()
+        output = PipeOutput(sys.stdout.fileno(), headerless=raw)
+    else:
+        _refuse("goes with - only: for a file, say so with its suffix (call.raw)", raw=raw or None)
+        output = FileOutput(out, overwrite=force)
+    if output.single and calls > 1:
+        raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
+    if isinstance(output, FileOutput):
+        output.prepare()
     return output
 
 
-def _check_alone(needed: str, **options: Any) -> None:
+def _refuse(why: str, **options: Any) -> None:
     for name, value in options.items():
         if value is not None:
-            raise UsageError(f"--{name} goes with {needed} only: leave it out")
+            raise UsageError(f"--{name} {why}")
 
 
 def _exit_code(placed: PlacedCall) -> int:

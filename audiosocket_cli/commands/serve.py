@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audiosocket_cli.commands.params import POSITIVE_SECONDS, AddressParam
+from audiosocket_cli.commands.params import (
+    POSITIVE_SECONDS,
+    SECONDS,
+    AddressParam,
+    BotRateParam,
+    NetworkParam,
+    RestCommand,
+    command_words,
+)
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.net.serve import ServeOptions
 
 
-@click.command()
+@click.command(cls=RestCommand)
 @click.option("--listen", type=AddressParam(), default="127.0.0.1:9092", show_default=True, help="Where to listen.")
 @click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Record each call to DIR/<uuid>.wav.")
 @click.option(
@@ -33,6 +41,18 @@ if TYPE_CHECKING:
 @click.option("--tone", type=click.IntRange(20, 3900), metavar="HZ", help="Play a tone to each caller.")
 @click.option("--loop", is_flag=True, help="Play the file again and again.")
 @click.option("--hangup", is_flag=True, help="Hang up when the file has been played (and 300 ms of silence).")
+@click.option(
+    "--exec-rate", type=BotRateParam(), help="The sample rate of --exec's program.  [default: that of the call]"
+)
+@click.option(
+    "--grace",
+    type=SECONDS,
+    metavar="S",
+    default=5.0,
+    show_default=True,
+    help="How long --exec's program may take to end once the call is over, before SIGTERM, and SIGKILL.",
+)
+@click.option("--shell", is_flag=True, help="Let a shell run --exec, --authorize and --on-call-end.")
 @click.option("--calls", type=click.IntRange(min=1), metavar="N", help="End after N calls.")
 @click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
@@ -41,7 +61,43 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--idle-timeout", type=POSITIVE_SECONDS, metavar="S", help="Hang up when nothing arrives for this long.")
 @click.option("--max-duration", type=POSITIVE_SECONDS, metavar="S", help="Hang up calls that last longer.")
+@click.option(
+    "--allow-from",
+    type=NetworkParam(),
+    multiple=True,
+    help="Refuse who is not in this network, as 10.0.0.0/8; may be said more than once.",
+)
+@click.option(
+    "--allow-uuid",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Refuse UUIDs that are not in this file, one a line; SIGHUP reads it again.",
+)
+@click.option(
+    "--authorize",
+    metavar="CMD",
+    help="Ask a program, with AUDIOSOCKET_UUID and _PEER in its environment: exit code 0 lets the call in.",
+)
+@click.option(
+    "--authorize-timeout",
+    type=POSITIVE_SECONDS,
+    metavar="S",
+    default=5.0,
+    show_default=True,
+    help="Refuse the call when that program takes longer.",
+)
+@click.option(
+    "--on-call-end",
+    metavar="CMD",
+    help="Run a program after each call, with AUDIOSOCKET_UUID, _RECORDING, _JSON, _DURATION_S, … in its environment.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
+@click.option(
+    "--exec",
+    "program",
+    metavar="CMD…",
+    help="Let a program answer each call. Comes last: all that follows is the program and its arguments.",
+)
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     """Answer calls from Asterisk and record them.
@@ -73,17 +129,24 @@ def _options(
     uuid_timeout: float,
     idle_timeout: float | None,
     max_duration: float | None,
+    allow_from: Any,
+    allow_uuid: Path | None,
+    authorize: str | None,
+    authorize_timeout: float,
+    on_call_end: str | None,
+    shell: bool,
     **speech: Any,
 ) -> ServeOptions:
     from audiosocket_cli.call.outputs import FileOutput
     from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.call.session import Limits
+    from audiosocket_cli.net.admission import AdmissionOptions
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.serve import ServeOptions
 
     if layout != "auto" and record is None:
         raise UsageError(f"--layout {layout} needs a recording: add --record DIR")
-    make_source = _source_maker(**speech)
+    make_source = _source_maker(shell=shell, **speech)
     if layout == "auto":
         layout = "stereo" if make_source().speaks else "caller"
     output = FileOutput.in_folder(record) if record is not None else None
@@ -95,17 +158,41 @@ def _options(
         layout=Layout(layout),
         limits=Limits(uuid_timeout, idle_timeout or math.inf, max_duration or math.inf),
     )
-    return ServeOptions(listen, call, calls=calls or math.inf, max_calls=max_calls or math.inf)
+    return ServeOptions(
+        listen,
+        call,
+        calls=calls or math.inf,
+        max_calls=max_calls or math.inf,
+        admission=AdmissionOptions(
+            allow_from, allow_uuid, command_words(authorize, shell=shell) if authorize else None, authorize_timeout
+        ),
+        on_call_end=command_words(on_call_end, shell=shell) if on_call_end else None,
+    )
 
 
-def _source_maker(*, play: Path | None, echo: bool, tone: int | None, loop: bool, hangup: bool) -> Callable[[], Source]:
+def _source_maker(
+    *,
+    play: Path | None,
+    echo: bool,
+    tone: int | None,
+    loop: bool,
+    hangup: bool,
+    program: str | None,
+    exec_rate: int | None,
+    grace: float,
+    shell: bool,
+) -> Callable[[], Source]:
     """Check what the caller is to be told, and return what makes a source of it for each call."""
-    if sum((play is not None, echo, tone is not None)) > 1:
-        raise UsageError("--play, --echo and --tone exclude each other: choose one")
+    if sum((play is not None, echo, tone is not None, program is not None)) > 1:
+        raise UsageError("--play, --echo, --tone and --exec exclude each other: choose one")
     if play is None and (loop or hangup):
         raise UsageError(f"{'--loop' if loop else '--hangup'} needs a file to play: add --play FILE")
     if loop and hangup:
         raise UsageError("--loop never ends, so --hangup would never come: choose one")
+    if program is None and exec_rate:
+        raise UsageError("--exec-rate needs a program: add --exec CMD")
+    if program is not None:
+        return _program_maker(program, exec_rate, grace, shell)
     from audiosocket_cli.asterisk import POST_ROLL_MS
     from audiosocket_cli.call.sources import Echo, Prompt, PromptSource, Silence
 
@@ -119,3 +206,10 @@ def _source_maker(*, play: Path | None, echo: bool, tone: int | None, loop: bool
         endless = Prompt.of_tone(tone)
         return lambda: PromptSource(endless, times=0)
     return Echo if echo else Silence
+
+
+def _program_maker(line: str, rate_hz: int | None, grace_s: float, shell: bool) -> Callable[[], Source]:
+    from audiosocket_cli.call.program import Program, ProgramOptions
+
+    options = ProgramOptions(command_words(line, shell=shell), rate_hz, grace_s)
+    return lambda: Program(options)

@@ -6,18 +6,25 @@ is made of it when it is complete.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.media.pcm import Samples
 from audiosocket_cli.media.wav import GrowingWav
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 WAV_SUFFIX: Final = ".wav"
 
@@ -25,6 +32,10 @@ _COMMON_RATE_HZ: Final = 48000
 """A rate that every container takes: Opus knows no more, and neither 44100 nor 32000."""
 
 _BLOCK_SAMPLES: Final = 1 << 18
+
+_UNFIT: Final = {"HTK", "MPC2K", "SD2", "SDS", "SVX", "WVE", "XI"}
+"""What cannot hold every call: libsndfile 1.2 writes them without complaint, and they play at another speed above 8000
+to 65535 Hz, depending on which, take one channel only, or (SD2) are two files."""
 
 
 class Container(NamedTuple):
@@ -46,15 +57,21 @@ _BY_SUFFIX: Final = {
 
 
 def container_of(path: Path) -> Container:
-    """Return the container that a file's suffix stands for. Raises `UsageError` for one that libsndfile cannot write."""
+    """Return the container that a file's suffix stands for. Raises `UsageError` for one that cannot hold a call."""
     suffix = path.suffix.lower()
     name = suffix.removeprefix(".").upper()
     found = _BY_SUFFIX.get(suffix)
-    if found is None and name in soundfile.available_formats():
-        found = Container(name, soundfile.default_subtype(name) or "PCM_16")
+    if found is None and name in soundfile.available_formats().keys() - _UNFIT:
+        lossless = soundfile.check_format(name, "PCM_16")
+        found = Container(name, "PCM_16" if lossless else str(soundfile.default_subtype(name)))
     if found is None or not soundfile.check_format(found.format, found.subtype):
         raise UsageError(f"cannot record to {path}: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like")
     return found
+
+
+def unconverted_path(path: Path) -> Path:
+    """Return the name of the WAV file that grows until there is `path`."""
+    return path.with_name(f"{path.stem}.unconverted{WAV_SUFFIX}")
 
 
 class ConvertedFile:
@@ -66,9 +83,9 @@ class ConvertedFile:
         self._container = container_of(path)
         self._path = path
         self._finished = False
-        if path.exists():
-            raise FileExistsError(path)
-        self._wav = GrowingWav(path.with_name(f"{path.stem}.unconverted.wav"), rate_hz, channels)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        self._wav = GrowingWav(unconverted_path(path), rate_hz, channels)
 
     @property
     def paths(self) -> list[Path]:
@@ -100,49 +117,97 @@ class ConvertedFile:
     def finish(self) -> None:
         """Convert, which takes time, and remove the WAV file. Raises `OSError` when that fails; the WAV file stays."""
         wavs = self._wav.paths
-        # Its own suffix last, or libsndfile takes the name's for another format.
-        part = self._path.with_name(f"{self._path.stem}.part{self._path.suffix}")
         try:
-            self._convert(wavs, part)
-            part.replace(self._path)
-        except (OSError, soundfile.SoundFileError) as error:
-            part.unlink(missing_ok=True)
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise OSError(0, f"cannot convert to {self._path.name}: {reason} (kept as {wavs[0].name})") from None
+            self._convert(wavs)
+        except (OSError, soundfile.LibsndfileError) as error:
+            reason = f"cannot convert to {self._path.name}: {_reason(error)} (kept as {wavs[0].name})"
+            raise OSError(0, reason) from None
         self._finished = True
         for wav in wavs:
             wav.unlink(missing_ok=True)
 
-    def _convert(self, wavs: list[Path], path: Path) -> None:
-        rate_hz = self._wav.rate_hz
-        os.close(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+    def _convert(self, wavs: list[Path]) -> None:
+        descriptor, name = tempfile.mkstemp(self._path.suffix, ".audiosocket-", self._path.parent)
         try:
-            out = self._open(path, rate_hz)
-        except soundfile.LibsndfileError:
-            rate_hz = _COMMON_RATE_HZ
-            out = self._open(path, rate_hz)
-        with out:
-            for block in _resampled(_blocks(wavs), self._wav.rate_hz, rate_hz, self._wav.channels):
+            with _Disk(descriptor) as disk:
+                try:
+                    self._write(wavs, disk)
+                finally:
+                    disk.settle()
+            _give_name(Path(name), self._path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    def _write(self, wavs: list[Path], disk: _Disk) -> None:
+        with contextlib.closing(self._open(disk)) as out:
+            for block in _resampled(_blocks(wavs), self._wav.rate_hz, out.samplerate, self._wav.channels):
                 out.write(block)
 
-    def _open(self, path: Path, rate_hz: int) -> soundfile.SoundFile:
+    def _open(self, disk: _Disk) -> soundfile.SoundFile:
+        try:
+            return self._open_at(self._wav.rate_hz, disk)
+        except soundfile.LibsndfileError:
+            return self._open_at(_COMMON_RATE_HZ, disk)
+
+    def _open_at(self, rate_hz: int, disk: _Disk) -> soundfile.SoundFile:
         endian = "LITTLE" if self._container.format == "RAW" else "FILE"
-        return soundfile.SoundFile(path, "w", rate_hz, self._wav.channels, self._container.subtype, endian,
+        return soundfile.SoundFile(disk, "w", rate_hz, self._wav.channels, self._container.subtype, endian,
                                    self._container.format)  # fmt: skip
 
 
-def _blocks(wavs: list[Path]) -> Iterator[Samples]:
+class _Disk(io.FileIO):
+    """A file for libsndfile to write to. It keeps the error of a failed write: libsndfile tells none on closing, when
+    it writes the last block of a FLAC and all of a short Vorbis file, and says no more than "System error" before."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "w")
+        self._error: OSError | None = None
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write all of it, or remember why not."""
+        view = memoryview(data)
+        try:
+            while len(view):
+                view = view[super().write(view) :]
+        except OSError as error:
+            self._error = self._error or error
+        return memoryview(data).nbytes - len(view)
+
+    def settle(self) -> None:
+        """Have all on the disk itself. Raises the `OSError` of any write that failed."""
+        if self._error is not None:
+            raise self._error
+        os.fsync(self.fileno())
+
+
+def _give_name(file: Path, path: Path) -> None:
+    """Move a file to a name that nobody else has taken meanwhile. Raises `FileExistsError`."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    file.replace(path)
+
+
+def _reason(error: OSError | soundfile.LibsndfileError) -> str:
+    text = error.strerror or str(error) if isinstance(error, OSError) else str(error.error_string)
+    return text.strip().rstrip(".").lower()
+
+
+def _blocks(wavs: list[Path]) -> Iterator[NDArray[np.int32]]:
+    """Yield samples left-justified in 32 bits. libsndfile up to 1.2.2 garbles stereo MP3 that is written as int16
+    (libsndfile pull request 1106); 16-bit containers get the same samples either way."""
     for wav in wavs:
         with soundfile.SoundFile(wav) as file:
-            yield from file.blocks(_BLOCK_SAMPLES, dtype="int16")
+            yield from file.blocks(_BLOCK_SAMPLES, dtype="int32")
 
 
-def _resampled(blocks: Iterator[Samples], from_hz: int, to_hz: int, channels: int) -> Iterator[Samples]:
+def _resampled(
+    blocks: Iterator[NDArray[np.int32]], from_hz: int, to_hz: int, channels: int
+) -> Iterator[NDArray[np.int32]]:
     if from_hz == to_hz:
         yield from blocks
         return
-    converter = soxr.ResampleStream(from_hz, to_hz, channels, dtype="int16")
+    converter = soxr.ResampleStream(from_hz, to_hz, channels, dtype="int32")
     for block in blocks:
         yield converter.resample_chunk(block)
-    empty = np.zeros((0, channels) if channels > 1 else 0, np.int16)
+    empty = np.zeros((0, channels) if channels > 1 else 0, np.int32)
     yield converter.resample_chunk(empty, last=True)

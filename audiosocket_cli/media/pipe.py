@@ -8,7 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import queue
+import select
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -68,9 +70,10 @@ class SoundPipe:
 
     def finish(self) -> None:
         """Wait until all is read. Raises `OSError` when it is not within half a minute, or cannot be."""
+        deadline_s = time.monotonic() + _LAST_CHANCE_S
         try:
             self._waiting.put(None, timeout=_LAST_CHANCE_S)
-            self._writer.join(_LAST_CHANCE_S)
+            self._writer.join(max(0.0, deadline_s - time.monotonic()))
         except queue.Full:
             pass
         if self._error is not None:
@@ -84,5 +87,7 @@ class SoundPipe:
             while len(view) and self._error is None:
                 try:
                     view = view[os.write(self._descriptor, view) :]
+                except BlockingIOError:  # whoever shares the pipe with us wants it so
+                    select.select([], [self._descriptor], [])
                 except OSError as error:
                     self._error = error

@@ -48,6 +48,7 @@ class StreamResampler:
         for rate_hz in (from_hz, to_hz):
             if rate_hz % 50 or not 4000 <= rate_hz <= 192000:
                 raise ValueError(f"{rate_hz} Hz is not a multiple of 50 Hz from 4000 to 192000 Hz")
+        self.from_hz, self.to_hz = from_hz, to_hz
         self.delay_s = 0.0 if from_hz == to_hz else HALF_WIDTH / min(from_hz, to_hz)
         """How much later a sound comes out than it went in, in seconds, the same at all frequencies."""
         self._up, self._down = to_hz // gcd(from_hz, to_hz), from_hz // gcd(from_hz, to_hz)

@@ -8,9 +8,10 @@ import errno
 import resource
 import socket
 from collections.abc import Callable
+from typing import Any
 
 from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.net.address import Address, peer_name
+from audiosocket_cli.net.address import Address
 
 BACKLOG = 1024
 _RETRY_S = 0.5
@@ -53,10 +54,10 @@ class Listener:
     def __init__(
         self,
         listener: socket.socket,
-        accept: Callable[[socket.socket, str], None],
+        accept: Callable[[socket.socket, Any], None],
         complain: Callable[[str], None],
     ) -> None:
-        """`accept` gets each connection with its peer's name; `complain` a line when none can be taken."""
+        """`accept` gets each connection with its peer's address; `complain` a line when none can be taken."""
         self._socket = listener
         self._accept = accept
         self._complain = complain
@@ -82,7 +83,7 @@ class Listener:
             except OSError as error:
                 self._pause(error)
                 return
-            self._accept(connection, peer_name(sockaddr))
+            self._accept(connection, sockaddr)
 
     def _pause(self, error: OSError) -> None:
         # Level-triggered polling would spin on a connection that cannot be taken.

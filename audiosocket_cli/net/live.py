@@ -12,6 +12,7 @@ from typing import Any
 
 from audiosocket_cli.call.events import CallEnded, EventTap, RecordingFailed, Report
 from audiosocket_cli.call.outputs import Output
+from audiosocket_cli.call.program import Program
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.call.session import Limits, Session
 from audiosocket_cli.call.sources import Source
@@ -43,7 +44,10 @@ class LiveCall:
         self.session = session
         self.stats = CallStats()
         self.recording: Recording | None = None
+        self.program = session.source if isinstance(session.source, Program) else None
         self.recording_lost = False
+        self.refusal: str | None = None
+        """Why it was turned away at the door, if it was."""
         self._report = report
         taps: list[Tap] = [EventTap(report)]
         if options.record is not None:
@@ -52,6 +56,9 @@ class LiveCall:
             )
             taps.append(self.recording)
         taps.append(self.stats)
+        if self.program is not None:
+            self.program.report = report
+            taps.append(self.program)
         if options.until_silence_s is not None:
             reason = f"silent for {options.until_silence_s:g} s"
             taps.append(SilenceWatch(options.until_silence_s, lambda: self._hang_up_soon(reason)))
@@ -62,14 +69,33 @@ class LiveCall:
         """The recording's files."""
         return self.recording.paths if self.recording else []
 
+    def turn_away(self, reason: str) -> None:
+        """Hang up on a caller who was not let in."""
+        if not self.session.ended and not self.session.begun and self.session.failure is None:
+            self.refusal = reason
+            self.session.hang_up(reason)
+
+    def abort(self) -> None:
+        """End it now, and what belongs to it; `conclude` still has to be awaited."""
+        self.session.abort()
+        if self.program is not None:
+            self.program.kill()
+
     async def conclude(self) -> dict[str, Any] | None:
-        """Finish the recording, write and report the result, and return it; None when it never became a call."""
+        """Finish the recording and the program, write and report the result, and return it.
+
+        None when it never became a call.
+        """
         call = self.session.call
         if call is None or call.ending is None:
             return None
+        if self.program is not None:
+            await self.program.finish()
         if self.recording is not None:
             await self.recording.finish()
         result = call_result(call, self.stats, self.recording)
+        if self.program is not None:
+            result["program"] = self.program.as_dict()
         if self.files and self.recording is not None and self.recording.output.has_json:
             try:
                 write_private_json(self.files[0].with_suffix(".json"), result)
@@ -77,6 +103,22 @@ class LiveCall:
                 self._lose_recording(error, "cannot write its JSON: ")
         self._report(CallEnded(call, result, self.files))
         return result
+
+    def facts(self, result: dict[str, Any]) -> dict[str, str]:
+        """Return what is known of the ended call as environment variables for a command."""
+        facts = {
+            "UUID": result["uuid"],
+            "PEER": result["peer"],
+            "DURATION_S": str(result["duration_s"]),
+            "ENDED_BY": result["ended_by"],
+            "ENDED_HOW": result["ended_how"],
+            "ENDED_REASON": result["ended_reason"],
+            "DIGITS": "".join(press["digit"] for press in result["dtmf"]),
+        }
+        if self.files:
+            facts["RECORDING"] = str(self.files[0].absolute())
+            facts["JSON"] = str(self.files[0].with_suffix(".json").absolute())
+        return {f"AUDIOSOCKET_{name}": value for name, value in facts.items()}
 
     def _lose_recording(self, error: OSError, what: str = "") -> None:
         if isinstance(error, BrokenPipeError):

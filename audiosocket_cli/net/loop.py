@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
@@ -18,15 +19,15 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 @contextlib.contextmanager
-def signals_to(handle: Callable[[int], None]) -> Iterator[None]:
+def signals_to(handle: Callable[[int], None], *, hangup_anyway: bool = False) -> Iterator[None]:
     """Hand SIGINT, SIGTERM and SIGHUP to `handle`, on the running loop, until the block ends.
 
-    SIGHUP stays ignored where nohup made it so. SIGINT does not: a script's background jobs start with it ignored, and
-    are told to end with it all the same.
+    SIGHUP stays ignored where nohup made it so, unless it is wanted anyway. SIGINT does not: a script's background
+    jobs start with it ignored, and are told to end with it all the same.
     """
     loop = asyncio.get_running_loop()
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+    if hangup_anyway or signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, handle, number)
@@ -35,6 +36,15 @@ def signals_to(handle: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal; one that was closed is none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from signal import SIGHUP
+from typing import Any, Final
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING
 from audiosocket_cli.call.driver import drive
@@ -20,16 +21,25 @@ from audiosocket_cli.call.events import (
     CallStarted,
     ConnectionFailed,
     Event,
+    HookFailed,
     Listening,
     Report,
 )
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.wire import SocketWire
-from audiosocket_cli.net.address import Address
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.net.address import Address, peer_name
+from audiosocket_cli.net.admission import Admission, AdmissionOptions
+from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
 from audiosocket_cli.net.live import CallOptions, LiveCall
-from audiosocket_cli.net.loop import signals_to
+from audiosocket_cli.net.loop import has_terminal, signals_to
+
+MOST_HOOKS: Final = 4
+"""Commands after calls that run at once; more wait."""
+
+HOOK_TIMEOUT_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,9 @@ class ServeOptions:
     """End after this many calls."""
     max_calls: float = math.inf
     """Refuse more than this many at once."""
+    admission: AdmissionOptions = field(default_factory=AdmissionOptions)
+    on_call_end: Sequence[str] | None = None
+    """A program to run after each call, with what is known of it in the environment."""
 
 
 @dataclass(slots=True)
@@ -55,6 +68,7 @@ class ServeSummary:
     failed_recordings: int = 0
     faults: int = 0
     """Calls that an error of our own ended."""
+    failed_hooks: int = 0
     caller_audio_s: float = 0.0
     signal: int | None = None
     """The signal that ended it, if one did."""
@@ -64,13 +78,21 @@ class Server:
     """Answers calls until it is stopped, or has had enough of them."""
 
     def __init__(self, options: ServeOptions, report: Report, complain: Callable[[str], None]) -> None:
-        """`report` gets the events, `complain` lines about the process itself."""
+        """`report` gets the events, `complain` lines about the process itself.
+
+        Raises `FileError` when the file of UUIDs that may call cannot be read.
+        """
         self.summary = ServeSummary()
         self.live: set[LiveCall] = set()
         self._options = options
+        self._admission = Admission(options.admission)
+        self._hooks_at_once = asyncio.Semaphore(MOST_HOOKS)
+        self._hooks: set[asyncio.Task[None]] = set()
+        self._had_terminal = has_terminal()
         self._report = report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
+        self._concluding: set[LiveCall] = set()
         self._refused: set[AnsweredSession] = set()
         self._listener: Listener | None = None
         self._enough = asyncio.Event()
@@ -81,7 +103,7 @@ class Server:
         listening = bind(self._options.listen)
         self._listener = Listener(listening, self._accept, self._complain)
         try:
-            with signals_to(self._on_signal):
+            with signals_to(self._on_signal, hangup_anyway=self._admission.has_file):
                 record = self._options.call.record
                 self._report(Listening(*self._listener.address, str(record) if record else None))
                 await self._enough.wait()
@@ -101,35 +123,70 @@ class Server:
     def abort(self) -> None:
         """Drop all calls at once; their files are complete all the same."""
         self._enough.set()
-        for session in [call.session for call in self.live] + list(self._refused):
+        for live in self.live | self._concluding:
+            live.abort()
+        for session in list(self._refused):
             session.abort()
+        for hook in self._hooks:
+            hook.cancel()
 
     def _on_signal(self, number: int) -> None:
-        if self.summary.signal is None:
+        if number == SIGHUP and self._admission.has_file and has_terminal() == self._had_terminal:
+            self._reload()
+        elif self.summary.signal is None:
             self.summary.signal = number
             self.stop()
         else:
             self.abort()
 
-    def _accept(self, connection: socket.socket, peer: str) -> None:
+    def _reload(self) -> None:
+        try:
+            self._complain(f"{self._admission.reload()} UUIDs may call now")
+        except FileError as error:
+            self._complain(f"{error}; the old list stays")
+
+    def _accept(self, connection: socket.socket, sockaddr: Any) -> None:
         # Counted here and now: many connections can be accepted before the first of their tasks runs.
-        refusal = self._why_not()
+        peer = peer_name(sockaddr)
+        refusal = self._why_not(sockaddr)
         if refusal:
             self._start(self._refuse(connection, peer, refusal), peer)
-        else:
-            wire = SocketWire(connection)
-            options = self._options.call
-            session = AnsweredSession(wire, peer, source=options.make_source(), limits=options.limits)
-            live = LiveCall(session, options, self._on_call_event)
-            self.live.add(live)
-            self._start(self._answer(live, wire), peer)
+            return
+        wire, options = SocketWire(connection), self._options.call
+        session = AnsweredSession(
+            wire, peer, source=options.make_source(), limits=options.limits, door=lambda call: self._judge(live, call)
+        )
+        live = LiveCall(session, options, self._on_call_event)
+        self.live.add(live)
+        self._start(self._answer(live, wire), peer)
 
-    def _why_not(self) -> str | None:
+    def _why_not(self, sockaddr: Any) -> str | None:
         if self._enough.is_set():
             return "no more calls are taken"
         if len(self.live) >= self._options.max_calls:
             return f"all {self._options.max_calls:g} calls are taken"
-        return None
+        return self._admission.why_not_from(sockaddr)
+
+    def _judge(self, live: LiveCall, call: Call) -> None:
+        """Let a call in, now or when a program has said so, or turn it away."""
+        refusal = self._admission.why_not(call.uuid)
+        if refusal:
+            live.turn_away(refusal)
+        elif self._admission.asks:
+            self._start(self._ask(live, call), call.peer)
+        else:
+            live.session.admit()
+
+    async def _ask(self, live: LiveCall, call: Call) -> None:
+        try:
+            refusal = await self._admission.ask(call)
+        except Exception as error:  # or the caller would wait for ever
+            self._complain_of(live, error)
+            refusal = "not authorized: internal error"
+        if refusal:
+            live.turn_away(refusal)
+        else:
+            live.session.admit()
 
     def _start(self, work: Coroutine[Any, Any, None], peer: str) -> None:
         task = asyncio.create_task(work, name=f"call from {peer}")
@@ -155,17 +212,41 @@ class Server:
             self._complain_of(live, error)
         finally:
             self.live.discard(live)
+        self._concluding.add(live)
         try:
             result = await live.conclude()
         except Exception as error:
             self._complain_of(live, error)
             return
-        if result is None:
+        finally:
+            self._concluding.discard(live)
+        if live.refusal:
+            self.summary.refused += 1
+            self._report(CallRefused(live.session.peer, live.refusal))
+        elif result is None:
             self.summary.failed += 1
             self._report(ConnectionFailed(live.session.peer, live.session.failure or "ended without a UUID"))
         else:
             self.summary.caller_audio_s += result["caller"]["audio_s"]
             self.summary.failed_recordings += live.recording_lost
+            if self._options.on_call_end is not None:
+                await self._run_hook(self._options.on_call_end, live, result)
+
+    async def _run_hook(self, words: Sequence[str], live: LiveCall, result: dict[str, Any]) -> None:
+        assert live.session.call is not None
+        task = asyncio.current_task()
+        assert task is not None
+        self._hooks.add(task)
+        try:
+            async with self._hooks_at_once:
+                failure = await run_hook(words, live.facts(result), HOOK_TIMEOUT_S)
+        except asyncio.CancelledError:
+            failure = "stopped at once"
+        finally:
+            self._hooks.discard(task)
+        if failure:
+            self.summary.failed_hooks += 1
+            self._report(HookFailed(live.session.call, failure))
 
     def _complain_of(self, live: LiveCall, error: Exception) -> None:
         self.summary.faults += 1

@@ -44,7 +44,8 @@ class _Calls:
         self._title = title
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        calls = sorted(tuple(self._live), key=lambda live: -live.session.age_s)
+        now = tuple(self._live)  # which the loop's thread goes on to change
+        calls = sorted(now, key=lambda live: -live.session.age_s)
         wide = options.max_width >= _WIDE
         table = Table(title=self._title(len(calls)), title_justify="left", box=box.SIMPLE)
         for heading, justify, only_wide in _COLUMNS:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, Self
 
-from audiosocket_cli.call.events import Event, Listening
+from audiosocket_cli.call.events import Event, Listening, ProgramSaid
 from audiosocket_cli.ui.console import put, say
 from audiosocket_cli.ui.lines import event_json, event_line, listening_line
 
@@ -27,9 +27,11 @@ class EventLog:
 
     def __init__(self, *, as_json: bool, to_stderr: bool = False) -> None:
         self.put: Callable[[str], None] = say if to_stderr else put
+        self.talk: Callable[[str], None] = say
+        """Where that goes which is no data: what programs write to their standard error."""
         self._as_json = as_json
         self._lost = 0
-        self._waiting: queue.Queue[str | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[tuple[Callable[[str], None], str] | None] = queue.Queue(_MOST_WAITING)
         self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
 
     def __enter__(self) -> Self:
@@ -51,18 +53,21 @@ class EventLog:
         """Tell one event; never waits."""
         if isinstance(event, Listening):
             say(listening_line(event))
-        line = json.dumps(event_json(event), ensure_ascii=False) if self._as_json else event_line(event)
+        talk = isinstance(event, ProgramSaid)
+        as_json = self._as_json and not talk
+        line = json.dumps(event_json(event), ensure_ascii=False) if as_json else event_line(event)
         if line is None:
             return
         try:
-            self._waiting.put_nowait(line)
+            self._waiting.put_nowait((self.talk if talk else self.put, line))
         except queue.Full:
             self._lost += 1
 
     def _write(self) -> None:
-        while (line := self._waiting.get()) is not None:
+        while (item := self._waiting.get()) is not None:
+            write, line = item
             try:
-                self.put(line)
+                write(line)
             except OSError as error:
                 if not self._lost:
                     say(f"cannot write the log: {(error.strerror or str(error)).lower()} (calls go on)")

@@ -15,11 +15,14 @@ from audiosocket_cli.call.events import (
     ConnectionFailed,
     DigitHeard,
     Event,
+    HookFailed,
     Listening,
+    ProgramSaid,
     RecordingFailed,
 )
 from audiosocket_cli.call.facts import Call, Side
 from audiosocket_cli.call.sources import Playback
+from audiosocket_cli.call.stats import digit_json
 from audiosocket_cli.net.place import PlacedCall
 from audiosocket_cli.net.serve import ServeSummary
 
@@ -61,6 +64,8 @@ def summary_line(summary: ServeSummary) -> str:
         parts.append(f"{_count(summary.failed, 'connection')} failed")
     if summary.failed_recordings:
         parts.append(f"{_count(summary.failed_recordings, 'recording')} failed")
+    if summary.failed_hooks:
+        parts.append(f"{_count(summary.failed_hooks, '--on-call-end command')} failed")
     if summary.faults:
         parts.append(f"{_count(summary.faults, 'call')} ended by an internal error")
     return ", ".join(parts)
@@ -134,12 +139,16 @@ def _event_text(event: Event) -> str | None:
             return None
         case CallStarted(call):
             return f"call {call.uuid} {'from' if call.me is Side.SERVER else 'to'} {call.peer}"
-        case DigitHeard(call, at_s, digit):
-            return f"{call.uuid} digit {digit} at {at_s:.2f} s"
+        case DigitHeard(call, (at_s, digit, in_band)):
+            return f"{call.uuid} digit {digit} at {at_s:.2f} s{' (in-band)' if in_band else ''}"
+        case ProgramSaid(call, line):
+            return f"{call.uuid} | {_printable(line)}"
         case RecordingFailed(call, reason):
             return f"{call.uuid} recording failed: {reason}"
         case CallRefused(peer, reason):
-            return f"refused {peer}: {reason}"
+            return f"refused {peer}: {_printable(reason)}"
+        case HookFailed(call, reason):
+            return f"{call.uuid} on-call-end failed: {_printable(reason)}"
         case ConnectionFailed(peer, reason):
             return f"no call from {peer}: {reason}"
         case CallEnded(call, result, files):
@@ -162,6 +171,8 @@ def _ended(call: Call, result: dict[str, Any], files: Sequence[Path]) -> str:
     if said["held_frames"]:
         parts.append(f"{_count(said['held_frames'], 'frame')} held back by a {call.me.other} that did not read")
     parts.append(_recorded(result, files))
+    if "program" in result:
+        parts.append(_program(result["program"]))
     return "; ".join([", ".join(parts), *result["findings"]])
 
 
@@ -172,6 +183,20 @@ def _recorded(result: dict[str, Any], files: Sequence[Path]) -> str:
     return f"recorded {recording['duration_s']:.2f} s" if recording and recording["duration_s"] else "not recorded"
 
 
+def _program(program: dict[str, Any]) -> str:
+    if program["error"]:
+        return "no program"
+    how = program["signal"] or f"exit code {program['exit_code']}"
+    return f"program {program['ran_s']:.2f} s, {how}"
+
+
+def _printable(text: str) -> str:
+    """Show what a terminal would obey rather than print."""
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
         case Listening(host, port, record):
@@ -179,12 +204,16 @@ def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
         case CallStarted(call):
             started = call.started_at.isoformat(timespec="milliseconds")
             return "call", {"uuid": str(call.uuid), "peer": call.peer, "started_at": started}
-        case DigitHeard(call, at_s, digit):
-            return "digit", {"uuid": str(call.uuid), "at_s": round(at_s, 3), "digit": digit}
+        case DigitHeard(call, digit):
+            return "digit", {"uuid": str(call.uuid), **digit_json(digit)}
+        case ProgramSaid(call, line):
+            return "program", {"uuid": str(call.uuid), "line": line}
         case RecordingFailed(call, reason):
             return "recording-failed", {"uuid": str(call.uuid), "reason": reason}
         case CallRefused(peer, reason):
             return "refused", {"peer": peer, "reason": reason}
+        case HookFailed(call, reason):
+            return "on-call-end-failed", {"uuid": str(call.uuid), "reason": reason}
         case ConnectionFailed(peer, reason):
             return "no-call", {"peer": peer, "reason": reason}
         case CallEnded(call, result, files):

@@ -1,0 +1,447 @@
+"""A program as one end of a call: what it hears is its standard input, what it says its standard output.
+
+The call's clock drives everything: with each frame that is due, the program's commands are taken, its output is read,
+up to a bound, and 20 ms of it are said. A program that does not write is silence; one that writes too much waits in its
+own `write`; one that does not read misses what it does not read, which is counted. None of them holds up the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from audiosocket_cli.asterisk import POST_ROLL_MS, PTIME_MS
+from audiosocket_cli.call.child import Child
+from audiosocket_cli.call.events import ProgramSaid, Report
+from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
+from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.media.files import load_audio
+from audiosocket_cli.media.pcm import from_slin, to_slin
+from audiosocket_cli.media.resample import StreamResampler
+
+MOST_QUEUED_FRAMES: Final = 50
+"""As much of a program's speech is read ahead, a second; the rest waits in the pipe, and the program with it."""
+
+BEHIND_FRAMES: Final = 5
+"""As far as a program's input may be behind the clock, 100 ms, before silence is written for a caller who pauses."""
+
+_FRAMES_PER_S: Final = 1000 // PTIME_MS
+_QUIET_FRAMES: Final = 5
+"""As long as this, 100 ms, a program may hesitate within a phrase."""
+
+_ERROR_BYTES: Final = 4096
+"""As much of a program's standard error is taken with each frame: 200 kB a second."""
+
+_LOOK_AGAIN_S: Final = 0.02
+_MOST_LINE_BYTES: Final = 8192
+_MOST_FILES: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOptions:
+    """Which program is to be the bot, and how it is treated."""
+
+    command: Sequence[str]
+    rate_hz: int | None = None
+    """The rate that it hears and speaks, a multiple of 50 Hz; that of the call when None."""
+    grace_s: float = 5.0
+    """How long it may take to end by itself once its input has ended, and again after SIGTERM."""
+    loader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="play"))
+    """Loads the files that it wants to be played."""
+
+
+class Program(Source):
+    """The source, and the tap, of a call that a program of its own answers."""
+
+    def __init__(self, options: ProgramOptions) -> None:
+        self.report: Report = lambda event: None
+        """Told each line of its standard error."""
+        self._options = options
+        self._call: Call | None = None
+        self._child: Child | None = None
+        self._failure: str | None = None
+        self._stopped_by: str | None = None
+        self._started_s = self._ran_s = 0.0
+        self._rate_hz = options.rate_hz or rate_of(Kind.SLIN)
+        self._waited = 0
+        self._heard_kind: int = Kind.SLIN
+        self._to_program: StreamResampler | None = None
+        self._due_frames = self._written_bytes = self._unread_bytes = 0
+        self._said_kind: int = Kind.SLIN
+        self._to_call: StreamResampler | None = None
+        self._queue = _Queue()
+        self._quiet_frames = _QUIET_FRAMES
+        self._said_frames = 0
+        self._hanging_up = self._deaf = False
+        self._post_roll = POST_ROLL_MS // PTIME_MS
+        self._commands, self._errors = _Lines(), _Lines()
+
+    # As a source.
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        if self._child is None:
+            return self._before_the_start(heard_kind)
+        self._due_frames += 1
+        self._obey(self._child.receive())
+        self._pass_on_errors(self._child)
+        self._fill_pause()
+        self._listen(self._child)
+        data = self._queue.take(self._frame_bytes)
+        for problem in self._queue.problems():
+            self._tell(event="error", error=problem)
+        if data is not None:
+            return self._say(data)
+        if self._deaf and not self._queue and not self._tail_is_due:
+            self._post_roll -= 1
+            if self._post_roll < 0:
+                return None
+        return self._fall_silent()
+
+    def answer(self, frame: Frame) -> Frame | None:
+        if self._child is None and self._failure is None:
+            self._start(frame.kind)
+        self._heard_kind = frame.kind
+        self._to_program = _converter(self._to_program, rate_of(frame.kind), self._rate_hz)
+        self._write(to_slin(self._to_program.feed(from_slin(frame.payload))))
+        return None
+
+    @property
+    def ending(self) -> str:  # type: ignore[override]
+        """Why the call ends, once the program has nothing more to say."""
+        return self._failure or ("the program hung up" if self._hanging_up else f"the program {self._how()}")
+
+    # As a tap.
+
+    def opened(self, call: Call) -> None:
+        self._call = call
+
+    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+        pass
+
+    def digit(self, at_s: float, digit: str) -> None:
+        self._tell(event="digit", digit=digit, at_s=round(at_s, 3))
+
+    def closed(self, call: Call) -> None:
+        assert call.ending is not None
+        self._tell(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
+        if self._child is not None:
+            self._child.end_input()
+
+    # After the call.
+
+    async def finish(self) -> None:
+        """Wait for the program to end, and see to it: SIGTERM after the grace, SIGKILL after as much again.
+
+        What it started and left behind in its process group ends with it.
+        """
+        if self._child is None:
+            return
+        steps = deque([(self._options.grace_s, signal.SIGTERM), (2 * self._options.grace_s, signal.SIGKILL)])
+        ended_s = time.monotonic()
+        while not (self._has_ended(self._child) and self._child.is_gone()):
+            if steps and time.monotonic() - ended_s >= steps[0][0]:
+                self._stop(steps.popleft()[1])
+            self._child.drain()  # one that waits in a write does not see that its input has ended
+            self._pass_on_errors(self._child)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        while self._pass_on_errors(self._child):
+            pass
+        self._report_lines(self._errors.rest())
+        self._child.close()
+        self._note_what_was_odd()
+
+    def kill(self) -> None:
+        """End it now; `finish` still has to be awaited."""
+        self._stop(signal.SIGKILL)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what became of it as JSON values, units in the keys."""
+        status = self._child.status if self._child else None
+        return {
+            "command": list(self._options.command),
+            "rate_hz": self._rate_hz,
+            "exit_code": status if status is not None and status >= 0 else None,
+            "signal": _signal_name(-status) if status is not None and status < 0 else None,
+            "stopped_by": self._stopped_by,
+            "ran_s": round(self._ran_s, 3),
+            "said_s": round(self._said_frames / _FRAMES_PER_S, 3),
+            "unread_s": round(self._unread_s, 3),
+            "error": self._failure,
+        }
+
+    # Starting and ending.
+
+    def _before_the_start(self, heard_kind: int | None) -> Frame | None:
+        if self._failure is not None:
+            return None
+        self._waited += 1
+        if self._waited > LEAD_FRAMES:
+            self._start(Kind.SLIN)
+        return silence_frame(heard_kind or Kind.SLIN)
+
+    def _start(self, kind: int) -> None:
+        assert self._call is not None
+        self._heard_kind = self._said_kind = kind
+        self._rate_hz = self._options.rate_hz or rate_of(kind)
+        facts = {
+            "AUDIOSOCKET_UUID": str(self._call.uuid),
+            "AUDIOSOCKET_PEER": self._call.peer,
+            "AUDIOSOCKET_RATE": str(self._rate_hz),
+            "AUDIOSOCKET_KIND": kind_name(kind),
+        }
+        try:
+            self._child = Child(self._options.command, {**os.environ, **facts})
+        except OSError as error:
+            self._failure = f"cannot run {self._options.command[0]}: {(error.strerror or str(error)).lower()}"
+            self._call.note(self._failure)
+            return
+        self._started_s = time.monotonic()
+        for at_s, digit, _ in self._call.digits:
+            self.digit(at_s, digit)
+
+    def _has_ended(self, child: Child) -> bool:
+        if not self._ran_s and child.poll():
+            self._ran_s = time.monotonic() - self._started_s
+        return child.status is not None
+
+    def _stop(self, number: signal.Signals) -> None:
+        if self._child is not None and not self._child.is_gone():
+            if self._child.status is None:
+                self._stopped_by = number.name
+            self._child.signal(number)
+
+    def _how(self) -> str:
+        status = self._child.status if self._child else None
+        if status is None:
+            return "ended"
+        return f"exited with code {status}" if status >= 0 else f"was ended by {_signal_name(-status)}"
+
+    @property
+    def _unread_s(self) -> float:
+        return self._unread_bytes / SAMPLE_BYTES / self._rate_hz
+
+    def _note_what_was_odd(self) -> None:
+        assert self._call is not None
+        assert self._child is not None
+        if self._stopped_by is not None:
+            self._call.note(f"the program did not end by itself: {self._stopped_by}")
+        elif self._child.status:
+            self._call.note(f"the program {self._how()}")
+        if self._unread_bytes:
+            self._call.note(f"the program does not read: {self._unread_s:.1f} s of the caller were dropped")
+
+    # What it hears.
+
+    @property
+    def _frame_bytes(self) -> int:
+        return self._rate_hz // _FRAMES_PER_S * SAMPLE_BYTES
+
+    def _write(self, data: bytes) -> None:
+        if self._child is not None:
+            self._written_bytes += len(data)
+            self._unread_bytes += len(data) - self._child.write(data)
+
+    def _fill_pause(self) -> None:
+        behind_bytes = self._due_frames * self._frame_bytes - self._written_bytes
+        if behind_bytes > BEHIND_FRAMES * self._frame_bytes:
+            self._write(bytes(self._frame_bytes))
+
+    # What it says.
+
+    def _listen(self, child: Child) -> None:
+        """Read its output: a little ahead, or, once it has no more to say, all that is left."""
+        if self._deaf:
+            return
+        if self._has_ended(child) or self._hanging_up:
+            self._deaf = True
+            self._queue.add(child.drain())
+        elif len(self._queue) < MOST_QUEUED_FRAMES * self._frame_bytes:
+            self._queue.add(child.read() or b"")
+
+    def _say(self, data: bytes) -> Frame:
+        if self._quiet_frames >= _QUIET_FRAMES:
+            # Once a phrase: a change of kind in mid-speech costs 15 ms (see `PromptSource`).
+            self._said_kind, self._to_call = self._heard_kind, None
+        self._quiet_frames = 0
+        self._said_frames += 1
+        return self._speech_frame(data)
+
+    def _speech_frame(self, data: bytes) -> Frame:
+        self._to_call = _converter(self._to_call, self._rate_hz, rate_of(self._said_kind))
+        return Frame(self._said_kind, to_slin(self._to_call.feed(from_slin(data))))
+
+    @property
+    def _tail_is_due(self) -> bool:
+        return self._quiet_frames < _QUIET_FRAMES
+
+    def _fall_silent(self) -> Frame:
+        if not self._tail_is_due:
+            return silence_frame(self._said_kind)
+        self._quiet_frames += 1
+        if self._quiet_frames == _QUIET_FRAMES:
+            self._tell(event="idle")
+        return self._speech_frame(bytes(self._frame_bytes))  # what a converter still holds comes out
+
+    # What it asks for, and is told.
+
+    def _obey(self, data: bytes) -> None:
+        for line in self._commands.feed(data):
+            try:
+                self._do(json.loads(line))
+            except (ValueError, RecursionError):
+                self._tell(event="error", error=f"not understood: {line[:100]}")
+
+    def _do(self, command: Any) -> None:
+        match command:
+            case {"flush": True}:
+                assert self._child is not None
+                self._queue.add(self._child.drain())
+                dropped_s = self._queue.clear() / SAMPLE_BYTES / self._rate_hz
+                self._tell(event="flushed", dropped_s=round(dropped_s, 3))
+            case {"hangup": True}:
+                self._hanging_up = True
+            case {"play": str(name)}:
+                assert self._child is not None
+                self._queue.add(self._child.drain())  # said before the file, as it was written before
+                self._queue.add_file(name, self._options.loader.submit(_load, name, self._rate_hz))
+            case _:
+                raise ValueError
+
+    def _tell(self, **event: object) -> None:
+        if self._child is None or self._call is None:
+            return
+        if not self._child.send(json.dumps(event, ensure_ascii=False).encode() + b"\n"):
+            self._call.note("the program does not read its events: some are lost")
+
+    def _pass_on_errors(self, child: Child) -> bool:
+        data = child.read_errors(_ERROR_BYTES)
+        self._report_lines(self._errors.feed(data or b""))
+        return bool(data)
+
+    def _report_lines(self, lines: Iterable[str]) -> None:
+        assert self._call is not None
+        for line in lines:
+            self.report(ProgramSaid(self._call, line))
+
+
+class _Queue:
+    """What a program wants to be said: samples it wrote, and files, in order."""
+
+    def __init__(self) -> None:
+        self._next = bytearray()
+        self._later: deque[bytes | tuple[str, Future[bytes]]] = deque()
+        self._files = 0
+        self._stale = False
+        self._problems: list[str] = []
+
+    def __len__(self) -> int:
+        """Bytes of samples that wait; a file counts as one."""
+        return len(self._next) + sum(len(item) if isinstance(item, bytes) else 1 for item in self._later)
+
+    def add(self, data: bytes) -> None:
+        """Say samples after all else."""
+        if self._later and data:
+            self._later.append(data)
+        else:
+            self._next += data
+
+    def add_file(self, name: str, samples: Future[bytes]) -> None:
+        """Say a file's samples, once they are there, after all else."""
+        if self._files >= _MOST_FILES:
+            self._problems.append(f"{name} is not played: {_MOST_FILES} files wait already")
+            return
+        self._files += 1
+        self._later.append((name, samples))
+
+    def take(self, size: int) -> bytes | None:
+        """Return the next `size` bytes; None when there is nothing (yet).
+
+        A rest that is shorter is filled up with silence, unless it has only just begun to arrive.
+        """
+        while len(self._next) < size and self._later and self._promote():
+            pass
+        if len(self._next) >= size or (self._next and (self._stale or self._later)):
+            data = bytes(self._next[:size])
+            del self._next[:size]
+            self._stale = False
+            return data[: len(data) & ~1].ljust(size, b"\0")
+        self._stale = bool(self._next)
+        return None
+
+    def clear(self) -> int:
+        """Forget all, and return how many bytes of samples that were."""
+        dropped = len(self._next) + sum(len(item) for item in self._later if isinstance(item, bytes))
+        self._next.clear()
+        self._later.clear()
+        self._files = 0
+        return dropped
+
+    def problems(self) -> list[str]:
+        """Return what went wrong since the last time."""
+        problems, self._problems = self._problems, []
+        return problems
+
+    def _promote(self) -> bool:
+        """Move the first of what comes later to what comes next; False while it is being loaded."""
+        item = self._later[0]
+        if isinstance(item, bytes):
+            self._next += item
+        else:
+            if not item[1].done():
+                return False
+            self._files -= 1
+            try:
+                self._next += item[1].result()
+            except FileError as error:
+                self._problems.append(str(error))
+        self._later.popleft()
+        return True
+
+
+class _Lines:
+    """Bytes in, whole lines of text out; one without an end is cut."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """Take bytes and return the lines that they complete."""
+        if not data:
+            return []
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _MOST_LINE_BYTES:
+            lines, self._rest = [*lines, self._rest], b""
+        return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
+
+    def rest(self) -> list[str]:
+        """Return the last line, if it has no end."""
+        return self.feed(b"\n") if self._rest else []
+
+
+def _converter(current: StreamResampler | None, from_hz: int, to_hz: int) -> StreamResampler:
+    """Return the converter at hand, or another when it is for other rates."""
+    if current is not None and (current.from_hz, current.to_hz) == (from_hz, to_hz):
+        return current
+    return StreamResampler(from_hz, to_hz)
+
+
+def _load(name: str, rate_hz: int) -> bytes:
+    return to_slin(load_audio(Path(name), rate_hz).samples)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have no name
+        return f"signal {number}"
