@@ -118,6 +118,12 @@ class Heard(NamedTuple):
     """Seconds of audio, by its kind, that came in each second outside pauses; 0.0 when there was too little to tell."""
     law: str | None
     """"µ-law" or "A-law" when the bytes make better sense as that than as slin."""
+    disorder: str | None
+    """"byte-swapped" or "shifted by one byte" when the bytes make better sense like that."""
+    has_wav_header: bool
+    """Whether a WAV file's header was among the samples."""
+    odd_bytes: int
+    """Bytes left over in frames of odd length."""
     audio_s: float
     peak: float
     """The largest sample, 0.0 to 1.0."""
@@ -132,13 +138,13 @@ class Heard(NamedTuple):
 def findings_on_caller(heard: Heard) -> list[str]:
     """Say what is wrong with the audio that Asterisk sent, each with its cure."""
     mislabelled = _mislabelled(heard)
-    found = [mislabelled] if mislabelled else []
+    found = ([mislabelled] if mislabelled else []) + _disordered(heard, "caller")
     return found + _wrong_levels(heard) if heard.audio_s >= _LEAST_AUDIO_S else found
 
 
 def findings_on_server(heard: Heard) -> list[str]:
     """Say what is wrong with how a server sent its audio, each with its cure."""
-    found = []
+    found = _disordered(heard, "server")
     if heard.longest_pause_s > SILENCE_TIMEOUT_S:
         found.append(
             f"the server sent nothing for {heard.longest_pause_s:.1f} s: where the caller's audio pauses too, Asterisk "
@@ -169,6 +175,24 @@ def _mislabelled(heard: Heard) -> str | None:
             "23.1 does: say c(slin), or update Asterisk"
         )
     return f"slin audio comes {heard.pace:.2f} times as fast as it plays: say c(slin) in Dial(AudioSocket/…)"
+
+
+def _disordered(heard: Heard, who: str) -> list[str]:
+    found = []
+    if heard.disorder and not heard.law:
+        cure = {
+            "byte-swapped": "send little-endian samples",
+            "shifted by one byte": "cut audio between samples, at even offsets",
+        }[heard.disorder]
+        found.append(f"the {who}'s audio is {heard.disorder}, which is noise: {cure}")
+    if heard.odd_bytes and not _mislabelled(heard):
+        found.append(
+            f"{heard.odd_bytes} of the {who}'s audio frames have an odd length, after which samples are out of step: "
+            "cut audio between samples, at even offsets"
+        )
+    if heard.has_wav_header:
+        found.append(f"the {who} sent a WAV file's header as sound, which is heard as a click: send its samples only")
+    return found
 
 
 def _wrong_levels(heard: Heard) -> list[str]:

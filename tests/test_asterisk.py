@@ -138,7 +138,10 @@ def test_who_sends_a_digit_is_told_to_send_tones() -> None:
 
 # Findings
 
-FINE = Heard(Kind.SLIN, 1.0, None, 60.0, 0.5, 0.0, 0.0, 0.5, 0.02)
+FINE = Heard(
+    kind=Kind.SLIN, pace=1.0, law=None, disorder=None, has_wav_header=False, odd_bytes=0, audio_s=60.0, peak=0.5,
+    offset=0.0, clipped=0.0, longest_pause_s=0.5, worst_burst_s=0.02,
+)  # fmt: skip
 
 
 def test_a_normal_call_has_no_findings() -> None:
@@ -179,6 +182,28 @@ def test_what_is_wrong_with_a_callers_audio_is_one_finding(change: dict[str, Any
 def test_what_is_wrong_with_how_a_server_sends_is_one_finding(change: dict[str, Any], says: str) -> None:
     (finding,) = findings_on_server(FINE._replace(**change))
     assert finding.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"disorder": "byte-swapped"}, "audio is byte-swapped, which is noise: send little-endian samples"),
+        ({"disorder": "shifted by one byte"}, "audio is shifted by one byte, which is noise: cut audio between"),
+        ({"has_wav_header": True}, "sent a WAV file's header as sound, which is heard as a click: send its samples"),
+    ],
+    ids=["swapped", "shifted", "header"],
+)
+def test_bytes_out_of_order_are_a_finding_whoever_sends_them(change: dict[str, Any], says: str) -> None:
+    for rules, who in ((findings_on_caller, "the caller"), (findings_on_server, "the server")):
+        (finding,) = rules(FINE._replace(**change))
+        assert finding.startswith(who)
+        assert says in finding
+
+
+def test_frames_of_odd_length_are_a_finding_unless_another_codec_explains_them() -> None:
+    (finding,) = findings_on_server(FINE._replace(odd_bytes=7))
+    assert finding.startswith("7 of the server's audio frames have an odd length")
+    assert len(findings_on_caller(FINE._replace(odd_bytes=7, pace=0.1))) == 1
 
 
 @pytest.mark.parametrize("change", [{"pace": 0.0}, {"pace": 0.93}, {"pace": 1.07}, {"audio_s": 1.0, "peak": 0.0}])

@@ -73,7 +73,7 @@ class FileOutput:
         pattern = self._shown = str(name)
         if not pattern:
             raise UsageError("cannot record to a file without a name: name a file, or a folder with a slash behind it")
-        if pattern.endswith(os.sep) or Path(pattern).is_dir():
+        if pattern.endswith(os.sep) or os.path.isdir(pattern):
             self._shown = os.path.normpath(pattern)
             pattern = os.path.join(pattern, f"{{uuid}}{WAV_SUFFIX}")
         self._pattern = pattern

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import soxr
 
+from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Call, Side, TimedFrame
 from audiosocket_cli.call.outputs import Output, Sink
-from audiosocket_cli.call.timeline import Timeline
-from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
-from audiosocket_cli.media.pcm import Samples, from_slin, mix, to_slin
+from audiosocket_cli.call.track import Track, has_samples
+from audiosocket_cli.codec import Kind, rate_of
+from audiosocket_cli.media.pcm import Samples, mix, to_slin
 
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
@@ -30,6 +30,10 @@ SETTLE_S: Final = 0.5
 RATE_WAIT_S: Final = 1.0
 """How long audio of ours waits for the caller's first, which sets the file's rate. A caller who says nothing, in a file
 that has nothing of ours, is waited for without end: only silence is at stake."""
+
+
+LAW_WAIT_S: Final = 10.0
+"""How long a recording that is to find out its codec waits for enough of it; nothing is on disk until then."""
 
 
 class Layout(StrEnum):
@@ -48,68 +52,18 @@ class Layout(StrEnum):
         return (Side(self.value),)
 
 
-class Track:
-    """One side's samples at the file's rate, in order, from the call's start on."""
+class Decode(StrEnum):
+    """How the bytes of what is labelled slin are read."""
 
-    def __init__(self, rate_hz: int) -> None:
-        self.timeline: Timeline[Frame] = Timeline()
-        self._rate_hz = rate_hz
-        self._converter: soxr.ResampleStream | None = None
-        self._converter_kind: int | None = None
-        self._ready: list[Samples] = []
+    SLIN = "slin"
+    ULAW = "ulaw"
+    ALAW = "alaw"
+    AUTO = "auto"  # as what they look like
 
-    def add(self, at_s: float, frame: Frame, held_s: float) -> None:
-        """Take an audio frame whose last sample was spoken by `at_s`, or as much as `held_s` earlier."""
-        self.timeline.add(at_s, len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind), frame, held_s)
-
-    def settle(self, until_s: float, pad_until_s: float) -> None:
-        """Place what came until then, and fill a pause up to `pad_until_s`."""
-        kind, run = 0, bytearray()
-        for silence_s, frame in self.timeline.settle(until_s):
-            if silence_s or frame.kind != kind:
-                self._append(kind, run)
-                kind, run = frame.kind, bytearray()
-                if silence_s:
-                    self._fall_silent(silence_s)
-            run += frame.payload[: len(frame.payload) & ~1]
-        self._append(kind, run)
-        silence_s = self.timeline.pad(pad_until_s)
-        if silence_s:
-            self._fall_silent(silence_s)
-
-    def take(self) -> Samples:
-        """Return the samples made since the last time."""
-        samples = np.concatenate(self._ready) if self._ready else np.zeros(0, np.int16)
-        self._ready.clear()
-        return samples
-
-    def _append(self, kind: int, run: bytearray) -> None:
-        """Take contiguous audio of one kind, the payloads of any number of frames."""
-        if not run:
-            return
-        samples = from_slin(bytes(run))
-        if kind != self._converter_kind:
-            self.end_conversion()
-        if rate_of(kind) != self._rate_hz:
-            if self._converter is None:
-                self._converter = soxr.ResampleStream(rate_of(kind), self._rate_hz, 1, dtype="int16")
-                self._converter_kind = kind
-            samples = self._converter.resample_chunk(samples)
-        self._push(samples)
-
-    def _fall_silent(self, silence_s: float) -> None:
-        self.end_conversion()
-        self._push(np.zeros(round(silence_s * self._rate_hz), np.int16))
-
-    def end_conversion(self) -> None:
-        """Let go of the last samples that a conversion holds back."""
-        if self._converter is not None:
-            self._push(self._converter.resample_chunk(np.zeros(0, np.int16), last=True))
-        self._converter = self._converter_kind = None
-
-    def _push(self, samples: Samples) -> None:
-        if len(samples):
-            self._ready.append(samples)
+    @property
+    def law(self) -> str | None:
+        """The codec's name where it is given, and not slin."""
+        return {Decode.ULAW: "µ-law", Decode.ALAW: "A-law"}.get(self)
 
 
 class Recording:
@@ -121,9 +75,12 @@ class Recording:
         output: Output,
         *,
         rate_hz: int | None = None,
+        decode: Decode = Decode.SLIN,
         on_failure: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         """Record to what `output` makes for the call, at `rate_hz`, or at the rate that arrives.
+
+        `decode` is how what is heard is read.
 
         `on_failure` is told, once, when the recording ends before the call does.
         """
@@ -131,6 +88,10 @@ class Recording:
         self.output = output
         self.error: str | None = None
         """Why the recording is not complete, if it is not."""
+        self.law: str | None = decode.law
+        """What it was decoded from, if it was: "µ-law" or "A-law"."""
+        self._guess = Arrivals() if decode is Decode.AUTO else None
+        self._first_kind: int | None = None
         self._rate_hz = rate_hz
         self._on_failure = on_failure
         self._call: Call | None = None
@@ -176,9 +137,10 @@ class Recording:
         assert self._call is not None
         for side, batch in self._call.by_side(heard, said):
             if side in self.layout.sides:
-                self._waiting += [(side, timed) for timed in batch if _has_audio(timed)]
+                self._waiting += [(side, timed) for timed in batch if has_samples(timed)]
         if not self._tracks:
-            self._start_tracks(heard, now_s)
+            self._look_at(heard)
+            self._start_tracks(now_s)
         if self._tracks:
             self._place(now_s - SETTLE_S, now_s - SETTLE_S)
             self._write(final=False)
@@ -191,37 +153,56 @@ class Recording:
             return
         if not self.error:
             if not self._tracks:
-                self._start_tracks([], math.inf)
+                self._start_tracks(math.inf)
             self._place(math.inf, call.duration_s)
             for track in self._tracks.values():
                 track.end_conversion()
             self._write(final=True)
         self._sink.close()
 
-    def _start_tracks(self, heard: Sequence[TimedFrame], now_s: float) -> None:
-        """Settle the file's rate: that of the caller's first audio, or of ours when the caller stays silent."""
+    def _look_at(self, heard: Sequence[TimedFrame]) -> None:
+        for timed in filter(has_samples, heard):
+            self._first_kind = self._first_kind or timed.frame.kind
+            if self._guess is not None:
+                self._guess.note(timed)
+
+    def _start_tracks(self, now_s: float) -> None:
+        """Settle the file's rate: that of the first audio heard, or of ours when the other side stays silent."""
         assert self._sink is not None
-        kinds = [timed.frame.kind for timed in heard if _has_audio(timed)]
-        if not kinds and now_s >= RATE_WAIT_S:
-            kinds = [timed.frame.kind for _, timed in self._waiting]
-        if not kinds and math.isinf(now_s):
-            kinds = [Kind.SLIN]
-        if kinds:
-            rate_hz = self._rate_hz or rate_of(kinds[0])
-            try:
-                self._sink.set_rate(rate_hz)
-            except OSError as error:
-                self._fail(error)
-                return
-            self._tracks = {side: Track(rate_hz) for side in self.layout.sides}
-            self._left_over = {side: np.zeros(0, np.int16) for side in self.layout.sides}
+        assert self._call is not None
+        kind = self._first_kind
+        if kind is None and now_s >= RATE_WAIT_S and self._waiting:
+            kind = self._waiting[0][1].frame.kind
+        if kind is None and math.isinf(now_s):
+            kind = Kind.SLIN
+        if kind is None or not self._settle_law(now_s):
+            return
+        rate_hz = self._rate_hz or rate_of(kind)
+        try:
+            self._sink.set_rate(rate_hz)
+        except OSError as error:
+            self._fail(error)
+            return
+        for side in self.layout.sides:
+            self._tracks[side] = Track(rate_hz, self.law if side is not self._call.me else None)
+            self._left_over[side] = np.zeros(0, np.int16)
+
+    def _settle_law(self, now_s: float) -> bool:
+        """Find out what the bytes are, if that is to be found out; False while there are too few of them."""
+        guess = self._guess
+        if guess is None or self._first_kind is None:
+            return True
+        if guess.kind != Kind.SLIN:
+            return True
+        if guess.law_is_clear or now_s >= LAW_WAIT_S:
+            self.law = guess.law
+            return True
+        return False
 
     def _place(self, until_s: float, pad_until_s: float) -> None:
         assert self._call is not None
-        for side, (at_s, frame, held_s) in self._waiting:
-            # What we say is heard from its deadline on; what we hear was spoken up to its arrival.
-            lead_s = len(frame.payload) / SAMPLE_BYTES / rate_of(frame.kind) if side is self._call.me else 0.0
-            self._tracks[side].add(at_s + lead_s, frame, held_s)
+        for side, timed in self._waiting:
+            self._tracks[side].add(timed, ours=side is self._call.me)
         self._waiting.clear()
         for track in self._tracks.values():
             track.settle(until_s, pad_until_s)
@@ -250,7 +231,3 @@ class Recording:
     def _fail(self, error: OSError) -> None:
         self.error = error.strerror or str(error)
         self._on_failure(error)
-
-
-def _has_audio(timed: TimedFrame) -> bool:
-    return len(timed.frame.payload) >= SAMPLE_BYTES and is_audio(timed.frame.kind)

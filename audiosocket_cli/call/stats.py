@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -10,17 +9,18 @@ from typing import Any, Final
 import numpy as np
 
 from audiosocket_cli.asterisk import GAP_MS, Heard, findings_on_caller, findings_on_server
+from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Call, Digit, Side, TimedFrame
 from audiosocket_cli.call.recording import SETTLE_S, Recording
 from audiosocket_cli.call.sources import silence_frame
 from audiosocket_cli.call.timeline import Timeline
-from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, kind_name, rate_of
+from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
     SPEECH_DBFS,
     from_slin,
-    guess_law,
+    guess_disorder,
     level_dbfs,
     mean_power,
     power_to_dbfs,
@@ -29,11 +29,7 @@ from audiosocket_cli.media.pcm import (
 SCHEMA: Final = "audiosocket.call/1"
 
 _AT_LIMIT: Final = 32767
-_EXCERPT_BYTES: Final = 8000
-_LEAST_PACES: Final = 50
-_MOST_PACES: Final = 1000
-_LAW_PACE: Final = 0.75
-"""Only audio that comes slower than this can be made of 8-bit samples."""
+_WAV_HEADER: Final = b"WAVEfmt "
 
 
 class SideStats:
@@ -54,6 +50,7 @@ class SideStats:
         """Samples that were looked at: all but those of our own silence."""
         self.sample_sum = 0
         self.clipped = 0
+        self.has_wav_header = False
         self._energy = 0.0
 
     @property
@@ -75,6 +72,7 @@ class SideStats:
                 rate_hz = rate_of(frame.kind)
                 self.audio_s += len(frame.payload) // SAMPLE_BYTES / rate_hz
                 self.odd_bytes += len(frame.payload) % SAMPLE_BYTES
+                self.has_wav_header |= _WAV_HEADER in frame.payload
         self._measure(audio, rate_hz)
 
     def _measure(self, audio: list[TimedFrame], rate_hz: int) -> None:
@@ -117,43 +115,6 @@ class SideStats:
         }
 
 
-class Arrivals:
-    """How fast the heard side's audio came, how evenly, and a sample of its bytes."""
-
-    def __init__(self) -> None:
-        self.jitter_s = 0.0
-        """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out."""
-        self.kind: int = Kind.SLIN
-        self.excerpt = bytearray()
-        self._paces: list[float] = []
-        self._at_s: float | None = None
-        self._before_s: float | None = None
-        self._chunk_s = 0.0
-
-    @property
-    def pace(self) -> float:
-        """Seconds of audio that came in a second, by the median; 0.0 while there is too little to tell."""
-        return statistics.median(self._paces) if len(self._paces) >= _LEAST_PACES else 0.0
-
-    def note(self, at_s: float, frame: Frame, duration_s: float) -> None:
-        """Take an audio frame. Frames read at once arrived as one: what they hold was said since the last."""
-        if self._at_s is not None:
-            deviation_s = abs(at_s - self._at_s - duration_s)
-            if deviation_s <= GAP_MS / 1000:
-                self.jitter_s += (deviation_s - self.jitter_s) / 16
-        if at_s != self._at_s:
-            self._end_chunk()
-            self._before_s, self._at_s, self._chunk_s = self._at_s, at_s, 0.0
-        self._chunk_s += duration_s
-        self.kind = frame.kind
-        if len(self.excerpt) < _EXCERPT_BYTES and frame.payload.strip(frame.payload[:1]):
-            self.excerpt += frame.payload
-
-    def _end_chunk(self) -> None:
-        if self._at_s is not None and self._before_s is not None and len(self._paces) < _MOST_PACES:
-            self._paces.append(self._chunk_s / (self._at_s - self._before_s))
-
-
 class CallStats:
     """A tap that measures both sides, and how the heard side's frames arrived."""
 
@@ -170,11 +131,9 @@ class CallStats:
         assert self.call is not None
         for side, batch in self.call.by_side(heard, said):
             self.sides[side].take(batch)
-        for at_s, frame, held_s in heard:
-            if is_audio(frame.kind) and frame.payload:
-                duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind)
-                self.timeline.add(at_s, duration_s, None, held_s)
-                self.arrivals.note(at_s, frame, duration_s)
+        for timed in heard:
+            if is_audio(timed.frame.kind) and timed.frame.payload:
+                self.timeline.add(timed.at_s, self.arrivals.note(timed), None, timed.held_s)
         self.timeline.settle(now_s - GAP_MS / 1000)
 
     def digit(self, at_s: float, digit: str) -> None:
@@ -195,15 +154,18 @@ class CallStats:
             call.note(finding)
 
     def _heard(self, call: Call) -> Heard:
-        side, pace = self.sides[call.me.other], self.arrivals.pace
+        side = self.sides[call.me.other]
         pauses = [gap.length_s for gap in self.timeline.gaps]
         first_s = side.first_audio_s
         pauses.append(call.duration_s if first_s is None else first_s)
         looked_at = max(1, side.samples)
         return Heard(
             kind=self.arrivals.kind,
-            pace=pace,
-            law=guess_law(bytes(self.arrivals.excerpt)) if 0 < pace < _LAW_PACE else None,
+            pace=self.arrivals.pace,
+            law=self.arrivals.law,
+            disorder=guess_disorder(bytes(self.arrivals.excerpt)),
+            has_wav_header=side.has_wav_header,
+            odd_bytes=side.odd_bytes,
             audio_s=side.audio_s,
             peak=side.peak / FULL_SCALE,
             offset=side.sample_sum / looked_at / FULL_SCALE,
@@ -267,6 +229,7 @@ def _recorded(recording: Recording) -> dict[str, Any]:
         "files": [_name(path) for path in recording.paths],
         "layout": recording.layout.value,
         "rate_hz": recording.rate_hz,
+        **({"decoded": recording.law} if recording.law else {}),
         "duration_s": round(recording.duration_s, 3),
         "error": recording.error,
     }

@@ -117,6 +117,15 @@ SECONDS = NumberParam(min=0)
 POSITIVE_SECONDS = NumberParam(min=0, min_open=True)
 
 
+decode_option = click.option(
+    "--decode",
+    type=click.Choice(["slin", "ulaw", "alaw", "auto"]),
+    default="slin",
+    show_default=True,
+    help="How recordings read audio labelled slin; auto finds out whether it is µ-law or A-law.",
+)
+
+
 def command_words(line: str, *, shell: bool) -> tuple[str, ...]:
     """Return the words of a command line, as a shell would split them, or those that give it to a shell.
 

@@ -9,7 +9,14 @@ from uuid import uuid4
 
 import click
 
-from audiosocket_cli.commands.params import POSITIVE_SECONDS, AddressParam, KindParam, RateParam, UuidParam
+from audiosocket_cli.commands.params import (
+    POSITIVE_SECONDS,
+    AddressParam,
+    KindParam,
+    RateParam,
+    UuidParam,
+    decode_option,
+)
 from audiosocket_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
 @click.option("--layout", type=click.Choice(["caller", "server", "stereo", "mix"]), help="What to record.  "
               "[default: the other side]")  # fmt: skip
 @click.option("--rate", type=RateParam(), help="Convert to this sample rate.  [default: the rate that arrives]")
+@decode_option
+@click.option("--detect-dtmf", is_flag=True, help="Listen for digits in the audio, too.")
 @click.option("--raw", is_flag=True, help="With -: samples without a WAV header, 16-bit little-endian.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
@@ -85,11 +94,13 @@ def _call_options(
     layout: str | None,
     kind: int | None,
     rate: int | None,
+    decode: str,
+    detect_dtmf: bool,
     duration: float | None,
     until_silence: float | None,
     **_: Any,
 ) -> CallOptions:
-    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.call.sources import Silence
     from audiosocket_cli.net.live import CallOptions
@@ -99,7 +110,9 @@ def _call_options(
         record=output,
         layout=Layout(layout or other_side),
         rate_hz=rate,
+        decode=Decode(decode),
         until_silence_s=until_silence,
+        detect_dtmf=detect_dtmf,
         limits=Limits(duration_s=duration or math.inf),
     )
 

@@ -16,6 +16,7 @@ from audiosocket_cli.commands.params import (
     NetworkParam,
     RestCommand,
     command_words,
+    decode_option,
 )
 from audiosocket_cli.errors import UsageError
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to record. auto: stereo (caller left, server right) when we say something, else the caller.",
 )
+@decode_option
+@click.option("--detect-dtmf", is_flag=True, help="Listen for digits in the audio, too.")
 @click.option("--play", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file to each caller.")
 @click.option("--echo", is_flag=True, help="Send each caller's audio back.")
 @click.option("--tone", type=click.IntRange(20, 3900), metavar="HZ", help="Play a tone to each caller.")
@@ -124,6 +127,8 @@ def _options(
     listen: Any,
     record: Path | None,
     layout: str,
+    decode: str,
+    detect_dtmf: bool,
     calls: int | None,
     max_calls: int | None,
     uuid_timeout: float,
@@ -138,7 +143,7 @@ def _options(
     **speech: Any,
 ) -> ServeOptions:
     from audiosocket_cli.call.outputs import FileOutput
-    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.net.admission import AdmissionOptions
     from audiosocket_cli.net.live import CallOptions
@@ -156,6 +161,8 @@ def _options(
         make_source=make_source,
         record=output,
         layout=Layout(layout),
+        decode=Decode(decode),
+        detect_dtmf=detect_dtmf,
         limits=Limits(uuid_timeout, idle_timeout or math.inf, max_duration or math.inf),
     )
     return ServeOptions(

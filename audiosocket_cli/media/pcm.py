@@ -90,6 +90,20 @@ def guess_law(data: bytes) -> str | None:
     return best if smoothness[best] > max(0.3, _smoothness(from_slin(data))) else None
 
 
+def guess_disorder(data: bytes) -> str | None:
+    """Say what happened to slin bytes that make little sense as they are: "byte-swapped", "shifted by one byte", None.
+
+    Only a reading that is smooth counts, where the bytes as they are, or reversed in another way, are not.
+    """
+    as_is = _smoothness(from_slin(data))
+    readings = {
+        "byte-swapped": _smoothness(from_slin(data).byteswap()),
+        "shifted by one byte": _smoothness(from_slin(data[1:])),
+    }
+    best = max(readings, key=readings.__getitem__)
+    return best if readings[best] > 0.6 and as_is < 0.3 else None
+
+
 def _smoothness(samples: Samples) -> float:
     """The correlation of a signal with itself one sample later, -1.0 to 1.0; 0.0 for silence."""
     signal = samples.astype(np.float64) - samples.mean() if len(samples) else np.zeros(0)

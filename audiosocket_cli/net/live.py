@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audiosocket_cli.call.events import CallEnded, EventTap, RecordingFailed, Report
+from audiosocket_cli.call.dtmf import DtmfTap
+from audiosocket_cli.call.events import CallEnded, DigitHeard, EventTap, RecordingFailed, Report
+from audiosocket_cli.call.facts import Digit
 from audiosocket_cli.call.outputs import Output
 from audiosocket_cli.call.program import Program
-from audiosocket_cli.call.recording import Layout, Recording
+from audiosocket_cli.call.recording import Decode, Layout, Recording
 from audiosocket_cli.call.session import Limits, Session
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.speech import SilenceWatch
@@ -31,6 +33,10 @@ class CallOptions:
     layout: Layout = Layout.CALLER
     rate_hz: int | None = None
     """The rate of recordings; that of the audio when None."""
+    decode: Decode = Decode.SLIN
+    """How recordings read what is heard."""
+    detect_dtmf: bool = False
+    """Whether to listen for digits in the audio."""
     until_silence_s: float | None = None
     """Hang up when the other side was silent for so long."""
     limits: Limits = field(default_factory=Limits)
@@ -52,13 +58,19 @@ class LiveCall:
         taps: list[Tap] = [EventTap(report)]
         if options.record is not None:
             self.recording = Recording(
-                options.layout, options.record, rate_hz=options.rate_hz, on_failure=self._lose_recording
+                options.layout,
+                options.record,
+                rate_hz=options.rate_hz,
+                decode=options.decode,
+                on_failure=self._lose_recording,
             )
             taps.append(self.recording)
         taps.append(self.stats)
         if self.program is not None:
             self.program.report = report
             taps.append(self.program)
+        if options.detect_dtmf:
+            taps.append(DtmfTap(self._note_digit))
         if options.until_silence_s is not None:
             reason = f"silent for {options.until_silence_s:g} s"
             taps.append(SilenceWatch(options.until_silence_s, lambda: self._hang_up_soon(reason)))
@@ -119,6 +131,13 @@ class LiveCall:
             facts["RECORDING"] = str(self.files[0].absolute())
             facts["JSON"] = str(self.files[0].with_suffix(".json").absolute())
         return {f"AUDIOSOCKET_{name}": value for name, value in facts.items()}
+
+    def _note_digit(self, digit: Digit) -> None:
+        assert self.session.call is not None
+        self.session.call.digits.append(digit)
+        self._report(DigitHeard(self.session.call, digit))
+        if self.program is not None:
+            self.program.digit(digit.at_s, digit.digit)
 
     def _lose_recording(self, error: OSError, what: str = "") -> None:
         if isinstance(error, BrokenPipeError):

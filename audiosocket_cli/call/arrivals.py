@@ -1,0 +1,71 @@
+"""How audio arrives: its jitter, its pace, an excerpt of its bytes. What its kind says may not be what it is."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Final
+
+from audiosocket_cli.asterisk import GAP_MS
+from audiosocket_cli.call.facts import TimedFrame
+from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
+from audiosocket_cli.media.pcm import guess_law
+
+_EXCERPT_BYTES: Final = 8000
+_CLEAR_BYTES: Final = 2400
+_LEAST_PACES: Final = 50
+_MOST_PACES: Final = 1000
+_LAW_PACE: Final = 0.75
+"""Only audio that comes slower than this can be made of 8-bit samples."""
+
+
+class Arrivals:
+    """How fast the heard side's audio came, how evenly, and a sample of its bytes."""
+
+    def __init__(self) -> None:
+        self.jitter_s = 0.0
+        """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out."""
+        self.kind: int = Kind.SLIN
+        self.excerpt = bytearray()
+        self._paces: list[float] = []
+        self._at_s: float | None = None
+        self._before_s: float | None = None
+        self._chunk_s = 0.0
+
+    @property
+    def pace(self) -> float:
+        """Seconds of audio that came in a second, by the median; 0.0 while there is too little to tell."""
+        return statistics.median(self._paces) if len(self._paces) >= _LEAST_PACES else 0.0
+
+    @property
+    def law(self) -> str | None:
+        """ "µ-law" or "A-law" when it comes as slowly as that, and makes better sense as that than as slin."""
+        return guess_law(bytes(self.excerpt)) if 0 < self.pace < _LAW_PACE else None
+
+    @property
+    def law_is_clear(self) -> bool:
+        """Whether enough was heard to trust `law`."""
+        return self.pace >= _LAW_PACE or (self.pace > 0 and len(self.excerpt) >= _CLEAR_BYTES)
+
+    def note(self, timed: TimedFrame) -> float:
+        """Take an audio frame, and return its length in seconds.
+
+        Frames read at once arrived as one: what they hold was said since the last.
+        """
+        at_s, frame, _ = timed
+        duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind)
+        if self._at_s is not None:
+            deviation_s = abs(at_s - self._at_s - duration_s)
+            if deviation_s <= GAP_MS / 1000:
+                self.jitter_s += (deviation_s - self.jitter_s) / 16
+        if at_s != self._at_s:
+            self._end_chunk()
+            self._before_s, self._at_s, self._chunk_s = self._at_s, at_s, 0.0
+        self._chunk_s += duration_s
+        self.kind = frame.kind
+        if len(self.excerpt) < _EXCERPT_BYTES and frame.payload.strip(frame.payload[:1]):
+            self.excerpt += frame.payload
+        return duration_s
+
+    def _end_chunk(self) -> None:
+        if self._at_s is not None and self._before_s is not None and len(self._paces) < _MOST_PACES:
+            self._paces.append(self._chunk_s / (self._at_s - self._before_s))

@@ -1,0 +1,48 @@
+"""Digits in the sound of a call: a tap that listens for tones, for callers whose key presses come as audio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from audiosocket_cli.call.facts import Call, Digit, TimedFrame
+from audiosocket_cli.call.track import Track, has_samples
+from audiosocket_cli.codec import Kind, rate_of
+from audiosocket_cli.media.dtmf import DtmfDetector, HeardDigit
+
+_RATE_HZ: Final = rate_of(Kind.SLIN)
+"""The tones are below 1700 Hz: whatever the call's rate, 8 kHz holds them."""
+
+_SETTLE_S: Final = 0.1
+"""How long a frame waits to be placed; shorter than a recording waits, as somebody waits for the digit."""
+
+
+class DtmfTap:
+    """Tells each digit that the other side's audio holds, within about 0.7 s."""
+
+    def __init__(self, on_digit: Callable[[Digit], None]) -> None:
+        self._on_digit = on_digit
+        self._track = Track(_RATE_HZ)
+        self._detector = DtmfDetector(_RATE_HZ)
+
+    def opened(self, call: Call) -> None:
+        pass
+
+    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+        for timed in filter(has_samples, heard):
+            self._track.add(timed)
+        self._track.settle(now_s - _SETTLE_S, now_s - _SETTLE_S)
+        self._tell(self._detector.feed(self._track.take()))
+
+    def digit(self, at_s: float, digit: str) -> None:
+        pass
+
+    def closed(self, call: Call) -> None:
+        self._track.settle(float("inf"), call.duration_s)
+        self._track.end_conversion()
+        self._tell(self._detector.feed(self._track.take()))
+        self._tell(self._detector.finish())
+
+    def _tell(self, digits: Sequence[HeardDigit]) -> None:
+        for digit, start_s, duration_s in digits:
+            self._on_digit(Digit(start_s + duration_s, digit, in_band=True))
