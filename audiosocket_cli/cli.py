@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "serve": "audiosocket_cli.commands.serve",
     "record": "audiosocket_cli.commands.record",
     "play": "audiosocket_cli.commands.play",
+    "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
@@ -54,6 +55,7 @@ def root() -> None:
       audiosocket serve --record ./calls       answer calls and record them
       audiosocket record call.wav              record the next call
       audiosocket play hello.wav host:9092     stand in for Asterisk
+      audiosocket inject-dtmf 123# host:9092   and press keys
     """
 
 

@@ -1,16 +1,60 @@
-"""Placing a call for a command: its log, its live view."""
+"""Placing a call for a command: which end it is, what it records, its log and its live view."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from audiosocket_cli.call.outputs import FileOutput
     from audiosocket_cli.net.live import CallOptions, LiveCall
     from audiosocket_cli.net.place import PlacedCall
+
+
+def the_one_end(target: Any, listen: Any) -> Any:
+    """Return where to call, unless calls are listened for. Raises `UsageError` when both are named."""
+    from audiosocket_cli.net.address import parse_address
+
+    if target is not None and listen is not None:
+        raise UsageError(f"either TARGET {target} is called or --listen waits for a call: leave one out")
+    return target or parse_address("127.0.0.1")
+
+
+def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --record, --layout and --force to a command."""
+    for option in (
+        click.option("--force", is_flag=True, help="Overwrite OUT if it is there."),
+        click.option(
+            "--layout",
+            type=click.Choice(["caller", "server", "stereo", "mix"]),
+            help="What to record; stereo has the caller left, the server right.  [default: the other side]",
+        ),
+        click.option("--record", type=click.Path(path_type=Path), metavar="OUT", help="Record what comes back."),
+    ):
+        command = option(command)
+    return command
+
+
+def output_for(record: Path | None, *, force: bool, played: Path | None = None) -> FileOutput | None:
+    """Return where to record to, checked before anything connects. Raises `UsageError`."""
+    if record is None:
+        return None
+    from audiosocket_cli.call.outputs import FileOutput
+
+    if played is not None and record.exists() and played.exists() and record.samefile(played):
+        raise UsageError(f"cannot record to {record}: it is the file to play")
+    output = FileOutput(record, overwrite=force)
+    output.prepare()
+    return output
 
 
 def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool, log_to_stderr: bool) -> PlacedCall:

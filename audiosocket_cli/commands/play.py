@@ -1,4 +1,4 @@
-"""`audiosocket play`: stand in for Asterisk and say a file to a server."""
+"""`audiosocket play`: say a file to a server, standing in for Asterisk, or to a caller."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import click
 
 from audiosocket_cli.codec import kind_of
 from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressParam, NumberParam, RateParam, UuidParam
+from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, FileError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from audiosocket_cli.call.outputs import FileOutput
-    from audiosocket_cli.call.sources import Playback
+    from audiosocket_cli.call.sources import Playback, Source
     from audiosocket_cli.media.files import Audio
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.place import PlacedCall
@@ -26,30 +28,24 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file")
-@click.argument("target", type=AddressParam(), default="127.0.0.1:9092")
-@click.option("--uuid", type=UuidParam(), help="The call's UUID.  [default: a random one]")
+@click.argument("target", type=AddressParam(), required=False)
+@click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and play to the caller.")
+@click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
 @click.option(
-    "--rate", type=RateParam(), help="Send the kind of this rate; the file is converted.  [default: 8000, kind slin]"
-)
+    "--rate", type=RateParam(),
+    help="With TARGET: send the kind of this rate; the file is converted.  [default: 8000, kind slin]",
+)  # fmt: skip
 @click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play the file N times.")
 @click.option("--gain", type=NumberParam(-60, 60), metavar="DB", default=0.0, help="Make it louder or quieter.")
 @click.option("--start", type=SECONDS, metavar="S", default=0.0, help="Begin S seconds into the file.")
 @click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Play S seconds of it.")
-@click.option("--record", type=click.Path(path_type=Path), metavar="OUT", help="Record what comes back.")
-@click.option(
-    "--layout",
-    type=click.Choice(["server", "caller", "stereo", "mix"]),
-    default="server",
-    show_default=True,
-    help="What to record; stereo has what we say left, the server right.",
-)
-@click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
+@record_options
 @click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds after the file, sending silence.  [default: 0]")
-@click.option("--until-hangup", is_flag=True, help="Stay until the server hangs up, at most --wait S if given.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.option("--until-hangup", is_flag=True, help="Stay until the other side hangs up, at most --wait S if given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object (--listen: events).")
 @click.pass_context
-def command(ctx: click.Context, /, file: str, target: Any, record: Path | None, as_json: bool, **given: Any) -> None:
-    """Play a sound file to a server, as Asterisk would.
+def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
+    """Play a sound file to a server, as Asterisk would, or to a caller.
 
     \b
     Examples:
@@ -57,17 +53,21 @@ def command(ctx: click.Context, /, file: str, target: Any, record: Path | None, 
       audiosocket play hello.wav bot.example.net:9092 --record answer.wav --wait 5
       audiosocket play question.flac :9092 --rate 16000 --until-hangup
       espeak-ng --stdout "good morning" | audiosocket play - :9092
+      audiosocket play goodbye.wav --listen :9092
 
     FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …) or - for standard input: a sound file, or headerless
     16-bit mono samples at the rate that --rate says; it is read to its end first. TARGET is host:port; the port is 9092
-    when left out.
+    when left out. With --listen it is Asterisk that calls, once.
 
-    Exits with 0 when all was played, 1 when the server ended the call before that, 3 when it cannot be reached, 4 when
-    it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed without a hangup.
+    Exits with 0 when all was played, 1 when the other side ended the call before that, 3 when TARGET cannot be reached,
+    4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed without a hangup.
     """
-    output = _output(record, file, given["force"])
+    target = the_one_end(target, listen)
+    output = output_for(given["record"], force=given["force"], played=None if file == "-" else Path(file))
+    if listen is not None:
+        ctx.exit(_answer(listen, file, output, as_json=as_json, **given))
     playback = _playback(file, **given)
-    options = _call_options(playback, output, given["layout"])
+    options = _call_options(lambda: playback, output, given["layout"] or "server")
     placed = _place(target, given["uuid"] or uuid4(), options, playback)
     _report(placed, playback, as_json=as_json)
     code = _exit_code(placed, playback, given["until_hangup"])
@@ -76,6 +76,37 @@ def command(ctx: click.Context, /, file: str, target: Any, record: Path | None, 
 
         say(f"the server did not hang up within {given['wait']:g} s of the end of the file")
     ctx.exit(code)
+
+
+def _answer(
+    listen: Any, file: str, output: FileOutput | None, *, as_json: bool, layout: str | None, loop: int, gain: float,
+    start: float, duration: float | None, wait: float | None, until_hangup: bool, uuid: Any, rate: int | None, **_: Any,
+) -> int:  # fmt: skip
+    from audiosocket_cli.asterisk import POST_ROLL_MS
+    from audiosocket_cli.call.sources import Prompt, PromptSource
+    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.media.files import load_audio
+    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.ui.console import say
+
+    if uuid is not None or rate is not None:
+        raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
+    data = _stdin() if file == "-" else Path(file)
+    prompt = Prompt(lambda rate_hz: load_audio(data, rate_hz, gain_db=gain, start_s=start, duration_s=duration).samples)
+    post_roll_ms = None if until_hangup and wait is None else max(POST_ROLL_MS, round((wait or 0) * 1000))
+    sources: list[PromptSource] = []
+
+    def make_source() -> PromptSource:
+        sources.append(PromptSource(prompt, times=loop, post_roll_ms=post_roll_ms))
+        return sources[-1]
+
+    options = _call_options(make_source, output, layout or "caller")
+    summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
+    code = exit_code(summary)
+    if code == ExitCode.DONE and not any(source.finished for source in sources):
+        say("the caller hung up before all was played")
+        return ExitCode.NEGATIVE
+    return code
 
 
 def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) -> PlacedCall:
@@ -132,32 +163,24 @@ def _load(file: str, rate: int | None, **cut: Any) -> Audio:
     rate_hz = rate or 8000
     if file != "-":
         return load_audio(Path(file), rate_hz, **cut)
-    data = sys.stdin.buffer.read()
-    if not data:
-        raise FileError("cannot play standard input: it is empty")
+    data = _stdin()
     if rate is None or is_sound_file(data):
         return load_audio(data, rate_hz, **cut)
     return raw_audio(data, rate_hz, **cut)
 
 
-def _output(record: Path | None, file: str, force: bool) -> FileOutput | None:
-    """Refuse what cannot be recorded to before anything connects."""
-    if record is None:
-        return None
-    from audiosocket_cli.call.outputs import FileOutput
-
-    if file != "-" and record.exists() and Path(file).exists() and record.samefile(file):
-        raise UsageError(f"cannot record to {record}: it is the file to play")
-    output = FileOutput(record, overwrite=force)
-    output.prepare()
-    return output
+def _stdin() -> bytes:
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise FileError("cannot play standard input: it is empty")
+    return data
 
 
-def _call_options(playback: Playback, output: FileOutput | None, layout: str) -> CallOptions:
+def _call_options(make_source: Callable[[], Source], output: FileOutput | None, layout: str) -> CallOptions:
     from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.net.live import CallOptions
 
-    return CallOptions(make_source=lambda: playback, record=output, layout=Layout(layout))
+    return CallOptions(make_source=make_source, record=output, layout=Layout(layout))
 
 
 def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> int:

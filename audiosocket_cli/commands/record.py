@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 @click.option("--calls", type=click.IntRange(min=1), metavar="N", help="Record N calls.  [default: 1]")
 @click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Hang up after S seconds.")
 @click.option("--until-silence", type=POSITIVE_SECONDS, metavar="S", help="Hang up after S seconds without speech.")
-@click.option("--layout", type=click.Choice(["caller", "server", "stereo", "mix"]), help="What to record.  "
-              "[default: the other side]")  # fmt: skip
+@click.option(
+    "--layout",
+    type=click.Choice(["caller", "server", "stereo", "mix"]),
+    help="What to record.  [default: the other side]",
+)
 @click.option("--rate", type=RateParam(), help="Convert to this sample rate.  [default: the rate that arrives]")
 @decode_option
 @click.option("--detect-dtmf", is_flag=True, help="Listen for digits in the audio, too.")

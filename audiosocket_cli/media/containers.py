@@ -143,6 +143,8 @@ class ConvertedFile:
         with contextlib.closing(self._open(disk)) as out:
             for block in _resampled(_blocks(wavs), self._wav.rate_hz, out.samplerate, self._wav.channels):
                 out.write(block)
+            if not out.frames:  # FLAC, MP3 and Opus without a sample are no files that anything opens
+                out.write(np.zeros((1, out.channels), np.int32))
 
     def _open(self, disk: _Disk) -> soundfile.SoundFile:
         try:

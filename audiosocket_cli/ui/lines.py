@@ -21,6 +21,7 @@ from audiosocket_cli.call.events import (
     RecordingFailed,
 )
 from audiosocket_cli.call.facts import Call, Side
+from audiosocket_cli.call.keys import KeySource
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.stats import digit_json
 from audiosocket_cli.net.place import PlacedCall
@@ -28,6 +29,7 @@ from audiosocket_cli.net.serve import ServeSummary
 
 EVENT_SCHEMA: Final = "audiosocket.event/1"
 PLAY_SCHEMA: Final = "audiosocket.play/1"
+INJECT_SCHEMA: Final = "audiosocket.inject-dtmf/1"
 
 
 def event_line(event: Event) -> str | None:
@@ -123,6 +125,27 @@ def placed_json(schema: str, placed: PlacedCall, said: dict[str, Any]) -> dict[s
         "files": [str(path) for path in placed.files],
         "call": placed.result,
     }
+
+
+def inject_lines(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequence[str]) -> list[str]:
+    """Return what came of pressing keys, for people."""
+    times = ", ".join(f"{digit} at {at_s:.2f}" for at_s, digit in keys.pressed)
+    lines = placed_lines(placed, f"pressed {times} s" if times else "pressed nothing")
+    if keys.heard_after_s is not None:
+        lines.append(f"speech {_ms(keys.heard_after_s)} after the last digit")
+    return lines + list(failures)
+
+
+def inject_json(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequence[str]) -> dict[str, Any]:
+    """Return what came of pressing keys as a JSON object, units in the keys."""
+    said = {
+        "digits": digits,
+        "pressed": [{"at_s": round(at_s, 3), "digit": digit} for at_s, digit in keys.pressed],
+        "complete": keys.finished,
+        "speech_after_last_digit_ms": _rounded_ms(keys.heard_after_s),
+        "failures": list(failures),
+    }
+    return placed_json(INJECT_SCHEMA, placed, said)
 
 
 def shown_path(path: Path) -> str:

@@ -1,0 +1,223 @@
+"""`audiosocket inject-dtmf`: press keys in a call, whoever dials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import click
+
+from audiosocket_cli.codec import kind_of
+from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressParam, RateParam, UuidParam
+from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
+from audiosocket_cli.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from audiosocket_cli.call.keys import KeyOptions, KeySource
+    from audiosocket_cli.call.sources import Source
+    from audiosocket_cli.net.place import PlacedCall
+
+HANGUP_WAIT_S = 10.0
+
+
+@click.command()
+@click.argument("digits")
+@click.argument("target", type=AddressParam(), required=False)
+@click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and press to the caller.")
+@click.option(
+    "--after",
+    type=SECONDS,
+    metavar="S",
+    default=1.0,
+    show_default=True,
+    help="Press the first S seconds into the call.",
+)
+@click.option(
+    "--after-silence", is_flag=True, help="Count --after from when the other side has spoken and falls silent."
+)
+@click.option(
+    "--gap", type=POSITIVE_SECONDS, metavar="S", default=0.35, show_default=True, help="From one digit to the next."
+)
+@click.option("--in-band", is_flag=True, help="Add the digits' tones to the audio, too.")
+@click.option("--in-band-only", is_flag=True, help="Send tones, and no DTMF frames.")
+@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file meanwhile.")
+@click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds after the last digit.  [default: 1]")
+@click.option(
+    "--expect-audio-within",
+    "expect_audio",
+    type=POSITIVE_SECONDS,
+    metavar="S",
+    help="Fail unless the other side speaks within S seconds of the last digit.",
+)
+@click.option(
+    "--expect-hangup",
+    is_flag=True,
+    help="Fail unless the other side hangs up after the last digit, within --wait or 10 seconds.",
+)
+@click.option(
+    "--timeout",
+    type=POSITIVE_SECONDS,
+    metavar="S",
+    default=30.0,
+    show_default=True,
+    help="With --after-silence: give up when the other side does not speak for so long.",
+)
+@record_options
+@click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
+@click.option("--rate", type=RateParam(), help="With TARGET: send audio of this rate.  [default: 8000, kind slin]")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object (--listen: events).")
+@click.pass_context
+def command(ctx: click.Context, /, digits: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
+    """Press keys in a call.
+
+    \b
+    Examples:
+      audiosocket inject-dtmf 123# bot:9092
+      audiosocket inject-dtmf '1w23W#' :9092 --after-silence --expect-audio-within 2
+      audiosocket inject-dtmf 42# --listen :9092
+
+    DIGITS are 0-9, *, #, A-D; w waits half a second, W a second, as in Asterisk's dial strings. As Asterisk would, it
+    says a UUID to TARGET (host:port), sends silence or --audio, and each digit as a frame of kind 03.
+
+    With --listen it answers Asterisk and presses keys to the caller. Those are tones in the audio, always: Asterisk
+    ends a call in which a server sends a DTMF frame.
+
+    Exits with 0 when all was pressed and came as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent
+    what ends a call in Asterisk, 7 when --after-silence waited in vain.
+    """
+    target = the_one_end(target, listen)
+    keys = _key_options(digits, answering=listen is not None, **given)
+    if listen is not None:
+        ctx.exit(_answer(listen, keys, as_json=as_json, **given))
+    ctx.exit(_place(target, keys, digits, as_json=as_json, **given))
+
+
+def _key_options(
+    digits: str,
+    *,
+    answering: bool,
+    gap: float,
+    in_band: bool,
+    in_band_only: bool,
+    after: float,
+    after_silence: bool,
+    timeout: float,
+    wait: float | None,
+    expect_audio: float | None,
+    expect_hangup: bool,
+    **_: Any,
+) -> KeyOptions:
+    from audiosocket_cli.call.keys import TONE_S, KeyOptions
+    from audiosocket_cli.media.dtmf import parse_digits
+
+    keys = parse_digits(digits)
+    tones = answering or in_band or in_band_only
+    if tones and gap < TONE_S * 1.5:
+        raise UsageError(f"--gap {gap:g} is too short for tones of {TONE_S:g} s: {TONE_S * 1.5:g} or more")
+    default_wait_s = HANGUP_WAIT_S if expect_hangup else 1.0
+    return KeyOptions(
+        keys,
+        gap,
+        frames=not (answering or in_band_only),
+        tones=tones,
+        after_s=after,
+        after_silence=after_silence,
+        patience_s=timeout,
+        wait_s=default_wait_s if wait is None else wait,
+        expect_audio_s=expect_audio,
+        stay=wait is not None or expect_hangup,
+    )
+
+
+def _place(
+    target: Any, keys: KeyOptions, digits: str, *, as_json: bool, rate: int | None, uuid: Any, audio: Path | None,
+    record: Path | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
+) -> int:  # fmt: skip
+    from audiosocket_cli.call.keys import KeySource
+    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.sources import Playback, Silence
+    from audiosocket_cli.media.files import load_audio
+    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.net.loop import run
+    from audiosocket_cli.net.place import place
+    from audiosocket_cli.ui.console import put, put_json
+    from audiosocket_cli.ui.lines import inject_json, inject_lines
+
+    rate_hz = rate or 8000
+    kind = kind_of(rate_hz)
+    under: Source = Silence(kind)
+    if audio is not None:
+        under = Playback(load_audio(audio, rate_hz).samples, kind, wait_s=None)
+    source = KeySource(under, keys)
+    options = CallOptions(
+        make_source=lambda: source,
+        record=output_for(record, force=force, played=audio),
+        layout=Layout(layout or "server"),
+    )
+    placed = run(place(target, uuid or uuid4(), options))
+    failures = _failures(source, keys, hung_up=placed.ended_by_server, expect_hangup=expect_hangup)
+    if as_json:
+        put_json(inject_json(placed, source, digits, failures))
+    else:
+        for line in inject_lines(placed, source, digits, failures):
+            put(line)
+    return _exit_code(placed, source, failures)
+
+
+def _answer(
+    listen: Any, keys: KeyOptions, *, as_json: bool, audio: Path | None, record: Path | None, force: bool,
+    layout: str | None, expect_hangup: bool, uuid: Any, rate: int | None, **_: Any,
+) -> int:  # fmt: skip
+    from audiosocket_cli.call.keys import KeySource
+    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.sources import Prompt, PromptSource, Silence
+    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.media.files import load_audio
+    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.ui.console import say
+
+    if uuid is not None or rate is not None:
+        raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
+    prompt = Prompt(lambda rate_hz: load_audio(audio, rate_hz).samples) if audio is not None else None
+    sources: list[KeySource] = []
+
+    def make_source() -> KeySource:
+        sources.append(KeySource(PromptSource(prompt) if prompt is not None else Silence(), keys))
+        return sources[-1]
+
+    options = CallOptions(make_source, output_for(record, force=force, played=audio), layout=Layout(layout or "caller"))
+    say("pressing keys as tones in the audio: Asterisk ends a call in which a server sends a DTMF frame")
+    summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
+    if summary.signal is not None or not sources:
+        return exit_code(summary)
+    source = sources[-1]
+    failures = _failures(source, keys, hung_up=not source.is_over, expect_hangup=expect_hangup)
+    for failure in failures:
+        say(failure)
+    return ExitCode.TIMEOUT if source.gave_up else ExitCode.NEGATIVE if failures else exit_code(summary)
+
+
+def _failures(source: KeySource, keys: KeyOptions, *, hung_up: bool, expect_hangup: bool) -> list[str]:
+    """Say what did not come as expected, a line each."""
+    if source.gave_up:
+        return [f"pressed nothing: {source.ending}"]
+    if not source.finished:
+        return [f"pressed {len(source.pressed)} of {len(keys.keys)} digits before the call ended"]
+    failures = []
+    if keys.expect_audio_s is not None and source.heard_after_s is None:
+        failures.append(f"expected speech within {keys.expect_audio_s:g} s of the last digit: there was none")
+    if expect_hangup and not hung_up:
+        failures.append(f"expected a hangup within {keys.wait_s:g} s of the last digit: there was none")
+    return failures
+
+
+def _exit_code(placed: PlacedCall, source: KeySource, failures: list[str]) -> int:
+    if placed.signal is not None:
+        return 128 + placed.signal
+    if placed.protocol_broken:
+        return ExitCode.PROTOCOL
+    if source.gave_up:
+        return ExitCode.TIMEOUT
+    return ExitCode.NEGATIVE if failures or placed.recording_error else ExitCode.DONE
