@@ -138,7 +138,9 @@ class Heard(NamedTuple):
 def findings_on_caller(heard: Heard) -> list[str]:
     """Say what is wrong with the audio that Asterisk sent, each with its cure."""
     mislabelled = _mislabelled(heard)
-    found = ([mislabelled] if mislabelled else []) + _disordered(heard, "caller")
+    if mislabelled:
+        return [mislabelled]  # all else follows from that
+    found = _disordered(heard, "caller")
     return found + _wrong_levels(heard) if heard.audio_s >= _LEAST_AUDIO_S else found
 
 
@@ -185,7 +187,7 @@ def _disordered(heard: Heard, who: str) -> list[str]:
             "shifted by one byte": "cut audio between samples, at even offsets",
         }[heard.disorder]
         found.append(f"the {who}'s audio is {heard.disorder}, which is noise: {cure}")
-    if heard.odd_bytes and not _mislabelled(heard):
+    if heard.odd_bytes:
         found.append(
             f"{heard.odd_bytes} of the {who}'s audio frames have an odd length, after which samples are out of step: "
             "cut audio between samples, at even offsets"

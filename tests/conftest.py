@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -52,7 +53,7 @@ def run(*args: str | Path, stdin: bytes = b"", timeout: float = 60, **env: str) 
 
 @dataclass
 class Serving:
-    """A running `audiosocket serve`."""
+    """A running `audiosocket serve`, or another command that answers calls."""
 
     process: subprocess.Popen[str]
     port: int
@@ -87,30 +88,40 @@ class Serving:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
-    """Start `audiosocket serve` on a free port; it is ended with the test."""
+def answer(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    """Start a command that answers calls on a free port; it is ended with the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*args: str | Path, host: str = "127.0.0.1") -> Serving:
+    def start(command: str, *args: str | Path, host: str = "127.0.0.1", stdout: int = subprocess.PIPE) -> Serving:
+        listen = ["--listen", f"{host}:0"]
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--listen", f"{host}:0", *map(str, args)],
-            stdout=subprocess.PIPE,
+            [*COMMAND, command, *listen, *map(str, args)],
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
         )
         started.append(process)
         assert process.stderr is not None
-        listening = process.stderr.readline().rstrip("\n")
-        port = re.search(r"(?::|port )(\d+)", listening)
-        assert port, f"serve did not start: {listening} {process.stderr.read()}"
-        return Serving(process, int(port[1]), listening)
+        told = []
+        for line in process.stderr:
+            told.append(line.rstrip("\n"))
+            port = re.match(r"listening on .*?(?::|port )(\d+)", line)
+            if port:
+                return Serving(process, int(port[1]), told[-1])
+        raise AssertionError(f"{command} did not start: {told}")
 
     yield start
     for process in started:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def serve(answer: Callable[..., Serving]) -> Callable[..., Serving]:
+    """Start `audiosocket serve` on a free port."""
+    return functools.partial(answer, "serve")
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,13 +15,14 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from conftest import Serving, missing
+from conftest import Serving, missing, need
 from numpy.typing import NDArray
 
-from audiosocket_cli.media.pcm import Samples
+from audiosocket_cli.media.pcm import Samples, level_dbfs
 
 pytestmark = pytest.mark.asterisk
 
+Answer = Callable[..., Serving]
 Serve = Callable[..., Serving]
 Place = Callable[..., dict[str, Any]]
 TESTBED = Path(__file__).parent.parent / "scripts" / "asterisk-testbed"
@@ -272,3 +274,141 @@ def test_a_codec_labelled_slin_is_found_and_the_cure_named(serve: Serve, place: 
     findings = serving.wait_for_end(account["uuid"])["findings"]
     cure = "which is noise: say c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
     assert f"{name} labelled slin, {cure}" in findings
+
+
+def test_a_law_that_is_found_out_makes_the_recording_usable(serve: Serve, place: Place, tmp_path: Path) -> None:
+    serving = serve("--record", "calls", "--decode", "auto", "--json")
+    account = place(serving, "tone 440 3, pause 1, tone 440 1, hangup", "--interface", "channel", "--format", "ulaw")
+    result = serving.wait_for_end(account["uuid"])
+    samples, rate_hz = soundfile.read(tmp_path / "calls" / f"{account['uuid']}.wav", dtype="int16")
+    assert (rate_hz, result["recording"]["decoded"]) == (8000, "µ-law")
+    assert len(samples) / rate_hz == pytest.approx(result["duration_s"], abs=0.1)
+    start_s, end_s = tone_span_s(samples, rate_hz, 440)
+    assert end_s - start_s == pytest.approx(3.0, abs=0.06)
+    inside = samples[round((start_s + 0.1) * rate_hz) : round((end_s - 0.1) * rate_hz)]
+    assert peak_hz(inside, rate_hz) == pytest.approx(440, abs=1)
+    assert level_dbfs(inside) == pytest.approx(-16.1, abs=0.3)  # a sine with a peak of 7219
+
+
+@pytest.mark.parametrize(
+    ("out", "options"),
+    [("call.wav", ["--interface", "app"]), ("call.flac", ["--interface", "channel", "--format", "slin48"])],
+    ids=["application-wav", "channel-slin48-flac"],
+)
+def test_record_takes_one_call_and_exits(
+    answer: Answer, place: Place, tmp_path: Path, out: str, options: list[str]
+) -> None:
+    recording = answer("record", out)
+    account = place(recording, "tone 440 2, pause 1, digits 12, hangup", *options)
+    code, lines, _ = recording.end(0)
+    assert code == 0
+    assert [line.split(f"{account['uuid']} ")[1].split(",")[0] for line in lines[1:3]] == [
+        f"digit {digit} at {lines[n + 1].split(' at ')[1]}" for n, digit in enumerate("12")
+    ]
+    assert lines[-1].endswith(f"digits 12, {out}")
+    samples, rate_hz = soundfile.read(tmp_path / out, dtype="int16")
+    assert len(samples) / rate_hz == pytest.approx(account["near_ended_at"] - account["near_started_at"], abs=0.1)
+    start_s, end_s = tone_span_s(samples, rate_hz, 440)
+    assert end_s - start_s == pytest.approx(2.0, abs=0.06)
+
+
+def test_a_recording_to_a_pipe_can_be_heard_while_the_call_lasts(answer: Answer, place: Place, tmp_path: Path) -> None:
+    sox = need("sox")
+    out, into = os.pipe()
+    with subprocess.Popen([sox, "-", "heard.wav"], stdin=out, cwd=tmp_path) as reader:
+        os.close(out)
+        recording = answer("record", "-", stdout=into)
+        os.close(into)
+        place(recording, "tone 440 3, hangup", "--interface", "channel", "--format", "slin16")
+        assert recording.end(0)[0] == 0
+        assert reader.wait(20) == 0
+    samples, rate_hz = soundfile.read(tmp_path / "heard.wav", dtype="int16")
+    assert rate_hz == 16000
+    assert peak_hz(samples[8000:40000], rate_hz) == pytest.approx(440, abs=1)
+    assert len(samples) / rate_hz == pytest.approx(3.5, abs=0.15)
+
+
+def test_three_calls_at_once_go_to_a_folder(answer: Answer, asterisk: None, tmp_path: Path) -> None:
+    recording = answer("record", "calls/", "--calls", "3")
+    tones = (300, 500, 700)
+    placing = [
+        subprocess.Popen(
+            [sys.executable, TESTBED, "call", "--server", recording.target, "--far", f"tone {hz} 3"],
+            stdout=subprocess.PIPE, text=True,
+        )
+        for hz in tones
+    ]  # fmt: skip
+    uuids = [json.loads(call.communicate(timeout=60)[0])["uuid"] for call in placing]
+    assert recording.end(0)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "calls").iterdir()) == sorted(
+        f"{uuid}.{suffix}" for uuid in uuids for suffix in ("json", "wav")
+    )
+    for uuid, hz in zip(uuids, tones, strict=True):
+        samples, rate_hz = soundfile.read(tmp_path / "calls" / f"{uuid}.wav", dtype="int16")
+        start_s, end_s = tone_span_s(samples, rate_hz, hz)
+        assert end_s - start_s == pytest.approx(3.0, abs=0.06)
+
+
+def test_both_sides_of_a_recorded_prompt_are_where_they_were_said(serve: Serve, place: Place, tmp_path: Path) -> None:
+    prompt, story = speechlike(3), speechlike(8)[-24000:]
+    soundfile.write(tmp_path / "prompt.wav", prompt, 8000)
+    soundfile.write(tmp_path / "story.wav", story, 8000)
+    serving = serve("--record", "calls", "--play", tmp_path / "prompt.wav", "--json")
+    account = place(serving, f"silence 1, play {tmp_path / 'story.wav'}, silence 1, hangup")
+    result = serving.wait_for_end(account["uuid"])
+    samples, rate_hz = soundfile.read(tmp_path / "calls" / f"{account['uuid']}.wav", dtype="int16")
+    origin_s = datetime.fromisoformat(result["started_at"]).timestamp()
+    story_lag, story_match = best_match(samples[:, 0], story[:-100])
+    prompt_lag, prompt_match = best_match(samples[:, 1], prompt)
+    assert min(story_match, prompt_match) > 0.95
+    assert story_lag / rate_hz == pytest.approx(account["steps"][1]["started_at"] - origin_s, abs=0.04)
+    assert prompt_lag / rate_hz == pytest.approx(result["server"]["first_speech_s"], abs=0.04)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--interface", "app"], ["--interface", "channel"], ["--interface", "channel", "--format", "slin16"]],
+    ids=["application", "channel", "channel-slin16"],
+)
+def test_keys_pressed_towards_a_caller_are_heard_by_a_decoder_of_anothers_make(
+    answer: Answer, place: Place, tmp_path: Path, options: list[str]
+) -> None:
+    pressing = answer("inject-dtmf", "12w34#*0ABCD")
+    account = place(pressing, "silence 10", "--record-far", *options)
+    assert pressing.end(0)[0] == 0
+    heard, rate_hz = heard_at_far_end(account)
+    soundfile.write(tmp_path / "heard.raw", soxr.resample(heard, rate_hz, 22050), 22050, "PCM_16", format="RAW")
+    decoded = subprocess.run(
+        [need("multimon-ng"), "-q", "-a", "DTMF", "-t", "raw", tmp_path / "heard.raw"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert decoded.stdout.split() == [word for digit in "1234#*0ABCD" for word in ("DTMF:", digit)]
+    assert account["dialplan_continued"]
+    assert messages(account) == []
+
+
+def test_a_program_says_a_sentence_to_a_caller_and_hangs_up(serve: Serve, place: Place, tmp_path: Path) -> None:
+    subprocess.run([need("espeak-ng"), "-w", tmp_path / "said.wav", "The lazy dog is back"], check=True)
+    said, said_hz = soundfile.read(tmp_path / "said.wav", dtype="int16")
+    line = "espeak-ng --stdout 'The lazy dog is back' | sox -t wav - -t raw -"
+    serving = serve("--json", "--exec-rate", str(said_hz), "--shell", "--exec", line)
+    account = place(serving, "silence 10", "--record-far")
+    result = serving.wait_for_end(account["uuid"])
+    heard, rate_hz = heard_at_far_end(account)
+    # A conversion moved it by a part of a sample: compare at four times the rate.
+    fine = [soxr.resample(heard, rate_hz, 32000), soxr.resample(soxr.resample(said, said_hz, 8000), 8000, 32000)]
+    assert best_match(*fine)[1] > 0.95
+    assert (result["program"]["exit_code"], result["ended_by"]) == (0, "server")
+    assert account["dialplan_continued"]
+    assert messages(account) == []
+
+
+def test_a_caller_who_is_not_on_the_list_gets_a_hangup(serve: Serve, place: Place, tmp_path: Path) -> None:
+    (tmp_path / "allowed").write_text("00000000-0000-4000-8000-000000000001\n")
+    serving = serve("--allow-uuid", tmp_path / "allowed")
+    account = place(serving, "silence 5")
+    assert serving.wait_for("refused").endswith(f"{account['uuid']} is not in {tmp_path / 'allowed'}")
+    assert account["dialplan_continued"]
+    assert messages(account) == []
+    place(serving, "silence 1", "--uuid", "00000000-0000-4000-8000-000000000001")
+    assert "ended by caller" in serving.wait_for("00000000-0000-4000-8000-000000000001 ended")

@@ -67,13 +67,14 @@ class KindParam(click.ParamType):
 
 
 class RestCommand(click.Command):
-    """A command whose option --exec takes all that follows it, as `find -exec` and `env` do."""
+    """A command whose option --exec takes one command line, or all words that follow it, as `find -exec` does."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--exec" in args[:-1]:
             at = args.index("--exec") + 1
             rest = args[at:]
-            args = [*args[:at], rest[0] if len(rest) == 1 else shlex.join(rest)]
+            if len(rest) > 1 and len(rest[0].split()) == 1:
+                args = [*args[:at], shlex.join(rest)]
         return super().parse_args(ctx, args)
 
 

@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     "--exec",
     "program",
     metavar="CMD…",
-    help="Let a program answer each call. Comes last: all that follows is the program and its arguments.",
+    help="Let a program answer each call. What follows is the program and its arguments, or one quoted line.",
 )
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:

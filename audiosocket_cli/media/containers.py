@@ -83,9 +83,12 @@ class ConvertedFile:
         self._container = container_of(path)
         self._path = path
         self._finished = False
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
         self._wav = GrowingWav(unconverted_path(path), rate_hz, channels)
+        # Only now: whoever had the name before us made `path` before they let go of the WAV file's name.
+        if os.path.lexists(path):
+            self._wav.close()
+            unconverted_path(path).unlink(missing_ok=True)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
 
     @property
     def paths(self) -> list[Path]:
