@@ -13,10 +13,10 @@ from fakes import UUID_1
 from audiosocket_cli.call.facts import Call, Ending, How, Side, TimedFrame, now_utc
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.recording import Layout, Recording
+from audiosocket_cli.call.recording import Decode, Layout, Recording
 from audiosocket_cli.call.sources import frames_of
-from audiosocket_cli.codec import Kind
-from audiosocket_cli.media.pcm import Samples, level_dbfs, tone
+from audiosocket_cli.codec import Frame, Kind
+from audiosocket_cli.media.pcm import Samples, decode_law, level_dbfs, tone
 from audiosocket_cli.media.wav import GrowingWav
 
 
@@ -41,9 +41,10 @@ def record(
     said: list[TimedFrame],
     duration_s: float,
     me: Side = Side.SERVER,
+    decode: Decode = Decode.SLIN,
 ) -> tuple[Samples, int, Recording]:
     """Run a recording through a call, in batches of half a second, and read the file."""
-    call, recording = new_call(me), Recording(layout, FileOutput.in_folder(folder))
+    call, recording = new_call(me), Recording(layout, FileOutput.in_folder(folder), decode=decode)
     recording.opened(call)
     for start in range(0, round(duration_s * 1000), 500):
         end = min(start + 500, round(duration_s * 1000))
@@ -115,6 +116,13 @@ def test_the_file_has_the_rate_that_arrives(tmp_path: Path, kind: Kind) -> None:
     samples, rate_hz, _ = record(tmp_path, Layout.CALLER, arriving(said, kind=kind), [], 1.0)
     assert rate_hz == rate_of(kind)
     np.testing.assert_array_equal(samples, said)
+
+
+def test_a_server_that_begins_in_slin_is_recorded_at_the_rate_that_it_goes_on_with(tmp_path: Path) -> None:
+    heard = arriving(np.zeros(800, np.int16)) + arriving(tone(440, 16000, 1.9), 0.1, Kind.SLIN16)
+    samples, rate_hz, _ = record(tmp_path, Layout.SERVER, heard, [], 2.0, me=Side.CALLER)
+    assert (rate_hz, len(samples)) == (16000, 32000)
+    np.testing.assert_array_equal(samples[1600:], tone(440, 16000, 1.9))
 
 
 def test_a_kind_that_changes_is_converted_to_the_files_rate_in_its_place(tmp_path: Path) -> None:
@@ -193,3 +201,50 @@ def test_a_folder_that_goes_away_fails_the_recording_not_the_call(tmp_path: Path
     recording.closed(new_call())
     assert [error.strerror for error in failures] == ["File exists"]
     assert recording.paths == []
+
+
+# Codecs labelled slin
+
+
+def mu_law(samples: Samples) -> bytes:
+    table = decode_law(bytes(range(256)), "µ-law").astype(np.int32)
+    return np.abs(table[None, :] - samples[:, None]).argmin(axis=1).astype(np.uint8).tobytes()
+
+
+def as_mu_law(samples: Samples, start_s: float = 0.0) -> list[TimedFrame]:
+    """Frames as Asterisk sends them for a caller's µ-law: 160 bytes each 20 ms, labelled slin."""
+    data = mu_law(samples)
+    cuts = [data[start : start + 160] for start in range(0, len(data), 160)]
+    return [TimedFrame(start_s + 0.02 * (n + 1), Frame(Kind.SLIN, cut)) for n, cut in enumerate(cuts)]
+
+
+@pytest.mark.parametrize("decode", [Decode.AUTO, Decode.ULAW], ids=str)
+def test_mu_law_that_is_labelled_slin_is_decoded_and_its_time_is_true(tmp_path: Path, decode: Decode) -> None:
+    heard = as_mu_law(tone(440, 8000, 2.0), 0.5) + as_mu_law(tone(700, 8000, 1.0), 3.0)
+    samples, rate_hz, recording = record(tmp_path, Layout.CALLER, heard, [], 4.0, decode=decode)
+    assert (recording.law, rate_hz, len(samples)) == ("µ-law", 8000, 32000)
+    for start_s, hz in ((0.5, 440), (3.0, 700)):
+        part = samples[round((start_s + 0.05) * 8000) : round((start_s + 0.95) * 8000)]
+        assert level_dbfs(part) == pytest.approx(-15.0, abs=0.2)
+        assert np.argmax(np.abs(np.fft.rfft(part))) * 8000 / len(part) == pytest.approx(hz, abs=2)
+    assert not samples[20100:23900].any()
+
+
+def test_auto_leaves_slin_alone(tmp_path: Path) -> None:
+    said = noise(3.0)
+    samples, _, recording = record(tmp_path, Layout.CALLER, arriving(said), [], 3.0, decode=Decode.AUTO)
+    assert recording.law is None
+    np.testing.assert_array_equal(samples, said)
+
+
+def test_what_we_say_ourselves_is_never_decoded(tmp_path: Path) -> None:
+    said = noise(2.0, seed=2)
+    heard = as_mu_law(tone(440, 8000, 2.0))
+    samples, _, _ = record(tmp_path, Layout.STEREO, heard, sent(said), 2.0, decode=Decode.AUTO)
+    np.testing.assert_array_equal(samples[:, 1], said)
+
+
+def test_a_call_too_short_to_tell_is_recorded_as_it_is_labelled(tmp_path: Path) -> None:
+    samples, _, recording = record(tmp_path, Layout.CALLER, as_mu_law(noise(0.2)), [], 0.2, decode=Decode.AUTO)
+    assert recording.law is None
+    assert samples.any()

@@ -162,12 +162,13 @@ class Recording:
 
     def _look_at(self, heard: Sequence[TimedFrame]) -> None:
         for timed in filter(has_samples, heard):
-            self._first_kind = self._first_kind or timed.frame.kind
+            # A server may begin with slin silence, and go on at the call's rate once it knows it.
+            self._first_kind = max(timed.frame.kind, self._first_kind or 0)  # kinds are in the order of their rates
             if self._guess is not None:
                 self._guess.note(timed)
 
     def _start_tracks(self, now_s: float) -> None:
-        """Settle the file's rate: that of the first audio heard, or of ours when the other side stays silent."""
+        """Settle the file's rate: the best of the first audio heard, or ours when the other side stays silent."""
         assert self._sink is not None
         assert self._call is not None
         kind = self._first_kind
