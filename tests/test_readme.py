@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
 import shlex
@@ -10,18 +11,21 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
-from conftest import COMMAND
+from conftest import COMMAND, Serving, need, run
 
 from audiosocket_cli.cli import COMMANDS
 from audiosocket_cli.errors import ExitCode
 from audiosocket_cli.media.pcm import tone
 
+Serve = Callable[..., Serving]
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 SESSIONS = re.findall(r"```console\n\$ (.*?)\n(.*?)```", README, re.DOTALL)
@@ -55,13 +59,33 @@ def test_the_library_example_works() -> None:
     assert doctest.DocTestRunner().run(test).failed == 0
 
 
-def test_the_session_of_each_command_runs_as_shown(tmp_path: Path) -> None:
-    assert [shlex.split(command)[1] for command, _ in SESSIONS] == list(COMMANDS)
-    (serve, serve_shown), (play, play_shown) = SESSIONS
-    soundfile.write(tmp_path / "hello.wav", tone(440, 8000, 4.78), 8000)
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+        return port
+
+
+SHOWN = {shlex.split(command)[1]: (command, shown) for command, shown in SESSIONS}
+
+OTHER_END = {
+    "serve": SHOWN["play"][0],
+    "record": SHOWN["play"][0],
+    "play": SHOWN["serve"][0],
+    "inject-dtmf": "audiosocket serve --calls 1",
+}
+"""What is at the other end of the session of each command."""
+
+
+def test_each_command_has_one_session_and_in_order() -> None:
+    assert [shlex.split(command)[1] for command, _ in SESSIONS] == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_session_of_each_command_runs_as_shown(name: str, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "hello.wav", tone(440, 8000, 4.78), 8000)
+    command, shown = SHOWN[name]
+    address = f"127.0.0.1:{free_port()}"
 
     def start(command: str, *extra: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -69,17 +93,53 @@ def test_the_session_of_each_command_runs_as_shown(tmp_path: Path) -> None:
             cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 
-    serving = start(serve, "--listen", f"127.0.0.1:{port}")
+    answers, calls = (command, OTHER_END[name]) if name in ("serve", "record") else (OTHER_END[name], command)
+    answering = start(answers, "--listen", address)
     try:
-        assert serving.stdout is not None
-        listening = serving.stdout.readline()
-        played = start(play, f"127.0.0.1:{port}").communicate(timeout=30)[0]
-        answered = listening + serving.communicate(timeout=30)[0]
+        assert answering.stdout is not None
+        listening = answering.stdout.readline()
+        called = start(calls, address).communicate(timeout=30)[0]
+        answered = listening + answering.communicate(timeout=30)[0]
     finally:
-        if serving.poll() is None:
-            serving.send_signal(signal.SIGKILL)
-    assert masked(answered) == masked(serve_shown)
-    assert masked(played) == masked(play_shown)
+        if answering.poll() is None:
+            answering.send_signal(signal.SIGKILL)
+    assert masked(answered if answers == command else called) == masked(shown)
+
+
+def bot(tmp_path: Path, language: str, name: str) -> Path:
+    """Write the README's example of a bot into a file."""
+    (text,) = re.findall(rf"```{language}\n(#!.*?)```", README, re.DOTALL)
+    assert len(text.splitlines()) <= 25
+    path = tmp_path / name
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def test_the_bot_in_python_says_back_what_it_hears(serve: Serve, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "word.wav", tone(440, 8000, 0.5), 8000)
+    serving = serve("--json", "--calls", "1", "--exec", bot(tmp_path, "python", "parrot.py"))
+    answer = tmp_path / "answer.wav"
+    assert run("inject-dtmf", "www#", serving.target, "--audio", tmp_path / "word.wav", "--record", answer,
+               "--expect-hangup").returncode == 0  # fmt: skip
+    heard, rate_hz = soundfile.read(answer, dtype="int16")
+    loud = np.flatnonzero(np.abs(heard) > 1000)
+    assert len(loud) / rate_hz == pytest.approx(0.5, abs=0.1)
+    assert json.loads(serving.wait_for('"ended"'))["call"]["program"]["exit_code"] == 0
+
+
+def test_the_bot_in_shell_is_interrupted_by_a_key_and_answers_it(serve: Serve, tmp_path: Path) -> None:
+    need("espeak-ng")
+    menu = bot(tmp_path, "sh", "menu.sh")
+    serving = serve("--json", "--calls", "1", "--exec-rate", "22050", "--exec", menu)
+    done = run("inject-dtmf", "2", serving.target, "--expect-audio-within", "1", "--expect-hangup", "--json")
+    assert done.returncode == 0
+    result = json.loads(done.stdout)["call"]
+    assert (result["ended_by"], result["ended_how"]) == ("server", "hangup")
+    assert result["duration_s"] < 4.5  # the whole menu alone takes three seconds
+    program = json.loads(serving.wait_for('"ended"'))["call"]["program"]
+    assert (program["exit_code"], program["stopped_by"]) == (0, None)
+    assert 1.5 < program["said_s"] < 4
 
 
 def masked(text: str) -> str:

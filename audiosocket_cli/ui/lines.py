@@ -129,11 +129,17 @@ def placed_json(schema: str, placed: PlacedCall, said: dict[str, Any]) -> dict[s
 
 def inject_lines(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequence[str]) -> list[str]:
     """Return what came of pressing keys, for people."""
-    times = ", ".join(f"{digit} at {at_s:.2f}" for at_s, digit in keys.pressed)
-    lines = placed_lines(placed, f"pressed {times} s" if times else "pressed nothing")
+    lines = placed_lines(placed, pressed_text(keys))
     if keys.heard_after_s is not None:
-        lines.append(f"speech {_ms(keys.heard_after_s)} after the last digit")
+        already = ", and before it without a pause" if keys.spoke_already else ""
+        lines.append(f"speech {_ms(keys.heard_after_s)} after the last digit{already}")
     return lines + list(failures)
+
+
+def pressed_text(keys: KeySource) -> str:
+    """Say which digits were pressed, and when in the call."""
+    times = ", ".join(f"{digit} at {at_s:.2f}" for at_s, digit in keys.pressed)
+    return f"pressed {times} s" if times else "pressed nothing"
 
 
 def inject_json(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequence[str]) -> dict[str, Any]:
@@ -143,6 +149,7 @@ def inject_json(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequ
         "pressed": [{"at_s": round(at_s, 3), "digit": digit} for at_s, digit in keys.pressed],
         "complete": keys.finished,
         "speech_after_last_digit_ms": _rounded_ms(keys.heard_after_s),
+        "spoke_already": keys.spoke_already,
         "failures": list(failures),
     }
     return placed_json(INJECT_SCHEMA, placed, said)
@@ -200,9 +207,10 @@ def _ended(call: Call, result: dict[str, Any], files: Sequence[Path]) -> str:
 
 
 def _recorded(result: dict[str, Any], files: Sequence[Path]) -> str:
-    if files:
-        return " ".join(shown_path(path) for path in files)
     recording = result["recording"]
+    if files:
+        decoded = f" (decoded from {recording['decoded']})" if "decoded" in recording else ""
+        return " ".join(shown_path(path) for path in files) + decoded
     return f"recorded {recording['duration_s']:.2f} s" if recording and recording["duration_s"] else "not recorded"
 
 
