@@ -43,6 +43,9 @@ class Sink(Protocol):
     def finish(self) -> None:
         """Do what takes time after the end, off the event loop. Raises `OSError`."""
 
+    def abort(self) -> None:
+        """Give up what `finish` does, from another thread."""
+
 
 class Output(Protocol):
     """Makes sinks for calls."""

@@ -1,1 +1,1 @@
-"""Samples: slin and levels (`pcm`), audio files in (`files`), growing WAV files out (`wav`). No frames, no sockets."""
+"""Samples: slin, levels, tones, rates, digits; files and pipes of them. No frames, no sockets."""

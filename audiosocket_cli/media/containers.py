@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -83,6 +84,7 @@ class ConvertedFile:
         self._container = container_of(path)
         self._path = path
         self._finished = False
+        self._aborted = threading.Event()
         self._wav = GrowingWav(unconverted_path(path), rate_hz, channels)
         # Only now: whoever had the name before us made `path` before they let go of the WAV file's name.
         if os.path.lexists(path):
@@ -129,6 +131,10 @@ class ConvertedFile:
         for wav in wavs:
             wav.unlink(missing_ok=True)
 
+    def abort(self) -> None:
+        """Give a conversion up; the WAV file stays."""
+        self._aborted.set()
+
     def _convert(self, wavs: list[Path]) -> None:
         descriptor, name = tempfile.mkstemp(self._path.suffix, ".audiosocket-", self._path.parent)
         try:
@@ -145,6 +151,8 @@ class ConvertedFile:
     def _write(self, wavs: list[Path], disk: _Disk) -> None:
         with contextlib.closing(self._open(disk)) as out:
             for block in _resampled(_blocks(wavs), self._wav.rate_hz, out.samplerate, self._wav.channels):
+                if self._aborted.is_set():
+                    raise OSError(errno.EINTR, "stopped at once")
                 out.write(block)
             if not out.frames:  # FLAC, MP3 and Opus without a sample are no files that anything opens
                 out.write(np.zeros((1, out.channels), np.int32))

@@ -5,6 +5,7 @@ A thread of its own writes, so that a reader who is slow holds up no call.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import queue
@@ -23,6 +24,7 @@ MOST_WAITING: Final = 120
 """Pieces that wait for the reader, a minute of a call; one who is further behind does not read any more."""
 
 _LAST_CHANCE_S: Final = 30.0
+_LOOK_AGAIN_S: Final = 0.1
 
 
 class SoundPipe:
@@ -36,6 +38,7 @@ class SoundPipe:
         self._descriptor = descriptor
         self._begun = headerless
         self._samples = 0
+        self._aborted = threading.Event()
         self._error: OSError | None = None
         self._waiting: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
         self._writer = threading.Thread(target=self._write, name="sound pipe", daemon=True)
@@ -71,15 +74,20 @@ class SoundPipe:
     def finish(self) -> None:
         """Wait until all is read. Raises `OSError` when it is not within half a minute, or cannot be."""
         deadline_s = time.monotonic() + _LAST_CHANCE_S
-        try:
+        with contextlib.suppress(queue.Full):
             self._waiting.put(None, timeout=_LAST_CHANCE_S)
-            self._writer.join(max(0.0, deadline_s - time.monotonic()))
-        except queue.Full:
-            pass
+        while self._writer.is_alive() and time.monotonic() < deadline_s and not self._aborted.is_set():
+            self._writer.join(_LOOK_AGAIN_S)
         if self._error is not None:
             raise self._error
         if self._writer.is_alive():
             raise OSError(errno.ETIMEDOUT, "whoever reads standard output stopped reading")
+
+    def abort(self) -> None:
+        """Wait no longer."""
+        self._aborted.set()
+        with contextlib.suppress(queue.Empty):
+            self._waiting.get_nowait()  # room for `finish` to say that it is the end
 
     def _write(self) -> None:
         while (data := self._waiting.get()) is not None:

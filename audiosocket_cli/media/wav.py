@@ -70,6 +70,9 @@ class GrowingWav:
     def finish(self) -> None:
         """Nothing is left to do after `close`: the file was complete all along."""
 
+    def abort(self) -> None:
+        """Nothing is there to be given up."""
+
     def _open(self, path: Path) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         self._data_bytes = 0

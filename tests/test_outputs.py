@@ -1,0 +1,310 @@
+"""Where recordings go: names and their fields, numbers for names that are taken, parents, races and --force."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import soundfile
+from fakes import UUID_1
+
+from audiosocket_cli.call.facts import Call, Side
+from audiosocket_cli.call.outputs import FileOutput, PipeOutput
+from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.errors import UsageError
+
+SAMPLES = bytes(range(200)) * 8
+
+
+def new_call(peer: str = "192.0.2.7:40312") -> Call:
+    return Call(Side.SERVER, peer, UUID_1, datetime(2026, 3, 1, 12, 30, 45, tzinfo=UTC), Pacer(0.0))
+
+
+def record(output: FileOutput, call: Call | None = None) -> Path:
+    """Make a short recording and return its file."""
+    sink = output.open(call or new_call(), 8000, 1)
+    sink.append(SAMPLES)
+    sink.close()
+    sink.finish()
+    (path,) = sink.paths
+    return path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture(autouse=True)
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TZ", "UTC")
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "shown"),
+    [
+        ("call.wav", "call.wav", "call.wav"),
+        ("call.WAV", "call.WAV", "call.WAV"),
+        ("a b/c/call.flac", "a b/c/call.flac", "a b/c/call.flac"),
+        ("calls/", f"calls/{UUID_1}.wav", "calls"),
+        ("calls//", f"calls/{UUID_1}.wav", "calls"),
+        ("there", f"there/{UUID_1}.wav", "there"),
+        (".", f"{UUID_1}.wav", "."),
+        ("{uuid}.wav", f"{UUID_1}.wav", "{uuid}.wav"),
+        ("call-{uuid}.wav", f"call-{UUID_1}.wav", "call-{uuid}.wav"),
+        ("{peer}.opus", "192.0.2.7_40312.opus", "{peer}.opus"),
+        ("x{uuid}{uuid}.ogg", f"x{UUID_1}{UUID_1}.ogg", "x{uuid}{uuid}.ogg"),
+        ("{peer}/", f"192.0.2.7_40312/{UUID_1}.wav", "{peer}"),
+        ("{peer}/call.wav", "192.0.2.7_40312/call.wav", "{peer}/call.wav"),
+        ("half{.wav", "half{.wav", "half{.wav"),
+    ],
+    ids=lambda value: value,
+)
+def test_a_name_says_where_the_recording_is(tmp_path: Path, name: str, file: str, shown: str) -> None:
+    (tmp_path / "there").mkdir()
+    output = FileOutput(name)
+    assert str(output) == shown
+    output.prepare()
+    assert record(output) == Path(file)
+    assert names(tmp_path) == [file]
+    assert Path(file).stat().st_mode & 0o777 == 0o600
+
+
+def test_date_and_time_are_the_local_ones_of_the_calls_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "XXX-13")  # 13 hours ahead of UTC
+    time.tzset()
+    try:
+        assert record(FileOutput("{date} {time}.wav")).name == "2026-03-02 01-30-45.wav"
+    finally:
+        monkeypatch.setenv("TZ", "UTC")
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("peer", "field"),
+    [
+        ("[2001:db8::1]:9092", "_2001_db8_1_9092"),
+        ("../../etc/passwd:1", ".._.._etc_passwd_1"),
+        ("pbx.example.net:9092", "pbx.example.net_9092"),
+    ],
+    ids=["ipv6", "traversal", "name"],
+)
+def test_a_peer_makes_a_name_of_one_piece(tmp_path: Path, peer: str, field: str) -> None:
+    assert record(FileOutput("{peer}.wav"), new_call(peer)) == Path(f"{field}.wav")
+    assert names(tmp_path) == [f"{field}.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "single"), [("call.wav", True), ("calls/", False), ("{time}.wav", False), ("{date}/call.wav", False)]
+)
+def test_one_file_is_for_one_call_and_has_no_json(name: str, single: bool) -> None:
+    output = FileOutput(name)
+    assert (output.single, output.has_json, output.has_stdout) == (single, not single, False)
+
+
+def test_a_pipe_is_for_one_call_and_has_no_json() -> None:
+    output = PipeOutput(1)
+    assert (output.single, output.has_json, output.has_stdout) == (True, False, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "cannot record to a file without a name: name a file, or a folder with a slash behind it"),
+        ("{id}.wav", "{id}.wav has an unknown field {id}: there are {uuid}, {date}, {time}, {peer}"),
+        ("{}.wav", "{}.wav has an unknown field {}: there are {uuid}, {date}, {time}, {peer}"),
+        ("{ uuid }/", "{ uuid }/{uuid}.wav has an unknown field { uuid }: there are {uuid}, {date}, {time}, {peer}"),
+        ("call", "cannot record to call: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like"),
+        ("{uuid}", "cannot record to {uuid}: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like"),
+        (".wav", "cannot record to .wav: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like"),
+    ],
+    ids=["empty", "unknown-field", "empty-field", "blank-in-field", "no-suffix", "no-suffix-but-field", "suffix-only"],
+)
+def test_a_name_that_cannot_be_is_refused(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        FileOutput(name)
+
+
+@pytest.mark.parametrize(
+    ("folder", "file"),
+    [
+        ("calls", f"calls/{UUID_1}.wav"),
+        ("calls.d", f"calls.d/{UUID_1}.wav"),
+        ("calls/{uuid}.flac", f"calls/{UUID_1}.flac"),
+        ("calls/{peer}", f"calls/192.0.2.7_40312/{UUID_1}.wav"),
+    ],
+    ids=["folder", "folder-with-a-dot", "name", "folder-of-a-field"],
+)
+def test_a_folder_for_calls_may_be_one_that_is_not_there(tmp_path: Path, folder: str, file: str) -> None:
+    output = FileOutput.in_folder(Path(folder))
+    output.prepare()
+    record(output)
+    assert names(tmp_path) == [file]
+
+
+# Names that are taken
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_calls_of_one_name_are_numbered(tmp_path: Path, suffix: str) -> None:
+    output = FileOutput(f"{{uuid}}{suffix}")
+    assert [record(output).name for _ in range(3)] == [f"{UUID_1}{number}{suffix}" for number in ("", "-2", "-3")]
+    for path in tmp_path.iterdir():
+        assert soundfile.info(path).frames == 800
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_calls_at_the_same_time_are_numbered(suffix: str) -> None:
+    output = FileOutput(f"{{uuid}}{suffix}")
+    sinks = [output.open(new_call(), 8000, 1) for _ in range(3)]
+    for sink in sinks:
+        sink.append(SAMPLES)
+        sink.close()
+        sink.finish()
+    assert [sink.paths[0].name for sink in sinks] == [f"{UUID_1}{number}{suffix}" for number in ("", "-2", "-3")]
+
+
+@pytest.mark.parametrize("taken", [f"{UUID_1}.flac", f"{UUID_1}.json", f"{UUID_1}.unconverted.wav"])
+@pytest.mark.parametrize("make", ["file", "folder", "dead-link"])
+def test_whatever_has_the_name_it_is_kept_and_the_next_number_taken(tmp_path: Path, taken: str, make: str) -> None:
+    if make == "file":
+        Path(taken).write_text("theirs")
+    elif make == "folder":
+        Path(taken).mkdir()
+    else:
+        Path(taken).symlink_to("nowhere")
+    assert record(FileOutput("{uuid}.flac")).name == f"{UUID_1}-2.flac"
+    assert names(tmp_path) == [f"{UUID_1}-2.flac", *([] if make == "folder" else [taken])]
+    assert make != "file" or Path(taken).read_text() == "theirs"
+
+
+def test_many_who_race_for_a_name_get_one_each(tmp_path: Path) -> None:
+    """Two processes may record into one folder: only the disk can say whose a name is."""
+    paths: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: paths.append(record(FileOutput("{uuid}.flac")))) for _ in range(16)
+    ]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, paths)) == names(tmp_path)
+    assert len(set(paths)) == 16
+    assert {soundfile.info(path).frames for path in paths} == {800}
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_one_file_that_came_since_the_start_is_an_error_and_not_overwritten(tmp_path: Path, suffix: str) -> None:
+    output = FileOutput(f"call{suffix}")
+    output.prepare()
+    Path(f"call{suffix}").write_text("theirs")
+    with pytest.raises(FileExistsError) as caught:
+        output.open(new_call(), 8000, 1)
+    assert caught.value.strerror == "File exists"
+    assert names(tmp_path) == [f"call{suffix}"]
+    assert Path(f"call{suffix}").read_text() == "theirs"
+
+
+# Before a call
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "message"),
+    [
+        ("call.wav", "call.wav", "it exists; choose another name or add --force"),
+        ("call.flac", "call.flac", "it exists; choose another name or add --force"),
+        ("call.flac", "call.unconverted.wav", "call.unconverted.wav exists; move that away or add --force"),
+    ],
+    ids=["wav", "flac", "left-of-a-crash"],
+)
+@pytest.mark.parametrize("link", [False, True], ids=["file", "dead-link"])
+def test_one_file_that_is_there_is_refused_before_anything_connects(
+    name: str, taken: str, message: str, link: bool
+) -> None:
+    if link:
+        Path(taken).symlink_to("nowhere")
+    else:
+        Path(taken).write_text("old")
+    with pytest.raises(UsageError, match=re.escape(f"cannot record to {name}: {message}")):
+        FileOutput(name).prepare()
+    assert link or Path(taken).read_text() == "old"
+
+
+@pytest.mark.parametrize("taken", ["call.flac", "call.unconverted.wav"])
+def test_force_overwrites_once_there_is_a_call(tmp_path: Path, taken: str) -> None:
+    Path(taken).write_text("old")
+    output = FileOutput("call.flac", overwrite=True)
+    output.prepare()
+    assert Path(taken).read_text() == "old"
+    assert record(output) == Path("call.flac")
+    assert soundfile.info("call.flac").frames == 800
+    assert names(tmp_path) == ["call.flac"]
+
+
+def test_force_writes_a_new_file_and_not_through_a_link(tmp_path: Path) -> None:
+    Path("theirs.wav").write_text("theirs")
+    Path("call.wav").symlink_to("theirs.wav")
+    output = FileOutput("call.wav", overwrite=True)
+    output.prepare()
+    record(output)
+    assert Path("theirs.wav").read_text() == "theirs"
+    assert not Path("call.wav").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["calls/", "{uuid}.wav"])
+def test_force_has_nothing_to_do_where_each_call_gets_a_name(name: str) -> None:
+    with pytest.raises(UsageError, match="what is taken gets a number there; leave --force out"):
+        FileOutput(name, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("file/", "cannot record to file: it is a file; name a folder"),
+        ("file/call.wav", "cannot record to file/call.wav: file is a file; name a folder"),
+        ("file/calls/call.wav", "cannot record to file/calls/call.wav: not a directory"),
+        ("/proc/calls/call.wav", "cannot record to /proc/calls/call.wav: no such file or directory"),
+        ("/dev/null/", "cannot record to /dev/null: it is a file; name a folder"),
+        ("x" * 250 + ".flac", f"cannot record to {'x' * 250}.flac: file name too long"),
+    ],
+    ids=["file-as-folder", "file-as-parent", "file-further-up", "proc", "device", "long-name"],
+)
+def test_a_place_that_cannot_be_written_to_is_refused_before_anything_connects(name: str, message: str) -> None:
+    Path("file").write_text("theirs")
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        FileOutput(name).prepare()
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o500)
+    me = os.geteuid()
+    if me == 0:  # root may write anywhere
+        os.seteuid(65534)
+    try:
+        with pytest.raises(UsageError, match=r"^cannot record to theirs/call\.wav: permission denied$"):
+            FileOutput("theirs/call.wav").prepare()
+    finally:
+        os.seteuid(me)
+
+
+def test_preparing_makes_the_parents_and_leaves_nothing_else(tmp_path: Path) -> None:
+    FileOutput("a/b/{date}/call.wav").prepare()
+    assert (tmp_path / "a" / "b").is_dir()
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["a", "a/b"]
+
+
+def test_parents_that_went_away_are_made_again(tmp_path: Path) -> None:
+    output = FileOutput("calls/call.wav")
+    output.prepare()
+    (tmp_path / "calls").rmdir()
+    record(output)
+    assert names(tmp_path) == ["calls/call.wav"]
