@@ -7,9 +7,9 @@ The house, from the ground up (a module imports only from rooms to its left; `te
     errors      what can go wrong, and exit codes
     codec       frames to bytes and back
     asterisk    what Asterisk really does, as data and rules
-    media/      samples: slin, levels, audio files in, growing WAV files out
-    call/       one live call: session, pacer, sources, taps, timeline
-    net/        listening and dialling; `serve` and `play` as features
+    media/      samples: slin, levels, tones, rates; audio files in; growing WAV files, other containers, pipes out
+    call/       one live call: session, pacer, sources (a file, keys, a program), taps (a recording, stats), timeline
+    net/        listening and dialling: a server of many calls, one placed call; who may call, hooks
     ui/         how results and events look on a terminal, in a log and as JSON; reads, never drives
     commands/   one file per subcommand: options, help, one call, print the result
 

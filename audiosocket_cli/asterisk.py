@@ -137,9 +137,9 @@ class Heard(NamedTuple):
 
 def findings_on_caller(heard: Heard) -> list[str]:
     """Say what is wrong with the audio that Asterisk sent, each with its cure."""
-    mislabelled = _mislabelled(heard)
-    if mislabelled:
-        return [mislabelled]  # all else follows from that
+    other_audio = mislabelled(heard)
+    if other_audio:
+        return [other_audio]  # all else follows from that
     found = _disordered(heard, "caller")
     return found + _wrong_levels(heard) if heard.audio_s >= _LEAST_AUDIO_S else found
 
@@ -160,8 +160,11 @@ def findings_on_server(heard: Heard) -> list[str]:
     return found
 
 
-def _mislabelled(heard: Heard) -> str | None:
-    """A voice frame in a format without a kind is still labelled slin (`ast_audiosocket_send_frame`)."""
+def mislabelled(heard: Heard) -> str | None:
+    """Say what audio is that is not what its kind says, with the cure, or None.
+
+    A voice frame in a format without a kind is still labelled slin (`ast_audiosocket_send_frame`).
+    """
     if not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE:
         return None
     if heard.kind != Kind.SLIN:

@@ -153,7 +153,7 @@ def test_a_peer_that_misbehaves_costs_one_line_and_no_other_call(
     assert err == "answered 1 call with 0.2 s of caller audio, 1 connection failed\n"
 
 
-def test_half_a_frame_at_the_end_is_named_in_the_calls_line(serve: Serve) -> None:
+def test_half_a_frame_at_the_end_is_a_finding(serve: Serve) -> None:
     serving = serve("--calls", "1")
     _, first = opening()
     with connected(serving, first, FRAME, FRAME[:100]) as peer:
@@ -162,9 +162,8 @@ def test_half_a_frame_at_the_end_is_named_in_the_calls_line(serve: Serve) -> Non
         read_to_end(peer)
     code, lines, _ = serving.end(0)
     assert code == 0
-    assert lines[-1].endswith(
-        "not recorded; the last frame is cut: ended inside the frame at byte 342: 100 of 323 bytes"
-    )
+    assert lines[-2].endswith("finding: the last frame is cut: ended inside the frame at byte 342: 100 of 323 bytes")
+    assert lines[-1].endswith("not recorded")
 
 
 def test_a_reset_in_mid_call_keeps_all_that_came_before(serve: Serve, tmp_path: Path) -> None:
@@ -348,7 +347,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path, serve: 
         assert read_to_end(peer)
     code, lines, err = serving.end(0)
     assert code == 1
-    assert err == "answered 1 call with 2.0 s of caller audio, 1 recording failed\n"
+    assert err == "answered 1 call with 2.0 s of caller audio, 1 recording failed, findings in 1 call\n"
     assert json.loads(lines[-1])["call"]["recording"]["error"] == "File too large"
     soundfile.info(tmp_path / "calls" / f"{call}.wav")
 
@@ -363,7 +362,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path, serve: 
         (["--record", "/proc/calls"], 2, "cannot record to /proc/calls: *"),
         (["--play", "missing.wav"], 5, "cannot read missing.wav: no such file or directory"),
         (["--play", __file__], 5, f"cannot read {__file__}: * (is it a sound file?[)]"),
-        (["--echo", "--tone", "440"], 2, "--play, --echo and --tone exclude each other: choose one"),
+        (["--echo", "--tone", "440"], 2, "--play, --echo, --tone and --exec exclude each other: choose one"),
         (["--hangup"], 2, "--hangup needs a file to play: add --play FILE"),
         (["--loop", "--echo"], 2, "--loop needs a file to play: add --play FILE"),
         (["--layout", "stereo"], 2, "--layout stereo needs a recording: add --record DIR"),
@@ -408,7 +407,7 @@ def test_a_log_that_nobody_reads_any_more_does_not_end_the_recording(tmp_path: P
         time.sleep(0.5)
     time.sleep(0.3)
     code, _, err = serving.end()
-    assert (code, err) == (130, "answered 1 call with 1.2 s of caller audio\n")
+    assert (code, err) == (130, "answered 1 call with 1.2 s of caller audio, findings in 1 call\n")
     assert (tmp_path / "calls" / f"{call}.json").exists()
 
 

@@ -35,6 +35,14 @@ class DigitHeard:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something is odd about a call: a line with its cure."""
+
+    call: Call
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramSaid:
     """A program that answers a call wrote a line to its standard error."""
 
@@ -87,6 +95,7 @@ Event = (
     Listening
     | CallStarted
     | DigitHeard
+    | Finding
     | ProgramSaid
     | RecordingFailed
     | CallEnded
@@ -98,7 +107,7 @@ Report = Callable[[Event], None]
 
 
 class EventTap:
-    """A tap that reports a call's start and digits the moment they happen."""
+    """A tap that reports a call's start, digits and findings the moment they happen."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -107,6 +116,9 @@ class EventTap:
     def opened(self, call: Call) -> None:
         self._call = call
         self._report(CallStarted(call))
+        for text in call.notes:
+            self._report(Finding(call, text))
+        call.on_note = lambda text: self._report(Finding(call, text))
 
     def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
         pass

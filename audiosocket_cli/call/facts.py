@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -78,6 +78,8 @@ class Call:
     notes: list[str] = field(default_factory=list)
     ending: Ending | None = None
     duration_s: float = 0.0
+    on_note: Callable[[str], None] = lambda text: None
+    """Told of each line that `note` keeps."""
 
     def by_side(
         self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame]
@@ -95,6 +97,7 @@ class Call:
         """Keep a line about something odd, once, however often it happens; of too many kinds, the first."""
         if len(self.notes) < _MOST_NOTES and text not in self.notes:
             self.notes.append(text if len(self.notes) < _MOST_NOTES - 1 else "and more of the kind")
+            self.on_note(self.notes[-1])
 
 
 def now_utc() -> datetime:

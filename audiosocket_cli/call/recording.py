@@ -123,6 +123,11 @@ class Recording:
         except OSError as error:
             self._fail(error)
 
+    def abort(self) -> None:
+        """Give up what `finish` does."""
+        if self._sink is not None:
+            self._sink.abort()
+
     async def finish(self) -> None:
         """Do what takes time after the call, such as conversion, in a thread."""
         if self._sink is not None and self.error is None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from audiosocket_cli.asterisk import GAP_MS, Heard, findings_on_caller, findings_on_server
+from audiosocket_cli.asterisk import GAP_MS, Heard, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Call, Digit, Side, TimedFrame
 from audiosocket_cli.call.recording import SETTLE_S, Recording
@@ -123,6 +123,7 @@ class CallStats:
         self.call: Call | None = None
         self.timeline: Timeline[None] = Timeline()
         self.arrivals = Arrivals()
+        self._judged = False
 
     def opened(self, call: Call) -> None:
         self.call = call
@@ -135,6 +136,10 @@ class CallStats:
             if is_audio(timed.frame.kind) and timed.frame.payload:
                 self.timeline.add(timed.at_s, self.arrivals.note(timed), None, timed.held_s)
         self.timeline.settle(now_s - GAP_MS / 1000)
+        if not self._judged and self.arrivals.law_is_clear:
+            # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
+            self._judged = True
+            self._note_mislabelled(self.call)
 
     def digit(self, at_s: float, digit: str) -> None:
         pass
@@ -154,6 +159,11 @@ class CallStats:
         heard = self._heard(call)
         rules = findings_on_caller if call.me is Side.SERVER else findings_on_server
         for finding in rules(heard):
+            call.note(finding)
+
+    def _note_mislabelled(self, call: Call) -> None:
+        finding = mislabelled(self._heard(call)) if call.me is Side.SERVER else None
+        if finding:
             call.note(finding)
 
     def _heard(self, call: Call) -> Heard:

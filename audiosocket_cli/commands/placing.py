@@ -38,19 +38,19 @@ def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["caller", "server", "stereo", "mix"]),
             help="What to record; stereo has the caller left, the server right.  [default: the other side]",
         ),
-        click.option("--record", type=click.Path(path_type=Path), metavar="OUT", help="Record what comes back."),
+        click.option("--record", metavar="OUT", help="Record what comes back."),
     ):
         command = option(command)
     return command
 
 
-def output_for(record: Path | None, *, force: bool, played: Path | None = None) -> FileOutput | None:
+def output_for(record: str | None, *, force: bool, played: Path | None = None) -> FileOutput | None:
     """Return where to record to, checked before anything connects. Raises `UsageError`."""
     if record is None:
         return None
     from audiosocket_cli.call.outputs import FileOutput
 
-    if played is not None and record.exists() and played.exists() and record.samefile(played):
+    if played is not None and Path(record).exists() and played.exists() and played.samefile(record):
         raise UsageError(f"cannot record to {record}: it is the file to play")
     output = FileOutput(record, overwrite=force)
     output.prepare()

@@ -1,1 +1,1 @@
-"""Listening and dialling, and what is built on them: `serve` answers calls, `play` places one."""
+"""Listening and dialling: a server that answers many calls, one call that is placed, and what belongs to either."""

@@ -51,7 +51,8 @@ class LiveCall:
         self.stats = CallStats()
         self.recording: Recording | None = None
         self.program = session.source if isinstance(session.source, Program) else None
-        self.recording_lost = False
+        self.recording_error: str | None = None
+        """Why the recording, or the JSON beside it, is not complete, if it is not."""
         self.refusal: str | None = None
         """Why it was turned away at the door, if it was."""
         self._report = report
@@ -92,6 +93,8 @@ class LiveCall:
         self.session.abort()
         if self.program is not None:
             self.program.kill()
+        if self.recording is not None:
+            self.recording.abort()
 
     async def conclude(self) -> dict[str, Any] | None:
         """Finish the recording and the program, write and report the result, and return it.
@@ -145,8 +148,7 @@ class LiveCall:
             return
         assert self.session.call is not None
         reason = what + (error.strerror or str(error))
-        self.recording_lost = True
-        self.session.call.note(f"recording failed: {reason}")
+        self.recording_error = reason
         self._report(RecordingFailed(self.session.call, reason))
 
     def _hang_up_soon(self, reason: str) -> None:
@@ -158,7 +160,8 @@ def write_private_json(path: Path, content: dict[str, Any]) -> None:
     """Write one JSON object to a file that only the user can read: whole, or not at all. Raises `OSError`."""
     half = path.with_suffix(".json.part")
     try:
-        with open(os.open(half, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+        descriptor = os.open(half, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:  # names need not be UTF-8
             json.dump(content, file, indent=2, ensure_ascii=False)
             file.write("\n")
         half.replace(path)

@@ -121,7 +121,7 @@ def _placed(connect_s: float, live: LiveCall, result: dict[str, Any], signal: in
         worst_lateness_s=session.pacer.worst_lateness_s,
         ending=session.call.ending,
         files=tuple(live.files),
-        recording_error=live.recording.error if live.recording and live.recording_lost else None,
+        recording_error=live.recording_error,
         result=result,
         signal=signal,
     )

@@ -6,6 +6,7 @@ A call's failure, a disk's failure and a peer's nonsense each end where they beg
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import socket
 from collections.abc import Callable, Coroutine, Sequence
@@ -34,7 +35,7 @@ from audiosocket_cli.net.admission import Admission, AdmissionOptions
 from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
 from audiosocket_cli.net.live import CallOptions, LiveCall
-from audiosocket_cli.net.loop import has_terminal, signals_to
+from audiosocket_cli.net.loop import has_terminal, signals_to, survives_hangup
 
 MOST_HOOKS: Final = 4
 """Commands after calls that run at once; more wait."""
@@ -69,6 +70,8 @@ class ServeSummary:
     faults: int = 0
     """Calls that an error of our own ended."""
     failed_hooks: int = 0
+    odd_calls: int = 0
+    """Calls with findings."""
     caller_audio_s: float = 0.0
     signal: int | None = None
     """The signal that ended it, if one did."""
@@ -88,14 +91,16 @@ class Server:
         self._admission = Admission(options.admission)
         self._hooks_at_once = asyncio.Semaphore(MOST_HOOKS)
         self._hooks: set[asyncio.Task[None]] = set()
-        self._had_terminal = has_terminal()
+        self._has_terminal_to_lose = has_terminal() and not survives_hangup()
         self._report = report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
         self._concluding: set[LiveCall] = set()
         self._refused: set[AnsweredSession] = set()
         self._listener: Listener | None = None
+        self._asking: dict[LiveCall, asyncio.Task[None]] = {}
         self._enough = asyncio.Event()
+        self._aborted = False
 
     async def run(self) -> ServeSummary:
         """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
@@ -121,8 +126,9 @@ class Server:
             call.session.hang_up("server stopped")
 
     def abort(self) -> None:
-        """Drop all calls at once; their files are complete all the same."""
+        """Drop all calls at once; their files are complete all the same, but no command is run after them."""
         self._enough.set()
+        self._aborted = True
         for live in self.live | self._concluding:
             live.abort()
         for session in list(self._refused):
@@ -131,17 +137,19 @@ class Server:
             hook.cancel()
 
     def _on_signal(self, number: int) -> None:
-        if number == SIGHUP and self._admission.has_file and has_terminal() == self._had_terminal:
-            self._reload()
+        terminal_lost = self._has_terminal_to_lose and not has_terminal()
+        if number == SIGHUP and self._admission.has_file and not terminal_lost:
+            self._start(self._reload(), "reload")
         elif self.summary.signal is None:
             self.summary.signal = number
             self.stop()
         else:
             self.abort()
 
-    def _reload(self) -> None:
+    async def _reload(self) -> None:
         try:
-            self._complain(f"{self._admission.reload()} UUIDs may call now")
+            count = await self._admission.reload()
+            self._complain(f"{count} UUID{'' if count == 1 else 's'} may call now")
         except FileError as error:
             self._complain(f"{error}; the old list stays")
 
@@ -150,7 +158,7 @@ class Server:
         peer = peer_name(sockaddr)
         refusal = self._why_not(sockaddr)
         if refusal:
-            self._start(self._refuse(connection, peer, refusal), peer)
+            self._start(self._refuse(connection, peer, refusal), f"call from {peer}")
             return
         wire, options = SocketWire(connection), self._options.call
         session = AnsweredSession(
@@ -158,7 +166,7 @@ class Server:
         )
         live = LiveCall(session, options, self._on_call_event)
         self.live.add(live)
-        self._start(self._answer(live, wire), peer)
+        self._start(self._answer(live, wire), f"call from {peer}")
 
     def _why_not(self, sockaddr: Any) -> str | None:
         if self._enough.is_set():
@@ -173,25 +181,29 @@ class Server:
         if refusal:
             live.turn_away(refusal)
         elif self._admission.asks:
-            self._start(self._ask(live, call), call.peer)
+            self._asking[live] = self._start(self._ask(live, call), f"question about {call.peer}")
         else:
             live.session.admit()
 
     async def _ask(self, live: LiveCall, call: Call) -> None:
         try:
             refusal = await self._admission.ask(call)
+            if refusal:
+                live.turn_away(refusal)
+            else:
+                live.session.admit()
         except Exception as error:  # or the caller would wait for ever
             self._complain_of(live, error)
-            refusal = "not authorized: internal error"
-        if refusal:
-            live.turn_away(refusal)
-        else:
-            live.session.admit()
+            live.turn_away("not authorized: internal error")
+            if live.session.begun:
+                with contextlib.suppress(Exception):
+                    live.abort()
 
-    def _start(self, work: Coroutine[Any, Any, None], peer: str) -> None:
-        task = asyncio.create_task(work, name=f"call from {peer}")
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _refuse(self, connection: socket.socket, peer: str, reason: str) -> None:
         self.summary.refused += 1
@@ -212,6 +224,9 @@ class Server:
             self._complain_of(live, error)
         finally:
             self.live.discard(live)
+            asking = self._asking.pop(live, None)
+            if asking is not None:
+                asking.cancel()  # nobody waits for its answer any more
         self._concluding.add(live)
         try:
             result = await live.conclude()
@@ -228,7 +243,8 @@ class Server:
             self._report(ConnectionFailed(live.session.peer, live.session.failure or "ended without a UUID"))
         else:
             self.summary.caller_audio_s += result["caller"]["audio_s"]
-            self.summary.failed_recordings += live.recording_lost
+            self.summary.failed_recordings += live.recording_error is not None
+            self.summary.odd_calls += bool(result["findings"])
             if self._options.on_call_end is not None:
                 await self._run_hook(self._options.on_call_end, live, result)
 
@@ -237,11 +253,15 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         self._hooks.add(task)
+        failure: str | None = "stopped at once"
         try:
             async with self._hooks_at_once:
-                failure = await run_hook(words, live.facts(result), HOOK_TIMEOUT_S)
+                if not self._aborted:
+                    failure = await run_hook(words, live.facts(result), HOOK_TIMEOUT_S)
         except asyncio.CancelledError:
-            failure = "stopped at once"
+            pass
+        except Exception as error:
+            failure = f"internal error: {error!r}"
         finally:
             self._hooks.discard(task)
         if failure:

@@ -15,12 +15,13 @@ from audiosocket_cli.call.events import (
     ConnectionFailed,
     DigitHeard,
     Event,
+    Finding,
     HookFailed,
     Listening,
     ProgramSaid,
     RecordingFailed,
 )
-from audiosocket_cli.call.facts import Call, Side
+from audiosocket_cli.call.facts import Call, How, Side
 from audiosocket_cli.call.keys import KeySource
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.stats import digit_json
@@ -66,6 +67,8 @@ def summary_line(summary: ServeSummary) -> str:
         parts.append(f"{_count(summary.failed, 'connection')} failed")
     if summary.failed_recordings:
         parts.append(f"{_count(summary.failed_recordings, 'recording')} failed")
+    if summary.odd_calls:
+        parts.append(f"findings in {_count(summary.odd_calls, 'call')}")
     if summary.failed_hooks:
         parts.append(f"{_count(summary.failed_hooks, '--on-call-end command')} failed")
     if summary.faults:
@@ -171,6 +174,8 @@ def _event_text(event: Event) -> str | None:
             return f"call {call.uuid} {'from' if call.me is Side.SERVER else 'to'} {call.peer}"
         case DigitHeard(call, (at_s, digit, in_band)):
             return f"{call.uuid} digit {digit} at {at_s:.2f} s{' (in-band)' if in_band else ''}"
+        case Finding(call, text):
+            return f"{call.uuid} finding: {text}"
         case ProgramSaid(call, line):
             return f"{call.uuid} | {_printable(line)}"
         case RecordingFailed(call, reason):
@@ -188,7 +193,8 @@ def _event_text(event: Event) -> str | None:
 def _ended(call: Call, result: dict[str, Any], files: Sequence[Path]) -> str:
     """Return an ended call's line after its UUID: duration, who ended it and how, what was heard, digits, file."""
     heard, said = result[call.me.other], result[call.me]
-    reason = f": {result['ended_reason']}" if result["ended_by"] == call.me else ""
+    told = result["ended_by"] == call.me or result["ended_how"] == How.FAULT
+    reason = f": {result['ended_reason']}" if told else ""
     parts = [
         f"ended by {result['ended_by']} ({result['ended_how']}{reason}) after {result['duration_s']:.2f} s",
         f"{call.me.other} {_level(heard)}",
@@ -203,7 +209,7 @@ def _ended(call: Call, result: dict[str, Any], files: Sequence[Path]) -> str:
     parts.append(_recorded(result, files))
     if "program" in result:
         parts.append(_program(result["program"]))
-    return "; ".join([", ".join(parts), *result["findings"]])
+    return ", ".join(parts)
 
 
 def _recorded(result: dict[str, Any], files: Sequence[Path]) -> str:
@@ -237,6 +243,8 @@ def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
             return "call", {"uuid": str(call.uuid), "peer": call.peer, "started_at": started}
         case DigitHeard(call, digit):
             return "digit", {"uuid": str(call.uuid), **digit_json(digit)}
+        case Finding(call, text):
+            return "finding", {"uuid": str(call.uuid), "finding": text}
         case ProgramSaid(call, line):
             return "program", {"uuid": str(call.uuid), "line": line}
         case RecordingFailed(call, reason):
