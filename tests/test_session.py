@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, run_until, wire_pair
 
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
-from audiosocket_cli.call.facts import How, Side
+from audiosocket_cli.call.facts import Call, How, Side
 from audiosocket_cli.call.session import Limits, Session
 from audiosocket_cli.call.sources import Echo, Playback, Prompt, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
@@ -21,11 +21,16 @@ START_S = 1000.0
 
 
 def answered(
-    *chunks: bytes, source: Source | None = None, limits: Limits | None = None
+    *chunks: bytes,
+    source: Source | None = None,
+    limits: Limits | None = None,
+    door: Callable[[Call], None] | None = None,
 ) -> tuple[AnsweredSession, FakeWire, FakeClock, KeepingTap]:
     """An answered session that has started and read these chunks."""
     wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
-    session = AnsweredSession(wire, "peer", source=source or Silence(), taps=[tap], limits=limits, clock=clock)
+    session = AnsweredSession(
+        wire, "peer", source=source or Silence(), taps=[tap], limits=limits, door=door, clock=clock
+    )
     session.start()
     wire.inbox.extend(chunks)
     run_until(clock.now_s, clock, session)
@@ -336,6 +341,208 @@ def test_odd_frames_are_named_once_and_do_not_end_the_call() -> None:
         "ignored a second UUID frame",
         "kind changed from slin to slin16",
     ]
+
+
+# The door.
+
+
+def keep_waiting(call: Call) -> None:
+    """A door that says nothing yet."""
+
+
+def test_who_waits_at_the_door_hears_paced_silence_and_no_tap_is_told() -> None:
+    session, wire, clock, tap = answered(OPENING, source=Counting(), door=keep_waiting)
+    run_until(START_S + 1.0, clock, session)
+    assert wire.frames == [silence_frame(Kind.SLIN)] * 51
+    assert (tap.call, tap.said, session.begun) == (None, [], False)
+    session.admit()
+    run_until(START_S + 1.1, clock, session)
+    assert wire.frames[51:] == [audio(n) for n in range(1, 6)]
+    assert session.pacer.late == 0
+
+
+def test_what_was_said_before_the_door_opened_keeps_its_time_digits_too() -> None:
+    session, wire, clock, tap = answered(OPENING + encode(audio(1)), door=keep_waiting)
+    for at_s, frame in [(0.1, audio(2)), (0.25, digit_frame("5")), (0.3, audio(3))]:
+        run_until(START_S + at_s, clock, session)
+        wire.inbox.append(encode(frame))
+    run_until(START_S + 0.5, clock, session)
+    session.admit()
+    wire.inbox.append(encode(audio(4)))
+    run_until(START_S + 0.6, clock, session)
+    session.hang_up("test")
+    assert [(round(timed.at_s, 3), timed.frame) for timed in tap.heard] == [
+        (0.0, audio(1)), (0.1, audio(2)), (0.25, digit_frame("5")), (0.3, audio(3)), (0.5, audio(4)),
+    ]  # fmt: skip
+    assert [(round(at_s, 3), digit) for at_s, digit in tap.digits] == [(0.25, "5")]
+    assert [timed.at_s for timed in tap.said] == pytest.approx([n * 0.02 for n in range(len(wire.frames) - 1)])
+    assert session.call is not None
+    assert session.call.duration_s == pytest.approx(0.6)
+
+
+def test_a_door_that_opens_at_once_changes_nothing() -> None:
+    def outcome(*, with_door: bool) -> tuple[object, ...]:
+        wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
+        session = AnsweredSession(
+            wire, "peer", source=Echo(), taps=[tap], clock=clock,
+            door=(lambda call: session.admit()) if with_door else None,
+        )  # fmt: skip
+        session.start()
+        wire.inbox.extend([OPENING + encode(audio()) + encode(digit_frame("5")), encode(audio(2))])
+        run_until(START_S + 0.5, clock, session)
+        session.hang_up("test")
+        return wire.sent, tap.heard, tap.said, tap.digits, session.pacer.taken
+
+    assert outcome(with_door=True) == outcome(with_door=False)
+
+
+@pytest.mark.parametrize("waited", [0, 25], ids=["at-once", "later"])
+def test_who_is_turned_away_gets_a_hangup_and_was_no_call(waited: int) -> None:
+    session, wire, clock, tap = answered(OPENING + encode(audio()), door=keep_waiting)
+    before = len(wire.frames)
+    run_until(START_S + 0.02 * waited, clock, session)
+    session.hang_up("not on the list")
+    session.admit()
+    assert wire.frames == [silence_frame(Kind.SLIN)] * (before + waited) + [HANGUP]
+    assert wire.ended_sending
+    assert (session.failure, session.begun, tap.call, tap.closed_times) == ("not on the list", False, None, 0)
+    wire.inbox.extend([encode(audio()), b""])
+    run_until(clock.now_s, clock, session)
+    assert session.ended
+
+
+def test_who_is_turned_away_within_the_uuids_own_segment_hears_nothing_else() -> None:
+    wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
+    session = AnsweredSession(
+        wire, "peer", source=Silence(), taps=[tap], door=lambda call: session.hang_up("no"), clock=clock
+    )
+    session.start()
+    wire.inbox.append(OPENING + encode(audio()) * 3)
+    run_until(START_S + 0.5, clock, session)
+    assert wire.frames == [HANGUP]
+    assert tap.call is None
+
+
+@pytest.mark.parametrize(
+    ("chunk", "says"),
+    [
+        (b"", "caller closed, before it was let in"),
+        (ConnectionResetError(104, "reset"), "caller reset the connection, before it was let in"),
+        (encode(HANGUP), "caller hung up, before it was let in"),
+    ],
+    ids=["closed", "reset", "hangup"],
+)
+def test_a_caller_that_goes_while_it_waits_was_no_call(chunk: bytes | OSError, says: str) -> None:
+    session, wire, clock, tap = answered(OPENING + encode(audio()), door=keep_waiting)
+    run_until(START_S + 0.5, clock, session)
+    wire.inbox.append(chunk)
+    run_until(clock.now_s, clock, session)
+    session.admit()
+    run_until(START_S + 3, clock, session)
+    assert (session.ended, session.failure, session.begun) == (True, says, False)
+    assert (tap.call, tap.heard, tap.closed_times) == (None, [], 0)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [Frame(Kind.SLIN192, bytes(65534)), Frame(Kind.SLIN, b""), Frame(0x77, b"x")],
+    ids=["huge-frames", "empty-frames", "unknown-frames"],
+)
+def test_a_flood_at_the_door_is_hung_up_on(frame: Frame) -> None:
+    session, wire, clock, _ = answered(OPENING, door=keep_waiting)
+    flood, chunks = encode(frame) * max(1, 65536 // len(encode(frame))), 0
+    while not session.failure and chunks < 300:
+        chunks += 1
+        wire.inbox.append(flood)
+        run_until(clock.now_s, clock, session)
+    assert session.failure == "sent too much before it was let in"
+    assert wire.frames[-1] == HANGUP
+    assert chunks < 300
+
+
+def test_minutes_of_audio_at_the_door_are_no_flood() -> None:
+    session, wire, clock, tap = answered(OPENING, door=keep_waiting)
+    for number in range(9 * 60 * 50):
+        wire.inbox.append(encode(audio(number % 256)))
+        session.readable()
+        clock.now_s += 0.02
+    session.admit()
+    session.hang_up("test")
+    assert [timed.frame.payload[0] for timed in tap.heard] == [number % 256 for number in range(9 * 60 * 50)]
+    assert tap.heard[-1].at_s == pytest.approx(9 * 60 - 0.02)
+
+
+def test_the_silence_at_the_door_is_of_the_callers_kind() -> None:
+    session, wire, clock, _ = answered(OPENING, door=keep_waiting)
+    wire.inbox.append(encode(audio(1, Kind.SLIN16, 640)))
+    run_until(START_S + 0.1, clock, session)
+    assert [frame.kind for frame in wire.frames] == [Kind.SLIN] * (len(wire.frames) - 5) + [Kind.SLIN16] * 5
+    session.admit()
+    assert session.heard_kind == Kind.SLIN16
+    assert session.call is not None
+    assert session.call.notes == []
+
+
+def test_a_change_of_kind_at_the_door_is_found_as_it_happened() -> None:
+    session, _, _, _ = answered(OPENING + encode(audio()) + encode(audio(1, Kind.SLIN16, 640)), door=keep_waiting)
+    session.admit()
+    assert session.call is not None
+    assert session.call.notes == ["kind changed from slin to slin16"]
+
+
+def test_an_echo_does_not_return_in_one_burst_what_was_said_to_a_closed_door() -> None:
+    session, wire, clock, tap = answered(OPENING, source=Echo(), door=keep_waiting)
+    for number in range(1, 11):
+        wire.inbox.append(encode(audio(number)))
+        run_until(START_S + 0.02 * number, clock, session)
+    before = len(wire.frames)
+    session.admit()
+    assert len(wire.frames) == before
+    wire.inbox.append(encode(audio(99)))
+    run_until(clock.now_s, clock, session)
+    assert wire.frames[before:] == [audio(99)]
+    session.hang_up("test")
+    assert [timed.frame.payload[0] for timed in tap.heard] == [*range(1, 11), 99]
+
+
+def test_a_stall_of_ours_at_the_door_is_held_against_nobody() -> None:
+    session, wire, clock, tap = answered(OPENING, door=keep_waiting)
+    clock.now_s += 0.3
+    wire.inbox.append(encode(audio()) * 15)
+    session.tick()
+    session.admit()
+    session.hang_up("test")
+    assert [timed.held_s for timed in tap.heard] == pytest.approx([0.28] * 15)
+
+
+def test_who_waits_and_does_not_read_holds_up_nothing() -> None:
+    session, wire, clock, _ = answered(OPENING, door=keep_waiting)
+    wire.blocked = True
+    run_until(START_S + 1.0, clock, session)
+    assert session.pacer.held == 50
+    session.hang_up("no")
+    run_until(START_S + 3.0, clock, session)
+    assert session.ended
+
+
+def test_the_time_at_the_door_counts_towards_the_longest_duration() -> None:
+    session, wire, clock, _ = answered(OPENING, limits=Limits(duration_s=2), door=keep_waiting)
+    run_until(START_S + 1.5, clock, session)
+    session.admit()
+    run_until(START_S + 2.0, clock, session)
+    assert wire.frames[-1] == HANGUP
+    assert session.call is not None
+    assert session.call.ending == (Side.SERVER, How.HANGUP, "longer than 2 s")
+
+
+def test_aborting_at_the_door_twice_is_fine() -> None:
+    session, wire, _, tap = answered(OPENING, door=keep_waiting)
+    session.abort()
+    session.abort()
+    session.admit()
+    assert (session.ended, wire.closed, session.failure) == (True, True, "stopped at once")
+    assert wire.frames.count(HANGUP) == 1
+    assert tap.call is None
 
 
 # Standing in for Asterisk, and both cores together.

@@ -46,8 +46,13 @@ _MOST_CHUNKS: Final = 8
 """As much as is read from one peer before another has its turn."""
 
 _MOST_HEARD: Final = 2000
-"""Frames heard that may wait for the next flush, or for the caller to be let in: 40 s of audio, which only a flood
-brings in so little time."""
+"""Frames heard that may wait for the next flush: 40 s of audio, which only a flood brings in so little time."""
+
+_MOST_EARLY_BYTES: Final = 16 << 20
+"""What may be kept of a caller who waits to be let in: 10 minutes of slin, 40 s of slin192, by its size in memory."""
+
+_FRAME_COST_BYTES: Final = 200
+"""What a frame takes beside its payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,7 @@ class Session(ABC):
         self._said: list[TimedFrame] = []
         self._begun = False
         self._early: list[TimedFrame] = []
+        self._early_bytes = 0
 
     @property
     def ended(self) -> bool:
@@ -239,7 +245,9 @@ class Session(ABC):
             frames = self._opened_by(frames, now_s)
         elif not frames:
             self._judge_header(self._decoder.buffered, now_s)
-        held_s = max(0.0, now_s - max(self.wake_s, self._last_heard_s)) if self._state is _State.TALKING else 0.0
+        held_s = 0.0
+        if self._state in (_State.WAITING, _State.TALKING):
+            held_s = max(0.0, now_s - max(self.wake_s, self._last_heard_s))
         self._last_heard_s = now_s
         at_s = now_s - self._origin_s
         for frame in frames:
@@ -251,8 +259,13 @@ class Session(ABC):
 
     def _keep(self, timed: TimedFrame) -> None:
         self._early.append(timed)
-        if len(self._early) > _MOST_HEARD:
-            self.hang_up("sent too much before it was let in")
+        self._early_bytes += len(timed.frame.payload) + _FRAME_COST_BYTES
+        if timed.frame.kind == Kind.HANGUP:
+            self._fail(f"{self.me.other} hung up, before it was let in")
+        elif self._early_bytes > _MOST_EARLY_BYTES:
+            self._fail("sent too much before it was let in")
+        elif is_audio(timed.frame.kind) and timed.frame.payload:
+            self.heard_kind = timed.frame.kind
 
     def _hear(self, timed: TimedFrame) -> None:
         self._heard.append(timed)
@@ -283,7 +296,7 @@ class Session(ABC):
                 self.call.note(f"kind changed from {kind_name(self.heard_kind)} to {kind_name(frame.kind)}")
             self.heard_kind = frame.kind
         answer = self.source.answer(frame)
-        if answer is not None:
+        if answer is not None and not self._early:  # what was said to a closed door is not echoed in one burst later
             if self._send(answer):
                 self._said.append(TimedFrame(now_s - self._origin_s, answer))
             self.pacer.restart(now_s + GAP_MS / 1000)
@@ -372,10 +385,11 @@ class Session(ABC):
         self._next_flush_s = self._clock() + FLUSH_S
         for tap in self.taps:
             tap.opened(self.call)
-        early, self._early = self._early, []
-        for timed in early:
+        self.heard_kind = None  # it changes again as what was kept is heard
+        for timed in self._early:
             if self._state is _State.TALKING:
                 self._hear(timed)
+        self._early = []
 
     def _peer_gone(self, how: How, reason: str) -> None:
         if self._state is _State.OPENING:

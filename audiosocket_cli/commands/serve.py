@@ -171,9 +171,12 @@ def _options(
         calls=calls or math.inf,
         max_calls=max_calls or math.inf,
         admission=AdmissionOptions(
-            allow_from, allow_uuid, command_words(authorize, shell=shell) if authorize else None, authorize_timeout
+            allow_from,
+            allow_uuid,
+            None if authorize is None else command_words(authorize, shell=shell),
+            authorize_timeout,
         ),
-        on_call_end=command_words(on_call_end, shell=shell) if on_call_end else None,
+        on_call_end=None if on_call_end is None else command_words(on_call_end, shell=shell),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -17,15 +19,31 @@ AUTHORIZE_TIMEOUT_S: Final = 5.0
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+"""Where IPv6 sockets see IPv4 peers."""
+
+_LONGEST_LINE: Final = 65536
+_BATCH_LINES: Final = 200
+"""As much of a file as is read before calls have their turn: under 1 ms."""
+
 
 def parse_network(text: str) -> Network:
-    """Read a network as 10.0.0.0/8, or one address. Raises `UsageError` for anything else."""
+    """Read a network as 10.0.0.0/8, or one address; IPv4-mapped ones are IPv4. Raises `UsageError` for anything else.
+
+    An interface (fe80::1%eth0) is refused: it would be taken for any.
+    """
     try:
-        return ipaddress.ip_network(text)
+        if "%" in text:
+            raise ValueError("an interface cannot be asked for")
+        network = ipaddress.ip_network(text)
     except ValueError as error:
         raise UsageError(
             f"{text!r} is no network: write 192.0.2.0/24, 2001:db8::/32 or one address ({error})"
         ) from None
+    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
+        low_bits = int(network.network_address) - int(_MAPPED.network_address)
+        return ipaddress.IPv4Network((low_bits, network.prefixlen - _MAPPED.prefixlen))
+    return network
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +64,32 @@ class Admission:
     def __init__(self, options: AdmissionOptions) -> None:
         """Read the file of UUIDs, if there is one. Raises `FileError`."""
         self._options = options
-        self._uuids: frozenset[UUID] = frozenset()
-        self.reload()
+        self._uuids: set[UUID] = set()
+        self._reloading = asyncio.Lock()
+        if options.uuid_file is not None:
+            self._uuids.update(*_batches_of_uuids(options.uuid_file))
 
     @property
     def has_file(self) -> bool:
         """Whether there is something to `reload`."""
         return self._options.uuid_file is not None
 
-    def reload(self) -> int:
-        """Read the file of UUIDs again, and return how many there are. Raises `FileError`; the old ones stay."""
+    async def reload(self) -> int:
+        """Read the file of UUIDs again, and return how many there are. Raises `FileError`; the old ones stay.
+
+        However long the file, calls have their turn meanwhile.
+        """
         path = self._options.uuid_file
-        if path is not None:
-            self._uuids = _read_uuids(path)
-        return len(self._uuids)
+        assert path is not None
+        async with self._reloading:  # who asks last reads last
+            if path.exists() and not path.is_file():  # a pipe has been read to its end, or never ends
+                raise FileError(f"cannot read {path} again: it is no file")
+            uuids: set[UUID] = set()
+            for batch in _batches_of_uuids(path):
+                uuids |= batch
+                await asyncio.sleep(0)
+            self._uuids = uuids
+        return len(uuids)
 
     def why_not_from(self, sockaddr: Any) -> str | None:
         """Say why nobody may call from a socket's address, or None."""
@@ -91,16 +121,23 @@ class Admission:
         return reason and f"{call.uuid} is not authorized: {reason}"
 
 
-def _read_uuids(path: Path) -> frozenset[UUID]:
+def _batches_of_uuids(path: Path) -> Iterator[set[UUID]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"cannot read {path}: {(getattr(error, 'strerror', None) or str(error)).lower()}") from None
-    uuids = set()
-    for number, line in enumerate(lines, 1):
-        text = line.split("#")[0].strip()
-        try:
-            uuids |= {UUID(text)} if text else set()
-        except ValueError:
-            raise FileError(f"cannot read {path}: line {number} is no UUID: {text[:50]!r}") from None
-    return frozenset(uuids)
+        with path.open(encoding="utf-8-sig") as file:
+            numbered = enumerate(iter(lambda: file.readline(_LONGEST_LINE), ""), 1)
+            while lines := list(islice(numbered, _BATCH_LINES)):
+                yield {uuid for number, line in lines for uuid in _uuids_in(line, f"{path}: line {number}")}
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise FileError(f"cannot read {path}: it is no text in UTF-8") from None
+
+
+def _uuids_in(line: str, where: str) -> Iterator[UUID]:
+    text = line.split("#")[0].strip()
+    if not text:
+        return
+    try:
+        yield UUID(text)
+    except ValueError:
+        raise FileError(f"cannot read {where} is no UUID: {text[:50]!r}") from None

@@ -38,26 +38,27 @@ async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: fl
     except (OSError, ValueError) as error:
         return f"cannot run {words[0]}: {(getattr(error, 'strerror', None) or str(error)).lower()}"
     try:
-        async with asyncio.timeout(timeout_s):
-            await _end_of(hook)
-    except TimeoutError:
-        hook.kill()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DEATH_TIMEOUT_S):
-                await _end_of(hook)
-        outcome = "was killed" if hook.status is not None else "cannot be killed (is it another user's?)"
-        return f"{words[0]} took longer than {timeout_s:g} s and {outcome}"
+        late = not await _wait_for_end(hook, timeout_s)
     finally:
         hook.kill()
-        hook.close()
+        try:
+            await _wait_for_end(hook, _DEATH_TIMEOUT_S)
+        finally:
+            hook.close()
+    if late:
+        outcome = "was killed" if hook.status is not None else "cannot be killed (is it another user's?)"
+        return f"{words[0]} took longer than {timeout_s:g} s and {outcome}"
     return f"{words[0]} {_how(hook.status)}{_last_line(hook.errors)}" if hook.status else None
 
 
-async def _end_of(hook: _Hook) -> None:
+async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
     pause_s = _FIRST_LOOK_S
-    while not hook.poll():
-        await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, _LOOK_S)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            while not hook.poll():
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LOOK_S)
+    return hook.status is not None
 
 
 class _Hook:

@@ -55,6 +55,7 @@ class LiveCall:
         """Why the recording, or the JSON beside it, is not complete, if it is not."""
         self.refusal: str | None = None
         """Why it was turned away at the door, if it was."""
+        self._json: Path | None = None
         self._report = report
         taps: list[Tap] = [EventTap(report)]
         if options.record is not None:
@@ -112,8 +113,10 @@ class LiveCall:
         if self.program is not None:
             result["program"] = self.program.as_dict()
         if self.files and self.recording is not None and self.recording.output.has_json:
+            path = self.files[0].with_suffix(".json")
             try:
-                write_private_json(self.files[0].with_suffix(".json"), result)
+                write_private_json(path, result)
+                self._json = path
             except OSError as error:
                 self._lose_recording(error, "cannot write its JSON: ")
         self._report(CallEnded(call, result, self.files))
@@ -130,9 +133,8 @@ class LiveCall:
             "ENDED_REASON": result["ended_reason"],
             "DIGITS": "".join(press["digit"] for press in result["dtmf"]),
         }
-        if self.files:
-            facts["RECORDING"] = str(self.files[0].absolute())
-            facts["JSON"] = str(self.files[0].with_suffix(".json").absolute())
+        facts["RECORDING"] = str(self.files[0].absolute()) if self.files else ""
+        facts["JSON"] = str(self._json.absolute()) if self._json else ""
         return {f"AUDIOSOCKET_{name}": value for name, value in facts.items()}
 
     def _note_digit(self, digit: Digit) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
@@ -14,6 +15,9 @@ T = TypeVar("T")
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine to its end on a loop of its own."""
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        # Inherited from some supervisors; the kernel would then keep from us how our children ended.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main)
 
@@ -27,15 +31,28 @@ def signals_to(handle: Callable[[int], None], *, hangup_anyway: bool = False) ->
     """
     loop = asyncio.get_running_loop()
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if hangup_anyway or signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+    if hangup_anyway or not survives_hangup():
         numbers.append(signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def take(number: int) -> None:
+        if number == signal.SIGHUP:
+            _let_go_of_lost_terminal()
+        handle(number)
+
     for number in numbers:
-        loop.add_signal_handler(number, handle, number)
+        loop.add_signal_handler(number, take, number)
     try:
         yield
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+            signal.signal(number, before[number])
+
+
+def survives_hangup() -> bool:
+    """Whether SIGHUP is ignored, as nohup sees to it: its terminal may go away. Ask before `signals_to`."""
+    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 def has_terminal() -> bool:
@@ -45,6 +62,16 @@ def has_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def _let_go_of_lost_terminal() -> None:
+    """Let output go nowhere that would go to a terminal which is no more: each write of it would be an error."""
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")
+        except OSError as error:
+            if error.errno == errno.EIO:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
