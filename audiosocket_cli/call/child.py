@@ -1,17 +1,20 @@
-"""A child process at the other end of four non-blocking descriptors: how it is started, talked to and ended.
+"""A program at the other end of four non-blocking descriptors: its standard streams, and its events.
 
 Nothing here waits, and nothing is told: whoever has a child looks after it from time to time.
 """
 
 from __future__ import annotations
 
-import contextlib
+import fcntl
 import os
 import select
-import signal
 import socket
+import sys
+import termios
 from collections.abc import Mapping, Sequence
 from typing import Final
+
+from audiosocket_cli.call.process import Process, read_now
 
 EVENTS_FD: Final = 3
 """The descriptor that a program's events and commands go over. One digit: `>&3` works in every shell."""
@@ -19,70 +22,41 @@ EVENTS_FD: Final = 3
 WHOLE_BYTES: Final = select.PIPE_BUF
 """A write of at most this much to a pipe goes whole or not at all, so that no sample is ever cut."""
 
-MOST_DRAINED_BYTES: Final = 1 << 20
-"""The most that a pipe can hold (Linux lets a program enlarge it to this)."""
-
 READ_BYTES: Final = 65536
 
+_COMMAND_BYTES: Final = 4096
 
-class Child:
-    """A running program. Its own process group, so that what it starts ends with it."""
+
+class Child(Process):
+    """A running program that is one end of a call."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a program, found on the PATH. Raises `OSError` when it cannot be."""
         ours, theirs = socket.socketpair()
-        stdin, self._stdin = os.pipe()
-        self._stdout, stdout = os.pipe()
-        self._stderr, stderr = os.pipe()
         self._events = ours
         self._unsent = b""
-        self.status: int | None = None
-        """How it ended: its exit code, or minus the number of the signal that killed it."""
-        inherited = (stdin, stdout, stderr, theirs.fileno())
+        self._is_ending = False
+        self._stdin = self._stdout = self._stderr = -1
+        inherited: list[int] = []
         try:
-            self.pid = os.posix_spawnp(
-                command[0],
-                list(command),
-                {**environment, "AUDIOSOCKET_EVENTS_FD": str(EVENTS_FD)},
-                file_actions=[(os.POSIX_SPAWN_DUP2, ours, number) for number, ours in enumerate(inherited)],
-                setpgroup=0,
-                setsigmask=[],
-                setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGHUP],
-            )
+            stdin, self._stdin = os.pipe()
+            inherited.append(stdin)
+            self._stdout, stdout = os.pipe()
+            inherited.append(stdout)
+            self._stderr, stderr = os.pipe()
+            inherited.append(stderr)
+            environment = {**environment, "AUDIOSOCKET_EVENTS_FD": str(EVENTS_FD)}
+            super().__init__(command, environment, [*inherited, theirs.fileno()])
         except OSError:
             self.close()
             raise
         finally:
-            for descriptor in inherited[:3]:
+            for descriptor in inherited:
                 os.close(descriptor)
             theirs.close()
         for descriptor in (self._stdin, self._stdout, self._stderr):
             os.set_blocking(descriptor, False)
         self._events.setblocking(False)
-
-    def poll(self) -> bool:
-        """Whether it has ended; `status` then says how. What it leaves running in its group is told to end, too."""
-        if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
-                self.signal(signal.SIGTERM)
-        return self.status is not None
-
-    def is_gone(self) -> bool:
-        """Whether it has ended, and all that it left in its group."""
-        if not self.poll():
-            return False
-        try:
-            os.killpg(self.pid, 0)
-        except OSError:
-            return True
-        return False
-
-    def signal(self, number: int) -> None:
-        """Send a signal to all of its group."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
 
     def write(self, data: bytes) -> int:
         """Write to its standard input; returns how many bytes it had room for, an even number if `data` is even."""
@@ -97,63 +71,65 @@ class Child:
         return written
 
     def end_input(self) -> None:
-        """Close its standard input, which tells most programs to end. Twice is fine."""
+        """Close its standard input, which tells most programs to end, and its events behind the last. Twice is fine."""
         if self._stdin >= 0:
             os.close(self._stdin)
             self._stdin = -1
+        self._is_ending = True
+        self.push()
 
     def read(self) -> bytes | None:
         """Return what its standard output has, b"" when that has ended, None when there is nothing now."""
-        return _read(self._stdout, READ_BYTES)
+        return read_now(self._stdout, READ_BYTES)
 
     def drain(self) -> bytes:
-        """Return all that its standard output has by now."""
-        parts = []
-        size = 0
-        while size < MOST_DRAINED_BYTES and (data := self.read()):
-            parts.append(data)
-            size += len(data)
-        return b"".join(parts)
+        """Return all that its standard output holds now, but not what it writes meanwhile: that has no end."""
+        return read_now(self._stdout, _bytes_in(self._stdout)) or b""
+
+    def unread_bytes(self) -> int:
+        """Return how much of its standard input it has not read; 0 where the system does not say."""
+        return _bytes_in(self._stdin) if self._stdin >= 0 else 0
 
     def read_errors(self, most_bytes: int) -> bytes | None:
         """Return what its standard error has, as `read` does."""
-        return _read(self._stderr, most_bytes)
+        return read_now(self._stderr, most_bytes)
 
     def send(self, line: bytes) -> bool:
-        """Send a line to its events descriptor; False when it does not read them."""
+        """Send a line to its events descriptor, or keep it for `push`; False when it does not read them."""
         if len(self._unsent) > READ_BYTES:
             return False
         self._unsent += line
+        self.push()
+        return True
+
+    def push(self) -> None:
+        """Try again to send what found no room; when that was the last of it, say so."""
         try:
-            self._unsent = self._unsent[self._events.send(self._unsent) :]
+            if self._unsent:
+                self._unsent = self._unsent[self._events.send(self._unsent) :]
+            if self._is_ending and not self._unsent:
+                self._events.shutdown(socket.SHUT_WR)
         except BlockingIOError:
             pass
         except OSError:
             self._unsent = b""  # it has closed them: nobody there to miss anything
-        return True
 
     def receive(self) -> bytes:
-        """Return what it wrote to its events descriptor since the last time."""
+        """Return what it wrote to its events descriptor since the last time, or the first of it."""
         try:
-            return self._events.recv(READ_BYTES)
+            return self._events.recv(_COMMAND_BYTES)
         except OSError:
             return b""
 
     def close(self) -> None:
         """Close our ends. Twice is fine."""
         self.end_input()
-        for name in ("_stdout", "_stderr"):
-            descriptor = getattr(self, name)
+        for descriptor in (self._stdout, self._stderr):
             if descriptor >= 0:
                 os.close(descriptor)
-                setattr(self, name, -1)
+        self._stdout = self._stderr = -1
         self._events.close()
 
 
-def _read(descriptor: int, most_bytes: int) -> bytes | None:
-    try:
-        return os.read(descriptor, most_bytes)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""
+def _bytes_in(pipe: int) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)

@@ -13,8 +13,8 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,15 +23,18 @@ from audiosocket_cli.asterisk import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.call.child import Child
 from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.process import how_it_ended, signal_name
 from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
+from audiosocket_cli.call.waiting import Lines, SpeechQueue
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.files import load_audio
 from audiosocket_cli.media.pcm import from_slin, to_slin
 from audiosocket_cli.media.resample import StreamResampler
 
-MOST_QUEUED_FRAMES: Final = 50
-"""As much of a program's speech is read ahead, a second; the rest waits in the pipe, and the program with it."""
+MOST_QUEUED_FRAMES: Final = 500
+"""As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf
+to its caller's keys unless it has a thread for them."""
 
 BEHIND_FRAMES: Final = 5
 """As far as a program's input may be behind the clock, 100 ms, before silence is written for a caller who pauses."""
@@ -43,8 +46,17 @@ _QUIET_FRAMES: Final = 5
 _ERROR_BYTES: Final = 4096
 """As much of a program's standard error is taken with each frame: 200 kB a second."""
 
+_MOST_ERRORS: Final = 50
+_MOST_COMMANDS: Final = 10
+"""Lines that are taken with each frame; the rest waits, and a program that floods waits with it."""
+
 _LOOK_AGAIN_S: Final = 0.02
-_MOST_LINE_BYTES: Final = 8192
+_MOST_LAST_LOOKS: Final = 64
+"""As often is a dead program's standard error looked at, for all that the pipe holds; what else has it may go on."""
+
+_KILLED_S: Final = 2.0
+"""As long may SIGKILL take. What is then still there cannot be killed, or is dead and its parent does not bury it."""
+
 _MOST_FILES: Final = 100
 
 
@@ -72,28 +84,33 @@ class Program(Source):
         self._child: Child | None = None
         self._failure: str | None = None
         self._stopped_by: str | None = None
+        self._killed_s: float | None = None
         self._started_s = self._ran_s = 0.0
         self._rate_hz = options.rate_hz or rate_of(Kind.SLIN)
         self._waited = 0
         self._heard_kind: int = Kind.SLIN
         self._to_program: StreamResampler | None = None
         self._due_frames = self._written_bytes = self._unread_bytes = 0
+        self._reads = True
         self._said_kind: int = Kind.SLIN
         self._to_call: StreamResampler | None = None
-        self._queue = _Queue()
+        self._queue = SpeechQueue()
         self._quiet_frames = _QUIET_FRAMES
         self._said_frames = 0
         self._hanging_up = self._deaf = False
         self._post_roll = POST_ROLL_MS // PTIME_MS
-        self._commands, self._errors = _Lines(), _Lines()
+        self._commands, self._errors = Lines(), Lines()
 
     # As a source.
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         if self._child is None:
             return self._before_the_start(heard_kind)
+        if not self._due_frames:
+            self._written_bytes = 0  # what was said before the caller was let in came at once, and is no lead
         self._due_frames += 1
-        self._obey(self._child.receive())
+        self._child.push()
+        self._obey(self._child)
         self._pass_on_errors(self._child)
         self._fill_pause()
         self._listen(self._child)
@@ -135,7 +152,9 @@ class Program(Source):
     def closed(self, call: Call) -> None:
         assert call.ending is not None
         self._tell(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
+        self._queue.forget_files()
         if self._child is not None:
+            self._reads = self._child.unread_bytes() < self._written_bytes - self._unread_bytes
             self._child.end_input()
 
     # After the call.
@@ -145,20 +164,30 @@ class Program(Source):
 
         What it started and left behind in its process group ends with it.
         """
-        if self._child is None:
+        child = self._child
+        if child is None:
             return
+        child.end_input()
         steps = deque([(self._options.grace_s, signal.SIGTERM), (2 * self._options.grace_s, signal.SIGKILL)])
         ended_s = time.monotonic()
-        while not (self._has_ended(self._child) and self._child.is_gone()):
+        while not self._is_over(child):
             if steps and time.monotonic() - ended_s >= steps[0][0]:
                 self._stop(steps.popleft()[1])
-            self._child.drain()  # one that waits in a write does not see that its input has ended
-            self._pass_on_errors(self._child)
+            child.read()  # one that waits in a write does not see that its input has ended
+            child.receive()
+            child.push()
+            self._pass_on_errors(child)
             await asyncio.sleep(_LOOK_AGAIN_S)
-        while self._pass_on_errors(self._child):
-            pass
-        self._report_lines(self._errors.rest())
-        self._child.close()
+        for _ in range(_MOST_LAST_LOOKS):
+            if not self._pass_on_errors(child):
+                break
+            await asyncio.sleep(0)
+        self._errors.end()
+        self._report_errors()
+        if self._errors or self._pass_on_errors(child):
+            assert self._call is not None
+            self._call.note("the last of the program's standard error is lost: there is no end to it")
+        child.close()
         self._note_what_was_odd()
 
     def kill(self) -> None:
@@ -172,7 +201,7 @@ class Program(Source):
             "command": list(self._options.command),
             "rate_hz": self._rate_hz,
             "exit_code": status if status is not None and status >= 0 else None,
-            "signal": _signal_name(-status) if status is not None and status < 0 else None,
+            "signal": signal_name(-status) if status is not None and status < 0 else None,
             "stopped_by": self._stopped_by,
             "ran_s": round(self._ran_s, 3),
             "said_s": round(self._said_frames / _FRAMES_PER_S, 3),
@@ -210,6 +239,11 @@ class Program(Source):
         for at_s, digit, _ in self._call.digits:
             self.digit(at_s, digit)
 
+    def _is_over(self, child: Child) -> bool:
+        if self._has_ended(child) and child.is_gone():
+            return True
+        return self._killed_s is not None and time.monotonic() - self._killed_s > _KILLED_S
+
     def _has_ended(self, child: Child) -> bool:
         if not self._ran_s and child.poll():
             self._ran_s = time.monotonic() - self._started_s
@@ -219,13 +253,12 @@ class Program(Source):
         if self._child is not None and not self._child.is_gone():
             if self._child.status is None:
                 self._stopped_by = number.name
+            if number == signal.SIGKILL and self._killed_s is None:
+                self._killed_s = time.monotonic()
             self._child.signal(number)
 
     def _how(self) -> str:
-        status = self._child.status if self._child else None
-        if status is None:
-            return "ended"
-        return f"exited with code {status}" if status >= 0 else f"was ended by {_signal_name(-status)}"
+        return how_it_ended(self._child.status if self._child else None)
 
     @property
     def _unread_s(self) -> float:
@@ -238,8 +271,12 @@ class Program(Source):
             self._call.note(f"the program did not end by itself: {self._stopped_by}")
         elif self._child.status:
             self._call.note(f"the program {self._how()}")
-        if self._unread_bytes:
-            self._call.note(f"the program does not read: {self._unread_s:.1f} s of the caller were dropped")
+        if not self._child.is_gone():
+            self._call.note("the program, or what it started, could not be killed")
+        if self._queue.odd:
+            self._call.note("the program wrote an odd number of bytes: half a sample is left over")
+        if self._unread_bytes and self._reads:  # one that never reads, such as a menu, does not want to
+            self._call.note(f"the program reads too slowly: {self._unread_s:.1f} s of the caller were dropped")
 
     # What it hears.
 
@@ -288,145 +325,63 @@ class Program(Source):
     def _fall_silent(self) -> Frame:
         if not self._tail_is_due:
             return silence_frame(self._said_kind)
-        self._quiet_frames += 1
+        if not self._queue:  # else a file is being loaded
+            self._quiet_frames += 1
         if self._quiet_frames == _QUIET_FRAMES:
             self._tell(event="idle")
         return self._speech_frame(bytes(self._frame_bytes))  # what a converter still holds comes out
 
     # What it asks for, and is told.
 
-    def _obey(self, data: bytes) -> None:
-        for line in self._commands.feed(data):
+    def _obey(self, child: Child) -> None:
+        if not self._commands:
+            self._commands.feed(child.receive())
+        for line in self._commands.take(_MOST_COMMANDS):
             try:
-                self._do(json.loads(line))
+                self._do(child, json.loads(line))
             except (ValueError, RecursionError):
                 self._tell(event="error", error=f"not understood: {line[:100]}")
 
-    def _do(self, command: Any) -> None:
+    def _do(self, child: Child, command: Any) -> None:
         match command:
-            case {"flush": True}:
-                assert self._child is not None
-                self._queue.add(self._child.drain())
+            case {"flush": True, **rest} if not rest:
+                self._queue.add(child.drain())
                 dropped_s = self._queue.clear() / SAMPLE_BYTES / self._rate_hz
                 self._tell(event="flushed", dropped_s=round(dropped_s, 3))
-            case {"hangup": True}:
+            case {"hangup": True, **rest} if not rest:
                 self._hanging_up = True
-            case {"play": str(name)}:
-                assert self._child is not None
-                self._queue.add(self._child.drain())  # said before the file, as it was written before
-                self._queue.add_file(name, self._options.loader.submit(_load, name, self._rate_hz))
+            case {"play": str(name), **rest} if not rest:
+                self._play(child, name)
             case _:
                 raise ValueError
+
+    def _play(self, child: Child, name: str) -> None:
+        if self._queue.files >= _MOST_FILES:
+            self._tell(event="error", error=f"{name} is not played: {_MOST_FILES} files wait already")
+            return
+        self._queue.add(child.drain())  # said before the file, as it was written before
+        self._queue.add_file(self._options.loader.submit(_load, name, self._rate_hz))
 
     def _tell(self, **event: object) -> None:
         if self._child is None or self._call is None:
             return
-        if not self._child.send(json.dumps(event, ensure_ascii=False).encode() + b"\n"):
+        # A file's name may hold what is no character; its escape is right in JSON.
+        line = json.dumps(event, ensure_ascii=False).encode("utf-8", "backslashreplace")
+        if not self._child.send(line + b"\n"):
             self._call.note("the program does not read its events: some are lost")
 
     def _pass_on_errors(self, child: Child) -> bool:
-        data = child.read_errors(_ERROR_BYTES)
-        self._report_lines(self._errors.feed(data or b""))
-        return bool(data)
+        """Report some of its standard error; False when there is nothing (yet)."""
+        data = b"" if self._errors else child.read_errors(_ERROR_BYTES)
+        self._errors.feed(data or b"")
+        return self._report_errors() or bool(data)
 
-    def _report_lines(self, lines: Iterable[str]) -> None:
+    def _report_errors(self) -> bool:
         assert self._call is not None
+        lines = self._errors.take(_MOST_ERRORS)
         for line in lines:
             self.report(ProgramSaid(self._call, line))
-
-
-class _Queue:
-    """What a program wants to be said: samples it wrote, and files, in order."""
-
-    def __init__(self) -> None:
-        self._next = bytearray()
-        self._later: deque[bytes | tuple[str, Future[bytes]]] = deque()
-        self._files = 0
-        self._stale = False
-        self._problems: list[str] = []
-
-    def __len__(self) -> int:
-        """Bytes of samples that wait; a file counts as one."""
-        return len(self._next) + sum(len(item) if isinstance(item, bytes) else 1 for item in self._later)
-
-    def add(self, data: bytes) -> None:
-        """Say samples after all else."""
-        if self._later and data:
-            self._later.append(data)
-        else:
-            self._next += data
-
-    def add_file(self, name: str, samples: Future[bytes]) -> None:
-        """Say a file's samples, once they are there, after all else."""
-        if self._files >= _MOST_FILES:
-            self._problems.append(f"{name} is not played: {_MOST_FILES} files wait already")
-            return
-        self._files += 1
-        self._later.append((name, samples))
-
-    def take(self, size: int) -> bytes | None:
-        """Return the next `size` bytes; None when there is nothing (yet).
-
-        A rest that is shorter is filled up with silence, unless it has only just begun to arrive.
-        """
-        while len(self._next) < size and self._later and self._promote():
-            pass
-        if len(self._next) >= size or (self._next and (self._stale or self._later)):
-            data = bytes(self._next[:size])
-            del self._next[:size]
-            self._stale = False
-            return data[: len(data) & ~1].ljust(size, b"\0")
-        self._stale = bool(self._next)
-        return None
-
-    def clear(self) -> int:
-        """Forget all, and return how many bytes of samples that were."""
-        dropped = len(self._next) + sum(len(item) for item in self._later if isinstance(item, bytes))
-        self._next.clear()
-        self._later.clear()
-        self._files = 0
-        return dropped
-
-    def problems(self) -> list[str]:
-        """Return what went wrong since the last time."""
-        problems, self._problems = self._problems, []
-        return problems
-
-    def _promote(self) -> bool:
-        """Move the first of what comes later to what comes next; False while it is being loaded."""
-        item = self._later[0]
-        if isinstance(item, bytes):
-            self._next += item
-        else:
-            if not item[1].done():
-                return False
-            self._files -= 1
-            try:
-                self._next += item[1].result()
-            except FileError as error:
-                self._problems.append(str(error))
-        self._later.popleft()
-        return True
-
-
-class _Lines:
-    """Bytes in, whole lines of text out; one without an end is cut."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> list[str]:
-        """Take bytes and return the lines that they complete."""
-        if not data:
-            return []
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _MOST_LINE_BYTES:
-            lines, self._rest = [*lines, self._rest], b""
-        return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
-
-    def rest(self) -> list[str]:
-        """Return the last line, if it has no end."""
-        return self.feed(b"\n") if self._rest else []
+        return bool(lines)
 
 
 def _converter(current: StreamResampler | None, from_hz: int, to_hz: int) -> StreamResampler:
@@ -437,11 +392,11 @@ def _converter(current: StreamResampler | None, from_hz: int, to_hz: int) -> Str
 
 
 def _load(name: str, rate_hz: int) -> bytes:
-    return to_slin(load_audio(Path(name), rate_hz).samples)
-
-
-def _signal_name(number: int) -> str:
+    """Load a file as slin. Raises `FileError`, also for what load_audio would wait for: a pipe may never end."""
+    path = Path(name)
+    if path.exists() and not path.is_file():
+        raise FileError(f"cannot play {name}: it is no file")
     try:
-        return signal.Signals(number).name
-    except ValueError:  # real-time signals have no name
-        return f"signal {number}"
+        return to_slin(load_audio(path, rate_hz).samples)
+    except (ValueError, MemoryError) as error:  # a name that no file can have; a file of many hours
+        raise FileError(f"cannot play {name}: {str(error) or 'it is too long'}") from None

@@ -14,6 +14,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from audiosocket_cli.call.process import Process, how_it_ended, read_now
+
 _KEPT_BYTES: Final = 4096
 
 _PIPE_BYTES: Final = 1 << 20
@@ -31,7 +33,7 @@ async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: fl
     """Run a program with facts as its environment variables; returns why it failed, or None.
 
     It has nothing to read; of its standard error the last line is part of the reason. One that takes longer than
-    `timeout_s` is killed; so is one that is cancelled, and, however it ends, what it has left running in its session.
+    `timeout_s` is killed; so is one that is cancelled, and, however it ends, what it has left running in its group.
     """
     try:
         hook = _Hook(words, facts)
@@ -40,7 +42,7 @@ async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: fl
     try:
         late = not await _wait_for_end(hook, timeout_s)
     finally:
-        hook.kill()
+        hook.signal(signal.SIGKILL)
         try:
             await _wait_for_end(hook, _DEATH_TIMEOUT_S)
         finally:
@@ -48,7 +50,7 @@ async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: fl
     if late:
         outcome = "was killed" if hook.status is not None else "cannot be killed (is it another user's?)"
         return f"{words[0]} took longer than {timeout_s:g} s and {outcome}"
-    return f"{words[0]} {_how(hook.status)}{_last_line(hook.errors)}" if hook.status else None
+    return f"{words[0]} {how_it_ended(hook.status)}{_last_line(hook.errors)}" if hook.status else None
 
 
 async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
@@ -61,67 +63,35 @@ async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
     return hook.status is not None
 
 
-class _Hook:
-    """A running command in a session of its own: no terminal to ask on, no Ctrl-C from ours."""
+class _Hook(Process):
+    """A running command that has nothing to read, and of whose words only the last count."""
 
     def __init__(self, words: Sequence[str], facts: Mapping[str, str]) -> None:
         """Start it, found on the PATH. Raises `OSError`, or `ValueError` for what no program can be told."""
-        self.status: int | None = None
-        """How it ended: its exit code, or minus the number of the signal that killed it."""
         self.errors = bytearray()
         """The last of what it wrote to its standard error."""
         self._stderr, stderr = os.pipe()
+        os.set_blocking(self._stderr, False)
+        nowhere = os.open(os.devnull, os.O_RDWR)
         try:
-            self._pid = os.posix_spawnp(
-                words[0],
-                list(words),
-                {**os.environ, **facts},
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                    (os.POSIX_SPAWN_DUP2, stderr, 2),
-                ],
-                setsid=True,
-                setsigmask=[],
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP],
-            )
+            super().__init__(words, {**os.environ, **facts}, [nowhere, nowhere, stderr])
         except (OSError, ValueError):
             self.close()
             raise
         finally:
             os.close(stderr)
-        os.set_blocking(self._stderr, False)
+            os.close(nowhere)
 
     def poll(self) -> bool:
-        """Whether it has ended; `status` then says how."""
-        if self.status is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            if pid:
-                self.status = os.waitstatus_to_exitcode(status)
-            self._read_errors()
-        return self.status is not None
-
-    def kill(self) -> None:
-        """End it now, with all that it started. Twice is fine."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, signal.SIGKILL)
+        """Whether it has ended, as of `Process`, after another look at its errors."""
+        ended = super().poll()
+        self.errors += read_now(self._stderr, _PIPE_BYTES) or b""
+        del self.errors[:-_KEPT_BYTES]
+        return ended
 
     def close(self) -> None:
         """Read its errors no more."""
         os.close(self._stderr)
-
-    def _read_errors(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self.errors += os.read(self._stderr, _PIPE_BYTES)
-            del self.errors[:-_KEPT_BYTES]
-
-
-def _how(status: int) -> str:
-    if status > 0:
-        return f"exited with code {status}"
-    with contextlib.suppress(ValueError):
-        return f"was killed by {signal.Signals(-status).name}"
-    return f"was killed by signal {-status}"
 
 
 def _last_line(data: bytes | bytearray) -> str:

@@ -55,7 +55,7 @@ class Listener:
         self,
         listener: socket.socket,
         accept: Callable[[socket.socket, Any], None],
-        complain: Callable[[str], None],
+        complain: Callable[[str], object],
     ) -> None:
         """`accept` gets each connection with its peer's address; `complain` a line when none can be taken."""
         self._socket = listener

@@ -80,7 +80,7 @@ class ServeSummary:
 class Server:
     """Answers calls until it is stopped, or has had enough of them."""
 
-    def __init__(self, options: ServeOptions, report: Report, complain: Callable[[str], None]) -> None:
+    def __init__(self, options: ServeOptions, report: Report, complain: Callable[[str], object]) -> None:
         """`report` gets the events, `complain` lines about the process itself.
 
         Raises `FileError` when the file of UUIDs that may call cannot be read.

@@ -5,13 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import sys
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
+
+_PATIENCE_S: Final = 1.0
 
 
-def say(line: str) -> None:
-    """Tell the user one line, on stderr."""
+def say(line: str) -> bool:
+    """Tell the user one line, on stderr; False when whoever reads there does not for a second. What nobody reads
+    must not keep a command from its end."""
+    if not _takes_more(sys.stderr):
+        return False
     _write(sys.stderr, line)
+    return True
 
 
 def put(line: str) -> None:
@@ -27,6 +34,13 @@ def put_json(content: dict[str, Any]) -> None:
 def is_terminal(stream: TextIO) -> bool:
     """Whether a stream shows on a terminal that can draw."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _takes_more(stream: TextIO) -> bool:
+    try:
+        return bool(select.select([], [stream], [], _PATIENCE_S)[1])
+    except (OSError, ValueError):  # closed, or no descriptor: the write will tell
+        return True
 
 
 def _write(stream: TextIO, line: str) -> None:

@@ -26,12 +26,12 @@ class EventLog:
     """Reports events until its block ends; `put` can be changed before the first, to write where a live view is."""
 
     def __init__(self, *, as_json: bool, to_stderr: bool = False) -> None:
-        self.put: Callable[[str], None] = say if to_stderr else put
-        self.talk: Callable[[str], None] = say
+        self.put: Callable[[str], object] = say if to_stderr else put
+        self.talk: Callable[[str], object] = say
         """Where that goes which is no data: what programs write to their standard error."""
         self._as_json = as_json
         self._lost = 0
-        self._waiting: queue.Queue[tuple[Callable[[str], None], str] | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[tuple[Callable[[str], object], str] | None] = queue.Queue(_MOST_WAITING)
         self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
 
     def __enter__(self) -> Self:
@@ -67,7 +67,8 @@ class EventLog:
         while (item := self._waiting.get()) is not None:
             write, line = item
             try:
-                write(line)
+                if write(line) is False:
+                    self._lost += 1
             except OSError as error:
                 if not self._lost:
                     say(f"cannot write the log: {(error.strerror or str(error)).lower()} (calls go on)")

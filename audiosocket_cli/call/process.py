@@ -1,0 +1,92 @@
+"""A program in a process group of its own: how it is started, looked after and ended. Nothing here waits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+_RESET_SIGNALS: Final = [
+    signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGXFSZ, signal.SIGCHLD
+]  # fmt: skip
+"""What Python ignores, or whoever started us made us ignore, is not ignored by a program."""
+
+
+class Process:
+    """A running program. What it starts belongs to its group and ends with it, unless it leaves the group."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int]) -> None:
+        """Start a program, found on the PATH, with our `descriptors` as its 0, 1, 2, … and no others.
+
+        Raises `OSError` when it cannot be, and `ValueError` for words that no program can be told.
+        """
+        self.status: int | None = None
+        """How it ended: its exit code, or minus the number of the signal that killed it."""
+        self._is_gone = False
+        self.pid = os.posix_spawnp(
+            command[0],
+            list(command),
+            environment,
+            file_actions=[(os.POSIX_SPAWN_DUP2, ours, number) for number, ours in enumerate(descriptors)],
+            setsid=True,  # its own group, too; and no terminal to ask on, no Ctrl-C from ours
+            setsigmask=[],
+            setsigdef=_RESET_SIGNALS,
+        )
+
+    def poll(self) -> bool:
+        """Whether it has ended; `status` then says how. What it leaves running in its group is told to end, too."""
+        if self.status is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # whoever started us had SIGCHLD ignored: nobody is told how children end
+                pid, status = self.pid, 0
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+                self.signal(signal.SIGTERM)
+        return self.status is not None
+
+    def is_gone(self) -> bool:
+        """Whether it has ended, and all that it left in its group."""
+        if self.poll() and not self._is_gone:
+            # As process 1 of a container we inherit what it left, and nobody else would bury it.
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-self.pid, os.WNOHANG)[0]:
+                    pass
+            self.signal(0)
+        return self._is_gone
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all of its group."""
+        if self._is_gone:  # for good: the number may be another group's by now
+            return
+        try:
+            os.killpg(self.pid, number)
+        except OSError:
+            self._is_gone = self.status is not None
+
+
+def how_it_ended(status: int | None) -> str:
+    """Return a process's status in words: "exited with code 1", "was killed by SIGTERM"."""
+    if status is None:
+        return "ended"
+    return f"exited with code {status}" if status >= 0 else f"was killed by {signal_name(-status)}"
+
+
+def signal_name(number: int) -> str:
+    """Return SIGTERM for 15."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have no name
+        return f"signal {number}"
+
+
+def read_now(descriptor: int, most_bytes: int) -> bytes | None:
+    """Return what a non-blocking descriptor has, b"" at its end, None when there is nothing now."""
+    try:
+        return os.read(descriptor, most_bytes)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""

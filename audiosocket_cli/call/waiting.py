@@ -1,0 +1,131 @@
+"""What waits for its turn: the speech that a program wrote and the files that it named, and lines of text."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from typing import Final
+
+from audiosocket_cli.errors import FileError
+
+_MOST_LINE_BYTES: Final = 8192
+
+
+class SpeechQueue:
+    """What a program wants to be said: samples it wrote, and files, in order."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        """Files that wait to be said."""
+        self._next = bytearray()
+        self._later: deque[bytes | Future[bytes]] = deque()
+        self._half = b""
+        self._stale = False
+        self._problems: list[str] = []
+
+    def __len__(self) -> int:
+        """Bytes of samples that wait; a file counts as one."""
+        return len(self._next) + sum(len(item) if isinstance(item, bytes) else 1 for item in self._later)
+
+    @property
+    def odd(self) -> bool:
+        """Whether the last sample is cut in two, and its second half has yet to come."""
+        return bool(self._half)
+
+    def add(self, data: bytes) -> None:
+        """Say samples after all else. Half a sample at the end waits for its other half, however long that takes."""
+        data = self._half + data
+        whole = len(data) & ~1
+        data, self._half = data[:whole], data[whole:]
+        if self._later and data:
+            self._later.append(data)
+        else:
+            self._next += data
+
+    def add_file(self, samples: Future[bytes]) -> None:
+        """Say a file's samples, once they are there, after all else."""
+        self.files += 1
+        self._later.append(samples)
+
+    def take(self, size: int) -> bytes | None:
+        """Return the next `size` bytes; None when there is nothing (yet).
+
+        A rest that is shorter is filled up with silence, unless it has only just begun to arrive.
+        """
+        while len(self._next) < size and self._later and self._promote():
+            pass
+        if len(self._next) >= size or (self._next and (self._stale or self._later)):
+            data = bytes(self._next[:size])
+            del self._next[:size]
+            self._stale = False
+            return data.ljust(size, b"\0")
+        self._stale = bool(self._next)
+        return None
+
+    def clear(self) -> int:
+        """Forget all, and return how many bytes of samples that were."""
+        self.forget_files()
+        dropped = len(self)
+        self._next.clear()
+        self._later.clear()
+        self._half = b""
+        return dropped
+
+    def forget_files(self) -> None:
+        """Forget the files, and load no more of them."""
+        for item in self._later:
+            if not isinstance(item, bytes):
+                item.cancel()
+        self._later = deque(item for item in self._later if isinstance(item, bytes))
+        self.files = 0
+
+    def problems(self) -> list[str]:
+        """Return what went wrong since the last time."""
+        problems, self._problems = self._problems, []
+        return problems
+
+    def _promote(self) -> bool:
+        """Move the first of what comes later to what comes next; False while it is being loaded."""
+        item = self._later[0]
+        if isinstance(item, bytes):
+            self._next += item
+        else:
+            if not item.done():
+                return False
+            self.files -= 1
+            try:
+                self._next += item.result()
+            except FileError as error:
+                self._problems.append(str(error))
+        self._later.popleft()
+        return True
+
+
+class Lines:
+    """Bytes in, lines of text out, some at a time; one without an end is cut."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[bytes] = deque()
+        self._rest = b""
+
+    def __bool__(self) -> bool:
+        """Whether there are lines to take."""
+        return bool(self._waiting)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self._waiting += lines
+        if len(self._rest) > _MOST_LINE_BYTES:
+            self.end()
+
+    def end(self) -> None:
+        """Take what there is of the last line for a whole one."""
+        if self._rest:
+            self._waiting.append(self._rest)
+            self._rest = b""
+
+    def take(self, most: int) -> list[str]:
+        """Return the next lines, as many as there are and no more than `most`."""
+        lines = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
