@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,15 @@ from audiosocket_cli.media.pcm import Samples, from_slin, mix, to_slin
 TONE_S: Final = 0.1
 """As long as Asterisk's own digits are (`AST_DEFAULT_EMULATE_DTMF_DURATION`, include/asterisk/channel.h)."""
 
+ENOUGH_S: Final = 0.04
+"""So much of a tone is a digit (ITU-T Q.24): whoever hangs up then may have heard it."""
+
+SILENT_S: Final = 0.3
+"""A shorter pause is not yet silence: speech has such between words. Ours."""
+
 _PTIME_S: Final = PTIME_MS / 1000
+_ROUNDING_S: Final = 1e-9
+"""As little as sums of seconds may be beside the frame that they name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +44,13 @@ class KeyOptions:
     tones: bool = False
     """Say digits as tones in the audio."""
     after_s: float = 1.0
-    """The first digit comes so long after the call's start, or after the other side fell silent."""
+    """The first digit comes so long after the call's start, or after the other side's last word."""
     after_silence: bool = False
+    """Wait for the other side to speak and fall silent, which takes `SILENT_S` at least."""
     patience_s: float = 30.0
-    """How long to wait for the other side to speak, where its silence is waited for."""
+    """How long to wait for that."""
     wait_s: float = 1.0
-    """How long to stay after the last digit."""
+    """How long to stay after the last digit and the pauses behind it."""
     expect_audio_s: float | None = None
     """The other side has to speak within so long after the last digit."""
     stay: bool = True
@@ -48,41 +58,67 @@ class KeyOptions:
 
 
 class KeySource(Source):
-    """Presses keys over what another source says, then waits for what is expected."""
+    """Presses keys over what another source says, then waits for what is expected.
+
+    Its clock is the audio that it has said: a digit is at its place in the sound, however late that goes out.
+    """
 
     def __init__(self, under: Source, options: KeyOptions) -> None:
         self.pressed: list[tuple[float, str]] = []
-        """The digits said so far, with the time of their start."""
+        """The digits begun so far, with the time of their start."""
         self.heard_after_s: float | None = None
-        """How long after the last digit the other side began to speak, if it did."""
+        """How long after the last digit's end the other side was first heard to speak, if it was; to 20 ms."""
+        self.spoke_already = False
+        """Whether that was no answer, as it had not been silent before."""
         self.gave_up = False
-        """Whether the other side never spoke, and so never fell silent."""
+        """Whether the silence to press in never came."""
         self._under = under
         self._options = options
         self._frames = 0
         self._due: deque[tuple[float, str]] | None = None
         self._frames_due: deque[tuple[float, str]] = deque()
-        self._done_s = float("inf")
+        self._length_s = TONE_S if options.tones else 0.0
+        self._done_s = math.inf
         self._last_speech_s: float | None = None
 
     @property
+    def begun(self) -> bool:
+        """Whether it has said anything, and so became part of a call."""
+        return self._frames > 0
+
+    @property
+    def said(self) -> int:
+        """How many digits have been said: their frames sent, or enough of their tones."""
+        if self._options.frames:
+            return len(self.pressed) - len(self._frames_due)
+        return sum(self._reached(at_s + ENOUGH_S) for at_s, _ in self.pressed)
+
+    @property
     def finished(self) -> bool:
-        """Whether all keys have been pressed."""
-        return self._due is not None and not self._due and self._now_s >= self._done_s
+        """Whether all digits have been said."""
+        return self.said == len(self._options.keys)
 
     @property
     def ending(self) -> str:  # type: ignore[override]
         """Why the call ends, once nothing is left to do."""
         if self.gave_up:
-            return f"the other side did not speak within {self._options.patience_s:g} s"
+            what = "speak" if self._last_speech_s is None else "fall silent"
+            return f"the other side did not {what} within {self._options.patience_s:g} s"
         return "all digits pressed"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do or to wait for."""
+        return self.gave_up or (self.finished and self._reached(self._leave_s))
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         if self._due is None:
             self._plan()
-        while self._due and self._due[0][0] <= self._now_s + 1e-9:
+        # A tone begins within 20 ms of audio, a frame goes between two of them.
+        ahead_s = _PTIME_S - 2 * _ROUNDING_S if self._options.tones else 0.0
+        while self._due and self._reached(self._due[0][0] - ahead_s):
             self._press(*self._due.popleft())
-        if self._frames_due and self._frames_due[0][0] <= self._now_s + 1e-9:
+        if self._frames_due and self._reached(self._frames_due[0][0]):
             return digit_frame(self._frames_due.popleft()[1])
         if self.is_over:
             return None
@@ -94,14 +130,19 @@ class KeySource(Source):
 
     def answer(self, frame: Frame) -> Frame | None:
         if is_speech(frame):
-            self._last_speech_s = self._now_s
-            if self.heard_after_s is None and self._now_s >= self._done_s:
+            if self.heard_after_s is None and self.finished and self._reached(self._done_s):
                 self.heard_after_s = self._now_s - self._done_s
+                last_s = self._last_speech_s
+                self.spoke_already = last_s is not None and not self._reached(last_s + SILENT_S)
+            self._last_speech_s = self._now_s
         return self._under.answer(frame)
 
     @property
     def _now_s(self) -> float:
         return self._frames * _PTIME_S
+
+    def _reached(self, at_s: float) -> bool:
+        return self._now_s >= at_s - _ROUNDING_S
 
     def _plan(self) -> None:
         """Settle the times of all digits, once the first one's is known."""
@@ -113,53 +154,49 @@ class KeySource(Source):
         for key in self._options.keys:
             at_s += self._options.gap_s + key.pause_s
             self._due.append((at_s, key.digit))
-        length_s = TONE_S if self._options.tones else 0.0
-        self._done_s = at_s + length_s + self._options.keys[-1].pause_after_s
+        self._done_s = at_s + self._length_s
 
     def _start_s(self) -> float | None:
-        options = self._options
+        options, last_s = self._options, self._last_speech_s
         if not options.after_silence:
             return options.after_s
-        if self._last_speech_s is None:
-            self.gave_up = self._now_s >= options.patience_s
-            return None
-        silent_s = self._now_s - self._last_speech_s
-        return self._now_s if silent_s >= options.after_s else None
+        silent = last_s is not None and self._reached(last_s + SILENT_S)
+        if silent and last_s is not None and self._reached(last_s + options.after_s):
+            return self._now_s
+        self.gave_up = not silent and self._reached(options.patience_s)
+        return None
+
+    @property
+    def _leave_s(self) -> float:
+        """When to hang up, as things are."""
+        options = self._options
+        leave_s = self._done_s + options.keys[-1].pause_after_s
+        if options.stay or options.expect_audio_s is None:
+            leave_s += options.wait_s
+        if options.expect_audio_s is not None and self.heard_after_s is None:
+            leave_s = max(leave_s, self._done_s + options.expect_audio_s)
+        return leave_s
 
     def _press(self, at_s: float, digit: str) -> None:
         self.pressed.append((at_s, digit))
         if self._options.frames:
             # Asterisk sends the frame at the end of a digit (`ast_read` gives AST_FRAME_DTMF_END).
-            self._frames_due.append((at_s + (TONE_S if self._options.tones else 0.0), digit))
+            self._frames_due.append((at_s + self._length_s, digit))
 
     def _with_tone(self, frame: Frame) -> Frame:
         if not self._options.tones or not self.pressed:
             return frame
         at_s, digit = self.pressed[-1]
         rate_hz = rate_of(frame.kind)
-        begun = round((self._now_s - at_s) * rate_hz)
         tone = _tone(digit, rate_hz)
         samples = from_slin(frame.payload)
+        begun = round(self._now_s * rate_hz) - round(at_s * rate_hz)
         part = tone[max(0, begun) : max(0, begun + len(samples))]
         if not len(part):
             return frame
         tail = len(samples) - len(part)
         padded: Samples = np.pad(part, (tail, 0) if begun < 0 else (0, tail))
         return Frame(frame.kind, to_slin(mix(samples, padded)))
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left to do or to wait for."""
-        if self.gave_up:
-            return True
-        if not self.finished or self._frames_due:
-            return False
-        options, waited_s = self._options, self._now_s - self._done_s
-        if options.expect_audio_s is not None and self.heard_after_s is None:
-            return waited_s >= options.expect_audio_s
-        if options.expect_audio_s is not None and not options.stay:
-            return True
-        return waited_s >= options.wait_s
 
 
 @lru_cache(maxsize=64)

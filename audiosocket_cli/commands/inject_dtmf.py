@@ -34,7 +34,9 @@ HANGUP_WAIT_S = 10.0
     help="Press the first S seconds into the call.",
 )
 @click.option(
-    "--after-silence", is_flag=True, help="Count --after from when the other side has spoken and falls silent."
+    "--after-silence",
+    is_flag=True,
+    help="Count --after from the other side's last word; a pause under 0.3 s is none.",
 )
 @click.option(
     "--gap", type=POSITIVE_SECONDS, metavar="S", default=0.35, show_default=True, help="From one digit to the next."
@@ -42,7 +44,12 @@ HANGUP_WAIT_S = 10.0
 @click.option("--in-band", is_flag=True, help="Add the digits' tones to the audio, too.")
 @click.option("--in-band-only", is_flag=True, help="Send tones, and no DTMF frames.")
 @click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file meanwhile.")
-@click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds after the last digit.  [default: 1]")
+@click.option(
+    "--wait",
+    type=SECONDS,
+    metavar="S",
+    help="Stay S seconds after the last digit.  [default: 1, or until --expect-audio-within comes]",
+)
 @click.option(
     "--expect-audio-within",
     "expect_audio",
@@ -61,7 +68,7 @@ HANGUP_WAIT_S = 10.0
     metavar="S",
     default=30.0,
     show_default=True,
-    help="With --after-silence: give up when the other side does not speak for so long.",
+    help="With --after-silence: give up when the other side has not spoken and fallen silent by then.",
 )
 @record_options
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
@@ -112,6 +119,8 @@ def _key_options(
     from audiosocket_cli.media.dtmf import parse_digits
 
     keys = parse_digits(digits)
+    if in_band and in_band_only:
+        raise UsageError("--in-band and --in-band-only exclude each other: choose one")
     tones = answering or in_band or in_band_only
     if tones and gap < TONE_S * 1.5:
         raise UsageError(f"--gap {gap:g} is too short for tones of {TONE_S:g} s: {TONE_S * 1.5:g} or more")
@@ -132,7 +141,7 @@ def _key_options(
 
 def _place(
     target: Any, keys: KeyOptions, digits: str, *, as_json: bool, rate: int | None, uuid: Any, audio: Path | None,
-    record: Path | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
+    record: str | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
     from audiosocket_cli.call.recording import Layout
@@ -156,7 +165,8 @@ def _place(
         layout=Layout(layout or "server"),
     )
     placed = run(place(target, uuid or uuid4(), options))
-    failures = _failures(source, keys, hung_up=placed.ended_by_server, expect_hangup=expect_hangup)
+    hung_up = placed.ended_by_server and not placed.server_vanished
+    failures = _failures(source, keys, hung_up=hung_up, expect_hangup=expect_hangup)
     if as_json:
         put_json(inject_json(placed, source, digits, failures))
     else:
@@ -166,7 +176,7 @@ def _place(
 
 
 def _answer(
-    listen: Any, keys: KeyOptions, *, as_json: bool, audio: Path | None, record: Path | None, force: bool,
+    listen: Any, keys: KeyOptions, *, as_json: bool, audio: Path | None, record: str | None, force: bool,
     layout: str | None, expect_hangup: bool, uuid: Any, rate: int | None, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
@@ -177,6 +187,7 @@ def _answer(
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.serve import ServeOptions
     from audiosocket_cli.ui.console import say
+    from audiosocket_cli.ui.lines import pressed_text
 
     if uuid is not None or rate is not None:
         raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
@@ -190,9 +201,10 @@ def _answer(
     options = CallOptions(make_source, output_for(record, force=force, played=audio), layout=Layout(layout or "caller"))
     say("pressing keys as tones in the audio: Asterisk ends a call in which a server sends a DTMF frame")
     summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
-    if summary.signal is not None or not sources:
+    source = next((source for source in sources if source.begun), None)  # others were no calls
+    if source is None or summary.signal is not None:
         return exit_code(summary)
-    source = sources[-1]
+    say(pressed_text(source))
     failures = _failures(source, keys, hung_up=not source.is_over, expect_hangup=expect_hangup)
     for failure in failures:
         say(failure)
@@ -204,10 +216,12 @@ def _failures(source: KeySource, keys: KeyOptions, *, hung_up: bool, expect_hang
     if source.gave_up:
         return [f"pressed nothing: {source.ending}"]
     if not source.finished:
-        return [f"pressed {len(source.pressed)} of {len(keys.keys)} digits before the call ended"]
+        return [f"pressed {source.said} of {len(keys.keys)} digits before the call ended"]
     failures = []
-    if keys.expect_audio_s is not None and source.heard_after_s is None:
-        failures.append(f"expected speech within {keys.expect_audio_s:g} s of the last digit: there was none")
+    heard_s, within_s = source.heard_after_s, keys.expect_audio_s
+    if within_s is not None and (heard_s is None or heard_s > within_s):
+        came = "there was none" if heard_s is None else f"it came after {heard_s:.2f} s"
+        failures.append(f"expected speech within {within_s:g} s of the last digit: {came}")
     if expect_hangup and not hung_up:
         failures.append(f"expected a hangup within {keys.wait_s:g} s of the last digit: there was none")
     return failures

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import click
 
-from audiosocket_cli.codec import kind_of
+from audiosocket_cli.codec import Kind, kind_of, rate_of
 from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressParam, NumberParam, RateParam, UuidParam
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, FileError, UsageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.call.outputs import FileOutput
     from audiosocket_cli.call.sources import Playback, Source
     from audiosocket_cli.media.files import Audio
+    from audiosocket_cli.media.pcm import Samples
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.place import PlacedCall
 
@@ -92,7 +93,14 @@ def _answer(
     if uuid is not None or rate is not None:
         raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
     data = _stdin() if file == "-" else Path(file)
-    prompt = Prompt(lambda rate_hz: load_audio(data, rate_hz, gain_db=gain, start_s=start, duration_s=duration).samples)
+
+    def load(rate_hz: int) -> Samples:
+        audio = load_audio(data, rate_hz, gain_db=gain, start_s=start, duration_s=duration)
+        if rate_hz == rate_of(Kind.SLIN):  # loaded before any other
+            _warn_of_clipping(audio)
+        return audio.samples
+
+    prompt = Prompt(load)
     post_roll_ms = None if until_hangup and wait is None else max(POST_ROLL_MS, round((wait or 0) * 1000))
     sources: list[PromptSource] = []
 
@@ -149,10 +157,7 @@ def _playback(
 
     rate_hz = rate or 8000
     audio = _load(file, rate, gain_db=gain, start_s=start, duration_s=duration)
-    if audio.clipped:
-        from audiosocket_cli.ui.console import say
-
-        say(f"clipped {audio.clipped} samples: choose a lower --gain")
+    _warn_of_clipping(audio)
     wait_s = wait if until_hangup else wait or 0.0
     return Playback(audio.samples, kind_of(rate_hz), times=loop, wait_s=wait_s)
 
@@ -167,6 +172,13 @@ def _load(file: str, rate: int | None, **cut: Any) -> Audio:
     if rate is None or is_sound_file(data):
         return load_audio(data, rate_hz, **cut)
     return raw_audio(data, rate_hz, **cut)
+
+
+def _warn_of_clipping(audio: Audio) -> None:
+    if audio.clipped:
+        from audiosocket_cli.ui.console import say
+
+        say(f"clipped {audio.clipped} samples: choose a lower --gain")
 
 
 def _stdin() -> bytes:
