@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -372,3 +373,52 @@ def test_force_overwrites_a_recording(serve: Serve, tone_file: Path, tmp_path: P
     done = run("play", tone_file, serve("--echo").target, "--record", out, "--force", "--wait", "0.2")
     assert done.returncode == 0, done.stderr
     assert soundfile.info(out).duration > 1.5
+
+
+# Answering
+
+
+def test_listening_it_plays_to_the_caller_and_hangs_up(
+    answer: Callable[..., Serving], tmp_path: Path, tone_file: Path
+) -> None:
+    playing = answer("play", tone_file, "--gain", "-6")
+    done = run("record", tmp_path / "heard.wav", playing.target, "--kind", "slin16")
+    code, lines, _ = playing.end(0)
+    assert (code, done.returncode) == (0, 0)
+    assert "ended by server (hangup: end of audio)" in lines[-1]
+    heard, rate_hz = soundfile.read(tmp_path / "heard.wav", dtype="int16")
+    assert rate_hz == 16000
+    loud = np.flatnonzero(np.abs(heard) > 100)
+    assert (loud[-1] - loud[0]) / rate_hz == pytest.approx(1.5, abs=0.01)
+    assert level_dbfs(heard[loud[0] : loud[-1]]) == pytest.approx(-21.0, abs=0.1)
+
+
+def test_a_caller_who_hangs_up_before_the_end_is_code_1(answer: Callable[..., Serving], tone_file: Path) -> None:
+    playing = answer("play", tone_file, "--loop", "9")
+    assert run("play", tone_file, playing.target, "--duration", "0.3").returncode == 0
+    code, _, err = playing.end(0)
+    assert code == 1
+    assert err.splitlines()[-1] == "the caller hung up before all was played"
+
+
+def test_standard_input_is_played_to_a_caller_too(answer: Callable[..., Serving], tmp_path: Path) -> None:
+    samples = tone(500, 8000, 0.5)
+    wav = io.BytesIO()
+    soundfile.write(wav, samples, 8000, format="WAV")
+    process = subprocess.Popen(
+        [*COMMAND, "play", "-", "--listen", "127.0.0.1:0"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write(wav.getvalue())
+    process.stdin.close()
+    target = process.stderr.readline().decode().split()[2]
+    assert run("record", tmp_path / "heard.wav", target).returncode == 0
+    assert process.wait(10) == 0
+    process.stderr.close()
+    assert process.stdout is not None
+    process.stdout.close()
+    heard, _ = soundfile.read(tmp_path / "heard.wav", dtype="int16")
+    first = np.flatnonzero(heard)[0] - 1
+    np.testing.assert_array_equal(heard[first : first + len(samples)], samples)
