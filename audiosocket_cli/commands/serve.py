@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 @click.command(cls=RestCommand)
 @click.option("--listen", type=AddressParam(), default="127.0.0.1:9092", show_default=True, help="Where to listen.")
-@click.option("--record", type=click.Path(path_type=Path), metavar="DIR", help="Record each call to DIR/<uuid>.wav.")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Record each call to DIR/<uuid>.wav, or by a name with the fields {uuid} {date} {time} {peer}.",
+)
 @click.option(
     "--layout",
     type=click.Choice(["auto", "caller", "server", "stereo", "mix"]),
@@ -44,6 +49,12 @@ if TYPE_CHECKING:
 @click.option("--tone", type=click.IntRange(20, 3900), metavar="HZ", help="Play a tone to each caller.")
 @click.option("--loop", is_flag=True, help="Play the file again and again.")
 @click.option("--hangup", is_flag=True, help="Hang up when the file has been played (and 300 ms of silence).")
+@click.option(
+    "--exec",
+    "program",
+    metavar="CMD…",
+    help="Let a program answer each call. What follows is the program and its arguments, or one quoted line.",
+)
 @click.option(
     "--exec-rate", type=BotRateParam(), help="The sample rate of --exec's program.  [default: that of the call]"
 )
@@ -95,12 +106,6 @@ if TYPE_CHECKING:
     help="Run a program after each call, with AUDIOSOCKET_UUID, _RECORDING, _JSON, _DURATION_S, … in its environment.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
-@click.option(
-    "--exec",
-    "program",
-    metavar="CMD…",
-    help="Let a program answer each call. What follows is the program and its arguments, or one quoted line.",
-)
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     """Answer calls from Asterisk and record them.
@@ -111,9 +116,13 @@ def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
       audiosocket serve --listen :9092 --play welcome.wav --hangup
       audiosocket serve --echo
       audiosocket serve --record ./calls --calls 1 --json
+      audiosocket serve --record ./calls --exec ./bot.py --language en
 
     What the caller says is written to DIR/<uuid>.wav as it arrives, pauses included, and what is known of the call to
     DIR/<uuid>.json when it ends. The caller hears silence unless told otherwise, so that Asterisk keeps the call.
+
+    A program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
+    digits, the hangup and its commands are JSON lines on descriptor 3.
 
     Ends with Ctrl-C: calls are hung up and files completed; a second Ctrl-C drops them at once.
     """
