@@ -12,7 +12,7 @@ import soundfile
 from conftest import COMMAND, Serving
 from numpy.typing import NDArray
 
-from audiosocket_cli.codec import KIND_BY_RATE, kind_name
+from audiosocket_cli.codec import KIND_BY_RATE, kind_name, kind_of
 
 Serve = Callable[..., Serving]
 Floats = NDArray[np.float64]
@@ -54,14 +54,20 @@ def judge(heard: Floats, rate_hz: int) -> None:
         assert 10 * np.log10(spectrum[image].sum() / spectrum.sum()) < -60
 
 
+def in_threes() -> list[list[int]]:
+    """The nine rates as many at a time as a small machine can start while it keeps time."""
+    return [RATES[first : first + 3] for first in range(0, len(RATES), 3)]
+
+
 def start(*args: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*COMMAND, *map(str, args)], stdout=subprocess.DEVNULL)
 
 
 def test_a_sweep_that_callers_play_is_recorded_as_it_was(serve: Serve, sweep: Path, tmp_path: Path) -> None:
     serving = serve("--record", "calls/{peer}.wav", "--calls", len(RATES))
-    playing = [start("play", sweep, serving.target, "--rate", rate_hz) for rate_hz in RATES]
-    assert [process.wait(30) for process in playing] == [0] * len(RATES)
+    for rates in in_threes():
+        playing = [start("play", sweep, serving.target, "--rate", rate_hz) for rate_hz in rates]
+        assert [process.wait(30) for process in playing] == [0, 0, 0]
     assert serving.end(0)[0] == 0
     recordings = [soundfile.read(path) for path in sorted((tmp_path / "calls").glob("*.wav"))]
     assert sorted(rate_hz for _, rate_hz in recordings) == RATES
@@ -71,12 +77,12 @@ def test_a_sweep_that_callers_play_is_recorded_as_it_was(serve: Serve, sweep: Pa
 
 def test_a_sweep_that_a_server_plays_is_recorded_as_it_was(serve: Serve, sweep: Path, tmp_path: Path) -> None:
     serving = serve("--play", sweep, "--hangup")
-    recording = {
-        rate_hz: start("record", tmp_path / f"{rate_hz}.wav", serving.target, "--kind", kind_name(kind))
-        for rate_hz, kind in KIND_BY_RATE.items()
-    }
-    assert [process.wait(30) for process in recording.values()] == [0] * len(RATES)
-    for expected_hz in recording:
+    for rates in in_threes():
+        recording = [
+            start("record", tmp_path / f"{hz}.wav", serving.target, "--kind", kind_name(kind_of(hz))) for hz in rates
+        ]
+        assert [process.wait(30) for process in recording] == [0, 0, 0]
+    for expected_hz in RATES:
         samples, rate_hz = soundfile.read(tmp_path / f"{expected_hz}.wav")
         assert rate_hz == expected_hz
         first = np.flatnonzero(samples)[0]

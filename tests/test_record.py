@@ -670,9 +670,9 @@ def test_sox_reads_a_placed_call_from_a_pipe(serve: Serve, prompt: Path) -> None
 @pytest.mark.parametrize(
     ("answer", "code", "says"),
     [
-        (encode(Frame(Kind.DTMF, b"5")), 4, "ended by server (fault)"),
+        (encode(Frame(Kind.DTMF, b"5")), 4, "(fault: the server sent a frame of kind dtmf"),
         (encode(Frame(Kind.HANGUP)), 0, "ended by server (hangup)"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", 4, "ended by server (fault)"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", 4, "(fault: no AudioSocket server: it answered in HTTP)"),
     ],
     ids=["digit", "hangup", "http"],
 )
