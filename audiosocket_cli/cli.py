@@ -34,13 +34,21 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = import_module(COMMANDS[cmd_name]).command
         command.name = cmd_name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                option.envvar = environment_name(cmd_name, option)
         return command
+
+
+def environment_name(command: str, option: click.Option) -> str:
+    """Return the variable that sets an option: AUDIOSOCKET_SERVE_EXEC_RATE for `serve --exec-rate`."""
+    long_name = max(option.opts, key=len).removeprefix("--")
+    return f"{PROGRAM}_{command}_{long_name}".replace("-", "_").upper()
 
 
 @click.group(
     cls=_LazyGroup,
     context_settings={
-        "auto_envvar_prefix": PROGRAM.upper(),
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
     },

@@ -97,3 +97,24 @@ def test_missing_or_full_standard_streams_make_no_traceback(shell: str) -> None:
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") <= 1
     assert done.returncode in (0, 1, 5)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option_has_the_environment_variable_of_its_own_name(name: str) -> None:
+    with click.Context(root) as context:
+        command = root.get_command(context, name)
+    assert command is not None
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    assert len(options) > 5
+    for option in options:
+        long_name = max(option.opts, key=len)
+        expected = f"audiosocket_{name}_{long_name.removeprefix('--')}".replace("-", "_").upper()
+        assert option.envvar == expected
+
+
+def test_a_program_can_be_set_in_the_environment() -> None:
+    done = run("serve", "--listen", "127.0.0.1:0", AUDIOSOCKET_SERVE_EXEC="nosuch --at all")
+    assert (done.returncode, done.stderr.split(";")[0]) == (
+        2, "audiosocket: error: cannot run nosuch --at all: there is no such program",
+    )  # fmt: skip
+    assert run("serve", "--listen", "127.0.0.1:1", AUDIOSOCKET_SERVE_JSON="yes please").returncode == 2

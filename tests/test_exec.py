@@ -521,3 +521,28 @@ def test_a_server_whose_standard_error_nobody_reads_ends_all_the_same(serve: Ser
     assert run("play", tone_file, serving.target).returncode == 0
     serving.process.send_signal(signal.SIGINT)
     assert serving.process.wait(15) == 130  # standard error is a pipe, and full
+
+
+def test_what_is_run_is_told_and_a_menu_that_never_reads_is_no_finding(serve: Serve, tone_file: Path) -> None:
+    serving = serve("--json", "--calls", "1", "--grace", "0.2", "--exec", "sh", "-c", "sleep 1; exit 3")
+    assert serving.listening.endswith("not recording, running sh -c 'sleep 1; exit 3'")
+    assert run("play", tone_file, serving.target, "--loop", "5").returncode == 1
+    call = json.loads(serving.wait_for('"ended"'))["call"]
+    assert call["findings"] == ["the program exited with code 3"]
+
+
+def test_a_menu_in_which_the_pipe_fills_up_is_no_finding_either(serve: Serve, tone_file: Path) -> None:
+    serving = serve("--json", "--calls", "1", "--exec-rate", "48000", "--exec", "sleep", "2")
+    assert run("play", tone_file, serving.target, "--loop", "5").returncode == 1
+    call = json.loads(serving.wait_for('"ended"'))["call"]
+    assert call["program"]["unread_s"] > 0.5
+    assert call["findings"] == []
+
+
+def test_a_slow_end_is_explained(serve: Serve, tone_file: Path) -> None:
+    serving = serve("--calls", "1", "--grace", "3", "--exec", "sleep", "60")
+    assert run("play", tone_file, serving.target, "--duration", "0.1").returncode == 0
+    _, _, err = serving.end(0)
+    assert err.splitlines()[0] == (
+        "waiting for 1 programs or recordings and 0 --on-call-end commands; a second signal ends them now"
+    )

@@ -88,7 +88,7 @@ def test_a_command_is_done_or_has_a_reason(runner: Callable[..., object], script
     [
         ("missing", None, "cannot run {path}: no such file or directory"),
         ("data", 0o600, "cannot run {path}: permission denied"),
-        ("no-shebang", 0o700, "cannot run {path}: exec format error"),
+        ("no-shebang", 0o700, "cannot run {path}: exec format error (has it a first line like #!/bin/sh?)"),
         ("", None, "cannot run {path}: permission denied"),
         ("a\0b", None, "cannot run {path}: embedded null byte"),
     ],
@@ -286,7 +286,7 @@ def test_without_a_recording_no_file_is_named(serve: Serve, tmp_path: Path, tone
     ("options", "line", "arguments"),
     [
         ([], "./hook 'a b' \"c d\" e\\ f", ["a b", "c d", "e f"]),
-        ([], "./hook $HOME `id` ; rm -rf * > out", ["$HOME", "`id`", ";", "rm", "-rf", "*", ">", "out"]),
+        ([], "./hook $HOME `id`;rm -rf * >out", ["$HOME", "`id`;rm", "-rf", "*", ">out"]),
         (["--shell"], 'x="a b"; ./hook "$x" $((1 + 1)) "$AUDIOSOCKET_DIGITS" && true', ["a b", "2", "7"]),
     ],
     ids=["quotes", "no-shell", "shell"],
@@ -308,9 +308,11 @@ def test_a_command_line_is_split_as_a_shell_would_and_run_without_one(
     [
         ("no-such-program --now", "cannot run no-such-program --now: there is no such program; *"),
         ("./data", "cannot run ./data: there is no such program; is it executable, *"),
+        ("./data > out", "cannot run ./data > out: it is for a shell; add --shell"),
+        ("scp $AUDIOSOCKET_RECORDING x:", "cannot run scp $AUDIOSOCKET_RECORDING x:: it is for a shell; add --shell"),
         ("'unclosed", "cannot run 'unclosed: no closing quotation"),
     ],
-    ids=["missing", "not-executable", "unclosed-quote"],
+    ids=["missing", "not-executable", "redirection", "variable", "unclosed-quote"],
 )
 @pytest.mark.parametrize("option", ["--on-call-end", "--authorize"])
 def test_what_cannot_be_run_is_told_before_anything_listens(

@@ -699,8 +699,14 @@ def test_killed_at_once_means_no_grace(start: Start) -> None:
         (lambda path: None, "no such file or directory"),
         (lambda path: path.mkdir(), "permission denied"),
         (lambda path: path.write_text("cat"), "permission denied"),
-        (lambda path: (path.write_bytes(b"\x7fELF nonsense"), path.chmod(0o755)), "exec format error"),
-        (lambda path: (path.write_text("#!/no/such/shell\n"), path.chmod(0o755)), "no such file or directory"),
+        (
+            lambda path: (path.write_bytes(b"\x7fELF nonsense"), path.chmod(0o755)),
+            "exec format error (has it a first line like #!/bin/sh?)",
+        ),
+        (
+            lambda path: (path.write_text("#!/no/such/shell\n"), path.chmod(0o755)),
+            "no such file or directory: the interpreter that its first line names (does the line end in CR LF?)",
+        ),
     ],
     ids=["missing", "folder", "not-executable", "no-program", "no-interpreter"],
 )

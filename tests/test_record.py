@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 import uuid
+import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -366,7 +367,7 @@ def test_sigkill_while_a_flac_grows_leaves_a_valid_wav_that_is_not_overwritten(r
     [
         ([], 2, "Missing argument 'OUT' (see audiosocket record --help)"),
         ([""], 2, "cannot record to a file without a name: name a file, or a folder with a slash behind it"),
-        (["call"], 2, "cannot record to call: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like"),
+        (["call"], 2, "cannot record to call: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like, or call/ for a folder"),
         (["call.xyz"], 2, "cannot record to call.xyz: write its name with .wav, *"),
         (["call.wve"], 2, "cannot record to call.wve: write its name with .wav, *"),
         (["{id}.wav"], 2, "{id}.wav has an unknown field {id}: there are {uuid}, {date}, {time}, {peer}"),
@@ -729,3 +730,13 @@ def test_a_placed_recording_that_fails_is_exit_code_1_and_not_the_end_of_the_cal
     assert (done.returncode, done.stderr) == (1, "")
     assert "recording failed: File too large" in done.stdout
     assert ": longer than 1.8 s)" in done.stdout
+
+
+def test_standard_output_that_is_a_file_gets_a_true_header(serve: Serve, prompt: Path, tmp_path: Path) -> None:
+    serving = serve("--play", prompt, "--hangup")
+    with (tmp_path / "out.wav").open("wb") as file:
+        done = subprocess.run([*COMMAND, "record", "-", serving.target], stdout=file, timeout=30, check=False)
+    assert done.returncode == 0
+    with wave.open(str(tmp_path / "out.wav")) as heard:
+        assert heard.getnframes() == len(heard.readframes(1 << 30)) // 2
+        assert heard.getnframes() / heard.getframerate() == pytest.approx(0.7, abs=0.2)

@@ -597,3 +597,15 @@ def test_a_rate_that_does_not_fit_its_kind_is_found(serve: Serve, size: int, say
             time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
             peer.sendall(frame)
     assert any(says in finding for finding in serving.wait_for_end(call)["findings"])
+
+
+def test_signals_that_come_twice_at_once_leave_the_summary(serve: Serve, tone_file: Path) -> None:
+    for gap_s in (0.0, 0.002, 0.005, 0.01):
+        serving = serve()
+        assert run("play", tone_file, serving.target, "--duration", "0.1").returncode == 0
+        serving.wait_for("ended")
+        serving.process.send_signal(signal.SIGINT)
+        time.sleep(gap_s)
+        code, _, err = serving.end()
+        assert code in (130, -signal.SIGINT)  # which a shell calls 130 too: the second came when all was done
+        assert err == "answered 1 call with 0.1 s of caller audio\n"

@@ -35,6 +35,7 @@ class Child(Process):
         ours, theirs = socket.socketpair()
         self._events = ours
         self._unsent = b""
+        self._taken_bytes = 0
         self._is_ending = False
         self._stdin = self._stdout = self._stderr = -1
         inherited: list[int] = []
@@ -67,7 +68,9 @@ class Child(Process):
             except BlockingIOError:
                 break
             except OSError:  # it has closed it: nobody there to miss anything
+                self._taken_bytes += written
                 return len(data)
+        self._taken_bytes += written
         return written
 
     def end_input(self) -> None:
@@ -86,9 +89,9 @@ class Child(Process):
         """Return all that its standard output holds now, but not what it writes meanwhile: that has no end."""
         return read_now(self._stdout, _bytes_in(self._stdout)) or b""
 
-    def unread_bytes(self) -> int:
-        """Return how much of its standard input it has not read; 0 where the system does not say."""
-        return _bytes_in(self._stdin) if self._stdin >= 0 else 0
+    def has_read(self) -> bool:
+        """Whether it has read any of its standard input; True where the system does not say."""
+        return self._stdin >= 0 and _bytes_in(self._stdin) < self._taken_bytes
 
     def read_errors(self, most_bytes: int) -> bytes | None:
         """Return what its standard error has, as `read` does."""

@@ -17,6 +17,8 @@ class Listening:
     host: str
     port: int
     record: str | None
+    program: str | None = None
+    """The command line that answers calls, if one does."""
 
 
 @dataclass(frozen=True, slots=True)

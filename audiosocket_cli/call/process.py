@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -72,6 +74,14 @@ def how_it_ended(status: int | None) -> str:
     if status is None:
         return "ended"
     return f"exited with code {status}" if status >= 0 else f"was killed by {signal_name(-status)}"
+
+
+def why_not_run(program: str, error: OSError) -> str:
+    """Say why a program could not be started, and what may be behind it."""
+    reason = (error.strerror or str(error)).lower()
+    if error.errno == errno.ENOENT and shutil.which(program):
+        return f"{reason}: the interpreter that its first line names (does the line end in CR LF?)"
+    return f"{reason} (has it a first line like #!/bin/sh?)" if error.errno == errno.ENOEXEC else reason
 
 
 def signal_name(number: int) -> str:

@@ -23,7 +23,7 @@ from audiosocket_cli.asterisk import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.call.child import Child
 from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.call.facts import Call, TimedFrame
-from audiosocket_cli.call.process import how_it_ended, signal_name
+from audiosocket_cli.call.process import how_it_ended, signal_name, why_not_run
 from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
 from audiosocket_cli.call.waiting import Lines, SpeechQueue
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
@@ -116,7 +116,7 @@ class Program(Source):
         self._listen(self._child)
         data = self._queue.take(self._frame_bytes)
         for problem in self._queue.problems():
-            self._tell(event="error", error=problem)
+            self._complain(problem)
         if data is not None:
             return self._say(data)
         if self._deaf and not self._queue and not self._tail_is_due:
@@ -154,7 +154,7 @@ class Program(Source):
         self._tell(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
         self._queue.forget_files()
         if self._child is not None:
-            self._reads = self._child.unread_bytes() < self._written_bytes - self._unread_bytes
+            self._reads = self._child.has_read()
             self._child.end_input()
 
     # After the call.
@@ -232,7 +232,7 @@ class Program(Source):
         try:
             self._child = Child(self._options.command, {**os.environ, **facts})
         except OSError as error:
-            self._failure = f"cannot run {self._options.command[0]}: {(error.strerror or str(error)).lower()}"
+            self._failure = f"cannot run {self._options.command[0]}: {why_not_run(self._options.command[0], error)}"
             self._call.note(self._failure)
             return
         self._started_s = time.monotonic()
@@ -340,7 +340,7 @@ class Program(Source):
             try:
                 self._do(child, json.loads(line))
             except (ValueError, RecursionError):
-                self._tell(event="error", error=f"not understood: {line[:100]}")
+                self._complain(f"not understood: {line[:100]}")
 
     def _do(self, child: Child, command: Any) -> None:
         match command:
@@ -357,7 +357,7 @@ class Program(Source):
 
     def _play(self, child: Child, name: str) -> None:
         if self._queue.files >= _MOST_FILES:
-            self._tell(event="error", error=f"{name} is not played: {_MOST_FILES} files wait already")
+            self._complain(f"{name} is not played: {_MOST_FILES} files wait already")
             return
         self._queue.add(child.drain())  # said before the file, as it was written before
         self._queue.add_file(self._options.loader.submit(_load, name, self._rate_hz))
@@ -369,6 +369,12 @@ class Program(Source):
         line = json.dumps(event, ensure_ascii=False).encode("utf-8", "backslashreplace")
         if not self._child.send(line + b"\n"):
             self._call.note("the program does not read its events: some are lost")
+
+    def _complain(self, problem: str) -> None:
+        """Tell the program, and whoever reads the log, that it asked for what cannot be."""
+        assert self._call is not None
+        self._call.note(f"the program's command failed: {problem}")
+        self._tell(event="error", error=problem)
 
     def _pass_on_errors(self, child: Child) -> bool:
         """Report some of its standard error; False when there is nothing (yet)."""

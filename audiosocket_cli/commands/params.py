@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import shutil
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import click
@@ -127,6 +127,9 @@ decode_option = click.option(
 )
 
 
+_SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}
+
+
 def command_words(line: str, *, shell: bool) -> tuple[str, ...]:
     """Return the words of a command line, as a shell would split them, or those that give it to a shell.
 
@@ -140,6 +143,8 @@ def command_words(line: str, *, shell: bool) -> tuple[str, ...]:
         words = tuple(shlex.split(line))
     except ValueError as error:
         raise UsageError(f"cannot run {line}: {str(error).lower()}") from None
+    if _SHELL_WORDS & set(words) or "$AUDIOSOCKET" in line:
+        raise UsageError(f"cannot run {line}: it is for a shell; add --shell")
     if not words or shutil.which(words[0]) is None:
         raise UsageError(
             f"cannot run {line or 'nothing'}: there is no such program; is it executable, and on the PATH?"

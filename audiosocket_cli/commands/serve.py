@@ -160,6 +160,10 @@ def _options(
 
     if layout != "auto" and record is None:
         raise UsageError(f"--layout {layout} needs a recording: add --record DIR")
+    if decode != "slin" and record is None:
+        raise UsageError(f"--decode {decode} needs a recording: add --record DIR")
+    if shell and not (authorize or on_call_end or speech["program"]):
+        raise UsageError("--shell needs something to run: --exec, --authorize or --on-call-end")
     make_source = _source_maker(shell=shell, **speech)
     if layout == "auto":
         layout = "stereo" if make_source().speaks else "caller"
@@ -185,6 +189,7 @@ def _options(
             None if authorize is None else command_words(authorize, shell=shell),
             authorize_timeout,
         ),
+        program=speech["program"],
         on_call_end=None if on_call_end is None else command_words(on_call_end, shell=shell),
     )
 

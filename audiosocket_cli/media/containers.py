@@ -66,7 +66,10 @@ def container_of(path: Path) -> Container:
         lossless = soundfile.check_format(name, "PCM_16")
         found = Container(name, "PCM_16" if lossless else str(soundfile.default_subtype(name)))
     if found is None or not soundfile.check_format(found.format, found.subtype):
-        raise UsageError(f"cannot record to {path}: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like")
+        folder = "" if path.suffix else f", or {path}{os.sep} for a folder"
+        raise UsageError(
+            f"cannot record to {path}: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like{folder}"
+        )
     return found
 
 

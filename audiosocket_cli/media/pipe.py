@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import queue
 import select
+import stat
 import threading
 import time
 from pathlib import Path
@@ -37,6 +39,7 @@ class SoundPipe:
         self._channels = channels
         self._descriptor = descriptor
         self._begun = headerless
+        self._header_at = None if headerless else _place_in_file(descriptor)
         self._samples = 0
         self._aborted = threading.Event()
         self._error: OSError | None = None
@@ -80,8 +83,17 @@ class SoundPipe:
             self._writer.join(_LOOK_AGAIN_S)
         if self._error is not None:
             raise self._error
+        self._complete_header()
         if self._writer.is_alive():
             raise OSError(errno.ETIMEDOUT, "whoever reads standard output stopped reading")
+
+    def _complete_header(self) -> None:
+        """Where standard output is a file after all, its header can tell the length."""
+        if self._header_at is None or self._writer.is_alive() or not self._samples:
+            return
+        header = wav_header(self.rate_hz, self._channels, self._samples * 2 * self._channels)
+        with contextlib.suppress(OSError):
+            os.pwrite(self._descriptor, header, self._header_at)
 
     def abort(self) -> None:
         """Wait no longer."""
@@ -99,3 +111,10 @@ class SoundPipe:
                     select.select([], [self._descriptor], [])
                 except OSError as error:
                     self._error = error
+
+
+def _place_in_file(descriptor: int) -> int | None:
+    """Return where in a file the next write goes; None for a pipe, and for a file that is only appended to."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode) or fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND:
+        return None
+    return os.lseek(descriptor, 0, os.SEEK_CUR)

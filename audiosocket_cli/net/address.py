@@ -34,7 +34,7 @@ def parse_address(text: str) -> Address:
         raise UsageError(f"{text!r} is no address: write host:port, :port or [::1]:port")
     host = match["bracketed"] or match["host"] or ""
     if host.isdigit():
-        raise UsageError(f"{text!r} has a number for a host: write :{host} for a port on all interfaces")
+        raise UsageError(f"{text!r} has a number for a host: write :{host} for that port")
     return Address(host, port)
 
 

@@ -14,7 +14,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from audiosocket_cli.call.process import Process, how_it_ended, read_now
+from audiosocket_cli.call.process import Process, how_it_ended, read_now, why_not_run
 
 _KEPT_BYTES: Final = 4096
 
@@ -37,8 +37,10 @@ async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: fl
     """
     try:
         hook = _Hook(words, facts)
-    except (OSError, ValueError) as error:
-        return f"cannot run {words[0]}: {(getattr(error, 'strerror', None) or str(error)).lower()}"
+    except OSError as error:
+        return f"cannot run {words[0]}: {why_not_run(words[0], error)}"
+    except ValueError as error:
+        return f"cannot run {words[0]}: {error}"
     try:
         late = not await _wait_for_end(hook, timeout_s)
     finally:

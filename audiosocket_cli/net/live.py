@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from audiosocket_cli.call.dtmf import DtmfTap
 from audiosocket_cli.call.events import CallEnded, DigitHeard, EventTap, RecordingFailed, Report
@@ -21,6 +21,9 @@ from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import Tap
+
+_SAME_PRESS_S: Final = 0.25
+"""A digit's frame and its tones this near belong to one press. Ours: Asterisk sends the frame at the tone's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,10 @@ class LiveCall:
 
     def _note_digit(self, digit: Digit) -> None:
         assert self.session.call is not None
+        if any(press.digit == digit.digit and abs(press.at_s - digit.at_s) < _SAME_PRESS_S and not press.in_band
+               for press in self.session.call.digits):  # fmt: skip
+            self.session.call.note("digits come as frames and as tones at once: each is counted as a frame only")
+            return
         self.session.call.digits.append(digit)
         self._report(DigitHeard(self.session.call, digit))
         if self.program is not None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 import os
 import signal
+import time
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+_PATIENCE_S: Final = 1.0
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -34,8 +38,11 @@ def signals_to(handle: Callable[[int], None], *, hangup_anyway: bool = False) ->
     if hangup_anyway or not survives_hangup():
         numbers.append(signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
+    first_s = math.inf
 
     def take(number: int) -> None:
+        nonlocal first_s
+        first_s = min(first_s, time.monotonic())
         if number == signal.SIGHUP:
             _let_go_of_lost_terminal()
         handle(number)
@@ -47,7 +54,20 @@ def signals_to(handle: Callable[[int], None], *, hangup_anyway: bool = False) ->
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
-            signal.signal(number, before[number])
+            signal.signal(number, before[number] if math.isinf(first_s) else _end_if_it_takes_long(first_s))
+
+
+def _end_if_it_takes_long(first_s: float) -> Callable[[int, Any], None]:
+    """Return a handler for signals that follow, on the heels of the first, an end in order that is nearly there.
+
+    `timeout` and others send each signal twice. Later ones come from somebody who has lost patience.
+    """
+
+    def handle(number: int, frame: Any) -> None:
+        if time.monotonic() - first_s > _PATIENCE_S:
+            os._exit(128 + number)
+
+    return handle
 
 
 def survives_hangup() -> bool:

@@ -42,6 +42,8 @@ MOST_HOOKS: Final = 4
 
 HOOK_TIMEOUT_S: Final = 600.0
 
+_MUTE_S: Final = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
@@ -54,6 +56,8 @@ class ServeOptions:
     max_calls: float = math.inf
     """Refuse more than this many at once."""
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
+    program: str | None = None
+    """The command line behind the sources, to be told where calls are listened for."""
     on_call_end: Sequence[str] | None = None
     """A program to run after each call, with what is known of it in the environment."""
 
@@ -110,14 +114,23 @@ class Server:
         try:
             with signals_to(self._on_signal, hangup_anyway=self._admission.has_file):
                 record = self._options.call.record
-                self._report(Listening(*self._listener.address, str(record) if record else None))
+                self._report(Listening(*self._listener.address, str(record) if record else None, self._options.program))
                 await self._enough.wait()
                 self._listener.close()
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
+                await self._wait_for_tasks()
         finally:
             self._listener.close()
         return self.summary
+
+    async def _wait_for_tasks(self) -> None:
+        """Wait until all calls and what belongs to them have ended; what takes its time is named."""
+        told = False
+        while self._tasks:
+            _, slow = await asyncio.wait(self._tasks, timeout=_MUTE_S)
+            if slow and not told and (self._concluding or self._hooks):
+                told = True
+                what = f"{len(self._concluding)} programs or recordings and {len(self._hooks)} --on-call-end commands"
+                self._complain(f"waiting for {what}; a second signal ends them now")
 
     def stop(self) -> None:
         """Accept no more calls and hang up those that are there."""

@@ -50,6 +50,8 @@ def listening_line(event: Listening) -> str:
     """Say where calls are accepted, and how to open it to others."""
     host = f"[{event.host}]" if ":" in event.host else event.host
     recording = f"recording to {event.record}" if event.record else "not recording"
+    if event.program:
+        recording += f", running {_printable(event.program)}"
     if event.host in ("0.0.0.0", "::"):
         return f"listening on port {event.port} of all interfaces, {recording}"
     hint = ""
@@ -236,8 +238,8 @@ def _printable(text: str) -> str:
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
-        case Listening(host, port, record):
-            return "listening", {"host": host, "port": port, "record": record}
+        case Listening(host, port, record, program):
+            return "listening", {"host": host, "port": port, "record": record, "program": program}
         case CallStarted(call):
             started = call.started_at.isoformat(timespec="milliseconds")
             return "call", {"uuid": str(call.uuid), "peer": call.peer, "started_at": started}
