@@ -129,7 +129,7 @@ class Server:
             _, slow = await asyncio.wait(self._tasks, timeout=_MUTE_S)
             if slow and not told and (self._concluding or self._hooks):
                 told = True
-                what = f"{len(self._concluding)} programs or recordings and {len(self._hooks)} --on-call-end commands"
+                what = f"programs or recordings ({len(self._concluding)}), --on-call-end commands ({len(self._hooks)})"
                 self._complain(f"waiting for {what}; a second signal ends them now")
 
     def stop(self) -> None:
