@@ -123,7 +123,13 @@ def test_a_pipe_is_for_one_call_and_has_no_json() -> None:
         ("{id}.wav", "{id}.wav has an unknown field {id}: there are {uuid}, {date}, {time}, {peer}"),
         ("{}.wav", "{}.wav has an unknown field {}: there are {uuid}, {date}, {time}, {peer}"),
         ("{ uuid }/", "{ uuid }/{uuid}.wav has an unknown field { uuid }: there are {uuid}, {date}, {time}, {peer}"),
-        ("call", "cannot record to call: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like"),
+        (
+            "call",
+            (
+                "cannot record to call: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like, "
+                "or call/ for a folder"
+            ),
+        ),
         ("{uuid}", "cannot record to {uuid}: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like"),
         (".wav", "cannot record to .wav: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like"),
     ],

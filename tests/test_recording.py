@@ -122,6 +122,7 @@ def test_a_server_that_begins_in_slin_is_recorded_at_the_rate_that_it_goes_on_wi
     heard = arriving(np.zeros(800, np.int16)) + arriving(tone(440, 16000, 1.9), 0.1, Kind.SLIN16)
     samples, rate_hz, _ = record(tmp_path, Layout.SERVER, heard, [], 2.0, me=Side.CALLER)
     assert (rate_hz, len(samples)) == (16000, 32000)
+    assert not samples[:1600].any()  # converted silence is silence
     np.testing.assert_array_equal(samples[1600:], tone(440, 16000, 1.9))
 
 

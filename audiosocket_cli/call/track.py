@@ -8,7 +8,7 @@ import soxr
 from audiosocket_cli.call.facts import TimedFrame
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
-from audiosocket_cli.media.pcm import Samples, decode_law, from_slin
+from audiosocket_cli.media.pcm import FULL_SCALE, Samples, decode_law, from_slin, to_int16
 
 
 class Track:
@@ -60,10 +60,15 @@ class Track:
             self.end_conversion()
         if rate_of(kind) != self._rate_hz:
             if self._converter is None:
-                self._converter = soxr.ResampleStream(rate_of(kind), self._rate_hz, 1, dtype="int16")
+                # Not int16, which soxr dithers: silence would be noise.
+                self._converter = soxr.ResampleStream(rate_of(kind), self._rate_hz, 1, dtype="float32")
                 self._converter_kind = kind
-            samples = self._converter.resample_chunk(samples)
+            samples = self._convert(self._converter, samples)
         self._push(samples)
+
+    def _convert(self, converter: soxr.ResampleStream, samples: Samples, *, last: bool = False) -> Samples:
+        signal = samples.astype(np.float32) / np.float32(FULL_SCALE)
+        return to_int16(converter.resample_chunk(signal, last=last))[0]
 
     def _sample_bytes(self, kind: int) -> int:
         return 1 if self._law and kind == Kind.SLIN else SAMPLE_BYTES
@@ -78,7 +83,7 @@ class Track:
     def end_conversion(self) -> None:
         """Let go of the last samples that a conversion holds back."""
         if self._converter is not None:
-            self._push(self._converter.resample_chunk(np.zeros(0, np.int16), last=True))
+            self._push(self._convert(self._converter, np.zeros(0, np.int16), last=True))
         self._converter = self._converter_kind = None
 
     def _push(self, samples: Samples) -> None:

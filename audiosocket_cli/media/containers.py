@@ -66,7 +66,9 @@ def container_of(path: Path) -> Container:
         lossless = soundfile.check_format(name, "PCM_16")
         found = Container(name, "PCM_16" if lossless else str(soundfile.default_subtype(name)))
     if found is None or not soundfile.check_format(found.format, found.subtype):
-        folder = "" if path.suffix else f", or {path}{os.sep} for a folder"
+        folder = (
+            "" if path.suffix or path.name.startswith(".") or "{" in path.name else f", or {path}{os.sep} for a folder"
+        )
         raise UsageError(
             f"cannot record to {path}: write its name with .wav, .flac, .ogg, .opus, .mp3 or the like{folder}"
         )
