@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -47,7 +48,7 @@ class OtherServer:
 
     @property
     def digits(self) -> list[tuple[float, str]]:
-        start_s = self.frames[0][0]
+        start_s = self.frames[0][0] if self.frames else 0.0
         return [(at_s - start_s, payload.decode()) for at_s, kind, payload in self.frames if kind == 3]
 
     @property
@@ -55,6 +56,10 @@ class OtherServer:
         return [at_s for at_s, kind, _ in self.frames if kind >= 0x10]
 
     def _serve(self) -> None:
+        with contextlib.suppress(ConnectionError):  # the caller closed while we spoke
+            self._talk()
+
+    def _talk(self) -> None:
         peer, _ = self._listener.accept()
         with self._listener, peer:
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -76,7 +81,7 @@ class OtherServer:
                     buffer = buffer[size:]
                 if now_s >= next_s:
                     next_s += 0.02
-                    answer = self._script(now_s - start_s, "".join(digit for _, digit in self.digits if self.frames))
+                    answer = self._script(now_s - start_s, "".join(digit for _, digit in self.digits))
                     if answer is None:
                         peer.shutdown(socket.SHUT_WR)
                         while peer.recv(65536):
