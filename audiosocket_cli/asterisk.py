@@ -6,6 +6,7 @@ talks to Asterisk, or stands in for it, takes its numbers and its judgements fro
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -18,6 +19,19 @@ from audiosocket_cli.codec import (
     kind_name,
     peek_header,
 )
+
+
+class Side(StrEnum):
+    """Who: the caller is what Asterisk sends, the server what Asterisk receives."""
+
+    CALLER = "caller"
+    SERVER = "server"
+
+    @property
+    def other(self) -> Side:
+        """The side across the wire."""
+        return Side.SERVER if self is Side.CALLER else Side.CALLER
+
 
 DEFAULT_PORT: Final = 9092
 """The port of the protocol page's example and of every dialplan in the wild; the protocol itself names none."""

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from fakes import UUID_1
 
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.dtmf import DtmfTap
-from audiosocket_cli.call.facts import Call, Digit, Side, TimedFrame, now_utc
+from audiosocket_cli.call.facts import Call, Digit, TimedFrame, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources import frames_of
 from audiosocket_cli.codec import KIND_BY_RATE, Kind, rate_of

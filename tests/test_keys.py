@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fakes import OPENING, FakeClock, FakeWire, run_until
 
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
-from audiosocket_cli.call.facts import Side
 from audiosocket_cli.call.keys import TONE_S, KeyOptions, KeySource
 from audiosocket_cli.call.sources import Playback, Silence, Source, frames_of, silence_frame
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, Kind, encode, is_audio, rate_of

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 from fakes import UUID_1
 
-from audiosocket_cli.call.facts import Call, Side
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import FileOutput, PipeOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.errors import UsageError

@@ -21,11 +21,11 @@ import soundfile
 from conftest import need
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, run_until
 
-from audiosocket_cli.asterisk import frame_bytes
+from audiosocket_cli.asterisk import Side, frame_bytes
 from audiosocket_cli.call import program as program_module
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import Event, ProgramSaid
-from audiosocket_cli.call.facts import Call, Digit, Ending, How, Side, now_utc
+from audiosocket_cli.call.facts import Call, Digit, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.program import Program, ProgramOptions
 from audiosocket_cli.call.sources import Source

@@ -10,7 +10,8 @@ import pytest
 import soundfile
 from fakes import UUID_1
 
-from audiosocket_cli.call.facts import Call, Ending, How, Side, TimedFrame, now_utc
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.facts import Call, Ending, How, TimedFrame, now_utc
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Decode, Layout, Recording

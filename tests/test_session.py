@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, run_until, wire_pair
 
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
-from audiosocket_cli.call.facts import Call, How, Side
+from audiosocket_cli.call.facts import Call, How
 from audiosocket_cli.call.session import Limits, Session
 from audiosocket_cli.call.sources import Echo, Playback, Prompt, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode

@@ -9,20 +9,9 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.codec import Frame
-
-
-class Side(StrEnum):
-    """Who: the caller is what Asterisk sends, the server what Asterisk receives."""
-
-    CALLER = "caller"
-    SERVER = "server"
-
-    @property
-    def other(self) -> Side:
-        """The side across the wire."""
-        return Side.SERVER if self is Side.CALLER else Side.CALLER
 
 
 class How(StrEnum):

@@ -17,8 +17,9 @@ from typing import Final
 
 import numpy as np
 
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.arrivals import Arrivals
-from audiosocket_cli.call.facts import Call, Side, TimedFrame
+from audiosocket_cli.call.facts import Call, TimedFrame
 from audiosocket_cli.call.outputs import Output, Sink
 from audiosocket_cli.call.track import Track, has_samples
 from audiosocket_cli.codec import Kind, rate_of

@@ -18,8 +18,8 @@ from enum import Enum, auto
 from typing import Final
 from uuid import UUID, uuid4
 
-from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, fault_of_opening
-from audiosocket_cli.call.facts import Call, Digit, Ending, How, Side, TimedFrame, now_utc
+from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
+from audiosocket_cli.call.facts import Call, Digit, Ending, How, TimedFrame, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources import Silence, Source
 from audiosocket_cli.call.taps import FLUSH_S, Tap

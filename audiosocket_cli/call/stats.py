@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from audiosocket_cli.asterisk import GAP_MS, Heard, findings_on_caller, findings_on_server, mislabelled
+from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.call.arrivals import Arrivals
-from audiosocket_cli.call.facts import Call, Digit, Side, TimedFrame
+from audiosocket_cli.call.facts import Call, Digit, TimedFrame
 from audiosocket_cli.call.recording import SETTLE_S, Recording
 from audiosocket_cli.call.sources import silence_frame
 from audiosocket_cli.call.timeline import Timeline

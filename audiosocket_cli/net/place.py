@@ -11,10 +11,11 @@ from signal import SIGINT
 from typing import Any
 from uuid import UUID
 
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.events import Report
-from audiosocket_cli.call.facts import Ending, How, Side
+from audiosocket_cli.call.facts import Ending, How
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import StoppedError
 from audiosocket_cli.net.address import Address

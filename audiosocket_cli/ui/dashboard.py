@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from audiosocket_cli.call.facts import Side
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.net.live import LiveCall
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.events import (
     CallEnded,
     CallRefused,
@@ -21,7 +22,7 @@ from audiosocket_cli.call.events import (
     ProgramSaid,
     RecordingFailed,
 )
-from audiosocket_cli.call.facts import Call, How, Side
+from audiosocket_cli.call.facts import Call, How
 from audiosocket_cli.call.keys import KeySource
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.stats import digit_json
