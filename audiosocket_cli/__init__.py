@@ -2,13 +2,15 @@
 
 The house, from the ground up (a module imports only from rooms to its left; `tests/test_house.py` holds this):
 
-    errors <- codec <- asterisk, media <- call <- net <- commands <- cli
+    errors <- codec <- asterisk, media <- capture <- call <- review, net <- commands <- cli
 
     errors      what can go wrong, and exit codes
     codec       frames to bytes and back
     asterisk    what Asterisk really does, as data and rules
     media/      samples: slin, levels, tones, rates; audio files in; growing WAV files, other containers, pipes out
+    capture/    frames at rest: pcapng, pcap and TCP, JSON lines, raw bytes; one way into them all
     call/       one live call: session, pacer, sources (a file, keys, a program), taps (a recording, stats), timeline
+    review/     captured calls looked at: what happened when, figures, two answers compared
     net/        listening and dialling: a server of many calls, one placed call; who may call, hooks
     ui/         how results and events look on a terminal, in a log and as JSON; reads, never drives
     commands/   one file per subcommand: options, help, one call, print the result

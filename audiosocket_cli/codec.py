@@ -191,6 +191,17 @@ def kind_name(kind: int) -> str:
         return f"0x{kind:02x}"
 
 
+def kind_named(name: str) -> int:
+    """Return the kind of a name that `kind_name` gives; raises `ValueError` for any other."""
+    try:
+        return Kind[name.upper()]
+    except KeyError:
+        pass
+    if len(name) == 4 and name.startswith("0x"):
+        return int(name, 16)
+    raise ValueError(f"{name!r} is no kind: there are {', '.join(kind_name(kind) for kind in Kind)}, 0x00 to 0xff")
+
+
 def is_audio(kind: int) -> bool:
     """Whether frames of this kind carry slin samples."""
     return kind in RATE_BY_KIND

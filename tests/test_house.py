@@ -15,8 +15,8 @@ PACKAGE = Path(audiosocket_cli.__file__).parent
 ROOT = PACKAGE.parent
 
 LAYERS = {
-    "errors": 0, "codec": 1, "asterisk": 2, "media": 2, "call": 3, "net": 4, "ui": 5, "commands": 6, "cli": 7,
-    "__init__": 2, "__main__": 8,
+    "errors": 0, "codec": 1, "asterisk": 2, "media": 2, "capture": 3, "call": 4, "review": 5, "net": 5, "ui": 6,
+    "commands": 7, "cli": 8, "__init__": 2, "__main__": 9,
 }  # fmt: skip
 """A module imports from its own room and from lower ones; two rooms of one height do not know each other."""
 
@@ -25,10 +25,10 @@ HOMES = {
     "rich": {"ui"},
     "asyncio": {"call", "net"},
     "uvloop": {"net"},
-    "numpy": {"media", "call"},
+    "numpy": {"media", "capture", "call", "review"},
     "soundfile": {"media"},
     "soxr": {"media", "call"},
-    "socket": {"call", "net"},
+    "socket": {"capture", "call", "net"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,122 @@
+"""A live connection as TCP packets that never were, so that Wireshark, tshark and tcpdump can follow it.
+
+Each chunk that was read or written is a segment, exactly as it was; sequence numbers, acknowledgements and checksums
+are right; the window is as large as TCP can say, for nobody tells us the real one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from audiosocket_cli.capture.packets import ACK, FIN, PSH, RST, SYN
+
+_TCP = struct.Struct(">HHIIBBHHH")
+_WINDOW: Final = 0xFFFF
+_SYN_OPTIONS: Final = bytes((2, 4, 0xFF, 0xD7, 3, 3, 14, 1))
+"""Segments of up to 65,495 bytes, and windows in units of 16 KiB."""
+
+_MOST_BYTES: Final = 65_495
+"""What an IPv4 packet can carry: 65,535 bytes less two headers."""
+
+_FIRST_SEQ: Final = (1000, 2000)
+_HOPS: Final = 64
+_PROTOCOL: Final = 6
+
+Address = tuple[str, int]
+
+
+class Conversation:
+    """Makes the packets of one connection. `sent` says that we sent it, rather than the peer."""
+
+    def __init__(self, ours: Address, theirs: Address) -> None:
+        """Take both addresses as sockets give them: host and port."""
+        hosts = [_ip(host) for host, _ in (ours, theirs)]
+        if len({host.version for host in hosts}) > 1:
+            raise ValueError(f"{ours[0]} and {theirs[0]} are not of one family")
+        self._hosts = [host.packed for host in hosts]
+        self._ports = (ours[1], theirs[1])
+        self._next = list(_FIRST_SEQ)
+        self._has_ended = [False, False]
+        self._number = 0
+
+    def opening(self, *, sent: bool) -> Iterator[tuple[bool, bytes]]:
+        """Yield the three packets of a handshake that we began, or the peer; each with whether we sent it."""
+        yield sent, self._packet(sent, SYN, options=_SYN_OPTIONS, acked=False)
+        self._advance(sent, 1)
+        yield not sent, self._packet(not sent, SYN | ACK, options=_SYN_OPTIONS)
+        self._advance(not sent, 1)
+        yield sent, self._packet(sent, ACK)
+
+    def chunk(self, data: bytes, *, sent: bool) -> Iterator[bytes]:
+        """Yield the segment of a chunk, or several where it is too long for one."""
+        for start in range(0, len(data), _MOST_BYTES):
+            part = data[start : start + _MOST_BYTES]
+            flags = ACK | PSH if start + len(part) == len(data) else ACK
+            yield self._packet(sent, flags, part)
+            self._advance(sent, len(part))
+
+    def end(self, *, sent: bool) -> bytes | None:
+        """Return the packet with which a side closes its half; None when it has done so already."""
+        if self._has_ended[not sent]:
+            return None
+        self._has_ended[not sent] = True
+        packet = self._packet(sent, FIN | ACK)
+        self._advance(sent, 1)
+        return packet
+
+    def reset(self, *, sent: bool) -> bytes:
+        """Return the packet with which a side resets the connection."""
+        self._has_ended = [True, True]
+        return self._packet(sent, RST | ACK)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether both sides are closed."""
+        return all(self._has_ended)
+
+    def acknowledgement(self, *, sent: bool) -> bytes:
+        """Return a packet without data."""
+        return self._packet(sent, ACK)
+
+    def _advance(self, sent: bool, count: int) -> None:
+        side = not sent
+        self._next[side] = (self._next[side] + count) & 0xFFFFFFFF
+
+    def _packet(self, sent: bool, flags: int, data: bytes = b"", *, options: bytes = b"", acked: bool = True) -> bytes:
+        me = not sent
+        size = _TCP.size + len(options) + len(data)
+        head = _TCP.pack(
+            self._ports[me], self._ports[not me], self._next[me], self._next[not me] if acked else 0,
+            (_TCP.size + len(options)) << 2, flags, _WINDOW, 0, 0,
+        ) + options  # fmt: skip
+        source, destination = self._hosts[me], self._hosts[not me]
+        pseudo = source + destination + struct.pack(">II", size, _PROTOCOL)
+        total = _sum(pseudo) + _sum(head) + _sum(data)
+        head = head[:16] + _checksum(total) + head[18:]
+        if len(source) == 16:
+            return struct.pack(">IHBB", 0x60000000, size, _PROTOCOL, _HOPS) + source + destination + head + data
+        self._number = (self._number + 1) & 0xFFFF
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + size, self._number, 0x4000, _HOPS, _PROTOCOL, 0)
+        ip += source + destination
+        return ip[:10] + _checksum(_sum(ip)) + ip[12:] + head + data
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(host.split("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
+
+
+def _sum(data: bytes) -> int:
+    """Return the sum of 16-bit words modulo 65535, which is the remainder of the one number that they make."""
+    if len(data) % 2:
+        return (int.from_bytes(data) << 8) % 0xFFFF
+    return int.from_bytes(data) % 0xFFFF
+
+
+def _checksum(total: int) -> bytes:
+    return (0xFFFF - total % 0xFFFF).to_bytes(2)

@@ -1,0 +1,130 @@
+"""What a capture consists of, whatever its format: calls, and what happened in them, in order of time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.codec import Frame
+
+
+@dataclass(slots=True, eq=False)
+class CapturedCall:
+    """One connection of a capture. Times in its items are seconds since its start: the UUID, or the first byte seen."""
+
+    name: str
+    """The UUID where there is one, with `#2` and so on behind it from the second call that has it on; else a number."""
+    uuid: UUID | None = None
+    caller: str = ""
+    """Who called, as host:port; "" where the capture does not tell."""
+    server: str = ""
+    started_ns: int | None = None
+    """Wall clock of its start in ns since 1970; None in a capture without times."""
+    me: Side | None = None
+    """Which side the capture was taken on, where one of the two took it."""
+    whole: bool = True
+    """Whether its beginning was seen."""
+
+
+class CallNames:
+    """Gives each call of a capture a name of its own."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._same: Counter[UUID] = Counter()
+
+    def name(self, uuid: UUID | None) -> str:
+        """Return the name of the next call."""
+        self._calls += 1
+        if uuid is None:
+            return str(self._calls)
+        self._same[uuid] += 1
+        return f"{uuid}#{self._same[uuid]}" if self._same[uuid] > 1 else str(uuid)
+
+
+class Opened(NamedTuple):
+    """A connection was recognised as a call; `at_s` is when it began, at or before 0.0."""
+
+    call: CapturedCall
+    at_s: float
+
+
+class Captured(NamedTuple):
+    """A whole frame of one side.
+
+    `at_s` is when its last byte passed, `begun_s` when its first did: earlier where a frame came in parts. `offset` is
+    where it starts in the bytes of its side, those that are missing included.
+    """
+
+    call: CapturedCall
+    at_s: float
+    side: Side
+    frame: Frame
+    begun_s: float
+    offset: int
+
+
+class Remark(NamedTuple):
+    """A comment that somebody wrote into the capture."""
+
+    call: CapturedCall
+    at_s: float
+    text: str
+
+
+class Lost(NamedTuple):
+    """Bytes of a side that are no whole frames: missing from the capture, or passed over to find the next frame."""
+
+    call: CapturedCall
+    at_s: float
+    side: Side
+    lost_bytes: int
+    reason: str
+
+
+class Ended(NamedTuple):
+    """A side closed its half of the connection, or reset all of it."""
+
+    call: CapturedCall
+    at_s: float
+    side: Side
+    reset: bool
+
+
+class Over(NamedTuple):
+    """Nothing more of a call follows."""
+
+    call: CapturedCall
+
+
+class NoCall(NamedTuple):
+    """A connection that should have been a call and was none, with the reason."""
+
+    started_ns: int
+    caller: str
+    server: str
+    reason: str
+
+
+class Damage(NamedTuple):
+    """The file itself is damaged at `offset`; `skipped_bytes` of it were passed over (None: reading ended there)."""
+
+    offset: int
+    reason: str
+    skipped_bytes: int | None = None
+
+
+class Step(NamedTuple):
+    """A line of a script that is no frame: something to do, or to expect."""
+
+    at_s: float | None
+    what: str
+    facts: dict[str, Any]
+    line: int
+    """Where it stands in the script."""
+
+
+Item = Opened | Captured | Remark | Lost | Ended | Over | NoCall | Damage | Step

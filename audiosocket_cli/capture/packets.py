@@ -1,0 +1,155 @@
+"""Packet headers: from what a link carries to the TCP segment in it, if there is one. No state, no streams.
+
+Link types are those of https://www.tcpdump.org/linktypes.html that `tcpdump` writes on a PBX.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Final, NamedTuple
+
+LINK_NULL: Final = 0
+LINK_ETHERNET: Final = 1
+LINK_RAW: Final = 101
+LINK_LOOP: Final = 108
+LINK_COOKED: Final = 113
+LINK_IPV4: Final = 228
+LINK_IPV6: Final = 229
+LINK_COOKED_2: Final = 276
+
+_RAW_LINKS: Final = (LINK_RAW, LINK_IPV4, LINK_IPV6, 12, 14)
+"""12 and 14 are what some systems write for raw IP."""
+
+FIN: Final = 0x01
+SYN: Final = 0x02
+RST: Final = 0x04
+PSH: Final = 0x08
+ACK: Final = 0x10
+
+_IPV4: Final = 0x0800
+_IPV6: Final = 0x86DD
+_VLAN_TAGS: Final = (0x8100, 0x88A8, 0x9100)
+_TCP: Final = 6
+_FRAGMENT: Final = 44
+_AUTHENTICATION: Final = 51
+_EXTENSIONS: Final = (0, 43, 60, 135)
+"""IPv6 extension headers of 8-byte units: hop-by-hop, routing, destination, mobility."""
+
+_SEQ_ACK = struct.Struct(">IIBB")
+
+
+class Segment(NamedTuple):
+    """A TCP segment. `flow` is its direction, as addresses and ports in network order, `reverse` the other one."""
+
+    flow: bytes
+    reverse: bytes
+    seq: int
+    ack: int
+    flags: int
+    payload: bytes
+    missing_bytes: int
+    """Bytes of its payload that the capture cut off (tcpdump's -s)."""
+
+
+class Fragmented(NamedTuple):
+    """An IP fragment: part of a segment, which is not put together here."""
+
+
+def tcp_segment(link_type: int, data: bytes) -> Segment | Fragmented | None:
+    """Return the TCP segment in a packet; None for anything else, and for what is cut before the segment's header."""
+    try:
+        at = _network_offset(link_type, data)
+        if at is None:
+            return None
+        version = data[at] >> 4
+        if version == 4:
+            return _in_ipv4(data, at)
+        return _in_ipv6(data, at) if version == 6 else None
+    except (IndexError, struct.error):
+        return None
+
+
+def knows_link(link_type: int) -> bool:
+    """Whether packets of this link type can be read."""
+    return link_type in (*_RAW_LINKS, LINK_NULL, LINK_LOOP, LINK_ETHERNET, LINK_COOKED, LINK_COOKED_2)
+
+
+def flow_names(flow: bytes) -> tuple[str, str]:
+    """Return source and destination of a flow as host:port, IPv6 hosts in brackets."""
+    size = (len(flow) - 4) // 2
+    family = socket.AF_INET if size == 4 else socket.AF_INET6
+    hosts = [socket.inet_ntop(family, flow[start : start + size]) for start in (0, size)]
+    ports = flow_ports(flow)
+    source, destination = (
+        f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in zip(hosts, ports, strict=True)
+    )
+    return source, destination
+
+
+def flow_ports(flow: bytes) -> tuple[int, int]:
+    """Return source and destination port of a flow."""
+    return int.from_bytes(flow[-4:-2]), int.from_bytes(flow[-2:])
+
+
+def _network_offset(link_type: int, data: bytes) -> int | None:
+    if link_type in _RAW_LINKS:
+        return 0
+    if link_type in (LINK_NULL, LINK_LOOP):
+        return 4  # the address family before it differs from system to system: the IP header tells as well
+    if link_type == LINK_ETHERNET:
+        at = 14
+    elif link_type == LINK_COOKED:
+        at = 16
+    elif link_type == LINK_COOKED_2:
+        return 20 if _is_ip(data, 0) else _after_tags(data, 0, 20)
+    else:
+        return None
+    return at if _is_ip(data, at - 2) else _after_tags(data, at - 2, at)
+
+
+def _is_ip(data: bytes, type_at: int) -> bool:
+    return int.from_bytes(data[type_at : type_at + 2]) in (_IPV4, _IPV6)
+
+
+def _after_tags(data: bytes, type_at: int, at: int) -> int | None:
+    """Return where IP begins behind VLAN tags, each of which is 2 bytes of tag and the type of what follows."""
+    while int.from_bytes(data[type_at : type_at + 2]) in _VLAN_TAGS:
+        type_at, at = at + 2, at + 4
+    return at if _is_ip(data, type_at) else None
+
+
+def _in_ipv4(data: bytes, at: int) -> Segment | Fragmented | None:
+    if data[at + 9] != _TCP:
+        return None
+    length = int.from_bytes(data[at + 2 : at + 4])
+    if int.from_bytes(data[at + 6 : at + 8]) & 0x3FFF:  # more fragments, or not the first
+        return Fragmented()
+    end = at + length if length else len(data)  # 0: a packet that the network card was to cut (TSO)
+    return _segment(data, at + (data[at] & 15) * 4, end, data[at + 12 : at + 20])
+
+
+def _in_ipv6(data: bytes, at: int) -> Segment | Fragmented | None:
+    length, following = int.from_bytes(data[at + 4 : at + 6]), data[at + 6]
+    end = at + 40 + length if length else len(data)
+    addresses = data[at + 8 : at + 40]
+    at += 40
+    while following != _TCP:
+        if following == _FRAGMENT:
+            return Fragmented()
+        if following in _EXTENSIONS:
+            following, at = data[at], at + 8 + data[at + 1] * 8
+        elif following == _AUTHENTICATION:
+            following, at = data[at], at + 8 + data[at + 1] * 4
+        else:
+            return None
+    return _segment(data, at, end, addresses)
+
+
+def _segment(data: bytes, at: int, end: int, addresses: bytes) -> Segment:
+    seq, ack, offset, flags = _SEQ_ACK.unpack_from(data, at + 4)
+    begin = min(at + (offset >> 4) * 4, end)
+    half = len(addresses) // 2
+    flow = addresses + data[at : at + 4]
+    reverse = addresses[half:] + addresses[:half] + data[at + 2 : at + 4] + data[at : at + 2]
+    return Segment(flow, reverse, seq, ack, flags, data[begin:end], max(0, end - max(begin, len(data))))

@@ -1,0 +1,108 @@
+"""Records of a pcap file, as tcpdump has written them since ever: packets with their time, and where the file breaks.
+
+Source: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from audiosocket_cli.capture.items import Damage
+from audiosocket_cli.capture.window import Window
+
+MAGICS: Final[dict[bytes, tuple[str, int]]] = {
+    b"\xa1\xb2\xc3\xd4": (">", 1000),
+    b"\xd4\xc3\xb2\xa1": ("<", 1000),
+    b"\xa1\xb2\x3c\x4d": (">", 1),
+    b"\x4d\x3c\xb2\xa1": ("<", 1),
+}
+"""The first bytes of a file: its byte order, and the unit of its fractions of a second in ns."""
+
+MOST_PACKET_BYTES: Final = 1 << 20
+"""No link has packets as long; tcpdump itself stops at 256 KiB."""
+
+_HEADER_BYTES: Final = 24
+_RECORD_BYTES: Final = 16
+_ALIKE_S: Final = 7 * 24 * 3600
+"""A record that is believed after damage is within a week of the last one."""
+
+
+class Packet(NamedTuple):
+    """One captured packet: its time in ns since 1970, its link type, its bytes, what somebody remarked on it."""
+
+    at_ns: int
+    link_type: int
+    data: bytes
+    comments: tuple[str, ...] = ()
+
+
+def read_pcap(window: Window, *, resync: bool) -> Iterator[Packet | Damage]:
+    """Yield the packets of a pcap file whose magic was seen, and its damage, behind which only `resync` goes on."""
+    if not window.ensure(_HEADER_BYTES):
+        yield Damage(window.offset, f"the file ends inside its header: {window.size} of {_HEADER_BYTES} bytes")
+        return
+    header = window.take(_HEADER_BYTES)
+    order, unit_ns = MAGICS[header[:4]]
+    link_type = struct.unpack_from(order + "I", header, 20)[0] & 0xFFFF
+    record = struct.Struct(order + "IIII")
+    last_s: int | None = None
+    while window.ensure(_RECORD_BYTES):
+        seconds, fraction, size, _ = record.unpack_from(window.data, window.at)
+        if size > MOST_PACKET_BYTES or fraction * unit_ns >= 1_000_000_000:
+            offset, reason = window.offset, f"no packet record, but {window.data[window.at : window.at + 8].hex(' ')} …"
+            if not resync:
+                yield Damage(offset, reason)
+                return
+            yield Damage(offset, reason, _skip_to_record(window, record, unit_ns, last_s))
+            continue
+        if not window.ensure(_RECORD_BYTES + size):
+            break
+        at = window.at + _RECORD_BYTES
+        yield Packet(seconds * 1_000_000_000 + fraction * unit_ns, link_type, window.data[at : at + size])
+        window.at = at + size
+        last_s = seconds
+    if window.size:
+        yield Damage(window.offset, f"the file ends inside a packet record, of which {window.size} bytes are there")
+
+
+def _skip_to_record(window: Window, record: struct.Struct, unit_ns: int, last_s: int | None) -> int:
+    """Consume what is no record, and return how many bytes that were. Two in a row are believed."""
+    begin = window.offset
+    starts = _starts(record, last_s)
+    window.at += 1
+    while window.ensure(_RECORD_BYTES):
+        match = starts.search(window.data, window.at)
+        if match is None:
+            window.at = len(window.data) - 3
+            continue
+        window.at = match.start()
+        if _is_record(window, 0, record, unit_ns, last_s):
+            return window.offset - begin
+        window.at += 1
+    window.at = len(window.data)
+    return window.offset - begin
+
+
+def _starts(record: struct.Struct, last_s: int | None) -> re.Pattern[bytes]:
+    """Return what finds the first four bytes of records with a believable time."""
+    if last_s is None:
+        return re.compile(rb"....", re.DOTALL)
+    little = record.format.startswith("<")
+    halves = range(max(0, last_s - _ALIKE_S) >> 16, ((last_s + _ALIKE_S) >> 16) + 1)
+    either = b"|".join(re.escape((half & 0xFFFF).to_bytes(2, "little" if little else "big")) for half in halves)
+    return re.compile(b"..(?:" + either + b")" if little else b"(?:" + either + b")..", re.DOTALL)
+
+
+def _is_record(window: Window, ahead: int, record: struct.Struct, unit_ns: int, last_s: int | None) -> bool:
+    """Whether a record stands `ahead` bytes from here, and another, or the end of the file, behind it."""
+    if not window.ensure(ahead + _RECORD_BYTES):
+        return window.size == ahead
+    seconds, fraction, size, original = record.unpack_from(window.data, window.at + ahead)
+    if not 0 < size <= min(original, MOST_PACKET_BYTES) or fraction * unit_ns >= 1_000_000_000:
+        return False
+    if last_s is not None and abs(seconds - last_s) > _ALIKE_S:
+        return False
+    return bool(ahead) or _is_record(window, _RECORD_BYTES + size, record, unit_ns, seconds)

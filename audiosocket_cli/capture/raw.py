@@ -1,0 +1,184 @@
+"""Raw captures: the bytes of one direction, as `nc` and `socat` keep them. No times: audio tells how much has passed.
+
+Nothing marks such a file as what it is, so every header is held against what is really sent; one that is not is damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.capture.items import CallNames, CapturedCall, Damage, Ended, Item, Opened, Over
+from audiosocket_cli.capture.resync import LONGEST_CHAIN_BYTES, find_frames, is_plausible
+from audiosocket_cli.capture.runs import Run, frames_of
+from audiosocket_cli.capture.window import READ_BYTES, Window
+from audiosocket_cli.codec import (
+    HEADER_BYTES,
+    RATE_BY_KIND,
+    SAMPLE_BYTES,
+    UUID_BYTES,
+    Kind,
+    decode_uuid,
+    kind_name,
+    peek_header,
+)
+
+_MOST_AT_ONCE: Final = READ_BYTES
+_FIRST_LOOK: Final = 16
+"""So many frames are held against the first; where all are alike, eight times as many are next."""
+
+_LONGEST_ERROR: Final = 64
+_ZEROS: Final = bytes(2 * HEADER_BYTES)
+
+
+class RawReader:
+    """Reads runs of equal frames; each UUID begins another call."""
+
+    def __init__(self, window: Window, *, resync: bool) -> None:
+        self._window = window
+        self._resync = resync
+        self._names = CallNames()
+        self._call: CapturedCall | None = None
+        self._side = Side.SERVER
+        self._media_s = 0.0
+        self._skipped = 0
+
+    def __iter__(self) -> Iterator[Item]:
+        for found in self.runs():
+            if isinstance(found, Run):
+                yield from frames_of(found)
+            else:
+                yield found
+
+    def runs(self) -> Iterator[Run | Item]:
+        """Yield runs, and damage, behind which only `resync` goes on."""
+        window = self._window
+        while window.ensure(1):
+            fault = self._fault()
+            if fault is not None:
+                offset = window.offset
+                skipped = self._skip() if self._resync else None
+                yield Damage(offset, fault, skipped)
+                if skipped is None:
+                    break
+                continue
+            kind, size = window.data[window.at], int.from_bytes(window.data[window.at + 1 : window.at + HEADER_BYTES])
+            if kind == Kind.UUID or self._call is None:
+                yield from self._open(kind)
+            yield self._run(kind, size)
+        if self._call is not None:
+            yield Ended(self._call, self._media_s, self._side, False)
+            yield Over(self._call)
+
+    def _fault(self) -> str | None:
+        """Say why what comes next is no whole frame, or None."""
+        window = self._window
+        window.ensure(2 * HEADER_BYTES)
+        header = peek_header(window.data[window.at : window.at + HEADER_BYTES])
+        if header is None:
+            return f"it ends inside a frame's header, of which {_bytes(window.size)} there"
+        kind, length = header
+        if kind == Kind.HANGUP and window.size > len(_ZEROS) and window.data.startswith(_ZEROS, window.at):
+            return "no frames, but a run of zero bytes"
+        fault = _fault_of(kind, length)
+        if fault is None and not window.ensure(HEADER_BYTES + length):
+            there = _bytes(window.size)
+            return (
+                f"it ends inside a frame of kind {kind_name(kind)}: of its {HEADER_BYTES + length} bytes {there} there"
+            )
+        return None if fault and self._is_known_by_what_follows(length) else fault
+
+    def _is_known_by_what_follows(self, length: int) -> bool:
+        """Whether a frame of a kind that nobody sends today is one all the same: another frame follows, or the end."""
+        window, size = self._window, HEADER_BYTES + length
+        if window.data[window.at] in list(Kind):
+            return False
+        if not window.ensure(size + HEADER_BYTES):
+            return window.size == size and self._call is not None
+        following = peek_header(window.data[window.at + size : window.at + size + HEADER_BYTES])
+        return following is not None and is_plausible(*following)
+
+    def _skip(self) -> int:
+        """Consume what holds no frames, and return how many bytes that were."""
+        window, begin = self._window, self._window.offset
+        window.at += 1
+        while True:
+            more = window.ensure(_MOST_AT_ONCE)
+            found = find_frames(window.data, window.at, ends=not more)
+            if found is not None:
+                window.at = found
+                return window.offset - begin
+            if not more:
+                window.at = len(window.data)
+                return window.offset - begin
+            window.at = max(window.at, len(window.data) - LONGEST_CHAIN_BYTES)
+
+    def _open(self, kind: int) -> Iterator[Item]:
+        window = self._window
+        if self._call is not None:
+            yield Ended(self._call, self._media_s, self._side, False)
+            yield Over(self._call)
+        uuid = None
+        self._side = Side.SERVER
+        if kind == Kind.UUID:
+            self._side = Side.CALLER
+            uuid = decode_uuid(window.data[window.at + HEADER_BYTES : window.at + HEADER_BYTES + UUID_BYTES])
+        elif kind == Kind.DTMF:
+            self._side = Side.CALLER
+        self._media_s = 0.0
+        self._call = CapturedCall(self._names.name(uuid), uuid, whole=uuid is not None)
+        yield Opened(self._call, 0.0)
+
+    def _run(self, kind: int, size: int) -> Run:
+        """Consume the frames that are alike."""
+        assert self._call is not None
+        window = self._window
+        offset, frame_bytes = window.offset, HEADER_BYTES + size
+        single = kind in (Kind.UUID, Kind.HANGUP)
+        count = 1 if single else self._count(frame_bytes)
+        table = np.frombuffer(window.data, np.uint8, count * frame_bytes, window.at).reshape(count, frame_bytes)
+        window.at += count * frame_bytes
+        rate_hz = RATE_BY_KIND.get(kind)
+        duration_s = size // SAMPLE_BYTES / rate_hz if rate_hz else 0.0
+        # As live: what was heard had been spoken by then, what was said begins then.
+        first = 1 if self._side is Side.CALLER else 0
+        at_s = self._media_s + duration_s * np.arange(first, count + first, dtype=np.float64)
+        self._media_s += count * duration_s
+        return Run(self._call, self._side, kind, table[:, HEADER_BYTES:], at_s, offset)
+
+    def _count(self, frame_bytes: int) -> int:
+        """Return how many frames with the header of the first one follow each other, itself included."""
+        window = self._window
+        if window.size < 2 * frame_bytes:
+            window.ensure(max(_MOST_AT_ONCE, frame_bytes))
+        most = window.size // frame_bytes
+        head = np.frombuffer(window.data, np.uint8, HEADER_BYTES, window.at)
+        count, look = 1, _FIRST_LOOK
+        while count < most:
+            look = min(look, most - count)
+            at = window.at + count * frame_bytes
+            table = np.frombuffer(window.data, np.uint8, look * frame_bytes, at).reshape(look, frame_bytes)
+            alike = (table[:, :HEADER_BYTES] == head).all(axis=1)
+            if not alike.all():
+                return count + int(alike.argmin())
+            count, look = count + look, look * 8
+        return count
+
+
+def _fault_of(kind: int, length: int) -> str | None:
+    """Say why nobody sends frames of this kind and length, or None."""
+    if kind in RATE_BY_KIND:
+        return None
+    expected = {Kind.UUID: UUID_BYTES, Kind.DTMF: 1, Kind.HANGUP: 0}.get(Kind(kind)) if kind in list(Kind) else None
+    if kind == Kind.ERROR and length <= _LONGEST_ERROR:
+        return None
+    if expected is None:
+        return f"no frame of AudioSocket: its kind would be {kind_name(kind)}, its length {length}"
+    return None if length == expected else f"a frame of kind {kind_name(kind)} has {expected} bytes, not {length}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count} byte is" if count == 1 else f"{count} bytes are"

@@ -1,0 +1,69 @@
+"""Where frames begin again in bytes that do not begin with one: after damage, after a loss, in mid-call.
+
+Any bytes are a run of frames to the codec, so a beginning is only believed when several frames that are really sent
+follow each other from there. A hangup does not count (silence is full of its bytes), but for the very last.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from audiosocket_cli.codec import DIGITS, HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, UUID_BYTES, Kind, peek_header
+
+CHAIN: Final = 4
+"""So many frames in a row are no accident: in random bytes one position in 10^9 looks like that."""
+
+CHAIN_AT_END: Final = 2
+"""As many are enough where they reach exactly to the end of all bytes."""
+
+_LONGEST_BYTES: Final = 0x7FFF
+"""More than any frame that is sent: 60 ms of slin192 are 23,040 bytes."""
+
+LONGEST_CHAIN_BYTES: Final = CHAIN * (HEADER_BYTES + _LONGEST_BYTES)
+
+_HEADS: Final = re.compile(
+    rb"[\x10-\x18][\x00-\x7f][" + re.escape(bytes(range(0, 256, SAMPLE_BYTES))) + rb"]"
+    rb"|\x03\x00\x01[" + re.escape(DIGITS.encode()) + rb"]|\x01\x00\x10", re.DOTALL,
+)  # fmt: skip
+"""How a frame may begin: audio of an even length, a digit, a UUID."""
+
+
+def find_frames(data: bytes, start: int = 0, *, ends: bool = False) -> int | None:
+    """Return where, from `start` on, a believable run of frames begins; None where none does (yet).
+
+    `ends` says that nothing follows these bytes.
+    """
+    for match in _HEADS.finditer(data, start):
+        if _begins_chain(data, match.start(), ends=ends):
+            return match.start()
+    return None
+
+
+def _begins_chain(data: bytes, at: int, *, ends: bool) -> bool:
+    audio_kind: int | None = None
+    for number in range(CHAIN):
+        header = peek_header(data[at : at + HEADER_BYTES])
+        if header is None:
+            return ends and at == len(data) and number >= CHAIN_AT_END
+        kind, length = header
+        at += HEADER_BYTES
+        if kind == Kind.HANGUP and length == 0 and ends and at == len(data):
+            return number > 0
+        if not is_plausible(kind, length) or at + length > len(data):
+            return False
+        if kind == Kind.UUID and number:
+            return False
+        if kind in RATE_BY_KIND:
+            if audio_kind not in (None, kind):
+                return False
+            audio_kind = kind
+        at += length
+    return True
+
+
+def is_plausible(kind: int, length: int) -> bool:
+    """Whether frames of this kind and payload length in bytes are really sent, hangups left out."""
+    if kind in RATE_BY_KIND:
+        return 0 < length <= _LONGEST_BYTES and length % SAMPLE_BYTES == 0
+    return (kind == Kind.DTMF and length == 1) or (kind == Kind.UUID and length == UUID_BYTES)

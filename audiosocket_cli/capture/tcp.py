@@ -1,0 +1,142 @@
+"""One direction of a TCP connection: segments in, however they were captured, the stream's bytes out, in order.
+
+Retransmissions and overlaps are dropped, what comes out of order waits. What never comes is named, so that nothing that
+follows is taken for something else.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import Final, NamedTuple
+
+from audiosocket_cli.capture.packets import FIN, RST, SYN, Segment
+
+_MOST_WAITING_BYTES: Final = 4 << 20
+"""What may wait for a missing segment: about as much as a receiver does (Linux: tcp_rmem, 6 MiB)."""
+
+_WAITING_COST_BYTES: Final = 100
+"""What a waiting segment takes beside its payload."""
+
+_ACKED_PATIENCE_NS: Final = 1_000_000_000
+"""A segment that its receiver has acknowledged will not be sent again; it may still be captured a little later."""
+
+_MODULUS: Final = 1 << 32
+
+
+class Piece(NamedTuple):
+    """The next bytes of a stream, or how many of them are missing."""
+
+    data: bytes
+    lost_bytes: int = 0
+
+
+class _Waiting(NamedTuple):
+    position: int
+    payload: bytes
+    missing_bytes: int
+
+
+class Direction:
+    """Puts the segments of one direction in order. Positions are sequence numbers that do not wrap."""
+
+    def __init__(self) -> None:
+        self.from_start = False
+        """Whether the connection's beginning was seen in this direction."""
+        self.ended = False
+        """Whether all up to the end of the stream has been handed out."""
+        self.was_reset = False
+        self._syn: int | None = None
+        self._next: int | None = None
+        self._end: int | None = None
+        self._waiting: list[_Waiting] = []
+        self._waiting_bytes = 0
+        self._waiting_since_ns = 0
+
+    def is_replaced_by(self, segment: Segment) -> bool:
+        """Whether a SYN begins another connection than the one that is known."""
+        return self._next is not None and self._syn != segment.seq
+
+    def take(self, segment: Segment, at_ns: int) -> list[Piece]:
+        """Take a segment, and return what of the stream is in order now."""
+        seq, flags = segment.seq, segment.flags
+        size = len(segment.payload) + segment.missing_bytes
+        if flags & SYN:
+            if self._next is None:
+                self._syn, self._next, self.from_start = seq, seq + 1, True
+            seq += 1
+        if self._next is None:
+            if not size and not flags & FIN:
+                return []
+            self._next = seq
+        ahead = _distance(self._next, seq)
+        if flags & FIN:
+            self._end = self._next + ahead + size
+        self.was_reset = self.was_reset or bool(flags & RST)
+        pieces: list[Piece] = []
+        if size and ahead <= 0:
+            self._deliver(-ahead, segment.payload, segment.missing_bytes, pieces)
+            self._drain(pieces)
+        elif size:
+            self._keep(_Waiting(self._next + ahead, segment.payload, segment.missing_bytes), at_ns)
+            if self._waiting_bytes > _MOST_WAITING_BYTES:
+                self._give_up(pieces)
+        self.ended = self._end is not None and self._next >= self._end
+        return pieces
+
+    def acknowledge(self, ack: int, at_ns: int) -> list[Piece]:
+        """Hear what the other direction says it has received: what is missing here was lost to the capture alone."""
+        pieces: list[Piece] = []
+        if not self._waiting or self._next is None or at_ns - self._waiting_since_ns <= _ACKED_PATIENCE_NS:
+            return pieces
+        if self._next + _distance(self._next, ack) >= self._waiting[0].position:
+            self._give_up(pieces)
+        return pieces
+
+    def finish(self) -> list[Piece]:
+        """Return all that waits, with what is missing between; nothing more is coming."""
+        pieces: list[Piece] = []
+        while self._waiting:
+            self._give_up(pieces)
+        if self._end is not None and self._next is not None and self._next < self._end:
+            pieces.append(Piece(b"", self._end - self._next))
+            self._next = self._end
+        self.ended = self._end is not None
+        return pieces
+
+    def _keep(self, waiting: _Waiting, at_ns: int) -> None:
+        if not self._waiting:
+            self._waiting_since_ns = at_ns
+        self._waiting_bytes += len(waiting.payload) + _WAITING_COST_BYTES
+        heappush(self._waiting, waiting)
+
+    def _deliver(self, known: int, payload: bytes, missing_bytes: int, pieces: list[Piece]) -> None:
+        """Hand out a segment of which the first `known` bytes have been already."""
+        assert self._next is not None
+        size = len(payload) + missing_bytes
+        if known >= size:
+            return
+        if known < len(payload):
+            pieces.append(Piece(payload[known:]))
+        missing_bytes = size - max(known, len(payload))
+        if missing_bytes:
+            pieces.append(Piece(b"", missing_bytes))
+        self._next += size - known
+
+    def _drain(self, pieces: list[Piece]) -> None:
+        assert self._next is not None
+        while self._waiting and self._waiting[0].position <= self._next:
+            position, payload, missing_bytes = heappop(self._waiting)
+            self._waiting_bytes -= len(payload) + _WAITING_COST_BYTES
+            self._deliver(self._next - position, payload, missing_bytes, pieces)
+
+    def _give_up(self, pieces: list[Piece]) -> None:
+        """Name what is missing before the first segment that waits, and go on from there."""
+        assert self._next is not None
+        pieces.append(Piece(b"", self._waiting[0].position - self._next))
+        self._next = self._waiting[0].position
+        self._drain(pieces)
+
+
+def _distance(position: int, seq: int) -> int:
+    """Return how far a sequence number is behind a position; negative for one before it."""
+    return (seq - position + 0x80000000) % _MODULUS - 0x80000000
