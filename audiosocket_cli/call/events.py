@@ -19,6 +19,8 @@ class Listening:
     record: str | None
     program: str | None = None
     """The command line that answers calls, if one does."""
+    capture: str | None = None
+    """Where calls are captured to, if they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,21 @@ class RecordingFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureFailed:
+    """A capture ended before its connection did."""
+
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """A call is over; `result` is the content of its JSON file, `files` are its recordings."""
 
     call: Call
     result: dict[str, Any]
     files: Sequence[Path]
+    capture: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,7 @@ Event = (
     | Finding
     | ProgramSaid
     | RecordingFailed
+    | CaptureFailed
     | CallEnded
     | HookFailed
     | CallRefused

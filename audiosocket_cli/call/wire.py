@@ -6,6 +6,8 @@ import contextlib
 import socket
 from typing import Final, Protocol
 
+from audiosocket_cli.capture.trace import Trace
+
 READ_BYTES: Final = 65536
 
 
@@ -42,13 +44,15 @@ class SocketWire:
     the caller's last words.
     """
 
-    __slots__ = ("_rest", "_socket", "_writable", "blocked")
+    __slots__ = ("_rest", "_socket", "_trace", "_writable", "blocked")
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
+        """Take a connected socket; `trace` captures what passes."""
         connection.setblocking(False)
         # Header and payload arrive together or Asterisk ends the call: never let Nagle hold back the end of a frame.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connection
+        self._trace = trace
         self._rest = b""
         self._writable = True
         self.blocked = False
@@ -59,9 +63,19 @@ class SocketWire:
 
     def receive(self) -> bytes | None:
         try:
-            return self._socket.recv(READ_BYTES)
+            data = self._socket.recv(READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return None
+        except OSError:
+            if self._trace is not None:
+                self._trace.was_reset()
+            raise
+        if self._trace is not None:
+            if data:
+                self._trace.received(data)
+            else:
+                self._trace.ended(sent=False)
+        return data
 
     def send(self, data: bytes) -> bool:
         if self.blocked or not self._writable:
@@ -78,19 +92,27 @@ class SocketWire:
 
     def end_sending(self) -> None:
         self._writable = self.blocked = False
+        if self._trace is not None:
+            self._trace.ended(sent=True)
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         self._writable = self.blocked = False
         self._socket.close()
+        if self._trace is not None:
+            self._trace.close()
+            self._trace = None
 
     def _send(self, data: bytes) -> int:
         try:
-            return self._socket.send(data)
+            sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:
             # The reading side will tell how it ended, after the last of what the peer sent.
             self._writable = False
             return 0
+        if self._trace is not None:
+            self._trace.sent(data[:sent] if sent < len(data) else data)
+        return sent

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.net.serve import ServeOptions, ServeSummary
 
 
-def answer_calls(options: ServeOptions, *, as_json: bool, log_to_stderr: bool = False) -> ServeSummary:
+def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
     """Answer calls to the end, with the log on stdout or, where data goes there, on stderr."""
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.serve import Server
@@ -20,6 +20,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_to_stderr: bool = 
     from audiosocket_cli.ui.eventlog import EventLog
     from audiosocket_cli.ui.lines import summary_line
 
+    log_to_stderr = options.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr)
     server = Server(options, log.report, say)
@@ -42,4 +43,5 @@ def exit_code(summary: ServeSummary) -> int:
     """Return the code that a server's outcome ends a command with."""
     if summary.signal is not None:
         return 128 + summary.signal
-    return ExitCode.NEGATIVE if summary.failed_recordings or summary.faults else ExitCode.DONE
+    failed = summary.failed_recordings + summary.failed_captures + summary.faults
+    return ExitCode.NEGATIVE if failed else ExitCode.DONE

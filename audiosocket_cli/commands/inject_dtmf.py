@@ -9,7 +9,14 @@ from uuid import uuid4
 import click
 
 from audiosocket_cli.codec import kind_of
-from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressParam, RateParam, UuidParam
+from audiosocket_cli.commands.params import (
+    POSITIVE_SECONDS,
+    SECONDS,
+    AddressParam,
+    RateParam,
+    UuidParam,
+    capture_output,
+)
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, UsageError
 
@@ -141,7 +148,7 @@ def _key_options(
 
 def _place(
     target: Any, keys: KeyOptions, digits: str, *, as_json: bool, rate: int | None, uuid: Any, audio: Path | None,
-    record: str | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
+    record: str | None, capture: str | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
     from audiosocket_cli.call.recording import Layout
@@ -150,7 +157,7 @@ def _place(
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place
-    from audiosocket_cli.ui.console import put, put_json
+    from audiosocket_cli.ui.console import put_result
     from audiosocket_cli.ui.lines import inject_json, inject_lines
 
     rate_hz = rate or 8000
@@ -162,22 +169,24 @@ def _place(
     options = CallOptions(
         make_source=lambda: source,
         record=output_for(record, force=force, played=audio),
+        capture=capture_output(capture, force=force),
         layout=Layout(layout or "server"),
     )
     placed = run(place(target, uuid or uuid4(), options))
     hung_up = placed.ended_by_server and not placed.server_vanished
     failures = _failures(source, keys, hung_up=hung_up, expect_hangup=expect_hangup)
-    if as_json:
-        put_json(inject_json(placed, source, digits, failures))
-    else:
-        for line in inject_lines(placed, source, digits, failures):
-            put(line)
+    put_result(
+        inject_json(placed, source, digits, failures),
+        inject_lines(placed, source, digits, failures),
+        as_json=as_json,
+        to_stderr=options.takes_stdout,
+    )
     return _exit_code(placed, source, failures)
 
 
 def _answer(
-    listen: Any, keys: KeyOptions, *, as_json: bool, audio: Path | None, record: str | None, force: bool,
-    layout: str | None, expect_hangup: bool, uuid: Any, rate: int | None, **_: Any,
+    listen: Any, keys: KeyOptions, *, as_json: bool, audio: Path | None, record: str | None, capture: str | None,
+    force: bool, layout: str | None, expect_hangup: bool, uuid: Any, rate: int | None, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
     from audiosocket_cli.call.recording import Layout
@@ -198,7 +207,12 @@ def _answer(
         sources.append(KeySource(PromptSource(prompt) if prompt is not None else Silence(), keys))
         return sources[-1]
 
-    options = CallOptions(make_source, output_for(record, force=force, played=audio), layout=Layout(layout or "caller"))
+    options = CallOptions(
+        make_source,
+        output_for(record, force=force, played=audio),
+        capture_output(capture, force=force),
+        layout=Layout(layout or "caller"),
+    )
     say("pressing keys as tones in the audio: Asterisk ends a call in which a server sends a DTMF frame")
     summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
     source = next((source for source in sources if source.begun), None)  # others were no calls
@@ -234,4 +248,4 @@ def _exit_code(placed: PlacedCall, source: KeySource, failures: list[str]) -> in
         return ExitCode.PROTOCOL
     if source.gave_up:
         return ExitCode.TIMEOUT
-    return ExitCode.NEGATIVE if failures or placed.recording_error else ExitCode.DONE
+    return ExitCode.NEGATIVE if failures or placed.recording_error or placed.capture_error else ExitCode.DONE

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import shlex
 import shutil
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import click
 
 from audiosocket_cli.codec import KIND_BY_RATE, kind_name
 from audiosocket_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from audiosocket_cli.capture.writing import CaptureOutput
 
 
 class AddressParam(click.ParamType):
@@ -125,6 +128,34 @@ decode_option = click.option(
     show_default=True,
     help="How recordings read audio labelled slin; auto finds out whether it is µ-law or A-law.",
 )
+
+
+capture_option = click.option(
+    "--capture",
+    metavar="FILE|DIR",
+    help="Capture what passes on the wire, as pcapng: each call to DIR/<uuid>.pcapng, all to FILE, or to - for a pipe.",
+)
+
+
+def capture_output(capture: str | None, *, force: bool = False) -> CaptureOutput | None:
+    """Return where --capture goes to, made and checked before anything connects. Raises `UsageError`."""
+    if capture is None:
+        return None
+    from audiosocket_cli import __version__
+    from audiosocket_cli.capture.writing import parse_capture
+
+    output = parse_capture(capture, f"audiosocket {__version__}", overwrite=force)
+    click.get_current_context().call_on_close(lambda: _finish(output))
+    return output
+
+
+def _finish(output: CaptureOutput) -> None:
+    from audiosocket_cli.ui.console import say
+
+    try:
+        output.close()
+    except OSError as error:
+        say(f"the capture to {output} is not complete: {(error.strerror or str(error)).lower()}")
 
 
 _SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}

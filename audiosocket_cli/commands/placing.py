@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audiosocket_cli.commands.params import capture_option
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def the_one_end(target: Any, listen: Any) -> Any:
 
 
 def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --record, --layout and --force to a command."""
+    """Add --capture, --record, --layout and --force to a command."""
     for option in (
         click.option("--force", is_flag=True, help="Overwrite OUT if it is there."),
         click.option(
@@ -39,6 +40,7 @@ def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="What to record; stereo has the caller left, the server right.  [default: the other side]",
         ),
         click.option("--record", metavar="OUT", help="Record what comes back."),
+        capture_option,
     ):
         command = option(command)
     return command
@@ -57,13 +59,14 @@ def output_for(record: str | None, *, force: bool, played: Path | None = None) -
     return output
 
 
-def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool, log_to_stderr: bool) -> PlacedCall:
+def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) -> PlacedCall:
     """Place a call and see it to its end, with its events on stdout or, where data goes there, on stderr."""
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place
     from audiosocket_cli.ui.console import is_terminal
     from audiosocket_cli.ui.eventlog import EventLog
 
+    log_to_stderr = options.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr)
     calls: list[LiveCall] = []

@@ -11,7 +11,15 @@ from uuid import uuid4
 import click
 
 from audiosocket_cli.codec import Kind, kind_of, rate_of
-from audiosocket_cli.commands.params import POSITIVE_SECONDS, SECONDS, AddressParam, NumberParam, RateParam, UuidParam
+from audiosocket_cli.commands.params import (
+    POSITIVE_SECONDS,
+    SECONDS,
+    AddressParam,
+    NumberParam,
+    RateParam,
+    UuidParam,
+    capture_output,
+)
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, FileError, UsageError
 
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 
     from audiosocket_cli.call.outputs import FileOutput
     from audiosocket_cli.call.sources import Playback, Source
+    from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.media.files import Audio
     from audiosocket_cli.media.pcm import Samples
     from audiosocket_cli.net.live import CallOptions
@@ -68,9 +77,10 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     if listen is not None:
         ctx.exit(_answer(listen, file, output, as_json=as_json, **given))
     playback = _playback(file, **given)
-    options = _call_options(lambda: playback, output, given["layout"] or "server")
+    capture = capture_output(given["capture"], force=given["force"])
+    options = _call_options(lambda: playback, output, given["layout"] or "server", capture)
     placed = _place(target, given["uuid"] or uuid4(), options, playback)
-    _report(placed, playback, as_json=as_json)
+    _report(placed, playback, as_json=as_json, to_stderr=options.takes_stdout)
     code = _exit_code(placed, playback, given["until_hangup"])
     if code == ExitCode.TIMEOUT:
         from audiosocket_cli.ui.console import say
@@ -81,7 +91,8 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
 
 def _answer(
     listen: Any, file: str, output: FileOutput | None, *, as_json: bool, layout: str | None, loop: int, gain: float,
-    start: float, duration: float | None, wait: float | None, until_hangup: bool, uuid: Any, rate: int | None, **_: Any,
+    start: float, duration: float | None, wait: float | None, until_hangup: bool, uuid: Any, rate: int | None,
+    capture: str | None, force: bool, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.asterisk import POST_ROLL_MS
     from audiosocket_cli.call.sources import Prompt, PromptSource
@@ -108,7 +119,7 @@ def _answer(
         sources.append(PromptSource(prompt, times=loop, post_roll_ms=post_roll_ms))
         return sources[-1]
 
-    options = _call_options(make_source, output, layout or "caller")
+    options = _call_options(make_source, output, layout or "caller", capture_output(capture, force=force))
     summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
     code = exit_code(summary)
     if code == ExitCode.DONE and not any(source.finished for source in sources):
@@ -130,15 +141,11 @@ def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) ->
         return run(place(target, uuid, options))
 
 
-def _report(placed: PlacedCall, playback: Playback, *, as_json: bool) -> None:
-    from audiosocket_cli.ui.console import put, put_json
+def _report(placed: PlacedCall, playback: Playback, *, as_json: bool, to_stderr: bool) -> None:
+    from audiosocket_cli.ui.console import put_result
     from audiosocket_cli.ui.lines import play_json, play_lines
 
-    if as_json:
-        put_json(play_json(placed, playback))
-    else:
-        for line in play_lines(placed, playback):
-            put(line)
+    put_result(play_json(placed, playback), play_lines(placed, playback), as_json=as_json, to_stderr=to_stderr)
 
 
 def _playback(
@@ -188,11 +195,13 @@ def _stdin() -> bytes:
     return data
 
 
-def _call_options(make_source: Callable[[], Source], output: FileOutput | None, layout: str) -> CallOptions:
+def _call_options(
+    make_source: Callable[[], Source], output: FileOutput | None, layout: str, capture: CaptureOutput | None
+) -> CallOptions:
     from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.net.live import CallOptions
 
-    return CallOptions(make_source=make_source, record=output, layout=Layout(layout))
+    return CallOptions(make_source=make_source, record=output, capture=capture, layout=Layout(layout))
 
 
 def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> int:
@@ -200,7 +209,7 @@ def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> in
         return 128 + placed.signal
     if placed.protocol_broken:
         return ExitCode.PROTOCOL
-    if placed.recording_error:
+    if placed.recording_error or placed.capture_error:
         return ExitCode.NEGATIVE
     if not playback.finished or (until_hangup and placed.server_vanished):
         return ExitCode.NEGATIVE

@@ -15,12 +15,15 @@ from audiosocket_cli.commands.params import (
     KindParam,
     RateParam,
     UuidParam,
+    capture_option,
+    capture_output,
     decode_option,
 )
 from audiosocket_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from audiosocket_cli.call.outputs import Output
+    from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.place import PlacedCall
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option("--rate", type=RateParam(), help="Convert to this sample rate.  [default: the rate that arrives]")
 @decode_option
+@capture_option
 @click.option("--detect-dtmf", is_flag=True, help="Listen for digits in the audio, too.")
 @click.option("--raw", is_flag=True, help="With -: samples without a WAV header, 16-bit little-endian.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
@@ -80,14 +84,14 @@ def _answer(*, output: Output, listen: Any, calls: int | None, as_json: bool, **
     options = ServeOptions(
         listen or parse_address("127.0.0.1"), _call_options(output, "caller", **given), calls=calls or 1
     )
-    return exit_code(answer_calls(options, as_json=as_json, log_to_stderr=output.has_stdout))
+    return exit_code(answer_calls(options, as_json=as_json))
 
 
 def _place(target: Any, *, output: Output, uuid: Any, as_json: bool, **given: Any) -> PlacedCall:
     from audiosocket_cli.commands.placing import place_call
 
     options = _call_options(output, "server", **given)
-    return place_call(target, uuid or uuid4(), options, as_json=as_json, log_to_stderr=output.has_stdout)
+    return place_call(target, uuid or uuid4(), options, as_json=as_json)
 
 
 def _call_options(
@@ -98,6 +102,8 @@ def _call_options(
     kind: int | None,
     rate: int | None,
     decode: str,
+    capture: str | None,
+    force: bool,
     detect_dtmf: bool,
     duration: float | None,
     until_silence: float | None,
@@ -114,6 +120,7 @@ def _call_options(
         layout=Layout(layout or other_side),
         rate_hz=rate,
         decode=Decode(decode),
+        capture=_capture(capture, output, force=force),
         until_silence_s=until_silence,
         detect_dtmf=detect_dtmf,
         limits=Limits(duration_s=duration or math.inf),
@@ -138,6 +145,12 @@ def _output(out: str, *, raw: bool, force: bool, calls: int) -> Output:
     if isinstance(output, FileOutput):
         output.prepare()
     return output
+
+
+def _capture(capture: str | None, output: Output, *, force: bool) -> CaptureOutput | None:
+    if capture == "-" and output.has_stdout:
+        raise UsageError("the recording and the capture both go to standard output: name a file for one of them")
+    return capture_output(capture, force=force)
 
 
 def _refuse(why: str, **options: Any) -> None:

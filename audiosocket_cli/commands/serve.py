@@ -15,6 +15,8 @@ from audiosocket_cli.commands.params import (
     BotRateParam,
     NetworkParam,
     RestCommand,
+    capture_option,
+    capture_output,
     command_words,
     decode_option,
 )
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     help="What to record. auto: stereo (caller left, server right) when we say something, else the caller.",
 )
 @decode_option
+@capture_option
 @click.option("--detect-dtmf", is_flag=True, help="Listen for digits in the audio, too.")
 @click.option("--play", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file to each caller.")
 @click.option("--echo", is_flag=True, help="Send each caller's audio back.")
@@ -117,6 +120,7 @@ def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
       audiosocket serve --echo
       audiosocket serve --record ./calls --calls 1 --json
       audiosocket serve --record ./calls --exec ./bot.py --language en
+      audiosocket serve --capture - | wireshark -k -i -
 
     What the caller says is written to DIR/<uuid>.wav as it arrives, pauses included, and what is known of the call to
     DIR/<uuid>.json when it ends. The caller hears silence unless told otherwise, so that Asterisk keeps the call.
@@ -137,6 +141,7 @@ def _options(
     record: Path | None,
     layout: str,
     decode: str,
+    capture: str | None,
     detect_dtmf: bool,
     calls: int | None,
     max_calls: int | None,
@@ -175,6 +180,7 @@ def _options(
         record=output,
         layout=Layout(layout),
         decode=Decode(decode),
+        capture=capture_output(capture),
         detect_dtmf=detect_dtmf,
         limits=Limits(uuid_timeout, idle_timeout or math.inf, max_duration or math.inf),
     )

@@ -25,57 +25,41 @@ UNKNOWN_BYTES: Final = 0x7FFFF000
 MOST_WAITING: Final = 120
 """Pieces that wait for the reader, a minute of a call; one who is further behind does not read any more."""
 
+MOST_BLOCKS_WAITING: Final = 10_000
+"""As many, where each is but a packet: a minute of a call and a half, both ways."""
+
 _LAST_CHANCE_S: Final = 30.0
 _LOOK_AGAIN_S: Final = 0.1
 
 
-class SoundPipe:
-    """A sink of one call's samples that is no file: `paths` is empty, and nothing can be taken back."""
+class PipeWriter:
+    """Writes pieces of bytes to a descriptor in a thread of its own."""
 
-    def __init__(self, descriptor: int, rate_hz: int, channels: int = 1, *, headerless: bool = False) -> None:
-        """Write to an open `descriptor`, which stays open."""
-        self.rate_hz = rate_hz
-        self.paths: list[Path] = []
-        self._channels = channels
+    def __init__(self, descriptor: int, most_waiting: int = 0) -> None:
+        """Write to an open `descriptor`, which stays open; `most_waiting` pieces at most wait for the reader."""
         self._descriptor = descriptor
-        self._begun = headerless
-        self._header_at = None if headerless else _place_in_file(descriptor)
-        self._samples = 0
         self._aborted = threading.Event()
         self._error: OSError | None = None
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(MOST_WAITING)
-        self._writer = threading.Thread(target=self._write, name="sound pipe", daemon=True)
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(most_waiting or MOST_BLOCKS_WAITING)
+        self._writer = threading.Thread(target=self._write, name="pipe", daemon=True)
         self._writer.start()
 
     @property
-    def duration_s(self) -> float:
-        """Seconds of audio taken so far."""
-        return self._samples / self.rate_hz
+    def is_writing(self) -> bool:
+        """Whether it has not come to its end yet."""
+        return self._writer.is_alive()
 
-    def set_rate(self, rate_hz: int) -> None:
-        """Change the sample rate, before the first samples."""
-        self.rate_hz = rate_hz
-
-    def append(self, data: bytes) -> None:
-        """Take interleaved little-endian samples; never waits.
-
-        Raises `OSError` when the reader is gone (`BrokenPipeError`), or too far behind.
-        """
+    def put(self, data: bytes) -> None:
+        """Take a piece; never waits. Raises `OSError` when the reader is gone (`BrokenPipeError`) or too far behind."""
         if self._error is not None:
             raise self._error
-        head = b"" if self._begun else wav_header(self.rate_hz, self._channels, UNKNOWN_BYTES)
         try:
-            self._waiting.put_nowait(head + data)
+            self._waiting.put_nowait(data)
         except queue.Full:
             raise OSError(errno.ETIMEDOUT, "whoever reads standard output is a minute behind") from None
-        self._begun = True
-        self._samples += len(data) // (2 * self._channels)
-
-    def close(self) -> None:
-        """No more samples come."""
 
     def finish(self) -> None:
-        """Wait until all is read. Raises `OSError` when it is not within half a minute, or cannot be."""
+        """Wait until all is read, for half a minute at most. Raises `OSError` when that cannot be."""
         deadline_s = time.monotonic() + _LAST_CHANCE_S
         with contextlib.suppress(queue.Full):
             self._waiting.put(None, timeout=_LAST_CHANCE_S)
@@ -83,17 +67,6 @@ class SoundPipe:
             self._writer.join(_LOOK_AGAIN_S)
         if self._error is not None:
             raise self._error
-        self._complete_header()
-        if self._writer.is_alive():
-            raise OSError(errno.ETIMEDOUT, "whoever reads standard output stopped reading")
-
-    def _complete_header(self) -> None:
-        """Where standard output is a file after all, its header can tell the length."""
-        if self._header_at is None or self._writer.is_alive() or not self._samples:
-            return
-        header = wav_header(self.rate_hz, self._channels, self._samples * 2 * self._channels)
-        with contextlib.suppress(OSError):
-            os.pwrite(self._descriptor, header, self._header_at)
 
     def abort(self) -> None:
         """Wait no longer."""
@@ -111,6 +84,62 @@ class SoundPipe:
                     select.select([], [self._descriptor], [])
                 except OSError as error:
                     self._error = error
+
+
+class SoundPipe:
+    """A sink of one call's samples that is no file: `paths` is empty, and nothing can be taken back."""
+
+    def __init__(self, descriptor: int, rate_hz: int, channels: int = 1, *, headerless: bool = False) -> None:
+        """Write to an open `descriptor`, which stays open."""
+        self.rate_hz = rate_hz
+        self.paths: list[Path] = []
+        self._channels = channels
+        self._descriptor = descriptor
+        self._begun = headerless
+        self._header_at = None if headerless else _place_in_file(descriptor)
+        self._samples = 0
+        self._pipe = PipeWriter(descriptor, MOST_WAITING)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio taken so far."""
+        return self._samples / self.rate_hz
+
+    def set_rate(self, rate_hz: int) -> None:
+        """Change the sample rate, before the first samples."""
+        self.rate_hz = rate_hz
+
+    def append(self, data: bytes) -> None:
+        """Take interleaved little-endian samples; never waits.
+
+        Raises `OSError` when the reader is gone (`BrokenPipeError`), or too far behind.
+        """
+        head = b"" if self._begun else wav_header(self.rate_hz, self._channels, UNKNOWN_BYTES)
+        self._pipe.put(head + data)
+        self._begun = True
+        self._samples += len(data) // (2 * self._channels)
+
+    def close(self) -> None:
+        """No more samples come."""
+
+    def finish(self) -> None:
+        """Wait until all is read. Raises `OSError` when it is not within half a minute, or cannot be."""
+        self._pipe.finish()
+        self._complete_header()
+        if self._pipe.is_writing:
+            raise OSError(errno.ETIMEDOUT, "whoever reads standard output stopped reading")
+
+    def _complete_header(self) -> None:
+        """Where standard output is a file after all, its header can tell the length."""
+        if self._header_at is None or self._pipe.is_writing or not self._samples:
+            return
+        header = wav_header(self.rate_hz, self._channels, self._samples * 2 * self._channels)
+        with contextlib.suppress(OSError):
+            os.pwrite(self._descriptor, header, self._header_at)
+
+    def abort(self) -> None:
+        """Wait no longer."""
+        self._pipe.abort()
 
 
 def _place_in_file(descriptor: int) -> int | None:

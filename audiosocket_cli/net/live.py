@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from audiosocket_cli.call.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.dtmf import DtmfTap
-from audiosocket_cli.call.events import CallEnded, DigitHeard, EventTap, RecordingFailed, Report
+from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
 from audiosocket_cli.call.facts import Digit
 from audiosocket_cli.call.outputs import Output
 from audiosocket_cli.call.program import Program
@@ -21,6 +22,7 @@ from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import Tap
+from audiosocket_cli.capture.writing import CaptureOutput
 
 _SAME_PRESS_S: Final = 0.25
 """A digit's frame and its tones this near belong to one press. Ours: Asterisk sends the frame at the tone's end."""
@@ -33,6 +35,8 @@ class CallOptions:
     make_source: Callable[[], Source]
     """Called for each call: what it is told."""
     record: Output | None = None
+    capture: CaptureOutput | None = None
+    """Where what passes on the wire goes."""
     layout: Layout = Layout.CALLER
     rate_hz: int | None = None
     """The rate of recordings; that of the audio when None."""
@@ -44,13 +48,21 @@ class CallOptions:
     """Hang up when the other side was silent for so long."""
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def takes_stdout(self) -> bool:
+        """Whether data of calls goes to standard output, which is no place for a log then."""
+        return any(output is not None and output.has_stdout for output in (self.record, self.capture))
+
 
 class LiveCall:
     """A session with all that watches it."""
 
-    def __init__(self, session: Session, options: CallOptions, report: Report) -> None:
-        """Give the session its taps; `report` gets the call's events."""
+    def __init__(self, session: Session, options: CallOptions, report: Report, capturing: Capturing) -> None:
+        """Give the session its taps; `report` gets the call's events; `capturing` is that of the session's wire."""
         self.session = session
+        self.capturing = capturing
+        self.capture_error: str | None = None
+        """Why the capture is not complete, if it is not."""
         self.stats = CallStats()
         self.recording: Recording | None = None
         self.program = session.source if isinstance(session.source, Program) else None
@@ -71,6 +83,11 @@ class LiveCall:
             )
             taps.append(self.recording)
         taps.append(self.stats)
+        if capturing.error is not None:
+            self._lose_capture(capturing.error)
+        elif capturing.trace is not None:
+            capturing.trace.on_failure = self._lose_capture
+            taps.append(CaptureTap(capturing.trace))
         if self.program is not None:
             self.program.report = report
             taps.append(self.program)
@@ -85,6 +102,11 @@ class LiveCall:
     def files(self) -> list[Path]:
         """The recording's files."""
         return self.recording.paths if self.recording else []
+
+    @property
+    def capture_file(self) -> Path | None:
+        """The capture's file, if it has one."""
+        return self.capturing.trace.path if self.capturing.trace else None
 
     def turn_away(self, reason: str) -> None:
         """Hang up on a caller who was not let in."""
@@ -115,6 +137,8 @@ class LiveCall:
         result = call_result(call, self.stats, self.recording)
         if self.program is not None:
             result["program"] = self.program.as_dict()
+        if self.capturing.is_wanted:
+            result["capture"] = self.capturing.as_dict()
         if self.files and self.recording is not None and self.recording.output.has_json:
             path = self.files[0].with_suffix(".json")
             try:
@@ -122,7 +146,7 @@ class LiveCall:
                 self._json = path
             except OSError as error:
                 self._lose_recording(error, "cannot write its JSON: ")
-        self._report(CallEnded(call, result, self.files))
+        self._report(CallEnded(call, result, self.files, self.capture_file))
         return result
 
     def facts(self, result: dict[str, Any]) -> dict[str, str]:
@@ -159,6 +183,12 @@ class LiveCall:
         reason = what + (error.strerror or str(error))
         self.recording_error = reason
         self._report(RecordingFailed(self.session.call, reason))
+
+    def _lose_capture(self, error: OSError) -> None:
+        self.capture_error = (
+            "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
+        )
+        self._report(CaptureFailed(self.session.peer, self.capture_error))
 
     def _hang_up_soon(self, reason: str) -> None:
         # A tap may not end the call under the other taps' feet.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.capturing import Capturing
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.events import Report
@@ -37,6 +39,8 @@ class PlacedCall:
     ending: Ending
     files: tuple[Path, ...]
     recording_error: str | None
+    capture_file: Path | None
+    capture_error: str | None
     result: dict[str, Any]
     """The whole call, as in a recording's JSON file."""
     signal: int | None
@@ -78,15 +82,23 @@ async def place(
         except asyncio.CancelledError:
             raise StoppedError(interruption.signal or SIGINT) from None
         connect_s = time.monotonic() - begun_s
-        wire = SocketWire(connection)
+        capturing = Capturing.begin(options.capture, connection, _peer_of(connection), Side.CALLER)
+        wire = SocketWire(connection, capturing.trace)
         session = PlacedSession(wire, str(target), source=options.make_source(), limits=options.limits, uuid=uuid)
-        live = LiveCall(session, options, report)
+        live = LiveCall(session, options, report, capturing)
         interruption.session = session
         watch(live)
         await drive(session, wire)
         result = await live.conclude()
     assert result is not None
     return _placed(connect_s, live, result, interruption.signal)
+
+
+def _peer_of(connection: socket.socket) -> Any:
+    try:
+        return connection.getpeername()
+    except OSError:  # it is gone again
+        return connection.getsockname()
 
 
 class _Interruption:
@@ -123,6 +135,8 @@ def _placed(connect_s: float, live: LiveCall, result: dict[str, Any], signal: in
         ending=session.call.ending,
         files=tuple(live.files),
         recording_error=live.recording_error,
+        capture_file=live.capture_file,
+        capture_error=live.capture_error,
         result=result,
         signal=signal,
     )

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from signal import SIGHUP
 from typing import Any, Final
 
-from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING
+from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
+from audiosocket_cli.call.capturing import Capturing
 from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import (
@@ -71,6 +72,7 @@ class ServeSummary:
     failed: int = 0
     """Connections that never became a call."""
     failed_recordings: int = 0
+    failed_captures: int = 0
     faults: int = 0
     """Calls that an error of our own ended."""
     failed_hooks: int = 0
@@ -113,8 +115,15 @@ class Server:
         self._listener = Listener(listening, self._accept, self._complain)
         try:
             with signals_to(self._on_signal, hangup_anyway=self._admission.has_file):
-                record = self._options.call.record
-                self._report(Listening(*self._listener.address, str(record) if record else None, self._options.program))
+                record, capture = self._options.call.record, self._options.call.capture
+                self._report(
+                    Listening(
+                        *self._listener.address,
+                        record=str(record) if record else None,
+                        program=self._options.program,
+                        capture=str(capture) if capture else None,
+                    )
+                )
                 await self._enough.wait()
                 self._listener.close()
                 await self._wait_for_tasks()
@@ -173,11 +182,13 @@ class Server:
         if refusal:
             self._start(self._refuse(connection, peer, refusal), f"call from {peer}")
             return
-        wire, options = SocketWire(connection), self._options.call
+        options = self._options.call
+        capturing = Capturing.begin(options.capture, connection, sockaddr, Side.SERVER)
+        wire = SocketWire(connection, capturing.trace)
         session = AnsweredSession(
             wire, peer, source=options.make_source(), limits=options.limits, door=lambda call: self._judge(live, call)
         )
-        live = LiveCall(session, options, self._on_call_event)
+        live = LiveCall(session, options, self._on_call_event, capturing)
         self.live.add(live)
         self._start(self._answer(live, wire), f"call from {peer}")
 
@@ -248,6 +259,7 @@ class Server:
             return
         finally:
             self._concluding.discard(live)
+        self.summary.failed_captures += live.capture_error is not None
         if live.refusal:
             self.summary.refused += 1
             self._report(CallRefused(live.session.peer, live.refusal))

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import sys
+from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
 _PATIENCE_S: Final = 1.0
@@ -29,6 +30,15 @@ def put(line: str) -> None:
 def put_json(content: dict[str, Any]) -> None:
     """Put one JSON object on stdout, on a line of its own."""
     put(json.dumps(content, ensure_ascii=False))
+
+
+def put_result(content: dict[str, Any], lines: Iterable[str], *, as_json: bool, to_stderr: bool = False) -> None:
+    """Put a result on stdout as one JSON object or as lines, or on stderr where data goes to stdout."""
+    for line in [json.dumps(content, ensure_ascii=False)] if as_json else lines:
+        if to_stderr:
+            say(line)
+        else:
+            put(line)
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -13,6 +13,7 @@ from audiosocket_cli.call.events import (
     CallEnded,
     CallRefused,
     CallStarted,
+    CaptureFailed,
     ConnectionFailed,
     DigitHeard,
     Event,
@@ -51,6 +52,8 @@ def listening_line(event: Listening) -> str:
     """Say where calls are accepted, and how to open it to others."""
     host = f"[{event.host}]" if ":" in event.host else event.host
     recording = f"recording to {event.record}" if event.record else "not recording"
+    if event.capture:
+        recording += f", capturing to {event.capture}"
     if event.program:
         recording += f", running {_printable(event.program)}"
     if event.host in ("0.0.0.0", "::"):
@@ -70,6 +73,8 @@ def summary_line(summary: ServeSummary) -> str:
         parts.append(f"{_count(summary.failed, 'connection')} failed")
     if summary.failed_recordings:
         parts.append(f"{_count(summary.failed_recordings, 'recording')} failed")
+    if summary.failed_captures:
+        parts.append(f"{_count(summary.failed_captures, 'capture')} failed")
     if summary.odd_calls:
         parts.append(f"findings in {_count(summary.odd_calls, 'call')}")
     if summary.failed_hooks:
@@ -104,6 +109,10 @@ def placed_lines(placed: PlacedCall, said: str) -> list[str]:
         lines.append(f"recording failed: {placed.recording_error}")
     elif placed.files:
         lines.append(f"recorded {', '.join(shown_path(path) for path in placed.files)}")
+    if placed.capture_error:
+        lines.append(f"capture failed: {placed.capture_error}")
+    elif placed.capture_file:
+        lines.append(f"captured to {shown_path(placed.capture_file)}")
     return lines
 
 
@@ -183,14 +192,17 @@ def _event_text(event: Event) -> str | None:
             return f"{call.uuid} | {_printable(line)}"
         case RecordingFailed(call, reason):
             return f"{call.uuid} recording failed: {reason}"
+        case CaptureFailed(peer, reason):
+            return f"capture of {peer} failed: {reason}"
         case CallRefused(peer, reason):
             return f"refused {peer}: {_printable(reason)}"
         case HookFailed(call, reason):
             return f"{call.uuid} on-call-end failed: {_printable(reason)}"
         case ConnectionFailed(peer, reason):
             return f"no call from {peer}: {reason}"
-        case CallEnded(call, result, files):
-            return f"{call.uuid} {_ended(call, result, files)}"
+        case CallEnded(call, result, files, capture):
+            captured = f", captured to {shown_path(capture)}" if capture else ""
+            return f"{call.uuid} {_ended(call, result, files)}{captured}"
 
 
 def _ended(call: Call, result: dict[str, Any], files: Sequence[Path]) -> str:
@@ -239,8 +251,9 @@ def _printable(text: str) -> str:
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
-        case Listening(host, port, record, program):
-            return "listening", {"host": host, "port": port, "record": record, "program": program}
+        case Listening(host, port, record, program, capture):
+            facts = {"host": host, "port": port, "record": record, "program": program}
+            return "listening", facts | ({"capture": capture} if capture else {})
         case CallStarted(call):
             started = call.started_at.isoformat(timespec="milliseconds")
             return "call", {"uuid": str(call.uuid), "peer": call.peer, "started_at": started}
@@ -252,14 +265,17 @@ def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
             return "program", {"uuid": str(call.uuid), "line": line}
         case RecordingFailed(call, reason):
             return "recording-failed", {"uuid": str(call.uuid), "reason": reason}
+        case CaptureFailed(peer, reason):
+            return "capture-failed", {"peer": peer, "reason": reason}
         case CallRefused(peer, reason):
             return "refused", {"peer": peer, "reason": reason}
         case HookFailed(call, reason):
             return "on-call-end-failed", {"uuid": str(call.uuid), "reason": reason}
         case ConnectionFailed(peer, reason):
             return "no-call", {"peer": peer, "reason": reason}
-        case CallEnded(call, result, files):
-            return "ended", {"uuid": str(call.uuid), "files": [str(path) for path in files], "call": result}
+        case CallEnded(call, result, files, capture):
+            facts = {"uuid": str(call.uuid), "files": [str(path) for path in files]}
+            return "ended", facts | ({"capture": str(capture)} if capture else {}) | {"call": result}
 
 
 def _level(side: dict[str, Any]) -> str:

@@ -1,0 +1,64 @@
+"""The capture of a call: a connection's trace under way, told what the call came to, so that its comments say so."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.capture.trace import Trace
+from audiosocket_cli.capture.writing import CaptureOutput, FiledTrace
+
+
+@dataclass(slots=True)
+class Capturing:
+    """The capture of one connection: its trace, or why there is none."""
+
+    trace: FiledTrace | None = None
+    error: OSError | None = None
+
+    @classmethod
+    def begin(cls, output: CaptureOutput | None, connection: socket.socket, peer: Any, me: Side) -> Capturing:
+        """Begin to capture a connected socket, whose peer has a socket's address; nothing where there is no output."""
+        if output is None:
+            return cls()
+        try:
+            return cls(output.begin(connection.getsockname()[:2], peer[:2], me=me))
+        except OSError as error:
+            return cls(error=error)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether there is, or should be, a capture."""
+        return self.trace is not None or self.error is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is known of it as JSON values."""
+        path, error = (None, self.error) if self.trace is None else (self.trace.path, self.trace.error)
+        return {"file": path and path.name, "error": error and (error.strerror or str(error))}
+
+
+class CaptureTap:
+    """A tap that writes a call's findings and its end into its capture. It goes behind whoever has findings."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def opened(self, call: Call) -> None:
+        pass
+
+    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+        pass
+
+    def digit(self, at_s: float, digit: str) -> None:
+        pass
+
+    def closed(self, call: Call) -> None:
+        for text in call.notes:
+            self._trace.remark(f"finding: {text}")
+        assert call.ending is not None
+        by, how, reason = call.ending
+        self._trace.remark(f"ended by {by} ({how}) after {call.duration_s:.3f} s: {reason}")

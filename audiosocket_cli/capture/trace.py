@@ -1,0 +1,159 @@
+"""One live connection into a pcapng: what was read and written, when, and what it meant, a block as soon as it passes.
+
+Each block is one write, so whatever kills the process, what is in the file is whole blocks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.capture.conversation import Address, Conversation
+from audiosocket_cli.capture.pcapng import closing_block, packet_block
+from audiosocket_cli.codec import (
+    Frame,
+    FrameDecoder,
+    Kind,
+    decode_digit,
+    decode_uuid,
+    describe_error,
+    is_audio,
+    kind_name,
+)
+from audiosocket_cli.errors import FrameError
+
+CAPTURE_SCHEMA: Final = "audiosocket.capture/1"
+
+Clock = Callable[[], int]
+
+
+def steady_clock() -> Clock:
+    """Return a wall clock in ns since 1970 that starts right, and never steps: the stamps of one file."""
+    start_ns = time.time_ns() - time.monotonic_ns()
+    return lambda: start_ns + time.monotonic_ns()
+
+
+class Trace:
+    """Captures one connection. A file that fails ends the capture, and `on_failure` is told, once; never the call."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        ours: Address,
+        theirs: Address,
+        *,
+        me: Side,
+        clock_ns: Clock,
+    ) -> None:
+        """`write` takes whole blocks, and raises `OSError` where it cannot. The caller is who dialled."""
+        self.me = me
+        self.error: OSError | None = None
+        """Why the capture is not complete, if it is not."""
+        self.on_failure: Callable[[OSError], None] = lambda error: None
+        self.on_uuid: Callable[[str], None] = lambda uuid: None
+        """Told of the call's UUID as soon as it has passed."""
+        self._write = write
+        self._clock_ns = clock_ns
+        self._conversation = Conversation(ours, theirs)
+        self._meanings = {True: _Meanings(), False: _Meanings()}
+        self._remarks: list[str] = []
+        at_ns = clock_ns()
+        for sent, packet in self._conversation.opening(sent=me is Side.CALLER):
+            self._put(packet_block(at_ns, packet, outbound=sent))
+
+    def received(self, data: bytes) -> None:
+        """The peer's next bytes were read."""
+        self._chunk(data, sent=False)
+
+    def sent(self, data: bytes) -> None:
+        """These bytes of ours were taken by the system."""
+        self._chunk(data, sent=True)
+
+    def ended(self, *, sent: bool) -> None:
+        """We closed our half of the connection, or found that the peer had closed its."""
+        packet = self._conversation.end(sent=sent)
+        if packet is not None:
+            self._put(packet_block(self._clock_ns(), packet, outbound=sent, comments=self._take_remarks()))
+
+    def was_reset(self) -> None:
+        """The peer has reset the connection, or it was lost."""
+        if not self._conversation.has_ended:
+            packet = self._conversation.reset(sent=False)
+            self._put(packet_block(self._clock_ns(), packet, outbound=False, comments=self._take_remarks()))
+
+    def remark(self, text: str) -> None:
+        """Write a comment on the next packet."""
+        self._remarks.append(text)
+
+    def close(self) -> None:
+        """The connection is no more. What is left to be said goes into a block of its own."""
+        self.ended(sent=True)
+        if self._remarks:
+            self._put(closing_block(self._clock_ns(), self._take_remarks()))
+
+    def _chunk(self, data: bytes, *, sent: bool) -> None:
+        if self.error is not None:
+            return
+        at_ns = self._clock_ns()
+        meanings = self._meanings[sent].of(data)
+        comments = self._take_remarks() + meanings if self._remarks else meanings
+        for packet in self._conversation.chunk(data, sent=sent):
+            self._put(packet_block(at_ns, packet, outbound=sent, comments=comments))
+            comments = []
+        uuid = self._meanings[sent].uuid
+        if uuid is not None:
+            self._meanings[sent].uuid = None
+            self.on_uuid(uuid)
+
+    def _take_remarks(self) -> list[str]:
+        remarks, self._remarks = self._remarks, []
+        return remarks
+
+    def _put(self, block: bytes) -> None:
+        if self.error is not None:
+            return
+        try:
+            self._write(block)
+        except OSError as error:
+            self.error = error
+            self.on_failure(error)
+
+
+class _Meanings:
+    """What the bytes of one side mean, where they are more than audio that goes on."""
+
+    def __init__(self) -> None:
+        self.uuid: str | None = None
+        """A UUID that has just passed."""
+        self._decoder = FrameDecoder()
+        self._audio_kind: int | None = None
+
+    def of(self, data: bytes) -> list[str]:
+        """Return a comment for each frame that has one to deserve and ends in these bytes."""
+        comments = []
+        for frame in self._decoder.feed(data):
+            if frame.kind != self._audio_kind or not frame.payload:
+                comments.append(self._of_frame(frame))
+        return comments
+
+    def _of_frame(self, frame: Frame) -> str:
+        try:
+            if frame.kind == Kind.UUID:
+                self.uuid = str(decode_uuid(frame.payload))
+                return f"call {self.uuid}"
+            if frame.kind == Kind.DTMF:
+                return f"digit {decode_digit(frame.payload)}"
+        except FrameError as error:
+            return str(error)
+        if frame.kind == Kind.HANGUP:
+            return "hangup"
+        if frame.kind == Kind.ERROR:
+            return f"error: {describe_error(frame.payload)}"
+        if not is_audio(frame.kind):
+            return f"a frame of unknown kind {kind_name(frame.kind)}"
+        if not frame.payload:
+            return "an audio frame of length 0"
+        self._audio_kind = frame.kind
+        return f"audio: {kind_name(frame.kind)}"

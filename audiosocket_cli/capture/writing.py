@@ -1,0 +1,206 @@
+"""Where live captures go: one file for all calls, a file for each call in a folder, or a pipe into Wireshark."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import re
+import sys
+import tempfile
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.capture.conversation import Address
+from audiosocket_cli.capture.pcapng import opening_blocks
+from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Trace, steady_clock
+from audiosocket_cli.errors import UsageError
+from audiosocket_cli.media.pipe import PipeWriter
+
+SUFFIX: Final = ".pcapng"
+
+
+class CaptureOutput(Protocol):
+    """Makes traces for connections."""
+
+    has_stdout: bool
+    """Whether it takes standard output, which is no place for a log then."""
+
+    def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
+        """Make the trace of a connection, with its file as `path`. Raises `OSError`."""
+
+    def close(self) -> None:
+        """No more traces; wait a while for who reads them. Raises `OSError`."""
+
+
+class CaptureFile:
+    """All connections in one file."""
+
+    has_stdout = False
+
+    def __init__(self, path: Path, application: str, *, overwrite: bool = False) -> None:
+        """Make the file. Raises `UsageError` where that cannot be."""
+        self._path = path
+        self._application = application
+        self._clock = steady_clock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if overwrite:
+                path.unlink(missing_ok=True)
+            self._descriptor = _create(path)
+        except FileExistsError:
+            raise UsageError(f"cannot capture to {path}: it exists; choose another name or add --force") from None
+        except OSError as error:
+            raise UsageError(f"cannot capture to {path}: {(error.strerror or str(error)).lower()}") from None
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
+        if not os.fstat(self._descriptor).st_size:
+            _write(self._descriptor, opening_blocks(_about(me, self._application), self._application))
+        trace = FiledTrace(partial(_write, self._descriptor), ours, theirs, me=me, clock_ns=self._clock)
+        trace.path = self._path
+        return trace
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class CaptureFolder:
+    """A file for each connection, by its UUID, or, as long as there is none, by the time and the peer."""
+
+    has_stdout = False
+
+    def __init__(self, folder: Path, application: str) -> None:
+        """Make the folder, and prove that a file can be made in it. Raises `UsageError`."""
+        self._folder = folder
+        self._application = application
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder, prefix=".audiosocket-"):
+                pass
+        except FileExistsError:
+            raise UsageError(f"cannot capture to {folder}: it is a file; name a folder") from None
+        except OSError as error:
+            raise UsageError(f"cannot capture to {folder}: {(error.strerror or str(error)).lower()}") from None
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
+        host, port = theirs
+        peer = re.sub(r"[^\w.-]+", "_", f"{host.removeprefix('::ffff:')}_{port}")
+        path, descriptor = _create_numbered(self._folder, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}")
+        _write(descriptor, opening_blocks(_about(me, self._application), self._application))
+        return OwnFileTrace(path, descriptor, ours, theirs, me=me)
+
+    def close(self) -> None:
+        pass
+
+
+class CapturePipe:
+    """All connections as a stream on a descriptor, to whoever reads it meanwhile."""
+
+    has_stdout = True
+
+    def __init__(self, descriptor: int, application: str) -> None:
+        self._application = application
+        self._pipe = PipeWriter(descriptor)
+        self._clock = steady_clock()
+        self._begun = False
+
+    def __str__(self) -> str:
+        return "standard output"
+
+    def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
+        if not self._begun:
+            self._begun = True
+            self._pipe.put(opening_blocks(_about(me, self._application), self._application))
+        return FiledTrace(self._pipe.put, ours, theirs, me=me, clock_ns=self._clock)
+
+    def close(self) -> None:
+        self._pipe.finish()
+
+
+class FiledTrace(Trace):
+    """A trace that knows its file."""
+
+    path: Path | None = None
+
+
+class OwnFileTrace(FiledTrace):
+    """A trace with a file of its own, which gets the name of the UUID."""
+
+    def __init__(self, path: Path, descriptor: int, ours: Address, theirs: Address, *, me: Side) -> None:
+        """Take a file that was just created, to be closed with the trace."""
+        self.path: Path = path
+        self._descriptor = descriptor
+        super().__init__(partial(_write, descriptor), ours, theirs, me=me, clock_ns=steady_clock())
+        self.on_uuid = self._rename
+
+    def close(self) -> None:
+        super().close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _rename(self, uuid: str) -> None:
+        with contextlib.suppress(OSError):  # it keeps the name that it has
+            path, descriptor = _create_numbered(self.path.parent, uuid)
+            os.close(descriptor)
+            self.path.replace(path)
+            self.path = path
+        self.on_uuid = lambda again: None
+
+
+def parse_capture(text: str, application: str, *, overwrite: bool = False) -> CaptureOutput:
+    """Return where to capture to: `-` is standard output, a name without a suffix or with a slash behind it a folder.
+
+    Raises `UsageError`.
+    """
+    if text == "-":
+        if sys.stdout.isatty():
+            raise UsageError("cannot capture to a terminal: pipe it to a program (| wireshark -k -i -) or name a file")
+        return CapturePipe(sys.stdout.fileno(), application)
+    path = Path(text)
+    if path.is_dir() or text.endswith(os.sep) or not path.suffix:
+        return CaptureFolder(path, application)
+    return CaptureFile(path, application, overwrite=overwrite)
+
+
+def _about(me: Side, application: str) -> dict[str, str]:
+    return {"schema": CAPTURE_SCHEMA, "me": me.value, "program": application}
+
+
+def _create(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def _create_numbered(folder: Path, stem: str) -> tuple[Path, int]:
+    """Create a file that was not there, with a number in its name if it has to be."""
+    for number in itertools.count(1):
+        path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{SUFFIX}"
+        try:
+            return path, _create(path)
+        except FileExistsError:
+            continue
+    raise AssertionError("counting never ends")
+
+
+def _write(descriptor: int, block: bytes) -> None:
+    """Write a block whole, or not at all: a part of one would hide all that follows."""
+    written = os.write(descriptor, block)
+    if written == len(block):
+        return
+    begin = os.fstat(descriptor).st_size - written
+    try:
+        while written < len(block):
+            written += os.write(descriptor, block[written:])
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, begin)
+        raise
