@@ -56,6 +56,10 @@ GAP_MS: Final = 60
 """More than this without audio is a pause of the caller (hold, DTX, mute), less is jitter. Asterisk sends nothing
 while the caller's audio pauses (`audiosocket_run` forwards what `ast_read` returns, and nothing else)."""
 
+FRAME_GAP_MS: Final = 5
+"""Since 20.15, 21.10 and 22.5 so long without a new byte inside a payload ends the call, before that any gap does
+(`ast_audiosocket_receive_frame_with_hangup`)."""
+
 UUID_WITHOUT_ANSWER_HINT: Final = "is an Answer() missing in the dialplan before AudioSocket()?"
 """The application connects before it checks that the channel is answered (`audiosocket_exec`, `audiosocket_run`)."""
 
@@ -172,6 +176,32 @@ def findings_on_server(heard: Heard) -> list[str]:
             f"beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms"
         )
     return found
+
+
+def findings_on_frame(side: Side, frame: Frame, spread_s: float) -> list[str]:
+    """Say what is wrong with one frame that a side sent, its last byte `spread_s` after its first."""
+    if side is Side.CALLER:
+        return []
+    found = []
+    fault = fault_towards_asterisk(frame)
+    if fault:
+        found.append(f"{fault}; Asterisk ends the call here")
+    if spread_s > FRAME_GAP_MS / 1000:
+        found.append(
+            f"a frame of the server came in parts over {spread_s * 1000:.0f} ms: Asterisk ends a call in which "
+            f"{FRAME_GAP_MS} ms pass inside a frame; send each frame with one send, and set TCP_NODELAY"
+        )
+    return found
+
+
+def finding_on_silence(pause_s: float) -> str | None:
+    """Say what is wrong with a time in which neither side sent anything, or None."""
+    if pause_s <= SILENCE_TIMEOUT_S:
+        return None
+    return (
+        f"neither side sent anything for {pause_s:.1f} s: AudioSocket() ends the call after {SILENCE_TIMEOUT_S:g} s; "
+        "a server should always send silence"
+    )
 
 
 def mislabelled(heard: Heard) -> str | None:

@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "record": "audiosocket_cli.commands.record",
     "play": "audiosocket_cli.commands.play",
     "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
+    "dump": "audiosocket_cli.commands.dump",
+    "replay": "audiosocket_cli.commands.replay",
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 

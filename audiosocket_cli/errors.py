@@ -91,6 +91,12 @@ class FileError(AudioSocketError):
     exit_code = ExitCode.DAMAGED
 
 
+class NothingError(AudioSocketError):
+    """An input that holds nothing of what was asked for."""
+
+    exit_code = ExitCode.NOTHING
+
+
 class UsageError(AudioSocketError):
     """Options that do not go together, or a value that cannot be used."""
 

@@ -53,6 +53,12 @@ class Arrivals:
         """
         at_s, frame, _ = timed
         duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind)
+        self.note_time(at_s, duration_s)
+        self.note_bytes(frame.kind, frame.payload)
+        return duration_s
+
+    def note_time(self, at_s: float, duration_s: float) -> None:
+        """Take when audio of a length in seconds arrived."""
         if self._at_s is not None:
             deviation_s = abs(at_s - self._at_s - duration_s)
             if deviation_s <= GAP_MS / 1000:
@@ -61,10 +67,17 @@ class Arrivals:
             self._end_chunk()
             self._before_s, self._at_s, self._chunk_s = self._at_s, at_s, 0.0
         self._chunk_s += duration_s
-        self.kind = frame.kind
-        if len(self.excerpt) < _EXCERPT_BYTES and frame.payload.strip(frame.payload[:1]):
-            self.excerpt += frame.payload
-        return duration_s
+
+    def note_bytes(self, kind: int, payload: bytes) -> None:
+        """Take what an audio frame holds."""
+        self.kind = kind
+        if len(self.excerpt) < _EXCERPT_BYTES and payload.strip(payload[:1]):
+            self.excerpt += payload
+
+    @property
+    def wants_bytes(self) -> bool:
+        """Whether the excerpt has room for more."""
+        return len(self.excerpt) < _EXCERPT_BYTES
 
     def _end_chunk(self) -> None:
         if self._at_s is not None and self._before_s is not None and len(self._paces) < _MOST_PACES:

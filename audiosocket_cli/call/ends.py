@@ -64,6 +64,9 @@ class PlacedSession(Session):
             self._accept(Frame(header[0], begun), now_s)
 
     def _blocked(self, now_s: float) -> None:
+        if self.source.is_patient:
+            super()._blocked(now_s)
+            return
         # Asterisk takes a write that does not go out whole for the end (`ast_audiosocket_send_frame`).
         reason = "the server does not read: its buffers are full; Asterisk ends the call here"
         self._finish(Ending(Side.SERVER, How.FAULT, reason))

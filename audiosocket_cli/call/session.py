@@ -20,7 +20,6 @@ from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
 from audiosocket_cli.call.facts import Call, Digit, Ending, How, TimedFrame, now_utc
-from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources import Silence, Source
 from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
@@ -47,6 +46,9 @@ _MOST_CHUNKS: Final = 8
 
 _MOST_HEARD: Final = 2000
 """Frames heard that may wait for the next flush: 40 s of audio, which only a flood brings in so little time."""
+
+_MOST_SAID: Final = 64
+"""As many frames as are sent before the peer is heard again, should ever so many be due."""
 
 _MOST_EARLY_BYTES: Final = 16 << 20
 """What may be kept of a caller who waits to be let in: 10 minutes of slin, 40 s of slin192, by its size in memory."""
@@ -102,7 +104,7 @@ class Session(ABC):
         """The call, once there is a UUID."""
         self.failure: str | None = None
         """Why the connection never became a call, once it has ended without one."""
-        self.pacer = Pacer(0.0)
+        self.pacer = source.make_pacer()
         self.heard_kind: int | None = None
         self.received_bytes = 0
         self.wake_s = _NEVER
@@ -332,7 +334,9 @@ class Session(ABC):
 
     def _say(self, now_s: float, source: Source) -> None:
         """Send what is due."""
-        while self.pacer.is_due(now_s):
+        for _ in range(_MOST_SAID):
+            if not self.pacer.is_due(now_s):
+                return
             if self.wire.blocked:
                 self.pacer.take(now_s)
                 self._blocked(now_s)

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
 from audiosocket_cli.asterisk import PTIME_MS, frame_bytes
+from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.codec import Frame, Kind, is_audio, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.pcm import Samples, to_slin, tone
@@ -23,6 +24,13 @@ class Source(ABC):
     """Whether it ever says anything but silence."""
     ending = "end of audio"
     """Why the call ends, once it has nothing more to say."""
+
+    is_patient = False
+    """Whether it waits for a peer that does not read where Asterisk would not."""
+
+    def make_pacer(self) -> Pacer:
+        """Return what says when its frames are due: every 20 ms."""
+        return Pacer(0.0)
 
     @abstractmethod
     def next_frame(self, heard_kind: int | None) -> Frame | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.call.arrivals import Arrivals
@@ -19,10 +20,13 @@ from audiosocket_cli.media.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
     SPEECH_DBFS,
+    SPEECH_POWER,
+    Samples,
+    frame_powers,
     from_slin,
     guess_disorder,
     level_dbfs,
-    mean_power,
+    power_and_sum,
     power_to_dbfs,
 )
 
@@ -30,6 +34,7 @@ SCHEMA: Final = "audiosocket.call/1"
 
 _AT_LIMIT: Final = 32767
 _WAV_HEADER: Final = b"WAVEfmt "
+_WAV_HEADER_START: Final = int.from_bytes(_WAV_HEADER[:SAMPLE_BYTES], "little")
 
 
 class SideStats:
@@ -48,7 +53,7 @@ class SideStats:
         self.first_speech_s: float | None = None
         self.samples = 0
         """Samples that were looked at: all but those of our own silence."""
-        self.sample_sum = 0
+        self.sample_sum = 0.0
         self.clipped = 0
         self.has_wav_header = False
         self._energy = 0.0
@@ -59,23 +64,51 @@ class SideStats:
         return power_to_dbfs(self._energy / self.audio_s) if self.audio_s else SILENCE_DBFS
 
     def take(self, batch: Sequence[TimedFrame]) -> None:
-        """Count a batch of frames."""
+        """Count a batch of frames, of any kinds."""
         rate_hz = 0
         audio: list[TimedFrame] = []
         for timed in batch:
             frame = timed.frame
-            counts = self.by_kind.setdefault(frame.kind, [0, 0])
-            counts[0] += 1
-            counts[1] += len(frame.payload)
+            self._count(frame.kind, 1, len(frame.payload))
             if is_audio(frame.kind) and frame.payload:
                 audio.append(timed)
                 rate_hz = rate_of(frame.kind)
                 self.audio_s += len(frame.payload) // SAMPLE_BYTES / rate_hz
                 self.odd_bytes += len(frame.payload) % SAMPLE_BYTES
                 self.has_wav_header |= _WAV_HEADER in frame.payload
-        self._measure(audio, rate_hz)
+        self._take_audio(audio, rate_hz)
 
-    def _measure(self, audio: list[TimedFrame], rate_hz: int) -> None:
+    def take_run(self, kind: int, payloads: NDArray[np.uint8], at_s: NDArray[np.float64]) -> Samples | None:
+        """Count frames of one kind and length, payloads of shape (n, bytes), at their times.
+
+        Returns their samples, shape (n, samples), or None for what is no audio, or digital silence.
+        """
+        frames, size = payloads.shape
+        self._count(kind, frames, frames * size)
+        if not is_audio(kind) or not size:
+            return None
+        rate_hz, count = rate_of(kind), size // SAMPLE_BYTES
+        self.audio_s += frames * count / rate_hz
+        self.odd_bytes += frames * (size % SAMPLE_BYTES)
+        if self.first_audio_s is None:
+            self.first_audio_s = float(at_s[0])
+        samples = np.ascontiguousarray(payloads[:, : count * SAMPLE_BYTES]).view("<i2").astype(np.int16, copy=False)
+        if not self._measure(samples, rate_hz):
+            return None
+        flat = samples.reshape(-1)
+        starts = np.flatnonzero(flat == _WAV_HEADER_START)
+        self.has_wav_header |= any(flat[at : at + 4].tobytes() == _WAV_HEADER for at in starts.tolist())
+        if self.first_speech_s is None:
+            loud = np.flatnonzero(frame_powers(samples) > SPEECH_POWER)
+            self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
+        return samples
+
+    def _count(self, kind: int, frames: int, size: int) -> None:
+        counts = self.by_kind.setdefault(kind, [0, 0])
+        counts[0] += frames
+        counts[1] += size
+
+    def _take_audio(self, audio: list[TimedFrame], rate_hz: int) -> None:
         if not audio:
             self.level_dbfs = SILENCE_DBFS
             return
@@ -87,18 +120,26 @@ class SideStats:
         samples = np.concatenate([from_slin(timed.frame.payload) for timed in audio])
         if not samples.size:  # frames of a single byte
             return
-        power = mean_power(samples)
-        self.level_dbfs = power_to_dbfs(power)
-        self.samples += len(samples)
-        self.sample_sum += int(samples.sum(dtype=np.int64))
-        peak = int(np.abs(samples.astype(np.int32)).max())
-        self.peak = max(self.peak, peak)
-        if peak >= _AT_LIMIT:
-            self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
-        self._energy += power * len(samples) / rate_hz
+        before = self._energy
+        self._measure(samples, rate_hz)
+        self.level_dbfs = power_to_dbfs((self._energy - before) * rate_hz / len(samples))
         if self.first_speech_s is None:
             spoken = (t.at_s for t in audio if level_dbfs(from_slin(t.frame.payload)) > SPEECH_DBFS)
             self.first_speech_s = next(spoken, None)
+
+    def _measure(self, samples: Samples, rate_hz: int) -> bool:
+        """Take samples into account; False when all are 0, which changes no level."""
+        self.samples += samples.size
+        peak = max(int(samples.max()), -int(samples.min())) if samples.size else 0
+        if not peak:
+            return False
+        power, total = power_and_sum(samples)
+        self.sample_sum += total
+        self.peak = max(self.peak, peak)
+        if peak >= _AT_LIMIT:
+            self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
+        self._energy += power * samples.size / rate_hz
+        return True
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values, units in the keys."""
@@ -167,25 +208,28 @@ class CallStats:
             call.note(finding)
 
     def _heard(self, call: Call) -> Heard:
-        side = self.sides[call.me.other]
-        pauses = [gap.length_s for gap in self.timeline.gaps]
-        first_s = side.first_audio_s
-        pauses.append(call.duration_s if first_s is None else first_s)
-        looked_at = max(1, side.samples)
-        return Heard(
-            kind=self.arrivals.kind,
-            pace=self.arrivals.pace,
-            law=self.arrivals.law,
-            disorder=guess_disorder(bytes(self.arrivals.excerpt)),
-            has_wav_header=side.has_wav_header,
-            odd_bytes=side.odd_bytes,
-            audio_s=side.audio_s,
-            peak=side.peak / FULL_SCALE,
-            offset=side.sample_sum / looked_at / FULL_SCALE,
-            clipped=side.clipped / looked_at,
-            longest_pause_s=max(pauses),
-            worst_burst_s=self.timeline.worst_ahead_s,
-        )
+        return heard_of(self.sides[call.me.other], self.arrivals, self.timeline, call.duration_s)
+
+
+def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], duration_s: float) -> Heard:
+    """Return what one side of a call sounded like, for the rules that judge it."""
+    pauses = [gap.length_s for gap in timeline.gaps]
+    pauses.append(duration_s if side.first_audio_s is None else side.first_audio_s)
+    looked_at = max(1, side.samples)
+    return Heard(
+        kind=arrivals.kind,
+        pace=arrivals.pace,
+        law=arrivals.law,
+        disorder=guess_disorder(bytes(arrivals.excerpt)),
+        has_wav_header=side.has_wav_header,
+        odd_bytes=side.odd_bytes,
+        audio_s=side.audio_s,
+        peak=side.peak / FULL_SCALE,
+        offset=side.sample_sum / looked_at / FULL_SCALE,
+        clipped=side.clipped / looked_at,
+        longest_pause_s=max(pauses),
+        worst_burst_s=timeline.worst_ahead_s,
+    )
 
 
 def call_result(call: Call, stats: CallStats, recording: Recording | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import shutil
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import click
 
-from audiosocket_cli.codec import KIND_BY_RATE, kind_name
+from audiosocket_cli.codec import KIND_BY_RATE, kind_name, kind_named
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,37 @@ class KindParam(click.ParamType):
         if value not in kinds:
             self.fail(f"{value!r} is no kind of audio; there are {', '.join(kinds)}", param, ctx)
         return kinds[value]
+
+
+class AnyKindParam(click.ParamType):
+    """Any kind of frame by its name or number, or `audio` for all kinds of audio, as a set of kinds."""
+
+    name = "kind"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[int]:
+        if isinstance(value, frozenset):
+            return value
+        if value == "audio":
+            return frozenset(map(int, KIND_BY_RATE.values()))
+        try:
+            return frozenset((kind_named(value),))
+        except ValueError as error:
+            self.fail(f"{error}; audio is all kinds of it", param, ctx)
+
+
+class TimeParam(click.ParamType):
+    """A time in a call, in seconds: 12.5, 1:12.5 or 1:00:12.5."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = _TIME.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is no time in a call: write seconds, as 12.5, or 1:12.5, or 1:00:12.5", param, ctx)
+        hours, minutes, seconds = match.groups(default="0")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
 
 class RestCommand(click.Command):
@@ -157,6 +189,8 @@ def _finish(output: CaptureOutput) -> None:
     except OSError as error:
         say(f"the capture to {output} is not complete: {(error.strerror or str(error)).lower()}")
 
+
+_TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
 _SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}
 

@@ -20,6 +20,9 @@ SILENCE_DBFS: Final = -96.3
 SPEECH_DBFS: Final = -45.0
 """A 20 ms frame above this level is taken for speech (or any wanted sound), below it for line noise."""
 
+SPEECH_POWER: Final = 10 ** (SPEECH_DBFS / 10)
+"""The same as a mean square, in units of full scale squared."""
+
 
 def from_slin(payload: bytes | memoryview) -> Samples:
     """Return little-endian slin bytes as int16 samples, shape (n,); an odd last byte is left out."""
@@ -55,6 +58,25 @@ def mean_power(samples: Samples) -> float:
         return 0.0
     scaled = samples.astype(np.float32) / FULL_SCALE
     return float(np.mean(np.square(scaled), dtype=np.float64))
+
+
+def power_and_sum(samples: Samples) -> tuple[float, float]:
+    """Return the mean square of int16 samples, shape (n,) or (n, samples), in full scale squared, and about their sum.
+
+    Not with one dot product of all: of many samples BLAS makes a matter of all cores, and waits for them.
+    """
+    wide = samples.astype(np.float32)
+    if samples.ndim == 1:
+        return float(np.einsum("i,i->", wide, wide)) / (wide.size * FULL_SCALE**2), float(wide.sum())
+    squares = float(np.vecdot(wide, wide).sum(dtype=np.float64))
+    return squares / (wide.size * FULL_SCALE**2), float(np.einsum("ij->", wide))
+
+
+def frame_powers(frames: Samples) -> NDArray[np.float64]:
+    """Return the mean square of each row of int16 samples, shape (n, samples), in units of full scale squared."""
+    wide = frames.astype(np.float32)
+    powers: NDArray[np.float64] = np.vecdot(wide, wide) / np.float64(frames.shape[1] * FULL_SCALE**2)
+    return powers
 
 
 def power_to_dbfs(power: float) -> float:

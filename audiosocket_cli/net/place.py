@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
@@ -19,7 +19,7 @@ from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.facts import Ending, How
 from audiosocket_cli.call.wire import SocketWire
-from audiosocket_cli.errors import StoppedError
+from audiosocket_cli.errors import NetworkError, StoppedError
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.dial import dial
 from audiosocket_cli.net.live import CallOptions, LiveCall
@@ -74,22 +74,55 @@ async def place(
 
     Raises `NetworkError` when there is nobody to talk to, and `StoppedError` when told to stop before that.
     """
+    (placed,) = await place_all(target, [uuid], options, report=report, watch=watch)
+    if isinstance(placed, NetworkError):
+        raise placed
+    return placed
+
+
+async def place_all(
+    target: Address,
+    uuids: Sequence[UUID],
+    options: CallOptions,
+    *,
+    report: Report = lambda event: None,
+    watch: Callable[[LiveCall], None] = lambda live: None,
+) -> list[PlacedCall | NetworkError]:
+    """Place a call for each UUID, all at once, and return in their order what came of each when all are over.
+
+    Raises `StoppedError` when told to stop before there was a call.
+    """
     interruption = _Interruption()
     with signals_to(interruption.on_signal):
-        begun_s = time.monotonic()
         try:
-            connection = await dial(target)
+            calls = (_place(target, uuid, options, report, watch, interruption) for uuid in uuids)
+            return await asyncio.gather(*calls)
         except asyncio.CancelledError:
             raise StoppedError(interruption.signal or SIGINT) from None
-        connect_s = time.monotonic() - begun_s
-        capturing = Capturing.begin(options.capture, connection, _peer_of(connection), Side.CALLER)
-        wire = SocketWire(connection, capturing.trace)
-        session = PlacedSession(wire, str(target), source=options.make_source(), limits=options.limits, uuid=uuid)
-        live = LiveCall(session, options, report, capturing)
-        interruption.session = session
-        watch(live)
-        await drive(session, wire)
-        result = await live.conclude()
+
+
+async def _place(
+    target: Address,
+    uuid: UUID,
+    options: CallOptions,
+    report: Report,
+    watch: Callable[[LiveCall], None],
+    interruption: _Interruption,
+) -> PlacedCall | NetworkError:
+    begun_s = time.monotonic()
+    try:
+        connection = await dial(target)
+    except NetworkError as error:
+        return error
+    connect_s = time.monotonic() - begun_s
+    capturing = Capturing.begin(options.capture, connection, _peer_of(connection), Side.CALLER)
+    wire = SocketWire(connection, capturing.trace)
+    session = PlacedSession(wire, str(target), source=options.make_source(), limits=options.limits, uuid=uuid)
+    live = LiveCall(session, options, report, capturing)
+    interruption.sessions.append(session)
+    watch(live)
+    await drive(session, wire)
+    result = await live.conclude()
     assert result is not None
     return _placed(connect_s, live, result, interruption.signal)
 
@@ -102,22 +135,23 @@ def _peer_of(connection: socket.socket) -> Any:
 
 
 class _Interruption:
-    """The first signal ends the call in order, the second at once; before there is a call, it ends the dialling."""
+    """The first signal ends the calls in order, the second at once; before there is a call, it ends the dialling."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self.session: PlacedSession | None = None
+        self.sessions: list[PlacedSession] = []
         self._task = asyncio.current_task()
 
     def on_signal(self, number: int) -> None:
         again, self.signal = self.signal is not None, number
-        if self.session is None:
+        if not self.sessions:
             assert self._task is not None
             self._task.cancel()
-        elif again:
-            self.session.abort()
-        else:
-            self.session.hang_up("interrupted")
+        for session in self.sessions:
+            if again:
+                session.abort()
+            else:
+                session.hang_up("interrupted")
 
 
 def _placed(connect_s: float, live: LiveCall, result: dict[str, Any], signal: int | None) -> PlacedCall:

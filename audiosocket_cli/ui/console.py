@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final, TextIO
 
 _PATIENCE_S: Final = 1.0
+_BUFFER_BYTES: Final = 1 << 16
 
 
 def say(line: str) -> bool:
@@ -30,6 +31,28 @@ def put(line: str) -> None:
 def put_json(content: dict[str, Any]) -> None:
     """Put one JSON object on stdout, on a line of its own."""
     put(json.dumps(content, ensure_ascii=False))
+
+
+def put_lines(lines: Iterable[str], *, at_once: bool = False) -> None:
+    """Put many lines of data on stdout: each at once where somebody watches, else as they fill a buffer."""
+    if at_once or sys.stdout.isatty():
+        for line in lines:
+            put(line)
+        return
+    put_bytes(line.encode("utf-8", "replace") + b"\n" for line in lines)
+
+
+def put_bytes(pieces: Iterable[bytes]) -> None:
+    """Put bytes on stdout as they fill a buffer. Raises `OSError` when they cannot be, as when nobody reads."""
+    waiting, size = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _BUFFER_BYTES:
+            sys.stdout.buffer.write(b"".join(waiting))
+            waiting, size = [], 0
+    sys.stdout.buffer.write(b"".join(waiting))
+    sys.stdout.buffer.flush()
 
 
 def put_result(content: dict[str, Any], lines: Iterable[str], *, as_json: bool, to_stderr: bool = False) -> None:

@@ -25,14 +25,17 @@ from audiosocket_cli.call.events import (
 )
 from audiosocket_cli.call.facts import Call, How
 from audiosocket_cli.call.keys import KeySource
+from audiosocket_cli.call.replay import ReplaySource
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.stats import digit_json
 from audiosocket_cli.net.place import PlacedCall
 from audiosocket_cli.net.serve import ServeSummary
+from audiosocket_cli.review.compare import Difference
 
 EVENT_SCHEMA: Final = "audiosocket.event/1"
 PLAY_SCHEMA: Final = "audiosocket.play/1"
 INJECT_SCHEMA: Final = "audiosocket.inject-dtmf/1"
+REPLAY_SCHEMA: Final = "audiosocket.replay/1"
 
 
 def event_line(event: Event) -> str | None:
@@ -168,6 +171,46 @@ def inject_json(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequ
         "failures": list(failures),
     }
     return placed_json(INJECT_SCHEMA, placed, said)
+
+
+def replay_lines(placed: PlacedCall, source: ReplaySource, found: Sequence[Difference] | None) -> list[str]:
+    """Return what came of a call that was played again, for people; `found` is None where nothing was compared."""
+    lines = placed_lines(placed, f"{source.said} of {source.total} of the capture")
+    lines += source.failures
+    if found is None:
+        return lines
+    if not found:
+        return [*lines, "the answer is as expected"]
+    cells = [("expected", "seen", "what", "difference")]
+    cells += [(_at(one.expected_s), _at(one.seen_s), one.what, one.difference) for one in found]
+    widths = [max(len(row[column]) for row in cells) for column in range(3)]
+    lines.append(f"the answer differs in {_count(len(found), 'place')}:")
+    return lines + [f"  {row[0]:>{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]}" for row in cells]
+
+
+def replay_json(placed: PlacedCall, source: ReplaySource, found: Sequence[Difference] | None) -> dict[str, Any]:
+    """Return what came of a call that was played again as a JSON object, units in the keys."""
+    said: dict[str, Any] = {
+        "played_frames": source.said,
+        "total_frames": source.total,
+        "complete": source.said == source.total,
+        "failures": source.failures,
+    }
+    if found is not None:
+        said["differences"] = [
+            {"expected_s": _rounded_s(one.expected_s), "seen_s": _rounded_s(one.seen_s), "what": one.what,
+             "difference": one.difference}
+            for one in found
+        ]  # fmt: skip
+    return placed_json(REPLAY_SCHEMA, placed, said)
+
+
+def _at(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.2f} s"
+
+
+def _rounded_s(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
 
 
 def shown_path(path: Path) -> str:

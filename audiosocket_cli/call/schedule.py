@@ -1,0 +1,57 @@
+"""Frames at times of their own: a pacer whose deadlines are given one by one, for what is played again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from audiosocket_cli.call.pacer import LATE_S, MAX_CATCH_UP_S, Pacer
+
+LOOK_AGAIN_S: Final = 0.005
+"""How long a frame that finds the peer not reading waits before it is tried again."""
+
+
+class Schedule(Pacer):
+    """Deadlines in seconds since the start, each set before it comes."""
+
+    __slots__ = ("_current_s", "_due_s")
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self._due_s = 0.0
+        self._current_s: float | None = None
+
+    @property
+    def deadline_s(self) -> float:
+        return self._start_s + self._due_s
+
+    def since_start_s(self, now_s: float) -> float:
+        """Return a time of the clock in seconds since the start."""
+        return now_s - self._start_s
+
+    def hand_out(self, next_due_s: float) -> None:
+        """The frame whose deadline has come is being sent; the next is due then."""
+        self._current_s, self._due_s = self._due_s, next_due_s
+
+    def take(self, now_s: float) -> float:
+        """Return the deadline of the frame that is being sent, its true place in time.
+
+        Where none is, the peer does not read, and the schedule waits a little.
+        """
+        if self._current_s is None:
+            self._start_s += max(0.0, now_s + LOOK_AGAIN_S - self.deadline_s)
+            return now_s
+        deadline_s = self._start_s + self._current_s
+        self._current_s = None
+        lateness_s = now_s - deadline_s
+        if lateness_s > LATE_S:
+            self.late += 1
+        self.worst_lateness_s = max(self.worst_lateness_s, lateness_s)
+        if lateness_s > MAX_CATCH_UP_S:
+            self.slips += 1
+            self.slipped_s += lateness_s
+            self._start_s += lateness_s
+        self.taken += 1
+        return deadline_s
+
+    def restart(self, start_s: float) -> None:
+        self._start_s = start_s

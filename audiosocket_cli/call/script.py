@@ -1,0 +1,134 @@
+"""What is to be said again: one side of a captured call, or the steps of a script, as actions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from audiosocket_cli.asterisk import Side, fault_towards_asterisk, frame_bytes
+from audiosocket_cli.call.replay import Action, Cue, Expectation, Hangup
+from audiosocket_cli.call.sources import frames_of
+from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
+from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
+from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.media.files import load_audio
+
+EXPECTED: Final = ("audio", "silence", "hangup")
+
+
+@dataclass(slots=True)
+class Script:
+    """One side of a call, to be played."""
+
+    actions: list[Action] = field(default_factory=list)
+    uuid: UUID | None = None
+    end_s: float | None = None
+    """When the call ended, where it is known."""
+    ended_by: Side | None = None
+    left_out: int = 0
+    """Frames that were not taken, as they would end the call in Asterisk."""
+    damages: list[Damage] = field(default_factory=list)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether it does more than say frames."""
+        return not all(isinstance(action, Cue) for action in self.actions)
+
+
+def read_script(
+    items: Iterable[Item], side: Side, *, call: str | None = None, from_s: float = 0.0, to_s: float = math.inf
+) -> Script:
+    """Read what a side said in one call: the first that has anything, or the one whose name begins with `call`.
+
+    Times count from `from_s` on. Raises `UsageError` for a step that cannot be, `FileError` for a file that cannot be
+    played.
+    """
+    script = Script()
+    chosen = None
+    for item in items:
+        if isinstance(item, Damage):
+            script.damages.append(item)
+        elif isinstance(item, Step):
+            script.actions += _actions_of(item)
+        elif isinstance(item, Opened):
+            if chosen is None and (call is None or item.call.name.startswith(call.lower())):
+                chosen = item.call
+                script.uuid = chosen.uuid
+        elif getattr(item, "call", None) is not chosen:
+            continue
+        elif isinstance(item, Captured):
+            script.end_s = max(script.end_s or 0.0, item.at_s - from_s)
+            if item.side is side and from_s <= item.at_s < to_s:
+                _take(script, item, side, from_s)
+            elif item.side is not side and item.frame.kind == Kind.HANGUP:
+                script.ended_by = script.ended_by or item.side
+        elif isinstance(item, Ended):
+            script.end_s = max(script.end_s or 0.0, item.at_s - from_s)
+            script.ended_by = script.ended_by or item.side
+    if script.end_s is not None:
+        script.end_s = min(script.end_s, to_s - from_s)
+    return script
+
+
+def _take(script: Script, item: Captured, side: Side, from_s: float) -> None:
+    frame = item.frame
+    if frame.kind == Kind.UUID:
+        return  # the call that is placed says one of its own
+    if frame.kind == Kind.HANGUP:
+        script.ended_by = script.ended_by or side
+        return
+    if side is Side.SERVER and fault_towards_asterisk(frame):
+        script.left_out += 1
+        return
+    script.actions.append(Cue(item.at_s - from_s, frame))
+
+
+def _actions_of(step: Step) -> list[Action]:
+    where = f"line {step.line}"
+    value = step.facts[step.what]
+    actions: list[Action] = []
+    if step.what == "hangup":
+        actions = [Hangup()]
+    elif step.what == "expect":
+        if value not in EXPECTED:
+            raise UsageError(f"{where}: cannot expect {value!r}: there are {', '.join(EXPECTED)}")
+        actions = [Expectation(value, _number(step, "within_ms", math.inf) / 1000, step.line)]
+    else:
+        kind = _kind(step)
+        if step.what == "play":
+            try:
+                samples = load_audio(Path(str(value)), rate_of(kind)).samples
+            except FileError as error:
+                raise FileError(f"{where}: {error}") from None
+            actions = [Cue(None, frame) for frame in frames_of(samples, kind)]
+        else:
+            samples_wanted = round(_number(step, step.what) / 1000 * rate_of(kind))
+            data = bytes(samples_wanted * SAMPLE_BYTES)
+            size = frame_bytes(kind)
+            actions = [Cue(None, Frame(kind, data[at : at + size])) for at in range(0, len(data), size)]
+    if step.at_s is not None and actions and isinstance(actions[0], Cue):
+        actions[0] = Cue(step.at_s, actions[0].frame)
+    return actions
+
+
+def _kind(step: Step) -> int:
+    name = step.facts.get("kind", "slin")
+    try:
+        kind = kind_named(str(name))
+        rate_of(kind)
+    except ValueError as error:  # of which `FrameError` is one
+        raise UsageError(f"line {step.line}: {error}") from None
+    return kind
+
+
+def _number(step: Step, key: str, default: float | None = None) -> float:
+    value: Any = step.facts.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise UsageError(f'line {step.line}: "{key}" is {value!r}, which is no number of milliseconds')
+    if key != "within_ms" and value > 24 * 3600 * 1000:
+        raise UsageError(f'line {step.line}: "{key}" is {value!r}, which is more than a day')
+    return float(value)

@@ -1,0 +1,332 @@
+"""`audiosocket replay`: say again what was said in a captured call, or what a script says."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid4
+
+import click
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.commands.params import (
+    POSITIVE_SECONDS,
+    SECONDS,
+    AddressParam,
+    NumberParam,
+    TimeParam,
+    capture_output,
+)
+from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
+from audiosocket_cli.errors import ExitCode, NetworkError, NothingError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from audiosocket_cli.call.replay import ReplayOptions, ReplaySource
+    from audiosocket_cli.call.script import Script
+    from audiosocket_cli.net.place import PlacedCall
+    from audiosocket_cli.review.compare import Answer, Difference
+
+HANGUP_WAIT_S: Final = 5.0
+"""How long to wait for a server that hung up in the capture to do so again."""
+
+
+@click.command()
+@click.argument("capture")
+@click.argument("target", type=AddressParam(), required=False)
+@click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk, and play the server's side to it.")
+@click.option(
+    "--timing",
+    type=click.Choice(["recorded", "media", "fast"]),
+    default="recorded",
+    show_default=True,
+    help="Send frames when they were sent, as they play without pauses, or as fast as they are taken.",
+)
+@click.option("--speed", type=NumberParam(0.01, 1000), metavar="X", default=1.0, help="Play X times as fast.")
+@click.option("--max-gap", type=SECONDS, metavar="S", help="Shorten longer pauses to S seconds.")
+@click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call.")
+@click.option("--to", "to_s", type=TimeParam(), help="End at this time of the call.")
+@click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play it N times in one call.")
+@click.option(
+    "--call", metavar="UUID", help="Play this call; the first digits do.  [default: the first]"
+)
+@click.option(
+    "--uuid", metavar="new|same|UUID", default="new", show_default=True,
+    help="The UUID to say: a random one, that of the capture, or this.",
+)  # fmt: skip
+@click.option("--calls", type=click.IntRange(min=1), metavar="N", default=1, help="Place N calls at once.")
+@click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds when all is said, sending silence.")
+@click.option(
+    "--expect",
+    type=click.Path(path_type=Path),
+    metavar="OLD",
+    help="Compare the answer with that of a capture, as a rule CAPTURE itself; differences in a table, exit code 1.",
+)
+@click.option(
+    "--tolerance", type=POSITIVE_SECONDS, metavar="S", default=0.2, show_default=True,
+    help="With --expect: how much earlier or later, longer or shorter is still the same.",
+)  # fmt: skip
+@click.option(
+    "--least-correlation", type=NumberParam(0, 1), metavar="R", default=0.8, show_default=True,
+    help="With --expect: how alike speech has to sound; 0 compares times only.",
+)  # fmt: skip
+@record_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object a call (--listen: events).")
+@click.pass_context
+def command(ctx: click.Context, /, capture: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
+    """Play a captured call again: the caller's side to a server, or the server's side to Asterisk.
+
+    \b
+    Examples:
+      audiosocket replay call.pcapng bot:9092 --record answer.wav
+      audiosocket replay call.pcapng bot:9092 --expect call.pcapng
+      audiosocket replay call.jsonl :9092 --timing fast --calls 50
+      audiosocket dump pbx.pcap --call 8f269582 --json | audiosocket replay - bot:9092
+      audiosocket replay call.pcapng --listen :9092
+
+    CAPTURE is all that dump reads, or - for standard input. As JSON lines it can be a script, written by hand:
+
+    \b
+      {"play": "hello.wav"}                      say a sound file
+      {"expect": "audio", "within_ms": 800}      wait for an answer, and fail without one
+      {"expect": "silence"}                      wait until it is over (0.5 s without speech)
+      {"digit": "5"}                             press a key, now
+      {"t": 9.5, "digit": "#"}                   … or at this time of the call
+      {"silence_ms": 2000}                       say nothing for a while
+      {"expect": "hangup", "within_ms": 5000}    or {"hangup": true}, to end the call ourselves
+
+    Exits with 0 when all was played and as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent what
+    ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to be played.
+    """
+    target = the_one_end(target, listen)
+    side = Side.CALLER if listen is None else Side.SERVER
+    script = _script(capture, side, given["call"], given["from_s"], given["to_s"])
+    if not script.actions:
+        raise NothingError(f"cannot replay {capture}: the {side} says nothing in it")
+    ctx.exit((_place if listen is None else _answer)(script, listen or target, as_json=as_json, **given))
+
+
+def _script(capture: str, side: Side, call: str | None, from_s: float | None, to_s: float | None) -> Script:
+    from audiosocket_cli.call.script import read_script
+    from audiosocket_cli.capture.opening import open_capture
+    from audiosocket_cli.ui.console import say
+    from audiosocket_cli.ui.timeline import damage_line
+
+    script = read_script(
+        open_capture(capture, scripts=True), side, call=call, from_s=from_s or 0.0,
+        to_s=math.inf if to_s is None else to_s,
+    )  # fmt: skip
+    for damage in script.damages:
+        say(f"{capture}: {damage_line(damage)}")
+    if script.left_out:
+        say(f"left out {script.left_out} frames of the server that would end the call in Asterisk")
+    return script
+
+
+def _options(
+    script: Script, *, timing: str, speed: float, wait: float | None, fill: bool, other: Side
+) -> ReplayOptions:
+    from audiosocket_cli.call.replay import ReplayOptions, Timing
+
+    if script.has_steps and timing != "recorded":
+        raise UsageError(f"--timing {timing} is for captures: a script has its own times")
+    waits = script.ended_by is other or any(_expects_hangup(action) for action in script.actions)
+    stay_s = wait if wait is not None else HANGUP_WAIT_S if waits else 0.0
+    return ReplayOptions(Timing(timing), speed, stay_s, fill=fill)
+
+
+def _expects_hangup(action: Any) -> bool:
+    return getattr(action, "what", None) == "hangup"
+
+
+def _prepared(script: Script, *, max_gap: float | None, loop: int) -> None:
+    """Shorten pauses, and repeat."""
+    from audiosocket_cli.call.replay import Cue, shorten_gaps
+
+    cues = [action for action in script.actions if isinstance(action, Cue)]
+    if max_gap is not None:
+        if script.has_steps:
+            raise UsageError("--max-gap is for captures: a script has its own times")
+        script.actions = list(shorten_gaps(cues, max_gap))
+        script.end_s = None
+    if loop > 1:
+        length_s = script.end_s or max((cue.at_s or 0.0 for cue in cues), default=0.0) + 0.02
+        script.actions = [
+            Cue(action.at_s + length_s * turn, action.frame)
+            if isinstance(action, Cue) and action.at_s is not None
+            else action
+            for turn in range(loop)
+            for action in script.actions
+        ]
+        script.end_s = length_s * loop
+
+
+def _uuids(wanted: str, script: Script, calls: int) -> list[UUID]:
+    if wanted == "new":
+        return [uuid4() for _ in range(calls)]
+    if wanted == "same":
+        if script.uuid is None:
+            raise UsageError("--uuid same needs a capture with a UUID: this one has none")
+        return [script.uuid] * calls
+    try:
+        return [UUID(wanted)] * calls
+    except ValueError:
+        raise UsageError(f"--uuid {wanted} is no UUID: write new, same, or 8-4-4-4-12 hexadecimal digits") from None
+
+
+def _place(
+    script: Script, target: Any, *, as_json: bool, timing: str, speed: float, max_gap: float | None, loop: int,
+    uuid: str, calls: int, wait: float | None, expect: Path | None, tolerance: float, least_correlation: float,
+    record: str | None, capture: str | None, force: bool, layout: str | None, call: str | None, **_: Any,
+) -> int:  # fmt: skip
+    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.replay import ReplaySource
+    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.net.loop import run
+    from audiosocket_cli.net.place import place_all
+    from audiosocket_cli.review.compare import Answer, differences
+
+    _prepared(script, max_gap=max_gap, loop=loop)
+    replay = _options(script, timing=timing, speed=speed, wait=wait, fill=False, other=Side.SERVER)
+    uuids = _uuids(uuid, script, calls)
+    old = _expected(expect, call) if expect is not None else None
+    output = output_for(record, force=force)
+    if output is not None and output.single and calls > 1:
+        raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
+    sources: list[ReplaySource] = []
+    answers: list[Answer] = []
+
+    def make_source() -> ReplaySource:
+        sources.append(ReplaySource(script.actions, replay, end_s=script.end_s))
+        answers.append(Answer())
+        return sources[-1]
+
+    options = CallOptions(
+        make_source,
+        output,
+        capture_output(capture, force=force),
+        layout=Layout(layout or "server"),
+        make_taps=lambda: answers[-1:],
+    )
+    results = run(place_all(target, uuids, options))
+    codes: list[int] = []
+    connected = iter(zip(sources, answers, strict=True))
+    for placed in results:
+        if isinstance(placed, NetworkError):
+            if calls == 1:
+                raise placed
+            _tell_unreachable(placed)
+            codes.append(ExitCode.UNREACHABLE)
+            continue
+        source, answer = next(connected)
+        source.give_up(hung_up=placed.ended_by_server and not placed.server_vanished)
+        found = []
+        if old is not None:
+            found = differences(old, answer, tolerance_s=tolerance, least_correlation=least_correlation)
+        _report(placed, source, found, compared=old is not None, as_json=as_json, to_stderr=options.takes_stdout)
+        codes.append(_exit_code(placed, source, found))
+    worst = max(codes, key=_SEVERITY.index)
+    return ExitCode.DAMAGED if script.damages and worst == ExitCode.DONE else worst
+
+
+_SEVERITY: Final[tuple[int, ...]] = (
+    ExitCode.DONE, ExitCode.NEGATIVE, ExitCode.PROTOCOL, ExitCode.UNREACHABLE,
+    ExitCode.DISCONNECTED, ExitCode.INTERRUPTED, ExitCode.TERMINATED,
+)  # fmt: skip
+
+
+def _expected(path: Path, call: str | None) -> Answer:
+    """Read the answer that is expected. Raises `NothingError` for a capture without one."""
+    from audiosocket_cli.capture.items import Damage, NoCall
+    from audiosocket_cli.capture.opening import open_capture
+    from audiosocket_cli.review.compare import Answer
+
+    answer, chosen = Answer(), None
+    for found in open_capture(path).runs():
+        if isinstance(found, Damage | NoCall):
+            continue
+        of = getattr(found, "call", None)
+        if chosen is None and of is not None and (call is None or of.name.startswith(call.lower())):
+            chosen = of
+        if of is chosen:
+            answer.take([found])
+    if chosen is None or not (answer.stretches or answer.happenings):
+        raise NothingError(f"cannot compare with {path}: the server says nothing in it")
+    return answer
+
+
+def _report(
+    placed: PlacedCall, source: ReplaySource, found: Sequence[Difference], *, compared: bool, as_json: bool,
+    to_stderr: bool,
+) -> None:  # fmt: skip
+    from audiosocket_cli.ui.console import put_result
+    from audiosocket_cli.ui.lines import replay_json, replay_lines
+
+    put_result(
+        replay_json(placed, source, found if compared else None),
+        replay_lines(placed, source, found if compared else None),
+        as_json=as_json,
+        to_stderr=to_stderr,
+    )
+
+
+def _tell_unreachable(error: NetworkError) -> None:
+    from audiosocket_cli.ui.console import say
+
+    say(str(error))
+
+
+def _exit_code(placed: PlacedCall, source: ReplaySource, found: Sequence[Difference]) -> int:
+    if placed.signal is not None:
+        return 128 + placed.signal
+    if placed.protocol_broken:
+        return ExitCode.PROTOCOL
+    failed = placed.recording_error or placed.capture_error or source.failures or found
+    return ExitCode.NEGATIVE if failed or source.said < source.total else ExitCode.DONE
+
+
+def _answer(
+    script: Script, listen: Any, *, as_json: bool, timing: str, speed: float, max_gap: float | None, loop: int,
+    uuid: str, calls: int, wait: float | None, expect: Path | None, record: str | None, capture: str | None,
+    force: bool, layout: str | None, **_: Any,
+) -> int:  # fmt: skip
+    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.replay import ReplaySource
+    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.ui.console import say
+
+    if uuid != "new" or expect is not None:
+        raise UsageError(f"{'--expect' if expect else '--uuid'} goes with TARGET only: leave it, or --listen, out")
+    if timing == "fast" or speed > 1:
+        raise UsageError("Asterisk plays what it gets as it comes: with --listen leave --timing fast and --speed out")
+    _prepared(script, max_gap=max_gap, loop=loop)
+    replay = _options(script, timing=timing, speed=speed, wait=_wait_of(script, wait), fill=True, other=Side.CALLER)
+    sources: list[ReplaySource] = []
+
+    def make_source() -> ReplaySource:
+        sources.append(ReplaySource(script.actions, replay))
+        return sources[-1]
+
+    output = output_for(record, force=force)
+    if output is not None and output.single and calls > 1:
+        raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
+    options = CallOptions(make_source, output, capture_output(capture, force=force), layout=Layout(layout or "caller"))
+    code = exit_code(answer_calls(ServeOptions(listen, options, calls=calls), as_json=as_json))
+    unfinished = [source for source in sources if 0 < source.said < source.total]
+    if code == ExitCode.DONE and unfinished:
+        say(f"the caller hung up before all was played ({unfinished[0].said} of {unfinished[0].total} frames)")
+        return ExitCode.NEGATIVE
+    return code
+
+
+def _wait_of(script: Script, wait: float | None) -> float:
+    """Return how long to stay with a caller: where the caller ended the call, until they do so again."""
+    from audiosocket_cli.asterisk import POST_ROLL_MS
+
+    if wait is not None:
+        return wait
+    return math.inf if script.ended_by is Side.CALLER else POST_ROLL_MS / 1000

@@ -1,0 +1,257 @@
+"""Two answers of a server held against each other: when it spoke, what it said, how it ended.
+
+What is compared is what a caller would notice. Speech is cut at pauses as in a timeline; each stretch is matched by its
+sound with one of the other answer, in order, so that a stretch that is missing or new leaves the rest in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Over
+from audiosocket_cli.capture.runs import Run, in_runs
+from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, describe_error, is_audio, kind_name, rate_of
+from audiosocket_cli.media.pcm import Samples
+from audiosocket_cli.review.folding import Folder, Row
+
+TOLERANCE_S: Final = 0.2
+LEAST_CORRELATION: Final = 0.8
+
+_ALIKE: Final = 0.5
+"""Stretches that correlate as much are the same words, be they changed."""
+
+_LEAST_SPEECH_S: Final = 0.06
+"""A shorter sound is a click."""
+
+
+class Stretch(NamedTuple):
+    """Speech without a pause: when it begins and ends in the call, in seconds, and how it sounds."""
+
+    start_s: float
+    end_s: float
+    samples: Samples
+    rate_hz: int
+
+
+class Happening(NamedTuple):
+    """Something other than audio that the server did."""
+
+    at_s: float
+    what: str
+
+
+class Difference(NamedTuple):
+    """What is not as it was: where in either answer, in seconds (None: not there), and what it is."""
+
+    expected_s: float | None
+    seen_s: float | None
+    what: str
+    difference: str
+
+
+class Answer:
+    """What a server said in one call, heard live (as a tap) or read from a capture."""
+
+    def __init__(self) -> None:
+        self.happenings: list[Happening] = []
+        self._rows: list[Row] = []
+        self._folder = Folder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
+        self._audio: list[tuple[float, int, Samples]] = []
+        self._captured = CapturedCall("answer", started_ns=0)
+        self._offset = 0
+
+    # As a tap of a call that we placed.
+
+    def opened(self, call: Call) -> None:
+        pass
+
+    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+        items = (Captured(self._captured, at_s, Side.SERVER, frame, at_s, 0) for at_s, frame, _ in heard)
+        self.take(in_runs(items))
+
+    def digit(self, at_s: float, digit: str) -> None:
+        pass
+
+    def closed(self, call: Call) -> None:
+        assert call.ending is not None
+        if call.ending.by is Side.SERVER:
+            self._close(call.duration_s)
+        self._folder.interrupt()
+
+    # As a reader of captures.
+
+    def take(self, found: Iterable[Run | Item]) -> None:
+        """Take what the capture of one call holds."""
+        caller_closed = False
+        for one in found:
+            if isinstance(one, Run) and one.side is Side.SERVER:
+                self._take_run(one)
+            elif isinstance(one, Ended):
+                caller_closed |= one.side is Side.CALLER
+                if one.side is Side.SERVER and not caller_closed:
+                    self._close(one.at_s)
+            elif isinstance(one, Over):
+                self._folder.interrupt()
+
+    def _close(self, at_s: float) -> None:
+        if not any(happening.what == "hangup" for happening in self.happenings):
+            self.happenings.append(Happening(at_s, "closed"))
+
+    def _take_run(self, run: Run) -> None:
+        size = run.payloads.shape[1]
+        if not is_audio(run.kind) or size < SAMPLE_BYTES:
+            for at_s, payload in zip(run.at_s.tolist(), run.payloads, strict=True):
+                self.happenings.append(Happening(at_s, _named(Frame(run.kind, payload.tobytes()))))
+            return
+        samples = np.ascontiguousarray(run.payloads[:, : size // 2 * 2]).view("<i2").astype(np.int16, copy=False)
+        self._folder.take(run, samples)
+        self._audio += [(at_s, rate_of(run.kind), row) for at_s, row in zip(run.at_s.tolist(), samples, strict=True)]
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """All that was spoken, in order."""
+        found = []
+        times = [at_s for at_s, _, _ in self._audio]
+        for row in sorted(self._rows):
+            if row.what != "speech" or row.audio_s < _LEAST_SPEECH_S:
+                continue
+            first = int(np.searchsorted(times, row.at_s - 1e-9))
+            parts = self._audio[first : first + row.frames]
+            rate_hz = parts[0][1]
+            samples = np.concatenate([samples for _, _, samples in parts])
+            loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > 0)
+            end = int(loud[-1]) + 1 if len(loud) else len(samples)
+            found.append(Stretch(row.at_s, row.at_s + end / rate_hz, samples[:end], rate_hz))
+        return found
+
+
+def differences(
+    expected: Answer,
+    seen: Answer,
+    *,
+    tolerance_s: float = TOLERANCE_S,
+    least_correlation: float = LEAST_CORRELATION,
+) -> list[Difference]:
+    """Say what of an answer is not as expected, in the order of time; nothing is good."""
+    found = _in_speech(expected.stretches, seen.stretches, tolerance_s, least_correlation)
+    found += _in_happenings(expected.happenings, seen.happenings, tolerance_s)
+    return sorted(found, key=lambda one: one.expected_s if one.expected_s is not None else one.seen_s or 0.0)
+
+
+def _in_speech(
+    expected: Sequence[Stretch], seen: Sequence[Stretch], tolerance_s: float, least_correlation: float
+) -> list[Difference]:
+    alike = np.array([[correlation(old, new) for new in seen] for old in expected]).reshape(len(expected), len(seen))
+    found: list[Difference] = []
+    for old_at, new_at in _matched(alike):
+        old = expected[old_at] if old_at is not None else None
+        new = seen[new_at] if new_at is not None else None
+        if old is None or new is None:
+            there = old or new
+            assert there is not None
+            what = f"speech of {there.end_s - there.start_s:.2f} s"
+            found.append(Difference(old and old.start_s, new and new.start_s, what, "is missing" if old else "is new"))
+            continue
+        found += _between(old, new, float(alike[old_at, new_at]), tolerance_s, least_correlation)
+    return found
+
+
+def _between(
+    old: Stretch, new: Stretch, likeness: float, tolerance_s: float, least_correlation: float
+) -> list[Difference]:
+    found = []
+    late_s = new.start_s - old.start_s
+    longer_s = (new.end_s - new.start_s) - (old.end_s - old.start_s)
+    if abs(late_s) > tolerance_s:
+        text = f"begins {abs(late_s) * 1000:.0f} ms {'later' if late_s > 0 else 'earlier'}"
+        found.append(Difference(old.start_s, new.start_s, "speech", text))
+    if abs(longer_s) > tolerance_s:
+        text = f"is {abs(longer_s) * 1000:.0f} ms {'longer' if longer_s > 0 else 'shorter'}"
+        found.append(Difference(old.start_s, new.start_s, "speech", text))
+    if likeness < least_correlation:
+        text = f"sounds different (correlation {likeness:.2f}, expected {least_correlation:.2f})"
+        found.append(Difference(old.start_s, new.start_s, "speech", text))
+    return found
+
+
+def _matched(alike: NDArray[np.float64]) -> list[tuple[int | None, int | None]]:
+    """Pair the stretches of two answers in order, by how alike they are; what finds none is paired with None.
+
+    Between two pairs that are alike, those left over are paired one by one as well: other words at the same place.
+    """
+    rows, columns = alike.shape
+    best = np.zeros((rows + 1, columns + 1))
+    for row in range(rows - 1, -1, -1):
+        for column in range(columns - 1, -1, -1):
+            together = best[row + 1, column + 1] + (alike[row, column] if alike[row, column] >= _ALIKE else -1.0)
+            best[row, column] = max(together, best[row + 1, column], best[row, column + 1])
+    pairs: list[tuple[int | None, int | None]] = []
+    olds: list[int] = []
+    news: list[int] = []
+    row = column = 0
+    while row < rows or column < columns:
+        if (
+            row < rows
+            and column < columns
+            and alike[row, column] >= _ALIKE
+            and np.isclose(best[row, column], best[row + 1, column + 1] + alike[row, column])
+        ):
+            pairs += [*_left_over(olds, news), (row, column)]
+            olds, news = [], []
+            row, column = row + 1, column + 1
+        elif column >= columns or (row < rows and best[row + 1, column] >= best[row, column + 1]):
+            olds.append(row)
+            row += 1
+        else:
+            news.append(column)
+            column += 1
+    return pairs + _left_over(olds, news)
+
+
+def _left_over(olds: Sequence[int], news: Sequence[int]) -> list[tuple[int | None, int | None]]:
+    both = min(len(olds), len(news))
+    pairs: list[tuple[int | None, int | None]] = list(zip(olds[:both], news[:both], strict=True))
+    return pairs + [(old, None) for old in olds[both:]] + [(None, new) for new in news[both:]]
+
+
+def _in_happenings(expected: Sequence[Happening], seen: Sequence[Happening], tolerance_s: float) -> list[Difference]:
+    found = []
+    for at in range(max(len(expected), len(seen))):
+        old = expected[at] if at < len(expected) else None
+        new = seen[at] if at < len(seen) else None
+        if old is None or new is None:
+            there = old or new
+            assert there is not None
+            found.append(Difference(old and old.at_s, new and new.at_s, there.what, "is missing" if old else "is new"))
+        elif old.what != new.what:
+            found.append(Difference(old.at_s, new.at_s, old.what, f"is {new.what} now"))
+        elif abs(new.at_s - old.at_s) > tolerance_s:
+            late_s = new.at_s - old.at_s
+            text = f"comes {abs(late_s) * 1000:.0f} ms {'later' if late_s > 0 else 'earlier'}"
+            found.append(Difference(old.at_s, new.at_s, old.what, text))
+    return found
+
+
+def correlation(old: Stretch, new: Stretch) -> float:
+    """Return how alike two stretches sound at the best of all shifts, -1.0 to 1.0; what is longer may hold more."""
+    if old.rate_hz != new.rate_hz:
+        return 0.0
+    first, second = (one.samples.astype(np.float64) for one in (old, new))
+    norm = float(np.sqrt(np.dot(first, first) * np.dot(second, second)))
+    if not norm:
+        return 0.0
+    size = 1 << (len(first) + len(second) - 1).bit_length()
+    product = np.fft.irfft(np.fft.rfft(first, size) * np.conj(np.fft.rfft(second, size)), size)
+    return float(product.max()) / norm
+
+
+def _named(frame: Frame) -> str:
+    if frame.kind == Kind.ERROR:
+        return f"error ({describe_error(frame.payload)})"
+    return kind_name(frame.kind)

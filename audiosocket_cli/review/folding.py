@@ -1,0 +1,187 @@
+"""One side's audio to rows: speech and what is between it, with its pauses and bursts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosocket_cli.asterisk import GAP_MS, MAX_BURST_MS, PTIME_MS, Side
+from audiosocket_cli.capture.runs import Run
+from audiosocket_cli.codec import SAMPLE_BYTES, rate_of
+from audiosocket_cli.media.pcm import SPEECH_POWER, Samples, frame_powers, power_to_dbfs
+
+PAUSE_S: Final = 0.3
+"""A shorter pause in speech is one between words, and no row of its own."""
+
+LONG_GAP_S: Final = 1.0
+"""A gap between frames of this length is a row of its own; shorter ones are counted."""
+
+_GAP_S: Final = GAP_MS / 1000
+_BURST_S: Final = (MAX_BURST_MS + PTIME_MS) / 1000
+"""More audio than this in next to no time is a burst, as in `asterisk.findings_on_server`."""
+
+_TIGHT: Final = 0.25
+"""Frames that follow each other within this share of their length come in a burst."""
+
+
+class Row(NamedTuple):
+    """A line of a timeline. `what` is a kind's name, or `speech`, `quiet`, `silence`, `gap`, `burst`, `lost`, …"""
+
+    at_s: float
+    side: Side | None
+    what: str
+    text: str = ""
+    kind: int | None = None
+    frames: int = 0
+    audio_s: float = 0.0
+    """Seconds of audio in it, or, for a gap, its length."""
+    level_dbfs: float | None = None
+    gaps: int = 0
+    """Gaps within it that are no rows of their own, and the longest of them."""
+    longest_gap_s: float = 0.0
+    offset: int = 0
+
+
+class _Stretch:
+    """Audio that goes on: loud, or not."""
+
+    def __init__(self, loud: bool, kind: int, at_s: float, offset: int) -> None:
+        self.loud = loud
+        self.kind = kind
+        self.first_s = at_s
+        self.offset = offset
+        self.frames = 0
+        self.audio_s = 0.0
+        self.energy = 0.0
+        self.gaps = 0
+        self.longest_gap_s = 0.0
+
+    def add(self, frames: int, audio_s: float, energy: float) -> None:
+        self.frames += frames
+        self.audio_s += audio_s
+        self.energy += energy
+
+    def join(self, other: _Stretch) -> None:
+        self.add(other.frames, other.audio_s, other.energy)
+        self.gaps += other.gaps
+        self.longest_gap_s = max(self.longest_gap_s, other.longest_gap_s)
+
+    def note_gap(self, length_s: float) -> None:
+        self.gaps += 1
+        self.longest_gap_s = max(self.longest_gap_s, length_s)
+
+    def row(self, side: Side) -> Row:
+        what = "speech" if self.loud else "quiet" if self.energy else "silence"
+        level = power_to_dbfs(self.energy / self.audio_s) if self.audio_s else None
+        return Row(
+            self.first_s, side, what, "", self.kind, self.frames, self.audio_s, level, self.gaps, self.longest_gap_s,
+            self.offset,
+        )  # fmt: skip
+
+
+class Folder:
+    """Folds the runs of one side. `put` takes each row once it is complete; their starts are not quite in order."""
+
+    def __init__(self, side: Side, put: Callable[[Row], None], *, timed: bool, most_s: float) -> None:
+        """`timed` says that frames have times of their own; a row holds at most `most_s` of audio."""
+        self._side = side
+        self._put = put
+        self._timed = timed
+        self._most_s = most_s
+        self._now: _Stretch | None = None
+        self._pause: _Stretch | None = None
+        """What is not loud since speech, while that may still go on."""
+        self._last_s: float | None = None
+
+    @property
+    def open_since_s(self) -> float:
+        """Where the row begins that is not complete yet; infinite when there is none."""
+        return self._now.first_s if self._now is not None else float("inf")
+
+    def take(self, run: Run, samples: Samples | None) -> None:
+        """Take frames of audio with their samples, shape (n, samples); None stands for digital silence."""
+        powers = np.zeros(len(run.at_s)) if samples is None else frame_powers(samples)
+        size = run.payloads.shape[1]
+        duration_s = size // SAMPLE_BYTES / rate_of(run.kind)
+        at_s, loud = run.at_s, powers > SPEECH_POWER
+        cut = loud[1:] != loud[:-1]
+        if self._timed:
+            steps = np.diff(at_s, prepend=self._last_s if self._last_s is not None else at_s[0] - duration_s)
+            cut = cut | (steps[1:] - duration_s > _GAP_S)
+            self._find_bursts(run, steps, duration_s)
+        edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(at_s)]
+        energy = np.concatenate(([0.0], np.cumsum(powers * duration_s)))
+        for start, stop in itertools.pairwise(edges):
+            first_s = float(at_s[start])
+            if self._timed and self._last_s is not None and first_s - self._last_s - duration_s > _GAP_S:
+                self._gap(first_s - self._last_s - duration_s)
+            offset = run.offset + start * (size + 3)
+            count = stop - start
+            self._stretch(bool(loud[start]), run.kind, first_s, offset).add(
+                count, count * duration_s, float(energy[stop] - energy[start])
+            )
+            self._last_s = float(at_s[stop - 1])
+            self._settle()
+
+    def interrupt(self) -> None:
+        """End the row: something else of this side follows."""
+        if self._now is not None:
+            if self._pause is not None:
+                self._now.join(self._pause)
+            self._put(self._now.row(self._side))
+        self._now = self._pause = None
+
+    def _stretch(self, loud: bool, kind: int, at_s: float, offset: int) -> _Stretch:
+        """Return what audio that begins now belongs to."""
+        now = self._now
+        if now is not None and now.kind != kind:
+            self.interrupt()
+            now = None
+        if now is None:
+            self._now = _Stretch(loud, kind, at_s, offset)
+            return self._now
+        if loud == now.loud:
+            if self._pause is not None:
+                now.join(self._pause)
+                self._pause = None
+            return now
+        if loud:
+            self._put(now.row(self._side))
+            self._now = _Stretch(loud, kind, at_s, offset)
+            return self._now
+        if self._pause is None:
+            self._pause = _Stretch(loud, kind, at_s, offset)
+        return self._pause
+
+    def _settle(self) -> None:
+        """Complete what is complete: speech that a pause has followed, and what is long enough."""
+        now = self._now
+        if now is not None and self._pause is not None and self._pause.audio_s >= PAUSE_S:
+            self._put(now.row(self._side))
+            self._now, self._pause = self._pause, None
+        if self._now is not None and self._pause is None and self._now.audio_s >= self._most_s:
+            self.interrupt()
+
+    def _gap(self, length_s: float) -> None:
+        assert self._last_s is not None
+        if length_s >= LONG_GAP_S:
+            self.interrupt()
+            self._put(Row(self._last_s, self._side, "gap", audio_s=length_s))
+        elif self._now is not None:
+            (self._pause or self._now).note_gap(length_s)
+
+    def _find_bursts(self, run: Run, steps: NDArray[np.float64], duration_s: float) -> None:
+        tight = steps < duration_s * _TIGHT
+        if np.count_nonzero(tight) * duration_s <= _BURST_S:
+            return
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], tight, [False])).astype(np.int8)))
+        for start, stop in edges.reshape(-1, 2).tolist():
+            audio_s = (stop - start) * duration_s
+            if audio_s > _BURST_S:
+                first_s, last_s = float(run.at_s[max(0, start - 1)]), float(run.at_s[stop - 1])
+                text = f"in {(last_s - first_s) * 1000:.0f} ms"
+                self._put(Row(first_s, self._side, "burst", text, run.kind, stop - start, audio_s))
