@@ -34,7 +34,7 @@ HANGUP_WAIT_S: Final = 5.0
 
 
 @click.command()
-@click.argument("capture")
+@click.argument("captured", metavar="CAPTURE")
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk, and play the server's side to it.")
 @click.option(
@@ -75,7 +75,7 @@ HANGUP_WAIT_S: Final = 5.0
 @record_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object a call (--listen: events).")
 @click.pass_context
-def command(ctx: click.Context, /, capture: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, captured: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
     """Play a captured call again: the caller's side to a server, or the server's side to Asterisk.
 
     \b
@@ -102,9 +102,9 @@ def command(ctx: click.Context, /, capture: str, target: Any, listen: Any, as_js
     """
     target = the_one_end(target, listen)
     side = Side.CALLER if listen is None else Side.SERVER
-    script = _script(capture, side, given["call"], given["from_s"], given["to_s"])
+    script = _script(captured, side, given["call"], given["from_s"], given["to_s"])
     if not script.actions:
-        raise NothingError(f"cannot replay {capture}: the {side} says nothing in it")
+        raise NothingError(f"cannot replay {captured}: the {side} says nothing in it")
     ctx.exit((_place if listen is None else _answer)(script, listen or target, as_json=as_json, **given))
 
 

@@ -26,6 +26,10 @@ LEAST_CORRELATION: Final = 0.8
 _ALIKE: Final = 0.5
 """Stretches that correlate as much are the same words, be they changed."""
 
+_COST_PER_S: Final = 0.02
+_FAR_S: Final = 10.0
+"""What a second between two stretches counts against their likeness, and as many seconds at most."""
+
 _LEAST_SPEECH_S: Final = 0.06
 """A shorter sound is a click."""
 
@@ -64,7 +68,7 @@ class Answer:
         self._folder = Folder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
         self._audio: list[tuple[float, int, Samples]] = []
         self._captured = CapturedCall("answer", started_ns=0)
-        self._offset = 0
+        self._caller_closed = False
 
     # As a tap of a call that we placed.
 
@@ -88,13 +92,12 @@ class Answer:
 
     def take(self, found: Iterable[Run | Item]) -> None:
         """Take what the capture of one call holds."""
-        caller_closed = False
         for one in found:
             if isinstance(one, Run) and one.side is Side.SERVER:
                 self._take_run(one)
             elif isinstance(one, Ended):
-                caller_closed |= one.side is Side.CALLER
-                if one.side is Side.SERVER and not caller_closed:
+                self._caller_closed |= one.side is Side.CALLER
+                if one.side is Side.SERVER and not self._caller_closed:
                     self._close(one.at_s)
             elif isinstance(one, Over):
                 self._folder.interrupt()
@@ -147,9 +150,11 @@ def differences(
 def _in_speech(
     expected: Sequence[Stretch], seen: Sequence[Stretch], tolerance_s: float, least_correlation: float
 ) -> list[Difference]:
-    alike = np.array([[correlation(old, new) for new in seen] for old in expected]).reshape(len(expected), len(seen))
+    shape = (len(expected), len(seen))
+    alike = np.array([[correlation(old, new) for new in seen] for old in expected]).reshape(shape)
+    apart_s = np.array([[abs(new.start_s - old.start_s) for new in seen] for old in expected]).reshape(shape)
     found: list[Difference] = []
-    for old_at, new_at in _matched(alike):
+    for old_at, new_at in _matched(alike, np.minimum(apart_s, _FAR_S) * _COST_PER_S):
         old = expected[old_at] if old_at is not None else None
         new = seen[new_at] if new_at is not None else None
         if old is None or new is None:
@@ -180,16 +185,19 @@ def _between(
     return found
 
 
-def _matched(alike: NDArray[np.float64]) -> list[tuple[int | None, int | None]]:
+def _matched(alike: NDArray[np.float64], cost: NDArray[np.float64]) -> list[tuple[int | None, int | None]]:
     """Pair the stretches of two answers in order, by how alike they are; what finds none is paired with None.
+
+    `cost` is what it costs to pair them all the same: of two that sound alike, the nearer in time is meant.
 
     Between two pairs that are alike, those left over are paired one by one as well: other words at the same place.
     """
     rows, columns = alike.shape
+    gain = np.where(alike >= _ALIKE, alike - cost, -1.0)
     best = np.zeros((rows + 1, columns + 1))
     for row in range(rows - 1, -1, -1):
         for column in range(columns - 1, -1, -1):
-            together = best[row + 1, column + 1] + (alike[row, column] if alike[row, column] >= _ALIKE else -1.0)
+            together = best[row + 1, column + 1] + gain[row, column]
             best[row, column] = max(together, best[row + 1, column], best[row, column + 1])
     pairs: list[tuple[int | None, int | None]] = []
     olds: list[int] = []
@@ -199,8 +207,8 @@ def _matched(alike: NDArray[np.float64]) -> list[tuple[int | None, int | None]]:
         if (
             row < rows
             and column < columns
-            and alike[row, column] >= _ALIKE
-            and np.isclose(best[row, column], best[row + 1, column + 1] + alike[row, column])
+            and gain[row, column] > 0
+            and np.isclose(best[row, column], best[row + 1, column + 1] + gain[row, column])
         ):
             pairs += [*_left_over(olds, news), (row, column)]
             olds, news = [], []
