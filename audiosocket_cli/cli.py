@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
     "dump": "audiosocket_cli.commands.dump",
     "replay": "audiosocket_cli.commands.replay",
+    "wireshark": "audiosocket_cli.commands.wireshark",
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 

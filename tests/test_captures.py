@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -19,7 +20,7 @@ from conftest import COMMAND, Serving, need, run
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, Damage, Item, Remark
-from audiosocket_cli.capture.opening import open_capture
+from audiosocket_cli.capture.opening import Capture, open_capture
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 
 Answer = Callable[..., Serving]
@@ -49,7 +50,7 @@ def test_both_ends_of_a_call_capture_the_same_frames(serve: Serve, tmp_path: Pat
     serving = serve("--echo", "--capture", "captures", "--calls", "1")
     done = run("inject-dtmf", "12", serving.target, "--audio", tone_file, "--capture", tmp_path / "c.pcapng")
     assert done.returncode == 0
-    assert f"captured to {tmp_path}/c.pcapng" in done.stdout or "captured to" in done.stdout
+    assert "\ncaptured to " in done.stdout
     code, lines, _ = serving.end(0)
     assert code == 0
     (theirs,) = (tmp_path / "captures").iterdir()
@@ -175,20 +176,23 @@ def test_a_killed_process_leaves_all_chunks_whole(serve: Serve, tmp_path: Path) 
 
 
 def test_a_capture_cut_at_any_byte_gives_all_frames_before_the_cut(serve: Serve, tmp_path: Path) -> None:
+    short = encode(Frame(Kind.SLIN, b"\x10\x20" * 5))
     serving = serve("--capture", "captures", "--calls", "1")
-    call(serving, AUDIO, b"\x03\x00\x015", AUDIO[:100], AUDIO[100:]).close()
+    call(serving, short, b"\x03\x00\x015", short[:8], short[8:]).close()
     serving.end(0)
     data = (tmp_path / "captures" / f"{UUID_1}.pcapng").read_bytes()
-    whole = [item for item in items_of(tmp_path / "captures" / f"{UUID_1}.pcapng") if isinstance(item, Captured)]
-    cut = tmp_path / "cut"
+    whole = captured(data)
     before = 0
     for size in range(4, len(data)):
-        cut.write_bytes(data[:size])
-        seen = [item for item in items_of(cut) if isinstance(item, Captured)]
+        seen = captured(data[:size])
         assert [item.frame for item in seen] == [item.frame for item in whole[: len(seen)]]
         assert len(seen) >= before
         before = len(seen)
-    assert before == len(whole)
+    assert before == len(whole) >= 10
+
+
+def captured(data: bytes) -> list[Captured]:
+    return [item for item in Capture(io.BytesIO(data).read, "cut") if isinstance(item, Captured)]
 
 
 def test_a_full_disk_ends_the_capture_and_not_the_call(tmp_path: Path, serve: Serve, tone_file: Path) -> None:

@@ -132,13 +132,8 @@ def _options(
 
     if script.has_steps and timing != "recorded":
         raise UsageError(f"--timing {timing} is for captures: a script has its own times")
-    waits = script.ended_by is other or any(_expects_hangup(action) for action in script.actions)
-    stay_s = wait if wait is not None else HANGUP_WAIT_S if waits else 0.0
+    stay_s = wait if wait is not None else HANGUP_WAIT_S if script.ended_by is other else 0.0
     return ReplayOptions(Timing(timing), speed, stay_s, fill=fill)
-
-
-def _expects_hangup(action: Any) -> bool:
-    return getattr(action, "what", None) == "hangup"
 
 
 def _prepared(script: Script, *, max_gap: float | None, loop: int) -> None:
