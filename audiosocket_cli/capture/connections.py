@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
+from uuid import UUID
 
 from audiosocket_cli.asterisk import DEFAULT_PORT, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
 from audiosocket_cli.capture.items import (
@@ -23,7 +24,7 @@ from audiosocket_cli.capture.items import (
     Over,
     Remark,
 )
-from audiosocket_cli.capture.packets import ACK, RST, SYN, Segment, flow_names, flow_ports
+from audiosocket_cli.capture.packets import ACK, RST, SYN, Segment, flow_names, flow_ports, reverse_of
 from audiosocket_cli.capture.resync import LONGEST_CHAIN_BYTES, find_frames
 from audiosocket_cli.capture.tcp import Direction, Piece
 from audiosocket_cli.codec import HEADER_BYTES, UUID_BYTES, FrameDecoder, Kind, decode_uuid
@@ -31,15 +32,31 @@ from audiosocket_cli.codec import HEADER_BYTES, UUID_BYTES, FrameDecoder, Kind, 
 _OPENING: Final = bytes([Kind.UUID, 0, UUID_BYTES])
 _OPENING_BYTES: Final = HEADER_BYTES + UUID_BYTES
 
-_MOST_HELD_BYTES: Final = 64 << 10
-"""How much of a connection is kept to find out what it is, two seconds of the highest rate."""
+_MOST_HELD_BYTES: Final = 128 << 10
+"""How much of one side of a connection is kept to find out what it is: a run of the longest frames."""
+
+_MOST_HELD: Final = 4000
+"""How many of its segments are."""
+
+_MOST_OPEN: Final = 10_000
+"""Connections that are followed at a time. Beyond, what was silent for longest is over: a scan has no end."""
 
 _MOST_ENDED: Final = 10_000
 """Connections that are remembered after their end, so that a late segment is not taken for a new one."""
 
+_GROWTH: Final = 8
+"""A search that found nothing is made again when there is an eighth more to search: each byte is seen a few times, in
+however small pieces it comes."""
+
 _NS: Final = 1e9
 
+_QUOTED_BYTES: Final = 64
+"""As much as is told of what some other protocol began with."""
+
 _SILENT: Final = f"it ended without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
+_REFUSED: Final = "it was refused: does nothing listen there?"
+_UNANSWERED: Final = "nobody answered it: is the address right, or a firewall in the way?"
+_CUT_SHORT: Final = "its bytes are missing from the capture (tcpdump keeps them with -s 0)"
 
 _Happened = Piece | str | None
 """Bytes, a comment, or the end of a direction."""
@@ -59,12 +76,17 @@ class Stream:
         self._in_step = in_step
         self._search: list[tuple[float, bytes]] = []
         """What came since the step was lost, with its times."""
+        self._search_bytes = 0
+        self._search_from = 0
+        """How many bytes have to be there for the next search."""
 
     def feed(self, call: CapturedCall, side: Side, at_s: float, data: bytes) -> Iterator[Item]:
         """Take bytes, and yield the frames that they complete."""
         if not self._in_step:
             self._search.append((at_s, data))
-            yield from self._find(call, side, ends=False)
+            self._search_bytes += len(data)
+            if self._search_bytes >= self._search_from:
+                yield from self._find(call, side, ends=False)
             return
         begun_s = self._begun_s if self._decoder.inside_frame else at_s
         for frame in self._decoder.feed(data):
@@ -84,11 +106,11 @@ class Stream:
         """Say that nothing follows on what came so far."""
         if not self._in_step:
             yield from self._find(call, side, ends=True)
-        rest = len(self._decoder.buffered) + sum(len(data) for _, data in self._search)
+        rest = len(self._decoder.buffered) + self._search_bytes
         if rest:
             yield Lost(call, at_s, side, rest, "of a frame that is not whole")
             self.offset += rest
-        self._decoder, self._search = FrameDecoder(), []
+        self._decoder, self._search, self._search_bytes, self._search_from = FrameDecoder(), [], 0, 0
 
     def _find(self, call: CapturedCall, side: Side, *, ends: bool) -> Iterator[Item]:
         """Go on from the next frame, if there is one in what came so far."""
@@ -102,6 +124,7 @@ class Stream:
             yield Lost(call, self._search[0][0], side, passed_over, "passed over to find the next frame")
             self.offset += passed_over
         waiting, self._search = self._search, []
+        self._search_bytes = 0
         self._in_step = found is not None
         for at_s, part in waiting:
             if passed_over < len(part):
@@ -109,7 +132,47 @@ class Stream:
                     yield from self.feed(call, side, at_s, part[passed_over:])
                 else:
                     self._search.append((at_s, part[passed_over:]))
+                    self._search_bytes += len(part) - passed_over
             passed_over = max(0, passed_over - len(part))
+        self._search_from = self._search_bytes + self._search_bytes // _GROWTH
+
+
+class Head:
+    """What one side of a connection began with, or, where bytes are missing, went on with behind them."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.is_first = True
+        """Whether nothing is missing before it."""
+        self.is_call = False
+        """Whether it began as a call does: with a UUID, or as much of one as the capture holds."""
+        self._has_frames = False
+        self._search_from = _OPENING_BYTES
+
+    def take(self, piece: Piece) -> None:
+        """Take the side's next bytes, or hear that they are missing."""
+        if piece.lost_bytes:
+            self.is_call = self.is_call or (self.is_first and self.data.startswith(_OPENING))
+            self.is_first = False
+            self.data.clear()
+            self._search_from = _OPENING_BYTES
+            return
+        self.data += piece.data
+        if self.is_first and len(self.data) >= _OPENING_BYTES:
+            self.is_call = self.data.startswith(_OPENING)
+
+    def shows_frames(self, *, ends: bool) -> bool:
+        """Whether a run of frames was found in it that is no accident."""
+        size = len(self.data)
+        if not self._has_frames and (ends or size >= self._search_from):
+            self._search_from = size + size // _GROWTH
+            self._has_frames = find_frames(bytes(self.data), ends=ends) is not None
+        return self._has_frames
+
+    def uuid(self) -> UUID | None:
+        """Return the UUID that it began with, if it did and it is whole."""
+        is_whole = self.is_call and self.is_first
+        return decode_uuid(bytes(self.data[HEADER_BYTES:_OPENING_BYTES])) if is_whole else None
 
 
 class Connection:
@@ -125,17 +188,16 @@ class Connection:
         self._names = names
         self._directions = (Direction(), Direction())
         self._opener: int | None = None
+        self._answered = False
         self._held: list[_Event] = []
-        self._heads = (bytearray(), bytearray())
+        self._heads = (Head(), Head())
         self._call: CapturedCall | None = None
         self._streams: tuple[Stream, Stream] | None = None
         self._caller = 0
         self._first_ns: int | None = None
         self._last_ns = 0
         self._told = [False, False]
-        ports = flow_ports(flow)
-        self._is_ours = DEFAULT_PORT in ports
-        self._server_port_at = ports.index(DEFAULT_PORT) if self._is_ours else None
+        self._is_ours = DEFAULT_PORT in flow_ports(flow)
 
     def is_replaced_by(self, segment: Segment) -> bool:
         """Whether a segment begins a new connection between the same ports."""
@@ -145,17 +207,16 @@ class Connection:
     def take(self, segment: Segment, at_ns: int, comments: tuple[str, ...]) -> Iterator[Item]:
         """Take a segment and yield what it brings."""
         who = int(segment.flow != self.flow)
-        if self._first_ns is None:
-            self._first_ns = at_ns
+        self._first_ns = at_ns if self._first_ns is None else min(self._first_ns, at_ns)
         self._last_ns = max(self._last_ns, at_ns)
         direction, other = self._directions[who], self._directions[1 - who]
         if segment.flags & SYN and self._opener is None:
             self._opener = 1 - who if segment.flags & ACK else who
-        events: list[_Event] = []
-        for piece in direction.take(segment, at_ns):
-            events.append((at_ns, who, piece))
+        if not segment.flags & RST and segment.flags & (SYN | ACK) != SYN:
+            self._answered = True
+        events: list[_Event] = [(piece.at_ns, who, piece) for piece in direction.take(segment, at_ns)]
         if segment.flags & ACK and not segment.flags & RST:
-            events += [(at_ns, 1 - who, piece) for piece in other.acknowledge(segment.ack, at_ns)]
+            events += [(piece.at_ns, 1 - who, piece) for piece in other.acknowledge(segment.ack, at_ns)]
         events += [(at_ns, who, text) for text in comments]
         if (direction.ended or direction.was_reset) and not self._told[who]:
             self._told[who] = True
@@ -169,92 +230,95 @@ class Connection:
         if self.done:
             return
         self.done = True
-        at_ns = self._last_ns
         events: list[_Event] = []
         for who, direction in enumerate(self._directions):
-            events += [(at_ns, who, piece) for piece in direction.finish()]
+            events += [(piece.at_ns, who, piece) for piece in direction.finish()]
             if direction.ended and not self._told[who]:
                 self._told[who] = True
-                events.append((at_ns, who, None))
+                events.append((direction.ended_ns, who, None))
         yield from self._pass_on(events)
         if self._call is None and not self.is_other:
             yield from self._settle(ends=True)
         if self._call is not None and self._streams is not None:
-            at_s = self._seconds(at_ns)
+            at_s = self._seconds(self._last_ns)
             for who, stream in enumerate(self._streams):
                 yield from stream.finish(self._call, self._side(who), at_s)
             yield Over(self._call)
-        self._held.clear()
+        self._streams = None
 
     def _pass_on(self, events: list[_Event]) -> Iterator[Item]:
-        if self._call is not None:
-            for event in events:
+        for event in events:
+            if self._call is not None:
                 yield from self._items_of(*event)
-        elif not self.is_other:
-            for event in events:
+            elif not self.is_other:
                 self._held.append(event)
                 if isinstance(event[2], Piece):
-                    self._heads[event[1]].extend(event[2].data)
-            yield from self._settle(ends=False)
+                    self._heads[event[1]].take(event[2])
+                yield from self._settle(ends=False)
 
     def _settle(self, *, ends: bool) -> Iterator[Item]:
         """Find out what it is, if that can be told by now."""
-        for who, head in enumerate(self._heads):
-            if head.startswith(_OPENING) and len(head) >= _OPENING_BYTES:
+        opener, heads = self._opener, self._heads
+        for who in (0, 1) if opener is None else (opener,):
+            if heads[who].is_call:
                 yield from self._become_call(who)
                 return
-        opener = self._opener
-        if opener is not None and self._directions[opener].from_start and self._heads[opener]:
-            fault = fault_of_opening(bytes(self._heads[opener][:64]))
-            if fault is None and not ends:
-                return  # it may still become a UUID
-            yield from self._become_other(fault or "it ended before its UUID was whole")
-        elif ends or max(map(len, self._heads)) >= _MOST_HELD_BYTES or self._shows_frames():
-            yield from self._settle_without_opening(ends=ends)
+        most = max(len(head.data) for head in heads) >= _MOST_HELD_BYTES or len(self._held) >= _MOST_HELD
+        if opener is not None and self._directions[opener].from_start and heads[opener].is_first:
+            # Who calls says what this is. A server may well speak first.
+            said = bytes(heads[opener].data[:_QUOTED_BYTES])
+            if fault := said and fault_of_opening(said):
+                yield from self._become_other(fault)
+            elif ends:
+                yield from self._become_other("it ended before its UUID was whole" if said else self._why_silent())
+            elif most:
+                yield from self._settle_by_frames(ends=False)
+        elif ends or most or any(head.shows_frames(ends=False) for head in heads):
+            yield from self._settle_by_frames(ends=ends)
 
-    def _shows_frames(self) -> bool:
-        return any(len(head) >= _OPENING_BYTES and find_frames(bytes(head)) is not None for head in self._heads)
-
-    def _settle_without_opening(self, *, ends: bool) -> Iterator[Item]:
-        found = any(find_frames(bytes(head), ends=ends) is not None for head in self._heads)
-        if found or (self._is_ours and any(self._heads) and self._opener is None):
+    def _settle_by_frames(self, *, ends: bool) -> Iterator[Item]:
+        found = any(head.shows_frames(ends=ends) for head in self._heads)
+        if found or (self._is_ours and any(head.data for head in self._heads)):
             yield from self._become_call(self._likely_caller())
         else:
-            yield from self._become_other(_SILENT if not any(self._heads) else "there are no frames in it")
+            is_cut = not all(head.is_first for head in self._heads)
+            yield from self._become_other(_CUT_SHORT if is_cut else "there are no frames in it")
+
+    def _why_silent(self) -> str:
+        if self._answered:
+            return _SILENT
+        return _REFUSED if any(direction.was_reset for direction in self._directions) else _UNANSWERED
 
     def _likely_caller(self) -> int:
         if self._opener is not None:
             return self._opener
-        if self._server_port_at is not None:
-            return 1 - self._server_port_at
         ports = flow_ports(self.flow)
+        if self._is_ours:
+            return 1 - ports.index(DEFAULT_PORT)
         return int(ports[0] < ports[1])  # whoever dials has a port of the upper half
 
     def _become_call(self, caller: int) -> Iterator[Item]:
         self._caller = caller
         names = flow_names(self.flow)
-        head = bytes(self._heads[caller][:_OPENING_BYTES])
-        has_uuid = head.startswith(_OPENING) and len(head) == _OPENING_BYTES
-        started_ns = self._when_opened() if has_uuid else self._first_ns
-        uuid = decode_uuid(head[HEADER_BYTES:]) if has_uuid else None
+        uuid = self._heads[caller].uuid()
         self._call = call = CapturedCall(
             self._names.name(uuid),
             uuid,
             names[caller],
             names[1 - caller],
-            started_ns,
+            self._when_opened() if uuid else self._first_ns,
             self._me,
-            whole=has_uuid,
+            whole=uuid is not None,
         )
         # Where the UUID was seen, so was all that followed, be it that the connection's own beginning was not.
-        first, second = (Stream(in_step=has_uuid or direction.from_start) for direction in self._directions)
+        first, second = (Stream(in_step=uuid is not None or way.from_start) for way in self._directions)
         self._streams = (first, second)
         assert self._first_ns is not None
-        yield Opened(call, self._seconds(self._first_ns))
-        held, self._held = self._held, []
+        yield Opened(call, min(0.0, self._seconds(self._first_ns)))
+        held = self._held
+        self._forget_what_was_held()
         for event in held:
             yield from self._items_of(*event)
-        self._forget_heads()
 
     def _when_opened(self) -> int:
         """Return when the caller's first 19 bytes were there."""
@@ -268,15 +332,16 @@ class Connection:
 
     def _become_other(self, reason: str) -> Iterator[Item]:
         self.is_other = True
-        if self._is_ours:
+        if self._is_ours or any(head.shows_frames(ends=False) for head in self._heads):
             caller = self._likely_caller()
             names = flow_names(self.flow)
             yield NoCall(self._first_ns or 0, names[caller], names[1 - caller], reason)
-        self._held.clear()
-        self._forget_heads()
+        self._forget_what_was_held()
+        for direction in self._directions:
+            direction.forget()
 
-    def _forget_heads(self) -> None:
-        self._heads = (bytearray(), bytearray())
+    def _forget_what_was_held(self) -> None:
+        self._held, self._heads = [], (Head(), Head())
 
     def _items_of(self, at_ns: int, who: int, event: _Happened) -> Iterator[Item]:
         call, at_s, side = self._call, self._seconds(at_ns), self._side(who)
@@ -308,9 +373,9 @@ class Connections:
         """Which side the capture was taken on, as far as it says so."""
         self.ignored = 0
         """Connections that are no calls."""
-        self.fragments = 0
-        """IP fragments, of which the segments cannot be read."""
         self._by_flow: dict[bytes, Connection] = {}
+        self._open: dict[Connection, None] = {}
+        """Those of which more is wanted; what was silent for longest comes first."""
         self._ended: deque[Connection] = deque()
         self._names = CallNames()
 
@@ -318,37 +383,44 @@ class Connections:
         """Take a segment, and yield what it brings."""
         connection = self._by_flow.get(segment.flow)
         if connection is not None and segment.flags & SYN and connection.is_replaced_by(segment):
-            yield from self._pass(connection, connection.finish())
-            self._forget(connection)
+            yield from self._end(connection)
             connection = None
         if connection is None:
             if not segment.flags & SYN and not segment.payload and not segment.missing_bytes:
                 return  # the end of something that has ended, or begins later
             connection = Connection(segment.flow, self.me, self._names)
-            self._by_flow[segment.flow] = self._by_flow[segment.reverse] = connection
-        elif connection.done or connection.is_other:
+            self._by_flow[segment.flow] = self._by_flow[reverse_of(segment.flow)] = connection
+        elif connection not in self._open:
             return
+        self._open.pop(connection, None)
+        self._open[connection] = None
         yield from self._pass(connection, connection.take(segment, at_ns, comments))
+        if len(self._open) > _MOST_OPEN:
+            yield from self._end(next(iter(self._open)))
 
     def finish(self) -> Iterator[Item]:
         """Yield the rest of all connections; nothing more is coming."""
         for connection in list(self._by_flow.values()):
-            if not connection.done and not connection.is_other:
-                yield from self._pass(connection, connection.finish())
+            if connection in self._open:
+                yield from self._end(connection)
+
+    def _end(self, connection: Connection) -> Iterator[Item]:
+        """Yield the rest of a connection, and know it no more."""
+        if connection in self._open:
+            yield from self._pass(connection, connection.finish())
+        self._forget(connection)
 
     def _pass(self, connection: Connection, items: Iterator[Item]) -> Iterator[Item]:
-        was_other = connection.is_other
         yield from items
-        self.ignored += connection.is_other and not was_other
-        if connection.done or (connection.is_other and not was_other):
+        if connection.done or connection.is_other:
+            self.ignored += connection.is_other
+            del self._open[connection]
             self._ended.append(connection)
             if len(self._ended) > _MOST_ENDED:
                 self._forget(self._ended.popleft())
 
     def _forget(self, connection: Connection) -> None:
         flow = connection.flow
-        size = (len(flow) - 4) // 2
-        reverse = flow[size : 2 * size] + flow[:size] + flow[-2:] + flow[-4:-2]
-        for key in (flow, reverse):
+        for key in (flow, reverse_of(flow)):
             if self._by_flow.get(key) is connection:
                 del self._by_flow[key]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import binascii
 import json
-import math
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from audiosocket_cli.capture.items import (
 from audiosocket_cli.capture.window import Window
 from audiosocket_cli.codec import (
     HEADER_BYTES,
+    MAX_PAYLOAD_BYTES,
     RATE_BY_KIND,
     SAMPLE_BYTES,
     Frame,
@@ -52,6 +53,11 @@ _MOST_LINE_BYTES: Final = 1 << 20
 
 _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_S: Final = 1e10
+"""Some centuries: no capture is longer."""
+
+_FRACTION: Final = re.compile(r"[.,](\d{1,9})", re.ASCII)
+_NAME: Final = re.compile(r"[\w#-][\w#.-]{0,99}")
 _STEPS: Final = ("play", "silence_ms", "expect", "hangup")
 
 
@@ -61,7 +67,7 @@ def item_line(item: Item) -> str | None:
         case Captured(call, at_s, side, frame, begun_s, offset):
             begun = "" if begun_s == at_s else f', "begun_t": {_seconds(begun_s)}'
             payload = binascii.b2a_base64(frame.payload, newline=False).decode()
-            return (
+            return (  # the reader lets no name through that would have to be quoted
                 f'{{"call": "{call.name}", "t": {_seconds(at_s)}, "side": "{side}", "kind": "{kind_name(frame.kind)}", '
                 f'"bytes": {len(frame.payload)}, {_meaning(frame)}"offset": {offset}{begun}, "payload": "{payload}"}}'
             )
@@ -99,124 +105,204 @@ class JsonlReader:
         self._window = window
         self._resync = resync
         self._scripts = scripts
-        self._calls: dict[str, CapturedCall] = {}
-        self._offsets: dict[tuple[str, Side], int] = {}
-        self._last_s = 0.0
+        self._calls: dict[str, _Known] = {}
+        """Those that go on, by their name in the lines."""
         self._names = CallNames()
-        self._number = 0
+        self._used: set[str] = set()
+        self._last_s = 0.0
 
     def __iter__(self) -> Iterator[Item]:
-        offset = 0
-        for number, line in enumerate(self._lines(), 1):
-            self._number = number
+        number = 0
+        while self._window.ensure(1):
+            number += 1
+            offset = self._window.offset
+            line = self._take_line()
             try:
-                yield from self._read(line)
-            except (ValueError, FrameError, RecursionError) as error:
-                reason = f"line {number}: {_one_line(error)}"
-                yield Damage(offset, reason, len(line) if self._resync else None)
+                if line is None:
+                    raise ValueError(f"longer than any frame: over {_MOST_LINE_BYTES} bytes")
+                yield from self._read(line, number)
+            except (ValueError, OverflowError, RecursionError) as error:
+                skipped = self._window.offset - offset if self._resync else None
+                yield Damage(offset, f"line {number}: {_first_line(error)}", skipped)
                 if not self._resync:
                     break
-            offset += len(line)
-        for call in self._calls.values():
-            yield Over(call)
+        for known in self._calls.values():
+            yield Over(known.call)
 
-    def _lines(self) -> Iterator[bytes]:
+    def _take_line(self) -> bytes | None:
+        """Consume a line, and return it; None for one that is too long."""
         window = self._window
-        while window.ensure(1):
-            end = window.data.find(b"\n", window.at)
-            size = 1
-            while end < 0 and window.size < _MOST_LINE_BYTES:
-                size = window.size
-                if not window.ensure(size + 1):
-                    break
-                end = window.data.find(b"\n", window.at + size)
-            yield window.take(end + 1 - window.at if end >= 0 else window.size)
+        end, seen = -1, 0
+        is_whole = True
+        while (end := window.data.find(b"\n", window.at + seen)) < 0:
+            seen = window.size
+            if seen > _MOST_LINE_BYTES:
+                window.at, seen, is_whole = len(window.data), 0, False
+            if not window.ensure(seen + 1):
+                break
+        line = window.take(end + 1 - window.at if end >= 0 else window.size)
+        return line if is_whole and len(line) <= _MOST_LINE_BYTES else None
 
-    def _read(self, line: bytes) -> Iterator[Item]:
-        text = line.decode("utf-8").strip()
+    def _read(self, line: bytes, number: int) -> Iterator[Item]:
+        text = line.decode("utf-8-sig").strip()
         if not text or text.startswith(("#", "//")):
             return
         facts = json.loads(text)
         if not isinstance(facts, dict):
-            raise ValueError(f"no JSON object, but {text[:40]}")
-        event = facts.get("event")
-        if event == "no-call":
-            yield NoCall(_ns(facts.get("at")) or 0, str(facts.get("caller", "")), str(facts.get("server", "")),
-                         str(facts.get("reason", "")))  # fmt: skip
-        elif event == "damage":
-            yield Damage(int(facts["offset"]), str(facts["reason"]), facts.get("skipped_bytes"))
-        elif event == "opened":
-            yield self._open(facts)
-        else:
-            yield from self._read_in_call(facts)
+            raise ValueError(f"no JSON object, but {text[:40]!r}")
+        match facts.get("event"):
+            case "no-call":
+                yield NoCall(_ns(facts, "at") or 0, *(_text(facts, name) for name in ("caller", "server", "reason")))
+            case "damage":
+                skipped = None if facts.get("skipped_bytes") is None else _count(facts, "skipped_bytes")
+                yield Damage(_count(facts, "offset"), _text(facts, "reason"), skipped)
+            case "opened":
+                yield from self._open(facts)
+            case _:
+                yield from self._read_in_call(facts, number)
 
-    def _open(self, facts: dict[str, Any]) -> Opened:
-        uuid = UUID(facts["uuid"]) if facts.get("uuid") else None
-        me = Side(facts["me"]) if facts.get("me") else None
+    def _open(self, facts: dict[str, Any]) -> Iterator[Item]:
+        uuid = _uuid(facts) if facts.get("uuid") is not None else None
+        me = _side(facts, "me") if facts.get("me") is not None else None
+        whole = facts.get("whole", True)
+        at_s = _seconds_of(facts, "t") or 0.0
+        name = _name(facts, str(uuid) if uuid else "script")
         call = CapturedCall(
-            self._names.name(uuid), uuid, str(facts.get("caller", "")), str(facts.get("server", "")),
-            _ns(facts.get("at")), me, whole=bool(facts.get("whole", True)),
-        )  # fmt: skip
-        self._calls[str(facts.get("call", call.name))] = call
-        return Opened(call, _number(facts.get("t", 0.0), "t"))
+            name, uuid, _text(facts, "caller"), _text(facts, "server"), _ns(facts, "at"), me, whole=whole is True
+        )
+        if name in self._calls:  # lines of several captures in one file
+            yield Over(self._calls.pop(name).call)
+        yield self._begin(call, at_s)
 
-    def _read_in_call(self, facts: dict[str, Any]) -> Iterator[Item]:
-        at_s = _number(facts["t"], "t") if "t" in facts else None
+    def _begin(self, call: CapturedCall, at_s: float) -> Opened:
+        known = self._calls[call.name] = _Known(call)
+        while call.name in self._used:
+            call.name = self._names.name(call.uuid)
+        self._used.add(call.name)
+        return Opened(known.call, at_s)
+
+    def _read_in_call(self, facts: dict[str, Any], number: int) -> Iterator[Item]:
+        at_s = _seconds_of(facts, "t")
         what = next((name for name in _STEPS if name in facts), None)
-        if what is not None and self._scripts:
-            yield Step(at_s, what, facts, self._number)
-            return
         if what is not None:
-            raise ValueError(f"{what!r} is a step of a script; only replay takes it")
-        name = str(facts.get("call", "script"))
-        call = self._calls.get(name)
-        if call is None:
-            self._names.name(None)
-            call = self._calls[name] = CapturedCall(name)
-            yield Opened(call, min(at_s or 0.0, 0.0))
-        self._last_s = at_s = self._last_s if at_s is None else at_s
-        event = facts.get("event")
-        if event == "comment":
-            yield Remark(call, at_s, str(facts.get("text", "")))
+            if not self._scripts:
+                raise ValueError(f"{what!r} is a step of a script; only replay takes it")
+            self._last_s = self._last_s if at_s is None else at_s
+            yield Step(at_s, what, facts, number)
             return
-        side = Side(facts.get("side", "caller"))
-        if event == "lost":
-            lost_bytes = int(facts["bytes"])
-            self._count(call, side, lost_bytes)
-            yield Lost(call, at_s, side, lost_bytes, str(facts.get("reason", "")))
-        elif event in ("closed", "reset"):
-            yield Ended(call, at_s, side, event == "reset")
-        elif event is not None:
-            raise ValueError(f"{event!r} is no event of a capture")
-        else:
-            frame = _frame(facts)
-            begun_s = _number(facts.get("begun_t", at_s), "begun_t")
-            offset = self._count(call, side, HEADER_BYTES + len(frame.payload))
-            yield Captured(call, at_s, side, frame, begun_s, offset)
+        name, at_s = _name(facts, "script"), self._last_s if at_s is None else at_s
+        call = self._calls[name].call if name in self._calls else CapturedCall(name)
+        item = _item(call, at_s, facts)
+        if name not in self._calls:
+            yield self._begin(call, min(at_s, 0.0))
+        self._last_s = at_s
+        yield self._calls[name].take(item)
+        if self._calls[name].has_ended:
+            yield Over(self._calls.pop(name).call)
 
-    def _count(self, call: CapturedCall, side: Side, size: int) -> int:
-        """Count bytes of a side, and return how many there were before."""
-        offset = self._offsets.get((call.name, side), 0)
-        self._offsets[call.name, side] = offset + size
-        return offset
+
+class _Known:
+    """A call that goes on: where its sides are."""
+
+    def __init__(self, call: CapturedCall) -> None:
+        self.call = call
+        self._offsets = dict.fromkeys(Side, 0)
+        self._ended: set[Side] = set()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether both sides have closed."""
+        return len(self._ended) == len(Side)
+
+    def take(self, item: Remark | Lost | Ended | Captured) -> Item:
+        """Return the item, a frame with its offset."""
+        match item:
+            case Captured():
+                if item.offset < 0:
+                    item = item._replace(offset=self._offsets[item.side])
+                self._offsets[item.side] = item.offset + HEADER_BYTES + len(item.frame.payload)
+            case Lost():
+                self._offsets[item.side] += item.lost_bytes
+            case Ended():
+                self._ended.add(item.side)
+        return item
+
+
+def _item(call: CapturedCall, at_s: float, facts: dict[str, Any]) -> Remark | Lost | Ended | Captured:
+    """Return what a line says of a call; a frame without an offset has a negative one."""
+    event = facts.get("event")
+    if event == "comment":
+        return Remark(call, at_s, _text(facts, "text"))
+    side = _side(facts, "side")
+    if event == "lost":
+        return Lost(call, at_s, side, _count(facts, "bytes"), _text(facts, "reason"))
+    if event in ("closed", "reset"):
+        return Ended(call, at_s, side, event == "reset")
+    if event is not None:
+        raise ValueError(f"{event!r} is no event of a capture")
+    offset = _count(facts, "offset") if "offset" in facts else -1
+    begun_s = _seconds_of(facts, "begun_t")
+    return Captured(call, at_s, side, _frame(facts), at_s if begun_s is None else begun_s, offset)
 
 
 def _frame(facts: dict[str, Any]) -> Frame:
     if "payload" in facts:
-        kind = kind_named(str(facts.get("kind", "slin")))
-        return Frame(kind, binascii.a2b_base64(str(facts["payload"]), strict_mode=True))
+        payload = binascii.a2b_base64(_text(facts, "payload"), strict_mode=True)
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise ValueError(f"a payload of {len(payload)} bytes is longer than a frame can hold")
+        return Frame(kind_named(_text(facts, "kind", "slin")), payload)
     if "digit" in facts:
-        return digit_frame(str(facts["digit"]))
-    if facts.get("kind") == "uuid" or "uuid" in facts:
-        return uuid_frame(UUID(str(facts["uuid"])))
+        return digit_frame(_text(facts, "digit"))
+    if "uuid" in facts:
+        return uuid_frame(_uuid(facts))
     raise ValueError('it says nothing to be sent: write a "digit", a "payload", or a step of a script')
+
+
+def _name(facts: dict[str, Any], default: str) -> str:
+    """Return a call's name, which may become that of a file, and has nothing in it that JSON would quote."""
+    name = _text(facts, "call", default)
+    if not _NAME.fullmatch(name):
+        raise ValueError(f'"call" is {name[:40]!r}: a name has letters, digits, "-", "_", "." and "#"')
+    return name
+
+
+def _text(facts: dict[str, Any], name: str, default: str = "") -> str:
+    value = facts.get(name, default)
+    if not isinstance(value, str):
+        raise ValueError(f'"{name}" is {value!r:.40}, which is no text')
+    value.encode()  # JSON can say half characters; they could not be written again
+    return value
+
+
+def _count(facts: dict[str, Any], name: str) -> int:
+    value = facts.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+        raise ValueError(f'"{name}" is {value!r:.40}, which is no number of bytes')
+    return value
+
+
+def _side(facts: dict[str, Any], name: str) -> Side:
+    return Side(_text(facts, name, Side.CALLER))
+
+
+def _uuid(facts: dict[str, Any]) -> UUID:
+    return UUID(_text(facts, "uuid"))
+
+
+def _seconds_of(facts: dict[str, Any], name: str) -> float | None:
+    if name not in facts:
+        return None
+    value = facts[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST_S:
+        raise ValueError(f'"{name}" is {value!r:.40}, which is no number of seconds')
+    return float(value)
 
 
 def _meaning(frame: Frame) -> str:
     """Return what a frame's payload stands for as the inner part of a JSON object, with a comma behind it."""
     rate_hz = RATE_BY_KIND.get(frame.kind)
     if rate_hz:
-        return f'"ms": {round(len(frame.payload) // SAMPLE_BYTES * 1000 / rate_hz, 3):g}, '
+        return f'"ms": {round(len(frame.payload) // SAMPLE_BYTES * 1000 / rate_hz, 3):.10g}, '
     try:
         if frame.kind == Kind.DTMF:
             return f'"digit": {json.dumps(decode_digit(frame.payload))}, '
@@ -235,28 +321,25 @@ def _seconds(value: float) -> str:
     return repr(round(value, 9))
 
 
-def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f'"{name}" is {value!r}, which is no number of seconds')
-    return float(value)
-
-
 def _rfc3339(at_ns: int | None) -> str | None:
     """Return a wall-clock time in UTC to the nanosecond."""
     if at_ns is None:
         return None
     seconds, rest_ns = divmod(at_ns, _NS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns:09d}Z"
+    at = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None)
+    return f"{at.isoformat()}.{rest_ns:09d}Z"
 
 
-def _ns(text: Any) -> int | None:
-    if text is None:
+def _ns(facts: dict[str, Any], name: str) -> int | None:
+    """Return a wall-clock time in ns since 1970; without an offset it is UTC."""
+    if facts.get(name) is None:
         return None
-    whole, _, fraction = str(text).removesuffix("Z").partition(".")
-    at = datetime.fromisoformat(whole).replace(tzinfo=UTC)
-    since = at - _EPOCH
-    return (since.days * 86400 + since.seconds) * _NS + int(fraction[:9].ljust(9, "0"))
+    text = _text(facts, name)
+    at = datetime.fromisoformat(text)
+    since = at.replace(microsecond=0, tzinfo=at.tzinfo or UTC) - _EPOCH
+    fraction = _FRACTION.search(text)
+    return (since.days * 86400 + since.seconds) * _NS + int(fraction[1].ljust(9, "0") if fraction else 0)
 
 
-def _one_line(error: Exception) -> str:
-    return str(error).split("\n")[0][:200] if not isinstance(error, KeyError) else f"{error} is missing"
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.connections import Connections
 from audiosocket_cli.capture.items import Damage, Item
 from audiosocket_cli.capture.jsonl import JsonlReader
-from audiosocket_cli.capture.packets import Fragmented, knows_link, tcp_segment
+from audiosocket_cli.capture.packets import Unreadable, tcp_segment
 from audiosocket_cli.capture.pcap import MAGICS, Packet, read_pcap
 from audiosocket_cli.capture.pcapng import MAGIC, PcapngReader
 from audiosocket_cli.capture.raw import RawReader
 from audiosocket_cli.capture.runs import Run, in_runs
-from audiosocket_cli.capture.window import Gunzip, GzipError, Read, Window
+from audiosocket_cli.capture.window import Gunzip, Read, Window
 from audiosocket_cli.errors import FileError
 
 _GZIP: Final = b"\x1f\x8b\x08"
+_MOST_PACKED: Final = 3
+"""How often an input may be packed in itself. There are files that unpack to themselves."""
+
 _LOOK_S: Final = 0.2
-_LINE_BYTES: Final = 64 << 10
+
+_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|(?:#|//)[^\n]*\n)*+\{\s*[\"}]")
+"""What JSON lines begin with, behind comments and empty lines: an object."""
+
+_MAY_BE_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:#|//|\{|/?\Z)")
+_LOOK_BYTES: Final = 64 << 10
 
 
 class Capture:
@@ -41,11 +49,14 @@ class Capture:
         self._resync = resync
         self._connections = Connections()
         window = Window(read)
-        while window.ensure(len(_GZIP)) and window.data.startswith(_GZIP, window.at):
-            unpacked = Gunzip(read, window.data[window.at :])
+        self._packings: list[Gunzip] = []
+        while len(self._packings) < _MOST_PACKED and window.ensure(len(_GZIP)) and window.data.startswith(_GZIP):
+            unpacked = Gunzip(read, window.data)
+            self._packings.append(unpacked)
             read, window = unpacked.read, Window(unpacked.read)
         if not window.ensure(1):
-            raise FileError(f"cannot read {name}: it is empty")
+            faults = [packing.fault for packing in self._packings if packing.fault]
+            raise FileError(f"cannot read {name}: {faults[0] if faults else 'it is empty'}")
         window.ensure(len(MAGIC))
         start = window.data[:4]
         self._raw: RawReader | None = None
@@ -70,21 +81,22 @@ class Capture:
         return self._connections.ignored
 
     def __iter__(self) -> Iterator[Item]:
-        try:
-            yield from self._items
-        except GzipError as error:
-            yield Damage(error.offset, str(error))
-            yield from self._connections.finish()
+        yield from self._items
+        yield from self._faults()
 
     def runs(self) -> Iterator[Run | Item]:
         """Yield frames joined to runs where they are alike, and all else as it comes."""
         if self._raw is None:
             yield from in_runs(self)
-            return
-        try:
+        else:
             yield from self._raw.runs()
-        except GzipError as error:
-            yield Damage(error.offset, str(error))
+            yield from self._faults()
+
+    def _faults(self) -> Iterator[Damage]:
+        """Say where a packed input broke: at an offset in what it holds."""
+        for packing in self._packings:
+            if packing.fault:
+                yield Damage(packing.offset, packing.fault)
 
     def _from_packets(self, packets: PcapngReader | Iterator[Packet | Damage]) -> Iterator[Item]:
         connections = self._connections
@@ -93,12 +105,9 @@ class Capture:
                 yield packet
                 continue
             segment = tcp_segment(packet.link_type, packet.data)
-            if segment is None:
-                if not knows_link(packet.link_type):
-                    self._leave_out(f"of link type {packet.link_type}")
-            elif isinstance(segment, Fragmented):
-                self._leave_out("that are IP fragments")
-            else:
+            if isinstance(segment, Unreadable):
+                self._leave_out(segment.why)
+            elif segment is not None:
                 if connections.me is None and isinstance(packets, PcapngReader) and packets.about:
                     connections.me = _side(packets.about.get("me"))
                 yield from connections.take(segment, packet.at_ns, packet.comments)
@@ -112,53 +121,56 @@ def open_capture(name: str | Path, *, resync: bool = False, follow: bool = False
     """Open a capture by name; `-` is standard input.
 
     `resync` goes on behind damage, `follow` waits for more at the end of the file. Raises `FileError` for what is
-    missing, unreadable or empty.
+    missing, unreadable or empty, and while it is read, where that fails.
     """
     if str(name) == "-":
-        return Capture(_reader(sys.stdin.buffer, follow=False), "standard input", resync=resync, scripts=scripts)
-    try:
-        # Unbuffered: what is there is returned at once, and a growing file has no end that would be remembered.
-        file = open(name, "rb", buffering=0)  # noqa: SIM115 - closed with the process, or with its reader
-        if os.path.isdir(name):
-            raise IsADirectoryError(21, "it is a folder")
-    except OSError as error:
-        raise FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
-    return Capture(_reader(file, follow=follow), str(name), resync=resync, scripts=scripts)
+        reader = _Reader("standard input", sys.stdin.fileno() if sys.stdin else -1)
+    else:
+        try:
+            # Not buffered: what is there is returned at once, and a growing file has no end that would be remembered.
+            descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise _unreadable(str(name), error) from None
+        reader = _Reader(str(name), descriptor, owned=True, follow=follow)
+    return Capture(reader, reader.name, resync=resync, scripts=scripts)
 
 
-def _reader(file: BinaryIO, *, follow: bool) -> Read:
-    def read(size: int) -> bytes:
+class _Reader:
+    """Reads a descriptor, which is closed with the last who wants it."""
+
+    def __init__(self, name: str, descriptor: int, *, owned: bool = False, follow: bool = False) -> None:
+        self.name = name
+        self._descriptor = descriptor
+        self._owned = owned
+        self._follow = follow
+
+    def __call__(self, size: int) -> bytes:
         while True:
-            data = os.read(file.fileno(), size)  # the file stays open as long as its reader is there
-            if data or not follow:
+            try:
+                data = os.read(self._descriptor, size)
+            except OSError as error:
+                raise _unreadable(self.name, error) from None
+            if data or not self._follow:
                 return data
             time.sleep(_LOOK_S)
 
-    return read
+    def __del__(self) -> None:
+        if self._owned:
+            os.close(self._descriptor)
+
+
+def _unreadable(name: str, error: OSError) -> FileError:
+    return FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}")
 
 
 def _is_json(window: Window) -> bool:
-    """Whether what comes is lines of JSON: the first that is not empty or a comment is an object."""
-    data, size = window.data, window.size
-    if not data[window.at :].lstrip().startswith((b"{", b"#", b"//")):
-        return False
-    while size < _LINE_BYTES:
-        data = window.data[window.at :]
-        for line in data.splitlines()[: None if data.endswith(b"\n") else -1]:
-            text = line.strip()
-            if text and not text.startswith((b"#", b"//")):
-                return _is_object(text)
-        if not window.ensure(size + 1):
-            break
-        size = window.size
-    return _is_object(window.data[window.at :].strip().split(b"\n")[-1])
-
-
-def _is_object(text: bytes) -> bool:
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return text.startswith(b'{"')
+    """Whether what comes is lines of JSON. A first line that is being written is waited for."""
+    while _MAY_BE_JSON.match(window.data):
+        if _JSON.match(window.data):
+            return True
+        if window.size >= _LOOK_BYTES or not window.ensure(window.size + 1):
+            return False
+    return False
 
 
 def _side(name: object) -> Side | None:

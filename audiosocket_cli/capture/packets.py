@@ -21,6 +21,8 @@ LINK_COOKED_2: Final = 276
 _RAW_LINKS: Final = (LINK_RAW, LINK_IPV4, LINK_IPV6, 12, 14)
 """12 and 14 are what some systems write for raw IP."""
 
+_LINKS: Final = (*_RAW_LINKS, LINK_NULL, LINK_LOOP, LINK_ETHERNET, LINK_COOKED, LINK_COOKED_2)
+
 FIN: Final = 0x01
 SYN: Final = 0x02
 RST: Final = 0x04
@@ -36,14 +38,16 @@ _AUTHENTICATION: Final = 51
 _EXTENSIONS: Final = (0, 43, 60, 135)
 """IPv6 extension headers of 8-byte units: hop-by-hop, routing, destination, mobility."""
 
+_TYPE_AND_END: Final = {LINK_ETHERNET: (12, 14), LINK_COOKED: (14, 16), LINK_COOKED_2: (0, 20)}
+"""Where a link's header names the protocol of what follows, and where it ends."""
+
 _SEQ_ACK = struct.Struct(">IIBB")
 
 
 class Segment(NamedTuple):
-    """A TCP segment. `flow` is its direction, as addresses and ports in network order, `reverse` the other one."""
+    """A TCP segment. `flow` is its direction: addresses and ports in network order."""
 
     flow: bytes
-    reverse: bytes
     seq: int
     ack: int
     flags: int
@@ -52,12 +56,21 @@ class Segment(NamedTuple):
     """Bytes of its payload that the capture cut off (tcpdump's -s)."""
 
 
-class Fragmented(NamedTuple):
-    """An IP fragment: part of a segment, which is not put together here."""
+class Unreadable(NamedTuple):
+    """A packet that may hold a segment, but cannot be read."""
+
+    why: str
+    """As in "packets …"."""
 
 
-def tcp_segment(link_type: int, data: bytes) -> Segment | Fragmented | None:
-    """Return the TCP segment in a packet; None for anything else, and for what is cut before the segment's header."""
+_OF_FRAGMENTS: Final = Unreadable("that are IP fragments")
+_CUT: Final = Unreadable("cut before the end of their headers")
+
+
+def tcp_segment(link_type: int, data: bytes) -> Segment | Unreadable | None:
+    """Return the TCP segment in a packet, or why it cannot be read; None for a packet that holds none."""
+    if link_type not in _LINKS:
+        return Unreadable(f"of link type {link_type}")
     try:
         at = _network_offset(link_type, data)
         if at is None:
@@ -67,12 +80,13 @@ def tcp_segment(link_type: int, data: bytes) -> Segment | Fragmented | None:
             return _in_ipv4(data, at)
         return _in_ipv6(data, at) if version == 6 else None
     except (IndexError, struct.error):
-        return None
+        return _CUT
 
 
-def knows_link(link_type: int) -> bool:
-    """Whether packets of this link type can be read."""
-    return link_type in (*_RAW_LINKS, LINK_NULL, LINK_LOOP, LINK_ETHERNET, LINK_COOKED, LINK_COOKED_2)
+def reverse_of(flow: bytes) -> bytes:
+    """Return the other direction of a flow."""
+    half = (len(flow) - 4) // 2
+    return flow[half : 2 * half] + flow[:half] + flow[-2:] + flow[-4:-2]
 
 
 def flow_names(flow: bytes) -> tuple[str, str]:
@@ -93,51 +107,44 @@ def flow_ports(flow: bytes) -> tuple[int, int]:
 
 
 def _network_offset(link_type: int, data: bytes) -> int | None:
+    """Return where IP begins, or None where something else does."""
     if link_type in _RAW_LINKS:
         return 0
     if link_type in (LINK_NULL, LINK_LOOP):
         return 4  # the address family before it differs from system to system: the IP header tells as well
-    if link_type == LINK_ETHERNET:
-        at = 14
-    elif link_type == LINK_COOKED:
-        at = 16
-    elif link_type == LINK_COOKED_2:
-        return 20 if _is_ip(data, 0) else _after_tags(data, 0, 20)
-    else:
-        return None
-    return at if _is_ip(data, at - 2) else _after_tags(data, at - 2, at)
+    type_at, at = _TYPE_AND_END[link_type]
+    kind = _uint16(data, type_at)
+    while kind in _VLAN_TAGS:  # each is 2 bytes of tag, and the type of what follows
+        kind, at = _uint16(data, at + 2), at + 4
+    return at if kind in (_IPV4, _IPV6) else None
 
 
-def _is_ip(data: bytes, type_at: int) -> bool:
-    return int.from_bytes(data[type_at : type_at + 2]) in (_IPV4, _IPV6)
+def _uint16(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + 2])
 
 
-def _after_tags(data: bytes, type_at: int, at: int) -> int | None:
-    """Return where IP begins behind VLAN tags, each of which is 2 bytes of tag and the type of what follows."""
-    while int.from_bytes(data[type_at : type_at + 2]) in _VLAN_TAGS:
-        type_at, at = at + 2, at + 4
-    return at if _is_ip(data, type_at) else None
-
-
-def _in_ipv4(data: bytes, at: int) -> Segment | Fragmented | None:
+def _in_ipv4(data: bytes, at: int) -> Segment | Unreadable | None:
     if data[at + 9] != _TCP:
         return None
-    length = int.from_bytes(data[at + 2 : at + 4])
-    if int.from_bytes(data[at + 6 : at + 8]) & 0x3FFF:  # more fragments, or not the first
-        return Fragmented()
+    length = _uint16(data, at + 2)
+    if _uint16(data, at + 6) & 0x3FFF:  # more fragments, or not the first
+        return _OF_FRAGMENTS
     end = at + length if length else len(data)  # 0: a packet that the network card was to cut (TSO)
     return _segment(data, at + (data[at] & 15) * 4, end, data[at + 12 : at + 20])
 
 
-def _in_ipv6(data: bytes, at: int) -> Segment | Fragmented | None:
-    length, following = int.from_bytes(data[at + 4 : at + 6]), data[at + 6]
+def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | None:
+    length, following = _uint16(data, at + 4), data[at + 6]
     end = at + 40 + length if length else len(data)
     addresses = data[at + 8 : at + 40]
     at += 40
     while following != _TCP:
         if following == _FRAGMENT:
-            return Fragmented()
-        if following in _EXTENSIONS:
+            is_part = bool(_uint16(data, at + 2) & 0xFFF9)  # more follow, or it is not the first
+            following, at = data[at], at + 8
+            if is_part:
+                return _OF_FRAGMENTS if following == _TCP else None
+        elif following in _EXTENSIONS:
             following, at = data[at], at + 8 + data[at + 1] * 8
         elif following == _AUTHENTICATION:
             following, at = data[at], at + 8 + data[at + 1] * 4
@@ -149,7 +156,5 @@ def _in_ipv6(data: bytes, at: int) -> Segment | Fragmented | None:
 def _segment(data: bytes, at: int, end: int, addresses: bytes) -> Segment:
     seq, ack, offset, flags = _SEQ_ACK.unpack_from(data, at + 4)
     begin = min(at + (offset >> 4) * 4, end)
-    half = len(addresses) // 2
-    flow = addresses + data[at : at + 4]
-    reverse = addresses[half:] + addresses[:half] + data[at + 2 : at + 4] + data[at : at + 2]
-    return Segment(flow, reverse, seq, ack, flags, data[begin:end], max(0, end - max(begin, len(data))))
+    missing_bytes = max(0, end - max(begin, len(data)))
+    return Segment(addresses + data[at : at + 4], seq, ack, flags, data[begin:end], missing_bytes)

@@ -24,6 +24,7 @@ MAGICS: Final[dict[bytes, tuple[str, int]]] = {
 MOST_PACKET_BYTES: Final = 1 << 20
 """No link has packets as long; tcpdump itself stops at 256 KiB."""
 
+_NS: Final = 1_000_000_000
 _HEADER_BYTES: Final = 24
 _RECORD_BYTES: Final = 16
 _ALIKE_S: Final = 7 * 24 * 3600
@@ -42,30 +43,41 @@ class Packet(NamedTuple):
 def read_pcap(window: Window, *, resync: bool) -> Iterator[Packet | Damage]:
     """Yield the packets of a pcap file whose magic was seen, and its damage, behind which only `resync` goes on."""
     if not window.ensure(_HEADER_BYTES):
-        yield Damage(window.offset, f"the file ends inside its header: {window.size} of {_HEADER_BYTES} bytes")
+        reason = f"the file ends inside its header: {window.size} of {_HEADER_BYTES} bytes"
+        yield Damage(window.offset, reason, window.size if resync else None)
         return
     header = window.take(_HEADER_BYTES)
     order, unit_ns = MAGICS[header[:4]]
     link_type = struct.unpack_from(order + "I", header, 20)[0] & 0xFFFF
     record = struct.Struct(order + "IIII")
     last_s: int | None = None
-    while window.ensure(_RECORD_BYTES):
-        seconds, fraction, size, _ = record.unpack_from(window.data, window.at)
-        if size > MOST_PACKET_BYTES or fraction * unit_ns >= 1_000_000_000:
-            offset, reason = window.offset, f"no packet record, but {window.data[window.at : window.at + 8].hex(' ')} …"
-            if not resync:
-                yield Damage(offset, reason)
-                return
-            yield Damage(offset, reason, _skip_to_record(window, record, unit_ns, last_s))
+    while window.ensure(1):
+        packet = _packet(window, record, unit_ns, link_type)
+        if isinstance(packet, Packet):
+            yield packet
+            last_s = packet.at_ns // _NS
             continue
-        if not window.ensure(_RECORD_BYTES + size):
-            break
-        at = window.at + _RECORD_BYTES
-        yield Packet(seconds * 1_000_000_000 + fraction * unit_ns, link_type, window.data[at : at + size])
-        window.at = at + size
-        last_s = seconds
-    if window.size:
-        yield Damage(window.offset, f"the file ends inside a packet record, of which {window.size} bytes are there")
+        offset = window.offset
+        yield Damage(offset, packet, _skip_to_record(window, record, unit_ns, last_s) if resync else None)
+        if not resync:
+            return
+
+
+def _packet(window: Window, record: struct.Struct, unit_ns: int, link_type: int) -> Packet | str:
+    """Consume a record, and return its packet, or say why what comes next is no whole record."""
+    if window.ensure(_RECORD_BYTES):
+        seconds, fraction, size, original = record.unpack_from(window.data, window.at)
+        if not _is_believable(fraction * unit_ns, size, original):
+            return f"no packet record, but {window.data[window.at : window.at + 8].hex(' ')} …"
+        if window.ensure(_RECORD_BYTES + size):
+            at = window.at + _RECORD_BYTES
+            window.at = at + size
+            return Packet(seconds * _NS + fraction * unit_ns, link_type, window.data[at : at + size])
+    return f"the file ends inside a packet record, of which {window.size} bytes are there"
+
+
+def _is_believable(fraction_ns: int, size: int, original: int) -> bool:
+    return size <= MOST_PACKET_BYTES and size <= original and original > 0 and fraction_ns < _NS
 
 
 def _skip_to_record(window: Window, record: struct.Struct, unit_ns: int, last_s: int | None) -> int:
@@ -101,7 +113,7 @@ def _is_record(window: Window, ahead: int, record: struct.Struct, unit_ns: int, 
     if not window.ensure(ahead + _RECORD_BYTES):
         return window.size == ahead
     seconds, fraction, size, original = record.unpack_from(window.data, window.at + ahead)
-    if not 0 < size <= min(original, MOST_PACKET_BYTES) or fraction * unit_ns >= 1_000_000_000:
+    if not size or not _is_believable(fraction * unit_ns, size, original):
         return False
     if last_s is not None and abs(seconds - last_s) > _ALIKE_S:
         return False

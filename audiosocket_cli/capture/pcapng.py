@@ -22,19 +22,17 @@ MAGIC: Final = b"\n\r\r\n"
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
 _BYTE_ORDER: Final = 0x1A2B3C4D
 _MOST_BLOCK_BYTES: Final = 16 << 20
+"""No block is longer (Wireshark's limit, too), and none of those that are read than a packet with its comments."""
+
+_MOST_READ_BYTES: Final = 2 * MOST_PACKET_BYTES
+_MOST_INTERFACES: Final = 10_000
+
+_LATEST_NS: Final = (1 << 63) - 1
+"""The year 2262. Stamps can say more than any calendar holds; and less than 1970, which no clock shows either."""
+
 _LEAST_BYTES: Final = {_SECTION: 28, _INTERFACE: 20, _OLD_PACKET: 32, _SIMPLE_PACKET: 16, _PACKET: 32}
 _END, _COMMENT, _NAME, _FLAGS, _RESOLUTION, _OFFSET, _APPLICATION = 0, 1, 2, 2, 9, 14, 4
 _INBOUND, _OUTBOUND = 1, 2
-
-
-class Section:
-    """What a section says of itself and its interfaces."""
-
-    def __init__(self, order: str, comment: str | None) -> None:
-        self.order = order
-        self.comment = comment
-        self.interfaces: list[tuple[int, int, int]] = []
-        """Link type, ticks per second, offset in seconds."""
 
 
 class PcapngReader:
@@ -44,84 +42,98 @@ class PcapngReader:
         self.about: dict[str, Any] = {}
         self._window = window
         self._resync = resync
-        self._section = Section("<", None)
+        self._order = "<"
+        """The byte order of the section."""
+        self._interfaces: list[tuple[int, int, int]] = []
+        """Of the section: link type, ticks per second, offset in seconds."""
         self._last_ns = 0
 
     def __iter__(self) -> Iterator[Packet | Damage]:
         window = self._window
-        while window.ensure(12):
-            reason, length = self._judge_block()
-            if reason is not None:
+        while window.ensure(1):
+            fault, length = self._judge_block()
+            if fault is not None:
                 offset = window.offset
+                yield Damage(offset, fault, self._skip_to_block() if self._resync else None)
                 if not self._resync:
-                    yield Damage(offset, reason)
                     return
-                yield Damage(offset, reason, self._skip_to_block())
                 continue
-            if not window.ensure(length):
-                break
-            at, data = window.at, window.data
-            trailer = struct.unpack_from(self._section.order + "I", data, at + length - 4)[0]
-            packet = None if trailer != length else self._read_block(data, at, length)
-            if trailer != length or packet is False:
-                offset = window.offset
-                reason = "a block whose two lengths differ" if trailer != length else "a packet longer than its block"
-                if not self._resync:
-                    yield Damage(offset, reason)
-                    return
-                yield Damage(offset, reason, self._skip_to_block())
-                continue
-            window.at = at + length
-            if isinstance(packet, Packet):
+            packet = self._read_block(window.data, window.at, length)
+            window.at += length
+            if packet is not None:
                 yield packet
-        if window.size:
-            yield Damage(window.offset, f"the file ends inside a block, of which {window.size} bytes are there")
 
     def _judge_block(self) -> tuple[str | None, int]:
-        """Say what is wrong with the block at hand, if anything is, and its length in bytes."""
-        data, at = self._window.data, self._window.at
+        """Say why what comes next is no whole block, or None, and how long the block is in bytes."""
+        window = self._window
+        if not window.ensure(12):
+            return self._cut()
+        data, at = window.data, window.at
+        order = self._order
         if data[at : at + 4] == MAGIC:
-            for order in "<>":
-                if struct.unpack_from(order + "I", data, at + 8)[0] == _BYTE_ORDER:
-                    self._section = Section(order, None)
-                    break
-            else:
+            orders = [order for order in "<>" if struct.unpack_from(order + "I", data, at + 8)[0] == _BYTE_ORDER]
+            if not orders:
                 return "a section of no known byte order", 0
-        kind, length = struct.unpack_from(self._section.order + "II", data, at)
-        if length % 4 or not _LEAST_BYTES.get(kind, 12) <= length <= _MOST_BLOCK_BYTES:
+            order = orders[0]
+        kind, length = struct.unpack_from(order + "II", data, at)
+        least, most = _LEAST_BYTES.get(kind, 12), _MOST_READ_BYTES if kind in _LEAST_BYTES else _MOST_BLOCK_BYTES
+        if length % 4 or not least <= length <= most:
             return f"no block, but {data[at : at + 8].hex(' ')} …", 0
+        if kind in (_PACKET, _OLD_PACKET):
+            fault = self._judge_packet(kind, length)
+            if fault is not None:
+                return fault, 0
+        if kind == _INTERFACE and len(self._interfaces) >= _MOST_INTERFACES:
+            return f"more than {_MOST_INTERFACES} interfaces", 0
+        if not window.ensure(length):
+            return self._cut()
+        if struct.unpack_from(order + "I", window.data, window.at + length - 4)[0] != length:
+            return "a block whose two lengths differ", 0
         return None, length
 
-    def _read_block(self, data: bytes, at: int, length: int) -> Packet | bool | None:
-        """Return a packet, None for a block without one, False for one that cannot be."""
-        order = self._section.order
+    def _judge_packet(self, kind: int, length: int) -> str | None:
+        window = self._window
+        if not window.ensure(28):
+            return self._cut()[0]
+        interface, _, _, size, original = self._packet_header(kind, window.data, window.at)
+        if not size <= min(original, length - 32):
+            return "a packet longer than its block, or than it was"
+        return None if interface < len(self._interfaces) else "a packet of an interface that is not described"
+
+    def _packet_header(self, kind: int, data: bytes, at: int) -> tuple[int, ...]:
+        """Return interface, time in two halves, and both sizes of a packet."""
+        layout = "HxxIIII" if kind == _OLD_PACKET else "IIIII"  # an old one has 16 bits, and a count of drops
+        return struct.unpack_from(self._order + layout, data, at + 8)
+
+    def _cut(self) -> tuple[str, int]:
+        return f"the file ends inside a block, of which {self._window.size} bytes are there", 0
+
+    def _read_block(self, data: bytes, at: int, length: int) -> Packet | None:
+        """Take in a block that was judged; returns its packet, if there is one in it."""
+        if data[at : at + 4] == MAGIC:
+            self._read_section(data, at, length)
+            return None
+        order = self._order
         kind = struct.unpack_from(order + "I", data, at)[0]
         if kind in (_PACKET, _OLD_PACKET):
-            interface, high, low, size, _ = struct.unpack_from(order + "IIIII", data, at + 8)
-            if kind == _OLD_PACKET:
-                interface = struct.unpack_from(order + "H", data, at + 8)[0]
-            end = at + 28 + size
-            if end > at + length - 4:
-                return False
-            if interface >= len(self._section.interfaces):
-                return None
-            link_type, ticks, offset_s = self._section.interfaces[interface]
+            interface, high, low, size, _ = self._packet_header(kind, data, at)
+            link_type, ticks, offset_s = self._interfaces[interface]
             at_ns = ((high << 32) | low) * 1_000_000_000 // ticks + offset_s * 1_000_000_000
-            self._last_ns = at_ns
+            self._last_ns = max(0, min(at_ns, _LATEST_NS))
             options = _options(data, at + 28 + (size + 3) // 4 * 4, at + length - 4, order)
-            comments = tuple(_text(value) for code, value in options if code == _COMMENT)
-            return Packet(at_ns, link_type, data[at + 28 : end], comments)
-        if kind == _SIMPLE_PACKET and self._section.interfaces:
+            comments = tuple(_text(value) for code, value in options if code == _COMMENT and value)
+            return Packet(self._last_ns, link_type, data[at + 28 : at + 28 + size], comments)
+        if kind == _SIMPLE_PACKET and self._interfaces:
             size = min(struct.unpack_from(order + "I", data, at + 8)[0], length - 16)
-            return Packet(self._last_ns, self._section.interfaces[0][0], data[at + 12 : at + 12 + size])
+            return Packet(self._last_ns, self._interfaces[0][0], data[at + 12 : at + 12 + size])
         if kind == _INTERFACE:
             self._read_interface(data, at, length)
-        elif kind == _SECTION:
-            self._read_section(data, at, length)
         return None
 
     def _read_section(self, data: bytes, at: int, length: int) -> None:
-        for code, value in _options(data, at + 24, at + length - 4, self._section.order):
+        self._order = "<" if struct.unpack_from("<I", data, at + 8)[0] == _BYTE_ORDER else ">"
+        self._interfaces = []
+        for code, value in _options(data, at + 24, at + length - 4, self._order):
             if code == _COMMENT and not self.about:
                 try:
                     about = json.loads(_text(value))
@@ -131,20 +143,19 @@ class PcapngReader:
                     self.about = about
 
     def _read_interface(self, data: bytes, at: int, length: int) -> None:
-        order = self._section.order
         ticks, offset_s = 1_000_000, 0
-        for code, value in _options(data, at + 16, at + length - 4, order):
+        for code, value in _options(data, at + 16, at + length - 4, self._order):
             if code == _RESOLUTION and value:
-                ticks = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** min(value[0], 30)
+                ticks = (2 if value[0] & 0x80 else 10) ** (value[0] & 0x7F)
             elif code == _OFFSET and len(value) == 8:
-                offset_s = struct.unpack(order + "q", value)[0]
-        self._section.interfaces.append((struct.unpack_from(order + "H", data, at + 8)[0], ticks, offset_s))
+                offset_s = struct.unpack(self._order + "q", value)[0]
+        self._interfaces.append((struct.unpack_from(self._order + "H", data, at + 8)[0], ticks, offset_s))
 
     def _skip_to_block(self) -> int:
-        """Consume what is no block, and return how many bytes that were. Its two lengths must agree."""
+        """Consume what is no block, and return how many bytes that were."""
         window, begin = self._window, self._window.offset
-        order = self._section.order + "I"
-        starts = re.compile(b"|".join(re.escape(struct.pack(order, kind)) for kind in (_SECTION, _INTERFACE, _PACKET)))
+        kinds = [struct.pack(self._order + "I", kind) for kind in _LEAST_BYTES if kind != _SECTION]
+        starts = re.compile(b"|".join(map(re.escape, [MAGIC, *kinds])))
         window.at += 1
         while window.ensure(12):
             match = starts.search(window.data, window.at)
@@ -152,13 +163,8 @@ class PcapngReader:
                 window.at = len(window.data) - 3
                 continue
             window.at = match.start()
-            if not window.ensure(12):
-                break
-            reason, length = self._judge_block()
-            if reason is None and window.ensure(length):
-                trailer = struct.unpack_from(self._section.order + "I", window.data, window.at + length - 4)[0]
-                if trailer == length:
-                    return window.offset - begin
+            if self._judge_block()[0] is None:
+                return window.offset - begin
             window.at += 1
         window.at = len(window.data)
         return window.offset - begin
@@ -212,6 +218,3 @@ def _option(code: int, value: bytes) -> bytes:
 def _block(kind: int, body: bytes) -> bytes:
     length = struct.pack("<I", len(body) + 12)
     return struct.pack("<I", kind) + length + body + length
-
-
-assert _MOST_BLOCK_BYTES > MOST_PACKET_BYTES

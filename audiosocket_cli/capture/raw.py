@@ -23,15 +23,18 @@ from audiosocket_cli.codec import (
     Kind,
     decode_uuid,
     kind_name,
-    peek_header,
 )
 
-_MOST_AT_ONCE: Final = READ_BYTES
 _FIRST_LOOK: Final = 16
 """So many frames are held against the first; where all are alike, eight times as many are next."""
 
 _LONGEST_ERROR: Final = 64
-_ZEROS: Final = bytes(2 * HEADER_BYTES)
+_SIZES: Final[dict[int, int]] = {Kind.UUID: UUID_BYTES, Kind.DTMF: 1, Kind.HANGUP: 0}
+_KNOWN: Final = frozenset(Kind)
+_DIGITS: Final = 9
+"""Media times are whole nanoseconds, as all others."""
+_ZEROS: Final = bytes(2 * HEADER_BYTES + 1)
+"""Two hangups may be; what goes on like that is a hole in the file."""
 
 
 class RawReader:
@@ -44,7 +47,6 @@ class RawReader:
         self._call: CapturedCall | None = None
         self._side = Side.SERVER
         self._media_s = 0.0
-        self._skipped = 0
 
     def __iter__(self) -> Iterator[Item]:
         for found in self.runs():
@@ -65,23 +67,19 @@ class RawReader:
                 if skipped is None:
                     break
                 continue
-            kind, size = window.data[window.at], int.from_bytes(window.data[window.at + 1 : window.at + HEADER_BYTES])
+            kind, size = _header(window, 0)
             if kind == Kind.UUID or self._call is None:
                 yield from self._open(kind)
             yield self._run(kind, size)
-        if self._call is not None:
-            yield Ended(self._call, self._media_s, self._side, False)
-            yield Over(self._call)
+        yield from self._close()
 
     def _fault(self) -> str | None:
         """Say why what comes next is no whole frame, or None."""
         window = self._window
-        window.ensure(2 * HEADER_BYTES)
-        header = peek_header(window.data[window.at : window.at + HEADER_BYTES])
-        if header is None:
+        if not window.ensure(HEADER_BYTES):
             return f"it ends inside a frame's header, of which {_bytes(window.size)} there"
-        kind, length = header
-        if kind == Kind.HANGUP and window.size > len(_ZEROS) and window.data.startswith(_ZEROS, window.at):
+        kind, length = _header(window, 0)
+        if kind == Kind.HANGUP and window.ensure(len(_ZEROS)) and window.data.startswith(_ZEROS, window.at):
             return "no frames, but a run of zero bytes"
         fault = _fault_of(kind, length)
         if fault is None and not window.ensure(HEADER_BYTES + length):
@@ -94,19 +92,20 @@ class RawReader:
     def _is_known_by_what_follows(self, length: int) -> bool:
         """Whether a frame of a kind that nobody sends today is one all the same: another frame follows, or the end."""
         window, size = self._window, HEADER_BYTES + length
-        if window.data[window.at] in list(Kind):
+        kind = window.data[window.at]
+        if kind in _KNOWN:
             return False
         if not window.ensure(size + HEADER_BYTES):
             return window.size == size and self._call is not None
-        following = peek_header(window.data[window.at + size : window.at + size + HEADER_BYTES])
-        return following is not None and is_plausible(*following)
+        following, its_length = _header(window, size)
+        return following == kind or is_plausible(following, its_length) or (following == Kind.HANGUP and not its_length)
 
     def _skip(self) -> int:
         """Consume what holds no frames, and return how many bytes that were."""
         window, begin = self._window, self._window.offset
         window.at += 1
         while True:
-            more = window.ensure(_MOST_AT_ONCE)
+            more = window.ensure(READ_BYTES)
             found = find_frames(window.data, window.at, ends=not more)
             if found is not None:
                 window.at = found
@@ -118,9 +117,7 @@ class RawReader:
 
     def _open(self, kind: int) -> Iterator[Item]:
         window = self._window
-        if self._call is not None:
-            yield Ended(self._call, self._media_s, self._side, False)
-            yield Over(self._call)
+        yield from self._close()
         uuid = None
         self._side = Side.SERVER
         if kind == Kind.UUID:
@@ -131,6 +128,11 @@ class RawReader:
         self._media_s = 0.0
         self._call = CapturedCall(self._names.name(uuid), uuid, whole=uuid is not None)
         yield Opened(self._call, 0.0)
+
+    def _close(self) -> Iterator[Item]:
+        if self._call is not None:
+            yield Ended(self._call, round(self._media_s, _DIGITS), self._side, False)
+            yield Over(self._call)
 
     def _run(self, kind: int, size: int) -> Run:
         """Consume the frames that are alike."""
@@ -145,15 +147,13 @@ class RawReader:
         duration_s = size // SAMPLE_BYTES / rate_hz if rate_hz else 0.0
         # As live: what was heard had been spoken by then, what was said begins then.
         first = 1 if self._side is Side.CALLER else 0
-        at_s = self._media_s + duration_s * np.arange(first, count + first, dtype=np.float64)
+        at_s = np.round(self._media_s + duration_s * np.arange(first, count + first, dtype=np.float64), _DIGITS)
         self._media_s += count * duration_s
         return Run(self._call, self._side, kind, table[:, HEADER_BYTES:], at_s, offset)
 
     def _count(self, frame_bytes: int) -> int:
-        """Return how many frames with the header of the first one follow each other, itself included."""
+        """Return how many frames with the header of the first one are at hand in a row, itself included."""
         window = self._window
-        if window.size < 2 * frame_bytes:
-            window.ensure(max(_MOST_AT_ONCE, frame_bytes))
         most = window.size // frame_bytes
         head = np.frombuffer(window.data, np.uint8, HEADER_BYTES, window.at)
         count, look = 1, _FIRST_LOOK
@@ -161,7 +161,9 @@ class RawReader:
             look = min(look, most - count)
             at = window.at + count * frame_bytes
             table = np.frombuffer(window.data, np.uint8, look * frame_bytes, at).reshape(look, frame_bytes)
-            alike = (table[:, :HEADER_BYTES] == head).all(axis=1)
+            alike = table[:, 0] == head[0]
+            for column in range(1, HEADER_BYTES):  # thrice as fast as the three at once
+                alike &= table[:, column] == head[column]
             if not alike.all():
                 return count + int(alike.argmin())
             count, look = count + look, look * 8
@@ -172,12 +174,18 @@ def _fault_of(kind: int, length: int) -> str | None:
     """Say why nobody sends frames of this kind and length, or None."""
     if kind in RATE_BY_KIND:
         return None
-    expected = {Kind.UUID: UUID_BYTES, Kind.DTMF: 1, Kind.HANGUP: 0}.get(Kind(kind)) if kind in list(Kind) else None
     if kind == Kind.ERROR and length <= _LONGEST_ERROR:
         return None
+    expected = _SIZES.get(kind)
     if expected is None:
         return f"no frame of AudioSocket: its kind would be {kind_name(kind)}, its length {length}"
     return None if length == expected else f"a frame of kind {kind_name(kind)} has {expected} bytes, not {length}"
+
+
+def _header(window: Window, ahead: int) -> tuple[int, int]:
+    """Return kind and payload length of the frame that begins so many bytes ahead, of which the header is at hand."""
+    at = window.at + ahead
+    return window.data[at], int.from_bytes(window.data[at + 1 : at + HEADER_BYTES])
 
 
 def _bytes(count: int) -> str:

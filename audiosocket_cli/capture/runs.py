@@ -14,6 +14,7 @@ from audiosocket_cli.codec import HEADER_BYTES, Frame
 
 _MOST_S: Final = 0.5
 _MOST_FRAMES: Final = 500
+_MOST_BYTES: Final = 256 << 10
 
 
 class Run(NamedTuple):
@@ -63,6 +64,7 @@ def _belongs(item: Captured, run: list[Captured]) -> bool:
         and len(item.frame.payload) == len(first.frame.payload)
         and item.at_s - first.at_s < _MOST_S
         and len(run) < _MOST_FRAMES
+        and len(run) * len(first.frame.payload) < _MOST_BYTES
     )
 
 

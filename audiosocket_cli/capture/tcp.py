@@ -14,18 +14,23 @@ from audiosocket_cli.capture.packets import FIN, RST, SYN, Segment
 _MOST_WAITING_BYTES: Final = 4 << 20
 """What may wait for a missing segment: about as much as a receiver does (Linux: tcp_rmem, 6 MiB)."""
 
-_WAITING_COST_BYTES: Final = 100
+_WAITING_COST_BYTES: Final = 250
 """What a waiting segment takes beside its payload."""
 
 _ACKED_PATIENCE_NS: Final = 1_000_000_000
 """A segment that its receiver has acknowledged will not be sent again; it may still be captured a little later."""
 
+_PATIENCE_NS: Final = 20_000_000_000
+"""A segment that nobody acknowledges is sent again, each time twice as late (Linux: six times in 12.6 s). A capture of
+one direction holds no acknowledgements, and would wait for ever."""
+
 _MODULUS: Final = 1 << 32
 
 
 class Piece(NamedTuple):
-    """The next bytes of a stream, or how many of them are missing."""
+    """The next bytes of a stream, or how many of them are missing, and when they passed, in ns."""
 
+    at_ns: int
     data: bytes
     lost_bytes: int = 0
 
@@ -34,6 +39,7 @@ class _Waiting(NamedTuple):
     position: int
     payload: bytes
     missing_bytes: int
+    at_ns: int
 
 
 class Direction:
@@ -44,8 +50,11 @@ class Direction:
         """Whether the connection's beginning was seen in this direction."""
         self.ended = False
         """Whether all up to the end of the stream has been handed out."""
+        self.ended_ns = 0
+        """When the end of the stream was seen first, be it that bytes before it are missing."""
         self.was_reset = False
         self._syn: int | None = None
+        self._first: int | None = None
         self._next: int | None = None
         self._end: int | None = None
         self._waiting: list[_Waiting] = []
@@ -54,32 +63,35 @@ class Direction:
 
     def is_replaced_by(self, segment: Segment) -> bool:
         """Whether a SYN begins another connection than the one that is known."""
+        if self._syn is None and self._first == (segment.seq + 1) % _MODULUS:
+            return False  # captured a little late, after what it begins
         return self._next is not None and self._syn != segment.seq
 
     def take(self, segment: Segment, at_ns: int) -> list[Piece]:
         """Take a segment, and return what of the stream is in order now."""
         seq, flags = segment.seq, segment.flags
         size = len(segment.payload) + segment.missing_bytes
-        if flags & SYN:
-            if self._next is None:
-                self._syn, self._next, self.from_start = seq, seq + 1, True
-            seq += 1
-        if self._next is None:
-            if not size and not flags & FIN:
-                return []
-            self._next = seq
-        ahead = _distance(self._next, seq)
-        if flags & FIN:
-            self._end = self._next + ahead + size
         self.was_reset = self.was_reset or bool(flags & RST)
+        if flags & SYN:
+            self._syn, self.from_start = seq, True
+            seq = (seq + 1) % _MODULUS
+        if self._next is None:
+            if not size and not flags & (SYN | FIN):
+                return []
+            self._next = self._first = seq
+        ahead = _distance(self._next, seq)
+        if flags & FIN and self._end is None:
+            self._end, self.ended_ns = self._next + ahead + size, at_ns
         pieces: list[Piece] = []
         if size and ahead <= 0:
-            self._deliver(-ahead, segment.payload, segment.missing_bytes, pieces)
-            self._drain(pieces)
+            self._deliver(-ahead, segment.payload, segment.missing_bytes, at_ns, pieces)
+            self._drain(at_ns, pieces)
         elif size:
-            self._keep(_Waiting(self._next + ahead, segment.payload, segment.missing_bytes), at_ns)
-            if self._waiting_bytes > _MOST_WAITING_BYTES:
-                self._give_up(pieces)
+            self._keep(_Waiting(self._next + ahead, segment.payload, segment.missing_bytes, at_ns))
+        if self._waiting and (
+            self._waiting_bytes > _MOST_WAITING_BYTES or at_ns - self._waiting_since_ns > _PATIENCE_NS
+        ):
+            self._give_up(pieces)
         self.ended = self._end is not None and self._next >= self._end
         return pieces
 
@@ -98,43 +110,52 @@ class Direction:
         while self._waiting:
             self._give_up(pieces)
         if self._end is not None and self._next is not None and self._next < self._end:
-            pieces.append(Piece(b"", self._end - self._next))
+            pieces.append(Piece(self.ended_ns, b"", self._end - self._next))
             self._next = self._end
         self.ended = self._end is not None
         return pieces
 
-    def _keep(self, waiting: _Waiting, at_ns: int) -> None:
+    def forget(self) -> None:
+        """Drop all that waits; nobody wants it."""
+        self._waiting.clear()
+
+    def _keep(self, waiting: _Waiting) -> None:
         if not self._waiting:
-            self._waiting_since_ns = at_ns
+            self._waiting_since_ns = waiting.at_ns
         self._waiting_bytes += len(waiting.payload) + _WAITING_COST_BYTES
         heappush(self._waiting, waiting)
 
-    def _deliver(self, known: int, payload: bytes, missing_bytes: int, pieces: list[Piece]) -> None:
+    def _deliver(self, known: int, payload: bytes, missing_bytes: int, at_ns: int, pieces: list[Piece]) -> None:
         """Hand out a segment of which the first `known` bytes have been already."""
         assert self._next is not None
         size = len(payload) + missing_bytes
         if known >= size:
             return
         if known < len(payload):
-            pieces.append(Piece(payload[known:]))
+            pieces.append(Piece(at_ns, payload[known:]))
         missing_bytes = size - max(known, len(payload))
         if missing_bytes:
-            pieces.append(Piece(b"", missing_bytes))
+            pieces.append(Piece(at_ns, b"", missing_bytes))
         self._next += size - known
 
-    def _drain(self, pieces: list[Piece]) -> None:
+    def _drain(self, at_ns: int, pieces: list[Piece]) -> None:
+        """Hand out what has waited for nothing but what came at `at_ns`; none of it was of use before."""
         assert self._next is not None
         while self._waiting and self._waiting[0].position <= self._next:
-            position, payload, missing_bytes = heappop(self._waiting)
+            position, payload, missing_bytes, its_ns = heappop(self._waiting)
             self._waiting_bytes -= len(payload) + _WAITING_COST_BYTES
-            self._deliver(self._next - position, payload, missing_bytes, pieces)
+            at_ns = max(at_ns, its_ns)
+            self._deliver(self._next - position, payload, missing_bytes, at_ns, pieces)
 
     def _give_up(self, pieces: list[Piece]) -> None:
-        """Name what is missing before the first segment that waits, and go on from there."""
+        """Name what is missing before the first segment that waits, and go on from there, at the time when it came."""
         assert self._next is not None
-        pieces.append(Piece(b"", self._waiting[0].position - self._next))
-        self._next = self._waiting[0].position
-        self._drain(pieces)
+        first = self._waiting[0]
+        pieces.append(Piece(first.at_ns, b"", first.position - self._next))
+        self._next = first.position
+        self._drain(first.at_ns, pieces)
+        if self._waiting:
+            self._waiting_since_ns = self._waiting[0].at_ns
 
 
 def _distance(position: int, seq: int) -> int:

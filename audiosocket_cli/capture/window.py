@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable
 from typing import Final
-
-from audiosocket_cli.errors import FileError
 
 READ_BYTES: Final = 1 << 20
 
 Read = Callable[[int], bytes]
 """Returns up to so many bytes, as soon as there are some; b"" at the end."""
 
+_STEP_BYTES: Final = 4096
+"""Compressed bytes are unpacked in such steps: what a member leaves over is copied, and members can be tiny."""
+
 
 class Window:
     """The input from a position on. `data[at:]` is what was read and not yet consumed."""
 
-    def __init__(self, read: Read, data: bytes = b"") -> None:
-        self.data = data
+    def __init__(self, read: Read) -> None:
+        self.data = b""
         self.at = 0
         self._read = read
         self._base = 0
@@ -61,40 +63,60 @@ class Window:
 
 
 class Gunzip:
-    """Decompresses an input, of any number of gzip members, as it comes."""
+    """Decompresses an input, of any number of gzip members, as it comes. `fault` says why it ended, if not in order."""
 
     def __init__(self, read: Read, data: bytes) -> None:
-        self._read_more = read
-        self._packed = data
+        self.fault: str | None = None
+        self.offset = 0
+        """How many bytes have come out."""
+        self._read = read
+        self._packed = memoryview(data)
         self._unpack = zlib.decompressobj(wbits=31)
-        self._done_bytes = 0
+        self._ended = False
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes; b"" at the end. Raises `GzipError`."""
-        while True:
-            if self._unpack.eof:
-                self._packed = self._unpack.unused_data or self._read_more(READ_BYTES)
-                if not self._packed.strip(b"\0"):  # some writers pad
-                    return b""
-                self._unpack = zlib.decompressobj(wbits=31)
+        """Return up to `size` bytes, as soon as there are some; b"" at the end, and where the input breaks."""
+        parts: list[bytes] = []
+        have = 0
+        while have < size and not self._ended:
             if not self._packed:
-                self._packed = self._read_more(READ_BYTES)
+                if have:
+                    break  # what comes next may have to be waited for
+                self._packed = memoryview(self._read(READ_BYTES))
                 if not self._packed:
-                    raise GzipError("the gzip stream is cut", self._done_bytes)
-            try:
-                data = self._unpack.decompress(self._packed, size)
-            except zlib.error as error:
-                reason = str(error).split(": ")[-1]
-                raise GzipError(f"the gzip stream is damaged ({reason})", self._done_bytes) from None
-            self._packed = self._unpack.unconsumed_tail
-            if data:
-                self._done_bytes += len(data)
-                return data
+                    self._end(None if self._unpack.eof else "the gzip stream is cut")
+                    break
+            part = self._step(size - have)
+            parts.append(part)
+            have += len(part)
+        self.offset += have
+        return b"".join(parts)
+
+    def _step(self, size: int) -> bytes:
+        step = bytes(self._packed[:_STEP_BYTES])
+        if self._unpack.eof:
+            if not step.strip(b"\0"):  # some writers pad
+                self._packed = self._packed[len(step) :]
+                return b""
+            self._unpack = zlib.decompressobj(wbits=31)
+        before = self._unpack.copy()
+        try:
+            data = self._unpack.decompress(step, size)
+        except zlib.error as error:
+            self._end(f"the gzip stream is damaged ({str(error).split(': ')[-1]})")
+            return _up_to_damage(before, step)
+        left = len(self._unpack.unused_data if self._unpack.eof else self._unpack.unconsumed_tail)
+        self._packed = self._packed[len(step) - left :]
+        return data
+
+    def _end(self, fault: str | None) -> None:
+        self._ended, self.fault = True, fault
 
 
-class GzipError(FileError):
-    """Compressed input that ends or breaks after `offset` bytes of what it holds."""
-
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
-        self.offset = offset
+def _up_to_damage(unpack: zlib._Decompress, step: bytes) -> bytes:
+    """Return what can be had of a step that fails: zlib gives nothing of it, unless it gets a byte at a time."""
+    parts = []
+    with contextlib.suppress(zlib.error):
+        for at in range(len(step)):
+            parts.append(unpack.decompress(step[at : at + 1]))
+    return b"".join(parts)
