@@ -21,12 +21,10 @@ from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Call, TimedFrame
 from audiosocket_cli.call.outputs import Output, Sink
+from audiosocket_cli.call.timeline import SETTLE_S
 from audiosocket_cli.call.track import Track, has_samples
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.media.pcm import Samples, mix, to_slin
-
-SETTLE_S: Final = 0.5
-"""How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
 
 RATE_WAIT_S: Final = 1.0
 """How long audio of ours waits for the caller's first, which sets the file's rate. A caller who says nothing, in a file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Call, Digit, TimedFrame
-from audiosocket_cli.call.recording import SETTLE_S, Recording
 from audiosocket_cli.call.sources import silence_frame
-from audiosocket_cli.call.timeline import Timeline
+from audiosocket_cli.call.timeline import SETTLE_S, Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (
     FULL_SCALE,
@@ -29,6 +28,9 @@ from audiosocket_cli.media.pcm import (
     power_and_sum,
     power_to_dbfs,
 )
+
+if TYPE_CHECKING:
+    from audiosocket_cli.call.recording import Recording
 
 SCHEMA: Final = "audiosocket.call/1"
 

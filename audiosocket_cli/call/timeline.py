@@ -12,9 +12,12 @@ what it is, late audio rather than silence.
 from __future__ import annotations
 
 from collections import deque
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from audiosocket_cli.asterisk import GAP_MS
+
+SETTLE_S: Final = 0.5
+"""How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ import os
 import select
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 _PATIENCE_S: Final = 1.0
@@ -84,3 +85,11 @@ def _write(stream: TextIO, line: str) -> None:
         # Nobody reads any more: go on without them (a recorder records on), and let the exit's own flush succeed.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a user would type it: relative to the current folder where that is shorter."""
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except OSError:  # the current folder is gone
+        return str(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +30,7 @@ from audiosocket_cli.call.stats import digit_json
 from audiosocket_cli.net.place import PlacedCall
 from audiosocket_cli.net.serve import ServeSummary
 from audiosocket_cli.review.compare import Difference
+from audiosocket_cli.ui.console import shown_path
 
 EVENT_SCHEMA: Final = "audiosocket.event/1"
 PLAY_SCHEMA: Final = "audiosocket.play/1"
@@ -211,14 +211,6 @@ def _at(seconds: float | None) -> str:
 
 def _rounded_s(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
-
-
-def shown_path(path: Path) -> str:
-    """Return a path as a user would type it: relative to the current folder where that is shorter."""
-    try:
-        return min(os.path.relpath(path), str(path), key=len)
-    except OSError:  # the current folder is gone
-        return str(path)
 
 
 def _event_text(event: Event) -> str | None:
