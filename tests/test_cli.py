@@ -105,7 +105,7 @@ def test_each_option_has_the_environment_variable_of_its_own_name(name: str) -> 
         command = root.get_command(context, name)
     assert command is not None
     options = [option for option in command.params if isinstance(option, click.Option)]
-    assert len(options) > 5
+    assert options
     for option in options:
         long_name = max(option.opts, key=len)
         expected = f"audiosocket_{name}_{long_name.removeprefix('--')}".replace("-", "_").upper()

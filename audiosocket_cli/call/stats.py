@@ -97,9 +97,13 @@ class SideStats:
         samples = np.ascontiguousarray(payloads[:, : count * SAMPLE_BYTES]).view("<i2").astype(np.int16, copy=False)
         if not self._measure(samples, rate_hz):
             return None
-        flat = samples.reshape(-1)
-        starts = np.flatnonzero(flat == _WAV_HEADER_START)
-        self.has_wav_header |= any(flat[at : at + 4].tobytes() == _WAV_HEADER for at in starts.tolist())
+        if not self.has_wav_header and self.peak >= _WAV_HEADER_START:
+            flat = samples.reshape(-1)
+            starts = flat == _WAV_HEADER_START
+            if starts.any():
+                self.has_wav_header = any(
+                    flat[at : at + 4].tobytes() == _WAV_HEADER for at in np.flatnonzero(starts).tolist()
+                )
         if self.first_speech_s is None:
             loud = np.flatnonzero(frame_powers(samples) > SPEECH_POWER)
             self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
