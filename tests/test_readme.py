@@ -69,6 +69,7 @@ def free_port() -> int:
 SHOWN = {shlex.split(command)[1]: (command, shown) for command, shown in SESSIONS}
 
 OTHER_END = {
+    "replay": "audiosocket serve --calls 1",
     "serve": SHOWN["play"][0],
     "record": SHOWN["play"][0],
     "play": SHOWN["serve"][0],
@@ -81,7 +82,31 @@ def test_each_command_has_one_session_and_in_order() -> None:
     assert [shlex.split(command)[1] for command, _ in SESSIONS] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.fixture
+def captured(serve: Serve, tmp_path: Path) -> None:
+    """The capture that the sessions of `dump` and `replay` are about."""
+    soundfile.write(tmp_path / "hi.wav", tone(440, 8000, 0.8), 8000)
+    soundfile.write(tmp_path / "welcome.wav", tone(700, 8000, 1.74), 8000)
+    serving = serve("--play", tmp_path / "welcome.wav", "--calls", "1")
+    assert run("inject-dtmf", "5", serving.target, "--after", "2", "--audio", tmp_path / "hi.wav",
+               "--capture", tmp_path / "call.pcapng").returncode == 0  # fmt: skip
+    serving.end(0)
+
+
+@pytest.mark.parametrize("name", ["dump", "wireshark"])
+def test_the_session_of_each_command_without_another_end_runs_as_shown(
+    name: str, captured: None, tmp_path: Path
+) -> None:
+    command, shown = SHOWN[name]
+    done = subprocess.run(
+        [*COMMAND, *shlex.split(command)[1:]],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True,
+    )  # fmt: skip
+    assert masked(done.stdout) == masked(shown)
+
+
+@pytest.mark.parametrize("name", OTHER_END)
+@pytest.mark.usefixtures("captured")
 def test_the_session_of_each_command_runs_as_shown(name: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "hello.wav", tone(440, 8000, 4.78), 8000)
     command, shown = SHOWN[name]
@@ -145,6 +170,7 @@ def test_the_bot_in_shell_is_interrupted_by_a_key_and_answers_it(serve: Serve, t
 def masked(text: str) -> str:
     """Return a session's output without what differs between two runs: times, ports, UUIDs, levels, lateness."""
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
+    text = re.sub(r"call [0-9a-f]{8} over", "call UUID over", text)
     text = re.sub(r", \d+ frames? late,", ",", text).replace("(reset)", "(closed)")
     return re.sub(r"\d+(\.\d+)?", "#", text)
 

@@ -429,7 +429,7 @@ def test_our_capture_and_that_of_tcpdump_hold_the_same(
 ) -> None:
     serving = serve("--echo", "--capture", "captures", "--calls", "1")
     sniffer = subprocess.Popen(
-        [need("tcpdump"), "-i", "lo", "--immediate-mode", "-U", "-w", tmp_path / "tcpdump.pcap", f"port {serving.port}"],
+        [need("tcpdump"), "-i", "lo", "--immediate-mode", "-Uw", tmp_path / "tcpdump.pcap", f"port {serving.port}"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert sniffer.stderr is not None
