@@ -171,6 +171,7 @@ def masked(text: str) -> str:
     """Return a session's output without what differs between two runs: times, ports, UUIDs, levels, lateness."""
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
     text = re.sub(r"call [0-9a-f]{8} over", "call UUID over", text)
+    text = re.sub(r"00:00\.\d+ server silence x\d 0\.\d+ s\n", "", text)  # until the caller is heard
     text = re.sub(r", \d+ frames? late,", ",", text).replace("(reset)", "(closed)")
     return re.sub(r"\d+(\.\d+)?", "#", text)
 

@@ -51,7 +51,14 @@ class Pacer:
 
     def take(self, now_s: float) -> float:
         """Use up the next deadline at the time of sending, and return it: the frame's true place in time."""
-        lateness_s = now_s - self.deadline_s
+        self._note_lateness(now_s - self.deadline_s)
+        deadline_s = self.deadline_s
+        self._number += 1
+        return deadline_s
+
+    def _note_lateness(self, lateness_s: float) -> None:
+        """Count a deadline that is used up, and give up a schedule that is too far behind."""
+        self.taken += 1
         if lateness_s > LATE_S:
             self.late += 1
         self.worst_lateness_s = max(self.worst_lateness_s, lateness_s)
@@ -59,10 +66,6 @@ class Pacer:
             self.slips += 1
             self.slipped_s += lateness_s
             self._start_s += lateness_s
-        deadline_s = self.deadline_s
-        self._number += 1
-        self.taken += 1
-        return deadline_s
 
     def restart(self, start_s: float) -> None:
         """Make the next frame due at `start_s`, and the others from there; the figures go on."""

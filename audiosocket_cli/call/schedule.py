@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from audiosocket_cli.call.pacer import LATE_S, MAX_CATCH_UP_S, Pacer
+from audiosocket_cli.call.pacer import Pacer
 
 LOOK_AGAIN_S: Final = 0.005
 """How long a frame that finds the peer not reading waits before it is tried again."""
@@ -42,15 +42,7 @@ class Schedule(Pacer):
             return now_s
         deadline_s = self._start_s + self._current_s
         self._current_s = None
-        lateness_s = now_s - deadline_s
-        if lateness_s > LATE_S:
-            self.late += 1
-        self.worst_lateness_s = max(self.worst_lateness_s, lateness_s)
-        if lateness_s > MAX_CATCH_UP_S:
-            self.slips += 1
-            self.slipped_s += lateness_s
-            self._start_s += lateness_s
-        self.taken += 1
+        self._note_lateness(now_s - deadline_s)
         return deadline_s
 
     def restart(self, start_s: float) -> None:
