@@ -103,8 +103,9 @@ def test_runs_are_short_in_time_and_in_bytes() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [(b"", "it is empty"), (gzip.compress(b""), "it is empty"), (gzip.compress(b"x")[:5], "the gzip stream is cut"),
-     (b"\x1f\x8b\x08\x00" + b"\xff" * 20, "the gzip stream is damaged (invalid block type)")],
-    ids=["empty", "empty-gzip", "cut-gzip", "damaged-gzip"],
+     (b"\x1f\x8b\x08\x00" + b"\xff" * 20, "the gzip stream is damaged (invalid block type)"),
+     (b"RIFF\x24\0\0\0WAVE", "it is a WAV file, not a capture"), (b"\x7fELF\x02", "it is a program, not a capture")],
+    ids=["empty", "empty-gzip", "cut-gzip", "damaged-gzip", "wav", "program"],
 )  # fmt: skip
 def test_nothing_to_read_is_an_error_with_the_name(data: bytes, why: str) -> None:
     with pytest.raises(FileError) as caught:

@@ -55,6 +55,7 @@ _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_S: Final = 1e10
 """Some centuries: no capture is longer."""
+_MOST_COUNT: Final = 1 << 63
 
 _FRACTION: Final = re.compile(r"[.,](\d{1,9})", re.ASCII)
 _NAME: Final = re.compile(r"[\w#-][\w#.-]{0,99}")
@@ -215,17 +216,22 @@ class _Known:
         return len(self._ended) == len(Side)
 
     def take(self, item: Remark | Lost | Ended | Captured) -> Item:
-        """Return the item, a frame with its offset."""
+        """Return the item, a frame with its offset. Raises `ValueError` for one beyond what can be written."""
         match item:
             case Captured():
                 if item.offset < 0:
                     item = item._replace(offset=self._offsets[item.side])
-                self._offsets[item.side] = item.offset + HEADER_BYTES + len(item.frame.payload)
+                self._move(item.side, item.offset + HEADER_BYTES + len(item.frame.payload))
             case Lost():
-                self._offsets[item.side] += item.lost_bytes
+                self._move(item.side, self._offsets[item.side] + item.lost_bytes)
             case Ended():
                 self._ended.add(item.side)
         return item
+
+    def _move(self, side: Side, offset: int) -> None:
+        if offset >= _MOST_COUNT:
+            raise ValueError(f"the {side} would have sent {offset} bytes, which is more than can be")
+        self._offsets[side] = offset
 
 
 def _item(call: CapturedCall, at_s: float, facts: dict[str, Any]) -> Remark | Lost | Ended | Captured:
@@ -276,7 +282,7 @@ def _text(facts: dict[str, Any], name: str, default: str = "") -> str:
 
 def _count(facts: dict[str, Any], name: str) -> int:
     value = facts.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST_COUNT:
         raise ValueError(f'"{name}" is {value!r:.40}, which is no number of bytes')
     return value
 
@@ -336,7 +342,10 @@ def _ns(facts: dict[str, Any], name: str) -> int | None:
         return None
     text = _text(facts, name)
     at = datetime.fromisoformat(text)
-    since = at.replace(microsecond=0, tzinfo=at.tzinfo or UTC) - _EPOCH
+    try:
+        since = at.replace(microsecond=0, tzinfo=at.tzinfo or UTC).astimezone(UTC) - _EPOCH
+    except OverflowError:
+        raise ValueError(f'"{name}" is {text!r:.40}, which is in no year from 1 to 9999 of UTC') from None
     fraction = _FRACTION.search(text)
     return (since.days * 86400 + since.seconds) * _NS + int(fraction[1].ljust(9, "0") if fraction else 0)
 

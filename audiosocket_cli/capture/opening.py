@@ -26,6 +26,15 @@ _GZIP: Final = b"\x1f\x8b\x08"
 _MOST_PACKED: Final = 3
 """How often an input may be packed in itself. There are files that unpack to themselves."""
 
+_NO_CAPTURES: Final = {
+    b"RIFF": "a WAV file",
+    b"fLaC": "a FLAC file",
+    b"OggS": "an Ogg file",
+    b"\x7fELF": "a program",
+    b"PK\x03\x04": "a ZIP file",
+}
+"""What is named by mistake, and would be taken for raw bytes otherwise."""
+
 _LOOK_S: Final = 0.2
 
 _JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|(?:#|//)[^\n]*\n)*+\{\s*[\"}]")
@@ -59,6 +68,8 @@ class Capture:
             raise FileError(f"cannot read {name}: {faults[0] if faults else 'it is empty'}")
         window.ensure(len(MAGIC))
         start = window.data[:4]
+        if start in _NO_CAPTURES:
+            raise FileError(f"cannot read {name}: it is {_NO_CAPTURES[start]}, not a capture")
         self._raw: RawReader | None = None
         self._items: Iterator[Item]
         if start == MAGIC:

@@ -65,6 +65,10 @@ class Unreadable(NamedTuple):
 
 _OF_FRAGMENTS: Final = Unreadable("that are IP fragments")
 _CUT: Final = Unreadable("cut before the end of their headers")
+_IMPOSSIBLE: Final = Unreadable("with headers shorter than headers can be")
+
+_LEAST_WORDS: Final = 5
+"""No header of IPv4 or TCP has fewer words of 4 bytes."""
 
 
 def tcp_segment(link_type: int, data: bytes) -> Segment | Unreadable | None:
@@ -127,10 +131,13 @@ def _in_ipv4(data: bytes, at: int) -> Segment | Unreadable | None:
     if data[at + 9] != _TCP:
         return None
     length = _uint16(data, at + 2)
+    words = data[at] & 15
+    if words < _LEAST_WORDS:
+        return _IMPOSSIBLE
     if _uint16(data, at + 6) & 0x3FFF:  # more fragments, or not the first
         return _OF_FRAGMENTS
     end = at + length if length else len(data)  # 0: a packet that the network card was to cut (TSO)
-    return _segment(data, at + (data[at] & 15) * 4, end, data[at + 12 : at + 20])
+    return _segment(data, at + words * 4, end, data[at + 12 : at + 20])
 
 
 def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | None:
@@ -153,8 +160,11 @@ def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | None:
     return _segment(data, at, end, addresses)
 
 
-def _segment(data: bytes, at: int, end: int, addresses: bytes) -> Segment:
+def _segment(data: bytes, at: int, end: int, addresses: bytes) -> Segment | Unreadable:
     seq, ack, offset, flags = _SEQ_ACK.unpack_from(data, at + 4)
-    begin = min(at + (offset >> 4) * 4, end)
+    words = offset >> 4
+    if words < _LEAST_WORDS:
+        return _IMPOSSIBLE
+    begin = min(at + words * 4, end)
     missing_bytes = max(0, end - max(begin, len(data)))
     return Segment(addresses + data[at : at + 4], seq, ack, flags, data[begin:end], missing_bytes)

@@ -194,7 +194,8 @@ def opening_blocks(about: dict[str, Any], application: str) -> bytes:
 
 
 def packet_block(at_ns: int, data: bytes, *, outbound: bool, comments: Sequence[str] = ()) -> bytes:
-    """Return the block of one packet, at a time in ns since 1970."""
+    """Return the block of one packet, at a time in ns since 1970; beyond what stamps are read as, at the nearest."""
+    at_ns = max(0, min(at_ns, _LATEST_NS))
     size = len(data)
     body = struct.pack("<IIIII", 0, at_ns >> 32, at_ns & 0xFFFFFFFF, size, size) + data + bytes(-size % 4)
     body += _option(_FLAGS, struct.pack("<I", _OUTBOUND if outbound else _INBOUND))

@@ -25,7 +25,7 @@ from audiosocket_cli.codec import (
     kind_name,
 )
 
-_FIRST_LOOK: Final = 16
+_FIRST_LOOK: Final = 1024
 """So many frames are held against the first; where all are alike, eight times as many are next."""
 
 _LONGEST_ERROR: Final = 64

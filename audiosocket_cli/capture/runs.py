@@ -38,6 +38,10 @@ def in_runs(items: Iterable[Item]) -> Iterator[Run | Item]:
     waiting: dict[tuple[CapturedCall, Side], list[Captured]] = {}
     for item in items:
         if isinstance(item, Captured):
+            other = waiting.get((item.call, item.side.other))
+            if other and item.at_s - other[0].at_s >= _MOST_S:  # that side pauses
+                yield _joined(other)
+                other.clear()
             key = (item.call, item.side)
             run = waiting.get(key)
             if run and not _belongs(item, run):

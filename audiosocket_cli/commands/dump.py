@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
@@ -17,9 +16,10 @@ from audiosocket_cli.commands.params import AnyKindParam, TimeParam
 from audiosocket_cli.errors import ExitCode, FileError, UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.capture.items import Item
+    from audiosocket_cli.capture.items import CapturedCall, Damage, Item
     from audiosocket_cli.capture.opening import Capture
     from audiosocket_cli.capture.runs import Run
+    from audiosocket_cli.review.calls import CallReview, Shown
     from audiosocket_cli.review.exports import WavExport
     from audiosocket_cli.review.selection import Selection
 
@@ -31,10 +31,31 @@ class _DumpCommand(click.Command):
     """A command whose option --to takes a time, or a format and a name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        for at, (word, following) in enumerate(itertools.pairwise(args)):
-            if word == "--to" and following in FORMATS:
-                args = [*args[:at], "--convert", *args[at + 1 :]]
+        args = list(args)
+        end = args.index("--") if "--" in args else len(args)
+        for at in range(end - 1, -1, -1):
+            option, joined, value = args[at].partition("=")
+            if option != "--to":
+                continue
+            name_at = at + (1 if joined else 2)
+            value = value if joined else "".join(args[at + 1 : at + 2])
+            if value not in FORMATS:
+                continue
+            name = args[name_at] if name_at < len(args) else ""
+            if not name or (name.startswith("-") and name != "-"):
+                raise click.UsageError(
+                    f"--to {value} needs a name to write to: --to {value} FILE, or - for a pipe", ctx
+                )
+            args[at : name_at + 1] = ["--convert", value, name]
         return super().parse_args(ctx, args)
+
+
+class _UntilParam(TimeParam):
+    """A time; whoever meant a format is told which there are."""
+
+    def fail(self, message: str, param: click.Parameter | None = None, ctx: click.Context | None = None) -> Any:
+        formats = ", ".join(FORMATS)
+        super().fail(f"{message}; or a format and a name: {formats} FILE (--wav DIR writes WAV)", param, ctx)
 
 
 @click.command(cls=_DumpCommand)
@@ -46,9 +67,14 @@ class _DumpCommand(click.Command):
 @click.option("--kind", "kinds", type=AnyKindParam(), multiple=True, help="Frames of this kind only; more than once.")
 @click.option("--side", type=click.Choice(["caller", "server"]), help="Frames of this side only.")
 @click.option("--call", metavar="UUID", help="This call only; the first digits do.")
-@click.option("--from", "from_s", type=TimeParam(), help="From this time of the call on.")
-@click.option("--to", "to_s", type=TimeParam(), help="Up to this time of the call.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N lines or frames.")
+@click.option("--from", "from_s", type=TimeParam(), help="From this time of the call on, as 12.5 or 1:12.5.")
+@click.option("--to", "to_s", type=_UntilParam(), help="Up to this time of the call.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Stop after N rows, calls with --stats, or frames with all else.",
+)
 @click.option("--wav", type=click.Path(path_type=Path), metavar="DIR", help="Write each call to DIR/<uuid>.wav, too.")
 @click.option(
     "--convert",
@@ -70,6 +96,7 @@ def command(ctx: click.Context, /, captures: tuple[str, ...], **given: Any) -> N
       audiosocket dump capture.bin --resync
       audiosocket dump pbx.pcap --stats
       audiosocket dump pbx.pcap --call 8f269582 --wav ./calls
+      audiosocket dump pbx.pcap --call 8f269582 --to pcapng call.pcapng
       audiosocket dump pbx.pcap.gz --json | jq 'select(.digit)'
       ssh pbx tcpdump -i any -w - -U port 9092 | audiosocket dump - --follow
 
@@ -105,136 +132,227 @@ class _Dump:
             raise UsageError("--to FORMAT writes a file of its own: leave --each, --hex, --json and --stats out")
         if stats and (each or with_hex):
             raise UsageError("--stats and --each exclude each other: choose one")
+        if as_json and (each or with_hex):
+            raise UsageError("--json is a line for each frame, with its payload: leave --each and --hex out")
+        if force and not convert:
+            raise UsageError("--force overwrites what --to FORMAT OUT writes: name that, or leave --force out")
         self._each, self._with_hex, self._as_json, self._stats = each or with_hex, with_hex, as_json, stats
         self._convert, self._force, self._wav_folder, self._limit = convert, force, wav, limit
         self._follow, self._resync, self._strict = follow, resync, strict
         self._selection = _selection(**wanted)
         self._wav: WavExport | None = None
-        self._calls: set[str] = set()
-        self._frames = self._findings = self._damages = 0
+        self._file = ""
+        """The name of the capture, where there are several."""
+        self._calls = self._frames = self._findings = self._damages = self._shown = 0
+        self._interrupted = False
 
     def run(self, names: tuple[str, ...]) -> int:
-        from audiosocket_cli.capture.opening import open_capture
-        from audiosocket_cli.ui.console import put_lines, say
+        from audiosocket_cli.ui.console import say
 
         if self._convert and len(names) > 1:
             raise UsageError(f"--to {self._convert[0]} takes one capture, not {len(names)}")
-        for name in names:
-            capture = open_capture(name, resync=self._resync, follow=self._follow)
-            if self._convert:
-                self._write(*self._convert, capture)
-            else:
-                lines = self._lines(capture)
-                put_lines(itertools.islice(lines, self._limit), at_once=self._follow)
-            for why, count in capture.packets_left_out.items():
-                say(f"{name}: left out {count} packets {why}")
-            if not self._calls:
-                others = f", only {capture.ignored} other TCP connections" if capture.ignored else ""
-                say(f"{name}: there is no call in it{others}")
-        if self._wav is not None:
-            self._tell_wav(self._wav)
+        if self._follow and len(names) > 1:
+            raise UsageError(f"--follow takes one capture, not {len(names)}: it has no end")
+        try:
+            for name in names:
+                self._file = name if len(names) > 1 else ""
+                try:
+                    self._dump(name)
+                except FileError as error:
+                    if len(names) == 1:
+                        raise
+                    self._damages += 1
+                    say(str(error))
+                if self._is_full or self._interrupted:
+                    break
+        except BrokenPipeError:
+            # Whoever reads has seen enough, as head does; the exit's own flush must succeed.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._complete_wav()
+            return ExitCode.DONE
+        self._complete_wav()
         return self._exit_code()
 
+    def _dump(self, name: str) -> None:
+        from audiosocket_cli.capture.opening import open_capture
+        from audiosocket_cli.ui.console import put_bytes, put_lines, say
+
+        calls, frames, damages = self._calls, self._frames, self._damages
+        capture = open_capture(name, resync=self._resync, follow=self._follow)
+        if self._convert:
+            self._write(name, *self._convert, capture)
+        elif self._follow:
+            for line in self._lines(capture):
+                put_bytes([line.encode("utf-8", "replace") + b"\n"])  # `put` would go on when nobody reads any more
+        else:
+            put_lines(self._lines(capture))
+        for why, count in capture.packets_left_out.items():
+            say(f"{name}: left out {count} packet{'' if count == 1 else 's'} {why}")
+        if self._calls == calls:
+            say(f"{name}: {self._why_no_call(capture, damaged=self._damages > damages)}")
+        elif self._frames == frames and not self._is_full:
+            say(f"{name}: {self._why_nothing()}")
+
+    def _why_no_call(self, capture: Capture, *, damaged: bool) -> str:
+        if self._selection.call is not None and not damaged:
+            return f"no call in it has a UUID that begins with {self._selection.call!r}"
+        if capture.format == "raw":
+            return "there is no call in it; is it a capture at all? There are pcapng, pcap, JSON lines and raw bytes"
+        others = f", only {capture.ignored} other TCP connections" if capture.ignored else ""
+        return f"there is no call in it{others}"
+
+    def _why_nothing(self) -> str:
+        if self._selection.is_part_of_calls:
+            return "nothing in it is selected by --kind, --side, --from and --to"
+        return "there is not one whole frame in it"
+
+    @property
+    def _is_full(self) -> bool:
+        return self._limit is not None and self._shown >= self._limit
+
     def _exit_code(self) -> int:
+        if self._interrupted:
+            return ExitCode.INTERRUPTED
         if self._damages:
             return ExitCode.DAMAGED
-        if not self._calls or not self._frames:
+        if not self._frames and not self._is_full:
             return ExitCode.NOTHING
         failed = self._wav is not None and self._wav.errors
         return ExitCode.NEGATIVE if failed or (self._strict and self._findings) else ExitCode.DONE
 
     def _lines(self, capture: Capture) -> Iterator[str]:
         if self._each or (self._as_json and not self._stats):
-            return self._frame_lines(self._items(capture))
+            return self._frame_lines(self._selected(capture))
         return self._review_lines(capture)
 
-    def _items(self, capture: Capture) -> Iterator[Item]:
-        """Yield what is selected, frame by frame, and count it."""
-        from audiosocket_cli.capture.items import Captured
+    def _read(self, found: Iterable[Run | Item]) -> Iterator[Any]:
+        """Yield all that a capture holds, and count it. Whoever interrupts gets to see the end of what there is."""
+        from audiosocket_cli.capture.items import Damage, Opened, Over
 
-        items: Iterator[Item] = self._selection.items(capture)
-        if self._wav_folder is not None:
-            items = self._wav_of(capture).watch(items)
-        for item in items:
-            if isinstance(item, Captured):
-                self._frames += 1
-            else:
-                self._count(item)
-            yield item
+        going_on: dict[CapturedCall, None] = {}
+        rare = (Opened, Over, Damage)  # the question is asked for each frame
+        try:
+            for one in found:
+                if isinstance(one, rare):
+                    if isinstance(one, Opened):
+                        going_on[one.call] = None
+                        self._calls += self._selection.takes_call(one.call)
+                    elif isinstance(one, Over):
+                        going_on.pop(one.call, None)
+                    else:
+                        self._tell_damage(one)
+                yield one
+        except KeyboardInterrupt:
+            self._interrupted = True
+            yield from map(Over, going_on)
 
-    def _wav_of(self, capture: Capture) -> WavExport:
-        from audiosocket_cli.review.exports import WavExport
-
-        if self._wav is None:
-            assert self._wav_folder is not None
-            self._wav = WavExport(self._wav_folder, both=capture.format != "raw")
-        return self._wav
-
-    def _count(self, one: Run | Item) -> None:
-        from audiosocket_cli.capture.items import Damage, Opened
+    def _tell_damage(self, damage: Damage) -> None:
         from audiosocket_cli.ui.console import say
         from audiosocket_cli.ui.timeline import damage_line
 
-        if isinstance(one, Opened):
-            self._calls.add(one.call.name)
-        elif isinstance(one, Damage):
-            self._damages += 1
-            say(damage_line(one))
+        self._damages += 1
+        line = damage_line(damage, cure="--resync searches on")
+        say(f"{self._file}: {line}" if self._file else line)
+
+    def _items(self, capture: Capture) -> Iterator[Item]:
+        """Yield all, frame by frame, on its way past what writes WAV files and what judges."""
+        items: Iterator[Item] = self._read(capture)
+        if self._wav_folder is not None:
+            from audiosocket_cli.review.exports import WavExport
+
+            self._wav = self._wav or WavExport(self._wav_folder, self._selection)
+            items = self._wav.watch(items, both=capture.format != "raw")
+        return items
+
+    def _selected(self, capture: Capture) -> Iterator[Item]:
+        """Yield what is selected, frame by frame, up to the limit."""
+        from audiosocket_cli.capture.items import Captured
+
+        items = self._items(capture)
+        if self._strict:
+            from audiosocket_cli.review.calls import judged
+
+            items = judged(items, self._selection, self._note_findings)
+        most = math.inf if self._limit is None else self._limit - self._shown
+        frames = 0
+        try:
+            for item in self._selection.items(items):
+                frames += isinstance(item, Captured)
+                yield item
+                if frames >= most:
+                    return
+        finally:
+            self._frames += frames
+            self._shown += frames
+
+    def _note_findings(self, call: CallReview) -> None:
+        self._findings += len(call.findings)
 
     def _frame_lines(self, items: Iterable[Item]) -> Iterator[str]:
-        from audiosocket_cli.capture.items import Captured
+        from audiosocket_cli.capture.items import Captured, Opened
         from audiosocket_cli.capture.jsonl import item_line
         from audiosocket_cli.ui.timeline import frame_line, other_line
 
+        if self._as_json:
+            yield from filter(None, map(item_line, items))
+            return
+        headings: dict[CapturedCall | None, str | None] = {}  # of calls of which nothing is selected so far
         for item in items:
-            if self._as_json:
-                line = item_line(item)
-            elif isinstance(item, Captured):
-                timed, named = item.call.started_ns is not None, len(self._calls) > 1
-                line = frame_line(item, named=named, timed=timed, with_hex=self._with_hex)
+            named = self._calls > 1
+            if isinstance(item, Captured):
+                line: str | None = frame_line(item, named=named, with_hex=self._with_hex)
             else:
-                line = other_line(item)
-            if line is not None:
-                yield line
+                line = other_line(item, named=named, file=self._file)
+            if isinstance(item, Opened) and self._selection.is_part_of_calls:
+                headings[item.call] = line
+            elif line is not None:
+                heading = headings.pop(getattr(item, "call", None), None) if headings else None
+                yield from filter(None, (heading, line))
 
     def _review_lines(self, capture: Capture) -> Iterator[str]:
         from audiosocket_cli.capture.items import Damage
-        from audiosocket_cli.review.calls import Summary, at_once, in_turn, review
-        from audiosocket_cli.ui.timeline import shown_lines, stats_lines
+        from audiosocket_cli.review.calls import CallRow, Summary, at_once, in_turn, review
+        from audiosocket_cli.ui.timeline import shown_lines
 
-        most_s = _FOLLOWED_S if self._follow else math.inf
-        calls = review(self._runs(capture), with_rows=not self._stats, most_s=most_s)
+        calls = review(self._runs(capture), self._selection, with_rows=not self._stats, live=self._follow)
         for shown in at_once(calls) if self._follow else in_turn(calls):
             if isinstance(shown, Summary):
-                self._findings += len(shown.call.findings)
-            if isinstance(shown, Damage):
-                continue  # it was told on stderr
-            if not self._stats:
-                yield from shown_lines(shown, named=self._follow)
-            elif isinstance(shown, Summary):
-                result = shown.call.as_dict()
-                yield from [json.dumps(result, ensure_ascii=False)] if self._as_json else stats_lines(result)
+                self._frames += sum(side.frames for side in shown.call.sides.values())
+                self._findings += len(shown.call.findings) if self._stats else 0
+            elif isinstance(shown, CallRow):
+                self._findings += shown.row.what == "finding"
+            if self._stats:
+                yield from self._stats_lines(shown)
+            elif not isinstance(shown, Damage):  # that was told on stderr
+                yield from shown_lines(shown, named=self._follow, file=self._file)
+            self._shown += isinstance(shown, Summary if self._stats else CallRow)
+            if self._is_full:
+                return
+
+    def _stats_lines(self, shown: Shown) -> Iterator[str]:
+        from audiosocket_cli.review.calls import Summary
+        from audiosocket_cli.ui.timeline import stats_lines
+
+        if isinstance(shown, Summary):
+            result = shown.call.as_dict()
+            yield from (
+                [json.dumps(result, ensure_ascii=False)] if self._as_json else stats_lines(result, file=self._file)
+            )
 
     def _runs(self, capture: Capture) -> Iterator[Run | Item]:
-        """Yield what is selected in runs of frames, and count it."""
-        from audiosocket_cli.capture.runs import Run, in_runs
+        """Yield all in runs of frames; from raw bytes they come as such."""
+        from audiosocket_cli.capture.runs import in_runs
 
-        if self._wav_folder is not None:
-            yield from in_runs(self._items(capture))
-            return
-        for one in self._selection.runs(capture):
-            if isinstance(one, Run):
-                self._frames += len(one.at_s)
-            else:
-                self._count(one)
-            yield one
+        if capture.format == "raw" and self._wav_folder is None:
+            return self._read(capture.runs())
+        return in_runs(self._items(capture))
 
-    def _write(self, format_name: str, out: str, capture: Capture) -> None:
+    def _write(self, name: str, format_name: str, out: str, capture: Capture) -> None:
         from audiosocket_cli import __version__
-        from audiosocket_cli.review.exports import as_bytes, as_jsonl, as_pcapng
+        from audiosocket_cli.review.exports import as_bytes, as_jsonl, as_pcapng, write_file
         from audiosocket_cli.ui.console import put_bytes
 
-        items = self._items(capture)
+        items = self._selected(capture)
         if format_name == "pcapng":
             pieces = as_pcapng(items, f"audiosocket {__version__}")
         else:
@@ -242,22 +360,23 @@ class _Dump:
         if out == "-":
             if format_name != "jsonl" and sys.stdout.isatty():
                 raise UsageError(f"cannot write {format_name} to a terminal: pipe it to a program, or name a file")
-            put_bytes(pieces)
+            for some in ([piece] for piece in pieces) if self._follow else [pieces]:
+                put_bytes(some)
             return
+        if name != "-" and os.path.exists(out) and os.path.samefile(name, out):
+            raise UsageError(f"cannot write {out}: it is the capture itself; choose another name")
         write_file(out, pieces, force=self._force)
 
-    def _tell_wav(self, wav: WavExport) -> None:
-        from audiosocket_cli.ui.console import say
-        from audiosocket_cli.ui.lines import shown_path
+    def _complete_wav(self) -> None:
+        from audiosocket_cli.ui.console import say, shown_path
 
-        for path in wav.files:
+        if self._wav is None:
+            return
+        self._wav.close()
+        for path in self._wav.files:
             say(f"wrote {shown_path(path)}")
-        for error in wav.errors:
+        for error in self._wav.errors:
             say(f"a WAV file is not complete: {error}")
-
-
-_FOLLOWED_S: Final = 5.0
-"""A row of a live view holds no more audio than this: somebody waits for it."""
 
 
 def _selection(
@@ -266,6 +385,8 @@ def _selection(
     from audiosocket_cli.asterisk import Side
     from audiosocket_cli.review.selection import Selection
 
+    if from_s is not None and to_s is not None and from_s >= to_s:
+        raise UsageError(f"--from {from_s:g} is not before --to {to_s:g}: there is no time between them")
     return Selection(
         call,
         Side(side) if side else None,
@@ -273,19 +394,3 @@ def _selection(
         -math.inf if from_s is None else from_s,
         math.inf if to_s is None else to_s,
     )
-
-
-def write_file(name: str, pieces: Iterable[bytes], *, force: bool) -> None:
-    """Write a file that only the user can read; one that is there is not touched without `force`. Raises `UsageError`
-    for a name that cannot be, `FileError` where writing fails."""
-    path = Path(name)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        flags = os.O_CREAT | os.O_WRONLY | (os.O_TRUNC if force else os.O_EXCL)
-        with open(os.open(path, flags, 0o600), "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-    except FileExistsError:
-        raise UsageError(f"cannot write {name}: it exists; choose another name or add --force") from None
-    except OSError as error:
-        raise FileError(f"cannot write {name}: {(error.strerror or str(error)).lower()}") from None

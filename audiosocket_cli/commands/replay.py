@@ -49,9 +49,7 @@ HANGUP_WAIT_S: Final = 5.0
 @click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call.")
 @click.option("--to", "to_s", type=TimeParam(), help="End at this time of the call.")
 @click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play it N times in one call.")
-@click.option(
-    "--call", metavar="UUID", help="Play this call; the first digits do.  [default: the first]"
-)
+@click.option("--call", metavar="UUID", help="Play this call; the first digits do.  [default: the first]")
 @click.option(
     "--uuid", metavar="new|same|UUID", default="new", show_default=True,
     help="The UUID to say: a random one, that of the capture, or this.",

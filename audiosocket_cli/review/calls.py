@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.asterisk import (
     EXAMPLE_UUID,
     EXAMPLE_UUID_FINDING,
+    Heard,
     Side,
     finding_on_silence,
     findings_on_caller,
     findings_on_frame,
     findings_on_server,
 )
-from audiosocket_cli.call.facts import Digit
+from audiosocket_cli.call.facts import How
 from audiosocket_cli.capture.items import CapturedCall, Damage, Ended, Item, Lost, NoCall, Opened, Over, Remark
-from audiosocket_cli.capture.runs import Run
+from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import (
+    HEADER_BYTES,
     Frame,
     Kind,
     decode_digit,
@@ -31,14 +35,46 @@ from audiosocket_cli.codec import (
 )
 from audiosocket_cli.errors import FrameError
 from audiosocket_cli.review.figures import SideFigures
-from audiosocket_cli.review.folding import Folder, Row
+from audiosocket_cli.review.folding import BURST_S, Folder, Row
+from audiosocket_cli.review.selection import EVERYTHING, Selection
 
 DUMP_SCHEMA: Final = "audiosocket.dump/1"
 
 _MOST_ALIKE: Final = 8
 """More frames than this that are alike, and no audio, are one row."""
 
+_MOST_SHOWN_DIGITS: Final = 64
+"""Digits in a row of many."""
+
 _MOST_FINDINGS: Final = 50
+
+_MOST_LIVE_S: Final = 5.0
+"""A row of a live view holds no more audio than this: somebody waits for it."""
+
+_MOST_ROWS: Final = 5000
+"""Rows of a call that wait for their turn."""
+
+LONGEST_RUN_S: Final = 0.5
+"""What one side sent so long ago may still be on its way here, in a run of its frames (`capture.runs`)."""
+
+_NOTHING_HEARD: Final = Heard(
+    kind=Kind.SLIN,
+    pace=0.0,
+    law=None,
+    disorder=None,
+    has_wav_header=False,
+    odd_bytes=0,
+    audio_s=0.0,
+    peak=0.0,
+    offset=0.0,
+    clipped=0.0,
+    longest_pause_s=0.0,
+    worst_burst_s=0.0,
+)
+"""What no rule finds fault with."""
+
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)? (?=m?s\b)")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SAID_BY_FRAMES: Final = ("call ", "audio: ", "digit ", "hangup", "error: ", "finding: ", "a frame of unknown kind")
 """How comments of `capture.trace` begin that the rows of the frames say as well, and this review finds itself."""
@@ -47,116 +83,206 @@ _SAID_BY_FRAMES: Final = ("call ", "audio: ", "digit ", "hangup", "error: ", "fi
 class CallReview:
     """One call, told what the capture holds of it; `ready` are the rows that can be shown by now."""
 
-    def __init__(self, call: CapturedCall, *, with_rows: bool = True, most_s: float = math.inf) -> None:
-        """Without rows there are figures and findings only; a row holds at most `most_s` of audio."""
+    def __init__(
+        self, call: CapturedCall, selection: Selection = EVERYTHING, *, with_rows: bool = True, live: bool = False
+    ) -> None:
+        """Look at what is selected only. Without rows there are figures and findings only.
+
+        `live`: somebody watches. A row is ready as soon as it is complete, not when its turn has come in the order of
+        time, and is complete after some seconds.
+        """
         self.call = call
         self.timed = call.started_ns is not None
-        self.sides = {side: SideFigures(timed=self.timed) for side in Side}
+        self.since_s = max(0.0, selection.from_s)
+        self.sides = {side: SideFigures(timed=self.timed, since_s=self.since_s) for side in Side}
         self.findings: list[str] = []
         self.ready: deque[Row] = deque()
         self.is_over = False
         self.duration_s = 0.0
-        self.ended: list[Ended] = []
+        """How long the whole call is, by what came so far."""
+        self.ended_by: Side | None = None
+        self.ended_how: How | None = None
+        self._selection = selection
         self._with_rows = with_rows
+        self._live = live
+        most_s = _MOST_LIVE_S if live else math.inf
         self._folders = {side: Folder(side, self._put, timed=self.timed, most_s=most_s) for side in Side}
-        self._rows: list[tuple[float, int, Row]] = []
+        self._rows: list[tuple[float, bool, int, Row]] = []
+        """Those that are complete, as a heap: by time, some behind what else is at the same time."""
         self._number = 0
         self._last_sent_s: float | None = None
         self._longest_silence_s = 0.0
-        self._hung_up = False
+        self._templates: set[str] = set()
+        self._hung_up: Side | None = None
+        self._hung_up_s = math.inf
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of the call was selected so far."""
+        return not any(side.frames for side in self.sides.values())
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is something to be shown of it: always of a whole call, be it that nothing was said in it."""
+        return not (self._selection.is_part_of_calls and self.is_empty)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether no more than a part of it was looked at."""
+        return self._selection.is_part_of_calls
+
+    @property
+    def span_s(self) -> float:
+        """How long the part of the call is that was looked at."""
+        return max(0.0, self._end_s - self.since_s)
+
+    @property
+    def _end_s(self) -> float:
+        return min(self.duration_s, self._selection.to_s)
+
+    @property
+    def _talked_until_s(self) -> float:
+        """Until when a side could be expected to send: nobody says anything behind a hangup."""
+        return min(self._end_s, max(self._hung_up_s, self.since_s))
 
     def take(self, found: Run | Item) -> None:
         """Take what the capture holds next of this call."""
-        match found:
-            case Run():
-                self._take_run(found)
+        if isinstance(found, Run):
+            self._note_time(float(found.at_s[-1]))
+            self._note_silence(found)
+            part = self._selection.part_of(found)
+            if part is not None:
+                self._take_run(part)
+        elif isinstance(found, Over):
+            self._finish()
+        else:
+            if isinstance(found, Ended):
+                self._note_end(found)
+            if self._selection.takes(found):
+                self._take_item(found)
+        self._release()
+
+    def _take_item(self, item: Item) -> None:
+        match item:
             case Lost(_, at_s, side, lost_bytes, reason):
-                self._note_time(at_s)
                 self._folders[side].interrupt()
                 self.sides[side].lost_bytes += lost_bytes
-                self._put(Row(at_s, side, "lost", f"{lost_bytes} bytes {reason}"))
-            case Remark(_, at_s, text):
-                if not (self.call.me and text.startswith(_SAID_BY_FRAMES)):
+                self._put(Row(at_s, side, "lost", f"{lost_bytes} byte{'' if lost_bytes == 1 else 's'} {reason}"))
+            case Remark(call, at_s, text):
+                if not is_said_by_frames(call, text):
                     self._put(Row(at_s, None, "comment", text))
             case Ended(_, at_s, side, reset):
-                self._note_time(at_s)
-                self.ended.append(found)
                 self._folders[side].interrupt()
                 if self.timed:
                     self._put(Row(at_s, side, "reset" if reset else "closed"))
-            case Over():
-                self._finish()
-        self._release()
 
     def _note_time(self, at_s: float) -> None:
         self.duration_s = max(self.duration_s, at_s)
 
-    def _take_run(self, run: Run) -> None:
-        first_s, last_s = float(run.at_s[0]), float(run.at_s[-1])
+    def _note_end(self, item: Ended) -> None:
+        self._note_time(item.at_s)
+        if self.timed and self.ended_by is None:
+            how = How.RESET if item.reset else How.CLOSED
+            self.ended_by, self.ended_how = (self._hung_up, How.HANGUP) if self._hung_up else (item.side, how)
+
+    def _note_silence(self, run: Run) -> None:
+        """Find where neither side sent anything, at the place where it begins."""
+        if run.kind == Kind.HANGUP and self._hung_up is None:
+            self._hung_up, self._hung_up_s = run.side, float(run.at_s[0])
         if self._last_sent_s is not None:
-            self._longest_silence_s = max(self._longest_silence_s, first_s - self._last_sent_s)
-        self._last_sent_s = max(last_s, self._last_sent_s or 0.0)
-        self._note_time(last_s)
+            self._judge_silence(float(run.at_s[0]))
+        self._last_sent_s = max(float(run.at_s[-1]), self._last_sent_s or 0.0)
+
+    def _judge_silence(self, until_s: float) -> None:
+        since_s = self._last_sent_s or 0.0
+        if not self.timed or until_s - since_s <= self._longest_silence_s or self._selection.kinds:
+            return
+        if until_s < self.since_s or since_s > self._selection.to_s:
+            return
+        self._longest_silence_s = until_s - since_s
+        finding = finding_on_silence(self._longest_silence_s)
+        if finding:
+            self._note_finding(finding, since_s, behind=True)
+
+    def _take_run(self, run: Run) -> None:
         samples = self.sides[run.side].take(run)
-        size = run.payloads.shape[1]
         folder = self._folders[run.side]
-        if is_audio(run.kind) and size:
+        if is_audio(run.kind) and run.payloads.shape[1]:
             if self._with_rows:
                 folder.take(run, samples)
             found = findings_on_frame(run.side, Frame(run.kind, b"\0\0"), run.slowest_s)
-            self._find(found, first_s)
+            self._find(found, float(run.at_s[0]), behind=True)
+            self._find_burst(run)
             return
         folder.interrupt()
         self._put_frames(run)
 
+    def _find_burst(self, run: Run) -> None:
+        """Find that a server sent too much at once as soon as that is sure, about where it was."""
+        ahead_s = self.sides[run.side].worst_ahead_s
+        if run.side is Side.SERVER and ahead_s > BURST_S:
+            found = findings_on_server(_NOTHING_HEARD._replace(worst_burst_s=ahead_s))
+            self._find(found, max(0.0, float(run.at_s[-1]) - LONGEST_RUN_S), behind=True)
+
     def _put_frames(self, run: Run) -> None:
         """Make rows of frames that are no audio."""
+        digits = ""
+        if run.kind == Kind.DTMF and run.payloads.shape[1] == 1:
+            digits = self.sides[run.side].take_digits(run)
         alike = len(run.at_s) > _MOST_ALIKE
         shown = [run.payloads[0]] if alike else run.payloads
-        for at_s, payload in zip(run.at_s.tolist(), shown, strict=False):
+        frame_bytes = HEADER_BYTES + run.payloads.shape[1]
+        for number, (at_s, payload) in enumerate(zip(run.at_s.tolist(), shown, strict=False)):
             frame = Frame(run.kind, payload.tobytes())
             what, text = _meaning(frame)
-            if what == "digit" and not alike:
-                self.sides[run.side].digits.append(Digit(at_s, text))
-            frames = len(run.at_s) if alike else 1
-            self._put(Row(at_s, run.side, what, text, run.kind, frames, offset=run.offset))
+            if alike and digits:
+                what, text = "digits", digits[:_MOST_SHOWN_DIGITS] + ("…" if len(digits) > _MOST_SHOWN_DIGITS else "")
+            offset = run.offset + number * frame_bytes
+            self._put(Row(at_s, run.side, what, text, run.kind, len(run.at_s) if alike else 1, offset=offset))
             self._find(findings_on_frame(run.side, frame, run.slowest_s), at_s)
-            self._hung_up |= run.kind == Kind.HANGUP
 
-    def _find(self, found: Iterable[str], at_s: float) -> None:
+    def _find(self, found: Iterable[str], at_s: float, *, behind: bool = False) -> None:
+        """Note findings, each kind of them once, whatever the numbers in it are; `behind` all that is at that time."""
         for text in found:
-            if text not in self.findings and len(self.findings) < _MOST_FINDINGS:
-                self.findings.append(text)
-                self._put(Row(at_s, None, "finding", text))
+            template = _NUMBER.sub("#", text)
+            if template not in self._templates:
+                self._templates.add(template)
+                self._note_finding(text, at_s, behind=behind)
+
+    def _note_finding(self, text: str, at_s: float, *, behind: bool) -> None:
+        if len(self.findings) < _MOST_FINDINGS:
+            self.findings.append(text)
+            self._put(Row(at_s, None, "finding", text), behind=behind)
 
     def _finish(self) -> None:
         self.is_over = True
         for folder in self._folders.values():
             folder.interrupt()
         for side in self.sides.values():
-            side.finish(self.duration_s)
-        self._find(self._judge(), self.duration_s)
+            side.finish(self._talked_until_s)
+        if self._last_sent_s is not None and self._hung_up is None:
+            self._judge_silence(self.duration_s)
+        self._find(self._judge(), self._end_s, behind=True)
 
     def _judge(self) -> Iterator[str]:
-        if self.call.uuid == EXAMPLE_UUID:
-            yield EXAMPLE_UUID_FINDING
+        selection, end_s = self._selection, self._talked_until_s
         caller, server = (self.sides[side] for side in Side)
-        if caller.frames:
-            yield from findings_on_caller(caller.heard(self.duration_s))
-        if server.frames or (self.timed and caller.frames and self.call.whole):
-            yield from findings_on_server(server.heard(self.duration_s))
-        if self.timed:
-            pause_s = self._longest_silence_s
-            if self._last_sent_s is not None:
-                pause_s = max(pause_s, self.duration_s - self._last_sent_s)
-            finding = finding_on_silence(pause_s)
-            if finding:
-                yield finding
+        if self.call.uuid == EXAMPLE_UUID and not self.is_empty:
+            yield EXAMPLE_UUID_FINDING
+        if caller.frames and self.call.me is not Side.CALLER:  # who stands in for a phone may well be silent
+            yield from findings_on_caller(caller.heard(end_s))
+        is_silent = self.timed and caller.frames and self.call.whole and selection.takes_side(Side.SERVER)
+        if server.frames or is_silent:
+            heard = server.heard(end_s)
+            # Where some kinds are left out, there are pauses that were none.
+            yield from findings_on_server(heard._replace(longest_pause_s=0.0) if selection.kinds else heard)
 
     def as_dict(self) -> dict[str, Any]:
         """Return all that is known of the call as JSON values, units in the keys."""
         call = self.call
-        ending = self.ended[0] if self.ended else None
+        started_at = None
+        if call.started_ns is not None:
+            started_at = (_EPOCH + timedelta(microseconds=call.started_ns // 1000)).isoformat(timespec="milliseconds")
         return {
             "schema": DUMP_SCHEMA,
             "call": call.name,
@@ -164,50 +290,97 @@ class CallReview:
             "whole": call.whole,
             "caller_address": call.caller or None,
             "server_address": call.server or None,
+            "started_at": started_at,
             "duration_s": round(self.duration_s, 6) if self.timed else None,
-            "ended_by": ending.side.value if ending and self.timed else None,
-            "ended_how": ("reset" if ending.reset else "hangup" if self._hung_up else "closed") if ending else None,
-            **{side.value: figures.as_dict(self.duration_s) for side, figures in self.sides.items()},
+            "ended_by": self.ended_by,
+            "ended_how": self.ended_how,
+            **{side.value: figures.as_dict(self.span_s) for side, figures in self.sides.items()},
             "findings": self.findings,
         }
 
-    def _put(self, row: Row) -> None:
+    def _put(self, row: Row, *, behind: bool = False) -> None:
         if not self._with_rows:
             return
         self._number += 1
-        heappush(self._rows, (row.at_s, self._number, row))
+        heappush(self._rows, (row.at_s, behind, self._number, row))
 
     def _release(self) -> None:
         """Let go of the rows before which none can come any more."""
-        until_s = math.inf if self.is_over else min(folder.open_since_s for folder in self._folders.values())
-        if not self.is_over:
-            until_s = min(until_s, self.duration_s)
-        while self._rows and self._rows[0][0] <= until_s:
-            self.ready.append(heappop(self._rows)[2])
+        until_s = math.inf
+        if not self.is_over and not self._live:
+            if len(self._rows) > _MOST_ROWS:  # one side goes on and on, and all of the other's waits for it
+                for folder in self._folders.values():
+                    folder.interrupt()
+            open_s = min(folder.open_since_s for folder in self._folders.values())
+            until_s = min(open_s, self.duration_s - LONGEST_RUN_S)
+        while self._rows and self._rows[0][0] < until_s:
+            self.ready.append(heappop(self._rows)[-1])
+
+
+class Reviewer:
+    """Reviews all calls of a capture that are selected."""
+
+    def __init__(self, selection: Selection = EVERYTHING, *, with_rows: bool = True, live: bool = False) -> None:
+        """Take what `CallReview` takes."""
+        self._selection = selection
+        self._with_rows = with_rows
+        self._live = live
+        self._reviews: dict[CapturedCall, CallReview] = {}
+
+    def take(self, one: Run | Item) -> CallReview | NoCall | Damage | None:
+        """Take what comes next. Returns a call when it has rows to show, at its end the last time; damage as it is."""
+        match one:
+            case Opened(call, _):
+                if not self._selection.takes_call(call):
+                    return None
+                self._reviews[call] = CallReview(call, self._selection, with_rows=self._with_rows, live=self._live)
+                return self._reviews[call]
+            case NoCall() | Damage():
+                return one if self._selection.takes(one) else None
+            case Run() | Lost() | Remark() | Ended() | Over():
+                current = self._reviews.get(one.call)
+                if current is None:
+                    return None
+                current.take(one)
+                if current.is_over:
+                    del self._reviews[one.call]
+                return current if current.ready or current.is_over else None
+        return None
 
 
 def review(
-    found: Iterable[Run | Item], *, with_rows: bool = True, most_s: float = math.inf
+    found: Iterable[Run | Item], selection: Selection = EVERYTHING, *, with_rows: bool = True, live: bool = False
 ) -> Iterator[CallReview | NoCall | Damage]:
-    """Go through a capture, and yield a call each time it has rows to show, at its end the last time.
-
-    Damage comes as it is found.
-    """
-    reviews: dict[CapturedCall, CallReview] = {}
+    """Go through a capture, of which only calls are left out, and yield what a `Reviewer` returns."""
+    reviewer = Reviewer(selection, with_rows=with_rows, live=live)
     for one in found:
-        match one:
-            case Opened(call, _):
-                reviews[call] = CallReview(call, with_rows=with_rows, most_s=most_s)
-                yield reviews[call]
-            case NoCall() | Damage():
-                yield one
-            case Run() | Lost() | Remark() | Ended() | Over():
-                current = reviews[one.call]
-                current.take(one)
-                if current.ready or current.is_over:
-                    yield current
-                if current.is_over:
-                    del reviews[one.call]
+        shown = reviewer.take(one)
+        if shown is not None:
+            yield shown
+
+
+def judged(items: Iterable[Item], selection: Selection, note: Callable[[CallReview], object]) -> Iterator[Item]:
+    """Hand on all items, at most half a second late, and tell `note` of each call once it was judged."""
+    reviewer = Reviewer(selection, with_rows=False)
+    passed: deque[Item] = deque()
+
+    def passing() -> Iterator[Item]:
+        for item in items:
+            passed.append(item)
+            yield item
+
+    for one in in_runs(passing()):
+        shown = reviewer.take(one)
+        if isinstance(shown, CallReview) and shown.is_over:
+            note(shown)
+        while passed:
+            yield passed.popleft()
+    yield from passed
+
+
+def is_said_by_frames(call: CapturedCall, text: str) -> bool:
+    """Whether a comment was written by one of our captures to say what its packet says as well."""
+    return call.me is not None and text.startswith(_SAID_BY_FRAMES)
 
 
 def _meaning(frame: Frame) -> tuple[str, str]:
@@ -255,38 +428,37 @@ def in_turn(found: Iterable[CallReview | NoCall | Damage]) -> Iterator[Shown]:
     Calls that are at the same time wait with their rows, which are few.
     """
     queue: deque[CallReview] = deque()
+    headed: set[CallReview] = set()
     for one in found:
         if not isinstance(one, CallReview):
             yield one
             continue
         if one not in queue:
             queue.append(one)
-            if one is queue[0]:
-                yield Heading(one)
         while queue:
-            first = queue[0]
-            while first.ready:
-                yield CallRow(first, first.ready.popleft())
-            if not first.is_over:
+            yield from _ready_of(queue[0], headed)
+            if not queue[0].is_over:
                 break
-            yield Summary(first)
             queue.popleft()
-            if queue:
-                yield Heading(queue[0])
 
 
 def at_once(found: Iterable[CallReview | NoCall | Damage]) -> Iterator[Shown]:
     """Show each row as soon as it can be, whichever call it belongs to."""
-    known: set[CallReview] = set()
+    headed: set[CallReview] = set()
     for one in found:
-        if not isinstance(one, CallReview):
+        if isinstance(one, CallReview):
+            yield from _ready_of(one, headed)
+        else:
             yield one
-            continue
-        if one not in known:
-            known.add(one)
-            yield Heading(one)
-        while one.ready:
-            yield CallRow(one, one.ready.popleft())
-        if one.is_over:
-            known.discard(one)
-            yield Summary(one)
+
+
+def _ready_of(call: CallReview, headed: set[CallReview]) -> Iterator[Shown]:
+    """Yield what can be shown of a call by now; of one of which nothing is selected, nothing."""
+    if call not in headed and (call.ready or call.is_shown):
+        headed.add(call)
+        yield Heading(call)
+    while call.ready:
+        yield CallRow(call, call.ready.popleft())
+    if call.is_over and call in headed:
+        headed.discard(call)
+        yield Summary(call)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from audiosocket_cli.asterisk import DEFAULT_PORT, Side
@@ -15,18 +18,21 @@ from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.call.taps import FLUSH_S
 from audiosocket_cli.capture.conversation import Address, Conversation
-from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Opened, Over, Remark
+from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
-from audiosocket_cli.codec import encode
-from audiosocket_cli.errors import UsageError
+from audiosocket_cli.codec import Kind, encode
+from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.review.selection import EVERYTHING, Selection
 
 _NOBODY: Final = ("192.0.2.1", "192.0.2.2")
 """Addresses for documentation (RFC 5737), for a caller and a server whose own are not known."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS: Final = 1_000_000_000
+_BUFFER_BYTES: Final = 1 << 16
+_FLUSH_S: Final = 0.25
 
 
 def as_jsonl(items: Iterable[Item]) -> Iterator[bytes]:
@@ -38,21 +44,31 @@ def as_jsonl(items: Iterable[Item]) -> Iterator[bytes]:
 
 
 def as_bytes(items: Iterable[Item]) -> Iterator[bytes]:
-    """Yield the frames of one side as they were on the wire. Raises `UsageError` when there are two."""
+    """Yield the frames of one side as they were on the wire. Raises `UsageError` when there are two, or when calls
+    could not be told from each other."""
     only: Side | None = None
+    now: CapturedCall | None = None
     for item in items:
-        if isinstance(item, Captured):
-            if only is None:
-                only = item.side
-            if item.side is not only:
-                raise UsageError("cannot write both sides as bytes of one: choose with --side caller or --side server")
-            yield encode(item.frame)
+        if not isinstance(item, Captured):
+            continue
+        only = only or item.side
+        if item.side is not only:
+            raise UsageError("cannot write both sides as bytes of one: choose with --side caller or --side server")
+        if item.call is not now:
+            if now is not None and item.frame.kind != Kind.UUID:
+                raise UsageError("cannot write several calls as bytes of one: choose with --call, as --call 8f269582")
+            now = item.call
+        yield encode(item.frame)
 
 
 def as_pcapng(items: Iterable[Item], application: str) -> Iterator[bytes]:
-    """Yield the blocks of a pcapng file, a packet for each frame. Without times, a call begins in 1970."""
+    """Yield the blocks of a pcapng file, a packet for each frame, or for each part of one that came in parts.
+
+    Without times, a call begins in 1970. What is missing is told in comments.
+    """
     talks: dict[CapturedCall, _Talk] = {}
     begun = False
+    waiting: _Packet | None = None  # for the comments on it
     for item in items:
         if isinstance(item, Opened):
             if not begun:
@@ -60,50 +76,100 @@ def as_pcapng(items: Iterable[Item], application: str) -> Iterator[bytes]:
                 me = {"me": item.call.me.value} if item.call.me else {}
                 yield opening_blocks({"schema": CAPTURE_SCHEMA, **me, "program": application}, application)
             talks[item.call] = _Talk(item.call, len(talks) + 1)
-            yield from talks[item.call].opened(item.at_s)
-        elif isinstance(item, Captured | Remark | Ended):
-            yield from talks[item.call].blocks(item)
-        elif isinstance(item, Over):
+        if not isinstance(item, Opened | Captured | Remark | Lost | Ended | Over):
+            continue
+        talk = talks[item.call]
+        if waiting is not None and waiting.talk is talk:
+            if isinstance(item, Remark | Lost) and waiting.at_s >= item.at_s and not waiting.is_end:
+                waiting.comments.append(_said(item))
+                continue
+            if isinstance(item, Over):
+                waiting.comments.extend(talk.take_comments())
+        for packet in talk.packets(item):
+            if waiting is not None:
+                yield waiting.block()
+            waiting = packet
+        if isinstance(item, Over):
             del talks[item.call]
+    if waiting is not None:
+        yield waiting.block()
     if not begun:
         yield opening_blocks({"schema": CAPTURE_SCHEMA, "program": application}, application)
+
+
+def _said(item: Remark | Lost) -> str:
+    if isinstance(item, Remark):
+        return item.text
+    return f"lost {item.lost_bytes} bytes of the {item.side}: {item.reason}"
+
+
+class _Packet(NamedTuple):
+    """A packet of a call, with what is said of it."""
+
+    talk: _Talk
+    at_s: float
+    data: bytes
+    sent: bool
+    comments: list[str]
+    is_end: bool = False
+    """Whether it closes a side. What is said of such a packet reads as said before it."""
+
+    def block(self) -> bytes:
+        at_ns = max(0, (self.talk.call.started_ns or 0) + round(self.at_s * _NS))
+        return packet_block(at_ns, self.data, outbound=self.sent, comments=self.comments)
 
 
 class _Talk:
     """One call as packets: what the caller sent is what "we" sent, unless the capture was taken at the server."""
 
     def __init__(self, call: CapturedCall, number: int) -> None:
-        self._call = call
+        self.call = call
         self._me = call.me or Side.SERVER
         ends = {
             Side.CALLER: _address(call.caller, (_NOBODY[0], 40_000 + number % 20_000)),
             Side.SERVER: _address(call.server, (_NOBODY[1], DEFAULT_PORT)),
         }
         self._conversation = Conversation(ends[self._me], ends[self._me.other])
-        self._remarks: list[str] = []
+        self._comments: list[str] = []
+        """What is left to be said with the next packet."""
+        self._last_s = 0.0
 
-    def opened(self, at_s: float) -> Iterator[bytes]:
-        if self._call.whole:
-            for sent, packet in self._conversation.opening(sent=self._me is Side.CALLER):
-                yield self._block(at_s, packet, sent)
+    def packets(self, item: Opened | Captured | Remark | Lost | Ended | Over) -> Iterator[_Packet]:
+        """Yield what an item is as packets."""
+        conversation = self._conversation
+        match item:
+            case Opened(call, at_s):
+                if call.whole:
+                    for sent, data in conversation.opening(sent=self._me is Side.CALLER):
+                        yield self._packet(at_s, data, sent)
+            case Remark() | Lost():
+                self._comments.append(_said(item))
+            case Captured(_, at_s, side, frame, begun_s):
+                sent = side is self._me
+                data = encode(frame)
+                if begun_s != at_s:
+                    for packet in conversation.chunk(data[:1], sent=sent):
+                        yield self._packet(begun_s, packet, sent)
+                    data = data[1:]
+                for packet in conversation.chunk(data, sent=sent):
+                    yield self._packet(at_s, packet, sent)
+            case Ended(_, at_s, side, is_reset):
+                sent = side is self._me
+                end = conversation.reset(sent=sent) if is_reset else conversation.end(sent=sent)
+                if end is not None:
+                    yield self._packet(at_s, end, sent)._replace(is_end=True)
+            case Over():
+                if self._comments:
+                    yield self._packet(self._last_s, conversation.acknowledgement(sent=True), True)
 
-    def blocks(self, item: Captured | Remark | Ended) -> Iterator[bytes]:
-        if isinstance(item, Remark):
-            self._remarks.append(item.text)
-            return
-        sent = item.side is self._me
-        if isinstance(item, Captured):
-            for packet in self._conversation.chunk(encode(item.frame), sent=sent):
-                yield self._block(item.at_s, packet, sent)
-        else:
-            end = self._conversation.reset(sent=sent) if item.reset else self._conversation.end(sent=sent)
-            if end is not None:
-                yield self._block(item.at_s, end, sent)
+    def take_comments(self) -> list[str]:
+        """Return what is left to be said, for a packet that it can be said with."""
+        comments, self._comments = self._comments, []
+        return comments
 
-    def _block(self, at_s: float, packet: bytes, sent: bool) -> bytes:
-        remarks, self._remarks = self._remarks, []
-        at_ns = max(0, (self._call.started_ns or 0) + round(at_s * _NS))
-        return packet_block(at_ns, packet, outbound=sent, comments=remarks)
+    def _packet(self, at_s: float, data: bytes, sent: bool) -> _Packet:
+        self._last_s = max(self._last_s, at_s)
+        return _Packet(self, at_s, data, sent, self.take_comments())
 
 
 def _address(text: str, otherwise: Address) -> Address:
@@ -112,32 +178,41 @@ def _address(text: str, otherwise: Address) -> Address:
 
 
 class WavExport:
-    """Writes each call that passes to DIR/<uuid>.wav, both sides on true time; one, where a capture has but one."""
+    """Writes each call that passes to DIR/<uuid>.wav, both sides on true time; one, where there is but one."""
 
-    def __init__(self, folder: Path, *, both: bool) -> None:
-        """`both` says that captures hold both sides. Raises `UsageError` for a folder that cannot be."""
+    def __init__(self, folder: Path, selection: Selection = EVERYTHING) -> None:
+        """Write what is selected. Raises `UsageError` for a folder that cannot be."""
         self.files: list[Path] = []
         self.errors: list[str] = []
+        self._selection = selection
         self._output = FileOutput.in_folder(folder)
         self._output.prepare()
-        self._both = both
         self._writing: dict[CapturedCall, _Writing] = {}
         self._calls = 0
 
-    def watch(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Hand on all items, and write what they hold."""
+    def watch(self, items: Iterable[Item], *, both: bool) -> Iterator[Item]:
+        """Hand on all items, and write what they hold; `both` says that they may hold both sides of a call."""
+        both = both and self._selection.side is None
         for item in items:
-            if isinstance(item, Captured):
-                self._of(item.call, item.side).take(item)
-            elif isinstance(item, Over) and item.call in self._writing:
-                self._end(self._writing.pop(item.call))
+            if isinstance(item, Captured) and self._selection.takes(item):
+                self._of(item.call, None if both else item.side).take(item)
+            elif isinstance(item, Ended | Over) and item.call in self._writing:
+                if isinstance(item, Over):
+                    self._end(self._writing.pop(item.call))
+                elif self._selection.takes(item):
+                    self._writing[item.call].note_time(item.at_s)
             yield item
 
-    def _of(self, call: CapturedCall, side: Side) -> _Writing:
+    def close(self) -> None:
+        """Complete the files of calls that have not ended."""
+        while self._writing:
+            self._end(self._writing.popitem()[1])
+
+    def _of(self, call: CapturedCall, side: Side | None) -> _Writing:
         writing = self._writing.get(call)
         if writing is None:
             self._calls += 1
-            layout = Layout.STEREO if self._both else Layout(side.value)
+            layout = Layout(side.value) if side else Layout.STEREO
             writing = self._writing[call] = _Writing(call, self._calls, self._output, layout)
         return writing
 
@@ -162,9 +237,12 @@ class _Writing:
 
     def take(self, item: Captured) -> None:
         self._batches[item.side].append(TimedFrame(item.at_s, item.frame))
-        self._call.duration_s = max(self._call.duration_s, item.at_s)
+        self.note_time(item.at_s)
         if item.at_s - self._flushed_s >= FLUSH_S:
             self._flush()
+
+    def note_time(self, at_s: float) -> None:
+        self._call.duration_s = max(self._call.duration_s, at_s)
 
     def finish(self) -> None:
         self._flush()
@@ -176,3 +254,58 @@ class _Writing:
         self.recording.frames(heard, said, self._flushed_s)
         for batch in self._batches.values():
             batch.clear()
+
+
+def write_file(name: str, pieces: Iterable[bytes], *, force: bool) -> None:
+    """Write a file that only the user can read; one that is there is not touched without `force`.
+
+    Whoever interrupts it keeps what was written so far; what fails leaves no file behind. Raises `UsageError` for a
+    name that cannot be, `FileError` where writing fails.
+    """
+    path = Path(name)
+    try:
+        if path.is_dir():
+            raise UsageError(f"cannot write {name}: it is a folder; name a file in it")
+        if path.exists() and not path.is_file():  # a pipe with a name, or a device
+            with open(path, "wb", buffering=0) as file:
+                _write(file, pieces)
+            return
+        if os.path.lexists(path) and not force:
+            raise UsageError(f"cannot write {name}: it exists; choose another name or add --force")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.{os.getpid()}") if os.path.lexists(path) else path
+        _write_new(new, pieces, keep=new is path)
+        if new is not path:
+            new.replace(path)
+    except OSError as error:
+        raise FileError(f"cannot write {name}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _write_new(path: Path, pieces: Iterable[bytes], *, keep: bool) -> None:
+    """Write a file that is not there; `keep` what is written by then where somebody interrupts."""
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb", buffering=0) as file:
+            _write(file, pieces)
+    except BaseException as error:
+        if not (keep and isinstance(error, KeyboardInterrupt)):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write(file: FileIO, pieces: Iterable[bytes]) -> None:
+    """Write pieces as they fill a buffer, or a quarter of a second has passed: somebody may be reading."""
+    waiting, size, next_s = [], 0, time.monotonic() + _FLUSH_S
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _BUFFER_BYTES or time.monotonic() >= next_s:
+            _write_all(file, b"".join(waiting))
+            waiting, size, next_s = [], 0, time.monotonic() + _FLUSH_S
+    _write_all(file, b"".join(waiting))
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]

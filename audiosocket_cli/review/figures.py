@@ -11,17 +11,25 @@ from audiosocket_cli.asterisk import GAP_MS, Heard
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Digit
 from audiosocket_cli.call.stats import SideStats, digit_json, heard_of
-from audiosocket_cli.call.timeline import Timeline
+from audiosocket_cli.call.timeline import Gap, Timeline
 from audiosocket_cli.capture.runs import Run
-from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, rate_of
+from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
 from audiosocket_cli.media.pcm import Samples, guess_law
+from audiosocket_cli.review.folding import BURST_S, TIGHT
+
+MOST_DIGITS: Final = 10_000
+"""Digits that are kept one by one; all are counted."""
 
 _GAP_S: Final = GAP_MS / 1000
+_SETTLE_S: Final = 0.5
 _LEAST_DRIFT_S: Final = 5.0
 """Less audio says nothing about the speed of a clock."""
 
 _MOST_GAPS: Final = 10_000
 """Gaps that are kept one by one; of a capture with more, the first, and the sum of all."""
+
+_MOST_LOOKS: Final = 64
+"""Frames of a run that are looked at for an excerpt of their bytes."""
 
 
 class Spread:
@@ -31,21 +39,21 @@ class Spread:
     _STEPS: Final = 20_000
 
     def __init__(self) -> None:
-        self._counts: NDArray[np.int64] | None = None
+        self._counts = np.zeros(0, np.int64)
         self.worst_s = 0.0
 
     def add(self, values_s: NDArray[np.float64]) -> None:
         """Count values."""
         if not len(values_s):
             return
-        steps = np.clip(values_s / self._STEP_S, 0, self._STEPS).astype(np.int64)
-        counts = np.bincount(steps, minlength=self._STEPS + 1)
-        self._counts = counts if self._counts is None else self._counts + counts
+        if not len(self._counts):
+            self._counts = np.zeros(self._STEPS + 1, np.int64)
+        np.add.at(self._counts, np.rint(np.clip(values_s / self._STEP_S, 0, self._STEPS)).astype(np.int64), 1)
         self.worst_s = max(self.worst_s, float(values_s.max()))
 
     def percentile_s(self, percent: float) -> float:
-        """Return the value that so many percent stay below, to 0.1 ms; 0.0 for no values."""
-        if self._counts is None:
+        """Return the least value that so many percent do not exceed, to 0.1 ms; 0.0 for no values."""
+        if not len(self._counts):
             return 0.0
         total = np.cumsum(self._counts)
         return float(np.searchsorted(total, total[-1] * percent / 100)) * self._STEP_S
@@ -56,23 +64,75 @@ class Spread:
         return {name: round(value * 1000, 1) for name, value in (named | {"max": self.worst_s}).items()}
 
 
+class Drift:
+    """How fast a side's clock runs, from how long its audio took to arrive, pauses and bursts left out."""
+
+    def __init__(self) -> None:
+        self._audio_s = 0.0
+        self._wall_s = 0.0
+        self._stall_s = 0.0
+        """What is late by now: a gap that was a stall is followed by its audio all at once."""
+        self._fast_audio_s = 0.0
+        self._fast_wall_s = 0.0
+        """What just now comes faster than it plays, by more than a clock can be wrong."""
+
+    def add(self, steps_s: NDArray[np.float64], duration_s: float) -> None:
+        """Take how long after the one before each frame came, all of a length in seconds."""
+        fast_s = duration_s * TIGHT
+        for step_s in steps_s.tolist():
+            if step_s < fast_s:
+                made_up_s = min(self._stall_s, duration_s - step_s)
+                self._stall_s -= made_up_s
+                self._fast_wall_s += step_s + made_up_s
+                self._fast_audio_s += duration_s
+                continue
+            if self._fast_audio_s:
+                self._end_fast()
+            late_s = step_s - duration_s
+            if late_s > _GAP_S:
+                self._stall_s = late_s
+            else:
+                self._stall_s = 0.0
+                self._wall_s += step_s
+                self._audio_s += duration_s
+
+    def _end_fast(self) -> None:
+        if self._fast_audio_s - self._fast_wall_s <= BURST_S:
+            self._wall_s += self._fast_wall_s
+            self._audio_s += self._fast_audio_s
+        self._fast_audio_s = self._fast_wall_s = 0.0
+
+    @property
+    def share(self) -> float | None:
+        """How much faster than the clock audio came, as a share of 1; None for too little of it."""
+        return self._audio_s / self._wall_s - 1 if self._wall_s >= _LEAST_DRIFT_S else None
+
+
 class SideFigures:
     """The figures of one side."""
 
-    def __init__(self, *, timed: bool) -> None:
-        """`timed` says that frames have times of their own."""
+    def __init__(self, *, timed: bool, since_s: float = 0.0) -> None:
+        """`timed` says that frames have times of their own; what comes before `since_s` is not looked at."""
         self.stats = SideStats()
         self.digits: list[Digit] = []
+        """The first of them."""
+        self.digit_count = 0
         self.frames = 0
         self.lost_bytes = 0
         self.spacing = Spread()
         """The time between one audio frame and the next, gaps left out."""
         self._timed = timed
+        self._since_s = since_s
         self._arrivals = Arrivals()
         self._timeline: Timeline[None] = Timeline()
-        self._last_s: float | None = None
+        self._drift = Drift()
         self._steady_audio_s = 0.0
         self._steady_wall_s = 0.0
+        self._last_s: float | None = None
+        self._gaps: list[Gap] = []
+        self._gap_count = 0
+        self._gaps_s = 0.0
+        self._longest_gap_s = 0.0
 
     def take(self, run: Run) -> Samples | None:
         """Count a run, and return its samples, shape (n, samples), unless it is no audio or digital silence."""
@@ -81,48 +141,88 @@ class SideFigures:
         size = run.payloads.shape[1]
         if not is_audio(run.kind) or not size:
             return samples
-        if self._arrivals.wants_bytes:
-            for payload in run.payloads:
-                self._arrivals.note_bytes(run.kind, payload.tobytes())
-                if not self._arrivals.wants_bytes:
-                    break
         self._arrivals.kind = run.kind
+        if samples is not None and self._arrivals.wants_bytes:
+            self._take_excerpt(run)
         if self._timed:
             self._take_times(run.at_s, size // SAMPLE_BYTES / rate_of(run.kind))
         return samples
+
+    def take_digits(self, run: Run) -> str:
+        """Count the digits of a run of frames with one byte each, and return them, the first of very many."""
+        known = np.isin(run.payloads[:, 0], np.frombuffer(DIGITS.encode(), np.uint8))
+        self.digit_count += int(np.count_nonzero(known))
+        first = np.flatnonzero(known)[:MOST_DIGITS]
+        digits = str(run.payloads[first, 0].tobytes(), "ascii")
+        if len(self.digits) < MOST_DIGITS:
+            self.digits += map(Digit, run.at_s[first].tolist(), digits)
+            del self.digits[MOST_DIGITS:]
+        return digits
+
+    def _take_excerpt(self, run: Run) -> None:
+        for payload in run.payloads[:_MOST_LOOKS]:
+            self._arrivals.note_bytes(run.kind, payload.tobytes())
+            if not self._arrivals.wants_bytes:
+                return
 
     def _take_times(self, at_s: NDArray[np.float64], duration_s: float) -> None:
         for one_s in at_s.tolist():
             self._arrivals.note_time(one_s, duration_s)
             self._timeline.add(one_s, duration_s, None)
-        self._timeline.settle(float(at_s[-1]) - 0.5)
-        steps = np.diff(at_s, prepend=self._last_s if self._last_s is not None else np.nan)
+        self._timeline.settle(float(at_s[-1]) - _SETTLE_S)
+        if len(self._timeline.gaps) > 1:
+            self._take_gaps(len(self._timeline.gaps) - 1)  # the last may grow
+        steps = np.diff(at_s, prepend=self._last_s) if self._last_s is not None else np.diff(at_s)
         self._last_s = float(at_s[-1])
+        self._drift.add(steps, duration_s)
         steady = steps[steps - duration_s <= _GAP_S]
         self.spacing.add(steady)
         self._steady_wall_s += float(steady.sum())
         self._steady_audio_s += len(steady) * duration_s
 
+    def _take_gaps(self, count: int) -> None:
+        """Take gaps over from the timeline, which would keep them all."""
+        gaps = self._timeline.gaps[:count]
+        del self._timeline.gaps[:count]
+        self._gap_count += count
+        self._gaps_s += sum(gap.length_s for gap in gaps)
+        self._longest_gap_s = max([self._longest_gap_s, *(gap.length_s for gap in gaps)])
+        self._gaps += gaps[: _MOST_GAPS - len(self._gaps)]
+
     def finish(self, end_s: float) -> None:
-        """Nothing more is coming; the call has ended."""
+        """Nothing more is coming; the call has ended, or the part of it that is looked at."""
         self._timeline.settle(float("inf"))
         if self._timed:
             self._timeline.pad(end_s)
+        self._take_gaps(len(self._timeline.gaps))
+        if self._arrivals.law:
+            # Half of what its label says: such audio seems to pause a little all the time.
+            self._gaps = [gap for gap in self._gaps if gap.length_s > 2 * _GAP_S]
+            self._gap_count, self._gaps_s = len(self._gaps), sum(gap.length_s for gap in self._gaps)
 
     @property
-    def drift(self) -> float | None:
-        """How much faster than the clock audio came, outside gaps, as a share of 1; None for too little of it."""
-        if self._steady_wall_s < _LEAST_DRIFT_S:
-            return None
-        return self._steady_audio_s / self._steady_wall_s - 1
+    def worst_ahead_s(self) -> float:
+        """The most that audio ran ahead of the clock so far, half a second ago."""
+        return self._timeline.worst_ahead_s
 
-    def heard(self, duration_s: float) -> Heard:
+    def heard(self, end_s: float) -> Heard:
         """Return what the rules on a side's audio judge by."""
-        heard = heard_of(self.stats, self._arrivals, self._timeline, duration_s if self._timed else 0.0)
+        heard = heard_of(self.stats, self._arrivals, self._timeline, 0.0)
         if self._timed:
-            return heard
+            first_s = self.stats.first_audio_s
+            silent_s = (end_s if first_s is None else first_s) - self._since_s
+            return heard._replace(pace=self._pace, longest_pause_s=max(self._longest_gap_s, silent_s))
         law = guess_law(bytes(self._arrivals.excerpt))
         return heard._replace(law=law, pace=0.5 if law else 0.0, longest_pause_s=0.0)
+
+    @property
+    def _pace(self) -> float:
+        """Seconds of audio in a second, by the median and by the mean, of which jitter spoils one and bursts the other:
+        what is nearer to 1."""
+        median = self._arrivals.pace
+        if not median or not self._steady_wall_s:
+            return median
+        return min(median, self._steady_audio_s / self._steady_wall_s, key=lambda pace: abs(pace - 1))
 
     def as_dict(self, duration_s: float) -> dict[str, Any]:
         """Return the figures as JSON values, units in the keys."""
@@ -132,14 +232,14 @@ class SideFigures:
         }
         if not self._timed:
             return figures
-        gaps = self._timeline.gaps
-        drift = self.drift
+        drift = self._drift.share
         return figures | {
-            "audio_share": round(self.stats.audio_s / duration_s, 4) if duration_s else 0.0,
+            "audio_percent": round(self.stats.audio_s / duration_s * 100, 2) if duration_s else 0.0,
             "drift_percent": None if drift is None else round(drift * 100, 4),
             "jitter_ms": round(self._arrivals.jitter_s * 1000, 2),
             "spacing_ms": self.spacing.as_dict(),
-            "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps[:_MOST_GAPS]],
-            "gaps_s": round(sum(gap.length_s for gap in gaps), 3),
+            "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in self._gaps],
+            "gap_count": self._gap_count,
+            "gaps_s": round(self._gaps_s, 3),
             "worst_ahead_ms": round(self._timeline.worst_ahead_s * 1000),
         }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS, MAX_BURST_MS, PTIME_MS, Side
 from audiosocket_cli.capture.runs import Run
-from audiosocket_cli.codec import SAMPLE_BYTES, rate_of
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, rate_of
 from audiosocket_cli.media.pcm import SPEECH_POWER, Samples, frame_powers, power_to_dbfs
 
 PAUSE_S: Final = 0.3
@@ -20,12 +20,13 @@ PAUSE_S: Final = 0.3
 LONG_GAP_S: Final = 1.0
 """A gap between frames of this length is a row of its own; shorter ones are counted."""
 
+_ROUNDING_S: Final = 1e-6
 _GAP_S: Final = GAP_MS / 1000
-_BURST_S: Final = (MAX_BURST_MS + PTIME_MS) / 1000
-"""More audio than this in next to no time is a burst, as in `asterisk.findings_on_server`."""
+BURST_S: Final = (MAX_BURST_MS + PTIME_MS) / 1000
+"""Audio that runs ahead of the clock by more than this is a burst, as in `asterisk.findings_on_server`."""
 
-_TIGHT: Final = 0.25
-"""Frames that follow each other within this share of their length come in a burst."""
+TIGHT: Final = 0.75
+"""A burst goes on while frames follow each other within this share of their length, which no clock is wrong by."""
 
 
 class Row(NamedTuple):
@@ -43,7 +44,11 @@ class Row(NamedTuple):
     gaps: int = 0
     """Gaps within it that are no rows of their own, and the longest of them."""
     longest_gap_s: float = 0.0
-    offset: int = 0
+    offset: int | None = None
+    """Where it begins in the bytes of its side, if it does."""
+    bursts: int = 0
+    """Bursts within it that are no rows of their own, and the longest of them."""
+    longest_burst_s: float = 0.0
 
 
 class _Stretch:
@@ -83,6 +88,17 @@ class _Stretch:
         )  # fmt: skip
 
 
+class _Burst(NamedTuple):
+    """Frames that follow each other faster than they play, up to now."""
+
+    first_s: float
+    last_s: float
+    frames: int
+    audio_s: float
+    kind: int
+    offset: int
+
+
 class Folder:
     """Folds the runs of one side. `put` takes each row once it is complete; their starts are not quite in order."""
 
@@ -96,11 +112,17 @@ class Folder:
         self._pause: _Stretch | None = None
         """What is not loud since speech, while that may still go on."""
         self._last_s: float | None = None
+        self._burst: _Burst | None = None
+        """What may be a burst, while it goes on."""
+        self._bursts = 0
+        """Bursts since the last row."""
+        self._longest_burst_s = 0.0
 
     @property
     def open_since_s(self) -> float:
         """Where the row begins that is not complete yet; infinite when there is none."""
-        return self._now.first_s if self._now is not None else float("inf")
+        open_s = self._now.first_s if self._now is not None else float("inf")
+        return min(open_s, self._burst.first_s) if self._burst is not None else open_s
 
     def take(self, run: Run, samples: Samples | None) -> None:
         """Take frames of audio with their samples, shape (n, samples); None stands for digital silence."""
@@ -119,7 +141,7 @@ class Folder:
             first_s = float(at_s[start])
             if self._timed and self._last_s is not None and first_s - self._last_s - duration_s > _GAP_S:
                 self._gap(first_s - self._last_s - duration_s)
-            offset = run.offset + start * (size + 3)
+            offset = run.offset + start * (HEADER_BYTES + size)
             count = stop - start
             self._stretch(bool(loud[start]), run.kind, first_s, offset).add(
                 count, count * duration_s, float(energy[stop] - energy[start])
@@ -129,11 +151,18 @@ class Folder:
 
     def interrupt(self) -> None:
         """End the row: something else of this side follows."""
+        self._end_burst()
         if self._now is not None:
             if self._pause is not None:
                 self._now.join(self._pause)
-            self._put(self._now.row(self._side))
+            self._complete(self._now)
         self._now = self._pause = None
+
+    def _complete(self, stretch: _Stretch) -> None:
+        """Put a row, with the bursts since the last one but the first, which has a row of its own."""
+        row = stretch.row(self._side)
+        self._put(row._replace(bursts=max(0, self._bursts - 1), longest_burst_s=self._longest_burst_s))
+        self._bursts, self._longest_burst_s = 0, 0.0
 
     def _stretch(self, loud: bool, kind: int, at_s: float, offset: int) -> _Stretch:
         """Return what audio that begins now belongs to."""
@@ -150,7 +179,7 @@ class Folder:
                 self._pause = None
             return now
         if loud:
-            self._put(now.row(self._side))
+            self._complete(now)
             self._now = _Stretch(loud, kind, at_s, offset)
             return self._now
         if self._pause is None:
@@ -160,10 +189,10 @@ class Folder:
     def _settle(self) -> None:
         """Complete what is complete: speech that a pause has followed, and what is long enough."""
         now = self._now
-        if now is not None and self._pause is not None and self._pause.audio_s >= PAUSE_S:
-            self._put(now.row(self._side))
+        if now is not None and self._pause is not None and self._pause.audio_s > PAUSE_S - _ROUNDING_S:
+            self._complete(now)
             self._now, self._pause = self._pause, None
-        if self._now is not None and self._pause is None and self._now.audio_s >= self._most_s:
+        if self._now is not None and self._pause is None and self._now.audio_s > self._most_s - _ROUNDING_S:
             self.interrupt()
 
     def _gap(self, length_s: float) -> None:
@@ -175,13 +204,40 @@ class Folder:
             (self._pause or self._now).note_gap(length_s)
 
     def _find_bursts(self, run: Run, steps: NDArray[np.float64], duration_s: float) -> None:
-        tight = steps < duration_s * _TIGHT
-        if np.count_nonzero(tight) * duration_s <= _BURST_S:
+        """Find what comes faster than it plays. A burst may begin in one run and end in another."""
+        tight = steps < duration_s * TIGHT
+        if self._burst is not None and not tight[0]:
+            self._end_burst()
+        if not tight.any():
             return
         edges = np.flatnonzero(np.diff(np.concatenate(([False], tight, [False])).astype(np.int8)))
+        frame_bytes = HEADER_BYTES + run.payloads.shape[1]
         for start, stop in edges.reshape(-1, 2).tolist():
-            audio_s = (stop - start) * duration_s
-            if audio_s > _BURST_S:
-                first_s, last_s = float(run.at_s[max(0, start - 1)]), float(run.at_s[stop - 1])
-                text = f"in {(last_s - first_s) * 1000:.0f} ms"
-                self._put(Row(first_s, self._side, "burst", text, run.kind, stop - start, audio_s))
+            last_s = float(run.at_s[stop - 1])
+            if start == 0 and self._burst is not None:
+                begun = self._burst
+            else:  # with the frame before, of which the run before may know
+                first_s = float(run.at_s[start] - steps[start])
+                offset = max(0, run.offset + (start - 1) * frame_bytes)
+                begun = _Burst(first_s, first_s, 1, duration_s, run.kind, offset)
+            self._burst = begun._replace(
+                last_s=last_s, frames=begun.frames + stop - start, audio_s=begun.audio_s + (stop - start) * duration_s
+            )
+            if stop < len(tight):
+                self._end_burst()
+
+    def _end_burst(self) -> None:
+        burst, self._burst = self._burst, None
+        if burst is None or burst.audio_s - (burst.last_s - burst.first_s) <= BURST_S:
+            return
+        self._bursts += 1
+        if self._bursts == 1:
+            text = f"in {(burst.last_s - burst.first_s) * 1000:.0f} ms"
+            self._put(
+                Row(
+                    burst.first_s, self._side, "burst", text, burst.kind, burst.frames, burst.audio_s,
+                    offset=burst.offset,
+                )
+            )  # fmt: skip
+        else:
+            self._longest_burst_s = max(self._longest_burst_s, burst.audio_s)

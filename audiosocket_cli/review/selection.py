@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from audiosocket_cli.capture.items import (
     Remark,
     Step,
 )
-from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import HEADER_BYTES
 
@@ -32,7 +32,7 @@ class Selection:
     """What is wanted; everything, where nothing is said. Times in seconds since the call's start."""
 
     call: str | None = None
-    """The beginning of a call's name, as its UUID's first eight digits."""
+    """The beginning of a call's UUID, as its first eight digits, or the whole name of a call that has none."""
     side: Side | None = None
     kinds: frozenset[int] = frozenset()
     from_s: float = -math.inf
@@ -41,42 +41,46 @@ class Selection:
     @property
     def is_all(self) -> bool:
         """Whether it leaves nothing out."""
-        return self == Selection()
+        return self == EVERYTHING
+
+    @property
+    def is_part_of_calls(self) -> bool:
+        """Whether it leaves something of a call out."""
+        return self.side is not None or bool(self.kinds) or self.from_s > -math.inf or self.to_s < math.inf
 
     def takes_call(self, call: CapturedCall) -> bool:
         """Whether a call is wanted."""
-        return self.call is None or call.name.startswith(self.call.lower())
+        if self.call is None:
+            return True
+        wanted = self.call.lower()
+        return call.name.lower() == wanted or (call.uuid is not None and call.name.startswith(wanted))
 
-    def items(self, capture: Capture) -> Iterator[Item]:
-        """Yield what is wanted of a capture, frame by frame. Damage always is."""
-        return iter(capture) if self.is_all else filter(self._takes_item, capture)
+    def takes_side(self, side: Side) -> bool:
+        """Whether what a side sent is wanted."""
+        return self.side is None or self.side is side
 
-    def runs(self, capture: Capture) -> Iterator[Run | Item]:
-        """Yield what is wanted of a capture, in runs of frames. Damage always is."""
-        for one in capture.runs():
-            part = self._part_of_run(one) if isinstance(one, Run) else one if self._takes_item(one) else None
-            if part is not None:
-                yield part
+    def items(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield what is wanted, frame by frame. Damage always is."""
+        return iter(items) if self.is_all else filter(self.takes, items)
 
-    def _takes_item(self, item: Item) -> bool:
+    def takes(self, item: Item) -> bool:
+        """Whether an item is wanted."""
         match item:
+            case Captured(call, at_s, side, frame):
+                return (not self.kinds or frame.kind in self.kinds) and self._takes(call, side) and self._is_then(at_s)
             case Damage() | Step():
                 return True
             case NoCall():
                 return self.call is None
             case Opened(call, _) | Over(call):
                 return self.takes_call(call)
-            case Captured(call, at_s, side, frame):
-                return (not self.kinds or frame.kind in self.kinds) and self._takes(call, side) and self._is_then(at_s)
             case Lost(call, at_s, side) | Ended(call, at_s, side):
                 return not self.kinds and self._takes(call, side) and self._is_then(at_s)
             case Remark(call, at_s):
                 return not self.kinds and self.takes_call(call) and self._is_then(at_s)
 
-    def _is_then(self, at_s: float) -> bool:
-        return self.from_s <= at_s < self.to_s
-
-    def _part_of_run(self, run: Run) -> Run | None:
+    def part_of(self, run: Run) -> Run | None:
+        """Return what is wanted of a run, or None for nothing."""
         if self.is_all:
             return run
         if not self._takes(run.call, run.side) or (self.kinds and run.kind not in self.kinds):
@@ -87,7 +91,14 @@ class Selection:
         if not len(wanted):
             return None
         offset = run.offset + int(wanted[0]) * (HEADER_BYTES + run.payloads.shape[1])
-        return run._replace(payloads=run.payloads[wanted], at_s=run.at_s[wanted], offset=offset)
+        # Which frame of it came in parts is not known: it may be one that is left out.
+        return run._replace(payloads=run.payloads[wanted], at_s=run.at_s[wanted], offset=offset, slowest_s=0.0)
+
+    def _is_then(self, at_s: float) -> bool:
+        return self.from_s <= at_s < self.to_s
 
     def _takes(self, call: CapturedCall, side: Side) -> bool:
-        return self.takes_call(call) and (self.side is None or self.side is side)
+        return self.takes_call(call) and self.takes_side(side)
+
+
+EVERYTHING: Final = Selection()

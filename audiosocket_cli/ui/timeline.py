@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Item, NoCall
+from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Ended, Item, Lost, NoCall, Opened, Remark
 from audiosocket_cli.codec import Kind, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import from_slin, level_dbfs
-from audiosocket_cli.review.calls import CallReview, CallRow, Heading, Shown, Summary
+from audiosocket_cli.review.calls import CallReview, CallRow, Heading, Shown, Summary, is_said_by_frames
 from audiosocket_cli.review.folding import Row
 
 _HEX_COLUMNS: Final = 16
+_NAME_LENGTH: Final = 8
+
+_MOST_DIGITS: Final = 64
+"""More digits than this are cut, and counted."""
 
 
 def clock(seconds: float, digits: int = 3) -> str:
@@ -26,36 +30,51 @@ def clock(seconds: float, digits: int = 3) -> str:
     return f"{sign}{hours}:{minutes:02d}:{text}" if hours else f"{sign}{minutes:02d}:{text}"
 
 
-def shown_lines(shown: Shown, *, named: bool) -> Iterator[str]:
-    """Yield the lines of what is to be shown; `named` puts the beginning of the call's name before each row."""
+def shown_lines(shown: Shown, *, named: bool, file: str = "") -> Iterator[str]:
+    """Yield the lines of what is to be shown; `named` puts the beginning of the call's name before each row, `file`
+    is told where there are several."""
     match shown:
         case Heading(review):
-            yield _heading(review.call)
+            yield _heading(review.call, file)
         case CallRow(review, row):
-            name = f"{review.call.name[:8]} " if named else ""
-            at = "" if review.timed else f"@{row.offset:<9d} "
+            name = f"{short_name(review.call)} " if named else ""
+            at = "" if review.timed else f"{'' if row.offset is None else f'@{row.offset}':<10} "
             yield f"{name}{at}{clock(row.at_s)} {row_text(row)}"
         case Summary(review):
             yield _summary(review)
         case NoCall(started_ns, caller, server, reason):
-            yield f"no call from {caller} to {server} at {_wall_clock(started_ns)}: {reason}"
+            yield f"no call from {caller} to {server} at {_wall_clock(started_ns)}: {printable(reason)}"
         case Damage():
             yield damage_line(shown)
 
 
-def damage_line(damage: Damage) -> str:
-    """Say where a file is damaged, and what was done about it."""
-    did = "reading ends here" if damage.skipped_bytes is None else f"skipped {damage.skipped_bytes} bytes"
-    return f"damaged at byte {damage.offset}: {damage.reason}; {did}"
+def damage_line(damage: Damage, *, cure: str = "") -> str:
+    """Say where a file is damaged, and what was done about it, or what can be."""
+    if damage.skipped_bytes is None:
+        did = f"reading ends here{f'; {cure}' if cure else ''}"
+    else:
+        did = f"skipped {_count(damage.skipped_bytes, 'byte')}"
+    return f"damaged at byte {damage.offset}: {printable(damage.reason)}; {did}"
+
+
+def short_name(call: CapturedCall) -> str:
+    """Return as much of a call's name as tells it from others: eight digits of a UUID, and how often it was there."""
+    name, _, again = call.name.partition("#")
+    return name[:_NAME_LENGTH] + (f"#{again}" if again else "")
+
+
+def printable(text: str) -> str:
+    """Show what a terminal would obey rather than print."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def row_text(row: Row) -> str:
     """Return a row without its time: side, what, how much."""
     if row.what in ("comment", "finding"):
-        return f"{row.what}: {row.text}"
+        return f"{row.what}: {printable(row.text)}"
     parts = [f"{row.side} {_WORDS.get(row.what, row.what)}"]
     if row.text and row.what != "burst":
-        parts.append(row.text)
+        parts.append(printable(row.text))
     if row.what == "gap":
         parts.append(f"{row.audio_s:.2f} s")
     elif row.kind is not None and is_audio(row.kind) and row.audio_s:
@@ -67,21 +86,24 @@ def row_text(row: Row) -> str:
         if row.kind != Kind.SLIN:
             parts.append(kind_name(row.kind))
         if row.gaps:
-            parts.append(f"({row.gaps} gap{'' if row.gaps == 1 else 's'}, longest {row.longest_gap_s:.2f} s)")
+            parts.append(f"({_count(row.gaps, 'gap')}, longest {row.longest_gap_s:.2f} s)")
+        if row.bursts:
+            parts.append(f"({_count(row.bursts, 'more burst')}, longest {row.longest_burst_s:.2f} s)")
     elif row.frames > 1:
         parts.append(f"x{row.frames}")
     return " ".join(parts)
 
 
-_WORDS: Final = {"speech": "audio", "quiet": "quiet", "lost": "lost"}
+_WORDS: Final = {"speech": "audio"}
 
 
-def frame_line(item: Captured, *, named: bool, timed: bool, with_hex: bool) -> str:
+def frame_line(item: Captured, *, named: bool, with_hex: bool) -> str:
     """Return a frame as a line, and with `with_hex` its payload in hexadecimal below it."""
     frame = item.frame
-    name = f"{item.call.name[:8]} " if named else ""
+    name = f"{short_name(item.call)} " if named else ""
+    timed = item.call.started_ns is not None
     parts = [f"{name}@{item.offset:<9d} {clock(item.at_s, 6 if timed else 3)} {item.side} {kind_name(frame.kind)}"]
-    parts.append(f"{len(frame.payload)} bytes")
+    parts.append(_count(len(frame.payload), "byte"))
     if is_audio(frame.kind):
         samples = from_slin(frame.payload)
         parts.append(f"{len(samples) * 1000 / rate_of(frame.kind):g} ms {level_dbfs(samples):.1f} dBFS")
@@ -102,32 +124,39 @@ def _hex_lines(data: bytes) -> Iterator[str]:
         yield f"    {start:04x}  {part.hex(' '):<{3 * _HEX_COLUMNS - 1}}  {text}"
 
 
-def other_line(item: Item) -> str | None:
+def other_line(item: Item, *, named: bool, file: str = "") -> str | None:
     """Return an item that is no frame as a line, in a list of frames; None for one that says nothing there."""
-    from audiosocket_cli.capture.items import Ended, Lost, Opened, Remark
-
     match item:
         case Opened(call, _):
-            return _heading(call)
-        case Remark(_, at_s, text):
-            return f"{clock(at_s, 6)} comment: {text}"
-        case Lost(_, at_s, side, lost_bytes, reason):
-            return f"{clock(at_s, 6)} {side} lost {lost_bytes} bytes {reason}"
+            return _heading(call, file)
+        case Remark(call, at_s, text) if not is_said_by_frames(call, text):
+            return _at(call, at_s, named) + f"comment: {printable(text)}"
+        case Lost(call, at_s, side, lost_bytes, reason):
+            return _at(call, at_s, named) + f"{side} lost {_count(lost_bytes, 'byte')} {printable(reason)}"
         case Ended(call, at_s, side, reset) if call.started_ns is not None:
-            return f"{clock(at_s, 6)} {side} {'reset' if reset else 'closed'}"
-        case NoCall() | Damage():
+            return _at(call, at_s, named) + f"{side} {'reset' if reset else 'closed'}"
+        case NoCall():
             return next(shown_lines(item, named=False))
     return None
 
 
-def _heading(call: CapturedCall) -> str:
+def _at(call: CapturedCall, at_s: float, named: bool) -> str:
+    """Return the beginning of a line that is no frame, in step with those that are."""
+    name = f"{short_name(call)} " if named else ""
+    return f"{name}{'':<10} {clock(at_s, 6 if call.started_ns is not None else 3)} "
+
+
+def _heading(call: CapturedCall, file: str = "") -> str:
     parts = [f"call {call.name}"]
     if call.caller:
         parts.append(f"from {call.caller} to {call.server}")
-    parts.append(f"at {_wall_clock(call.started_ns)}" if call.started_ns is not None else "without times: media time")
+    timed = call.started_ns is not None
+    parts.append(f"at {_wall_clock(call.started_ns)}" if call.started_ns is not None else "without a clock: media time")
     if not call.whole:
-        parts.append("its beginning is missing" if call.started_ns is not None else "without a UUID")
-    return ", ".join(parts)
+        parts.append("its beginning is missing" if timed else "without a UUID")
+    if file:
+        parts.append(f"in {file}")
+    return printable(", ".join(parts))
 
 
 def _wall_clock(at_ns: int) -> str:
@@ -139,52 +168,71 @@ def _summary(review: CallReview) -> str:
     for side, figures in review.sides.items():
         stats = figures.stats
         if figures.frames:
-            level = f", {stats.mean_dbfs:.1f} dBFS" if stats.audio_s else ""
-            parts.append(f"{side} {figures.frames} frames, {stats.audio_s:.2f} s of audio{level}")
+            audio = f", {stats.audio_s:.2f} s of audio, {stats.mean_dbfs:.1f} dBFS" if stats.audio_s else ""
+            parts.append(f"{side} {_count(figures.frames, 'frame')}{audio}")
     digits = "".join(press.digit for figures in review.sides.values() for press in figures.digits)
-    parts.append(f"digits {digits or 'none'}")
+    count = sum(figures.digit_count for figures in review.sides.values())
+    parts.append(f"digits {_digits_text(digits, count) or 'none'}")
     if review.findings:
-        parts.append(f"{len(review.findings)} finding{'' if len(review.findings) == 1 else 's'}")
-    took = f"{review.duration_s:.3f} s: " if review.timed else ""
-    return f"call {review.call.name[:8]} over, {took}{'; '.join(parts)}"
+        parts.append(_count(len(review.findings), "finding"))
+    took = f" after {review.duration_s:.3f} s" if review.timed else ""
+    selected = ", selected" if review.is_part else ""
+    return f"call {short_name(review.call)} over{took}{selected}: {'; '.join(parts)}"
 
 
-def stats_lines(result: Mapping[str, Any]) -> Iterator[str]:
+def _digits_text(digits: str, count: int) -> str:
+    """Return digits, of very many the first and how many there are."""
+    return digits if count <= _MOST_DIGITS else f"{digits[:_MOST_DIGITS]}… ({count} in all)"
+
+
+def stats_lines(result: Mapping[str, Any], *, file: str = "") -> Iterator[str]:
     """Yield the figures of a call, from its JSON values, one a line with both sides beside each other."""
-    sides = [(side, result[side]) for side in Side]
-    rows: list[tuple[str, list[str]]] = [("", [str(side) for side, _ in sides])]
-    kinds = {kind: None for _, figures in sides for kind in figures["frames"]}
+    sides = [result[side] for side in Side]
+    rows: list[tuple[str, list[str]]] = [("", [str(side) for side in Side])]
+    kinds = {kind: None for figures in sides for kind in figures["frames"]}
     for kind in kinds:
-        rows.append((f"{kind} frames", [_frames(figures["frames"].get(kind)) for _, figures in sides]))
+        rows.append((f"{kind} frames", [_frames(figures["frames"].get(kind)) for figures in sides]))
     for label, key, unit in _FIGURES:
-        values = [figures.get(key) for _, figures in sides]
-        if any(value not in (None, 0, 0.0) for value in values):
-            rows.append((label, [_figure(value, unit) for value in values]))
-    rows.append(("digits", ["".join(press["digit"] for press in figures["dtmf"]) or "-" for _, figures in sides]))
-    for name in ("p50", "p95", "p99", "max"):
-        values = [figures.get("spacing_ms", {}).get(name) for _, figures in sides]
+        values = [figures.get(key) if figures["audio_s"] or key in _WITHOUT_AUDIO else None for figures in sides]
         if any(values):
-            rows.append((f"spacing {name}", [_figure(value, " ms") for value in values]))
+            rows.append((label, ["-" if value is None else f"{value}{unit}" for value in values]))
+    for name in ("p50", "p95", "p99", "max"):
+        values = [figures.get("spacing_ms", {}).get(name) for figures in sides]
+        if any(values):
+            rows.append((f"spacing {name}", [f"{value} ms" if value else "-" for value in values]))
+    if any(figures["dtmf"] for figures in sides):
+        rows.append(("digits", [_digits_of(figures) for figures in sides]))
     widths = [max(len(cells[column]) for _, cells in rows) for column in (0, 1)]
-    duration = f", {result['duration_s']:.3f} s" if result["duration_s"] is not None else ""
-    ended = f", ended by {result['ended_by']} ({result['ended_how']})" if result["ended_by"] else ""
-    yield f"call {result['call']}{duration}{ended}"
+    yield _stats_heading(result, file)
     for label, cells in rows:
         yield f"  {label:<16} {cells[0]:>{widths[0]}}  {cells[1]:>{widths[1]}}".rstrip()
     for finding in result["findings"]:
-        yield f"  finding: {finding}"
+        yield f"  finding: {printable(finding)}"
+
+
+def _stats_heading(result: Mapping[str, Any], file: str) -> str:
+    parts = [f"call {result['call']}"]
+    if result["caller_address"]:
+        parts.append(f"from {result['caller_address']} to {result['server_address']}")
+    if result["duration_s"] is not None:
+        parts.append(f"{result['duration_s']:.3f} s")
+    if result["ended_by"]:
+        parts.append(f"ended by {result['ended_by']} ({result['ended_how']})")
+    if file:
+        parts.append(f"in {file}")
+    return printable(", ".join(parts))
 
 
 _FIGURES: Final = (
     ("audio", "audio_s", " s"),
-    ("share of call", "audio_share", ""),
+    ("share of time", "audio_percent", " %"),
     ("first audio at", "first_audio_s", " s"),
     ("first speech at", "first_speech_s", " s"),
     ("level", "level_dbfs", " dBFS"),
     ("peak", "peak_dbfs", " dBFS"),
     ("drift", "drift_percent", " %"),
     ("jitter", "jitter_ms", " ms"),
-    ("gaps", "gaps", ""),
+    ("gaps", "gap_count", ""),
     ("gaps, in all", "gaps_s", " s"),
     ("largest burst", "worst_ahead_ms", " ms"),
     ("lost bytes", "lost_bytes", ""),
@@ -192,11 +240,18 @@ _FIGURES: Final = (
 )
 
 
+_WITHOUT_AUDIO: Final = ("lost_bytes", "odd_bytes")
+"""Figures that a side has where there is no audio of it."""
+
+
 def _frames(counts: Mapping[str, int] | None) -> str:
-    return f"{counts['frames']} ({counts['bytes']} bytes)" if counts else "-"
+    return f"{counts['frames']} ({_count(counts['bytes'], 'byte')})" if counts else "-"
 
 
-def _figure(value: Any, unit: str) -> str:
-    if value is None:
-        return "-"
-    return f"{len(value) if isinstance(value, list) else value}{unit}"
+def _digits_of(figures: Mapping[str, Any]) -> str:
+    digits = "".join(press["digit"] for press in figures["dtmf"])
+    return _digits_text(digits, figures["frames"].get("dtmf", {}).get("frames", 0)) or "-"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
