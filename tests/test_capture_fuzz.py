@@ -5,9 +5,28 @@ from __future__ import annotations
 import struct
 
 import pytest
-from captures import calls_of, damage, in_pieces, items_of, no_calls, said
-from packets import START_NS, SYN, Stamped, ipv4, pcap, pcapng, tcp
+from captures import calls_of, damage, heard, in_pieces, items_of, losses, no_calls, said
+from packets import (
+    ACK,
+    CALLER,
+    FIN,
+    OPENING,
+    RST,
+    SERVER,
+    START_NS,
+    SYN,
+    Stamped,
+    Talk,
+    audio,
+    ipv4,
+    pcap,
+    pcapng,
+    speech,
+    tcp,
+)
 
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.capture.items import Captured, Ended, Lost
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.packets import Unreadable, tcp_segment
@@ -88,3 +107,59 @@ def test_a_time_that_no_stamp_can_say_is_written_as_the_nearest(at_ns: int) -> N
     data = opening_blocks({}, "x") + packet_block(at_ns, A_SYN, outbound=True)
     (found,) = no_calls(items_of(data))
     assert found.started_ns == (0 if at_ns < 0 else (1 << 63) - 1)
+
+
+def with_a_hole(who: int) -> Talk:
+    """Return a call in which a side has said more than there is of it, all but the end of the call."""
+    talk = Talk().open().say(CALLER, OPENING, *speech(2)).say(SERVER, *speech(2, 10))
+    return talk.lose(who, audio(20)).say(who, *speech(3, 30))
+
+
+def old_fin() -> Talk:
+    talk = with_a_hole(CALLER)
+    talk.packets.append(talk.packet(CALLER, talk.seqs[CALLER] - 2**31, FIN | ACK))
+    return talk.put(SERVER, FIN | ACK)
+
+
+def data_behind_fin(who: int) -> Talk:
+    talk = Talk().open().say(CALLER, OPENING, *speech(2)).say(SERVER, *speech(2, 10)).put(who, FIN | ACK)
+    return talk.say(who, audio(20)).lose(who, audio(21)).say(who, *speech(3, 30)).put(1 - who, FIN | ACK)
+
+
+def fin_inside_data() -> Talk:
+    talk = with_a_hole(CALLER)
+    talk.packets.append(talk.packet(CALLER, talk.seqs[CALLER] - len(audio(32)), FIN | ACK))
+    return talk.put(SERVER, FIN | ACK)
+
+
+def reset_behind_fin() -> Talk:
+    return with_a_hole(SERVER).put(CALLER, FIN | ACK).put(SERVER, RST | ACK)
+
+
+ENDS = {
+    "a FIN from long before": old_fin,
+    "a caller's data behind its FIN": lambda: data_behind_fin(CALLER),
+    "a server's data behind its FIN": lambda: data_behind_fin(SERVER),
+    "a FIN inside data that waits": fin_inside_data,
+    "a reset while data waits, behind the other's FIN": reset_behind_fin,
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_nothing_of_a_side_follows_its_end(case: str) -> None:
+    """As lines, what followed the ends of both sides was another call."""
+    items = items_of(pcap(ENDS[case]().packets))
+    for number, item in enumerate(items):
+        if isinstance(item, Ended):
+            later = [item for item in items[number + 1 :] if isinstance(item, Captured | Lost | Ended)]
+            assert item.side not in [each.side for each in later]
+    lines = [line for item in items if (line := item_line(item))]
+    again = [line for item in items_of("\n".join(lines).encode()) if (line := item_line(item))]
+    assert again == lines
+
+
+def test_what_is_behind_the_end_of_a_stream_is_none_of_it() -> None:
+    assert heard(items_of(pcap(data_behind_fin(CALLER).packets))) == [OPENING, *speech(2)]
+    items = items_of(pcap(fin_inside_data().packets))
+    assert heard(items) == [OPENING, *speech(2), audio(30), audio(31)]
+    assert losses(items) == [(Side.CALLER, len(audio(20)), "missing from the capture")]

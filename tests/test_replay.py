@@ -27,9 +27,8 @@ from audiosocket_cli.call.replay import (
     ReplayOptions,
     ReplaySource,
     Timing,
-    shorten_gaps,
 )
-from audiosocket_cli.call.script import read_script
+from audiosocket_cli.call.script import Script, read_script
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.capture.items import Captured, Ended
 from audiosocket_cli.capture.opening import open_capture
@@ -144,7 +143,12 @@ def test_a_server_that_hung_up_is_waited_for() -> None:
 
 
 def test_gaps_are_shortened_and_digits_keep_their_place() -> None:
-    assert [cue.at_s for cue in shorten_gaps(CUES, 0.5)] == pytest.approx([0.0, 0.021, 0.04, 0.54, 0.545])
+    script = Script(list(CUES), end_s=9.0)
+    script.shorten_gaps(0.5)
+    assert [cue.at_s for cue in script.actions if isinstance(cue, Cue)] == pytest.approx(
+        [0.0, 0.021, 0.04, 0.54, 0.545]
+    )
+    assert script.end_s == pytest.approx(1.045)
 
 
 def test_towards_asterisk_pauses_are_silence_and_jitter_is_gone() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -217,16 +217,3 @@ class ReplaySource(Source):
 def _unmet(action: Expectation) -> str:
     within = f" within {action.within_s * 1000:g} ms" if math.isfinite(action.within_s) else ""
     return f"line {action.line}: expected {action.what}{within}, which did not come"
-
-
-def shorten_gaps(cues: Iterable[Cue], most_s: float) -> list[Cue]:
-    """Return cues with no longer pause than `most_s` between two of them, or before the first."""
-    shortened, shift_s, before_s = [], 0.0, 0.0
-    for at_s, frame in cues:
-        if at_s is None:
-            shortened.append(Cue(None, frame))
-            continue
-        shift_s += max(0.0, at_s - before_s - most_s)
-        before_s = at_s
-        shortened.append(Cue(at_s - shift_s, frame))
-    return shortened

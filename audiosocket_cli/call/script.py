@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from audiosocket_cli.asterisk import Side, fault_towards_asterisk, frame_bytes
+from audiosocket_cli.asterisk import PTIME_MS, Side, fault_towards_asterisk, frame_bytes
 from audiosocket_cli.call.replay import Action, Cue, Expectation, Hangup
 from audiosocket_cli.call.sources import frames_of
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
@@ -37,6 +37,32 @@ class Script:
     def has_steps(self) -> bool:
         """Whether it does more than say frames."""
         return not all(isinstance(action, Cue) for action in self.actions)
+
+    def shorten_gaps(self, most_s: float) -> None:
+        """Leave no longer pause than `most_s` between two frames, or before the first. Raises `UsageError`."""
+        if self.has_steps:
+            raise UsageError("--max-gap is for captures: a script has its own times")
+        shift_s = before_s = 0.0
+        for at, action in enumerate(self.actions):
+            if isinstance(action, Cue) and action.at_s is not None:
+                shift_s += max(0.0, action.at_s - before_s - most_s)
+                before_s = action.at_s
+                self.actions[at] = Cue(before_s - shift_s, action.frame)
+        if self.end_s is not None:
+            self.end_s = max(before_s, min(self.end_s, before_s + most_s)) - shift_s
+
+    def repeat(self, times: int) -> None:
+        """Say it all so many times over."""
+        last_s = max((action.at_s or 0.0 for action in self.actions if isinstance(action, Cue)), default=0.0)
+        length_s = last_s + PTIME_MS / 1000 if self.end_s is None else self.end_s
+        once, self.actions = self.actions, []
+        for turn in range(times):
+            for action in once:
+                if isinstance(action, Cue) and action.at_s is not None:
+                    action = Cue(action.at_s + length_s * turn, action.frame)
+                self.actions.append(action)
+        if self.end_s is not None:
+            self.end_s = length_s * times
 
 
 def read_script(

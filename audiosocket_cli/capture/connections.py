@@ -215,6 +215,8 @@ class Connection:
         if not segment.flags & RST and segment.flags & (SYN | ACK) != SYN:
             self._answered = True
         events: list[_Event] = [(piece.at_ns, who, piece) for piece in direction.take(segment, at_ns)]
+        if direction.was_reset:  # what waits was said before
+            events += [(piece.at_ns, who, piece) for piece in direction.finish()]
         if segment.flags & ACK and not segment.flags & RST:
             events += [(piece.at_ns, 1 - who, piece) for piece in other.acknowledge(segment.ack, at_ns)]
         events += [(at_ns, who, text) for text in comments]

@@ -80,7 +80,7 @@ class Direction:
                 return []
             self._next = self._first = seq
         ahead = _distance(self._next, seq)
-        if flags & FIN and self._end is None:
+        if flags & FIN and self._end is None and ahead + size >= 0:  # it cannot end before what has passed
             self._end, self.ended_ns = self._next + ahead + size, at_ns
         pieces: list[Piece] = []
         if size and ahead <= 0:
@@ -118,6 +118,7 @@ class Direction:
     def forget(self) -> None:
         """Drop all that waits; nobody wants it."""
         self._waiting.clear()
+        self._waiting_bytes = 0
 
     def _keep(self, waiting: _Waiting) -> None:
         if not self._waiting:
@@ -126,8 +127,12 @@ class Direction:
         heappush(self._waiting, waiting)
 
     def _deliver(self, known: int, payload: bytes, missing_bytes: int, at_ns: int, pieces: list[Piece]) -> None:
-        """Hand out a segment of which the first `known` bytes have been already."""
+        """Hand out a segment of which the first `known` bytes have been already, up to the end of the stream."""
         assert self._next is not None
+        if self._end is not None:
+            room = max(0, self._end - self._next + known)
+            payload = payload[:room]
+            missing_bytes = min(missing_bytes, room - len(payload))
         size = len(payload) + missing_bytes
         if known >= size:
             return
@@ -151,6 +156,9 @@ class Direction:
         """Name what is missing before the first segment that waits, and go on from there, at the time when it came."""
         assert self._next is not None
         first = self._waiting[0]
+        if self._end is not None and first.position >= self._end:
+            self.forget()  # behind the end of the stream is nothing of it
+            return
         pieces.append(Piece(first.at_ns, b"", first.position - self._next))
         self._next = first.position
         self._drain(first.at_ns, pieces)

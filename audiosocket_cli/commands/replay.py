@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from audiosocket_cli.call.replay import ReplayOptions, ReplaySource
     from audiosocket_cli.call.script import Script
+    from audiosocket_cli.call.sources import Source
     from audiosocket_cli.net.place import PlacedCall
     from audiosocket_cli.review.compare import Answer, Difference
 
@@ -103,6 +104,10 @@ def command(ctx: click.Context, /, captured: str, target: Any, listen: Any, as_j
     script = _script(captured, side, given["call"], given["from_s"], given["to_s"])
     if not script.actions:
         raise NothingError(f"cannot replay {captured}: the {side} says nothing in it")
+    if given["max_gap"] is not None:
+        script.shorten_gaps(given["max_gap"])
+    if given["loop"] > 1:
+        script.repeat(given["loop"])
     ctx.exit((_place if listen is None else _answer)(script, listen or target, as_json=as_json, **given))
 
 
@@ -134,28 +139,6 @@ def _options(
     return ReplayOptions(Timing(timing), speed, stay_s, fill=fill)
 
 
-def _prepared(script: Script, *, max_gap: float | None, loop: int) -> None:
-    """Shorten pauses, and repeat."""
-    from audiosocket_cli.call.replay import Cue, shorten_gaps
-
-    cues = [action for action in script.actions if isinstance(action, Cue)]
-    if max_gap is not None:
-        if script.has_steps:
-            raise UsageError("--max-gap is for captures: a script has its own times")
-        script.actions = list(shorten_gaps(cues, max_gap))
-        script.end_s = None
-    if loop > 1:
-        length_s = script.end_s or max((cue.at_s or 0.0 for cue in cues), default=0.0) + 0.02
-        script.actions = [
-            Cue(action.at_s + length_s * turn, action.frame)
-            if isinstance(action, Cue) and action.at_s is not None
-            else action
-            for turn in range(loop)
-            for action in script.actions
-        ]
-        script.end_s = length_s * loop
-
-
 def _uuids(wanted: str, script: Script, calls: int) -> list[UUID]:
     if wanted == "new":
         return [uuid4() for _ in range(calls)]
@@ -170,56 +153,61 @@ def _uuids(wanted: str, script: Script, calls: int) -> list[UUID]:
 
 
 def _place(
-    script: Script, target: Any, *, as_json: bool, timing: str, speed: float, max_gap: float | None, loop: int,
+    script: Script, target: Any, *, as_json: bool, timing: str, speed: float,
     uuid: str, calls: int, wait: float | None, expect: Path | None, tolerance: float, least_correlation: float,
     record: str | None, capture: str | None, force: bool, layout: str | None, call: str | None, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.call.replay import ReplaySource
+    from audiosocket_cli.capture.opening import open_capture
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place_all
-    from audiosocket_cli.review.compare import Answer, differences
+    from audiosocket_cli.review.compare import Answer, differences, read_answer
+    from audiosocket_cli.ui.console import put_result, say
+    from audiosocket_cli.ui.lines import replay_json, replay_lines
 
-    _prepared(script, max_gap=max_gap, loop=loop)
     replay = _options(script, timing=timing, speed=speed, wait=wait, fill=False, other=Side.SERVER)
     uuids = _uuids(uuid, script, calls)
-    old = _expected(expect, call) if expect is not None else None
+    old = read_answer(open_capture(expect), call) if expect is not None else None
     output = output_for(record, force=force)
     if output is not None and output.single and calls > 1:
         raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
-    sources: list[ReplaySource] = []
-    answers: list[Answer] = []
+    answers: dict[Source, Answer] = {}
 
     def make_source() -> ReplaySource:
-        sources.append(ReplaySource(script.actions, replay, end_s=script.end_s))
-        answers.append(Answer())
-        return sources[-1]
+        source = ReplaySource(script.actions, replay, end_s=script.end_s)
+        answers[source] = Answer()
+        return source
 
     options = CallOptions(
         make_source,
         output,
         capture_output(capture, force=force),
         layout=Layout(layout or "server"),
-        make_taps=lambda: answers[-1:],
+        make_taps=lambda source: [answers[source]],
     )
-    results = run(place_all(target, uuids, options))
     codes: list[int] = []
-    connected = iter(zip(sources, answers, strict=True))
-    for placed in results:
+    for placed in run(place_all(target, uuids, options)):
         if isinstance(placed, NetworkError):
             if calls == 1:
                 raise placed
-            _tell_unreachable(placed)
+            say(str(placed))
             codes.append(ExitCode.UNREACHABLE)
             continue
-        source, answer = next(connected)
+        source = placed.source
+        assert isinstance(source, ReplaySource)
         source.give_up(hung_up=placed.ended_by_server and not placed.server_vanished)
-        found = []
+        found = None
         if old is not None:
-            found = differences(old, answer, tolerance_s=tolerance, least_correlation=least_correlation)
-        _report(placed, source, found, compared=old is not None, as_json=as_json, to_stderr=options.takes_stdout)
-        codes.append(_exit_code(placed, source, found))
+            found = differences(old, answers[source], tolerance_s=tolerance, least_correlation=least_correlation)
+        put_result(
+            replay_json(placed, source, found),
+            replay_lines(placed, source, found),
+            as_json=as_json,
+            to_stderr=options.takes_stdout,
+        )
+        codes.append(_exit_code(placed, source, found or ()))
     worst = max(codes, key=_SEVERITY.index)
     return ExitCode.DAMAGED if script.damages and worst == ExitCode.DONE else worst
 
@@ -228,47 +216,6 @@ _SEVERITY: Final[tuple[int, ...]] = (
     ExitCode.DONE, ExitCode.NEGATIVE, ExitCode.PROTOCOL, ExitCode.UNREACHABLE,
     ExitCode.DISCONNECTED, ExitCode.INTERRUPTED, ExitCode.TERMINATED,
 )  # fmt: skip
-
-
-def _expected(path: Path, call: str | None) -> Answer:
-    """Read the answer that is expected. Raises `NothingError` for a capture without one."""
-    from audiosocket_cli.capture.items import Damage, NoCall
-    from audiosocket_cli.capture.opening import open_capture
-    from audiosocket_cli.review.compare import Answer
-
-    answer, chosen = Answer(), None
-    for found in open_capture(path).runs():
-        if isinstance(found, Damage | NoCall):
-            continue
-        of = getattr(found, "call", None)
-        if chosen is None and of is not None and (call is None or of.name.startswith(call.lower())):
-            chosen = of
-        if of is chosen:
-            answer.take([found])
-    if chosen is None or not (answer.stretches or answer.happenings):
-        raise NothingError(f"cannot compare with {path}: the server says nothing in it")
-    return answer
-
-
-def _report(
-    placed: PlacedCall, source: ReplaySource, found: Sequence[Difference], *, compared: bool, as_json: bool,
-    to_stderr: bool,
-) -> None:  # fmt: skip
-    from audiosocket_cli.ui.console import put_result
-    from audiosocket_cli.ui.lines import replay_json, replay_lines
-
-    put_result(
-        replay_json(placed, source, found if compared else None),
-        replay_lines(placed, source, found if compared else None),
-        as_json=as_json,
-        to_stderr=to_stderr,
-    )
-
-
-def _tell_unreachable(error: NetworkError) -> None:
-    from audiosocket_cli.ui.console import say
-
-    say(str(error))
 
 
 def _exit_code(placed: PlacedCall, source: ReplaySource, found: Sequence[Difference]) -> int:
@@ -281,7 +228,7 @@ def _exit_code(placed: PlacedCall, source: ReplaySource, found: Sequence[Differe
 
 
 def _answer(
-    script: Script, listen: Any, *, as_json: bool, timing: str, speed: float, max_gap: float | None, loop: int,
+    script: Script, listen: Any, *, as_json: bool, timing: str, speed: float,
     uuid: str, calls: int, wait: float | None, expect: Path | None, record: str | None, capture: str | None,
     force: bool, layout: str | None, **_: Any,
 ) -> int:  # fmt: skip
@@ -296,7 +243,6 @@ def _answer(
         raise UsageError(f"{'--expect' if expect else '--uuid'} goes with TARGET only: leave it, or --listen, out")
     if timing == "fast" or speed > 1:
         raise UsageError("Asterisk plays what it gets as it comes: with --listen leave --timing fast and --speed out")
-    _prepared(script, max_gap=max_gap, loop=loop)
     replay = _options(script, timing=timing, speed=speed, wait=_wait_of(script, wait), fill=True, other=Side.CALLER)
     sources: list[ReplaySource] = []
 

@@ -44,8 +44,8 @@ class CallOptions:
     """How recordings read what is heard."""
     detect_dtmf: bool = False
     """Whether to listen for digits in the audio."""
-    make_taps: Callable[[], Sequence[Tap]] = tuple
-    """Called for each call: who else watches it."""
+    make_taps: Callable[[Source], Sequence[Tap]] = lambda source: ()
+    """Called for each call, with its source: who else watches it."""
     until_silence_s: float | None = None
     """Hang up when the other side was silent for so long."""
     limits: Limits = field(default_factory=Limits)
@@ -98,7 +98,7 @@ class LiveCall:
         if options.until_silence_s is not None:
             reason = f"silent for {options.until_silence_s:g} s"
             taps.append(SilenceWatch(options.until_silence_s, lambda: self._hang_up_soon(reason)))
-        session.taps = [*taps, *options.make_taps()]
+        session.taps = [*taps, *options.make_taps(session.source)]
 
     @property
     def files(self) -> list[Path]:

@@ -18,6 +18,7 @@ from audiosocket_cli.call.driver import drive
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.facts import Ending, How
+from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import NetworkError, StoppedError
 from audiosocket_cli.net.address import Address
@@ -45,6 +46,8 @@ class PlacedCall:
     """The whole call, as in a recording's JSON file."""
     signal: int | None
     """The signal that ended it, if one did."""
+    source: Source
+    """What it said."""
 
     @property
     def protocol_broken(self) -> bool:
@@ -173,4 +176,5 @@ def _placed(connect_s: float, live: LiveCall, result: dict[str, Any], signal: in
         capture_error=live.capture_error,
         result=result,
         signal=signal,
+        source=session.source,
     )

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.facts import Call, TimedFrame
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Over
+from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, describe_error, is_audio, kind_name, rate_of
+from audiosocket_cli.errors import NothingError
 from audiosocket_cli.media.pcm import Samples
 from audiosocket_cli.review.folding import Folder, Row
 
@@ -132,6 +134,23 @@ class Answer:
             end = int(loud[-1]) + 1 if len(loud) else len(samples)
             found.append(Stretch(row.at_s, row.at_s + end / rate_hz, samples[:end], rate_hz))
         return found
+
+
+def read_answer(capture: Capture, call: str | None = None) -> Answer:
+    """Read what the server said in the first call of a capture, or in the one whose name begins with `call`.
+
+    Raises `NothingError` where it says nothing.
+    """
+    answer, chosen = Answer(), None
+    for found in capture.runs():
+        of = getattr(found, "call", None)
+        if chosen is None and of is not None and (call is None or of.name.startswith(call.lower())):
+            chosen = of
+        if of is not None and of is chosen:
+            answer.take([found])
+    if not (answer.stretches or answer.happenings):
+        raise NothingError(f"cannot compare with {capture.name}: the server says nothing in it")
+    return answer
 
 
 def differences(
