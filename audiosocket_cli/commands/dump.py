@@ -106,6 +106,8 @@ def command(ctx: click.Context, /, captures: tuple[str, ...], **given: Any) -> N
     Exits with 0, with 1 for findings with --strict, with 5 when a file is damaged or cut (all before the damage is
     shown), with 6 when there is no call in it, or nothing that is selected.
     """
+    # Frames are small: threads that BLAS would start with cost more than they bring.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     ctx.exit(_Dump(**given).run(captures))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from audiosocket_cli.review.folding import BURST_S, TIGHT
 MOST_DIGITS: Final = 10_000
 """Digits that are kept one by one; all are counted."""
 
+_NO_DIGITS: Final = bytes(set(range(256)) - set(DIGITS.encode()))
 _GAP_S: Final = GAP_MS / 1000
 _SETTLE_S: Final = 0.5
 _LEAST_DRIFT_S: Final = 5.0
@@ -150,14 +152,14 @@ class SideFigures:
 
     def take_digits(self, run: Run) -> str:
         """Count the digits of a run of frames with one byte each, and return them, the first of very many."""
-        known = np.isin(run.payloads[:, 0], np.frombuffer(DIGITS.encode(), np.uint8))
-        self.digit_count += int(np.count_nonzero(known))
-        first = np.flatnonzero(known)[:MOST_DIGITS]
-        digits = str(run.payloads[first, 0].tobytes(), "ascii")
-        if len(self.digits) < MOST_DIGITS:
-            self.digits += map(Digit, run.at_s[first].tolist(), digits)
-            del self.digits[MOST_DIGITS:]
-        return digits
+        data = run.payloads[:, 0].tobytes()
+        digits = data.translate(None, _NO_DIGITS).decode("ascii")
+        self.digit_count += len(digits)
+        room = MOST_DIGITS - len(self.digits)
+        if room > 0:
+            known = ((at_s, chr(byte)) for at_s, byte in zip(run.at_s, data, strict=True) if byte not in _NO_DIGITS)
+            self.digits += [Digit(float(at_s), digit) for at_s, digit in islice(known, room)]
+        return digits[:MOST_DIGITS]
 
     def _take_excerpt(self, run: Run) -> None:
         for payload in run.payloads[:_MOST_LOOKS]:
