@@ -59,7 +59,7 @@ def environment_name(command: str, option: click.Option) -> str:
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def root() -> None:
-    """Answer, place and record Asterisk calls over AudioSocket.
+    """Answer, place, record, see and replay Asterisk calls over AudioSocket.
 
     \b
     Examples:
@@ -67,6 +67,8 @@ def root() -> None:
       audiosocket record call.wav              record the next call
       audiosocket play hello.wav host:9092     stand in for Asterisk
       audiosocket inject-dtmf 123# host:9092   and press keys
+      audiosocket dump capture.pcap            see what was on the wire
+      audiosocket replay call.pcapng host:9092 say it again
     """
 
 
