@@ -12,8 +12,9 @@ from audiosocket_cli.media.pcm import guess_law
 
 _EXCERPT_BYTES: Final = 8000
 _CLEAR_BYTES: Final = 2400
-_LEAST_PACES: Final = 50
-_MOST_PACES: Final = 1000
+_GROUP: Final = 10
+_LEAST_PACES: Final = 5
+_MOST_PACES: Final = 100
 _LAW_PACE: Final = 0.75
 """Only audio that comes slower than this can be made of 8-bit samples."""
 
@@ -27,6 +28,8 @@ class Arrivals:
         self.kind: int = Kind.SLIN
         self.excerpt = bytearray()
         self._paces: list[float] = []
+        self._group_audio_s = self._group_wall_s = 0.0
+        self._group_size = 0
         self._at_s: float | None = None
         self._before_s: float | None = None
         self._chunk_s = 0.0
@@ -35,6 +38,12 @@ class Arrivals:
     def pace(self) -> float:
         """Seconds of audio that came in a second, by the median; 0.0 while there is too little to tell."""
         return statistics.median(self._paces) if len(self._paces) >= _LEAST_PACES else 0.0
+
+    def _end_group(self) -> None:
+        """Take some arrivals together: jitter makes the pace of a single one too fast more often than too slow."""
+        self._paces.append(self._group_audio_s / self._group_wall_s)
+        self._group_audio_s = self._group_wall_s = 0.0
+        self._group_size = 0
 
     @property
     def law(self) -> str | None:
@@ -80,5 +89,10 @@ class Arrivals:
         return len(self.excerpt) < _EXCERPT_BYTES
 
     def _end_chunk(self) -> None:
-        if self._at_s is not None and self._before_s is not None and len(self._paces) < _MOST_PACES:
-            self._paces.append(self._chunk_s / (self._at_s - self._before_s))
+        if self._at_s is None or self._before_s is None or len(self._paces) >= _MOST_PACES:
+            return
+        self._group_audio_s += self._chunk_s
+        self._group_wall_s += self._at_s - self._before_s
+        self._group_size += 1
+        if self._group_size == _GROUP:
+            self._end_group()

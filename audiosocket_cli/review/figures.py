@@ -128,8 +128,6 @@ class SideFigures:
         self._arrivals = Arrivals()
         self._timeline: Timeline[None] = Timeline()
         self._drift = Drift()
-        self._steady_audio_s = 0.0
-        self._steady_wall_s = 0.0
         self._last_s: float | None = None
         self._gaps: list[Gap] = []
         self._gap_count = 0
@@ -179,8 +177,6 @@ class SideFigures:
         self._drift.add(steps, duration_s)
         steady = steps[steps - duration_s <= _GAP_S]
         self.spacing.add(steady)
-        self._steady_wall_s += float(steady.sum())
-        self._steady_audio_s += len(steady) * duration_s
 
     def _take_gaps(self, count: int) -> None:
         """Take gaps over from the timeline, which would keep them all."""
@@ -213,18 +209,9 @@ class SideFigures:
         if self._timed:
             first_s = self.stats.first_audio_s
             silent_s = (end_s if first_s is None else first_s) - self._since_s
-            return heard._replace(pace=self._pace, longest_pause_s=max(self._longest_gap_s, silent_s))
+            return heard._replace(longest_pause_s=max(self._longest_gap_s, silent_s))
         law = guess_law(bytes(self._arrivals.excerpt))
         return heard._replace(law=law, pace=0.5 if law else 0.0, longest_pause_s=0.0)
-
-    @property
-    def _pace(self) -> float:
-        """Seconds of audio in a second, by the median and by the mean, of which jitter spoils one and bursts the other:
-        what is nearer to 1."""
-        median = self._arrivals.pace
-        if not median or not self._steady_wall_s:
-            return median
-        return min(median, self._steady_audio_s / self._steady_wall_s, key=lambda pace: abs(pace - 1))
 
     def as_dict(self, duration_s: float) -> dict[str, Any]:
         """Return the figures as JSON values, units in the keys."""

@@ -1,0 +1,38 @@
+"""The pace of arrivals: what audio is, whatever the network does to its times."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from audiosocket_cli.call.arrivals import Arrivals
+
+
+def pace_of(at_s: np.ndarray, duration_s: float) -> float:  # type: ignore[type-arg]
+    arrivals = Arrivals()
+    for one_s in at_s.tolist():
+        arrivals.note_time(one_s, duration_s)
+    return arrivals.pace
+
+
+@pytest.mark.parametrize("ptime_ms", [10, 20, 60])
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.9], ids=["steady", "jittery", "very jittery"])
+@pytest.mark.parametrize("speed", [0.5, 1.0, 2.0], ids=["half of its label", "as its label", "twice its label"])
+def test_jitter_makes_no_pace(ptime_ms: int, share: float, speed: float) -> None:
+    rng = np.random.default_rng(1)
+    step_s = ptime_ms / 1000
+    at_s = np.arange(400) * step_s
+    at_s = np.sort(at_s + rng.uniform(0, share * step_s, 400))
+    assert pace_of(at_s, step_s * speed) == pytest.approx(speed, rel=0.05)
+
+
+def test_pauses_and_bursts_make_no_pace() -> None:
+    at_s = np.arange(600) * 0.02
+    at_s[200:] += 3.0  # a pause
+    at_s[400:410] = at_s[409]  # a stall
+    assert pace_of(at_s, 0.02) == pytest.approx(1.0, rel=0.02)
+
+
+def test_a_second_of_audio_is_needed() -> None:
+    assert pace_of(np.arange(50) * 0.02, 0.02) == 0.0
+    assert pace_of(np.arange(60) * 0.02, 0.02) == pytest.approx(1.0)
