@@ -178,14 +178,26 @@ def test_the_end_is_as_it_happened(file: File, end: Callable[[Trace], None], exp
     assert [(item.side, item.reset) for item in file.items if isinstance(item, Ended)] == expected
 
 
-def test_what_is_said_after_the_last_packet_is_in_a_block_of_its_own(file: File, tmp_path: Path) -> None:
+def test_what_is_said_of_a_reset_is_on_its_packet(file: File, tmp_path: Path) -> None:
     trace = trace_to(file)
     trace.received(encode(uuid_frame(UUID_1)))
     trace.was_reset()
     trace.remark("ended by caller (reset)")
     trace.close()
     assert b"ended by caller (reset)" in file.blocks[-1]
-    assert tshark(file.saved(tmp_path), "-T", "fields", "-e", "frame.number").split() == list("12345")
+    rows = tshark(file.saved(tmp_path), "-T", "fields", "-e", "tcp.flags.str", "-e", "frame.comment").splitlines()
+    assert len(rows) == 5
+    assert rows[-1].split("\t")[1] == "ended by caller (reset)"
+
+
+def test_what_is_said_when_both_sides_have_closed_is_on_a_packet_of_its_own(file: File, tmp_path: Path) -> None:
+    trace = trace_to(file)
+    a_call(trace)
+    trace.remark("one thing more")
+    trace.close()
+    path = file.saved(tmp_path)
+    assert tshark(path, "-T", "fields", "-e", "frame.comment").splitlines()[-1] == "one thing more"
+    assert tshark(path, "-Y", "tcp.analysis.flags") == ""
 
 
 def test_a_disk_that_fails_ends_the_capture_and_tells_once(file: File) -> None:

@@ -19,7 +19,7 @@ from audiosocket_cli.capture.window import Window
 MAGIC: Final = b"\n\r\r\n"
 """The type of the first block, the same in both byte orders."""
 
-_SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
+_SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 _BYTE_ORDER: Final = 0x1A2B3C4D
 _MOST_BLOCK_BYTES: Final = 16 << 20
 """No block is longer (Wireshark's limit, too), and none of those that are read than a packet with its comments."""
@@ -202,14 +202,6 @@ def packet_block(at_ns: int, data: bytes, *, outbound: bool, comments: Sequence[
     for comment in comments:
         body += _option(_COMMENT, comment.encode("utf-8", "backslashreplace")[:0xFFFF])
     return _block(_PACKET, body + _option(_END, b""))
-
-
-def closing_block(at_ns: int, comments: Sequence[str]) -> bytes:
-    """Return a block of statistics that says what no packet was left to say."""
-    body = struct.pack("<III", 0, at_ns >> 32, at_ns & 0xFFFFFFFF)
-    for comment in comments:
-        body += _option(_COMMENT, comment.encode("utf-8", "backslashreplace")[:0xFFFF])
-    return _block(_STATISTICS, body + _option(_END, b""))
 
 
 def _option(code: int, value: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.conversation import Address, Conversation
-from audiosocket_cli.capture.pcapng import closing_block, packet_block
+from audiosocket_cli.capture.pcapng import packet_block
 from audiosocket_cli.codec import (
     Frame,
     FrameDecoder,
@@ -59,6 +59,7 @@ class Trace:
         self._conversation = Conversation(ours, theirs)
         self._meanings = {True: _Meanings(), False: _Meanings()}
         self._remarks: list[str] = []
+        self._reset_ns: int | None = None
         at_ns = clock_ns()
         for sent, packet in self._conversation.opening(sent=me is Side.CALLER):
             self._put(packet_block(at_ns, packet, outbound=sent))
@@ -78,20 +79,24 @@ class Trace:
             self._put(packet_block(self._clock_ns(), packet, outbound=sent, comments=self._take_remarks()))
 
     def was_reset(self) -> None:
-        """The peer has reset the connection, or it was lost."""
-        if not self._conversation.has_ended:
-            packet = self._conversation.reset(sent=False)
-            self._put(packet_block(self._clock_ns(), packet, outbound=False, comments=self._take_remarks()))
+        """The peer has reset the connection, or it was lost. Nothing can follow: that waits for what is said of it."""
+        self._reset_ns = self._clock_ns()
 
     def remark(self, text: str) -> None:
         """Write a comment on the next packet."""
         self._remarks.append(text)
 
     def close(self) -> None:
-        """The connection is no more. What is left to be said goes into a block of its own."""
-        self.ended(sent=True)
-        if self._remarks:
-            self._put(closing_block(self._clock_ns(), self._take_remarks()))
+        """The connection is no more. What is left to be said goes onto its last packet, be it one without data."""
+        conversation, outbound = self._conversation, False
+        if self._reset_ns is not None and not conversation.has_ended:
+            at_ns, packet = self._reset_ns, conversation.reset(sent=False)
+        else:
+            self.ended(sent=True)
+            if not self._remarks:
+                return
+            at_ns, packet, outbound = self._clock_ns(), conversation.acknowledgement(sent=True), True
+        self._put(packet_block(at_ns, packet, outbound=outbound, comments=self._take_remarks()))
 
     def _chunk(self, data: bytes, *, sent: bool) -> None:
         if self.error is not None:
