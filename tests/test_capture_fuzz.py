@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from captures import calls_of, damage, heard, in_pieces, items_of, losses, no_calls, said
+from captures import calls_of, damage, heard, in_pieces, items_of, losses, no_calls, plain, said
 from packets import (
     ACK,
     CALLER,
@@ -163,3 +163,15 @@ def test_what_is_behind_the_end_of_a_stream_is_none_of_it() -> None:
     items = items_of(pcap(fin_inside_data().packets))
     assert heard(items) == [OPENING, *speech(2), audio(30), audio(31)]
     assert losses(items) == [(Side.CALLER, len(audio(20)), "missing from the capture")]
+
+
+@pytest.mark.parametrize("resync", [False, True], ids=["stop", "resync"])
+def test_unknown_kinds_at_the_end_of_a_run_are_judged_alike_in_pieces_of_any_size(resync: bool) -> None:
+    """The last of a run was taken without a look at what follows, unless a piece ended before it."""
+    unknown, noise = b"\x7f\x00\x02ab", b"\xfe\xff\xff"
+    data = OPENING + 3 * unknown + noise
+    (found,) = damage(items_of(data, resync=resync))
+    assert found.offset == len(OPENING + 2 * unknown)
+    whole = plain(items_of(data, resync=resync))
+    for size in range(1, len(data)):
+        assert plain(items_of(data, piece=size, resync=resync)) == whole
