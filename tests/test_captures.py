@@ -141,10 +141,16 @@ def test_results_leave_standard_output_to_the_capture(serve: Serve, tone_file: P
          "cannot capture to /proc/nowhere/c.pcapng: no such file or directory"),
         (["serve", "--capture", "there.pcapng/captures"],
          "cannot capture to there.pcapng/captures: not a directory"),
+        (["serve", "--capture", "there.pcapng"],
+         "cannot capture to there.pcapng: it exists; choose another name or name a folder"),
+        (["play", "TONE", "--capture", "TONE", "--force"],
+         "cannot capture to TONE: a capture is no sound file; name it .pcapng, or say --record"),
+        (["serve", "--capture", "{uuid}.pcapng"],
+         "cannot capture to {uuid}.pcapng: names of captures have no fields; name a folder"),
         (["record", "-", "--capture", "-"],
          "the recording and the capture both go to standard output: name a file for one of them"),
     ],
-    ids=["exists", "impossible", "below a file", "both to a pipe"],
+    ids=["exists", "impossible", "below a file", "exists, and no --force", "sound", "fields", "both to a pipe"],
 )  # fmt: skip
 def test_what_cannot_be_captured_to_is_said_before_anything_connects(
     tmp_path: Path, tone_file: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
@@ -152,7 +158,8 @@ def test_what_cannot_be_captured_to_is_said_before_anything_connects(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.pcapng").write_bytes(b"mine")
     done = run(*(str(tone_file) if word == "TONE" else word for word in arguments))
-    assert (done.returncode, done.stderr) == (2, f"audiosocket: error: {message}\n")
+    told = done.stderr.replace(str(tone_file), "TONE")
+    assert (done.returncode, told) == (2, f"audiosocket: error: {message}\n")
     assert (tmp_path / "there.pcapng").read_bytes() == b"mine"
 
 
@@ -161,6 +168,18 @@ def test_force_overwrites(serve: Serve, tmp_path: Path, tone_file: Path) -> None
     serving = serve()
     assert run("play", tone_file, serving.target, "--capture", tmp_path / "c.pcapng", "--force").returncode == 0
     assert len(frames(items_of(tmp_path / "c.pcapng"), Side.CALLER)) == 76
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["new", "force"])
+def test_without_a_connection_no_file_is_made_and_none_is_lost(
+    tmp_path: Path, tone_file: Path, force: list[str]
+) -> None:
+    path = tmp_path / "c.pcapng"
+    if force:
+        path.write_bytes(b"old")
+    done = run("play", tone_file, "127.0.0.1:1", "--capture", path, *force)
+    assert done.returncode == 3
+    assert path.read_bytes() == b"old" if force else not path.exists()
 
 
 def test_a_killed_process_leaves_all_chunks_whole(serve: Serve, tmp_path: Path) -> None:

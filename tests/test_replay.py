@@ -392,10 +392,21 @@ def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Pa
 @pytest.mark.parametrize(
     ("script", "arguments", "code", "message"),
     [
-        ('{"expect": "joy"}', [], 2, "line 1: cannot expect 'joy': there are audio, silence, hangup"),
-        ('{"silence_ms": "x"}', [], 2, "line 1: \"silence_ms\" is 'x', which is no number of milliseconds"),
+        ('{"digit": "5"}\n{"expect": "audio", "within": 800}', [], 5,
+         'line 2: "within" does not go with "expect": there are expect, t, within_ms'),
+        ('{"digit": "5"}\n{"expct": "audio"}', [], 5,
+         'cannot replay script.jsonl: line 2: it says nothing to be sent'),
+        ('{"hangup": false}', [], 5, '"hangup" is False: write true, or leave the line out'),
+        ('{"digit": "5"}\n{"hangup": true}', ["--from", "1"], 2,
+         "--call, --from and --to are for captures: a script is played whole"),
+        ('{"digit": "5"}', ["--from", "3"], 6, "the caller says nothing where --from says"),
+        ('{"digit": "5"}', ["--from", "3", "--to", "2"], 2, "--from 3 is not before --to 2"),
+        ('{"digit": "5"}', ["--expect", "script.jsonl", "--speed", "2"], 2,
+         "--expect compares times, which --speed moves: leave one of them out"),
+        ('{"expect": "joy"}', [], 5, "line 1: cannot expect 'joy': there are audio, silence, hangup"),
+        ('{"silence_ms": "x"}', [], 5, "line 1: \"silence_ms\" is 'x', which is no number of milliseconds"),
         ('{"play": "nowhere.wav"}', [], 5, "line 1: cannot read nowhere.wav: no such file or directory"),
-        ('{"play": "x.wav", "kind": "dtmf"}', [], 2, "line 1: kind dtmf carries no audio"),
+        ('{"play": "x.wav", "kind": "dtmf"}', [], 5, "line 1: kind dtmf carries no audio"),
         ('{"digit": "5"}\n{"hangup": true}', ["--timing", "fast"], 2,
          "--timing fast is for captures: a script has its own times"),
         ('{"t": 1, "event": "closed"}', [], 6, "the caller says nothing in it"),
@@ -406,7 +417,9 @@ def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Pa
         ('{"digit": "5"}', ["--calls", "2", "--record", "x.wav"], 2, "x.wav has room for one call, not 2"),
         ('{"digit": "5"}', [], 3, "cannot connect to 127.0.0.1:1: connection refused"),
     ],
-    ids=["expectation", "number", "file", "kind", "timing", "nothing", "empty", "no uuid", "bad uuid", "no expected",
+    ids=["unknown key", "half a script", "no hangup", "part of a script", "nothing there", "from behind to",
+         "other times", "expectation", "number", "file", "kind", "timing", "nothing", "empty", "no uuid", "bad uuid",
+         "no expected",
          "one file for two", "nobody there"],
 )  # fmt: skip
 def test_what_cannot_be_replayed_is_one_line(
@@ -418,6 +431,52 @@ def test_what_cannot_be_replayed_is_one_line(
     assert done.returncode == code, done.stderr
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "failures"),
+    [
+        ('{"silence_ms": 100}\n{"expect": "audio", "within_ms": 200}',
+         ["line 2: expected audio within 200 ms, which did not come"]),
+        ('{"expect": "hangup", "within_ms": 300}', ["line 1: expected hangup within 300 ms, which did not come"]),
+        ('{"expect": "silence", "within_ms": 2000}', []),
+    ],
+    ids=["audio", "hangup", "met"],
+)  # fmt: skip
+def test_what_a_script_expects_of_a_caller_is_judged_too(
+    answer: Answer, tmp_path: Path, script: str, failures: list[str]
+) -> None:
+    (tmp_path / "script.jsonl").write_text(script)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(8000 * 3, np.int16), 8000)
+    replaying = answer("replay", "script.jsonl")
+    run("play", tmp_path / "silence.wav", replaying.target)
+    code, _, err = replaying.end(0)
+    assert [line for line in err.splitlines() if line.startswith("line ")] == failures
+    assert code == (1 if failures else 0)
+
+
+def test_of_many_calls_the_good_ones_are_counted(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"digit": "1"}\n{"expect": "audio", "within_ms": 100}')
+    serving = serve("--calls", "3")
+    done = run("replay", tmp_path / "x.jsonl", serving.target, "--calls", "3")
+    assert done.returncode == 1
+    assert done.stderr == "3 calls: 0 as they should be, 3 not\n"
+    assert sum(line.startswith("call ") for line in done.stdout.splitlines()) == 3
+
+
+def test_what_was_not_reached_is_not_judged() -> None:
+    actions = [*HELLO, Expectation("audio", 9, 2), Expectation("silence", 9, 3), Expectation("hangup", 9, 4)]
+    source, _, _ = play(actions, other=Scripted(end=20))
+    assert source.failures == [
+        "line 2: expected audio within 9000 ms, which did not come",
+        "the call was over before lines 3, 4 could be expected",
+    ]
+
+
+def test_a_call_that_ended_before_all_was_played_says_so() -> None:
+    source, _, _ = play([Cue(number * 0.02, audio(number)) for number in range(100)], other=Scripted(end=50))
+    assert len(source.failures) == 1
+    assert source.failures[0].startswith("the call was over before all was played (5")
 
 
 def test_a_damaged_capture_is_played_up_to_the_damage(serve: Serve, tmp_path: Path) -> None:

@@ -340,7 +340,7 @@ def test_odd_frames_are_named_once_and_do_not_end_the_call() -> None:
         "caller reported an error: out of memory",
         "ignored an audio frame of length 0",
         "ignored a second UUID frame",
-        "kind changed from slin to slin16",
+        "the caller's kind changed from slin to slin16",
     ]
 
 
@@ -488,7 +488,7 @@ def test_a_change_of_kind_at_the_door_is_found_as_it_happened() -> None:
     session, _, _, _ = answered(OPENING + encode(audio()) + encode(audio(1, Kind.SLIN16, 640)), door=keep_waiting)
     session.admit()
     assert session.call is not None
-    assert session.call.notes == ["kind changed from slin to slin16"]
+    assert session.call.notes == ["the caller's kind changed from slin to slin16"]
 
 
 def test_an_echo_does_not_return_in_one_burst_what_was_said_to_a_closed_door() -> None:

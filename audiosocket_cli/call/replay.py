@@ -132,14 +132,19 @@ class ReplaySource(Source):
         return None
 
     def give_up(self, *, hung_up: bool) -> None:
-        """The call is over: what is still expected did not come, but for a hangup that was waited for."""
-        waited = self._waiting_since_s is not None
-        while not self.finished:
-            action = self._actions[self._next]
-            if isinstance(action, Expectation) and not (action.what == "hangup" and hung_up and waited):
+        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached."""
+        action = None if self.finished else self._actions[self._next]
+        if isinstance(action, Expectation) and self._waiting_since_s is not None:
+            if not (action.what == "hangup" and hung_up):
                 self.failures.append(_unmet(action))
-            waited = False
             self._next += 1
+        lines = [action.line for action in self._actions[self._next :] if isinstance(action, Expectation)]
+        self._next = len(self._actions)
+        if lines:
+            what = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
+            self.failures.append(f"the call was over before {what} could be expected")
+        elif self.said < self.total:
+            self.failures.append(f"the call was over before all was played ({self.said} of {self.total} frames)")
 
     def _hand_out(self, frame: Frame) -> Frame:
         self._next += 1

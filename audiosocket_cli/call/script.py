@@ -19,6 +19,17 @@ from audiosocket_cli.media.files import load_audio
 
 EXPECTED: Final = ("audio", "silence", "hangup")
 
+_KEYS: Final = {
+    "play": {"play", "kind"},
+    "silence_ms": {"silence_ms", "kind"},
+    "expect": {"expect", "within_ms"},
+    "hangup": {"hangup"},
+}
+"""What each step may say beside its time."""
+
+_PATIENCE_MS: Final = 30_000
+"""How long an expectation waits that does not say it."""
+
 
 @dataclass(slots=True)
 class Script:
@@ -32,6 +43,8 @@ class Script:
     left_out: int = 0
     """Frames that were not taken, as they would end the call in Asterisk."""
     damages: list[Damage] = field(default_factory=list)
+    calls: int = 0
+    """Calls that there are to choose from."""
 
     @property
     def has_steps(self) -> bool:
@@ -66,21 +79,34 @@ class Script:
 
 
 def read_script(
-    items: Iterable[Item], side: Side, *, call: str | None = None, from_s: float = 0.0, to_s: float = math.inf
+    items: Iterable[Item],
+    side: Side,
+    *,
+    name: str = "the script",
+    call: str | None = None,
+    from_s: float = 0.0,
+    to_s: float = math.inf,
+    whole: bool = False,
 ) -> Script:
-    """Read what a side said in one call: the first that has anything, or the one whose name begins with `call`.
+    """Read what a side said in one call: the first, or the one whose name begins with `call`.
 
-    Times count from `from_s` on. Raises `UsageError` for a step that cannot be, `FileError` for a file that cannot be
-    played.
+    Times count from `from_s` on. Raises `FileError`, with the `name` of the input, for a step that cannot be, or a file
+    that cannot be played; where `whole` says that half of it is none, for damage, too.
     """
     script = Script()
     chosen = None
     for item in items:
         if isinstance(item, Damage):
+            if whole:
+                raise FileError(f"cannot replay {name}: {item.reason}")
             script.damages.append(item)
         elif isinstance(item, Step):
-            script.actions += _actions_of(item)
+            try:
+                script.actions += _actions_of(item)
+            except (FileError, UsageError) as error:
+                raise FileError(f"cannot replay {name}: line {item.line}: {error}") from None
         elif isinstance(item, Opened):
+            script.calls += 1
             if chosen is None and (call is None or item.call.name.startswith(call.lower())):
                 chosen = item.call
                 script.uuid = chosen.uuid
@@ -114,22 +140,24 @@ def _take(script: Script, item: Captured, side: Side, from_s: float) -> None:
 
 
 def _actions_of(step: Step) -> list[Action]:
-    where = f"line {step.line}"
     value = step.facts[step.what]
+    unknown = sorted(set(step.facts) - _KEYS[step.what] - {"t"})
+    if unknown:
+        known = ", ".join(sorted(_KEYS[step.what] | {"t"}))
+        raise UsageError(f'"{unknown[0]}" does not go with "{step.what}": there are {known}')
     actions: list[Action] = []
     if step.what == "hangup":
+        if value is not True:
+            raise UsageError(f'"hangup" is {value!r}: write true, or leave the line out')
         actions = [Hangup()]
     elif step.what == "expect":
         if value not in EXPECTED:
-            raise UsageError(f"{where}: cannot expect {value!r}: there are {', '.join(EXPECTED)}")
-        actions = [Expectation(value, _number(step, "within_ms", math.inf) / 1000, step.line)]
+            raise UsageError(f"cannot expect {value!r}: there are {', '.join(EXPECTED)}")
+        actions = [Expectation(value, _number(step, "within_ms", _PATIENCE_MS) / 1000, step.line)]
     else:
         kind = _kind(step)
         if step.what == "play":
-            try:
-                samples = load_audio(Path(str(value)), rate_of(kind)).samples
-            except FileError as error:
-                raise FileError(f"{where}: {error}") from None
+            samples = load_audio(Path(str(value)), rate_of(kind)).samples
             actions = [Cue(None, frame) for frame in frames_of(samples, kind)]
         else:
             samples_wanted = round(_number(step, step.what) / 1000 * rate_of(kind))
@@ -147,14 +175,14 @@ def _kind(step: Step) -> int:
         kind = kind_named(str(name))
         rate_of(kind)
     except ValueError as error:  # of which `FrameError` is one
-        raise UsageError(f"line {step.line}: {error}") from None
+        raise UsageError(str(error)) from None
     return kind
 
 
 def _number(step: Step, key: str, default: float | None = None) -> float:
     value: Any = step.facts.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise UsageError(f'line {step.line}: "{key}" is {value!r}, which is no number of milliseconds')
+        raise UsageError(f'"{key}" is {value!r}, which is no number of milliseconds')
     if key != "within_ms" and value > 24 * 3600 * 1000:
-        raise UsageError(f'line {step.line}: "{key}" is {value!r}, which is more than a day')
+        raise UsageError(f'"{key}" is {value!r}, which is more than a day')
     return float(value)

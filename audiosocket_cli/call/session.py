@@ -295,7 +295,9 @@ class Session(ABC):
         assert self.call is not None
         if frame.kind != self.heard_kind:
             if self.heard_kind is not None:
-                self.call.note(f"kind changed from {kind_name(self.heard_kind)} to {kind_name(frame.kind)}")
+                self.call.note(
+                    f"the {self.me.other}'s kind changed from {kind_name(self.heard_kind)} to {kind_name(frame.kind)}"
+                )
             self.heard_kind = frame.kind
         answer = self.source.answer(frame)
         if answer is not None and not self._early:  # what was said to a closed door is not echoed in one burst later

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import DEFAULT_PORT, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
 from audiosocket_cli.capture.items import (
+    CUT_FRAME,
     CallNames,
     Captured,
     CapturedCall,
@@ -108,7 +109,7 @@ class Stream:
             yield from self._find(call, side, ends=True)
         rest = len(self._decoder.buffered) + self._search_bytes
         if rest:
-            yield Lost(call, at_s, side, rest, "of a frame that is not whole")
+            yield Lost(call, at_s, side, rest, CUT_FRAME)
             self.offset += rest
         self._decoder, self._search, self._search_bytes, self._search_from = FrameDecoder(), [], 0, 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
@@ -73,6 +73,9 @@ class Remark(NamedTuple):
     call: CapturedCall
     at_s: float
     text: str
+
+
+CUT_FRAME: Final = "of a frame that is not whole"
 
 
 class Lost(NamedTuple):

@@ -21,6 +21,8 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.media.pipe import PipeWriter
 
 SUFFIX: Final = ".pcapng"
+_SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".raw", ".aiff", ".au", ".caf")
+"""What a file is called that somebody wants to record to, or has just played."""
 
 
 class CaptureOutput(Protocol):
@@ -37,37 +39,42 @@ class CaptureOutput(Protocol):
 
 
 class CaptureFile:
-    """All connections in one file."""
+    """All connections in one file, which is made, or overwritten, when the first of them is there."""
 
     has_stdout = False
 
-    def __init__(self, path: Path, application: str, *, overwrite: bool = False) -> None:
-        """Make the file. Raises `UsageError` where that cannot be."""
+    def __init__(self, path: Path, application: str, *, overwrite: bool | None = False) -> None:
+        """Prove that the file can be made. `overwrite` is None where nobody can ask for it. Raises `UsageError`."""
         self._path = path
         self._application = application
+        self._overwrite = bool(overwrite)
+        self._descriptor = -1
         self._clock = steady_clock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if overwrite:
-                path.unlink(missing_ok=True)
-            self._descriptor = _create(path)
-        except FileExistsError:
-            raise UsageError(f"cannot capture to {path}: it exists; choose another name or add --force") from None
-        except OSError as error:
-            raise UsageError(f"cannot capture to {path}: {(error.strerror or str(error)).lower()}") from None
+        if path.suffix.lower() in _SOUND:
+            raise UsageError(f"cannot capture to {path}: a capture is no sound file; name it .pcapng, or say --record")
+        if "{" in path.name:
+            raise UsageError(f"cannot capture to {path}: names of captures have no fields; name a folder")
+        _prepare_folder(path.parent, path)
+        if path.exists() and not overwrite:
+            cure = "name a folder" if overwrite is None else "add --force"
+            raise UsageError(f"cannot capture to {path}: it exists; choose another name or {cure}")
 
     def __str__(self) -> str:
         return str(self._path)
 
     def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
-        if not os.fstat(self._descriptor).st_size:
+        if self._descriptor < 0:
+            if self._overwrite:
+                self._path.unlink(missing_ok=True)
+            self._descriptor = _create(self._path)
             _write(self._descriptor, opening_blocks(_about(me, self._application), self._application))
         trace = FiledTrace(partial(_write, self._descriptor), ours, theirs, me=me, clock_ns=self._clock)
         trace.path = self._path
         return trace
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 class CaptureFolder:
@@ -79,14 +86,7 @@ class CaptureFolder:
         """Make the folder, and prove that a file can be made in it. Raises `UsageError`."""
         self._folder = folder
         self._application = application
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder, prefix=".audiosocket-"):
-                pass
-        except FileExistsError:
-            raise UsageError(f"cannot capture to {folder}: it is a file; name a folder") from None
-        except OSError as error:
-            raise UsageError(f"cannot capture to {folder}: {(error.strerror or str(error)).lower()}") from None
+        _prepare_folder(folder, folder)
 
     def __str__(self) -> str:
         return str(self._folder)
@@ -157,7 +157,7 @@ class OwnFileTrace(FiledTrace):
         self.on_uuid = lambda again: None
 
 
-def parse_capture(text: str, application: str, *, overwrite: bool = False) -> CaptureOutput:
+def parse_capture(text: str, application: str, *, overwrite: bool | None = False) -> CaptureOutput:
     """Return where to capture to: `-` is standard output, a name without a suffix or with a slash behind it a folder.
 
     Raises `UsageError`.
@@ -170,6 +170,18 @@ def parse_capture(text: str, application: str, *, overwrite: bool = False) -> Ca
     if path.is_dir() or text.endswith(os.sep) or not path.suffix:
         return CaptureFolder(path, application)
     return CaptureFile(path, application, overwrite=overwrite)
+
+
+def _prepare_folder(folder: Path, shown: Path) -> None:
+    """Make a folder, and prove that a file can be made in it. Raises `UsageError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, prefix=".audiosocket-"):
+            pass
+    except FileExistsError:
+        raise UsageError(f"cannot capture to {shown}: {folder} is a file; name a folder") from None
+    except OSError as error:
+        raise UsageError(f"cannot capture to {shown}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _about(me: Side, application: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -155,6 +156,8 @@ class _Dump:
             raise UsageError(f"--to {self._convert[0]} takes one capture, not {len(names)}")
         if self._follow and len(names) > 1:
             raise UsageError(f"--follow takes one capture, not {len(names)}: it has no end")
+        # A script's background jobs start with it ignored, and are told to end with it all the same.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             for name in names:
                 self._file = name if len(names) > 1 else ""

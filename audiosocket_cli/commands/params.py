@@ -169,8 +169,11 @@ capture_option = click.option(
 )
 
 
-def capture_output(capture: str | None, *, force: bool = False) -> CaptureOutput | None:
-    """Return where --capture goes to, made and checked before anything connects. Raises `UsageError`."""
+def capture_output(capture: str | None, *, force: bool | None = None) -> CaptureOutput | None:
+    """Return where --capture goes to, checked before anything connects. Raises `UsageError`.
+
+    `force` is None for a command that has no --force.
+    """
     if capture is None:
         return None
     from audiosocket_cli import __version__

@@ -46,7 +46,9 @@ HANGUP_WAIT_S: Final = 5.0
     help="Send frames when they were sent, as they play without pauses, or as fast as they are taken.",
 )
 @click.option("--speed", type=NumberParam(0.01, 1000), metavar="X", default=1.0, help="Play X times as fast.")
-@click.option("--max-gap", type=SECONDS, metavar="S", help="Shorten longer pauses to S seconds.")
+@click.option(
+    "--max-gap", type=SECONDS, metavar="S", help="Shorten longer pauses, in which nothing was sent, to S seconds."
+)
 @click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call.")
 @click.option("--to", "to_s", type=TimeParam(), help="End at this time of the call.")
 @click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play it N times in one call.")
@@ -59,7 +61,7 @@ HANGUP_WAIT_S: Final = 5.0
 @click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds when all is said, sending silence.")
 @click.option(
     "--expect",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     metavar="OLD",
     help="Compare the answer with that of a capture, as a rule CAPTURE itself; differences in a table, exit code 1.",
 )
@@ -96,19 +98,42 @@ def command(ctx: click.Context, /, captured: str, target: Any, listen: Any, as_j
       {"silence_ms": 2000}                       say nothing for a while
       {"expect": "hangup", "within_ms": 5000}    or {"hangup": true}, to end the call ourselves
 
+    An expect waits for 30 s where it says nothing else; files to play are looked for where replay runs.
+
     Exits with 0 when all was played and as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent what
     ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to be played.
     """
     target = the_one_end(target, listen)
     side = Side.CALLER if listen is None else Side.SERVER
+    _refuse_to_compare_unlike_things(**given)
     script = _script(captured, side, given["call"], given["from_s"], given["to_s"])
     if not script.actions:
-        raise NothingError(f"cannot replay {captured}: the {side} says nothing in it")
+        chosen = [f"--{name}" for name, key in (("call", "call"), ("from", "from_s"), ("to", "to_s")) if given[key]]
+        where = f" where {' and '.join(chosen)} {'says' if len(chosen) == 1 else 'say'}" if chosen else " in it"
+        raise NothingError(f"cannot replay {captured}: the {side} says nothing{where}")
     if given["max_gap"] is not None:
         script.shorten_gaps(given["max_gap"])
     if given["loop"] > 1:
         script.repeat(given["loop"])
     ctx.exit((_place if listen is None else _answer)(script, listen or target, as_json=as_json, **given))
+
+
+def _refuse_to_compare_unlike_things(
+    *, expect: Path | None, timing: str, speed: float, max_gap: float | None, from_s: float | None, to_s: float | None,
+    loop: int, tolerance: float, least_correlation: float, **_: Any,
+) -> None:  # fmt: skip
+    """Refuse --expect with what moves the times that it compares, and what is for it alone without it."""
+    if from_s is not None and to_s is not None and from_s >= to_s:
+        raise UsageError(f"--from {from_s:g} is not before --to {to_s:g}: there is no time between them")
+    if expect is None:
+        return
+    moved = {
+        "--timing": timing != "recorded", "--speed": speed != 1, "--max-gap": max_gap is not None,
+        "--from": from_s is not None, "--to": to_s is not None, "--loop": loop > 1,
+    }  # fmt: skip
+    for option, is_given in moved.items():
+        if is_given:
+            raise UsageError(f"--expect compares times, which {option} moves: leave one of them out")
 
 
 def _script(capture: str, side: Side, call: str | None, from_s: float | None, to_s: float | None) -> Script:
@@ -117,12 +142,17 @@ def _script(capture: str, side: Side, call: str | None, from_s: float | None, to
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.timeline import damage_line
 
+    source = open_capture(capture, scripts=True)
     script = read_script(
-        open_capture(capture, scripts=True), side, call=call, from_s=from_s or 0.0,
-        to_s=math.inf if to_s is None else to_s,
+        source, side, name=source.name, call=call, from_s=from_s or 0.0, to_s=math.inf if to_s is None else to_s,
+        whole=source.format == "jsonl",
     )  # fmt: skip
+    if script.has_steps and (call or from_s is not None or to_s is not None):
+        raise UsageError("--call, --from and --to are for captures: a script is played whole")
     for damage in script.damages:
         say(f"{capture}: {damage_line(damage)}")
+    if script.calls > 1 and call is None:
+        say(f"{capture} holds {script.calls} calls: this is {script.uuid}; another with --call")
     if script.left_out:
         say(f"left out {script.left_out} frames of the server that would end the call in Asterisk")
     return script
@@ -199,15 +229,18 @@ def _place(
         assert isinstance(source, ReplaySource)
         source.give_up(hung_up=placed.ended_by_server and not placed.server_vanished)
         found = None
-        if old is not None:
+        if old is not None and placed.signal is None:
             found = differences(old, answers[source], tolerance_s=tolerance, least_correlation=least_correlation)
         put_result(
             replay_json(placed, source, found),
-            replay_lines(placed, source, found),
+            replay_lines(placed, source, found, named=calls > 1),
             as_json=as_json,
             to_stderr=options.takes_stdout,
         )
         codes.append(_exit_code(placed, source, found or ()))
+    if calls > 1 and not as_json:
+        good = sum(code == ExitCode.DONE for code in codes)
+        say(f"{calls} calls: {good} as they should be, {calls - good} not")
     worst = max(codes, key=_SEVERITY.index)
     return ExitCode.DAMAGED if script.damages and worst == ExitCode.DONE else worst
 
@@ -255,11 +288,13 @@ def _answer(
         raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
     options = CallOptions(make_source, output, capture_output(capture, force=force), layout=Layout(layout or "caller"))
     code = exit_code(answer_calls(ServeOptions(listen, options, calls=calls), as_json=as_json))
-    unfinished = [source for source in sources if 0 < source.said < source.total]
-    if code == ExitCode.DONE and unfinished:
-        say(f"the caller hung up before all was played ({unfinished[0].said} of {unfinished[0].total} frames)")
-        return ExitCode.NEGATIVE
-    return code
+    for source in sources:
+        if source.said or source.failures:  # others were no calls
+            source.give_up(hung_up=not source.finished)
+    failures = [failure for source in sources for failure in source.failures]
+    for failure in failures:
+        say(failure)
+    return ExitCode.NEGATIVE if code == ExitCode.DONE and failures else code
 
 
 def _wait_of(script: Script, wait: float | None) -> float:

@@ -21,7 +21,18 @@ from audiosocket_cli.asterisk import (
     findings_on_server,
 )
 from audiosocket_cli.call.facts import How
-from audiosocket_cli.capture.items import CapturedCall, Damage, Ended, Item, Lost, NoCall, Opened, Over, Remark
+from audiosocket_cli.capture.items import (
+    CUT_FRAME,
+    CapturedCall,
+    Damage,
+    Ended,
+    Item,
+    Lost,
+    NoCall,
+    Opened,
+    Over,
+    Remark,
+)
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import (
     HEADER_BYTES,
@@ -112,6 +123,7 @@ class CallReview:
         self._number = 0
         self._last_sent_s: float | None = None
         self._longest_silence_s = 0.0
+        self._cut = dict.fromkeys(Side, 0)
         self._templates: set[str] = set()
         self._hung_up: Side | None = None
         self._hung_up_s = math.inf
@@ -168,13 +180,16 @@ class CallReview:
                 self._folders[side].interrupt()
                 self.sides[side].lost_bytes += lost_bytes
                 self._put(Row(at_s, side, "lost", f"{lost_bytes} byte{'' if lost_bytes == 1 else 's'} {reason}"))
-            case Remark(call, at_s, text):
-                if not is_said_by_frames(call, text):
+                self._cut[side] = lost_bytes if reason == CUT_FRAME else 0
+            case Remark(_, at_s, text):
+                if not is_said_by_frames(text):
                     self._put(Row(at_s, None, "comment", text))
             case Ended(_, at_s, side, reset):
                 self._folders[side].interrupt()
                 if self.timed:
                     self._put(Row(at_s, side, "reset" if reset else "closed"))
+                    if self._cut[side]:  # by the side itself, rather than by the end of the capture
+                        self._find([f"the {side}'s last frame is cut: it sent {self._cut[side]} bytes of it"], at_s)
 
     def _note_time(self, at_s: float) -> None:
         self.duration_s = max(self.duration_s, at_s)
@@ -378,9 +393,9 @@ def judged(items: Iterable[Item], selection: Selection, note: Callable[[CallRevi
     yield from passed
 
 
-def is_said_by_frames(call: CapturedCall, text: str) -> bool:
+def is_said_by_frames(text: str) -> bool:
     """Whether a comment was written by one of our captures to say what its packet says as well."""
-    return call.me is not None and text.startswith(_SAID_BY_FRAMES)
+    return text.startswith(_SAID_BY_FRAMES)
 
 
 def _meaning(frame: Frame) -> tuple[str, str]:

@@ -173,10 +173,17 @@ def inject_json(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequ
     return placed_json(INJECT_SCHEMA, placed, said)
 
 
-def replay_lines(placed: PlacedCall, source: ReplaySource, found: Sequence[Difference] | None) -> list[str]:
-    """Return what came of a call that was played again, for people; `found` is None where nothing was compared."""
+def replay_lines(
+    placed: PlacedCall, source: ReplaySource, found: Sequence[Difference] | None, *, named: bool = False
+) -> list[str]:
+    """Return what came of a call that was played again, for people; `found` is None where nothing was compared.
+
+    `named` puts its UUID in front, where there are others.
+    """
     lines = placed_lines(placed, f"{source.said} of {source.total} of the capture")
     lines += source.failures
+    if named:
+        lines.insert(0, f"call {placed.result['uuid']}")
     if found is None:
         return lines
     if not found:

@@ -129,7 +129,7 @@ def other_line(item: Item, *, named: bool, file: str = "") -> str | None:
     match item:
         case Opened(call, _):
             return _heading(call, file)
-        case Remark(call, at_s, text) if not is_said_by_frames(call, text):
+        case Remark(call, at_s, text) if not is_said_by_frames(text):
             return _at(call, at_s, named) + f"comment: {printable(text)}"
         case Lost(call, at_s, side, lost_bytes, reason):
             return _at(call, at_s, named) + f"{side} lost {_count(lost_bytes, 'byte')} {printable(reason)}"
