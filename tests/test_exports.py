@@ -19,7 +19,7 @@ from conftest import need
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
-from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode
+from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.media.pcm import from_slin, tone
 from audiosocket_cli.review.exports import WavExport, as_bytes, as_jsonl, as_pcapng, write_file
@@ -286,3 +286,29 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_call_knows_its_bytes() -> None:
     call = CapturedCall("1")
     assert b"".join(as_bytes(sent(call, Side.SERVER, [QUIET] * 3, steady(0, 3)))) == encode(QUIET) * 3
+
+
+# Found by fuzzing
+
+
+def test_calls_between_the_same_ports_stay_apart_in_pcapng() -> None:
+    data = b"".join(encode(frame) for uuid in (UUID_1, UUID_2) for frame in (uuid_frame(uuid), *speech(0.04)))
+    again = items_of(pcapng_of(items_of(data)))
+    assert [item.call.uuid for item in again if isinstance(item, Opened)] == [UUID_1, UUID_2]
+    assert sum(isinstance(item, Captured) for item in again) == 6
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["pbx:40000", "[::1]:5", "05.0.0.2:1", "10.0.0.1:70000", "10.0.0.1:\u00b2", "10.0.0.1:" + "9" * 4400, ""],
+    ids=["name", "other family", "octal", "port", "digit of another script", "long", "none"],
+)
+def test_what_is_no_address_is_written_as_one_of_documentation(address: str) -> None:
+    call = CapturedCall(str(UUID_1), UUID_1, address, "10.0.0.9:9092", 0)
+    items = [
+        Opened(call, 0.0),
+        *sent(call, Side.CALLER, [uuid_frame(UUID_1), digit_frame("5")], [0.0, 0.1]),
+        Over(call),
+    ]
+    frames = [item.frame for item in items_of(pcapng_of(items)) if isinstance(item, Captured)]
+    assert frames == [uuid_frame(UUID_1), digit_frame("5")]

@@ -226,6 +226,18 @@ def test_chunks_of_any_bytes_are_kept_as_they_were(chunks: list[tuple[bool, byte
         assert at >= 0, (sent, chunk)
 
 
+def test_two_connections_from_the_same_port_are_two_calls(file: File) -> None:
+    uuids = [UUID(int=number) for number in (1, 2)]
+    clock = Clock()
+    for uuid in uuids:
+        trace = Trace(file, OURS, THEIRS, me=Side.SERVER, clock_ns=clock)
+        trace.received(encode(uuid_frame(uuid)) + AUDIO)
+        trace.close()
+        clock.ns += 60_000_000_000
+    assert [item.call.uuid for item in file.items if isinstance(item, Opened)] == uuids
+    assert len(frames(file.items)) == 4
+
+
 def test_a_chunk_longer_than_a_packet_is_several(file: File, tmp_path: Path) -> None:
     trace = trace_to(file)
     trace.received(encode(uuid_frame(UUID_1)))

@@ -157,13 +157,18 @@ def _actions_of(step: Step) -> list[Action]:
     else:
         kind = _kind(step)
         if step.what == "play":
-            samples = load_audio(Path(str(value)), rate_of(kind)).samples
+            try:
+                samples = load_audio(Path(str(value)), rate_of(kind)).samples
+            except ValueError:  # NUL, or half a character
+                raise FileError(f"cannot play {str(value)!r:.80}: no file can have that name") from None
             actions = [Cue(None, frame) for frame in frames_of(samples, kind)]
         else:
             samples_wanted = round(_number(step, step.what) / 1000 * rate_of(kind))
-            data = bytes(samples_wanted * SAMPLE_BYTES)
             size = frame_bytes(kind)
-            actions = [Cue(None, Frame(kind, data[at : at + size])) for at in range(0, len(data), size)]
+            whole, rest = divmod(samples_wanted * SAMPLE_BYTES, size)
+            actions = [Cue(None, Frame(kind, bytes(size)))] * whole  # one object, be it a day
+            if rest:
+                actions.append(Cue(None, Frame(kind, bytes(rest))))
     if step.at_s is not None and actions and isinstance(actions[0], Cue):
         actions[0] = Cue(step.at_s, actions[0].frame)
     return actions
@@ -185,4 +190,7 @@ def _number(step: Step, key: str, default: float | None = None) -> float:
         raise UsageError(f'"{key}" is {value!r}, which is no number of milliseconds')
     if key != "within_ms" and value > 24 * 3600 * 1000:
         raise UsageError(f'"{key}" is {value!r}, which is more than a day')
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an integer longer than any float; only "within_ms" may be as large
+        return math.inf

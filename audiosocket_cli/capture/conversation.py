@@ -21,7 +21,9 @@ _SYN_OPTIONS: Final = bytes((2, 4, 0xFF, 0xD7, 3, 3, 14, 1))
 _MOST_BYTES: Final = 65_495
 """What an IPv4 packet can carry: 65,535 bytes less two headers."""
 
-_FIRST_SEQ: Final = (1000, 2000)
+_APART: Final = 1 << 30
+"""How far the sequence numbers of the two sides begin from each other."""
+
 _HOPS: Final = 64
 _PROTOCOL: Final = 6
 
@@ -31,14 +33,18 @@ Address = tuple[str, int]
 class Conversation:
     """Makes the packets of one connection. `sent` says that we sent it, rather than the peer."""
 
-    def __init__(self, ours: Address, theirs: Address) -> None:
-        """Take both addresses as sockets give them: host and port."""
+    def __init__(self, ours: Address, theirs: Address, *, first_seq: int = 0) -> None:
+        """Take both addresses as sockets give them: host and port.
+
+        `first_seq` is where sequence numbers begin. Two connections between the same ports need different ones: a SYN
+        like the last would be one sent again. Raises `ValueError` for what are no addresses of one family.
+        """
         hosts = [_ip(host) for host, _ in (ours, theirs)]
         if len({host.version for host in hosts}) > 1:
             raise ValueError(f"{ours[0]} and {theirs[0]} are not of one family")
         self._hosts = [host.packed for host in hosts]
         self._ports = (ours[1], theirs[1])
-        self._next = list(_FIRST_SEQ)
+        self._next = [(first_seq + shift) & 0xFFFFFFFF for shift in (0, _APART)]
         self._has_ended = [False, False]
         self._number = 0
 

@@ -26,6 +26,9 @@ from audiosocket_cli.errors import FrameError
 
 CAPTURE_SCHEMA: Final = "audiosocket.capture/1"
 
+_SEQ_TICK_NS: Final = 4000
+"""Sequence numbers begin with the clock, as in RFC 9293, section 3.4.1."""
+
 Clock = Callable[[], int]
 
 
@@ -56,11 +59,11 @@ class Trace:
         """Told of the call's UUID as soon as it has passed."""
         self._write = write
         self._clock_ns = clock_ns
-        self._conversation = Conversation(ours, theirs)
+        at_ns = clock_ns()
+        self._conversation = Conversation(ours, theirs, first_seq=at_ns // _SEQ_TICK_NS)
         self._meanings = {True: _Meanings(), False: _Meanings()}
         self._remarks: list[str] = []
         self._reset_ns: int | None = None
-        at_ns = clock_ns()
         for sent, packet in self._conversation.opening(sent=me is Side.CALLER):
             self._put(packet_block(at_ns, packet, outbound=sent))
 

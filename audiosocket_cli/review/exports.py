@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,9 @@ from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.review.selection import EVERYTHING, Selection
+
+_SEQ_STRIDE: Final = 0x0100_0193
+"""How far the sequence numbers of one call begin from those of the next, which may be between the same ports."""
 
 _NOBODY: Final = ("192.0.2.1", "192.0.2.2")
 """Addresses for documentation (RFC 5737), for a caller and a server whose own are not known."""
@@ -67,6 +71,7 @@ def as_pcapng(items: Iterable[Item], application: str) -> Iterator[bytes]:
     Without times, a call begins in 1970. What is missing is told in comments.
     """
     talks: dict[CapturedCall, _Talk] = {}
+    numbers = itertools.count(1)
     begun = False
     waiting: _Packet | None = None  # for the comments on it
     for item in items:
@@ -75,7 +80,7 @@ def as_pcapng(items: Iterable[Item], application: str) -> Iterator[bytes]:
                 begun = True
                 me = {"me": item.call.me.value} if item.call.me else {}
                 yield opening_blocks({"schema": CAPTURE_SCHEMA, **me, "program": application}, application)
-            talks[item.call] = _Talk(item.call, len(talks) + 1)
+            talks[item.call] = _Talk(item.call, next(numbers))
         if not isinstance(item, Opened | Captured | Remark | Lost | Ended | Over):
             continue
         talk = talks[item.call]
@@ -125,11 +130,15 @@ class _Talk:
     def __init__(self, call: CapturedCall, number: int) -> None:
         self.call = call
         self._me = call.me or Side.SERVER
+        nobody = {Side.CALLER: (_NOBODY[0], 40_000 + number % 20_000), Side.SERVER: (_NOBODY[1], DEFAULT_PORT)}
         ends = {
-            Side.CALLER: _address(call.caller, (_NOBODY[0], 40_000 + number % 20_000)),
-            Side.SERVER: _address(call.server, (_NOBODY[1], DEFAULT_PORT)),
+            Side.CALLER: _address(call.caller, nobody[Side.CALLER]),
+            Side.SERVER: _address(call.server, nobody[Side.SERVER]),
         }
-        self._conversation = Conversation(ends[self._me], ends[self._me.other])
+        try:
+            self._conversation = Conversation(ends[self._me], ends[self._me.other], first_seq=number * _SEQ_STRIDE)
+        except ValueError:  # no addresses of one family, in lines that somebody wrote
+            self._conversation = Conversation(nobody[self._me], nobody[self._me.other], first_seq=number * _SEQ_STRIDE)
         self._comments: list[str] = []
         """What is left to be said with the next packet."""
         self._last_s = 0.0
@@ -174,7 +183,9 @@ class _Talk:
 
 def _address(text: str, otherwise: Address) -> Address:
     host, _, port = text.rpartition(":")
-    return (host.strip("[]"), int(port)) if host and port.isdigit() else otherwise
+    if not (host and len(port) <= 5 and port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
+        return otherwise
+    return host.strip("[]"), int(port)
 
 
 class WavExport:
