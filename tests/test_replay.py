@@ -493,6 +493,17 @@ def test_a_damaged_capture_is_played_up_to_the_damage(serve: Serve, tmp_path: Pa
     assert "sent " in done.stdout
 
 
+def test_lines_of_a_damaged_capture_are_played_up_to_the_damage_too(serve: Serve, tmp_path: Path) -> None:
+    old = captured_play(serve, tmp_path, signal((440, 0.5)))
+    old.write_bytes(old.read_bytes()[:-1000])
+    lines = run("dump", old, "--json").stdout
+    assert '"event": "damage"' in lines
+    serving = serve("--calls", "1")
+    done = run("replay", "-", serving.target, stdin=lines[:-40].encode())
+    assert done.returncode == 5
+    assert "sent " in done.stdout
+
+
 def test_the_servers_frames_that_asterisk_would_not_take_are_left_out(tmp_path: Path) -> None:
     lines = [
         {"t": 0.0, "side": "server", "digit": "5"},

@@ -86,19 +86,18 @@ def read_script(
     call: str | None = None,
     from_s: float = 0.0,
     to_s: float = math.inf,
-    whole: bool = False,
+    by_hand: bool = False,
 ) -> Script:
     """Read what a side said in one call: the first, or the one whose name begins with `call`.
 
     Times count from `from_s` on. Raises `FileError`, with the `name` of the input, for a step that cannot be, or a file
-    that cannot be played; where `whole` says that half of it is none, for damage, too.
+    that cannot be played, and, where `by_hand` says that somebody may have written it, for damage, too: half a script
+    is none.
     """
     script = Script()
     chosen = None
     for item in items:
         if isinstance(item, Damage):
-            if whole:
-                raise FileError(f"cannot replay {name}: {item.reason}")
             script.damages.append(item)
         elif isinstance(item, Step):
             try:
@@ -123,6 +122,8 @@ def read_script(
             script.ended_by = script.ended_by or item.side
     if script.end_s is not None:
         script.end_s = min(script.end_s, to_s - from_s)
+    if by_hand and script.damages and (script.has_steps or script.uuid is None):
+        raise FileError(f"cannot replay {name}: {script.damages[0].reason}")
     return script
 
 

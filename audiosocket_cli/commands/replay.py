@@ -145,7 +145,7 @@ def _script(capture: str, side: Side, call: str | None, from_s: float | None, to
     source = open_capture(capture, scripts=True)
     script = read_script(
         source, side, name=source.name, call=call, from_s=from_s or 0.0, to_s=math.inf if to_s is None else to_s,
-        whole=source.format == "jsonl",
+        by_hand=source.format == "jsonl",
     )  # fmt: skip
     if script.has_steps and (call or from_s is not None or to_s is not None):
         raise UsageError("--call, --from and --to are for captures: a script is played whole")
