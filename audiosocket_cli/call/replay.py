@@ -66,8 +66,6 @@ class ReplayOptions:
     """How long to wait, with silence, for the other side to hang up once all is said; infinite: as long as it takes."""
     fill: bool = False
     """Say silence where nothing is to be said, and frames that belong together at their own pace: for Asterisk."""
-    hang_up: bool = True
-    """End the call when all is said and `stay_s` is over."""
 
 
 class ReplaySource(Source):
@@ -214,7 +212,7 @@ class ReplaySource(Source):
         if self._stayed_since_s is None:
             self._stayed_since_s = self._due_s
         over = self._due_s - self._stayed_since_s >= self._options.stay_s - 1e-9
-        if over and self._options.hang_up:
+        if over:
             return None
         return self._silence()
 

@@ -24,10 +24,6 @@ class Schedule(Pacer):
     def deadline_s(self) -> float:
         return self._start_s + self._due_s
 
-    def since_start_s(self, now_s: float) -> float:
-        """Return a time of the clock in seconds since the start."""
-        return now_s - self._start_s
-
     def hand_out(self, next_due_s: float) -> None:
         """The frame whose deadline has come is being sent; the next is due then."""
         self._current_s, self._due_s = self._due_s, next_due_s

@@ -29,11 +29,6 @@ def put(line: str) -> None:
     _write(sys.stdout, line)
 
 
-def put_json(content: dict[str, Any]) -> None:
-    """Put one JSON object on stdout, on a line of its own."""
-    put(json.dumps(content, ensure_ascii=False))
-
-
 def put_lines(lines: Iterable[str], *, at_once: bool = False) -> None:
     """Put many lines of data on stdout: each at once where somebody watches, else as they fill a buffer."""
     if at_once or sys.stdout.isatty():
