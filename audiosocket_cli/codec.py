@@ -112,12 +112,14 @@ class FrameDecoder:
     [Frame(dtmf, 1 bytes: 35), Frame(hangup, 0 bytes)]
     """
 
-    __slots__ = ("_offset", "_tail", "_wanted_bytes")
+    __slots__ = ("_last_bytes", "_last_header", "_offset", "_tail", "_wanted_bytes")
 
     def __init__(self) -> None:
         self._tail = bytearray()
         self._wanted_bytes = HEADER_BYTES
         self._offset = 0
+        self._last_header = b""
+        self._last_bytes = 0
 
     @property
     def offset(self) -> int:
@@ -156,11 +158,32 @@ class FrameDecoder:
                 break
             frames.append(Frame(kind, data[start + HEADER_BYTES : end]))
             start = end
+        if frames:
+            last = frames[-1]
+            self._last_bytes = HEADER_BYTES + len(last.payload)
+            self._last_header = data[start - self._last_bytes : start - len(last.payload)]
         if start < size:
             self._tail += data[start:]
             self._wanted_bytes = wanted
         self._offset += start
         return frames
+
+    def take_equal(self, data: bytes) -> int:
+        """Take the next bytes if they are whole frames with the header of the last one, and return how many.
+
+        Else take nothing and return 0: they are for `feed`. What a call mostly consists of costs no more than this.
+        """
+        size, header = self._last_bytes, self._last_header
+        if not size or self._tail or not data.startswith(header):
+            return 0
+        if len(data) != size:
+            count, rest = divmod(len(data), size)
+            if rest or any(data[at::size] != header[at : at + 1] * count for at in range(HEADER_BYTES)):
+                return 0
+        else:
+            count = 1
+        self._offset += len(data)
+        return count
 
     def finish(self) -> None:
         """Say that the stream has ended. Raises `IncompleteFrameError` when it ended inside a frame."""

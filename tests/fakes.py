@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
-from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.facts import Call
+from audiosocket_cli.call.runs import TimedRun, in_runs
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.codec import Frame, FrameDecoder, encode, uuid_frame
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
 OPENING = encode(uuid_frame(UUID_1))
+
+
+class TimedFrame(NamedTuple):
+    """A frame with its time in seconds since the call's start."""
+
+    at_s: float
+    frame: Frame
+    held_s: float = 0.0
+
+
+def runs_of(frames: Iterable[TimedFrame]) -> list[TimedRun]:
+    return in_runs((timed.at_s, timed.held_s, 1, encode(timed.frame)) for timed in frames)
+
+
+def frames_in(run: TimedRun) -> Iterator[TimedFrame]:
+    for at_s, held_s, count, data in run.chunks:
+        frames = FrameDecoder().feed(data)
+        assert len(frames) == count
+        for frame in frames:
+            yield TimedFrame(at_s, frame, held_s)
 
 
 class FakeClock:
@@ -29,7 +51,7 @@ class FakeWire:
         self.inbox: deque[bytes | OSError] = deque()
         self.sent: list[bytes] = []
         self.other: FakeWire | None = None
-        self.blocked = False
+        self.blocked = self.drained = False
         self.full = False
         self.ended_sending = False
         self.closed = False
@@ -85,9 +107,9 @@ def run_until(end_s: float, clock: FakeClock, *sessions: Session) -> None:
     """Let time pass as a perfect event loop would: deliver what is there, then jump to the next wake-up."""
     while True:
         for session in sessions:
-            while getattr(session.wire, "inbox", None) and not session.ended:
+            while _is_readable(session):
                 session.readable()
-        if any(getattr(session.wire, "inbox", None) and not session.ended for session in sessions):
+        if any(map(_is_readable, sessions)):
             continue
         wake_s = min((session.wake_s for session in sessions if not session.ended), default=float("inf"))
         if wake_s > end_s:
@@ -97,6 +119,11 @@ def run_until(end_s: float, clock: FakeClock, *sessions: Session) -> None:
         for session in sessions:
             if not session.ended and session.wake_s <= clock.now_s:
                 session.tick()
+
+
+def _is_readable(session: Session) -> bool:
+    inbox = getattr(session.wire, "inbox", None)
+    return bool(inbox) and not session.ended and (session.wants_readable or not all(inbox))  # an end is told at once
 
 
 class KeepingTap:
@@ -112,9 +139,9 @@ class KeepingTap:
     def opened(self, call: Call) -> None:
         self.call = call
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
-        self.heard += heard
-        self.said += said
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+        self.heard += [timed for run in heard for timed in frames_in(run)]
+        self.said += [timed for run in said for timed in frames_in(run)]
 
     def digit(self, at_s: float, digit: str) -> None:
         self.digits.append((at_s, digit))

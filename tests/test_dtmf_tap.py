@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import UUID_1
+from fakes import UUID_1, TimedFrame, runs_of
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.dtmf import DtmfTap
-from audiosocket_cli.call.facts import Call, Digit, TimedFrame, now_utc
+from audiosocket_cli.call.facts import Call, Digit, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources import frames_of
 from audiosocket_cli.codec import KIND_BY_RATE, Kind, rate_of
@@ -36,7 +36,8 @@ def heard_in(frames: list[TimedFrame], duration_s: float) -> list[tuple[float, l
     by_batch = []
     for start_ms in range(0, round(duration_s * 1000), 500):
         end_ms = min(start_ms + 500, round(duration_s * 1000))
-        tap.frames([timed for timed in frames if start_ms < round(timed.at_s * 1000) <= end_ms], [], end_ms / 1000)
+        batch = runs_of(timed for timed in frames if start_ms < round(timed.at_s * 1000) <= end_ms)
+        tap.frames(batch, [], end_ms / 1000)
         by_batch.append((end_ms / 1000, told.copy()))
         told.clear()
     call.duration_s = duration_s

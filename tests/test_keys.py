@@ -35,7 +35,7 @@ def played(source: KeySource, speech: tuple[tuple[float, float], ...] = ()) -> l
         if is_audio(frame.kind):
             audio_frames += 1
             spoken = any(start_s <= now_s < end_s for start_s, end_s in speech)
-            source.answer(SPEECH if spoken else silence_frame(Kind.SLIN))
+            source.answer(encode(SPEECH if spoken else silence_frame(Kind.SLIN)))
     raise AssertionError("it never ends")
 
 

@@ -13,7 +13,7 @@ from fakes import OPENING, KeepingTap
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.call.driver import drive
+from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import Event, Listening
 from audiosocket_cli.call.outputs import FileOutput
@@ -153,7 +153,7 @@ def test_a_driven_session_talks_and_ends_on_either_loop(runner: Callable[..., No
 
     async def main() -> None:
         session = AnsweredSession(wire, "peer", source=Silence(), taps=[tap])
-        driving = asyncio.create_task(drive(session, wire))
+        driving = asyncio.create_task(Driver().drive(session, wire))
         peer.sendall(OPENING + encode(Frame(Kind.SLIN, bytes(320))))
         await asyncio.sleep(0.3)
         session.hang_up("enough")
@@ -179,7 +179,7 @@ def test_a_fault_of_ours_ends_that_call_alone_and_reaches_who_awaits_it() -> Non
 
     async def main() -> None:
         session = AnsweredSession(wire, "peer", source=Silence(), taps=[Broken()])
-        driving = asyncio.create_task(drive(session, wire))
+        driving = asyncio.create_task(Driver().drive(session, wire))
         peer.sendall(OPENING + b"\x03\x00\x011")
         with pytest.raises(RuntimeError, match="a bug"):
             await driving

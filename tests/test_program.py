@@ -72,7 +72,7 @@ class Stage:
 
     def hear(self, data: bytes | None = None) -> None:
         payload = bytes(frame_bytes(self.kind)) if data is None else data
-        assert self.program.answer(Frame(self.kind, payload)) is None
+        assert self.program.answer(encode(Frame(self.kind, payload))) is None
 
     def tick(self) -> Frame | None:
         frame = self.program.next_frame(self.kind)

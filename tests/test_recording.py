@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from fakes import UUID_1
+from fakes import UUID_1, TimedFrame, runs_of
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.facts import Call, Ending, How, TimedFrame, now_utc
+from audiosocket_cli.call.facts import Call, Ending, How, now_utc
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Decode, Layout, Recording
@@ -49,7 +49,7 @@ def record(
     recording.opened(call)
     for start in range(0, round(duration_s * 1000), 500):
         end = min(start + 500, round(duration_s * 1000))
-        recording.frames(between(heard, start, end), between(said, start, end), end / 1000)
+        recording.frames(runs_of(between(heard, start, end)), runs_of(between(said, start, end)), end / 1000)
     call.duration_s = duration_s
     call.ending = Ending(Side.CALLER, How.CLOSED, "caller closed")
     recording.closed(call)
@@ -157,7 +157,7 @@ def test_the_file_is_never_more_than_1_2_s_behind_the_call(tmp_path: Path) -> No
     for batch in range(1, 19):
         now_s = batch * 0.5
         start_ms, end_ms = batch * 500 - 500, batch * 500
-        recording.frames(between(heard, start_ms, end_ms), between(said, start_ms, end_ms), now_s)
+        recording.frames(runs_of(between(heard, start_ms, end_ms)), runs_of(between(said, start_ms, end_ms)), now_s)
         # Killed just before the next batch, the file would lack this much and half a second.
         assert now_s - soundfile.info(recording.paths[0]).duration <= 0.7
 
@@ -178,14 +178,14 @@ def test_a_disk_that_fails_ends_the_recording_once_and_loudly(tmp_path: Path, mo
     call, recording = new_call(), Recording(Layout.CALLER, output, on_failure=failures.append)
     recording.opened(call)
     heard = arriving(noise(3.0))
-    recording.frames(heard[:50], [], 1.0)
+    recording.frames(runs_of(heard[:50]), [], 1.0)
 
     def full(self: GrowingWav, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(GrowingWav, "append", full)
-    recording.frames(heard[50:100], [], 2.0)
-    recording.frames(heard[100:], [], 3.0)
+    recording.frames(runs_of(heard[50:100]), [], 2.0)
+    recording.frames(runs_of(heard[100:]), [], 3.0)
     recording.closed(call)
     assert [error.strerror for error in failures] == ["No space left on device"]
     assert recording.error == "No space left on device"
@@ -199,7 +199,7 @@ def test_a_folder_that_goes_away_fails_the_recording_not_the_call(tmp_path: Path
     (tmp_path / "gone").write_text("a file where the folder was")
     recording = Recording(Layout.CALLER, FileOutput.in_folder(tmp_path / "gone"), on_failure=failures.append)
     recording.opened(new_call())
-    recording.frames(arriving(noise(1.0)), [], 1.0)
+    recording.frames(runs_of(arriving(noise(1.0))), [], 1.0)
     recording.closed(new_call())
     assert [error.strerror for error in failures] == ["File exists"]
     assert recording.paths == []

@@ -49,6 +49,8 @@ LOUD = Frame(Kind.SLIN, tone(440, 8000, 0.02).tobytes())
 class Scripted(Source):
     """Says frames by number of its turn, silence otherwise."""
 
+    listens = True  # so that the time of each frame is known
+
     def __init__(self, loud: range = range(0), end: int | None = None) -> None:
         self._turn = 0
         self._loud, self._end = loud, end

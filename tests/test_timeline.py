@@ -85,7 +85,7 @@ def test_audio_after_silence_already_written_follows_it() -> None:
     timeline.settle(1.0)
     assert timeline.pad(1.0) == pytest.approx(1.0 - D)
     timeline.add(1.0, 0.2, "spoken before 1.0, arrived with it")
-    assert [placed.silence_s for placed in timeline.settle(1.0)] == [0.0]
+    assert [silence_s for silence_s, _ in timeline.settle(1.0)] == [0.0]
     assert timeline.end_s == pytest.approx(1.2)
     assert timeline.worst_ahead_s == pytest.approx(0.2)
 
@@ -110,8 +110,8 @@ def test_frames_wait_until_they_are_settled() -> None:
     timeline: Timeline[int] = Timeline()
     for n in range(10):
         timeline.add(0.1 * n, 0.1, n)
-    assert [placed.item for placed in timeline.settle(0.45)] == [0, 1, 2, 3, 4]
-    assert [placed.item for placed in timeline.settle(9.9)] == [5, 6, 7, 8, 9]
+    assert [item for _, item in timeline.settle(0.45)] == [0, 1, 2, 3, 4]
+    assert [item for _, item in timeline.settle(9.9)] == [5, 6, 7, 8, 9]
 
 
 @given(
@@ -127,8 +127,8 @@ def test_nothing_is_dropped_or_reordered_and_time_is_never_behind(steps: list[fl
         items += timeline.settle(now_s - settles[number % len(settles)])
         timeline.pad(now_s - 0.5)
     items += timeline.settle(float("inf"))
-    assert [placed.item for placed in items] == list(range(len(steps)))
-    assert all(placed.silence_s >= 0 for placed in items)
+    assert [item for _, item in items] == list(range(len(steps)))
+    assert all(silence_s >= 0 for silence_s, _ in items)
     # The last frame ends no earlier than a gap's length before it arrived.
     assert timeline.end_s >= now_s - 0.06 - 1e-9
 

@@ -6,10 +6,11 @@ import statistics
 from typing import Final
 
 from audiosocket_cli.asterisk import GAP_MS
-from audiosocket_cli.call.facts import TimedFrame
-from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
+from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.codec import Kind
 from audiosocket_cli.media.pcm import guess_law
 
+_GAP_S: Final = GAP_MS / 1000
 _EXCERPT_BYTES: Final = 8000
 _CLEAR_BYTES: Final = 2400
 _GROUP: Final = 10
@@ -33,6 +34,7 @@ class Arrivals:
         self._at_s: float | None = None
         self._before_s: float | None = None
         self._chunk_s = 0.0
+        self._wants_paces = True
 
     @property
     def pace(self) -> float:
@@ -55,26 +57,27 @@ class Arrivals:
         """Whether enough was heard to trust `law`."""
         return self.pace >= _LAW_PACE or (self.pace > 0 and len(self.excerpt) >= _CLEAR_BYTES)
 
-    def note(self, timed: TimedFrame) -> float:
-        """Take an audio frame, and return its length in seconds.
-
-        Frames read at once arrived as one: what they hold was said since the last.
-        """
-        at_s, frame, _ = timed
-        duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind)
-        self.note_time(at_s, duration_s)
-        self.note_bytes(frame.kind, frame.payload)
-        return duration_s
+    def note(self, run: TimedRun) -> None:
+        """Take audio frames. Those read at once arrived as one: what they hold was said since the last."""
+        frame_s = run.frame_s
+        for at_s, _, count, _ in run.chunks:
+            self.note_time(at_s, count * frame_s)
+        self.kind = run.kind
+        if self.wants_bytes and run.payloads.any():
+            for payload in run.payloads:
+                self.note_bytes(run.kind, payload.tobytes())
 
     def note_time(self, at_s: float, duration_s: float) -> None:
         """Take when audio of a length in seconds arrived."""
-        if self._at_s is not None:
-            deviation_s = abs(at_s - self._at_s - duration_s)
-            if deviation_s <= GAP_MS / 1000:
+        before_s = self._at_s
+        if before_s is not None:
+            deviation_s = abs(at_s - before_s - duration_s)
+            if deviation_s <= _GAP_S:
                 self.jitter_s += (deviation_s - self.jitter_s) / 16
-        if at_s != self._at_s:
-            self._end_chunk()
-            self._before_s, self._at_s, self._chunk_s = self._at_s, at_s, 0.0
+        if at_s != before_s:
+            if self._wants_paces:
+                self._end_chunk()
+            self._before_s, self._at_s, self._chunk_s = before_s, at_s, 0.0
         self._chunk_s += duration_s
 
     def note_bytes(self, kind: int, payload: bytes) -> None:
@@ -89,10 +92,11 @@ class Arrivals:
         return len(self.excerpt) < _EXCERPT_BYTES
 
     def _end_chunk(self) -> None:
-        if self._at_s is None or self._before_s is None or len(self._paces) >= _MOST_PACES:
+        if self._at_s is None or self._before_s is None:
             return
         self._group_audio_s += self._chunk_s
         self._group_wall_s += self._at_s - self._before_s
         self._group_size += 1
         if self._group_size == _GROUP:
             self._end_group()
+            self._wants_paces = len(self._paces) < _MOST_PACES

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.facts import Call
+from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.capture.writing import CaptureOutput, FiledTrace
 
@@ -50,7 +51,7 @@ class CaptureTap:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         pass
 
     def digit(self, at_s: float, digit: str) -> None:

@@ -1,101 +1,205 @@
-"""Connects a session to asyncio: a reader on its socket, a writer while a frame is stuck, one timer for deadlines."""
+"""Connects sessions to asyncio: one poll for all sockets of a process, and one clock for all its deadlines.
+
+A poll of our own rather than a reader of the loop's for each call: it says of many sockets at once what there is to
+read, and libuv polls a socket no further once it has seen a reset, so what is left behind it would never be told.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
 import math
+import select
+import selectors
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
 
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 
+SLOT_S: Final = 0.002
+"""Deadlines are met on a grid this fine: the calls of one slot share a wake. It divides a ptime, so a call's frames
+keep their distance."""
 
-class _Driver:
-    def __init__(self, session: Session, wire: SocketWire) -> None:
-        self._session = session
-        self._wire = wire
+_READABLE: Final = 0x0001  # EPOLLIN
+_WRITABLE: Final = 0x0004  # EPOLLOUT
+_ENDED: Final = 0x2000  # EPOLLRDHUP
+
+
+class Driver:
+    """Runs any number of sessions on the running loop."""
+
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._fd = wire.fileno()
+        self._poll = _poll()
+        self._driven: dict[int, _Driven] = {}
+        self._slots: dict[int, list[_Driven]] = {}
+        self._next: list[int] = []
+        """The slots that somebody is in, as a heap."""
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_s = math.inf
-        self._writing = False
-        self.over: asyncio.Future[None] = self._loop.create_future()
-        session.on_end = self._let_go
+        self._timer_slot = math.inf
 
-    def start(self) -> None:
-        self._loop.add_reader(self._fd, self._on_readable)
-        self._run(self._session.start)
+    async def drive(self, session: Session, wire: SocketWire) -> None:
+        """Run a session over its connected wire until it has ended and the wire is closed.
 
-    def _on_readable(self) -> None:
-        self._run(self._read)
+        Raises what went wrong inside the session or its taps, if anything did; cancelling aborts the call.
+        """
+        driven = _Driven(session, wire, self._loop.create_future())
+        session.on_end = lambda: self._let_go(driven)
+        if not self._driven:
+            self._loop.add_reader(self._poll.fileno(), self._on_ready)
+        self._driven[driven.fd] = driven
+        self._run(driven, session.start)
+        try:
+            await driven.over
+        finally:
+            with contextlib.suppress(Exception):
+                session.abort()
 
-    def _read(self) -> None:
-        if self._session.readable():
-            self._loop.call_soon(self._on_readable)
+    def _on_ready(self) -> None:
+        for fd, events in self._poll.ready():
+            driven = self._driven.get(fd)
+            if driven is None:
+                continue
+            if events & _WRITABLE:
+                self._run(driven, driven.wire.flush)
+            if events & ~_WRITABLE:
+                self._run(driven, driven.session.readable)
 
     def _on_timer(self) -> None:
-        self._timer, self._timer_s = None, math.inf
-        self._run(self._session.tick)
+        self._timer_slot = math.inf
+        now_slot = math.floor(time.monotonic() / SLOT_S)
+        while self._next and self._next[0] <= now_slot:
+            slot = heapq.heappop(self._next)
+            for driven in self._slots.pop(slot):
+                if driven.slot == slot:
+                    driven.slot = math.inf
+                    self._run(driven, driven.session.tick)
+        self._set_timer()
 
-    def _on_writable(self) -> None:
-        self._run(self._wire.flush)
-
-    def _run(self, step: Callable[[], None]) -> None:
-        if self._session.ended:
+    def _run(self, driven: _Driven, step: Callable[[], object]) -> None:
+        session = driven.session
+        if session.ended:
             return
         try:
             step()
         except Exception as error:
             # A fault of ours harms this call alone; whoever awaits it gets the error.
-            if not self.over.done():
-                self.over.set_exception(error)
+            if not driven.over.done():
+                driven.over.set_exception(error)
             with contextlib.suppress(Exception):
-                self._session.abort()
-            self._let_go()
-            self._wire.close()
+                session.abort()
+            self._let_go(driven)
+            driven.wire.close()
             return
-        if not self._session.ended:
-            self._arm()
+        if not session.ended:
+            events = (_READABLE if session.wants_readable else _ENDED) | _WRITABLE * driven.wire.blocked
+            if events != driven.events:
+                self._poll.look_out(driven.fd, driven.events, events)
+                driven.events = events
+            slot = math.ceil(session.wake_s / SLOT_S)
+            # A slot that comes too early costs one idle tick; leaving it each time would cost more.
+            if slot < driven.slot:
+                self._enter(driven, slot)
 
-    def _arm(self) -> None:
-        if self._wire.blocked != self._writing:
-            self._writing = self._wire.blocked
-            if self._writing:
-                self._loop.add_writer(self._fd, self._on_writable)
-            else:
-                self._loop.remove_writer(self._fd)
-        # A timer that comes too early costs one idle tick; moving it each time would cost more.
-        if self._session.wake_s < self._timer_s:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_s = self._session.wake_s
-            if math.isfinite(self._timer_s):
-                # uvloop rounds to the nearest millisecond: round up, or frames are asked for before they are due.
-                delay_ms = math.ceil((self._timer_s - time.monotonic()) * 1000)
-                self._timer = self._loop.call_later(max(0, delay_ms) / 1000, self._on_timer)
-
-    def _let_go(self) -> None:
-        if self._wire.fileno() < 0:
+    def _enter(self, driven: _Driven, slot: int) -> None:
+        driven.slot = slot
+        if slot in self._slots:
+            self._slots[slot].append(driven)
             return
-        self._loop.remove_reader(self._fd)
-        self._loop.remove_writer(self._fd)
+        self._slots[slot] = [driven]
+        heapq.heappush(self._next, slot)
+        if slot < self._timer_slot:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if not self.over.done():
-            self.over.set_result(None)
+            self._timer = None
+        if self._next:
+            self._timer_slot = self._next[0]
+            # uvloop rounds to the nearest millisecond: round up, or frames are asked for before they are due.
+            delay_ms = math.ceil((self._timer_slot * SLOT_S - time.monotonic()) * 1000)
+            self._timer = self._loop.call_later(max(0, delay_ms) / 1000, self._on_timer)
+
+    def _let_go(self, driven: _Driven) -> None:
+        if self._driven.pop(driven.fd, None) is not driven:
+            return
+        self._poll.look_out(driven.fd, driven.events, 0)
+        driven.slot = math.inf
+        if not self._driven:
+            self._loop.remove_reader(self._poll.fileno())
+        if not driven.over.done():
+            driven.over.set_result(None)
 
 
-async def drive(session: Session, wire: SocketWire) -> None:
-    """Run a session over its connected wire until it has ended and the wire is closed.
+class _Driven:
+    """One session on its socket."""
 
-    Raises what went wrong inside the session or its taps, if anything did; cancelling aborts the call.
-    """
-    driver = _Driver(session, wire)
-    driver.start()
-    try:
-        await driver.over
-    finally:
-        with contextlib.suppress(Exception):
-            session.abort()
+    __slots__ = ("events", "fd", "over", "session", "slot", "wire")
+
+    def __init__(self, session: Session, wire: SocketWire, over: asyncio.Future[None]) -> None:
+        self.session = session
+        self.wire = wire
+        self.fd = wire.fileno()
+        self.over = over
+        self.events = 0
+        """What the poll looks out for."""
+        self.slot = math.inf
+        """The slot in which it is woken next."""
+
+
+class _Poll(Protocol):
+    def fileno(self) -> int: ...
+
+    def look_out(self, fd: int, before: int, events: int) -> None:
+        """Look out for these events of a socket, and for those of before no more."""
+
+    def ready(self) -> list[tuple[int, int]]:
+        """Return the sockets that something has happened to, and what."""
+
+
+def _poll() -> _Poll:
+    return _Epoll() if hasattr(select, "epoll") else _Selector()
+
+
+class _Epoll:
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self.fileno = self._epoll.fileno
+        self.ready = partial(self._epoll.poll, 0)
+
+    def look_out(self, fd: int, before: int, events: int) -> None:
+        if not events:
+            self._epoll.unregister(fd)
+        elif before:
+            self._epoll.modify(fd, events)
+        else:
+            self._epoll.register(fd, events)
+
+
+class _Selector:
+    """The standard library's way, for systems without epoll. The end of a stream is found when it is read."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def fileno(self) -> int:
+        return int(self._selector.fileno())  # type: ignore[attr-defined,unused-ignore]
+
+    def look_out(self, fd: int, before: int, events: int) -> None:
+        wanted = selectors.EVENT_READ if events & _READABLE else 0
+        wanted |= selectors.EVENT_WRITE if events & _WRITABLE else 0
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
+        if wanted:
+            self._selector.register(fd, wanted)
+
+    def ready(self) -> list[tuple[int, int]]:
+        return [
+            (key.fd, _READABLE * bool(events & selectors.EVENT_READ) | _WRITABLE * bool(events & selectors.EVENT_WRITE))
+            for key, events in self._selector.select(0)
+        ]

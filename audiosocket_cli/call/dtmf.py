@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from audiosocket_cli.call.facts import Call, Digit, TimedFrame
-from audiosocket_cli.call.track import Track, has_samples
+from audiosocket_cli.call.facts import Call, Digit
+from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.media.dtmf import DtmfDetector, HeardDigit
 
@@ -28,9 +29,10 @@ class DtmfTap:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
-        for timed in filter(has_samples, heard):
-            self._track.add(timed)
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+        for run in heard:
+            if run.has_samples:
+                self._track.add(run)
         self._track.settle(now_s - _SETTLE_S, now_s - _SETTLE_S)
         self._tell(self._detector.feed(self._track.take()))
 

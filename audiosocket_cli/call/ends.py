@@ -40,6 +40,7 @@ class PlacedSession(Session):
 
     me = Side.CALLER
     _our_goodbye = How.CLOSED
+    _may_read_in_bulk = False  # how a server answers is measured frame by frame
     _frame_timeout_s = 1.0  # Asterisk gives the rest of a payload 5 ms; a busy machine of ours needs more to be sure
 
     def _greet(self) -> None:

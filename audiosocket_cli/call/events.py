@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiosocket_cli.call.facts import Call, Digit, TimedFrame
+from audiosocket_cli.call.facts import Call, Digit
+from audiosocket_cli.call.runs import TimedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class EventTap:
             self._report(Finding(call, text))
         call.on_note = lambda text: self._report(Finding(call, text))
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         pass
 
     def digit(self, at_s: float, digit: str) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.codec import Frame
+from audiosocket_cli.call.runs import TimedRun
 
 
 class How(StrEnum):
@@ -29,17 +29,6 @@ class Ending(NamedTuple):
     by: Side
     how: How
     reason: str
-
-
-class TimedFrame(NamedTuple):
-    """A frame with its time in seconds since the call's start: of arrival when heard, its deadline when said.
-
-    `held_s` is how long it may have waited for us to read it, because this machine was busy elsewhere.
-    """
-
-    at_s: float
-    frame: Frame
-    held_s: float = 0.0
 
 
 class Digit(NamedTuple):
@@ -67,12 +56,14 @@ class Call:
     notes: list[str] = field(default_factory=list)
     ending: Ending | None = None
     duration_s: float = 0.0
+    in_bulk: bool = False
+    """Whether what is heard is read some times a second: when each frame arrived is then known to 20 ms."""
     on_note: Callable[[str], None] = lambda text: None
     """Told of each line that `note` keeps."""
 
     def by_side(
-        self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame]
-    ) -> tuple[tuple[Side, Sequence[TimedFrame]], ...]:
+        self, heard: Sequence[TimedRun], said: Sequence[TimedRun]
+    ) -> tuple[tuple[Side, Sequence[TimedRun]], ...]:
         """Return what was heard and what was said under the name of the side that spoke it, caller first."""
         pairs = ((self.me, said), (self.me.other, heard))
         return pairs if self.me is Side.CALLER else pairs[::-1]

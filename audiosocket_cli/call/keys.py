@@ -63,6 +63,8 @@ class KeySource(Source):
     Its clock is the audio that it has said: a digit is at its place in the sound, however late that goes out.
     """
 
+    listens = True
+
     def __init__(self, under: Source, options: KeyOptions) -> None:
         self.pressed: list[tuple[float, str]] = []
         """The digits begun so far, with the time of their start."""
@@ -128,14 +130,14 @@ class KeySource(Source):
             self._frames += 1
         return frame
 
-    def answer(self, frame: Frame) -> Frame | None:
-        if is_speech(frame):
+    def answer(self, data: bytes) -> bytes | None:
+        if is_speech(data):
             if self.heard_after_s is None and self.finished and self._reached(self._done_s):
                 self.heard_after_s = self._now_s - self._done_s
                 last_s = self._last_speech_s
                 self.spoke_already = last_s is not None and not self._reached(last_s + SILENT_S)
             self._last_speech_s = self._now_s
-        return self._under.answer(frame)
+        return self._under.answer(data)
 
     @property
     def _now_s(self) -> float:

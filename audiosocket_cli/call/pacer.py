@@ -25,11 +25,18 @@ EARLY_S: Final = 0.001
 class Pacer:
     """The schedule of one call's frames, and how well it is kept."""
 
-    __slots__ = ("_number", "_start_s", "held", "late", "slipped_s", "slips", "taken", "worst_lateness_s")
+    __slots__ = (
+        "_number", "_period_s", "_start_s", "deadline_s", "held", "late", "slipped_s", "slips", "taken",
+        "worst_lateness_s",
+    )  # fmt: skip
 
-    def __init__(self, start_s: float) -> None:
+    def __init__(self, start_s: float, period_s: float = PTIME_S) -> None:
+        """Make the first frame due at `start_s`, and one more each `period_s`."""
         self._start_s = start_s
+        self._period_s = period_s
         self._number = 0
+        self.deadline_s = start_s
+        """When the next frame is due."""
         self.taken = 0
         """Deadlines used up."""
         self.late = 0
@@ -40,11 +47,6 @@ class Pacer:
         """How often the schedule was given up for a later one, and by how much in all: `slipped_s`."""
         self.slipped_s = 0.0
 
-    @property
-    def deadline_s(self) -> float:
-        """When the next frame is due."""
-        return self._start_s + self._number * PTIME_S
-
     def is_due(self, now_s: float) -> bool:
         """Whether the next frame's deadline has come."""
         return now_s + EARLY_S >= self.deadline_s
@@ -52,8 +54,9 @@ class Pacer:
     def take(self, now_s: float) -> float:
         """Use up the next deadline at the time of sending, and return it: the frame's true place in time."""
         self._note_lateness(now_s - self.deadline_s)
-        deadline_s = self.deadline_s
+        deadline_s = self._start_s + self._number * self._period_s
         self._number += 1
+        self.deadline_s = deadline_s + self._period_s
         return deadline_s
 
     def _note_lateness(self, lateness_s: float) -> None:
@@ -61,7 +64,8 @@ class Pacer:
         self.taken += 1
         if lateness_s > LATE_S:
             self.late += 1
-        self.worst_lateness_s = max(self.worst_lateness_s, lateness_s)
+        if lateness_s > self.worst_lateness_s:
+            self.worst_lateness_s = lateness_s
         if lateness_s > MAX_CATCH_UP_S:
             self.slips += 1
             self.slipped_s += lateness_s
@@ -69,5 +73,5 @@ class Pacer:
 
     def restart(self, start_s: float) -> None:
         """Make the next frame due at `start_s`, and the others from there; the figures go on."""
-        self._start_s = start_s
+        self._start_s = self.deadline_s = start_s
         self._number = 0

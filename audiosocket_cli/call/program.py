@@ -22,11 +22,12 @@ from typing import Any, Final
 from audiosocket_cli.asterisk import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.call.child import Child
 from audiosocket_cli.call.events import ProgramSaid, Report
-from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.process import how_it_ended, signal_name, why_not_run
+from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
 from audiosocket_cli.call.waiting import Lines, SpeechQueue
-from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.files import load_audio
 from audiosocket_cli.media.pcm import from_slin, to_slin
@@ -75,6 +76,8 @@ class ProgramOptions:
 
 class Program(Source):
     """The source, and the tap, of a call that a program of its own answers."""
+
+    listens = True
 
     def __init__(self, options: ProgramOptions) -> None:
         self.report: Report = lambda event: None
@@ -125,12 +128,13 @@ class Program(Source):
                 return None
         return self._fall_silent()
 
-    def answer(self, frame: Frame) -> Frame | None:
+    def answer(self, data: bytes) -> bytes | None:
+        kind = data[0]
         if self._child is None and self._failure is None:
-            self._start(frame.kind)
-        self._heard_kind = frame.kind
-        self._to_program = _converter(self._to_program, rate_of(frame.kind), self._rate_hz)
-        self._write(to_slin(self._to_program.feed(from_slin(frame.payload))))
+            self._start(kind)
+        self._heard_kind = kind
+        self._to_program = _converter(self._to_program, rate_of(kind), self._rate_hz)
+        self._write(to_slin(self._to_program.feed(from_slin(data[HEADER_BYTES:]))))
         return None
 
     @property
@@ -143,7 +147,7 @@ class Program(Source):
     def opened(self, call: Call) -> None:
         self._call = call
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         pass
 
     def digit(self, at_s: float, digit: str) -> None:

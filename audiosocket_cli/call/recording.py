@@ -19,10 +19,11 @@ import numpy as np
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.arrivals import Arrivals
-from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import Output, Sink
+from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.call.timeline import SETTLE_S
-from audiosocket_cli.call.track import Track, has_samples
+from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.media.pcm import Samples, mix, to_slin
 
@@ -96,7 +97,7 @@ class Recording:
         self._call: Call | None = None
         self._sink: Sink | None = None
         self._tracks: dict[Side, Track] = {}
-        self._waiting: list[tuple[Side, TimedFrame]] = []
+        self._waiting: list[tuple[Side, TimedRun]] = []
         self._left_over: dict[Side, Samples] = {}
 
     @property
@@ -135,13 +136,13 @@ class Recording:
             except OSError as error:
                 self._fail(error)
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         if self._sink is None or self.error:
             return
         assert self._call is not None
         for side, batch in self._call.by_side(heard, said):
             if side in self.layout.sides:
-                self._waiting += [(side, timed) for timed in batch if has_samples(timed)]
+                self._waiting += [(side, run) for run in batch if run.has_samples]
         if not self._tracks:
             self._look_at(heard)
             self._start_tracks(now_s)
@@ -164,12 +165,13 @@ class Recording:
             self._write(final=True)
         self._sink.close()
 
-    def _look_at(self, heard: Sequence[TimedFrame]) -> None:
-        for timed in filter(has_samples, heard):
-            # A server may begin with slin silence, and go on at the call's rate once it knows it.
-            self._first_kind = max(timed.frame.kind, self._first_kind or 0)  # kinds are in the order of their rates
-            if self._guess is not None:
-                self._guess.note(timed)
+    def _look_at(self, heard: Sequence[TimedRun]) -> None:
+        for run in heard:
+            if run.has_samples:
+                # A server may begin with slin silence, and go on at the call's rate once it knows it.
+                self._first_kind = max(run.kind, self._first_kind or 0)  # kinds are in the order of their rates
+                if self._guess is not None:
+                    self._guess.note(run)
 
     def _start_tracks(self, now_s: float) -> None:
         """Settle the file's rate: the best of the first audio heard, or ours when the other side stays silent."""
@@ -177,7 +179,7 @@ class Recording:
         assert self._call is not None
         kind = self._first_kind
         if kind is None and now_s >= RATE_WAIT_S and self._waiting:
-            kind = self._waiting[0][1].frame.kind
+            kind = self._waiting[0][1].kind
         if kind is None and math.isinf(now_s):
             kind = Kind.SLIN
         if kind is None or not self._settle_law(now_s):
@@ -206,32 +208,33 @@ class Recording:
 
     def _place(self, until_s: float, pad_until_s: float) -> None:
         assert self._call is not None
-        for side, timed in self._waiting:
-            self._tracks[side].add(timed, ours=side is self._call.me)
+        for side, run in self._waiting:
+            self._tracks[side].add(run, ours=side is self._call.me)
         self._waiting.clear()
         for track in self._tracks.values():
             track.settle(until_s, pad_until_s)
 
     def _write(self, *, final: bool) -> None:
+        if len(self._tracks) == 1:
+            (track,) = self._tracks.values()
+            self._append(track.take())
+            return
         sides = {side: np.concatenate([self._left_over[side], track.take()]) for side, track in self._tracks.items()}
         lengths = [len(samples) for samples in sides.values()]
         length = max(lengths) if final else min(lengths)
         self._left_over = {side: samples[length:] for side, samples in sides.items()}
         columns = [np.pad(samples[:length], (0, max(0, length - len(samples)))) for samples in sides.values()]
-        if not length:
-            return
+        if length:
+            self._append(np.stack(columns, axis=1) if self.layout is Layout.STEREO else mix(*columns))
+
+    def _append(self, samples: Samples) -> None:
         assert self._sink is not None
+        if not len(samples):
+            return
         try:
-            self._sink.append(to_slin(self._lay_out(columns)))
+            self._sink.append(to_slin(samples))
         except OSError as error:
             self._fail(error)
-
-    def _lay_out(self, columns: list[Samples]) -> Samples:
-        if self.layout is Layout.STEREO:
-            return np.stack(columns, axis=1)
-        if self.layout is Layout.MIX:
-            return mix(*columns)
-        return columns[0]
 
     def _fail(self, error: OSError) -> None:
         self.error = error.strerror or str(error)

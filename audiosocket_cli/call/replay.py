@@ -72,6 +72,7 @@ class ReplaySource(Source):
     """Plays actions once. `failures` says what was expected in vain."""
 
     ending = "all played"
+    listens = True
 
     def __init__(self, actions: Sequence[Action], options: ReplayOptions, *, end_s: float | None = None) -> None:
         """Play actions; `end_s` is when the call ended that they are of, where the end is to come then."""
@@ -124,8 +125,8 @@ class ReplaySource(Source):
             return self._silence()
         return self._stay()
 
-    def answer(self, frame: Frame) -> Frame | None:
-        if is_speech(frame):
+    def answer(self, data: bytes) -> bytes | None:
+        if is_speech(data):
             self._heard_speech_s = self._due_s
         return None
 

@@ -20,13 +20,10 @@ class Schedule(Pacer):
         self._due_s = 0.0
         self._current_s: float | None = None
 
-    @property
-    def deadline_s(self) -> float:
-        return self._start_s + self._due_s
-
     def hand_out(self, next_due_s: float) -> None:
         """The frame whose deadline has come is being sent; the next is due then."""
         self._current_s, self._due_s = self._due_s, next_due_s
+        self.deadline_s = self._start_s + next_due_s
 
     def take(self, now_s: float) -> float:
         """Return the deadline of the frame that is being sent, its true place in time.
@@ -34,12 +31,14 @@ class Schedule(Pacer):
         Where none is, the peer does not read, and the schedule waits a little.
         """
         if self._current_s is None:
-            self._start_s += max(0.0, now_s + LOOK_AGAIN_S - self.deadline_s)
+            self.restart(self._start_s + max(0.0, now_s + LOOK_AGAIN_S - self.deadline_s))
             return now_s
         deadline_s = self._start_s + self._current_s
         self._current_s = None
         self._note_lateness(now_s - deadline_s)
+        self.deadline_s = self._start_s + self._due_s
         return deadline_s
 
     def restart(self, start_s: float) -> None:
         self._start_s = start_s
+        self.deadline_s = start_s + self._due_s

@@ -4,6 +4,9 @@ A session is told what happens (`start`, `readable`, `tick`) and says when to wa
 is there before it looks at the clock, so reads never wait for writes; it sends each frame with one `send`; and from the
 UUID on it always has something to say, be it silence.
 
+Nothing is done per frame that can be done per batch: audio that goes on is kept as the bytes that arrived, for the taps
+to look at in runs; and where nobody has to hear each frame at once, the wire is read `READ_S` apart while audio flows.
+
 What the two ends of a call do differently is in `ends`.
 """
 
@@ -19,11 +22,15 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
-from audiosocket_cli.call.facts import Call, Digit, Ending, How, TimedFrame, now_utc
+from audiosocket_cli.call.facts import Call, Digit, Ending, How, now_utc
+from audiosocket_cli.call.pacer import EARLY_S
+from audiosocket_cli.call.runs import Chunk, in_runs
 from audiosocket_cli.call.sources import Silence, Source
 from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.codec import (
+    HEADER_BYTES,
+    SAMPLE_BYTES,
     Frame,
     FrameDecoder,
     Kind,
@@ -32,14 +39,21 @@ from audiosocket_cli.codec import (
     encode,
     is_audio,
     kind_name,
+    rate_of,
 )
 from audiosocket_cli.errors import FrameError, IncompleteFrameError
 
 CLOSE_TIMEOUT_S: Final = 2.0
 """How long a peer may take to close its side after our hangup, before we close without it."""
 
+READ_S: Final = 0.1
+"""How far apart the wire is read while audio flows that nobody has to hear at once: digits are late by as much."""
+
 _NEVER: Final = math.inf
 _SILENCE: Final = Silence()
+
+_HELD_S: Final = 0.005
+"""Being woken later than asked for by no more than this is what event loops do, and held up nothing."""
 
 _MOST_CHUNKS: Final = 8
 """As much as is read from one peer before another has its turn."""
@@ -105,6 +119,10 @@ class Session(ABC):
         self.failure: str | None = None
         """Why the connection never became a call, once it has ended without one."""
         self.pacer = source.make_pacer()
+        self.wants_readable = True
+        """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
+        self.reads_in_bulk = self._may_read_in_bulk and not source.listens
+        """Whether the wire may be read `READ_S` apart. Who wants to know when each frame arrived says no."""
         self.heard_kind: int | None = None
         self.received_bytes = 0
         self.wake_s = _NEVER
@@ -119,10 +137,14 @@ class Session(ABC):
         self._state = _State.OPENING
         self._origin_s = self._last_heard_s = self._next_flush_s = self._close_by_s = 0.0
         self._connected_s = 0.0
-        self._heard: list[TimedFrame] = []
-        self._said: list[TimedFrame] = []
+        self._frame_s = 0.0
+        """Seconds of audio in the last frame heard, while audio is all that comes."""
+        self._next_read_s = 0.0
+        self._heard: list[Chunk] = []
+        self._heard_frames = 0
+        self._said: list[Chunk] = []
         self._begun = False
-        self._early: list[TimedFrame] = []
+        self._early: list[Chunk] = []
         self._early_bytes = 0
 
     @property
@@ -153,13 +175,16 @@ class Session(ABC):
     def readable(self) -> bool:
         """The wire has something to read: take it. Returns whether there may be more, to be read soon.
 
-        Not a chunk alone: libuv polls a socket no further once it has seen a reset, so what is left behind it would
-        never be told. Not without end either: a flooding peer would be the only one heard.
+        Not without end: a flooding peer would be the only one heard.
         """
+        more = self._read()
+        if not self._frame_s or not self.wants_readable:  # else no deadline has come nearer
+            self._plan_wake()
+        return more
+
+    def _read(self) -> bool:
         more = True
         for _ in range(_MOST_CHUNKS):
-            if self.ended:
-                break
             try:
                 data = self.wire.receive()
             except OSError as error:
@@ -172,15 +197,24 @@ class Session(ABC):
                 self._peer_gone(How.CLOSED, f"{self.me.other} closed")
                 break
             self._received(data)
-        self._plan_wake()
-        return more and not self.ended
+            if self.wire.drained:
+                more = False
+                break
+            if self._state is _State.ENDED:
+                break
+        return more and self._state is not _State.ENDED
 
     def tick(self) -> None:
         """It is `wake_s`, or later, or earlier: do what is due."""
         now_s = self._clock()
-        if now_s - self.wake_s > GAP_MS / 1000:
+        if not self.wants_readable:
+            # Ours first: what we say takes the acknowledgement along of all that has arrived.
+            self._say(now_s, self.source)
+            if now_s + EARLY_S >= self._next_read_s and not self.wants_readable:
+                self._read_in_bulk(now_s)
+        elif now_s - self.wake_s > GAP_MS / 1000:
             # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
-            self.readable()
+            self._read()
         if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
             self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
         elif self._state is _State.WAITING:
@@ -214,6 +248,7 @@ class Session(ABC):
     # What the two ends do differently.
 
     _our_goodbye = How.HANGUP
+    _may_read_in_bulk = True
     _frame_timeout_s = math.inf
     """How long the peer may take between two parts of a frame."""
 
@@ -237,9 +272,22 @@ class Session(ABC):
 
     # Hearing.
 
+    def _read_in_bulk(self, now_s: float) -> None:
+        """Read what came since the last time. Once nothing did, the next frame is to be heard when it comes."""
+        before = self.received_bytes
+        more = self._read()
+        self._next_read_s = max(self._next_read_s + READ_S, now_s)
+        if self._state is not _State.TALKING or more or self.received_bytes == before:
+            self.wants_readable = True
+
     def _received(self, data: bytes) -> None:
         now_s = self._clock()
         self.received_bytes += len(data)
+        if self._frame_s:
+            count = self._decoder.take_equal(data)
+            if count:
+                self._flow_on(data, count, now_s)
+                return
         if self._state is _State.CLOSING:
             return  # said after our goodbye, to nobody
         frames = self._decoder.feed(data)
@@ -247,37 +295,75 @@ class Session(ABC):
             frames = self._opened_by(frames, now_s)
         elif not frames:
             self._judge_header(self._decoder.buffered, now_s)
-        held_s = 0.0
-        if self._state in (_State.WAITING, _State.TALKING):
-            held_s = max(0.0, now_s - max(self.wake_s, self._last_heard_s))
+        held_s = self._held_s(now_s)
+        at_s = self._arrival_s(now_s, sum(map(_audio_s, frames)))
         self._last_heard_s = now_s
-        at_s = now_s - self._origin_s
         for frame in frames:
-            timed = TimedFrame(at_s, frame, held_s)
             if self._state is _State.TALKING:
-                self._hear(timed)
+                self._hear(frame, at_s, held_s)
             elif self._state is _State.WAITING:
-                self._keep(timed)
+                self._keep(frame, at_s, held_s)
 
-    def _keep(self, timed: TimedFrame) -> None:
-        self._early.append(timed)
-        self._early_bytes += len(timed.frame.payload) + _FRAME_COST_BYTES
-        if timed.frame.kind == Kind.HANGUP:
+    def _flow_on(self, data: bytes, count: int, now_s: float) -> None:
+        """Take frames like the last one, which was audio: most of what a call is made of."""
+        at_s = self._arrival_s(now_s, count * self._frame_s)
+        self._heard.append((at_s, self._held_s(now_s), count, data))
+        self._last_heard_s = now_s
+        self._heard_frames += count
+        if self._heard_frames >= _MOST_HEARD:
+            self._flush(now_s)
+        if self.source.listens:
+            if count == 1:
+                self._answer(data, now_s)
+                return
+            size = len(data) // count
+            for start in range(0, len(data), size):
+                self._answer(data[start : start + size], now_s)
+        elif self.wants_readable and self.reads_in_bulk:
+            self.wants_readable = False
+            # With a frame of ours, so that both cost one wake.
+            self._next_read_s = max(now_s, self.pacer.deadline_s)
+            assert self.call is not None
+            self.call.in_bulk = True
+
+    def _held_s(self, now_s: float) -> float:
+        """How long what is read now may have waited for us, because we were busy elsewhere."""
+        if not self.wants_readable or now_s < self.wake_s + _HELD_S:
+            return 0.0
+        if self._state not in (_State.WAITING, _State.TALKING):
+            return 0.0
+        return max(0.0, now_s - max(self.wake_s, self._last_heard_s))
+
+    def _arrival_s(self, now_s: float, audio_s: float) -> float:
+        """When what is read now arrived, in seconds since the call's start.
+
+        Of what is read in bulk, less than went by since the last time is taken to have followed on: then came a pause.
+        """
+        if self.wants_readable or not audio_s:
+            return now_s - self._origin_s
+        return now_s - self._origin_s - max(0.0, now_s - self._last_heard_s - audio_s)
+
+    def _keep(self, frame: Frame, at_s: float, held_s: float) -> None:
+        self._early.append((at_s, held_s, 1, encode(frame)))
+        self._early_bytes += len(frame.payload) + _FRAME_COST_BYTES
+        if frame.kind == Kind.HANGUP:
             self._fail(f"{self.me.other} hung up, before it was let in")
         elif self._early_bytes > _MOST_EARLY_BYTES:
             self._fail("sent too much before it was let in")
-        elif is_audio(timed.frame.kind) and timed.frame.payload:
-            self.heard_kind = timed.frame.kind
+        elif is_audio(frame.kind) and frame.payload:
+            self.heard_kind = frame.kind
 
-    def _hear(self, timed: TimedFrame) -> None:
-        self._heard.append(timed)
-        if len(self._heard) >= _MOST_HEARD:
-            self._flush(self._origin_s + timed.at_s)
-        frame = timed.frame
+    def _hear(self, frame: Frame, at_s: float, held_s: float) -> None:
+        now_s = self._origin_s + at_s
+        self._heard.append((at_s, held_s, 1, encode(frame)))
+        self._heard_frames += 1
+        if self._heard_frames >= _MOST_HEARD:
+            self._flush(now_s)
+        self._frame_s = _audio_s(frame)
         if is_audio(frame.kind) and frame.payload:
-            self._hear_audio(frame, self._origin_s + timed.at_s)
+            self._hear_audio(frame, now_s)
         else:
-            self._accept(frame, self._origin_s + timed.at_s)
+            self._accept(frame, now_s)
 
     def _opened_by(self, frames: list[Frame], now_s: float) -> list[Frame]:
         """Judge the first bytes of an answered connection; returns the frames that follow its UUID."""
@@ -299,11 +385,16 @@ class Session(ABC):
                     f"the {self.me.other}'s kind changed from {kind_name(self.heard_kind)} to {kind_name(frame.kind)}"
                 )
             self.heard_kind = frame.kind
-        answer = self.source.answer(frame)
-        if answer is not None and not self._early:  # what was said to a closed door is not echoed in one burst later
-            if self._send(answer):
-                self._said.append(TimedFrame(now_s - self._origin_s, answer))
-            self.pacer.restart(now_s + GAP_MS / 1000)
+        if self.source.listens:
+            self._answer(encode(frame), now_s)
+
+    def _answer(self, data: bytes, now_s: float) -> None:
+        answer = self.source.answer(data)
+        if answer is None or self._early:  # what was said to a closed door is not echoed in one burst later
+            return
+        if self._send(answer):
+            self._said.append((now_s - self._origin_s, 0.0, 1, answer))
+        self.pacer.restart(now_s + GAP_MS / 1000)
 
     def _accept_digit(self, frame: Frame, now_s: float) -> None:
         assert self.call is not None
@@ -350,8 +441,9 @@ class Session(ABC):
                 self.hang_up(source.ending)
                 return
             at_s = self.pacer.take(now_s) if is_audio(frame.kind) else now_s
-            if self._send(frame):
-                self._said.append(TimedFrame(at_s - self._origin_s, frame))
+            data = encode(frame)
+            if self._send(data):
+                self._said.append((at_s - self._origin_s, 0.0, 1, data))
                 if frame.kind == Kind.DTMF:
                     self._note_our_digit(at_s, frame)
 
@@ -359,15 +451,15 @@ class Session(ABC):
         assert self.call is not None
         self.call.digits.append(Digit(at_s - self._origin_s, decode_digit(frame.payload)))
 
-    def _send(self, frame: Frame) -> bool:
-        sent = self.wire.send(encode(frame))
+    def _send(self, data: bytes) -> bool:
+        sent = self.wire.send(data)
         if not sent:
             self.pacer.held += 1
         return sent
 
     def _flush(self, now_s: float) -> None:
-        heard, said = self._heard, self._said
-        self._heard, self._said = [], []
+        heard, said = in_runs(self._heard), in_runs(self._said)
+        self._heard, self._said, self._heard_frames = [], [], 0
         self._next_flush_s = now_s + FLUSH_S
         for tap in self.taps:
             tap.frames(heard, said, now_s - self._origin_s)
@@ -392,9 +484,9 @@ class Session(ABC):
         for tap in self.taps:
             tap.opened(self.call)
         self.heard_kind = None  # it changes again as what was kept is heard
-        for timed in self._early:
+        for at_s, held_s, _, data in self._early:
             if self._state is _State.TALKING:
-                self._hear(timed)
+                self._hear(Frame(data[0], data[HEADER_BYTES:]), at_s, held_s)
         self._early = []
 
     def _peer_gone(self, how: How, reason: str) -> None:
@@ -423,6 +515,8 @@ class Session(ABC):
         now_s = self._clock()
         self._state = _State.CLOSING
         self._close_by_s = now_s + CLOSE_TIMEOUT_S
+        self._frame_s = 0.0
+        self.wants_readable = True
         self.call.ending = ending
         self.call.duration_s = now_s - self._origin_s
         if ending.by is self.me or ending.how in (How.HANGUP, How.FAULT):
@@ -449,7 +543,7 @@ class Session(ABC):
             limits = self._limits
             self.wake_s = min(
                 self.pacer.deadline_s,
-                self._next_flush_s,
+                self._next_flush_s if self.wants_readable else self._next_read_s,
                 self._origin_s + limits.duration_s,
                 self._last_heard_s + limits.idle_s,
             )
@@ -461,6 +555,10 @@ class Session(ABC):
             self.wake_s = self._close_by_s
         else:
             self.wake_s = _NEVER
+
+
+def _audio_s(frame: Frame) -> float:
+    return len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind) if is_audio(frame.kind) else 0.0
 
 
 def _loss(error: OSError, peer: Side) -> str:

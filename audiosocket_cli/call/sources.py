@@ -6,14 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from typing import Final
 
 from audiosocket_cli.asterisk import PTIME_MS, frame_bytes
-from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.codec import Frame, Kind, is_audio, rate_of
+from audiosocket_cli.call.pacer import PTIME_S, Pacer
+from audiosocket_cli.codec import Frame, Kind, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.pcm import Samples, to_slin, tone
 
-LEAD_FRAMES = 100 // PTIME_MS
+SPARSE_S: Final = 0.1
+"""Silence this often is enough for Asterisk: it ends a call after 2 s without a frame (`audiosocket_run`)."""
+
+LEAD_FRAMES: Final = 100 // PTIME_MS
 """A prompt waits this many frames for the caller's first audio, which tells the rate that the call can carry."""
 
 
@@ -24,6 +28,10 @@ class Source(ABC):
     """Whether it ever says anything but silence."""
     ending = "end of audio"
     """Why the call ends, once it has nothing more to say."""
+
+    listens = False
+    """Whether `answer` is to hear each frame as soon as it has arrived. Where nobody does, frames are read some times a
+    second."""
 
     is_patient = False
     """Whether it waits for a peer that does not read where Asterisk would not."""
@@ -39,8 +47,8 @@ class Source(ABC):
         A frame that is not audio goes out at once and takes no time: it is asked again.
         """
 
-    def answer(self, frame: Frame) -> Frame | None:
-        """Hear an audio frame that has just arrived, and return what to send back at once, if anything."""
+    def answer(self, data: bytes) -> bytes | None:
+        """Hear an audio frame that has just arrived, header and all, and return one to send back at once, if any."""
         return None
 
 
@@ -63,10 +71,17 @@ class Silence(Source):
     """Says nothing, which towards Asterisk means: sends silence."""
 
     speaks = False
+    _kind: int | None = None
+    _period_s = PTIME_S
 
-    def __init__(self, kind: int | None = None) -> None:
-        """Send one kind, or that which is heard."""
+    def __init__(self, kind: int | None = None, *, sparse: bool = False) -> None:
+        """Send one kind, or that which is heard; 20 ms of it every 20 ms, or, where it is sparse, every 100 ms."""
         self._kind = kind
+        if sparse:
+            self._period_s = SPARSE_S
+
+    def make_pacer(self) -> Pacer:
+        return Pacer(0.0, self._period_s)
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         return silence_frame(self._kind or heard_kind or Kind.SLIN)
@@ -76,9 +91,10 @@ class Echo(Silence):
     """Sends the caller's audio straight back, frame by frame, at the caller's own pace; silence while it pauses."""
 
     speaks = True
+    listens = True
 
-    def answer(self, frame: Frame) -> Frame | None:
-        return frame if frame.payload and is_audio(frame.kind) else None
+    def answer(self, data: bytes) -> bytes | None:
+        return data
 
 
 class Prompt:

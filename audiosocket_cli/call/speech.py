@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from audiosocket_cli.call.facts import Call, TimedFrame
-from audiosocket_cli.codec import Frame, is_audio
-from audiosocket_cli.media.pcm import SPEECH_DBFS, from_slin, level_dbfs
+from audiosocket_cli.call.facts import Call
+from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.codec import HEADER_BYTES
+from audiosocket_cli.media.pcm import SPEECH_DBFS, SPEECH_POWER, frame_powers, from_slin, level_dbfs
 
 
-def is_speech(frame: Frame) -> bool:
-    """Whether a frame holds sound loud enough to be speech."""
-    return is_audio(frame.kind) and level_dbfs(from_slin(frame.payload)) > SPEECH_DBFS
+def is_speech(data: bytes) -> bool:
+    """Whether a frame of audio, header and all, holds sound loud enough to be speech."""
+    return level_dbfs(from_slin(data[HEADER_BYTES:])) > SPEECH_DBFS
 
 
 class SilenceWatch:
@@ -26,10 +27,11 @@ class SilenceWatch:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
-        self._last_speech_s = max(
-            (timed.at_s for timed in heard if is_speech(timed.frame)), default=self._last_speech_s
-        )
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+        for run in heard:
+            if run.has_samples:
+                loud = run.at_s[frame_powers(run.samples) > SPEECH_POWER]
+                self._last_speech_s = max(self._last_speech_s, *loud[-1:].tolist(), 0.0)
         if now_s - self._last_speech_s >= self._limit_s and not self._told:
             self._told = True
             self._on_silence()

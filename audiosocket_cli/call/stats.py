@@ -11,20 +11,17 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.call.arrivals import Arrivals
-from audiosocket_cli.call.facts import Call, Digit, TimedFrame
-from audiosocket_cli.call.sources import silence_frame
+from audiosocket_cli.call.facts import Call, Digit
+from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.call.timeline import SETTLE_S, Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
-    SPEECH_DBFS,
     SPEECH_POWER,
     Samples,
     frame_powers,
-    from_slin,
     guess_disorder,
-    level_dbfs,
     power_and_sum,
     power_to_dbfs,
 )
@@ -65,20 +62,12 @@ class SideStats:
         """The level over all audio so far."""
         return power_to_dbfs(self._energy / self.audio_s) if self.audio_s else SILENCE_DBFS
 
-    def take(self, batch: Sequence[TimedFrame]) -> None:
-        """Count a batch of frames, of any kinds."""
-        rate_hz = 0
-        audio: list[TimedFrame] = []
-        for timed in batch:
-            frame = timed.frame
-            self._count(frame.kind, 1, len(frame.payload))
-            if is_audio(frame.kind) and frame.payload:
-                audio.append(timed)
-                rate_hz = rate_of(frame.kind)
-                self.audio_s += len(frame.payload) // SAMPLE_BYTES / rate_hz
-                self.odd_bytes += len(frame.payload) % SAMPLE_BYTES
-                self.has_wav_header |= _WAV_HEADER in frame.payload
-        self._take_audio(audio, rate_hz)
+    def take(self, run: TimedRun) -> None:
+        """Count frames, of any kind."""
+        audio_s, energy = self.audio_s, self._energy
+        self.take_run(run.kind, run.payloads, run.at_s)
+        if self.audio_s > audio_s:
+            self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
 
     def take_run(self, kind: int, payloads: NDArray[np.uint8], at_s: NDArray[np.float64]) -> Samples | None:
         """Count frames of one kind and length, payloads of shape (n, bytes), at their times.
@@ -94,6 +83,9 @@ class SideStats:
         self.odd_bytes += frames * (size % SAMPLE_BYTES)
         if self.first_audio_s is None:
             self.first_audio_s = float(at_s[0])
+        if not payloads.any():
+            self.samples += frames * count
+            return None
         samples = np.ascontiguousarray(payloads[:, : count * SAMPLE_BYTES]).view("<i2").astype(np.int16, copy=False)
         if not self._measure(samples, rate_hz):
             return None
@@ -113,25 +105,6 @@ class SideStats:
         counts = self.by_kind.setdefault(kind, [0, 0])
         counts[0] += frames
         counts[1] += size
-
-    def _take_audio(self, audio: list[TimedFrame], rate_hz: int) -> None:
-        if not audio:
-            self.level_dbfs = SILENCE_DBFS
-            return
-        if self.first_audio_s is None:
-            self.first_audio_s = audio[0].at_s
-        if all(timed.frame is silence_frame(timed.frame.kind) for timed in audio):
-            self.level_dbfs = SILENCE_DBFS
-            return
-        samples = np.concatenate([from_slin(timed.frame.payload) for timed in audio])
-        if not samples.size:  # frames of a single byte
-            return
-        before = self._energy
-        self._measure(samples, rate_hz)
-        self.level_dbfs = power_to_dbfs((self._energy - before) * rate_hz / len(samples))
-        if self.first_speech_s is None:
-            spoken = (t.at_s for t in audio if level_dbfs(from_slin(t.frame.payload)) > SPEECH_DBFS)
-            self.first_speech_s = next(spoken, None)
 
     def _measure(self, samples: Samples, rate_hz: int) -> bool:
         """Take samples into account; False when all are 0, which changes no level."""
@@ -175,13 +148,20 @@ class CallStats:
     def opened(self, call: Call) -> None:
         self.call = call
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         assert self.call is not None
         for side, batch in self.call.by_side(heard, said):
-            self.sides[side].take(batch)
-        for timed in heard:
-            if is_audio(timed.frame.kind) and timed.frame.payload:
-                self.timeline.add(timed.at_s, self.arrivals.note(timed), None, timed.held_s)
+            stats = self.sides[side]
+            if not batch:
+                stats.level_dbfs = SILENCE_DBFS
+            for run in batch:
+                stats.take(run)
+        for run in heard:
+            if is_audio(run.kind) and run.size:
+                self.arrivals.note(run)
+                frame_s = run.frame_s
+                for at_s, held_s, count, _ in run.chunks:
+                    self.timeline.add(at_s, count * frame_s, None, held_s)
         self.timeline.settle(now_s - GAP_MS / 1000)
         if not self._judged and self.arrivals.law_is_clear:
             # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.

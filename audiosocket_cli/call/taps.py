@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.facts import Call
+from audiosocket_cli.call.runs import TimedRun
 
 FLUSH_S: Final = 0.5
 """How often a session hands its frames to the taps."""
 
 
 class Tap(Protocol):
-    """A watcher of one call. Times count from the call's start, as in `TimedFrame`."""
+    """A watcher of one call. Times count from the call's start, as in `TimedRun`."""
 
     def opened(self, call: Call) -> None:
         """The call has its UUID."""
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         """Take what was heard and said since the last batch, in order; `now_s` is the time of the batch."""
 
     def digit(self, at_s: float, digit: str) -> None:

@@ -29,13 +29,6 @@ class Gap(NamedTuple):
     length_s: float
 
 
-class Placed(NamedTuple, Generic[T]):
-    """An item with the silence, in seconds, that goes before it: 0.0 for one that follows on."""
-
-    silence_s: float
-    item: T
-
-
 class Timeline(Generic[T]):
     """The places of one side's audio in a call, in seconds since the call's start."""
 
@@ -59,17 +52,26 @@ class Timeline(Generic[T]):
         """
         self._pending.append((at_s, duration_s, held_s, item))
 
-    def settle(self, until_s: float) -> list[Placed[T]]:
-        """Place what arrived up to `until_s`, for good; what arrived later is only looked at."""
+    def settle(self, until_s: float) -> list[tuple[float, T]]:
+        """Place what arrived up to `until_s`, for good; what arrived later is only looked at.
+
+        Returns the items with the silence, in seconds, that goes before each: 0.0 for one that follows on.
+        """
         placed = []
-        while self._pending and self._pending[0][0] <= until_s:
-            silence_s = self._silence_before_next()
-            at_s, duration_s, _, item = self._pending.popleft()
-            self._skip(silence_s)
-            self.end_s += duration_s
-            self.worst_ahead_s = max(self.worst_ahead_s, self.end_s - at_s)
-            self._begun = self._flowing = True
-            placed.append(Placed(silence_s, item))
+        pending, gap_s = self._pending, self._gap_s
+        while pending and pending[0][0] <= until_s:
+            at_s, duration_s, _, item = pending[0]
+            end_s, silence_s = self.end_s + duration_s, 0.0
+            if not self._flowing or at_s - end_s > gap_s:  # else it follows on, as most of a call does
+                silence_s = self._silence_before_next()
+                self._skip(silence_s)
+                end_s = self.end_s + duration_s
+                self._begun = self._flowing = True
+            pending.popleft()
+            self.end_s = end_s
+            if end_s - at_s > self.worst_ahead_s:
+                self.worst_ahead_s = end_s - at_s
+            placed.append((silence_s, item))
         return placed
 
     def pad(self, until_s: float) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from audiosocket_cli.call.facts import TimedFrame
+from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.call.timeline import Timeline
-from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
+from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
 from audiosocket_cli.media.pcm import FULL_SCALE, Samples, decode_law, from_slin, to_int16
 
 
@@ -16,46 +16,53 @@ class Track:
 
     def __init__(self, rate_hz: int, law: str | None = None) -> None:
         """Make samples at a rate. What is labelled slin is "µ-law" or "A-law" where `law` says so."""
-        self.timeline: Timeline[Frame] = Timeline()
+        self.timeline: Timeline[tuple[int, bytes]] = Timeline()
         self._rate_hz = rate_hz
         self._law = law
         self._converter: soxr.ResampleStream | None = None
         self._converter_kind: int | None = None
         self._ready: list[Samples] = []
 
-    def add(self, timed: TimedFrame, *, ours: bool = False) -> None:
-        """Take an audio frame: one that was heard, spoken up to its time, or one of ours, heard from its time on."""
-        at_s, frame, held_s = timed
-        duration_s = len(frame.payload) // self._sample_bytes(frame.kind) / rate_of(frame.kind)
-        self.timeline.add(at_s + duration_s * ours, duration_s, frame, held_s)
+    def add(self, run: TimedRun, *, ours: bool = False) -> None:
+        """Take audio frames: such as were heard, spoken up to their time, or some of ours, heard from it on."""
+        kind, size = run.kind, self._sample_bytes(run.kind)
+        samples = run.size // size
+        frame_s = samples / rate_of(kind)
+        data = run.payloads[:, : samples * size].tobytes()
+        start = 0
+        for at_s, held_s, count, _ in run.chunks:
+            end, duration_s = start + count * samples * size, count * frame_s
+            self.timeline.add(at_s + duration_s * ours, duration_s, (kind, data[start:end]), held_s)
+            start = end
 
     def settle(self, until_s: float, pad_until_s: float) -> None:
         """Place what came until then, and fill a pause up to `pad_until_s`."""
-        kind, run = 0, bytearray()
-        for silence_s, frame in self.timeline.settle(until_s):
-            if silence_s or frame.kind != kind:
-                self._append(kind, run)
-                kind, run = frame.kind, bytearray()
+        kind = 0
+        pieces: list[bytes] = []
+        for silence_s, (next_kind, data) in self.timeline.settle(until_s):
+            if silence_s or next_kind != kind:
+                self._append(kind, pieces)
+                kind, pieces = next_kind, []
                 if silence_s:
                     self._fall_silent(silence_s)
-            size = self._sample_bytes(frame.kind)
-            run += frame.payload[: len(frame.payload) // size * size]
-        self._append(kind, run)
+            pieces.append(data)
+        self._append(kind, pieces)
         silence_s = self.timeline.pad(pad_until_s)
         if silence_s:
             self._fall_silent(silence_s)
 
     def take(self) -> Samples:
         """Return the samples made since the last time."""
-        samples = np.concatenate(self._ready) if self._ready else np.zeros(0, np.int16)
-        self._ready.clear()
-        return samples
+        ready, self._ready = self._ready, []
+        if len(ready) == 1:
+            return ready[0]
+        return np.concatenate(ready) if ready else np.zeros(0, np.int16)
 
-    def _append(self, kind: int, run: bytearray) -> None:
+    def _append(self, kind: int, pieces: list[bytes]) -> None:
         """Take contiguous audio of one kind, the payloads of any number of frames."""
-        if not run:
+        if not pieces:
             return
-        samples = self._decode(kind, bytes(run))
+        samples = self._decode(kind, b"".join(pieces))
         if kind != self._converter_kind:
             self.end_conversion()
         if rate_of(kind) != self._rate_hz:
@@ -89,8 +96,3 @@ class Track:
     def _push(self, samples: Samples) -> None:
         if len(samples):
             self._ready.append(samples)
-
-
-def has_samples(timed: TimedFrame) -> bool:
-    """Whether a frame is audio with a sample in it."""
-    return len(timed.frame.payload) >= SAMPLE_BYTES and is_audio(timed.frame.kind)

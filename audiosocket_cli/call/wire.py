@@ -9,11 +9,16 @@ from typing import Final, Protocol
 from audiosocket_cli.capture.trace import Trace
 
 READ_BYTES: Final = 65536
+"""The most that is read at once. What is asked for begins with less, as all of it is set aside for each read."""
+
+_FIRST_READ_BYTES: Final = 4096
 
 
 class Wire(Protocol):
     """What a session needs of a connection; the tests have one in memory."""
 
+    drained: bool
+    """The last `receive` took all that there was."""
     blocked: bool
     """Part of a frame still waits for the peer to read: nothing more can be sent before `flush` got it out."""
 
@@ -44,7 +49,7 @@ class SocketWire:
     the caller's last words.
     """
 
-    __slots__ = ("_rest", "_socket", "_trace", "_writable", "blocked")
+    __slots__ = ("_read_bytes", "_rest", "_socket", "_trace", "_writable", "blocked", "drained")
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
         """Take a connected socket; `trace` captures what passes."""
@@ -56,6 +61,8 @@ class SocketWire:
         self._rest = b""
         self._writable = True
         self.blocked = False
+        self.drained = True
+        self._read_bytes = _FIRST_READ_BYTES
 
     def fileno(self) -> int:
         """The socket's descriptor, -1 once closed."""
@@ -63,13 +70,16 @@ class SocketWire:
 
     def receive(self) -> bytes | None:
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = self._socket.recv(self._read_bytes)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError:
             if self._trace is not None:
                 self._trace.was_reset()
             raise
+        self.drained = len(data) < self._read_bytes  # an end, or a reset, behind it is told next time
+        if not self.drained:
+            self._read_bytes = min(READ_BYTES, 4 * self._read_bytes)
         if self._trace is not None:
             if data:
                 self._trace.received(data)

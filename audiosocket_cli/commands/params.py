@@ -162,6 +162,14 @@ decode_option = click.option(
 )
 
 
+silence_option = click.option(
+    "--silence",
+    type=click.Choice(["sparse", "full"]),
+    default="sparse",
+    show_default=True,
+    help="How a call that is told nothing is kept alive: 20 ms of silence every 100 ms, or without a break.",
+)
+
 capture_option = click.option(
     "--capture",
     metavar="FILE|DIR",

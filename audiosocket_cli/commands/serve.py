@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from audiosocket_cli.commands.params import (
     capture_output,
     command_words,
     decode_option,
+    silence_option,
 )
 from audiosocket_cli.errors import UsageError
 
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 @click.option("--tone", type=click.IntRange(20, 3900), metavar="HZ", help="Play a tone to each caller.")
 @click.option("--loop", is_flag=True, help="Play the file again and again.")
 @click.option("--hangup", is_flag=True, help="Hang up when the file has been played (and 300 ms of silence).")
+@silence_option
 @click.option(
     "--exec",
     "program",
@@ -208,6 +211,7 @@ def _source_maker(
     loop: bool,
     hangup: bool,
     program: str | None,
+    silence: str,
     exec_rate: int | None,
     grace: float,
     shell: bool,
@@ -235,7 +239,7 @@ def _source_maker(
     if tone is not None:
         endless = Prompt.of_tone(tone)
         return lambda: PromptSource(endless, times=0)
-    return Echo if echo else Silence
+    return Echo if echo else partial(Silence, sparse=silence == "sparse")
 
 
 def _program_maker(line: str, rate_hz: int | None, grace_s: float, shell: bool) -> Callable[[], Source]:

@@ -89,6 +89,7 @@ class LiveCall:
             self._lose_capture(capturing.error)
         elif capturing.trace is not None:
             capturing.trace.on_failure = self._lose_capture
+            session.reads_in_bulk = False
             taps.append(CaptureTap(capturing.trace))
         if self.program is not None:
             self.program.report = report

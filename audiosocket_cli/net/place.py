@@ -14,7 +14,7 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.capturing import Capturing
-from audiosocket_cli.call.driver import drive
+from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.facts import Ending, How
@@ -98,13 +98,15 @@ async def place_all(
     interruption = _Interruption()
     with signals_to(interruption.on_signal):
         try:
-            calls = (_place(target, uuid, options, report, watch, interruption) for uuid in uuids)
+            driver = Driver()
+            calls = (_place(driver, target, uuid, options, report, watch, interruption) for uuid in uuids)
             return await asyncio.gather(*calls)
         except asyncio.CancelledError:
             raise StoppedError(interruption.signal or SIGINT) from None
 
 
 async def _place(
+    driver: Driver,
     target: Address,
     uuid: UUID,
     options: CallOptions,
@@ -124,7 +126,7 @@ async def _place(
     live = LiveCall(session, options, report, capturing)
     interruption.sessions.append(session)
     watch(live)
-    await drive(session, wire)
+    await driver.drive(session, wire)
     result = await live.conclude()
     assert result is not None
     return _placed(connect_s, live, result, interruption.signal)

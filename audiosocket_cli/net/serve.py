@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
 from audiosocket_cli.call.capturing import Capturing
-from audiosocket_cli.call.driver import drive
+from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import (
     CallRefused,
@@ -104,6 +104,7 @@ class Server:
         self._concluding: set[LiveCall] = set()
         self._refused: set[AnsweredSession] = set()
         self._listener: Listener | None = None
+        self._driver: Driver | None = None
         self._asking: dict[LiveCall, asyncio.Task[None]] = {}
         self._enough = asyncio.Event()
         self._aborted = False
@@ -111,6 +112,7 @@ class Server:
     async def run(self) -> ServeSummary:
         """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
         allow_many_descriptors()
+        self._driver = Driver()
         listening = bind(self._options.listen)
         self._listener = Listener(listening, self._accept, self._complain)
         try:
@@ -236,14 +238,16 @@ class Server:
         session = AnsweredSession(wire, peer, source=Silence())
         session.hang_up(reason)
         self._refused.add(session)
+        assert self._driver is not None
         try:
-            await drive(session, wire)
+            await self._driver.drive(session, wire)
         finally:
             self._refused.discard(session)
 
     async def _answer(self, live: LiveCall, wire: SocketWire) -> None:
+        assert self._driver is not None
         try:
-            await drive(live.session, wire)
+            await self._driver.drive(live.session, wire)
         except Exception as error:  # the call's boundary: a fault of ours in one call is none of the others'
             self._complain_of(live, error)
         finally:

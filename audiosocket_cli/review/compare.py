@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.facts import Call, TimedFrame
-from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Over
+from audiosocket_cli.call.facts import Call
+from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over
 from audiosocket_cli.capture.opening import Capture
-from audiosocket_cli.capture.runs import Run, in_runs
+from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, describe_error, is_audio, kind_name, rate_of
 from audiosocket_cli.errors import NothingError
 from audiosocket_cli.media.pcm import Samples
@@ -77,9 +78,8 @@ class Answer:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
-        items = (Captured(self._captured, at_s, Side.SERVER, frame, at_s, 0) for at_s, frame, _ in heard)
-        self.take(in_runs(items))
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+        self.take(Run(self._captured, Side.SERVER, run.kind, run.payloads, run.at_s, 0) for run in heard)
 
     def digit(self, at_s: float, digit: str) -> None:
         pass

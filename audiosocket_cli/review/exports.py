@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from audiosocket_cli.asterisk import DEFAULT_PORT, Side
-from audiosocket_cli.call.facts import Call, TimedFrame
+from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Layout, Recording
+from audiosocket_cli.call.runs import Chunk, in_runs
 from audiosocket_cli.call.taps import FLUSH_S
 from audiosocket_cli.capture.conversation import Address, Conversation
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
@@ -242,12 +243,12 @@ class _Writing:
         started_at = _EPOCH + timedelta(microseconds=(captured.started_ns or 0) / 1000)
         self.recording = Recording(layout, output)
         self._call = Call(me, captured.caller, captured.uuid or UUID(int=number), started_at, Pacer(0.0))
-        self._batches: dict[Side, list[TimedFrame]] = {side: [] for side in Side}
+        self._batches: dict[Side, list[Chunk]] = {side: [] for side in Side}
         self._flushed_s = 0.0
         self.recording.opened(self._call)
 
     def take(self, item: Captured) -> None:
-        self._batches[item.side].append(TimedFrame(item.at_s, item.frame))
+        self._batches[item.side].append((item.at_s, 0.0, 1, encode(item.frame)))
         self.note_time(item.at_s)
         if item.at_s - self._flushed_s >= FLUSH_S:
             self._flush()
@@ -261,7 +262,7 @@ class _Writing:
 
     def _flush(self) -> None:
         self._flushed_s = self._call.duration_s
-        heard, said = (self._batches[side] for side in (self._call.me.other, self._call.me))
+        heard, said = (in_runs(self._batches[side]) for side in (self._call.me.other, self._call.me))
         self.recording.frames(heard, said, self._flushed_s)
         for batch in self._batches.values():
             batch.clear()

@@ -1,0 +1,74 @@
+"""Frames with their times, in runs: what taps get. What is done with many frames is done at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
+from audiosocket_cli.media.pcm import Samples
+
+Chunk = tuple[float, float, int, bytes]
+"""When it passed, in seconds since the call's start; how long it may have waited for us before; how many frames; and
+these, whole, of one kind and length. A plain tuple, as there is one for each frame of a call that talks."""
+
+
+class TimedRun:
+    """Frames of one kind and length, one after the other, with their times."""
+
+    __slots__ = ("chunks", "data", "kind", "size")
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        """Take chunks that all hold frames with the same header."""
+        self.chunks = chunks
+        """How they came: frames of one chunk came at once."""
+        self.data = chunks[0][3] if len(chunks) == 1 else b"".join([chunk[3] for chunk in chunks])
+        """All of the frames, headers included."""
+        header = peek_header(self.data)
+        assert header is not None
+        self.kind, self.size = header
+        """The kind, and the bytes of each payload."""
+
+    def __len__(self) -> int:
+        return len(self.data) // (HEADER_BYTES + self.size)
+
+    @property
+    def has_samples(self) -> bool:
+        """Whether it is audio with a sample in each frame."""
+        return self.size >= SAMPLE_BYTES and is_audio(self.kind)
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds of audio in each frame."""
+        return self.size // SAMPLE_BYTES / rate_of(self.kind)
+
+    @property
+    def payloads(self) -> NDArray[np.uint8]:
+        """The payloads, shape (n, size): a view that is not contiguous."""
+        return np.frombuffer(self.data, np.uint8).reshape(-1, HEADER_BYTES + self.size)[:, HEADER_BYTES:]
+
+    @property
+    def samples(self) -> Samples:
+        """The samples of audio, shape (n, samples); an odd last byte of each frame is left out."""
+        payloads = self.payloads[:, : self.size & ~1]
+        return np.ascontiguousarray(payloads).view("<i2").astype(np.int16, copy=False)
+
+    @property
+    def at_s(self) -> NDArray[np.float64]:
+        """The time of each frame, shape (n,)."""
+        times = np.array([chunk[0] for chunk in self.chunks])
+        return times if len(times) == len(self) else times.repeat([chunk[2] for chunk in self.chunks])
+
+
+def in_runs(chunks: Iterable[Chunk]) -> list[TimedRun]:
+    """Join chunks that follow each other with frames alike."""
+    runs: list[list[Chunk]] = []
+    header = b""
+    for chunk in chunks:
+        if not chunk[3].startswith(header) or not header:
+            header = chunk[3][:HEADER_BYTES]
+            runs.append([])
+        runs[-1].append(chunk)
+    return [TimedRun(run) for run in runs]
