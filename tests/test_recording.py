@@ -191,7 +191,7 @@ def test_a_disk_that_fails_ends_the_recording_once_and_loudly(tmp_path: Path, mo
     assert recording.error == "No space left on device"
     samples, _ = soundfile.read(recording.paths[0], dtype="int16")
     np.testing.assert_array_equal(samples, noise(3.0)[: len(samples)])
-    assert len(samples) == 4000
+    assert len(samples) == 8000
 
 
 def test_a_folder_that_goes_away_fails_the_recording_not_the_call(tmp_path: Path) -> None:

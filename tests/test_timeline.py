@@ -106,12 +106,15 @@ def test_less_than_a_gap_is_not_padded() -> None:
     assert timeline.pad(2 * D + 0.05) == 0.0
 
 
-def test_frames_wait_until_they_are_settled() -> None:
+def test_what_follows_on_is_placed_at_once_and_what_comes_after_a_pause_when_it_is_settled() -> None:
     timeline: Timeline[int] = Timeline()
-    for n in range(10):
+    for n in range(5):
         timeline.add(0.1 * n, 0.1, n)
-    assert [item for _, item in timeline.settle(0.45)] == [0, 1, 2, 3, 4]
-    assert [item for _, item in timeline.settle(9.9)] == [5, 6, 7, 8, 9]
+    for n in range(5):
+        timeline.add(0.1 * n + 2, 0.1, n + 5)
+    assert timeline.settle(0.0) == [(0.0, n) for n in range(5)]
+    assert timeline.settle(1.9) == []
+    assert timeline.settle(2.0) == [(pytest.approx(1.4), 5), *((0.0, n) for n in range(6, 10))]
 
 
 @given(

@@ -8,7 +8,7 @@ from typing import Final
 from audiosocket_cli.asterisk import GAP_MS
 from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.codec import Kind
-from audiosocket_cli.media.pcm import guess_law
+from audiosocket_cli.media.pcm import guess_disorder, guess_law
 
 _GAP_S: Final = GAP_MS / 1000
 _EXCERPT_BYTES: Final = 8000
@@ -27,13 +27,16 @@ class Arrivals:
         self.jitter_s = 0.0
         """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out."""
         self.kind: int = Kind.SLIN
-        self.excerpt = bytearray()
+        self._excerpt = bytearray()
+        self._reading: tuple[str | None, str | None] | None = None
+        """What a whole excerpt looks like; it is let go of then."""
         self._paces: list[float] = []
         self._group_audio_s = self._group_wall_s = 0.0
         self._group_size = 0
         self._at_s: float | None = None
         self._before_s: float | None = None
         self._chunk_s = 0.0
+        self._chunk_size = 0
         self._wants_paces = True
 
     @property
@@ -50,25 +53,42 @@ class Arrivals:
     @property
     def law(self) -> str | None:
         """ "µ-law" or "A-law" when it comes as slowly as that, and makes better sense as that than as slin."""
-        return guess_law(bytes(self.excerpt)) if 0 < self.pace < _LAW_PACE else None
+        return self.law_of_bytes if 0 < self.pace < _LAW_PACE else None
+
+    @property
+    def law_of_bytes(self) -> str | None:
+        """The same by the bytes alone, however fast they came."""
+        return self._read()[0]
+
+    @property
+    def disorder(self) -> str | None:
+        """ "byte-swapped" or "shifted by one byte" when the bytes make better sense like that."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[str | None, str | None]:
+        if self._reading is not None:
+            return self._reading
+        excerpt = bytes(self._excerpt)
+        return guess_law(excerpt), guess_disorder(excerpt)
 
     @property
     def law_is_clear(self) -> bool:
         """Whether enough was heard to trust `law`."""
-        return self.pace >= _LAW_PACE or (self.pace > 0 and len(self.excerpt) >= _CLEAR_BYTES)
+        has_enough = self._reading is not None or len(self._excerpt) >= _CLEAR_BYTES
+        return self.pace >= _LAW_PACE or (self.pace > 0 and has_enough)
 
     def note(self, run: TimedRun) -> None:
         """Take audio frames. Those read at once arrived as one: what they hold was said since the last."""
         frame_s = run.frame_s
         for at_s, _, count, _ in run.chunks:
-            self.note_time(at_s, count * frame_s)
+            self.note_time(at_s, count * frame_s, count)
         self.kind = run.kind
         if self.wants_bytes and run.payloads.any():
             for payload in run.payloads:
                 self.note_bytes(run.kind, payload.tobytes())
 
-    def note_time(self, at_s: float, duration_s: float) -> None:
-        """Take when audio of a length in seconds arrived."""
+    def note_time(self, at_s: float, duration_s: float, frames: int = 1) -> None:
+        """Take when audio of a length in seconds arrived, all frames of it together."""
         before_s = self._at_s
         if before_s is not None:
             deviation_s = abs(at_s - before_s - duration_s)
@@ -77,26 +97,30 @@ class Arrivals:
         if at_s != before_s:
             if self._wants_paces:
                 self._end_chunk()
-            self._before_s, self._at_s, self._chunk_s = before_s, at_s, 0.0
+            self._before_s, self._at_s, self._chunk_s, self._chunk_size = before_s, at_s, 0.0, 0
         self._chunk_s += duration_s
+        self._chunk_size += frames
 
     def note_bytes(self, kind: int, payload: bytes) -> None:
         """Take what an audio frame holds."""
         self.kind = kind
-        if len(self.excerpt) < _EXCERPT_BYTES and payload.strip(payload[:1]):
-            self.excerpt += payload
+        if self.wants_bytes and payload.strip(payload[:1]):
+            self._excerpt += payload
+            if len(self._excerpt) >= _EXCERPT_BYTES:
+                self._reading = self._read()
+                self._excerpt = bytearray()
 
     @property
     def wants_bytes(self) -> bool:
         """Whether the excerpt has room for more."""
-        return len(self.excerpt) < _EXCERPT_BYTES
+        return self._reading is None
 
     def _end_chunk(self) -> None:
         if self._at_s is None or self._before_s is None:
             return
         self._group_audio_s += self._chunk_s
         self._group_wall_s += self._at_s - self._before_s
-        self._group_size += 1
-        if self._group_size == _GROUP:
+        self._group_size += max(1, self._chunk_size)
+        if self._group_size >= _GROUP:
             self._end_group()
             self._wants_paces = len(self._paces) < _MOST_PACES

@@ -143,6 +143,8 @@ class Session(ABC):
         self._heard: list[Chunk] = []
         self._heard_frames = 0
         self._said: list[Chunk] = []
+        self._last_said: Frame | None = None
+        self._last_data = b""
         self._begun = False
         self._early: list[Chunk] = []
         self._early_bytes = 0
@@ -177,24 +179,20 @@ class Session(ABC):
 
         Not without end: a flooding peer would be the only one heard.
         """
-        more = self._read()
-        if not self._frame_s or not self.wants_readable:  # else no deadline has come nearer
-            self._plan_wake()
-        return more
-
-    def _read(self) -> bool:
         more = True
         for _ in range(_MOST_CHUNKS):
             try:
                 data = self.wire.receive()
             except OSError as error:
                 self._peer_gone(How.RESET, _loss(error, self.me.other))
+                self._plan_wake()
                 break
             if data is None:
                 more = False
                 break
             if not data:
                 self._peer_gone(How.CLOSED, f"{self.me.other} closed")
+                self._plan_wake()
                 break
             self._received(data)
             if self.wire.drained:
@@ -214,7 +212,7 @@ class Session(ABC):
                 self._read_in_bulk(now_s)
         elif now_s - self.wake_s > GAP_MS / 1000:
             # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
-            self._read()
+            self.readable()
         if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
             self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
         elif self._state is _State.WAITING:
@@ -275,7 +273,7 @@ class Session(ABC):
     def _read_in_bulk(self, now_s: float) -> None:
         """Read what came since the last time. Once nothing did, the next frame is to be heard when it comes."""
         before = self.received_bytes
-        more = self._read()
+        more = self.readable()
         self._next_read_s = max(self._next_read_s + READ_S, now_s)
         if self._state is not _State.TALKING or more or self.received_bytes == before:
             self.wants_readable = True
@@ -303,6 +301,7 @@ class Session(ABC):
                 self._hear(frame, at_s, held_s)
             elif self._state is _State.WAITING:
                 self._keep(frame, at_s, held_s)
+        self._plan_wake()
 
     def _flow_on(self, data: bytes, count: int, now_s: float) -> None:
         """Take frames like the last one, which was audio: most of what a call is made of."""
@@ -325,6 +324,7 @@ class Session(ABC):
             self._next_read_s = max(now_s, self.pacer.deadline_s)
             assert self.call is not None
             self.call.in_bulk = True
+            self._plan_wake()
 
     def _held_s(self, now_s: float) -> float:
         """How long what is read now may have waited for us, because we were busy elsewhere."""
@@ -441,7 +441,9 @@ class Session(ABC):
                 self.hang_up(source.ending)
                 return
             at_s = self.pacer.take(now_s) if is_audio(frame.kind) else now_s
-            data = encode(frame)
+            if frame is not self._last_said:  # of silence, there is one frame for all
+                self._last_said, self._last_data = frame, encode(frame)
+            data = self._last_data
             if self._send(data):
                 self._said.append((at_s - self._origin_s, 0.0, 1, data))
                 if frame.kind == Kind.DTMF:

@@ -21,7 +21,6 @@ from audiosocket_cli.media.pcm import (
     SPEECH_POWER,
     Samples,
     frame_powers,
-    guess_disorder,
     power_and_sum,
     power_to_dbfs,
 )
@@ -206,7 +205,7 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], dura
         kind=arrivals.kind,
         pace=arrivals.pace,
         law=arrivals.law,
-        disorder=guess_disorder(bytes(arrivals.excerpt)),
+        disorder=arrivals.disorder,
         has_wav_header=side.has_wav_header,
         odd_bytes=side.odd_bytes,
         audio_s=side.audio_s,
@@ -222,7 +221,7 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
     """Return all that is known of an ended call as JSON values: the text of `<uuid>.json`."""
     assert call.ending is not None
     sides: dict[str, dict[str, Any]] = {side.value: stats.sides[side].as_dict() for side in Side}
-    sides[call.me.other].update(_arrival(stats))
+    sides[call.me.other].update(_arrival(call, stats))
     sides[call.me].update(_pacing(call))
     return {
         "schema": SCHEMA,
@@ -246,12 +245,12 @@ def digit_json(press: Digit) -> dict[str, Any]:
     return {"at_s": round(press.at_s, 3), "digit": press.digit} | ({"in_band": True} if press.in_band else {})
 
 
-def _arrival(stats: CallStats) -> dict[str, Any]:
+def _arrival(call: Call, stats: CallStats) -> dict[str, Any]:
     gaps = stats.timeline.gaps
     return {
         "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps],
         "gaps_s": round(sum(gap.length_s for gap in gaps), 3),
-        "jitter_ms": round(stats.arrivals.jitter_s * 1000, 2),
+        "jitter_ms": round(stats.arrivals.jitter_s * 1000, 2) if not call.in_bulk else None,
         "worst_ahead_ms": round(stats.timeline.worst_ahead_s * 1000),
     }
 

@@ -53,16 +53,20 @@ class Timeline(Generic[T]):
         self._pending.append((at_s, duration_s, held_s, item))
 
     def settle(self, until_s: float) -> list[tuple[float, T]]:
-        """Place what arrived up to `until_s`, for good; what arrived later is only looked at.
+        """Place what arrived up to `until_s`, for good, and what follows on directly.
+
+        What arrived later, after a pause, is only looked at: there may have been none.
 
         Returns the items with the silence, in seconds, that goes before each: 0.0 for one that follows on.
         """
         placed = []
         pending, gap_s = self._pending, self._gap_s
-        while pending and pending[0][0] <= until_s:
+        while pending:
             at_s, duration_s, _, item = pending[0]
             end_s, silence_s = self.end_s + duration_s, 0.0
-            if not self._flowing or at_s - end_s > gap_s:  # else it follows on, as most of a call does
+            if not self._flowing or at_s - end_s > gap_s:  # else it follows on, whatever comes next
+                if at_s > until_s:
+                    break
                 silence_s = self._silence_before_next()
                 self._skip(silence_s)
                 end_s = self.end_s + duration_s

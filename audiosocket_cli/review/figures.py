@@ -15,7 +15,7 @@ from audiosocket_cli.call.stats import SideStats, digit_json, heard_of
 from audiosocket_cli.call.timeline import Gap, Timeline
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
-from audiosocket_cli.media.pcm import Samples, guess_law
+from audiosocket_cli.media.pcm import Samples
 from audiosocket_cli.review.folding import BURST_S, TIGHT
 
 MOST_DIGITS: Final = 10_000
@@ -210,7 +210,7 @@ class SideFigures:
             first_s = self.stats.first_audio_s
             silent_s = (end_s if first_s is None else first_s) - self._since_s
             return heard._replace(longest_pause_s=max(self._longest_gap_s, silent_s))
-        law = guess_law(bytes(self._arrivals.excerpt))
+        law = self._arrivals.law_of_bytes
         return heard._replace(law=law, pace=0.5 if law else 0.0, longest_pause_s=0.0)
 
     def as_dict(self, duration_s: float) -> dict[str, Any]:
