@@ -4,6 +4,7 @@
  *   loops drain PORT                   read and throw away
  *   loops play PORT                    a frame each 20 ms to every caller, from its UUID on; what arrives is thrown away
  *   loops delay PORT MS                answer each audio frame exactly MS milliseconds after it arrived
+ *   loops turns PERIOD_MS RUN_MS PID...  let processes run for a part of each period only, one after another
  *   loops callers HOST PORT CALLS SECONDS [STARTS_A_SECOND [SETTLE_SECONDS]]
  *
  * The servers are the shortest loops that do the work: one process, epoll, one read per ready socket, nothing kept.
@@ -290,6 +291,39 @@ static void delay(double delay_ms) {
     }
 }
 
+/* ---- turns ---- */
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int number) {
+    (void)number;
+    stopped = 1;
+}
+
+static void sleep_until(int64_t at_ns) {
+    struct timespec at = {at_ns / 1000000000, at_ns % 1000000000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}
+
+/* Make slow cores out of a part of one: each process runs in its own window of the period, and never beside another. */
+static void take_turns(double period_ms, double run_ms, int count, char **pids) {
+    int64_t period_ns = period_ms * 1e6, run_ns = run_ms * 1e6;
+    signal(SIGTERM, stop);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    for (int i = 0; i < count; i++) kill(atoi(pids[i]), SIGSTOP);
+    puts("ready");
+    fflush(stdout);
+    for (int64_t start_ns = now_ns(); !stopped; start_ns += period_ns)
+        for (int i = 0; i < count; i++) {
+            int64_t window_ns = start_ns + i * period_ns / count;
+            sleep_until(window_ns);
+            kill(atoi(pids[i]), SIGCONT);
+            sleep_until(window_ns + run_ns);
+            kill(atoi(pids[i]), SIGSTOP);
+        }
+    for (int i = 0; i < count; i++) kill(atoi(pids[i]), SIGCONT);
+}
+
 /* ---- callers ---- */
 
 /* Times in steps of 10 us up to a second, which is enough to tell medians and the worst of a hundred apart. */
@@ -336,6 +370,7 @@ static struct {
 } totals;
 
 static int measuring, closing, open_calls;
+static long measured_frames;
 
 static void lose(struct placed *call, int was_reset) {
     close(call->fd);
@@ -395,6 +430,7 @@ static void say(struct placed *call, const uint8_t *frame) {
 static void note_arrival(struct placed *call, int64_t now) {
     totals.frames_received++;
     if (!measuring) return;
+    measured_frames++;
     if (call->n) note(&gap_error, llabs(now - call->last_ns - PTIME_NS));
     else call->first_ns = now;
     call->last_ns = now;
@@ -458,6 +494,7 @@ static void print_result(const struct placed *calls, int count, double seconds) 
     printf("{\"calls\": %d, \"seconds\": %g, \"frames_sent\": %ld, \"bytes_sent\": %ld, ", count, seconds,
            totals.frames_sent, totals.bytes_sent);
     printf("\"frames_received\": %ld, \"bytes_received\": %ld, ", totals.frames_received, totals.bytes_received);
+    printf("\"measured\": {\"frames_due\": %ld, \"frames_received\": %ld}, ", (long)lateness.total, measured_frames);
     print_quantiles("own_lateness_ms", &lateness);
     print_quantiles("gap_error_ms", &gap_error);
     print_drift(calls, count);
@@ -524,8 +561,8 @@ static void call_all(const struct sockaddr_in *to, int count, double seconds, do
 }
 
 static int usage(void) {
-    fputs("usage: loops echo|drain|play PORT | delay PORT MS | callers HOST PORT CALLS SECONDS [STARTS_A_SECOND "
-          "[SETTLE_SECONDS]]\n", stderr);
+    fputs("usage: loops echo|drain|play PORT | delay PORT MS | turns PERIOD_MS RUN_MS PID... |\n"
+          "       callers HOST PORT CALLS SECONDS [STARTS_A_SECOND [SETTLE_SECONDS]]\n", stderr);
     return 2;
 }
 
@@ -541,6 +578,11 @@ int main(int argc, char **argv) {
         if (argc < 6 || argc > 8 || !inet_aton(argv[2], &to.sin_addr) || atoi(argv[4]) < 1) return usage();
         to.sin_port = htons(atoi(argv[3]));
         call_all(&to, atoi(argv[4]), atof(argv[5]), argc > 6 ? atof(argv[6]) : 500, argc > 7 ? atof(argv[7]) : 1);
+        return 0;
+    }
+    if (!strcmp(argv[1], "turns")) {
+        if (argc < 5) return usage();
+        take_turns(atof(argv[2]), atof(argv[3]), argc - 4, argv + 4);
         return 0;
     }
     int delays = !strcmp(argv[1], "delay");
