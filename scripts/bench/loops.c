@@ -391,6 +391,7 @@ static void place(struct placed *call, const struct sockaddr_in *to) {
     opening[9] = (opening[9] & 0x0f) | 0x40; /* a UUID of version 4 */
     opening[11] = (opening[11] & 0x3f) | 0x80;
     if (send(call->fd, opening, UUID_FRAME, MSG_NOSIGNAL) != UUID_FRAME) die("cannot send a UUID");
+    totals.bytes_sent += UUID_FRAME;
     open_calls++;
     watch(poller, call->fd, call, EPOLLIN | EPOLLET);
 }
