@@ -12,7 +12,7 @@ from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, run_until, w
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
 from audiosocket_cli.call.facts import Call, How
-from audiosocket_cli.call.session import Limits, Session
+from audiosocket_cli.call.session import READ_S, Limits, Session
 from audiosocket_cli.call.sources import Echo, Playback, Prompt, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
 from audiosocket_cli.media.pcm import tone
@@ -230,6 +230,7 @@ def test_reading_goes_on_while_the_peer_does_not_read() -> None:
     for n in range(200):
         wire.inbox.append(encode(audio(n)))
         run_until(clock.now_s + 0.02, clock, session)
+    run_until(clock.now_s + READ_S, clock, session)
     session.hang_up("test")
     assert len(tap.heard) == 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from array import array
 from typing import Final
 
 from audiosocket_cli.asterisk import GAP_MS
@@ -30,7 +31,7 @@ class Arrivals:
         self._excerpt = bytearray()
         self._reading: tuple[str | None, str | None] | None = None
         """What a whole excerpt looks like; it is let go of then."""
-        self._paces: list[float] = []
+        self._paces = array("d")
         self._group_audio_s = self._group_wall_s = 0.0
         self._group_size = 0
         self._at_s: float | None = None

@@ -11,7 +11,6 @@ what it is, late audio rather than silence.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from audiosocket_cli.asterisk import GAP_MS
@@ -42,7 +41,7 @@ class Timeline(Generic[T]):
         self._gap_s = gap_s
         self._begun = False
         self._flowing = False
-        self._pending: deque[tuple[float, float, float, T]] = deque()
+        self._pending: list[tuple[float, float, float, T]] = []
 
     def add(self, at_s: float, duration_s: float, item: T, held_s: float = 0.0) -> None:
         """Take audio of `duration_s` whose last sample was spoken by `at_s`, in order of arrival.
@@ -59,23 +58,22 @@ class Timeline(Generic[T]):
 
         Returns the items with the silence, in seconds, that goes before each: 0.0 for one that follows on.
         """
-        placed = []
-        pending, gap_s = self._pending, self._gap_s
-        while pending:
-            at_s, duration_s, _, item = pending[0]
+        placed: list[tuple[float, T]] = []
+        gap_s = self._gap_s
+        for at_s, duration_s, _, item in self._pending:
             end_s, silence_s = self.end_s + duration_s, 0.0
             if not self._flowing or at_s - end_s > gap_s:  # else it follows on, whatever comes next
                 if at_s > until_s:
                     break
-                silence_s = self._silence_before_next()
+                silence_s = self._silence_before(len(placed))
                 self._skip(silence_s)
                 end_s = self.end_s + duration_s
                 self._begun = self._flowing = True
-            pending.popleft()
             self.end_s = end_s
             if end_s - at_s > self.worst_ahead_s:
                 self.worst_ahead_s = end_s - at_s
             placed.append((silence_s, item))
+        del self._pending[: len(placed)]
         return placed
 
     def pad(self, until_s: float) -> float:
@@ -90,12 +88,12 @@ class Timeline(Generic[T]):
         self._flowing = False
         return silence_s
 
-    def _silence_before_next(self) -> float:
+    def _silence_before(self, number: int) -> float:
         # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
         threshold_s = self._gap_s if self._flowing else 0.0
         ends_s, least_s = self.end_s, float("inf")
         doubt = 1.0 if self._pending[-1][2] else 0.0
-        for at_s, duration_s, held_s, _ in self._pending:
+        for at_s, duration_s, held_s, _ in self._pending[number:]:
             ends_s += duration_s
             least_s = min(least_s, at_s - held_s * doubt - ends_s)
             if least_s <= threshold_s:

@@ -127,6 +127,8 @@ class CallReview:
         self._templates: set[str] = set()
         self._hung_up: Side | None = None
         self._hung_up_s = math.inf
+        self._worst_ahead_s = 0.0
+        """The most that the server's audio ran ahead, before the last run."""
 
     @property
     def is_empty(self) -> bool:
@@ -233,9 +235,11 @@ class CallReview:
         self._put_frames(run)
 
     def _find_burst(self, run: Run) -> None:
-        """Find that a server sent too much at once as soon as that is sure, about where it was."""
-        ahead_s = self.sides[run.side].worst_ahead_s
-        if run.side is Side.SERVER and ahead_s > BURST_S:
+        """Find that a server sent too much at once, about where it was: with the run after, behind the burst's row."""
+        if run.side is not Side.SERVER:
+            return
+        ahead_s, self._worst_ahead_s = self._worst_ahead_s, self.sides[run.side].worst_ahead_s
+        if ahead_s > BURST_S:
             found = findings_on_server(_NOTHING_HEARD._replace(worst_burst_s=ahead_s))
             self._find(found, max(0.0, float(run.at_s[-1]) - LONGEST_RUN_S), behind=True)
 
