@@ -24,6 +24,22 @@ _LAW_PACE: Final = 0.75
 class Arrivals:
     """How fast the heard side's audio came, how evenly, and a sample of its bytes."""
 
+    __slots__ = (
+        "_at_s",
+        "_before_s",
+        "_chunk_s",
+        "_chunk_size",
+        "_excerpt",
+        "_group_audio_s",
+        "_group_size",
+        "_group_wall_s",
+        "_paces",
+        "_reading",
+        "_wants_paces",
+        "jitter_s",
+        "kind",
+    )
+
     def __init__(self) -> None:
         self.jitter_s = 0.0
         """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out."""

@@ -11,6 +11,7 @@ from audiosocket_cli.codec import Frame, Kind, describe_error, encode, is_audio,
 class AnsweredSession(Session):
     """A call that Asterisk dialled: it says its UUID, we speak from then on, and end with a hangup."""
 
+    __slots__ = ()
     me = Side.SERVER
 
     def _accept(self, frame: Frame, now_s: float) -> None:
@@ -38,6 +39,7 @@ class AnsweredSession(Session):
 class PlacedSession(Session):
     """A call that we place as Asterisk would: UUID first, 20 ms frames, and as picky about what comes back."""
 
+    __slots__ = ()
     me = Side.CALLER
     _our_goodbye = How.CLOSED
     _may_read_in_bulk = False  # how a server answers is measured frame by frame

@@ -124,6 +124,8 @@ Report = Callable[[Event], None]
 class EventTap:
     """A tap that reports a call's start, digits and findings the moment they happen."""
 
+    __slots__ = ("_call", "_report")
+
     def __init__(self, report: Report) -> None:
         self._report = report
         self._call: Call | None = None

@@ -69,6 +69,22 @@ class Decode(StrEnum):
 class Recording:
     """A tap that records a call. A disk that fails ends the recording, never the call."""
 
+    __slots__ = (
+        "_call",
+        "_first_kind",
+        "_guess",
+        "_left_over",
+        "_on_failure",
+        "_rate_hz",
+        "_sink",
+        "_tracks",
+        "_waiting",
+        "error",
+        "law",
+        "layout",
+        "output",
+    )
+
     def __init__(
         self,
         layout: Layout,
@@ -192,7 +208,8 @@ class Recording:
             return
         for side in self.layout.sides:
             self._tracks[side] = Track(rate_hz, self.law if side is not self._call.me else None)
-            self._left_over[side] = np.zeros(0, np.int16)
+            if len(self.layout.sides) > 1:
+                self._left_over[side] = np.zeros(0, np.int16)
 
     def _settle_law(self, now_s: float) -> bool:
         """Find out what the bytes are, if that is to be found out; False while there are too few of them."""

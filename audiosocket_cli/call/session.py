@@ -25,7 +25,7 @@ from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fau
 from audiosocket_cli.call.facts import Call, Digit, Ending, How, now_utc
 from audiosocket_cli.call.pacer import EARLY_S
 from audiosocket_cli.call.runs import Chunk, in_runs
-from audiosocket_cli.call.sources import Silence, Source
+from audiosocket_cli.call.sources import Silence, Source, encoded
 from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.codec import (
@@ -91,6 +91,41 @@ class _State(Enum):
 class Session(ABC):
     """What both ends of a call share. `me` is the side that we are."""
 
+    __slots__ = (
+        "_begun",
+        "_clock",
+        "_close_by_s",
+        "_connected_s",
+        "_decoder",
+        "_door",
+        "_early",
+        "_early_bytes",
+        "_frame_s",
+        "_heard",
+        "_heard_frames",
+        "_last_heard_s",
+        "_limits",
+        "_next_flush_s",
+        "_next_read_s",
+        "_origin_s",
+        "_said",
+        "_state",
+        "_uuid",
+        "call",
+        "failure",
+        "heard_kind",
+        "on_end",
+        "pacer",
+        "peer",
+        "reads_in_bulk",
+        "received_bytes",
+        "source",
+        "taps",
+        "wake_s",
+        "wants_readable",
+        "wire",
+    )
+
     me: Side
 
     def __init__(
@@ -143,8 +178,6 @@ class Session(ABC):
         self._heard: list[Chunk] = []
         self._heard_frames = 0
         self._said: list[Chunk] = []
-        self._last_said: Frame | None = None
-        self._last_data = b""
         self._begun = False
         self._early: list[Chunk] = []
         self._early_bytes = 0
@@ -441,9 +474,7 @@ class Session(ABC):
                 self.hang_up(source.ending)
                 return
             at_s = self.pacer.take(now_s) if is_audio(frame.kind) else now_s
-            if frame is not self._last_said:  # of silence, there is one frame for all
-                self._last_said, self._last_data = frame, encode(frame)
-            data = self._last_data
+            data = encoded(frame)
             if self._send(data):
                 self._said.append((at_s - self._origin_s, 0.0, 1, data))
                 if frame.kind == Kind.DTMF:

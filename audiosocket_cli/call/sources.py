@@ -10,7 +10,7 @@ from typing import Final
 
 from audiosocket_cli.asterisk import PTIME_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
-from audiosocket_cli.codec import Frame, Kind, rate_of
+from audiosocket_cli.codec import RATE_BY_KIND, Frame, Kind, encode, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.pcm import Samples, to_slin, tone
 
@@ -56,6 +56,18 @@ class Source(ABC):
 def silence_frame(kind: int) -> Frame:
     """Return 20 ms of silence of an audio kind; always the same object, so that it is known by identity."""
     return Frame(kind, bytes(frame_bytes(kind)))
+
+
+@cache
+def _encoded_silence(kind: int) -> bytes:
+    return encode(silence_frame(kind))
+
+
+def encoded(frame: Frame) -> bytes:
+    """Return the frame's bytes, for silence always the same ones."""
+    if frame.kind in RATE_BY_KIND and frame is silence_frame(frame.kind):
+        return _encoded_silence(frame.kind)
+    return encode(frame)
 
 
 def frames_of(samples: Samples, kind: int, *, pad: bool = True) -> list[Frame]:

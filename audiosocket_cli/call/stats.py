@@ -38,6 +38,21 @@ _WAV_HEADER_START: Final = int.from_bytes(_WAV_HEADER[:SAMPLE_BYTES], "little")
 class SideStats:
     """What one side sent: frames and bytes by kind, audio, levels, when it first spoke."""
 
+    __slots__ = (
+        "_energy",
+        "audio_s",
+        "by_kind",
+        "clipped",
+        "first_audio_s",
+        "first_speech_s",
+        "has_wav_header",
+        "level_dbfs",
+        "odd_bytes",
+        "peak",
+        "sample_sum",
+        "samples",
+    )
+
     def __init__(self) -> None:
         self.by_kind: dict[int, list[int]] = {}
         """Frames and payload bytes by kind."""
@@ -136,6 +151,8 @@ class SideStats:
 
 class CallStats:
     """A tap that measures both sides, and how the heard side's frames arrived."""
+
+    __slots__ = ("_judged", "arrivals", "call", "sides", "timeline")
 
     def __init__(self) -> None:
         self.sides = {side: SideStats() for side in Side}

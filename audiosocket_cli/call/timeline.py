@@ -31,6 +31,8 @@ class Gap(NamedTuple):
 class Timeline(Generic[T]):
     """The places of one side's audio in a call, in seconds since the call's start."""
 
+    __slots__ = ("_begun", "_flowing", "_gap_s", "_pending", "end_s", "gaps", "worst_ahead_s")
+
     def __init__(self, gap_s: float = GAP_MS / 1000) -> None:
         self.end_s = 0.0
         """Where the audio placed so far ends."""

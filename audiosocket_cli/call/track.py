@@ -14,6 +14,8 @@ from audiosocket_cli.media.pcm import FULL_SCALE, Samples, decode_law, from_slin
 class Track:
     """One side's samples at the file's rate, in order, from the call's start on."""
 
+    __slots__ = ("_converter", "_converter_kind", "_law", "_rate_hz", "_ready", "timeline")
+
     def __init__(self, rate_hz: int, law: str | None = None) -> None:
         """Make samples at a rate. What is labelled slin is "µ-law" or "A-law" where `law` says so."""
         self.timeline: Timeline[tuple[int, bytes]] = Timeline()

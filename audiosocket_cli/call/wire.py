@@ -9,9 +9,11 @@ from typing import Final, Protocol
 from audiosocket_cli.capture.trace import Trace
 
 READ_BYTES: Final = 65536
-"""The most that is read at once. What is asked for begins with less, as all of it is set aside for each read."""
+"""The most that is read at once."""
 
-_FIRST_READ_BYTES: Final = 4096
+_FIRST_READ_BYTES: Final = 2048
+"""What is asked for begins with less: all of it is set aside for each read, and holes are left when less has come. This
+holds 100 ms of slin."""
 
 
 class Wire(Protocol):
@@ -79,7 +81,7 @@ class SocketWire:
             raise
         self.drained = len(data) < self._read_bytes  # an end, or a reset, behind it is told next time
         if not self.drained:
-            self._read_bytes = min(READ_BYTES, 4 * self._read_bytes)
+            self._read_bytes = min(READ_BYTES, 2 * self._read_bytes)
         if self._trace is not None:
             if data:
                 self._trace.received(data)

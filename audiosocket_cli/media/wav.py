@@ -22,6 +22,8 @@ _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 class GrowingWav:
     """A 16-bit PCM WAV file under construction. Past 4 GiB `NAME.part2.wav` and so on continue it: see `paths`."""
 
+    __slots__ = ("_block_bytes", "_data_bytes", "_fd", "_max_data_bytes", "channels", "frames", "paths", "rate_hz")
+
     def __init__(self, path: Path, rate_hz: int, channels: int = 1, *, max_data_bytes: int = MAX_DATA_BYTES) -> None:
         """Create `path`, which must not exist yet (`FileExistsError`), as a valid WAV file without samples."""
         self.rate_hz = rate_hz
