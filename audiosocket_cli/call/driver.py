@@ -24,6 +24,12 @@ SLOT_S: Final = 0.005
 """Deadlines are met on a grid this fine: the calls of one slot share a wake. It divides a ptime, so a call's frames
 keep their distance."""
 
+SWEEP_S: Final = 0.004
+"""How often a process looks for what has arrived while there is always something: a call hears that much later."""
+
+_BUSY: Final = 8
+"""As often in a row as there is something, or nothing, before that is taken for how things are."""
+
 _READABLE: Final = 0x0001  # EPOLLIN
 _WRITABLE: Final = 0x0004  # EPOLLOUT
 _ENDED: Final = 0x2000  # EPOLLRDHUP
@@ -32,9 +38,16 @@ _ENDED: Final = 0x2000  # EPOLLRDHUP
 class Driver:
     """Runs any number of sessions on the running loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
+        """`at_once` says that when something arrives matters more than what it costs."""
         self._loop = asyncio.get_running_loop()
         self._poll = _poll()
+        self._at_once = at_once
+        self._ready_s = 0.0
+        """When there was last something to read."""
+        self._in_a_row = 0
+        """How often it was soon after the time before; while sweeping, how often there was nothing."""
+        self._sweeping: asyncio.TimerHandle | None = None
         self._driven: dict[int, _Driven] = {}
         self._slots: dict[int, list[_Driven]] = {}
         self._next: list[int] = []
@@ -60,7 +73,33 @@ class Driver:
                 session.abort()
 
     def _on_ready(self) -> None:
-        for fd, events in self._poll.ready():
+        self._hear()
+        if self._at_once:
+            return
+        now_s = time.monotonic()
+        self._in_a_row = self._in_a_row + 1 if now_s - self._ready_s < SWEEP_S else 0
+        self._ready_s = now_s
+        if self._in_a_row >= _BUSY and self._driven:
+            # There is always something to read: look now and then, rather than be woken for each frame.
+            self._in_a_row = 0
+            self._loop.remove_reader(self._poll.fileno())
+            self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        self._in_a_row = 0 if self._hear() else self._in_a_row + 1
+        if not self._driven:
+            return
+        if self._in_a_row >= _BUSY:
+            self._in_a_row = 0
+            self._loop.add_reader(self._poll.fileno(), self._on_ready)
+        else:
+            self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _hear(self) -> bool:
+        """Let all sessions read that have something to read; False when none has."""
+        ready = self._poll.ready()
+        for fd, events in ready:
             driven = self._driven.get(fd)
             if driven is None:
                 continue
@@ -68,6 +107,7 @@ class Driver:
                 self._run(driven, driven.wire.flush)
             if events & ~_WRITABLE:
                 self._run(driven, driven.session.readable)
+        return bool(ready)
 
     def _on_timer(self) -> None:
         self._timer_slot = math.inf
@@ -132,6 +172,9 @@ class Driver:
         driven.slot = math.inf
         if not self._driven:
             self._loop.remove_reader(self._poll.fileno())
+            if self._sweeping is not None:
+                self._sweeping.cancel()
+                self._sweeping = None
         if not driven.over.done():
             driven.over.set_result(None)
 

@@ -18,11 +18,12 @@ from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
+    SPEECH_PEAK,
     SPEECH_POWER,
     Samples,
-    frame_powers,
-    power_and_sum,
+    peak_of,
     power_to_dbfs,
+    powers_and_sum,
 )
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ SCHEMA: Final = "audiosocket.call/1"
 
 _AT_LIMIT: Final = 32767
 _WAV_HEADER: Final = b"WAVEfmt "
-_WAV_HEADER_START: Final = int.from_bytes(_WAV_HEADER[:SAMPLE_BYTES], "little")
+_WAV_HEADER_PEAK: Final = int(np.frombuffer(_WAV_HEADER, "<i2").max())
+_NO_TIMES: Final = np.zeros(0)
 
 
 class SideStats:
@@ -79,7 +81,8 @@ class SideStats:
     def take(self, run: TimedRun) -> None:
         """Count frames, of any kind."""
         audio_s, energy = self.audio_s, self._energy
-        self.take_run(run.kind, run.payloads, run.at_s)
+        wants_times = self.first_audio_s is None or self.first_speech_s is None
+        self.take_run(run.kind, run.payloads, run.at_s if wants_times else _NO_TIMES)
         if self.audio_s > audio_s:
             self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
 
@@ -97,21 +100,21 @@ class SideStats:
         self.odd_bytes += frames * (size % SAMPLE_BYTES)
         if self.first_audio_s is None:
             self.first_audio_s = float(at_s[0])
-        if not payloads.any():
-            self.samples += frames * count
-            return None
         samples = np.ascontiguousarray(payloads[:, : count * SAMPLE_BYTES]).view("<i2").astype(np.int16, copy=False)
-        if not self._measure(samples, rate_hz):
+        self.samples += samples.size
+        peak = peak_of(samples)
+        if not peak:
             return None
-        if not self.has_wav_header and self.peak >= _WAV_HEADER_START:
-            flat = samples.reshape(-1)
-            starts = flat == _WAV_HEADER_START
-            if starts.any():
-                self.has_wav_header = any(
-                    flat[at : at + 4].tobytes() == _WAV_HEADER for at in np.flatnonzero(starts).tolist()
-                )
-        if self.first_speech_s is None:
-            loud = np.flatnonzero(frame_powers(samples) > SPEECH_POWER)
+        self.peak = max(self.peak, peak)
+        if peak >= _AT_LIMIT:
+            self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
+        if peak >= _WAV_HEADER_PEAK and not self.has_wav_header:
+            self.has_wav_header = _WAV_HEADER in samples.tobytes()
+        powers, total = powers_and_sum(samples)
+        self.sample_sum += total
+        self._energy += float(np.add.reduce(powers)) * count / rate_hz
+        if self.first_speech_s is None and peak > SPEECH_PEAK:
+            loud = np.flatnonzero(powers > SPEECH_POWER)
             self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
         return samples
 
@@ -119,20 +122,6 @@ class SideStats:
         counts = self.by_kind.setdefault(kind, [0, 0])
         counts[0] += frames
         counts[1] += size
-
-    def _measure(self, samples: Samples, rate_hz: int) -> bool:
-        """Take samples into account; False when all are 0, which changes no level."""
-        self.samples += samples.size
-        peak = max(int(samples.max()), -int(samples.min())) if samples.size else 0
-        if not peak:
-            return False
-        power, total = power_and_sum(samples)
-        self.sample_sum += total
-        self.peak = max(self.peak, peak)
-        if peak >= _AT_LIMIT:
-            self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
-        self._energy += power * samples.size / rate_hz
-        return True
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values, units in the keys."""

@@ -23,6 +23,9 @@ SPEECH_DBFS: Final = -45.0
 SPEECH_POWER: Final = 10 ** (SPEECH_DBFS / 10)
 """The same as a mean square, in units of full scale squared."""
 
+SPEECH_PEAK: Final = int(FULL_SCALE * SPEECH_POWER**0.5)
+"""What has no sample above this is no speech."""
+
 
 def from_slin(payload: bytes | memoryview) -> Samples:
     """Return little-endian slin bytes as int16 samples, shape (n,); an odd last byte is left out."""
@@ -60,23 +63,26 @@ def mean_power(samples: Samples) -> float:
     return float(np.mean(np.square(scaled), dtype=np.float64))
 
 
-def power_and_sum(samples: Samples) -> tuple[float, float]:
-    """Return the mean square of int16 samples, shape (n,) or (n, samples), in full scale squared, and about their sum.
+def peak_of(samples: Samples) -> int:
+    """Return the largest magnitude in int16 samples of any shape, 0 to 32768; 0 for no samples."""
+    if not samples.size:
+        return 0
+    return max(int(np.maximum.reduce(samples, axis=None)), -int(np.minimum.reduce(samples, axis=None)))
+
+
+def powers_and_sum(frames: Samples) -> tuple[NDArray[np.float64], float]:
+    """Return what `frame_powers` does, and about the sum of all samples.
 
     Not with one dot product of all: of many samples BLAS makes a matter of all cores, and waits for them.
     """
-    wide = samples.astype(np.float32)
-    if samples.ndim == 1:
-        return float(np.einsum("i,i->", wide, wide)) / (wide.size * FULL_SCALE**2), float(wide.sum())
-    squares = float(np.vecdot(wide, wide).sum(dtype=np.float64))
-    return squares / (wide.size * FULL_SCALE**2), float(np.einsum("ij->", wide))
+    wide = frames.astype(np.float32)
+    powers: NDArray[np.float64] = np.vecdot(wide, wide) / np.float64(frames.shape[1] * FULL_SCALE**2)
+    return powers, float(np.add.reduce(wide, axis=None))
 
 
 def frame_powers(frames: Samples) -> NDArray[np.float64]:
     """Return the mean square of each row of int16 samples, shape (n, samples), in units of full scale squared."""
-    wide = frames.astype(np.float32)
-    powers: NDArray[np.float64] = np.vecdot(wide, wide) / np.float64(frames.shape[1] * FULL_SCALE**2)
-    return powers
+    return powers_and_sum(frames)[0]
 
 
 def power_to_dbfs(power: float) -> float:

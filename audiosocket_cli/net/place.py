@@ -98,7 +98,7 @@ async def place_all(
     interruption = _Interruption()
     with signals_to(interruption.on_signal):
         try:
-            driver = Driver()
+            driver = Driver(at_once=True)
             calls = (_place(driver, target, uuid, options, report, watch, interruption) for uuid in uuids)
             return await asyncio.gather(*calls)
         except asyncio.CancelledError:
