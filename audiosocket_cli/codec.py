@@ -176,12 +176,14 @@ class FrameDecoder:
         size, header = self._last_bytes, self._last_header
         if not size or self._tail or not data.startswith(header):
             return 0
+        count = 1
         if len(data) != size:
             count, rest = divmod(len(data), size)
-            if rest or any(data[at::size] != header[at : at + 1] * count for at in range(HEADER_BYTES)):
+            if rest:
                 return 0
-        else:
-            count = 1
+            for start in range(size, len(data), size):
+                if not data.startswith(header, start):
+                    return 0
         self._offset += len(data)
         return count
 

@@ -52,6 +52,9 @@ READ_S: Final = 0.1
 _NEVER: Final = math.inf
 _SILENCE: Final = Silence()
 
+_HELD_UP_S: Final = GAP_MS / 1000
+"""We are this late when this machine was busy elsewhere, or stood still."""
+
 _HELD_S: Final = 0.005
 """Being woken later than asked for by no more than this is what event loops do, and held up nothing."""
 
@@ -103,6 +106,7 @@ class Session(ABC):
         "_frame_s",
         "_heard",
         "_heard_frames",
+        "_is_limited",
         "_last_heard_s",
         "_limits",
         "_next_flush_s",
@@ -165,6 +169,9 @@ class Session(ABC):
         self.on_end: Callable[[], None] = lambda: None
         """Called once, when all is over and before the wire is closed."""
         self._limits = limits or Limits()
+        self._is_limited = not all(
+            map(math.isinf, (self._limits.idle_s, self._limits.duration_s, self._frame_timeout_s))
+        )
         self._uuid = uuid or uuid4()
         self._door = door
         self._clock = clock
@@ -238,20 +245,14 @@ class Session(ABC):
     def tick(self) -> None:
         """It is `wake_s`, or later, or earlier: do what is due."""
         now_s = self._clock()
-        if not self.wants_readable:
-            # Ours first: what we say takes the acknowledgement along of all that has arrived.
-            self._say(now_s, self.source)
-            if now_s + EARLY_S >= self._next_read_s and not self.wants_readable:
-                self._read_in_bulk(now_s)
-        elif now_s - self.wake_s > GAP_MS / 1000:
-            # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
+        if self._state is _State.TALKING:
+            self._talk(now_s)
+        elif now_s - self.wake_s > _HELD_UP_S:
             self.readable()
         if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
             self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
         elif self._state is _State.WAITING:
             self._say(now_s, _SILENCE)
-        elif self._state is _State.TALKING:
-            self._talk(now_s)
         elif self._state is _State.CLOSING and now_s >= self._close_by_s:
             self._end()
         self._plan_wake()
@@ -444,19 +445,34 @@ class Session(ABC):
     # Saying.
 
     def _talk(self, now_s: float) -> None:
+        if self.wants_readable:
+            if now_s - self.wake_s > _HELD_UP_S:
+                # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
+                self.readable()
+            if self._state is _State.TALKING and not self._is_over(now_s):
+                self._say(now_s, self.source)
+        else:
+            # Ours first: what we say takes the acknowledgement along of all that has arrived.
+            self._say(now_s, self.source)
+            if not self.wants_readable and now_s + EARLY_S >= self._next_read_s:
+                self._read_in_bulk(now_s)
+            if self._state is _State.TALKING:
+                self._is_over(now_s)
+        if now_s >= self._next_flush_s and self._state is _State.TALKING:
+            self._flush(now_s)
+
+    def _is_over(self, now_s: float) -> bool:
+        """End a call that has had its time."""
+        if not self._is_limited:
+            return False
         if now_s >= self._origin_s + self._limits.duration_s:
             self.hang_up(f"longer than {self._limits.duration_s:g} s")
-            return
-        if now_s >= self._last_heard_s + self._limits.idle_s:
+        elif now_s >= self._last_heard_s + self._limits.idle_s:
             self.hang_up(f"nothing heard for {self._limits.idle_s:g} s")
-            return
-        if self._decoder.inside_frame and now_s >= self._last_heard_s + self._frame_timeout_s:
+        elif self._decoder.inside_frame and now_s >= self._last_heard_s + self._frame_timeout_s:
             reason = f"{self.me.other} did not finish a frame; Asterisk ends the call here"
             self._finish(Ending(self.me.other, How.FAULT, reason))
-            return
-        self._say(now_s, self.source)
-        if self._state is _State.TALKING and now_s >= self._next_flush_s:
-            self._flush(now_s)
+        return self._state is not _State.TALKING
 
     def _say(self, now_s: float, source: Source) -> None:
         """Send what is due."""
@@ -573,13 +589,13 @@ class Session(ABC):
 
     def _plan_wake(self) -> None:
         if self._state is _State.TALKING:
-            limits = self._limits
-            self.wake_s = min(
-                self.pacer.deadline_s,
-                self._next_flush_s if self.wants_readable else self._next_read_s,
-                self._origin_s + limits.duration_s,
-                self._last_heard_s + limits.idle_s,
-            )
+            wake_s, other_s = self.pacer.deadline_s, self._next_flush_s if self.wants_readable else self._next_read_s
+            if other_s < wake_s:
+                wake_s = other_s
+            if self._is_limited:
+                limits = self._limits
+                wake_s = min(wake_s, self._origin_s + limits.duration_s, self._last_heard_s + limits.idle_s)
+            self.wake_s = wake_s
         elif self._state is _State.WAITING:
             self.wake_s = self.pacer.deadline_s
         elif self._state is _State.OPENING:
