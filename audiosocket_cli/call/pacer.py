@@ -26,14 +26,14 @@ class Pacer:
     """The schedule of one call's frames, and how well it is kept."""
 
     __slots__ = (
-        "_number", "_period_s", "_start_s", "deadline_s", "held", "late", "slipped_s", "slips", "taken",
+        "_number", "_start_s", "deadline_s", "held", "late", "period_s", "slipped_s", "slips", "taken",
         "worst_lateness_s",
     )  # fmt: skip
 
     def __init__(self, start_s: float, period_s: float = PTIME_S) -> None:
         """Make the first frame due at `start_s`, and one more each `period_s`."""
         self._start_s = start_s
-        self._period_s = period_s
+        self.period_s = period_s
         self._number = 0
         self.deadline_s = start_s
         """When the next frame is due."""
@@ -54,9 +54,9 @@ class Pacer:
     def take(self, now_s: float) -> float:
         """Use up the next deadline at the time of sending, and return it: the frame's true place in time."""
         self._note_lateness(now_s - self.deadline_s)
-        deadline_s = self._start_s + self._number * self._period_s
+        deadline_s = self._start_s + self._number * self.period_s
         self._number += 1
-        self.deadline_s = deadline_s + self._period_s
+        self.deadline_s = deadline_s + self.period_s
         return deadline_s
 
     def _note_lateness(self, lateness_s: float) -> None:

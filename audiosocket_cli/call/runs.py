@@ -18,7 +18,7 @@ these, whole, of one kind and length. A plain tuple, as there is one for each fr
 class TimedRun:
     """Frames of one kind and length, one after the other, with their times."""
 
-    __slots__ = ("chunks", "data", "kind", "size")
+    __slots__ = ("_payloads", "chunks", "data", "kind", "size")
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         """Take chunks that all hold frames with the same header."""
@@ -30,6 +30,7 @@ class TimedRun:
         assert header is not None
         self.kind, self.size = header
         """The kind, and the bytes of each payload."""
+        self._payloads: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.data) // (HEADER_BYTES + self.size)
@@ -46,8 +47,17 @@ class TimedRun:
 
     @property
     def payloads(self) -> NDArray[np.uint8]:
-        """The payloads, shape (n, size): a view that is not contiguous."""
-        return np.frombuffer(self.data, np.uint8).reshape(-1, HEADER_BYTES + self.size)[:, HEADER_BYTES:]
+        """The payloads, shape (n, size)."""
+        if self._payloads is None:
+            frames = np.frombuffer(self.data, np.uint8).reshape(-1, HEADER_BYTES + self.size)
+            self._payloads = np.ascontiguousarray(frames[:, HEADER_BYTES:])
+        return self._payloads
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether it is one frame of silence over and over, as we say it; for any other, it costs too much to tell."""
+        first = self.chunks[0][3]
+        return self.has_samples and all(chunk[3] is first for chunk in self.chunks) and not any(first[HEADER_BYTES:])
 
     @property
     def samples(self) -> Samples:

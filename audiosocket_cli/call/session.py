@@ -49,6 +49,9 @@ CLOSE_TIMEOUT_S: Final = 2.0
 READ_S: Final = 0.1
 """How far apart the wire is read while audio flows that nobody has to hear at once: digits are late by as much."""
 
+_TOGETHER_S: Final = 0.02
+"""Calls that only listen are seen to so far apart, many at a time: to be woken costs about as much as one of them."""
+
 _NEVER: Final = math.inf
 _SILENCE: Final = Silence()
 
@@ -117,6 +120,7 @@ class Session(ABC):
         "_uuid",
         "call",
         "failure",
+        "flush_s",
         "heard_kind",
         "on_end",
         "pacer",
@@ -162,6 +166,7 @@ class Session(ABC):
         """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
         self.reads_in_bulk = self._may_read_in_bulk and not source.listens
         """Whether the wire may be read `READ_S` apart. Who wants to know when each frame arrived says no."""
+        self.flush_s = FLUSH_S
         self.heard_kind: int | None = None
         self.received_bytes = 0
         self.wake_s = _NEVER
@@ -354,8 +359,11 @@ class Session(ABC):
                 self._answer(data[start : start + size], now_s)
         elif self.wants_readable and self.reads_in_bulk:
             self.wants_readable = False
-            # With a frame of ours, so that both cost one wake.
+            # With a frame of ours, so that both cost one wake; if they are as rare, then together with other calls'.
             self._next_read_s = max(now_s, self.pacer.deadline_s)
+            if self.pacer.period_s >= READ_S:
+                self._next_read_s = math.ceil(self._next_read_s / _TOGETHER_S) * _TOGETHER_S
+                self.pacer.restart(self._next_read_s)
             assert self.call is not None
             self.call.in_bulk = True
             self._plan_wake()
@@ -509,7 +517,7 @@ class Session(ABC):
     def _flush(self, now_s: float) -> None:
         heard, said = in_runs(self._heard), in_runs(self._said)
         self._heard, self._said, self._heard_frames = [], [], 0
-        self._next_flush_s = now_s + FLUSH_S
+        self._next_flush_s = now_s + self.flush_s
         for tap in self.taps:
             tap.frames(heard, said, now_s - self._origin_s)
 
@@ -529,7 +537,7 @@ class Session(ABC):
         assert self.call is not None
         self._state = _State.TALKING
         self._begun = True
-        self._next_flush_s = self._clock() + FLUSH_S
+        self._next_flush_s = self._clock() + self.flush_s
         for tap in self.taps:
             tap.opened(self.call)
         self.heard_kind = None  # it changes again as what was kept is heard

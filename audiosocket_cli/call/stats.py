@@ -80,6 +80,11 @@ class SideStats:
 
     def take(self, run: TimedRun) -> None:
         """Count frames, of any kind."""
+        if self.first_audio_s is not None and run.is_silence:
+            self._count(run.kind, len(run), len(run) * run.size)
+            self._count_audio(run.kind, len(run), run.size)
+            self.level_dbfs = SILENCE_DBFS
+            return
         audio_s, energy = self.audio_s, self._energy
         wants_times = self.first_audio_s is None or self.first_speech_s is None
         self.take_run(run.kind, run.payloads, run.at_s if wants_times else _NO_TIMES)
@@ -96,12 +101,10 @@ class SideStats:
         if not is_audio(kind) or not size:
             return None
         rate_hz, count = rate_of(kind), size // SAMPLE_BYTES
-        self.audio_s += frames * count / rate_hz
-        self.odd_bytes += frames * (size % SAMPLE_BYTES)
+        self._count_audio(kind, frames, size)
         if self.first_audio_s is None:
             self.first_audio_s = float(at_s[0])
         samples = np.ascontiguousarray(payloads[:, : count * SAMPLE_BYTES]).view("<i2").astype(np.int16, copy=False)
-        self.samples += samples.size
         peak = peak_of(samples)
         if not peak:
             return None
@@ -117,6 +120,12 @@ class SideStats:
             loud = np.flatnonzero(powers > SPEECH_POWER)
             self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
         return samples
+
+    def _count_audio(self, kind: int, frames: int, size: int) -> None:
+        samples = frames * (size // SAMPLE_BYTES)
+        self.samples += samples
+        self.audio_s += samples / rate_of(kind)
+        self.odd_bytes += frames * (size % SAMPLE_BYTES)
 
     def _count(self, kind: int, frames: int, size: int) -> None:
         counts = self.by_kind.setdefault(kind, [0, 0])

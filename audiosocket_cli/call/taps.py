@@ -8,8 +8,11 @@ from typing import Final, Protocol
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.runs import TimedRun
 
-FLUSH_S: Final = 0.5
+FLUSH_S: Final = 0.9
 """How often a session hands its frames to the taps."""
+
+QUICK_FLUSH_S: Final = 0.5
+"""The same where somebody waits for what a tap finds."""
 
 
 class Tap(Protocol):

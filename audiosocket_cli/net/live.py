@@ -21,7 +21,7 @@ from audiosocket_cli.call.session import Limits, Session
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
-from audiosocket_cli.call.taps import Tap
+from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap
 from audiosocket_cli.capture.writing import CaptureOutput
 
 _SAME_PRESS_S: Final = 0.25
@@ -99,6 +99,8 @@ class LiveCall:
         if options.until_silence_s is not None:
             reason = f"silent for {options.until_silence_s:g} s"
             taps.append(SilenceWatch(options.until_silence_s, lambda: self._hang_up_soon(reason)))
+        if options.detect_dtmf or options.until_silence_s is not None:
+            session.flush_s = QUICK_FLUSH_S
         session.taps = [*taps, *options.make_taps(session.source)]
 
     @property
