@@ -30,6 +30,7 @@ from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.codec import (
     HEADER_BYTES,
+    RATE_BY_KIND,
     SAMPLE_BYTES,
     Frame,
     FrameDecoder,
@@ -110,7 +111,9 @@ class Session(ABC):
         "_heard",
         "_heard_frames",
         "_is_limited",
+        "_last_data",
         "_last_heard_s",
+        "_last_said",
         "_limits",
         "_next_flush_s",
         "_next_read_s",
@@ -190,6 +193,8 @@ class Session(ABC):
         self._heard: list[Chunk] = []
         self._heard_frames = 0
         self._said: list[Chunk] = []
+        self._last_said: Frame | None = None
+        self._last_data = b""
         self._begun = False
         self._early: list[Chunk] = []
         self._early_bytes = 0
@@ -344,8 +349,8 @@ class Session(ABC):
 
     def _flow_on(self, data: bytes, count: int, now_s: float) -> None:
         """Take frames like the last one, which was audio: most of what a call is made of."""
-        at_s = self._arrival_s(now_s, count * self._frame_s)
-        self._heard.append((at_s, self._held_s(now_s), count, data))
+        held_s = self._held_s(now_s) if now_s > self.wake_s + _HELD_S else 0.0
+        self._heard.append((self._arrival_s(now_s, count * self._frame_s), held_s, count, data))
         self._last_heard_s = now_s
         self._heard_frames += count
         if self._heard_frames >= _MOST_HEARD:
@@ -370,9 +375,9 @@ class Session(ABC):
 
     def _held_s(self, now_s: float) -> float:
         """How long what is read now may have waited for us, because we were busy elsewhere."""
-        if not self.wants_readable or now_s < self.wake_s + _HELD_S:
+        if not self.wants_readable or self._state not in (_State.WAITING, _State.TALKING):
             return 0.0
-        if self._state not in (_State.WAITING, _State.TALKING):
+        if now_s < self.wake_s + _HELD_S:
             return 0.0
         return max(0.0, now_s - max(self.wake_s, self._last_heard_s))
 
@@ -484,11 +489,12 @@ class Session(ABC):
 
     def _say(self, now_s: float, source: Source) -> None:
         """Send what is due."""
+        pacer, wire = self.pacer, self.wire
         for _ in range(_MOST_SAID):
-            if not self.pacer.is_due(now_s):
+            if now_s + EARLY_S < pacer.deadline_s:
                 return
-            if self.wire.blocked:
-                self.pacer.take(now_s)
+            if wire.blocked:
+                pacer.take(now_s)
                 self._blocked(now_s)
                 if self._state is _State.CLOSING:
                     return
@@ -497,11 +503,14 @@ class Session(ABC):
             if frame is None:
                 self.hang_up(source.ending)
                 return
-            at_s = self.pacer.take(now_s) if is_audio(frame.kind) else now_s
-            data = encoded(frame)
+            kind = frame.kind
+            at_s = pacer.take(now_s) if kind in RATE_BY_KIND else now_s
+            if frame is not self._last_said:  # of silence, there is one frame for all
+                self._last_said, self._last_data = frame, encoded(frame)
+            data = self._last_data
             if self._send(data):
                 self._said.append((at_s - self._origin_s, 0.0, 1, data))
-                if frame.kind == Kind.DTMF:
+                if kind == Kind.DTMF:
                     self._note_our_digit(at_s, frame)
 
     def _note_our_digit(self, at_s: float, frame: Frame) -> None:

@@ -93,7 +93,7 @@ class SocketWire:
         if self.blocked or not self._writable:
             return False
         sent = self._send(data)
-        if sent < len(data):
+        if sent != len(data):
             self._rest = data[sent:]
             self.blocked = self._writable
         return self._writable
