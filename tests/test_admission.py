@@ -617,7 +617,7 @@ def test_what_is_said_until_the_answer_is_recorded_in_place_and_the_caller_hears
 
 
 def test_silence_is_paced_while_we_ask(serve: Serve) -> None:
-    serving = serve("--authorize", "sleep 2")
+    serving = serve("--authorize", "sleep 2", "--silence", "full")
     with connected(serving, opening()[1]) as peer:
         decoder, arrivals = FrameDecoder(), []
         while len(arrivals) < 76:

@@ -12,6 +12,7 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.arrivals import Arrivals
+from audiosocket_cli.call.disk import BehindSink, Disk
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import Output, Sink
 from audiosocket_cli.call.runs import TimedRun
@@ -71,6 +73,7 @@ class Recording:
 
     __slots__ = (
         "_call",
+        "_disk",
         "_first_kind",
         "_guess",
         "_left_over",
@@ -92,11 +95,12 @@ class Recording:
         *,
         rate_hz: int | None = None,
         decode: Decode = Decode.SLIN,
+        disk: Disk | None = None,
         on_failure: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         """Record to what `output` makes for the call, at `rate_hz`, or at the rate that arrives.
 
-        `decode` is how what is heard is read.
+        `decode` is how what is heard is read; `disk` writes files behind, so that nobody waits for them.
 
         `on_failure` is told, once, when the recording ends before the call does.
         """
@@ -109,6 +113,7 @@ class Recording:
         self._guess = Arrivals() if decode is Decode.AUTO else None
         self._first_kind: int | None = None
         self._rate_hz = rate_hz
+        self._disk = disk
         self._on_failure = on_failure
         self._call: Call | None = None
         self._sink: Sink | None = None
@@ -134,8 +139,13 @@ class Recording:
     def opened(self, call: Call) -> None:
         channels = 2 if self.layout is Layout.STEREO else 1
         self._call = call
+        rate_hz = self._rate_hz or rate_of(Kind.SLIN)
+        if self._disk is not None and not self.output.has_stdout:
+            open_sink = partial(self.output.open, call, rate_hz, channels)
+            self._sink = BehindSink(self._disk, open_sink, rate_hz, channels)
+            return
         try:
-            self._sink = self.output.open(call, self._rate_hz or rate_of(Kind.SLIN), channels)
+            self._sink = self.output.open(call, rate_hz, channels)
         except OSError as error:
             self._fail(error)
 

@@ -338,9 +338,15 @@ class Session(ABC):
         elif not frames:
             self._judge_header(self._decoder.buffered, now_s)
         held_s = self._held_s(now_s)
-        at_s = self._arrival_s(now_s, sum(map(_audio_s, frames)))
+        lengths_s = [_audio_s(frame) for frame in frames]
+        at_s = self._arrival_s(now_s, sum(lengths_s))
+        in_bulk = not self.wants_readable
+        if in_bulk:
+            at_s -= sum(lengths_s)  # of what was read in bulk, each came when all before it had been said
         self._last_heard_s = now_s
-        for frame in frames:
+        for frame, length_s in zip(frames, lengths_s, strict=True):
+            if in_bulk:
+                at_s += length_s
             if self._state is _State.TALKING:
                 self._hear(frame, at_s, held_s)
             elif self._state is _State.WAITING:

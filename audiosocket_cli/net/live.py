@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.call.capturing import CaptureTap, Capturing
+from audiosocket_cli.call.disk import Disk
 from audiosocket_cli.call.dtmf import DtmfTap
 from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
 from audiosocket_cli.call.facts import Digit
@@ -49,6 +50,8 @@ class CallOptions:
     until_silence_s: float | None = None
     """Hang up when the other side was silent for so long."""
     limits: Limits = field(default_factory=Limits)
+    disk: Disk = field(default_factory=Disk)
+    """What writes the recordings' files."""
 
     @property
     def takes_stdout(self) -> bool:
@@ -81,6 +84,7 @@ class LiveCall:
                 options.record,
                 rate_hz=options.rate_hz,
                 decode=options.decode,
+                disk=options.disk,
                 on_failure=self._lose_recording,
             )
             taps.append(self.recording)
@@ -147,7 +151,7 @@ class LiveCall:
         if self.files and self.recording is not None and self.recording.output.has_json:
             path = self.files[0].with_suffix(".json")
             try:
-                write_private_json(path, result)
+                await asyncio.to_thread(write_private_json, path, result)
                 self._json = path
             except OSError as error:
                 self._lose_recording(error, "cannot write its JSON: ")

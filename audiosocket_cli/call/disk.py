@@ -1,0 +1,133 @@
+"""Writing behind: one thread does all that a process's recordings ask of the disk, so that a slow one delays no audio.
+
+Each recording's writes stay in order; what failed is told with the recording's next one, or at its end.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from audiosocket_cli.call.outputs import Sink
+
+MOST_WAITING_BYTES: Final = 16 << 20
+"""What one recording may have waiting: a quarter of an hour of slin, 40 s of slin192 from both sides. Beyond that the
+disk is too slow, and the recording ends."""
+
+_LOOK_AGAIN_S: Final = 0.1
+
+
+class Disk:
+    """The thread. It begins with the first job, and waits for the next as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def do(self, job: Callable[[], object]) -> None:
+        """Do a job after all others; never waits. A job raises nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="disk", daemon=True)
+            self._thread.start()
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while True:
+            self._jobs.get()()
+
+
+class BehindSink:
+    """A sink whose work the disk's thread does. `open_sink` makes the real one, there."""
+
+    __slots__ = (
+        "_aborted", "_channels", "_disk", "_error", "_open_sink", "_samples", "_sink", "_waiting_bytes",
+        "_written_bytes", "rate_hz",
+    )  # fmt: skip
+
+    def __init__(self, disk: Disk, open_sink: Callable[[], Sink], rate_hz: int, channels: int) -> None:
+        self.rate_hz = rate_hz
+        self._disk = disk
+        self._open_sink = open_sink
+        self._channels = channels
+        self._samples = 0
+        self._waiting_bytes = self._written_bytes = 0  # each counted by one thread alone
+        self._sink: Sink | None = None
+        self._error: OSError | None = None
+        self._aborted = False
+        disk.do(self._open)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in order: known once they are made."""
+        return self._sink.paths if self._sink is not None else []
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of audio taken so far."""
+        return self._samples / self.rate_hz
+
+    def set_rate(self, rate_hz: int) -> None:
+        """Change the sample rate, before the first samples."""
+        self.rate_hz = rate_hz
+        self._do(lambda sink: sink.set_rate(rate_hz))
+
+    def append(self, data: bytes) -> None:
+        """Take interleaved little-endian int16 samples; never waits.
+
+        Raises `OSError` for what failed since the last time, and when the disk does not keep up.
+        """
+        if self._error is not None:
+            raise self._error
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes - self._written_bytes > MOST_WAITING_BYTES:
+            raise OSError(errno.EBUSY, "the disk is too slow")
+        self._samples += len(data) // (2 * self._channels)
+        self._disk.do(lambda: self._write(data))
+
+    def close(self) -> None:
+        """No more samples come."""
+        self._do(lambda sink: sink.close())
+
+    def finish(self) -> None:
+        """Wait until all is written, and do what takes time after the end. Raises `OSError` for what failed."""
+        done = threading.Event()
+        self._disk.do(done.set)
+        while not done.wait(_LOOK_AGAIN_S):
+            if self._aborted:
+                return
+        if self._error is not None:
+            raise self._error
+        if self._sink is not None:
+            self._sink.finish()
+
+    def abort(self) -> None:
+        """Wait no longer, and give up what `finish` does."""
+        self._aborted = True
+        if self._sink is not None:
+            self._sink.abort()
+
+    def _do(self, job: Callable[[Sink], object]) -> None:
+        self._disk.do(lambda: self._try(job))
+
+    def _open(self) -> None:
+        try:
+            self._sink = self._open_sink()
+        except OSError as error:
+            self._error = error
+
+    def _try(self, job: Callable[[Sink], object]) -> None:
+        if self._sink is None:
+            return
+        try:
+            job(self._sink)
+        except OSError as error:
+            self._error = self._error or error
+
+    def _write(self, data: bytes) -> None:
+        if self._error is None:
+            self._try(lambda sink: sink.append(data))
+        self._written_bytes += len(data)
