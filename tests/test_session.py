@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -620,3 +621,108 @@ def test_a_session_asks_to_be_woken_for_each_thing_that_is_due() -> None:
     assert session.wake_s == START_S + 2
     session.abort()
     assert session.wake_s == math.inf
+
+
+# Reading in bulk: where nobody has to hear each frame at once.
+
+
+def listening(source: Source | None = None) -> tuple[AnsweredSession, FakeWire, FakeClock, KeepingTap]:
+    """A call that only listens, with 0.2 s of audio heard."""
+    session, wire, clock, tap = answered(OPENING, source=source or Silence(sparse=True))
+    receive = wire.receive
+
+    def receive_all() -> bytes | None:
+        waiting = b"".join(data for data in wire.inbox if isinstance(data, bytes))
+        if not waiting:
+            return receive()
+        wire.inbox = deque(data for data in wire.inbox if not data)
+        return waiting
+
+    wire.receive = receive_all  # type: ignore[method-assign]
+    flow(session, wire, clock, 10)
+    return session, wire, clock, tap
+
+
+def flow(session: AnsweredSession, wire: FakeWire, clock: FakeClock, frames: int) -> None:
+    """Let a frame arrive each 20 ms."""
+    for _ in range(frames):
+        run_until(clock.now_s + 0.02, clock, session)
+        wire.inbox.append(encode(audio()))
+
+
+def test_a_call_that_only_listens_is_read_ten_times_a_second_and_loses_nothing() -> None:
+    session, wire, clock, tap = listening()
+    assert not session.wants_readable
+    reads = 0
+    receive = wire.receive
+
+    def counted() -> bytes | None:
+        nonlocal reads
+        data = receive()
+        reads += bool(data)
+        return data
+
+    wire.receive = counted  # type: ignore[method-assign]
+    flow(session, wire, clock, 500)
+    run_until(clock.now_s + 0.1, clock, session)
+    assert reads == pytest.approx(100, abs=2)
+    session.hang_up("test")
+    assert len(tap.heard) == 510
+    assert session.call is not None
+    assert session.call.in_bulk
+
+
+def test_silence_goes_out_every_100_ms_where_it_may_be_sparse() -> None:
+    session, wire, clock, _ = listening()
+    before = len(wire.sent)
+    flow(session, wire, clock, 500)
+    assert len(wire.sent) - before == pytest.approx(100, abs=1)
+    assert session.pacer.late == 0
+
+
+def test_the_first_frame_after_a_pause_is_heard_at_once() -> None:
+    session, wire, clock, tap = listening()
+    run_until(clock.now_s + 0.5, clock, session)
+    assert session.wants_readable
+    resumed_s = clock.now_s + 0.033
+    run_until(resumed_s, clock, session)
+    wire.inbox.append(encode(audio(7)))
+    run_until(clock.now_s, clock, session)
+    flow(session, wire, clock, 3)
+    session.hang_up("test")
+    heard = next(timed.at_s for timed in tap.heard if timed.frame == audio(7))
+    assert heard == pytest.approx(resumed_s - START_S)
+
+
+def test_audio_before_a_pause_is_taken_to_have_followed_on() -> None:
+    session, _, clock, tap = listening()
+    ended_s = clock.now_s
+    run_until(clock.now_s + 1, clock, session)
+    session.hang_up("test")
+    assert tap.heard[-1].at_s == pytest.approx(ended_s - START_S, abs=0.02)
+
+
+@pytest.mark.parametrize("after", range(0, 10, 3))
+def test_a_digit_in_the_midst_of_audio_is_heard_within_150_ms_and_has_its_own_time(after: int) -> None:
+    session, wire, clock, tap = listening()
+    flow(session, wire, clock, after)
+    pressed_s = clock.now_s
+    wire.inbox.append(encode(digit_frame("5")))
+    flow(session, wire, clock, 7)
+    assert [digit for _, digit in tap.digits] == ["5"]
+    assert tap.digits[0][0] == pytest.approx(pressed_s - START_S, abs=0.021)
+
+
+@pytest.mark.parametrize("source", [Echo(), PromptSource(Prompt.of_tone(440), times=0)], ids=["echo", "prompt"])
+def test_who_listens_hears_each_frame_when_it_arrives(source: Source) -> None:
+    session, *_ = listening(source)
+    assert session.wants_readable == source.listens
+
+
+def test_the_end_of_a_call_that_is_read_in_bulk_is_told_at_once() -> None:
+    session, wire, clock, _ = listening()
+    wire.inbox.append(b"")
+    run_until(clock.now_s, clock, session)
+    assert session.ended
+    assert session.call is not None
+    assert session.call.ending == (Side.CALLER, How.CLOSED, "caller closed")

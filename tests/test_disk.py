@@ -1,0 +1,95 @@
+"""Writing behind: in order, never waited for, and what fails is told."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from audiosocket_cli.call.disk import MOST_WAITING_BYTES, BehindSink, Disk
+from audiosocket_cli.media.wav import GrowingWav
+
+
+class Stalled(GrowingWav):
+    """A file on a disk that takes its time."""
+
+    def __init__(self, path: Path, rate_hz: int, channels: int = 1) -> None:
+        self.goes_on = threading.Event()
+        super().__init__(path, rate_hz, channels)
+
+    def append(self, data: bytes) -> None:
+        self.goes_on.wait(30)
+        super().append(data)
+
+
+def behind(path: Path, kind: type[GrowingWav] = GrowingWav) -> BehindSink:
+    return BehindSink(Disk(), lambda: kind(path, 8000), 8000, 1)
+
+
+def test_what_is_appended_is_in_the_file_in_order_once_it_has_finished(tmp_path: Path) -> None:
+    sink = behind(tmp_path / "a.wav")
+    sink.set_rate(16000)
+    for number in range(100):
+        sink.append(number.to_bytes(2, "little") * 160)
+    assert sink.duration_s == 1.0
+    sink.close()
+    sink.finish()
+    assert sink.paths == [tmp_path / "a.wav"]
+    samples, rate_hz = soundfile.read(tmp_path / "a.wav", dtype="int16")
+    assert rate_hz == 16000
+    assert samples.tolist() == [number for number in range(100) for _ in range(160)]
+
+
+def test_nobody_waits_for_a_disk_that_stalls_and_nothing_is_lost(tmp_path: Path) -> None:
+    files: list[Stalled] = []
+
+    def open_sink() -> Stalled:
+        files.append(Stalled(tmp_path / "a.wav", 8000))
+        return files[0]
+
+    disk = Disk()
+    sink, other = BehindSink(disk, open_sink, 8000, 1), behind(tmp_path / "b.wav")
+    begun_s = time.monotonic()
+    for _ in range(50):
+        sink.append(b"\x01\x00" * 160)
+    other.append(b"\x02\x00" * 160)
+    other.close()
+    other.finish()
+    assert time.monotonic() - begun_s < 5
+    files[0].goes_on.set()
+    sink.close()
+    sink.finish()
+    assert len(soundfile.read(tmp_path / "a.wav")[0]) == 8000
+
+
+def test_a_disk_that_does_not_keep_up_ends_the_recording(tmp_path: Path) -> None:
+    sink = behind(tmp_path / "a.wav", Stalled)
+    sink.append(bytes(MOST_WAITING_BYTES))
+    with pytest.raises(OSError, match="the disk is too slow"):
+        sink.append(bytes(2))
+    sink.abort()
+    sink.finish()
+
+
+@pytest.mark.parametrize("when", ["opened", "written"])
+def test_what_failed_is_told_with_the_next_write_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if when == "written":
+        monkeypatch.setattr(GrowingWav, "append", full)
+    sink = behind(tmp_path / "a.wav" if when == "written" else tmp_path / "no" / "folder" / "a.wav")
+    sink.append(bytes(320))
+    with pytest.raises(OSError, match="No s"):
+        sink.finish()
+    with pytest.raises(OSError, match="No space left on device" if when == "written" else "No such file"):
+        sink.append(bytes(320))
+    sink.close()
+    with pytest.raises(OSError, match="No s"):
+        sink.finish()
