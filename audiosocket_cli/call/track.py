@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import soxr
+from numpy.typing import NDArray
 
 from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
-from audiosocket_cli.media.pcm import FULL_SCALE, Samples, decode_law, from_slin, to_int16
+from audiosocket_cli.media.pcm import FULL_SCALE, Samples, decode_law, to_int16
+
+_NO_FRAMES: Final = np.zeros((0, 2), np.uint8)
 
 
 class Track:
@@ -18,7 +23,7 @@ class Track:
 
     def __init__(self, rate_hz: int, law: str | None = None) -> None:
         """Make samples at a rate. What is labelled slin is "µ-law" or "A-law" where `law` says so."""
-        self.timeline: Timeline[tuple[int, bytes]] = Timeline()
+        self.timeline: Timeline[tuple[int, NDArray[np.uint8], int, int]] = Timeline()
         self._rate_hz = rate_hz
         self._law = law
         self._converter: soxr.ResampleStream | None = None
@@ -30,25 +35,23 @@ class Track:
         kind, size = run.kind, self._sample_bytes(run.kind)
         samples = run.size // size
         frame_s = samples / rate_of(kind)
-        data = run.payloads[:, : samples * size].tobytes()
-        start = 0
+        payloads, start = run.payloads[:, : samples * size], 0
         for at_s, held_s, count, _ in run.chunks:
-            end, duration_s = start + count * samples * size, count * frame_s
-            self.timeline.add(at_s + duration_s * ours, duration_s, (kind, data[start:end]), held_s)
+            end, duration_s = start + count, count * frame_s
+            self.timeline.add(at_s + duration_s * ours, duration_s, (kind, payloads, start, end), held_s)
             start = end
 
     def settle(self, until_s: float, pad_until_s: float) -> None:
         """Place what came until then, and fill a pause up to `pad_until_s`."""
-        kind = 0
-        pieces: list[bytes] = []
-        for silence_s, (next_kind, data) in self.timeline.settle(until_s):
-            if silence_s or next_kind != kind:
-                self._append(kind, pieces)
-                kind, pieces = next_kind, []
+        kind, frames, first, after = 0, _NO_FRAMES, 0, 0
+        for silence_s, (next_kind, next_frames, start, end) in self.timeline.settle(until_s):
+            if silence_s or next_frames is not frames or start != after:
+                self._append(kind, frames[first:after])
+                kind, frames, first = next_kind, next_frames, start
                 if silence_s:
                     self._fall_silent(silence_s)
-            pieces.append(data)
-        self._append(kind, pieces)
+            after = end
+        self._append(kind, frames[first:after])
         silence_s = self.timeline.pad(pad_until_s)
         if silence_s:
             self._fall_silent(silence_s)
@@ -60,11 +63,11 @@ class Track:
             return ready[0]
         return np.concatenate(ready) if ready else np.zeros(0, np.int16)
 
-    def _append(self, kind: int, pieces: list[bytes]) -> None:
+    def _append(self, kind: int, payloads: NDArray[np.uint8]) -> None:
         """Take contiguous audio of one kind, the payloads of any number of frames."""
-        if not pieces:
+        if not len(payloads):
             return
-        samples = self._decode(kind, b"".join(pieces))
+        samples = self._decode(kind, payloads)
         if kind != self._converter_kind:
             self.end_conversion()
         if rate_of(kind) != self._rate_hz:
@@ -82,8 +85,11 @@ class Track:
     def _sample_bytes(self, kind: int) -> int:
         return 1 if self._law and kind == Kind.SLIN else SAMPLE_BYTES
 
-    def _decode(self, kind: int, data: bytes) -> Samples:
-        return decode_law(data, self._law) if self._law and kind == Kind.SLIN else from_slin(data)
+    def _decode(self, kind: int, payloads: NDArray[np.uint8]) -> Samples:
+        if self._law and kind == Kind.SLIN:
+            return decode_law(payloads.tobytes(), self._law)
+        samples = np.ascontiguousarray(payloads).view("<i2").astype(np.int16, copy=False)
+        return samples.reshape(-1)
 
     def _fall_silent(self, silence_s: float) -> None:
         self.end_conversion()
