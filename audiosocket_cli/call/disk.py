@@ -6,8 +6,9 @@ Each recording's writes stay in order; what failed is told with the recording's 
 from __future__ import annotations
 
 import errno
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,9 @@ MOST_WAITING_BYTES: Final = 16 << 20
 """What one recording may have waiting: a quarter of an hour of slin, 40 s of slin192 from both sides. Beyond that the
 disk is too slow, and the recording ends."""
 
+_GATHER_S: Final = 0.05
+"""How long jobs are gathered. Waking the thread for each would cost more than its work: both want the interpreter."""
+
 _LOOK_AGAIN_S: Final = 0.1
 
 
@@ -25,7 +29,8 @@ class Disk:
     """The thread. It begins with the first job, and waits for the next as long as the process lives."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
+        self._jobs: deque[Callable[[], object]] = deque()
+        self._has_jobs = threading.Event()
         self._thread: threading.Thread | None = None
 
     def do(self, job: Callable[[], object]) -> None:
@@ -33,11 +38,17 @@ class Disk:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="disk", daemon=True)
             self._thread.start()
-        self._jobs.put(job)
+        self._jobs.append(job)
+        if not self._has_jobs.is_set():
+            self._has_jobs.set()
 
     def _work(self) -> None:
         while True:
-            self._jobs.get()()
+            self._has_jobs.wait()
+            time.sleep(_GATHER_S)
+            self._has_jobs.clear()
+            while self._jobs:
+                self._jobs.popleft()()
 
 
 class BehindSink:
