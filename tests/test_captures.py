@@ -196,7 +196,7 @@ def test_a_killed_process_leaves_all_chunks_whole(serve: Serve, tmp_path: Path) 
 
 def test_a_capture_cut_at_any_byte_gives_all_frames_before_the_cut(serve: Serve, tmp_path: Path) -> None:
     short = encode(Frame(Kind.SLIN, b"\x10\x20" * 5))
-    serving = serve("--capture", "captures", "--calls", "1")
+    serving = serve("--capture", "captures", "--calls", "1", "--silence", "full")
     call(serving, short, b"\x03\x00\x015", short[:8], short[8:]).close()
     serving.end(0)
     data = (tmp_path / "captures" / f"{UUID_1}.pcapng").read_bytes()

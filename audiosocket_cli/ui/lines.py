@@ -27,6 +27,7 @@ from audiosocket_cli.call.keys import KeySource
 from audiosocket_cli.call.replay import ReplaySource
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.stats import digit_json
+from audiosocket_cli.media.pcm import SILENCE_DBFS
 from audiosocket_cli.net.place import PlacedCall
 from audiosocket_cli.net.serve import ServeSummary
 from audiosocket_cli.review.compare import Difference
@@ -101,7 +102,7 @@ def placed_lines(placed: PlacedCall, said: str) -> list[str]:
     lines = [
         f"sent {_count(placed.frames_sent, 'frame')}, {said}; {late}",
         f"connected in {_ms(placed.connect_s)}; {answered}",
-        f"heard {server['audio_s']:.2f} s at {_level(server)}, {_gaps(server)}"
+        f"heard {server['audio_s']:.2f} s at {_level(server)}, {_flow(server)}"
         if server["audio_s"]
         else "heard no audio",
         f"ended by {ending.by} ({ending.how}) after {placed.result['duration_s']:.2f} s: {ending.reason}",
@@ -322,6 +323,11 @@ def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
 
 def _level(side: dict[str, Any]) -> str:
     return f"{side['level_dbfs']:.1f} dBFS" if side["audio_s"] else "without audio"
+
+
+def _flow(side: dict[str, Any]) -> str:
+    """In digital silence, a gap is no matter."""
+    return _gaps(side) if side["peak_dbfs"] > SILENCE_DBFS else "silence only"
 
 
 def _gaps(side: dict[str, Any]) -> str:
