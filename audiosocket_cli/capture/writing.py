@@ -30,6 +30,8 @@ class CaptureOutput(Protocol):
 
     has_stdout: bool
     """Whether it takes standard output, which is no place for a log then."""
+    single: bool
+    """Whether all connections share one stream, and so one process."""
 
     def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
         """Make the trace of a connection, with its file as `path`. Raises `OSError`."""
@@ -41,6 +43,7 @@ class CaptureOutput(Protocol):
 class CaptureFile:
     """All connections in one file, which is made, or overwritten, when the first of them is there."""
 
+    single = True
     has_stdout = False
 
     def __init__(self, path: Path, application: str, *, overwrite: bool | None = False) -> None:
@@ -80,6 +83,7 @@ class CaptureFile:
 class CaptureFolder:
     """A file for each connection, by its UUID, or, as long as there is none, by the time and the peer."""
 
+    single = False
     has_stdout = False
 
     def __init__(self, folder: Path, application: str) -> None:
@@ -105,6 +109,7 @@ class CaptureFolder:
 class CapturePipe:
     """All connections as a stream on a descriptor, to whoever reads it meanwhile."""
 
+    single = True
     has_stdout = True
 
     def __init__(self, descriptor: int, application: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import sys
 from typing import TYPE_CHECKING
 
-from audiosocket_cli.errors import ExitCode
+from audiosocket_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from audiosocket_cli.net.serve import ServeOptions, ServeSummary
@@ -37,6 +38,42 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
         summary = run(server.run())
     say(summary_line(summary))
     return summary
+
+
+def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -> ServeSummary:
+    """Answer calls in several processes, which are this command line again."""
+    from audiosocket_cli.net.loop import run
+    from audiosocket_cli.net.workers import Workers
+    from audiosocket_cli.ui.console import say
+    from audiosocket_cli.ui.eventlog import EventLog
+    from audiosocket_cli.ui.lines import summary_line
+
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise UsageError("--workers needs SO_REUSEPORT, which this system lacks: leave it out")
+    call = options.call
+    if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):
+        raise UsageError("--workers needs a file for each call: name a folder for --record and --capture")
+
+    def command(channel: int) -> list[str]:
+        return [sys.executable, "-m", "audiosocket_cli", sys.argv[1], "--worker", str(channel), *sys.argv[2:]]
+
+    with EventLog(as_json=as_json) as log:
+        parent = Workers(options, workers, command, report=log.report, put=log.relay, complain=say)
+        summary = run(parent.run())
+    say(summary_line(summary))
+    return summary
+
+
+def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> None:
+    """Answer calls as one of several processes, until told to stop on a socket with this descriptor."""
+    from audiosocket_cli.net.loop import run
+    from audiosocket_cli.net.workers import Worker
+    from audiosocket_cli.ui.console import say
+    from audiosocket_cli.ui.eventlog import EventLog
+
+    worker = Worker(socket.socket(fileno=channel))
+    with EventLog(as_json=as_json) as log:
+        run(worker.run(options, log.report, say))
 
 
 def exit_code(summary: ServeSummary) -> int:

@@ -74,6 +74,15 @@ if TYPE_CHECKING:
 )
 @click.option("--shell", is_flag=True, help="Let a shell run --exec, --authorize and --on-call-end.")
 @click.option("--calls", type=click.IntRange(min=1), metavar="N", help="End after N calls.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="Answer in N processes, for more calls than one core can carry: about one for each core.",
+)
+@click.option("--worker", type=int, hidden=True)
 @click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
     "--uuid-timeout", type=POSITIVE_SECONDS, metavar="S", default=10.0, show_default=True,
@@ -113,7 +122,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
-def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | None, **given: Any) -> None:
     """Answer calls from Asterisk and record them.
 
     \b
@@ -133,9 +142,15 @@ def command(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
     Ends with Ctrl-C: calls are hung up and files completed; a second Ctrl-C drops them at once.
     """
-    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers, exit_code
 
-    ctx.exit(exit_code(answer_calls(_options(**given), as_json=as_json)))
+    options = _options(**given)
+    if worker is not None:
+        answer_as_worker(options, worker, as_json=as_json)
+    elif workers > 1:
+        ctx.exit(exit_code(answer_with_workers(options, workers, as_json=as_json)))
+    else:
+        ctx.exit(exit_code(answer_calls(options, as_json=as_json)))
 
 
 def _options(

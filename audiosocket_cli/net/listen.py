@@ -17,21 +17,24 @@ BACKLOG = 1024
 _RETRY_S = 0.5
 
 
-def bind(address: Address) -> socket.socket:
+def bind(address: Address, *, shared: bool = False) -> socket.socket:
     """Return a bound, listening, non-blocking socket. Raises `NetworkError` when the address cannot be had.
 
-    An empty host means all interfaces, IPv4 and IPv6 on one socket where the machine has both.
+    An empty host means all interfaces, IPv4 and IPv6 on one socket where the machine has both. Other processes of this
+    user may listen there too where it is `shared`.
     """
     try:
         if not address.host:
             dual = socket.has_dualstack_ipv6()
             family = socket.AF_INET6 if dual else socket.AF_INET
-            listener = socket.create_server(("", address.port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
+            listener = socket.create_server(
+                ("", address.port), family=family, backlog=BACKLOG, dualstack_ipv6=dual, reuse_port=shared
+            )
         else:
             family, _, _, _, sockaddr = socket.getaddrinfo(
                 address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
-            listener = socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG)
+            listener = socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG, reuse_port=shared)
     except (socket.gaierror, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no valid host name"
         raise NetworkError(f"cannot listen on {address}: {_lower(reason)}; is the host name right?") from None
@@ -39,6 +42,15 @@ def bind(address: Address) -> socket.socket:
         raise NetworkError(f"cannot listen on {address}: {_cure(error)}") from None
     listener.setblocking(False)
     return listener
+
+
+def find_port(address: Address) -> Address:
+    """Return an address that nobody listens on, with a port that is not 0, for several processes to share.
+
+    Raises `NetworkError` when there is none, or others listen there.
+    """
+    with bind(address) as probe:
+        return Address(address.host, probe.getsockname()[1])
 
 
 def allow_many_descriptors() -> None:

@@ -37,6 +37,7 @@ from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
 from audiosocket_cli.net.live import CallOptions, LiveCall
 from audiosocket_cli.net.loop import has_terminal, signals_to, survives_hangup
+from audiosocket_cli.net.places import Places
 
 MOST_HOOKS: Final = 4
 """Commands after calls that run at once; more wait."""
@@ -62,6 +63,16 @@ class ServeOptions:
     on_call_end: Sequence[str] | None = None
     """A program to run after each call, with what is known of it in the environment."""
 
+    def listening(self, address: Address) -> Listening:
+        """Return the event that says where calls are accepted, and what becomes of them."""
+        record, capture = self.call.record, self.call.capture
+        return Listening(
+            *address,
+            record=str(record) if record else None,
+            program=self.program,
+            capture=str(capture) if capture else None,
+        )
+
 
 @dataclass(slots=True)
 class ServeSummary:
@@ -86,13 +97,27 @@ class ServeSummary:
 class Server:
     """Answers calls until it is stopped, or has had enough of them."""
 
-    def __init__(self, options: ServeOptions, report: Report, complain: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        options: ServeOptions,
+        report: Report,
+        complain: Callable[[str], object],
+        *,
+        places: Places | None = None,
+        listening: socket.socket | None = None,
+    ) -> None:
         """`report` gets the events, `complain` lines about the process itself.
+
+        `places` counts calls where others count too, and `listening` is a socket that listens already.
 
         Raises `FileError` when the file of UUIDs that may call cannot be read.
         """
         self.summary = ServeSummary()
         self.live: set[LiveCall] = set()
+        self.on_enough: Callable[[], None] = lambda: None
+        """Told when the last call that there may be has begun."""
+        self._places = places or Places(options.calls, options.max_calls)
+        self._listening = listening
         self._options = options
         self._admission = Admission(options.admission)
         self._hooks_at_once = asyncio.Semaphore(MOST_HOOKS)
@@ -113,19 +138,10 @@ class Server:
         """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
         allow_many_descriptors()
         self._driver = Driver()
-        listening = bind(self._options.listen)
-        self._listener = Listener(listening, self._accept, self._complain)
+        self._listener = Listener(self._listening or bind(self._options.listen), self._accept, self._complain)
         try:
             with signals_to(self._on_signal, hangup_anyway=self._admission.has_file):
-                record, capture = self._options.call.record, self._options.call.capture
-                self._report(
-                    Listening(
-                        *self._listener.address,
-                        record=str(record) if record else None,
-                        program=self._options.program,
-                        capture=str(capture) if capture else None,
-                    )
-                )
+                self._report(self._options.listening(self._listener.address))
                 await self._enough.wait()
                 self._listener.close()
                 await self._wait_for_tasks()
@@ -163,12 +179,23 @@ class Server:
     def _on_signal(self, number: int) -> None:
         terminal_lost = self._has_terminal_to_lose and not has_terminal()
         if number == SIGHUP and self._admission.has_file and not terminal_lost:
-            self._start(self._reload(), "reload")
+            self.reload()
         elif self.summary.signal is None:
             self.summary.signal = number
             self.stop()
         else:
             self.abort()
+
+    def enough(self) -> None:
+        """Accept no more calls, let those go on that are there, and hang up on whoever has yet to say a UUID."""
+        self._enough.set()
+        for other in list(self.live):
+            if not other.session.begun:
+                other.session.hang_up("enough calls")
+
+    def reload(self) -> None:
+        """Read the file of UUIDs again."""
+        self._start(self._reload(), "reload")
 
     async def _reload(self) -> None:
         try:
@@ -192,12 +219,13 @@ class Server:
         )
         live = LiveCall(session, options, self._on_call_event, capturing)
         self.live.add(live)
+        self._places.count_live(len(self.live))
         self._start(self._answer(live, wire), f"call from {peer}")
 
     def _why_not(self, sockaddr: Any) -> str | None:
         if self._enough.is_set():
             return "no more calls are taken"
-        if len(self.live) >= self._options.max_calls:
+        if self._places.are_taken:
             return f"all {self._options.max_calls:g} calls are taken"
         return self._admission.why_not_from(sockaddr)
 
@@ -209,7 +237,15 @@ class Server:
         elif self._admission.asks:
             self._asking[live] = self._start(self._ask(live, call), f"question about {call.peer}")
         else:
+            self._let_in(live)
+
+    def _let_in(self, live: LiveCall) -> None:
+        if live.session.ended:
+            return
+        if self._places.begin():
             live.session.admit()
+        else:
+            live.turn_away("no more calls are taken")
 
     async def _ask(self, live: LiveCall, call: Call) -> None:
         try:
@@ -217,7 +253,7 @@ class Server:
             if refusal:
                 live.turn_away(refusal)
             else:
-                live.session.admit()
+                self._let_in(live)
         except Exception as error:  # or the caller would wait for ever
             self._complain_of(live, error)
             live.turn_away("not authorized: internal error")
@@ -252,6 +288,7 @@ class Server:
             self._complain_of(live, error)
         finally:
             self.live.discard(live)
+            self._places.count_live(len(self.live))
             asking = self._asking.pop(live, None)
             if asking is not None:
                 asking.cancel()  # nobody waits for its answer any more
@@ -315,8 +352,6 @@ class Server:
                 twin.note("another call has the same UUID at the same time: say ${UUID()} in the dialplan")
         if call.uuid == EXAMPLE_UUID:
             call.note(EXAMPLE_UUID_FINDING)
-        if self.summary.calls >= self._options.calls:
-            self._enough.set()
-            for other in list(self.live):
-                if not other.session.begun:
-                    other.session.hang_up("enough calls")
+        if self._places.are_used_up:
+            self.enough()
+            self.on_enough()

@@ -56,10 +56,16 @@ class EventLog:
         talk = isinstance(event, ProgramSaid)
         as_json = self._as_json and not talk
         line = json.dumps(event_json(event), ensure_ascii=False) if as_json else event_line(event)
-        if line is None:
-            return
+        if line is not None:
+            self._enqueue(self.talk if talk else self.put, line)
+
+    def relay(self, line: str) -> None:
+        """Tell a line of another process's log; never waits."""
+        self._enqueue(self.put, line)
+
+    def _enqueue(self, write: Callable[[str], object], line: str) -> None:
         try:
-            self._waiting.put_nowait((self.talk if talk else self.put, line))
+            self._waiting.put_nowait((write, line))
         except queue.Full:
             self._lost += 1
 
