@@ -16,7 +16,7 @@ The house, from the ground up (a module imports only from rooms to its left; `te
     ui/         how results and events look on a terminal, in a log and as JSON; reads, never drives
     commands/   one file per subcommand: options, help, one call, print the result
 
-click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `call` on, in `bench` by what drives only.
+click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `call` on, in `bench` where it drives.
 """
 
 from audiosocket_cli.codec import (

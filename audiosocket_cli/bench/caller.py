@@ -65,7 +65,9 @@ class BenchCall:
         """Count a connection that did not come about; returns its row."""
         cause = error.__cause__
         name = "unreachable"
-        if isinstance(cause, ConnectionRefusedError):
+        if isinstance(error, OSError):  # no socket to dial with
+            name = "not_placed"
+        elif isinstance(cause, ConnectionRefusedError):
             name = "refused"
         elif isinstance(cause, ConnectionResetError):
             name = "reset"

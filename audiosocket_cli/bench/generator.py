@@ -118,7 +118,7 @@ class Generator:
         dialled_s = time.monotonic()
         try:
             connection = await dial(self.target)
-        except NetworkError as error:
+        except (NetworkError, OSError) as error:
             self._keep(call.not_connected(error))
             return
         wire = SocketWire(connection)

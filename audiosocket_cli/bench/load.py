@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from audiosocket_cli.errors import UsageError
 
+_APART_S: Final = 0.005
 _UNITS_S: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h|)")
 
@@ -37,8 +38,10 @@ class Load:
     rate: float | None = None
     max_calls: int | None = None
     """Of arrivals, those that find so many calls under way are left out, and counted."""
-    ramp_s: float = 0.0
-    """Over how long callers come, after the start and after each stage's; over how long arrivals reach their rate."""
+    ramp_s: float | None = None
+    """Over how long callers come, after the start and after each stage's; over how long arrivals reach their rate.
+    None: callers come 5 ms apart, within a fifth of the time at most, for all at once would be late; arrivals at once.
+    """
     stages: tuple[Stage, ...] = ()
     duration_s: float = 10.0
     call_duration_s: float | None = None
@@ -72,7 +75,8 @@ class Load:
             for _ in range(-come):
                 left, start_s = present.pop()
                 slots.append(Slot(left, start_s, begin_s))
-            ramp_s = min(self.ramp_s, stage.duration_s)
+            ramp_s = min(stage.duration_s / 5, _APART_S * come) if self.ramp_s is None else self.ramp_s
+            ramp_s = min(ramp_s, stage.duration_s)
             for index in range(come):
                 present.append((number, begin_s + ramp_s * index / come))
                 number += 1
@@ -82,14 +86,15 @@ class Load:
     def _arrivals(self) -> list[Slot]:
         assert self.rate is not None
         length_s = self.call_duration_s or self.duration_s
-        ramped = self.rate * self.ramp_s / 2  # arrivals within the ramp, in which the rate grows in a straight line
+        ramp_s = self.ramp_s or 0.0
+        ramped = self.rate * ramp_s / 2  # arrivals within the ramp, in which the rate grows in a straight line
         slots: list[Slot] = []
         while True:
             number = len(slots)
             if number < ramped:
-                start_s = math.sqrt(2 * number * self.ramp_s / self.rate)
+                start_s = math.sqrt(2 * number * ramp_s / self.rate)
             else:
-                start_s = self.ramp_s + (number - ramped) / self.rate
+                start_s = ramp_s + (number - ramped) / self.rate
             if start_s >= self.duration_s:
                 return slots
             slots.append(Slot(number, start_s, start_s + length_s, once=True))

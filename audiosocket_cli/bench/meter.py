@@ -24,6 +24,8 @@ from audiosocket_cli.media.pcm import SPEECH_POWER, frame_powers
 GAPS_MS: Final = (40, 60, 100)
 QUIET_S: Final = 0.2
 """Without speech for so long, they have fallen silent."""
+MOST_ECHO_S: Final = 1.0
+"""What brings our sound back sooner does not wait for its turn: an echo. A parrot that hears us out takes longer."""
 
 _KEPT_MARKS: Final = 1024
 _LEAST_SILENT_S: Final = 1.0
@@ -198,7 +200,7 @@ class Meter:
             if number >= self.sent_frames:
                 continue  # not ours: of another call, or of another time
             due_s, sent_s = self._said_s(number)
-            self._turns.is_echo = True
+            self._turns.is_echo |= at_s - due_s < MOST_ECHO_S
             self._figures.counts["marks_heard"] += 1
             self._figures.times["echo"].add_one((at_s - due_s) * 1000)
             self._figures.times["echo_actual"].add_one((at_s - sent_s) * 1000)
@@ -272,7 +274,8 @@ class Turns:
 
     def _fell_silent(self, at_s: float) -> None:
         assert self._interrupted_s is not None
-        self._count("barge_in", at_s - self._interrupted_s)
+        if at_s > self._interrupted_s:  # else they had just ended by themselves
+            self._count("barge_in", at_s - self._interrupted_s)
         self._interrupted_s = None
 
     def _count(self, name: str, seconds: float) -> None:

@@ -120,7 +120,8 @@ class _Parent:
 
     def on_signal(self, number: int) -> None:
         again, self._signal = self._signal is not None, number
-        self._tell_all(at_once=again)
+        if self._start_s:
+            self._tell_all(at_once=again)
 
     def _tell_all(self, *, at_once: bool = False) -> None:
         for worker in self._workers:

@@ -20,9 +20,9 @@ ERRORS: Final = ("refused", "timeout", "unreachable", "reset", "fault", "silent"
 STATISTICS: Final = ("p50", "p95", "p99", "max", "mean")
 
 COUNTS: Final = (
-    "placed", "connected", *ERRORS, "ended_by_server", "hangups_unanswered", "left_out", "frames_sent", "frames_unsent",
-    "frames_heard", "marks_sent", "marks_heard", "turns_unanswered", "barge_ins_ignored", "gaps_40", "gaps_60",
-    "gaps_100", "bursts",
+    "placed", "connected", *ERRORS, "ended_by_server", "hangups_unanswered", "left_out", "not_placed",
+    "frames_sent", "frames_unsent", "frames_heard", "marks_sent", "marks_heard", "turns_unanswered", "barge_ins_ignored",
+    "gaps_40", "gaps_60", "gaps_100", "bursts",
 )  # fmt: skip
 
 RATES: Final = ("errors", "error_rate", "audio_rate", "calls_at_once", "cpu_percent", "rss_mib")
@@ -141,6 +141,8 @@ def _faults_of_ours(progress: Progress, max_lateness_ms: float) -> list[str]:
     if late_ms is not None and late_ms > max_lateness_ms:
         faults.append(f"1 % of the frames were sent {late_ms:.1f} ms or more after they were due, over the bound of "
                       f"{max_lateness_ms:g} ms")  # fmt: skip
+    if figures.counts["not_placed"]:
+        faults.append(f"{figures.counts['not_placed']} calls could not be placed: {next(iter(figures.reasons))}")
     sent, unsent = figures.counts["frames_sent"], figures.counts["frames_unsent"]
     if unsent > _MOST_UNSENT * (sent + unsent):
         faults.append(f"{unsent} of {sent + unsent} frames were not sent by the end of their calls")

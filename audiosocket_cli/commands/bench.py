@@ -70,7 +70,10 @@ class _BenchCommand(click.Command):
     help="With --rate: leave out arrivals beyond N calls at once. With --find-limit: try no more.",
 )  # fmt: skip
 @click.option(
-    "--ramp", type=DurationParam(), metavar="TIME", help="Let callers come, or the rate grow, over this time."
+    "--ramp",
+    type=DurationParam(),
+    metavar="TIME",
+    help="Let callers come, or the rate grow, over this time.  [default: callers 5 ms apart]",
 )
 @click.option("--stages", metavar="N:TIME,…", help="So many callers for so long, then so many: 10:30s,50:1m.")
 @click.option(
@@ -195,7 +198,7 @@ def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
         calls=given["calls"] or 1,
         rate=given["rate"],
         max_calls=given["max_calls"],
-        ramp_s=given["ramp"] or 0.0,
+        ramp_s=given["ramp"],
         stages=parse_stages(given["stages"]) if given["stages"] else (),
         duration_s=given["duration"],
         call_duration_s=10.0 if call_duration is None and given["rate"] is not None else call_duration,
@@ -254,6 +257,8 @@ def _judge(
     if old is not None:
         content |= {"changes": [change.as_json() for change in found], "regressions": [one.name for one in worse]}
     put_result(content, lines, as_json=as_json)
+    if old is not None and old.invalid:
+        say("what it is compared with was INVALID itself")
     for failure in failures:
         say(f"failed: {failure}")
     if as_csv or as_json:
