@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import FakeClock, FakeWire
+from fakes import FakeClock, run_until, wire_pair
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +23,8 @@ from audiosocket_cli.bench.result import NAMES, BenchResult, read_result
 from audiosocket_cli.bench.schedule import SteadyPacer
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.bench.verdict import changes, parse_threshold, regressions
+from audiosocket_cli.call.ends import AnsweredSession
+from audiosocket_cli.call.sources import Echo
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.media.pcm import SPEECH_DBFS, from_slin, level_dbfs
@@ -338,13 +340,19 @@ def test_a_file_that_is_no_result_is_refused(content: str, tmp_path: Path) -> No
 # A caller without an event loop.
 
 
-def test_a_call_needs_nobody_but_who_drives_it() -> None:
-    figures, wire = Figures(), FakeWire()
-    call = BenchCall(7, Speech.generated(Kind.SLIN), figures, 5.0, due_s=0.0)
-    session = call.connected(wire, "server", 0.0)
+def test_a_call_needs_no_event_loop_and_measures_what_it_sees() -> None:
+    clock, figures = FakeClock(), Figures()
+    ours, theirs = wire_pair()
+    answering = AnsweredSession(theirs, "caller", source=Echo(), clock=clock)
+    call = BenchCall(7, Speech.generated(Kind.SLIN), figures, 5.0, due_s=clock() - 0.3, clock=clock)
+    session = call.connected(ours, "server", clock() - 0.2)
+    answering.start()
     session.start()
-    session.hang_up("enough")
-    session.abort()
+    run_until(clock() + 8, clock, session, answering)
     row = call.conclude()
-    assert (row["call"], row["ended"], figures.counts["connected"]) == (7, "caller (closed)", 1)
-    assert FakeClock
+    assert (row["call"], row["ended"], row["frames_sent"]) == (7, "caller (closed)", 250)
+    assert (figures.times["connect"].max_ms, figures.times["connect_actual"].max_ms) == pytest.approx((300, 200))
+    assert figures.counts["marks_heard"] == figures.times["echo"].count == 25
+    assert figures.times["echo"].max_ms < 1
+    assert (figures.times["turn"].count, figures.times["barge_in"].count) == (0, 0)
+    assert figures.counts["gaps_40"] + figures.counts["bursts"] + figures.counts["frames_unsent"] == 0

@@ -7,6 +7,7 @@ Whoever drives it (`generator`, or code with threads or greenlets of its own) co
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,11 +37,13 @@ class BenchCall:
         epoch_s: float = 0.0,
         seed: int = 0,
         uuid: UUID | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Plan call `number`, to be placed at `due_s` on the monotonic clock, and to last `duration_s`."""
+        """Plan call `number`, to be placed at `due_s` on the clock, and to last `duration_s`."""
         self.number = number
         self.session: PlacedSession | None = None
         self._figures = figures
+        self._clock = clock
         self._due_s = due_s
         self._epoch_s = epoch_s
         self._uuid = uuid or uuid4()
@@ -52,13 +55,15 @@ class BenchCall:
 
     def connected(self, wire: Wire, peer: str, dialled_s: float) -> PlacedSession:
         """Take a wire that is connected just now, and was dialled then; returns the session to be driven."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         self._connect_s = now_s - self._due_s
         self._figures.counts["connected"] += 1
         self._figures.times["connect"].add_one(self._connect_s * 1000)
         self._figures.times["connect_actual"].add_one((now_s - dialled_s) * 1000)
         limits = Limits(duration_s=self._duration_s + _GRACE_S)
-        self.session = PlacedSession(wire, peer, source=self._talk, taps=[self._meter], limits=limits, uuid=self._uuid)
+        self.session = PlacedSession(
+            wire, peer, source=self._talk, taps=[self._meter], limits=limits, uuid=self._uuid, clock=self._clock
+        )
         return self.session
 
     def not_connected(self, error: Exception) -> dict[str, Any]:
@@ -84,7 +89,7 @@ class BenchCall:
         assert call.ending is not None
         hangup_ms = None
         if call.ending.by is Side.CALLER:
-            hangup_s = time.monotonic() - self._talk.pacer.origin_s - call.duration_s
+            hangup_s = self._clock() - self._talk.pacer.origin_s - call.duration_s
             hangup_ms = hangup_s * 1000
             self._figures.times["hangup"].add_one(hangup_ms)
             self._figures.counts["hangups_unanswered"] += hangup_s >= CLOSE_TIMEOUT_S

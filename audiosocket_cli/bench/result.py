@@ -21,8 +21,8 @@ STATISTICS: Final = ("p50", "p95", "p99", "max", "mean")
 
 COUNTS: Final = (
     "placed", "connected", *ERRORS, "ended_by_server", "hangups_unanswered", "left_out", "not_placed",
-    "frames_sent", "frames_unsent", "frames_heard", "marks_sent", "marks_heard", "turns_unanswered", "barge_ins_ignored",
-    "gaps_40", "gaps_60", "gaps_100", "bursts",
+    "frames_sent", "frames_unsent", "frames_heard", "marks_sent", "marks_heard", "turns_unanswered",
+    "barge_ins_ignored", "gaps_40", "gaps_60", "gaps_100", "bursts",
 )  # fmt: skip
 
 RATES: Final = ("errors", "error_rate", "audio_rate", "calls_at_once", "cpu_percent", "rss_mib")

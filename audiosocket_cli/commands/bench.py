@@ -92,7 +92,9 @@ class _BenchCommand(click.Command):
     "--frame-ms", type=click.Choice(_FRAME_MS), default="20", show_default=True, help="The length of a frame."
 )
 @click.option("--kind", type=KindParam(), default="slin", show_default=True, help="The kind of audio to send.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed: other speech, other pauses.")
+@click.option(
+    "--seed", type=int, metavar="N", default=0, show_default=True, help="Another seed: other speech, other pauses."
+)
 @click.option(
     "--processes", type=click.IntRange(min=1), metavar="N",
     help="Place the calls from N processes.  [default: one for 300 calls, at most one a core]",
@@ -101,7 +103,9 @@ class _BenchCommand(click.Command):
     "--max-lateness", type=NumberParam(0, min_open=True), metavar="MS", default=10.0, show_default=True,
     help="Call the run INVALID when our own p99 of lateness is over this.",
 )  # fmt: skip
-@click.option("--pid", type=click.IntRange(min=1), help="Show the CPU and memory of this process: a local server.")
+@click.option(
+    "--pid", type=click.IntRange(min=1), metavar="PID", help="Show the CPU and memory of this process: a local server."
+)
 @click.option(
     "--threshold", "thresholds", metavar="'NAME<VALUE'", multiple=True,
     help="Exit with 1 unless this holds, as 'turn_p95<800ms'; may be said more than once.",
