@@ -18,10 +18,10 @@ from audiosocket_cli.bench.figures import METRICS, Figures, Histogram
 from audiosocket_cli.bench.limit import Step, find_limit
 from audiosocket_cli.bench.load import Load, Stage, parse_duration, parse_stages
 from audiosocket_cli.bench.marks import MOST_NUMBERS, MarkFinder, mark, marked
-from audiosocket_cli.bench.meter import Turns
 from audiosocket_cli.bench.result import NAMES, BenchResult, read_result
 from audiosocket_cli.bench.schedule import SteadyPacer
 from audiosocket_cli.bench.speech import Speech, Talk
+from audiosocket_cli.bench.turns import Turns
 from audiosocket_cli.bench.verdict import changes, parse_threshold, regressions
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.sources import Echo

@@ -14,64 +14,23 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import audiosocket_cli
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.generator import Generator, Share, shares
-from audiosocket_cli.bench.load import Load, Stage
-from audiosocket_cli.bench.speech import Speech, sound_files
-from audiosocket_cli.bench.usage import Usage, UsageWatch
+from audiosocket_cli.bench.plan import Plan, Progress, make_speech, plan_from_json, plan_json
+from audiosocket_cli.bench.usage import UsageWatch
 from audiosocket_cli.errors import AudioSocketError, FileError
-from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.listen import allow_many_descriptors
 from audiosocket_cli.net.loop import run, signals_to
-
-CALLS_PER_PROCESS: Final = 300
 
 _HEADSTART_S: Final = 0.1
 _REPORT_S: Final = 1.0
 _LINE_BYTES: Final = 1 << 27
 _WORK: Final = "from audiosocket_cli.bench.processes import work; work()"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that a load is."""
-
-    target: Address
-    load: Load
-    kind: int
-    frame_ms: int = 20
-    audio: Path | None = None
-    processes: int | None = None
-    """None: one for 300 calls, at most one a core."""
-    seed: int = 0
-    pid: int | None = None
-    """A process on this machine to be watched: the server."""
-
-    @property
-    def process_count(self) -> int:
-        """How many processes place the calls."""
-        wanted = self.processes or min(-(-self.load.most_calls // CALLS_PER_PROCESS), os.cpu_count() or 1)
-        return max(1, min(wanted, self.load.most_calls))
-
-
-@dataclass(slots=True)
-class Progress:
-    """What came of a load so far, and in the end."""
-
-    figures: Figures = field(default_factory=Figures)
-    live_calls: int = 0
-    peak_calls: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    elapsed_s: float = 0.0
-    usage: Usage | None = None
-    signal: int | None = None
-    lost: list[str] = field(default_factory=list)
-    """Processes that ended by themselves, in words."""
 
 
 async def run_plan(plan: Plan, watch: Callable[[Progress], None] = lambda progress: None) -> Progress:
@@ -166,7 +125,7 @@ class _Worker:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
             start_new_session=True, env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
-        self.tell({"plan": _plan_json(self._plan), "share": asdict(self._share)})
+        self.tell({"plan": plan_json(self._plan), "share": asdict(self._share)})
         assert self._process.stdout is not None
         ready = await self._process.stdout.readline()
         told = json.loads(ready) if ready else {}
@@ -191,23 +150,6 @@ class _Worker:
                 self._process.kill()
 
 
-def _plan_json(plan: Plan) -> dict[str, Any]:
-    return {**asdict(plan), "audio": None if plan.audio is None else str(plan.audio)}
-
-
-def _plan_from_json(content: dict[str, Any]) -> Plan:
-    load = content["load"]
-    stages = tuple(Stage(*stage) for stage in load["stages"])
-    return Plan(
-        **content
-        | {
-            "target": Address(*content["target"]),
-            "load": Load(**load | {"stages": stages}),
-            "audio": None if content["audio"] is None else Path(content["audio"]),
-        }
-    )
-
-
 def work() -> None:
     """Be one of the processes: read a plan on standard input, place its share of calls, tell on standard output."""
     run(_work())
@@ -218,7 +160,7 @@ async def _work() -> None:
     orders = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin.buffer)
     first = json.loads(await orders.readline())
-    plan, share = _plan_from_json(first["plan"]), Share(**first["share"])
+    plan, share = plan_from_json(first["plan"]), Share(**first["share"])
     try:
         speech = make_speech(plan)
     except AudioSocketError as error:
@@ -240,13 +182,6 @@ async def _work() -> None:
         obeying.cancel()
         telling.cancel()
     _say(_report(generator) | {"rows": generator.rows})
-
-
-def make_speech(plan: Plan) -> Speech:
-    """Make what the callers of a load say. Raises `FileError`."""
-    if plan.audio is None:
-        return Speech.generated(plan.kind, plan.frame_ms, plan.seed)
-    return Speech.of_files(sound_files(plan.audio), plan.kind, plan.frame_ms)
 
 
 async def _obey(orders: asyncio.StreamReader, generator: Generator) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.bench.figures import METRICS, Figures
-from audiosocket_cli.bench.processes import Plan, Progress
+from audiosocket_cli.bench.plan import Plan, Progress
 from audiosocket_cli.codec import kind_name
 from audiosocket_cli.errors import FileError
 

@@ -13,7 +13,7 @@ from audiosocket_cli.commands.params import KindParam, NumberParam
 from audiosocket_cli.errors import ExitCode, NetworkError, UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.bench.processes import Plan
+    from audiosocket_cli.bench.plan import Plan
     from audiosocket_cli.bench.result import BenchResult
     from audiosocket_cli.bench.verdict import Change, Threshold
 
@@ -182,7 +182,7 @@ def command(
 
 def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
     from audiosocket_cli.bench.load import Load, parse_stages
-    from audiosocket_cli.bench.processes import Plan
+    from audiosocket_cli.bench.plan import Plan
     from audiosocket_cli.bench.usage import UsageWatch
     from audiosocket_cli.net.address import parse_address
 

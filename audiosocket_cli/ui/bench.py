@@ -13,7 +13,7 @@ from rich.text import Text
 
 from audiosocket_cli.bench.figures import Histogram
 from audiosocket_cli.bench.limit import Search
-from audiosocket_cli.bench.processes import Progress
+from audiosocket_cli.bench.plan import Progress
 from audiosocket_cli.bench.result import ERRORS, BenchResult
 from audiosocket_cli.bench.verdict import Change, shown
 from audiosocket_cli.ui.console import is_terminal, say
@@ -51,7 +51,9 @@ def bench_lines(result: BenchResult) -> list[str]:
     lines += [f"  {count} x {reason}" for reason, count in result.figures.reasons.most_common(_MOST_REASONS)]
     lines.append(_stream(result))
     lines += _histogram(result)
-    lines += [f"INVALID: {fault}; {ADVICE}" for fault in result.invalid]
+    lines += [f"INVALID: {fault}" for fault in result.invalid]
+    if result.invalid:
+        lines.append(f"INVALID: these figures say nothing about the server: {ADVICE}")
     return lines
 
 
