@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
@@ -252,6 +254,22 @@ def test_the_first_signal_ends_calls_in_order_and_prints_what_there_is(serve: Se
     assert content["signal"] == signal.SIGINT
     assert content["values"]["errors"] == 0
     assert content["values"]["marks_heard"] > 0
+
+
+def test_a_terminal_shows_how_it_goes_and_keeps_the_result_alone(serve: Serve) -> None:
+    controller, terminal = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "bench", serve("--echo").target, "--duration", "3s", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm"},
+        check=False,
+    )
+    os.close(terminal)  # fmt: skip
+    shown = os.read(controller, 1 << 16).decode()
+    os.close(controller)
+    assert re.search(r"2 of 3 s, 1 calls, echo p95 ", shown)
+    assert json.loads(done.stdout)["values"]["placed"] == 1
 
 
 def test_the_limit_is_looked_for_until_a_threshold_breaks(serve: Serve) -> None:

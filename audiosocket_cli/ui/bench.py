@@ -172,7 +172,9 @@ def bench_progress(total_s: float) -> Iterator[Callable[[Progress], None]]:
     """Give a function to be told of progress: one live line on a terminal, elsewhere a line each 10 s."""
     if is_terminal(sys.stderr):
         with Live(Text(""), console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
-            yield lambda progress: live.update(Text(_progress_line(progress, total_s)))
+            yield lambda progress: live.update(
+                Text(_progress_line(progress, total_s), no_wrap=True, overflow="ellipsis")
+            )
         return
     told_s = 0.0
 
