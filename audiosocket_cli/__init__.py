@@ -2,7 +2,7 @@
 
 The house, from the ground up (a module imports only from rooms to its left; `tests/test_house.py` holds this):
 
-    errors <- codec <- asterisk, media <- capture <- call <- review, net <- commands <- cli
+    errors <- codec <- asterisk, media <- capture <- call <- review, net <- bench <- commands <- cli
 
     errors      what can go wrong, and exit codes
     codec       frames to bytes and back
@@ -12,10 +12,11 @@ The house, from the ground up (a module imports only from rooms to its left; `te
     call/       one live call: session, pacer, sources (a file, keys, a program), taps (a recording, stats), timeline
     review/     captured calls looked at: what happened when, figures, two answers compared
     net/        listening and dialling: a server of many calls, one placed call; who may call, hooks
+    bench/      many calls at once, measured and judged
     ui/         how results and events look on a terminal, in a log and as JSON; reads, never drives
     commands/   one file per subcommand: options, help, one call, print the result
 
-click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `call` on.
+click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `call` on, in `bench` where it drives.
 """
 
 from audiosocket_cli.codec import (

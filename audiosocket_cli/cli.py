@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
     "dump": "audiosocket_cli.commands.dump",
     "replay": "audiosocket_cli.commands.replay",
+    "bench": "audiosocket_cli.commands.bench",
     "wireshark": "audiosocket_cli.commands.wireshark",
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
@@ -59,7 +60,7 @@ def environment_name(command: str, option: click.Option) -> str:
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def root() -> None:
-    """Answer, place, record, see and replay Asterisk calls over AudioSocket.
+    """Answer, place, record, see, replay and load-test Asterisk calls over AudioSocket.
 
     \b
     Examples:
@@ -69,6 +70,7 @@ def root() -> None:
       audiosocket inject-dtmf 123# host:9092   and press keys
       audiosocket dump capture.pcap            see what was on the wire
       audiosocket replay call.pcapng host:9092 say it again
+      audiosocket bench host:9092 --calls 50   and see whether it holds
     """
 
 

@@ -1,0 +1,118 @@
+"""One call of a load: a placed session, what it says, what is measured, and a row of results. It needs no event loop.
+
+Whoever drives it (`generator`, or code with threads or greenlets of its own) connects a wire and hands it over, drives
+`session` as `call.session` says, and calls `conclude` once it has ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.bench.figures import Figures
+from audiosocket_cli.bench.meter import Meter
+from audiosocket_cli.bench.speech import Speech, Talk
+from audiosocket_cli.call.ends import PlacedSession
+from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
+from audiosocket_cli.call.wire import Wire
+
+_GRACE_S = 1.0
+"""How much longer than planned a call may last that sends too late."""
+
+
+class BenchCall:
+    """A call that counts what it sees into figures that it shares with others."""
+
+    def __init__(
+        self,
+        number: int,
+        speech: Speech,
+        figures: Figures,
+        duration_s: float,
+        *,
+        due_s: float,
+        epoch_s: float = 0.0,
+        seed: int = 0,
+        uuid: UUID | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Plan call `number`, to be placed at `due_s` on the clock, and to last `duration_s`."""
+        self.number = number
+        self.session: PlacedSession | None = None
+        self._figures = figures
+        self._clock = clock
+        self._due_s = due_s
+        self._epoch_s = epoch_s
+        self._uuid = uuid or uuid4()
+        self._duration_s = duration_s
+        self._talk = Talk(speech, number, duration_s, epoch_s, seed)
+        self._meter = Meter(self._talk, figures, speech.mark_every)
+        self._connect_s: float | None = None
+        figures.counts["placed"] += 1
+
+    def connected(self, wire: Wire, peer: str, dialled_s: float) -> PlacedSession:
+        """Take a wire that is connected just now, and was dialled then; returns the session to be driven."""
+        now_s = self._clock()
+        self._connect_s = now_s - self._due_s
+        self._figures.counts["connected"] += 1
+        self._figures.times["connect"].add_one(self._connect_s * 1000)
+        self._figures.times["connect_actual"].add_one((now_s - dialled_s) * 1000)
+        limits = Limits(duration_s=self._duration_s + _GRACE_S)
+        self.session = PlacedSession(
+            wire, peer, source=self._talk, taps=[self._meter], limits=limits, uuid=self._uuid, clock=self._clock
+        )
+        return self.session
+
+    def not_connected(self, error: Exception) -> dict[str, Any]:
+        """Count a connection that did not come about; returns its row."""
+        cause = error.__cause__
+        name = "unreachable"
+        if isinstance(error, OSError):  # no socket to dial with
+            name = "not_placed"
+        elif isinstance(cause, ConnectionRefusedError):
+            name = "refused"
+        elif isinstance(cause, ConnectionResetError):
+            name = "reset"
+        elif isinstance(cause, TimeoutError):
+            name = "timeout"
+        self._figures.counts[name] += 1
+        self._figures.reasons[str(error)] += 1
+        return self._row(ended=name, reason=str(error))
+
+    def conclude(self) -> dict[str, Any]:
+        """Say that the session has ended just now; returns the call's row."""
+        call, meter = self._meter.call, self._meter
+        assert call is not None
+        assert call.ending is not None
+        hangup_ms = None
+        if call.ending.by is Side.CALLER:
+            hangup_s = self._clock() - self._talk.pacer.origin_s - call.duration_s
+            hangup_ms = hangup_s * 1000
+            self._figures.times["hangup"].add_one(hangup_ms)
+            self._figures.counts["hangups_unanswered"] += hangup_s >= CLOSE_TIMEOUT_S
+        return self._row(
+            ended=f"{call.ending.by} ({call.ending.how})",
+            reason=call.ending.reason,
+            duration_s=round(call.duration_s, 3),
+            first_byte_ms=_ms(meter.first_byte_s),
+            first_speech_ms=_ms(meter.first_speech_s),
+            hangup_ms=None if hangup_ms is None else round(hangup_ms, 2),
+            frames_sent=meter.sent_frames,
+            frames_heard=meter.heard_frames,
+            gaps_60=meter.long_gaps,
+        )
+
+    def _row(self, **facts: Any) -> dict[str, Any]:
+        return {
+            "call": self.number,
+            "uuid": str(self._uuid),
+            "start_s": round(self._due_s - self._epoch_s, 3),
+            "connect_ms": _ms(self._connect_s),
+        } | facts
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 2)

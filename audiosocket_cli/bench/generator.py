@@ -1,0 +1,159 @@
+"""Places the calls of one process's share of a load, on its event loop, and watches how well the loop keeps time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from audiosocket_cli.bench.caller import BenchCall
+from audiosocket_cli.bench.figures import Figures
+from audiosocket_cli.bench.load import Load, Slot
+from audiosocket_cli.bench.speech import Speech
+from audiosocket_cli.call.driver import drive
+from audiosocket_cli.call.session import Session
+from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.errors import NetworkError
+from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.dial import dial
+
+_REDIAL_S: Final = 1.0
+"""A caller calls again when its call has ended, but not sooner than this after it placed the last."""
+
+_BEAT_S: Final = 0.05
+_MOST_ROWS: Final = 20_000
+_LEAST_CALL_S: Final = 0.1
+"""With less time left, no caller calls again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of a load is one process's: each of so many takes every so manieth slot."""
+
+    number: int = 0
+    of: int = 1
+
+    def slots(self, load: Load) -> list[Slot]:
+        """Return its slots, in order of their starts."""
+        return [slot for slot in load.slots() if slot.number % self.of == self.number]
+
+    def of_calls(self, most: int) -> int:
+        """Return its part of a number of calls."""
+        return most // self.of + (self.number < most % self.of)
+
+
+@dataclass(slots=True)
+class Generator:
+    """Runs slots against a target, and counts."""
+
+    target: Address
+    load: Load
+    speech: Speech
+    share: Share
+    seed: int = 0
+    figures: Figures = field(default_factory=Figures)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    peak_calls: int = 0
+    _live: set[Session] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    _epoch_s: float = 0.0
+    _calls: int = 0
+
+    @property
+    def live_calls(self) -> int:
+        """How many calls are under way."""
+        return len(self._live)
+
+    async def run(self, start_s: float) -> None:
+        """Run the share from `start_s` on the monotonic clock until its calls are over, or `stop`."""
+        self._epoch_s = start_s
+        most = None if self.load.max_calls is None else self.share.of_calls(self.load.max_calls)
+        beat = asyncio.create_task(self._watch_the_clock(), name="clock")
+        try:
+            for slot in self.share.slots(self.load):
+                if not await self._sleep_until(start_s + slot.start_s):
+                    break
+                if slot.once and most is not None and len(self._tasks) >= most:
+                    self.figures.counts["left_out"] += 1
+                    continue
+                task = asyncio.create_task(self._run_slot(slot), name=f"caller {slot.number}")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            while self._tasks:
+                await asyncio.gather(*self._tasks)
+        finally:
+            beat.cancel()
+
+    def stop(self, *, at_once: bool = False) -> None:
+        """Place no more calls, and end those under way: in order or at once."""
+        self._stopped.set()
+        for session in list(self._live):
+            if at_once:
+                session.abort()
+            else:
+                session.hang_up("interrupted")
+
+    async def _run_slot(self, slot: Slot) -> None:
+        end_s = self._epoch_s + slot.end_s
+        due_s = self._epoch_s + slot.start_s
+        while not self._stopped.is_set() and end_s - time.monotonic() > _LEAST_CALL_S:
+            length_s = min(end_s - due_s, self.load.call_duration_s or end_s)
+            await self._place(due_s, length_s)
+            if slot.once:
+                return
+            due_s = max(time.monotonic(), due_s + _REDIAL_S)
+            if end_s - due_s <= _LEAST_CALL_S or not await self._sleep_until(due_s):
+                return
+
+    async def _place(self, due_s: float, length_s: float) -> None:
+        number = self.share.number + self._calls * self.share.of
+        self._calls += 1
+        call = BenchCall(
+            number, self.speech, self.figures, length_s, due_s=due_s, epoch_s=self._epoch_s, seed=self.seed
+        )
+        dialled_s = time.monotonic()
+        try:
+            connection = await dial(self.target)
+        except (NetworkError, OSError) as error:
+            self._keep(call.not_connected(error))
+            return
+        wire = SocketWire(connection)
+        session = call.connected(wire, str(self.target), dialled_s)
+        self._live.add(session)
+        self.peak_calls = max(self.peak_calls, len(self._live))
+        if self._stopped.is_set():
+            session.hang_up("interrupted")
+        try:
+            await drive(session, wire)
+        finally:
+            self._live.discard(session)
+        self._keep(call.conclude())
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        if len(self.rows) < _MOST_ROWS:
+            self.rows.append(row)
+        else:
+            self.figures.counts["rows_left_out"] += 1
+
+    async def _sleep_until(self, at_s: float) -> bool:
+        """Sleep; False when stopped meanwhile."""
+        delay_s = at_s - time.monotonic()
+        if delay_s > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), delay_s)
+        return not self._stopped.is_set()
+
+    async def _watch_the_clock(self) -> None:
+        while True:
+            due_s = time.monotonic() + _BEAT_S
+            await asyncio.sleep(_BEAT_S)
+            self.figures.worst_stall_s = max(self.figures.worst_stall_s, time.monotonic() - due_s)
+
+
+def shares(processes: int) -> Sequence[Share]:
+    """Divide a load among processes."""
+    return [Share(number, processes) for number in range(processes)]

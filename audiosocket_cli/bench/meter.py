@@ -1,0 +1,221 @@
+"""What is measured in one call: a tap that looks at the frames of a batch as arrays, and counts into shared figures.
+
+Times of what we said are the intended ones (when a frame was due), and beside them, as `..._actual`, those at which it
+was sent. A frame is sent when its 20 ms have been spoken, so our speech ends with the deadline of its last loud frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosocket_cli.asterisk import MAX_BURST_MS, Side
+from audiosocket_cli.bench.figures import Figures, Values
+from audiosocket_cli.bench.marks import MarkFinder
+from audiosocket_cli.bench.speech import Talk
+from audiosocket_cli.bench.turns import Turns
+from audiosocket_cli.call.facts import Call, How, TimedFrame
+from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, rate_of
+from audiosocket_cli.media.pcm import SPEECH_POWER, frame_powers
+
+GAPS_MS: Final = (40, 60, 100)
+MOST_ECHO_S: Final = 1.0
+"""What brings our sound back sooner does not wait for its turn: an echo. A parrot that hears us out takes longer."""
+
+_KEPT_MARKS: Final = 1024
+_LEAST_SILENT_S: Final = 1.0
+"""A shorter call without any audio is no finding."""
+
+
+class Batch(NamedTuple):
+    """Frames of one kind and length, one after another: payloads, uint8, shape (n, size); arrivals, shape (n,)."""
+
+    kind: int
+    payloads: NDArray[np.uint8]
+    at_s: Values
+
+
+def batches(frames: Sequence[TimedFrame]) -> Iterator[Batch]:
+    """Put frames together that have a kind and a length in common."""
+    start = 0
+    for end in range(1, len(frames) + 1):
+        frame = frames[start].frame
+        if end < len(frames) and _alike(frames[end].frame, frame):
+            continue
+        size = len(frame.payload)
+        payloads = np.frombuffer(b"".join(timed.frame.payload for timed in frames[start:end]), np.uint8)
+        at_s = np.array([timed.at_s for timed in frames[start:end]])
+        yield Batch(frame.kind, payloads.reshape(end - start, size), at_s)
+        start = end
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return bool(one.kind == other.kind and len(one.payload) == len(other.payload))
+
+
+class Meter:
+    """Watches one call, and counts into the figures of many."""
+
+    def __init__(self, talk: Talk, figures: Figures, mark_every: int) -> None:
+        self.first_byte_s: float | None = None
+        self.first_speech_s: float | None = None
+        self.heard_frames = 0
+        self.sent_frames = 0
+        self.long_gaps = 0
+        """Gaps over 60 ms."""
+        self.call: Call | None = None
+        self._talk = talk
+        self._figures = figures
+        self._mark_every = mark_every
+        self._sent_marks_s = np.full(_KEPT_MARKS, np.nan)
+        self._finder = MarkFinder()
+        self._finder_kind: int | None = None
+        self._last_s: float | None = None
+        self._last_duration_s = 0.0
+        self._together_s = 0.0
+        self._turns = Turns(figures)
+        self._batch_sent_s = np.zeros(0)
+
+    # What a tap is told.
+
+    def opened(self, call: Call) -> None:
+        self.call = call
+
+    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+        self._account_for_sent()
+        loud_s = [self._hear(batch) for batch in batches(heard) if is_audio(batch.kind)]
+        self._follow_turns(np.concatenate(loud_s) if loud_s else np.zeros(0), now_s)
+
+    def digit(self, at_s: float, digit: str) -> None:
+        pass
+
+    def closed(self, call: Call) -> None:
+        counts, pacer = self._figures.counts, self._talk.pacer
+        assert call.ending is not None
+        now_s = pacer.origin_s + call.duration_s
+        counts["frames_unsent"] += pacer.unsent(now_s) if call.ending.by is Side.CALLER else 0
+        self._figures.call_s += call.duration_s
+        if call.ending.how is How.FAULT:
+            counts["fault"] += 1
+        elif call.ending.how is How.RESET:
+            counts["reset"] += 1
+        elif call.ending.by is Side.SERVER:
+            counts["ended_by_server"] += 1
+        if call.ending.how in (How.FAULT, How.RESET):
+            self._figures.reasons[call.ending.reason] += 1
+        elif self.first_byte_s is None and call.duration_s >= _LEAST_SILENT_S:
+            counts["silent"] += 1
+            self._figures.reasons["the server sent no audio at all"] += 1
+
+    # What we said.
+
+    def _account_for_sent(self) -> None:
+        pacer = self._talk.pacer
+        sent_s = np.array(pacer.sent_s)
+        self._batch_sent_s = sent_s - pacer.origin_s
+        if not len(sent_s):
+            return
+        del pacer.sent_s[:]
+        numbers = np.arange(self.sent_frames, self.sent_frames + len(sent_s))
+        self.sent_frames += len(sent_s)
+        self._figures.counts["frames_sent"] += len(sent_s)
+        self._figures.times["lateness"].add((sent_s - pacer.intended_s(0) - numbers * pacer.ptime_s) * 1000)
+        is_marked = numbers % self._mark_every == 0
+        self._figures.counts["marks_sent"] += int(is_marked.sum())
+        self._sent_marks_s[numbers[is_marked] // self._mark_every % _KEPT_MARKS] = sent_s[is_marked] - pacer.origin_s
+
+    def _said_s(self, number: int) -> tuple[float, float]:
+        """When a frame was due and, if that is still known of it, sent: seconds since the call's start."""
+        pacer = self._talk.pacer
+        due_s = pacer.intended_s(number) - pacer.origin_s
+        mark, rest = divmod(number, self._mark_every)
+        sent_s = float(self._sent_marks_s[mark % _KEPT_MARKS])
+        known = rest == 0 and self.sent_frames - number < _KEPT_MARKS * self._mark_every
+        return due_s, sent_s if known else due_s
+
+    # What we heard.
+
+    def _hear(self, batch: Batch) -> Values:
+        """Take audio; returns when its loud frames arrived."""
+        kind, payloads, at_s = batch
+        count, size = payloads.shape
+        if not size:
+            return np.zeros(0)
+        if self.first_byte_s is None:
+            self.first_byte_s = float(at_s[0])
+            self._figures.times["first_byte"].add_one(self.first_byte_s * 1000)
+        self.heard_frames += count
+        duration_s = size / SAMPLE_BYTES / rate_of(kind)
+        self._figures.counts["frames_heard"] += count
+        self._figures.heard_audio_s += count * duration_s
+        self._judge_arrivals(at_s, duration_s)
+        self._find_marks(batch)
+        samples = np.ascontiguousarray(payloads[:, : size & ~1]).view("<i2")
+        loud_s: Values = at_s[frame_powers(samples) > SPEECH_POWER]
+        if self.first_speech_s is None and len(loud_s):
+            self.first_speech_s = float(loud_s[0])
+            self._figures.times["first_speech"].add_one(self.first_speech_s * 1000)
+        return loud_s
+
+    def _judge_arrivals(self, at_s: Values, duration_s: float) -> None:
+        last_s = at_s[0] if self._last_s is None else self._last_s
+        steps_s = np.diff(at_s, prepend=last_s)
+        expected_s = np.full(len(at_s), duration_s)
+        expected_s[0] = self._last_duration_s
+        if self._last_s is None:
+            steps_s, expected_s = steps_s[1:], expected_s[1:]
+            self._together_s = duration_s
+        self._last_s, self._last_duration_s = float(at_s[-1]), duration_s
+        self._figures.times["jitter"].add(np.abs(steps_s - expected_s) * 1000)
+        worst_s = float(steps_s.max(initial=0.0))
+        for gap_ms in GAPS_MS:
+            if worst_s * 1000 > gap_ms:
+                self._figures.counts[f"gaps_{gap_ms}"] += int(np.count_nonzero(steps_s * 1000 > gap_ms))
+        self.long_gaps += int(np.count_nonzero(steps_s > 0.06))
+        self._count_bursts(steps_s < duration_s / 2, duration_s)
+
+    def _count_bursts(self, is_tight: NDArray[np.bool_], duration_s: float) -> None:
+        """Count runs of frames, each within half its length of the one before, of more than a bridge can hold."""
+        if not is_tight.any():
+            self._together_s = duration_s
+            return
+        most_s = MAX_BURST_MS / 1000 + 1e-6
+        for tight in is_tight.tolist():
+            before_s = self._together_s if tight else 0.0
+            self._together_s = before_s + duration_s
+            if before_s <= most_s < self._together_s:
+                self._figures.counts["bursts"] += 1
+
+    def _find_marks(self, batch: Batch) -> None:
+        if batch.kind != self._finder_kind:
+            self._finder, self._finder_kind = MarkFinder(), batch.kind
+        count, size = batch.payloads.shape
+        found = self._finder.find(batch.payloads.tobytes(), np.full(count, size, np.int64), batch.at_s)
+        for number, at_s in found:
+            if number >= self.sent_frames:
+                continue  # not ours: of another call, or of another time
+            due_s, sent_s = self._said_s(number)
+            self._turns.is_echo |= at_s - due_s < MOST_ECHO_S
+            self._figures.counts["marks_heard"] += 1
+            self._figures.times["echo"].add_one((at_s - due_s) * 1000)
+            self._figures.times["echo_actual"].add_one((at_s - sent_s) * 1000)
+
+    def _follow_turns(self, loud_s: Values, now_s: float) -> None:
+        begun = list(self._talk.turns)
+        self._talk.turns.clear()
+        for begins, number in begun:
+            due_s = self._talk.pacer.intended_s(number) - self._talk.pacer.origin_s
+            at = number - self.sent_frames + len(self._batch_sent_s)
+            late_s = float(self._batch_sent_s[at]) - due_s if at < len(self._batch_sent_s) else 0.0
+            before = int(np.searchsorted(loud_s, due_s))
+            self._turns.hear(loud_s[:before])
+            loud_s = loud_s[before:]
+            if begins:
+                self._turns.we_begin(due_s, late_s)
+            else:
+                self._turns.we_end(due_s, late_s)
+        self._turns.hear(loud_s)
+        self._turns.look(now_s)

@@ -1,0 +1,209 @@
+"""Several processes that place one load: each a `Generator`, told what to do and telling what it saw in JSON lines.
+
+They begin at one moment of the monotonic clock, which all processes of a machine share. They are in a session of their
+own, so that Ctrl-C reaches the parent alone, and end when it does, with their standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import audiosocket_cli
+from audiosocket_cli.bench.figures import Figures
+from audiosocket_cli.bench.generator import Generator, Share, shares
+from audiosocket_cli.bench.plan import Plan, Progress, make_speech, plan_from_json, plan_json
+from audiosocket_cli.bench.usage import UsageWatch
+from audiosocket_cli.errors import AudioSocketError, FileError
+from audiosocket_cli.net.listen import allow_many_descriptors
+from audiosocket_cli.net.loop import run, signals_to
+
+_HEADSTART_S: Final = 0.1
+_REPORT_S: Final = 1.0
+_LINE_BYTES: Final = 1 << 27
+_WORK: Final = "from audiosocket_cli.bench.processes import work; work()"
+
+
+async def run_plan(plan: Plan, watch: Callable[[Progress], None] = lambda progress: None) -> Progress:
+    """Run a load to its end, or to the second signal. `watch` is told about once a second how it goes.
+
+    Raises `FileError` when the audio cannot be read.
+    """
+    workers = [_Worker(plan, share) for share in shares(plan.process_count)]
+    parent = _Parent(plan, workers, watch)
+    with signals_to(parent.on_signal):
+        try:
+            return await parent.run()
+        finally:
+            for worker in workers:
+                worker.kill()
+
+
+class _Parent:
+    def __init__(self, plan: Plan, workers: list[_Worker], watch: Callable[[Progress], None]) -> None:
+        self._workers = workers
+        self._watch = watch
+        self._signal: int | None = None
+        self._usage = None if plan.pid is None else UsageWatch(plan.pid)
+        self._start_s = 0.0
+
+    async def run(self) -> Progress:
+        await asyncio.gather(*(worker.start() for worker in self._workers))
+        self._start_s = time.monotonic() + _HEADSTART_S
+        for worker in self._workers:
+            worker.tell({"start_s": self._start_s})
+        if self._signal is not None:
+            self._tell_all()
+        if self._usage:
+            self._usage.look()
+        ends = [asyncio.create_task(worker.follow(), name="worker") for worker in self._workers]
+        while True:
+            _, pending = await asyncio.wait(ends, timeout=_REPORT_S)
+            if self._usage:
+                self._usage.look()
+            if not pending:
+                break
+            self._watch(self._progress(whole=False))
+        for end in ends:
+            end.result()
+        return self._progress(whole=True)
+
+    def on_signal(self, number: int) -> None:
+        again, self._signal = self._signal is not None, number
+        if self._start_s:
+            self._tell_all(at_once=again)
+
+    def _tell_all(self, *, at_once: bool = False) -> None:
+        for worker in self._workers:
+            worker.tell({"stop": "at once" if at_once else "in order"})
+
+    def _progress(self, *, whole: bool) -> Progress:
+        progress = Progress(elapsed_s=max(0.0, time.monotonic() - self._start_s), signal=self._signal)
+        for worker in self._workers:
+            told = worker.told
+            if told:
+                progress.figures.merge(Figures.from_json(told["figures"]))
+                progress.live_calls += told["live_calls"]
+                progress.peak_calls += told["peak_calls"]
+                progress.rows += told.get("rows", ())
+            if whole and "rows" not in told:
+                progress.lost.append(f"a process that placed calls ended by itself ({worker.how_it_ended})")
+        progress.rows.sort(key=lambda row: (row["start_s"], row["call"]))
+        progress.usage = None if self._usage is None else self._usage.usage
+        return progress
+
+
+class _Worker:
+    """One process, seen from its parent."""
+
+    def __init__(self, plan: Plan, share: Share) -> None:
+        self.told: dict[str, Any] = {}
+        """What it said last."""
+        self._plan = plan
+        self._share = share
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def how_it_ended(self) -> str:
+        code = self._process.returncode if self._process else None
+        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+    async def start(self) -> None:
+        package = str(Path(audiosocket_cli.__file__).parent.parent)
+        path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-c", _WORK,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
+            start_new_session=True, env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+        )  # fmt: skip
+        self.tell({"plan": plan_json(self._plan), "share": asdict(self._share)})
+        assert self._process.stdout is not None
+        ready = await self._process.stdout.readline()
+        told = json.loads(ready) if ready else {}
+        if "error" in told:
+            raise FileError(told["error"])
+
+    def tell(self, content: dict[str, Any]) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with contextlib.suppress(OSError, RuntimeError):
+                self._process.stdin.write(json.dumps(content).encode() + b"\n")
+
+    async def follow(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            self.told = json.loads(line)
+        await self._process.wait()
+
+    def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+
+def work() -> None:
+    """Be one of the processes: read a plan on standard input, place its share of calls, tell on standard output."""
+    run(_work())
+
+
+async def _work() -> None:
+    loop = asyncio.get_running_loop()
+    orders = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin.buffer)
+    first = json.loads(await orders.readline())
+    plan, share = plan_from_json(first["plan"]), Share(**first["share"])
+    try:
+        speech = make_speech(plan)
+    except AudioSocketError as error:
+        _say({"error": str(error)})
+        return
+    allow_many_descriptors()
+    gc.collect()
+    gc.freeze()  # what is there stays: later collections need not look at it
+    _say({"ready": True})
+    generator = Generator(plan.target, plan.load, speech, share, plan.seed)
+    start = await orders.readline()
+    if not start:
+        return
+    obeying = asyncio.create_task(_obey(orders, generator), name="orders")
+    telling = asyncio.create_task(_tell(generator), name="reports")
+    try:
+        await generator.run(json.loads(start)["start_s"])
+    finally:
+        obeying.cancel()
+        telling.cancel()
+    _say(_report(generator) | {"rows": generator.rows})
+
+
+async def _obey(orders: asyncio.StreamReader, generator: Generator) -> None:
+    while line := await orders.readline():
+        generator.stop(at_once=json.loads(line)["stop"] == "at once")
+    os._exit(1)  # the parent is gone
+
+
+async def _tell(generator: Generator) -> None:
+    while True:
+        await asyncio.sleep(_REPORT_S)
+        _say(_report(generator))
+
+
+def _report(generator: Generator) -> dict[str, Any]:
+    return {
+        "figures": generator.figures.as_json(),
+        "live_calls": generator.live_calls,
+        "peak_calls": generator.peak_calls,
+    }
+
+
+def _say(content: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,179 @@
+"""The outcome of a load under the names that thresholds, JSON, CSV and comparisons use; and as a file, to and fro."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from audiosocket_cli.bench.figures import METRICS, Figures
+from audiosocket_cli.bench.plan import Plan, Progress
+from audiosocket_cli.codec import kind_name
+from audiosocket_cli.errors import FileError
+
+SCHEMA: Final = "audiosocket.bench/1"
+
+ERRORS: Final = ("refused", "timeout", "unreachable", "reset", "fault", "silent")
+"""The classes of errors: three of connecting, three of calls."""
+
+STATISTICS: Final = ("p50", "p95", "p99", "max", "mean")
+
+COUNTS: Final = (
+    "placed", "connected", *ERRORS, "ended_by_server", "hangups_unanswered", "left_out", "not_placed",
+    "frames_sent", "frames_unsent", "frames_heard", "marks_sent", "marks_heard", "turns_unanswered",
+    "barge_ins_ignored", "gaps_40", "gaps_60", "gaps_100", "bursts",
+)  # fmt: skip
+
+RATES: Final = ("errors", "error_rate", "audio_rate", "calls_at_once", "cpu_percent", "rss_mib")
+
+NAMES: Final = (*(f"{name}_{statistic}" for name in METRICS for statistic in STATISTICS), *COUNTS, *RATES)
+"""All names of values; those of times are in ms, error_rate is a share of 1."""
+
+_MOST_STALL_S: Final = 0.5
+_MOST_UNSENT: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """What came of a load."""
+
+    settings: dict[str, Any]
+    started_at: str
+    elapsed_s: float
+    figures: Figures
+    calls_at_once: int
+    usage: dict[str, Any] | None
+    invalid: list[str]
+    """Why the figures say nothing about the server, because the generator did not keep up; nothing if they do."""
+    signal: int | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def errors(self) -> int:
+        """Calls that failed, by whatever class."""
+        return sum(self.figures.counts[name] for name in ERRORS)
+
+    def values(self) -> dict[str, float | None]:
+        """Return all values by name; None for what there was none of."""
+        found: dict[str, float | None] = {}
+        for name, times in self.figures.times.items():
+            found |= {f"{name}_p{percent}": times.percentile_ms(percent) for percent in (50, 95, 99)}
+            found |= {f"{name}_max": times.max_ms if times.count else None, f"{name}_mean": times.mean_ms}
+        found |= {name: self.figures.counts[name] for name in COUNTS}
+        placed, call_s = self.figures.counts["placed"], self.figures.call_s
+        return found | {
+            "errors": self.errors,
+            "error_rate": self.errors / placed if placed else None,
+            "audio_rate": self.figures.heard_audio_s / call_s if call_s else None,
+            "calls_at_once": self.calls_at_once,
+            "cpu_percent": self.usage["cpu_percent"] if self.usage else None,
+            "rss_mib": self.usage["rss_mib"] if self.usage else None,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result, without the rows and the raw distributions."""
+        return {
+            "schema": SCHEMA,
+            "settings": self.settings,
+            "started_at": self.started_at,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "valid": not self.invalid,
+            "invalid": self.invalid,
+            "signal": self.signal,
+            "counts": {name: times.count for name, times in self.figures.times.items()},
+            "values": {name: None if value is None else round(value, 3) for name, value in self.values().items()},
+            "reasons": dict(self.figures.reasons),
+        }
+
+    def save(self, path: Path) -> None:
+        """Write all of it to a file. Raises `OSError`."""
+        content = self.as_json() | {
+            "calls_at_once": self.calls_at_once,
+            "usage": self.usage,
+            "figures": self.figures.as_json(),
+            "calls": self.rows,
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, ensure_ascii=False) + "\n")
+
+
+def result_of(plan: Plan, progress: Progress, *, started_at: str, max_lateness_ms: float) -> BenchResult:
+    """Return the outcome of a load, and whether its generator kept up."""
+    return BenchResult(
+        settings=settings_of(plan, max_lateness_ms),
+        started_at=started_at,
+        elapsed_s=progress.elapsed_s,
+        figures=progress.figures,
+        calls_at_once=progress.peak_calls,
+        usage=None if progress.usage is None else progress.usage.as_json(),
+        invalid=_faults_of_ours(progress, max_lateness_ms),
+        signal=progress.signal,
+        rows=progress.rows,
+    )
+
+
+def settings_of(plan: Plan, max_lateness_ms: float) -> dict[str, Any]:
+    """Return what a load was meant to be, as JSON values."""
+    load = plan.load
+    return {
+        "target": str(plan.target),
+        "calls": None if load.rate is not None or load.stages else load.calls,
+        "rate": load.rate,
+        "max_calls": load.max_calls,
+        "stages": [{"calls": stage.calls, "duration_s": stage.duration_s} for stage in load.stages],
+        "ramp_s": load.ramp_s,
+        "duration_s": load.total_s,
+        "call_duration_s": load.call_duration_s,
+        "kind": kind_name(plan.kind),
+        "frame_ms": plan.frame_ms,
+        "audio": None if plan.audio is None else str(plan.audio),
+        "processes": plan.process_count,
+        "seed": plan.seed,
+        "max_lateness_ms": max_lateness_ms,
+    }
+
+
+def _faults_of_ours(progress: Progress, max_lateness_ms: float) -> list[str]:
+    figures = progress.figures
+    faults = list(progress.lost)
+    late_ms = figures.times["lateness"].percentile_ms(99)
+    if late_ms is not None and late_ms > max_lateness_ms:
+        faults.append(f"1 % of the frames were sent {late_ms:.1f} ms or more after they were due, over the bound of "
+                      f"{max_lateness_ms:g} ms")  # fmt: skip
+    if figures.counts["not_placed"]:
+        faults.append(f"{figures.counts['not_placed']} calls could not be placed: {next(iter(figures.reasons))}")
+    sent, unsent = figures.counts["frames_sent"], figures.counts["frames_unsent"]
+    if unsent > _MOST_UNSENT * (sent + unsent):
+        faults.append(f"{unsent} of {sent + unsent} frames were not sent by the end of their calls")
+    if figures.worst_stall_s > _MOST_STALL_S:
+        faults.append(f"a process that placed calls did not run for {figures.worst_stall_s:.2f} s")
+    return faults
+
+
+def read_result(path: Path) -> BenchResult:
+    """Read a file that `save` wrote. Raises `FileError`."""
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    except ValueError:
+        raise FileError(f"cannot read {path}: it is no JSON; bench --output writes what is read here") from None
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise FileError(f"cannot read {path}: its schema is {schema!r}, not {SCHEMA}; bench --output writes that")
+    try:
+        return BenchResult(
+            settings=dict(content["settings"]),
+            started_at=str(content["started_at"]),
+            elapsed_s=float(content["elapsed_s"]),
+            figures=Figures.from_json(content["figures"]),
+            calls_at_once=int(content["calls_at_once"]),
+            usage=content["usage"],
+            invalid=list(content["invalid"]),
+            signal=content["signal"],
+            rows=list(content["calls"]),
+        )
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        what = "it was printed by --json, and only --output writes all" if "figures" not in content else str(error)
+        raise FileError(f"cannot read {path}: it is not whole: {what}") from None

@@ -1,0 +1,198 @@
+"""A load's result as text and CSV, and the line that shows how it goes."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from audiosocket_cli.bench.figures import Histogram
+from audiosocket_cli.bench.limit import Search
+from audiosocket_cli.bench.plan import Progress
+from audiosocket_cli.bench.result import ERRORS, BenchResult
+from audiosocket_cli.bench.verdict import Change, shown
+from audiosocket_cli.ui.console import is_terminal, say
+
+_PLAIN_EVERY_S: Final = 10.0
+_BAR_CELLS: Final = 40
+_MOST_BARS: Final = 12
+_MOST_REASONS: Final = 5
+
+_ROWS: Final = (
+    ("connect", "connect"),
+    ("first byte", "first_byte"),
+    ("first speech", "first_speech"),
+    ("turn", "turn"),
+    ("echo", "echo"),
+    ("  from when sent", "echo_actual"),
+    ("jitter", "jitter"),
+    ("barge-in", "barge_in"),
+    ("hangup", "hangup"),
+    ("our lateness", "lateness"),
+)
+
+ADVICE: Final = "use fewer --calls, more --processes, or a quieter or a second machine"
+
+
+def bench_lines(result: BenchResult) -> list[str]:
+    """Return a result for people: a table of times, what went wrong, a histogram of the answer."""
+    counts = result.figures.counts
+    calls = f"{counts['placed']} calls placed, {counts['connected']} connected, at most {result.calls_at_once} at once"
+    lines = [f"{_load(result.settings)}: {calls}, {result.elapsed_s:.1f} s"]
+    if counts["left_out"]:
+        lines.append(f"{counts['left_out']} arrivals left out: --max-calls were under way")
+    lines += _table(result)
+    lines.append(_errors(result))
+    lines += [f"  {count} x {reason}" for reason, count in result.figures.reasons.most_common(_MOST_REASONS)]
+    lines.append(_stream(result))
+    lines += _histogram(result)
+    lines += [f"INVALID: {fault}" for fault in result.invalid]
+    if result.invalid:
+        lines.append(f"INVALID: these figures say nothing about the server: {ADVICE}")
+    return lines
+
+
+def _load(settings: dict[str, Any]) -> str:
+    if settings["stages"]:
+        stages = ", ".join(f"{stage['calls']} for {stage['duration_s']:g} s" for stage in settings["stages"])
+        what = f"stages of {stages}"
+    elif settings["rate"] is not None:
+        what = f"{settings['rate']:g} calls a second for {settings['duration_s']:g} s"
+    else:
+        what = f"{settings['calls']} at once for {settings['duration_s']:g} s"
+    return f"{what} to {settings['target']}, {settings['kind']}, frames of {settings['frame_ms']} ms"
+
+
+def _table(result: BenchResult) -> Iterable[str]:
+    yield f"{'in ms':<16} {'count':>9} {'p50':>9} {'p95':>9} {'p99':>9} {'max':>9}"
+    for title, name in _ROWS:
+        times = result.figures.times[name]
+        values = [times.percentile_ms(percent) for percent in (50, 95, 99)]
+        values.append(times.max_ms if times.count else None)
+        cells = " ".join(f"{'-' if value is None else f'{value:.1f}':>9}" for value in values)
+        yield f"{title:<16} {times.count:>9} {cells}"
+
+
+def _errors(result: BenchResult) -> str:
+    counts = result.figures.counts
+    found = ", ".join(f"{counts[name]} {name}" for name in ERRORS if counts[name])
+    text = f"errors: {found or 'none'}"
+    for name, words in (
+        ("ended_by_server", "calls ended by the server"),
+        ("hangups_unanswered", "hangups that it did not answer within 2 s"),
+        ("turns_unanswered", "turns unanswered when we spoke again"),
+        ("barge_ins_ignored", "barge-ins ignored"),
+    ):
+        if counts[name]:
+            text += f"; {counts[name]} {words}"
+    return text
+
+
+def _stream(result: BenchResult) -> str:
+    counts, values = result.figures.counts, result.values()
+    text = (
+        f"heard {result.figures.heard_audio_s:.1f} s of audio, {shown('audio_rate', values['audio_rate'])} s a second"
+    )
+    text += f"; {counts['gaps_40']} gaps over 40 ms, {counts['gaps_60']} over 60, {counts['gaps_100']} over 100"
+    text += f"; {counts['bursts']} bursts over 80 ms"
+    if result.usage:
+        text += f"; server {result.usage['cpu_percent']:.1f} % CPU, {result.usage['rss_mib']:.1f} MiB"
+    return text
+
+
+def _histogram(result: BenchResult) -> Iterable[str]:
+    for title, name in (("echo", "echo"), ("turn", "turn"), ("first byte", "first_byte")):
+        times = result.figures.times[name]
+        if times.count:
+            yield f"{title}, from when it was due:"
+            yield from _bars(times)
+            return
+
+
+def _bars(times: Histogram) -> Iterable[str]:
+    bars = times.bars(_MOST_BARS)
+    most = max(count for _, _, count in bars)
+    for from_ms, to_ms, count in bars:
+        bar = "█" * max(int(count > 0), round(_BAR_CELLS * count / most))
+        yield f"{from_ms:>9.2f} to {to_ms:>8.2f} ms {count:>8} {bar}".rstrip()
+
+
+def change_lines(found: list[Change], worse: list[Change]) -> list[str]:
+    """Return a comparison with an older result as a table."""
+    rows = [("compared", "before", "now", "change")]
+    for change in found:
+        words = "" if change.worse is None else "same" if not change.worse else _change(change.worse)
+        mark = " REGRESSION" if change in worse else ""
+        rows.append((change.name, shown(change.name, change.before), shown(change.name, change.now), words + mark))
+    return [f"{name:<18} {before:>11} {now:>11}  {words}".rstrip() for name, before, now, words in rows]
+
+
+def _change(worse: float) -> str:
+    return f"{abs(worse):.0%} {'worse' if worse > 0 else 'better'}"
+
+
+def csv_lines(result: BenchResult) -> list[str]:
+    """Return all values as CSV: name, value."""
+    rows = (f"{name},{'' if value is None else f'{value:.3f}'}" for name, value in result.values().items())
+    return ["name,value", *rows]
+
+
+def limit_lines(search: Search) -> list[str]:
+    """Return what the search for the largest load came to."""
+    lines = [
+        f"{step.calls:>6} calls: {'held' if not step.failures else '; '.join(step.failures)}" for step in search.steps
+    ]
+    broke = search.broke
+    if broke is None:
+        return [*lines, f"the limit is beyond {search.held} calls at once: raise --max-calls to go on"]
+    if broke.ours:
+        lines.append(f"the generator, not the server, was the limit at {broke.calls} calls: {ADVICE}")
+    return [*lines, f"{search.held} calls at once held" if search.held else "no load held"]
+
+
+def limit_json(search: Search) -> dict[str, Any]:
+    """Return the same as a JSON object."""
+    broke = search.broke
+    return {
+        "schema": "audiosocket.bench-limit/1",
+        "held_calls": search.held,
+        "broke_calls": broke and broke.calls,
+        "generator_was_the_limit": bool(broke and broke.ours),
+        "steps": [{"calls": step.calls, "failures": list(step.failures)} for step in search.steps],
+    }
+
+
+@contextlib.contextmanager
+def bench_progress(total_s: float) -> Iterator[Callable[[Progress], None]]:
+    """Give a function to be told of progress: one live line on a terminal, elsewhere a line each 10 s."""
+    if is_terminal(sys.stderr):
+        with Live(Text(""), console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
+            yield lambda progress: live.update(
+                Text(_progress_line(progress, total_s), no_wrap=True, overflow="ellipsis")
+            )
+        return
+    told_s = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal told_s
+        if progress.elapsed_s - told_s >= _PLAIN_EVERY_S:
+            told_s = progress.elapsed_s
+            say(_progress_line(progress, total_s))
+
+    yield tell
+
+
+def _progress_line(progress: Progress, total_s: float) -> str:
+    figures = progress.figures
+    parts = [f"{progress.elapsed_s:.0f} of {total_s:.0f} s", f"{progress.live_calls} calls"]
+    for title, name in (("echo", "echo"), ("turn", "turn"), ("first byte", "first_byte"), ("our lateness", "lateness")):
+        times = figures.times[name]
+        if times.count:
+            parts.append(f"{title} p95 {times.percentile_ms(95):.1f} ms")
+    failed = sum(figures.counts[name] for name in ERRORS)
+    return ", ".join([*parts, f"{failed} errors"])
