@@ -13,7 +13,7 @@ from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.load import Load, Slot
 from audiosocket_cli.bench.speech import Speech
-from audiosocket_cli.call.driver import drive
+from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import NetworkError
@@ -60,6 +60,7 @@ class Generator:
     _live: set[Session] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    _driver: Driver = field(default_factory=lambda: Driver(at_once=True))
     _epoch_s: float = 0.0
     _calls: int = 0
 
@@ -128,7 +129,7 @@ class Generator:
         if self._stopped.is_set():
             session.hang_up("interrupted")
         try:
-            await drive(session, wire)
+            await self._driver.drive(session, wire)
         finally:
             self._live.discard(session)
         self._keep(call.conclude())

@@ -6,8 +6,8 @@ was sent. A frame is sent when its 20 ms have been spoken, so our speech ends wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from audiosocket_cli.bench.figures import Figures, Values
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
 from audiosocket_cli.bench.turns import Turns
-from audiosocket_cli.call.facts import Call, How, TimedFrame
-from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, rate_of
+from audiosocket_cli.call.facts import Call, How
+from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.codec import is_audio
 from audiosocket_cli.media.pcm import SPEECH_POWER, frame_powers
 
 GAPS_MS: Final = (40, 60, 100)
@@ -28,32 +29,6 @@ MOST_ECHO_S: Final = 1.0
 _KEPT_MARKS: Final = 1024
 _LEAST_SILENT_S: Final = 1.0
 """A shorter call without any audio is no finding."""
-
-
-class Batch(NamedTuple):
-    """Frames of one kind and length, one after another: payloads, uint8, shape (n, size); arrivals, shape (n,)."""
-
-    kind: int
-    payloads: NDArray[np.uint8]
-    at_s: Values
-
-
-def batches(frames: Sequence[TimedFrame]) -> Iterator[Batch]:
-    """Put frames together that have a kind and a length in common."""
-    start = 0
-    for end in range(1, len(frames) + 1):
-        frame = frames[start].frame
-        if end < len(frames) and _alike(frames[end].frame, frame):
-            continue
-        size = len(frame.payload)
-        payloads = np.frombuffer(b"".join(timed.frame.payload for timed in frames[start:end]), np.uint8)
-        at_s = np.array([timed.at_s for timed in frames[start:end]])
-        yield Batch(frame.kind, payloads.reshape(end - start, size), at_s)
-        start = end
-
-
-def _alike(one: Any, other: Any) -> bool:
-    return bool(one.kind == other.kind and len(one.payload) == len(other.payload))
 
 
 class Meter:
@@ -84,9 +59,9 @@ class Meter:
     def opened(self, call: Call) -> None:
         self.call = call
 
-    def frames(self, heard: Sequence[TimedFrame], said: Sequence[TimedFrame], now_s: float) -> None:
+    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         self._account_for_sent()
-        loud_s = [self._hear(batch) for batch in batches(heard) if is_audio(batch.kind)]
+        loud_s = [self._hear(run) for run in heard if is_audio(run.kind) and run.size]
         self._follow_turns(np.concatenate(loud_s) if loud_s else np.zeros(0), now_s)
 
     def digit(self, at_s: float, digit: str) -> None:
@@ -122,7 +97,7 @@ class Meter:
         numbers = np.arange(self.sent_frames, self.sent_frames + len(sent_s))
         self.sent_frames += len(sent_s)
         self._figures.counts["frames_sent"] += len(sent_s)
-        self._figures.times["lateness"].add((sent_s - pacer.intended_s(0) - numbers * pacer.ptime_s) * 1000)
+        self._figures.times["lateness"].add((sent_s - pacer.intended_s(0) - numbers * pacer.period_s) * 1000)
         is_marked = numbers % self._mark_every == 0
         self._figures.counts["marks_sent"] += int(is_marked.sum())
         self._sent_marks_s[numbers[is_marked] // self._mark_every % _KEPT_MARKS] = sent_s[is_marked] - pacer.origin_s
@@ -138,23 +113,19 @@ class Meter:
 
     # What we heard.
 
-    def _hear(self, batch: Batch) -> Values:
+    def _hear(self, run: TimedRun) -> Values:
         """Take audio; returns when its loud frames arrived."""
-        kind, payloads, at_s = batch
-        count, size = payloads.shape
-        if not size:
-            return np.zeros(0)
+        at_s, count = run.at_s, len(run)
         if self.first_byte_s is None:
             self.first_byte_s = float(at_s[0])
             self._figures.times["first_byte"].add_one(self.first_byte_s * 1000)
         self.heard_frames += count
-        duration_s = size / SAMPLE_BYTES / rate_of(kind)
+        duration_s = run.frame_s
         self._figures.counts["frames_heard"] += count
         self._figures.heard_audio_s += count * duration_s
         self._judge_arrivals(at_s, duration_s)
-        self._find_marks(batch)
-        samples = np.ascontiguousarray(payloads[:, : size & ~1]).view("<i2")
-        loud_s: Values = at_s[frame_powers(samples) > SPEECH_POWER]
+        self._find_marks(run, at_s)
+        loud_s: Values = at_s[frame_powers(run.samples) > SPEECH_POWER] if run.has_samples else np.zeros(0)
         if self.first_speech_s is None and len(loud_s):
             self.first_speech_s = float(loud_s[0])
             self._figures.times["first_speech"].add_one(self.first_speech_s * 1000)
@@ -189,19 +160,18 @@ class Meter:
             if before_s <= most_s < self._together_s:
                 self._figures.counts["bursts"] += 1
 
-    def _find_marks(self, batch: Batch) -> None:
-        if batch.kind != self._finder_kind:
-            self._finder, self._finder_kind = MarkFinder(), batch.kind
-        count, size = batch.payloads.shape
-        found = self._finder.find(batch.payloads.tobytes(), np.full(count, size, np.int64), batch.at_s)
-        for number, at_s in found:
+    def _find_marks(self, run: TimedRun, at_s: Values) -> None:
+        if run.kind != self._finder_kind:
+            self._finder, self._finder_kind = MarkFinder(), run.kind
+        found = self._finder.find(run.payloads.tobytes(), np.full(len(run), run.size, np.int64), at_s)
+        for number, heard_s in found:
             if number >= self.sent_frames:
                 continue  # not ours: of another call, or of another time
             due_s, sent_s = self._said_s(number)
-            self._turns.is_echo |= at_s - due_s < MOST_ECHO_S
+            self._turns.is_echo |= heard_s - due_s < MOST_ECHO_S
             self._figures.counts["marks_heard"] += 1
-            self._figures.times["echo"].add_one((at_s - due_s) * 1000)
-            self._figures.times["echo_actual"].add_one((at_s - sent_s) * 1000)
+            self._figures.times["echo"].add_one((heard_s - due_s) * 1000)
+            self._figures.times["echo_actual"].add_one((heard_s - sent_s) * 1000)
 
     def _follow_turns(self, loud_s: Values, now_s: float) -> None:
         begun = list(self._talk.turns)

@@ -21,36 +21,27 @@ class SteadyPacer(Pacer):
     together. `sent_s` collects when frames were really sent, on the clock, to be taken away by who measures.
     """
 
-    __slots__ = ("_epoch_s", "_phase_s", "origin_s", "ptime_s", "sent_s")
+    __slots__ = ("_epoch_s", "_phase_s", "origin_s", "sent_s")
 
     def __init__(self, ptime_s: float, caller: int, epoch_s: float) -> None:
-        super().__init__(0.0)
-        self.ptime_s = ptime_s
+        super().__init__(0.0, ptime_s)
         self._epoch_s = epoch_s
         self._phase_s = (caller * _GOLDEN) % 1 * _GRID_S
         self.origin_s = 0.0
         """When the call began."""
         self.sent_s = array("d")
 
-    @property
-    def deadline_s(self) -> float:
-        return self._start_s + self._number * self.ptime_s
-
     def intended_s(self, number: int) -> float:
         """When a frame was, or will be, due."""
-        return self._start_s + number * self.ptime_s
-
-    def is_due(self, now_s: float) -> bool:
-        return now_s >= self.deadline_s  # never early: latencies count from the deadline
+        return self._start_s + number * self.period_s
 
     def unsent(self, now_s: float) -> int:
         """How many frames should have been sent by now, and were not; the one that is just due does not count."""
-        return max(0, math.floor((now_s - self._start_s) / self.ptime_s) - self._number)
+        return max(0, math.floor((now_s - self._start_s) / self.period_s) - self._number)
 
     def restart(self, start_s: float) -> None:
-        super().restart(start_s)
+        super().restart(start_s + (self._epoch_s + self._phase_s - start_s) % _GRID_S)
         self.origin_s = start_s
-        self._start_s += (self._epoch_s + self._phase_s - start_s) % _GRID_S
 
     def _note_lateness(self, lateness_s: float) -> None:
         self.taken += 1

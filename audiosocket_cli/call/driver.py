@@ -24,6 +24,9 @@ SLOT_S: Final = 0.005
 """Deadlines are met on a grid this fine: the calls of one slot share a wake. It divides a ptime, so a call's frames
 keep their distance."""
 
+_FINE_SLOT_S: Final = 0.001
+"""The same where it matters when each frame goes out; event loops count no finer."""
+
 SWEEP_S: Final = 0.004
 """How often a process looks for what has arrived while there is always something: a call hears that much later."""
 
@@ -39,8 +42,9 @@ class Driver:
     """Runs any number of sessions on the running loop."""
 
     def __init__(self, *, at_once: bool = False) -> None:
-        """`at_once` says that when something arrives matters more than what it costs."""
+        """`at_once` says that when something arrives, or goes out, matters more than what it costs."""
         self._loop = asyncio.get_running_loop()
+        self._slot_s = _FINE_SLOT_S if at_once else SLOT_S
         self._poll = _poll()
         self._at_once = at_once
         self._ready_s = 0.0
@@ -111,7 +115,7 @@ class Driver:
 
     def _on_timer(self) -> None:
         self._timer_slot = math.inf
-        now_slot = math.floor(time.monotonic() / SLOT_S)
+        now_slot = math.floor(time.monotonic() / self._slot_s)
         while self._next and self._next[0] <= now_slot:
             slot = heapq.heappop(self._next)
             for driven in self._slots.pop(slot):
@@ -140,7 +144,7 @@ class Driver:
             if events != driven.events:
                 self._poll.look_out(driven.fd, driven.events, events)
                 driven.events = events
-            slot = math.ceil(session.wake_s / SLOT_S)
+            slot = math.ceil(session.wake_s / self._slot_s)
             # A slot that comes too early costs one idle tick; leaving it each time would cost more.
             if slot < driven.slot:
                 self._enter(driven, slot)
@@ -162,7 +166,7 @@ class Driver:
         if self._next:
             self._timer_slot = self._next[0]
             # uvloop rounds to the nearest millisecond: round up, or frames are asked for before they are due.
-            delay_ms = math.ceil((self._timer_slot * SLOT_S - time.monotonic()) * 1000)
+            delay_ms = math.ceil((self._timer_slot * self._slot_s - time.monotonic()) * 1000)
             self._timer = self._loop.call_later(max(0, delay_ms) / 1000, self._on_timer)
 
     def _let_go(self, driven: _Driven) -> None:

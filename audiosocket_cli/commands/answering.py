@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -43,12 +42,12 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
 def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -> ServeSummary:
     """Answer calls in several processes, which are this command line again."""
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.workers import Workers
+    from audiosocket_cli.net.workers import CAN_SHARE_A_PORT, Workers
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.eventlog import EventLog
     from audiosocket_cli.ui.lines import summary_line
 
-    if not hasattr(socket, "SO_REUSEPORT"):
+    if not CAN_SHARE_A_PORT:
         raise UsageError("--workers needs SO_REUSEPORT, which this system lacks: leave it out")
     call = options.call
     if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):
@@ -71,7 +70,7 @@ def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> N
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.eventlog import EventLog
 
-    worker = Worker(socket.socket(fileno=channel))
+    worker = Worker(channel)
     with EventLog(as_json=as_json) as log:
         run(worker.run(options, log.report, say))
 

@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Answer in N processes, for more calls than one core can carry: about one for each core.",
 )
-@click.option("--worker", type=int, hidden=True)
+@click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
 @click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
     "--uuid-timeout", type=POSITIVE_SECONDS, metavar="S", default=10.0, show_default=True,

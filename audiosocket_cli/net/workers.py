@@ -27,6 +27,8 @@ from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.places import SharedPlaces, new_shared_file
 from audiosocket_cli.net.serve import ServeOptions, Server, ServeSummary
 
+CAN_SHARE_A_PORT: Final = hasattr(socket, "SO_REUSEPORT")
+
 _LONGEST_LINE: Final = 1 << 20
 _SHORT_LIFE_S: Final = 1.0
 """A worker that dies sooner is replaced later, and later still the more often it does."""
@@ -204,11 +206,11 @@ async def _pass_on(stream: asyncio.StreamReader, put: Callable[[str], object]) -
 class Worker:
     """One of them, in its own process: a server that does as it is told over its channel."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        """Take the channel, and wait for the first orders."""
-        self._channel = channel
-        self._reader = channel.makefile("rb")
-        orders = json.loads(self._reader.readline())
+    def __init__(self, descriptor: int) -> None:
+        """Take the channel, a socket with this descriptor, and wait for the first orders."""
+        self._channel = socket.socket(fileno=descriptor)
+        with self._channel.makefile("rb", buffering=0) as orders_only:
+            orders = json.loads(orders_only.readline())
         self._listen = Address(*orders["listen"])
         self._shared: int = orders["shared"]
         self._number: int = orders["number"]
