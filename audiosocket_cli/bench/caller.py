@@ -17,6 +17,7 @@ from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
+from audiosocket_cli.call.taps import QUICK_FLUSH_S
 from audiosocket_cli.call.wire import Wire
 
 _GRACE_S = 1.0
@@ -64,6 +65,7 @@ class BenchCall:
         self.session = PlacedSession(
             wire, peer, source=self._talk, taps=[self._meter], limits=limits, uuid=self._uuid, clock=self._clock
         )
+        self.session.flush_s = QUICK_FLUSH_S
         return self.session
 
     def not_connected(self, error: Exception) -> dict[str, Any]:
