@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import sys
 import termios
 import time
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import kind_name
 
@@ -101,9 +103,9 @@ async def keep_telling(server: Server, tell: Callable[[Snapshot], object], compl
 def _count(counts: Counter[str], live: LiveCall) -> None:
     for side, stats in live.stats.sides.items():
         for kind, (frames, size) in stats.by_kind.items():
-            name = f"{kind_name(kind)} {side}"
-            counts[f"frames {name}"] += frames
-            counts[f"payload_bytes {name}"] += size
+            frames_name, bytes_name = _names(kind, side)
+            counts[frames_name] += frames
+            counts[bytes_name] += size
     timeline, call = live.stats.timeline, live.session.call
     if timeline.gap_count:
         counts["gaps"] += timeline.gap_count
@@ -119,6 +121,11 @@ def _count(counts: Counter[str], live: LiveCall) -> None:
         counts["recordings_failed"] += 1
     if live.capture_error is not None:
         counts["captures_failed"] += 1
+
+
+@functools.cache
+def _names(kind: int, side: Side) -> tuple[str, str]:
+    return f"frames {kind_name(kind)} {side}", f"payload_bytes {kind_name(kind)} {side}"
 
 
 def queues(descriptor: int) -> tuple[int, int]:
