@@ -25,6 +25,7 @@ HOMES = {
     "rich": {"ui"},
     "asyncio": {"call", "net", "bench"},
     "uvloop": {"net"},
+    "prometheus_client": {"net"},
     "numpy": {"media", "capture", "call", "review", "bench"},
     "soundfile": {"media"},
     "soxr": {"media", "call"},

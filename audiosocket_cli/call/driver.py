@@ -3,11 +3,11 @@
 A poll of our own rather than a reader of the loop's for each call: it says of many sockets at once what there is to
 read, and libuv polls a socket no further once it has seen a reset, so what is left behind it would never be told.
 
-What was tried, as CPU per call-second of `serve --echo` with 500 calls against an echo loop in C (0.67 to 0.8 ms) beside
-it: a reader and a timer of the loop's for each call, 2.5 to 3 times; one poll that wakes for every frame and one clock,
-1.6 to 1.9; the same swept every 4 ms while busy, 1.1 to 1.3. uvloop's protocols, doing nothing but echo, take 1.1. Calls
-that only listen are woken 20 ms apart, together: each wake alone costs about what one of them does. `scripts/bench/run`
-measures it.
+What was tried, as CPU per call-second of `serve --echo` with 500 calls against an echo loop in C (0.67 to 0.8 ms) that
+ran beside it: a reader and a timer of the loop's for each call, 2.5 to 3 times; one poll that wakes for every frame and
+one clock, 1.6 to 1.9; the same swept every 4 ms while busy, 1.1 to 1.3. uvloop's protocols, doing nothing but echo, take
+1.1. Calls that only listen are woken 20 ms apart, together: each wake alone costs about what one of them does.
+`scripts/bench/run` measures it.
 """
 
 from __future__ import annotations

@@ -104,6 +104,11 @@ class Program(Source):
         self._post_roll = POST_ROLL_MS // PTIME_MS
         self._commands, self._errors = Lines(), Lines()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the program runs, as far as was seen."""
+        return self._child is not None and self._child.status is None
+
     # As a source.
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:

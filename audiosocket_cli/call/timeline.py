@@ -31,13 +31,16 @@ class Gap(NamedTuple):
 class Timeline(Generic[T]):
     """The places of one side's audio in a call, in seconds since the call's start."""
 
-    __slots__ = ("_begun", "_flowing", "_gap_s", "_pending", "end_s", "gaps", "worst_ahead_s")
+    __slots__ = ("_begun", "_flowing", "_gap_s", "_pending", "end_s", "gap_count", "gaps", "gaps_s", "worst_ahead_s")
 
     def __init__(self, gap_s: float = GAP_MS / 1000) -> None:
         self.end_s = 0.0
         """Where the audio placed so far ends."""
         self.gaps: list[Gap] = []
         """The pauses between audio, and after the last of it; what comes before the first is none."""
+        self.gap_count = 0
+        self.gaps_s = 0.0
+        """How many pauses there were, and how long in all, whatever becomes of the list."""
         self.worst_ahead_s = 0.0
         """The most that audio ran ahead of the clock: how much arrived in one burst, or a fast peer clock."""
         self._gap_s = gap_s
@@ -104,9 +107,11 @@ class Timeline(Generic[T]):
 
     def _skip(self, silence_s: float) -> None:
         if silence_s and self._begun:
+            self.gaps_s += silence_s
             last = self.gaps[-1] if self.gaps else None
             if last is not None and abs(last.start_s + last.length_s - self.end_s) < 1e-9:
                 self.gaps[-1] = Gap(last.start_s, last.length_s + silence_s)
             else:
+                self.gap_count += 1
                 self.gaps.append(Gap(self.end_s, silence_s))
         self.end_s += silence_s

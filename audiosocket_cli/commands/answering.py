@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from audiosocket_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from audiosocket_cli.net.serve import ServeOptions, ServeSummary
 
 
@@ -24,6 +26,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
     stream = sys.stderr if log_to_stderr else sys.stdout
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr)
     server = Server(options, log.report, say)
+    server.on_metrics = _exporter(options)
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and not as_json:
             from audiosocket_cli.ui.dashboard import calls_table
@@ -58,6 +61,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
 
     with EventLog(as_json=as_json) as log:
         parent = Workers(options, workers, command, report=log.report, put=log.relay, complain=say)
+        parent.on_metrics = _exporter(options)
         summary = run(parent.run())
     say(summary_line(summary))
     return summary
@@ -73,6 +77,22 @@ def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> N
     worker = Worker(channel)
     with EventLog(as_json=as_json) as log:
         run(worker.run(options, log.report, say))
+
+
+def _exporter(options: ServeOptions) -> Callable[..., None] | None:
+    """Begin to answer Prometheus, if that was asked for, and return what to give it to tell."""
+    if options.metrics is None:
+        return None
+    try:
+        from audiosocket_cli.net.exporter import Exporter
+    except ImportError:
+        raise UsageError("--metrics needs prometheus-client: pip install 'audiosocket-cli[metrics]'") from None
+    from audiosocket_cli.ui.console import say
+
+    exporter = Exporter()
+    where = exporter.start(options.metrics)
+    say(f"metrics on http://{where}/metrics" if where.host else f"metrics on port {where.port} of all interfaces")
+    return exporter.update
 
 
 def exit_code(summary: ServeSummary) -> int:

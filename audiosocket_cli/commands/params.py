@@ -23,13 +23,17 @@ class AddressParam(click.ParamType):
 
     name = "host:port"
 
+    def __init__(self, *, needs_port: bool = False) -> None:
+        """`needs_port` where no port is the usual one."""
+        self._needs_port = needs_port
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from audiosocket_cli.net.address import Address, parse_address
 
         if isinstance(value, Address):
             return value
         try:
-            return parse_address(value)
+            return parse_address(value, None) if self._needs_port else parse_address(value)
         except UsageError as error:
             self.fail(str(error), param, ctx)
 

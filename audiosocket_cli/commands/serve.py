@@ -120,6 +120,11 @@ if TYPE_CHECKING:
     metavar="CMD",
     help="Run a program after each call, with AUDIOSOCKET_UUID, _RECORDING, _JSON, _DURATION_S, … in its environment.",
 )
+@click.option(
+    "--metrics",
+    type=AddressParam(needs_port=True),
+    help="Tell Prometheus there how things are. Needs the extra audiosocket-cli[metrics].",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
 def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | None, **given: Any) -> None:
@@ -171,6 +176,7 @@ def _options(
     authorize: str | None,
     authorize_timeout: float,
     on_call_end: str | None,
+    metrics: Any,
     shell: bool,
     **speech: Any,
 ) -> ServeOptions:
@@ -215,6 +221,7 @@ def _options(
         ),
         program=speech["program"],
         on_call_end=None if on_call_end is None else command_words(on_call_end, shell=shell),
+        metrics=metrics,
     )
 
 

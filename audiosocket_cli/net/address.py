@@ -21,15 +21,16 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str) -> Address:
-    """Read `host:port`, `host`, `:port`, `[::1]:port` or `::1`; the port is 9092 when left out, and may be 0.
+def parse_address(text: str, default_port: int | None = DEFAULT_PORT) -> Address:
+    """Read `host:port`, `host`, `:port`, `[::1]:port` or `::1`; the port may be 0.
 
-    Raises `UsageError` for anything else.
+    Raises `UsageError` for anything else, and for one without a port when there is no default.
     """
-    if text.count(":") > 1 and "[" not in text:
-        return Address(text, DEFAULT_PORT)
+    otherwise = -1 if default_port is None else default_port
+    if text.count(":") > 1 and "[" not in text and default_port is not None:
+        return Address(text, default_port)
     match = _FORMS.match(text)
-    port = int(match["port"] or DEFAULT_PORT) if match else -1
+    port = int(match["port"] or otherwise) if match else -1
     if match is None or not text or not 0 <= port <= 65535:
         raise UsageError(f"{text!r} is no address: write host:port, :port or [::1]:port")
     host = match["bracketed"] or match["host"] or ""

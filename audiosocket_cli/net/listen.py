@@ -17,11 +17,11 @@ BACKLOG = 1024
 _RETRY_S = 0.5
 
 
-def bind(address: Address, *, shared: bool = False) -> socket.socket:
+def bind(address: Address, *, shared: bool = False, option: str = "--listen") -> socket.socket:
     """Return a bound, listening, non-blocking socket. Raises `NetworkError` when the address cannot be had.
 
     An empty host means all interfaces, IPv4 and IPv6 on one socket where the machine has both. Other processes of this
-    user may listen there too where it is `shared`.
+    user may listen there too where it is `shared`. `option` is what to choose another address with.
     """
     try:
         if not address.host:
@@ -39,17 +39,17 @@ def bind(address: Address, *, shared: bool = False) -> socket.socket:
         reason = getattr(error, "strerror", None) or "no valid host name"
         raise NetworkError(f"cannot listen on {address}: {_lower(reason)}; is the host name right?") from None
     except OSError as error:
-        raise NetworkError(f"cannot listen on {address}: {_cure(error)}") from None
+        raise NetworkError(f"cannot listen on {address}: {_cure(error, option)}") from None
     listener.setblocking(False)
     return listener
 
 
-def find_port(address: Address) -> Address:
+def find_port(address: Address, option: str = "--listen") -> Address:
     """Return an address that nobody listens on, with a port that is not 0, for several processes to share.
 
     Raises `NetworkError` when there is none, or others listen there.
     """
-    with bind(address) as probe:
+    with bind(address, option=option) as probe:
         return Address(address.host, probe.getsockname()[1])
 
 
@@ -107,11 +107,11 @@ class Listener:
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
 
 
-def _cure(error: OSError) -> str:
+def _cure(error: OSError, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "the port is in use; stop the other program or choose another port with --listen"
+        return f"the port is in use; stop the other program or choose another port with {option}"
     if error.errno == errno.EACCES:
-        return "permission denied; ports below 1024 need root, choose another with --listen"
+        return f"permission denied; ports below 1024 need root, choose another with {option}"
     if error.errno == errno.EADDRNOTAVAIL:
         return "this machine does not have that address; use :PORT for all it has"
     return _lower(error.strerror)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from signal import SIGHUP
 from typing import Any, Final
@@ -37,6 +37,7 @@ from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
 from audiosocket_cli.net.live import CallOptions, LiveCall
 from audiosocket_cli.net.loop import has_terminal, signals_to, survives_hangup
+from audiosocket_cli.net.metrics import Snapshot, Totals, keep_telling
 from audiosocket_cli.net.places import Places
 
 MOST_HOOKS: Final = 4
@@ -62,6 +63,8 @@ class ServeOptions:
     """The command line behind the sources, to be told where calls are listened for."""
     on_call_end: Sequence[str] | None = None
     """A program to run after each call, with what is known of it in the environment."""
+    metrics: Address | None = None
+    """Where to tell Prometheus how things are."""
 
     def listening(self, address: Address) -> Listening:
         """Return the event that says where calls are accepted, and what becomes of them."""
@@ -116,6 +119,11 @@ class Server:
         self.live: set[LiveCall] = set()
         self.on_enough: Callable[[], None] = lambda: None
         """Told when the last call that there may be has begun."""
+        self.on_metrics: Callable[[Snapshot], object] | None = None
+        """Told each second how things are; costs nothing when nobody wants to know."""
+        self.totals = Totals()
+        self.concluding: set[LiveCall] = set()
+        """Calls that are over, but for their recording and their program."""
         self._places = places or Places(options.calls, options.max_calls)
         self._listening = listening
         self._options = options
@@ -126,7 +134,6 @@ class Server:
         self._report = report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
-        self._concluding: set[LiveCall] = set()
         self._refused: set[AnsweredSession] = set()
         self._listener: Listener | None = None
         self._driver: Driver | None = None
@@ -140,7 +147,7 @@ class Server:
         self._driver = Driver()
         self._listener = Listener(self._listening or bind(self._options.listen), self._accept, self._complain)
         try:
-            with signals_to(self._on_signal, hangup_anyway=self._admission.has_file):
+            with signals_to(self._on_signal, hangup_anyway=self._admission.has_file), self._metrics():
                 self._report(self._options.listening(self._listener.address))
                 await self._enough.wait()
                 self._listener.close()
@@ -149,14 +156,25 @@ class Server:
             self._listener.close()
         return self.summary
 
+    @contextlib.contextmanager
+    def _metrics(self) -> Iterator[None]:
+        if self.on_metrics is None:
+            yield
+            return
+        telling = asyncio.create_task(keep_telling(self, self.on_metrics, self._complain), name="metrics")
+        try:
+            yield
+        finally:
+            telling.cancel()
+
     async def _wait_for_tasks(self) -> None:
         """Wait until all calls and what belongs to them have ended; what takes its time is named."""
         told = False
         while self._tasks:
             _, slow = await asyncio.wait(self._tasks, timeout=_MUTE_S)
-            if slow and not told and (self._concluding or self._hooks):
+            if slow and not told and (self.concluding or self._hooks):
                 told = True
-                what = f"programs or recordings ({len(self._concluding)}), --on-call-end commands ({len(self._hooks)})"
+                what = f"programs or recordings ({len(self.concluding)}), --on-call-end commands ({len(self._hooks)})"
                 self._complain(f"waiting for {what}; a second signal ends them now")
 
     def stop(self) -> None:
@@ -169,7 +187,7 @@ class Server:
         """Drop all calls at once; their files are complete all the same, but no command is run after them."""
         self._enough.set()
         self._aborted = True
-        for live in self.live | self._concluding:
+        for live in self.live | self.concluding:
             live.abort()
         for session in list(self._refused):
             session.abort()
@@ -292,14 +310,15 @@ class Server:
             asking = self._asking.pop(live, None)
             if asking is not None:
                 asking.cancel()  # nobody waits for its answer any more
-        self._concluding.add(live)
+        self.concluding.add(live)
         try:
             result = await live.conclude()
         except Exception as error:
             self._complain_of(live, error)
             return
         finally:
-            self._concluding.discard(live)
+            self.concluding.discard(live)
+            self.totals.add(live)
         self.summary.failed_captures += live.capture_error is not None
         if live.refusal:
             self.summary.refused += 1

@@ -24,6 +24,7 @@ from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.listen import allow_many_descriptors, bind, find_port
 from audiosocket_cli.net.loop import signals_to
+from audiosocket_cli.net.metrics import Snapshot, WorkersMetrics
 from audiosocket_cli.net.places import SharedPlaces, new_shared_file
 from audiosocket_cli.net.serve import ServeOptions, Server, ServeSummary
 
@@ -54,6 +55,9 @@ class Workers:
         `put` gets lines of their logs, `complain` lines about the processes themselves.
         """
         self.summary = ServeSummary()
+        self.on_metrics: Callable[[Snapshot, float], object] | None = None
+        """Told how things are, and when the oldest of that was told."""
+        self._metrics = WorkersMetrics()
         self._options = options
         self._count = count
         self._command = command
@@ -82,9 +86,10 @@ class Workers:
 
     async def _keep(self, number: int) -> None:
         """Run a worker, and another when it dies."""
-        pause_s = 0.0
+        pause_s, starts = 0.0, 0
         while not self._stopping:
-            begun_s = time.monotonic()
+            begun_s, starts = time.monotonic(), starts + 1
+            self._metrics.counts["worker_restarts"] += starts > 1
             await self._run_worker(number)
             if not self._stopping:
                 pause_s = 0.0 if time.monotonic() - begun_s > _SHORT_LIFE_S else min(_MOST_PAUSE_S, 2 * pause_s + 0.5)
@@ -125,6 +130,8 @@ class Workers:
         ours.close()
         lost = self._places.live_in(number)
         self._places.forget(number)
+        self._metrics.forget(number)
+        self._tell_metrics()
         if has_ended:
             return
         if number not in self._ready and told_before == 0 and not self._stopping:
@@ -132,6 +139,7 @@ class Workers:
             self._end("stop")
             return
         self.summary.faults += lost
+        self._metrics.counts["calls_lost"] += lost
         then = "" if self._stopping else "; another takes its place"
         calls = "no call is" if not lost else "1 call is" if lost == 1 else f"{lost} calls are"
         self._complain(f"worker {number + 1} (process {process.pid}) {how_it_ended(status)}: {calls} lost{then}")
@@ -142,6 +150,7 @@ class Workers:
             "shared": self._shared,
             "number": number,
             "workers": self._count,
+            "metrics": self.on_metrics is not None,
         }
 
     async def _hear(self, number: int, channel: socket.socket) -> bool:
@@ -164,12 +173,19 @@ class Workers:
             self._ready.add(number)
             if is_first and len(self._ready) == self._count:
                 self._report(self._options.listening(self._address))
+        elif "metrics" in told:
+            self._metrics.take(number, told["metrics"])
+            self._tell_metrics()
         elif "enough" in told:
             self._end("enough")
         elif "summary" in told:
             self._add(told["summary"])
             return True
         return False
+
+    def _tell_metrics(self) -> None:
+        if self.on_metrics is not None:
+            self.on_metrics(*self._metrics.merged())
 
     def _add(self, totals: dict[str, Any]) -> None:
         for name, value in totals.items():
@@ -215,7 +231,9 @@ class Worker:
         self._shared: int = orders["shared"]
         self._number: int = orders["number"]
         self._workers: int = orders["workers"]
+        self._wants_metrics: bool = orders["metrics"]
         self._waiting = b""
+        self._unsent = b""
 
     async def run(self, options: ServeOptions, report: Report, complain: Callable[[str], object]) -> None:
         """Serve until told to stop. Raises `NetworkError` when the address cannot be had."""
@@ -231,6 +249,8 @@ class Worker:
         listening = bind(self._listen, shared=True)
         server = Server(options, report_all_but_where, complain, places=places, listening=listening)
         server.on_enough = lambda: self._tell({"enough": True})
+        if self._wants_metrics:
+            server.on_metrics = self._tell_metrics
         self._channel.setblocking(False)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._channel.fileno(), self._on_orders, server)
@@ -242,8 +262,18 @@ class Worker:
         self._tell({"summary": dataclasses.asdict(summary)})
 
     def _tell(self, what: dict[str, Any]) -> None:
+        self._unsent += json.dumps(what).encode() + b"\n"
+        self._push()
+
+    def _tell_metrics(self, snapshot: Snapshot) -> None:
+        self._push()
+        if not self._unsent:  # else whoever should read them does not: newer ones will come
+            self._tell({"metrics": snapshot})
+
+    def _push(self) -> None:
         with contextlib.suppress(OSError):
-            self._channel.sendall(json.dumps(what).encode() + b"\n")
+            while self._unsent:
+                self._unsent = self._unsent[self._channel.send(self._unsent) :]
 
     def _on_orders(self, server: Server) -> None:
         try:

@@ -1,0 +1,106 @@
+"""A server's numbers for Prometheus, over HTTP. Only this needs prometheus-client: import it when asked to."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from audiosocket_cli.errors import NetworkError
+from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.listen import find_port
+from audiosocket_cli.net.metrics import Snapshot, merged
+
+
+class _Family(NamedTuple):
+    key: str
+    """Its name in a snapshot."""
+    name: str
+    text: str
+    labels: tuple[str, ...] = ()
+    unit: float = 1.0
+
+
+_COUNTERS: Final = (
+    _Family("calls", "calls", "Calls that ended, by who ended them and how.", ("ended_by", "how")),
+    _Family("calls_lost", "calls_lost", "Calls that an internal error hit, or that died with their worker."),
+    _Family("refused", "refused", "Callers who were turned away."),
+    _Family("failed_connections", "failed_connections", "Connections that never became a call, such as port scans."),
+    _Family("frames", "frames", "Frames by kind, and by the side that sent them.", ("kind", "side")),
+    _Family("payload_bytes", "payload_bytes", "Bytes in these frames, headers left out.", ("kind", "side")),
+    _Family("gaps", "gaps", "Pauses in callers' audio, once audio came again or the call ended."),
+    _Family("gap_ms", "gap_seconds", "The length of these pauses.", unit=0.001),
+    _Family("late_frames", "late_frames", "Frames we sent more than 10 ms late: this machine is too busy."),
+    _Family("slips", "slips", "Times we were too late to catch up, and a call's audio was shifted."),
+    _Family("held_frames", "held_frames", "Frames we could not send because the peer did not read."),
+    _Family("recordings_failed", "recordings_failed", "Recordings that are not complete."),
+    _Family("captures_failed", "captures_failed", "Captures that are not complete."),
+    _Family("hooks_failed", "hooks_failed", "Commands of --on-call-end that failed."),
+    _Family("worker_restarts", "worker_restarts", "Workers that died and were replaced."),
+)
+
+_GAUGES: Final = (
+    _Family("calls_live", "calls_live", "Calls now."),
+    _Family("children", "children", "Programs of --exec that run now."),
+    _Family("receive_queue_bytes", "receive_queue_bytes", "Bytes that came and are not read yet, of all calls."),
+    _Family(
+        "receive_queue_max_bytes",
+        "receive_queue_max_bytes",
+        "The same of the worst call: some 100 ms of audio when all is well; when it is full, Asterisk drops the call.",
+    ),
+    _Family("send_queue_bytes", "send_queue_bytes", "Bytes that we sent and peers have yet to take, of all calls."),
+    _Family("send_queue_max_bytes", "send_queue_max_bytes", "The same of the worst call."),
+    _Family("workers", "workers", "Processes that answer calls."),
+)
+
+_AGE_TEXT: Final = "How old these numbers are; much more than 1 s is a process that hangs."
+
+
+class Exporter(Collector):
+    """Answers scrapes with the newest snapshot, in threads of its own that never touch a call."""
+
+    def __init__(self) -> None:
+        self._newest = merged([]), time.monotonic()
+
+    def update(self, snapshot: Snapshot, at_s: float | None = None) -> None:
+        """Show these numbers from now on; `at_s` is when the oldest of them was counted."""
+        self._newest = snapshot, time.monotonic() if at_s is None else at_s
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the newest numbers as Prometheus knows them."""
+        snapshot, at_s = self._newest
+        counts, levels = snapshot["counts"], {**snapshot["levels"], **snapshot["peaks"]}
+        for key, name, text, labels, unit in _COUNTERS:
+            counter = CounterMetricFamily(f"audiosocket_{name}", text, labels=labels)
+            if not labels:
+                counter.add_metric((), round(counts.get(key, 0) * unit, 3))
+            for label, value in sorted(counts.items()):
+                first, *values = label.split()
+                if labels and first == key:
+                    counter.add_metric(values, value)
+            yield counter
+        for key, name, text, _, _ in _GAUGES:
+            yield GaugeMetricFamily(f"audiosocket_{name}", text, value=levels.get(key, 0))
+        age_s = round(time.monotonic() - at_s, 3)
+        yield GaugeMetricFamily("audiosocket_snapshot_age_seconds", _AGE_TEXT, value=age_s)
+
+    def start(self, address: Address) -> Address:
+        """Listen for scrapes, until the process ends, and return where. Raises `NetworkError`."""
+        # The library shares a port with others where it can: see first whether it is free.
+        host, port = found = find_port(address, "--metrics")
+        registry = CollectorRegistry()
+        registry.register(self)
+        try:
+            server, _ = start_http_server(port, host or _EVERYWHERE, registry)
+        except OSError as error:
+            raise NetworkError(f"cannot serve metrics on {found}: {(error.strerror or str(error)).lower()}") from None
+        server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # it went away
+        return found
+
+
+_EVERYWHERE: Final = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"

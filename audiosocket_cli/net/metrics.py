@@ -1,0 +1,179 @@
+"""What a server counts for those who watch it from outside: snapshots of plain numbers, of one process or of several.
+
+Nothing is counted for it while frames pass: a snapshot adds up what live calls measure anyway, and what is left of
+those that ended. Counts never go down, whatever ends meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import functools
+import sys
+import termios
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.codec import kind_name
+
+if TYPE_CHECKING:
+    from audiosocket_cli.net.live import LiveCall
+    from audiosocket_cli.net.serve import Server
+
+SNAPSHOT_S: Final = 1.0
+"""How far apart snapshots are."""
+
+_AT_ONCE: Final = 50
+"""As many calls are looked at in one go, half a millisecond: the frames of others are due."""
+
+
+class Snapshot(TypedDict):
+    """Numbers by name, as JSON knows them. A name's further words are the values of its labels."""
+
+    counts: dict[str, int]
+    """What only grows. Times are in milliseconds: whole numbers add up to the same in any order."""
+    levels: dict[str, int]
+    """How things are now; of several processes they add up."""
+    peaks: dict[str, int]
+    """The same for what does not add up: the most counts."""
+
+
+class Totals:
+    """What is left of the calls that ended."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, live: LiveCall) -> None:
+        """Take over what an ended call has measured."""
+        _count(self.counts, live)
+        call = live.session.call
+        if call is not None and call.ending is not None:
+            self.counts[f"calls {call.ending.by} {call.ending.how}"] += 1
+
+
+async def snapshot(server: Server) -> Snapshot:
+    """Return a server's numbers now, or as good as now: other calls go on meanwhile."""
+    # All that may move from one place to the other is looked at before anybody else has a turn.
+    summary, counts, lives = server.summary, server.totals.counts.copy(), [*server.live, *server.concluding]
+    counts["refused"] = summary.refused
+    counts["failed_connections"] = summary.failed
+    counts["hooks_failed"] = summary.failed_hooks
+    counts["calls_lost"] = summary.faults
+    calls = children = 0
+    received, unsent = [0], [0]
+    for number, live in enumerate(lives, 1):
+        _count(counts, live)
+        calls += live.session.begun and not live.session.ended
+        children += live.program is not None and live.program.is_running
+        if isinstance(live.session.wire, SocketWire):
+            received_bytes, unsent_bytes = queues(live.session.wire.fileno())
+            received.append(received_bytes)
+            unsent.append(unsent_bytes)
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return {
+        "counts": dict(counts),
+        "levels": {
+            "workers": 1,
+            "calls_live": calls,
+            "children": children,
+            "receive_queue_bytes": sum(received),
+            "send_queue_bytes": sum(unsent),
+        },
+        "peaks": {"receive_queue_max_bytes": max(received), "send_queue_max_bytes": max(unsent)},
+    }
+
+
+async def keep_telling(server: Server, tell: Callable[[Snapshot], object], complain: Callable[[str], object]) -> None:
+    """Take snapshots until cancelled."""
+    while True:
+        try:
+            tell(await snapshot(server))
+        except Exception as error:  # no call is to suffer from being counted
+            complain(f"internal error in the metrics, which stand still now: {error!r}")
+            return
+        await asyncio.sleep(SNAPSHOT_S)
+
+
+def _count(counts: Counter[str], live: LiveCall) -> None:
+    for side, stats in live.stats.sides.items():
+        for kind, (frames, size) in stats.by_kind.items():
+            frames_name, bytes_name = _names(kind, side)
+            counts[frames_name] += frames
+            counts[bytes_name] += size
+    timeline, call = live.stats.timeline, live.session.call
+    if timeline.gap_count:
+        counts["gaps"] += timeline.gap_count
+        counts["gap_ms"] += round(timeline.gaps_s * 1000)
+    if call is not None:
+        pacer = call.pacer
+        if pacer.late:
+            counts["late_frames"] += pacer.late
+            counts["slips"] += pacer.slips
+        if pacer.held:
+            counts["held_frames"] += pacer.held
+    if live.recording_error is not None:
+        counts["recordings_failed"] += 1
+    if live.capture_error is not None:
+        counts["captures_failed"] += 1
+
+
+@functools.cache
+def _names(kind: int, side: Side) -> tuple[str, str]:
+    return f"frames {kind_name(kind)} {side}", f"payload_bytes {kind_name(kind)} {side}"
+
+
+def queues(descriptor: int) -> tuple[int, int]:
+    """Return how many bytes a TCP socket has received that nobody read, and has taken that its peer does not have yet.
+
+    0 for what the system does not say, and for a socket that is closed.
+    """
+    return _ask(descriptor, termios.FIONREAD), _ask(descriptor, termios.TIOCOUTQ)
+
+
+def _ask(descriptor: int, request: int) -> int:
+    try:
+        return int.from_bytes(fcntl.ioctl(descriptor, request, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0
+
+
+def merged(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """Return the numbers of several processes as if they were one."""
+    result: Snapshot = {"counts": {}, "levels": {}, "peaks": {}}
+    for one in snapshots:
+        for name, value in one["counts"].items():
+            result["counts"][name] = result["counts"].get(name, 0) + value
+        for name, value in one["levels"].items():
+            result["levels"][name] = result["levels"].get(name, 0) + value
+        for name, value in one["peaks"].items():
+            result["peaks"][name] = max(result["peaks"].get(name, 0), value)
+    return result
+
+
+class WorkersMetrics:
+    """The newest snapshot of each worker, and what those that are no more had counted."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._newest: dict[int, tuple[float, Snapshot]] = {}
+
+    def take(self, number: int, told: Any) -> None:
+        """Take a worker's snapshot."""
+        self._newest[number] = (time.monotonic(), told)
+
+    def forget(self, number: int) -> None:
+        """A worker has ended: what it counted stays."""
+        if number in self._newest:
+            self.counts.update(self._newest.pop(number)[1]["counts"])
+
+    def merged(self) -> tuple[Snapshot, float]:
+        """Return the numbers of all, and when the oldest of them was told."""
+        past: Snapshot = {"counts": self.counts, "levels": {}, "peaks": {}}
+        newest = self._newest.values()
+        return merged([past, *(one for _, one in newest)]), min((at_s for at_s, _ in newest), default=time.monotonic())
