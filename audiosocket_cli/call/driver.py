@@ -5,8 +5,8 @@ read, and libuv polls a socket no further once it has seen a reset, so what is l
 
 What was tried, as CPU per call-second of `serve --echo` with 500 calls against an echo loop in C (0.67 to 0.8 ms) that
 ran beside it: a reader and a timer of the loop's for each call, 2.5 to 3 times; one poll that wakes for every frame and
-one clock, 1.6 to 1.9; the same swept every 4 ms while busy, 1.1 to 1.3. uvloop's protocols, doing nothing but echo, take
-1.1. Calls that only listen are woken 20 ms apart, together: each wake alone costs about what one of them does.
+one clock, 1.6 to 1.9; the same swept every 4 ms while busy, 1.1 to 1.3. uvloop's protocols, doing nothing but echo,
+take 1.1. Calls that only listen are woken 20 ms apart, together: each wake alone costs about what one of them does.
 `scripts/bench/run` measures it.
 """
 
@@ -126,7 +126,7 @@ class Driver:
             slot = heapq.heappop(self._next)
             for driven in self._slots.pop(slot):
                 if driven.slot == slot:
-                    driven.slot = math.inf
+                    driven.slot = driven.wake_s = math.inf
                     self._run(driven, driven.session.tick)
         self._set_timer()
 
@@ -150,10 +150,13 @@ class Driver:
             if events != driven.events:
                 self._poll.look_out(driven.fd, driven.events, events)
                 driven.events = events
-            slot = math.ceil(session.wake_s / self._slot_s)
-            # A slot that comes too early costs one idle tick; leaving it each time would cost more.
-            if slot < driven.slot:
-                self._enter(driven, slot)
+            wake_s = session.wake_s
+            if wake_s != driven.wake_s:
+                driven.wake_s = wake_s
+                slot = math.ceil(wake_s / self._slot_s)
+                # A slot that comes too early costs one idle tick; leaving it each time would cost more.
+                if slot < driven.slot:
+                    self._enter(driven, slot)
 
     def _enter(self, driven: _Driven, slot: int) -> None:
         driven.slot = slot
@@ -192,7 +195,7 @@ class Driver:
 class _Driven:
     """One session on its socket."""
 
-    __slots__ = ("events", "fd", "over", "session", "slot", "wire")
+    __slots__ = ("events", "fd", "over", "session", "slot", "wake_s", "wire")
 
     def __init__(self, session: Session, wire: SocketWire, over: asyncio.Future[None]) -> None:
         self.session = session
@@ -201,8 +204,8 @@ class _Driven:
         self.over = over
         self.events = 0
         """What the poll looks out for."""
-        self.slot = math.inf
-        """The slot in which it is woken next."""
+        self.wake_s = self.slot = math.inf
+        """When it wants to be woken next, and the slot in which it is."""
 
 
 class _Poll(Protocol):
