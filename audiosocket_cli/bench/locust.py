@@ -10,6 +10,7 @@ so.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable
 from functools import cache, partial
@@ -26,6 +27,7 @@ from gevent.socket import wait_read, wait_readwrite
 from audiosocket_cli.asterisk import PTIME_MS, Side
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures, Histogram, Values
+from audiosocket_cli.bench.schedule import GOLDEN
 from audiosocket_cli.bench.speech import Speech, sound_files
 from audiosocket_cli.call.facts import How
 from audiosocket_cli.call.session import Session
@@ -50,6 +52,10 @@ NAMES: Final = {
 """What is told value by value, and as what. Beside them there are `call` and `our lateness`, once a call."""
 
 _REDIAL_S: Final = 1.0
+_SPREAD_S: Final = 1.0
+"""Locust starts the users of a second all at once, and stops all of them at once. They do so over this time."""
+
+_users = itertools.count()
 _numbers = itertools.count()
 
 
@@ -85,6 +91,11 @@ class AudioSocketUser(User):
         super().__init__(environment)
         self._address = parse_address(self.host or self.target)
         self._speech = _speech(self.kind, self.frame_ms, self.audio)
+        self._after_s = next(_users) * GOLDEN % 1 * _SPREAD_S
+
+    def on_start(self) -> None:
+        """Come a little later than the user before, or all would be late."""
+        sleep(self._after_s)
 
     @task
     def place_call(self) -> None:
@@ -104,7 +115,8 @@ class AudioSocketUser(User):
         try:
             session.start()
             _drive(session, wire)
-        except GreenletExit:  # the test is over, or this user: end the call as any other
+        except GreenletExit:  # the test is over: end the call as any other, but not all calls at once
+            _drive(session, wire, time.monotonic() + self._after_s)
             session.hang_up("stopped")
             _drive(session, wire)
             raise
@@ -158,10 +170,10 @@ class _TellingHistogram(Histogram):
             self._tell(max(0.0, value_ms))
 
 
-def _drive(session: Session, wire: SocketWire) -> None:
-    """Run a session that has been started to its end, in this greenlet."""
-    while not session.ended:
-        delay_s = max(0.0, session.wake_s - time.monotonic())
+def _drive(session: Session, wire: SocketWire, until_s: float = math.inf) -> None:
+    """Run a session that has been started, in this greenlet, to its end or until then on the clock."""
+    while not session.ended and (now_s := time.monotonic()) < until_s:
+        delay_s = max(0.0, min(session.wake_s, until_s) - now_s)
         if not session.wants_readable and not wire.blocked:
             sleep(delay_s)
         else:
