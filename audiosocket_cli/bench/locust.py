@@ -52,8 +52,13 @@ NAMES: Final = {
 """What is told value by value, and as what. Beside them there are `call` and `our lateness`, once a call."""
 
 _REDIAL_S: Final = 1.0
-_SPREAD_S: Final = 1.0
-"""Locust starts the users of a second all at once, and stops all of them at once. They do so over this time."""
+_COME_S: Final = 1.0
+"""Locust starts all users of a second at once. They begin over this time."""
+
+_GO_S: Final = 0.15
+_PART_S: Final = 0.15
+"""Locust stops all users at once, and its master waits half a second for what workers have to say after that: calls are
+ended over this time, and then a server has that time to close."""
 
 _users = itertools.count()
 _numbers = itertools.count()
@@ -91,11 +96,11 @@ class AudioSocketUser(User):
         super().__init__(environment)
         self._address = parse_address(self.host or self.target)
         self._speech = _speech(self.kind, self.frame_ms, self.audio)
-        self._after_s = next(_users) * GOLDEN % 1 * _SPREAD_S
+        self._place = next(_users) * GOLDEN % 1
 
     def on_start(self) -> None:
         """Come a little later than the user before, or all would be late."""
-        sleep(self._after_s)
+        sleep(self._place * _COME_S)
 
     @task
     def place_call(self) -> None:
@@ -116,12 +121,14 @@ class AudioSocketUser(User):
             session.start()
             _drive(session, wire)
         except GreenletExit:  # the test is over: end the call as any other, but not all calls at once
-            _drive(session, wire, time.monotonic() + self._after_s)
+            _drive(session, wire, time.monotonic() + self._place * _GO_S)
             session.hang_up("stopped")
-            _drive(session, wire)
+            _drive(session, wire, time.monotonic() + _PART_S)
             raise
         finally:
-            session.abort()
+            if not session.ended:
+                figures.times["hangup"] = Histogram()  # how long that takes the server nobody has waited to see
+                session.abort()
             self._conclude(call, session, figures)
 
     def _conclude(self, call: BenchCall, session: Session, figures: Figures) -> None:
