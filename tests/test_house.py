@@ -30,6 +30,8 @@ HOMES = {
     "soundfile": {"media"},
     "soxr": {"media", "call"},
     "socket": {"capture", "call", "net"},
+    "locust": {"bench"},
+    "gevent": {"bench"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

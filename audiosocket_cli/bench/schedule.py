@@ -10,7 +10,7 @@ from audiosocket_cli.asterisk import PTIME_MS
 from audiosocket_cli.call.pacer import Pacer
 
 _GRID_S: Final = PTIME_MS / 1000
-_GOLDEN: Final = (math.sqrt(5) - 1) / 2
+GOLDEN: Final = (math.sqrt(5) - 1) / 2
 """Multiples of the golden ratio, cut to their fractions, lie as evenly as can be, however many there are."""
 
 
@@ -26,7 +26,7 @@ class SteadyPacer(Pacer):
     def __init__(self, ptime_s: float, caller: int, epoch_s: float) -> None:
         super().__init__(0.0, ptime_s)
         self._epoch_s = epoch_s
-        self._phase_s = (caller * _GOLDEN) % 1 * _GRID_S
+        self._phase_s = (caller * GOLDEN) % 1 * _GRID_S
         self.origin_s = 0.0
         """When the call began."""
         self.sent_s = array("d")

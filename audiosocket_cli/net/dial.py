@@ -17,9 +17,7 @@ async def dial(target: Address) -> socket.socket:
     try:
         found = await loop.getaddrinfo(target.host or "localhost", target.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
-        reason = (getattr(error, "strerror", None) or "no valid host name").lower()
-        raise NetworkError(f"cannot connect to {target}: {reason}; is the host name right?") from None
-    reason = "no address"
+        raise _unknown(target, error) from None
     cause: OSError | None = None
     for family, kind, protocol, _, sockaddr in found:
         connection = socket.socket(family, kind, protocol)
@@ -28,14 +26,48 @@ async def dial(target: Address) -> socket.socket:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await loop.sock_connect(connection, sockaddr)
             return connection
-        except TimeoutError as error:
-            cause = error
-            reason = f"no answer within {CONNECT_TIMEOUT_S:g} s, the time that Asterisk gives it"
         except OSError as error:
             cause = error
-            reason = os.strerror(error.errno or 0).lower()  # asyncio rewrites strerror, address and all
         except BaseException:
             connection.close()
             raise
         connection.close()
-    raise NetworkError(f"cannot connect to {target}: {reason}; is a server listening there?") from cause
+    raise _failed(target, cause) from cause
+
+
+def dial_and_wait(target: Address) -> socket.socket:
+    """Do the same without an event loop, for who has threads or greenlets."""
+    try:
+        found = socket.getaddrinfo(target.host or "localhost", target.port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise _unknown(target, error) from None
+    cause: OSError | None = None
+    for family, kind, protocol, _, sockaddr in found:
+        connection = socket.socket(family, kind, protocol)
+        connection.settimeout(CONNECT_TIMEOUT_S)
+        try:
+            connection.connect(sockaddr)
+            connection.setblocking(False)
+            return connection
+        except OSError as error:
+            cause = error
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+    raise _failed(target, cause) from cause
+
+
+def _unknown(target: Address, error: Exception) -> NetworkError:
+    reason = (getattr(error, "strerror", None) or "no valid host name").lower()
+    return NetworkError(f"cannot connect to {target}: {reason}; is the host name right?")
+
+
+def _failed(target: Address, cause: OSError | None) -> NetworkError:
+    if cause is None:
+        reason = "no address"
+    elif isinstance(cause, TimeoutError):
+        reason = f"no answer within {CONNECT_TIMEOUT_S:g} s, the time that Asterisk gives it"
+    else:
+        reason = os.strerror(cause.errno or 0).lower()  # asyncio rewrites strerror, address and all
+    return NetworkError(f"cannot connect to {target}: {reason}; is a server listening there?")
