@@ -26,7 +26,7 @@ from typing import Final, Protocol
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 
-SLOT_S: Final = 0.005
+SLOT_S: Final = 0.002
 """Deadlines are met on a grid this fine: the calls of one slot share a wake. It divides a ptime, so a call's frames
 keep their distance."""
 
