@@ -497,7 +497,7 @@ class Session(ABC):
         """Send what is due."""
         pacer, wire = self.pacer, self.wire
         for _ in range(_MOST_SAID):
-            if now_s + EARLY_S < pacer.deadline_s:
+            if not pacer.is_due(now_s):
                 return
             if wire.blocked:
                 pacer.take(now_s)
