@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, Serving, run
+from conftest import COMMAND, Serving, missing, run
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -149,10 +149,11 @@ def test_its_text_is_what_prometheus_reads(watch: Callable[..., Watched]) -> Non
 
 
 def children_of(process: int) -> list[int]:
+    if not Path("/proc/self/task").exists():
+        missing("workers are found in /proc")
     return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers in /proc")
 def test_workers_are_one_and_a_dead_ones_counts_stay(watch: Callable[..., Watched]) -> None:
     watched = watch("--workers", "2")
     watched.wait_for(workers=2)
