@@ -63,7 +63,8 @@ class Arrivals:
 
     def _end_group(self) -> None:
         """Take some arrivals together: jitter makes the pace of a single one too fast more often than too slow."""
-        self._paces.append(self._group_audio_s / self._group_wall_s)
+        pace = self._group_audio_s / self._group_wall_s
+        self._paces.extend([pace] * (self._group_size // _GROUP))
         self._group_audio_s = self._group_wall_s = 0.0
         self._group_size = 0
 
@@ -94,10 +95,13 @@ class Arrivals:
         has_enough = self._reading is not None or len(self._excerpt) >= _CLEAR_BYTES
         return self.pace >= _LAW_PACE or (self.pace > 0 and has_enough)
 
-    def note(self, run: TimedRun) -> None:
-        """Take audio frames. Those read at once arrived as one: what they hold was said since the last."""
+    def note(self, run: TimedRun, *, in_bulk: bool = False) -> None:
+        """Take audio frames. Those read at once arrived as one: what they hold was said since the last.
+
+        Frames that were read in bulk tell nothing of jitter: of them, the pace is taken alone.
+        """
         frame_s = run.frame_s
-        for at_s, _, count, _ in run.chunks:
+        for at_s, _, count, *_ in run.parts if in_bulk else run.chunks:
             self.note_time(at_s, count * frame_s, count)
         self.kind = run.kind
         if self.wants_bytes and run.payloads.any():

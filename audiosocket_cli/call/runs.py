@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
-from audiosocket_cli.media.pcm import Samples
+from audiosocket_cli.media.pcm import Loudness, Samples, frames_from_slin, loudness_of
 
 Chunk = tuple[float, float, int, bytes]
 """When it passed, in seconds since the call's start; how long it may have waited for us before; how many frames; and
 these, whole, of one kind and length. A plain tuple, as there is one for each frame of a call that talks."""
 
+Part = tuple[float, float, int, float]
+"""The same of frames that followed on from each other: when they were all there, how long the first may have waited for
+us, how many; and when the first passed."""
+
+_FOLLOWS_S: Final = 0.005
+"""A chunk follows on from those before when it is no more than this early or late: as exact as event loops are."""
+
 
 class TimedRun:
     """Frames of one kind and length, one after the other, with their times."""
 
-    __slots__ = ("_payloads", "chunks", "data", "kind", "size")
+    __slots__ = ("_loudness", "_parts", "_payloads", "chunks", "data", "kind", "size")
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         """Take chunks that all hold frames with the same header."""
@@ -31,6 +39,8 @@ class TimedRun:
         self.kind, self.size = header
         """The kind, and the bytes of each payload."""
         self._payloads: NDArray[np.uint8] | None = None
+        self._loudness: Loudness | None = None
+        self._parts: list[Part] | None = None
 
     def __len__(self) -> int:
         return len(self.data) // (HEADER_BYTES + self.size)
@@ -54,6 +64,33 @@ class TimedRun:
         return self._payloads
 
     @property
+    def parts(self) -> list[Part]:
+        """The chunks of audio, those joined that followed on from each other.
+
+        As of all that follows on, the least delayed frame tells when it was said: a part came when its last frame would
+        have come if it had been delayed no more than that.
+        """
+        if self._parts is None:
+            self._parts = self._joined()
+        return self._parts
+
+    def _joined(self) -> list[Part]:
+        frame_s = self.frame_s
+        parts: list[Part] = []
+        at_s, held_s, frames, since_s = 0.0, 0.0, 0, 0.0
+        for chunk_s, chunk_held_s, count, _ in self.chunks:
+            due_s = at_s + count * frame_s
+            if frames and -_FOLLOWS_S < chunk_s - due_s < _FOLLOWS_S and not chunk_held_s:
+                at_s = min(due_s, chunk_s)
+                frames += count
+            else:
+                if frames:
+                    parts.append((at_s, held_s, frames, since_s))
+                at_s, held_s, frames, since_s = chunk_s, chunk_held_s, count, chunk_s
+        parts.append((at_s, held_s, frames, since_s))
+        return parts
+
+    @property
     def is_silence(self) -> bool:
         """Whether it is one frame of silence over and over, as we say it; for any other, it costs too much to tell."""
         first = self.chunks[0][3]
@@ -62,8 +99,14 @@ class TimedRun:
     @property
     def samples(self) -> Samples:
         """The samples of audio, shape (n, samples); an odd last byte of each frame is left out."""
-        payloads = self.payloads[:, : self.size & ~1]
-        return np.ascontiguousarray(payloads).view("<i2").astype(np.int16, copy=False)
+        return self.loudness.samples
+
+    @property
+    def loudness(self) -> Loudness:
+        """What the audio sounded like, measured once for all who ask."""
+        if self._loudness is None:
+            self._loudness = loudness_of(frames_from_slin(self.payloads))
+        return self._loudness
 
     @property
     def at_s(self) -> NDArray[np.float64]:

@@ -530,7 +530,8 @@ class Session(ABC):
         return sent
 
     def _flush(self, now_s: float) -> None:
-        heard, said = in_runs(self._heard), in_runs(self._said)
+        heard = in_runs(self._heard)
+        said = heard if self._said == self._heard else in_runs(self._said)  # an echo is looked at once
         self._heard, self._said, self._heard_frames = [], [], 0
         self._next_flush_s = now_s + self.flush_s
         for tap in self.taps:

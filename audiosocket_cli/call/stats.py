@@ -20,10 +20,11 @@ from audiosocket_cli.media.pcm import (
     SILENCE_DBFS,
     SPEECH_PEAK,
     SPEECH_POWER,
+    Loudness,
     Samples,
-    peak_of,
+    frames_from_slin,
+    loudness_of,
     power_to_dbfs,
-    powers_and_sum,
 )
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ class SideStats:
             self.level_dbfs = SILENCE_DBFS
             return
         audio_s, energy = self.audio_s, self._energy
+        loudness = run.loudness if run.size and is_audio(run.kind) else None
         wants_times = self.first_audio_s is None or self.first_speech_s is None
-        self.take_run(run.kind, run.payloads, run.at_s if wants_times else _NO_TIMES)
+        self._take(run.kind, len(run), run.size, loudness, run.at_s if wants_times else _NO_TIMES)
         if self.audio_s > audio_s:
             self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
 
@@ -97,29 +99,30 @@ class SideStats:
         Returns their samples, shape (n, samples), or None for what is no audio, or digital silence.
         """
         frames, size = payloads.shape
+        loudness = loudness_of(frames_from_slin(payloads)) if is_audio(kind) and size else None
+        self._take(kind, frames, size, loudness, at_s)
+        return loudness.samples if loudness and loudness.peak else None
+
+    def _take(self, kind: int, frames: int, size: int, loudness: Loudness | None, at_s: NDArray[np.float64]) -> None:
         self._count(kind, frames, frames * size)
-        if not is_audio(kind) or not size:
-            return None
-        rate_hz, count = rate_of(kind), size // SAMPLE_BYTES
+        if loudness is None:
+            return
         self._count_audio(kind, frames, size)
         if self.first_audio_s is None:
             self.first_audio_s = float(at_s[0])
-        samples = np.ascontiguousarray(payloads[:, : count * SAMPLE_BYTES]).view("<i2").astype(np.int16, copy=False)
-        peak = peak_of(samples)
+        samples, peak, powers, total = loudness
         if not peak:
-            return None
+            return
         self.peak = max(self.peak, peak)
         if peak >= _AT_LIMIT:
             self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
         if peak >= _WAV_HEADER_PEAK and not self.has_wav_header:
             self.has_wav_header = _WAV_HEADER in samples.tobytes()
-        powers, total = powers_and_sum(samples)
         self.sample_sum += total
-        self._energy += float(np.add.reduce(powers)) * count / rate_hz
+        self._energy += float(np.add.reduce(powers)) * samples.shape[1] / rate_of(kind)
         if self.first_speech_s is None and peak > SPEECH_PEAK:
             loud = np.flatnonzero(powers > SPEECH_POWER)
             self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
-        return samples
 
     def _count_audio(self, kind: int, frames: int, size: int) -> None:
         samples = frames * (size // SAMPLE_BYTES)
@@ -172,10 +175,10 @@ class CallStats:
                 stats.take(run)
         for run in heard:
             if is_audio(run.kind) and run.size:
-                self.arrivals.note(run)
+                self.arrivals.note(run, in_bulk=self.call.in_bulk)
                 frame_s = run.frame_s
-                for at_s, held_s, count, _ in run.chunks:
-                    self.timeline.add(at_s, count * frame_s, None, held_s)
+                for at_s, held_s, count, since_s in run.parts:
+                    self.timeline.add(at_s, count * frame_s, None, held_s, since_s)
         self.timeline.settle(now_s - GAP_MS / 1000)
         if not self._judged and self.arrivals.law_is_clear:
             # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.

@@ -46,15 +46,15 @@ class Timeline(Generic[T]):
         self._gap_s = gap_s
         self._begun = False
         self._flowing = False
-        self._pending: list[tuple[float, float, float, T]] = []
+        self._pending: list[tuple[float, float, float, float, T]] = []
 
-    def add(self, at_s: float, duration_s: float, item: T, held_s: float = 0.0) -> None:
+    def add(self, at_s: float, duration_s: float, item: T, held_s: float = 0.0, since_s: float | None = None) -> None:
         """Take audio of `duration_s` whose last sample was spoken by `at_s`, in order of arrival.
 
         It may have arrived as much as `held_s` earlier, unread. Audio that follows tells; where none does, it is taken
-        to follow on from what came before if it can.
+        to follow on from what came before if it can. It has come in parts since `since_s`, if not all at `at_s`.
         """
-        self._pending.append((at_s, duration_s, held_s, item))
+        self._pending.append((at_s, duration_s, held_s, at_s if since_s is None else since_s, item))
 
     def settle(self, until_s: float) -> list[tuple[float, T]]:
         """Place what arrived up to `until_s`, for good, and what follows on directly.
@@ -65,10 +65,10 @@ class Timeline(Generic[T]):
         """
         placed: list[tuple[float, T]] = []
         gap_s = self._gap_s
-        for at_s, duration_s, _, item in self._pending:
+        for at_s, duration_s, _, since_s, item in self._pending:
             end_s, silence_s = self.end_s + duration_s, 0.0
             if not self._flowing or at_s - end_s > gap_s:  # else it follows on, whatever comes next
-                if at_s > until_s:
+                if since_s > until_s:
                     break
                 silence_s = self._silence_before(len(placed))
                 self._skip(silence_s)
@@ -98,7 +98,7 @@ class Timeline(Generic[T]):
         threshold_s = self._gap_s if self._flowing else 0.0
         ends_s, least_s = self.end_s, float("inf")
         doubt = 1.0 if self._pending[-1][2] else 0.0
-        for at_s, duration_s, held_s, _ in self._pending[number:]:
+        for at_s, duration_s, held_s, *_ in self._pending[number:]:
             ends_s += duration_s
             least_s = min(least_s, at_s - held_s * doubt - ends_s)
             if least_s <= threshold_s:

@@ -36,9 +36,10 @@ class Track:
         samples = run.size // size
         frame_s = samples / rate_of(kind)
         payloads, start = run.payloads[:, : samples * size], 0
-        for at_s, held_s, count, _ in run.chunks:
-            end, duration_s = start + count, count * frame_s
-            self.timeline.add(at_s + duration_s * ours, duration_s, (kind, payloads, start, end), held_s)
+        heard_s = frame_s * ours
+        for at_s, held_s, count, since_s in run.parts:
+            end, item = start + count, (kind, payloads, start, start + count)
+            self.timeline.add(at_s + heard_s, count * frame_s, item, held_s, since_s + heard_s)
             start = end
 
     def settle(self, until_s: float, pad_until_s: float) -> None:

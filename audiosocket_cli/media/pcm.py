@@ -6,7 +6,7 @@ silence `SILENCE_DBFS`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ SPEECH_POWER: Final = 10 ** (SPEECH_DBFS / 10)
 
 SPEECH_PEAK: Final = int(FULL_SCALE * SPEECH_POWER**0.5)
 """What has no sample above this is no speech."""
+
+_NO_POWERS: Final = np.zeros(0)
 
 
 def from_slin(payload: bytes | memoryview) -> Samples:
@@ -70,19 +72,42 @@ def peak_of(samples: Samples) -> int:
     return max(int(np.maximum.reduce(samples, axis=None)), -int(np.minimum.reduce(samples, axis=None)))
 
 
-def powers_and_sum(frames: Samples) -> tuple[NDArray[np.float64], float]:
-    """Return what `frame_powers` does, and about the sum of all samples.
+class Loudness(NamedTuple):
+    """What some frames sounded like."""
 
-    Not with one dot product of all: of many samples BLAS makes a matter of all cores, and waits for them.
-    """
+    samples: Samples
+    """Shape (n, samples)."""
+    peak: int
+    """The largest magnitude, 0 to 32768; for 0, the others are empty."""
+    powers: NDArray[np.float64]
+    """The mean square of each frame, shape (n,), in units of full scale squared."""
+    total: float
+    """About the sum of all samples."""
+
+
+def loudness_of(frames: Samples) -> Loudness:
+    """Measure int16 samples of frames, shape (n, samples)."""
+    peak = peak_of(frames)
+    if not peak:
+        return Loudness(frames, 0, _NO_POWERS, 0.0)
     wide = frames.astype(np.float32)
-    powers: NDArray[np.float64] = np.vecdot(wide, wide) / np.float64(frames.shape[1] * FULL_SCALE**2)
-    return powers, float(np.add.reduce(wide, axis=None))
+    return Loudness(frames, peak, _row_powers(wide), float(np.add.reduce(wide, axis=None)))
+
+
+def frames_from_slin(payloads: NDArray[np.uint8]) -> Samples:
+    """Return payloads, shape (n, bytes), as int16 samples, shape (n, samples); an odd last byte of each is left out."""
+    return np.ascontiguousarray(payloads[:, : payloads.shape[1] & ~1]).view("<i2").astype(np.int16, copy=False)
 
 
 def frame_powers(frames: Samples) -> NDArray[np.float64]:
     """Return the mean square of each row of int16 samples, shape (n, samples), in units of full scale squared."""
-    return powers_and_sum(frames)[0]
+    return _row_powers(frames.astype(np.float32))
+
+
+def _row_powers(wide: NDArray[np.float32]) -> NDArray[np.float64]:
+    # Not one dot product of all: of many samples BLAS makes a matter of all cores, and waits for them.
+    powers: NDArray[np.float64] = np.vecdot(wide, wide) / np.float64(wide.shape[1] * FULL_SCALE**2)
+    return powers
 
 
 def power_to_dbfs(power: float) -> float:
