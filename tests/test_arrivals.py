@@ -10,8 +10,7 @@ from audiosocket_cli.call.arrivals import Arrivals
 
 def pace_of(at_s: np.ndarray, duration_s: float) -> float:  # type: ignore[type-arg]
     arrivals = Arrivals()
-    for one_s in at_s.tolist():
-        arrivals.note_time(one_s, duration_s)
+    arrivals.note_times(at_s, duration_s)
     return arrivals.pace
 
 

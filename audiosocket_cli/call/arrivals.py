@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from array import array
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS
 from audiosocket_cli.call.runs import TimedRun
@@ -17,6 +21,9 @@ _CLEAR_BYTES: Final = 2400
 _GROUP: Final = 10
 _LEAST_PACES: Final = 5
 _MOST_PACES: Final = 100
+_SMOOTHING: Final = 15 / 16
+_WEIGHTS: Final = _SMOOTHING ** np.arange(511, -1, -1) / 16  # older arrivals than these count for nothing
+
 _LAW_PACE: Final = 0.75
 """Only audio that comes slower than this can be made of 8-bit samples."""
 
@@ -33,6 +40,7 @@ class Arrivals:
         "_group_audio_s",
         "_group_size",
         "_group_wall_s",
+        "_last_s",
         "_paces",
         "_reading",
         "_wants_paces",
@@ -50,6 +58,8 @@ class Arrivals:
         self._paces = array("d")
         self._group_audio_s = self._group_wall_s = 0.0
         self._group_size = 0
+        self._last_s = math.nan
+        """When the last arrived."""
         self._at_s: float | None = None
         self._before_s: float | None = None
         self._chunk_s = 0.0
@@ -98,27 +108,40 @@ class Arrivals:
     def note(self, run: TimedRun, *, in_bulk: bool = False) -> None:
         """Take audio frames. Those read at once arrived as one: what they hold was said since the last.
 
-        Frames that were read in bulk tell nothing of jitter: of them, the pace is taken alone.
+        Frames that were read in bulk tell nothing of jitter.
         """
         frame_s = run.frame_s
-        for at_s, _, count, *_ in run.parts if in_bulk else run.chunks:
-            self.note_time(at_s, count * frame_s, count)
+        if not in_bulk:
+            at_s, _, frames, _ = zip(*run.chunks, strict=True)
+            self._note_jitter(np.array(at_s), np.array(frames) * frame_s)
+        for part_s, _, count, _ in run.parts:
+            self._note_pace(part_s, count * frame_s, count)
         self.kind = run.kind
         if self.wants_bytes and run.payloads.any():
             for payload in run.payloads:
                 self.note_bytes(run.kind, payload.tobytes())
 
-    def note_time(self, at_s: float, duration_s: float, frames: int = 1) -> None:
-        """Take when audio of a length in seconds arrived, all frames of it together."""
-        before_s = self._at_s
-        if before_s is not None:
-            deviation_s = abs(at_s - before_s - duration_s)
-            if deviation_s <= _GAP_S:
-                self.jitter_s += (deviation_s - self.jitter_s) / 16
-        if at_s != before_s:
-            if self._wants_paces:
-                self._end_chunk()
-            self._before_s, self._at_s, self._chunk_s, self._chunk_size = before_s, at_s, 0.0, 0
+    def note_times(self, at_s: NDArray[np.float64], duration_s: float) -> None:
+        """Take when audio frames of a length in seconds each arrived, shape (n,)."""
+        self._note_jitter(at_s, np.full(len(at_s), duration_s))
+        for one_s in at_s.tolist():
+            self._note_pace(one_s, duration_s, 1)
+
+    def _note_jitter(self, at_s: NDArray[np.float64], duration_s: NDArray[np.float64]) -> None:
+        """Smooth by a 16th for each arrival; one after the other, but all at once."""
+        deviation_s = np.abs(np.diff(at_s, prepend=self._last_s) - duration_s)  # no number before the first arrival
+        self._last_s = float(at_s[-1])
+        deviation_s = deviation_s[deviation_s <= _GAP_S][-len(_WEIGHTS) :]
+        count = len(deviation_s)
+        newer_s = float(np.dot(_WEIGHTS[len(_WEIGHTS) - count :], deviation_s))
+        self.jitter_s = self.jitter_s * _SMOOTHING**count + newer_s
+
+    def _note_pace(self, at_s: float, duration_s: float, frames: int) -> None:
+        if not self._wants_paces:
+            return
+        if at_s != self._at_s:
+            self._end_chunk()
+            self._before_s, self._at_s, self._chunk_s, self._chunk_size = self._at_s, at_s, 0.0, 0
         self._chunk_s += duration_s
         self._chunk_size += frames
 

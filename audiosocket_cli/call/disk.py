@@ -5,12 +5,13 @@ Each recording's writes stay in order; what failed is told with the recording's 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
 from audiosocket_cli.call.outputs import Sink
@@ -18,9 +19,6 @@ from audiosocket_cli.call.outputs import Sink
 MOST_WAITING_BYTES: Final = 16 << 20
 """What one recording may have waiting: a quarter of an hour of slin, 40 s of slin192 from both sides. Beyond that the
 disk is too slow, and the recording ends."""
-
-_GATHER_S: Final = 0.05
-"""How long jobs are gathered. Waking the thread for each would cost more than its work: both want the interpreter."""
 
 _LOOK_AGAIN_S: Final = 0.1
 
@@ -30,23 +28,35 @@ class Disk:
 
     def __init__(self) -> None:
         self._jobs: deque[Callable[[], object]] = deque()
-        self._has_jobs = threading.Event()
+        self._told: SimpleQueue[None] = SimpleQueue()
+        self._is_told = False
         self._thread: threading.Thread | None = None
 
     def do(self, job: Callable[[], object]) -> None:
-        """Do a job after all others; never waits. A job raises nothing."""
+        """Do a job after all others; never waits. A job raises nothing.
+
+        On an event loop the thread is told at the end of the loop's turn: told for each job it would take the
+        interpreter from the loop, which works, rather than have it while the loop waits.
+        """
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="disk", daemon=True)
             self._thread.start()
         self._jobs.append(job)
-        if not self._has_jobs.is_set():
-            self._has_jobs.set()
+        if self._is_told:
+            return
+        self._is_told = True
+        try:
+            asyncio.get_running_loop().call_soon(self._tell)
+        except RuntimeError:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._is_told = False
+        self._told.put(None)
 
     def _work(self) -> None:
         while True:
-            self._has_jobs.wait()
-            time.sleep(_GATHER_S)
-            self._has_jobs.clear()
+            self._told.get()
             while self._jobs:
                 self._jobs.popleft()()
 

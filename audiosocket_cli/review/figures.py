@@ -166,8 +166,8 @@ class SideFigures:
                 return
 
     def _take_times(self, at_s: NDArray[np.float64], duration_s: float) -> None:
+        self._arrivals.note_times(at_s, duration_s)
         for one_s in at_s.tolist():
-            self._arrivals.note_time(one_s, duration_s)
             self._timeline.add(one_s, duration_s, None)
         self._timeline.settle(float(at_s[-1]) - _SETTLE_S)
         if len(self._timeline.gaps) > 1:
