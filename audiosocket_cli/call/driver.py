@@ -62,6 +62,8 @@ class Driver:
         self._slots: dict[int, list[_Driven]] = {}
         self._next: list[int] = []
         """The slots that somebody is in, as a heap."""
+        self._put_off: list[_Driven] = []
+        """Those that have something to do that can wait until all that was due has been said."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = math.inf
 
@@ -70,8 +72,9 @@ class Driver:
 
         Raises what went wrong inside the session or its taps, if anything did; cancelling aborts the call.
         """
-        driven = _Driven(session, wire, self._loop.create_future())
+        driven = _Driven(session, wire, self._loop.create_future(), self._put_off)
         session.on_end = lambda: self._let_go(driven)
+        session.put_off = driven.put_off
         if not self._driven:
             self._loop.add_reader(self._poll.fileno(), self._on_ready)
         self._driven[driven.fd] = driven
@@ -128,6 +131,9 @@ class Driver:
                 if driven.slot == slot:
                     driven.slot = driven.wake_s = math.inf
                     self._run(driven, driven.session.tick)
+        while self._put_off:  # last, so that it makes no frame late; and many at once, which makes it cheaper
+            driven = self._put_off.pop()
+            self._run(driven, driven.session.flush)
         self._set_timer()
 
     def _run(self, driven: _Driven, step: Callable[[], object]) -> None:
@@ -195,9 +201,9 @@ class Driver:
 class _Driven:
     """One session on its socket."""
 
-    __slots__ = ("events", "fd", "over", "session", "slot", "wake_s", "wire")
+    __slots__ = ("_late", "events", "fd", "over", "session", "slot", "wake_s", "wire")
 
-    def __init__(self, session: Session, wire: SocketWire, over: asyncio.Future[None]) -> None:
+    def __init__(self, session: Session, wire: SocketWire, over: asyncio.Future[None], late: list[_Driven]) -> None:
         self.session = session
         self.wire = wire
         self.fd = wire.fileno()
@@ -206,6 +212,11 @@ class _Driven:
         """What the poll looks out for."""
         self.wake_s = self.slot = math.inf
         """When it wants to be woken next, and the slot in which it is."""
+        self._late = late
+
+    def put_off(self) -> None:
+        """Let its session flush once others have had their turn."""
+        self._late.append(self)
 
 
 class _Poll(Protocol):

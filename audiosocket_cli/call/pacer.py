@@ -47,10 +47,6 @@ class Pacer:
         """How often the schedule was given up for a later one, and by how much in all: `slipped_s`."""
         self.slipped_s = 0.0
 
-    def is_due(self, now_s: float) -> bool:
-        """Whether the next frame's deadline has come."""
-        return now_s + EARLY_S >= self.deadline_s
-
     def take(self, now_s: float) -> float:
         """Use up the next deadline at the time of sending, and return it: the frame's true place in time."""
         self._note_lateness(now_s - self.deadline_s)

@@ -122,12 +122,14 @@ class Session(ABC):
         "_state",
         "_uuid",
         "call",
+        "ended",
         "failure",
         "flush_s",
         "heard_kind",
         "on_end",
         "pacer",
         "peer",
+        "put_off",
         "reads_in_bulk",
         "received_bytes",
         "source",
@@ -164,6 +166,8 @@ class Session(ABC):
         """The call, once there is a UUID."""
         self.failure: str | None = None
         """Why the connection never became a call, once it has ended without one."""
+        self.ended = False
+        """Whether all is over: wire closed, taps told."""
         self.pacer = source.make_pacer()
         self.wants_readable = True
         """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
@@ -176,6 +180,8 @@ class Session(ABC):
         """When, on the clock, `tick` wants to be called next."""
         self.on_end: Callable[[], None] = lambda: None
         """Called once, when all is over and before the wire is closed."""
+        self.put_off: Callable[[], None] | None = None
+        """Asks for a call of `flush` soon, once other sessions have said what they have to say; None: no others."""
         self._limits = limits or Limits()
         self._is_limited = not all(
             map(math.isinf, (self._limits.idle_s, self._limits.duration_s, self._frame_timeout_s))
@@ -198,11 +204,6 @@ class Session(ABC):
         self._begun = False
         self._early: list[Chunk] = []
         self._early_bytes = 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether all is over: wire closed, taps told."""
-        return self._state is _State.ENDED
 
     @property
     def begun(self) -> bool:
@@ -257,15 +258,14 @@ class Session(ABC):
         now_s = self._clock()
         if self._state is _State.TALKING:
             self._talk(now_s)
-        elif now_s - self.wake_s > _HELD_UP_S:
-            self.readable()
-        if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
-            self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
-        elif self._state is _State.WAITING:
-            self._say(now_s, _SILENCE)
-        elif self._state is _State.CLOSING and now_s >= self._close_by_s:
-            self._end()
+        else:
+            self._wait(now_s)
         self._plan_wake()
+
+    def flush(self) -> None:
+        """Give the taps what there is."""
+        if self._state is _State.TALKING:
+            self._flush(self._clock())
 
     def admit(self) -> None:
         """Let a caller in who waits at the door."""
@@ -445,8 +445,10 @@ class Session(ABC):
         answer = self.source.answer(data)
         if answer is None or self._early:  # what was said to a closed door is not echoed in one burst later
             return
-        if self._send(answer):
+        if self.wire.send(answer):
             self._said.append((now_s - self._origin_s, 0.0, 1, answer))
+        else:
+            self.pacer.held += 1
         self.pacer.restart(now_s + GAP_MS / 1000)
 
     def _accept_digit(self, frame: Frame, now_s: float) -> None:
@@ -475,10 +477,14 @@ class Session(ABC):
             self._say(now_s, self.source)
             if not self.wants_readable and now_s + EARLY_S >= self._next_read_s:
                 self._read_in_bulk(now_s)
-            if self._state is _State.TALKING:
+            if self._is_limited and self._state is _State.TALKING:
                 self._is_over(now_s)
         if now_s >= self._next_flush_s and self._state is _State.TALKING:
-            self._flush(now_s)
+            if self.put_off is None:
+                self._flush(now_s)
+            else:
+                self._next_flush_s = now_s + self.flush_s
+                self.put_off()
 
     def _is_over(self, now_s: float) -> bool:
         """End a call that has had its time."""
@@ -496,8 +502,9 @@ class Session(ABC):
     def _say(self, now_s: float, source: Source) -> None:
         """Send what is due."""
         pacer, wire = self.pacer, self.wire
+        due_s = now_s + EARLY_S
         for _ in range(_MOST_SAID):
-            if not pacer.is_due(now_s):
+            if pacer.deadline_s > due_s:
                 return
             if wire.blocked:
                 pacer.take(now_s)
@@ -509,25 +516,20 @@ class Session(ABC):
             if frame is None:
                 self.hang_up(source.ending)
                 return
-            kind = frame.kind
-            at_s = pacer.take(now_s) if kind in RATE_BY_KIND else now_s
+            at_s = pacer.take(now_s) if frame.kind in RATE_BY_KIND else now_s
             if frame is not self._last_said:  # of silence, there is one frame for all
                 self._last_said, self._last_data = frame, encoded(frame)
             data = self._last_data
-            if self._send(data):
+            if wire.send(data):
                 self._said.append((at_s - self._origin_s, 0.0, 1, data))
-                if kind == Kind.DTMF:
+                if frame.kind == Kind.DTMF:
                     self._note_our_digit(at_s, frame)
+            else:
+                pacer.held += 1
 
     def _note_our_digit(self, at_s: float, frame: Frame) -> None:
         assert self.call is not None
         self.call.digits.append(Digit(at_s - self._origin_s, decode_digit(frame.payload)))
-
-    def _send(self, data: bytes) -> bool:
-        sent = self.wire.send(data)
-        if not sent:
-            self.pacer.held += 1
-        return sent
 
     def _flush(self, now_s: float) -> None:
         heard = in_runs(self._heard)
@@ -538,6 +540,17 @@ class Session(ABC):
             tap.frames(heard, said, now_s - self._origin_s)
 
     # Beginning and ending.
+
+    def _wait(self, now_s: float) -> None:
+        """Do what is due before a call has begun, and after its end."""
+        if now_s - self.wake_s > _HELD_UP_S:
+            self.readable()
+        if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
+            self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
+        elif self._state is _State.WAITING:
+            self._say(now_s, _SILENCE)
+        elif self._state is _State.CLOSING and now_s >= self._close_by_s:
+            self._end()
 
     def _open(self, uuid: UUID, now_s: float) -> None:
         self._origin_s = self._last_heard_s = now_s
@@ -608,6 +621,7 @@ class Session(ABC):
     def _end(self) -> None:
         if self._state is not _State.ENDED:
             self._state = _State.ENDED
+            self.ended = True
             self.on_end()
             self.wire.close()
 

@@ -88,7 +88,8 @@ class SideStats:
             return
         audio_s, energy = self.audio_s, self._energy
         loudness = run.loudness if run.size and is_audio(run.kind) else None
-        wants_times = self.first_audio_s is None or self.first_speech_s is None
+        is_loud = loudness is not None and loudness.peak > SPEECH_PEAK
+        wants_times = self.first_audio_s is None or (is_loud and self.first_speech_s is None)
         self._take(run.kind, len(run), run.size, loudness, run.at_s if wants_times else _NO_TIMES)
         if self.audio_s > audio_s:
             self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
