@@ -20,7 +20,7 @@ _EXCERPT_BYTES: Final = 8000
 _CLEAR_BYTES: Final = 2400
 _GROUP: Final = 10
 _LEAST_PACES: Final = 5
-_MOST_PACES: Final = 100
+_MOST_PACES: Final = 50
 _SMOOTHING: Final = 15 / 16
 _WEIGHTS: Final = _SMOOTHING ** np.arange(511, -1, -1) / 16  # older arrivals than these count for nothing
 

@@ -72,18 +72,34 @@ class Driver:
 
         Raises what went wrong inside the session or its taps, if anything did; cancelling aborts the call.
         """
-        driven = _Driven(session, wire, self._loop.create_future(), self._put_off)
-        session.on_end = lambda: self._let_go(driven)
+        over: asyncio.Future[Exception | None] = self._loop.create_future()
+
+        def on_over(error: Exception | None) -> None:
+            if not over.done():
+                over.set_result(error)
+
+        self.begin(session, wire, on_over)
+        try:
+            error = await over
+        finally:
+            with contextlib.suppress(Exception):
+                session.abort()
+        if error is not None:
+            raise error
+
+    def begin(self, session: Session, wire: SocketWire, over: Callable[[Exception | None], object]) -> None:
+        """Begin to run a session over its connected wire; nobody has to wait for it, which spares each call a task.
+
+        `over` is called once it has ended and the wire is closed, with what went wrong inside it or its taps, if
+        anything did.
+        """
+        driven = _Driven(session, wire, over, self._put_off)
+        session.on_end = partial(self._let_go, driven)
         session.put_off = driven.put_off
         if not self._driven:
             self._loop.add_reader(self._poll.fileno(), self._on_ready)
         self._driven[driven.fd] = driven
         self._run(driven, session.start)
-        try:
-            await driven.over
-        finally:
-            with contextlib.suppress(Exception):
-                session.abort()
 
     def _on_ready(self) -> None:
         self._hear()
@@ -143,9 +159,8 @@ class Driver:
         try:
             step()
         except Exception as error:
-            # A fault of ours harms this call alone; whoever awaits it gets the error.
-            if not driven.over.done():
-                driven.over.set_exception(error)
+            # A fault of ours harms this call alone; whoever began it gets the error.
+            driven.error = driven.error or error
             with contextlib.suppress(Exception):
                 session.abort()
             self._let_go(driven)
@@ -194,20 +209,23 @@ class Driver:
             if self._sweeping is not None:
                 self._sweeping.cancel()
                 self._sweeping = None
-        if not driven.over.done():
-            driven.over.set_result(None)
+        self._loop.call_soon(driven.over, driven.error)
 
 
 class _Driven:
     """One session on its socket."""
 
-    __slots__ = ("_late", "events", "fd", "over", "session", "slot", "wake_s", "wire")
+    __slots__ = ("_late", "error", "events", "fd", "over", "session", "slot", "wake_s", "wire")
 
-    def __init__(self, session: Session, wire: SocketWire, over: asyncio.Future[None], late: list[_Driven]) -> None:
+    def __init__(
+        self, session: Session, wire: SocketWire, over: Callable[[Exception | None], object], late: list[_Driven]
+    ) -> None:
         self.session = session
         self.wire = wire
         self.fd = wire.fileno()
         self.over = over
+        self.error: Exception | None = None
+        """What went wrong inside the session."""
         self.events = 0
         """What the poll looks out for."""
         self.wake_s = self.slot = math.inf

@@ -94,7 +94,7 @@ class TimedRun:
     def is_silence(self) -> bool:
         """Whether it is one frame of silence over and over, as we say it; for any other, it costs too much to tell."""
         first = self.chunks[0][3]
-        is_one = self.has_samples and all([chunk[3] is first for chunk in self.chunks])
+        is_one = self.has_samples and all(chunk[3] is first for chunk in self.chunks)
         return is_one and not first[HEADER_BYTES:].strip(b"\0")
 
     @property

@@ -22,19 +22,24 @@ _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 class GrowingWav:
     """A 16-bit PCM WAV file under construction. Past 4 GiB `NAME.part2.wav` and so on continue it: see `paths`."""
 
-    __slots__ = ("_block_bytes", "_data_bytes", "_fd", "_max_data_bytes", "channels", "frames", "paths", "rate_hz")
+    __slots__ = ("_block_bytes", "_data_bytes", "_fd", "_max_data_bytes", "_names", "channels", "frames", "rate_hz")
 
     def __init__(self, path: Path, rate_hz: int, channels: int = 1, *, max_data_bytes: int = MAX_DATA_BYTES) -> None:
         """Create `path`, which must not exist yet (`FileExistsError`), as a valid WAV file without samples."""
         self.rate_hz = rate_hz
         self.channels = channels
-        self.paths = [path]
+        self._names = [str(path)]
         self.frames = 0
         self._block_bytes = 2 * channels
         self._fd = -1
         self._data_bytes = 0
         self._max_data_bytes = max_data_bytes - max_data_bytes % self._block_bytes
         self._open(path)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in order."""
+        return list(map(Path, self._names))
 
     @property
     def duration_s(self) -> float:
@@ -90,7 +95,7 @@ class GrowingWav:
         first = self.paths[0]
         path = first.with_name(f"{first.stem}.part{len(self.paths) + 1}{first.suffix}")
         self._open(path)
-        self.paths.append(path)
+        self._names.append(str(path))
 
     def _write(self, view: memoryview) -> None:
         start = HEADER_BYTES + self._data_bytes

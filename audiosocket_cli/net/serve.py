@@ -11,6 +11,7 @@ import math
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from signal import SIGHUP
 from typing import Any, Final
 
@@ -139,6 +140,7 @@ class Server:
         self._driver: Driver | None = None
         self._asking: dict[LiveCall, asyncio.Task[None]] = {}
         self._enough = asyncio.Event()
+        self._call_is_over = asyncio.Event()
         self._aborted = False
 
     async def run(self) -> ServeSummary:
@@ -151,9 +153,14 @@ class Server:
                 self._report(self._options.listening(self._listener.address))
                 await self._enough.wait()
                 self._listener.close()
+                while self.live or self._refused:
+                    self._call_is_over.clear()
+                    await self._call_is_over.wait()
                 await self._wait_for_tasks()
         finally:
             self._listener.close()
+            for live in list(self.live):  # none, unless this was cancelled
+                live.abort()
         return self.summary
 
     @contextlib.contextmanager
@@ -227,7 +234,7 @@ class Server:
         peer = peer_name(sockaddr)
         refusal = self._why_not(sockaddr)
         if refusal:
-            self._start(self._refuse(connection, peer, refusal), f"call from {peer}")
+            self._refuse(connection, peer, refusal)
             return
         options = self._options.call
         capturing = Capturing.begin(options.capture, connection, sockaddr, Side.SERVER)
@@ -238,7 +245,8 @@ class Server:
         live = LiveCall(session, options, self._on_call_event, capturing)
         self.live.add(live)
         self._places.count_live(len(self.live))
-        self._start(self._answer(live, wire), f"call from {peer}")
+        assert self._driver is not None
+        self._driver.begin(session, wire, partial(self._on_over, live))
 
     def _why_not(self, sockaddr: Any) -> str | None:
         if self._enough.is_set():
@@ -285,7 +293,7 @@ class Server:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _refuse(self, connection: socket.socket, peer: str, reason: str) -> None:
+    def _refuse(self, connection: socket.socket, peer: str, reason: str) -> None:
         self.summary.refused += 1
         self._report(CallRefused(peer, reason))
         wire = SocketWire(connection)
@@ -293,24 +301,27 @@ class Server:
         session.hang_up(reason)
         self._refused.add(session)
         assert self._driver is not None
-        try:
-            await self._driver.drive(session, wire)
-        finally:
-            self._refused.discard(session)
+        self._driver.begin(session, wire, partial(self._on_refusal_over, session))
 
-    async def _answer(self, live: LiveCall, wire: SocketWire) -> None:
-        assert self._driver is not None
-        try:
-            await self._driver.drive(live.session, wire)
-        except Exception as error:  # the call's boundary: a fault of ours in one call is none of the others'
+    def _on_refusal_over(self, session: AnsweredSession, error: Exception | None) -> None:
+        self._refused.discard(session)
+        self._call_is_over.set()
+        if error is not None:
+            self._complain(f"internal error in refusing {session.peer}: {error!r}")
+
+    def _on_over(self, live: LiveCall, error: Exception | None) -> None:
+        if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
             self._complain_of(live, error)
-        finally:
-            self.live.discard(live)
-            self._places.count_live(len(self.live))
-            asking = self._asking.pop(live, None)
-            if asking is not None:
-                asking.cancel()  # nobody waits for its answer any more
+        self.live.discard(live)
+        self._call_is_over.set()
+        self._places.count_live(len(self.live))
+        asking = self._asking.pop(live, None)
+        if asking is not None:
+            asking.cancel()  # nobody waits for its answer any more
         self.concluding.add(live)
+        self._start(self._conclude(live), f"end of the call from {live.session.peer}")
+
+    async def _conclude(self, live: LiveCall) -> None:
         try:
             result = await live.conclude()
         except Exception as error:
