@@ -55,7 +55,7 @@ class Arrivals:
         self._excerpt = bytearray()
         self._reading: tuple[str | None, str | None] | None = None
         """What a whole excerpt looks like; it is let go of then."""
-        self._paces = array("d")
+        self._paces = array("f")
         self._group_audio_s = self._group_wall_s = 0.0
         self._group_size = 0
         self._last_s = math.nan

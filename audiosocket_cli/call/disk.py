@@ -65,21 +65,20 @@ class BehindSink:
     """A sink whose work the disk's thread does. `open_sink` makes the real one, there."""
 
     __slots__ = (
-        "_aborted", "_channels", "_disk", "_error", "_open_sink", "_samples", "_sink", "_waiting_bytes",
+        "_aborted", "_channels", "_disk", "_error", "_samples", "_sink", "_waiting_bytes",
         "_written_bytes", "rate_hz",
     )  # fmt: skip
 
     def __init__(self, disk: Disk, open_sink: Callable[[], Sink], rate_hz: int, channels: int) -> None:
         self.rate_hz = rate_hz
         self._disk = disk
-        self._open_sink = open_sink
         self._channels = channels
         self._samples = 0
         self._waiting_bytes = self._written_bytes = 0  # each counted by one thread alone
         self._sink: Sink | None = None
         self._error: OSError | None = None
         self._aborted = False
-        disk.do(self._open)
+        disk.do(lambda: self._open(open_sink))
 
     @property
     def paths(self) -> list[Path]:
@@ -134,9 +133,9 @@ class BehindSink:
     def _do(self, job: Callable[[Sink], object]) -> None:
         self._disk.do(lambda: self._try(job))
 
-    def _open(self) -> None:
+    def _open(self, open_sink: Callable[[], Sink]) -> None:
         try:
-            self._sink = self._open_sink()
+            self._sink = open_sink()
         except OSError as error:
             self._error = error
 

@@ -62,7 +62,7 @@ class Driver:
         self._slots: dict[int, list[_Driven]] = {}
         self._next: list[int] = []
         """The slots that somebody is in, as a heap."""
-        self._put_off: list[_Driven] = []
+        self.late: list[_Driven] = []
         """Those that have something to do that can wait until all that was due has been said."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = math.inf
@@ -93,9 +93,8 @@ class Driver:
         `over` is called once it has ended and the wire is closed, with what went wrong inside it or its taps, if
         anything did.
         """
-        driven = _Driven(session, wire, over, self._put_off)
-        session.on_end = partial(self._let_go, driven)
-        session.put_off = driven.put_off
+        driven = _Driven(self, session, wire, over)
+        session.keeper = driven
         if not self._driven:
             self._loop.add_reader(self._poll.fileno(), self._on_ready)
         self._driven[driven.fd] = driven
@@ -147,8 +146,8 @@ class Driver:
                 if driven.slot == slot:
                     driven.slot = driven.wake_s = math.inf
                     self._run(driven, driven.session.tick)
-        while self._put_off:  # last, so that it makes no frame late; and many at once, which makes it cheaper
-            driven = self._put_off.pop()
+        while self.late:  # last, so that it makes no frame late; and many at once, which makes it cheaper
+            driven = self.late.pop()
             self._run(driven, driven.session.flush)
         self._set_timer()
 
@@ -163,7 +162,7 @@ class Driver:
             driven.error = driven.error or error
             with contextlib.suppress(Exception):
                 session.abort()
-            self._let_go(driven)
+            self.let_go(driven)
             driven.wire.close()
             return
         if not session.ended:
@@ -199,7 +198,8 @@ class Driver:
             delay_ms = math.ceil((self._timer_slot * self._slot_s - time.monotonic()) * 1000)
             self._timer = self._loop.call_later(max(0, delay_ms) / 1000, self._on_timer)
 
-    def _let_go(self, driven: _Driven) -> None:
+    def let_go(self, driven: _Driven) -> None:
+        """Drive it no more, and tell who began it."""
         if self._driven.pop(driven.fd, None) is not driven:
             return
         self._poll.look_out(driven.fd, driven.events, 0)
@@ -215,11 +215,12 @@ class Driver:
 class _Driven:
     """One session on its socket."""
 
-    __slots__ = ("_late", "error", "events", "fd", "over", "session", "slot", "wake_s", "wire")
+    __slots__ = ("_driver", "error", "events", "fd", "over", "session", "slot", "wake_s", "wire")
 
     def __init__(
-        self, session: Session, wire: SocketWire, over: Callable[[Exception | None], object], late: list[_Driven]
+        self, driver: Driver, session: Session, wire: SocketWire, over: Callable[[Exception | None], object]
     ) -> None:
+        self._driver = driver
         self.session = session
         self.wire = wire
         self.fd = wire.fileno()
@@ -230,11 +231,12 @@ class _Driven:
         """What the poll looks out for."""
         self.wake_s = self.slot = math.inf
         """When it wants to be woken next, and the slot in which it is."""
-        self._late = late
 
     def put_off(self) -> None:
-        """Let its session flush once others have had their turn."""
-        self._late.append(self)
+        self._driver.late.append(self)
+
+    def let_go(self) -> None:
+        self._driver.let_go(self)
 
 
 class _Poll(Protocol):

@@ -135,7 +135,11 @@ class EventTap:
         self._report(CallStarted(call))
         for text in call.notes:
             self._report(Finding(call, text))
-        call.on_note = lambda text: self._report(Finding(call, text))
+        call.on_note = self._note
+
+    def _note(self, text: str) -> None:
+        assert self._call is not None
+        self._report(Finding(self._call, text))
 
     def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         pass

@@ -117,9 +117,10 @@ class Recording:
         self._on_failure = on_failure
         self._call: Call | None = None
         self._sink: Sink | None = None
-        self._tracks: dict[Side, Track] = {}
+        self._tracks: tuple[tuple[Side, Track], ...] = ()
         self._waiting: list[tuple[Side, TimedRun]] = []
-        self._left_over: dict[Side, Samples] = {}
+        self._left_over: dict[Side, Samples] | None = None
+        """Of two sides, what one is ahead of the other."""
 
     @property
     def paths(self) -> list[Path]:
@@ -186,7 +187,7 @@ class Recording:
             if not self._tracks:
                 self._start_tracks(math.inf)
             self._place(math.inf, call.duration_s)
-            for track in self._tracks.values():
+            for _, track in self._tracks:
                 track.end_conversion()
             self._write(final=True)
         self._sink.close()
@@ -216,10 +217,8 @@ class Recording:
         except OSError as error:
             self._fail(error)
             return
-        for side in self.layout.sides:
-            self._tracks[side] = Track(rate_hz, self.law if side is not self._call.me else None)
-            if len(self.layout.sides) > 1:
-                self._left_over[side] = np.zeros(0, np.int16)
+        me = self._call.me
+        self._tracks = tuple((side, Track(rate_hz, None if side is me else self.law)) for side in self.layout.sides)
 
     def _settle_law(self, now_s: float) -> bool:
         """Find out what the bytes are, if that is to be found out; False while there are too few of them."""
@@ -235,18 +234,20 @@ class Recording:
 
     def _place(self, until_s: float, pad_until_s: float) -> None:
         assert self._call is not None
-        for side, run in self._waiting:
-            self._tracks[side].add(run, ours=side is self._call.me)
-        self._waiting.clear()
-        for track in self._tracks.values():
+        for side, track in self._tracks:
+            for spoke, run in self._waiting:
+                if spoke is side:
+                    track.add(run, ours=side is self._call.me)
             track.settle(until_s, pad_until_s)
+        self._waiting.clear()
 
     def _write(self, *, final: bool) -> None:
         if len(self._tracks) == 1:
-            (track,) = self._tracks.values()
-            self._append(track.take())
+            self._append(self._tracks[0][1].take())
             return
-        sides = {side: np.concatenate([self._left_over[side], track.take()]) for side, track in self._tracks.items()}
+        sides = {side: track.take() for side, track in self._tracks}
+        if self._left_over:
+            sides = {side: np.concatenate([self._left_over[side], samples]) for side, samples in sides.items()}
         lengths = [len(samples) for samples in sides.values()]
         length = max(lengths) if final else min(lengths)
         self._left_over = {side: samples[length:] for side, samples in sides.items()}

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
@@ -95,6 +95,16 @@ class _State(Enum):
     ENDED = auto()
 
 
+class Keeper(Protocol):
+    """Who drives a session among others."""
+
+    def put_off(self) -> None:
+        """Call `flush` soon, once other sessions have said what they have to say."""
+
+    def let_go(self) -> None:
+        """All is over, and the wire is about to be closed. Told once."""
+
+
 class Session(ABC):
     """What both ends of a call share. `me` is the side that we are."""
 
@@ -126,10 +136,9 @@ class Session(ABC):
         "failure",
         "flush_s",
         "heard_kind",
-        "on_end",
+        "keeper",
         "pacer",
         "peer",
-        "put_off",
         "reads_in_bulk",
         "received_bytes",
         "source",
@@ -178,10 +187,8 @@ class Session(ABC):
         self.received_bytes = 0
         self.wake_s = _NEVER
         """When, on the clock, `tick` wants to be called next."""
-        self.on_end: Callable[[], None] = lambda: None
-        """Called once, when all is over and before the wire is closed."""
-        self.put_off: Callable[[], None] | None = None
-        """Asks for a call of `flush` soon, once other sessions have said what they have to say; None: no others."""
+        self.keeper: Keeper | None = None
+        """Who drives it, if that has to be told."""
         self._limits = limits or Limits()
         self._is_limited = not all(
             map(math.isinf, (self._limits.idle_s, self._limits.duration_s, self._frame_timeout_s))
@@ -480,11 +487,11 @@ class Session(ABC):
             if self._is_limited and self._state is _State.TALKING:
                 self._is_over(now_s)
         if now_s >= self._next_flush_s and self._state is _State.TALKING:
-            if self.put_off is None:
+            if self.keeper is None:
                 self._flush(now_s)
             else:
                 self._next_flush_s = now_s + self.flush_s
-                self.put_off()
+                self.keeper.put_off()
 
     def _is_over(self, now_s: float) -> bool:
         """End a call that has had its time."""
@@ -560,7 +567,8 @@ class Session(ABC):
             self._begin()
         else:
             self._state = _State.WAITING
-            self._door(self.call)
+            door, self._door = self._door, None
+            door(self.call)
 
     def _begin(self) -> None:
         assert self.call is not None
@@ -622,7 +630,8 @@ class Session(ABC):
         if self._state is not _State.ENDED:
             self._state = _State.ENDED
             self.ended = True
-            self.on_end()
+            if self.keeper is not None:
+                self.keeper.let_go()
             self.wire.close()
 
     def _plan_wake(self) -> None:

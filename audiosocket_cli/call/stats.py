@@ -42,9 +42,9 @@ class SideStats:
     """What one side sent: frames and bytes by kind, audio, levels, when it first spoke."""
 
     __slots__ = (
+        "_counts",
         "_energy",
         "audio_s",
-        "by_kind",
         "clipped",
         "first_audio_s",
         "first_speech_s",
@@ -57,8 +57,8 @@ class SideStats:
     )
 
     def __init__(self) -> None:
-        self.by_kind: dict[int, list[int]] = {}
-        """Frames and payload bytes by kind."""
+        self._counts: list[list[int]] = []
+        """Kind, frames and payload bytes; a side seldom uses more than two kinds."""
         self.audio_s = 0.0
         self.level_dbfs = SILENCE_DBFS
         """The level of the last batch, for a meter."""
@@ -78,6 +78,11 @@ class SideStats:
     def mean_dbfs(self) -> float:
         """The level over all audio so far."""
         return power_to_dbfs(self._energy / self.audio_s) if self.audio_s else SILENCE_DBFS
+
+    @property
+    def by_kind(self) -> dict[int, tuple[int, int]]:
+        """Frames and payload bytes by kind."""
+        return {kind: (frames, size) for kind, frames, size in self._counts}
 
     def take(self, run: TimedRun) -> None:
         """Count frames, of any kind."""
@@ -132,9 +137,12 @@ class SideStats:
         self.odd_bytes += frames * (size % SAMPLE_BYTES)
 
     def _count(self, kind: int, frames: int, size: int) -> None:
-        counts = self.by_kind.setdefault(kind, [0, 0])
-        counts[0] += frames
-        counts[1] += size
+        for counts in self._counts:
+            if counts[0] == kind:
+                counts[1] += frames
+                counts[2] += size
+                return
+        self._counts.append([kind, frames, size])
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values, units in the keys."""
@@ -154,22 +162,28 @@ class SideStats:
 class CallStats:
     """A tap that measures both sides, and how the heard side's frames arrived."""
 
-    __slots__ = ("_judged", "arrivals", "call", "sides", "timeline")
+    __slots__ = ("_caller", "_judged", "_server", "arrivals", "call", "timeline")
 
     def __init__(self) -> None:
-        self.sides = {side: SideStats() for side in Side}
+        self._caller, self._server = SideStats(), SideStats()
         self.call: Call | None = None
         self.timeline: Timeline[None] = Timeline()
         self.arrivals = Arrivals()
         self._judged = False
+
+    @property
+    def sides(self) -> dict[Side, SideStats]:
+        """What each side sent."""
+        return {Side.CALLER: self._caller, Side.SERVER: self._server}
 
     def opened(self, call: Call) -> None:
         self.call = call
 
     def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
         assert self.call is not None
+        sides = self.sides
         for side, batch in self.call.by_side(heard, said):
-            stats = self.sides[side]
+            stats = sides[side]
             if not batch:
                 stats.level_dbfs = SILENCE_DBFS
             for run in batch:

@@ -11,9 +11,8 @@ from audiosocket_cli.capture.trace import Trace
 READ_BYTES: Final = 65536
 """The most that is read at once."""
 
-_FIRST_READ_BYTES: Final = 2048
-"""What is asked for begins with less: all of it is set aside for each read, and holes are left when less has come. This
-holds 100 ms of slin."""
+_buffer: Final = memoryview(bytearray(READ_BYTES))
+"""What all wires of a process read into, one after the other: what is kept is then as long as what has come."""
 
 
 class Wire(Protocol):
@@ -51,7 +50,7 @@ class SocketWire:
     the caller's last words.
     """
 
-    __slots__ = ("_read_bytes", "_rest", "_socket", "_trace", "_writable", "blocked", "drained")
+    __slots__ = ("_rest", "_socket", "_trace", "_writable", "blocked", "drained")
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
         """Take a connected socket; `trace` captures what passes."""
@@ -64,7 +63,6 @@ class SocketWire:
         self._writable = True
         self.blocked = False
         self.drained = True
-        self._read_bytes = _FIRST_READ_BYTES
 
     def fileno(self) -> int:
         """The socket's descriptor, -1 once closed."""
@@ -72,16 +70,15 @@ class SocketWire:
 
     def receive(self) -> bytes | None:
         try:
-            data = self._socket.recv(self._read_bytes)
+            size = self._socket.recv_into(_buffer)
         except (BlockingIOError, InterruptedError):
             return None
         except OSError:
             if self._trace is not None:
                 self._trace.was_reset()
             raise
-        self.drained = len(data) < self._read_bytes  # an end, or a reset, behind it is told next time
-        if not self.drained:
-            self._read_bytes = min(READ_BYTES, 2 * self._read_bytes)
+        data = bytes(_buffer[:size])
+        self.drained = size < READ_BYTES  # an end, or a reset, behind it is told next time
         if self._trace is not None:
             if data:
                 self._trace.received(data)

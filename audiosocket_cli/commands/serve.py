@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,7 +260,8 @@ def _source_maker(
     if tone is not None:
         endless = Prompt.of_tone(tone)
         return lambda: PromptSource(endless, times=0)
-    return Echo if echo else partial(Silence, sparse=silence == "sparse")
+    says_nothing = Echo() if echo else Silence(sparse=silence == "sparse")
+    return lambda: says_nothing  # one for all: it knows nothing of a call
 
 
 def _program_maker(line: str, rate_hz: int | None, grace_s: float, shell: bool) -> Callable[[], Source]:

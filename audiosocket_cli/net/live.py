@@ -62,6 +62,19 @@ class CallOptions:
 class LiveCall:
     """A session with all that watches it."""
 
+    __slots__ = (
+        "_json",
+        "_report",
+        "capture_error",
+        "capturing",
+        "program",
+        "recording",
+        "recording_error",
+        "refusal",
+        "session",
+        "stats",
+    )
+
     def __init__(self, session: Session, options: CallOptions, report: Report, capturing: Capturing) -> None:
         """Give the session its taps; `report` gets the call's events; `capturing` is that of the session's wire."""
         self.session = session
