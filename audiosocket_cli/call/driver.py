@@ -138,7 +138,7 @@ class Driver:
         return bool(ready)
 
     def _on_timer(self) -> None:
-        self._timer_slot = math.inf
+        self._timer_slot = -math.inf  # set once, at the end
         now_slot = math.floor(time.monotonic() / self._slot_s)
         while self._next and self._next[0] <= now_slot:
             slot = heapq.heappop(self._next)
@@ -165,18 +165,21 @@ class Driver:
             self.let_go(driven)
             driven.wire.close()
             return
-        if not session.ended:
-            events = (_READABLE if session.wants_readable else _ENDED) | _WRITABLE * driven.wire.blocked
-            if events != driven.events:
-                self._poll.look_out(driven.fd, driven.events, events)
-                driven.events = events
-            wake_s = session.wake_s
-            if wake_s != driven.wake_s:
-                driven.wake_s = wake_s
-                slot = math.ceil(wake_s / self._slot_s)
-                # A slot that comes too early costs one idle tick; leaving it each time would cost more.
-                if slot < driven.slot:
-                    self._enter(driven, slot)
+        if session.ended:
+            return
+        events = _READABLE if session.wants_readable else _ENDED
+        if driven.wire.blocked:
+            events |= _WRITABLE
+        if events != driven.events:
+            self._poll.look_out(driven.fd, driven.events, events)
+            driven.events = events
+        wake_s = session.wake_s
+        if wake_s != driven.wake_s:
+            driven.wake_s = wake_s
+            slot = math.ceil(wake_s / self._slot_s)
+            # A slot that comes too early costs one idle tick; leaving it each time would cost more.
+            if slot < driven.slot:
+                self._enter(driven, slot)
 
     def _enter(self, driven: _Driven, slot: int) -> None:
         driven.slot = slot
@@ -192,8 +195,8 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._timer_slot = self._next[0] if self._next else math.inf
         if self._next:
-            self._timer_slot = self._next[0]
             # uvloop rounds to the nearest millisecond: round up, or frames are asked for before they are due.
             delay_ms = math.ceil((self._timer_slot * self._slot_s - time.monotonic()) * 1000)
             self._timer = self._loop.call_later(max(0, delay_ms) / 1000, self._on_timer)

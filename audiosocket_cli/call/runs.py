@@ -119,10 +119,11 @@ class TimedRun:
 def in_runs(chunks: Iterable[Chunk]) -> list[TimedRun]:
     """Join chunks that follow each other with frames alike."""
     runs: list[list[Chunk]] = []
-    header = b""
+    header, run = b"", None
     for chunk in chunks:
-        if not chunk[3].startswith(header) or not header:
-            header = chunk[3][:HEADER_BYTES]
-            runs.append([])
-        runs[-1].append(chunk)
+        if run is not None and chunk[3].startswith(header):
+            run.append(chunk)
+        else:
+            header, run = chunk[3][:HEADER_BYTES], [chunk]
+            runs.append(run)
     return [TimedRun(run) for run in runs]

@@ -237,28 +237,14 @@ class Session(ABC):
 
         Not without end: a flooding peer would be the only one heard.
         """
-        more = True
         for _ in range(_MOST_CHUNKS):
-            try:
-                data = self.wire.receive()
-            except OSError as error:
-                self._peer_gone(How.RESET, _loss(error, self.me.other))
-                self._plan_wake()
-                break
-            if data is None:
-                more = False
-                break
+            data = self._receive()
             if not data:
-                self._peer_gone(How.CLOSED, f"{self.me.other} closed")
-                self._plan_wake()
-                break
+                return False
             self._received(data)
-            if self.wire.drained:
-                more = False
-                break
-            if self._state is _State.ENDED:
-                break
-        return more and self._state is not _State.ENDED
+            if self.wire.drained or self.ended:
+                return False
+        return True
 
     def tick(self) -> None:
         """It is `wake_s`, or later, or earlier: do what is due."""
@@ -321,12 +307,32 @@ class Session(ABC):
 
     # Hearing.
 
+    def _receive(self) -> bytes:
+        """Return what has arrived; nothing if that is so, or if the peer is gone, which is then the end."""
+        try:
+            data = self.wire.receive()
+        except OSError as error:
+            self._peer_gone(How.RESET, _loss(error, self.me.other))
+        else:
+            if data:
+                return data
+            if data is None:
+                return b""
+            self._peer_gone(How.CLOSED, f"{self.me.other} closed")
+        self._plan_wake()
+        return b""
+
     def _read_in_bulk(self, now_s: float) -> None:
         """Read what came since the last time. Once nothing did, the next frame is to be heard when it comes."""
-        before = self.received_bytes
-        more = self.readable()
+        data = self._receive()
+        count = self._decoder.take_equal(data) if self._frame_s else 0
+        if count:
+            self.received_bytes += len(data)
+            self._heard_on(data, count, self._arrival_s(now_s, count * self._frame_s), 0.0, now_s)
+        elif data:
+            self._received(data)
         self._next_read_s = max(self._next_read_s + READ_S, now_s)
-        if self._state is not _State.TALKING or more or self.received_bytes == before:
+        if self._state is not _State.TALKING or not data or (not self.wire.drained and self.readable()):
             self.wants_readable = True
 
     def _received(self, data: bytes) -> None:
@@ -363,11 +369,7 @@ class Session(ABC):
     def _flow_on(self, data: bytes, count: int, now_s: float) -> None:
         """Take frames like the last one, which was audio: most of what a call is made of."""
         held_s = self._held_s(now_s) if now_s > self.wake_s + _HELD_S else 0.0
-        self._heard.append((self._arrival_s(now_s, count * self._frame_s), held_s, count, data))
-        self._last_heard_s = now_s
-        self._heard_frames += count
-        if self._heard_frames >= _MOST_HEARD:
-            self._flush(now_s)
+        self._heard_on(data, count, self._arrival_s(now_s, count * self._frame_s), held_s, now_s)
         if self.source.listens:
             if count == 1:
                 self._answer(data, now_s)
@@ -386,6 +388,13 @@ class Session(ABC):
             self.call.in_bulk = True
             self._plan_wake()
 
+    def _heard_on(self, data: bytes, count: int, at_s: float, held_s: float, now_s: float) -> None:
+        self._heard.append((at_s, held_s, count, data))
+        self._last_heard_s = now_s
+        self._heard_frames += count
+        if self._heard_frames >= _MOST_HEARD:
+            self._flush(now_s)
+
     def _held_s(self, now_s: float) -> float:
         """How long what is read now may have waited for us, because we were busy elsewhere."""
         if not self.wants_readable or self._state not in (_State.WAITING, _State.TALKING):
@@ -401,7 +410,8 @@ class Session(ABC):
         """
         if self.wants_readable or not audio_s:
             return now_s - self._origin_s
-        return now_s - self._origin_s - max(0.0, now_s - self._last_heard_s - audio_s)
+        pause_s = now_s - self._last_heard_s - audio_s
+        return now_s - self._origin_s - (pause_s if pause_s > 0 else 0.0)
 
     def _keep(self, frame: Frame, at_s: float, held_s: float) -> None:
         self._early.append((at_s, held_s, 1, encode(frame)))

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.runs import TimedRun
 
-FLUSH_S: Final = 0.9
+FLUSH_S: Final = 0.8
 """How often a session hands its frames to the taps."""
 
 QUICK_FLUSH_S: Final = 0.5

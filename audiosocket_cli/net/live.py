@@ -67,6 +67,7 @@ class LiveCall:
         "_report",
         "capture_error",
         "capturing",
+        "on_over",
         "program",
         "recording",
         "recording_error",
@@ -88,6 +89,8 @@ class LiveCall:
         """Why the recording, or the JSON beside it, is not complete, if it is not."""
         self.refusal: str | None = None
         """Why it was turned away at the door, if it was."""
+        self.on_over: Callable[[LiveCall, Exception | None], object] = lambda live, error: None
+        """Told by `over`."""
         self._json: Path | None = None
         self._report = report
         taps: list[Tap] = [EventTap(report)]
@@ -129,6 +132,10 @@ class LiveCall:
     def capture_file(self) -> Path | None:
         """The capture's file, if it has one."""
         return self.capturing.trace.path if self.capturing.trace else None
+
+    def over(self, error: Exception | None) -> None:
+        """The session has ended, by an error of ours if there is one."""
+        self.on_over(self, error)
 
     def turn_away(self, reason: str) -> None:
         """Hang up on a caller who was not let in."""

@@ -246,7 +246,8 @@ class Server:
         self.live.add(live)
         self._places.count_live(len(self.live))
         assert self._driver is not None
-        self._driver.begin(session, wire, partial(self._on_over, live))
+        live.on_over = self._on_over
+        self._driver.begin(session, wire, live.over)
 
     def _why_not(self, sockaddr: Any) -> str | None:
         if self._enough.is_set():
