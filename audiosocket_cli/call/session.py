@@ -50,8 +50,9 @@ CLOSE_TIMEOUT_S: Final = 2.0
 READ_S: Final = 0.1
 """How far apart the wire is read while audio flows that nobody has to hear at once: digits are late by as much."""
 
-_TOGETHER_S: Final = 0.02
-"""Calls that only listen are seen to so far apart, many at a time: to be woken costs about as much as one of them."""
+_TOGETHER_S: Final = 0.05
+"""Calls that only listen are seen to so far apart, many at a time: the first of many costs several times what each of
+the others does."""
 
 _NEVER: Final = math.inf
 _SILENCE: Final = Silence()
@@ -497,10 +498,10 @@ class Session(ABC):
             if self._is_limited and self._state is _State.TALKING:
                 self._is_over(now_s)
         if now_s >= self._next_flush_s and self._state is _State.TALKING:
+            self._next_flush_s = now_s + self.flush_s - _HELD_S
             if self.keeper is None:
                 self._flush(now_s)
             else:
-                self._next_flush_s = now_s + self.flush_s
                 self.keeper.put_off()
 
     def _is_over(self, now_s: float) -> bool:
@@ -552,7 +553,6 @@ class Session(ABC):
         heard = in_runs(self._heard)
         said = heard if self._said == self._heard else in_runs(self._said)  # an echo is looked at once
         self._heard, self._said, self._heard_frames = [], [], 0
-        self._next_flush_s = now_s + self.flush_s
         for tap in self.taps:
             tap.frames(heard, said, now_s - self._origin_s)
 
