@@ -35,3 +35,18 @@ def test_pauses_and_bursts_make_no_pace() -> None:
 def test_a_second_of_audio_is_needed() -> None:
     assert pace_of(np.arange(50) * 0.02, 0.02) == 0.0
     assert pace_of(np.arange(60) * 0.02, 0.02) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("size", [1, 7, 45, 700])
+def test_jitter_is_smoothed_from_arrival_to_arrival_however_they_are_batched(size: int) -> None:
+    rng = np.random.default_rng(2)
+    at_s = np.arange(2000) * 0.02 + rng.uniform(0, 0.015, 2000)
+    at_s[500:] += 1.5  # a pause is no jitter
+    expected_s = 0.0
+    for step_s in np.diff(at_s):
+        if abs(step_s - 0.02) <= 0.04:
+            expected_s += (abs(step_s - 0.02) - expected_s) / 16
+    arrivals = Arrivals()
+    for start in range(0, 2000, size):
+        arrivals.note_times(at_s[start : start + size], 0.02)
+    assert arrivals.jitter_s == pytest.approx(expected_s, rel=1e-6)

@@ -202,7 +202,7 @@ def test_each_case_is_measured_and_judged(loops: Path) -> None:
 
 
 def check_case(done: Done, case: str, names: list[str]) -> None:
-    assert done.err.startswith(f"run: measuring {case}\n")
+    assert re.match(rf"run: Python 3\..*\nrun: measuring {case}\n", done.err)
     rows = json.loads(done.out)["rows"]
     assert [re.sub("5 calls against 5", "20 calls against 5", row["case"]) for row in rows] == names
     assert done.code == (0 if all(row["held"] for row in rows) else 1)

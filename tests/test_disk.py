@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import threading
 import time
@@ -93,3 +94,22 @@ def test_what_failed_is_told_with_the_next_write_and_at_the_end(
     sink.close()
     with pytest.raises(OSError, match="No s"):
         sink.finish()
+
+
+def test_on_a_loop_the_disk_works_once_the_turn_is_over_and_in_order() -> None:
+    done: list[int] = []
+
+    async def turn() -> list[int]:
+        disk = Disk()
+        for number in range(100):
+            disk.do(lambda number=number: done.append(number))
+        time.sleep(0.05)
+        before = list(done)
+        finished = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        disk.do(lambda: loop.call_soon_threadsafe(finished.set))
+        await asyncio.wait_for(finished.wait(), 5)
+        return before
+
+    assert asyncio.run(turn()) == []
+    assert done == list(range(100))

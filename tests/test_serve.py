@@ -279,7 +279,7 @@ def test_a_second_signal_does_not_wait_for_peers(serve: Serve) -> None:
     assert "ended by server" in lines[-1]
 
 
-def test_sigkill_leaves_files_that_open_everywhere_and_lack_at_most_1_2_s(serve: Serve, tmp_path: Path) -> None:
+def test_sigkill_leaves_files_that_open_everywhere_and_lack_a_second_at_most(serve: Serve, tmp_path: Path) -> None:
     serving = serve("--record", "calls")
     first = opening()[1]
     with connected(serving, first) as peer:
@@ -292,7 +292,7 @@ def test_sigkill_leaves_files_that_open_everywhere_and_lack_at_most_1_2_s(serve:
         length_s = time.monotonic() - begun_s
     (path,) = (tmp_path / "calls").iterdir()
     seconds = soundfile.info(path).duration
-    assert length_s - 1.2 <= seconds <= length_s
+    assert length_s - 1.1 <= seconds <= length_s  # a tenth for the process to end
     with wave.open(str(path)) as file:
         assert file.getnframes() == round(seconds * 8000)
     sox = subprocess.run([need("sox"), path, "-n", "stat"], capture_output=True, text=True, check=True)

@@ -54,6 +54,19 @@ class Counting(Silence):
         return audio(self.said % 256)
 
 
+class Watching:
+    """A keeper that remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def put_off(self) -> None:
+        self.told.append("put off")
+
+    def let_go(self) -> None:
+        self.told.append("let go")
+
+
 # Opening.
 
 
@@ -63,6 +76,18 @@ def test_we_speak_the_moment_the_uuid_arrives_and_every_20_ms_from_then_on() -> 
     run_until(START_S + 1.0, clock, session)
     assert wire.frames == [silence_frame(Kind.SLIN)] * 51
     assert [timed.at_s for timed in tap.said] == pytest.approx([n * 0.02 for n in range(len(tap.said))])
+
+
+def test_who_keeps_many_sessions_is_asked_to_let_the_taps_have_what_there_is() -> None:
+    session, _, clock, tap = answered(OPENING + encode(audio()))
+    keeper = session.keeper = Watching()
+    run_until(START_S + 1.0, clock, session)
+    assert (keeper.told, tap.heard) == (["put off"], [])
+    session.flush()
+    assert len(tap.heard) == 1
+    session.abort()
+    session.flush()  # put off, and then the call ended
+    assert (keeper.told, len(tap.heard)) == (["put off", "let go"], 1)
 
 
 def test_nothing_is_said_before_the_uuid() -> None:

@@ -2,8 +2,8 @@
 
 Each side's frames are placed by a `Timeline` and laid out as the caller alone, the server alone, both as stereo on one
 clock (caller left, server right), or mixed. The file has the rate of the first audio that arrives; other kinds later in
-the call are converted to it. Frames wait `SETTLE_S` before they are placed and are handed over every `FLUSH_S`, so a
-killed process loses at most their sum.
+the call are converted to it. Frames are handed over every `FLUSH_S`, and wait `SETTLE_S` to be placed after a pause, so
+a killed process loses at most their sum, and while audio goes on no more than the former.
 """
 
 from __future__ import annotations
