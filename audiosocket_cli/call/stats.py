@@ -35,6 +35,7 @@ SCHEMA: Final = "audiosocket.call/1"
 _AT_LIMIT: Final = 32767
 _WAV_HEADER: Final = b"WAVEfmt "
 _WAV_HEADER_PEAK: Final = int(np.frombuffer(_WAV_HEADER, "<i2").max())
+_ROUNDING_S: Final = 1e-6
 _NO_TIMES: Final = np.zeros(0)
 
 
@@ -206,7 +207,7 @@ class CallStats:
     def closed(self, call: Call) -> None:
         self.timeline.settle(float("inf"))
         self.timeline.pad(call.duration_s)
-        if self.timeline.worst_ahead_s > SETTLE_S:
+        if self.timeline.worst_ahead_s > SETTLE_S + _ROUNDING_S:
             ahead_s = self.timeline.worst_ahead_s
             call.note(
                 f"audio came up to {ahead_s:.1f} s late, in a burst: from there on the recording is late by as much"
