@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import shutil
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -21,12 +23,35 @@ MOST_WAITING_BYTES: Final = 16 << 20
 disk is too slow, and the recording ends."""
 
 _LOOK_AGAIN_S: Final = 0.1
+_MB: Final = 1_000_000
+
+
+class FreeSpace:
+    """Looks that enough of a folder's disk stays free."""
+
+    def __init__(self, folder: Path, least_bytes: int) -> None:
+        self._folder = folder
+        self._least_bytes = least_bytes
+        self._free_bytes = 0
+        self._look_again_s = 0.0
+
+    def check(self) -> None:
+        """Raise `OSError` where less is free; looks once a second."""
+        now_s = time.monotonic()
+        if now_s >= self._look_again_s:
+            self._free_bytes = shutil.disk_usage(self._folder).free
+            self._look_again_s = now_s + 1
+        if self._free_bytes < self._least_bytes:
+            free, least = (f"{size / _MB:,.0f} MB" for size in (self._free_bytes, self._least_bytes))
+            raise OSError(errno.ENOSPC, f"{free} of the disk are free, less than the {least} of --min-free")
 
 
 class Disk:
     """The thread. It begins with the first job, and waits for the next as long as the process lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, free: FreeSpace | None = None) -> None:
+        """`free` says how much has to stay free for recordings to be written."""
+        self.free = free
         self._jobs: deque[Callable[[], object]] = deque()
         self._told: SimpleQueue[None] = SimpleQueue()
         self._is_told = False
@@ -135,6 +160,8 @@ class BehindSink:
 
     def _open(self, open_sink: Callable[[], Sink]) -> None:
         try:
+            if self._disk.free is not None:
+                self._disk.free.check()
             self._sink = open_sink()
         except OSError as error:
             self._error = error
@@ -149,5 +176,10 @@ class BehindSink:
 
     def _write(self, data: bytes) -> None:
         if self._error is None:
-            self._try(lambda sink: sink.append(data))
+            self._try(lambda sink: self._append(sink, data))
         self._written_bytes += len(data)
+
+    def _append(self, sink: Sink, data: bytes) -> None:
+        if self._disk.free is not None:
+            self._disk.free.check()
+        sink.append(data)

@@ -98,6 +98,14 @@ class ConnectionFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreRefused:
+    """So many more connections of one address were turned away, or failed, as were told of lately."""
+
+    host: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class HookFailed:
     """A command that was to be run after a call went wrong."""
 
@@ -117,6 +125,7 @@ Event = (
     | HookFailed
     | CallRefused
     | ConnectionFailed
+    | MoreRefused
 )
 Report = Callable[[Event], None]
 

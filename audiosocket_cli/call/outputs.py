@@ -100,9 +100,14 @@ class FileOutput:
         """A file for each call in a folder that may not be there yet, or by a name with fields and a suffix."""
         return cls(folder if folder.suffix and _FIELD.search(folder.name) else f"{folder}{os.sep}")
 
+    @property
+    def folder(self) -> Path:
+        """The folder that all recordings are in, or below."""
+        return Path(os.path.dirname(_FIELD.split(self._pattern)[0]))
+
     def prepare(self) -> None:
         """Make the folder and prove that a file can be made in it. Raises `UsageError`."""
-        folder = Path(os.path.dirname(_FIELD.split(self._pattern)[0]))
+        folder = self.folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if self.single:

@@ -27,7 +27,7 @@ from audiosocket_cli.call.pacer import EARLY_S
 from audiosocket_cli.call.runs import Chunk, in_runs
 from audiosocket_cli.call.sources import Silence, Source, encoded
 from audiosocket_cli.call.taps import FLUSH_S, Tap
-from audiosocket_cli.call.wire import Wire
+from audiosocket_cli.call.wire import READ_BYTES, Wire
 from audiosocket_cli.codec import (
     HEADER_BYTES,
     RATE_BY_KIND,
@@ -63,11 +63,14 @@ _HELD_UP_S: Final = GAP_MS / 1000
 _HELD_S: Final = 0.005
 """Being woken later than asked for by no more than this is what event loops do, and held up nothing."""
 
-_MOST_CHUNKS: Final = 8
-"""As much as is read from one peer before another has its turn."""
+_MOST_BYTES_S: Final = 384_000
+"""Bytes a second of the best audio, slin192: a peer that sends more does not wait for its turn longer than others."""
 
-_MOST_HEARD: Final = 2000
-"""Frames heard that may wait for the next flush: 40 s of audio, which only a flood brings in so little time."""
+_MOST_CHUNKS: Final = 256
+"""As much as is read from one peer in its turn, however late we are."""
+
+_MOST_HEARD: Final = 500
+"""Frames heard that may wait for the next flush: 10 s of audio, which only a flood brings in so little time."""
 
 _MOST_SAID: Final = 64
 """As many frames as are sent before the peer is heard again, should ever so many be due."""
@@ -236,9 +239,12 @@ class Session(ABC):
     def readable(self) -> bool:
         """The wire has something to read: take it. Returns whether there may be more, to be read soon.
 
-        Not without end: a flooding peer would be the only one heard.
+        Not without end, or a flooding peer would be the only one heard; but all that can have come while we were late,
+        as that is to be heard before anything is judged by the clock.
         """
-        for _ in range(_MOST_CHUNKS):
+        late_s = self._clock() - self.wake_s
+        chunks = 1 if late_s < _HELD_UP_S else 1 + int(late_s * _MOST_BYTES_S / READ_BYTES)
+        for _ in range(min(chunks, _MOST_CHUNKS)):
             data = self._receive()
             if not data:
                 return False

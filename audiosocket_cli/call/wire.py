@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from audiosocket_cli.capture.trace import Trace
 
-READ_BYTES: Final = 65536
+READ_BYTES: Final = 16384
 """The most that is read at once."""
 
 _buffer: Final = memoryview(bytearray(READ_BYTES))

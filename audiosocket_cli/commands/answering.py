@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,8 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
 
     if not CAN_SHARE_A_PORT:
         raise UsageError("--workers needs SO_REUSEPORT, which this system lacks: leave it out")
+    if not math.isinf(options.max_calls_from):
+        raise UsageError("--max-calls-from counts in one process: leave --workers out")
     call = options.call
     if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):
         raise UsageError("--workers needs a file for each call: name a folder for --record and --capture")

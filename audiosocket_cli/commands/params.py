@@ -90,6 +90,20 @@ class AnyKindParam(click.ParamType):
             self.fail(f"{error}; audio is all kinds of it", param, ctx)
 
 
+class SizeParam(click.ParamType):
+    """A size of files as 500M or 2G, in bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is no size: write it in millions of bytes, as 500M, or as 2G", param, ctx)
+        return int(float(match[1]) * 1000 ** ("kMGT".index(match[2]) + 1))
+
+
 class TimeParam(click.ParamType):
     """A time in a call, in seconds: 12.5, 1:12.5 or 1:00:12.5."""
 
@@ -205,6 +219,7 @@ def _finish(output: CaptureOutput) -> None:
         say(f"the capture to {output} is not complete: {(error.strerror or str(error)).lower()}")
 
 
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)([kMGT])B?")
 _TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
 _SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}

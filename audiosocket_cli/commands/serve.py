@@ -15,6 +15,7 @@ from audiosocket_cli.commands.params import (
     BotRateParam,
     NetworkParam,
     RestCommand,
+    SizeParam,
     capture_option,
     capture_output,
     command_words,
@@ -83,6 +84,15 @@ if TYPE_CHECKING:
 )
 @click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
 @click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="Refuse more than N calls at once.")
+@click.option(
+    "--max-calls-from",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Refuse more than N calls at once from one address.",
+)
+@click.option(
+    "--min-free", type=SizeParam(), help="Record nothing while less of the disk than this is free, as 500M or 2G."
+)
 @click.option(
     "--uuid-timeout", type=POSITIVE_SECONDS, metavar="S", default=10.0, show_default=True,
     help="Drop a connection that says no UUID for this long.",
@@ -167,6 +177,8 @@ def _options(
     detect_dtmf: bool,
     calls: int | None,
     max_calls: int | None,
+    max_calls_from: int | None,
+    min_free: int | None,
     uuid_timeout: float,
     idle_timeout: float | None,
     max_duration: float | None,
@@ -179,6 +191,7 @@ def _options(
     shell: bool,
     **speech: Any,
 ) -> ServeOptions:
+    from audiosocket_cli.call.disk import Disk, FreeSpace
     from audiosocket_cli.call.outputs import FileOutput
     from audiosocket_cli.call.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
@@ -192,12 +205,15 @@ def _options(
         raise UsageError(f"--decode {decode} needs a recording: add --record DIR")
     if shell and not (authorize or on_call_end or speech["program"]):
         raise UsageError("--shell needs something to run: --exec, --authorize or --on-call-end")
+    if min_free is not None and record is None:
+        raise UsageError("--min-free needs a recording: add --record DIR")
     make_source = _source_maker(shell=shell, **speech)
     if layout == "auto":
         layout = "stereo" if make_source().speaks else "caller"
     output = FileOutput.in_folder(record) if record is not None else None
     if output is not None:
         output.prepare()
+    free = FreeSpace(output.folder, min_free) if output is not None and min_free is not None else None
     call = CallOptions(
         make_source=make_source,
         record=output,
@@ -205,6 +221,7 @@ def _options(
         decode=Decode(decode),
         capture=capture_output(capture),
         detect_dtmf=detect_dtmf,
+        disk=Disk(free),
         limits=Limits(uuid_timeout, idle_timeout or math.inf, max_duration or math.inf),
     )
     return ServeOptions(
@@ -212,6 +229,7 @@ def _options(
         call,
         calls=calls or math.inf,
         max_calls=max_calls or math.inf,
+        max_calls_from=max_calls_from or math.inf,
         admission=AdmissionOptions(
             allow_from,
             allow_uuid,

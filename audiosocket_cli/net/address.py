@@ -39,6 +39,11 @@ def parse_address(text: str, default_port: int | None = DEFAULT_PORT) -> Address
     return Address(host, port)
 
 
+def host_of(peer: str) -> str:
+    """Return the host of what `peer_name` gives."""
+    return peer.rpartition(":")[0].strip("[]")
+
+
 def peer_name(sockaddr: Any) -> str:
     """Name a socket's address as `host:port`, an IPv4 one on an IPv6 socket by its IPv4 name."""
     host, port = sockaddr[0], sockaddr[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 import resource
 import socket
 from collections.abc import Callable
@@ -53,11 +54,13 @@ def find_port(address: Address, option: str = "--listen") -> Address:
         return Address(address.host, probe.getsockname()[1])
 
 
-def allow_many_descriptors() -> None:
-    """Raise this process's limit of open files as far as it may: each recorded call takes two."""
+def allow_many_descriptors() -> float:
+    """Raise this process's limit of open files as far as it may, and return it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return math.inf if limit == resource.RLIM_INFINITY else limit
 
 
 class Listener:

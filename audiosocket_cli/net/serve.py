@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import math
 import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,8 +33,9 @@ from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.net.address import Address, peer_name
+from audiosocket_cli.net.address import Address, host_of, peer_name
 from audiosocket_cli.net.admission import Admission, AdmissionOptions
+from audiosocket_cli.net.flood import FloodGate
 from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
 from audiosocket_cli.net.live import CallOptions, LiveCall
@@ -48,6 +50,12 @@ HOOK_TIMEOUT_S: Final = 600.0
 
 _MUTE_S: Final = 2.0
 
+_OWN_DESCRIPTORS: Final = 32
+"""Open files of a server without calls, with a few to spare."""
+
+_PROGRAM_DESCRIPTORS: Final = 4
+"""Those that a call's program takes: its input, output and errors, and what it is told and says."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
@@ -59,6 +67,8 @@ class ServeOptions:
     """End after this many calls."""
     max_calls: float = math.inf
     """Refuse more than this many at once."""
+    max_calls_from: float = math.inf
+    """Refuse more than this many at once from one address."""
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     program: str | None = None
     """The command line behind the sources, to be told where calls are listened for."""
@@ -66,6 +76,23 @@ class ServeOptions:
     """A program to run after each call, with what is known of it in the environment."""
     metrics: Address | None = None
     """Where to tell Prometheus how things are."""
+
+    @property
+    def descriptors(self) -> float:
+        """How many open files as many calls take as there may be at once; infinite where there may be any number."""
+        each = 1 + (self.call.record is not None) + (self.call.capture is not None)
+        if self.program is not None:
+            each += _PROGRAM_DESCRIPTORS
+        return _OWN_DESCRIPTORS + self.max_calls * each
+
+    def lack_of_descriptors(self, limit: float) -> str | None:
+        """Say that a process which may have so many open files cannot hold as many calls as it may have, if so."""
+        if math.isinf(self.descriptors) or self.descriptors <= limit:
+            return None
+        return (
+            f"--max-calls {self.max_calls:g} may take {self.descriptors:g} open files, and {limit:g} are allowed: "
+            f"raise `ulimit -n`, or LimitNOFILE= of a unit file"
+        )
 
     def listening(self, address: Address) -> Listening:
         """Return the event that says where calls are accepted, and what becomes of them."""
@@ -125,14 +152,17 @@ class Server:
         self.totals = Totals()
         self.concluding: set[LiveCall] = set()
         """Calls that are over, but for their recording and their program."""
+        self._is_alone = places is None
         self._places = places or Places(options.calls, options.max_calls)
+        self._calls_from: Counter[str] = Counter()
         self._listening = listening
         self._options = options
         self._admission = Admission(options.admission)
         self._hooks_at_once = asyncio.Semaphore(MOST_HOOKS)
         self._hooks: set[asyncio.Task[None]] = set()
         self._has_terminal_to_lose = has_terminal() and not survives_hangup()
-        self._report = report
+        self._gate = FloodGate(report)
+        self._report = self._gate.report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
         self._refused: set[AnsweredSession] = set()
@@ -145,7 +175,9 @@ class Server:
 
     async def run(self) -> ServeSummary:
         """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
-        allow_many_descriptors()
+        lack = self._options.lack_of_descriptors(allow_many_descriptors())
+        if lack and self._is_alone:
+            self._complain(lack)
         self._driver = Driver()
         self._listener = Listener(self._listening or bind(self._options.listen), self._accept, self._complain)
         try:
@@ -158,6 +190,7 @@ class Server:
                     await self._call_is_over.wait()
                 await self._wait_for_tasks()
         finally:
+            self._gate.tell()
             self._listener.close()
             for live in list(self.live):  # none, unless this was cancelled
                 live.abort()
@@ -232,7 +265,7 @@ class Server:
     def _accept(self, connection: socket.socket, sockaddr: Any) -> None:
         # Counted here and now: many connections can be accepted before the first of their tasks runs.
         peer = peer_name(sockaddr)
-        refusal = self._why_not(sockaddr)
+        refusal = self._why_not(sockaddr, peer)
         if refusal:
             self._refuse(connection, peer, refusal)
             return
@@ -244,16 +277,19 @@ class Server:
         )
         live = LiveCall(session, options, self._on_call_event, capturing)
         self.live.add(live)
+        self._calls_from[host_of(peer)] += 1
         self._places.count_live(len(self.live))
         assert self._driver is not None
         live.on_over = self._on_over
         self._driver.begin(session, wire, live.over)
 
-    def _why_not(self, sockaddr: Any) -> str | None:
+    def _why_not(self, sockaddr: Any, peer: str) -> str | None:
         if self._enough.is_set():
             return "no more calls are taken"
         if self._places.are_taken:
             return f"all {self._options.max_calls:g} calls are taken"
+        if self._calls_from[host_of(peer)] >= self._options.max_calls_from:
+            return f"all {self._options.max_calls_from:g} calls from one address are taken"
         return self._admission.why_not_from(sockaddr)
 
     def _judge(self, live: LiveCall, call: Call) -> None:
@@ -314,6 +350,10 @@ class Server:
         if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
             self._complain_of(live, error)
         self.live.discard(live)
+        host = host_of(live.session.peer)
+        self._calls_from[host] -= 1
+        if not self._calls_from[host]:
+            del self._calls_from[host]
         self._call_is_over.set()
         self._places.count_live(len(self.live))
         asking = self._asking.pop(live, None)

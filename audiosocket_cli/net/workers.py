@@ -75,7 +75,9 @@ class Workers:
 
     async def run(self) -> ServeSummary:
         """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
-        allow_many_descriptors()
+        lack = self._options.lack_of_descriptors(allow_many_descriptors())
+        if lack:
+            self._complain(lack)
         self._address = find_port(self._options.listen)
         with signals_to(self._on_signal, hangup_anyway=self._options.admission.uuid_file is not None):
             await asyncio.gather(*(self._keep(number) for number in range(self._count)))

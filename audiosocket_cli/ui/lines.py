@@ -19,6 +19,7 @@ from audiosocket_cli.call.events import (
     Finding,
     HookFailed,
     Listening,
+    MoreRefused,
     ProgramSaid,
     RecordingFailed,
 )
@@ -243,6 +244,8 @@ def _event_text(event: Event) -> str | None:
             return f"{call.uuid} on-call-end failed: {_printable(reason)}"
         case ConnectionFailed(peer, reason):
             return f"no call from {peer}: {reason}"
+        case MoreRefused(host, count):
+            return f"and {_count(count, 'more connection')} from {host} refused or failed"
         case CallEnded(call, result, files, capture):
             captured = f", captured to {shown_path(capture)}" if capture else ""
             return f"{call.uuid} {_ended(call, result, files)}{captured}"
@@ -316,6 +319,8 @@ def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
             return "on-call-end-failed", {"uuid": str(call.uuid), "reason": reason}
         case ConnectionFailed(peer, reason):
             return "no-call", {"peer": peer, "reason": reason}
+        case MoreRefused(host, count):
+            return "more-refused", {"host": host, "count": count}
         case CallEnded(call, result, files, capture):
             facts = {"uuid": str(call.uuid), "files": [str(path) for path in files]}
             return "ended", facts | ({"capture": str(capture)} if capture else {}) | {"call": result}
