@@ -27,7 +27,8 @@ from audiosocket_cli.net.dial import dial, dial_and_wait
 from audiosocket_cli.net.listen import Listener, bind
 from audiosocket_cli.net.live import CallOptions
 from audiosocket_cli.net.loop import run
-from audiosocket_cli.net.serve import ServeOptions, Server
+from audiosocket_cli.net.serve import Server
+from audiosocket_cli.net.serving import ServeOptions
 
 
 @pytest.mark.parametrize(

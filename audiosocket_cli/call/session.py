@@ -504,7 +504,7 @@ class Session(ABC):
             if self._is_limited and self._state is _State.TALKING:
                 self._is_over(now_s)
         if now_s >= self._next_flush_s and self._state is _State.TALKING:
-            self._next_flush_s = now_s + self.flush_s - _HELD_S
+            self._next_flush_s = now_s + self.flush_s - _HELD_S  # or a wake a little too early would miss it
             if self.keeper is None:
                 self._flush(now_s)
             else:

@@ -12,7 +12,7 @@ from audiosocket_cli.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from audiosocket_cli.net.serve import ServeOptions, ServeSummary
+    from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 
 
 def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:

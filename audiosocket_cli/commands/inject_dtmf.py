@@ -194,7 +194,7 @@ def _answer(
     from audiosocket_cli.commands.answering import answer_calls, exit_code
     from audiosocket_cli.media.files import load_audio
     from audiosocket_cli.net.live import CallOptions
-    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.lines import pressed_text
 

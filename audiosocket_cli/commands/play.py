@@ -98,7 +98,7 @@ def _answer(
     from audiosocket_cli.call.sources import Prompt, PromptSource
     from audiosocket_cli.commands.answering import answer_calls, exit_code
     from audiosocket_cli.media.files import load_audio
-    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
 
     if uuid is not None or rate is not None:

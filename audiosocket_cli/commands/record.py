@@ -79,7 +79,7 @@ def command(ctx: click.Context, /, target: Any, as_json: bool, **given: Any) -> 
 def _answer(*, output: Output, listen: Any, calls: int | None, as_json: bool, **given: Any) -> int:
     from audiosocket_cli.commands.answering import answer_calls, exit_code
     from audiosocket_cli.net.address import parse_address
-    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.net.serving import ServeOptions
 
     options = ServeOptions(
         listen or parse_address("127.0.0.1"), _call_options(output, "caller", **given), calls=calls or 1

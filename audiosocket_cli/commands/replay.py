@@ -269,7 +269,7 @@ def _answer(
     from audiosocket_cli.call.replay import ReplaySource
     from audiosocket_cli.commands.answering import answer_calls, exit_code
     from audiosocket_cli.net.live import CallOptions
-    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
 
     if uuid != "new" or expect is not None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from audiosocket_cli.call.sources import Source
-    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.net.serving import ServeOptions
 
 
 @click.command(cls=RestCommand)
@@ -197,7 +197,7 @@ def _options(
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.net.admission import AdmissionOptions
     from audiosocket_cli.net.live import CallOptions
-    from audiosocket_cli.net.serve import ServeOptions
+    from audiosocket_cli.net.serving import ServeOptions
 
     if layout != "auto" and record is None:
         raise UsageError(f"--layout {layout} needs a recording: add --record DIR")

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from signal import SIGHUP
 from typing import Any, Final
@@ -26,22 +24,22 @@ from audiosocket_cli.call.events import (
     ConnectionFailed,
     Event,
     HookFailed,
-    Listening,
     Report,
 )
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.net.address import Address, host_of, peer_name
-from audiosocket_cli.net.admission import Admission, AdmissionOptions
+from audiosocket_cli.net.address import host_of, peer_name
+from audiosocket_cli.net.admission import Admission
 from audiosocket_cli.net.flood import FloodGate
 from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
-from audiosocket_cli.net.live import CallOptions, LiveCall
+from audiosocket_cli.net.live import LiveCall
 from audiosocket_cli.net.loop import has_terminal, signals_to, survives_hangup
 from audiosocket_cli.net.metrics import Snapshot, Totals, keep_telling
 from audiosocket_cli.net.places import Places
+from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 
 MOST_HOOKS: Final = 4
 """Commands after calls that run at once; more wait."""
@@ -49,80 +47,6 @@ MOST_HOOKS: Final = 4
 HOOK_TIMEOUT_S: Final = 600.0
 
 _MUTE_S: Final = 2.0
-
-_OWN_DESCRIPTORS: Final = 32
-"""Open files of a server without calls, with a few to spare."""
-
-_PROGRAM_DESCRIPTORS: Final = 4
-"""Those that a call's program takes: its input, output and errors, and what it is told and says."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServeOptions:
-    """What a server was asked for."""
-
-    listen: Address
-    call: CallOptions
-    calls: float = math.inf
-    """End after this many calls."""
-    max_calls: float = math.inf
-    """Refuse more than this many at once."""
-    max_calls_from: float = math.inf
-    """Refuse more than this many at once from one address."""
-    admission: AdmissionOptions = field(default_factory=AdmissionOptions)
-    program: str | None = None
-    """The command line behind the sources, to be told where calls are listened for."""
-    on_call_end: Sequence[str] | None = None
-    """A program to run after each call, with what is known of it in the environment."""
-    metrics: Address | None = None
-    """Where to tell Prometheus how things are."""
-
-    @property
-    def descriptors(self) -> float:
-        """How many open files as many calls take as there may be at once; infinite where there may be any number."""
-        each = 1 + (self.call.record is not None) + (self.call.capture is not None)
-        if self.program is not None:
-            each += _PROGRAM_DESCRIPTORS
-        return _OWN_DESCRIPTORS + self.max_calls * each
-
-    def lack_of_descriptors(self, limit: float) -> str | None:
-        """Say that a process which may have so many open files cannot hold as many calls as it may have, if so."""
-        if math.isinf(self.descriptors) or self.descriptors <= limit:
-            return None
-        return (
-            f"--max-calls {self.max_calls:g} may take {self.descriptors:g} open files, and {limit:g} are allowed: "
-            f"raise `ulimit -n`, or LimitNOFILE= of a unit file"
-        )
-
-    def listening(self, address: Address) -> Listening:
-        """Return the event that says where calls are accepted, and what becomes of them."""
-        record, capture = self.call.record, self.call.capture
-        return Listening(
-            *address,
-            record=str(record) if record else None,
-            program=self.program,
-            capture=str(capture) if capture else None,
-        )
-
-
-@dataclass(slots=True)
-class ServeSummary:
-    """What came of it: connections by outcome, and how it ended."""
-
-    calls: int = 0
-    refused: int = 0
-    failed: int = 0
-    """Connections that never became a call."""
-    failed_recordings: int = 0
-    failed_captures: int = 0
-    faults: int = 0
-    """Calls that an error of our own ended."""
-    failed_hooks: int = 0
-    odd_calls: int = 0
-    """Calls with findings."""
-    caller_audio_s: float = 0.0
-    signal: int | None = None
-    """The signal that ended it, if one did."""
 
 
 class Server:

@@ -26,7 +26,8 @@ from audiosocket_cli.net.listen import allow_many_descriptors, bind, find_port
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, WorkersMetrics
 from audiosocket_cli.net.places import SharedPlaces, new_shared_file
-from audiosocket_cli.net.serve import ServeOptions, Server, ServeSummary
+from audiosocket_cli.net.serve import Server
+from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 
 CAN_SHARE_A_PORT: Final = hasattr(socket, "SO_REUSEPORT")
 
