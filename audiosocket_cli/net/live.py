@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -225,14 +227,23 @@ class LiveCall:
 
 
 def write_private_json(path: Path, content: dict[str, Any]) -> None:
-    """Write one JSON object to a file that only the user can read: whole, or not at all. Raises `OSError`."""
+    """Write one JSON object to a file that only the user can read: whole and on the disk itself, or not at all.
+
+    Raises `OSError`, and `FileExistsError` where the name is taken.
+    """
     half = path.with_suffix(".json.part")
+    half.unlink(missing_ok=True)  # of a process that was killed here, or a link that would have us write elsewhere
     try:
-        descriptor = os.open(half, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:  # names need not be UTF-8
             json.dump(content, file, indent=2, ensure_ascii=False)
             file.write("\n")
+            file.flush()
+            os.fsync(descriptor)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
         half.replace(path)
     except OSError:
-        half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that fails, fails here as well
+            half.unlink(missing_ok=True)
         raise
