@@ -1,0 +1,155 @@
+"""Disks that are full, fail or stall under recorded calls, and folders in which others have been."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from conftest import missing, need
+from faults import Serve, dial, ends, failures, heard_s, recording, said, show, speak, undisturbed
+
+CALLS = 20
+
+
+def needs_root() -> None:
+    if os.geteuid() != 0:
+        missing("only root can mount file systems")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a megabyte."""
+    needs_root()
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run([need("mount"), "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run([need("umount"), folder], check=True)
+
+
+@pytest.fixture
+def worn_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system on a block device of 16 MB, of which less than one can be written: what is beyond that fails once
+    the kernel gets round to it, long after it has said that it was done."""
+    needs_root()
+    folder, below = tmp_path / "worn", tmp_path / "below"
+    folder.mkdir()
+    below.mkdir()
+    image = below / "image"
+    subprocess.run([need("mount"), "-t", "tmpfs", "-o", "size=16m", "tmpfs", below], check=True)
+    with image.open("wb") as file:
+        file.truncate(16 << 20)  # promised, but not there
+    journal = ["-b", "1024", "-N", "128", "-J", "size=1", "-E", "lazy_itable_init=0,lazy_journal_init=0"]
+    subprocess.run([need("mkfs.ext4"), "-q", "-F", *journal, image], check=True)
+    most_bytes = image.stat().st_blocks * 512 + 700_000
+    subprocess.run([need("mount"), "-o", f"remount,size={most_bytes}", below], check=True)
+    subprocess.run([need("mount"), "-o", "loop", image, folder], check=True)
+    yield folder
+    subprocess.run([need("umount"), folder], check=True)
+    subprocess.run([need("umount"), below], check=True)
+
+
+class BadDisk:
+    """A folder on a file system that fails or stalls when told to."""
+
+    def __init__(self, folder: Path, mood: Path) -> None:
+        self.folder = folder
+        self._mood = mood
+
+    def feel(self, mood: str) -> None:
+        """Be "fine", "fail" or "stall"."""
+        new = self._mood.with_suffix(".new")
+        new.write_text(mood)
+        new.replace(self._mood)
+
+
+@pytest.fixture
+def bad_disk(tmp_path: Path) -> Iterator[BadDisk]:
+    needs_root()
+    if not Path("/dev/fuse").exists():
+        missing("this system has no /dev/fuse")
+    mount, below, mood = (tmp_path / name for name in ("bad", "below", "mood"))
+    mount.mkdir()
+    below.mkdir()
+    disk = BadDisk(mount, mood)
+    disk.feel("fine")
+    process = subprocess.Popen([sys.executable, Path(__file__).with_name("bad_disk.py"), mount, below, mood])
+    for _ in range(500):
+        if mount.is_mount():
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("the file system did not come up")
+    yield disk
+    disk.feel("fine")
+    subprocess.run([need("umount"), mount], check=True)
+    process.wait(10)
+
+
+def test_a_full_disk_ends_recordings_and_no_call(serve: Serve, small_disk: Path) -> None:
+    serving = serve("--record", small_disk, "--json")
+    speak([dial(serving, number) for number in range(CALLS)], 5)  # 20 calls of 80 KB do not fit
+    failed = failures(ends(serving, CALLS))
+    assert serving.end()[0] == 128 + signal.SIGINT
+    assert 1 <= len(failed) <= CALLS
+    for path in small_disk.glob("*.wav"):
+        said(path)
+    show(f"a disk of 1 MB under 20 calls: {len(failed)} recordings ended and are right up to there; all calls went on")
+
+
+def test_a_failing_disk_ends_recordings_and_no_call(serve: Serve, bad_disk: BadDisk) -> None:
+    serving = serve("--record", bad_disk.folder, "--json", "--echo")
+    with undisturbed(serving, f"a disk that fails under {CALLS} calls"):
+        peers = [dial(serving, number) for number in range(CALLS)]
+        speak(peers, 5, {2.0: lambda: bad_disk.feel("fail"), 3.5: lambda: bad_disk.feel("fine")})
+    events = ends(serving, CALLS + 2)
+    failed = failures(events)
+    assert len(failed) == CALLS + 1  # the neighbour as well
+    assert set(failed.values()) == {"Input/output error"}
+    for number in range(CALLS):
+        assert heard_s(events, number) == 5
+        assert said(recording(bad_disk.folder, number)) >= 8000
+    show(f"a disk that fails (EIO) under {CALLS} calls: each recording is right up to there and says so")
+
+
+def test_what_a_worn_disk_could_not_keep_is_told(serve: Serve, worn_disk: Path) -> None:
+    serving = serve("--record", worn_disk, "--json")
+    early = 3
+    speak([dial(serving, number) for number in range(early)], 1)
+    speak([dial(serving, number) for number in range(early, CALLS)], 5)
+    events = ends(serving, CALLS)
+    failed = failures(events)
+    assert serving.end()[0] == 128 + signal.SIGINT
+    assert failed
+    subprocess.run([need("umount"), worn_disk], check=True)  # or we would read what the kernel remembers
+    subprocess.run([need("mount"), "-o", "loop", worn_disk.with_name("below") / "image", worn_disk], check=True)
+    whole = 0
+    for number in range(CALLS):
+        if str(UUID(int=number)) not in failed:
+            whole += 1
+            path = recording(worn_disk, number)
+            assert said(path) == (1 if number < early else 5) * 8000
+            json.loads(path.with_suffix(".json").read_text())
+    assert whole >= early
+    show(f"a block device that loses writes under {CALLS} calls: {len(failed)} told, {whole} whole on the disk")
+
+
+def test_a_disk_that_stalls_for_five_seconds_delays_nobody_and_loses_nothing(serve: Serve, bad_disk: BadDisk) -> None:
+    serving = serve("--record", bad_disk.folder, "--json", "--echo")
+    with undisturbed(serving, f"a disk that stalls for 5 s under {CALLS} calls"):
+        peers = [dial(serving, number) for number in range(CALLS)]
+        speak(peers, 8, {2.0: lambda: bad_disk.feel("stall"), 7.0: lambda: bad_disk.feel("fine")})
+    events = ends(serving, CALLS + 2)
+    assert not failures(events)
+    for number in range(CALLS):
+        assert heard_s(events, number) == 8
+        assert said(recording(bad_disk.folder, number)) == 8 * 8000
+    show(f"a disk that stalls for 5 s under {CALLS} calls: all recordings are whole")
