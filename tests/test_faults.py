@@ -17,6 +17,7 @@ import uuid
 from pathlib import Path
 
 import numpy as np
+import pytest
 from faults import (
     BESIDE_OTHERS,
     FRAMES,
@@ -26,10 +27,13 @@ from faults import (
     Serve,
     descriptors,
     dial,
+    ends,
     memory_mb,
     needs_proc,
     recorded,
+    said,
     show,
+    speak,
     undisturbed,
 )
 
@@ -38,7 +42,8 @@ from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 FLOOD = """
 import socket, sys, time, uuid
 until_s, sent, peers = time.monotonic() + 4, 0, []
-data = (b"\\x10\\x01\\x40" + bytes(range(1, 161)) * 2) * 100
+size = int(sys.argv[2])
+data = (b"\\x10" + size.to_bytes(2, "big") + bytes(range(1, 161)) * 410)[: 3 + size] * max(1, 32000 // size)
 for number in range(10):
     peers.append(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
     peers[-1].sendall(b"\\1\\0\\x10" + uuid.uuid4().bytes)
@@ -112,13 +117,16 @@ def test_a_thousand_that_say_nothing_and_two_hundred_that_dawdle(serve: Serve) -
     assert serving.end()[0] == 128 + signal.SIGINT
 
 
-def test_peers_that_never_read_and_peers_that_flood(serve: Serve) -> None:
+@pytest.mark.parametrize("frame_bytes", [320, 65_535])
+def test_peers_that_never_read_and_peers_that_flood(serve: Serve, frame_bytes: int) -> None:
     needs_proc()
     serving = serve("--echo")
     pid, before_mb = serving.process.pid, memory_mb(serving.process.pid)
     with (
-        undisturbed(serving, "10 peers that send all they can and read nothing"),
-        subprocess.Popen([sys.executable, "-c", FLOOD, str(serving.port)], stdout=subprocess.PIPE) as flood,
+        undisturbed(serving, f"10 peers that send frames of {frame_bytes:,} bytes without end, and read nothing"),
+        subprocess.Popen(
+            [sys.executable, "-c", FLOOD, str(serving.port), str(frame_bytes)], stdout=subprocess.PIPE
+        ) as flood,
     ):
         time.sleep(3)
         most_mb = memory_mb(pid)
@@ -127,6 +135,40 @@ def test_peers_that_never_read_and_peers_that_flood(serve: Serve) -> None:
     show(f"10 peers sent {sent_mb:.0f} MB without reading, which took {most_mb - before_mb:.1f} MB")
     assert most_mb - before_mb < 60
     assert serving.end()[0] == 128 + signal.SIGINT
+
+
+def test_frames_of_65535_bytes_of_every_kind(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--record", "calls", "--json")
+    payload = bytes(range(1, 256)) * 257
+    assert len(payload) == 0xFFFF
+    peers = []
+    for kind in range(256):
+        if kind not in (Kind.HANGUP, Kind.UUID):
+            peers.append(dial(serving, kind))
+            peers[-1].sendall(FRAMES[0] + bytes([kind, 0xFF, 0xFF]) + payload + encode(Frame(Kind.HANGUP)))
+    events = ends(serving, len(peers))
+    for peer in peers:
+        peer.close()
+    code, _, err = serving.end()
+    assert (code, "internal error" in err) == (128 + signal.SIGINT, False)
+    found = {event["uuid"]: event["call"]["findings"] for event in events if event["event"] == "ended"}
+    assert len(found) == 254
+    assert all(found.values())
+    samples = recorded(tmp_path / "calls" / f"{uuid.UUID(int=Kind.SLIN)}.wav")
+    assert bytes(samples[160:].tobytes()) == payload[:-1]
+    show("a frame of 65,535 bytes of every kind: each is a finding, none is more")
+
+
+def test_calls_of_one_uuid_at_once_each_have_their_files(serve: Serve, tmp_path: Path) -> None:
+    calls = 50 * min(OFTEN, 4)
+    serving = serve("--record", "calls", "--capture", "calls", "--json")
+    speak([dial(serving, 7) for _ in range(calls)], 2)
+    findings = [event["call"]["findings"] for event in ends(serving, calls) if event["event"] == "ended"]
+    assert sum("the same UUID" in " ".join(found) for found in findings) == calls
+    for suffix in ("wav", "json", "pcapng"):
+        assert len(list((tmp_path / "calls").glob(f"*.{suffix}"))) == calls
+    assert all(said(path) == 2 * 8000 for path in (tmp_path / "calls").glob("*.wav"))
+    show(f"{calls} calls of one UUID at once: each has its own recording, JSON and capture, and is told of the others")
 
 
 def test_a_reset_after_each_byte_of_a_call(serve: Serve) -> None:

@@ -153,3 +153,48 @@ def test_a_disk_that_stalls_for_five_seconds_delays_nobody_and_loses_nothing(ser
         assert heard_s(events, number) == 8
         assert said(recording(bad_disk.folder, number)) == 8 * 8000
     show(f"a disk that stalls for 5 s under {CALLS} calls: all recordings are whole")
+
+
+ODD = "\x1b]0;odd\x07 \u202e\udcff\n'\"$(touch shell) %s"
+"""A name that no terminal, shell or pattern should make anything of."""
+
+
+def test_what_others_left_in_the_folder_is_never_written_to(serve: Serve, tmp_path: Path) -> None:
+    calls, outside = tmp_path / "calls" / ODD, tmp_path / "outside"
+    calls.mkdir(parents=True)
+    outside.mkdir()
+    (outside / "precious").write_text("precious")
+    stem = str(UUID(int=1))
+    for name in (f"{stem}.wav", f"{stem}-2.json", f"{stem}-3.json.part", f"{stem}.pcapng"):
+        (calls / name).symlink_to(outside / "precious")
+    for name in (f"{stem}-3.wav", f"{stem}-4.wav", f"{stem}-2.pcapng"):
+        (calls / name).symlink_to(outside / "nothing-yet")
+    (calls / f"{stem}-5.wav").mkdir()
+    os.mkfifo(calls / f"{stem}-6.wav")
+    before = {path.name for path in calls.iterdir()}
+    serving = serve("--record", f"{calls}{os.sep}", "--capture", f"{calls}{os.sep}", "--json")
+    speak([dial(serving, 1) for _ in range(3)], 1)
+    events = ends(serving, 3)
+    code, _, err = serving.end()
+    assert code == 128 + signal.SIGINT
+    assert not failures(events)
+    assert not set("\x1b\x07\u202e") & set(err)
+    assert [path.name for path in outside.iterdir()] == ["precious"]
+    assert (outside / "precious").read_text() == "precious"
+    made = [calls / name for name in {path.name for path in calls.iterdir()} - before]
+    assert sorted(path.suffix for path in made) == [".json"] * 3 + [".pcapng"] * 3 + [".wav"] * 3
+    assert all(path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o777 == 0o600 for path in made)
+    assert all(said(path) == 8000 for path in made if path.suffix == ".wav")
+    assert not list(tmp_path.rglob("shell"))
+    show("links, folders and pipes in the names of recordings: nothing was written through or over them")
+
+
+def test_a_folder_that_is_taken_away_is_made_again(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--record", "calls", "--json")
+    speak([dial(serving, 1)], 1, {0.5: lambda: (tmp_path / "calls").rename(tmp_path / "elsewhere")})
+    speak([dial(serving, 2)], 1)
+    events = ends(serving, 2)
+    assert serving.end()[0] == 128 + signal.SIGINT
+    assert said(recording(tmp_path / "elsewhere", 1)) == 8000
+    assert said(recording(tmp_path / "calls", 2)) == 8000
+    assert set(failures(events)) <= {str(UUID(int=1))}  # its JSON has no folder, unless another call makes it again
