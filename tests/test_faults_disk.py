@@ -13,8 +13,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from conftest import missing, need
-from faults import Serve, dial, ends, failures, heard_s, recording, said, show, speak, undisturbed
+from conftest import missing, need, run
+from faults import FRAMES, PTIME_S, Serve, dial, ends, failures, heard_s, recording, said, show, speak, undisturbed
 
 CALLS = 20
 
@@ -51,10 +51,21 @@ def worn_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([need("mkfs.ext4"), "-q", "-F", *journal, image], check=True)
     most_bytes = image.stat().st_blocks * 512 + 700_000
     subprocess.run([need("mount"), "-o", f"remount,size={most_bytes}", below], check=True)
-    subprocess.run([need("mount"), "-o", "loop", image, folder], check=True)
+    mount_image(image, folder)
     yield folder
-    subprocess.run([need("umount"), folder], check=True)
-    subprocess.run([need("umount"), below], check=True)
+    subprocess.run([need("umount"), folder], check=False)
+    subprocess.run([need("umount"), "-l", below], check=True)
+
+
+def mount_image(image: Path, folder: Path, options: str = "rw") -> None:
+    for _ in range(50):  # the kernel takes its time to let go of the image
+        done = subprocess.run(
+            [need("mount"), "-o", f"loop,{options}", image, folder], capture_output=True, text=True, check=False
+        )
+        if not done.returncode:
+            return
+        time.sleep(0.1)
+    pytest.fail(done.stderr)
 
 
 class BadDisk:
@@ -106,7 +117,7 @@ def test_a_full_disk_ends_recordings_and_no_call(serve: Serve, small_disk: Path)
 
 
 def test_a_failing_disk_ends_recordings_and_no_call(serve: Serve, bad_disk: BadDisk) -> None:
-    serving = serve("--record", bad_disk.folder, "--json", "--echo")
+    serving = serve("--record", bad_disk.folder, "--capture", bad_disk.folder, "--json", "--echo")
     with undisturbed(serving, f"a disk that fails under {CALLS} calls"):
         peers = [dial(serving, number) for number in range(CALLS)]
         speak(peers, 5, {2.0: lambda: bad_disk.feel("fail"), 3.5: lambda: bad_disk.feel("fine")})
@@ -114,6 +125,7 @@ def test_a_failing_disk_ends_recordings_and_no_call(serve: Serve, bad_disk: BadD
     failed = failures(events)
     assert len(failed) == CALLS + 1  # the neighbour as well
     assert set(failed.values()) == {"Input/output error"}
+    assert len([event for event in events if event["event"] == "capture-failed"]) == CALLS + 1
     for number in range(CALLS):
         assert heard_s(events, number) == 5
         assert said(recording(bad_disk.folder, number)) >= 8000
@@ -130,7 +142,7 @@ def test_what_a_worn_disk_could_not_keep_is_told(serve: Serve, worn_disk: Path) 
     assert serving.end()[0] == 128 + signal.SIGINT
     assert failed
     subprocess.run([need("umount"), worn_disk], check=True)  # or we would read what the kernel remembers
-    subprocess.run([need("mount"), "-o", "loop", worn_disk.with_name("below") / "image", worn_disk], check=True)
+    mount_image(worn_disk.with_name("below") / "image", worn_disk, "ro,noload")
     whole = 0
     for number in range(CALLS):
         if str(UUID(int=number)) not in failed:
@@ -143,7 +155,7 @@ def test_what_a_worn_disk_could_not_keep_is_told(serve: Serve, worn_disk: Path) 
 
 
 def test_a_disk_that_stalls_for_five_seconds_delays_nobody_and_loses_nothing(serve: Serve, bad_disk: BadDisk) -> None:
-    serving = serve("--record", bad_disk.folder, "--json", "--echo")
+    serving = serve("--record", bad_disk.folder, "--capture", bad_disk.folder, "--json", "--echo")
     with undisturbed(serving, f"a disk that stalls for 5 s under {CALLS} calls"):
         peers = [dial(serving, number) for number in range(CALLS)]
         speak(peers, 8, {2.0: lambda: bad_disk.feel("stall"), 7.0: lambda: bad_disk.feel("fine")})
@@ -152,7 +164,9 @@ def test_a_disk_that_stalls_for_five_seconds_delays_nobody_and_loses_nothing(ser
     for number in range(CALLS):
         assert heard_s(events, number) == 8
         assert said(recording(bad_disk.folder, number)) == 8 * 8000
-    show(f"a disk that stalls for 5 s under {CALLS} calls: all recordings are whole")
+    dump = run("dump", recording(bad_disk.folder, 1).with_suffix(".pcapng"), "--json").stdout
+    assert dump.count('"side": "caller", "kind": "slin"') == len(FRAMES[: round(8 / PTIME_S)])
+    show(f"a disk that stalls for 5 s under {CALLS} calls: all recordings and captures are whole")
 
 
 ODD = "\x1b]0;odd\x07 \u202e\udcff\n'\"$(touch shell) %s"

@@ -111,6 +111,8 @@ class LiveCall:
             self._lose_capture(capturing.error)
         elif capturing.trace is not None:
             capturing.trace.on_failure = self._lose_capture
+            if capturing.trace.error is not None:
+                self._lose_capture(capturing.trace.error)
             session.reads_in_bulk = False
             taps.append(CaptureTap(capturing.trace))
         if self.program is not None:
@@ -152,12 +154,14 @@ class LiveCall:
             self.program.kill()
         if self.recording is not None:
             self.recording.abort()
+        self.capturing.abort()
 
     async def conclude(self) -> dict[str, Any] | None:
         """Finish the recording and the program, write and report the result, and return it.
 
         None when it never became a call.
         """
+        await self.capturing.finish()
         call = self.session.call
         if call is None or call.ending is None:
             return None

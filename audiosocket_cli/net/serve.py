@@ -198,7 +198,7 @@ class Server:
             self._refuse(connection, peer, refusal)
             return
         options = self._options.call
-        capturing = Capturing.begin(options.capture, connection, sockaddr, Side.SERVER)
+        capturing = Capturing.begin(options.capture, connection, sockaddr, Side.SERVER, options.disk)
         wire = SocketWire(connection, capturing.trace)
         session = AnsweredSession(
             wire, peer, source=options.make_source(), limits=options.limits, door=lambda call: self._judge(live, call)
