@@ -142,7 +142,7 @@ def test_what_a_worn_disk_could_not_keep_is_told(serve: Serve, worn_disk: Path) 
     assert serving.end()[0] == 128 + signal.SIGINT
     assert failed
     subprocess.run([need("umount"), worn_disk], check=True)  # or we would read what the kernel remembers
-    mount_image(worn_disk.with_name("below") / "image", worn_disk, "ro,noload")
+    mount_image(worn_disk.with_name("below") / "image", worn_disk, "ro")
     whole = 0
     for number in range(CALLS):
         if str(UUID(int=number)) not in failed:
