@@ -83,6 +83,7 @@ class BadDisk:
 @pytest.fixture
 def bad_disk(tmp_path: Path) -> Iterator[BadDisk]:
     needs_root()
+    need("fusermount3")
     if not Path("/dev/fuse").exists():
         missing("this system has no /dev/fuse")
     mount, below, mood = (tmp_path / name for name in ("bad", "below", "mood"))
