@@ -151,6 +151,8 @@ class Heard(NamedTuple):
     """The share of samples at the limit, 0.0 to 1.0."""
     longest_pause_s: float
     worst_burst_s: float
+    frame_s: float = 0.0
+    """Seconds of audio, by its kind, in its longest frame; 0.0 where that is not known."""
 
 
 def findings_on_caller(heard: Heard) -> list[str]:
@@ -172,8 +174,8 @@ def findings_on_server(heard: Heard) -> list[str]:
         )
     if heard.worst_burst_s > (MAX_BURST_MS + PTIME_MS) / 1000:
         found.append(
-            f"the server sent {heard.worst_burst_s * 1000:.0f} ms of audio at once: a bridge in Asterisk drops what is "
-            f"beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms"
+            f"{heard.worst_burst_s * 1000:.0f} ms of the server's audio came at once: a bridge in Asterisk drops what "
+            f"is beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms, unless the network held them back"
         )
     return found
 
@@ -211,6 +213,9 @@ def mislabelled(heard: Heard) -> str | None:
     """
     if not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE:
         return None
+    if heard.pace < 1 and heard.law is None and heard.frame_s >= PTIME_MS / 1000:
+        # Another codec's frames are short as well: each is what Asterisk had of 20 ms.
+        return "audio comes slower than it plays, in whole frames: is the network too slow for it, or whoever sends it?"
     if heard.kind != Kind.SLIN:
         return f"{kind_name(heard.kind)} audio comes {heard.pace:.2f} times as fast as it plays: is its kind right?"
     if abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:

@@ -44,14 +44,17 @@ class Arrivals:
         "_paces",
         "_reading",
         "_wants_paces",
+        "frame_s",
         "jitter_s",
         "kind",
     )
 
     def __init__(self) -> None:
-        self.jitter_s = 0.0
-        """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out."""
+        self.jitter_s: float | None = None
+        """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out; None where nothing is left."""
         self.kind: int = Kind.SLIN
+        self.frame_s = 0.0
+        """Seconds of audio in its longest frame, by the label."""
         self._excerpt = bytearray()
         self._reading: tuple[str | None, str | None] | None = None
         """What a whole excerpt looks like; it is let go of then."""
@@ -111,6 +114,7 @@ class Arrivals:
         Frames that were read in bulk tell nothing of jitter.
         """
         frame_s = run.frame_s
+        self.frame_s = max(self.frame_s, frame_s)
         if not in_bulk:
             at_s, _, frames, _ = zip(*run.chunks, strict=True)
             self._note_jitter(np.array(at_s), np.array(frames) * frame_s)
@@ -123,6 +127,7 @@ class Arrivals:
 
     def note_times(self, at_s: NDArray[np.float64], duration_s: float) -> None:
         """Take when audio frames of a length in seconds each arrived, shape (n,)."""
+        self.frame_s = max(self.frame_s, duration_s)
         self._note_jitter(at_s, np.full(len(at_s), duration_s))
         for one_s in at_s.tolist():
             self._note_pace(one_s, duration_s, 1)
@@ -134,7 +139,13 @@ class Arrivals:
         deviation_s = deviation_s[deviation_s <= _GAP_S][-len(_WEIGHTS) :]
         count = len(deviation_s)
         newer_s = float(np.dot(_WEIGHTS[len(_WEIGHTS) - count :], deviation_s))
-        self.jitter_s = self.jitter_s * _SMOOTHING**count + newer_s
+        if count:
+            self.jitter_s = (self.jitter_s or 0.0) * _SMOOTHING**count + newer_s
+
+    @property
+    def jitter_ms(self) -> float | None:
+        """The jitter for JSON."""
+        return None if self.jitter_s is None else round(self.jitter_s * 1000, 2)
 
     def _note_pace(self, at_s: float, duration_s: float, frames: int) -> None:
         if not self._wants_paces:

@@ -248,6 +248,7 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], dura
         clipped=side.clipped / looked_at,
         longest_pause_s=max(pauses),
         worst_burst_s=timeline.worst_ahead_s,
+        frame_s=arrivals.frame_s,
     )
 
 
@@ -284,7 +285,7 @@ def _arrival(call: Call, stats: CallStats) -> dict[str, Any]:
     return {
         "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps],
         "gaps_s": round(sum(gap.length_s for gap in gaps), 3),
-        "jitter_ms": round(stats.arrivals.jitter_s * 1000, 2) if not call.in_bulk else None,
+        "jitter_ms": stats.arrivals.jitter_ms if not call.in_bulk else None,
         "worst_ahead_ms": round(stats.timeline.worst_ahead_s * 1000),
     }
 
