@@ -195,7 +195,8 @@ class CallStats:
                 frame_s = run.frame_s
                 for at_s, held_s, count, since_s in run.parts:
                     self.timeline.add(at_s, count * frame_s, None, held_s, since_s)
-        self.timeline.settle(now_s - GAP_MS / 1000)
+        self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
+        self.timeline.pad(now_s - SETTLE_S)
         if not self._judged and self.arrivals.law_is_clear:
             # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
             self._judged = True

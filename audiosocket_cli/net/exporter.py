@@ -33,7 +33,7 @@ _COUNTERS: Final = (
     _Family("failed_connections", "failed_connections", "Connections that never became a call, such as port scans."),
     _Family("frames", "frames", "Frames by kind, and by the side that sent them.", ("kind", "side")),
     _Family("payload_bytes", "payload_bytes", "Bytes in these frames, headers left out.", ("kind", "side")),
-    _Family("gaps", "gaps", "Pauses in callers' audio, once audio came again or the call ended."),
+    _Family("gaps", "gaps", "Pauses in callers' audio."),
     _Family("gap_ms", "gap_seconds", "The length of these pauses.", unit=0.001),
     _Family("late_frames", "late_frames", "Frames we sent more than 10 ms late: this machine is too busy."),
     _Family("slips", "slips", "Times we were too late to catch up, and a call's audio was shifted."),
