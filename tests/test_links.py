@@ -188,7 +188,7 @@ def test_a_link_too_slow_for_audio_is_told_on_both_ends_and_the_last_word_arrive
     is_whole(tmp_path / "calls" / heard["recording"]["files"][0], heard["caller"], SPEECH[: 8000 * 3])
     assert heard["duration_s"] > 3 * 128 / 64 - 0.2  # the link takes twice as long for it
     assert heard["caller"]["gaps_s"] > heard["duration_s"] - 3.5
-    assert heard["findings"][0].startswith("audio comes slower than it plays, in whole frames: is the network too slow")
+    assert heard["findings"][0].startswith("audio came slower than it plays, in whole frames: is the network too slow")
     assert not any("c(slin)" in finding for finding in heard["findings"])
     show(
         f"64 kbit/s: 3 s took {heard['duration_s']:.1f} s, and play {took_s:.1f} s; all of it is recorded, with "

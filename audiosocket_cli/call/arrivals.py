@@ -24,6 +24,10 @@ _MOST_PACES: Final = 50
 _SMOOTHING: Final = 15 / 16
 _WEIGHTS: Final = _SMOOTHING ** np.arange(511, -1, -1) / 16  # older arrivals than these count for nothing
 
+_STEADY: Final = 0.2
+_MOST: Final = 0.75
+"""As much of the audio as comes within that of one pace, where nothing but its label is wrong."""
+
 _LAW_PACE: Final = 0.75
 """Only audio that comes slower than this can be made of 8-bit samples."""
 
@@ -73,6 +77,12 @@ class Arrivals:
     def pace(self) -> float:
         """Seconds of audio that came in a second, by the median; 0.0 while there is too little to tell."""
         return statistics.median(self._paces) if len(self._paces) >= _LEAST_PACES else 0.0
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether most of it came at that pace. What a network held back, and then let go, did not."""
+        pace = self.pace
+        return sum(abs(one - pace) <= _STEADY * pace for one in self._paces) >= _MOST * len(self._paces)
 
     def _end_group(self) -> None:
         """Take some arrivals together: jitter makes the pace of a single one too fast more often than too slow."""

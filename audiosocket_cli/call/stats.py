@@ -272,6 +272,7 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], dura
         longest_pause_s=max(pauses),
         worst_burst_s=timeline.worst_ahead_s,
         frame_s=arrivals.frame_s,
+        is_steady=arrivals.is_steady,
     )
 
 
