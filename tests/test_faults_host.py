@@ -157,7 +157,8 @@ def test_where_open_files_run_out_calls_are_refused_and_those_that_are_there_los
 ) -> None:
     needs_proc()
     limit = 96
-    serving = serve("--record", "calls", "--capture", "calls", "--json", most_files=limit)
+    few_files = ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh"]
+    serving = serve("--record", "calls", "--capture", "calls", "--json", on=few_files)
     pid = serving.process.pid
     before = descriptors(pid)
     peers = [dial(serving, number) for number in range(300)]

@@ -211,6 +211,6 @@ def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> in
         return ExitCode.PROTOCOL
     if placed.recording_error or placed.capture_error:
         return ExitCode.NEGATIVE
-    if not playback.finished or (until_hangup and placed.server_vanished):
+    if not playback.finished or placed.tail_lost or (until_hangup and placed.server_vanished):
         return ExitCode.NEGATIVE
     return ExitCode.TIMEOUT if until_hangup and not placed.ended_by_server else ExitCode.DONE
