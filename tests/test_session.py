@@ -209,8 +209,8 @@ def test_echo_returns_each_frame_at_once_and_silence_in_a_pause() -> None:
     assert returned == spoken
     assert wire.frames[-10:] == spoken  # no silence in between
     before = len(wire.frames)
-    run_until(clock.now_s + 1.9, clock, session)
-    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 46  # from 1 s on
+    run_until(clock.now_s + 1.0, clock, session)
+    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 48  # from 60 ms on
 
 
 @pytest.mark.parametrize(

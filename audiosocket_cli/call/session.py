@@ -62,10 +62,6 @@ _TOGETHER_S: Final = 0.05
 """Calls that only listen are seen to so far apart, many at a time: the first of many costs several times what each of
 the others does."""
 
-_PAUSE_S: Final = 1.0
-"""So long without anything to answer is the caller's own pause, which silence fills; Asterisk would wait for 2 s. After
-less, the network may have held back what comes next: with silence before it, that is more than plays in the time."""
-
 _NEVER: Final = math.inf
 _SILENCE: Final = Silence()
 
@@ -491,7 +487,7 @@ class Session(ABC):
             self._said.append((now_s - self._origin_s, 0.0, 1, answer))
         else:
             self.pacer.held += 1
-        self.pacer.restart(now_s + _PAUSE_S)
+        self.pacer.restart(now_s + GAP_MS / 1000)
 
     def _accept_digit(self, frame: Frame, now_s: float) -> None:
         assert self.call is not None
