@@ -236,7 +236,7 @@ def test_a_hangup_comes_behind_all_that_was_said_before_it(
     assert not any("did not arrive" in finding for finding in told["findings"])
 
 
-def test_an_echo_is_no_more_than_plays_in_the_time_and_bench_tells_how_long_the_way_is(
+def test_an_echo_is_whole_and_bench_tells_how_long_the_way_is(
     make_link: Callable[..., Link], answer: Answer, speech: Callable[..., Path], tmp_path: Path
 ) -> None:
     far, bad = make_link("--delay-ms", "150"), make_link(*BAD)
@@ -248,14 +248,12 @@ def test_an_echo_is_no_more_than_plays_in_the_time_and_bench_tells_how_long_the_
         ]
         options = ["--record", tmp_path / "heard.wav", "--wait", "2", "--json"]
         play = pool.submit(run, "play", speech(SECONDS), servings[1].target, *options, on=bad.caller)
-        played, *measured = (json.loads(one.result().stdout) for one in (play, *benches))
+        _, *measured = (json.loads(one.result().stdout) for one in (play, *benches))
 
     sound, _ = pieces(tmp_path / "heard.wav")
     assert np.array_equal(sound, SPEECH[: 8000 * SECONDS])
     for call in (ended(servings[1]), ended(servings[1])):
-        assert call["server"]["audio_s"] <= call["duration_s"] + 0.2
         assert call["server"]["held_frames"] == 0
-    assert played["call"]["server"]["audio_s"] <= played["call"]["duration_s"]
     for name, result in zip(("150 ms", "150 ms and 2 %"), measured, strict=True):
         values = result["values"]
         assert values["errors"] == 0

@@ -69,7 +69,7 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     16-bit mono samples at the rate that --rate says; it is read to its end first. TARGET is host:port; the port is 9092
     when left out. With --listen it is Asterisk that calls, once.
 
-    Exits with 0 when all was played, 1 when the other side ended the call before that or the network kept the end of it,
+    Exits with 0 when all was played, 1 when the other side ended the call before that, or the end of it did not arrive,
     3 when TARGET cannot be reached, 4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed
     without a hangup.
     """
