@@ -24,6 +24,7 @@ from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap
 from audiosocket_cli.capture.writing import CaptureOutput
+from audiosocket_cli.text import printable
 
 _SAME_PRESS_S: Final = 0.25
 """A digit's frame and its tones this near belong to one press. Ours: Asterisk sends the frame at the tone's end."""
@@ -229,9 +230,9 @@ def write_private_json(path: Path, content: dict[str, Any]) -> None:
     half = path.with_suffix(".json.part")
     try:
         descriptor = os.open(half, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:  # names need not be UTF-8
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        with open(descriptor, "w", encoding="utf-8") as file:
+            for line in json.dumps(content, indent=2, ensure_ascii=False).split("\n"):
+                file.write(printable(line) + "\n")  # names need not be UTF-8
         half.replace(path)
     except OSError:
         half.unlink(missing_ok=True)
