@@ -152,6 +152,7 @@ class OwnFileTrace(FiledTrace):
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+        self.on_uuid = lambda again: None  # it led back here
 
     def _rename(self, uuid: str) -> None:
         with contextlib.suppress(OSError):  # it keeps the name that it has
