@@ -80,4 +80,4 @@ def test_the_top_level_holds_nothing_else() -> None:
     if listed.returncode:
         missing("this is no git checkout")
     top = {name.split("/")[0] for name in listed.stdout.split() if not name.startswith(".")}
-    assert top == {"pyproject.toml", "README.md", "LICENSE", "audiosocket_cli", "tests", "scripts"}
+    assert top == {"pyproject.toml", "README.md", "LICENSE", "audiosocket_cli", "examples", "tests", "scripts"}
