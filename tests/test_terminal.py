@@ -96,11 +96,11 @@ class Place:
     def path(self, suffix: str) -> Path:
         return self.folder / f"{NAME}{suffix}"
 
-    def run(self, *args: str | Path, **env: str) -> str:
+    def run(self, *args: str | Path, stdin: bytes = b"", **env: str) -> str:
         """Run a command to its end, off a terminal."""
         done = subprocess.run(
             [*COMMAND, *map(str, args)], cwd=self.folder, env={**os.environ, **env},
-            input=b"", capture_output=True, timeout=30, check=False,
+            input=stdin, capture_output=True, timeout=30, check=False,
         )  # fmt: skip
         return told(done.stdout) + told(done.stderr)
 
@@ -257,6 +257,11 @@ def test_no_command_shows_what_a_terminal_would_obey(place: Place, command: str,
 @pytest.mark.parametrize("command", ["play", "dump"])
 def test_streams_that_can_say_no_more_than_ascii_end_nothing(place: Place, command: str) -> None:
     assert "owned" in place.run(*COMMANDS[command](place)[0], PYTHONIOENCODING="ascii")
+
+
+@pytest.mark.parametrize("form", [(), ("--json",), ("--each",)])
+def test_a_capture_that_is_followed_shows_nothing_of_the_kind(place: Place, form: Args) -> None:
+    assert "owned" in place.run("dump", "-", "--follow", *form, stdin=place.path("in.jsonl").read_bytes())
 
 
 def test_options_that_the_environment_sets_are_spelled_out_too(place: Place) -> None:
