@@ -92,10 +92,16 @@ def answer(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     """Start a command that answers calls on a free port; it is ended with the test."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(command: str, *args: str | Path, host: str = "127.0.0.1", stdout: int = subprocess.PIPE) -> Serving:
-        listen = ["--listen", f"{host}:0"]
+    def start(
+        command: str,
+        *args: str | Path,
+        host: str = "127.0.0.1",
+        stdout: int = subprocess.PIPE,
+        most_files: int | None = None,
+    ) -> Serving:
+        limits = ["sh", "-c", f'ulimit -n {most_files}; exec "$@"', "sh"] if most_files else []
         process = subprocess.Popen(
-            [*COMMAND, command, *listen, *map(str, args)],
+            [*limits, *COMMAND, command, "--listen", f"{host}:0", *map(str, args)],
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,

@@ -6,46 +6,44 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
-import os
 import random
 import signal
 import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
 import uuid
-import wave
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Serving, missing, need
+from faults import (
+    BESIDE_OTHERS,
+    FRAMES,
+    OFTEN,
+    PTIME_S,
+    SPEECH,
+    Serve,
+    descriptors,
+    dial,
+    ends,
+    memory_mb,
+    needs_proc,
+    recorded,
+    said,
+    show,
+    speak,
+    undisturbed,
+)
 
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
-
-Serve = Callable[..., Serving]
-
-OFTEN = int(os.environ.get("AUDIOSOCKET_FAULTS", "1"))
-"""How many times as often as in the suite."""
-
-BESIDE_OTHERS = OFTEN == 1
-"""In the suite another test runs on the same cores, and what is timed is given more room."""
-
-PTIME_S = 0.02
-_RNG = np.random.default_rng(6)
-SPEECH = _RNG.integers(-9000, 9000, 160 * 500).astype("<i2")
-FRAMES = [encode(Frame(Kind.SLIN, SPEECH[start : start + 160].tobytes())) for start in range(0, len(SPEECH), 160)]
 
 FLOOD = """
 import socket, sys, time, uuid
 until_s, sent, peers = time.monotonic() + 4, 0, []
-data = (b"\\x10\\x01\\x40" + bytes(range(1, 161)) * 2) * 100
+size = int(sys.argv[2])
+data = (b"\\x10" + size.to_bytes(2, "big") + bytes(range(1, 161)) * 410)[: 3 + size] * max(1, 32000 // size)
 for number in range(10):
     peers.append(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
     peers[-1].sendall(b"\\1\\0\\x10" + uuid.uuid4().bytes)
@@ -63,105 +61,6 @@ while time.monotonic() < until_s:
 print(sent)
 """
 """Ten callers in a process of their own."""
-
-
-def show(text: str) -> None:
-    """Say what was seen; `scripts/faults` does not hide it."""
-    sys.stdout.write(f"{text}\n")
-
-
-def dial(serving: Serving, number: int) -> socket.socket:
-    peer = socket.create_connection(("127.0.0.1", serving.port), timeout=10)
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    peer.sendall(encode(uuid_frame(uuid.UUID(int=number))))
-    return peer
-
-
-def descriptors(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
-def memory_mb(pid: int) -> float:
-    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1000
-
-
-def needs_proc() -> None:
-    if not Path("/proc/self/fd").is_dir():
-        missing("this system has no /proc")
-
-
-def recorded(path: Path) -> np.ndarray:
-    """The samples of a file whose header tells the truth."""
-    with wave.open(str(path)) as file:
-        data = file.readframes(file.getnframes())
-        assert len(data) == 2 * file.getnframes() == path.stat().st_size - 44
-    return np.frombuffer(data, "<i2")
-
-
-@dataclass
-class Neighbour:
-    """A caller who does nothing wrong: it speaks, and times what is echoed."""
-
-    serving: Serving
-    gaps_ms: list[float] = field(default_factory=list)
-    lost: int = 0
-
-    @contextlib.contextmanager
-    def calling(self) -> Iterator[None]:
-        ends = threading.Event()
-        thread = threading.Thread(target=self._call, args=(ends,))
-        thread.start()
-        try:
-            yield
-        finally:
-            ends.set()
-            thread.join(20)
-
-    def _call(self, ends: threading.Event) -> None:
-        with dial(self.serving, 0xFFFF) as peer:
-            hearing = threading.Thread(target=self._hear, args=(peer,))
-            hearing.start()
-            begun_s, number = time.monotonic(), 0
-            while not ends.is_set():
-                peer.sendall(FRAMES[number % len(FRAMES)])
-                number += 1
-                time.sleep(max(0.0, begun_s + number * PTIME_S - time.monotonic()))
-            time.sleep(0.2)
-            peer.shutdown(socket.SHUT_WR)
-            hearing.join(10)
-        self.lost = number - len(self.gaps_ms) - 1
-
-    def _hear(self, peer: socket.socket) -> None:
-        before_s, waiting, size = math.nan, b"", len(FRAMES[0])
-        while data := peer.recv(65536):
-            waiting += data
-            while len(waiting) >= size:
-                frame, waiting = waiting[:size], waiting[size:]
-                if frame[3:] == bytes(size - 3):
-                    continue  # silence, from before we spoke
-                now_s = time.monotonic()
-                if not math.isnan(before_s):
-                    self.gaps_ms.append((now_s - before_s) * 1000)
-                before_s = now_s
-
-    @property
-    def p99_ms(self) -> float:
-        return float(np.percentile(self.gaps_ms, 99))
-
-
-@contextlib.contextmanager
-def undisturbed(serving: Serving, what: str) -> Iterator[None]:
-    """Do something to a server while a neighbour calls, who must not notice."""
-    alone = Neighbour(serving)
-    with alone.calling():
-        time.sleep(2)
-    beside = Neighbour(serving)
-    with beside.calling():
-        yield
-    show(f"{what}: a neighbour's frames are p99 {beside.p99_ms:.1f} ms apart, {alone.p99_ms:.1f} ms when alone")
-    assert beside.lost <= 1
-    assert beside.p99_ms < max(2 * alone.p99_ms, 100 if BESIDE_OTHERS else 60)  # 60 ms is a gap
 
 
 def test_killed_at_any_instant_each_recording_lacks_at_most_its_last_second(serve: Serve, tmp_path: Path) -> None:
@@ -218,13 +117,16 @@ def test_a_thousand_that_say_nothing_and_two_hundred_that_dawdle(serve: Serve) -
     assert serving.end()[0] == 128 + signal.SIGINT
 
 
-def test_peers_that_never_read_and_peers_that_flood(serve: Serve) -> None:
+@pytest.mark.parametrize("frame_bytes", [320, 65_535])
+def test_peers_that_never_read_and_peers_that_flood(serve: Serve, frame_bytes: int) -> None:
     needs_proc()
     serving = serve("--echo")
     pid, before_mb = serving.process.pid, memory_mb(serving.process.pid)
     with (
-        undisturbed(serving, "10 peers that send all they can and read nothing"),
-        subprocess.Popen([sys.executable, "-c", FLOOD, str(serving.port)], stdout=subprocess.PIPE) as flood,
+        undisturbed(serving, f"10 peers that send frames of {frame_bytes:,} bytes without end, and read nothing"),
+        subprocess.Popen(
+            [sys.executable, "-c", FLOOD, str(serving.port), str(frame_bytes)], stdout=subprocess.PIPE
+        ) as flood,
     ):
         time.sleep(3)
         most_mb = memory_mb(pid)
@@ -233,6 +135,40 @@ def test_peers_that_never_read_and_peers_that_flood(serve: Serve) -> None:
     show(f"10 peers sent {sent_mb:.0f} MB without reading, which took {most_mb - before_mb:.1f} MB")
     assert most_mb - before_mb < 60
     assert serving.end()[0] == 128 + signal.SIGINT
+
+
+def test_frames_of_65535_bytes_of_every_kind(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--record", "calls", "--json")
+    payload = bytes(range(1, 256)) * 257
+    assert len(payload) == 0xFFFF
+    peers = []
+    for kind in range(256):
+        if kind not in (Kind.HANGUP, Kind.UUID):
+            peers.append(dial(serving, kind))
+            peers[-1].sendall(FRAMES[0] + bytes([kind, 0xFF, 0xFF]) + payload + encode(Frame(Kind.HANGUP)))
+    events = ends(serving, len(peers))
+    for peer in peers:
+        peer.close()
+    code, _, err = serving.end()
+    assert (code, "internal error" in err) == (128 + signal.SIGINT, False)
+    found = {event["uuid"]: event["call"]["findings"] for event in events if event["event"] == "ended"}
+    assert len(found) == 254
+    assert all(found.values())
+    samples = recorded(tmp_path / "calls" / f"{uuid.UUID(int=Kind.SLIN)}.wav")
+    assert bytes(samples[160:].tobytes()) == payload[:-1]
+    show("a frame of 65,535 bytes of every kind: each is a finding, none is more")
+
+
+def test_calls_of_one_uuid_at_once_each_have_their_files(serve: Serve, tmp_path: Path) -> None:
+    calls = 50 * min(OFTEN, 4)
+    serving = serve("--record", "calls", "--capture", "calls", "--json")
+    speak([dial(serving, 7) for _ in range(calls)], 2)
+    findings = [event["call"]["findings"] for event in ends(serving, calls) if event["event"] == "ended"]
+    assert sum("the same UUID" in " ".join(found) for found in findings) == calls
+    for suffix in ("wav", "json", "pcapng"):
+        assert len(list((tmp_path / "calls").glob(f"*.{suffix}"))) == calls
+    assert all(said(path) == 2 * 8000 for path in (tmp_path / "calls").glob("*.wav"))
+    show(f"{calls} calls of one UUID at once: each has its own recording, JSON and capture, and is told of the others")
 
 
 def test_a_reset_after_each_byte_of_a_call(serve: Serve) -> None:
@@ -296,39 +232,3 @@ def test_a_server_that_is_stopped_for_three_seconds_goes_on_and_loses_nothing(se
     assert np.array_equal(samples[first : first + 300 * 160], SPEECH[: 300 * 160])
     assert result["caller"]["gaps"] == []
     assert result["server"]["slips"] >= 1
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a megabyte."""
-    if os.geteuid() != 0:
-        missing("only root can mount a small disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run([need("mount"), "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run([need("umount"), folder], check=True)
-
-
-def test_a_full_disk_ends_recordings_and_no_call(serve: Serve, small_disk: Path) -> None:
-    serving = serve("--record", small_disk, "--json")
-    peers = [dial(serving, number + 1) for number in range(20)]
-    begun_s = time.monotonic()
-    for number, frame in enumerate(FRAMES[:250]):  # 20 calls of 80 KB do not fit
-        for peer in peers:
-            peer.sendall(frame)
-        time.sleep(max(0.0, begun_s + (number + 1) * PTIME_S - time.monotonic()))
-    for peer in peers:
-        peer.close()
-    for _ in peers:
-        serving.wait_for('"event": "ended"')
-    events = [json.loads(line) for line in serving.rest]
-    failed = len({event["uuid"] for event in events if event["event"] == "recording-failed"})
-    assert serving.end()[0] == 128 + signal.SIGINT
-    assert 1 <= failed <= 20
-    for path in small_disk.glob("*.wav"):
-        samples = recorded(path)
-        if len(samples):
-            first = int(np.flatnonzero(samples)[0])
-            assert np.array_equal(samples[first:], SPEECH[: len(samples) - first])
-    show(f"a disk of 1 MB under 20 calls: {failed} recordings ended and are right up to there; all calls went on")

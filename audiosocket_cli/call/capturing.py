@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.disk import Disk
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.capture.trace import Trace
@@ -22,14 +24,33 @@ class Capturing:
     error: OSError | None = None
 
     @classmethod
-    def begin(cls, output: CaptureOutput | None, connection: socket.socket, peer: Any, me: Side) -> Capturing:
-        """Begin to capture a connected socket, whose peer has a socket's address; nothing where there is no output."""
+    def begin(
+        cls, output: CaptureOutput | None, connection: socket.socket, peer: Any, me: Side, disk: Disk
+    ) -> Capturing:
+        """Begin to capture a connected socket, whose peer has a socket's address; nothing where there is no output.
+
+        `disk` writes files behind, so that nobody waits for them.
+        """
         if output is None:
             return cls()
         try:
-            return cls(output.begin(connection.getsockname()[:2], peer[:2], me=me))
+            return cls(output.begin(connection.getsockname()[:2], peer[:2], me=me, do=disk.do))
         except OSError as error:
             return cls(error=error)
+
+    async def finish(self) -> None:
+        """Wait until all of it is in its file; what failed is told to the trace's `on_failure`."""
+        trace = self.trace
+        if trace is not None and trace.file is not None and trace.error is None:
+            try:
+                await asyncio.to_thread(trace.file.settle)
+            except OSError as error:
+                trace.fail(error)
+
+    def abort(self) -> None:
+        """Wait no longer."""
+        if self.trace is not None and self.trace.file is not None:
+            self.trace.file.abort()
 
     @property
     def is_wanted(self) -> bool:

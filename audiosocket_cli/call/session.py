@@ -69,8 +69,8 @@ _MOST_BYTES_S: Final = 384_000
 _MOST_CHUNKS: Final = 256
 """As much as is read from one peer in its turn, however late we are."""
 
-_MOST_HEARD: Final = 500
-"""Frames heard that may wait for the next flush: 10 s of audio, which only a flood brings in so little time."""
+_MOST_HEARD_BYTES: Final = 320 << 10
+"""What was heard and may wait for the next flush: 0.8 s of slin192, and as much of slin as only a flood brings."""
 
 _MOST_SAID: Final = 64
 """As many frames as are sent before the peer is heard again, should ever so many be due."""
@@ -123,7 +123,7 @@ class Session(ABC):
         "_early_bytes",
         "_frame_s",
         "_heard",
-        "_heard_frames",
+        "_heard_bytes",
         "_is_limited",
         "_last_data",
         "_last_heard_s",
@@ -208,7 +208,7 @@ class Session(ABC):
         """Seconds of audio in the last frame heard, while audio is all that comes."""
         self._next_read_s = 0.0
         self._heard: list[Chunk] = []
-        self._heard_frames = 0
+        self._heard_bytes = 0
         self._said: list[Chunk] = []
         self._last_said: Frame | None = None
         self._last_data = b""
@@ -398,8 +398,8 @@ class Session(ABC):
     def _heard_on(self, data: bytes, count: int, at_s: float, held_s: float, now_s: float) -> None:
         self._heard.append((at_s, held_s, count, data))
         self._last_heard_s = now_s
-        self._heard_frames += count
-        if self._heard_frames >= _MOST_HEARD:
+        self._heard_bytes += len(data) + _FRAME_COST_BYTES
+        if self._heard_bytes >= _MOST_HEARD_BYTES:
             self._flush(now_s)
 
     def _held_s(self, now_s: float) -> float:
@@ -433,8 +433,8 @@ class Session(ABC):
     def _hear(self, frame: Frame, at_s: float, held_s: float) -> None:
         now_s = self._origin_s + at_s
         self._heard.append((at_s, held_s, 1, encode(frame)))
-        self._heard_frames += 1
-        if self._heard_frames >= _MOST_HEARD:
+        self._heard_bytes += len(frame.payload) + _FRAME_COST_BYTES
+        if self._heard_bytes >= _MOST_HEARD_BYTES:
             self._flush(now_s)
         self._frame_s = _audio_s(frame)
         if is_audio(frame.kind) and frame.payload:
@@ -558,7 +558,7 @@ class Session(ABC):
     def _flush(self, now_s: float) -> None:
         heard = in_runs(self._heard)
         said = heard if self._said == self._heard else in_runs(self._said)  # an echo is looked at once
-        self._heard, self._said, self._heard_frames = [], [], 0
+        self._heard, self._said, self._heard_bytes = [], [], 0
         for tap in self.taps:
             tap.frames(heard, said, now_s - self._origin_s)
 

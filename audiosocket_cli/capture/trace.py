@@ -101,6 +101,11 @@ class Trace:
             at_ns, packet, outbound = self._clock_ns(), conversation.acknowledgement(sent=True), True
         self._put(packet_block(at_ns, packet, outbound=outbound, comments=self._take_remarks()))
 
+    def fail(self, error: OSError) -> None:
+        """End the capture, and tell why."""
+        self.error = error
+        self.on_failure(error)
+
     def _chunk(self, data: bytes, *, sent: bool) -> None:
         if self.error is not None:
             return
@@ -125,8 +130,7 @@ class Trace:
         try:
             self._write(block)
         except OSError as error:
-            self.error = error
-            self.on_failure(error)
+            self.fail(error)
 
 
 class _Meanings:

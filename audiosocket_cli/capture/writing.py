@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import re
 import sys
 import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,13 +20,22 @@ from typing import Final, Protocol
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.conversation import Address
 from audiosocket_cli.capture.pcapng import opening_blocks
-from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Trace, steady_clock
+from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Clock, Trace, steady_clock
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.media.pipe import PipeWriter
 
 SUFFIX: Final = ".pcapng"
 _SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".raw", ".aiff", ".au", ".caf")
 """What a file is called that somebody wants to record to, or has just played."""
+
+
+MOST_WAITING_BYTES: Final = 16 << 20
+"""What one file may have waiting for a disk; beyond that it is too slow, and the capture ends."""
+
+_LOOK_AGAIN_S: Final = 0.1
+
+Do = Callable[[Callable[[], object]], object]
+"""Does a job that raises nothing, at once or later, after those before it."""
 
 
 class CaptureOutput(Protocol):
@@ -33,8 +46,8 @@ class CaptureOutput(Protocol):
     single: bool
     """Whether all connections share one stream, and so one process."""
 
-    def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
-        """Make the trace of a connection, with its file as `path`. Raises `OSError`."""
+    def begin(self, ours: Address, theirs: Address, *, me: Side, do: Do) -> FiledTrace:
+        """Make the trace of a connection. All that can wait for a disk is left to `do`, in its order."""
 
     def close(self) -> None:
         """No more traces; wait a while for who reads them. Raises `OSError`."""
@@ -51,7 +64,7 @@ class CaptureFile:
         self._path = path
         self._application = application
         self._overwrite = bool(overwrite)
-        self._descriptor = -1
+        self._file: BlockFile | None = None
         self._clock = steady_clock()
         if path.suffix.lower() in _SOUND:
             raise UsageError(f"cannot capture to {path}: a capture is no sound file; name it .pcapng, or say --record")
@@ -65,19 +78,21 @@ class CaptureFile:
     def __str__(self) -> str:
         return str(self._path)
 
-    def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
-        if self._descriptor < 0:
-            if self._overwrite:
-                self._path.unlink(missing_ok=True)
-            self._descriptor = _create(self._path)
-            _write(self._descriptor, opening_blocks(_about(me, self._application), self._application))
-        trace = FiledTrace(partial(_write, self._descriptor), ours, theirs, me=me, clock_ns=self._clock)
-        trace.path = self._path
-        return trace
+    def begin(self, ours: Address, theirs: Address, *, me: Side, do: Do) -> FiledTrace:
+        if self._file is None:
+            self._file = BlockFile(self._make, do)
+            self._file.put(opening_blocks(_about(me, self._application), self._application))
+        return FiledTrace(self._file.put, ours, theirs, me=me, clock_ns=self._clock, file=self._file)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        if self._file is not None:
+            self._file.close()
+            self._file.settle()
+
+    def _make(self) -> tuple[Path, int]:
+        if self._overwrite:
+            self._path.unlink(missing_ok=True)
+        return self._path, _create(self._path)
 
 
 class CaptureFolder:
@@ -95,12 +110,12 @@ class CaptureFolder:
     def __str__(self) -> str:
         return str(self._folder)
 
-    def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
+    def begin(self, ours: Address, theirs: Address, *, me: Side, do: Do) -> FiledTrace:
         host, port = theirs
         peer = re.sub(r"[^\w.-]+", "_", f"{host.removeprefix('::ffff:')}_{port}")
-        path, descriptor = _create_numbered(self._folder, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}")
-        _write(descriptor, opening_blocks(_about(me, self._application), self._application))
-        return OwnFileTrace(path, descriptor, ours, theirs, me=me)
+        file = BlockFile(partial(_create_numbered, self._folder, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}"), do)
+        file.put(opening_blocks(_about(me, self._application), self._application))
+        return OwnFileTrace(file, ours, theirs, me=me)
 
     def close(self) -> None:
         pass
@@ -121,7 +136,7 @@ class CapturePipe:
     def __str__(self) -> str:
         return "standard output"
 
-    def begin(self, ours: Address, theirs: Address, *, me: Side) -> FiledTrace:
+    def begin(self, ours: Address, theirs: Address, *, me: Side, do: Do) -> FiledTrace:
         if not self._begun:
             self._begun = True
             self._pipe.put(opening_blocks(_about(me, self._application), self._application))
@@ -131,35 +146,129 @@ class CapturePipe:
         self._pipe.finish()
 
 
-class FiledTrace(Trace):
-    """A trace that knows its file."""
+class BlockFile:
+    """A file that grows by whole blocks, written by whoever does the jobs."""
 
-    path: Path | None = None
+    def __init__(self, make: Callable[[], tuple[Path, int]], do: Do) -> None:
+        """`make` makes the file, and returns its name and descriptor, or raises `OSError`."""
+        self.path: Path | None = None
+        """Its name, once it has one."""
+        self._do = do
+        self._blocks: deque[bytes] = deque()
+        self._put_bytes = self._written_bytes = 0  # each counted by one thread alone
+        self._is_told = False
+        self._descriptor = -1
+        self._error: OSError | None = None
+        self._aborted = False
+        do(partial(self._open, make))
+
+    def put(self, block: bytes) -> None:
+        """Add a block; never waits. Raises `OSError` for what failed since the last time."""
+        if self._error is not None:
+            raise self._error
+        self._put_bytes += len(block)
+        if self._put_bytes - self._written_bytes > MOST_WAITING_BYTES:
+            raise OSError(errno.EBUSY, "the disk is too slow")
+        self._blocks.append(block)
+        if not self._is_told:
+            self._is_told = True
+            self._do(self._write)
+
+    def rename(self, stem: str) -> None:
+        """Give it another name; it keeps the one that it has where that fails."""
+        self._do(partial(self._rename, stem))
+
+    def close(self) -> None:
+        """No more blocks come. Twice is fine."""
+        self._do(self._close)
+
+    def settle(self) -> None:
+        """Wait until all is on the disk. Raises `OSError` for what failed."""
+        done = threading.Event()
+        self._do(done.set)
+        while not done.wait(_LOOK_AGAIN_S):
+            if self._aborted:
+                return
+        if self._error is not None:
+            raise self._error
+
+    def abort(self) -> None:
+        """Let `settle` wait no longer."""
+        self._aborted = True
+
+    def _open(self, make: Callable[[], tuple[Path, int]]) -> None:
+        try:
+            self.path, self._descriptor = make()
+        except OSError as error:
+            self._error = error
+
+    def _write(self) -> None:
+        self._is_told = False  # before the last look: what comes now is told again
+        blocks = b"".join(_taken(self._blocks))
+        if self._error is None:
+            try:
+                _write(self._descriptor, blocks)
+            except OSError as error:
+                self._error = error
+        self._written_bytes += len(blocks)
+
+    def _rename(self, stem: str) -> None:
+        with contextlib.suppress(OSError):
+            if self.path is not None:
+                path, descriptor = _create_numbered(self.path.parent, stem)
+                os.close(descriptor)
+                self.path.replace(path)
+                self.path = path
+
+    def _close(self) -> None:
+        if self._descriptor < 0:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._error = self._error or error
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+class FiledTrace(Trace):
+    """A trace that knows its file, if it has one."""
+
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        ours: Address,
+        theirs: Address,
+        *,
+        me: Side,
+        clock_ns: Clock,
+        file: BlockFile | None = None,
+    ) -> None:
+        self.file = file
+        super().__init__(write, ours, theirs, me=me, clock_ns=clock_ns)
+
+    @property
+    def path(self) -> Path | None:
+        """The file's name, once it has one."""
+        return None if self.file is None else self.file.path
 
 
 class OwnFileTrace(FiledTrace):
     """A trace with a file of its own, which gets the name of the UUID."""
 
-    def __init__(self, path: Path, descriptor: int, ours: Address, theirs: Address, *, me: Side) -> None:
-        """Take a file that was just created, to be closed with the trace."""
-        self.path: Path = path
-        self._descriptor = descriptor
-        super().__init__(partial(_write, descriptor), ours, theirs, me=me, clock_ns=steady_clock())
+    def __init__(self, file: BlockFile, ours: Address, theirs: Address, *, me: Side) -> None:
+        """Take a file that was just made, to be closed with the trace."""
+        super().__init__(file.put, ours, theirs, me=me, clock_ns=steady_clock(), file=file)
+        self._file = file
         self.on_uuid = self._rename
 
     def close(self) -> None:
         super().close()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
         self.on_uuid = lambda again: None  # it led back here
 
     def _rename(self, uuid: str) -> None:
-        with contextlib.suppress(OSError):  # it keeps the name that it has
-            path, descriptor = _create_numbered(self.path.parent, uuid)
-            os.close(descriptor)
-            self.path.replace(path)
-            self.path = path
+        self._file.rename(uuid)
         self.on_uuid = lambda again: None
 
 
@@ -194,6 +303,11 @@ def _about(me: Side, application: str) -> dict[str, str]:
     return {"schema": CAPTURE_SCHEMA, "me": me.value, "program": application}
 
 
+def _taken(blocks: deque[bytes]) -> Iterator[bytes]:
+    while blocks:
+        yield blocks.popleft()
+
+
 def _create(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
@@ -210,7 +324,7 @@ def _create_numbered(folder: Path, stem: str) -> tuple[Path, int]:
 
 
 def _write(descriptor: int, block: bytes) -> None:
-    """Write a block whole, or not at all: a part of one would hide all that follows."""
+    """Write blocks whole, or not at all: a part of one would hide all that follows."""
     written = os.write(descriptor, block)
     if written == len(block):
         return

@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,15 +54,15 @@ def load_audio(
     name = "standard input" if isinstance(source, bytes) else str(source)
     try:
         with _opened(source) as file:
-            signal = np.concatenate([np.zeros(0, np.float32), *_resampled(file, rate_hz, start_s, duration_s)])
+            audio = _amplified(_resampled(file, rate_hz, start_s, duration_s), rate_hz, gain_db)
     except OSError as error:
         raise FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
     except soundfile.LibsndfileError as error:
         hint = "headerless samples need their --rate" if isinstance(source, bytes) else "is it a sound file?"
         raise FileError(f"cannot read {name}: {_reason(error)} ({hint})") from None
-    if not len(signal):
+    if not len(audio.samples):
         raise FileError(f"cannot play {name}: it holds no audio{' in that range' if start_s or duration_s else ''}")
-    return _amplified(signal, rate_hz, gain_db)
+    return audio
 
 
 def raw_audio(
@@ -73,7 +73,7 @@ def raw_audio(
     samples = from_slin(data)[round(start_s * rate_hz) : stop]
     if not len(samples):
         raise FileError("cannot play standard input: it holds no audio in that range")
-    return _amplified(samples.astype(np.float32) / np.float32(FULL_SCALE), rate_hz, gain_db)
+    return _amplified([samples.astype(np.float32) / np.float32(FULL_SCALE)], rate_hz, gain_db)
 
 
 def is_sound_file(data: bytes) -> bool:
@@ -100,7 +100,7 @@ def _opened(source: Path | bytes) -> Iterator[soundfile.SoundFile]:
 def _resampled(
     file: soundfile.SoundFile, rate_hz: int, start_s: float, duration_s: float | None
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the file's mono signal at `rate_hz` block by block, so that a long stereo file is never whole in memory."""
+    """Yield the file's mono signal at `rate_hz` block by block: of hours, 48 kHz in several channels are gigabytes."""
     converter = soxr.ResampleStream(file.samplerate, rate_hz, 1, dtype="float32", quality="HQ")
     file.seek(min(round(start_s * file.samplerate), file.frames))
     left = file.frames - file.tell()
@@ -117,9 +117,14 @@ def _resampled(
             yield converter.resample_chunk(np.ascontiguousarray(mono), last=left <= 0)
 
 
-def _amplified(signal: NDArray[np.float32], rate_hz: int, gain_db: float) -> Audio:
-    samples, clipped = to_int16(signal * np.float32(10 ** (gain_db / 20)) if gain_db else signal)
-    return Audio(samples, rate_hz, clipped)
+def _amplified(blocks: Iterable[NDArray[np.float32]], rate_hz: int, gain_db: float) -> Audio:
+    gain = np.float32(10 ** (gain_db / 20))
+    data, clipped = bytearray(), 0  # which grows in its place: hours are in memory once
+    for block in blocks:
+        samples, more = to_int16(block * gain if gain_db else block)
+        data += samples.data
+        clipped += more
+    return Audio(np.frombuffer(data, np.int16), rate_hz, clipped)
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -16,6 +16,7 @@ from audiosocket_cli.net.address import Address
 
 BACKLOG = 1024
 _RETRY_S = 0.5
+_COMPLAIN_AGAIN_S = 60.0
 
 
 def bind(address: Address, *, shared: bool = False, option: str = "--listen") -> socket.socket:
@@ -78,6 +79,7 @@ class Listener:
         self._complain = complain
         self._loop = asyncio.get_running_loop()
         self._retry: asyncio.TimerHandle | None = None
+        self._complain_s = -math.inf
         self.address = Address(*listener.getsockname()[:2])
         self._loop.add_reader(listener.fileno(), self._on_readable)
 
@@ -102,7 +104,9 @@ class Listener:
 
     def _pause(self, error: OSError) -> None:
         # Level-triggered polling would spin on a connection that cannot be taken.
-        self._complain(f"cannot accept calls for {_RETRY_S:g} s: {_lower(error.strerror)} (see `ulimit -n`)")
+        if self._loop.time() >= self._complain_s:
+            self._complain_s = self._loop.time() + _COMPLAIN_AGAIN_S
+            self._complain(f"cannot accept calls for {_RETRY_S:g} s: {_lower(error.strerror)} (see `ulimit -n`)")
         self._loop.remove_reader(self._socket.fileno())
         self._retry = self._loop.call_later(_RETRY_S, self._resume)
 

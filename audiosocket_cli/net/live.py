@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -109,6 +111,8 @@ class LiveCall:
             self._lose_capture(capturing.error)
         elif capturing.trace is not None:
             capturing.trace.on_failure = self._lose_capture
+            if capturing.trace.error is not None:
+                self._lose_capture(capturing.trace.error)
             session.reads_in_bulk = False
             taps.append(CaptureTap(capturing.trace))
         if self.program is not None:
@@ -150,6 +154,7 @@ class LiveCall:
             self.program.kill()
         if self.recording is not None:
             self.recording.abort()
+        self.capturing.abort()
 
     async def conclude(self) -> dict[str, Any] | None:
         """Finish the recording and the program, write and report the result, and return it.
@@ -173,6 +178,7 @@ class LiveCall:
             self.capturing.trace.on_failure = _ignore
 
     async def _conclude(self) -> dict[str, Any] | None:
+        await self.capturing.finish()
         call = self.session.call
         if call is None or call.ending is None:
             return None
@@ -246,13 +252,22 @@ def _ignore(_: object) -> None:
 
 
 def write_private_json(path: Path, content: dict[str, Any]) -> None:
-    """Write one JSON object to a file that only the user can read: whole, or not at all. Raises `OSError`."""
+    """Write one JSON object to a file that only the user can read: whole and on the disk itself, or not at all.
+
+    Raises `OSError`, and `FileExistsError` where the name is taken.
+    """
     half = path.with_suffix(".json.part")
+    half.unlink(missing_ok=True)  # of a process that was killed here, or a link that would have us write elsewhere
     try:
-        descriptor = os.open(half, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.writelines(f"{printable(line)}\n" for line in json_lines(content))  # names need not be UTF-8
+            file.flush()
+            os.fsync(descriptor)
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
         half.replace(path)
     except OSError:
-        half.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that fails, fails here as well
+            half.unlink(missing_ok=True)
         raise

@@ -120,7 +120,7 @@ async def _place(
     except NetworkError as error:
         return error
     connect_s = time.monotonic() - begun_s
-    capturing = Capturing.begin(options.capture, connection, _peer_of(connection), Side.CALLER)
+    capturing = Capturing.begin(options.capture, connection, _peer_of(connection), Side.CALLER, options.disk)
     wire = SocketWire(connection, capturing.trace)
     session = PlacedSession(wire, str(target), source=options.make_source(), limits=options.limits, uuid=uuid)
     live = LiveCall(session, options, report, capturing)

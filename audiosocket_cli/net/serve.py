@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -29,6 +30,7 @@ from audiosocket_cli.call.events import (
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.net.address import host_of, peer_name
 from audiosocket_cli.net.admission import Admission
@@ -96,10 +98,12 @@ class Server:
         self._enough = asyncio.Event()
         self._call_is_over = asyncio.Event()
         self._aborted = False
+        self._most_descriptors = math.inf
 
     async def run(self) -> ServeSummary:
         """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
-        lack = self._options.lack_of_descriptors(allow_many_descriptors())
+        self._most_descriptors = allow_many_descriptors()
+        lack = self._options.lack_of_descriptors(self._most_descriptors)
         if lack and self._is_alone:
             self._complain(lack)
         self._driver = Driver()
@@ -194,7 +198,7 @@ class Server:
             self._refuse(connection, peer, refusal)
             return
         options = self._options.call
-        capturing = Capturing.begin(options.capture, connection, sockaddr, Side.SERVER)
+        capturing = Capturing.begin(options.capture, connection, sockaddr, Side.SERVER, options.disk)
         wire = SocketWire(connection, capturing.trace)
         session = AnsweredSession(
             wire, peer, source=options.make_source(), limits=options.limits, door=lambda call: self._judge(live, call)
@@ -214,7 +218,14 @@ class Server:
             return f"all {self._options.max_calls:g} calls are taken"
         if self._calls_from[host_of(peer)] >= self._options.max_calls_from:
             return f"all {self._options.max_calls_from:g} calls from one address are taken"
+        if not self._has_descriptors:
+            return f"{self._most_descriptors:g} open files are too few for another call; raise `ulimit -n`"
         return self._admission.why_not_from(sockaddr)
+
+    @property
+    def _has_descriptors(self) -> bool:
+        calls = len(self.live) + len(self.concluding)
+        return self._options.has_descriptors(self._most_descriptors, calls, len(self._refused))
 
     def _judge(self, live: LiveCall, call: Call) -> None:
         """Let a call in, now or when a program has said so, or turn it away."""
@@ -257,6 +268,10 @@ class Server:
     def _refuse(self, connection: socket.socket, peer: str, reason: str) -> None:
         self.summary.refused += 1
         self._report(CallRefused(peer, reason))
+        if not self._has_descriptors:  # waiting until the peer has read it takes one
+            with connection, contextlib.suppress(OSError):
+                connection.send(encode(Frame(Kind.HANGUP)))
+            return
         wire = SocketWire(connection)
         session = AnsweredSession(wire, peer, source=Silence())
         session.hang_up(reason)

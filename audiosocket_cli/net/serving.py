@@ -40,12 +40,15 @@ class ServeOptions:
     """Where to tell Prometheus how things are."""
 
     @property
+    def descriptors_of_call(self) -> int:
+        """How many open files a call takes."""
+        program = _PROGRAM_DESCRIPTORS if self.program is not None else 0
+        return 1 + (self.call.record is not None) + (self.call.capture is not None) + program
+
+    @property
     def descriptors(self) -> float:
         """How many open files as many calls take as there may be at once; infinite where there may be any number."""
-        each = 1 + (self.call.record is not None) + (self.call.capture is not None)
-        if self.program is not None:
-            each += _PROGRAM_DESCRIPTORS
-        return _OWN_DESCRIPTORS + self.max_calls * each
+        return _OWN_DESCRIPTORS + self.max_calls * self.descriptors_of_call
 
     def lack_of_descriptors(self, limit: float) -> str | None:
         """Say that a process which may have so many open files cannot hold as many calls as it may have, if so."""
@@ -55,6 +58,11 @@ class ServeOptions:
             f"--max-calls {self.max_calls:g} may take {self.descriptors:g} open files, and {limit:g} are allowed: "
             f"raise `ulimit -n`, or LimitNOFILE= of a unit file"
         )
+
+    def has_descriptors(self, limit: float, calls: int, refused: int) -> bool:
+        """Whether a process that may have so many open files has enough for another call beside these, and for all
+        that those have yet to open: their recordings and the JSON at their end."""
+        return _OWN_DESCRIPTORS + refused + (calls + 1) * self.descriptors_of_call <= limit
 
     def listening(self, address: Address) -> Listening:
         """Return the event that says where calls are accepted, and what becomes of them."""
