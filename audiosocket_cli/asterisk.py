@@ -151,6 +151,10 @@ class Heard(NamedTuple):
     """The share of samples at the limit, 0.0 to 1.0."""
     longest_pause_s: float
     worst_burst_s: float
+    frame_s: float = 0.0
+    """Seconds of audio, by its kind, in its longest frame; 0.0 where that is not known."""
+    is_steady: bool = True
+    """Whether it came at one pace."""
 
 
 def findings_on_caller(heard: Heard) -> list[str]:
@@ -159,6 +163,8 @@ def findings_on_caller(heard: Heard) -> list[str]:
     if other_audio:
         return [other_audio]  # all else follows from that
     found = _disordered(heard, "caller")
+    if _is_held_up(heard):
+        found.append("audio came slower than it plays, in whole frames: is the network too slow for it, or the caller?")
     return found + _wrong_levels(heard) if heard.audio_s >= _LEAST_AUDIO_S else found
 
 
@@ -172,8 +178,8 @@ def findings_on_server(heard: Heard) -> list[str]:
         )
     if heard.worst_burst_s > (MAX_BURST_MS + PTIME_MS) / 1000:
         found.append(
-            f"the server sent {heard.worst_burst_s * 1000:.0f} ms of audio at once: a bridge in Asterisk drops what is "
-            f"beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms"
+            f"{heard.worst_burst_s * 1000:.0f} ms of the server's audio came at once: a bridge in Asterisk drops what "
+            f"is beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms, unless the network held them back"
         )
     return found
 
@@ -211,6 +217,8 @@ def mislabelled(heard: Heard) -> str | None:
     """
     if not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE:
         return None
+    if _is_held_up(heard) or (heard.law is None and not heard.is_steady):
+        return None  # it is the network's doing
     if heard.kind != Kind.SLIN:
         return f"{kind_name(heard.kind)} audio comes {heard.pace:.2f} times as fast as it plays: is its kind right?"
     if abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:
@@ -224,6 +232,11 @@ def mislabelled(heard: Heard) -> str | None:
             "23.1 does: say c(slin), or update Asterisk"
         )
     return f"slin audio comes {heard.pace:.2f} times as fast as it plays: say c(slin) in Dial(AudioSocket/…)"
+
+
+def _is_held_up(heard: Heard) -> bool:
+    """Whether it comes too slowly although it is what its kind says: of another codec, frames are short as well."""
+    return 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None and heard.frame_s >= PTIME_MS / 1000
 
 
 def _disordered(heard: Heard, who: str) -> list[str]:

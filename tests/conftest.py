@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,12 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
-def run(*args: str | Path, stdin: bytes = b"", timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run `audiosocket` to its end as a user would, off a terminal."""
+def run(
+    *args: str | Path, stdin: bytes = b"", timeout: float = 60, on: Sequence[str] = (), **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `audiosocket` to its end as a user would, off a terminal; `on` another host if words lead there."""
     done = subprocess.run(
-        [*COMMAND, *map(str, args)],
+        [*on, *COMMAND, *map(str, args)],
         input=stdin,
         capture_output=True,
         timeout=timeout,
@@ -59,10 +61,11 @@ class Serving:
     port: int
     listening: str
     rest: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
 
     @property
     def target(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def end(self, number: int = signal.SIGINT) -> tuple[int, list[str], str]:
         """Send a signal (0: none), wait, and return exit code, lines of stdout and the rest of stderr."""
@@ -97,11 +100,11 @@ def answer(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
         *args: str | Path,
         host: str = "127.0.0.1",
         stdout: int = subprocess.PIPE,
-        most_files: int | None = None,
+        on: Sequence[str] = (),
     ) -> Serving:
-        limits = ["sh", "-c", f'ulimit -n {most_files}; exec "$@"', "sh"] if most_files else []
+        listen = ["--listen", f"{host}:0"]
         process = subprocess.Popen(
-            [*limits, *COMMAND, command, "--listen", f"{host}:0", *map(str, args)],
+            [*on, *COMMAND, command, *listen, *map(str, args)],
             stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
@@ -114,7 +117,7 @@ def answer(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
             told.append(line.rstrip("\n"))
             port = re.match(r"listening on .*?(?::|port )(\d+)", line)
             if port:
-                return Serving(process, int(port[1]), told[-1])
+                return Serving(process, int(port[1]), told[-1], host=host)
         raise AssertionError(f"{command} did not start: {told}")
 
     yield start

@@ -53,6 +53,7 @@ class FakeWire:
         self.other: FakeWire | None = None
         self.blocked = self.drained = False
         self.full = False
+        self.undelivered = 0
         self.ended_sending = False
         self.closed = False
 
@@ -76,7 +77,9 @@ class FakeWire:
     def flush(self) -> None:
         self.blocked = False
 
-    def end_sending(self) -> None:
+    def end_sending(self, last: bytes = b"") -> None:
+        if last:
+            self.send(last)
         if not self.ended_sending and self.other is not None:
             self.other.inbox.append(b"")
         self.ended_sending = True

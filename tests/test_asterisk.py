@@ -159,11 +159,12 @@ def test_a_normal_call_has_no_findings() -> None:
         ({"pace": 2.0}, "slin16 (16000 Hz) labelled slin, as Asterisk before 20.17, 21.12, 22.7 and 23.1 does"),
         ({"pace": 6.0}, "slin48 (48000 Hz) labelled slin"),
         ({"kind": Kind.SLIN16, "pace": 0.5}, "slin16 audio comes 0.50 times as fast as it plays: is its kind right?"),
+        ({"pace": 0.5, "frame_s": 0.02}, "audio came slower than it plays, in whole frames: is the network too slow"),
         ({"peak": 0.0}, "the caller sent nothing but digital silence"),
         ({"clipped": 0.05}, "clipped: 5.0 % of the caller's samples are at the limit"),
         ({"offset": -0.1}, "the caller's audio is off centre by -10 %"),
     ],
-    ids=["u-law", "a-law", "some-law", "gsm", "slin16", "slin48", "half-slin16", "silence", "clipping", "offset"],
+    ids=["u-law", "a-law", "some-law", "gsm", "slin16", "slin48", "half-slin16", "slow", "silence", "clip", "offset"],
 )
 def test_what_is_wrong_with_a_callers_audio_is_one_finding(change: dict[str, Any], says: str) -> None:
     (finding,) = findings_on_caller(FINE._replace(**change))
@@ -175,7 +176,7 @@ def test_what_is_wrong_with_a_callers_audio_is_one_finding(change: dict[str, Any
     ("change", "says"),
     [
         ({"longest_pause_s": 2.1}, "the server sent nothing for 2.1 s: where the caller's audio pauses too, Asterisk"),
-        ({"worst_burst_s": 0.5}, "the server sent 500 ms of audio at once: a bridge in Asterisk drops what is beyond"),
+        ({"worst_burst_s": 0.5}, "500 ms of the server's audio came at once: a bridge in Asterisk drops what"),
     ],
     ids=["pause", "burst"],
 )
@@ -206,6 +207,9 @@ def test_frames_of_odd_length_are_a_finding_unless_another_codec_explains_them()
     assert len(findings_on_caller(FINE._replace(odd_bytes=7, pace=0.1))) == 1
 
 
-@pytest.mark.parametrize("change", [{"pace": 0.0}, {"pace": 0.93}, {"pace": 1.07}, {"audio_s": 1.0, "peak": 0.0}])
+@pytest.mark.parametrize(
+    "change",
+    [{"pace": 0.0}, {"pace": 0.93}, {"pace": 1.07}, {"audio_s": 1.0, "peak": 0.0}, {"pace": 2.0, "is_steady": False}],
+)
 def test_too_little_to_tell_is_no_finding(change: dict[str, Any]) -> None:
     assert findings_on_caller(FINE._replace(**change)) == []

@@ -230,6 +230,28 @@ def test_a_peer_that_does_not_read_gets_whole_frames_later() -> None:
     wire.close()
 
 
+def test_a_goodbye_waits_behind_the_frame_that_the_peer_has_not_read_yet() -> None:
+    peer, wire = pair()
+    data = encode(Frame(Kind.SLIN192, bytes(7680)))
+    sent = 0
+    while not wire.blocked and sent < 10_000:
+        sent += wire.send(data)
+    wire.end_sending(encode(Frame(Kind.HANGUP)))
+    wire.end_sending()
+    assert not wire.send(data)
+    assert wire.undelivered > 0
+    decoder, frames = FrameDecoder(), []
+    while received := peer.recv(65536):
+        frames += decoder.feed(received)
+        if wire.blocked:
+            wire.flush()
+    decoder.finish()
+    assert len(frames) == sent + 1
+    assert frames[-1] == Frame(Kind.HANGUP)
+    peer.close()
+    wire.close()
+
+
 def test_a_fault_of_ours_is_counted_and_costs_neither_the_recording_nor_another_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,8 +218,8 @@ def test_a_burst_is_found_and_called_out_in_its_place() -> None:
     times_s = [*steady(0.01, 50), *[1.01] * 15, *steady(1.03, 85)]
     result, rows = reviewed(server_says(speech(3.0), times_s, seconds=3.0))
     (finding,) = result.findings
-    assert finding.startswith("the server sent 290 ms of audio at once: ")
-    assert finding.endswith(": a bridge in Asterisk drops what is beyond 80 ms; send one frame each 20 ms")
+    assert finding.startswith("290 ms of the server's audio came at once: ")
+    assert ": a bridge in Asterisk drops what is beyond 80 ms; send one frame each 20 ms" in finding
     lines = told(rows)
     at = lines.index("1.01 server burst x15 0.30 s in 0 ms")
     assert lines[at + 1].endswith(f" finding: {finding}")

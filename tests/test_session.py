@@ -209,8 +209,8 @@ def test_echo_returns_each_frame_at_once_and_silence_in_a_pause() -> None:
     assert returned == spoken
     assert wire.frames[-10:] == spoken  # no silence in between
     before = len(wire.frames)
-    run_until(clock.now_s + 1.0, clock, session)
-    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 48  # from 60 ms on
+    run_until(clock.now_s + 1.9, clock, session)
+    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 46  # from 1 s on
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,36 @@ def test_a_peer_that_never_closes_is_left_after_two_seconds() -> None:
     assert not session.ended
     run_until(START_S + 2.0, clock, session)
     assert (wire.closed, session.ended) == (True, True)
+
+
+def test_what_still_gets_through_to_the_peer_is_waited_for() -> None:
+    session, wire, clock, _ = answered(OPENING)
+    wire.undelivered = 50_000
+    session.hang_up("enough")
+    for step in range(8):
+        wire.undelivered -= 5_000
+        run_until(START_S + 2.0 * (step + 1), clock, session)
+        assert not session.ended
+    wire.undelivered = 0
+    run_until(START_S + 18.0, clock, session)
+    assert session.ended
+    assert session.call is not None
+    assert (session.call.backlog_bytes, session.call.undelivered_bytes) == (50_000, 0)
+
+
+@pytest.mark.parametrize(("step", "ends_s"), [(0, 6.0), (1, 30.0)], ids=["stuck", "endless"])
+def test_what_does_not_get_through_to_the_peer_is_given_up_and_counted(step: int, ends_s: float) -> None:
+    session, wire, clock, _ = answered(OPENING)
+    wire.undelivered = 1000
+    session.hang_up("enough")
+    while clock.now_s < START_S + ends_s - 0.1:
+        wire.undelivered -= step
+        assert not session.ended
+        run_until(clock.now_s + 0.1, clock, session)
+    run_until(START_S + ends_s, clock, session)
+    assert session.ended
+    assert session.call is not None
+    assert session.call.undelivered_bytes == wire.undelivered
 
 
 def test_hanging_up_and_aborting_twice_is_fine() -> None:

@@ -24,6 +24,10 @@ _MOST_PACES: Final = 50
 _SMOOTHING: Final = 15 / 16
 _WEIGHTS: Final = _SMOOTHING ** np.arange(511, -1, -1) / 16  # older arrivals than these count for nothing
 
+_STEADY: Final = 0.2
+_MOST: Final = 0.75
+"""As much of the audio as comes within that of one pace, where nothing but its label is wrong."""
+
 _LAW_PACE: Final = 0.75
 """Only audio that comes slower than this can be made of 8-bit samples."""
 
@@ -44,14 +48,17 @@ class Arrivals:
         "_paces",
         "_reading",
         "_wants_paces",
+        "frame_s",
         "jitter_s",
         "kind",
     )
 
     def __init__(self) -> None:
-        self.jitter_s = 0.0
-        """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out."""
+        self.jitter_s: float | None = None
+        """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out; None where nothing is left."""
         self.kind: int = Kind.SLIN
+        self.frame_s = 0.0
+        """Seconds of audio in its longest frame, by the label."""
         self._excerpt = bytearray()
         self._reading: tuple[str | None, str | None] | None = None
         """What a whole excerpt looks like; it is let go of then."""
@@ -70,6 +77,12 @@ class Arrivals:
     def pace(self) -> float:
         """Seconds of audio that came in a second, by the median; 0.0 while there is too little to tell."""
         return statistics.median(self._paces) if len(self._paces) >= _LEAST_PACES else 0.0
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether most of it came at that pace. What a network held back, and then let go, did not."""
+        pace = self.pace
+        return sum(abs(one - pace) <= _STEADY * pace for one in self._paces) >= _MOST * len(self._paces)
 
     def _end_group(self) -> None:
         """Take some arrivals together: jitter makes the pace of a single one too fast more often than too slow."""
@@ -111,6 +124,7 @@ class Arrivals:
         Frames that were read in bulk tell nothing of jitter.
         """
         frame_s = run.frame_s
+        self.frame_s = max(self.frame_s, frame_s)
         if not in_bulk:
             at_s, _, frames, _ = zip(*run.chunks, strict=True)
             self._note_jitter(np.array(at_s), np.array(frames) * frame_s)
@@ -123,6 +137,7 @@ class Arrivals:
 
     def note_times(self, at_s: NDArray[np.float64], duration_s: float) -> None:
         """Take when audio frames of a length in seconds each arrived, shape (n,)."""
+        self.frame_s = max(self.frame_s, duration_s)
         self._note_jitter(at_s, np.full(len(at_s), duration_s))
         for one_s in at_s.tolist():
             self._note_pace(one_s, duration_s, 1)
@@ -134,7 +149,13 @@ class Arrivals:
         deviation_s = deviation_s[deviation_s <= _GAP_S][-len(_WEIGHTS) :]
         count = len(deviation_s)
         newer_s = float(np.dot(_WEIGHTS[len(_WEIGHTS) - count :], deviation_s))
-        self.jitter_s = self.jitter_s * _SMOOTHING**count + newer_s
+        if count:
+            self.jitter_s = (self.jitter_s or 0.0) * _SMOOTHING**count + newer_s
+
+    @property
+    def jitter_ms(self) -> float | None:
+        """The jitter for JSON."""
+        return None if self.jitter_s is None else round(self.jitter_s * 1000, 2)
 
     def _note_pace(self, at_s: float, duration_s: float, frames: int) -> None:
         if not self._wants_paces:

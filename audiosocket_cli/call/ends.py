@@ -32,8 +32,7 @@ class AnsweredSession(Session):
     def _part(self) -> None:
         # Releases before 20.14, 21.9 and 22.4 spin at 100 % CPU on a bare close (`ast_audiosocket_receive_frame`), so:
         # hangup, half-close, read to the end, close.
-        self.wire.send(encode(Frame(Kind.HANGUP)))
-        self.wire.end_sending()
+        self.wire.end_sending(encode(Frame(Kind.HANGUP)))
 
 
 class PlacedSession(Session):
@@ -71,7 +70,7 @@ class PlacedSession(Session):
             super()._blocked(now_s)
             return
         # Asterisk takes a write that does not go out whole for the end (`ast_audiosocket_send_frame`).
-        reason = "the server does not read: its buffers are full; Asterisk ends the call here"
+        reason = "the server, or the network, takes no more: our buffers are full; Asterisk ends the call here"
         self._finish(Ending(Side.SERVER, How.FAULT, reason))
 
     def _part(self) -> None:

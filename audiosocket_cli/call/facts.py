@@ -58,6 +58,10 @@ class Call:
     duration_s: float = 0.0
     in_bulk: bool = False
     """Whether what is heard is read some times a second: when each frame arrived is then known to 20 ms."""
+    backlog_bytes: int = 0
+    """The most that we had said and the peer's system had not confirmed."""
+    undelivered_bytes: int = 0
+    """The same when the connection was closed: what may never arrive."""
     on_note: Callable[[str], None] = lambda text: None
     """Told of each line that `note` keeps."""
 

@@ -47,12 +47,24 @@ from audiosocket_cli.errors import FrameError, IncompleteFrameError
 CLOSE_TIMEOUT_S: Final = 2.0
 """How long a peer may take to close its side after our hangup, before we close without it."""
 
+STALLED_S: Final = 6.0
+"""How long what we said may get no further before it is given up: with a full queue on the way, TCP takes seconds to
+send a lost packet again."""
+
+MOST_CLOSING_S: Final = 30.0
+"""How long we stay after our goodbye for what gets through slowly: closing may reset the connection, and what is still
+on its way is lost then."""
+
 READ_S: Final = 0.1
 """How far apart the wire is read while audio flows that nobody has to hear at once: digits are late by as much."""
 
 _TOGETHER_S: Final = 0.05
 """Calls that only listen are seen to so far apart, many at a time: the first of many costs several times what each of
 the others does."""
+
+_PAUSE_S: Final = 1.0
+"""So long without anything to answer is the caller's own pause, which silence fills; Asterisk would wait for 2 s. After
+less, the network may have held back what comes next: with silence before it, that is more than plays in the time."""
 
 _NEVER: Final = math.inf
 _SILENCE: Final = Silence()
@@ -129,11 +141,14 @@ class Session(ABC):
         "_last_heard_s",
         "_last_said",
         "_limits",
+        "_moved_s",
         "_next_flush_s",
         "_next_read_s",
         "_origin_s",
+        "_parted_s",
         "_said",
         "_state",
+        "_undelivered",
         "_uuid",
         "call",
         "ended",
@@ -204,6 +219,9 @@ class Session(ABC):
         self._state = _State.OPENING
         self._origin_s = self._last_heard_s = self._next_flush_s = self._close_by_s = 0.0
         self._connected_s = 0.0
+        self._parted_s = self._moved_s = 0.0
+        self._undelivered = 0
+        """What of ours was on its way when we parted, and again each time that it had got less: `_moved_s`."""
         self._frame_s = 0.0
         """Seconds of audio in the last frame heard, while audio is all that comes."""
         self._next_read_s = 0.0
@@ -473,7 +491,7 @@ class Session(ABC):
             self._said.append((now_s - self._origin_s, 0.0, 1, answer))
         else:
             self.pacer.held += 1
-        self.pacer.restart(now_s + GAP_MS / 1000)
+        self.pacer.restart(now_s + _PAUSE_S)
 
     def _accept_digit(self, frame: Frame, now_s: float) -> None:
         assert self.call is not None
@@ -559,6 +577,8 @@ class Session(ABC):
         heard = in_runs(self._heard)
         said = heard if self._said == self._heard else in_runs(self._said)  # an echo is looked at once
         self._heard, self._said, self._heard_bytes = [], [], 0
+        assert self.call is not None
+        self.call.backlog_bytes = max(self.call.backlog_bytes, self.wire.undelivered)
         for tap in self.taps:
             tap.frames(heard, said, now_s - self._origin_s)
 
@@ -573,7 +593,7 @@ class Session(ABC):
         elif self._state is _State.WAITING:
             self._say(now_s, _SILENCE)
         elif self._state is _State.CLOSING and now_s >= self._close_by_s:
-            self._end()
+            self._close(now_s)
 
     def _open(self, uuid: UUID, now_s: float) -> None:
         self._origin_s = self._last_heard_s = now_s
@@ -623,8 +643,7 @@ class Session(ABC):
         """Settle how the call ended, say goodbye and give the taps the last of it."""
         assert self.call is not None
         now_s = self._clock()
-        self._state = _State.CLOSING
-        self._close_by_s = now_s + CLOSE_TIMEOUT_S
+        self._begin_closing(now_s)
         self._frame_s = 0.0
         self.wants_readable = True
         self.call.ending = ending
@@ -638,15 +657,32 @@ class Session(ABC):
     def _fail(self, reason: str) -> None:
         """End a connection that never became a call."""
         self.failure = reason
-        self._state = _State.CLOSING
-        self._close_by_s = self._clock() + CLOSE_TIMEOUT_S
+        self._begin_closing(self._clock())
         self._part()
+
+    def _begin_closing(self, now_s: float) -> None:
+        self._state = _State.CLOSING
+        self._parted_s = self._moved_s = now_s
+        self._close_by_s = now_s + CLOSE_TIMEOUT_S
+        self._undelivered = self.wire.undelivered
+
+    def _close(self, now_s: float) -> None:
+        """Close without the peer, unless what we said is still getting through to it."""
+        left = self.wire.undelivered
+        if left < self._undelivered:
+            self._undelivered, self._moved_s = left, now_s
+        if left and now_s < min(self._moved_s + STALLED_S, self._parted_s + MOST_CLOSING_S):
+            self._close_by_s = now_s + CLOSE_TIMEOUT_S
+        else:
+            self._end()
 
     def _end(self) -> None:
         if self._state is not _State.ENDED:
             self._state = _State.ENDED
             self.ended = True
             self._door = None
+            if self.call is not None:
+                self.call.undelivered_bytes = self.wire.undelivered
             if self.keeper is not None:
                 self.keeper.let_go()
                 self.keeper = None

@@ -14,7 +14,7 @@ from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Call, Digit
 from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.call.timeline import SETTLE_S, Timeline
-from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
@@ -36,6 +36,8 @@ _AT_LIMIT: Final = 32767
 _WAV_HEADER: Final = b"WAVEfmt "
 _WAV_HEADER_PEAK: Final = int(np.frombuffer(_WAV_HEADER, "<i2").max())
 _ROUNDING_S: Final = 1e-6
+_MOST_BACKLOG_S: Final = 1.0
+"""As much audio as is on its way over the longest of networks; more is waiting."""
 _NO_TIMES: Final = np.zeros(0)
 
 
@@ -195,7 +197,8 @@ class CallStats:
                 frame_s = run.frame_s
                 for at_s, held_s, count, since_s in run.parts:
                     self.timeline.add(at_s, count * frame_s, None, held_s, since_s)
-        self.timeline.settle(now_s - GAP_MS / 1000)
+        self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
+        self.timeline.pad(now_s - SETTLE_S)
         if not self._judged and self.arrivals.law_is_clear:
             # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
             self._judged = True
@@ -216,10 +219,30 @@ class CallStats:
         if self.arrivals.law:
             # Half of what its label says: such audio seems to pause a little all the time.
             self.timeline.gaps = [gap for gap in self.timeline.gaps if gap.length_s > 2 * GAP_MS / 1000]
+        backlog_s = self.said_s(call.backlog_bytes)
+        if backlog_s > _MOST_BACKLOG_S:
+            call.note(
+                f"up to {backlog_s:.1f} s of what the {call.me} said waited on its way: the network is too slow, or "
+                f"the {call.me.other} does not read"
+            )
         heard = self._heard(call)
         rules = findings_on_caller if call.me is Side.SERVER else findings_on_server
         for finding in rules(heard):
             call.note(finding)
+
+    def said_s(self, size: int) -> float:
+        """Return how much of what we said so many bytes are, in seconds of audio."""
+        assert self.call is not None
+        said = self.sides[self.call.me]
+        bytes_said = sum(frames * HEADER_BYTES + payload for frames, payload in said.by_kind.values())
+        return size / bytes_said * said.audio_s if said.audio_s else 0.0
+
+    def part(self, call: Call) -> None:
+        """The connection is closed: what we said and did not get through is lost, unless it was the peer who left."""
+        assert call.ending is not None
+        lost_s = self.said_s(call.undelivered_bytes)
+        if lost_s and call.ending.by is call.me:
+            call.note(f"the last {lost_s:.2f} s of what the {call.me} said had not arrived when the call was closed")
 
     def _note_mislabelled(self, call: Call) -> None:
         finding = mislabelled(self._heard(call)) if call.me is Side.SERVER else None
@@ -248,6 +271,8 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], dura
         clipped=side.clipped / looked_at,
         longest_pause_s=max(pauses),
         worst_burst_s=timeline.worst_ahead_s,
+        frame_s=arrivals.frame_s,
+        is_steady=arrivals.is_steady,
     )
 
 
@@ -256,7 +281,7 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
     assert call.ending is not None
     sides: dict[str, dict[str, Any]] = {side.value: stats.sides[side].as_dict() for side in Side}
     sides[call.me.other].update(_arrival(call, stats))
-    sides[call.me].update(_pacing(call))
+    sides[call.me].update(_pacing(call, stats))
     return {
         "schema": SCHEMA,
         "uuid": str(call.uuid),
@@ -284,12 +309,12 @@ def _arrival(call: Call, stats: CallStats) -> dict[str, Any]:
     return {
         "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps],
         "gaps_s": round(sum(gap.length_s for gap in gaps), 3),
-        "jitter_ms": round(stats.arrivals.jitter_s * 1000, 2) if not call.in_bulk else None,
+        "jitter_ms": stats.arrivals.jitter_ms if not call.in_bulk else None,
         "worst_ahead_ms": round(stats.timeline.worst_ahead_s * 1000),
     }
 
 
-def _pacing(call: Call) -> dict[str, Any]:
+def _pacing(call: Call, stats: CallStats) -> dict[str, Any]:
     pacer = call.pacer
     return {
         "late_frames": pacer.late,
@@ -297,6 +322,8 @@ def _pacing(call: Call) -> dict[str, Any]:
         "slips": pacer.slips,
         "slipped_ms": round(pacer.slipped_s * 1000, 1),
         "held_frames": pacer.held,
+        "worst_backlog_ms": round(stats.said_s(call.backlog_bytes) * 1000),
+        "undelivered_ms": round(stats.said_s(call.undelivered_bytes) * 1000),
     }
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
+import sys
+import termios
 from typing import Final, Protocol
 
 from audiosocket_cli.capture.trace import Trace
@@ -23,6 +26,10 @@ class Wire(Protocol):
     blocked: bool
     """Part of a frame still waits for the peer to read: nothing more can be sent before `flush` got it out."""
 
+    @property
+    def undelivered(self) -> int:
+        """Bytes that were sent and that the peer's system has not confirmed, what is left of a frame included."""
+
     def receive(self) -> bytes | None:
         """Return what has arrived, b"" at the end of the stream, None when there is nothing now.
 
@@ -36,8 +43,8 @@ class Wire(Protocol):
     def flush(self) -> None:
         """Try again to send what is left of a frame."""
 
-    def end_sending(self) -> None:
-        """Half-close: the peer reads to the end of the stream, and may go on sending."""
+    def end_sending(self, last: bytes = b"") -> None:
+        """Half-close, behind what is left of a frame and a last one: the peer reads to there, and may go on sending."""
 
     def close(self) -> None:
         """Close both ways. Twice is fine."""
@@ -50,7 +57,7 @@ class SocketWire:
     the caller's last words.
     """
 
-    __slots__ = ("_rest", "_socket", "_trace", "_writable", "blocked", "drained")
+    __slots__ = ("_ending", "_rest", "_socket", "_trace", "_writable", "blocked", "drained")
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
         """Take a connected socket; `trace` captures what passes."""
@@ -61,12 +68,19 @@ class SocketWire:
         self._trace = trace
         self._rest = b""
         self._writable = True
+        self._ending = False
+        """Nothing comes behind what is left to send."""
         self.blocked = False
         self.drained = True
 
     def fileno(self) -> int:
         """The socket's descriptor, -1 once closed."""
         return self._socket.fileno()
+
+    @property
+    def undelivered(self) -> int:
+        on_way = _ask(self.fileno(), termios.TIOCOUTQ)
+        return len(self._rest) + max(0, on_way - self._ending)  # the end of the stream counts as a byte
 
     def receive(self) -> bytes | None:
         try:
@@ -87,7 +101,7 @@ class SocketWire:
         return data
 
     def send(self, data: bytes) -> bool:
-        if self.blocked or not self._writable:
+        if self.blocked or self._ending or not self._writable:
             return False
         sent = self._send(data)
         if sent != len(data):
@@ -96,15 +110,18 @@ class SocketWire:
         return self._writable
 
     def flush(self) -> None:
-        self._rest = self._rest[self._send(self._rest) :]
+        if self._rest:
+            self._rest = self._rest[self._send(self._rest) :]
         self.blocked = bool(self._rest) and self._writable
+        if self._ending and not self.blocked:
+            self._shut()
 
-    def end_sending(self) -> None:
-        self._writable = self.blocked = False
-        if self._trace is not None:
-            self._trace.ended(sent=True)
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
+    def end_sending(self, last: bytes = b"") -> None:
+        if self._ending:
+            return
+        self._ending = True
+        self._rest += last
+        self.flush()
 
     def close(self) -> None:
         self._writable = self.blocked = False
@@ -112,6 +129,13 @@ class SocketWire:
         if self._trace is not None:
             self._trace.close()
             self._trace = None
+
+    def _shut(self) -> None:
+        self._writable = False
+        if self._trace is not None:
+            self._trace.ended(sent=True)
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def _send(self, data: bytes) -> int:
         try:
@@ -125,3 +149,18 @@ class SocketWire:
         if self._trace is not None:
             self._trace.sent(data[:sent] if sent < len(data) else data)
         return sent
+
+
+def queues(descriptor: int) -> tuple[int, int]:
+    """Return how many bytes a TCP socket has received that nobody read, and has taken that its peer does not have yet.
+
+    0 for what the system does not say, and for a socket that is closed.
+    """
+    return _ask(descriptor, termios.FIONREAD), _ask(descriptor, termios.TIOCOUTQ)
+
+
+def _ask(descriptor: int, request: int) -> int:
+    try:
+        return int.from_bytes(fcntl.ioctl(descriptor, request, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0

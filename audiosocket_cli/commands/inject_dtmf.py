@@ -248,4 +248,5 @@ def _exit_code(placed: PlacedCall, source: KeySource, failures: list[str]) -> in
         return ExitCode.PROTOCOL
     if source.gave_up:
         return ExitCode.TIMEOUT
-    return ExitCode.NEGATIVE if failures or placed.recording_error or placed.capture_error else ExitCode.DONE
+    failed = failures or placed.tail_lost or placed.recording_error or placed.capture_error
+    return ExitCode.NEGATIVE if failed else ExitCode.DONE

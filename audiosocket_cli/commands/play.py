@@ -69,8 +69,9 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     16-bit mono samples at the rate that --rate says; it is read to its end first. TARGET is host:port; the port is 9092
     when left out. With --listen it is Asterisk that calls, once.
 
-    Exits with 0 when all was played, 1 when the other side ended the call before that, 3 when TARGET cannot be reached,
-    4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed without a hangup.
+    Exits with 0 when all was played, 1 when the other side ended the call before that or the network kept the end of it,
+    3 when TARGET cannot be reached, 4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed
+    without a hangup.
     """
     target = the_one_end(target, listen)
     output = output_for(given["record"], force=given["force"], played=None if file == "-" else Path(file))
@@ -211,6 +212,6 @@ def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> in
         return ExitCode.PROTOCOL
     if placed.recording_error or placed.capture_error:
         return ExitCode.NEGATIVE
-    if not playback.finished or (until_hangup and placed.server_vanished):
+    if not playback.finished or placed.tail_lost or (until_hangup and placed.server_vanished):
         return ExitCode.NEGATIVE
     return ExitCode.TIMEOUT if until_hangup and not placed.ended_by_server else ExitCode.DONE

@@ -256,7 +256,7 @@ def _exit_code(placed: PlacedCall, source: ReplaySource, found: Sequence[Differe
         return 128 + placed.signal
     if placed.protocol_broken:
         return ExitCode.PROTOCOL
-    failed = placed.recording_error or placed.capture_error or source.failures or found
+    failed = placed.tail_lost or placed.recording_error or placed.capture_error or source.failures or found
     return ExitCode.NEGATIVE if failed or source.said < source.total else ExitCode.DONE
 
 

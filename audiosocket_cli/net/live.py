@@ -186,6 +186,7 @@ class LiveCall:
             await self.program.finish()
         if self.recording is not None:
             await self.recording.finish()
+        self.stats.part(call)
         result = call_result(call, self.stats, self.recording)
         if self.program is not None:
             result["program"] = self.program.as_dict()

@@ -7,17 +7,14 @@ those that ended. Counts never go down, whatever ends meanwhile.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import functools
-import sys
-import termios
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.call.wire import SocketWire, queues
 from audiosocket_cli.codec import kind_name
 
 if TYPE_CHECKING:
@@ -126,21 +123,6 @@ def _count(counts: Counter[str], live: LiveCall) -> None:
 @functools.cache
 def _names(kind: int, side: Side) -> tuple[str, str]:
     return f"frames {kind_name(kind)} {side}", f"payload_bytes {kind_name(kind)} {side}"
-
-
-def queues(descriptor: int) -> tuple[int, int]:
-    """Return how many bytes a TCP socket has received that nobody read, and has taken that its peer does not have yet.
-
-    0 for what the system does not say, and for a socket that is closed.
-    """
-    return _ask(descriptor, termios.FIONREAD), _ask(descriptor, termios.TIOCOUTQ)
-
-
-def _ask(descriptor: int, request: int) -> int:
-    try:
-        return int.from_bytes(fcntl.ioctl(descriptor, request, bytes(4)), sys.byteorder)
-    except (OSError, ValueError):
-        return 0
 
 
 def merged(snapshots: Iterable[Snapshot]) -> Snapshot:

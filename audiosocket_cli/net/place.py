@@ -60,6 +60,11 @@ class PlacedCall:
         return self.ended_by_server and self.ending.how is How.RESET
 
     @property
+    def tail_lost(self) -> bool:
+        """Whether we closed before the last of what we said had arrived."""
+        return not self.ended_by_server and bool(self.result["caller"]["undelivered_ms"])
+
+    @property
     def ended_by_server(self) -> bool:
         """Whether the server hung up, closed or vanished, rather than we having said all."""
         return self.ending.by is Side.SERVER

@@ -225,7 +225,7 @@ class SideFigures:
         return figures | {
             "audio_percent": round(self.stats.audio_s / duration_s * 100, 2) if duration_s else 0.0,
             "drift_percent": None if drift is None else round(drift * 100, 4),
-            "jitter_ms": round(self._arrivals.jitter_s * 1000, 2),
+            "jitter_ms": self._arrivals.jitter_ms,
             "spacing_ms": self.spacing.as_dict(),
             "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in self._gaps],
             "gap_count": self._gap_count,

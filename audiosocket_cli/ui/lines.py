@@ -266,7 +266,7 @@ def _ended(call: Call, result: dict[str, Any], files: Sequence[Path]) -> str:
     if said["late_frames"]:
         parts.append(f"{_count(said['late_frames'], 'frame')} late")
     if said["held_frames"]:
-        parts.append(f"{_count(said['held_frames'], 'frame')} held back by a {call.me.other} that did not read")
+        parts.append(f"{_count(said['held_frames'], 'frame')} held back: {call.me.other} or network too slow")
     parts.append(_recorded(result, files))
     if "program" in result:
         parts.append(_program(result["program"]))
