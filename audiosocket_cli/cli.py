@@ -13,6 +13,7 @@ import click
 
 from audiosocket_cli import __version__
 from audiosocket_cli.errors import AudioSocketError, ExitCode, StoppedError
+from audiosocket_cli.text import printable
 
 PROGRAM: Final = "audiosocket"
 
@@ -123,6 +124,5 @@ def _usage_line(error: click.ClickException) -> str:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    one_line = message.replace("\n", "\\n")
-    click.echo(f"{PROGRAM}: error: {one_line}", err=True)
+    click.echo(f"{PROGRAM}: error: {printable(message)}", err=True)
     sys.exit(code)

@@ -515,7 +515,7 @@ esac
         (3, "./judge was killed by SIGSEGV"),
         (4, "./judge took longer than 0.5 s and was killed"),
         (5, "./judge took longer than 0.5 s and was killed"),
-        (7, r"./judge exited with code 1: \\x1b\[31mred"),
+        (7, r"./judge exited with code 1: \\u001b\[31mred"),
     ],
     ids=["says-no", "crashes", "hangs", "floods", "paints"],
 )

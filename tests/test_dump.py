@@ -445,7 +445,7 @@ def test_what_a_terminal_would_obey_is_not_printed(tmp_path: Path) -> None:
     for form in ([], ["--each"]):
         code, out, _ = ran(path, *form)
         assert code == 0
-        assert "comment: \\x1b[2Jx\\ny\n" in out
+        assert "comment: \\u001b[2Jx\\ny\n" in out
 
 
 def test_options_come_from_the_environment(pcapng: Path) -> None:

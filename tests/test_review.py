@@ -256,13 +256,13 @@ def test_disordered_samples_are_found(disorder: str) -> None:
 def test_what_is_lost_and_what_others_remarked_have_rows() -> None:
     call = a_call(me=Side.SERVER)
     items = whole(call, sent(call, Side.CALLER, speech(0.2), steady(0.02, 10)), [])
-    items[-3:-3] = [Lost(call, 0.2, Side.CALLER, 323, "missing from the capture"), Remark(call, 0.2, "look\x1b[2Jhere"),
+    items[-3:-3] = [Lost(call, 0.2, Side.CALLER, 323, "missing from the capture"), Remark(call, 0.2, "look here"),
                     Remark(call, 0.2, "digit 5")]  # fmt: skip
     lines = told(reviewed(items)[1])
     assert lines[1:] == [
         "0.02 caller audio x10 0.20 s -15 dBFS",
         "0.20 caller lost 323 bytes missing from the capture",
-        "0.20 comment: look\\x1b[2Jhere",
+        "0.20 comment: look here",
         "0.20 caller closed",
         "0.20 server closed",
     ]

@@ -11,6 +11,7 @@ from audiosocket_cli.bench.figures import METRICS, Figures
 from audiosocket_cli.bench.plan import Plan, Progress
 from audiosocket_cli.codec import kind_name
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.text import printable
 
 SCHEMA: Final = "audiosocket.bench/1"
 
@@ -95,7 +96,7 @@ class BenchResult:
             "calls": self.rows,
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, ensure_ascii=False) + "\n")
+        path.write_text(printable(json.dumps(content, ensure_ascii=False)) + "\n", encoding="utf-8")
 
 
 def result_of(plan: Plan, progress: Progress, *, started_at: str, max_lateness_ms: float) -> BenchResult:

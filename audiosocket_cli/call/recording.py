@@ -77,7 +77,6 @@ class Recording:
         "_first_kind",
         "_guess",
         "_left_over",
-        "_on_failure",
         "_rate_hz",
         "_sink",
         "_tracks",
@@ -85,6 +84,7 @@ class Recording:
         "error",
         "law",
         "layout",
+        "on_failure",
         "output",
     )
 
@@ -114,7 +114,7 @@ class Recording:
         self._first_kind: int | None = None
         self._rate_hz = rate_hz
         self._disk = disk
-        self._on_failure = on_failure
+        self.on_failure = on_failure
         self._call: Call | None = None
         self._sink: Sink | None = None
         self._tracks: tuple[tuple[Side, Track], ...] = ()
@@ -266,4 +266,4 @@ class Recording:
 
     def _fail(self, error: OSError) -> None:
         self.error = error.strerror or str(error)
-        self._on_failure(error)
+        self.on_failure(error)

@@ -676,10 +676,12 @@ class Session(ABC):
         if self._state is not _State.ENDED:
             self._state = _State.ENDED
             self.ended = True
+            self._door = None
             if self.call is not None:
                 self.call.undelivered_bytes = self.wire.undelivered
             if self.keeper is not None:
                 self.keeper.let_go()
+                self.keeper = None
             self.wire.close()
 
     def _plan_wake(self) -> None:

@@ -265,6 +265,7 @@ class OwnFileTrace(FiledTrace):
     def close(self) -> None:
         super().close()
         self._file.close()
+        self.on_uuid = lambda again: None  # it led back here
 
     def _rename(self, uuid: str) -> None:
         self._file.rename(uuid)

@@ -180,7 +180,7 @@ class _Dump:
 
     def _dump(self, name: str) -> None:
         from audiosocket_cli.capture.opening import open_capture
-        from audiosocket_cli.ui.console import put_bytes, put_lines, say
+        from audiosocket_cli.ui.console import line_bytes, put_bytes, put_lines, say
 
         calls, frames, damages = self._calls, self._frames, self._damages
         capture = open_capture(name, resync=self._resync, follow=self._follow)
@@ -188,7 +188,7 @@ class _Dump:
             self._write(name, *self._convert, capture)
         elif self._follow:
             for line in self._lines(capture):
-                put_bytes([line.encode("utf-8", "replace") + b"\n"])  # `put` would go on when nobody reads any more
+                put_bytes([line_bytes(line)])  # `put` would go on when nobody reads any more
         else:
             put_lines(self._lines(capture))
         for why, count in capture.packets_left_out.items():
@@ -296,7 +296,7 @@ class _Dump:
     def _frame_lines(self, items: Iterable[Item]) -> Iterator[str]:
         from audiosocket_cli.capture.items import Captured, Opened
         from audiosocket_cli.capture.jsonl import item_line
-        from audiosocket_cli.ui.timeline import frame_line, other_line
+        from audiosocket_cli.ui.timeline import frame_line, hex_lines, other_line
 
         if self._as_json:
             yield from filter(None, map(item_line, items))
@@ -305,7 +305,7 @@ class _Dump:
         for item in items:
             named = self._calls > 1
             if isinstance(item, Captured):
-                line: str | None = frame_line(item, named=named, with_hex=self._with_hex)
+                line: str | None = frame_line(item, named=named)
             else:
                 line = other_line(item, named=named, file=self._file)
             if isinstance(item, Opened) and self._selection.is_part_of_calls:
@@ -313,6 +313,8 @@ class _Dump:
             elif line is not None:
                 heading = headings.pop(getattr(item, "call", None), None) if headings else None
                 yield from filter(None, (heading, line))
+                if self._with_hex and isinstance(item, Captured):
+                    yield from hex_lines(item.frame.payload)
 
     def _review_lines(self, capture: Capture) -> Iterator[str]:
         from audiosocket_cli.capture.items import Damage

@@ -39,7 +39,7 @@ def command(*, install: bool, folder: Path | None, force: bool) -> None:
 
     It is installed where `tshark -G folders` says, or else into ~/.local/lib/wireshark/plugins.
     """
-    from audiosocket_cli.ui.console import put, say
+    from audiosocket_cli.ui.console import put_lines, say
 
     text = files("audiosocket_cli").joinpath("capture", NAME).read_text(encoding="utf-8")
     if install:
@@ -49,7 +49,7 @@ def command(*, install: bool, folder: Path | None, force: bool) -> None:
     elif folder or force:
         raise UsageError(f"{'--folder' if folder else '--force'} goes with --install: add it, or leave this out")
     else:
-        put(text.removesuffix("\n"))
+        put_lines(text.splitlines())
 
 
 def _install(text: str, path: Path, *, overwrite: bool) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap
 from audiosocket_cli.capture.writing import CaptureOutput
+from audiosocket_cli.text import json_lines, printable
 
 _SAME_PRESS_S: Final = 0.25
 """A digit's frame and its tones this near belong to one press. Ours: Asterisk sends the frame at the tone's end."""
@@ -161,6 +161,23 @@ class LiveCall:
 
         None when it never became a call.
         """
+        try:
+            return await self._conclude()
+        finally:
+            self._untie()
+
+    def _untie(self) -> None:
+        """Make those who watched the call forget it: then it is gone from memory at once, and not when Python looks for
+        what refers to itself, thousands of calls later."""
+        self.session.taps = []
+        if self.session.call is not None:
+            self.session.call.on_note = _ignore
+        if self.recording is not None:
+            self.recording.on_failure = _ignore
+        if self.capturing.trace is not None:
+            self.capturing.trace.on_failure = _ignore
+
+    async def _conclude(self) -> dict[str, Any] | None:
         await self.capturing.finish()
         call = self.session.call
         if call is None or call.ending is None:
@@ -231,6 +248,10 @@ class LiveCall:
         asyncio.get_running_loop().call_soon(self.session.hang_up, reason)
 
 
+def _ignore(_: object) -> None:
+    """Be told of what no longer matters."""
+
+
 def write_private_json(path: Path, content: dict[str, Any]) -> None:
     """Write one JSON object to a file that only the user can read: whole and on the disk itself, or not at all.
 
@@ -240,9 +261,8 @@ def write_private_json(path: Path, content: dict[str, Any]) -> None:
     half.unlink(missing_ok=True)  # of a process that was killed here, or a link that would have us write elsewhere
     try:
         descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:  # names need not be UTF-8
-            json.dump(content, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(f"{printable(line)}\n" for line in json_lines(content))  # names need not be UTF-8
             file.flush()
             os.fsync(descriptor)
         if os.path.lexists(path):

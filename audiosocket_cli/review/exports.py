@@ -27,6 +27,7 @@ from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.review.selection import EVERYTHING, Selection
+from audiosocket_cli.text import printable
 
 _SEQ_STRIDE: Final = 0x0100_0193
 """How far the sequence numbers of one call begin from those of the next, which may be between the same ports."""
@@ -45,7 +46,7 @@ def as_jsonl(items: Iterable[Item]) -> Iterator[bytes]:
     for item in items:
         line = item_line(item)
         if line is not None:
-            yield line.encode() + b"\n"
+            yield printable(line).encode() + b"\n"
 
 
 def as_bytes(items: Iterable[Item]) -> Iterator[bytes]:

@@ -1,4 +1,7 @@
-"""The one owner of stdout and stderr: data goes to stdout, talk to stderr, and a closed pipe is silent."""
+"""The one owner of stdout and stderr: data goes to stdout, talk to stderr, and a closed pipe is silent.
+
+Each line passes through `printable` here, whatever it is made of: names, and what peers, captures and programs say.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, TextIO
+
+from audiosocket_cli.text import printable
 
 _PATIENCE_S: Final = 1.0
 _BUFFER_BYTES: Final = 1 << 16
@@ -35,7 +40,12 @@ def put_lines(lines: Iterable[str], *, at_once: bool = False) -> None:
         for line in lines:
             put(line)
         return
-    put_bytes(line.encode("utf-8", "replace") + b"\n" for line in lines)
+    put_bytes(map(line_bytes, lines))
+
+
+def line_bytes(line: str) -> bytes:
+    """Return a line as bytes for `put_bytes`, which knows no lines."""
+    return printable(line).encode() + b"\n"
 
 
 def put_bytes(pieces: Iterable[bytes]) -> None:
@@ -74,7 +84,7 @@ def _takes_more(stream: TextIO) -> bool:
 
 def _write(stream: TextIO, line: str) -> None:
     try:
-        stream.write(line + "\n")
+        stream.write(printable(line) + "\n")
         stream.flush()
     except BrokenPipeError:
         # Nobody reads any more: go on without them (a recorder records on), and let the exit's own flush succeed.

@@ -16,6 +16,7 @@ from rich.text import Text
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.net.live import LiveCall
+from audiosocket_cli.text import printable
 
 _REFRESHES_PER_S: Final = 4
 _METER_CELLS: Final = 10
@@ -86,7 +87,7 @@ def calls_table(
     """
     console = Console(file=stream, highlight=False)
     with Live(_Calls(live, title), console=console, refresh_per_second=_REFRESHES_PER_S, transient=True):
-        yield lambda line: console.print(Text(line), soft_wrap=True)
+        yield lambda line: console.print(Text(printable(line)), soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -107,9 +108,9 @@ def meter(level_dbfs: float) -> Text:
 
 def _row(live: LiveCall, wide: bool) -> list[RenderableType]:
     session, stats, call = live.session, live.stats, live.session.call
-    who = [str(call.uuid) if wide else str(call.uuid)[:8]] if call else ["(no UUID)"]
+    who: list[RenderableType] = [str(call.uuid) if wide else str(call.uuid)[:8]] if call else ["(no UUID)"]
     if wide:
-        who.append(session.peer)
+        who.append(Text(session.peer))
     if call is None:
         return [*who]
     gaps = stats.timeline.gaps
@@ -119,5 +120,5 @@ def _row(live: LiveCall, wide: bool) -> list[RenderableType]:
         meter(stats.sides[Side.CALLER].level_dbfs),
         meter(stats.sides[Side.SERVER].level_dbfs),
         f"{len(gaps)} ({sum(gap.length_s for gap in gaps):.1f} s)" if gaps else "0",
-        call.digits[-1][1] if call.digits else "",
+        Text(call.digits[-1][1] if call.digits else ""),
     ]

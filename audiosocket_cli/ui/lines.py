@@ -60,7 +60,7 @@ def listening_line(event: Listening) -> str:
     if event.capture:
         recording += f", capturing to {event.capture}"
     if event.program:
-        recording += f", running {_printable(event.program)}"
+        recording += f", running {event.program}"
     if event.host in ("0.0.0.0", "::"):
         return f"listening on port {event.port} of all interfaces, {recording}"
     hint = ""
@@ -233,15 +233,15 @@ def _event_text(event: Event) -> str | None:
         case Finding(call, text):
             return f"{call.uuid} finding: {text}"
         case ProgramSaid(call, line):
-            return f"{call.uuid} | {_printable(line)}"
+            return f"{call.uuid} | {line.expandtabs()}"
         case RecordingFailed(call, reason):
             return f"{call.uuid} recording failed: {reason}"
         case CaptureFailed(peer, reason):
             return f"capture of {peer} failed: {reason}"
         case CallRefused(peer, reason):
-            return f"refused {peer}: {_printable(reason)}"
+            return f"refused {peer}: {reason}"
         case HookFailed(call, reason):
-            return f"{call.uuid} on-call-end failed: {_printable(reason)}"
+            return f"{call.uuid} on-call-end failed: {reason}"
         case ConnectionFailed(peer, reason):
             return f"no call from {peer}: {reason}"
         case MoreRefused(host, count):
@@ -286,13 +286,6 @@ def _program(program: dict[str, Any]) -> str:
         return "no program"
     how = program["signal"] or f"exit code {program['exit_code']}"
     return f"program {program['ran_s']:.2f} s, {how}"
-
-
-def _printable(text: str) -> str:
-    """Show what a terminal would obey rather than print."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:

@@ -43,7 +43,7 @@ def shown_lines(shown: Shown, *, named: bool, file: str = "") -> Iterator[str]:
         case Summary(review):
             yield _summary(review)
         case NoCall(started_ns, caller, server, reason):
-            yield f"no call from {caller} to {server} at {_wall_clock(started_ns)}: {printable(reason)}"
+            yield f"no call from {caller} to {server} at {_wall_clock(started_ns)}: {reason}"
         case Damage():
             yield damage_line(shown)
 
@@ -54,7 +54,7 @@ def damage_line(damage: Damage, *, cure: str = "") -> str:
         did = f"reading ends here{f'; {cure}' if cure else ''}"
     else:
         did = f"skipped {_count(damage.skipped_bytes, 'byte')}"
-    return f"damaged at byte {damage.offset}: {printable(damage.reason)}; {did}"
+    return f"damaged at byte {damage.offset}: {damage.reason}; {did}"
 
 
 def short_name(call: CapturedCall) -> str:
@@ -63,18 +63,13 @@ def short_name(call: CapturedCall) -> str:
     return name[:_NAME_LENGTH] + (f"#{again}" if again else "")
 
 
-def printable(text: str) -> str:
-    """Show what a terminal would obey rather than print."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def row_text(row: Row) -> str:
     """Return a row without its time: side, what, how much."""
     if row.what in ("comment", "finding"):
-        return f"{row.what}: {printable(row.text)}"
+        return f"{row.what}: {row.text}"
     parts = [f"{row.side} {_WORDS.get(row.what, row.what)}"]
     if row.text and row.what != "burst":
-        parts.append(printable(row.text))
+        parts.append(row.text)
     if row.what == "gap":
         parts.append(f"{row.audio_s:.2f} s")
     elif row.kind is not None and is_audio(row.kind) and row.audio_s:
@@ -97,8 +92,8 @@ def row_text(row: Row) -> str:
 _WORDS: Final = {"speech": "audio"}
 
 
-def frame_line(item: Captured, *, named: bool, with_hex: bool) -> str:
-    """Return a frame as a line, and with `with_hex` its payload in hexadecimal below it."""
+def frame_line(item: Captured, *, named: bool) -> str:
+    """Return a frame as a line."""
     frame = item.frame
     name = f"{short_name(item.call)} " if named else ""
     timed = item.call.started_ns is not None
@@ -111,13 +106,11 @@ def frame_line(item: Captured, *, named: bool, with_hex: bool) -> str:
         parts.append(repr(frame.payload[:16])[1:] if frame.kind == Kind.DTMF else frame.payload[:16].hex())
     if item.begun_s != item.at_s:
         parts.append(f"in parts over {(item.at_s - item.begun_s) * 1000:.1f} ms")
-    line = " ".join(parts)
-    if not with_hex:
-        return line
-    return "\n".join([line, *_hex_lines(frame.payload)])
+    return " ".join(parts)
 
 
-def _hex_lines(data: bytes) -> Iterator[str]:
+def hex_lines(data: bytes) -> Iterator[str]:
+    """Yield a payload in hexadecimal and as text, to stand below its frame."""
     for start in range(0, len(data), _HEX_COLUMNS):
         part = data[start : start + _HEX_COLUMNS]
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
@@ -130,9 +123,9 @@ def other_line(item: Item, *, named: bool, file: str = "") -> str | None:
         case Opened(call, _):
             return _heading(call, file)
         case Remark(call, at_s, text) if not is_said_by_frames(text):
-            return _at(call, at_s, named) + f"comment: {printable(text)}"
+            return _at(call, at_s, named) + f"comment: {text}"
         case Lost(call, at_s, side, lost_bytes, reason):
-            return _at(call, at_s, named) + f"{side} lost {_count(lost_bytes, 'byte')} {printable(reason)}"
+            return _at(call, at_s, named) + f"{side} lost {_count(lost_bytes, 'byte')} {reason}"
         case Ended(call, at_s, side, reset) if call.started_ns is not None:
             return _at(call, at_s, named) + f"{side} {'reset' if reset else 'closed'}"
         case NoCall():
@@ -156,7 +149,7 @@ def _heading(call: CapturedCall, file: str = "") -> str:
         parts.append("its beginning is missing" if timed else "without a UUID")
     if file:
         parts.append(f"in {file}")
-    return printable(", ".join(parts))
+    return ", ".join(parts)
 
 
 def _wall_clock(at_ns: int) -> str:
@@ -207,7 +200,7 @@ def stats_lines(result: Mapping[str, Any], *, file: str = "") -> Iterator[str]:
     for label, cells in rows:
         yield f"  {label:<16} {cells[0]:>{widths[0]}}  {cells[1]:>{widths[1]}}".rstrip()
     for finding in result["findings"]:
-        yield f"  finding: {printable(finding)}"
+        yield f"  finding: {finding}"
 
 
 def _stats_heading(result: Mapping[str, Any], file: str) -> str:
@@ -220,7 +213,7 @@ def _stats_heading(result: Mapping[str, Any], file: str) -> str:
         parts.append(f"ended by {result['ended_by']} ({result['ended_how']})")
     if file:
         parts.append(f"in {file}")
-    return printable(", ".join(parts))
+    return ", ".join(parts)
 
 
 _FIGURES: Final = (

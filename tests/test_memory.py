@@ -1,0 +1,149 @@
+"""What is left in memory of a call that is over: nothing, at once, without Python having to look for cycles."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from audiosocket_cli.call.events import Event, Listening
+from audiosocket_cli.call.outputs import FileOutput
+from audiosocket_cli.call.program import Program, ProgramOptions
+from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
+from audiosocket_cli.call.sources import Echo
+from audiosocket_cli.capture.writing import parse_capture
+from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
+from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.admission import AdmissionOptions
+from audiosocket_cli.net.live import CallOptions
+from audiosocket_cli.net.serve import Server
+from audiosocket_cli.net.serving import ServeOptions
+from audiosocket_cli.text import json_lines
+
+CALLS = 3
+SPEECH = encode(Frame(Kind.SLIN, bytes(range(64)) * 5))
+ENDS = {
+    "hangup": [encode(uuid_frame(UUID(int=1))), SPEECH, SPEECH, encode(Frame(Kind.DTMF, b"5")), b"\0\0\0"],
+    "close": [encode(uuid_frame(UUID(int=1))), SPEECH, SPEECH],
+    "reset": [encode(uuid_frame(UUID(int=1))), SPEECH, SPEECH, "reset"],
+    "no UUID": [SPEECH],
+    "nothing": [],
+}
+UUID_S = 0.3
+LET_GO_S = UUID_S + CLOSE_TIMEOUT_S + 1
+"""A session is kept until the last time at which it once wanted to be woken: when no UUID had come, or no close."""
+
+CALL_MODULES = ("audiosocket_cli.call.", "audiosocket_cli.net.live", "audiosocket_cli.capture.")
+
+
+@pytest.fixture
+def no_search() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def of_calls() -> Counter[str]:
+    """Count all objects there are of classes that calls are made of."""
+    return Counter(
+        type(each).__qualname__ for each in gc.get_objects() if type(each).__module__.startswith(CALL_MODULES)
+    )
+
+
+async def call(port: int, words: list[Any]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for word in words:
+        if word == "reset":
+            writer.transport.abort()
+            return
+        writer.write(word)
+        await asyncio.sleep(0.02)
+    writer.write_eof()
+    await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def left_over(options: ServeOptions, words: list[Any]) -> Counter[str]:
+    """Serve some calls, and return what is there of them once they are over."""
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def report(event: Event) -> None:
+        if isinstance(event, Listening):
+            listening.set_result(event.port)
+
+    server = Server(options, report, lambda line: None)
+    serving = asyncio.create_task(server.run())
+    port = await listening
+
+    before = of_calls()  # what the server has of its own
+    for _ in range(CALLS):
+        await call(port, words)
+    give_up_s = time.monotonic() + LET_GO_S
+    while (left := of_calls() - before) and time.monotonic() < give_up_s:
+        await asyncio.sleep(0.05)
+    server.stop()
+    await serving
+    return left
+
+
+def served(words: list[Any], make_source: Any = Echo, tmp_path: Path | None = None, **others: Any) -> Counter[str]:
+    record = FileOutput.in_folder(tmp_path / "calls") if tmp_path else None
+    if record is not None:
+        record.prepare()
+    options = CallOptions(
+        make_source=make_source,
+        record=record,
+        capture=parse_capture(f"{tmp_path}/captures/", "x") if tmp_path else None,
+        detect_dtmf=True,
+        limits=Limits(uuid_s=UUID_S),
+    )
+    return asyncio.run(left_over(ServeOptions(Address("127.0.0.1", 0), options, **others), words))
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize("end", ENDS)
+def test_a_recorded_and_captured_call_is_gone_at_once(tmp_path: Path, end: str) -> None:
+    assert served(ENDS[end], tmp_path=tmp_path) == Counter()
+    assert len(list(tmp_path.rglob("*.wav"))) == CALLS * (end in ("hangup", "close", "reset"))
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_call_that_a_program_answered_is_gone_at_once() -> None:
+    make_source = partial(Program, ProgramOptions(["cat"]))
+    assert served(ENDS["close"], make_source, on_call_end=["true"]) == Counter()
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize("judge", ["true", "false"])
+def test_a_call_that_was_asked_about_is_gone_at_once(judge: str) -> None:
+    assert served(ENDS["close"], admission=AdmissionOptions(authorize=[judge])) == Counter()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        [],
+        {"a": {}, "b": [], "ü": None},
+        [1, 2.5, "x\n", True],
+        {"a": [{"b": [1, [2]]}, {}], "c": "\udc9b"},
+        "x",
+        (1, 2),
+    ],
+)
+def test_json_is_what_the_library_makes_of_it_and_leaves_nothing_behind(value: Any) -> None:
+    assert "\n".join(json_lines(value)) == json.dumps(value, indent=2, ensure_ascii=False)
+    gc.collect()
+    list(json_lines(value))
+    assert gc.collect() == 0
