@@ -171,3 +171,11 @@ def test_a_server_that_is_another_is_told_nothing(tunnels: Tunnels, server: Serv
     assert "ended by server" in done.stdout
     assert tunnels.told("client.conf", "Rejected by CERT .*CN=stranger")
     assert no_calls_in(server)
+
+
+@pytest.mark.parametrize("example", ["server.conf", "client.conf"])
+def test_the_readme_shows_these_files(example: str) -> None:
+    readme = (EXAMPLES.parents[1] / "README.md").read_text()
+    settings = [line for line in (EXAMPLES / example).read_text().splitlines() if not line.startswith(";")]
+    service = "\n".join(settings[settings.index("[audiosocket]") :])
+    assert f"```ini\n{service}\n```" in readme
