@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from test_serve import FRAME, connected, opening, read_to_end
 
 from audiosocket_cli.call.disk import BehindSink, Disk, FreeSpace
 from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, Listening, MoreRefused
-from audiosocket_cli.codec import Frame, Kind
+from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.media.wav import GrowingWav
 from audiosocket_cli.net import flood
 from audiosocket_cli.net.flood import MOST_LINES, FloodGate
@@ -170,3 +171,17 @@ def test_too_few_open_files_for_so_many_calls_are_told_at_once(tmp_path: Path) -
         "--max-calls 100 may take 232 open files, and 128 are allowed: "
         "raise `ulimit -n`, or LimitNOFILE= of a unit file\n"
     )
+
+
+def test_digits_that_no_fingers_press_do_not_fill_the_log(serve: Serve) -> None:
+    serving = serve("--json")
+    call = uuid.UUID(int=1)
+    with socket.create_connection(("127.0.0.1", serving.port)) as peer:
+        peer.sendall(encode(uuid_frame(call)) + encode(digit_frame("1")) * 100_000 + encode(Frame(Kind.HANGUP)))
+        result = serving.wait_for_end(str(call))
+    listed = len(result["dtmf"])
+    assert 50 <= listed < 200
+    assert (
+        f"{100_000 - listed} digits are left out: they came too fast for fingers, or are too many" in result["findings"]
+    )
+    assert sum('"event": "digit"' in line for line in serving.rest) == listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.call.timeline import Gap, Timeline
+from audiosocket_cli.call.timeline import MOST_GAPS, Gap, Timeline
 
 D = 0.02
 
@@ -152,3 +153,15 @@ def test_audio_that_we_read_late_comes_after_the_pause_when_what_follows_says_so
         timeline.add(0.3 + n * D, D, n)
     timeline.settle(float("inf"))
     assert timeline.gaps == [Gap(pytest.approx(2 * D), pytest.approx(0.3 - 3 * D))]
+
+
+def test_of_more_pauses_than_are_listed_the_others_are_counted() -> None:
+    timeline: Timeline[None] = Timeline()
+    for number in range(MOST_GAPS + 5):
+        timeline.add(0.02 + number, 0.02, None)
+        timeline.settle(math.inf)
+        timeline.pad(0.5 + number)  # each pause grows in two steps
+    assert (len(timeline.gaps), timeline.gap_count) == (MOST_GAPS, MOST_GAPS + 5)
+    assert timeline.gaps[-1].length_s == pytest.approx(0.98)
+    assert timeline.gaps_s == pytest.approx((MOST_GAPS + 4) * 0.98 + 0.48)
+    assert timeline.longest_gap_s == pytest.approx(0.98)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
@@ -42,6 +42,13 @@ class Digit(NamedTuple):
 
 _MOST_NOTES = 20
 
+MOST_DIGITS: Final = 10_000
+"""Digits of a call that are listed."""
+
+_DIGITS_AT_ONCE: Final = 50
+_DIGITS_A_SECOND: Final = 20
+"""Ours: ITU-T Q.24 has keys of 40 ms and pauses of 40 ms, 12 a second. More are no fingers, and would fill a log."""
+
 
 @dataclass(slots=True)
 class Call:
@@ -53,6 +60,8 @@ class Call:
     started_at: datetime
     pacer: Pacer
     digits: list[Digit] = field(default_factory=list)
+    digits_left_out: int = 0
+    """Digits that were not listed, and nobody was told of."""
     notes: list[str] = field(default_factory=list)
     ending: Ending | None = None
     duration_s: float = 0.0
@@ -76,6 +85,14 @@ class Call:
     def ended_at(self) -> datetime:
         """Wall-clock end, from the start and the monotonic duration."""
         return self.started_at + timedelta(seconds=self.duration_s)
+
+    def press(self, digit: Digit) -> bool:
+        """List a digit; False where there are too many, or they come too fast."""
+        if len(self.digits) < min(MOST_DIGITS, _DIGITS_AT_ONCE + _DIGITS_A_SECOND * digit.at_s):
+            self.digits.append(digit)
+            return True
+        self.digits_left_out += 1
+        return False
 
     def note(self, text: str) -> None:
         """Keep a line about something odd, once, however often it happens; of too many kinds, the first."""

@@ -497,9 +497,9 @@ class Session(ABC):
             self.call.note(f"ignored a DTMF frame: {error}")
             return
         at_s = now_s - self._origin_s
-        self.call.digits.append(Digit(at_s, digit))
-        for tap in self.taps:
-            tap.digit(at_s, digit)
+        if self.call.press(Digit(at_s, digit)):
+            for tap in self.taps:
+                tap.digit(at_s, digit)
 
     # Saying.
 

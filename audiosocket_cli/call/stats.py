@@ -13,7 +13,7 @@ from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, fi
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Call, Digit
 from audiosocket_cli.call.runs import TimedRun
-from audiosocket_cli.call.timeline import SETTLE_S, Timeline
+from audiosocket_cli.call.timeline import SETTLE_S, Gap, Timeline
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (
     FULL_SCALE,
@@ -216,15 +216,14 @@ class CallStats:
                 f"audio came up to {ahead_s:.1f} s late, in a burst: from there on the recording is late by as much"
             )
 
-        if self.arrivals.law:
-            # Half of what its label says: such audio seems to pause a little all the time.
-            self.timeline.gaps = [gap for gap in self.timeline.gaps if gap.length_s > 2 * GAP_MS / 1000]
         backlog_s = self.said_s(call.backlog_bytes)
         if backlog_s > _MOST_BACKLOG_S:
             call.note(
                 f"up to {backlog_s:.1f} s of what the {call.me} said waited on its way: the network is too slow, or "
                 f"the {call.me.other} does not read"
             )
+        if call.digits_left_out:
+            call.note(f"{call.digits_left_out} digits are left out: they came too fast for fingers, or are too many")
         heard = self._heard(call)
         rules = findings_on_caller if call.me is Side.SERVER else findings_on_server
         for finding in rules(heard):
@@ -244,6 +243,14 @@ class CallStats:
         if lost_s and call.ending.by is call.me:
             call.note(f"the last {lost_s:.2f} s of what the {call.me} said had not arrived when the call was closed")
 
+    def heard_gaps(self) -> tuple[list[Gap], int, float]:
+        """Return the pauses that are listed, and of all how many there were, and for how many seconds."""
+        if self.arrivals.law:
+            # Half of what its label says: such audio seems to pause a little all the time.
+            gaps = [gap for gap in self.timeline.gaps if gap.length_s > 2 * GAP_MS / 1000]
+            return gaps, len(gaps), sum(gap.length_s for gap in gaps)
+        return self.timeline.gaps, self.timeline.gap_count, self.timeline.gaps_s
+
     def _note_mislabelled(self, call: Call) -> None:
         finding = mislabelled(self._heard(call)) if call.me is Side.SERVER else None
         if finding:
@@ -255,8 +262,7 @@ class CallStats:
 
 def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], duration_s: float) -> Heard:
     """Return what one side of a call sounded like, for the rules that judge it."""
-    pauses = [gap.length_s for gap in timeline.gaps]
-    pauses.append(duration_s if side.first_audio_s is None else side.first_audio_s)
+    first_pause_s = duration_s if side.first_audio_s is None else side.first_audio_s
     looked_at = max(1, side.samples)
     return Heard(
         kind=arrivals.kind,
@@ -269,7 +275,7 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], dura
         peak=side.peak / FULL_SCALE,
         offset=side.sample_sum / looked_at / FULL_SCALE,
         clipped=side.clipped / looked_at,
-        longest_pause_s=max(pauses),
+        longest_pause_s=max(first_pause_s, timeline.longest_gap_s),
         worst_burst_s=timeline.worst_ahead_s,
         frame_s=arrivals.frame_s,
         is_steady=arrivals.is_steady,
@@ -305,10 +311,11 @@ def digit_json(press: Digit) -> dict[str, Any]:
 
 
 def _arrival(call: Call, stats: CallStats) -> dict[str, Any]:
-    gaps = stats.timeline.gaps
+    gaps, gap_count, gaps_s = stats.heard_gaps()
     return {
         "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps],
-        "gaps_s": round(sum(gap.length_s for gap in gaps), 3),
+        "gap_count": gap_count,
+        "gaps_s": round(gaps_s, 3),
         "jitter_ms": stats.arrivals.jitter_ms if not call.in_bulk else None,
         "worst_ahead_ms": round(stats.timeline.worst_ahead_s * 1000),
     }

@@ -18,6 +18,9 @@ from audiosocket_cli.asterisk import GAP_MS
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
 
+MOST_GAPS: Final = 10_000
+"""Pauses of a side that are listed; all are counted."""
+
 T = TypeVar("T")
 
 
@@ -31,19 +34,34 @@ class Gap(NamedTuple):
 class Timeline(Generic[T]):
     """The places of one side's audio in a call, in seconds since the call's start."""
 
-    __slots__ = ("_begun", "_flowing", "_gap_s", "_pending", "end_s", "gap_count", "gaps", "gaps_s", "worst_ahead_s")
+    __slots__ = (
+        "_begun",
+        "_flowing",
+        "_gap_s",
+        "_pause",
+        "_pending",
+        "end_s",
+        "gap_count",
+        "gaps",
+        "gaps_s",
+        "longest_gap_s",
+        "worst_ahead_s",
+    )
 
     def __init__(self, gap_s: float = GAP_MS / 1000) -> None:
         self.end_s = 0.0
         """Where the audio placed so far ends."""
         self.gaps: list[Gap] = []
-        """The pauses between audio, and after the last of it; what comes before the first is none."""
+        """The pauses between audio, and after the last of it, `MOST_GAPS` of them. What comes first is none."""
         self.gap_count = 0
         self.gaps_s = 0.0
         """How many pauses there were, and how long in all, whatever becomes of the list."""
+        self.longest_gap_s = 0.0
         self.worst_ahead_s = 0.0
         """The most that audio ran ahead of the clock: how much arrived in one burst, or a fast peer clock."""
         self._gap_s = gap_s
+        self._pause = Gap(-1.0, 0.0)
+        """The last one."""
         self._begun = False
         self._flowing = False
         self._pending: list[tuple[float, float, float, float, T]] = []
@@ -108,10 +126,15 @@ class Timeline(Generic[T]):
     def _skip(self, silence_s: float) -> None:
         if silence_s and self._begun:
             self.gaps_s += silence_s
-            last = self.gaps[-1] if self.gaps else None
-            if last is not None and abs(last.start_s + last.length_s - self.end_s) < 1e-9:
-                self.gaps[-1] = Gap(last.start_s, last.length_s + silence_s)
+            pause = self._pause
+            if abs(pause.start_s + pause.length_s - self.end_s) < 1e-9:
+                self._pause = Gap(pause.start_s, pause.length_s + silence_s)
+                if self.gaps and self.gaps[-1] is pause:
+                    self.gaps[-1] = self._pause
             else:
                 self.gap_count += 1
-                self.gaps.append(Gap(self.end_s, silence_s))
+                self._pause = Gap(self.end_s, silence_s)
+                if len(self.gaps) < MOST_GAPS:
+                    self.gaps.append(self._pause)
+            self.longest_gap_s = max(self.longest_gap_s, self._pause.length_s)
         self.end_s += silence_s

@@ -223,7 +223,8 @@ class LiveCall:
                for press in self.session.call.digits):  # fmt: skip
             self.session.call.note("digits come as frames and as tones at once: each is counted as a frame only")
             return
-        self.session.call.digits.append(digit)
+        if not self.session.call.press(digit):
+            return
         self._report(DigitHeard(self.session.call, digit))
         if self.program is not None:
             self.program.digit(digit.at_s, digit.digit)

@@ -113,12 +113,12 @@ def _row(live: LiveCall, wide: bool) -> list[RenderableType]:
         who.append(Text(session.peer))
     if call is None:
         return [*who]
-    gaps = stats.timeline.gaps
+    timeline = stats.timeline
     return [
         *who,
         f"{session.age_s:.0f} s",
         meter(stats.sides[Side.CALLER].level_dbfs),
         meter(stats.sides[Side.SERVER].level_dbfs),
-        f"{len(gaps)} ({sum(gap.length_s for gap in gaps):.1f} s)" if gaps else "0",
+        f"{timeline.gap_count} ({timeline.gaps_s:.1f} s)" if timeline.gap_count else "0",
         Text(call.digits[-1][1] if call.digits else ""),
     ]

@@ -329,7 +329,7 @@ def _flow(side: dict[str, Any]) -> str:
 
 
 def _gaps(side: dict[str, Any]) -> str:
-    return f"{_count(len(side['gaps']), 'gap')} {side['gaps_s']:.2f} s" if side["gaps"] else "no gaps"
+    return f"{_count(side['gap_count'], 'gap')} {side['gaps_s']:.2f} s" if side["gaps"] else "no gaps"
 
 
 def _count(number: int, noun: str) -> str:
