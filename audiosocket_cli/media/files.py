@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.pcm import FULL_SCALE, Samples, from_slin, to_int16
 
-_BLOCK_SECONDS = 10
+_BLOCK_SAMPLES: Final = 1 << 17
+"""What is decoded at once, all channels together: a file may say that it has a thousand of them."""
+
+_LEAST_RATE_HZ: Final = 1000
+"""No sound is sampled more slowly. A few bytes at 1 Hz are an hour, and gigabytes at the rates of a call."""
+
+_MOST_SAMPLES: Final = 1 << 29
+"""A gigabyte of them, 18 hours at 8000 Hz. A packed silence of any length is a small file."""
+
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")
 """How the sound files begin that libsndfile reads. It takes more for MP3: quiet raw samples, for example."""
 
@@ -49,20 +58,28 @@ def load_audio(
 
     Channels are averaged; the rate is converted once, over the whole file, with soxr at high quality, so that 16-bit
     mono files at `rate_hz` come through sample for sample. `start_s` and `duration_s` cut in the file's own time.
-    Raises `FileError` for a file that is missing, unreadable, no audio or empty.
+    Raises `FileError` for a file that is missing, unreadable, no audio, empty, or longer than memory should hold.
     """
     name = "standard input" if isinstance(source, bytes) else str(source)
+    parts, size, clipped = [np.zeros(0, np.int16)], 0, 0
     try:
         with _opened(source) as file:
-            signal = np.concatenate([np.zeros(0, np.float32), *_resampled(file, rate_hz, start_s, duration_s)])
+            if file.samplerate < _LEAST_RATE_HZ:
+                raise FileError(f"cannot play {name}: its sample rate is {file.samplerate} Hz, which is none of sound")
+            for signal in _resampled(file, rate_hz, start_s, duration_s):
+                part = _amplified(signal, rate_hz, gain_db)
+                parts.append(part.samples)
+                size, clipped = size + len(part.samples), clipped + part.clipped
+                if size > _MOST_SAMPLES:
+                    raise FileError(f"cannot play {name}: it is longer than {_MOST_SAMPLES / rate_hz / 3600:.2g} hours")
     except OSError as error:
         raise FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
     except soundfile.LibsndfileError as error:
         hint = "headerless samples need their --rate" if isinstance(source, bytes) else "is it a sound file?"
         raise FileError(f"cannot read {name}: {_reason(error)} ({hint})") from None
-    if not len(signal):
+    if not size:
         raise FileError(f"cannot play {name}: it holds no audio{' in that range' if start_s or duration_s else ''}")
-    return _amplified(signal, rate_hz, gain_db)
+    return Audio(np.concatenate(parts), rate_hz, clipped)
 
 
 def raw_audio(
@@ -106,8 +123,9 @@ def _resampled(
     left = file.frames - file.tell()
     if duration_s is not None:
         left = min(left, round(duration_s * file.samplerate))
+    most = max(1, _BLOCK_SAMPLES // file.channels)
     while left > 0:
-        block = file.read(min(left, _BLOCK_SECONDS * file.samplerate), dtype="float32", always_2d=True)
+        block = file.read(min(left, most), dtype="float32", always_2d=True)
         left = left - len(block) if len(block) else 0
         np.nan_to_num(block, copy=False, posinf=1.0, neginf=-1.0)  # one NaN would spoil all that is resampled with it
         mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
