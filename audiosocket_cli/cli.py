@@ -123,6 +123,7 @@ def _usage_line(error: click.ClickException) -> str:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    one_line = message.replace("\n", "\\n")
-    click.echo(f"{PROGRAM}: error: {one_line}", err=True)
+    from audiosocket_cli.ui.console import printable
+
+    click.echo(f"{PROGRAM}: error: {printable(message)}", err=True)
     sys.exit(code)

@@ -1,12 +1,16 @@
-"""The event log never waits for its reader, and says what the reader missed."""
+"""The event log never waits for its reader, says what the reader missed, and tells a terminal nothing to obey."""
 
 from __future__ import annotations
 
 import threading
 
 import pytest
+from fakes import UUID_1
 
-from audiosocket_cli.call.events import CallRefused
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.events import CallRefused, Finding
+from audiosocket_cli.call.facts import Call, now_utc
+from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.ui import eventlog
 from audiosocket_cli.ui.eventlog import EventLog
 
@@ -40,3 +44,14 @@ def test_all_lines_are_out_when_the_block_ends() -> None:
             log.report(CallRefused(f"peer {number}", "full"))
     assert len(written) == 1000
     assert written[7].endswith("refused peer 7: full")
+
+
+def test_what_a_program_makes_a_finding_of_is_nothing_that_a_terminal_obeys() -> None:
+    """A command that was not understood went to the terminal as it was."""
+    written: list[str] = []
+    log = EventLog(as_json=False)
+    log.put = written.append
+    call = Call(Side.SERVER, "192.0.2.1:5060", UUID_1, now_utc(), Pacer(0.0))
+    with log:
+        log.report(Finding(call, "the program's command failed: not understood: \x1b[2J\r"))
+    assert written[0].endswith(r"not understood: \x1b[2J\r")

@@ -51,6 +51,11 @@ def put_bytes(pieces: Iterable[bytes]) -> None:
     sys.stdout.buffer.flush()
 
 
+def printable(text: str) -> str:
+    """Show what a terminal would obey rather than print."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def put_result(content: dict[str, Any], lines: Iterable[str], *, as_json: bool, to_stderr: bool = False) -> None:
     """Put a result on stdout as one JSON object or as lines, or on stderr where data goes to stdout."""
     for line in [json.dumps(content, ensure_ascii=False)] if as_json else lines:

@@ -231,7 +231,7 @@ def _event_text(event: Event) -> str | None:
         case DigitHeard(call, (at_s, digit, in_band)):
             return f"{call.uuid} digit {digit} at {at_s:.2f} s{' (in-band)' if in_band else ''}"
         case Finding(call, text):
-            return f"{call.uuid} finding: {text}"
+            return f"{call.uuid} finding: {_printable(text)}"
         case ProgramSaid(call, line):
             return f"{call.uuid} | {_printable(line)}"
         case RecordingFailed(call, reason):

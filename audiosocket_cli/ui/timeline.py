@@ -12,6 +12,7 @@ from audiosocket_cli.codec import Kind, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import from_slin, level_dbfs
 from audiosocket_cli.review.calls import CallReview, CallRow, Heading, Shown, Summary, is_said_by_frames
 from audiosocket_cli.review.folding import Row
+from audiosocket_cli.ui.console import printable
 
 _HEX_COLUMNS: Final = 16
 _NAME_LENGTH: Final = 8
@@ -61,11 +62,6 @@ def short_name(call: CapturedCall) -> str:
     """Return as much of a call's name as tells it from others: eight digits of a UUID, and how often it was there."""
     name, _, again = call.name.partition("#")
     return name[:_NAME_LENGTH] + (f"#{again}" if again else "")
-
-
-def printable(text: str) -> str:
-    """Show what a terminal would obey rather than print."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def row_text(row: Row) -> str:
