@@ -187,3 +187,12 @@ def test_of_two_packings_that_break_the_inner_is_told_first_in_pieces_of_any_siz
     first = [damage(items_of(bytes(data), piece=size, resync=True))[0] for size in (1 << 20, 100, 7)]
     assert len(set(first)) == 1
     assert "gzip" in first[0].reason
+
+
+def test_zeros_between_the_members_of_a_gzip_file_are_padding_in_pieces_of_any_size() -> None:
+    """They were where a piece ended with them, and damage where not."""
+    data = packed(OPENING + audio(1)) + bytes(4) + packed(audio(2)) + bytes(4)
+    for size in (len(data), 1, 5, 100):
+        items = items_of(data, piece=size)
+        assert heard(items) == [OPENING, audio(1), audio(2)]
+        assert not damage(items)
