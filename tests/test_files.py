@@ -175,6 +175,14 @@ def test_a_float_file_is_clipped_and_counted() -> None:
     assert (audio.samples.tolist(), audio.clipped) == ([32767, 8192, -32768, 32767], 3)
 
 
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_floats_beyond_all_reckoning_are_clipped_without_a_warning(rate_hz: int) -> None:
+    """From 10^34 on they were warnings of NumPy on the terminal, and noise in another rate."""
+    loud = load_audio(sound(np.full((100, 2), 3e38), 8000, subtype="FLOAT"), rate_hz)
+    assert np.median(loud.samples) == 32767
+    assert loud.clipped
+
+
 # Cutting and gain
 
 

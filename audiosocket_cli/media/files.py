@@ -28,6 +28,10 @@ _LEAST_RATE_HZ: Final = 1000
 _MOST_SAMPLES: Final = 1 << 29
 """A gigabyte of them, 18 hours at 8000 Hz. A packed silence of any length is a small file."""
 
+_LOUDEST: Final = 65536.0
+"""Far above full scale, for files whose samples are numbers up to 32768 all the same. Floats of 32 bits go on to 10^38,
+with which nothing can be reckoned."""
+
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")
 """How the sound files begin that libsndfile reads. It takes more for MP3: quiet raw samples, for example."""
 
@@ -128,6 +132,7 @@ def _resampled(
         block = file.read(min(left, most), dtype="float32", always_2d=True)
         left = left - len(block) if len(block) else 0
         np.nan_to_num(block, copy=False, posinf=1.0, neginf=-1.0)  # one NaN would spoil all that is resampled with it
+        np.clip(block, -_LOUDEST, _LOUDEST, out=block)
         mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
         if file.samplerate == rate_hz:
             yield mono
