@@ -19,6 +19,7 @@ from packets import (
     Talk,
     audio,
     ipv4,
+    packed,
     pcap,
     pcapng,
     speech,
@@ -175,3 +176,23 @@ def test_unknown_kinds_at_the_end_of_a_run_are_judged_alike_in_pieces_of_any_siz
     whole = plain(items_of(data, resync=resync))
     for size in range(1, len(data)):
         assert plain(items_of(data, piece=size, resync=resync)) == whole
+
+
+def test_of_two_packings_that_break_the_inner_is_told_first_in_pieces_of_any_size() -> None:
+    """How far the outer one had been read was chance, and so was whether it came first."""
+    inner = bytearray(packed(OPENING + b"".join(speech(3))))
+    inner[40] ^= 0xFF
+    data = bytearray(packed(bytes(inner)))
+    data[-8] ^= 0xFF  # its checksum
+    first = [damage(items_of(bytes(data), piece=size, resync=True))[0] for size in (1 << 20, 100, 7)]
+    assert len(set(first)) == 1
+    assert "gzip" in first[0].reason
+
+
+def test_zeros_between_the_members_of_a_gzip_file_are_padding_in_pieces_of_any_size() -> None:
+    """They were where a piece ended with them, and damage where not."""
+    data = packed(OPENING + audio(1)) + bytes(4) + packed(audio(2)) + bytes(4)
+    for size in (len(data), 1, 5, 100):
+        items = items_of(data, piece=size)
+        assert heard(items) == [OPENING, audio(1), audio(2)]
+        assert not damage(items)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.media import files
 from audiosocket_cli.media.files import Audio, is_sound_file, load_audio, raw_audio
 from audiosocket_cli.media.pcm import level_dbfs, to_slin
 
@@ -174,6 +175,14 @@ def test_a_float_file_is_clipped_and_counted() -> None:
     assert (audio.samples.tolist(), audio.clipped) == ([32767, 8192, -32768, 32767], 3)
 
 
+@pytest.mark.parametrize("rate_hz", [8000, 16000])
+def test_floats_beyond_all_reckoning_are_clipped_without_a_warning(rate_hz: int) -> None:
+    """From 10^34 on they were warnings of NumPy on the terminal, and noise in another rate."""
+    loud = load_audio(sound(np.full((100, 2), 3e38), 8000, subtype="FLOAT"), rate_hz)
+    assert np.median(loud.samples) == 32767
+    assert loud.clipped
+
+
 # Cutting and gain
 
 
@@ -238,6 +247,24 @@ def test_what_cannot_be_loaded_is_one_line_with_name_and_reason(make: Maker, rea
     assert str(path) in str(caught.value)
     assert reason in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("rate_hz", [1, 999])
+def test_what_is_sampled_too_slowly_for_sound_is_refused(rate_hz: int) -> None:
+    """Four thousand bytes at 1 Hz were ten gigabytes at 192000 Hz."""
+    with pytest.raises(FileError, match=f"its sample rate is {rate_hz} Hz, which is none of sound"):
+        load_audio(sound(np.ones(4000, np.int16), rate_hz), 192000)
+    assert len(load_audio(sound(np.ones(4000, np.int16), 1000), 8000).samples) == 32000
+
+
+def test_a_file_that_unpacks_to_more_than_memory_should_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence = np.zeros(300_000, np.int16)
+    packed = sound(silence, 8000, "FLAC")
+    assert len(packed) < len(silence) / 100
+    monkeypatch.setattr(files, "_MOST_SAMPLES", 300_000)
+    assert len(load_audio(packed, 8000).samples) == 300_000
+    with pytest.raises(FileError, match=r"^cannot play standard input: it is longer than 0\.0052 hours$"):
+        load_audio(packed, 16000)
 
 
 def test_bytes_that_cannot_be_loaded_are_called_standard_input() -> None:

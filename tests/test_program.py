@@ -385,10 +385,11 @@ def test_a_file_is_said_at_the_programs_rate_like_all_it_says(start: Start, tmp_
         ("folder", "cannot play {}/folder: it is no file"),
         ("fifo", "cannot play {}/fifo: it is no file"),
         ("nul\0.wav", "cannot play {}/nul\0.wav: embedded null byte"),
+        ("long" * 70, "cannot play {}/" + "long" * 70 + ": file name too long"),
         ("no-character-\udc80", "cannot read {}/no-character-\udc80: no such file or directory"),
         ("no-character-\ud800", None),
     ],
-    ids=["missing", "no-sound", "folder", "fifo", "nul", "undecodable", "surrogate"],
+    ids=["missing", "no-sound", "folder", "fifo", "nul", "too-long", "undecodable", "surrogate"],
 )
 def test_a_file_that_cannot_be_played_is_told_and_the_call_goes_on(
     start: Start, tmp_path: Path, name: str, error: str | None

@@ -409,9 +409,11 @@ def _converter(current: StreamResampler | None, from_hz: int, to_hz: int) -> Str
 def _load(name: str, rate_hz: int) -> bytes:
     """Load a file as slin. Raises `FileError`, also for what load_audio would wait for: a pipe may never end."""
     path = Path(name)
-    if path.exists() and not path.is_file():
-        raise FileError(f"cannot play {name}: it is no file")
     try:
+        if path.exists() and not path.is_file():
+            raise FileError(f"cannot play {name}: it is no file")
         return to_slin(load_audio(path, rate_hz).samples)
+    except OSError as error:  # a name longer than any file's, a folder that is closed to us
+        raise FileError(f"cannot play {name}: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, MemoryError) as error:  # a name that no file can have; a file of many hours
         raise FileError(f"cannot play {name}: {str(error) or 'it is too long'}") from None

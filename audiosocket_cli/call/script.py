@@ -27,6 +27,9 @@ _KEYS: Final = {
 }
 """What each step may say beside its time."""
 
+_MOST_ACTIONS: Final = 5_000_000
+"""A day of frames, and some more. A line is enough for a day of silence: of many, memory has no room."""
+
 _PATIENCE_MS: Final = 30_000
 """How long an expectation waits that does not say it."""
 
@@ -102,6 +105,8 @@ def read_script(
         elif isinstance(item, Step):
             try:
                 script.actions += _actions_of(item)
+                if len(script.actions) > _MOST_ACTIONS:
+                    raise UsageError("up to here the script lasts more than a day")
             except (FileError, UsageError) as error:
                 raise FileError(f"cannot replay {name}: line {item.line}: {error}") from None
         elif isinstance(item, Opened):

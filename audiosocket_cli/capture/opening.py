@@ -104,8 +104,8 @@ class Capture:
             yield from self._faults()
 
     def _faults(self) -> Iterator[Damage]:
-        """Say where a packed input broke: at an offset in what it holds."""
-        for packing in self._packings:
+        """Say where a packed input broke: at an offset in what it holds. How far an outer one was read is chance."""
+        for packing in reversed(self._packings):
             if packing.fault:
                 yield Damage(packing.offset, packing.fault)
 

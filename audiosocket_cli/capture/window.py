@@ -95,8 +95,9 @@ class Gunzip:
     def _step(self, size: int) -> bytes:
         step = bytes(self._packed[:_STEP_BYTES])
         if self._unpack.eof:
-            if not step.strip(b"\0"):  # some writers pad
-                self._packed = self._packed[len(step) :]
+            padding = len(step) - len(step.lstrip(b"\0"))  # some writers pad, behind the last member or between two
+            if padding:
+                self._packed = self._packed[padding:]
                 return b""
             self._unpack = zlib.decompressobj(wbits=31)
         before = self._unpack.copy()
