@@ -56,7 +56,7 @@ def no_search() -> Iterator[None]:
 def of_calls() -> Counter[str]:
     """Count all objects there are of classes that calls are made of."""
     return Counter(
-        type(each).__qualname__ for each in gc.get_objects() if type(each).__module__.startswith(CALL_MODULES)
+        type(each).__qualname__ for each in gc.get_objects() if str(type(each).__module__).startswith(CALL_MODULES)
     )
 
 
