@@ -10,25 +10,19 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS, Heard
 from audiosocket_cli.call.arrivals import Arrivals
-from audiosocket_cli.call.facts import Digit
+from audiosocket_cli.call.facts import MOST_DIGITS, Digit
 from audiosocket_cli.call.stats import SideStats, digit_json, heard_of
-from audiosocket_cli.call.timeline import Gap, Timeline
+from audiosocket_cli.call.timeline import MOST_GAPS, Gap, Timeline
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
 from audiosocket_cli.media.pcm import Samples
 from audiosocket_cli.review.folding import BURST_S, TIGHT
-
-MOST_DIGITS: Final = 10_000
-"""Digits that are kept one by one; all are counted."""
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(DIGITS.encode()))
 _GAP_S: Final = GAP_MS / 1000
 _SETTLE_S: Final = 0.5
 _LEAST_DRIFT_S: Final = 5.0
 """Less audio says nothing about the speed of a clock."""
-
-_MOST_GAPS: Final = 10_000
-"""Gaps that are kept one by one; of a capture with more, the first, and the sum of all."""
 
 _MOST_LOOKS: Final = 64
 """Frames of a run that are looked at for an excerpt of their bytes."""
@@ -185,7 +179,7 @@ class SideFigures:
         self._gap_count += count
         self._gaps_s += sum(gap.length_s for gap in gaps)
         self._longest_gap_s = max([self._longest_gap_s, *(gap.length_s for gap in gaps)])
-        self._gaps += gaps[: _MOST_GAPS - len(self._gaps)]
+        self._gaps += gaps[: MOST_GAPS - len(self._gaps)]
 
     def finish(self, end_s: float) -> None:
         """Nothing more is coming; the call has ended, or the part of it that is looked at."""
