@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from audiosocket_cli.call.disk import MOST_WAITING_BYTES, BehindSink, Disk
+from audiosocket_cli.call.disk import BehindSink, Disk
+from audiosocket_cli.media.behind import MOST_WAITING_BYTES
 from audiosocket_cli.media.wav import GrowingWav
 
 

@@ -17,12 +17,8 @@ from queue import SimpleQueue
 from typing import Final
 
 from audiosocket_cli.call.outputs import Sink
+from audiosocket_cli.media.behind import Behind
 
-MOST_WAITING_BYTES: Final = 16 << 20
-"""What one recording may have waiting: a quarter of an hour of slin, 40 s of slin192 from both sides. Beyond that the
-disk is too slow, and the recording ends."""
-
-_LOOK_AGAIN_S: Final = 0.1
 _MB: Final = 1_000_000
 
 
@@ -86,23 +82,24 @@ class Disk:
                 self._jobs.popleft()()
 
 
-class BehindSink:
+class BehindSink(Behind):
     """A sink whose work the disk's thread does. `open_sink` makes the real one, there."""
 
     __slots__ = (
-        "_aborted", "_channels", "_disk", "_error", "_samples", "_sink", "_waiting_bytes",
-        "_written_bytes", "rate_hz",
-    )  # fmt: skip
+        "_channels",
+        "_disk",
+        "_samples",
+        "_sink",
+        "rate_hz",
+    )
 
     def __init__(self, disk: Disk, open_sink: Callable[[], Sink], rate_hz: int, channels: int) -> None:
+        super().__init__(disk.do)
         self.rate_hz = rate_hz
         self._disk = disk
         self._channels = channels
         self._samples = 0
-        self._waiting_bytes = self._written_bytes = 0  # each counted by one thread alone
         self._sink: Sink | None = None
-        self._error: OSError | None = None
-        self._aborted = False
         disk.do(lambda: self._open(open_sink))
 
     @property
@@ -118,45 +115,31 @@ class BehindSink:
     def set_rate(self, rate_hz: int) -> None:
         """Change the sample rate, before the first samples."""
         self.rate_hz = rate_hz
-        self._do(lambda sink: sink.set_rate(rate_hz))
+        self._do(lambda: self._try(lambda sink: sink.set_rate(rate_hz)))
 
     def append(self, data: bytes) -> None:
         """Take interleaved little-endian int16 samples; never waits.
 
         Raises `OSError` for what failed since the last time, and when the disk does not keep up.
         """
-        if self._error is not None:
-            raise self._error
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes - self._written_bytes > MOST_WAITING_BYTES:
-            raise OSError(errno.EBUSY, "the disk is too slow")
+        self._take(len(data))
         self._samples += len(data) // (2 * self._channels)
-        self._disk.do(lambda: self._write(data))
+        self._do(lambda: self._write(data))
 
     def close(self) -> None:
         """No more samples come."""
-        self._do(lambda sink: sink.close())
+        self._do(lambda: self._try(lambda sink: sink.close()))
 
     def finish(self) -> None:
         """Wait until all is written, and do what takes time after the end. Raises `OSError` for what failed."""
-        done = threading.Event()
-        self._disk.do(done.set)
-        while not done.wait(_LOOK_AGAIN_S):
-            if self._aborted:
-                return
-        if self._error is not None:
-            raise self._error
-        if self._sink is not None:
+        if self.settle() and self._sink is not None:
             self._sink.finish()
 
     def abort(self) -> None:
         """Wait no longer, and give up what `finish` does."""
-        self._aborted = True
+        super().abort()
         if self._sink is not None:
             self._sink.abort()
-
-    def _do(self, job: Callable[[Sink], object]) -> None:
-        self._disk.do(lambda: self._try(job))
 
     def _open(self, open_sink: Callable[[], Sink]) -> None:
         try:

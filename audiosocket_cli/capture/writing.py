@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import os
 import re
 import sys
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -22,20 +20,12 @@ from audiosocket_cli.capture.conversation import Address
 from audiosocket_cli.capture.pcapng import opening_blocks
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Clock, Trace, steady_clock
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.media.behind import Behind, Do
 from audiosocket_cli.media.pipe import PipeWriter
 
 SUFFIX: Final = ".pcapng"
 _SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".raw", ".aiff", ".au", ".caf")
 """What a file is called that somebody wants to record to, or has just played."""
-
-
-MOST_WAITING_BYTES: Final = 16 << 20
-"""What one file may have waiting for a disk; beyond that it is too slow, and the capture ends."""
-
-_LOOK_AGAIN_S: Final = 0.1
-
-Do = Callable[[Callable[[], object]], object]
-"""Does a job that raises nothing, at once or later, after those before it."""
 
 
 class CaptureOutput(Protocol):
@@ -146,29 +136,22 @@ class CapturePipe:
         self._pipe.finish()
 
 
-class BlockFile:
+class BlockFile(Behind):
     """A file that grows by whole blocks, written by whoever does the jobs."""
 
     def __init__(self, make: Callable[[], tuple[Path, int]], do: Do) -> None:
         """`make` makes the file, and returns its name and descriptor, or raises `OSError`."""
         self.path: Path | None = None
         """Its name, once it has one."""
-        self._do = do
+        super().__init__(do)
         self._blocks: deque[bytes] = deque()
-        self._put_bytes = self._written_bytes = 0  # each counted by one thread alone
         self._is_told = False
         self._descriptor = -1
-        self._error: OSError | None = None
-        self._aborted = False
         do(partial(self._open, make))
 
     def put(self, block: bytes) -> None:
         """Add a block; never waits. Raises `OSError` for what failed since the last time."""
-        if self._error is not None:
-            raise self._error
-        self._put_bytes += len(block)
-        if self._put_bytes - self._written_bytes > MOST_WAITING_BYTES:
-            raise OSError(errno.EBUSY, "the disk is too slow")
+        self._take(len(block))
         self._blocks.append(block)
         if not self._is_told:
             self._is_told = True
@@ -181,20 +164,6 @@ class BlockFile:
     def close(self) -> None:
         """No more blocks come. Twice is fine."""
         self._do(self._close)
-
-    def settle(self) -> None:
-        """Wait until all is on the disk. Raises `OSError` for what failed."""
-        done = threading.Event()
-        self._do(done.set)
-        while not done.wait(_LOOK_AGAIN_S):
-            if self._aborted:
-                return
-        if self._error is not None:
-            raise self._error
-
-    def abort(self) -> None:
-        """Let `settle` wait no longer."""
-        self._aborted = True
 
     def _open(self, make: Callable[[], tuple[Path, int]]) -> None:
         try:
