@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 from audiosocket_cli.asterisk import (
     EXAMPLE_UUID,
     EXAMPLE_UUID_FINDING,
-    Heard,
     Side,
+    finding_on_burst,
     finding_on_silence,
     findings_on_caller,
     findings_on_frame,
@@ -67,22 +67,6 @@ _MOST_ROWS: Final = 5000
 
 LONGEST_RUN_S: Final = 0.5
 """What one side sent so long ago may still be on its way here, in a run of its frames (`capture.runs`)."""
-
-_NOTHING_HEARD: Final = Heard(
-    kind=Kind.SLIN,
-    pace=0.0,
-    law=None,
-    disorder=None,
-    has_wav_header=False,
-    odd_bytes=0,
-    audio_s=0.0,
-    peak=0.0,
-    offset=0.0,
-    clipped=0.0,
-    longest_pause_s=0.0,
-    worst_burst_s=0.0,
-)
-"""What no rule finds fault with."""
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)? (?=m?s\b)")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -240,8 +224,7 @@ class CallReview:
             return
         ahead_s, self._worst_ahead_s = self._worst_ahead_s, self.sides[run.side].worst_ahead_s
         if ahead_s > BURST_S:
-            found = findings_on_server(_NOTHING_HEARD._replace(worst_burst_s=ahead_s))
-            self._find(found, max(0.0, float(run.at_s[-1]) - LONGEST_RUN_S), behind=True)
+            self._find(finding_on_burst(ahead_s), max(0.0, float(run.at_s[-1]) - LONGEST_RUN_S), behind=True)
 
     def _put_frames(self, run: Run) -> None:
         """Make rows of frames that are no audio."""

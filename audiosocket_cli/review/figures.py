@@ -139,7 +139,7 @@ class SideFigures:
         if samples is not None and self._arrivals.wants_bytes:
             self._take_excerpt(run)
         if self._timed:
-            self._take_times(run.at_s, size // SAMPLE_BYTES / rate_of(run.kind))
+            self._take_times(run.at_s, size // SAMPLE_BYTES / rate_of(run.kind), silent=samples is None)
         return samples
 
     def take_digits(self, run: Run) -> str:
@@ -159,8 +159,8 @@ class SideFigures:
             if not self._arrivals.wants_bytes:
                 return
 
-    def _take_times(self, at_s: NDArray[np.float64], duration_s: float) -> None:
-        self._arrivals.note_times(at_s, duration_s)
+    def _take_times(self, at_s: NDArray[np.float64], duration_s: float, *, silent: bool) -> None:
+        self._arrivals.note_times(at_s, duration_s, silent=silent)
         for one_s in at_s.tolist():
             self._timeline.add(one_s, duration_s, None)
         self._timeline.settle(float(at_s[-1]) - _SETTLE_S)
