@@ -177,7 +177,7 @@ class Arrivals:
             self._note_jitter(np.array(at_s), np.array(frames) * frame_s)
         self.kind = run.kind
         if (self._wants_paces or self.wants_bytes) and not run.payloads.any():
-            self.interrupt()
+            self._at_s = self._before_s = None  # who has nothing to say may say it as seldom as it is needed
             return
         for part_s, _, count, _ in run.parts:
             self._note_pace(part_s, count * frame_s, count)
@@ -186,19 +186,19 @@ class Arrivals:
                 self.note_bytes(run.kind, payload.tobytes())
 
     def note_times(self, at_s: NDArray[np.float64], duration_s: float, *, silent: bool = False) -> None:
-        """Take when audio frames of a length in seconds each arrived, shape (n,); those of digital silence tell no
-        pace: who has nothing to say may say it as seldom as it is needed."""
+        """Take when audio frames of a length in seconds each arrived, shape (n,); digital silence tells no pace."""
         self._note_length(duration_s, len(at_s))
         self._note_jitter(at_s, np.full(len(at_s), duration_s))
         if silent:
-            self.interrupt()
+            self._at_s = self._before_s = None
             return
         for one_s in at_s.tolist():
             self._note_pace(one_s, duration_s, 1)
 
     def interrupt(self) -> None:
-        """Know nothing of what comes before the next frame: the pace begins anew."""
+        """Know nothing of what comes before the next frame: pace and jitter begin anew."""
         self._at_s = self._before_s = None
+        self._last_s = math.nan
 
     def _note_jitter(self, at_s: NDArray[np.float64], duration_s: NDArray[np.float64]) -> None:
         """Smooth by a 16th for each arrival; one after the other, but all at once."""

@@ -244,12 +244,22 @@ class _Dump:
                         self._calls += self._selection.takes_call(one.call)
                     elif isinstance(one, Over):
                         going_on.pop(one.call, None)
+                        self._tell_remarks(one.call)
                     else:
                         self._tell_damage(one)
                 yield one
         except KeyboardInterrupt:
             self._interrupted = True
             yield from map(Over, going_on)
+
+    def _tell_remarks(self, call: CapturedCall) -> None:
+        """Say what there is to know of how a call was captured, where that has no row."""
+        from audiosocket_cli.ui.console import say
+        from audiosocket_cli.ui.timeline import short_name
+
+        if self._selection.takes_call(call) and (self._convert or self._each or (self._as_json and not self._stats)):
+            for text in call.remarks:
+                say(f"{f'{self._file}: ' if self._file else ''}call {short_name(call)}: {text}")
 
     def _tell_damage(self, damage: Damage) -> None:
         from audiosocket_cli.ui.console import say
