@@ -52,7 +52,9 @@ _STARTS: Final = re.compile(
 )
 """Where a capture begins, behind something else."""
 
-_PRINTED: Final = re.compile(rb"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d+ (?:\S+ +(?:In|Out|P|B|M) +)?(?:IP6?|ARP|\d\d:)\b")
+_PRINTED: Final = re.compile(
+    rb"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d+ (?:\S+ +(?:In|Out|P|B|M) +)?(?:IP6?|ARP|\d\d:)\b"
+)
 """A line of what tcpdump prints."""
 
 _TEXT: Final = re.compile(rb"[\t\n\r\x1b\x20-\x7e\x80-\xff]+")

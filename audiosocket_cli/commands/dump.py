@@ -77,7 +77,9 @@ class _UntilParam(TimeParam):
     help="Stop after N rows, calls with --stats, or frames with all else.",
 )
 @click.option(
-    "--wav", type=str, metavar="DIR|FILE.wav",
+    "--wav",
+    type=str,
+    metavar="DIR|FILE.wav",
     help="Write each call to DIR/<uuid>.wav, too, or the call to FILE.wav, a second one to FILE-2.wav; from --from on.",
 )
 @click.option(
