@@ -189,10 +189,11 @@ def finding_on_burst(burst_s: float) -> list[str]:
     """Say that a server sent so many seconds of audio at once, with the cure, where that is too much."""
     if burst_s <= (MAX_BURST_MS + PTIME_MS) / 1000:
         return []
-    return [
+    text = (
         f"{burst_s * 1000:.0f} ms of the server's audio came at once: a bridge in Asterisk drops what "
         f"is beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms, unless the network held them back"
-    ]
+    )
+    return [text]
 
 
 def _findings_on_audio(heard: Heard, side: Side) -> list[str]:
@@ -202,7 +203,7 @@ def _findings_on_audio(heard: Heard, side: Side) -> list[str]:
     found = _disordered(heard, side)
     if _is_held_up(heard):
         cure = (
-            f"send frame n at start + n × {PTIME_MS} ms, rather than {PTIME_MS} ms after the one before; or is the "
+            f"send frame n at start + n * {PTIME_MS} ms, rather than {PTIME_MS} ms after the one before; or is the "
             "network too slow for it?"
             if side is Side.SERVER
             else "is the network too slow for it, or the caller?"
@@ -220,10 +221,11 @@ def _odd_lengths(heard: Heard) -> list[str]:
     if heard.audio_s < _LEAST_AUDIO_S or not ms or any(abs(ms - usual) < _ROUNDING_MS for usual in _USUAL_PTIMES_MS):
         return []
     size = round(heard.usual_frame_s * RATE_BY_KIND[heard.kind]) * SAMPLE_BYTES
-    return [
+    text = (
         f"the server's frames have {size} bytes, {ms:.4g} ms of {kind_name(heard.kind)}: Asterisk makes one RTP packet "
         f"of each, and phones expect {PTIME_MS} ms; send {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms"
-    ]
+    )
+    return [text]
 
 
 def findings_on_frame(side: Side, frame: Frame, spread_s: float) -> list[str]:

@@ -547,7 +547,7 @@ def wav(path: Path) -> np.ndarray:  # type: ignore[type-arg]
 
 
 def spoken_at(number: int) -> Frame:
-    """A frame that tells its place: second n of the call has samples of n × 100 and more."""
+    """A frame that tells its place: second n of the call has samples of n times 100 and more."""
     return Frame(Kind.SLIN, np.full(160, 100 + number, "<i2").tobytes())
 
 

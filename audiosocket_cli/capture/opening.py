@@ -12,8 +12,8 @@ from typing import Final
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.connections import Connections
-from audiosocket_cli.capture.items import Damage, Item
 from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
+from audiosocket_cli.capture.items import Damage, Item
 from audiosocket_cli.capture.jsonl import JsonlReader
 from audiosocket_cli.capture.packets import Unreadable, tcp_segment
 from audiosocket_cli.capture.packing import unpack

@@ -21,8 +21,8 @@ MAGICS: Final[dict[bytes, tuple[str, int, str]]] = {
     b"\xa1\xb2\xcd\x34": (">", 1000, "8x"),
     b"\x34\xcd\xb2\xa1": ("<", 1000, "8x"),
 }
-"""The first bytes of a file: its byte order, the unit of its fractions of a second in ns, and what more its records have
-in front (interface, protocol and direction, in files of a patched libpcap, "modified" to Wireshark)."""
+"""The first bytes of a file: its byte order, the unit of its fractions of a second in ns, and what more its records
+have in front (interface, protocol and direction, in files of a patched libpcap, "modified" to Wireshark)."""
 
 MOST_PACKET_BYTES: Final = 1 << 20
 """No link has packets as long; tcpdump itself stops at 256 KiB."""

@@ -153,7 +153,7 @@ def guess_law(data: bytes) -> str | None:
 
 
 def guess_texture(data: bytes) -> str | None:
-    """Say whether bytes are "slin" for sure (smooth), or those of a "codec" (as noisy as random bytes), or (None) either.
+    """Say whether bytes are "slin" for sure (smooth), of a "codec" (as noisy as random bytes), or (None) either.
 
     White noise at full scale looks like a codec, too.
     """
@@ -187,7 +187,7 @@ def _smoothness_of_bytes(data: bytes) -> float:
 
 
 def _smoothness_of_floats(data: bytes) -> float:
-    """The smoothness of bytes read as floats of 32 bits; 0.0 where they are not within a little more than -1.0 to 1.0."""
+    """The smoothness of bytes read as 32-bit floats; 0.0 where they go far beyond -1.0 to 1.0."""
     floats = np.frombuffer(data[: len(data) // 4 * 4], "<f4")
     return _smoothness(floats) if np.all(np.abs(floats) <= _MOST_FLOAT) else 0.0  # no NaN is
 
