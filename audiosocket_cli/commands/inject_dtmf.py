@@ -245,12 +245,13 @@ def _failures(source: KeySource, keys: KeyOptions, *, who: str, how: str | None,
     """Say what did not come as expected, a line each; `how` the other side ended the call, if it did."""
     if source.gave_up:
         return [f"pressed nothing: {source.ending}"]
-    failures = []
-    left = f"the {who} {how} {source.since_digit_s * 1000:.0f} ms after digit {source.pressed[-1][1]}" if how else ""
+    pressed = source.pressed
+    when = f"{source.since_digit_s * 1000:.0f} ms after digit {pressed[-1][1]}" if pressed else "before the first digit"
+    left = f"the {who} {how} {when}" if how else ""
     if not source.finished:
-        failures.append(f"pressed {source.said} of {len(keys.keys)} digits before the call ended")
-    elif keys.expect_audio_s is not None:
-        failures += _late_answer(source, keys.expect_audio_s)
+        told = f"pressed {source.said} of {len(keys.keys)} digits before the call ended"
+        return [left, told] if left else [told]
+    failures = [] if keys.expect_audio_s is None else _late_answer(source, keys.expect_audio_s)
     answered = keys.expect_audio_s is not None and not failures
     is_fault = how in _FAULTS.values()
     if expect_hangup and (not how or is_fault):
