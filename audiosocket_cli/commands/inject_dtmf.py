@@ -35,10 +35,10 @@ HANGUP_WAIT_S = 10.0
 @click.option(
     "--after",
     type=SECONDS,
-    metavar="S",
-    default=1.0,
+    metavar="TIME",
+    default="1s",
     show_default=True,
-    help="Press the first S seconds into the call.",
+    help="Press the first digit this long into the call.",
 )
 @click.option(
     "--after-silence",
@@ -46,7 +46,12 @@ HANGUP_WAIT_S = 10.0
     help="Count --after from the other side's last word; a pause under 0.3 s is none.",
 )
 @click.option(
-    "--gap", type=POSITIVE_SECONDS, metavar="S", default=0.35, show_default=True, help="From one digit to the next."
+    "--gap",
+    type=POSITIVE_SECONDS,
+    metavar="TIME",
+    default="0.35s",
+    show_default=True,
+    help="From one digit to the next.",
 )
 @click.option("--in-band", is_flag=True, help="Add the digits' tones to the audio, too.")
 @click.option("--in-band-only", is_flag=True, help="Send tones, and no DTMF frames.")
@@ -54,15 +59,15 @@ HANGUP_WAIT_S = 10.0
 @click.option(
     "--wait",
     type=SECONDS,
-    metavar="S",
-    help="Stay S seconds after the last digit.  [default: 1, or until --expect-audio-within comes]",
+    metavar="TIME",
+    help="Stay this long after the last digit.  [default: 1, or until --expect-audio-within comes]",
 )
 @click.option(
     "--expect-audio-within",
     "expect_audio",
     type=POSITIVE_SECONDS,
-    metavar="S",
-    help="Fail unless the other side speaks within S seconds of the last digit.",
+    metavar="TIME",
+    help="Fail unless the other side speaks within this time of the last digit.",
 )
 @click.option(
     "--expect-hangup",
@@ -72,8 +77,8 @@ HANGUP_WAIT_S = 10.0
 @click.option(
     "--timeout",
     type=POSITIVE_SECONDS,
-    metavar="S",
-    default=30.0,
+    metavar="TIME",
+    default="30s",
     show_default=True,
     help="With --after-silence: give up when the other side has not spoken and fallen silent by then.",
 )
