@@ -57,7 +57,8 @@ def environment_name(command: str, option: click.Option) -> str:
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
     },
-    epilog="Each option can be set in the environment: AUDIOSOCKET_SERVE_RECORD=./calls is serve --record ./calls.",
+    epilog="Each option can be set in the environment: AUDIOSOCKET_SERVE_RECORD=./calls is serve --record ./calls. "
+    "Each time is in seconds, or has a unit: 30, 30s, 500ms, 5m, 1h, 1h30m.",
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def root() -> None:
@@ -120,7 +121,14 @@ def _usage_line(error: click.ClickException) -> str:
     if path == PROGRAM and sys.argv[1:] and sys.argv[1] in COMMANDS:
         path = f"{PROGRAM} {sys.argv[1]}"  # click forgets the command of an option without its value
     message = " ".join(error.format_message().split())
+    param = getattr(error, "param", None)
+    if isinstance(param, click.Option) and context and _is_from_environment(context, param):
+        message = f"{param.envvar}: {message}"
     return f"{message.rstrip('.')} (see {path} --help)"
+
+
+def _is_from_environment(context: click.Context, option: click.Option) -> bool:
+    return context.get_parameter_source(option.name or "") is click.core.ParameterSource.ENVIRONMENT
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -39,10 +39,10 @@ _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
 @click.option(
     "--after",
     type=SECONDS,
-    metavar="S",
-    default=1.0,
+    metavar="TIME",
+    default="1s",
     show_default=True,
-    help="Press the first S seconds into the call.",
+    help="Press the first digit this long into the call.",
 )
 @click.option(
     "--after-silence",
@@ -50,7 +50,12 @@ _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
     help="Count --after from the other side's last word; a pause under 0.3 s is none.",
 )
 @click.option(
-    "--gap", type=POSITIVE_SECONDS, metavar="S", default=0.35, show_default=True, help="From one digit to the next."
+    "--gap",
+    type=POSITIVE_SECONDS,
+    metavar="TIME",
+    default="0.35s",
+    show_default=True,
+    help="From one digit to the next.",
 )
 @click.option("--in-band", is_flag=True, help="Add the digits' tones to the audio, too.")
 @click.option("--in-band-only", is_flag=True, help="Send tones, and no DTMF frames.")
@@ -58,15 +63,15 @@ _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
 @click.option(
     "--wait",
     type=SECONDS,
-    metavar="S",
-    help="Stay S seconds after the last digit.  [default: 1, or until --expect-audio-within comes]",
+    metavar="TIME",
+    help="Stay this long after the last digit.  [default: 1, or until --expect-audio-within comes]",
 )
 @click.option(
     "--expect-audio-within",
     "expect_audio",
     type=POSITIVE_SECONDS,
-    metavar="S",
-    help="Fail unless the other side begins to speak within S seconds of the last digit.",
+    metavar="TIME",
+    help="Fail unless the other side begins to speak within this time of the last digit.",
 )
 @click.option(
     "--expect-hangup",
@@ -76,8 +81,8 @@ _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
 @click.option(
     "--timeout",
     type=POSITIVE_SECONDS,
-    metavar="S",
-    default=30.0,
+    metavar="TIME",
+    default="30s",
     show_default=True,
     help="With --after-silence: give up when the other side has not spoken and fallen silent by then.",
 )

@@ -15,6 +15,7 @@ from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
     AddressParam,
+    CountParam,
     NumberParam,
     RateParam,
     UuidParam,
@@ -46,13 +47,17 @@ if TYPE_CHECKING:
     "--rate", type=RateParam(),
     help="With TARGET: send the kind of this rate; the file is converted.  [default: 8000, kind slin]",
 )  # fmt: skip
-@click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play the file N times.")
-@click.option("--gain", type=NumberParam(-60, 60), metavar="DB", default=0.0, help="Make it louder or quieter.")
-@click.option("--start", type=SECONDS, metavar="S", default=0.0, help="Begin S seconds into the file.")
-@click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Play S seconds of it.")
+@click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play the file N times.")
+@click.option(
+    "--gain", type=NumberParam(-60, 60), metavar="DB", default=0.0, help="Make it louder (or quieter), up to 60."
+)
+@click.option("--start", type=SECONDS, metavar="TIME", default="0s", help="Begin this far into the file.")
+@click.option("--duration", type=POSITIVE_SECONDS, metavar="TIME", help="Play this much of it.")
 @record_options
-@click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds after the file, sending silence.  [default: 0]")
-@click.option("--until-hangup", is_flag=True, help="Stay until the other side hangs up, at most --wait S if given.")
+@click.option(
+    "--wait", type=SECONDS, metavar="TIME", help="Stay this long after the file, sending silence.  [default: 0]"
+)
+@click.option("--until-hangup", is_flag=True, help="Stay until the other side hangs up, at most --wait if given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object (--listen: events).")
 @click.pass_context
 def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
@@ -71,7 +76,7 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     when left out. With --listen it is Asterisk that calls, once.
 
     Exits with 0 when all was played, 1 when the other side ended the call before that, or the end of it did not arrive,
-    3 when TARGET cannot be reached, 4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed
+    3 when TARGET cannot be reached, 4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait passed
     without a hangup.
     """
     target = the_one_end(target, listen)

@@ -12,6 +12,7 @@ import click
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     AddressParam,
+    CountParam,
     KindParam,
     RateParam,
     UuidParam,
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
 @click.argument("out")
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Where to wait for the call.  [default: 127.0.0.1:9092]")
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="Record N calls.  [default: 1]")
-@click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Hang up after S seconds.")
-@click.option("--until-silence", type=POSITIVE_SECONDS, metavar="S", help="Hang up after S seconds without speech.")
+@click.option("--calls", type=CountParam(), metavar="N", help="Record N calls.  [default: 1]")
+@click.option("--duration", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up after this long.")
+@click.option("--until-silence", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up after this long without speech.")
 @click.option(
     "--layout",
     type=click.Choice(["caller", "server", "stereo", "mix"]),

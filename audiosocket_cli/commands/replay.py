@@ -14,6 +14,7 @@ from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
     AddressParam,
+    CountParam,
     NumberParam,
     TimeParam,
     capture_output,
@@ -43,20 +44,22 @@ HANGUP_WAIT_S: Final = 5.0
     show_default=True,
     help="Send frames when they were sent, as they play without pauses, or as fast as they are taken.",
 )
-@click.option("--speed", type=NumberParam(0.01, 1000), metavar="X", default=1.0, help="Play X times as fast.")
 @click.option(
-    "--max-gap", type=SECONDS, metavar="S", help="Shorten longer pauses, in which nothing was sent, to S seconds."
+    "--speed", type=NumberParam(0.01, 1000), metavar="X", default=1.0, help="Play X times as fast, up to 1000."
+)
+@click.option(
+    "--max-gap", type=SECONDS, metavar="TIME", help="Shorten longer pauses, in which nothing was sent, to this."
 )
 @click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call.")
 @click.option("--to", "to_s", type=TimeParam(), help="End at this time of the call.")
-@click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play it N times in one call.")
+@click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play it N times in one call.")
 @click.option("--call", metavar="UUID", help="Play this call; the first digits do.  [default: the first]")
 @click.option(
     "--uuid", metavar="new|same|UUID", default="new", show_default=True,
     help="The UUID to say: a random one, that of the capture, or this.",
 )  # fmt: skip
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", default=1, help="Place N calls at once.")
-@click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds when all is said, sending silence.")
+@click.option("--calls", type=CountParam(10_000), metavar="N", default=1, help="Place N calls at once.")
+@click.option("--wait", type=SECONDS, metavar="TIME", help="Stay this long when all is said, sending silence.")
 @click.option(
     "--expect",
     type=click.Path(path_type=Path, readable=False),
@@ -64,7 +67,7 @@ HANGUP_WAIT_S: Final = 5.0
     help="Compare the answer with that of a capture, as a rule CAPTURE itself; differences in a table, exit code 1.",
 )
 @click.option(
-    "--tolerance", type=POSITIVE_SECONDS, metavar="S", default=0.2, show_default=True,
+    "--tolerance", type=POSITIVE_SECONDS, metavar="TIME", default="0.2s", show_default=True,
     help="With --expect: how much earlier or later, longer or shorter is still the same.",
 )  # fmt: skip
 @click.option(
