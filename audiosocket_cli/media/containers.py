@@ -120,6 +120,10 @@ class ConvertedFile:
         """Write interleaved little-endian samples, as `GrowingWav.append` does."""
         self._wav.append(data)
 
+    def append_silence(self, frames: int) -> None:
+        """Write silence, as `GrowingWav.append_silence` does."""
+        self._wav.append_silence(frames)
+
     def close(self) -> None:
         """Let go of the WAV file. Twice is fine."""
         self._wav.close()
