@@ -384,6 +384,8 @@ class _Dump:
         self._wav.close()
         for path in self._wav.files:
             say(f"wrote {shown_path(path)}")
+        for note in self._wav.notes:
+            say(note)
         for error in self._wav.errors:
             say(f"a WAV file is not complete: {error}")
 

@@ -200,6 +200,8 @@ class WavExport:
         """Write what is selected. Raises `UsageError` for a folder that cannot be."""
         self.files: list[Path] = []
         self.errors: list[str] = []
+        self.notes: list[str] = []
+        """What was done to true time, of each file that has something to tell."""
         self._selection = selection
         self._output = FileOutput.in_folder(folder)
         self._output.prepare()
@@ -235,6 +237,7 @@ class WavExport:
     def _end(self, writing: _Writing) -> None:
         writing.finish()
         self.files += writing.recording.paths
+        self.notes += [f"{path.name}: {note}" for path in writing.recording.paths[:1] for note in writing.notes]
         error = writing.error or writing.recording.error
         if error:
             self.errors.append(error)
@@ -254,6 +257,11 @@ class _Writing:
         self.error: str | None = None
         """Why not all of it is written, beside what stopped the recording."""
         self.recording.opened(self._call)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the recording has to tell."""
+        return self._call.notes
 
     def take(self, item: Captured) -> None:
         pause_s = item.at_s - max(self._call.duration_s, self._since_s)
