@@ -263,18 +263,22 @@ def capture_output(capture: str | None, *, force: bool | None = None) -> Capture
     from audiosocket_cli import __version__
     from audiosocket_cli.capture.writing import parse_capture
 
-    output = parse_capture(capture, f"audiosocket {__version__}", overwrite=force)
-    click.get_current_context().call_on_close(lambda: _finish(output))
-    return output
+    return parse_capture(capture, f"audiosocket {__version__}", overwrite=force)
 
 
-def _finish(output: CaptureOutput) -> None:
+def close_capture(output: CaptureOutput | None) -> bool:
+    """Complete what --capture wrote, once all calls are over; False, and a line, where some of it is lost."""
     from audiosocket_cli.ui.console import say
 
     try:
-        output.close()
+        if output is not None:
+            output.close()
+    except BrokenPipeError:  # whoever read it has had enough
+        pass
     except OSError as error:
         say(f"the capture to {output} is not complete: {(error.strerror or str(error)).lower()}")
+        return False
+    return True
 
 
 _CLOCK: Final = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")

@@ -20,6 +20,7 @@ from audiosocket_cli.commands.params import (
     RateParam,
     UuidParam,
     capture_output,
+    close_capture,
 )
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, FileError, UsageError
@@ -86,8 +87,8 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     capture = capture_output(given["capture"], force=given["force"])
     options = _call_options(lambda: playback, output, given["layout"] or "server", capture)
     placed = _place(target, given["uuid"] or uuid4(), options, playback)
-    _report(placed, playback, as_json=as_json, to_stderr=options.takes_stdout)
-    code = _exit_code(placed, playback, given["until_hangup"])
+    told = _report(placed, playback, as_json=as_json, to_stderr=options.takes_stdout)
+    code = _exit_code(placed, playback, given["until_hangup"], lost=not told or not close_capture(capture))
     if code == ExitCode.TIMEOUT:
         from audiosocket_cli.ui.console import say
 
@@ -102,7 +103,8 @@ def _answer(
 ) -> int:  # fmt: skip
     from audiosocket_cli.asterisk import POST_ROLL_MS
     from audiosocket_cli.call.sources import Prompt, PromptSource
-    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.commands.answering import answer_calls
+    from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.media.files import load_audio
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
@@ -127,11 +129,10 @@ def _answer(
 
     options = _call_options(make_source, output, layout or "caller", capture_output(capture, force=force))
     summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
-    code = exit_code(summary)
-    if code == ExitCode.DONE and not any(source.finished for source in sources):
+    cut = summary.signal is None and not any(source.finished for source in sources)
+    if cut:
         say("the caller hung up before all was played")
-        return ExitCode.NEGATIVE
-    return code
+    return code_of_server(summary, failed=cut)
 
 
 def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) -> PlacedCall:
@@ -147,11 +148,11 @@ def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) ->
         return run(place(target, uuid, options))
 
 
-def _report(placed: PlacedCall, playback: Playback, *, as_json: bool, to_stderr: bool) -> None:
+def _report(placed: PlacedCall, playback: Playback, *, as_json: bool, to_stderr: bool) -> bool:
     from audiosocket_cli.ui.console import put_result
     from audiosocket_cli.ui.lines import play_json, play_lines
 
-    put_result(play_json(placed, playback), play_lines(placed, playback), as_json=as_json, to_stderr=to_stderr)
+    return put_result(play_json(placed, playback), play_lines(placed, playback), as_json=as_json, to_stderr=to_stderr)
 
 
 def _playback(
@@ -210,13 +211,8 @@ def _call_options(
     return CallOptions(make_source=make_source, record=output, capture=capture, layout=Layout(layout))
 
 
-def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> int:
-    if placed.signal is not None:
-        return 128 + placed.signal
-    if placed.protocol_broken:
-        return ExitCode.PROTOCOL
-    if placed.recording_error or placed.capture_error:
-        return ExitCode.NEGATIVE
-    if not playback.finished or placed.tail_lost or (until_hangup and placed.server_vanished):
-        return ExitCode.NEGATIVE
-    return ExitCode.TIMEOUT if until_hangup and not placed.ended_by_server else ExitCode.DONE
+def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool, *, lost: bool) -> int:
+    from audiosocket_cli.commands.outcome import code_of_call
+
+    failed = not playback.finished or placed.tail_lost or (until_hangup and placed.server_vanished)
+    return code_of_call(placed, failed=failed or lost, timed_out=until_hangup and not placed.ended_by_server)

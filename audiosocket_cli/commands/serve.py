@@ -159,15 +159,16 @@ def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | No
 
     Ends with Ctrl-C: calls are hung up and files completed; a second Ctrl-C drops them at once.
     """
-    from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers, exit_code
+    from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
+    from audiosocket_cli.commands.outcome import code_of_server
 
     options = _options(**given)
     if worker is not None:
         answer_as_worker(options, worker, as_json=as_json)
     elif workers > 1:
-        ctx.exit(exit_code(answer_with_workers(options, workers, as_json=as_json)))
+        ctx.exit(code_of_server(answer_with_workers(options, workers, as_json=as_json)))
     else:
-        ctx.exit(exit_code(answer_calls(options, as_json=as_json)))
+        ctx.exit(code_of_server(answer_calls(options, as_json=as_json)))
 
 
 def _options(
