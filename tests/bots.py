@@ -17,7 +17,7 @@ SPEECH = b"\x10\x01\x40" + (8000 * np.sin(np.arange(160) * 0.3)).astype("<i2").t
 HANGUP = b"\x00\x00\x00"
 
 
-class Closed(Exception):
+class Closed(Exception):  # noqa: N818 - what it does, and no error
     """The bot closes the connection."""
 
 
