@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -48,15 +47,11 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
 def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -> ServeSummary:
     """Answer calls in several processes, which are this command line again."""
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.workers import CAN_SHARE_A_PORT, Workers
+    from audiosocket_cli.net.workers import Workers
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.eventlog import EventLog
     from audiosocket_cli.ui.lines import summary_line
 
-    if not CAN_SHARE_A_PORT:
-        raise UsageError("--workers needs SO_REUSEPORT, which this system lacks: leave it out")
-    if not math.isinf(options.max_calls_from):
-        raise UsageError("--max-calls-from counts in one process: leave --workers out")
     call = options.call
     if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):
         raise UsageError("--workers needs a file for each call: name a folder for --record and --capture")

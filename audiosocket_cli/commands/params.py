@@ -167,7 +167,20 @@ class RestCommand(click.Command):
             rest = args[at:]
             if len(rest) > 1 and len(rest[0].split()) == 1:
                 args = [*args[:at], shlex.join(rest)]
+                if "--worker" not in args:  # whose parent has warned already
+                    self._warn_of_swallowed_options(ctx, rest)
         return super().parse_args(ctx, args)
+
+    def _warn_of_swallowed_options(self, ctx: click.Context, rest: list[str]) -> None:
+        from audiosocket_cli.ui.console import say
+
+        ours = {name for param in self.get_params(ctx) for name in param.opts if name.startswith("--")}
+        program, *words = rest[: rest.index("--")] if "--" in rest else rest
+        for name in sorted({word.split("=")[0] for word in words} & ours):
+            say(
+                f"{name} after --exec is for the program {program}: put it before --exec if it is for us, or quote the "
+                "whole line if it is not"
+            )
 
 
 class NetworkParam(click.ParamType):

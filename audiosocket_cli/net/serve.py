@@ -9,10 +9,8 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from signal import SIGHUP
 from typing import Any, Final
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
@@ -32,13 +30,13 @@ from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.net.address import host_of, peer_name
+from audiosocket_cli.net.address import network_of, peer_name
 from audiosocket_cli.net.admission import Admission
 from audiosocket_cli.net.flood import FloodGate
 from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
 from audiosocket_cli.net.live import LiveCall
-from audiosocket_cli.net.loop import has_terminal, signals_to, survives_hangup
+from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, Totals, keep_telling
 from audiosocket_cli.net.places import Places
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
@@ -47,6 +45,8 @@ MOST_HOOKS: Final = 4
 """Commands after calls that run at once; more wait."""
 
 HOOK_TIMEOUT_S: Final = 600.0
+
+NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
 
 _MUTE_S: Final = 2.0
 
@@ -80,13 +80,11 @@ class Server:
         """Calls that are over, but for their recording and their program."""
         self._is_alone = places is None
         self._places = places or Places(options.calls, options.max_calls)
-        self._calls_from: Counter[str] = Counter()
         self._listening = listening
         self._options = options
         self._admission = Admission(options.admission)
         self._hooks_at_once = asyncio.Semaphore(MOST_HOOKS)
         self._hooks: set[asyncio.Task[None]] = set()
-        self._has_terminal_to_lose = has_terminal() and not survives_hangup()
         self._gate = FloodGate(report)
         self._report = self._gate.report
         self._complain = complain
@@ -107,9 +105,14 @@ class Server:
         if lack and self._is_alone:
             self._complain(lack)
         self._driver = Driver()
-        self._listener = Listener(self._listening or bind(self._options.listen), self._accept, self._complain)
+        self._listener = Listener(
+            self._listening or bind(self._options.listen),
+            self._accept,
+            self._complain,
+            lambda: self._places.are_ahead,
+        )
         try:
-            with signals_to(self._on_signal, hangup_anyway=self._admission.has_file), self._metrics():
+            with signals_to(self._on_signal, on_hangup=self.reload), self._metrics():
                 self._report(self._options.listening(self._listener.address))
                 await self._enough.wait()
                 self._listener.close()
@@ -163,10 +166,7 @@ class Server:
             hook.cancel()
 
     def _on_signal(self, number: int) -> None:
-        terminal_lost = self._has_terminal_to_lose and not has_terminal()
-        if number == SIGHUP and self._admission.has_file and not terminal_lost:
-            self.reload()
-        elif self.summary.signal is None:
+        if self.summary.signal is None:
             self.summary.signal = number
             self.stop()
         else:
@@ -180,8 +180,11 @@ class Server:
                 other.session.hang_up("enough calls")
 
     def reload(self) -> None:
-        """Read the file of UUIDs again."""
-        self._start(self._reload(), "reload")
+        """Read the file of UUIDs again, where there is one."""
+        if self._admission.has_file:
+            self._start(self._reload(), "reload")
+        else:
+            self._complain(NOTHING_TO_RELOAD)
 
     async def _reload(self) -> None:
         try:
@@ -193,7 +196,11 @@ class Server:
     def _accept(self, connection: socket.socket, sockaddr: Any) -> None:
         # Counted here and now: many connections can be accepted before the first of their tasks runs.
         peer = peer_name(sockaddr)
-        refusal = self._why_not(sockaddr, peer)
+        with self._places.held():
+            refusal = self._why_not(sockaddr, peer)
+            if not refusal:
+                self._places.enter(network_of(peer))
+                self._places.count_live(len(self.live) + 1)
         if refusal:
             self._refuse(connection, peer, refusal)
             return
@@ -205,8 +212,6 @@ class Server:
         )
         live = LiveCall(session, options, self._on_call_event, capturing)
         self.live.add(live)
-        self._calls_from[host_of(peer)] += 1
-        self._places.count_live(len(self.live))
         assert self._driver is not None
         live.on_over = self._on_over
         self._driver.begin(session, wire, live.over)
@@ -216,7 +221,8 @@ class Server:
             return "no more calls are taken"
         if self._places.are_taken:
             return f"all {self._options.max_calls:g} calls are taken"
-        if self._calls_from[host_of(peer)] >= self._options.max_calls_from:
+        most = self._options.max_calls_from
+        if not math.isinf(most) and self._places.calls_from(network_of(peer)) >= most:
             return f"all {self._options.max_calls_from:g} calls from one address are taken"
         if not self._has_descriptors:
             return f"{self._most_descriptors:g} open files are too few for another call; raise `ulimit -n`"
@@ -289,10 +295,7 @@ class Server:
         if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
             self._complain_of(live, error)
         self.live.discard(live)
-        host = host_of(live.session.peer)
-        self._calls_from[host] -= 1
-        if not self._calls_from[host]:
-            del self._calls_from[host]
+        self._places.leave(network_of(live.session.peer))
         self._call_is_over.set()
         self._places.count_live(len(self.live))
         asking = self._asking.pop(live, None)
