@@ -1,4 +1,4 @@
-"""Libraries that are not there, are broken, or may not do what they like: calls go on, or one line names what is missing.
+"""Libraries that are missing, broken or restricted: calls go on, or one line names what is missing.
 
 Modules that raise as the real ones do where their shared library is missing stand before those on the path.
 """
@@ -161,8 +161,9 @@ def test_the_hint_for_an_extra_is_a_line_that_works_anywhere(without: Callable[.
     without(prometheus_client="raise ImportError(name='prometheus_client')\n")
     done = run("serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
     assert (done.returncode, done.stderr) == (
-        2, f"audiosocket: error: --metrics needs prometheus-client: {sys.executable} -m pip install prometheus-client\n",
-    )  # fmt: skip
+        2,
+        f"audiosocket: error: --metrics needs prometheus-client: {sys.executable} -m pip install prometheus-client\n",
+    )
 
 
 @pytest.mark.parametrize("name", ["call.wav", "call.flac", "call.ogg", "call.opus", "call.mp3", "call.raw"])
