@@ -19,11 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.errors import UsageError
-<<<<<<< HEAD
 from audiosocket_cli.libraries import soundfile, soxr
-=======
 from audiosocket_cli.media.durable import HalfMade
->>>>>>> main
 from audiosocket_cli.media.wav import GrowingWav
 
 if TYPE_CHECKING:
@@ -206,13 +203,9 @@ class _Disk(io.FileIO):
     it writes the last block of a FLAC and all of a short Vorbis file, and says no more than "System error" before."""
 
     def __init__(self, descriptor: int) -> None:
-<<<<<<< HEAD
-        super().__init__(descriptor, "r+")
+        super().__init__(descriptor, "r+", closefd=False)
         self.hears_of_errors = True
         """Whether `write` is called at all, and not the descriptor written to."""
-=======
-        super().__init__(descriptor, "w", closefd=False)
->>>>>>> main
         self._error: OSError | None = None
 
     def write(self, data: ReadableBuffer) -> int:
