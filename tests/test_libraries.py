@@ -71,7 +71,7 @@ def test_without_libsndfile_and_soxr_calls_are_answered_recorded_captured_and_sh
     assert (code, "Traceback" in err) == (0, False)
     (call, *_) = [json.loads(line)["call"] for line in lines if '"ended"' in line]
     assert "".join(press["digit"] for press in call["dtmf"]) == "12#"
-    capture = next((tmp_path / "calls").glob("*.pcapng"))
+    capture = tmp_path / "calls" / f"{call['uuid']}.pcapng"
     assert "digit 1" in run("dump", capture).stdout
     assert run("dump", capture, "--wav", tmp_path / "out").returncode == 0
     assert run("replay", capture, "127.0.0.1:1").returncode == 3
