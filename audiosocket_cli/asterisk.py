@@ -56,6 +56,12 @@ GAP_MS: Final = 60
 """More than this without audio is a pause of the caller (hold, DTX, mute), less is jitter. Asterisk sends nothing
 while the caller's audio pauses (`audiosocket_run` forwards what `ast_read` returns, and nothing else)."""
 
+SPARSE_MS: Final = 100
+"""How often 20 ms of silence are enough to keep a call: it ends after 2 s without a frame (`audiosocket_run`)."""
+
+QUIET_GAP_MS: Final = 2 * SPARSE_MS
+"""No more than this without audio after digital silence is silence that goes on, sent sparsely. Ours."""
+
 FRAME_GAP_MS: Final = 5
 """Since 20.15, 21.10 and 22.5 so long without a new byte inside a payload ends the call, before that any gap does
 (`ast_audiosocket_receive_frame_with_hangup`)."""

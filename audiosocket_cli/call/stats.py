@@ -170,7 +170,7 @@ class CallStats:
     def __init__(self) -> None:
         self._caller, self._server = SideStats(), SideStats()
         self.call: Call | None = None
-        self.timeline: Timeline[None] = Timeline()
+        self.timeline: Timeline[bool] = Timeline(is_quiet=bool)
         self.arrivals = Arrivals()
         self._judged = False
 
@@ -195,8 +195,10 @@ class CallStats:
             if is_audio(run.kind) and run.size:
                 self.arrivals.note(run, in_bulk=self.call.in_bulk)
                 frame_s = run.frame_s
+                quiet, last = run.quiet, -1
                 for at_s, held_s, count, since_s in run.parts:
-                    self.timeline.add(at_s, count * frame_s, None, held_s, since_s)
+                    last += count
+                    self.timeline.add(at_s, count * frame_s, bool(quiet[last]), held_s, since_s)
         self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
         self.timeline.pad(now_s - SETTLE_S)
         if not self._judged and self.arrivals.law_is_clear:
@@ -260,7 +262,7 @@ class CallStats:
         return heard_of(self.sides[call.me.other], self.arrivals, self.timeline, call.duration_s)
 
 
-def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], duration_s: float) -> Heard:
+def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], duration_s: float) -> Heard:
     """Return what one side of a call sounded like, for the rules that judge it."""
     first_pause_s = duration_s if side.first_audio_s is None else side.first_audio_s
     looked_at = max(1, side.samples)
