@@ -122,6 +122,11 @@ class Timeline(Generic[T]):
         self._flowing = False
         return silence_s
 
+    def interrupt(self) -> None:
+        """Place all that waits, for good, and know nothing of what comes before the next: that is no pause."""
+        self.settle(float("inf"))
+        self._begun = self._flowing = False
+
     def _silence_before(self, number: int) -> float:
         # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
         threshold_s = self._gap_s if self._flowing else 0.0

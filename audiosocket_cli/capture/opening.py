@@ -12,28 +12,17 @@ from typing import Final
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.connections import Connections
+from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
 from audiosocket_cli.capture.items import Damage, Item
 from audiosocket_cli.capture.jsonl import JsonlReader
 from audiosocket_cli.capture.packets import Unreadable, tcp_segment
+from audiosocket_cli.capture.packing import unpack
 from audiosocket_cli.capture.pcap import MAGICS, Packet, read_pcap
 from audiosocket_cli.capture.pcapng import MAGIC, PcapngReader
 from audiosocket_cli.capture.raw import RawReader
 from audiosocket_cli.capture.runs import Run, in_runs
-from audiosocket_cli.capture.window import Gunzip, Read, Window
+from audiosocket_cli.capture.window import Read, Window
 from audiosocket_cli.errors import FileError
-
-_GZIP: Final = b"\x1f\x8b\x08"
-_MOST_PACKED: Final = 3
-"""How often an input may be packed in itself. There are files that unpack to themselves."""
-
-_NO_CAPTURES: Final = {
-    b"RIFF": "a WAV file",
-    b"fLaC": "a FLAC file",
-    b"OggS": "an Ogg file",
-    b"\x7fELF": "a program",
-    b"PK\x03\x04": "a ZIP file",
-}
-"""What is named by mistake, and would be taken for raw bytes otherwise."""
 
 _LOOK_S: Final = 0.2
 
@@ -57,19 +46,17 @@ class Capture:
         """Packets that could not be read, by why."""
         self._resync = resync
         self._connections = Connections()
-        window = Window(read)
-        self._packings: list[Gunzip] = []
-        while len(self._packings) < _MOST_PACKED and window.ensure(len(_GZIP)) and window.data.startswith(_GZIP):
-            unpacked = Gunzip(read, window.data)
-            self._packings.append(unpacked)
-            read, window = unpacked.read, Window(unpacked.read)
+        read, window, self._packings = unpack(read, name)
+        self._line_ends = LineEnds(window.read, window.data)
+        window.read = self._line_ends
         if not window.ensure(1):
             faults = [packing.fault for packing in self._packings if packing.fault]
             raise FileError(f"cannot read {name}: {faults[0] if faults else 'it is empty'}")
         window.ensure(len(MAGIC))
         start = window.data[:4]
-        if start in _NO_CAPTURES:
-            raise FileError(f"cannot read {name}: it is {_NO_CAPTURES[start]}, not a capture")
+        foreign = name_foreign(window, name) if start != MAGIC else None
+        if foreign:
+            raise FileError(f"cannot read {name}: {foreign}")
         self._raw: RawReader | None = None
         self._items: Iterator[Item]
         if start == MAGIC:
@@ -81,6 +68,8 @@ class Capture:
         elif _is_json(window):
             self.format = "jsonl"
             self._items = iter(JsonlReader(window, resync=resync, scripts=scripts))
+        elif text := name_text(window, name):
+            raise FileError(f"cannot read {name}: {text}")
         else:
             self.format = "raw"
             self._raw = RawReader(window, resync=resync)
@@ -103,6 +92,11 @@ class Capture:
             yield from self._raw.runs()
             yield from self._faults()
 
+    @property
+    def is_beyond_resync(self) -> bool:
+        """Whether what is damaged is not the capture but how it was packed, or brought here: nothing can be found."""
+        return self._line_ends.fault is not None or any(packing.fault for packing in self._packings)
+
     def _faults(self) -> Iterator[Damage]:
         """Say where a packed input broke: at an offset in what it holds. How far an outer one was read is chance."""
         for packing in reversed(self._packings):
@@ -113,7 +107,10 @@ class Capture:
         connections = self._connections
         for packet in packets:
             if isinstance(packet, Damage):
-                yield packet
+                fault = self._line_ends.fault
+                yield packet._replace(reason=fault) if fault else packet
+                if fault:
+                    break  # nothing behind it is what it was
                 continue
             segment = tcp_segment(packet.link_type, packet.data)
             if isinstance(segment, Unreadable):
