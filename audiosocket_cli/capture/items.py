@@ -29,6 +29,8 @@ class CapturedCall:
     """Whether its beginning was seen."""
     unseen: Side | None = None
     """The side of which no packet was captured, where there is one; known at the call's end."""
+    file: str = ""
+    """The capture that it begins in, where several were joined."""
     remarks: list[str] = field(default_factory=list)
     """What there is to know of how it was captured: more than once, or not all of it; known at the call's end."""
 

@@ -42,10 +42,9 @@ class Capture:
         Raises `FileError` for an input that is empty.
         """
         self.name = name
-        self.packets_left_out: dict[str, int] = {}
-        """Packets that could not be read, by why."""
-        self._resync = resync
-        self._connections = Connections()
+        self._calls = CallsInPackets()
+        self.packets: PcapngReader | Iterator[Packet | Damage] | None = None
+        """What it holds, where that is packets."""
         read, window, self._packings = unpack(read, name)
         self._line_ends = LineEnds(window.read, window.data)
         window.read = self._line_ends
@@ -61,10 +60,12 @@ class Capture:
         self._items: Iterator[Item]
         if start == MAGIC:
             self.format = "pcapng"
-            self._items = self._from_packets(PcapngReader(window, resync=resync))
+            self.packets = PcapngReader(window, resync=resync)
+            self._items = self._from_packets()
         elif start in MAGICS:
             self.format = "pcap"
-            self._items = self._from_packets(read_pcap(window, resync=resync))
+            self.packets = read_pcap(window, resync=resync)
+            self._items = self._from_packets()
         elif _is_json(window):
             self.format = "jsonl"
             self._items = iter(JsonlReader(window, resync=resync, scripts=scripts))
@@ -76,13 +77,29 @@ class Capture:
             self._items = iter(self._raw)
 
     @property
+    def current(self) -> Capture:
+        """The file that is being read: this one; of several that are joined, the one that it is now."""
+        return self
+
+    @property
     def ignored(self) -> int:
         """TCP connections that are no calls."""
-        return self._connections.ignored
+        return self._calls.connections.ignored
+
+    @property
+    def packets_left_out(self) -> dict[str, int]:
+        """Packets that could not be read, by why."""
+        return self._calls.left_out
+
+    @property
+    def me(self) -> Side | None:
+        """Which side it was taken on, as far as it says so."""
+        about = self.packets.about if isinstance(self.packets, PcapngReader) else {}
+        return _side(about.get("me"))
 
     def __iter__(self) -> Iterator[Item]:
         yield from self._items
-        yield from self._faults()
+        yield from self.faults()
 
     def runs(self) -> Iterator[Run | Item]:
         """Yield frames joined to runs where they are alike, and all else as it comes."""
@@ -90,39 +107,55 @@ class Capture:
             yield from in_runs(self)
         else:
             yield from self._raw.runs()
-            yield from self._faults()
+            yield from self.faults()
 
     @property
     def is_beyond_resync(self) -> bool:
         """Whether what is damaged is not the capture but how it was packed, or brought here: nothing can be found."""
         return self._line_ends.fault is not None or any(packing.fault for packing in self._packings)
 
-    def _faults(self) -> Iterator[Damage]:
+    def faults(self) -> Iterator[Damage]:
         """Say where a packed input broke: at an offset in what it holds. How far an outer one was read is chance."""
         for packing in reversed(self._packings):
             if packing.fault:
                 yield Damage(packing.offset, packing.fault)
 
-    def _from_packets(self, packets: PcapngReader | Iterator[Packet | Damage]) -> Iterator[Item]:
-        connections = self._connections
-        for packet in packets:
+    def read_packets(self) -> Iterator[Packet | Damage]:
+        """Yield the packets of a capture that consists of such, and its damage."""
+        for packet in self.packets or ():
             if isinstance(packet, Damage):
                 fault = self._line_ends.fault
                 yield packet._replace(reason=fault) if fault else packet
                 if fault:
                     break  # nothing behind it is what it was
                 continue
-            segment = tcp_segment(packet.link_type, packet.data)
-            if isinstance(segment, Unreadable):
-                self._leave_out(segment.why)
-            elif segment is not None:
-                if connections.me is None and isinstance(packets, PcapngReader) and packets.about:
-                    connections.me = _side(packets.about.get("me"))
-                yield from connections.take(segment, packet.at_ns, packet.comments)
-        yield from connections.finish()
+            yield packet
 
-    def _leave_out(self, why: str) -> None:
-        self.packets_left_out[why] = self.packets_left_out.get(why, 0) + 1
+    def _from_packets(self) -> Iterator[Item]:
+        for packet in self.read_packets():
+            if isinstance(packet, Damage):
+                yield packet
+            else:
+                yield from self._calls.take(packet, self.me)
+        yield from self._calls.connections.finish()
+
+
+class CallsInPackets:
+    """The calls that packets make, and which packets could not be read."""
+
+    def __init__(self) -> None:
+        self.connections = Connections()
+        self.left_out: dict[str, int] = {}
+        """By why."""
+
+    def take(self, packet: Packet, me: Side | None) -> Iterator[Item]:
+        """Take a packet of a capture that was taken on one of the sides, and yield what it brings."""
+        segment = tcp_segment(packet.link_type, packet.data)
+        if isinstance(segment, Unreadable):
+            self.left_out[segment.why] = self.left_out.get(segment.why, 0) + 1
+        elif segment is not None:
+            self.connections.me = me
+            yield from self.connections.take(segment, packet.at_ns, packet.comments)
 
 
 def open_capture(name: str | Path, *, resync: bool = False, follow: bool = False, scripts: bool = False) -> Capture:

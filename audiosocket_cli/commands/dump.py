@@ -157,6 +157,7 @@ class _Dump:
         self._interrupted = False
 
     def run(self, names: tuple[str, ...]) -> int:
+        from audiosocket_cli.capture.joining import joined_captures
         from audiosocket_cli.ui.console import say
 
         if self._convert and len(names) > 1:
@@ -166,10 +167,10 @@ class _Dump:
         # A script's background jobs start with it ignored, and are told to end with it all the same.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            for name in names:
-                self._file = name if len(names) > 1 else ""
+            for capture in joined_captures(names, resync=self._resync) if len(names) > 1 else names:
+                self._file = capture if isinstance(capture, str) and len(names) > 1 else ""
                 try:
-                    self._dump(name)
+                    self._dump(capture)
                 except FileError as error:
                     if len(names) == 1:
                         raise
@@ -185,12 +186,14 @@ class _Dump:
         self._complete_wav()
         return self._exit_code()
 
-    def _dump(self, name: str) -> None:
+    def _dump(self, what: Capture | str) -> None:
+        """Show a capture, or one by its name."""
         from audiosocket_cli.capture.opening import open_capture
         from audiosocket_cli.ui.console import line_bytes, put_bytes, put_lines, say
 
         calls, frames, damages = self._calls, self._frames, self._damages
-        capture = open_capture(name, resync=self._resync, follow=self._follow)
+        capture = open_capture(what, resync=self._resync, follow=self._follow) if isinstance(what, str) else what
+        name = what if isinstance(what, str) else capture.name
         if self._convert:
             self._write(name, *self._convert, capture)
         elif self._follow:
@@ -276,7 +279,8 @@ class _Dump:
 
         self._damages += 1
         line = damage_line(damage, cure="" if capture.is_beyond_resync else "--resync searches on")
-        say(f"{self._file}: {line}" if self._file else line)
+        file = self._file or (capture.current.name if capture.current is not capture else "")
+        say(f"{file}: {line}" if file else line)
 
     def _items(self, capture: Capture) -> Iterator[Item]:
         """Yield all, frame by frame, on its way past what writes WAV files and what judges."""
@@ -361,9 +365,8 @@ class _Dump:
 
         if isinstance(shown, Summary):
             result = shown.call.as_dict()
-            yield from (
-                [json.dumps(result, ensure_ascii=False)] if self._as_json else stats_lines(result, file=self._file)
-            )
+            file = shown.call.call.file or self._file
+            yield from [json.dumps(result, ensure_ascii=False)] if self._as_json else stats_lines(result, file=file)
 
     def _runs(self, capture: Capture) -> Iterator[Run | Item]:
         """Yield all in runs of frames; from raw bytes they come as such."""

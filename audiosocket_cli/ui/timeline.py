@@ -147,8 +147,8 @@ def _heading(call: CapturedCall, file: str = "") -> str:
     parts.append(f"at {_wall_clock(call.started_ns)}" if call.started_ns is not None else "without a clock: media time")
     if not call.whole:
         parts.append("its beginning is missing" if timed else "without a UUID")
-    if file:
-        parts.append(f"in {file}")
+    if call.file or file:
+        parts.append(f"in {call.file or file}")
     return ", ".join(parts)
 
 
