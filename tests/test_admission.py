@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, run
+from conftest import COMMAND, Serving, is_running, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -296,12 +296,6 @@ def wait_until(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
     while not holds():
         assert time.monotonic() < end_s, "it never came to pass"
         time.sleep(0.01)
-
-
-def is_running(pid: int | str) -> bool:
-    """Whether a process is there and alive; a zombie that its init has not buried is dead."""
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return bool(listed.stdout.strip()) and not listed.stdout.startswith("Z")
 
 
 def pid_in(path: Path) -> str:

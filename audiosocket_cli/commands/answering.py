@@ -1,4 +1,4 @@
-"""Running a server for a command: its log, its table of live calls, its summary and its exit code."""
+"""Running a server for a command: its log, its table of live calls and its summary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from audiosocket_cli.errors import ExitCode, UsageError
+from audiosocket_cli.commands.params import close_capture
+from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
             log.put = log.talk = stack.enter_context(calls_table(server.live, title, stream))
         stack.enter_context(log)
         summary = run(server.run())
+    summary.unwritten += log.lost + (not close_capture(options.call.capture))
     say(summary_line(summary))
     return summary
 
@@ -61,6 +63,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
         parent = Workers(options, workers, command, report=log.report, put=log.relay, complain=say)
         parent.on_metrics = _exporter(options)
         summary = run(parent.run())
+    summary.unwritten += log.lost
     say(summary_line(summary))
     return summary
 
@@ -91,11 +94,3 @@ def _exporter(options: ServeOptions) -> Callable[..., None] | None:
     where = exporter.start(options.metrics)
     say(f"metrics on http://{where}/metrics" if where.host else f"metrics on port {where.port} of all interfaces")
     return exporter.update
-
-
-def exit_code(summary: ServeSummary) -> int:
-    """Return the code that a server's outcome ends a command with."""
-    if summary.signal is not None:
-        return 128 + summary.signal
-    failed = summary.failed_recordings + summary.failed_captures + summary.faults
-    return ExitCode.NEGATIVE if failed else ExitCode.DONE

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import io
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,12 +21,15 @@ import soxr
 from numpy.typing import NDArray
 
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.media.durable import HalfMade
 from audiosocket_cli.media.wav import GrowingWav
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 WAV_SUFFIX: Final = ".wav"
+
+UNCONVERTED_SUFFIX: Final = f".unconverted{WAV_SUFFIX}"
 
 _COMMON_RATE_HZ: Final = 48000
 """A rate that every container takes: Opus knows no more, and neither 44100 nor 32000."""
@@ -77,7 +79,7 @@ def container_of(path: Path) -> Container:
 
 def unconverted_path(path: Path) -> Path:
     """Return the name of the WAV file that grows until there is `path`."""
-    return path.with_name(f"{path.stem}.unconverted{WAV_SUFFIX}")
+    return path.with_name(path.stem + UNCONVERTED_SUFFIX)
 
 
 class ConvertedFile:
@@ -120,6 +122,10 @@ class ConvertedFile:
         """Write interleaved little-endian samples, as `GrowingWav.append` does."""
         self._wav.append(data)
 
+    def append_silence(self, frames: int) -> None:
+        """Write silence, as `GrowingWav.append_silence` does."""
+        self._wav.append_silence(frames)
+
     def close(self) -> None:
         """Let go of the WAV file. Twice is fine."""
         self._wav.close()
@@ -141,16 +147,16 @@ class ConvertedFile:
         self._aborted.set()
 
     def _convert(self, wavs: list[Path]) -> None:
-        descriptor, name = tempfile.mkstemp(self._path.suffix, ".audiosocket-", self._path.parent)
+        half = HalfMade.unnamed(self._path.parent, self._path.suffix)
         try:
-            with _Disk(descriptor) as disk:
+            with _Disk(half.descriptor) as disk:
                 try:
                     self._write(wavs, disk)
                 finally:
                     disk.settle()
-            _give_name(Path(name), self._path)
+            half.name(self._path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            half.drop()
             raise
 
     def _write(self, wavs: list[Path], disk: _Disk) -> None:
@@ -179,7 +185,7 @@ class _Disk(io.FileIO):
     it writes the last block of a FLAC and all of a short Vorbis file, and says no more than "System error" before."""
 
     def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, "w")
+        super().__init__(descriptor, "w", closefd=False)
         self._error: OSError | None = None
 
     def write(self, data: ReadableBuffer) -> int:
@@ -193,16 +199,9 @@ class _Disk(io.FileIO):
         return memoryview(data).nbytes - len(view)
 
     def settle(self) -> None:
-        """Have all on the disk itself. Raises the `OSError` of any write that failed."""
+        """Raise the `OSError` of any write that failed."""
         if self._error is not None:
             raise self._error
-        os.fsync(self.fileno())
-
-
-def _give_name(file: Path, path: Path) -> None:
-    """Move a file to a name that nobody else has taken meanwhile. Raises `FileExistsError`."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    file.replace(path)
 
 
 def _reason(error: OSError | soundfile.LibsndfileError) -> str:

@@ -43,7 +43,9 @@ class ServeOptions:
     def descriptors_of_call(self) -> int:
         """How many open files a call takes."""
         program = _PROGRAM_DESCRIPTORS if self.program is not None else 0
-        return 1 + (self.call.record is not None) + (self.call.capture is not None) + program
+        record = self.call.record
+        recording = 0 if record is None else 1 + record.has_json
+        return 1 + recording + (self.call.capture is not None) + program
 
     @property
     def descriptors(self) -> float:
@@ -88,6 +90,8 @@ class ServeSummary:
     faults: int = 0
     """Calls that an error of our own ended."""
     failed_hooks: int = 0
+    unwritten: int = 0
+    """Lines of the log that could not be written, and captures that could not be completed at the end."""
     odd_calls: int = 0
     """Calls with findings."""
     caller_audio_s: float = 0.0
