@@ -22,10 +22,12 @@ from audiosocket_cli.call.events import Listening, Report
 from audiosocket_cli.call.process import how_it_ended
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.listen import allow_many_descriptors, bind, find_port
+from audiosocket_cli.net.drain import Drain
+from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind, find_port
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, WorkersMetrics
 from audiosocket_cli.net.places import SharedPlaces, new_shared_file
+from audiosocket_cli.net.readiness import Readiness
 from audiosocket_cli.net.serve import Server
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 
@@ -50,10 +52,13 @@ class Workers:
         report: Report,
         put: Callable[[str], object],
         complain: Callable[[str], object],
+        passed: ListeningSockets | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
         """`command` returns the command line of a worker that has this descriptor for its socket.
 
-        `put` gets lines of their logs, `complain` lines about the processes themselves.
+        `put` gets lines of their logs, `complain` lines about the processes themselves, `readiness` how all of them
+        are. They listen on the sockets that were `passed` by systemd, if any were.
         """
         self.summary = ServeSummary()
         self.on_metrics: Callable[[Snapshot, float], object] | None = None
@@ -65,7 +70,10 @@ class Workers:
         self._report = report
         self._put = put
         self._complain = complain
-        self._address = options.listen
+        self._passed = passed or ListeningSockets(())
+        self._readiness = readiness or Readiness()
+        self._addresses = self._passed.addresses
+        self._drain: Drain | None = None
         self._shared = new_shared_file(count)
         self._places = SharedPlaces(self._shared, 0, count, options.calls, options.max_calls)
         self._channels: dict[int, socket.socket] = {}
@@ -79,9 +87,15 @@ class Workers:
         lack = self._options.lack_of_descriptors(allow_many_descriptors())
         if lack:
             self._complain(lack)
-        self._address = find_port(self._options.listen)
-        with signals_to(self._on_signal, hangup_anyway=self._options.admission.uuid_file is not None):
+        if not self._addresses:
+            self._addresses = find_port(self._options.listen)
+        with (
+            signals_to(self._on_signal, hangup_anyway=self._options.admission.uuid_file is not None),
+            self._readiness.beating(self._status),
+        ):
             await asyncio.gather(*(self._keep(number) for number in range(self._count)))
+        if self._drain is not None:
+            self._drain.cancel()
         os.close(self._shared)
         if self._failure is not None:
             raise NetworkError(self._failure)
@@ -111,7 +125,7 @@ class Workers:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            pass_fds=(theirs.fileno(), self._shared),
+            pass_fds=(theirs.fileno(), self._shared, *self._passed_descriptors),
             start_new_session=True,  # what a terminal signals is passed on by us, once
             limit=_LONGEST_LINE,
         )
@@ -149,12 +163,17 @@ class Workers:
 
     def _orders(self, number: int) -> dict[str, Any]:
         return {
-            "listen": list(self._address),
+            "listen": [self._options.listen.host, self._addresses[0].port],
+            "passed": self._passed_descriptors,
             "shared": self._shared,
             "number": number,
             "workers": self._count,
             "metrics": self.on_metrics is not None,
         }
+
+    @property
+    def _passed_descriptors(self) -> list[int]:
+        return [] if self._stopping else [listener.fileno() for listener in self._passed.sockets]
 
     async def _hear(self, number: int, channel: socket.socket) -> bool:
         """Take what a worker tells until it has ended; False when it ended without its totals."""
@@ -175,7 +194,8 @@ class Workers:
             is_first = len(self._ready) < self._count
             self._ready.add(number)
             if is_first and len(self._ready) == self._count:
-                self._report(self._options.listening(self._address))
+                self._report(self._options.listening(self._addresses, passed=self._passed.are_shared))
+                self._readiness.ready()
         elif "metrics" in told:
             self._metrics.take(number, told["metrics"])
             self._tell_metrics()
@@ -200,12 +220,31 @@ class Workers:
             self._tell_all({"do": "reload"})
         elif self.summary.signal is None:
             self.summary.signal = number
-            self._end("stop")
+            self._end_in_order()
         else:
             self._end("abort")
 
+    def _end_in_order(self) -> None:
+        drain_s = self._options.drain_s
+        if drain_s is None:
+            self._end("stop")
+            return
+        self._end("drain")
+        self._drain = Drain(drain_s, count=self._count_live, complain=self._complain, hang_up=lambda: self._end("stop"))
+
+    def _count_live(self) -> int:
+        return sum(map(self._places.live_in, range(self._count)))
+
+    def _status(self) -> str:
+        return f"{self._readiness.state}, {self._count_live()} live in {len(self._ready)} workers"
+
     def _end(self, how: str) -> None:
         self._stopping = how
+        self._passed.close()
+        if how in ("stop", "abort"):
+            self._readiness.stopping()
+        else:
+            self._readiness.draining()
         self._tell_all({"do": how})
 
     def _tell_all(self, what: dict[str, Any]) -> None:
@@ -231,6 +270,7 @@ class Worker:
         with self._channel.makefile("rb", buffering=0) as orders_only:
             orders = json.loads(orders_only.readline())
         self._listen = Address(*orders["listen"])
+        self._passed: list[int] = orders["passed"]
         self._shared: int = orders["shared"]
         self._number: int = orders["number"]
         self._workers: int = orders["workers"]
@@ -249,7 +289,12 @@ class Worker:
                 report(event)
 
         options = dataclasses.replace(options, listen=self._listen)
-        listening = bind(self._listen, shared=True)
+        if self._passed:
+            listening = ListeningSockets([socket.socket(fileno=number) for number in self._passed], are_shared=True)
+            for number in self._passed:
+                os.set_inheritable(number, False)
+        else:
+            listening = ListeningSockets(bind(self._listen, shared=True))
         server = Server(options, report_all_but_where, complain, places=places, listening=listening)
         server.on_enough = lambda: self._tell({"enough": True})
         if self._wants_metrics:
@@ -290,6 +335,12 @@ class Worker:
             server.stop()
             return
         *lines, self._waiting = (self._waiting + data).split(b"\n")
-        orders = {"stop": server.stop, "abort": server.abort, "enough": server.enough, "reload": server.reload}
+        orders = {
+            "stop": server.stop,
+            "abort": server.abort,
+            "drain": server.drain,
+            "enough": server.enough,
+            "reload": server.reload,
+        }
         for line in lines:
             orders[json.loads(line)["do"]]()
