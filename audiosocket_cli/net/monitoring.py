@@ -45,9 +45,7 @@ def begin_monitoring(
     try:
         from audiosocket_cli.net.exporter import Exporter
     except ImportError:
-        raise UsageError(
-            "--metrics needs prometheus-client: pip install 'audiosocket-cli[metrics]' (--health does without)"
-        ) from None
+        raise UsageError("--metrics needs prometheus-client: pip install 'audiosocket-cli[metrics]'") from None
     exporter = Exporter()
     where = _begin({"/metrics": exporter.route(), **routes}, "metrics", metrics, passed)
     say(f"metrics on {where}")

@@ -32,8 +32,8 @@ class Refusals:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def turn_away(self, driver: Driver, connection: socket.socket, peer: str, reason: str, tell: Tell) -> None:
-        """Hang up on a connection, and tell why once it is gone."""
+    def turn_away(self, driver: Driver, connection: socket.socket, peer: str, reason: str, tell: Tell | None) -> None:
+        """Hang up on a connection, and `tell` why once it is gone, unless it was a mere health check."""
         wire = SocketWire(connection)
         session = AnsweredSession(wire, peer, source=Silence())
         session.hang_up(reason)
@@ -45,12 +45,14 @@ class Refusals:
         for session in list(self._sessions):
             session.abort()
 
-    def _over(self, session: AnsweredSession, reason: str, tell: Tell, begun_s: float, error: Exception | None) -> None:
+    def _over(self, session: AnsweredSession, reason: str, tell: Tell | None, begun_s: float, error: Exception | None) -> None:
         self._sessions.discard(session)
-        if not session.received_bytes and time.monotonic() < begun_s + CLOSE_TIMEOUT_S:
-            self._on_check()  # a caller says its UUID at once, or stays
-        else:
-            tell(session.peer, reason)
+        if tell is not None:
+            is_check = not session.received_bytes and time.monotonic() < begun_s + CLOSE_TIMEOUT_S
+            if is_check:  # a caller says its UUID at once, or stays
+                self._on_check()
+            else:
+                tell(session.peer, reason)
         if error is not None:
             self._complain(f"internal error in refusing {session.peer}: {error!r}")
         self._on_over()

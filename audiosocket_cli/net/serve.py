@@ -246,9 +246,11 @@ class Server:
         if self._arrivals is None:
             self._begin(connection, sockaddr, None)
             return
-        refusal = self._why_no_proxy(sockaddr)
-        if refusal:
-            self._turn_away(connection, peer_name(sockaddr), refusal, self._tell_refused)
+        stranger = why_not_from(sockaddr, self._options.proxies or (), "--proxy-from")
+        if stranger:
+            self._refuse_stranger(connection, peer_name(sockaddr), stranger)
+        elif not self._has_descriptors:
+            self._turn_away(connection, peer_name(sockaddr), self._lack_of_descriptors, self._tell_refused)
         else:
             self._arrivals.add(connection, sockaddr)
 
@@ -257,9 +259,12 @@ class Server:
         self._call_is_over.set()  # it has left the arrivals
         source = ends.source if ends else sockaddr
         peer = peer_name(source)
-        refusal = self._why_not(source, peer)
+        refusal, stranger = self._why_not(peer), self._admission.why_not_from(source)
         if refusal:
             self._turn_away(connection, peer, refusal, self._tell_refused)
+            return
+        if stranger:
+            self._refuse_stranger(connection, peer, stranger)
             return
         options = self._options.call
         ours = ends.destination if ends else None
@@ -276,10 +281,9 @@ class Server:
         live.on_over = self._on_over
         self._driver.begin(session, wire, live.over)
 
-    def _why_no_proxy(self, sockaddr: Any) -> str | None:
-        if not self._has_descriptors:
-            return self._lack_of_descriptors
-        return why_not_from(sockaddr, self._options.proxies or (), "--proxy-from")
+    def _refuse_stranger(self, connection: socket.socket, peer: str, reason: str) -> None:
+        self._tell_refused(peer, reason)  # at once, and whatever it wanted
+        self._turn_away(connection, peer, reason)
 
     def _without_header(self, connection: socket.socket, sockaddr: Any, reason: str | None) -> None:
         self._call_is_over.set()
@@ -288,9 +292,10 @@ class Server:
             self._count_check()
             connection.close()
         else:
-            self._turn_away(connection, peer, reason, self._tell_failed)
+            self._tell_failed(peer, reason)
+            self._turn_away(connection, peer, reason)
 
-    def _why_not(self, sockaddr: Any, peer: str) -> str | None:
+    def _why_not(self, peer: str) -> str | None:
         if self._enough.is_set() and not self._is_draining:
             return "no more calls are taken"
         if self._places.are_taken:
@@ -299,7 +304,7 @@ class Server:
             return f"all {self._options.max_calls_from:g} calls from one address are taken"
         if not self._has_descriptors:
             return self._lack_of_descriptors
-        return self._admission.why_not_from(sockaddr)
+        return None
 
     @property
     def _lack_of_descriptors(self) -> str:
@@ -348,13 +353,15 @@ class Server:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _turn_away(self, connection: socket.socket, peer: str, reason: str, tell: Tell) -> None:
+    def _turn_away(self, connection: socket.socket, peer: str, reason: str, tell: Tell | None = None) -> None:
+        """Hang up on a connection in order; `tell` of it unless it turns out to be a health check."""
         if self._has_descriptors:
             assert self._driver is not None
             self._refusals.turn_away(self._driver, connection, peer, reason, tell)
         else:
             refuse_at_once(connection)
-            tell(peer, reason)
+            if tell is not None:
+                tell(peer, reason)
 
     def _tell_refused(self, peer: str, reason: str) -> None:
         self.summary.refused += 1
