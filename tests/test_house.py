@@ -15,8 +15,8 @@ PACKAGE = Path(audiosocket_cli.__file__).parent
 ROOT = PACKAGE.parent
 
 LAYERS = {
-    "errors": 0, "text": 0, "codec": 1, "asterisk": 2, "media": 2, "capture": 3, "call": 4, "review": 5, "net": 5,
-    "bench": 6, "ui": 7, "commands": 8, "cli": 9, "__init__": 2, "__main__": 10,
+    "errors": 0, "text": 0, "signals": 0, "codec": 1, "quantities": 1, "asterisk": 2, "media": 2, "capture": 3,
+    "call": 4, "review": 5, "net": 5, "bench": 6, "ui": 7, "commands": 8, "cli": 9, "entry": 10, "__init__": 2, "__main__": 11,
 }  # fmt: skip
 """A module imports from its own room and from lower ones; two rooms of one height do not know each other."""
 

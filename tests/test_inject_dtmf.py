@@ -84,6 +84,7 @@ class OtherServer:
                     answer = self._script(now_s - start_s, "".join(digit for _, digit in self.digits))
                     if answer is None:
                         peer.shutdown(socket.SHUT_WR)
+                        peer.settimeout(10)  # the caller closes when it has seen this: that may take a while
                         while peer.recv(65536):
                             pass
                         return

@@ -37,6 +37,9 @@ class Sink(Protocol):
     def append(self, data: bytes) -> None:
         """Take interleaved little-endian int16 samples, at once. Raises `OSError`."""
 
+    def append_silence(self, frames: int) -> None:
+        """Take so many samples of silence for each channel, however many; at once. Raises `OSError`."""
+
     def close(self) -> None:
         """No more samples come. Twice is fine."""
 

@@ -483,7 +483,7 @@ class Session(ABC):
             self._answer(encode(frame), now_s)
 
     def _answer(self, data: bytes, now_s: float) -> None:
-        answer = self.source.answer(data)
+        answer = self.source.answer(data, now_s - self._origin_s)
         if answer is None or self._early:  # what was said to a closed door is not echoed in one burst later
             return
         if self.wire.send(answer):

@@ -47,8 +47,11 @@ class Source(ABC):
         A frame that is not audio goes out at once and takes no time: it is asked again.
         """
 
-    def answer(self, data: bytes) -> bytes | None:
-        """Hear an audio frame that has just arrived, header and all, and return one to send back at once, if any."""
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
+        """Hear an audio frame, header and all, that has just arrived, `at_s` seconds into the call.
+
+        Returns one to send back at once, if any.
+        """
         return None
 
 
@@ -105,7 +108,7 @@ class Echo(Silence):
     speaks = True
     listens = True
 
-    def answer(self, data: bytes) -> bytes | None:
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         return data
 
 

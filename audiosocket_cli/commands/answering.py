@@ -1,13 +1,13 @@
-"""Running a server for a command: its log, its table of live calls, its summary and its exit code."""
+"""Running a server for a command: its log, its table of live calls and its summary."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
 from typing import TYPE_CHECKING
 
-from audiosocket_cli.errors import ExitCode, UsageError
+from audiosocket_cli.commands.params import close_capture
+from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from audiosocket_cli.net.serving import ServeOptions, ServeSummary
@@ -39,6 +39,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
             log.put = log.talk = stack.enter_context(calls_table(server.live, title, stream))
         stack.enter_context(log)
         summary = run(server.run())
+    summary.unwritten += log.lost + (not close_capture(options.call.capture))
     say(summary_line(summary))
     return summary
 
@@ -47,15 +48,11 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
     """Answer calls in several processes, which are this command line again."""
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.service import begin_service
-    from audiosocket_cli.net.workers import CAN_SHARE_A_PORT, Workers
+    from audiosocket_cli.net.workers import Workers
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.eventlog import EventLog
     from audiosocket_cli.ui.lines import summary_line
 
-    if not CAN_SHARE_A_PORT:
-        raise UsageError("--workers needs SO_REUSEPORT, which this system lacks: leave it out")
-    if not math.isinf(options.max_calls_from):
-        raise UsageError("--max-calls-from counts in one process: leave --workers out")
     call = options.call
     if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):
         raise UsageError("--workers needs a file for each call: name a folder for --record and --capture")
@@ -67,10 +64,11 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
         service = begin_service(options, say)
         parent = Workers(
             options, workers, command, report=log.report, put=log.relay, complain=say,
-            passed=service.listening, readiness=service.readiness,
+            listening=service.listening, readiness=service.readiness,
         )  # fmt: skip
         parent.on_metrics = service.on_metrics
         summary = run(parent.run())
+    summary.unwritten += log.lost
     say(summary_line(summary))
     return summary
 
@@ -85,11 +83,3 @@ def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> N
     worker = Worker(channel)
     with EventLog(as_json=as_json) as log:
         run(worker.run(options, log.report, say))
-
-
-def exit_code(summary: ServeSummary) -> int:
-    """Return the code that a server's outcome ends a command with."""
-    if summary.signal is not None:
-        return 128 + summary.signal
-    failed = summary.failed_recordings + summary.failed_captures + summary.faults
-    return ExitCode.NEGATIVE if failed else ExitCode.DONE

@@ -216,14 +216,16 @@ class _Dump:
         return self._limit is not None and self._shown >= self._limit
 
     def _exit_code(self) -> int:
-        if self._interrupted:
-            return ExitCode.INTERRUPTED
-        if self._damages:
-            return ExitCode.DAMAGED
-        if not self._frames and not self._is_full:
-            return ExitCode.NOTHING
+        from audiosocket_cli.commands.outcome import worst
+
         failed = self._wav is not None and self._wav.errors
-        return ExitCode.NEGATIVE if failed or (self._strict and self._findings) else ExitCode.DONE
+        codes = {
+            ExitCode.INTERRUPTED: self._interrupted,
+            ExitCode.DAMAGED: self._damages,
+            ExitCode.NOTHING: not self._frames and not self._is_full,
+            ExitCode.NEGATIVE: failed or (self._strict and self._findings),
+        }
+        return worst(code for code, holds in codes.items() if holds)
 
     def _lines(self, capture: Capture) -> Iterator[str]:
         if self._each or (self._as_json and not self._stats):

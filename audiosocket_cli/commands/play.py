@@ -15,10 +15,12 @@ from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
     AddressParam,
+    CountParam,
     NumberParam,
     RateParam,
     UuidParam,
     capture_output,
+    close_capture,
 )
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, FileError, UsageError
@@ -45,13 +47,17 @@ if TYPE_CHECKING:
     "--rate", type=RateParam(),
     help="With TARGET: send the kind of this rate; the file is converted.  [default: 8000, kind slin]",
 )  # fmt: skip
-@click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play the file N times.")
-@click.option("--gain", type=NumberParam(-60, 60), metavar="DB", default=0.0, help="Make it louder or quieter.")
-@click.option("--start", type=SECONDS, metavar="S", default=0.0, help="Begin S seconds into the file.")
-@click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Play S seconds of it.")
+@click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play the file N times.")
+@click.option(
+    "--gain", type=NumberParam(-60, 60), metavar="DB", default=0.0, help="Make it louder (or quieter), up to 60."
+)
+@click.option("--start", type=SECONDS, metavar="TIME", default="0s", help="Begin this far into the file.")
+@click.option("--duration", type=POSITIVE_SECONDS, metavar="TIME", help="Play this much of it.")
 @record_options
-@click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds after the file, sending silence.  [default: 0]")
-@click.option("--until-hangup", is_flag=True, help="Stay until the other side hangs up, at most --wait S if given.")
+@click.option(
+    "--wait", type=SECONDS, metavar="TIME", help="Stay this long after the file, sending silence.  [default: 0]"
+)
+@click.option("--until-hangup", is_flag=True, help="Stay until the other side hangs up, at most --wait if given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object (--listen: events).")
 @click.pass_context
 def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
@@ -70,7 +76,7 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     when left out. With --listen it is Asterisk that calls, once.
 
     Exits with 0 when all was played, 1 when the other side ended the call before that, or the end of it did not arrive,
-    3 when TARGET cannot be reached, 4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed
+    3 when TARGET cannot be reached, 4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait passed
     without a hangup.
     """
     target = the_one_end(target, listen)
@@ -81,8 +87,8 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     capture = capture_output(given["capture"], force=given["force"])
     options = _call_options(lambda: playback, output, given["layout"] or "server", capture)
     placed = _place(target, given["uuid"] or uuid4(), options, playback)
-    _report(placed, playback, as_json=as_json, to_stderr=options.takes_stdout)
-    code = _exit_code(placed, playback, given["until_hangup"])
+    told = _report(placed, playback, as_json=as_json, to_stderr=options.takes_stdout)
+    code = _exit_code(placed, playback, given["until_hangup"], lost=not told or not close_capture(capture))
     if code == ExitCode.TIMEOUT:
         from audiosocket_cli.ui.console import say
 
@@ -97,7 +103,8 @@ def _answer(
 ) -> int:  # fmt: skip
     from audiosocket_cli.asterisk import POST_ROLL_MS
     from audiosocket_cli.call.sources import Prompt, PromptSource
-    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.commands.answering import answer_calls
+    from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.media.files import load_audio
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
@@ -122,11 +129,10 @@ def _answer(
 
     options = _call_options(make_source, output, layout or "caller", capture_output(capture, force=force))
     summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
-    code = exit_code(summary)
-    if code == ExitCode.DONE and not any(source.finished for source in sources):
+    cut = summary.signal is None and not any(source.finished for source in sources)
+    if cut:
         say("the caller hung up before all was played")
-        return ExitCode.NEGATIVE
-    return code
+    return code_of_server(summary, failed=cut)
 
 
 def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) -> PlacedCall:
@@ -142,11 +148,11 @@ def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) ->
         return run(place(target, uuid, options))
 
 
-def _report(placed: PlacedCall, playback: Playback, *, as_json: bool, to_stderr: bool) -> None:
+def _report(placed: PlacedCall, playback: Playback, *, as_json: bool, to_stderr: bool) -> bool:
     from audiosocket_cli.ui.console import put_result
     from audiosocket_cli.ui.lines import play_json, play_lines
 
-    put_result(play_json(placed, playback), play_lines(placed, playback), as_json=as_json, to_stderr=to_stderr)
+    return put_result(play_json(placed, playback), play_lines(placed, playback), as_json=as_json, to_stderr=to_stderr)
 
 
 def _playback(
@@ -205,13 +211,8 @@ def _call_options(
     return CallOptions(make_source=make_source, record=output, capture=capture, layout=Layout(layout))
 
 
-def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> int:
-    if placed.signal is not None:
-        return 128 + placed.signal
-    if placed.protocol_broken:
-        return ExitCode.PROTOCOL
-    if placed.recording_error or placed.capture_error:
-        return ExitCode.NEGATIVE
-    if not playback.finished or placed.tail_lost or (until_hangup and placed.server_vanished):
-        return ExitCode.NEGATIVE
-    return ExitCode.TIMEOUT if until_hangup and not placed.ended_by_server else ExitCode.DONE
+def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool, *, lost: bool) -> int:
+    from audiosocket_cli.commands.outcome import code_of_call
+
+    failed = not playback.finished or placed.tail_lost or (until_hangup and placed.server_vanished)
+    return code_of_call(placed, failed=failed or lost, timed_out=until_hangup and not placed.ended_by_server)

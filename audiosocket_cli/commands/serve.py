@@ -13,6 +13,7 @@ from audiosocket_cli.commands.params import (
     SECONDS,
     AddressParam,
     BotRateParam,
+    CountParam,
     NetworkParam,
     RestCommand,
     SizeParam,
@@ -67,26 +68,26 @@ if TYPE_CHECKING:
 @click.option(
     "--grace",
     type=SECONDS,
-    metavar="S",
-    default=5.0,
+    metavar="TIME",
+    default="5s",
     show_default=True,
     help="How long --exec's program may take to end once the call is over, before SIGTERM, and SIGKILL.",
 )
 @click.option("--shell", is_flag=True, help="Let a shell run --exec, --authorize and --on-call-end.")
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="End after N calls.")
+@click.option("--calls", type=CountParam(), metavar="N", help="End after N calls.")
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=CountParam(),
     metavar="N",
     default=1,
     show_default=True,
     help="Answer in N processes, for more calls than one core can carry: about one for each core.",
 )
 @click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
-@click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="Refuse more than N calls at once.")
+@click.option("--max-calls", type=CountParam(), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
     "--max-calls-from",
-    type=click.IntRange(min=1),
+    type=CountParam(),
     metavar="N",
     help="Refuse more than N calls at once from one address.",
 )
@@ -94,11 +95,13 @@ if TYPE_CHECKING:
     "--min-free", type=SizeParam(), help="Record nothing while less of the disk than this is free, as 500M or 2G."
 )
 @click.option(
-    "--uuid-timeout", type=POSITIVE_SECONDS, metavar="S", default=10.0, show_default=True,
+    "--uuid-timeout", type=POSITIVE_SECONDS, metavar="TIME", default="10s", show_default=True,
     help="Drop a connection that says no UUID for this long.",
 )  # fmt: skip
-@click.option("--idle-timeout", type=POSITIVE_SECONDS, metavar="S", help="Hang up when nothing arrives for this long.")
-@click.option("--max-duration", type=POSITIVE_SECONDS, metavar="S", help="Hang up calls that last longer.")
+@click.option(
+    "--idle-timeout", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up when nothing arrives for this long."
+)
+@click.option("--max-duration", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up calls that last longer.")
 @click.option(
     "--allow-from",
     type=NetworkParam(),
@@ -119,8 +122,8 @@ if TYPE_CHECKING:
 @click.option(
     "--authorize-timeout",
     type=POSITIVE_SECONDS,
-    metavar="S",
-    default=5.0,
+    metavar="TIME",
+    default="5s",
     show_default=True,
     help="Refuse the call when that program takes longer.",
 )
@@ -179,15 +182,16 @@ def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | No
     Ends with Ctrl-C: calls are hung up (or go on for a while, with --drain) and files completed; a second Ctrl-C drops
     them at once.
     """
-    from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers, exit_code
+    from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
+    from audiosocket_cli.commands.outcome import code_of_server
 
     options = _options(**given)
     if worker is not None:
         answer_as_worker(options, worker, as_json=as_json)
     elif workers > 1:
-        ctx.exit(exit_code(answer_with_workers(options, workers, as_json=as_json)))
+        ctx.exit(code_of_server(answer_with_workers(options, workers, as_json=as_json)))
     else:
-        ctx.exit(exit_code(answer_calls(options, as_json=as_json)))
+        ctx.exit(code_of_server(answer_calls(options, as_json=as_json)))
 
 
 def _options(

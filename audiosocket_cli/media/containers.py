@@ -120,6 +120,10 @@ class ConvertedFile:
         """Write interleaved little-endian samples, as `GrowingWav.append` does."""
         self._wav.append(data)
 
+    def append_silence(self, frames: int) -> None:
+        """Write silence, as `GrowingWav.append_silence` does."""
+        self._wav.append_silence(frames)
+
     def close(self) -> None:
         """Let go of the WAV file. Twice is fine."""
         self._wav.close()
@@ -214,7 +218,8 @@ def _blocks(wavs: list[Path]) -> Iterator[NDArray[np.int32]]:
     """Yield samples left-justified in 32 bits. libsndfile up to 1.2.2 garbles stereo MP3 that is written as int16
     (libsndfile pull request 1106); 16-bit containers get the same samples either way."""
     for wav in wavs:
-        with soundfile.SoundFile(os.fsencode(wav)) as file:  # a name need not be what the locale calls text
+        # By its descriptor: libsndfile opens names so that every program inherits the file that starts meanwhile.
+        with wav.open("rb") as opened, soundfile.SoundFile(opened.fileno(), closefd=False) as file:
             yield from file.blocks(_BLOCK_SAMPLES, dtype="int32")
 
 

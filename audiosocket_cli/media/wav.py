@@ -69,6 +69,22 @@ class GrowingWav:
             self._write(view[:room])
             view = view[room:]
 
+    def append_silence(self, frames: int) -> None:
+        """Write so many samples of silence for each channel: as a hole in the file, which takes no room on most disks.
+
+        Raises `OSError`, as `append` does.
+        """
+        size = frames * self._block_bytes
+        while size:
+            room = self._max_data_bytes - self._data_bytes
+            if not room:
+                self._open_next()
+                continue
+            step = min(size, room)
+            os.ftruncate(self._fd, HEADER_BYTES + self._data_bytes + step)
+            self._grown(step)
+            size -= step
+
     def close(self) -> None:
         """Close the file. Twice is fine."""
         if self._fd >= 0:
@@ -113,8 +129,11 @@ class GrowingWav:
             with contextlib.suppress(OSError):  # where not even that goes, the header tells the truth
                 os.ftruncate(self._fd, start)
             raise
-        self._data_bytes += len(view)
-        self.frames += len(view) // self._block_bytes
+        self._grown(len(view))
+
+    def _grown(self, size: int) -> None:
+        self._data_bytes += size
+        self.frames += size // self._block_bytes
         os.pwrite(self._fd, self._header(), 0)
 
     def _put(self, data: bytes | memoryview, offset: int) -> None:

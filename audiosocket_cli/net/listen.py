@@ -17,6 +17,12 @@ from audiosocket_cli.net.address import Address
 BACKLOG = 1024
 _RETRY_S = 0.5
 _PORT_TRIES = 20
+_STEP_BACK_S = 0.002
+"""As long a process with more calls than another leaves a connection to that one, before it takes it itself."""
+
+_TURN = 1
+"""Connections that it then takes: whoever had the chance may be busy, or stand still."""
+
 _COMPLAIN_AGAIN_S = 60.0
 
 
@@ -24,8 +30,8 @@ class ListeningSockets(NamedTuple):
     """What calls are accepted on."""
 
     sockets: Sequence[socket.socket]
-    are_shared: bool = False
-    """Whether other processes have the same ones: what waits when we close ours is theirs, and the port stays open."""
+    stay_open: bool = False
+    """Whether systemd keeps them open, too: who waits when we close ours is answered by the server that follows."""
 
     @property
     def addresses(self) -> list[Address]:
@@ -33,18 +39,17 @@ class ListeningSockets(NamedTuple):
         return [Address(*listener.getsockname()[:2]) for listener in self.sockets]
 
     def close(self) -> None:
-        """Close our copies. Twice is fine."""
+        """Close ours. Twice is fine."""
         for listener in self.sockets:
             listener.close()
 
 
-def bind(address: Address, *, shared: bool = False, option: str = "--listen") -> list[socket.socket]:
+def bind(address: Address, *, option: str = "--listen") -> list[socket.socket]:
     """Return bound, listening, non-blocking sockets. Raises `NetworkError` when the address cannot be had.
 
     An empty host means all interfaces, IPv4 and IPv6 on one socket where the machine has both. A name means all of its
     addresses, each a socket, with one port for all: those that this machine does not have, such as ::1 where IPv6 is
-    off, are left out while there is another. Other processes of this user may listen there too where it is `shared`.
-    `option` is what to choose another address with.
+    off, are left out while there is another. `option` is what to choose another address with.
     """
     try:
         sockaddrs = _sockaddrs(address)
@@ -53,7 +58,7 @@ def bind(address: Address, *, shared: bool = False, option: str = "--listen") ->
         raise NetworkError(f"cannot listen on {address}: {_lower(reason)}; is the host name right?") from None
     for tries_left in reversed(range(_PORT_TRIES)):
         try:
-            return _bind_all(sockaddrs, shared=shared)
+            return _bind_all(sockaddrs)
         except OSError as error:
             # A port that the system chose on one address may be taken on the next.
             if address.port or len(sockaddrs) == 1 or error.errno != errno.EADDRINUSE or not tries_left:
@@ -68,7 +73,7 @@ def _sockaddrs(address: Address) -> list[tuple[socket.AddressFamily, Any]]:
     return list(dict.fromkeys((family, sockaddr) for family, _, _, _, sockaddr in found))
 
 
-def _bind_all(sockaddrs: Sequence[tuple[socket.AddressFamily, Any]], *, shared: bool) -> list[socket.socket]:
+def _bind_all(sockaddrs: Sequence[tuple[socket.AddressFamily, Any]]) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     absent: OSError | None = None
     with contextlib.ExitStack() as undo:
@@ -77,7 +82,7 @@ def _bind_all(sockaddrs: Sequence[tuple[socket.AddressFamily, Any]], *, shared: 
             dual = not host and family == socket.AF_INET6
             try:
                 listener = socket.create_server(
-                    (host, port, *scope), family=family, backlog=BACKLOG, reuse_port=shared, dualstack_ipv6=dual
+                    (host, port, *scope), family=family, backlog=BACKLOG, dualstack_ipv6=dual
                 )
             except OSError as error:
                 if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
@@ -92,15 +97,6 @@ def _bind_all(sockaddrs: Sequence[tuple[socket.AddressFamily, Any]], *, shared: 
             raise absent
         undo.pop_all()
     return listeners
-
-
-def find_port(address: Address) -> list[Address]:
-    """Return the addresses of a host that nobody listens on, with a port that is not 0, for processes to share.
-
-    Raises `NetworkError` when there is none, or others listen there.
-    """
-    with contextlib.ExitStack() as probes:
-        return ListeningSockets([probes.enter_context(probe) for probe in bind(address)]).addresses
 
 
 def allow_many_descriptors() -> float:
@@ -120,13 +116,17 @@ class Listener:
         listening: ListeningSockets,
         accept: Callable[[socket.socket, Any], None],
         complain: Callable[[str], object],
+        is_ahead: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`accept` gets each connection with its peer's address; `complain` a line when none can be taken."""
-        self.addresses = listening.addresses
+        """`accept` gets each connection with its peer's address; `complain` a line when none can be taken.
+
+        `is_ahead` says whether another process that accepts from these sockets should have the next connection.
+        """
         self._sockets = list(listening.sockets)
-        self._are_shared = listening.are_shared
+        self._stay_open = listening.stay_open
         self._accept = accept
         self._complain = complain
+        self._is_ahead = is_ahead
         self._loop = asyncio.get_running_loop()
         self._retries: dict[socket.socket, asyncio.TimerHandle] = {}
         self._complain_s = -math.inf
@@ -136,7 +136,7 @@ class Listener:
     def close(self, *, take_waiting: bool = False) -> None:
         """Stop accepting. Twice is fine.
 
-        Connections that wait to be accepted are reset, unless others accept them or we `take_waiting` ones.
+        Connections that wait to be accepted are reset, unless the sockets stay open or we `take_waiting` ones.
         """
         for retry in self._retries.values():
             retry.cancel()
@@ -144,12 +144,16 @@ class Listener:
             listener = self._sockets.pop()
             self._loop.remove_reader(listener.fileno())
             with listener, contextlib.suppress(OSError):
-                while take_waiting and not self._are_shared:
+                while take_waiting and not self._stay_open:
                     self._accept(*listener.accept())
 
-    def _on_readable(self, listener: socket.socket) -> None:
-        # One at a time where others accept, too: else the first to wake takes all.
-        for _ in range(1 if self._are_shared else BACKLOG):
+    def _on_readable(self, listener: socket.socket, turn: int = 0) -> None:
+        """Accept what is there, `turn` connections at least, if there are as many."""
+        while listener.fileno() >= 0:
+            if turn <= 0 and self._is_ahead():
+                self._rest(listener, _STEP_BACK_S, self._take_turn)
+                return
+            turn -= 1
             try:
                 connection, sockaddr = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -164,11 +168,18 @@ class Listener:
         if self._loop.time() >= self._complain_s:
             self._complain_s = self._loop.time() + _COMPLAIN_AGAIN_S
             self._complain(f"cannot accept calls for {_RETRY_S:g} s: {_lower(error.strerror)} (see `ulimit -n`)")
+        self._rest(listener, _RETRY_S, self._resume)
+
+    def _rest(self, listener: socket.socket, seconds: float, resume: Callable[[socket.socket], None]) -> None:
         self._loop.remove_reader(listener.fileno())
-        self._retries[listener] = self._loop.call_later(_RETRY_S, self._resume, listener)
+        self._retries[listener] = self._loop.call_later(seconds, resume, listener)
 
     def _resume(self, listener: socket.socket) -> None:
         self._loop.add_reader(listener.fileno(), self._on_readable, listener)
+
+    def _take_turn(self, listener: socket.socket) -> None:
+        self._resume(listener)
+        self._on_readable(listener, _TURN)
 
 
 def _cure(error: OSError, option: str) -> str:

@@ -239,9 +239,10 @@ class LiveCall:
         self._report(RecordingFailed(self.session.call, reason))
 
     def _lose_capture(self, error: OSError) -> None:
-        self.capture_error = (
-            "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
-        )
+        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
+            self._report(CaptureFailed(self.session.peer, "nobody reads it any more"))
+            return
+        self.capture_error = error.strerror or str(error)
         self._report(CaptureFailed(self.session.peer, self.capture_error))
 
     def _hang_up_soon(self, reason: str) -> None:

@@ -45,7 +45,9 @@ class Refusals:
         for session in list(self._sessions):
             session.abort()
 
-    def _over(self, session: AnsweredSession, reason: str, tell: Tell | None, begun_s: float, error: Exception | None) -> None:
+    def _over(
+        self, session: AnsweredSession, reason: str, tell: Tell | None, begun_s: float, error: Exception | None
+    ) -> None:
         self._sessions.discard(session)
         if tell is not None:
             is_check = not session.received_bytes and time.monotonic() < begun_s + CLOSE_TIMEOUT_S

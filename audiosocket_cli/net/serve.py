@@ -9,9 +9,7 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from signal import SIGHUP
 from typing import Any, Final
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
@@ -29,7 +27,7 @@ from audiosocket_cli.call.events import (
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.net.address import host_of, peer_name
+from audiosocket_cli.net.address import network_of, peer_name
 from audiosocket_cli.net.admission import Admission, why_not_from
 from audiosocket_cli.net.arrivals import Arrivals
 from audiosocket_cli.net.drain import Drain
@@ -37,7 +35,7 @@ from audiosocket_cli.net.flood import FloodGate
 from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.live import LiveCall
-from audiosocket_cli.net.loop import has_terminal, signals_to, survives_hangup
+from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, Totals, keep_telling
 from audiosocket_cli.net.places import Places
 from audiosocket_cli.net.proxy_protocol import Ends
@@ -49,6 +47,8 @@ MOST_HOOKS: Final = 4
 """Commands after calls that run at once; more wait."""
 
 HOOK_TIMEOUT_S: Final = 600.0
+
+NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
 
 _MUTE_S: Final = 2.0
 
@@ -79,19 +79,19 @@ class Server:
         """Told when the last call that there may be has begun."""
         self.on_metrics: Callable[[Snapshot], object] | None = None
         """Told each second how things are; costs nothing when nobody wants to know."""
+        self.on_reloaded: Callable[[], None] = lambda: None
+        """Told when the file of UUIDs has been read again, in vain or not."""
         self.totals = Totals()
         self.concluding: set[LiveCall] = set()
         """Calls that are over, but for their recording and their program."""
         self._is_alone = places is None
         self._places = places or Places(options.calls, options.max_calls)
-        self._calls_from: Counter[str] = Counter()
         self._listening = listening
         self._readiness = readiness or Readiness()
         self._options = options
         self._admission = Admission(options.admission)
         self._hooks_at_once = asyncio.Semaphore(MOST_HOOKS)
         self._hooks: set[asyncio.Task[None]] = set()
-        self._has_terminal_to_lose = has_terminal() and not survives_hangup()
         self._gate = FloodGate(report)
         self._report = self._gate.report
         self._complain = complain
@@ -119,14 +119,14 @@ class Server:
         if self._options.proxies is not None:
             timeout_s = self._options.call.limits.uuid_s
             self._arrivals = Arrivals(timeout_s, arrived=self._begin, failed=self._without_header)
-        self._listener = Listener(listening, self._accept, self._complain)
+        self._listener = Listener(listening, self._accept, self._complain, lambda: self._places.are_ahead)
         try:
             with (
-                signals_to(self._on_signal, hangup_anyway=self._admission.has_file),
+                signals_to(self._on_signal, on_hangup=self.reload),
                 self._metrics(),
                 self._readiness.beating(self._status),
             ):
-                self._report(self._options.listening(listening.addresses, passed=listening.are_shared))
+                self._report(self._options.listening(listening.addresses, passed=listening.stay_open))
                 self._readiness.ready()
                 await self._enough.wait()
                 self._listener.close(take_waiting=self._is_draining)
@@ -190,10 +190,7 @@ class Server:
             hook.cancel()
 
     def _on_signal(self, number: int) -> None:
-        terminal_lost = self._has_terminal_to_lose and not has_terminal()
-        if number == SIGHUP and self._admission.has_file and not terminal_lost:
-            self.reload()
-        elif self.summary.signal is None:
+        if self.summary.signal is None:
             self.summary.signal = number
             self._end_in_order()
         else:
@@ -228,9 +225,13 @@ class Server:
         return f"{self._readiness.state}, {len(self.live)} live, {self.summary.calls} answered"
 
     def reload(self) -> None:
-        """Read the file of UUIDs again."""
+        """Read the file of UUIDs again, where there is one."""
         self._readiness.reloading()
-        self._start(self._reload(), "reload")
+        if self._admission.has_file:
+            self._start(self._reload(), "reload")
+        else:
+            self._complain(NOTHING_TO_RELOAD)
+            self._readiness.reloaded()
 
     async def _reload(self) -> None:
         try:
@@ -240,6 +241,7 @@ class Server:
             self._complain(f"{error}; the old list stays")
         finally:
             self._readiness.reloaded()
+            self.on_reloaded()
 
     def _accept(self, connection: socket.socket, sockaddr: Any) -> None:
         # Counted here and now: many connections can be accepted before the first of their tasks runs.
@@ -259,7 +261,12 @@ class Server:
         self._call_is_over.set()  # it has left the arrivals
         source = ends.source if ends else sockaddr
         peer = peer_name(source)
-        refusal, stranger = self._why_not(peer), self._admission.why_not_from(source)
+        stranger = self._admission.why_not_from(source)
+        with self._places.held():
+            refusal = self._why_not(peer)
+            if not refusal and not stranger:
+                self._places.enter(network_of(peer))
+                self._places.count_live(len(self.live) + 1)
         if refusal:
             self._turn_away(connection, peer, refusal, self._tell_refused)
             return
@@ -275,8 +282,6 @@ class Server:
         )
         live = LiveCall(session, options, self._on_call_event, capturing)
         self.live.add(live)
-        self._calls_from[host_of(peer)] += 1
-        self._places.count_live(len(self.live))
         assert self._driver is not None
         live.on_over = self._on_over
         self._driver.begin(session, wire, live.over)
@@ -300,7 +305,8 @@ class Server:
             return "no more calls are taken"
         if self._places.are_taken:
             return f"all {self._options.max_calls:g} calls are taken"
-        if self._calls_from[host_of(peer)] >= self._options.max_calls_from:
+        most = self._options.max_calls_from
+        if not math.isinf(most) and self._places.calls_from(network_of(peer)) >= most:
             return f"all {self._options.max_calls_from:g} calls from one address are taken"
         if not self._has_descriptors:
             return self._lack_of_descriptors
@@ -378,10 +384,7 @@ class Server:
         if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
             self._complain_of(live, error)
         self.live.discard(live)
-        host = host_of(live.session.peer)
-        self._calls_from[host] -= 1
-        if not self._calls_from[host]:
-            del self._calls_from[host]
+        self._places.leave(network_of(live.session.peer))
         self._call_is_over.set()
         self._places.count_live(len(self.live))
         asking = self._asking.pop(live, None)

@@ -40,5 +40,5 @@ def begin_service(options: ServeOptions, say: Callable[[str], object]) -> Servic
         passed.setdefault(name if name in _MONITORING else "calls", []).append(listener)
     readiness = Readiness(Notifier.take(os.environ))
     on_metrics = begin_monitoring(options.metrics, options.health, readiness, passed, say)
-    listening = ListeningSockets(passed["calls"], are_shared=True) if "calls" in passed else None
+    listening = ListeningSockets(passed["calls"], stay_open=True) if "calls" in passed else None
     return Service(listening, readiness, on_metrics)

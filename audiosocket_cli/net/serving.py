@@ -107,6 +107,8 @@ class ServeSummary:
     faults: int = 0
     """Calls that an error of our own ended."""
     failed_hooks: int = 0
+    unwritten: int = 0
+    """Lines of the log that could not be written, and captures that could not be completed at the end."""
     odd_calls: int = 0
     """Calls with findings."""
     caller_audio_s: float = 0.0

@@ -37,6 +37,9 @@ _NOBODY: Final = ("192.0.2.1", "192.0.2.2")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS: Final = 1_000_000_000
+_MAX_PAUSE_S: Final = 86_400.0
+"""A longer pause is no hold but a clock that was set, or files that were joined, and would fill many WAV files."""
+
 _BUFFER_BYTES: Final = 1 << 16
 _FLUSH_S: Final = 0.25
 
@@ -226,35 +229,50 @@ class WavExport:
         if writing is None:
             self._calls += 1
             layout = Layout(side.value) if side else Layout.STEREO
-            writing = self._writing[call] = _Writing(call, self._calls, self._output, layout)
+            writing = self._writing[call] = _Writing(call, self._calls, self._output, layout, self._selection.from_s)
         return writing
 
     def _end(self, writing: _Writing) -> None:
         writing.finish()
         self.files += writing.recording.paths
-        if writing.recording.error:
-            self.errors.append(writing.recording.error)
+        error = writing.error or writing.recording.error
+        if error:
+            self.errors.append(error)
 
 
 class _Writing:
     """A captured call on its way through the tap that records live ones."""
 
-    def __init__(self, captured: CapturedCall, number: int, output: FileOutput, layout: Layout) -> None:
+    def __init__(self, captured: CapturedCall, number: int, output: FileOutput, layout: Layout, since_s: float) -> None:
         me = captured.me or Side.SERVER
         started_at = _EPOCH + timedelta(microseconds=(captured.started_ns or 0) / 1000)
         self.recording = Recording(layout, output)
         self._call = Call(me, captured.caller, captured.uuid or UUID(int=number), started_at, Pacer(0.0))
         self._batches: dict[Side, list[Chunk]] = {side: [] for side in Side}
         self._flushed_s = 0.0
+        self._since_s = since_s
+        self.error: str | None = None
+        """Why not all of it is written, beside what stopped the recording."""
         self.recording.opened(self._call)
 
     def take(self, item: Captured) -> None:
+        pause_s = item.at_s - max(self._call.duration_s, self._since_s)
+        if pause_s > _MAX_PAUSE_S and self.error is None:
+            self.error = (
+                f"after {self._call.duration_s:.1f} s comes a pause of {pause_s / 86_400:.1f} days, and files end "
+                f"there; write what comes after it with --from {item.at_s:.0f}"
+            )
+        if self.error is not None:
+            return
         self._batches[item.side].append((item.at_s, 0.0, 1, encode(item.frame)))
         self.note_time(item.at_s)
         if item.at_s - self._flushed_s >= FLUSH_S:
             self._flush()
 
     def note_time(self, at_s: float) -> None:
+        """The call goes on at least so long. A pause that is too long to be written is not waited through."""
+        if at_s - max(self._call.duration_s, self._since_s) > _MAX_PAUSE_S:
+            return
         self._call.duration_s = max(self._call.duration_s, at_s)
 
     def finish(self) -> None:
