@@ -56,7 +56,9 @@ def test_calls_go_on_to_their_end_and_no_more_are_accepted(
             assert {frame.kind for frame in read_to_end(peer)} == {Kind.SLIN}, "it was hung up"
     code, lines, err = serving.end(0)
     assert code == 128 + number
-    assert re.fullmatch(r"answered 2 calls with 0\.8 s of caller audio(, \d+ connections? closed without a byte)?\n", err)
+    assert re.fullmatch(
+        r"answered 2 calls with 0\.8 s of caller audio(, \d+ connections? closed without a byte)?\n", err
+    )
     assert sum("ended by caller" in line for line in lines) == 2
     for call in (1, 2):
         result = json.loads((tmp_path / "calls" / f"{opening(call)[0]}.json").read_text())

@@ -65,17 +65,25 @@ def take_sockets(environment: MutableMapping[str, str]) -> list[PassedSocket]:
 
 
 def _listener(descriptor: int) -> socket.socket:
-    where = f"cannot listen on descriptor {descriptor} of LISTEN_FDS:"
     try:
         listener = socket.socket(fileno=descriptor)
     except OSError as error:
-        raise NetworkError(f"{where} {(error.strerror or str(error)).lower()}") from None
+        fault: str | None = (error.strerror or str(error)).lower()
+    else:
+        fault = _fault_of(listener)
+        if fault is None:
+            listener.setblocking(False)
+            return listener
+        listener.close()
+    raise NetworkError(f"cannot listen on descriptor {descriptor} of LISTEN_FDS: {fault}")
+
+
+def _fault_of(listener: socket.socket) -> str | None:
     if listener.family not in (socket.AF_INET, socket.AF_INET6) or listener.type != socket.SOCK_STREAM:
-        raise NetworkError(f"{where} it is not a TCP socket; in its unit, write ListenStream=PORT")
+        return "it is not a TCP socket; in its unit, write ListenStream=PORT"
     if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        raise NetworkError(f"{where} it is a connection, not a listening socket; in its unit, write Accept=no")
-    listener.setblocking(False)
-    return listener
+        return "it is a connection, not a listening socket; in its unit, write Accept=no"
+    return None
 
 
 class Notifier:
