@@ -15,7 +15,10 @@ from conftest import COMMAND
 
 _PASS = """
 import fcntl, os, sys
-given = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 100) for number in sys.argv[1].split(",")]
+numbers = [int(number) for number in sys.argv[1].split(",")]
+given = [fcntl.fcntl(number, fcntl.F_DUPFD, 100) for number in numbers]
+for number in numbers:
+    os.close(number)
 for at, number in enumerate(given):
     os.dup2(number, 3 + at)
     os.close(number)
