@@ -74,7 +74,7 @@ def test_the_variables_are_taken_away_whatever_they_say() -> None:
         (lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM), "not a TCP socket"),
         (lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), "not a TCP socket"),
         (lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM), "Accept=no"),
-        (lambda: Path(os.devnull).open(), "operation on non-socket"),
+        (lambda: Path(os.devnull).open(), "operation on non-socket"),  # noqa: SIM115
     ],
     ids=["udp", "unix", "not-listening", "file"],
 )
