@@ -27,6 +27,7 @@ from audiosocket_cli.call.events import (
 from audiosocket_cli.call.facts import Call, How
 from audiosocket_cli.call.keys import KeySource
 from audiosocket_cli.call.replay import Outcome, ReplaySource
+from audiosocket_cli.call.reply import ReplySource
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.speech import Stretch
 from audiosocket_cli.call.stats import digit_json
@@ -57,18 +58,29 @@ def event_json(event: Event) -> dict[str, Any]:
 
 def listening_line(event: Listening) -> str:
     """Say where calls are accepted, and how to open it to others."""
-    host = f"[{event.host}]" if ":" in event.host else event.host
     recording = f"recording to {event.record}" if event.record else "not recording"
     if event.capture:
         recording += f", capturing to {event.capture}"
     if event.program:
         recording += f", running {event.program}"
-    if event.host in ("0.0.0.0", "::"):
-        return f"listening on port {event.port} of all interfaces, {recording}"
-    hint = ""
-    if event.host in ("127.0.0.1", "::1"):
-        hint = f" (this machine only; --listen :{event.port} opens it to the network)"
-    return f"listening on {host}:{event.port}{hint}, {recording}"
+    remarks = []
+    if event.name and len(event.addresses) > 1:
+        where = f"{event.name}:{event.port}"
+        remarks.append(" and ".join(address.rpartition(":")[0] for address in event.addresses))
+    else:
+        addresses = event.addresses or (f"{event.host}:{event.port}",)
+        where = " and ".join(map(_listening_place, addresses))
+    if event.passed:
+        remarks.append("by systemd; --listen is not used")
+    elif event.host in ("127.0.0.1", "::1"):
+        remarks.append(f"this machine only; --listen :{event.port} opens it to the network")
+    remark = f" ({'; '.join(remarks)})" if remarks else ""
+    return f"listening on {where}{remark}, {recording}"
+
+
+def _listening_place(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    return f"port {port} of all interfaces" if host in ("0.0.0.0", "[::]") else address
 
 
 def summary_line(summary: ServeSummary) -> str:
@@ -78,6 +90,10 @@ def summary_line(summary: ServeSummary) -> str:
         parts.append(f"refused {summary.refused}")
     if summary.failed:
         parts.append(f"{_count(summary.failed, 'connection')} failed")
+    if summary.checks:
+        # A call without Answer() looks the same: of interest where there is no other.
+        hint = "" if summary.calls else " (health checks, or is an Answer() missing before AudioSocket()?)"
+        parts.append(f"{_count(summary.checks, 'connection')} closed without a byte{hint}")
     if summary.failed_recordings:
         parts.append(f"{_count(summary.failed_recordings, 'recording')} failed")
     if summary.failed_captures:
@@ -91,10 +107,19 @@ def summary_line(summary: ServeSummary) -> str:
     return ", ".join(parts)
 
 
-def play_lines(placed: PlacedCall, playback: Playback) -> list[str]:
+def play_lines(placed: PlacedCall, playback: Playback, source: ReplySource) -> list[str]:
     """Return what came of a played file, for people."""
     played = f"{playback.said_s:.2f} of {playback.duration_s:.2f} s of audio"
-    return placed_lines(placed, played)
+    failures = [source.failure] if source.failure else []
+    return placed_lines(placed, played) + reply_lines(source) + failures
+
+
+def reply_lines(source: ReplySource) -> list[str]:
+    """Return how fast the other side answered, for people; nothing where it had no time to, or spoke over us."""
+    if source.reply is None:
+        return []
+    already = "; before it, the other side was speaking already" if source.spoke_already else ""
+    return [f"answered {_ms(source.answered_after_s)} after the end of our speech{_sound(source.reply)}{already}"]
 
 
 def placed_lines(placed: PlacedCall, said: str) -> list[str]:
@@ -123,12 +148,17 @@ def placed_lines(placed: PlacedCall, said: str) -> list[str]:
     return lines
 
 
-def play_json(placed: PlacedCall, playback: Playback) -> dict[str, Any]:
+def play_json(placed: PlacedCall, playback: Playback, source: ReplySource) -> dict[str, Any]:
     """Return what came of a played file as a JSON object, units in the keys."""
     said = {
         "played_s": round(playback.said_s, 3),
         "total_s": round(playback.duration_s, 3),
         "complete": playback.finished,
+        "answered_after_ms": _rounded_ms(source.answered_after_s),
+        "answer_lasted_ms": _rounded_ms(_length_s(source.reply)),
+        "answer_dbfs": _level_of(source.reply),
+        "spoke_already": source.spoke_already,
+        "failures": [source.failure] if source.failure else [],
     }
     return placed_json(PLAY_SCHEMA, placed, said)
 
@@ -351,8 +381,8 @@ def _program(program: dict[str, Any]) -> str:
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
-        case Listening(host, port, record, program, capture):
-            facts = {"host": host, "port": port, "record": record, "program": program}
+        case Listening(host, port, record, program, capture, addresses):
+            facts = {"host": host, "port": port, "addresses": addresses, "record": record, "program": program}
             return "listening", facts | ({"capture": capture} if capture else {})
         case CallStarted(call):
             started = call.started_at.isoformat(timespec="milliseconds")
