@@ -81,6 +81,7 @@ class Recording:
         "_sink",
         "_tracks",
         "_waiting",
+        "_with_json",
         "error",
         "law",
         "layout",
@@ -96,11 +97,13 @@ class Recording:
         rate_hz: int | None = None,
         decode: Decode = Decode.SLIN,
         disk: Disk | None = None,
+        with_json: bool = False,
         on_failure: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         """Record to what `output` makes for the call, at `rate_hz`, or at the rate that arrives.
 
-        `decode` is how what is heard is read; `disk` writes files behind, so that nobody waits for them.
+        `decode` is how what is heard is read; `disk` writes files behind, so that nobody waits for them; `with_json`
+        says that JSON is written beside it at the end, if the output has any.
 
         `on_failure` is told, once, when the recording ends before the call does.
         """
@@ -115,6 +118,7 @@ class Recording:
         self._first_heard_s = math.inf
         self._rate_hz = rate_hz
         self._disk = disk
+        self._with_json = with_json and output.has_json
         self.on_failure = on_failure
         self._call: Call | None = None
         self._sink: Sink | None = None
@@ -140,12 +144,12 @@ class Recording:
         channels = 2 if self.layout is Layout.STEREO else 1
         self._call = call
         rate_hz = self._rate_hz or rate_of(Kind.SLIN)
+        open_sink = partial(self.output.open, call, rate_hz, channels, with_json=self._with_json)
         if self._disk is not None and not self.output.has_stdout:
-            open_sink = partial(self.output.open, call, rate_hz, channels)
             self._sink = BehindSink(self._disk, open_sink, rate_hz, channels)
             return
         try:
-            self._sink = self.output.open(call, rate_hz, channels)
+            self._sink = open_sink()
         except OSError as error:
             self._fail(error)
 

@@ -114,6 +114,8 @@ class ReplaySource(Source):
         self._due_s = 0.0
         self._in_step = 0
         self._filling = False
+        self.is_cut = False
+        """Whether the call was over before all was played, by more than may be."""
         self._waiting: Outcome | None = None
         self._ear = Ear()
         self._stayed_since_s: float | None = None
@@ -148,8 +150,11 @@ class ReplaySource(Source):
         self._ear.hear(data, at_s)
         return None
 
-    def give_up(self, *, hung_up: bool) -> None:
-        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached."""
+    def give_up(self, *, hung_up: bool, tolerance_s: float = 0.0) -> None:
+        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached.
+
+        So much of the end may be left unsaid.
+        """
         action = None if self.finished else self._actions[self._next]
         if isinstance(action, Expectation) and self._waiting is not None:
             now_s = self._schedule.at_s(self._due_s)
@@ -158,23 +163,38 @@ class ReplaySource(Source):
             else:
                 self._fail(self._waiting, now_s)
             self._next += 1
+        self.is_cut = self.said < self.total and self._left_s > tolerance_s
         lines = [action.line for action in self._actions[self._next :] if isinstance(action, Expectation)]
         self._next = len(self._actions)
         if lines:
             what = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
             self.failures.append(f"the call was over before {what} could be expected")
-        elif self.said < self.total:
+        elif self.is_cut:
             self.failures.append(f"the call was over before all was played ({self.said} of {self.total} frames)")
+
+    @property
+    def _left_s(self) -> float:
+        """How long it would take to say what is left, at its time."""
+        cues = [action for action in self._actions[self._next :] if isinstance(action, Cue)]
+        times_s = [cue.at_s / self._options.speed for cue in cues if cue.at_s is not None]
+        audio_s = math.fsum(self._audio_s(cue.frame) for cue in cues)
+        return max([audio_s, *(at_s - self._due_s for at_s in times_s)] if self._by_time else [audio_s])
+
+    @property
+    def _by_time(self) -> bool:
+        return self._options.timing is Timing.RECORDED
+
+    def _audio_s(self, frame: Frame) -> float:
+        size = len(frame.payload) // SAMPLE_BYTES
+        return size / rate_of(frame.kind) / self._options.speed if is_audio(frame.kind) else 0.0
 
     def _hand_out(self, frame: Frame) -> Frame:
         self._next += 1
         self.said += 1
         self._filling = False
-        duration_s = 0.0
         if is_audio(frame.kind):
             self._kind = frame.kind
-            duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind) / self._options.speed
-        self._media_s = self._due_s + duration_s
+        self._media_s = self._due_s + self._audio_s(frame)
         self._plan()
         return frame
 
@@ -237,7 +257,8 @@ class ReplaySource(Source):
         waiting.waited_s = max(0.0, now_s - waiting.since_s)
         speech = self._ear.speech
         spoke = speech is not None and speech.end_s >= waiting.since_s
-        waiting.sound = speech if spoke else self._ear.quiet
+        if waiting.expected.what != "hangup":
+            waiting.sound = speech if spoke else self._ear.quiet
         self.failures.append(_unmet(waiting.expected, "; it was speaking already" if spoke else ""))
 
     def _stay(self) -> Frame | None:

@@ -17,6 +17,7 @@ from audiosocket_cli.commands.params import (
     UuidParam,
     capture_output,
     close_capture,
+    expect_audio_option,
 )
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import UsageError
@@ -66,13 +67,7 @@ _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
     metavar="TIME",
     help="Stay this long after the last digit.  [default: 1, or until --expect-audio-within comes]",
 )
-@click.option(
-    "--expect-audio-within",
-    "expect_audio",
-    type=POSITIVE_SECONDS,
-    metavar="TIME",
-    help="Fail unless the other side begins to speak within this time of the last digit.",
-)
+@expect_audio_option("the last digit")
 @click.option(
     "--expect-hangup",
     is_flag=True,

@@ -16,6 +16,8 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.quantities import bounded_duration, parse_duration, parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from audiosocket_cli.capture.writing import CaptureOutput
 
 
@@ -251,6 +253,17 @@ capture_option = click.option(
     metavar="FILE|DIR",
     help="Capture what passes on the wire, as pcapng: each call to DIR/<uuid>.pcapng, all to FILE, or to - for a pipe.",
 )
+
+
+def expect_audio_option(since: str) -> Callable[[Any], Any]:
+    """Add --expect-audio-within to a command; `since` says what the time counts from."""
+    return click.option(
+        "--expect-audio-within",
+        "expect_audio",
+        type=POSITIVE_SECONDS,
+        metavar="TIME",
+        help=f"Fail unless the other side begins to speak within this time of {since}.",
+    )
 
 
 def capture_output(capture: str | None, *, force: bool | None = None) -> CaptureOutput | None:

@@ -230,7 +230,9 @@ def _place(
             continue
         source = placed.source
         assert isinstance(source, ReplaySource)
-        source.give_up(hung_up=placed.ended_by_server and not placed.server_vanished)
+        may_end = old is not None or script.ended_by is Side.SERVER  # as it did, a little sooner
+        hung_up = placed.ended_by_server and not placed.server_vanished
+        source.give_up(hung_up=hung_up, tolerance_s=tolerance if may_end and hung_up else 0.0)
         found = None
         if old is not None and placed.signal is None:
             found = differences(old, answers[source], tolerance_s=tolerance, least_correlation=least_correlation)
@@ -240,7 +242,7 @@ def _place(
             as_json=as_json,
             to_stderr=options.takes_stdout,
         )
-        failed = placed.tail_lost or source.failures or found or source.said < source.total
+        failed = placed.tail_lost or source.failures or found or source.is_cut
         codes.append(code_of_call(placed, failed=failed))
         good += codes[-1] == ExitCode.DONE
         codes.append(ExitCode.DONE if told else ExitCode.NEGATIVE)

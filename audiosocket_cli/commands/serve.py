@@ -135,7 +135,7 @@ if TYPE_CHECKING:
 @click.option(
     "--metrics",
     type=AddressParam(needs_port=True),
-    help="Tell Prometheus there how things are, at /metrics. Needs the extra audiosocket-cli[metrics].",
+    help="Tell Prometheus there how things are, at /metrics. Needs prometheus-client (the extra metrics).",
 )
 @click.option(
     "--health",

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.libraries import install_line
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.http_server import Answer, HttpServer, Request, Route
 from audiosocket_cli.net.listen import bind
@@ -45,7 +46,7 @@ def begin_monitoring(
     try:
         from audiosocket_cli.net.exporter import Exporter
     except ImportError:
-        raise UsageError("--metrics needs prometheus-client: pip install 'audiosocket-cli[metrics]'") from None
+        raise UsageError(f"--metrics needs prometheus-client: {install_line('prometheus-client')}") from None
     exporter = Exporter()
     where = _begin({"/metrics": exporter.route(), **routes}, "metrics", metrics, passed)
     say(f"metrics on {where}")

@@ -49,6 +49,7 @@ MOST_HOOKS: Final = 4
 HOOK_TIMEOUT_S: Final = 600.0
 
 NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
+NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it does, and SIGHUP comes"
 
 _MUTE_S: Final = 2.0
 
@@ -96,6 +97,7 @@ class Server:
         self._report = self._gate.report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reloads: set[asyncio.Task[None]] = set()
         self._call_is_over = asyncio.Event()
         self._refusals = Refusals(on_check=self._count_check, on_over=self._call_is_over.set, complain=complain)
         self._arrivals: Arrivals | None = None
@@ -114,6 +116,8 @@ class Server:
         lack = self._options.lack_of_descriptors(self._most_descriptors)
         if lack and self._is_alone:
             self._complain(lack)
+        if self._is_alone and self._admission.lets_nobody_in:
+            self._complain(NOBODY_MAY_CALL)
         self._driver = Driver()
         listening = self._listening or ListeningSockets(bind(self._options.listen))
         if self._options.proxies is not None:
@@ -174,6 +178,8 @@ class Server:
     def stop(self) -> None:
         """Accept no more calls and hang up those that are there."""
         self._readiness.stopping()
+        for reload in self._reloads:
+            reload.cancel()
         self._take_no_more("server stopped")
         for call in list(self.live):
             call.session.hang_up("server stopped")
@@ -228,7 +234,9 @@ class Server:
         """Read the file of UUIDs again, where there is one."""
         self._readiness.reloading()
         if self._admission.has_file:
-            self._start(self._reload(), "reload")
+            reload = self._start(self._reload(), "reload")
+            self._reloads.add(reload)
+            reload.add_done_callback(self._reloads.discard)
         else:
             self._complain(NOTHING_TO_RELOAD)
             self._readiness.reloaded()
@@ -236,7 +244,8 @@ class Server:
     async def _reload(self) -> None:
         try:
             count = await self._admission.reload()
-            self._complain(f"{count} UUID{'' if count == 1 else 's'} may call now")
+            if count is not None:
+                self._complain(f"{count} UUID{'' if count == 1 else 's'} may call now")
         except FileError as error:
             self._complain(f"{error}; the old list stays")
         finally:

@@ -51,7 +51,9 @@ class ServeOptions:
     def descriptors_of_call(self) -> int:
         """How many open files a call takes."""
         program = _PROGRAM_DESCRIPTORS if self.program is not None else 0
-        return 1 + (self.call.record is not None) + (self.call.capture is not None) + program
+        record = self.call.record
+        recording = 0 if record is None else 1 + record.has_json
+        return 1 + recording + (self.call.capture is not None) + program
 
     @property
     def own_descriptors(self) -> int:

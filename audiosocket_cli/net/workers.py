@@ -26,7 +26,8 @@ from typing import Any, Final
 
 from audiosocket_cli.call.events import Listening, Report
 from audiosocket_cli.call.process import Process, bury_orphans
-from audiosocket_cli.errors import NetworkError
+from audiosocket_cli.errors import NetworkError, UsageError
+from audiosocket_cli.net.admission import Admission
 from audiosocket_cli.net.channel import parse_object
 from audiosocket_cli.net.drain import Drain
 from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind
@@ -34,7 +35,7 @@ from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, WorkersMetrics
 from audiosocket_cli.net.places import SharedPlaces, new_shared_file
 from audiosocket_cli.net.readiness import Readiness
-from audiosocket_cli.net.serve import NOTHING_TO_RELOAD, Server
+from audiosocket_cli.net.serve import NOBODY_MAY_CALL, NOTHING_TO_RELOAD, Server
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 from audiosocket_cli.net.worker_process import CHANNEL_FD, LISTENING_FD, LOOK_S, SHARED_FD, WorkerProcess, end_programs
 
@@ -102,6 +103,7 @@ class Workers:
         lack = self._options.lack_of_descriptors(allow_many_descriptors())
         if lack:
             self._complain(lack)
+        self._check_uuids()
         if not self._listening.sockets:
             self._listening = ListeningSockets(bind(self._options.listen))
         self._addresses = self._listening.addresses
@@ -119,6 +121,14 @@ class Workers:
         if self._failure is not None:
             raise NetworkError(self._failure)
         return self.summary
+
+    def _check_uuids(self) -> None:
+        """Complain of a file of UUIDs once, not once for each worker. Raises `FileError`."""
+        path = self._options.admission.uuid_file
+        if path is not None and path.is_fifo():
+            raise UsageError(f"{path} can be read once, but --workers read it each: name a file for --allow-uuid")
+        if Admission(self._options.admission).lets_nobody_in:
+            self._complain(NOBODY_MAY_CALL)
 
     async def _keep(self, number: int) -> None:
         """Run a worker, and another when it dies."""

@@ -27,6 +27,7 @@ from audiosocket_cli.call.events import (
 from audiosocket_cli.call.facts import Call, How
 from audiosocket_cli.call.keys import KeySource
 from audiosocket_cli.call.replay import Outcome, ReplaySource
+from audiosocket_cli.call.reply import ReplySource
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.speech import Stretch
 from audiosocket_cli.call.stats import digit_json
@@ -106,10 +107,19 @@ def summary_line(summary: ServeSummary) -> str:
     return ", ".join(parts)
 
 
-def play_lines(placed: PlacedCall, playback: Playback) -> list[str]:
+def play_lines(placed: PlacedCall, playback: Playback, source: ReplySource) -> list[str]:
     """Return what came of a played file, for people."""
     played = f"{playback.said_s:.2f} of {playback.duration_s:.2f} s of audio"
-    return placed_lines(placed, played)
+    failures = [source.failure] if source.failure else []
+    return placed_lines(placed, played) + reply_lines(source) + failures
+
+
+def reply_lines(source: ReplySource) -> list[str]:
+    """Return how fast the other side answered, for people; nothing where it had no time to, or spoke over us."""
+    if source.reply is None:
+        return []
+    already = "; before it, the other side was speaking already" if source.spoke_already else ""
+    return [f"answered {_ms(source.answered_after_s)} after the end of our speech{_sound(source.reply)}{already}"]
 
 
 def placed_lines(placed: PlacedCall, said: str) -> list[str]:
@@ -138,12 +148,17 @@ def placed_lines(placed: PlacedCall, said: str) -> list[str]:
     return lines
 
 
-def play_json(placed: PlacedCall, playback: Playback) -> dict[str, Any]:
+def play_json(placed: PlacedCall, playback: Playback, source: ReplySource) -> dict[str, Any]:
     """Return what came of a played file as a JSON object, units in the keys."""
     said = {
         "played_s": round(playback.said_s, 3),
         "total_s": round(playback.duration_s, 3),
         "complete": playback.finished,
+        "answered_after_ms": _rounded_ms(source.answered_after_s),
+        "answer_lasted_ms": _rounded_ms(_length_s(source.reply)),
+        "answer_dbfs": _level_of(source.reply),
+        "spoke_already": source.spoke_already,
+        "failures": [source.failure] if source.failure else [],
     }
     return placed_json(PLAY_SCHEMA, placed, said)
 
