@@ -321,9 +321,7 @@ def test_record_takes_one_call_and_exits(
     samples, rate_hz = soundfile.read(tmp_path / out, dtype="int16")
     assert len(samples) / rate_hz == pytest.approx(account["near_ended_at"] - account["near_started_at"], abs=0.1)
     start_s, end_s = tone_span_s(samples, rate_hz, 440)
-    assert (
-        1.94 <= end_s - start_s <= 2.06 + STALL_S
-    )  # time: a busy Asterisk stands still
+    assert 1.94 <= end_s - start_s <= 2.06 + STALL_S  # time: a busy Asterisk stands still
 
 
 def test_a_recording_to_a_pipe_can_be_heard_while_the_call_lasts(answer: Answer, place: Place, tmp_path: Path) -> None:
