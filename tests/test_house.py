@@ -15,9 +15,9 @@ PACKAGE = Path(audiosocket_cli.__file__).parent
 ROOT = PACKAGE.parent
 
 LAYERS = {
-    "errors": 0, "text": 0, "signals": 0, "codec": 1, "quantities": 1, "asterisk": 2, "media": 2, "capture": 3,
-    "call": 4, "review": 5, "net": 5, "bench": 6, "ui": 7, "commands": 8, "cli": 9, "entry": 10, "__init__": 2,
-    "__main__": 11,
+    "errors": 0, "text": 0, "signals": 0, "codec": 1, "quantities": 1, "libraries": 1, "asterisk": 2, "media": 2,
+    "capture": 3, "call": 4, "review": 5, "net": 5, "bench": 6, "ui": 7, "commands": 8, "cli": 9, "entry": 10,
+    "__init__": 2, "__main__": 11,
 }  # fmt: skip
 """A module imports from its own room and from lower ones; two rooms of one height do not know each other."""
 
@@ -28,8 +28,8 @@ HOMES = {
     "uvloop": {"net"},
     "prometheus_client": {"net"},
     "numpy": {"media", "capture", "call", "review", "bench"},
-    "soundfile": {"media"},
-    "soxr": {"media", "call"},
+    "soundfile": {"libraries", "media"},
+    "soxr": {"libraries", "media", "call"},
     "socket": {"capture", "call", "net"},
     "locust": {"bench"},
     "gevent": {"bench"},

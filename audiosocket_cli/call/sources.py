@@ -8,14 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Final
 
-from audiosocket_cli.asterisk import PTIME_MS, frame_bytes
+from audiosocket_cli.asterisk import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
 from audiosocket_cli.codec import RATE_BY_KIND, Frame, Kind, encode, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.pcm import Samples, to_slin, tone
 
-SPARSE_S: Final = 0.1
-"""Silence this often is enough for Asterisk: it ends a call after 2 s without a frame (`audiosocket_run`)."""
+SPARSE_S: Final = SPARSE_MS / 1000
+"""Silence this often is enough for Asterisk."""
 
 LEAD_FRAMES: Final = 100 // PTIME_MS
 """A prompt waits this many frames for the caller's first audio, which tells the rate that the call can carry."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from audiosocket_cli.call.pieces import Pieces
 from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
+from audiosocket_cli.libraries import soxr
 from audiosocket_cli.media.pcm import FULL_SCALE, Samples, decode_law, to_int16
 
 _NO_FRAMES: Final = np.zeros((0, 2), np.uint8)

@@ -87,7 +87,9 @@ def _exporter(options: ServeOptions) -> Callable[..., None] | None:
     try:
         from audiosocket_cli.net.exporter import Exporter
     except ImportError:
-        raise UsageError("--metrics needs prometheus-client: pip install 'audiosocket-cli[metrics]'") from None
+        from audiosocket_cli.libraries import install_line
+
+        raise UsageError(f"--metrics needs prometheus-client: {install_line('prometheus-client')}") from None
     from audiosocket_cli.ui.console import say
 
     exporter = Exporter()

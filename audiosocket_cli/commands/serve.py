@@ -135,7 +135,7 @@ if TYPE_CHECKING:
 @click.option(
     "--metrics",
     type=AddressParam(needs_port=True),
-    help="Tell Prometheus there how things are. Needs the extra audiosocket-cli[metrics].",
+    help="Tell Prometheus there how things are. Needs prometheus-client (the extra metrics).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.libraries import soundfile, soxr
 from audiosocket_cli.media.durable import HalfMade
 from audiosocket_cli.media.wav import GrowingWav
 
@@ -167,6 +166,19 @@ class ConvertedFile:
                 out.write(block)
             if not out.frames:  # FLAC, MP3 and Opus without a sample are no files that anything opens
                 out.write(np.zeros((1, out.channels), np.int32))
+            written, rate_hz = out.frames, out.samplerate
+        if not disk.hears_of_errors:
+            self._read_again(disk, written, rate_hz)
+
+    def _read_again(self, disk: _Disk, written: int, rate_hz: int) -> None:
+        """Raise `OSError` unless all that was written is there, where nobody tells of failed writes."""
+        disk.seek(0)
+        raw = {"format": "RAW", "subtype": self._container.subtype, "samplerate": rate_hz,
+               "channels": self._wav.channels} if self._container.format == "RAW" else {}  # fmt: skip
+        with soundfile.SoundFile(disk.fileno(), closefd=False, **raw) as file:
+            found = sum(len(block) for block in file.blocks(_BLOCK_SAMPLES, dtype="int16"))
+        if found < written:
+            raise OSError(errno.EIO, f"the disk took {found} of {written} samples")
 
     def _open(self, disk: _Disk) -> soundfile.SoundFile:
         try:
@@ -176,8 +188,14 @@ class ConvertedFile:
 
     def _open_at(self, rate_hz: int, disk: _Disk) -> soundfile.SoundFile:
         endian = "LITTLE" if self._container.format == "RAW" else "FILE"
-        return soundfile.SoundFile(disk, "w", rate_hz, self._wav.channels, self._container.subtype, endian,
-                                   self._container.format)  # fmt: skip
+        kind = ("w", rate_hz, self._wav.channels, self._container.subtype, endian, self._container.format)
+        try:
+            return soundfile.SoundFile(disk, *kind)
+        except MemoryError:
+            # The system forbids memory that is written and then executed (MemoryDenyWriteExecute=yes in a systemd
+            # unit), of which cffi makes functions that a library can call: libsndfile cannot write to objects.
+            disk.hears_of_errors = False
+            return soundfile.SoundFile(disk.fileno(), *kind, closefd=False)
 
 
 class _Disk(io.FileIO):
@@ -185,7 +203,9 @@ class _Disk(io.FileIO):
     it writes the last block of a FLAC and all of a short Vorbis file, and says no more than "System error" before."""
 
     def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, "w", closefd=False)
+        super().__init__(descriptor, "r+", closefd=False)
+        self.hears_of_errors = True
+        """Whether `write` is called at all, and not the descriptor written to."""
         self._error: OSError | None = None
 
     def write(self, data: ReadableBuffer) -> int:
