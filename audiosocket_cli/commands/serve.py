@@ -145,8 +145,8 @@ if TYPE_CHECKING:
 @click.option(
     "--drain",
     type=SECONDS,
-    metavar="S",
-    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for S seconds.",
+    metavar="TIME",
+    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for this long, as 10m.",
 )
 @click.option(
     "--proxy-protocol",
