@@ -15,10 +15,12 @@ from audiosocket_cli.commands.params import (
     BotRateParam,
     CountParam,
     NetworkParam,
+    ProcessCountParam,
     RestCommand,
     SizeParam,
     capture_option,
     capture_output,
+    check_processes,
     command_words,
     decode_option,
     silence_option,
@@ -77,12 +79,13 @@ if TYPE_CHECKING:
 @click.option("--calls", type=CountParam(), metavar="N", help="End after N calls.")
 @click.option(
     "--workers",
-    type=CountParam(),
+    type=ProcessCountParam(),
     metavar="N",
     default=1,
     show_default=True,
     help="Answer in N processes, for more calls than one core can carry: about one for each core.",
 )
+@click.option("--many-workers", is_flag=True, help="Allow more --workers than four for each core.")
 @click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
 @click.option("--max-calls", type=CountParam(), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
@@ -139,7 +142,9 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
-def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | None, **given: Any) -> None:
+def command(
+    ctx: click.Context, /, as_json: bool, workers: int, many_workers: bool, worker: int | None, **given: Any
+) -> None:  # fmt: skip
     """Answer calls from Asterisk and record them.
 
     \b
@@ -162,6 +167,7 @@ def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | No
     from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
     from audiosocket_cli.commands.outcome import code_of_server
 
+    check_processes(workers, "workers", allowed=many_workers)
     options = _options(**given)
     if worker is not None:
         answer_as_worker(options, worker, as_json=as_json)
