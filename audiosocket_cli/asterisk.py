@@ -85,6 +85,10 @@ _MOST_OFFSET: Final = 0.02
 _LEAST_AUDIO_S: Final = 2.0
 """Shorter audio says nothing about levels: a click is no DC offset."""
 
+PROXY_V1_SIGNATURE: Final = b"PROXY "
+PROXY_V2_SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
+"""How a proxy begins that says who is calling: HAProxy's doc/proxy-protocol.txt."""
+
 _TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
 """How a TLS client begins; read as a frame, slin48 of an odd length."""
 
@@ -107,6 +111,11 @@ def fault_of_opening(received: bytes) -> str | None:
     expected = bytes([Kind.UUID, 0, UUID_BYTES])
     if received[:3] == expected[: len(received[:3])]:
         return None
+    for signature in (PROXY_V1_SIGNATURE, PROXY_V2_SIGNATURE):
+        if received.startswith(signature):
+            return "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
+        if signature.startswith(received):
+            return None
     if received[:3] in _TLS_HELLOS:
         return f"no AudioSocket peer: it began with {_hex(received)}, a TLS handshake (AudioSocket has no encryption)"
     if received[:1].isalpha() and received[:1].isascii():

@@ -138,7 +138,29 @@ if TYPE_CHECKING:
 @click.option(
     "--metrics",
     type=AddressParam(needs_port=True),
-    help="Tell Prometheus there how things are. Needs prometheus-client (the extra metrics).",
+    help="Tell Prometheus there how things are, at /metrics. Needs prometheus-client (the extra metrics).",
+)
+@click.option(
+    "--health",
+    type=AddressParam(needs_port=True),
+    help="Answer health checks there, at /healthz: 200 ready or 503 draining. --metrics does so, too.",
+)
+@click.option(
+    "--drain",
+    type=SECONDS,
+    metavar="S",
+    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for S seconds.",
+)
+@click.option(
+    "--proxy-protocol",
+    is_flag=True,
+    help="Expect a PROXY protocol header (v1 or v2) before each call, with the address of who really calls.",
+)
+@click.option(
+    "--proxy-from",
+    type=NetworkParam(),
+    multiple=True,
+    help="With --proxy-protocol: take connections from this network only (repeatable).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
@@ -162,7 +184,8 @@ def command(
     A program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
     digits, the hangup and its commands are JSON lines on descriptor 3.
 
-    Ends with Ctrl-C: calls are hung up and files completed; a second Ctrl-C drops them at once.
+    Ends with Ctrl-C: calls are hung up (or go on for a while, with --drain) and files completed; a second Ctrl-C drops
+    them at once.
     """
     from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
     from audiosocket_cli.commands.outcome import code_of_server
@@ -198,6 +221,10 @@ def _options(
     authorize_timeout: float,
     on_call_end: str | None,
     metrics: Any,
+    health: Any,
+    drain: float | None,
+    proxy_protocol: bool,
+    proxy_from: Any,
     shell: bool,
     **speech: Any,
 ) -> ServeOptions:
@@ -217,6 +244,8 @@ def _options(
         raise UsageError("--shell needs something to run: --exec, --authorize or --on-call-end")
     if min_free is not None and record is None:
         raise UsageError("--min-free needs a recording: add --record DIR")
+    if proxy_from and not proxy_protocol:
+        raise UsageError("--proxy-from says who may send a PROXY protocol header: add --proxy-protocol")
     make_source = _source_maker(shell=shell, **speech)
     if layout == "auto":
         layout = "stereo" if make_source().speaks else "caller"
@@ -249,6 +278,9 @@ def _options(
         program=speech["program"],
         on_call_end=None if on_call_end is None else command_words(on_call_end, shell=shell),
         metrics=metrics,
+        health=health,
+        drain_s=drain,
+        proxies=proxy_from if proxy_protocol else None,
     )
 
 

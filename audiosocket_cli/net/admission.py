@@ -46,6 +46,16 @@ def parse_network(text: str) -> Network:
     return network
 
 
+def why_not_from(sockaddr: Any, networks: Sequence[Network], option: str) -> str | None:
+    """Say that a socket's address is in none of the networks of an option; None if it is, or if there are none."""
+    if not networks:
+        return None
+    address = ipaddress.ip_address(sockaddr[0].split("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return None if any(address in network for network in networks) else f"{address} is in no network of {option}"
+
+
 @dataclass(frozen=True, slots=True)
 class AdmissionOptions:
     """Who may call; everybody, where nothing is said."""
@@ -105,14 +115,7 @@ class Admission:
 
     def why_not_from(self, sockaddr: Any) -> str | None:
         """Say why nobody may call from a socket's address, or None."""
-        if not self._options.networks:
-            return None
-        address = ipaddress.ip_address(sockaddr[0].split("%")[0])
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        if any(address in network for network in self._options.networks):
-            return None
-        return f"{address} is in no network of --allow-from"
+        return why_not_from(sockaddr, self._options.networks, "--allow-from")
 
     def why_not(self, uuid: UUID) -> str | None:
         """Say why a call with this UUID may not come in, or None."""

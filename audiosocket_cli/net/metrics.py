@@ -59,6 +59,7 @@ async def snapshot(server: Server) -> Snapshot:
     summary, counts, lives = server.summary, server.totals.counts.copy(), [*server.live, *server.concluding]
     counts["refused"] = summary.refused
     counts["failed_connections"] = summary.failed
+    counts["checks"] = summary.checks
     counts["hooks_failed"] = summary.failed_hooks
     counts["calls_lost"] = summary.faults
     calls = children = 0
