@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     "--max-calls-from",
     type=CountParam(),
     metavar="N",
-    help="Refuse more than N calls at once from one address.",
+    help="Refuse more than N calls at once from one address, or from one /64 of IPv6.",
 )
 @click.option(
     "--min-free", type=SizeParam(), help="Record nothing while less of the disk than this is free, as 500M or 2G."
