@@ -12,8 +12,12 @@ from audiosocket_cli.bench.load import Load, Stage
 from audiosocket_cli.bench.speech import Speech, sound_files
 from audiosocket_cli.bench.usage import Usage
 from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.listen import allow_many_descriptors
 
 CALLS_PER_PROCESS: Final = 300
+
+_OWN_DESCRIPTORS: Final = 32
+_ALL_PORTS: Final = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,20 @@ class Plan:
         wanted = self.processes or min(-(-self.load.most_calls // CALLS_PER_PROCESS), os.cpu_count() or 1)
         return max(1, min(wanted, self.load.most_calls))
 
+    def what_it_lacks(self) -> str | None:
+        """Say what this machine has too little of for all calls at once, or None."""
+        most = self.load.most_calls
+        ports = local_ports()
+        if most > ports:
+            return f"{most} calls at once need as many local ports, and there are {ports}: use several machines"
+        limit, each = allow_many_descriptors(), -(-most // self.process_count)
+        if each + _OWN_DESCRIPTORS > limit:
+            return (
+                f"{most} calls at once need {each} open files in each of {self.process_count} processes, and {limit:g} "
+                "are allowed: raise `ulimit -n`, or use more --processes"
+            )
+        return None
+
 
 @dataclass(slots=True)
 class Progress:
@@ -51,6 +69,15 @@ class Progress:
     signal: int | None = None
     lost: list[str] = field(default_factory=list)
     """Processes that ended by themselves, in words."""
+
+
+def local_ports() -> int:
+    """Return how many connections to one address there can be at once."""
+    try:
+        first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    except (OSError, ValueError):
+        return _ALL_PORTS
+    return last - first + 1
 
 
 def make_speech(plan: Plan) -> Speech:

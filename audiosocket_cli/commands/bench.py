@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from audiosocket_cli.codec import Kind
-from audiosocket_cli.commands.params import CountParam, DurationParam, KindParam, NumberParam
+from audiosocket_cli.commands.params import (
+    CountParam,
+    DurationParam,
+    KindParam,
+    NumberParam,
+    ProcessCountParam,
+    check_processes,
+)
 from audiosocket_cli.errors import ExitCode, NetworkError, UsageError
 
 if TYPE_CHECKING:
@@ -88,9 +95,10 @@ class _BenchCommand(click.Command):
     help="Another seed: other speech, other pauses.",
 )
 @click.option(
-    "--processes", type=CountParam(), metavar="N",
+    "--processes", type=ProcessCountParam(), metavar="N",
     help="Place the calls from N processes.  [default: one for 300 calls, at most one a core]",
 )  # fmt: skip
+@click.option("--many-processes", is_flag=True, help="Allow more --processes than four for each core.")
 @click.option(
     "--max-lateness", type=DurationParam(unit="ms"), metavar="TIME", default="10ms", show_default=True,
     help="Call the run INVALID when our own p99 of lateness is over this.",
@@ -189,6 +197,7 @@ def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
         raise UsageError(f"--find-limit finds --calls: leave --{shapes[0]} out")
     if given["max_calls"] is not None and given["rate"] is None and not find_limit:
         raise UsageError("--max-calls goes with --rate or --find-limit")
+    check_processes(given["processes"] or 1, "processes", allowed=given["many_processes"])
     if given["pid"] is not None:
         UsageWatch(given["pid"])
     call_duration = given["call_duration"]
@@ -205,8 +214,12 @@ def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
     )
     frame_ms = int(given["frame_ms"])
     target = parse_address(words[0] if words else "127.0.0.1")
-    return Plan(target, load, given["kind"] or Kind.SLIN, frame_ms, given["audio"], given["processes"], given["seed"],
+    plan = Plan(target, load, given["kind"] or Kind.SLIN, frame_ms, given["audio"], given["processes"], given["seed"],
                 given["pid"])  # fmt: skip
+    problem = plan.what_it_lacks()
+    if problem:
+        raise UsageError(problem)
+    return plan
 
 
 def _check_output(output: Path | None, *, force: bool) -> None:
