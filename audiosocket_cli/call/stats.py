@@ -339,12 +339,14 @@ def _pacing(call: Call, stats: CallStats) -> dict[str, Any]:
 
 
 def _recorded(recording: Recording) -> dict[str, Any]:
+    drift = {side.value: drift.as_dict() for side, drift in recording.drift.items()}
     return {
         "files": [_name(path) for path in recording.paths],
         "layout": recording.layout.value,
         "rate_hz": recording.rate_hz,
         **({"decoded": recording.law} if recording.law else {}),
         "duration_s": round(recording.duration_s, 3),
+        **({"drift": drift} if drift else {}),
         "error": recording.error,
     }
 
