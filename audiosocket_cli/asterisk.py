@@ -56,6 +56,12 @@ GAP_MS: Final = 60
 """More than this without audio is a pause of the caller (hold, DTX, mute), less is jitter. Asterisk sends nothing
 while the caller's audio pauses (`audiosocket_run` forwards what `ast_read` returns, and nothing else)."""
 
+SPARSE_MS: Final = 100
+"""How often 20 ms of silence are enough to keep a call: it ends after 2 s without a frame (`audiosocket_run`)."""
+
+QUIET_GAP_MS: Final = 2 * SPARSE_MS
+"""No more than this without audio after digital silence is silence that goes on, sent sparsely. Ours."""
+
 FRAME_GAP_MS: Final = 5
 """Since 20.15, 21.10 and 22.5 so long without a new byte inside a payload ends the call, before that any gap does
 (`ast_audiosocket_receive_frame_with_hangup`)."""
@@ -79,6 +85,10 @@ _MOST_OFFSET: Final = 0.02
 _LEAST_AUDIO_S: Final = 2.0
 """Shorter audio says nothing about levels: a click is no DC offset."""
 
+PROXY_V1_SIGNATURE: Final = b"PROXY "
+PROXY_V2_SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
+"""How a proxy begins that says who is calling: HAProxy's doc/proxy-protocol.txt."""
+
 _TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
 """How a TLS client begins; read as a frame, slin48 of an odd length."""
 
@@ -101,6 +111,11 @@ def fault_of_opening(received: bytes) -> str | None:
     expected = bytes([Kind.UUID, 0, UUID_BYTES])
     if received[:3] == expected[: len(received[:3])]:
         return None
+    for signature in (PROXY_V1_SIGNATURE, PROXY_V2_SIGNATURE):
+        if received.startswith(signature):
+            return "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
+        if signature.startswith(received):
+            return None
     if received[:3] in _TLS_HELLOS:
         return f"no AudioSocket peer: it began with {_hex(received)}, a TLS handshake (AudioSocket has no encryption)"
     if received[:1].isalpha() and received[:1].isascii():

@@ -394,7 +394,7 @@ def test_damage_of_one_of_several_names_the_file(tmp_path: Path, pcapng: Path) -
         (["/dev/null"], 5, error("cannot read /dev/null: it is empty")),
         (["-"], 5, error("cannot read standard input: it is empty")),
         (["x", "--kind", "speech"], 2, "'speech' is no kind: there are hangup, "),
-        (["x", "--from", "soon"], 2, "'soon' is no time in a call: write seconds, as 12.5, or 1:12.5, or 1:00:12.5"),
+        (["x", "--from", "soon"], 2, "or a time in the call, as 1:12.5 or 1:00:12.5"),
         (["x", "--from", "2", "--to", "1:00", "--from", "70"], 2,
          error("--from 70 is not before --to 60: there is no time between them")),
         (["x", "--to", "wav", "out.wav"], 2, "; or a format and a name: pcapng, jsonl, bin FILE (--wav DIR writes"),

@@ -11,11 +11,12 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import PTIME_MS, Side, fault_towards_asterisk, frame_bytes
 from audiosocket_cli.call.replay import Action, Cue, Expectation, Hangup
-from audiosocket_cli.call.sources import frames_of
+from audiosocket_cli.call.sources import frames_of, quiet_frame, silence_frame
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.media.files import load_audio
+from audiosocket_cli.quantities import MAX_DURATION_S, bounded_duration
 
 EXPECTED: Final = ("audio", "silence", "hangup")
 
@@ -68,7 +69,9 @@ class Script:
             self.end_s = max(before_s, min(self.end_s, before_s + most_s)) - shift_s
 
     def repeat(self, times: int) -> None:
-        """Say it all so many times over."""
+        """Say it all so many times over. Raises `UsageError` when that lasts more than a day."""
+        if times * len(self.actions) > _MOST_ACTIONS:
+            raise UsageError(f"--loop {times} makes {times * len(self.actions)} frames, more than a day of them")
         last_s = max((action.at_s or 0.0 for action in self.actions if isinstance(action, Cue)), default=0.0)
         length_s = last_s + PTIME_MS / 1000 if self.end_s is None else self.end_s
         once, self.actions = self.actions, []
@@ -104,7 +107,7 @@ def read_script(
             script.damages.append(item)
         elif isinstance(item, Step):
             try:
-                script.actions += _actions_of(item)
+                script.actions += _actions_of(item, side)
                 if len(script.actions) > _MOST_ACTIONS:
                     raise UsageError("up to here the script lasts more than a day")
             except (FileError, UsageError) as error:
@@ -145,12 +148,14 @@ def _take(script: Script, item: Captured, side: Side, from_s: float) -> None:
     script.actions.append(Cue(item.at_s - from_s, frame))
 
 
-def _actions_of(step: Step) -> list[Action]:
+def _actions_of(step: Step, side: Side) -> list[Action]:
     value = step.facts[step.what]
     unknown = sorted(set(step.facts) - _KEYS[step.what] - {"t"})
     if unknown:
         known = ", ".join(sorted(_KEYS[step.what] | {"t"}))
         raise UsageError(f'"{unknown[0]}" does not go with "{step.what}": there are {known}')
+    if step.at_s is not None:
+        bounded_duration(step.at_s, f'"t": {step.at_s:g}', zero=True)
     actions: list[Action] = []
     if step.what == "hangup":
         if value is not True:
@@ -172,7 +177,8 @@ def _actions_of(step: Step) -> list[Action]:
             samples_wanted = round(_number(step, step.what) / 1000 * rate_of(kind))
             size = frame_bytes(kind)
             whole, rest = divmod(samples_wanted * SAMPLE_BYTES, size)
-            actions = [Cue(None, Frame(kind, bytes(size)))] * whole  # one object, be it a day
+            silence = quiet_frame(kind) if side is Side.CALLER else silence_frame(kind)
+            actions = [Cue(None, silence)] * whole  # one object, be it a day
             if rest:
                 actions.append(Cue(None, Frame(kind, bytes(rest))))
     if step.at_s is not None and actions and isinstance(actions[0], Cue):
@@ -192,11 +198,8 @@ def _kind(step: Step) -> int:
 
 def _number(step: Step, key: str, default: float | None = None) -> float:
     value: Any = step.facts.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise UsageError(f'"{key}" is {value!r}, which is no number of milliseconds')
-    if key != "within_ms" and value > 24 * 3600 * 1000:
-        raise UsageError(f'"{key}" is {value!r}, which is more than a day')
-    try:
-        return float(value)
-    except OverflowError:  # an integer longer than any float; only "within_ms" may be as large
-        return math.inf
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise UsageError(f'"{key}" is {value!r:.40}, which is not a number of milliseconds: write one as 1500')
+    if value > (MAX_DURATION_S if key == "within_ms" else 24 * 3600) * 1000:
+        raise UsageError(f'"{key}" is {value!r:.40}, which is more than a {"year" if key == "within_ms" else "day"}')
+    return float(value)

@@ -8,14 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Final
 
-from audiosocket_cli.asterisk import PTIME_MS, frame_bytes
+from audiosocket_cli.asterisk import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
 from audiosocket_cli.codec import RATE_BY_KIND, Frame, Kind, encode, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.pcm import Samples, to_slin, tone
 
-SPARSE_S: Final = 0.1
-"""Silence this often is enough for Asterisk: it ends a call after 2 s without a frame (`audiosocket_run`)."""
+SPARSE_S: Final = SPARSE_MS / 1000
+"""Silence this often is enough for Asterisk."""
 
 LEAD_FRAMES: Final = 100 // PTIME_MS
 """A prompt waits this many frames for the caller's first audio, which tells the rate that the call can carry."""
@@ -47,8 +47,11 @@ class Source(ABC):
         A frame that is not audio goes out at once and takes no time: it is asked again.
         """
 
-    def answer(self, data: bytes) -> bytes | None:
-        """Hear an audio frame that has just arrived, header and all, and return one to send back at once, if any."""
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
+        """Hear an audio frame, header and all, that has just arrived, `at_s` seconds into the call.
+
+        Returns one to send back at once, if any.
+        """
         return None
 
 
@@ -56,6 +59,13 @@ class Source(ABC):
 def silence_frame(kind: int) -> Frame:
     """Return 20 ms of silence of an audio kind; always the same object, so that it is known by identity."""
     return Frame(kind, bytes(frame_bytes(kind)))
+
+
+@cache
+def quiet_frame(kind: int) -> Frame:
+    """Return 20 ms of a line on which nobody speaks, as a phone sends it: not quite digital silence, which would look
+    like a phone that is muted."""
+    return Frame(kind, b"\1\0".ljust(frame_bytes(kind), b"\0"))
 
 
 @cache
@@ -99,13 +109,20 @@ class Silence(Source):
         return silence_frame(self._kind or heard_kind or Kind.SLIN)
 
 
+class QuietLine(Silence):
+    """Says nothing, as a caller does who is there: what a stand-in for Asterisk sends."""
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        return quiet_frame(self._kind or heard_kind or Kind.SLIN)
+
+
 class Echo(Silence):
     """Sends the caller's audio straight back, frame by frame, at the caller's own pace; silence while it pauses."""
 
     speaks = True
     listens = True
 
-    def answer(self, data: bytes) -> bytes | None:
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         return data
 
 

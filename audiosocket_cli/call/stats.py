@@ -170,7 +170,7 @@ class CallStats:
     def __init__(self) -> None:
         self._caller, self._server = SideStats(), SideStats()
         self.call: Call | None = None
-        self.timeline: Timeline[None] = Timeline()
+        self.timeline: Timeline[bool] = Timeline(is_quiet=bool)
         self.arrivals = Arrivals()
         self._judged = False
 
@@ -195,8 +195,10 @@ class CallStats:
             if is_audio(run.kind) and run.size:
                 self.arrivals.note(run, in_bulk=self.call.in_bulk)
                 frame_s = run.frame_s
+                quiet, last = run.quiet, -1
                 for at_s, held_s, count, since_s in run.parts:
-                    self.timeline.add(at_s, count * frame_s, None, held_s, since_s)
+                    last += count
+                    self.timeline.add(at_s, count * frame_s, bool(quiet[last]), held_s, since_s)
         self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
         self.timeline.pad(now_s - SETTLE_S)
         if not self._judged and self.arrivals.law_is_clear:
@@ -260,7 +262,7 @@ class CallStats:
         return heard_of(self.sides[call.me.other], self.arrivals, self.timeline, call.duration_s)
 
 
-def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], duration_s: float) -> Heard:
+def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], duration_s: float) -> Heard:
     """Return what one side of a call sounded like, for the rules that judge it."""
     first_pause_s = duration_s if side.first_audio_s is None else side.first_audio_s
     looked_at = max(1, side.samples)
@@ -300,7 +302,7 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         "ended_by": call.ending.by.value,
         "ended_how": call.ending.how.value,
         "ended_reason": call.ending.reason,
-        "dtmf": [digit_json(press) for press in sorted(call.digits, key=lambda press: press.at_s)],
+        "dtmf": [digit_json(press) for press in call.presses()],
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),
@@ -337,12 +339,14 @@ def _pacing(call: Call, stats: CallStats) -> dict[str, Any]:
 
 
 def _recorded(recording: Recording) -> dict[str, Any]:
+    drift = {side.value: drift.as_dict() for side, drift in recording.drift.items()}
     return {
         "files": [_name(path) for path in recording.paths],
         "layout": recording.layout.value,
         "rate_hz": recording.rate_hz,
         **({"decoded": recording.law} if recording.law else {}),
         "duration_s": round(recording.duration_s, 3),
+        **({"drift": drift} if drift else {}),
         "error": recording.error,
     }
 

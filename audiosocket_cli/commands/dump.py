@@ -235,14 +235,16 @@ class _Dump:
         return self._limit is not None and self._shown >= self._limit
 
     def _exit_code(self) -> int:
-        if self._interrupted:
-            return ExitCode.INTERRUPTED
-        if self._damages:
-            return ExitCode.DAMAGED
-        if not self._frames and not self._is_full:
-            return ExitCode.NOTHING
+        from audiosocket_cli.commands.outcome import worst
+
         failed = self._wav is not None and self._wav.errors
-        return ExitCode.NEGATIVE if failed or (self._strict and self._findings) else ExitCode.DONE
+        codes = {
+            ExitCode.INTERRUPTED: self._interrupted,
+            ExitCode.DAMAGED: self._damages,
+            ExitCode.NOTHING: not self._frames and not self._is_full,
+            ExitCode.NEGATIVE: failed or (self._strict and self._findings),
+        }
+        return worst(code for code, holds in codes.items() if holds)
 
     def _lines(self, capture: Capture) -> Iterator[str]:
         if self._each or (self._as_json and not self._stats):
@@ -413,6 +415,8 @@ class _Dump:
             say(f"{self._wav_name} has room for one call, the first: the others are in files beside it")
         for path in self._wav.files:
             say(f"wrote {shown_path(path)}")
+        for note in self._wav.notes:
+            say(note)
         for error in self._wav.errors:
             say(f"a WAV file is not complete: {error}")
 

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import soundfile, soxr
 from audiosocket_cli.media.pcm import FULL_SCALE, Samples, from_slin, to_int16
 
 _BLOCK_SAMPLES: Final = 1 << 17

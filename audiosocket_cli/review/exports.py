@@ -38,6 +38,9 @@ _NOBODY: Final = ("192.0.2.1", "192.0.2.2")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS: Final = 1_000_000_000
+_MAX_PAUSE_S: Final = 86_400.0
+"""A longer pause is no hold but a clock that was set, or files that were joined, and would fill many WAV files."""
+
 _BUFFER_BYTES: Final = 1 << 16
 _FLUSH_S: Final = 0.25
 
@@ -202,6 +205,8 @@ class WavExport:
         to others beside it, as NAME-2.wav. Raises `UsageError` for a name that cannot be, or is taken."""
         self.files: list[Path] = []
         self.errors: list[str] = []
+        self.notes: list[str] = []
+        """What was done to true time, of each file that has something to tell."""
         self._selection = selection
         self._name, self._force = Path(name), force
         self.is_one_file = names_a_file(name)
@@ -250,8 +255,10 @@ class WavExport:
     def _end(self, writing: _Writing) -> None:
         writing.finish()
         self.files += writing.recording.paths
-        if writing.recording.error:
-            self.errors.append(writing.recording.error)
+        self.notes += [f"{path.name}: {note}" for path in writing.recording.paths[:1] for note in writing.notes]
+        error = writing.error or writing.recording.error
+        if error:
+            self.errors.append(error)
 
 
 def names_a_file(name: Path | str) -> bool:
@@ -277,18 +284,38 @@ class _Writing:
         )  # fmt: skip
         self._batches: dict[Side, list[Chunk]] = {side: [] for side in Side}
         self._flushed_s = 0.0
+        self.error: str | None = None
+        """Why not all of it is written, beside what stopped the recording."""
         self.recording.opened(self._call)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the recording has to tell."""
+        return self._call.notes
 
     def take(self, item: Captured) -> None:
         at_s = item.at_s - self._since_s
+        pause_s = at_s - self._call.duration_s
+        if pause_s > _MAX_PAUSE_S and self.error is None:
+            self.error = (
+                f"after {self._call.duration_s:.1f} s comes a pause of {pause_s / 86_400:.1f} days, and files end "
+                f"there; write what comes after it with --from {item.at_s:.0f}"
+            )
+        if self.error is not None:
+            return
         self._batches[item.side].append((at_s, 0.0, 1, encode(item.frame)))
         self.note_time(item.at_s)
         if at_s - self._flushed_s >= FLUSH_S:
             self._flush()
 
     def note_time(self, at_s: float) -> None:
-        """Hear that the call has lasted as long, whatever of that is selected."""
-        self._call.duration_s = max(self._call.duration_s, min(at_s, self._until_s) - self._since_s)
+        """Hear that the call has lasted as long, whatever of that is selected.
+
+        A pause that is too long to be written is not waited through.
+        """
+        lasted_s = min(at_s, self._until_s) - self._since_s
+        if lasted_s - self._call.duration_s <= _MAX_PAUSE_S:
+            self._call.duration_s = max(self._call.duration_s, lasted_s)
 
     def finish(self) -> None:
         self._flush()

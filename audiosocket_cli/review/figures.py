@@ -127,7 +127,7 @@ class SideFigures:
         self._timed = timed
         self._since_s = since_s
         self._arrivals = Arrivals()
-        self._timeline: Timeline[None] = Timeline()
+        self._timeline: Timeline[bool] = Timeline(is_quiet=bool)
         self._drift = Drift()
         self._last_s: float | None = None
         self._gaps: list[Gap] = []
@@ -146,7 +146,10 @@ class SideFigures:
         if samples is not None and self._arrivals.wants_bytes:
             self._take_excerpt(run)
         if self._timed:
-            self._take_times(run.at_s, size // SAMPLE_BYTES / rate_of(run.kind), silent=samples is None)
+            quiet: NDArray[np.bool_] = np.ones(len(run.at_s), np.bool_)
+            if samples is not None:
+                quiet = np.all(samples == 0, axis=1)
+            self._take_times(run.at_s, size // SAMPLE_BYTES / rate_of(run.kind), quiet, silent=samples is None)
         return samples
 
     def lose(self, lost_bytes: int) -> None:
@@ -174,10 +177,12 @@ class SideFigures:
             if not self._arrivals.wants_bytes:
                 return
 
-    def _take_times(self, at_s: NDArray[np.float64], duration_s: float, *, silent: bool) -> None:
+    def _take_times(
+        self, at_s: NDArray[np.float64], duration_s: float, quiet: NDArray[np.bool_], *, silent: bool
+    ) -> None:
         self._arrivals.note_times(at_s, duration_s, silent=silent)
-        for one_s in at_s.tolist():
-            self._timeline.add(one_s, duration_s, None)
+        for one_s, is_quiet in zip(at_s.tolist(), quiet.tolist(), strict=True):
+            self._timeline.add(one_s, duration_s, is_quiet)
         self._timeline.settle(float(at_s[-1]) - _SETTLE_S)
         if len(self._timeline.gaps) > 1:
             self._take_gaps(len(self._timeline.gaps) - 1)  # the last may grow
