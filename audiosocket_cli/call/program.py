@@ -24,7 +24,7 @@ from audiosocket_cli.call.child import Child
 from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.process import how_it_ended, signal_name, why_not_run
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
 from audiosocket_cli.call.waiting import Lines, SpeechQueue
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
@@ -152,7 +152,7 @@ class Program(Source):
     def opened(self, call: Call) -> None:
         self._call = call
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass
 
     def digit(self, at_s: float, digit: str) -> None:

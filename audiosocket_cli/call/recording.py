@@ -23,7 +23,7 @@ from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.disk import BehindSink, Disk
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import Output, Sink
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.timeline import SETTLE_S
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
@@ -118,7 +118,7 @@ class Recording:
         self._call: Call | None = None
         self._sink: Sink | None = None
         self._tracks: tuple[tuple[Side, Track], ...] = ()
-        self._waiting: list[tuple[Side, TimedRun]] = []
+        self._waiting: list[tuple[Side, FrameRun]] = []
         self._left_over: dict[Side, Samples] | None = None
         """Of two sides, what one is ahead of the other."""
 
@@ -163,7 +163,7 @@ class Recording:
             except OSError as error:
                 self._fail(error)
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         if self._sink is None or self.error:
             return
         assert self._call is not None
@@ -192,11 +192,11 @@ class Recording:
             self._write(final=True)
         self._sink.close()
 
-    def _look_at(self, heard: Sequence[TimedRun]) -> None:
+    def _look_at(self, heard: Sequence[FrameRun]) -> None:
         for run in heard:
             if run.has_samples:
                 # A server may begin with slin silence, and go on at the call's rate once it knows it.
-                self._first_kind = max(run.kind, self._first_kind or 0)  # kinds are in the order of their rates
+                self._first_kind = max(run.best_kind, self._first_kind or 0)  # kinds are in the order of their rates
                 if self._guess is not None:
                     self._guess.note(run)
 

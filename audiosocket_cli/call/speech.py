@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.codec import HEADER_BYTES
-from audiosocket_cli.media.pcm import SPEECH_DBFS, SPEECH_POWER, frame_powers, from_slin, level_dbfs
+from audiosocket_cli.media.pcm import SPEECH_DBFS, from_slin, level_dbfs
 
 
 def is_speech(data: bytes) -> bool:
@@ -27,11 +27,10 @@ class SilenceWatch:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         for run in heard:
             if run.has_samples:
-                loud = run.at_s[frame_powers(run.samples) > SPEECH_POWER]
-                self._last_speech_s = max(self._last_speech_s, *loud[-1:].tolist(), 0.0)
+                self._last_speech_s = max(self._last_speech_s, *run.loud_s[-1:].tolist(), 0.0)
         if now_s - self._last_speech_s >= self._limit_s and not self._told:
             self._told = True
             self._on_silence()
