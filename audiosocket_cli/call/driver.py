@@ -174,9 +174,26 @@ class Driver:
             self._loop.call_soon(self._do_late)
 
     def _hear_on(self, driven: _Driven) -> None:
-        """Give a session that has more to hear another turn."""
+        """Give a session its turn that had to wait for it."""
         driven.is_behind = False
         driven.session.readable()
+
+    def _put_behind(self, driven: _Driven) -> None:
+        """Let a session hear on when others have been heard."""
+        driven.is_behind = True
+        self.put_off(driven, partial(self._hear_on, driven))
+        self._look_out(driven)
+
+    def _look_out(self, driven: _Driven) -> None:
+        """Poll for what a session waits for: nothing to read while there is something that it has yet to hear."""
+        events = 0
+        if not driven.is_behind:
+            events = _READABLE if driven.session.wants_readable else _ENDED
+        if driven.wire.blocked:
+            events |= _WRITABLE
+        if events != driven.events:
+            self._poll.look_out(driven.fd, driven.events, events)
+            driven.events = events
 
     def _run(self, driven: _Driven, step: Callable[[], object]) -> None:
         session = driven.session
@@ -195,16 +212,9 @@ class Driver:
         if session.ended:
             return
         if session.has_more and not driven.is_behind:
-            driven.is_behind = True
-            self.put_off(driven, partial(self._hear_on, driven))
-        events = _READABLE if session.wants_readable else _ENDED
-        if driven.is_behind:
-            events = 0  # it has enough to be read
-        if driven.wire.blocked:
-            events |= _WRITABLE
-        if events != driven.events:
-            self._poll.look_out(driven.fd, driven.events, events)
-            driven.events = events
+            self._put_behind(driven)
+        else:
+            self._look_out(driven)
         wake_s = session.wake_s
         if wake_s != driven.wake_s:
             driven.wake_s = wake_s
@@ -251,7 +261,18 @@ class Driver:
 class _Driven:
     """One session on its socket."""
 
-    __slots__ = ("_driver", "error", "events", "fd", "is_behind", "over", "session", "slot", "wake_s", "wire")
+    __slots__ = (
+        "_driver",
+        "error",
+        "events",
+        "fd",
+        "is_behind",
+        "over",
+        "session",
+        "slot",
+        "wake_s",
+        "wire",
+    )
 
     def __init__(
         self, driver: Driver, session: Session, wire: SocketWire, over: Callable[[Exception | None], object]
@@ -266,7 +287,7 @@ class _Driven:
         self.events = 0
         """What the poll looks out for."""
         self.is_behind = False
-        """Whether it waits for another turn to hear what its peer sent."""
+        """Whether it waits for its turn to hear what its peer sent."""
         self.wake_s = self.slot = math.inf
         """When it wants to be woken next, and the slot in which it is."""
 

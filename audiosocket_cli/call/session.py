@@ -27,9 +27,10 @@ from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
 from audiosocket_cli.call.facts import Call, Digit, Ending, How, now_utc
+from audiosocket_cli.call.mixed import MixedRun
 from audiosocket_cli.call.pacer import EARLY_S
-from audiosocket_cli.call.runs import Chunk, in_runs
-from audiosocket_cli.call.slices import Slice, slice_of, starts_in
+from audiosocket_cli.call.runs import Chunk, FrameRun, in_runs
+from audiosocket_cli.call.slices import MOST_STRETCHES, Slice, slice_of, starts_in
 from audiosocket_cli.call.sources import Silence, Source, encoded
 from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import READ_BYTES, Wire
@@ -55,6 +56,9 @@ send a lost packet again."""
 MOST_CLOSING_S: Final = 30.0
 """How long we stay after our goodbye for what gets through slowly: closing may reset the connection, and what is still
 on its way is lost then."""
+
+STOP_S: Final = 0.8
+"""The same when somebody stopped us, and wants it done within two seconds, whatever the peer does."""
 
 READ_S: Final = 0.1
 """How far apart the wire is read while audio flows that nobody has to hear at once: digits are late by as much."""
@@ -90,6 +94,9 @@ _MOST_HEARD_BYTES: Final = 320 << 10
 _MOST_HEARD_S: Final = 1.0
 """What was heard and may wait for the next flush, by its size in memory and in seconds of audio, which some taps take
 milliseconds each for. A call that keeps to the clock has less than either, be it one of slin192."""
+
+_MIXED_COST: Final = 4
+"""How much longer taps take for audio that keeps changing kind or length."""
 
 _MOST_SAID: Final = 64
 """As many frames as are sent before the peer is heard again, should ever so many be due."""
@@ -151,12 +158,12 @@ class Session(ABC):
         "_last_data",
         "_last_heard_s",
         "_last_said",
+        "_leave_by_s",
         "_limits",
         "_moved_s",
         "_next_flush_s",
         "_next_read_s",
         "_origin_s",
-        "_parted_s",
         "_read_held_s",
         "_read_s",
         "_said",
@@ -164,6 +171,7 @@ class Session(ABC):
         "_state",
         "_told_of",
         "_undelivered",
+        "_untold",
         "_uuid",
         "call",
         "ended",
@@ -237,9 +245,10 @@ class Session(ABC):
         self._state = _State.OPENING
         self._origin_s = self._last_heard_s = self._next_flush_s = self._close_by_s = 0.0
         self._connected_s = 0.0
-        self._parted_s = self._moved_s = 0.0
+        self._moved_s = 0.0
+        self._leave_by_s = _NEVER
         self._undelivered = 0
-        """What of ours was on its way when we parted, and again each time that it had got less: `_moved_s`."""
+        """What of ours was on its way when we said goodbye, and again each time that it had got less: `_moved_s`."""
         self._frame_s = 0.0
         """Seconds of audio in the last frame heard, while audio is all that comes."""
         self._next_read_s = 0.0
@@ -255,6 +264,8 @@ class Session(ABC):
         self._slice = _SLICE_ANSWERED if source.listens else _SLICE
         self._told_of: set[int | tuple[int, int]] = set()
         """Kinds that mean nothing, and changes from one kind to another: they are told of once."""
+        self._untold: list[tuple[Tap, Sequence[FrameRun], Sequence[FrameRun], float]] = []
+        """The taps that have yet to get what is ready for them, the next one last."""
         self._said: list[Chunk] = []
         self._last_said: Frame | None = None
         self._last_data = b""
@@ -295,15 +306,19 @@ class Session(ABC):
     def _hear_on(self, now_s: float) -> bool:
         until_s, late_s = now_s + TURN_S, now_s - self.wake_s
         chunks = 1 if late_s < _HELD_UP_S else 1 + int(late_s * _MOST_BYTES_S / READ_BYTES)
+        if self._is_full and not self._untold:
+            self.flush()
         for _ in range(min(chunks, _MOST_CHUNKS)):
+            if self._untold:
+                return True  # not all taps have what was heard before
             if not self._behind:
                 data = self._receive()
                 if not data:
                     return False
                 self._received(data)
             while self._behind:
-                if self._clock() >= until_s:
-                    return True
+                if self._clock() >= until_s or (self._is_full and self.keeper is not None):
+                    return True  # a flush to the taps takes a turn of its own
                 self._hear_next()
             if self.wire.drained or self.ended:
                 return False
@@ -321,9 +336,15 @@ class Session(ABC):
         self._plan_wake()
 
     def flush(self) -> None:
-        """Give the taps what there is."""
-        if self._state is _State.TALKING:
-            self._flush(self._clock())
+        """Give the taps what there is. Frames that keep changing take long: then one tap gets it now, others later."""
+        if self._state is not _State.TALKING:
+            return
+        if not self._untold:
+            self._gather(self._clock())
+        is_dear = any(isinstance(run, MixedRun) for _, heard, said, _ in self._untold[-1:] for run in (*heard, *said))
+        self._tell(1 if is_dear and self.keeper is not None else len(self._untold))
+        if self._untold and self.keeper is not None:
+            self.keeper.put_off()
 
     def admit(self) -> None:
         """Let a caller in who waits at the door."""
@@ -337,6 +358,14 @@ class Session(ABC):
             self._end_call(Ending(self.me, self._our_goodbye, reason))
         elif self._state in (_State.OPENING, _State.WAITING):
             self._fail(reason)
+        self._plan_wake()
+
+    def stop(self, reason: str) -> None:
+        """End the call from our side, as `hang_up` does, but stay no longer than `STOP_S` after our goodbye."""
+        now_s = self._clock()
+        self._leave_by_s = min(self._leave_by_s, now_s + STOP_S)
+        self.hang_up(reason)
+        self._close_by_s = min(self._close_by_s, self._leave_by_s)
         self._plan_wake()
 
     def abort(self) -> None:
@@ -481,8 +510,18 @@ class Session(ABC):
         self._last_heard_s = now_s
         self._heard_bytes += len(data) + _FRAME_COST_BYTES + count * _EQUAL_COST_BYTES
         self._heard_s += count * self._frame_s
-        if self._heard_bytes >= _MOST_HEARD_BYTES or self._heard_s >= _MOST_HEARD_S:
+        if self._is_full:
             self._flush(now_s)
+
+    @property
+    def _waits_for_turn(self) -> bool:
+        """Whether what waits on the wire will be heard when others have been."""
+        return self.has_more and self.keeper is not None
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the taps are to get what was heard before anything else is."""
+        return self._heard_bytes >= _MOST_HEARD_BYTES or self._heard_s >= _MOST_HEARD_S
 
     def _held_s(self, now_s: float) -> float:
         """How long what is read now may have waited for us, because we were busy elsewhere."""
@@ -514,6 +553,8 @@ class Session(ABC):
 
     def _hear(self, heard: Slice, at_s: float, held_s: float, *, is_answered: bool) -> None:
         """Hear frames of any kinds. What follows on the one that ends the call is said to nobody."""
+        if self._is_full:
+            self.flush()
         for mark in heard.marks:
             if not mark.is_audio and self._ends_with(heard.data[heard.starts[mark.number]]):
                 heard = heard.up_to(mark.number)
@@ -521,7 +562,7 @@ class Session(ABC):
         self._heard += heard.chunks(at_s, held_s, in_turn=self._in_bulk)
         self._heard_bytes += len(heard.data) + len(heard.stretches) * _FRAME_COST_BYTES
         self._heard_bytes += len(heard.starts) * _EQUAL_COST_BYTES
-        self._heard_s += heard.audio_s
+        self._heard_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MOST_STRETCHES else 1)
         self._frame_s = heard.last_s
         if self.source.listens and is_answered:
             for frame in heard.frames():
@@ -532,8 +573,6 @@ class Session(ABC):
                 self._note_kind(heard.data[heard.starts[number]])
             else:
                 self._look_at(heard.frame(number), begin_s + (before_s if self._in_bulk else 0.0))
-        if self._heard_bytes >= _MOST_HEARD_BYTES or self._heard_s >= _MOST_HEARD_S:
-            self.flush()
 
     def _look_at(self, frame: Frame, now_s: float) -> None:
         """Take a frame that is not audio, and those no more that would only be told of again."""
@@ -586,7 +625,7 @@ class Session(ABC):
 
     def _talk(self, now_s: float) -> None:
         if self.wants_readable:
-            if now_s - self.wake_s > _HELD_UP_S:
+            if now_s - self.wake_s > _HELD_UP_S and not self._waits_for_turn:
                 # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
                 self.readable()
             if self._state is _State.TALKING and not self._is_over(now_s):
@@ -651,19 +690,31 @@ class Session(ABC):
         self.call.digits.append(Digit(at_s - self._origin_s, decode_digit(frame.payload)))
 
     def _flush(self, now_s: float) -> None:
+        """Give all taps all that there is."""
+        self._tell(len(self._untold))
+        self._gather(now_s)
+        self._tell(len(self._untold))
+
+    def _gather(self, now_s: float) -> None:
+        """Make what there is ready for the taps."""
         heard = in_runs(self._heard)
         said = heard if self._said == self._heard else in_runs(self._said)  # an echo is looked at once
         self._heard, self._said, self._heard_bytes, self._heard_s = [], [], 0, 0.0
         assert self.call is not None
         self.call.backlog_bytes = max(self.call.backlog_bytes, self.wire.undelivered)
-        for tap in self.taps:
-            tap.frames(heard, said, now_s - self._origin_s)
+        self._untold = [(tap, heard, said, now_s - self._origin_s) for tap in reversed(self.taps)]
+
+    def _tell(self, taps: int) -> None:
+        """Give the next taps what is ready for them."""
+        for _ in range(taps):
+            tap, heard, said, at_s = self._untold.pop()
+            tap.frames(heard, said, at_s)
 
     # Beginning and ending.
 
     def _wait(self, now_s: float) -> None:
         """Do what is due before a call has begun, and after its end."""
-        if now_s - self.wake_s > _HELD_UP_S:
+        if now_s - self.wake_s > _HELD_UP_S and not self._waits_for_turn:
             self.readable()
         if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
             self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
@@ -747,7 +798,8 @@ class Session(ABC):
         self._state = _State.CLOSING
         self._behind = False
         self._early.clear()
-        self._parted_s = self._moved_s = now_s
+        self._moved_s = now_s
+        self._leave_by_s = min(self._leave_by_s, now_s + MOST_CLOSING_S)
         self._close_by_s = now_s + CLOSE_TIMEOUT_S
         self._undelivered = self.wire.undelivered
 
@@ -756,8 +808,8 @@ class Session(ABC):
         left = self.wire.undelivered
         if left < self._undelivered:
             self._undelivered, self._moved_s = left, now_s
-        if left and now_s < min(self._moved_s + STALLED_S, self._parted_s + MOST_CLOSING_S):
-            self._close_by_s = now_s + CLOSE_TIMEOUT_S
+        if left and now_s < min(self._moved_s + STALLED_S, self._leave_by_s):
+            self._close_by_s = min(now_s + CLOSE_TIMEOUT_S, self._leave_by_s)
         else:
             self._end()
 

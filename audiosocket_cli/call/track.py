@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import soxr
 
-from audiosocket_cli.call.mixed import Numbers
+from audiosocket_cli.call.conversion import Mixer, convert, make_converter
 from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.spoken import Spoken, spoken_of
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import rate_of
-from audiosocket_cli.media.pcm import FULL_SCALE, Samples, to_int16
+from audiosocket_cli.media.pcm import Samples
+
+_PAUSE_S: Final = 0.3
+"""As short a pause leaves the conversion of frames that keep changing kind as it is: to begin it anew is dear."""
 
 
 class Track:
     """One side's samples at the file's rate, in order, from the call's start on."""
 
-    __slots__ = ("_converter", "_converter_kind", "_law", "_rate_hz", "_ready", "timeline")
+    __slots__ = ("_converter", "_converter_kind", "_law", "_mixer", "_rate_hz", "_ready", "timeline")
 
     def __init__(self, rate_hz: int, law: str | None = None) -> None:
         """Make samples at a rate. What is labelled slin is "µ-law" or "A-law" where `law` says so."""
@@ -25,6 +30,8 @@ class Track:
         self._law = law
         self._converter: soxr.ResampleStream | None = None
         self._converter_kind: int | None = None
+        self._mixer: Mixer | None = None
+        """The same of frames that keep changing kind."""
         self._ready: list[Samples] = []
 
     def add(self, run: FrameRun, *, ours: bool = False) -> None:
@@ -65,56 +72,36 @@ class Track:
             return
         by_kind = audio.by_kind(start, end)
         if len(by_kind) > 1:
-            self._append_mixed(by_kind)
+            if self._mixer is None:
+                self.end_conversion()
+                self._mixer = Mixer(self._rate_hz)
+            self._push(self._mixer.feed(by_kind))
             return
         ((kind, samples, _),) = by_kind
         if kind != self._converter_kind:
             self.end_conversion()
         if rate_of(kind) != self._rate_hz:
             if self._converter is None:
-                self._converter = self._converter_of(kind)
+                self._converter = make_converter(kind, self._rate_hz)
                 self._converter_kind = kind
-            samples = self._convert(self._converter, samples)
+            samples = convert(self._converter, samples)
         self._push(samples)
 
-    def _append_mixed(self, by_kind: list[tuple[int, Samples, Numbers]]) -> None:
-        """Take frames that keep changing kind: each kind is converted in one piece, then put where its frames were."""
-        self.end_conversion()
-        converted = [self._converted(kind, samples, lengths) for kind, samples, lengths in by_kind]
-        total = np.sum([lengths for _, lengths in converted], axis=0)
-        mixed = np.empty(int(total.sum()), np.int16)
-        for samples, lengths in converted:
-            places = np.cumsum(total) - total
-            shifts = places - (np.cumsum(lengths) - lengths)
-            mixed[np.repeat(shifts, lengths) + np.arange(len(samples))] = samples
-        self._push(mixed)
-
-    def _converted(self, kind: int, samples: Samples, lengths: Numbers) -> tuple[Samples, Numbers]:
-        """Return samples of a kind at the file's rate, and how many of them each frame has."""
-        if rate_of(kind) == self._rate_hz:
-            return samples, lengths
-        ends = np.rint(np.cumsum(lengths) * (self._rate_hz / rate_of(kind))).astype(np.int64)
-        size = int(ends[-1])
-        samples = self._convert(self._converter_of(kind), samples, last=True)[:size]
-        return np.pad(samples, (0, size - len(samples))), np.diff(ends, prepend=0)
-
-    def _converter_of(self, kind: int) -> soxr.ResampleStream:
-        # Not int16, which soxr dithers: silence would be noise.
-        return soxr.ResampleStream(rate_of(kind), self._rate_hz, 1, dtype="float32")
-
-    def _convert(self, converter: soxr.ResampleStream, samples: Samples, *, last: bool = False) -> Samples:
-        signal = samples.astype(np.float32) / np.float32(FULL_SCALE)
-        return to_int16(converter.resample_chunk(signal, last=last))[0]
-
     def _fall_silent(self, silence_s: float) -> None:
+        count = round(silence_s * self._rate_hz)
+        if self._mixer is not None and silence_s < _PAUSE_S:
+            self._push(self._mixer.pause(count))
+            return
         self.end_conversion()
-        self._push(np.zeros(round(silence_s * self._rate_hz), np.int16))
+        self._push(np.zeros(count, np.int16))
 
     def end_conversion(self) -> None:
         """Let go of the last samples that a conversion holds back."""
+        if self._mixer is not None:
+            self._push(self._mixer.finish())
         if self._converter is not None:
-            self._push(self._convert(self._converter, np.zeros(0, np.int16), last=True))
-        self._converter = self._converter_kind = None
+            self._push(convert(self._converter, np.zeros(0, np.int16), last=True))
+        self._mixer = self._converter = self._converter_kind = None
 
     def _push(self, samples: Samples) -> None:
         if len(samples):

@@ -149,7 +149,9 @@ class Server:
         """Accept no more calls and hang up those that are there."""
         self._enough.set()
         for call in list(self.live):
-            call.session.hang_up("server stopped")
+            call.session.stop("server stopped")
+        for session in list(self._refused):
+            session.stop("server stopped")
 
     def abort(self) -> None:
         """Drop all calls at once; their files are complete all the same, but no command is run after them."""
