@@ -92,7 +92,8 @@ class Program(Source):
         self._rate_hz = options.rate_hz or rate_of(Kind.SLIN)
         self._waited = 0
         self._heard_kind: int = Kind.SLIN
-        self._to_program: StreamResampler | None = None
+        self._to_program: dict[int, StreamResampler] = {}
+        """What converts each kind that was heard: a peer may change it with every frame."""
         self._due_frames = self._written_bytes = self._unread_bytes = 0
         self._reads = True
         self._said_kind: int = Kind.SLIN
@@ -138,8 +139,10 @@ class Program(Source):
         if self._child is None and self._failure is None:
             self._start(kind)
         self._heard_kind = kind
-        self._to_program = _converter(self._to_program, rate_of(kind), self._rate_hz)
-        self._write(to_slin(self._to_program.feed(from_slin(data[HEADER_BYTES:]))))
+        converter = self._to_program.get(kind)
+        if converter is None:
+            converter = self._to_program[kind] = StreamResampler(rate_of(kind), self._rate_hz)
+        self._write(to_slin(converter.feed(from_slin(data[HEADER_BYTES:]))))
         return None
 
     @property
