@@ -178,23 +178,6 @@ class Driver:
         driven.is_behind = False
         driven.session.readable()
 
-    def _put_behind(self, driven: _Driven) -> None:
-        """Let a session hear on when others have been heard."""
-        driven.is_behind = True
-        self.put_off(driven, partial(self._hear_on, driven))
-        self._look_out(driven)
-
-    def _look_out(self, driven: _Driven) -> None:
-        """Poll for what a session waits for: nothing to read while there is something that it has yet to hear."""
-        events = 0
-        if not driven.is_behind:
-            events = _READABLE if driven.session.wants_readable else _ENDED
-        if driven.wire.blocked:
-            events |= _WRITABLE
-        if events != driven.events:
-            self._poll.look_out(driven.fd, driven.events, events)
-            driven.events = events
-
     def _run(self, driven: _Driven, step: Callable[[], object]) -> None:
         session = driven.session
         if session.ended:
@@ -212,9 +195,16 @@ class Driver:
         if session.ended:
             return
         if session.has_more and not driven.is_behind:
-            self._put_behind(driven)
-        else:
-            self._look_out(driven)
+            driven.is_behind = True
+            self.put_off(driven, partial(self._hear_on, driven))
+        events = 0  # nothing is to be read while there is something that it has yet to hear
+        if not driven.is_behind:
+            events = _READABLE if session.wants_readable else _ENDED
+        if driven.wire.blocked:
+            events |= _WRITABLE
+        if events != driven.events:
+            self._poll.look_out(driven.fd, driven.events, events)
+            driven.events = events
         wake_s = session.wake_s
         if wake_s != driven.wake_s:
             driven.wake_s = wake_s

@@ -160,6 +160,7 @@ class Session(ABC):
         "_last_said",
         "_leave_by_s",
         "_limits",
+        "_most_equal",
         "_moved_s",
         "_next_flush_s",
         "_next_read_s",
@@ -262,6 +263,8 @@ class Session(ABC):
         self._in_bulk = False
         """Whether it was read in bulk."""
         self._slice = _SLICE_ANSWERED if source.listens else _SLICE
+        self._most_equal = _SLICE_ANSWERED if source.listens else READ_BYTES
+        """Frames that are heard at once, and such as are all alike."""
         self._told_of: set[int | tuple[int, int]] = set()
         """Kinds that mean nothing, and changes from one kind to another: they are told of once."""
         self._untold: list[tuple[Tap, Sequence[FrameRun], Sequence[FrameRun], float]] = []
@@ -306,7 +309,7 @@ class Session(ABC):
     def _hear_on(self, now_s: float) -> bool:
         until_s, late_s = now_s + TURN_S, now_s - self.wake_s
         chunks = 1 if late_s < _HELD_UP_S else 1 + int(late_s * _MOST_BYTES_S / READ_BYTES)
-        if self._is_full and not self._untold:
+        if self._behind and not self._untold and self._is_full:
             self.flush()
         for _ in range(min(chunks, _MOST_CHUNKS)):
             if self._untold:
@@ -438,7 +441,7 @@ class Session(ABC):
         now_s = self._clock()
         self.received_bytes += len(data)
         if self._frame_s:
-            count = self._decoder.take_equal(data, self._slice if self.source.listens else READ_BYTES)
+            count = self._decoder.take_equal(data, self._most_equal)
             if count:
                 self._flow_on(data, count, now_s)
                 return
@@ -510,7 +513,7 @@ class Session(ABC):
         self._last_heard_s = now_s
         self._heard_bytes += len(data) + _FRAME_COST_BYTES + count * _EQUAL_COST_BYTES
         self._heard_s += count * self._frame_s
-        if self._is_full:
+        if self._heard_bytes >= _MOST_HEARD_BYTES or self._heard_s >= _MOST_HEARD_S:
             self._flush(now_s)
 
     @property
