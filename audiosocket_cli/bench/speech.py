@@ -65,7 +65,7 @@ class Speech:
     @classmethod
     def of_files(cls, paths: Sequence[Path], kind: int, frame_ms: int = PTIME_MS) -> Speech:
         """Load sound files. Raises `FileError`."""
-        return cls([load_audio(path, rate_of(kind)).samples for path in paths], kind, frame_ms)
+        return cls([load_audio(path, rate_of(kind)) for path in paths], kind, frame_ms)
 
 
 def sound_files(path: Path) -> list[Path]:

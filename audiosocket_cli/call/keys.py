@@ -139,6 +139,9 @@ class KeySource(Source):
             self._last_speech_s = self._now_s
         return self._under.answer(data)
 
+    def close(self) -> Sequence[str]:
+        return self._under.close()
+
     @property
     def _now_s(self) -> float:
         return self._frames * _PTIME_S

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk import GAP_MS, PTIME_MS
+from audiosocket_cli.asterisk import GAP_MS, PTIME_MS, frame_bytes
 from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.prompts import Account, Prompt, Speech
 from audiosocket_cli.call.schedule import Schedule
 from audiosocket_cli.call.sources import Source, silence_frame
 from audiosocket_cli.call.speech import is_speech
@@ -41,6 +42,19 @@ class Cue(NamedTuple):
     frame: Frame
 
 
+class Say(NamedTuple):
+    """A sound with the time of its first frame; None: when what is before it has been said."""
+
+    at_s: float | None
+    prompt: Prompt
+    kind: int
+
+    @property
+    def frames(self) -> int:
+        """How many frames it will be; 0 where that is not known."""
+        return math.ceil(round((self.prompt.duration_s or 0.0) / _PTIME_S, 6))
+
+
 class Expectation(NamedTuple):
     """What the other side has to do before a script goes on: `audio`, `silence` or `hangup`, within so many seconds."""
 
@@ -53,7 +67,7 @@ class Hangup(NamedTuple):
     """The script ends the call."""
 
 
-Action = Cue | Expectation | Hangup
+Action = Cue | Say | Expectation | Hangup
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +91,10 @@ class ReplaySource(Source):
     def __init__(self, actions: Sequence[Action], options: ReplayOptions, *, end_s: float | None = None) -> None:
         """Play actions; `end_s` is when the call ended that they are of, where the end is to come then."""
         self.failures: list[str] = []
-        self.total = sum(isinstance(action, Cue) for action in actions)
+        self.total = sum(
+            isinstance(action, Cue) or action.frames for action in actions if isinstance(action, Cue | Say)
+        )
+        """Frames that there are, as far as that is known."""
         self.said = 0
         """Frames handed out."""
         self.is_patient = options.timing is Timing.FAST or options.speed > 1
@@ -86,10 +103,10 @@ class ReplaySource(Source):
         self._options = options
         self._end_s = 0.0 if end_s is None else end_s / options.speed
         self._schedule = Schedule()
-        self._kind: int = next(
-            (action.frame.kind for action in actions if isinstance(action, Cue) and is_audio(action.frame.kind)),
-            Kind.SLIN,
-        )
+        self._kind: int = next(filter(is_audio, map(_kind_of, actions)), Kind.SLIN)
+        self._account = Account()
+        self._speech: Speech | None = None
+        self._said_before = 0
         self._media_s = 0.0
         """Where the audio said so far ends."""
         self._due_s = 0.0
@@ -114,10 +131,16 @@ class ReplaySource(Source):
             if isinstance(action, Hangup):
                 self.ending = "the script hangs up"
                 return None
-            if isinstance(action, Cue):
+            if isinstance(action, Cue | Say):
                 if self._options.fill and self._cue_due_s(action) > self._due_s + _PTIME_S / 2:
                     return self._silence()
-                return self._hand_out(action.frame)
+                if isinstance(action, Cue):
+                    self._next += 1
+                    return self._hand_out(action.frame)
+                frame = self._say(action)
+                if frame is None:
+                    continue
+                return frame
             if self._is_met(action):
                 self._next += 1
                 self._waiting_since_s = None
@@ -130,9 +153,15 @@ class ReplaySource(Source):
             self._heard_speech_s = self._due_s
         return None
 
+    def close(self) -> Sequence[str]:
+        if self._speech is not None:
+            self._account.settle(self._speech)
+        return self._account.texts()
+
     def give_up(self, *, hung_up: bool) -> None:
         """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached."""
         action = None if self.finished else self._actions[self._next]
+        cut = isinstance(action, Say) and not action.frames
         if isinstance(action, Expectation) and self._waiting_since_s is not None:
             if not (action.what == "hangup" and hung_up):
                 self.failures.append(_unmet(action))
@@ -142,11 +171,31 @@ class ReplaySource(Source):
         if lines:
             what = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
             self.failures.append(f"the call was over before {what} could be expected")
-        elif self.said < self.total:
+        elif cut or self.said < self.total:
             self.failures.append(f"the call was over before all was played ({self.said} of {self.total} frames)")
 
-    def _hand_out(self, frame: Frame) -> Frame:
+    def _say(self, action: Say) -> Frame | None:
+        """Return the next 20 ms of a sound; None when it is over."""
+        if self._speech is None:
+            self._speech, self._said_before = action.prompt.begin(action.kind), self.said
+        size = frame_bytes(action.kind)
+        data = self._speech.take(size)
+        if data is None:
+            self._account.missed += self._speech.position > 0
+            return self._silence()
+        if self._speech.is_over:
+            self._end_of_sound(self._speech, action, bool(data))
+        return self._hand_out(Frame(action.kind, data.ljust(size, b"\0"))) if data else None
+
+    def _end_of_sound(self, speech: Speech, action: Say, has_data: bool) -> None:
+        self._account.settle(speech)
+        if speech.error is not None:
+            self.failures.append(speech.error)
+        self.total += self.said - self._said_before + has_data - action.frames
+        self._speech = None
         self._next += 1
+
+    def _hand_out(self, frame: Frame) -> Frame:
         self.said += 1
         self._filling = False
         duration_s = 0.0
@@ -170,7 +219,7 @@ class ReplaySource(Source):
         at_s = self._media_s
         if not self.finished:
             action = self._actions[self._next]
-            if isinstance(action, Cue):
+            if isinstance(action, Cue | Say):
                 at_s = self._cue_due_s(action)
                 if self._options.fill:
                     at_s = min(at_s, self._media_s)
@@ -179,12 +228,12 @@ class ReplaySource(Source):
         self._schedule.hand_out(at_s)
         self._due_s = at_s
 
-    def _cue_due_s(self, cue: Cue) -> float:
+    def _cue_due_s(self, cue: Cue | Say) -> float:
         options = self._options
         if options.timing is Timing.FAST:
             self._in_step += 1
             return self._due_s + (FAST_STEP_S if self._in_step % FAST_FRAMES == 0 else 0.0)
-        if cue.at_s is None or options.timing is Timing.MEDIA:
+        if cue.at_s is None or options.timing is Timing.MEDIA or self._speech is not None:
             return self._media_s
         at_s = cue.at_s / options.speed
         if options.fill and not self._filling and abs(at_s - self._media_s) <= _GAP_S:
@@ -216,6 +265,11 @@ class ReplaySource(Source):
         if over:
             return None
         return self._silence()
+
+
+def _kind_of(action: Action) -> int:
+    """Return the kind that an action says, if it says one."""
+    return action.frame.kind if isinstance(action, Cue) else action.kind if isinstance(action, Say) else Kind.HANGUP
 
 
 def _unmet(action: Expectation) -> str:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import click
 
-from audiosocket_cli.codec import Kind, kind_of, rate_of
+from audiosocket_cli.codec import kind_of
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
@@ -20,18 +20,18 @@ from audiosocket_cli.commands.params import (
     UuidParam,
     capture_output,
 )
-from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
-from audiosocket_cli.errors import ExitCode, FileError, UsageError
+from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
+from audiosocket_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
     from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.prompts import Account
     from audiosocket_cli.call.sources import Playback, Source
     from audiosocket_cli.capture.writing import CaptureOutput
-    from audiosocket_cli.media.files import Audio
-    from audiosocket_cli.media.pcm import Samples
+    from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.place import PlacedCall
 
@@ -65,13 +65,14 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
       espeak-ng --stdout "good morning" | audiosocket play - :9092
       audiosocket play goodbye.wav --listen :9092
 
-    FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …) or - for standard input: a sound file, or headerless
-    16-bit mono samples at the rate that --rate says; it is read to its end first. TARGET is host:port; the port is 9092
-    when left out. With --listen it is Asterisk that calls, once.
+    FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …), a prompt as Asterisk stores it (.sln16, .ulaw, .gsm, …),
+    or - for standard input: a sound file, or headerless 16-bit mono samples at the rate that --rate says. It is read as
+    it is played, so a pipe need not have an end. TARGET is host:port; the port is 9092 when left out. With --listen it
+    is Asterisk that calls, once.
 
     Exits with 0 when all was played, 1 when the other side ended the call before that, or the end of it did not arrive,
-    3 when TARGET cannot be reached, 4 when it sent what ends a call in Asterisk, 7 when --until-hangup --wait S passed
-    without a hangup.
+    3 when TARGET cannot be reached, 4 when it sent what ends a call in Asterisk, 5 when FILE is not sound, or damaged,
+    7 when --until-hangup --wait S passed without a hangup.
     """
     target = the_one_end(target, listen)
     output = output_for(given["record"], force=given["force"], played=None if file == "-" else Path(file))
@@ -81,6 +82,7 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     capture = capture_output(given["capture"], force=given["force"])
     options = _call_options(lambda: playback, output, given["layout"] or "server", capture)
     placed = _place(target, given["uuid"] or uuid4(), options, playback)
+    _warn_of_clipping(playback.account)
     _report(placed, playback, as_json=as_json, to_stderr=options.takes_stdout)
     code = _exit_code(placed, playback, given["until_hangup"])
     if code == ExitCode.TIMEOUT:
@@ -96,23 +98,14 @@ def _answer(
     capture: str | None, force: bool, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.sources import Prompt, PromptSource
+    from audiosocket_cli.call.sources import PromptSource
     from audiosocket_cli.commands.answering import answer_calls, exit_code
-    from audiosocket_cli.media.files import load_audio
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
 
     if uuid is not None or rate is not None:
         raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
-    data = _stdin() if file == "-" else Path(file)
-
-    def load(rate_hz: int) -> Samples:
-        audio = load_audio(data, rate_hz, gain_db=gain, start_s=start, duration_s=duration)
-        if rate_hz == rate_of(Kind.SLIN):  # loaded before any other
-            _warn_of_clipping(audio)
-        return audio.samples
-
-    prompt = Prompt(load)
+    prompt = open_prompt(_sound(file, None, loop, gain_db=gain, start_s=start, duration_s=duration))
     post_roll_ms = None if until_hangup and wait is None else max(POST_ROLL_MS, round((wait or 0) * 1000))
     sources: list[PromptSource] = []
 
@@ -123,6 +116,10 @@ def _answer(
     options = _call_options(make_source, output, layout or "caller", capture_output(capture, force=force))
     summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
     code = exit_code(summary)
+    for source in sources:
+        _warn_of_clipping(source.account)
+    if code == ExitCode.DONE and any(source.account.has_failed for source in sources):
+        return ExitCode.DAMAGED
     if code == ExitCode.DONE and not any(source.finished for source in sources):
         say("the caller hung up before all was played")
         return ExitCode.NEGATIVE
@@ -163,37 +160,28 @@ def _playback(
 ) -> Playback:
     from audiosocket_cli.call.sources import Playback
 
-    rate_hz = rate or 8000
-    audio = _load(file, rate, gain_db=gain, start_s=start, duration_s=duration)
-    _warn_of_clipping(audio)
+    prompt = open_prompt(_sound(file, rate, loop, gain_db=gain, start_s=start, duration_s=duration))
     wait_s = wait if until_hangup else wait or 0.0
-    return Playback(audio.samples, kind_of(rate_hz), times=loop, wait_s=wait_s)
+    return Playback(prompt, kind_of(rate or 8000), times=loop, wait_s=wait_s)
 
 
-def _load(file: str, rate: int | None, **cut: Any) -> Audio:
-    from audiosocket_cli.media.files import is_sound_file, load_audio, raw_audio
+def _sound(file: str, raw_rate_hz: int | None, loop: int, **cut: Any) -> Sound:
+    """Return what is to be played; a pipe that is to be played more than once is read to its end."""
+    from audiosocket_cli.media.files import Sound
 
-    rate_hz = rate or 8000
-    if file != "-":
-        return load_audio(Path(file), rate_hz, **cut)
-    data = _stdin()
-    if rate is None or is_sound_file(data):
-        return load_audio(data, rate_hz, **cut)
-    return raw_audio(data, rate_hz, **cut)
+    if file == "-":
+        stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - whoever reads it closes it
+        sound = Sound(stdin, raw_rate_hz=raw_rate_hz, **cut)
+    else:
+        sound = Sound(Path(file), **cut)
+    return sound.kept() if loop > 1 else sound
 
 
-def _warn_of_clipping(audio: Audio) -> None:
-    if audio.clipped:
+def _warn_of_clipping(account: Account) -> None:
+    if account.clipped:
         from audiosocket_cli.ui.console import say
 
-        say(f"clipped {audio.clipped} samples: choose a lower --gain")
-
-
-def _stdin() -> bytes:
-    data = sys.stdin.buffer.read()
-    if not data:
-        raise FileError("cannot play standard input: it is empty")
-    return data
+        say(f"clipped {account.clipped} samples: choose a lower --gain")
 
 
 def _call_options(
@@ -212,6 +200,8 @@ def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool) -> in
         return ExitCode.PROTOCOL
     if placed.recording_error or placed.capture_error:
         return ExitCode.NEGATIVE
+    if playback.account.has_failed:
+        return ExitCode.DAMAGED
     if not playback.finished or placed.tail_lost or (until_hangup and placed.server_vanished):
         return ExitCode.NEGATIVE
     return ExitCode.TIMEOUT if until_hangup and not placed.ended_by_server else ExitCode.DONE

@@ -91,7 +91,8 @@ def summary_line(summary: ServeSummary) -> str:
 
 def play_lines(placed: PlacedCall, playback: Playback) -> list[str]:
     """Return what came of a played file, for people."""
-    played = f"{playback.said_s:.2f} of {playback.duration_s:.2f} s of audio"
+    total_s = playback.duration_s
+    played = f"{playback.said_s:.2f} {'' if total_s is None else f'of {total_s:.2f} '}s of audio"
     return placed_lines(placed, played)
 
 
@@ -125,7 +126,8 @@ def play_json(placed: PlacedCall, playback: Playback) -> dict[str, Any]:
     """Return what came of a played file as a JSON object, units in the keys."""
     said = {
         "played_s": round(playback.said_s, 3),
-        "total_s": round(playback.duration_s, 3),
+        "total_s": _rounded_s(playback.duration_s),
+        "padded_s": round(playback.account.padded_s, 3),
         "complete": playback.finished,
     }
     return placed_json(PLAY_SCHEMA, placed, said)
