@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import METRICS, Figures, Histogram
 from audiosocket_cli.bench.limit import Step, find_limit
-from audiosocket_cli.bench.load import Load, Stage, parse_duration, parse_stages
+from audiosocket_cli.bench.load import Load, Stage, parse_stages
 from audiosocket_cli.bench.marks import MOST_NUMBERS, MarkFinder, mark, marked
 from audiosocket_cli.bench.result import NAMES, BenchResult, read_result
 from audiosocket_cli.bench.schedule import SteadyPacer
@@ -63,19 +63,6 @@ def test_arrivals_reach_their_rate_over_the_ramp(rate: float, duration_s: float,
     assert len(slots) == pytest.approx(in_ramp + rate * (duration_s - ramped_s), abs=1.01)
     assert all(before.start_s <= after.start_s for before, after in itertools.pairwise(slots))
     assert all(slot.once for slot in slots)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("1m", 60), ("2h", 7200), ("12", 12), ("1.5s", 1.5)]
-)
-def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "0s", "x", "-1s", "1 day", "5 m m"])
-def test_what_is_no_length_of_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no length of time"):
-        parse_duration(text)
 
 
 def test_stages_are_read() -> None:

@@ -124,9 +124,9 @@ def test_gaps_and_what_fails_is_counted(watch: Callable[..., Watched], tmp_path:
     folder = tmp_path / "calls"
     folder.mkdir()
     watched = watch("--record", folder / "{uuid}.wav", "--on-call-end", "false")
-    folder.joinpath(f"{uuid.UUID(int=1)}.json.part").mkdir()  # the call's JSON cannot be written
     with connected(watched.serving, opening(1), FRAME * 5) as peer:
         time.sleep(0.5)
+        folder.joinpath(f"{uuid.UUID(int=1)}.json").mkdir()  # the call's JSON cannot be written
         peer.sendall(FRAME * 5)
         read_to_end(peer)
     values = watched.wait_for(hooks_failed_total=1, recordings_failed_total=1, gaps_total=1)
@@ -141,7 +141,7 @@ def test_its_text_is_what_prometheus_reads(watch: Callable[..., Watched]) -> Non
         read_to_end(peer)
     watched.wait_for(calls_total__caller__closed=1)
     families = list(openmetrics.text_string_to_metric_families(watched.text("application/openmetrics-text")))
-    assert len(families) == 23
+    assert len(families) == 24
     for family in families:
         assert re.fullmatch(r"audiosocket_[a-z_]+", family.name)
         assert family.documentation.endswith(".")

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, need, run
+from conftest import COMMAND, Serving, need, rest_of, run
 
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encode, kind_of, uuid_frame
 from audiosocket_cli.media.pcm import Samples, level_dbfs, tone
@@ -47,7 +47,7 @@ class Recorder:
         """
         if number:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
+        out, err = rest_of(self.process)
         told = re.sub(r", findings in \d+ calls?$", "", err.decode(), flags=re.MULTILINE)
         return self.process.returncode, (out or b"").decode(errors="replace"), told
 

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import MAX_BURST_MS, Side
+from audiosocket_cli.asterisk import GAP_MS, MAX_BURST_MS, QUIET_GAP_MS, Side
 from audiosocket_cli.bench.figures import Figures, Values
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
@@ -50,6 +50,7 @@ class Meter:
         self._finder_kind: int | None = None
         self._last_s: float | None = None
         self._last_duration_s = 0.0
+        self._last_quiet = False
         self._together_s = 0.0
         self._turns = Turns(figures)
         self._batch_sent_s = np.zeros(0)
@@ -123,7 +124,7 @@ class Meter:
         duration_s = run.frame_s
         self._figures.counts["frames_heard"] += count
         self._figures.heard_audio_s += count * duration_s
-        self._judge_arrivals(at_s, duration_s)
+        self._judge_arrivals(at_s, duration_s, run.quiet)
         self._find_marks(run, at_s)
         loud_s: Values = at_s[frame_powers(run.samples) > SPEECH_POWER] if run.has_samples else np.zeros(0)
         if self.first_speech_s is None and len(loud_s):
@@ -131,22 +132,26 @@ class Meter:
             self._figures.times["first_speech"].add_one(self.first_speech_s * 1000)
         return loud_s
 
-    def _judge_arrivals(self, at_s: Values, duration_s: float) -> None:
+    def _judge_arrivals(self, at_s: Values, duration_s: float, quiet: NDArray[np.bool_]) -> None:
         last_s = at_s[0] if self._last_s is None else self._last_s
         steps_s = np.diff(at_s, prepend=last_s)
         expected_s = np.full(len(at_s), duration_s)
         expected_s[0] = self._last_duration_s
+        after_quiet = np.concatenate(([self._last_quiet], quiet[:-1]))
         if self._last_s is None:
-            steps_s, expected_s = steps_s[1:], expected_s[1:]
+            steps_s, expected_s, after_quiet = steps_s[1:], expected_s[1:], after_quiet[1:]
             self._together_s = duration_s
-        self._last_s, self._last_duration_s = float(at_s[-1]), duration_s
+        self._last_s, self._last_duration_s, self._last_quiet = float(at_s[-1]), duration_s, bool(quiet[-1])
+        self._count_bursts(steps_s < duration_s / 2, duration_s)
+        pauses_s = steps_s - expected_s
+        is_sparse = after_quiet & (pauses_s > GAP_MS / 1000) & (pauses_s <= QUIET_GAP_MS / 1000)  # nothing is missing
+        steps_s, expected_s = steps_s[~is_sparse], expected_s[~is_sparse]
         self._figures.times["jitter"].add(np.abs(steps_s - expected_s) * 1000)
         worst_s = float(steps_s.max(initial=0.0))
         for gap_ms in GAPS_MS:
             if worst_s * 1000 > gap_ms:
                 self._figures.counts[f"gaps_{gap_ms}"] += int(np.count_nonzero(steps_s * 1000 > gap_ms))
         self.long_gaps += int(np.count_nonzero(steps_s > 0.06))
-        self._count_bursts(steps_s < duration_s / 2, duration_s)
 
     def _count_bursts(self, is_tight: NDArray[np.bool_], duration_s: float) -> None:
         """Count runs of frames, each within half its length of the one before, of more than a bridge can hold."""

@@ -132,7 +132,7 @@ class Program(Source):
                 return None
         return self._fall_silent()
 
-    def answer(self, data: bytes) -> bytes | None:
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         kind = data[0]
         if self._child is None and self._failure is None:
             self._start(kind)

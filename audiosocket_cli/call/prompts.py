@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from audiosocket_cli.asterisk import PTIME_MS
 from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import first_line
 from audiosocket_cli.media.files import MadeSound, Remarks
 from audiosocket_cli.media.pcm import Samples, to_slin, tone
 
@@ -97,7 +98,7 @@ class Track:
 
     def __init__(self, sound: Playable, rate_hz: int, threads: Threads, *, keep: bool, opened: Opened | None = None):
         """Convert a sound, opened already or not: all of it as soon as may be, or what is wanted of it next."""
-        self.error: str | None = None
+        self.error: FileError | None = None
         """Why it ends early, if it does."""
         self.has_ended = False
         """Whether all that there will be is there."""
@@ -158,9 +159,9 @@ class Track:
         try:
             samples = self._next_block()
         except FileError as error:
-            self.error, samples = str(error), None
+            self.error, samples = error, None
         except Exception as error:  # a library's fault: it ends this sound, and not its thread
-            self.error, samples = f"cannot play {self._sound.name}: {error}", None
+            self.error, samples = FileError(f"cannot play {self._sound.name}: {first_line(error)}"), None
         with self._change:
             if samples is None:
                 self.has_ended = True
@@ -220,7 +221,7 @@ class Speech:
     @property
     def error(self) -> str | None:
         """Why it ends early, if it does."""
-        return self._track.error
+        return None if self._track.error is None else str(self._track.error)
 
     @property
     def clipped(self) -> int:
@@ -255,7 +256,7 @@ class Speech:
         """Wait until it can be said without a break. Raises `FileError` where there is nothing to say."""
         self._track.wait(1)
         if self.is_over:
-            raise FileError(self.error or "there is nothing to play")
+            raise self._track.error or FileError("there is nothing to play")
         self._track.wait(round(LEAD_S * self.rate_hz) * SAMPLE_BYTES, LEAD_WAIT_S)
 
     def close(self) -> None:
@@ -335,7 +336,7 @@ class Prompt:
         track.wait(round(AHEAD_S * rate_of(Kind.SLIN)) if not self.is_kept else 1 << 62)
         track.close()
         if track.error is not None:
-            raise FileError(track.error)
+            raise track.error
 
     def _new_track(self, rate_hz: int, opened: Opened | None) -> Track:
         size = None if self.duration_s is None else round(self.duration_s * rate_hz) * SAMPLE_BYTES

@@ -13,7 +13,7 @@ from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.prompts import Account, Prompt, Speech
 from audiosocket_cli.call.schedule import Schedule
 from audiosocket_cli.call.sources import Source, silence_frame
-from audiosocket_cli.call.speech import is_speech
+from audiosocket_cli.call.speech import Ear, Stretch
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
 
 _PTIME_S: Final = PTIME_MS / 1000
@@ -63,6 +63,23 @@ class Expectation(NamedTuple):
     line: int
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What came of an expectation. Times are in seconds since the call's start."""
+
+    expected: Expectation
+    since_s: float
+    """When the waiting began."""
+    is_met: bool = False
+    at_s: float | None = None
+    """When it came: speech began, speech had ended, the other side hung up."""
+    waited_s: float = 0.0
+    """How long it was waited for, in vain or not."""
+    sound: Stretch | None = None
+    """For audio the speech that came, to its end; for silence what was heard in it; where neither came, what was heard
+    in its place."""
+
+
 class Hangup(NamedTuple):
     """The script ends the call."""
 
@@ -91,6 +108,8 @@ class ReplaySource(Source):
     def __init__(self, actions: Sequence[Action], options: ReplayOptions, *, end_s: float | None = None) -> None:
         """Play actions; `end_s` is when the call ended that they are of, where the end is to come then."""
         self.failures: list[str] = []
+        self.outcomes: list[Outcome] = []
+        """What came of the expectations that were reached."""
         self.total = sum(
             isinstance(action, Cue) or action.frames for action in actions if isinstance(action, Cue | Say)
         )
@@ -112,8 +131,10 @@ class ReplaySource(Source):
         self._due_s = 0.0
         self._in_step = 0
         self._filling = False
-        self._waiting_since_s: float | None = None
-        self._heard_speech_s = -math.inf
+        self.is_cut = False
+        """Whether the call was over before all was played, by more than may be."""
+        self._waiting: Outcome | None = None
+        self._ear = Ear()
         self._stayed_since_s: float | None = None
         self._plan()
 
@@ -141,16 +162,15 @@ class ReplaySource(Source):
                 if frame is None:
                     continue
                 return frame
-            if self._is_met(action):
+            if self._is_over(action):
                 self._next += 1
-                self._waiting_since_s = None
+                self._waiting = None
                 continue
             return self._silence()
         return self._stay()
 
-    def answer(self, data: bytes) -> bytes | None:
-        if is_speech(data):
-            self._heard_speech_s = self._due_s
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
+        self._ear.hear(data, at_s)
         return None
 
     def close(self) -> Sequence[str]:
@@ -158,21 +178,50 @@ class ReplaySource(Source):
             self._account.settle(self._speech)
         return self._account.texts()
 
-    def give_up(self, *, hung_up: bool) -> None:
-        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached."""
+    def give_up(self, *, hung_up: bool, tolerance_s: float = 0.0) -> None:
+        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached.
+
+        So much of the end may be left unsaid.
+        """
         action = None if self.finished else self._actions[self._next]
-        cut = isinstance(action, Say) and not action.frames
-        if isinstance(action, Expectation) and self._waiting_since_s is not None:
-            if not (action.what == "hangup" and hung_up):
-                self.failures.append(_unmet(action))
+        if isinstance(action, Expectation) and self._waiting is not None:
+            now_s = self._schedule.at_s(self._due_s)
+            if action.what == "hangup" and hung_up:
+                self._meet(self._waiting, now_s)
+            else:
+                self._fail(self._waiting, now_s)
             self._next += 1
+        self.is_cut = self.said < self.total and self._left_s > tolerance_s
         lines = [action.line for action in self._actions[self._next :] if isinstance(action, Expectation)]
         self._next = len(self._actions)
         if lines:
             what = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
             self.failures.append(f"the call was over before {what} could be expected")
-        elif cut or self.said < self.total:
+        elif self.is_cut:
             self.failures.append(f"the call was over before all was played ({self.said} of {self.total} frames)")
+
+    @property
+    def _left_s(self) -> float:
+        """How long it would take to say what is left, at its time."""
+        left = [action for action in self._actions[self._next :] if isinstance(action, Cue | Say)]
+        times_s = [action.at_s / self._options.speed for action in left if action.at_s is not None]
+        audio_s = math.fsum(self._length_s(action) for action in left)
+        return max([audio_s, *(at_s - self._due_s for at_s in times_s)] if self._by_time else [audio_s])
+
+    @property
+    def _by_time(self) -> bool:
+        return self._options.timing is Timing.RECORDED
+
+    def _length_s(self, action: Cue | Say) -> float:
+        if isinstance(action, Cue):
+            return self._audio_s(action.frame)
+        if self._speech is not None and self._actions[self._next] is action:
+            return self._speech.left_s / self._options.speed
+        return (action.prompt.duration_s or 0.0) / self._options.speed
+
+    def _audio_s(self, frame: Frame) -> float:
+        size = len(frame.payload) // SAMPLE_BYTES
+        return size / rate_of(frame.kind) / self._options.speed if is_audio(frame.kind) else 0.0
 
     def _say(self, action: Say) -> Frame | None:
         """Return the next 20 ms of a sound; None when it is over."""
@@ -198,11 +247,9 @@ class ReplaySource(Source):
     def _hand_out(self, frame: Frame) -> Frame:
         self.said += 1
         self._filling = False
-        duration_s = 0.0
         if is_audio(frame.kind):
             self._kind = frame.kind
-            duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind) / self._options.speed
-        self._media_s = self._due_s + duration_s
+        self._media_s = self._due_s + self._audio_s(frame)
         self._plan()
         return frame
 
@@ -240,22 +287,34 @@ class ReplaySource(Source):
             return self._media_s
         return max(self._due_s, at_s)
 
-    def _is_met(self, action: Expectation) -> bool:
+    def _is_over(self, action: Expectation) -> bool:
         """Whether what is expected has come, or is expected no longer."""
-        if self._waiting_since_s is None:
-            self._waiting_since_s = self._due_s
-            if action.what == "audio":
-                self._heard_speech_s = -math.inf
-        waited_s = self._due_s - self._waiting_since_s
-        heard_s = self._heard_speech_s
-        if action.what == "audio" and heard_s >= self._waiting_since_s:
-            return True
-        if action.what == "silence" and self._due_s - max(heard_s, self._waiting_since_s) >= SILENT_S:
-            return True
-        if waited_s >= action.within_s:
-            self.failures.append(_unmet(action))
-            return True
-        return False
+        now_s, ear = self._schedule.at_s(self._due_s), self._ear
+        if self._waiting is None:
+            self._waiting = Outcome(action, now_s)
+            self.outcomes.append(self._waiting)
+        waiting = self._waiting
+        if action.what == "audio" and (speech := ear.speech_since(waiting.since_s)) is not None:
+            self._meet(waiting, speech.start_s, speech)
+        elif action.what == "silence" and ear.silent_s(now_s) >= SILENT_S:
+            self._meet(waiting, now_s - ear.silent_s(now_s), ear.quiet)
+        elif now_s - waiting.since_s >= action.within_s:
+            self._fail(waiting, now_s)
+        else:
+            return False
+        return True
+
+    def _meet(self, waiting: Outcome, at_s: float, sound: Stretch | None = None) -> None:
+        waiting.is_met, waiting.at_s, waiting.sound = True, at_s, sound
+        waiting.waited_s = max(0.0, at_s - waiting.since_s)
+
+    def _fail(self, waiting: Outcome, now_s: float) -> None:
+        waiting.waited_s = max(0.0, now_s - waiting.since_s)
+        speech = self._ear.speech
+        spoke = speech is not None and speech.end_s >= waiting.since_s
+        if waiting.expected.what != "hangup":
+            waiting.sound = speech if spoke else self._ear.quiet
+        self.failures.append(_unmet(waiting.expected, "; it was speaking already" if spoke else ""))
 
     def _stay(self) -> Frame | None:
         """Wait with silence for the other side to hang up."""
@@ -272,6 +331,7 @@ def _kind_of(action: Action) -> int:
     return action.frame.kind if isinstance(action, Cue) else action.kind if isinstance(action, Say) else Kind.HANGUP
 
 
-def _unmet(action: Expectation) -> str:
+def _unmet(action: Expectation, why: str = "") -> str:
     within = f" within {action.within_s * 1000:g} ms" if math.isfinite(action.within_s) else ""
-    return f"line {action.line}: expected {action.what}{within}, which did not come"
+    why = why if action.what == "audio" else ""
+    return f"line {action.line}: expected {action.what}{within}, which did not come{why}"

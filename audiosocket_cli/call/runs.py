@@ -110,6 +110,13 @@ class TimedRun:
         return self._loudness
 
     @property
+    def quiet(self) -> NDArray[np.bool_]:
+        """Of each frame whether it is digital silence, shape (n,)."""
+        if not self.has_samples or self.loudness.peak:
+            return self.loudness.powers == 0 if self.has_samples else np.zeros(len(self), np.bool_)
+        return np.ones(len(self), np.bool_)
+
+    @property
     def at_s(self) -> NDArray[np.float64]:
         """The time of each frame, shape (n,)."""
         times = np.array([chunk[0] for chunk in self.chunks])

@@ -16,6 +16,7 @@ from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened,
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.media.files import Sound
+from audiosocket_cli.quantities import MAX_DURATION_S, bounded_duration
 
 EXPECTED: Final = ("audio", "silence", "hangup")
 
@@ -68,7 +69,9 @@ class Script:
             self.end_s = max(before_s, min(self.end_s, before_s + most_s)) - shift_s
 
     def repeat(self, times: int) -> None:
-        """Say it all so many times over."""
+        """Say it all so many times over. Raises `UsageError` when that lasts more than a day."""
+        if times * len(self.actions) > _MOST_ACTIONS:
+            raise UsageError(f"--loop {times} makes {times * len(self.actions)} frames, more than a day of them")
         last_s = max((action.at_s or 0.0 for action in self.actions if isinstance(action, Cue | Say)), default=0.0)
         length_s = last_s + PTIME_MS / 1000 if self.end_s is None else self.end_s
         once, self.actions = self.actions, []
@@ -167,6 +170,8 @@ def _actions_of(step: Step, sounds: _Sounds) -> list[Action]:
     if unknown:
         known = ", ".join(sorted(_KEYS[step.what] | {"t"}))
         raise UsageError(f'"{unknown[0]}" does not go with "{step.what}": there are {known}')
+    if step.at_s is not None:
+        bounded_duration(step.at_s, f'"t": {step.at_s:g}', zero=True)
     actions: list[Action] = []
     if step.what == "hangup":
         if value is not True:
@@ -205,11 +210,8 @@ def _kind(step: Step) -> int:
 
 def _number(step: Step, key: str, default: float | None = None) -> float:
     value: Any = step.facts.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise UsageError(f'"{key}" is {value!r}, which is no number of milliseconds')
-    if key != "within_ms" and value > 24 * 3600 * 1000:
-        raise UsageError(f'"{key}" is {value!r}, which is more than a day')
-    try:
-        return float(value)
-    except OverflowError:  # an integer longer than any float; only "within_ms" may be as large
-        return math.inf
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise UsageError(f'"{key}" is {value!r:.40}, which is not a number of milliseconds: write one as 1500')
+    if value > (MAX_DURATION_S if key == "within_ms" else 24 * 3600) * 1000:
+        raise UsageError(f'"{key}" is {value!r:.40}, which is more than a {"year" if key == "within_ms" else "day"}')
+    return float(value)

@@ -147,6 +147,7 @@ class Session(ABC):
         "_undelivered",
         "_uuid",
         "call",
+        "closed_silently",
         "ended",
         "failure",
         "flush_s",
@@ -192,6 +193,8 @@ class Session(ABC):
         """Why the connection never became a call, once it has ended without one."""
         self.ended = False
         """Whether all is over: wire closed, taps told."""
+        self.closed_silently = False
+        """Whether the peer has closed without ever having sent a byte, as health checks do."""
         self.pacer = source.make_pacer()
         self.wants_readable = True
         """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
@@ -480,7 +483,7 @@ class Session(ABC):
             self._answer(encode(frame), now_s)
 
     def _answer(self, data: bytes, now_s: float) -> None:
-        answer = self.source.answer(data)
+        answer = self.source.answer(data, now_s - self._origin_s)
         if answer is None or self._early:  # what was said to a closed door is not echoed in one burst later
             return
         if self.wire.send(answer):
@@ -617,6 +620,7 @@ class Session(ABC):
 
     def _peer_gone(self, how: How, reason: str) -> None:
         if self._state is _State.OPENING:
+            self.closed_silently = not self.received_bytes
             self._fail(self._silent_end())
         elif self._state is _State.WAITING:
             self._fail(f"{reason}, before it was let in")

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from audiosocket_cli.asterisk import PTIME_MS, frame_bytes
+from audiosocket_cli.asterisk import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
 from audiosocket_cli.call.prompts import Account, Prompt, Speech
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode, rate_of
 
-SPARSE_S: Final = 0.1
-"""Silence this often is enough for Asterisk: it ends a call after 2 s without a frame (`audiosocket_run`)."""
+SPARSE_S: Final = SPARSE_MS / 1000
+"""Silence this often is enough for Asterisk."""
 
 LEAD_FRAMES: Final = 100 // PTIME_MS
 """A prompt waits this many frames for the caller's first audio, which tells the rate that the call can carry."""
@@ -49,8 +49,11 @@ class Source(ABC):
         A frame that is not audio goes out at once and takes no time: it is asked again.
         """
 
-    def answer(self, data: bytes) -> bytes | None:
-        """Hear an audio frame that has just arrived, header and all, and return one to send back at once, if any."""
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
+        """Hear an audio frame, header and all, that has just arrived, `at_s` seconds into the call.
+
+        Returns one to send back at once, if any.
+        """
         return None
 
 
@@ -98,7 +101,7 @@ class Echo(Silence):
     speaks = True
     listens = True
 
-    def answer(self, data: bytes) -> bytes | None:
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         return data
 
 

@@ -170,7 +170,7 @@ class CallStats:
     def __init__(self) -> None:
         self._caller, self._server = SideStats(), SideStats()
         self.call: Call | None = None
-        self.timeline: Timeline[None] = Timeline()
+        self.timeline: Timeline[bool] = Timeline(is_quiet=bool)
         self.arrivals = Arrivals()
         self._judged = False
 
@@ -195,8 +195,10 @@ class CallStats:
             if is_audio(run.kind) and run.size:
                 self.arrivals.note(run, in_bulk=self.call.in_bulk)
                 frame_s = run.frame_s
+                quiet, last = run.quiet, -1
                 for at_s, held_s, count, since_s in run.parts:
-                    self.timeline.add(at_s, count * frame_s, None, held_s, since_s)
+                    last += count
+                    self.timeline.add(at_s, count * frame_s, bool(quiet[last]), held_s, since_s)
         self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
         self.timeline.pad(now_s - SETTLE_S)
         if not self._judged and self.arrivals.law_is_clear:
@@ -252,7 +254,7 @@ class CallStats:
         return self.timeline.gaps, self.timeline.gap_count, self.timeline.gaps_s
 
     def _note_mislabelled(self, call: Call) -> None:
-        finding = mislabelled(self._heard(call)) if call.me is Side.SERVER else None
+        finding = mislabelled(self._heard(call), call.me.other)
         if finding:
             call.note(finding)
 
@@ -260,14 +262,14 @@ class CallStats:
         return heard_of(self.sides[call.me.other], self.arrivals, self.timeline, call.duration_s)
 
 
-def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], duration_s: float) -> Heard:
+def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], duration_s: float) -> Heard:
     """Return what one side of a call sounded like, for the rules that judge it."""
     first_pause_s = duration_s if side.first_audio_s is None else side.first_audio_s
     looked_at = max(1, side.samples)
     return Heard(
         kind=arrivals.kind,
         pace=arrivals.pace,
-        law=arrivals.law,
+        law=arrivals.clear_law,
         disorder=arrivals.disorder,
         has_wav_header=side.has_wav_header,
         odd_bytes=side.odd_bytes,
@@ -279,6 +281,8 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], dura
         worst_burst_s=timeline.worst_ahead_s,
         frame_s=arrivals.frame_s,
         is_steady=arrivals.is_steady,
+        texture=arrivals.texture,
+        usual_frame_s=arrivals.usual_frame_s,
     )
 
 

@@ -11,15 +11,18 @@ what it is, late audio rather than silence.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from audiosocket_cli.asterisk import GAP_MS
+from audiosocket_cli.asterisk import GAP_MS, QUIET_GAP_MS
 
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
 
 MOST_GAPS: Final = 10_000
 """Pauses of a side that are listed; all are counted."""
+
+_QUIET_GAP_S: Final = QUIET_GAP_MS / 1000
 
 T = TypeVar("T")
 
@@ -35,9 +38,11 @@ class Timeline(Generic[T]):
     """The places of one side's audio in a call, in seconds since the call's start."""
 
     __slots__ = (
+        "_allowed_s",
         "_begun",
         "_flowing",
         "_gap_s",
+        "_is_quiet",
         "_pause",
         "_pending",
         "end_s",
@@ -48,7 +53,9 @@ class Timeline(Generic[T]):
         "worst_ahead_s",
     )
 
-    def __init__(self, gap_s: float = GAP_MS / 1000) -> None:
+    def __init__(self, gap_s: float = GAP_MS / 1000, *, is_quiet: Callable[[T], bool] = lambda item: False) -> None:
+        """`is_quiet` says of an item whether it ends with digital silence: a pause after that is none for so long as
+        silence may be sent sparsely."""
         self.end_s = 0.0
         """Where the audio placed so far ends."""
         self.gaps: list[Gap] = []
@@ -60,6 +67,9 @@ class Timeline(Generic[T]):
         self.worst_ahead_s = 0.0
         """The most that audio ran ahead of the clock: how much arrived in one burst, or a fast peer clock."""
         self._gap_s = gap_s
+        self._is_quiet = is_quiet
+        self._allowed_s = 0.0
+        """Pauses after the last item that are no longer than this are none."""
         self._pause = Gap(-1.0, 0.0)
         """The last one."""
         self._begun = False
@@ -95,6 +105,7 @@ class Timeline(Generic[T]):
             self.end_s = end_s
             if end_s - at_s > self.worst_ahead_s:
                 self.worst_ahead_s = end_s - at_s
+            self._allowed_s = _QUIET_GAP_S if self._is_quiet(item) else 0.0
             placed.append((silence_s, item))
         del self._pending[: len(placed)]
         return placed
@@ -111,6 +122,11 @@ class Timeline(Generic[T]):
         self._flowing = False
         return silence_s
 
+    def interrupt(self) -> None:
+        """Place all that waits, for good, and know nothing of what comes before the next: that is no pause."""
+        self.settle(float("inf"))
+        self._begun = self._flowing = False
+
     def _silence_before(self, number: int) -> float:
         # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
         threshold_s = self._gap_s if self._flowing else 0.0
@@ -125,16 +141,21 @@ class Timeline(Generic[T]):
 
     def _skip(self, silence_s: float) -> None:
         if silence_s and self._begun:
-            self.gaps_s += silence_s
-            pause = self._pause
-            if abs(pause.start_s + pause.length_s - self.end_s) < 1e-9:
-                self._pause = Gap(pause.start_s, pause.length_s + silence_s)
-                if self.gaps and self.gaps[-1] is pause:
-                    self.gaps[-1] = self._pause
-            else:
-                self.gap_count += 1
-                self._pause = Gap(self.end_s, silence_s)
-                if len(self.gaps) < MOST_GAPS:
-                    self.gaps.append(self._pause)
-            self.longest_gap_s = max(self.longest_gap_s, self._pause.length_s)
+            before = self._pause
+            if abs(before.start_s + before.length_s - self.end_s) >= 1e-9:
+                before = Gap(self.end_s, 0.0)
+            self._pause = Gap(before.start_s, before.length_s + silence_s)
+            if self._pause.length_s > self._allowed_s:
+                self._count(before, self._pause)
         self.end_s += silence_s
+
+    def _count(self, before: Gap, pause: Gap) -> None:
+        """Count a pause, or that one that was counted has gone on."""
+        was_counted = before.length_s > self._allowed_s
+        self.gaps_s += pause.length_s - (before.length_s if was_counted else 0.0)
+        self.gap_count += not was_counted
+        if was_counted and self.gaps and self.gaps[-1] is before:
+            self.gaps[-1] = pause
+        elif not was_counted and len(self.gaps) < MOST_GAPS:
+            self.gaps.append(pause)
+        self.longest_gap_s = max(self.longest_gap_s, pause.length_s)

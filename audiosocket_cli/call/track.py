@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
+from audiosocket_cli.call.pieces import Pieces
 from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
+from audiosocket_cli.libraries import soxr
 from audiosocket_cli.media.pcm import FULL_SCALE, Samples, decode_law, to_int16
 
 _NO_FRAMES: Final = np.zeros((0, 2), np.uint8)
@@ -19,7 +20,7 @@ _NO_FRAMES: Final = np.zeros((0, 2), np.uint8)
 class Track:
     """One side's samples at the file's rate, in order, from the call's start on."""
 
-    __slots__ = ("_converter", "_converter_kind", "_law", "_rate_hz", "_ready", "timeline")
+    __slots__ = ("_converter", "_converter_kind", "_law", "_rate_hz", "made", "timeline")
 
     def __init__(self, rate_hz: int, law: str | None = None) -> None:
         """Make samples at a rate. What is labelled slin is "µ-law" or "A-law" where `law` says so."""
@@ -28,7 +29,8 @@ class Track:
         self._law = law
         self._converter: soxr.ResampleStream | None = None
         self._converter_kind: int | None = None
-        self._ready: list[Samples] = []
+        self.made = Pieces()
+        """The samples made, for somebody to take."""
 
     def add(self, run: TimedRun, *, ours: bool = False) -> None:
         """Take audio frames: such as were heard, spoken up to their time, or some of ours, heard from it on."""
@@ -57,13 +59,6 @@ class Track:
         if silence_s:
             self._fall_silent(silence_s)
 
-    def take(self) -> Samples:
-        """Return the samples made since the last time."""
-        ready, self._ready = self._ready, []
-        if len(ready) == 1:
-            return ready[0]
-        return np.concatenate(ready) if ready else np.zeros(0, np.int16)
-
     def _append(self, kind: int, payloads: NDArray[np.uint8]) -> None:
         """Take contiguous audio of one kind, the payloads of any number of frames."""
         if not len(payloads):
@@ -77,7 +72,7 @@ class Track:
                 self._converter = soxr.ResampleStream(rate_of(kind), self._rate_hz, 1, dtype="float32")
                 self._converter_kind = kind
             samples = self._convert(self._converter, samples)
-        self._push(samples)
+        self.made.put(samples)
 
     def _convert(self, converter: soxr.ResampleStream, samples: Samples, *, last: bool = False) -> Samples:
         signal = samples.astype(np.float32) / np.float32(FULL_SCALE)
@@ -94,14 +89,10 @@ class Track:
 
     def _fall_silent(self, silence_s: float) -> None:
         self.end_conversion()
-        self._push(np.zeros(round(silence_s * self._rate_hz), np.int16))
+        self.made.put_silence(round(silence_s * self._rate_hz))
 
     def end_conversion(self) -> None:
         """Let go of the last samples that a conversion holds back."""
         if self._converter is not None:
-            self._push(self._convert(self._converter, np.zeros(0, np.int16), last=True))
+            self.made.put(self._convert(self._converter, np.zeros(0, np.int16), last=True))
         self._converter = self._converter_kind = None
-
-    def _push(self, samples: Samples) -> None:
-        if len(samples):
-            self._ready.append(samples)

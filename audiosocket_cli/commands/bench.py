@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from audiosocket_cli.codec import Kind
-from audiosocket_cli.commands.params import KindParam, NumberParam
+from audiosocket_cli.commands.params import CountParam, DurationParam, KindParam, NumberParam
 from audiosocket_cli.errors import ExitCode, NetworkError, UsageError
 
 if TYPE_CHECKING:
@@ -19,21 +19,8 @@ if TYPE_CHECKING:
 
 _LIMIT_FIRST: Final = 10
 _LIMIT_MOST: Final = 5000
+_MAX_ARRIVALS: Final = 10_000_000
 _FRAME_MS: Final = ("10", "20", "30", "40", "60")
-
-
-class DurationParam(click.ParamType):
-    """A length of time as 30s, 1m or 500ms, in seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from audiosocket_cli.bench.load import parse_duration
-
-        try:
-            return value if isinstance(value, float) else parse_duration(value)
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
 
 
 class PercentParam(click.ParamType):
@@ -63,10 +50,10 @@ class _BenchCommand(click.Command):
 
 @click.command(cls=_BenchCommand)
 @click.argument("words", nargs=-1, metavar="TARGET | report FILE")
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="So many callers at once.  [default: 1]")
-@click.option("--rate", type=NumberParam(0, 10_000, min_open=True), metavar="R", help="So many new calls a second.")
+@click.option("--calls", type=CountParam(), metavar="N", help="So many callers at once.  [default: 1]")
+@click.option("--rate", type=NumberParam(0.001, 10_000), metavar="R", help="So many new calls a second.")
 @click.option(
-    "--max-calls", type=click.IntRange(min=1), metavar="N",
+    "--max-calls", type=CountParam(), metavar="N",
     help="With --rate: leave out arrivals beyond N calls at once. With --find-limit: try no more.",
 )  # fmt: skip
 @click.option(
@@ -93,14 +80,19 @@ class _BenchCommand(click.Command):
 )
 @click.option("--kind", type=KindParam(), default="slin", show_default=True, help="The kind of audio to send.")
 @click.option(
-    "--seed", type=int, metavar="N", default=0, show_default=True, help="Another seed: other speech, other pauses."
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Another seed: other speech, other pauses.",
 )
 @click.option(
-    "--processes", type=click.IntRange(min=1), metavar="N",
+    "--processes", type=CountParam(), metavar="N",
     help="Place the calls from N processes.  [default: one for 300 calls, at most one a core]",
 )  # fmt: skip
 @click.option(
-    "--max-lateness", type=NumberParam(0, min_open=True), metavar="MS", default=10.0, show_default=True,
+    "--max-lateness", type=DurationParam(unit="ms"), metavar="TIME", default="10ms", show_default=True,
     help="Call the run INVALID when our own p99 of lateness is over this.",
 )  # fmt: skip
 @click.option(
@@ -173,8 +165,10 @@ def command(
                 raise UsageError("--find-limit needs to know what has to hold: say --threshold, as 'echo_p99<150ms'")
             if as_csv or old or output:
                 raise UsageError("--find-limit goes without --csv, --compare and --output")
-            ctx.exit(_find_limit(plan, asked, max_lateness, first=given["calls"] or _LIMIT_FIRST, as_json=as_json))
-        result = _run(plan, max_lateness)
+            ctx.exit(
+                _find_limit(plan, asked, max_lateness * 1000, first=given["calls"] or _LIMIT_FIRST, as_json=as_json)
+            )
+        result = _run(plan, max_lateness * 1000)
         if output:
             _save(result, output)
     ctx.exit(_judge(result, asked, old, fail_on_regression, as_csv=as_csv, as_json=as_json))
@@ -198,6 +192,8 @@ def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
     if given["pid"] is not None:
         UsageWatch(given["pid"])
     call_duration = given["call_duration"]
+    if given["rate"] is not None and given["rate"] * given["duration"] > _MAX_ARRIVALS:
+        raise UsageError(f"--rate {given['rate']:g} for {given['duration']:g} s is more than {_MAX_ARRIVALS} calls")
     load = Load(
         calls=given["calls"] or 1,
         rate=given["rate"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audiosocket_cli.commands.params import capture_option
+from audiosocket_cli.commands.params import capture_option, close_capture
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,8 +72,11 @@ def open_prompt(sound: Sound) -> Prompt:
     return prompt
 
 
-def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) -> PlacedCall:
-    """Place a call and see it to its end, with its events on stdout or, where data goes there, on stderr."""
+def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) -> tuple[PlacedCall, bool]:
+    """Place a call and see it to its end, with its events on stdout or, where data goes there, on stderr.
+
+    Returns also whether some of that, or of the capture, is lost.
+    """
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place
     from audiosocket_cli.ui.console import is_terminal
@@ -89,4 +92,5 @@ def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) 
 
             log.put = stack.enter_context(calls_table(calls, lambda live: f"call to {target}", stream))
         stack.enter_context(log)
-        return run(place(target, uuid, options, report=log.report, watch=calls.append))
+        placed = run(place(target, uuid, options, report=log.report, watch=calls.append))
+    return placed, bool(log.lost or not close_capture(options.capture))

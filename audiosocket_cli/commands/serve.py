@@ -13,6 +13,7 @@ from audiosocket_cli.commands.params import (
     SECONDS,
     AddressParam,
     BotRateParam,
+    CountParam,
     NetworkParam,
     RestCommand,
     SizeParam,
@@ -68,26 +69,26 @@ if TYPE_CHECKING:
 @click.option(
     "--grace",
     type=SECONDS,
-    metavar="S",
-    default=5.0,
+    metavar="TIME",
+    default="5s",
     show_default=True,
     help="How long --exec's program may take to end once the call is over, before SIGTERM, and SIGKILL.",
 )
 @click.option("--shell", is_flag=True, help="Let a shell run --exec, --authorize and --on-call-end.")
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="End after N calls.")
+@click.option("--calls", type=CountParam(), metavar="N", help="End after N calls.")
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=CountParam(),
     metavar="N",
     default=1,
     show_default=True,
     help="Answer in N processes, for more calls than one core can carry: about one for each core.",
 )
 @click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
-@click.option("--max-calls", type=click.IntRange(min=1), metavar="N", help="Refuse more than N calls at once.")
+@click.option("--max-calls", type=CountParam(), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
     "--max-calls-from",
-    type=click.IntRange(min=1),
+    type=CountParam(),
     metavar="N",
     help="Refuse more than N calls at once from one address.",
 )
@@ -95,11 +96,13 @@ if TYPE_CHECKING:
     "--min-free", type=SizeParam(), help="Record nothing while less of the disk than this is free, as 500M or 2G."
 )
 @click.option(
-    "--uuid-timeout", type=POSITIVE_SECONDS, metavar="S", default=10.0, show_default=True,
+    "--uuid-timeout", type=POSITIVE_SECONDS, metavar="TIME", default="10s", show_default=True,
     help="Drop a connection that says no UUID for this long.",
 )  # fmt: skip
-@click.option("--idle-timeout", type=POSITIVE_SECONDS, metavar="S", help="Hang up when nothing arrives for this long.")
-@click.option("--max-duration", type=POSITIVE_SECONDS, metavar="S", help="Hang up calls that last longer.")
+@click.option(
+    "--idle-timeout", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up when nothing arrives for this long."
+)
+@click.option("--max-duration", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up calls that last longer.")
 @click.option(
     "--allow-from",
     type=NetworkParam(),
@@ -120,8 +123,8 @@ if TYPE_CHECKING:
 @click.option(
     "--authorize-timeout",
     type=POSITIVE_SECONDS,
-    metavar="S",
-    default=5.0,
+    metavar="TIME",
+    default="5s",
     show_default=True,
     help="Refuse the call when that program takes longer.",
 )
@@ -133,7 +136,29 @@ if TYPE_CHECKING:
 @click.option(
     "--metrics",
     type=AddressParam(needs_port=True),
-    help="Tell Prometheus there how things are. Needs the extra audiosocket-cli[metrics].",
+    help="Tell Prometheus there how things are, at /metrics. Needs prometheus-client (the extra metrics).",
+)
+@click.option(
+    "--health",
+    type=AddressParam(needs_port=True),
+    help="Answer health checks there, at /healthz: 200 ready or 503 draining. --metrics does so, too.",
+)
+@click.option(
+    "--drain",
+    type=SECONDS,
+    metavar="S",
+    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for S seconds.",
+)
+@click.option(
+    "--proxy-protocol",
+    is_flag=True,
+    help="Expect a PROXY protocol header (v1 or v2) before each call, with the address of who really calls.",
+)
+@click.option(
+    "--proxy-from",
+    type=NetworkParam(),
+    multiple=True,
+    help="With --proxy-protocol: take connections from this network only (repeatable).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
@@ -155,17 +180,19 @@ def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | No
     A program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
     digits, the hangup and its commands are JSON lines on descriptor 3.
 
-    Ends with Ctrl-C: calls are hung up and files completed; a second Ctrl-C drops them at once.
+    Ends with Ctrl-C: calls are hung up (or go on for a while, with --drain) and files completed; a second Ctrl-C drops
+    them at once.
     """
-    from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers, exit_code
+    from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
+    from audiosocket_cli.commands.outcome import code_of_server
 
     options = _options(**given)
     if worker is not None:
         answer_as_worker(options, worker, as_json=as_json)
     elif workers > 1:
-        ctx.exit(exit_code(answer_with_workers(options, workers, as_json=as_json)))
+        ctx.exit(code_of_server(answer_with_workers(options, workers, as_json=as_json)))
     else:
-        ctx.exit(exit_code(answer_calls(options, as_json=as_json)))
+        ctx.exit(code_of_server(answer_calls(options, as_json=as_json)))
 
 
 def _options(
@@ -189,6 +216,10 @@ def _options(
     authorize_timeout: float,
     on_call_end: str | None,
     metrics: Any,
+    health: Any,
+    drain: float | None,
+    proxy_protocol: bool,
+    proxy_from: Any,
     shell: bool,
     **speech: Any,
 ) -> ServeOptions:
@@ -208,6 +239,8 @@ def _options(
         raise UsageError("--shell needs something to run: --exec, --authorize or --on-call-end")
     if min_free is not None and record is None:
         raise UsageError("--min-free needs a recording: add --record DIR")
+    if proxy_from and not proxy_protocol:
+        raise UsageError("--proxy-from says who may send a PROXY protocol header: add --proxy-protocol")
     make_source = _source_maker(shell=shell, **speech)
     if layout == "auto":
         layout = "stereo" if make_source().speaks else "caller"
@@ -240,6 +273,9 @@ def _options(
         program=speech["program"],
         on_call_end=None if on_call_end is None else command_words(on_call_end, shell=shell),
         metrics=metrics,
+        health=health,
+        drain_s=drain,
+        proxies=proxy_from if proxy_protocol else None,
     )
 
 

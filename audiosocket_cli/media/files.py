@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
-import soxr
 
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import soxr
 from audiosocket_cli.media.pcm import Samples, to_int16
 from audiosocket_cli.media.reading import Floats, Reader, open_reader, spooled
 

@@ -8,6 +8,7 @@ blocks see `files.py`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import math
 import os
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import soundfile
 from audiosocket_cli.media.pcm import FULL_SCALE, decode_law
 from audiosocket_cli.media.recognition import (
     HEAD_BYTES,
@@ -90,12 +91,12 @@ def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | N
         reader = _reader_of(file, source if isinstance(source, Path) else None, name, raw_rate_hz)
         if reader.rate_hz < _LEAST_RATE_HZ:
             raise FileError(f"cannot play {name}: its sample rate is {reader.rate_hz} Hz, which is none of sound")
-    except soundfile.LibsndfileError as error:
-        file.close()
-        raise _unreadable(error, name, source if isinstance(source, Path) else None, raw_rate_hz) from None
-    except BaseException:
+    except (FileError, OSError):  # also where there is no libsndfile to ask for its errors
         file.close()
         raise
+    except soundfile.LibsndfileError as error:
+        file.close()
+        raise _unreadable(error, name, source if isinstance(source, Path) else None) from None
     return reader
 
 
@@ -107,9 +108,7 @@ def _in_file(data: bytes) -> BinaryIO:
     return cast(BinaryIO, file)
 
 
-def _unreadable(
-    error: soundfile.LibsndfileError, name: str, path: Path | None, raw_rate_hz: int | None = None
-) -> FileError:
+def _unreadable(error: soundfile.LibsndfileError, name: str, path: Path | None) -> FileError:
     reason = str(error.error_string).strip().rstrip(".").lower()
     if "format not recognised" in reason:
         hint = "headerless samples need their --rate" if path is None else "is it a sound file?"
@@ -139,9 +138,9 @@ def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | 
     if header is not None and is_pipe and header.coding is not None:
         return SampleReader(file, header, name, limit=None if header.is_marker else header.data_bytes or None)
     if header is not None and not is_pipe:
-        faulty = _faulty_reader(file, header, name)
-        if faulty is not None:
-            return faulty
+        reader = _wav_reader(file, header, name)
+        if reader is not None:
+            return reader
     file.seek(0)
     if isinstance(file, Rewindable):
         return _piped_reader(file, head, name)
@@ -163,21 +162,24 @@ def _headerless_reader(file: BinaryIO, headerless: Headerless, name: str, path: 
     return SoundFileReader(file, name, path, format="RAW", subtype=coding, samplerate=rate_hz, channels=1)
 
 
-def _faulty_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
-    """Return what reads a WAV file whose header is not true, or None for one whose header is."""
+def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
+    """Return what reads a WAV file: ourselves, or libsndfile what is coded in blocks, with a true length; None where
+    the file has that already."""
     size = file.seek(0, os.SEEK_END)
     fault = fault_of(header, size, file)
-    if fault is None:
-        return None
-    if fault.is_joined:
+    if fault is not None and fault.is_joined:
         raise FileError(f"cannot play {name}: {fault.what}; {_JOIN}")
     if header.coding is not None:
-        frames = _length_of(file, header.data_at, header.block_bytes)
-        reader: Reader = SampleReader(file, header, name, frames=frames)
-    else:
+        said = header.data_bytes if fault is None else None
+        frames = (size - header.data_at if said is None else said) // header.block_bytes
+        reader: Reader = SampleReader(file, header, name, frames=frames, limit=frames * header.block_bytes)
+    elif fault is not None:
         whole = min(size - header.data_at, 0xFFFFFFFF - header.data_at)
         reader = SoundFileReader(cast(BinaryIO, _Corrected(file, header.data_at - 4, whole)), name, None)
-    reader.remarks.append(fault.what)
+    else:
+        return None
+    if fault is not None:
+        reader.remarks.append(fault.what)
     return reader
 
 
@@ -210,11 +212,15 @@ def spooled(file: BinaryIO, name: str) -> BinaryIO:
     return cast(BinaryIO, spool)
 
 
-class _Forward(soundfile.SoundFile):  # type: ignore[misc]
-    """soundfile asks for its place in the file, and seeks there, with each read: not in files that cannot."""
+@functools.cache
+def _forward_class() -> Any:
+    """Return soundfile's class, less a habit: it seeks with each read, even in files of kinds that cannot."""
 
-    def seekable(self) -> bool:
-        return False
+    class Forward(soundfile.SoundFile):  # type: ignore[misc]
+        def seekable(self) -> bool:
+            return False
+
+    return Forward
 
 
 class SoundFileReader:
@@ -228,7 +234,7 @@ class SoundFileReader:
             opened: BinaryIO | int = file.fileno()
         except io.UnsupportedOperation:
             opened = file
-        self._sound = _Forward(opened, closefd=False, **kind)
+        self._sound = _forward_class()(opened, closefd=False, **kind)
         self.rate_hz: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         self._left = self._sound.frames
@@ -264,7 +270,7 @@ class SampleReader:
     def __init__(
         self, file: BinaryIO, header: WavHeader, name: str, *, frames: int | None = None, limit: int | None = None
     ) -> None:
-        """Read on from `header.data_at`; `limit` is where, in bytes, the samples of a pipe should end."""
+        """Read on from `header.data_at`; `limit` is how many bytes there should be of a pipe, and are of a file."""
         assert header.coding is not None
         self.rate_hz, self.channels, self.frames = header.rate_hz, header.channels, frames
         if limit is not None:
@@ -282,17 +288,17 @@ class SampleReader:
         data = self._rest
         while len(data) < size:
             if self._left < size:
-                if not self._goes_on():
+                if self._file.seekable() or not self._goes_on():
                     break
                 data = self._rest
             elif more := self._file.read(int(min(frames * size, self._left)) - len(data)):
                 data += more
             else:
-                if self._left < math.inf:
+                if self._left < math.inf and not self._file.seekable():
                     self.remarks.append(_cut_short(self._header, int(self._left) - len(data)))
                 break
         if len(data) < size:
-            self._rest, self._left = b"", math.inf  # and the file has no more
+            self._rest, self._left = b"", 0
             return np.zeros((0, self.channels), np.float32)
         whole = len(data) // size * size
         self._rest = data[whole:]
@@ -300,9 +306,10 @@ class SampleReader:
         return _floats(data[:whole], self._coding).reshape(-1, self.channels)
 
     def skip(self, frames: int) -> None:
-        size = frames * self._header.block_bytes
-        if self._file.seekable():
-            self._file.seek(size, os.SEEK_CUR)
+        size = min(frames * self._header.block_bytes, self._left)
+        if self._file.seekable() and size < math.inf:
+            self._file.seek(int(size), os.SEEK_CUR)
+            self._left -= size
         else:
             _read_past(self, frames)
 
