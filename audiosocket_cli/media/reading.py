@@ -319,7 +319,8 @@ class SampleReader:
     def _goes_on(self) -> bool:
         """Look at what follows the samples in a pipe: other chunks, or more samples than 32 bits can count."""
         following = _read_fully(self._file, 2048)
-        fault = fault_after(self._header, following[:13], len(following))
+        left = len(following) if len(following) < 2048 else _FOREVER  # nobody knows how much comes
+        fault = fault_after(self._header, following[:13], left)
         if fault is None:
             return False
         if fault.is_joined:

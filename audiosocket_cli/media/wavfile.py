@@ -100,7 +100,7 @@ def fault_after(header: WavHeader, following: bytes, left: int) -> WavFault | No
     for chunk in (following[(header.data_bytes or 0) & 1 :], following):
         if chunk[:4] in (b"RIFF", b"RF64") and chunk[8:12] == b"WAVE":
             return WavFault("several WAV files are joined in it", is_joined=True)
-        if left < _WRAPPED_BYTES and _is_chunk(chunk, left):
+        if not _WRAPPED_BYTES <= left < 1 << 62 and _is_chunk(chunk, left):
             return None
     said = _seconds(header, header.data_bytes or 0)
     return WavFault(f"its header says {said}, and there is more: it is played to the end of the file")
