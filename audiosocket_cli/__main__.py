@@ -1,5 +1,5 @@
 """`python -m audiosocket_cli`."""
 
-from audiosocket_cli.cli import main
+from audiosocket_cli.entry import main
 
 main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import sys
@@ -44,6 +45,20 @@ class _LazyGroup(click.Group):
                 option.envvar = environment_name(cmd_name, option)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            wrong = args[0]
+            if wrong.startswith("-"):
+                raise
+            near = difflib.get_close_matches(wrong.lower(), COMMANDS, 1, 0.5)
+            near = near or [name for name in COMMANDS if name.startswith(wrong.lower())]
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"there is no command {wrong!r:.60}: {hint}", ctx) from None
+
 
 def environment_name(command: str, option: click.Option) -> str:
     """Return the variable that sets an option: AUDIOSOCKET_SERVE_EXEC_RATE for `serve --exec-rate`."""
@@ -57,10 +72,12 @@ def environment_name(command: str, option: click.Option) -> str:
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
     },
-    epilog="Each option can be set in the environment: AUDIOSOCKET_SERVE_RECORD=./calls is serve --record ./calls.",
+    epilog="Each option can be set in the environment: AUDIOSOCKET_SERVE_RECORD=./calls is serve --record ./calls. "
+    "Each time is in seconds, or has a unit: 30, 30s, 500ms, 5m, 1h, 1h30m.",
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context) -> None:
     """Answer, place, record, see, replay and load-test Asterisk calls over AudioSocket.
 
     \b
@@ -73,6 +90,22 @@ def root() -> None:
       audiosocket replay call.pcapng host:9092 say it again
       audiosocket bench host:9092 --calls 50   and see whether it holds
     """
+    _warn_of_unknown_variables(ctx.invoked_subcommand or "")
+
+
+def _warn_of_unknown_variables(command: str) -> None:
+    ours = [name for name in os.environ if name.upper().startswith(f"{PROGRAM}_".upper())]
+    if not ours or "--worker" in sys.argv:  # whose parent has warned already
+        return
+    from audiosocket_cli.commands.environment import warnings
+    from audiosocket_cli.ui.console import say
+
+    with click.Context(root) as context:
+        commands = [root.get_command(context, name) for name in (command, *COMMANDS)]
+    options = [option for each in commands if each for option in each.params]
+    known = [option.envvar for option in options if isinstance(option.envvar, str)]
+    for line in warnings(ours, known, COMMANDS, sys.argv):
+        say(line)
 
 
 def main() -> NoReturn:
@@ -94,6 +127,8 @@ def main() -> NoReturn:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(ExitCode.INTERRUPTED)
+    except MemoryError as error:
+        _fail(_memory_line(error), ExitCode.NEGATIVE)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
             raise
@@ -120,7 +155,23 @@ def _usage_line(error: click.ClickException) -> str:
     if path == PROGRAM and sys.argv[1:] and sys.argv[1] in COMMANDS:
         path = f"{PROGRAM} {sys.argv[1]}"  # click forgets the command of an option without its value
     message = " ".join(error.format_message().split())
+    param = getattr(error, "param", None)
+    if isinstance(param, click.Option) and context and _is_from_environment(context, param):
+        message = f"{param.envvar}: {message}"
     return f"{message.rstrip('.')} (see {path} --help)"
+
+
+def _memory_line(error: MemoryError) -> str:
+    if "ffi.callback" in str(error):  # cffi, for soundfile, where that is not allowed
+        return (
+            "this sound file cannot be read as it comes where the system forbids memory that is written and executed "
+            "(MemoryDenyWriteExecute=yes of systemd): save it to a file first, as WAV"
+        )
+    return "this takes more memory than there is: try with less at once"
+
+
+def _is_from_environment(context: click.Context, option: click.Option) -> bool:
+    return context.get_parameter_source(option.name or "") is click.core.ParameterSource.ENVIRONMENT
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import FakeClock, run_until, wire_pair
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import METRICS, Figures, Histogram
 from audiosocket_cli.bench.limit import Step, find_limit
-from audiosocket_cli.bench.load import Load, Stage, parse_duration, parse_stages
+from audiosocket_cli.bench.load import Load, Stage, parse_stages
 from audiosocket_cli.bench.marks import MOST_NUMBERS, MarkFinder, mark, marked
 from audiosocket_cli.bench.result import NAMES, BenchResult, read_result
 from audiosocket_cli.bench.schedule import SteadyPacer
@@ -65,19 +65,6 @@ def test_arrivals_reach_their_rate_over_the_ramp(rate: float, duration_s: float,
     assert all(slot.once for slot in slots)
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("1m", 60), ("2h", 7200), ("12", 12), ("1.5s", 1.5)]
-)
-def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "0s", "x", "-1s", "1 day", "5 m m"])
-def test_what_is_no_length_of_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no length of time"):
-        parse_duration(text)
-
-
 def test_stages_are_read() -> None:
     assert parse_stages("10:30s, 50:1m") == (Stage(10, 30), Stage(50, 60))
 
@@ -116,6 +103,7 @@ def test_callers_who_begin_together_send_apart() -> None:
 # Marks.
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, MOST_NUMBERS - 1), min_size=1, max_size=8),
     st.lists(st.integers(1, 700), min_size=1, max_size=30),

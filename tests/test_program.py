@@ -620,13 +620,13 @@ def test_what_it_leaves_in_its_group_ends_with_it(start: Start) -> None:
 
 def test_one_that_left_the_group_and_floods_holds_up_nobody(start: Start) -> None:
     need("setsid")
-    stage = start(sh("setsid sh -c 'echo $$ >&2; exec yes >&2' & sleep 0.1"), grace_s=0.1)
+    stage = start(sh("setsid sh -c 'echo $$ >&2; exec yes >&2' & sleep 0.1"))
     stage.until(lambda: stage.log)
     pid = int(stage.log[0])
     try:
         begun_s = time.monotonic()
         assert stage.end()["exit_code"] == 0
-        assert time.monotonic() - begun_s < 3
+        assert time.monotonic() - begun_s < 10  # the flood itself goes on for ever
         assert stage.call.notes == ["the last of the program's standard error is lost: there is no end to it"]
     finally:
         os.kill(pid, signal.SIGKILL)

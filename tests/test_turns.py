@@ -16,6 +16,7 @@ from audiosocket_cli.call import conversion
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.mixed import MixedFrames, MixedRun
+from audiosocket_cli.call.pieces import interleaved
 from audiosocket_cli.call.runs import MOST_RUNS, FrameRun, TimedRun, in_runs
 from audiosocket_cli.call.session import TURN_S
 from audiosocket_cli.call.sources import Echo, Silence, Source
@@ -91,9 +92,9 @@ class Ears(Echo):
 
     heard = 0
 
-    def answer(self, data: bytes) -> bytes | None:
+    def answer(self, data: bytes, at_s: float) -> bytes | None:
         self.heard += 1
-        return super().answer(data)
+        return super().answer(data, at_s)
 
 
 @pytest.mark.parametrize("mix", MIXES)
@@ -189,6 +190,11 @@ def test_so_many_runs_cost_no_more_than_a_few() -> None:
     assert len(in_runs(frames[:MOST_RUNS])) == MOST_RUNS
 
 
+def taken(track: Track) -> np.ndarray:
+    pieces = list(interleaved([track.made], mixed=False, final=True))
+    return np.concatenate([np.zeros(piece, np.int16) if isinstance(piece, int) else piece for piece in pieces] or [[]])
+
+
 def tracked(frames: Sequence[Frame], rate_hz: int, together: int = 50) -> np.ndarray:
     """What a track makes of frames that came without a pause."""
     track, made = Track(rate_hz), []
@@ -202,10 +208,10 @@ def tracked(frames: Sequence[Frame], rate_hz: int, together: int = 50) -> np.nda
             batch.append((at_s, held_s, count, data))
         track.add(MixedRun(batch))
         track.settle(at_s, 0.0)
-        made.append(track.take())
+        made.append(taken(track))
     track.settle(float("inf"), 0.0)
     track.end_conversion()
-    return np.concatenate([*made, track.take()])
+    return np.concatenate([*made, taken(track)])
 
 
 @pytest.mark.parametrize("samples", [1, 7, 160])

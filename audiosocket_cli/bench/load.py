@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.quantities import parse_duration
 
 _APART_S: Final = 0.005
-_UNITS_S: Final = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?)(ms|s|m|h|)")
 
 
 class Slot(NamedTuple):
@@ -98,15 +96,6 @@ class Load:
             if start_s >= self.duration_s:
                 return slots
             slots.append(Slot(number, start_s, start_s + length_s, once=True))
-
-
-def parse_duration(text: str) -> float:
-    """Read 500ms, 30s, 1m, 2h or plain seconds. Raises `UsageError`."""
-    match = _DURATION.fullmatch(text.strip())
-    seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
-    if not seconds:
-        raise UsageError(f"{text!r} is no length of time: write 30s, 1m, 500ms")
-    return seconds
 
 
 def parse_stages(text: str) -> tuple[Stage, ...]:

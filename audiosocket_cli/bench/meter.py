@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import MAX_BURST_MS, Side
+from audiosocket_cli.asterisk import MAX_BURST_MS, QUIET_GAP_MS, Side
 from audiosocket_cli.bench.figures import Figures, Values
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
@@ -26,6 +26,8 @@ MOST_ECHO_S: Final = 1.0
 """What brings our sound back sooner does not wait for its turn: an echo. A parrot that hears us out takes longer."""
 
 _KEPT_MARKS: Final = 1024
+_LATELY: Final = 5
+_LEAST_PAUSE_S: Final = 0.02
 _LEAST_SILENT_S: Final = 1.0
 """A shorter call without any audio is no finding."""
 
@@ -49,6 +51,9 @@ class Meter:
         self._finder_kind: int | None = None
         self._last_s: float | None = None
         self._last_duration_s = 0.0
+        self._last_quiet = False
+        self._lately_s = np.zeros(0)
+        """The last steps from frame to frame."""
         self._together_s = 0.0
         self._turns = Turns(figures)
         self._batch_sent_s = np.zeros(0)
@@ -124,7 +129,7 @@ class Meter:
         self.heard_frames += len(at_s)
         self._figures.counts["frames_heard"] += len(at_s)
         self._figures.heard_audio_s += float(duration_s.sum())
-        self._judge_arrivals(at_s, duration_s)
+        self._judge_arrivals(at_s, duration_s, run.quiet)
         self._find_marks(run)
         loud_s: Values = run.loud_s if run.has_samples else np.zeros(0)
         if self.first_speech_s is None and len(loud_s):
@@ -132,22 +137,37 @@ class Meter:
             self._figures.times["first_speech"].add_one(self.first_speech_s * 1000)
         return loud_s
 
-    def _judge_arrivals(self, at_s: Values, duration_s: Values) -> None:
-        """Take when frames arrived, and how long they are, in seconds, two arrays of shape (n,)."""
+    def _judge_arrivals(self, at_s: Values, duration_s: Values, quiet: NDArray[np.bool_]) -> None:
+        """Take when frames arrived, how long they are in seconds, and whether each is silence: shape (n,)."""
         is_first = self._last_s is None
         steps_s = np.diff(at_s, prepend=at_s[0] if self._last_s is None else self._last_s)
         expected_s = np.concatenate([[self._last_duration_s], duration_s[:-1]])
-        self._last_s, self._last_duration_s = float(at_s[-1]), float(duration_s[-1])
+        after_quiet = np.concatenate(([self._last_quiet], quiet[:-1]))
+        self._last_s, self._last_duration_s, self._last_quiet = float(at_s[-1]), float(duration_s[-1]), bool(quiet[-1])
         if is_first:
             self._together_s = float(duration_s[0])
-            steps_s, expected_s, duration_s = steps_s[1:], expected_s[1:], duration_s[1:]
+            steps_s, expected_s, after_quiet, duration_s = steps_s[1:], expected_s[1:], after_quiet[1:], duration_s[1:]
+        self._count_bursts(steps_s < duration_s / 2, duration_s)
+        is_sparse = self._sparse(steps_s, expected_s, after_quiet)
+        steps_s, expected_s = steps_s[~is_sparse], expected_s[~is_sparse]
         self._figures.times["jitter"].add(np.abs(steps_s - expected_s) * 1000)
         worst_s = float(steps_s.max(initial=0.0))
         for gap_ms in GAPS_MS:
             if worst_s * 1000 > gap_ms:
                 self._figures.counts[f"gaps_{gap_ms}"] += int(np.count_nonzero(steps_s * 1000 > gap_ms))
         self.long_gaps += int(np.count_nonzero(steps_s > 0.06))
-        self._count_bursts(steps_s < duration_s / 2, duration_s)
+
+    def _sparse(self, steps_s: Values, expected_s: Values, after_quiet: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Say of each step whether it is one of silence that is sent in single frames, as those before it: nothing is
+        missing then. In silence without a break, a pause is a fault of the server's."""
+        pauses_s = steps_s - expected_s
+        is_sparse = after_quiet & (pauses_s > _LEAST_PAUSE_S) & (pauses_s <= QUIET_GAP_MS / 1000)
+        lately_s = np.concatenate((self._lately_s, steps_s))
+        for at in np.flatnonzero(is_sparse).tolist():
+            before_s = lately_s[max(0, at + len(self._lately_s) - _LATELY) : at + len(self._lately_s)]
+            is_sparse[at] = not len(before_s) or bool(np.median(before_s) > expected_s[at] + _LEAST_PAUSE_S)
+        self._lately_s = lately_s[-_LATELY:]
+        return is_sparse
 
     def _count_bursts(self, is_tight: NDArray[np.bool_], duration_s: Values) -> None:
         """Count runs of frames, each within half its length of the one before, of more than a bridge can hold."""

@@ -132,6 +132,7 @@ class Child(Process):
                 os.close(descriptor)
         self._stdout = self._stderr = -1
         self._events.close()
+        self.let_go()
 
 
 def _bytes_in(pipe: int) -> int:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from audiosocket_cli.call.mixed import Numbers
 from audiosocket_cli.codec import rate_of
+from audiosocket_cli.libraries import soxr
 from audiosocket_cli.media.pcm import FULL_SCALE, Samples, to_int16
 
 _NO_SAMPLES: Final = np.zeros(0, np.int16)

@@ -126,6 +126,12 @@ class BehindSink(Behind):
         self._samples += len(data) // (2 * self._channels)
         self._do(lambda: self._write(data))
 
+    def append_silence(self, frames: int) -> None:
+        """Take so many samples of silence for each channel; never waits, and takes no memory. Raises `OSError`."""
+        self._take(0)
+        self._samples += frames
+        self._do(lambda: self._write_silence(frames))
+
     def close(self) -> None:
         """No more samples come."""
         self._do(lambda: self._try(lambda sink: sink.close()))
@@ -143,8 +149,7 @@ class BehindSink(Behind):
 
     def _open(self, open_sink: Callable[[], Sink]) -> None:
         try:
-            if self._disk.free is not None:
-                self._disk.free.check()
+            self._check_free()
             self._sink = open_sink()
         except OSError as error:
             self._error = error
@@ -163,6 +168,17 @@ class BehindSink(Behind):
         self._written_bytes += len(data)
 
     def _append(self, sink: Sink, data: bytes) -> None:
+        self._check_free()
+        sink.append(data)
+
+    def _write_silence(self, frames: int) -> None:
+        if self._error is None:
+            self._try(lambda sink: self._append_silence(sink, frames))
+
+    def _append_silence(self, sink: Sink, frames: int) -> None:
+        self._check_free()
+        sink.append_silence(frames)
+
+    def _check_free(self) -> None:
         if self._disk.free is not None:
             self._disk.free.check()
-        sink.append(data)

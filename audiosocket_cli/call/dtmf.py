@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import numpy as np
+
 from audiosocket_cli.call.facts import Call, Digit
+from audiosocket_cli.call.pieces import interleaved
 from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
@@ -25,6 +28,7 @@ class DtmfTap:
         self._on_digit = on_digit
         self._track = Track(_RATE_HZ)
         self._detector = DtmfDetector(_RATE_HZ)
+        self._skipped_s = 0.0
 
     def opened(self, call: Call) -> None:
         pass
@@ -34,7 +38,7 @@ class DtmfTap:
             if run.has_samples:
                 self._track.add(run)
         self._track.settle(now_s - _SETTLE_S, now_s - _SETTLE_S)
-        self._tell(self._detector.feed(self._track.take()))
+        self._listen()
 
     def digit(self, at_s: float, digit: str) -> None:
         pass
@@ -42,9 +46,18 @@ class DtmfTap:
     def closed(self, call: Call) -> None:
         self._track.settle(float("inf"), call.duration_s)
         self._track.end_conversion()
-        self._tell(self._detector.feed(self._track.take()))
+        self._listen()
         self._tell(self._detector.finish())
+
+    def _listen(self) -> None:
+        for piece in interleaved([self._track.made]):
+            if isinstance(piece, int):  # the first of a long silence ends a digit, and the rest holds none
+                heard = min(piece, _RATE_HZ)
+                self._tell(self._detector.feed(np.zeros(heard, np.int16)))
+                self._skipped_s += (piece - heard) / _RATE_HZ
+            else:
+                self._tell(self._detector.feed(piece))
 
     def _tell(self, digits: Sequence[HeardDigit]) -> None:
         for digit, start_s, duration_s in digits:
-            self._on_digit(Digit(start_s + duration_s, digit, in_band=True))
+            self._on_digit(Digit(self._skipped_s + start_s + duration_s, digit, in_band=True))

@@ -13,7 +13,7 @@ import numpy as np
 
 from audiosocket_cli.asterisk import PTIME_MS
 from audiosocket_cli.call.sources import Source
-from audiosocket_cli.call.speech import is_speech
+from audiosocket_cli.call.speech import PAUSE_S, Ear, Stretch
 from audiosocket_cli.codec import Frame, digit_frame, is_audio, rate_of
 from audiosocket_cli.media.dtmf import Key, digit_tone
 from audiosocket_cli.media.pcm import Samples, from_slin, mix, to_slin
@@ -24,8 +24,8 @@ TONE_S: Final = 0.1
 ENOUGH_S: Final = 0.04
 """So much of a tone is a digit (ITU-T Q.24): whoever hangs up then may have heard it."""
 
-SILENT_S: Final = 0.3
-"""A shorter pause is not yet silence: speech has such between words. Ours."""
+MUTE_S: Final = 0.5
+"""Without a frame for so long, a server that has sent them without a pause has stopped. Ours."""
 
 _PTIME_S: Final = PTIME_MS / 1000
 _ROUNDING_S: Final = 1e-9
@@ -46,7 +46,7 @@ class KeyOptions:
     after_s: float = 1.0
     """The first digit comes so long after the call's start, or after the other side's last word."""
     after_silence: bool = False
-    """Wait for the other side to speak and fall silent, which takes `SILENT_S` at least."""
+    """Wait for the other side to speak and fall silent, which takes `PAUSE_S` at least."""
     patience_s: float = 30.0
     """How long to wait for that."""
     wait_s: float = 1.0
@@ -69,9 +69,11 @@ class KeySource(Source):
         self.pressed: list[tuple[float, str]] = []
         """The digits begun so far, with the time of their start."""
         self.heard_after_s: float | None = None
-        """How long after the last digit's end the other side was first heard to speak, if it was; to 20 ms."""
+        """How long after the last digit's end the other side began to speak, if it did; to 20 ms."""
+        self.heard: Stretch | None = None
+        """What it said then."""
         self.spoke_already = False
-        """Whether that was no answer, as it had not been silent before."""
+        """Whether it was speaking when the last digit ended, which is no answer: what follows a pause may be one."""
         self.gave_up = False
         """Whether the silence to press in never came."""
         self._under = under
@@ -81,7 +83,11 @@ class KeySource(Source):
         self._frames_due: deque[tuple[float, str]] = deque()
         self._length_s = TONE_S if options.tones else 0.0
         self._done_s = math.inf
-        self._last_speech_s: float | None = None
+        self._ear = Ear()
+        self._asking = False
+        self._first_heard_s: float | None = None
+        self._worst_pause_s = 0.0
+        """The longest time without a frame of the other side's, from its first one to our first digit."""
 
     @property
     def begun(self) -> bool:
@@ -104,7 +110,7 @@ class KeySource(Source):
     def ending(self) -> str:  # type: ignore[override]
         """Why the call ends, once nothing is left to do."""
         if self.gave_up:
-            what = "speak" if self._last_speech_s is None else "fall silent"
+            what = "speak" if self._ear.speech is None else "fall silent"
             return f"the other side did not {what} within {self._options.patience_s:g} s"
         return "all digits pressed"
 
@@ -130,14 +136,46 @@ class KeySource(Source):
             self._frames += 1
         return frame
 
-    def answer(self, data: bytes) -> bytes | None:
-        if is_speech(data):
-            if self.heard_after_s is None and self.finished and self._reached(self._done_s):
-                self.heard_after_s = self._now_s - self._done_s
-                last_s = self._last_speech_s
-                self.spoke_already = last_s is not None and not self._reached(last_s + SILENT_S)
-            self._last_speech_s = self._now_s
-        return self._under.answer(data)
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
+        if not self.pressed:
+            self._note_pause()
+        if not self._asking and self.finished and self._reached(self._done_s):
+            self._asking = True
+            self.spoke_already = self._ear.is_speaking(self._now_s)
+        self._ear.hear(data, self._now_s)
+        answer = self._ear.speech_since(self._done_s - _ROUNDING_S) if self._asking else None
+        if answer is not None and self.heard is None:
+            self.heard, self.heard_after_s = answer, max(0.0, answer.start_s - self._done_s)
+        return self._under.answer(data, at_s)
+
+    @property
+    def since_digit_s(self) -> float:
+        """How long ago the last digit that was pressed ended; once the call is over, how long before its end."""
+        return max(0.0, self._now_s - self.pressed[-1][0] - self._length_s) if self.pressed else 0.0
+
+    @property
+    def mute_s(self) -> float | None:
+        """For how long nothing came any more after a digit, where frames had come without a pause until then.
+
+        None where that is not so, or cannot be told.
+        """
+        first_s, last_s = self._first_heard_s, self._ear.last_s
+        if first_s is None or last_s is None or not self.pressed:
+            return None
+        begun_s, ended_s = self.pressed[0][0], self.pressed[-1][0] + self._length_s
+        flowed = begun_s - first_s >= MUTE_S and self._worst_pause_s < MUTE_S
+        went_on = last_s < begun_s - MUTE_S or last_s > ended_s + MUTE_S
+        silent_s = self._now_s - max(last_s, begun_s)
+        return silent_s if flowed and not went_on and silent_s >= MUTE_S else None
+
+    def _note_pause(self) -> None:
+        if self._first_heard_s is None:
+            self._first_heard_s = self._now_s
+        elif self._ear.last_s is not None:
+            self._worst_pause_s = max(self._worst_pause_s, self._now_s - self._ear.last_s)
+
+    def close(self) -> Sequence[str]:
+        return self._under.close()
 
     @property
     def _now_s(self) -> float:
@@ -159,11 +197,11 @@ class KeySource(Source):
         self._done_s = at_s + self._length_s
 
     def _start_s(self) -> float | None:
-        options, last_s = self._options, self._last_speech_s
+        options, speech = self._options, self._ear.speech
         if not options.after_silence:
             return options.after_s
-        silent = last_s is not None and self._reached(last_s + SILENT_S)
-        if silent and last_s is not None and self._reached(last_s + options.after_s):
+        silent = speech is not None and self._reached(speech.end_s + PAUSE_S)
+        if silent and speech is not None and self._reached(speech.end_s + options.after_s):
             return self._now_s
         self.gave_up = not silent and self._reached(options.patience_s)
         return None

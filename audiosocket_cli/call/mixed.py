@@ -56,8 +56,10 @@ class KindAudio(NamedTuple):
 
     kind: int
     loudness: Loudness
+    sounds: NDArray[np.intp]
+    """The numbers of its frames that have a sample, among all audio frames, shape (n,)."""
     at_s: NDArray[np.float64]
-    """When each frame passed that has a sample, shape (n,)."""
+    """When each of them passed, shape (n,)."""
     payload: bytes
     """Payloads of those frames, one after the other, without odd last bytes."""
     sizes: Numbers
@@ -215,7 +217,20 @@ class MixedRun:
         payload = self.bytes_of(sounds, sizes)
         samples = payload.view("<i2").astype(np.int16, copy=False)
         loudness = loudness_of_uneven(samples, sizes // SAMPLE_BYTES)
-        return KindAudio(kind, loudness, self.sound_at_s[sounds], payload.tobytes(), sizes, odd_bytes)
+        return KindAudio(kind, loudness, sounds, self.sound_at_s[sounds], payload.tobytes(), sizes, odd_bytes)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all of its audio is digital silence."""
+        return not any(one.loudness.peak for one in self.audio)
+
+    @property
+    def quiet(self) -> NDArray[np.bool_]:
+        """Of each audio frame whether it is digital silence, shape (n,)."""
+        quiet = np.zeros(len(self._sounds), np.bool_)
+        for one in self.audio:
+            quiet[one.sounds] = one.loudness.powers == 0 if one.loudness.peak else True
+        return quiet
 
     @property
     def loud_s(self) -> NDArray[np.float64]:

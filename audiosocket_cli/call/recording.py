@@ -16,18 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.disk import BehindSink, Disk
+from audiosocket_cli.call.drift import ClockDrift
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import Output, Sink
+from audiosocket_cli.call.pieces import interleaved, joined
 from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.timeline import SETTLE_S
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
-from audiosocket_cli.media.pcm import Samples, mix, to_slin
+from audiosocket_cli.media.pcm import to_slin
 
 RATE_WAIT_S: Final = 1.0
 """How long audio of ours waits for the caller's first, which sets the file's rate. A caller who says nothing, in a file
@@ -35,7 +35,8 @@ that has nothing of ours, is waited for without end: only silence is at stake.""
 
 
 LAW_WAIT_S: Final = 10.0
-"""How long a recording that is to find out its codec waits for enough of it; nothing is on disk until then."""
+"""How long after its first audio a recording that is to find out its codec waits for enough of it; nothing is on disk
+until then."""
 
 
 class Layout(StrEnum):
@@ -74,13 +75,14 @@ class Recording:
     __slots__ = (
         "_call",
         "_disk",
+        "_first_heard_s",
         "_first_kind",
         "_guess",
-        "_left_over",
         "_rate_hz",
         "_sink",
         "_tracks",
         "_waiting",
+        "_with_json",
         "error",
         "law",
         "layout",
@@ -96,11 +98,13 @@ class Recording:
         rate_hz: int | None = None,
         decode: Decode = Decode.SLIN,
         disk: Disk | None = None,
+        with_json: bool = False,
         on_failure: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         """Record to what `output` makes for the call, at `rate_hz`, or at the rate that arrives.
 
-        `decode` is how what is heard is read; `disk` writes files behind, so that nobody waits for them.
+        `decode` is how what is heard is read; `disk` writes files behind, so that nobody waits for them; `with_json`
+        says that JSON is written beside it at the end, if the output has any.
 
         `on_failure` is told, once, when the recording ends before the call does.
         """
@@ -112,15 +116,15 @@ class Recording:
         """What it was decoded from, if it was: "µ-law" or "A-law"."""
         self._guess = Arrivals() if decode is Decode.AUTO else None
         self._first_kind: int | None = None
+        self._first_heard_s = math.inf
         self._rate_hz = rate_hz
         self._disk = disk
+        self._with_json = with_json and output.has_json
         self.on_failure = on_failure
         self._call: Call | None = None
         self._sink: Sink | None = None
         self._tracks: tuple[tuple[Side, Track], ...] = ()
         self._waiting: list[tuple[Side, FrameRun]] = []
-        self._left_over: dict[Side, Samples] | None = None
-        """Of two sides, what one is ahead of the other."""
 
     @property
     def paths(self) -> list[Path]:
@@ -137,16 +141,21 @@ class Recording:
         """Seconds recorded so far."""
         return self._sink.duration_s if self._sink else 0.0
 
+    @property
+    def drift(self) -> dict[Side, ClockDrift]:
+        """The clocks of those recorded that were found to run fast or slow, and followed."""
+        return {side: track.drift for side, track in self._tracks if track.drift.share is not None}
+
     def opened(self, call: Call) -> None:
         channels = 2 if self.layout is Layout.STEREO else 1
         self._call = call
         rate_hz = self._rate_hz or rate_of(Kind.SLIN)
+        open_sink = partial(self.output.open, call, rate_hz, channels, with_json=self._with_json)
         if self._disk is not None and not self.output.has_stdout:
-            open_sink = partial(self.output.open, call, rate_hz, channels)
             self._sink = BehindSink(self._disk, open_sink, rate_hz, channels)
             return
         try:
-            self._sink = self.output.open(call, rate_hz, channels)
+            self._sink = open_sink()
         except OSError as error:
             self._fail(error)
 
@@ -187,8 +196,11 @@ class Recording:
             if not self._tracks:
                 self._start_tracks(math.inf)
             self._place(math.inf, call.duration_s)
-            for _, track in self._tracks:
+            for side, track in self._tracks:
                 track.end_conversion()
+                note = track.drift.note_on(side.value)
+                if note:
+                    call.note(note)
             self._write(final=True)
         self._sink.close()
 
@@ -197,6 +209,7 @@ class Recording:
             if run.has_samples:
                 # A server may begin with slin silence, and go on at the call's rate once it knows it.
                 self._first_kind = max(run.best_kind, self._first_kind or 0)  # kinds are in the order of their rates
+                self._first_heard_s = min(self._first_heard_s, run.chunks[0][0])
                 if self._guess is not None:
                     self._guess.note(run)
 
@@ -227,7 +240,7 @@ class Recording:
             return True
         if guess.kind != Kind.SLIN:
             return True
-        if guess.law_is_clear or now_s >= LAW_WAIT_S:
+        if guess.law_is_clear or now_s >= self._first_heard_s + LAW_WAIT_S:
             self.law = guess.law
             return True
         return False
@@ -242,25 +255,14 @@ class Recording:
         self._waiting.clear()
 
     def _write(self, *, final: bool) -> None:
-        if len(self._tracks) == 1:
-            self._append(self._tracks[0][1].take())
-            return
-        sides = {side: track.take() for side, track in self._tracks}
-        if self._left_over:
-            sides = {side: np.concatenate([self._left_over[side], samples]) for side, samples in sides.items()}
-        lengths = [len(samples) for samples in sides.values()]
-        length = max(lengths) if final else min(lengths)
-        self._left_over = {side: samples[length:] for side, samples in sides.items()}
-        columns = [np.pad(samples[:length], (0, max(0, length - len(samples)))) for samples in sides.values()]
-        if length:
-            self._append(np.stack(columns, axis=1) if self.layout is Layout.STEREO else mix(*columns))
-
-    def _append(self, samples: Samples) -> None:
         assert self._sink is not None
-        if not len(samples):
-            return
+        channels = [track.made for _, track in self._tracks]
         try:
-            self._sink.append(to_slin(samples))
+            for piece in joined(interleaved(channels, mixed=self.layout is Layout.MIX, final=final)):
+                if isinstance(piece, int):
+                    self._sink.append_silence(piece)
+                else:
+                    self._sink.append(to_slin(piece))
         except OSError as error:
             self._fail(error)
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk import GAP_MS, PTIME_MS
+from audiosocket_cli.asterisk import GAP_MS, PTIME_MS, frame_bytes
 from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.prompts import Account, Prompt, Speech
 from audiosocket_cli.call.schedule import Schedule
-from audiosocket_cli.call.sources import Source, silence_frame
-from audiosocket_cli.call.speech import is_speech
+from audiosocket_cli.call.sources import Source, quiet_frame, silence_frame
+from audiosocket_cli.call.speech import Ear, Stretch
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
 
 _PTIME_S: Final = PTIME_MS / 1000
@@ -41,6 +42,19 @@ class Cue(NamedTuple):
     frame: Frame
 
 
+class Say(NamedTuple):
+    """A sound with the time of its first frame; None: when what is before it has been said."""
+
+    at_s: float | None
+    prompt: Prompt
+    kind: int
+
+    @property
+    def frames(self) -> int:
+        """How many frames it will be; 0 where that is not known."""
+        return math.ceil(round((self.prompt.duration_s or 0.0) / _PTIME_S, 6))
+
+
 class Expectation(NamedTuple):
     """What the other side has to do before a script goes on: `audio`, `silence` or `hangup`, within so many seconds."""
 
@@ -49,11 +63,28 @@ class Expectation(NamedTuple):
     line: int
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What came of an expectation. Times are in seconds since the call's start."""
+
+    expected: Expectation
+    since_s: float
+    """When the waiting began."""
+    is_met: bool = False
+    at_s: float | None = None
+    """When it came: speech began, speech had ended, the other side hung up."""
+    waited_s: float = 0.0
+    """How long it was waited for, in vain or not."""
+    sound: Stretch | None = None
+    """For audio the speech that came, to its end; for silence what was heard in it; where neither came, what was heard
+    in its place."""
+
+
 class Hangup(NamedTuple):
     """The script ends the call."""
 
 
-Action = Cue | Expectation | Hangup
+Action = Cue | Say | Expectation | Hangup
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +108,12 @@ class ReplaySource(Source):
     def __init__(self, actions: Sequence[Action], options: ReplayOptions, *, end_s: float | None = None) -> None:
         """Play actions; `end_s` is when the call ended that they are of, where the end is to come then."""
         self.failures: list[str] = []
-        self.total = sum(isinstance(action, Cue) for action in actions)
+        self.outcomes: list[Outcome] = []
+        """What came of the expectations that were reached."""
+        self.total = sum(
+            isinstance(action, Cue) or action.frames for action in actions if isinstance(action, Cue | Say)
+        )
+        """Frames that there are, as far as that is known."""
         self.said = 0
         """Frames handed out."""
         self.is_patient = options.timing is Timing.FAST or options.speed > 1
@@ -86,17 +122,19 @@ class ReplaySource(Source):
         self._options = options
         self._end_s = 0.0 if end_s is None else end_s / options.speed
         self._schedule = Schedule()
-        self._kind: int = next(
-            (action.frame.kind for action in actions if isinstance(action, Cue) and is_audio(action.frame.kind)),
-            Kind.SLIN,
-        )
+        self._kind: int = next(filter(is_audio, map(_kind_of, actions)), Kind.SLIN)
+        self._account = Account()
+        self._speech: Speech | None = None
+        self._said_before = 0
         self._media_s = 0.0
         """Where the audio said so far ends."""
         self._due_s = 0.0
         self._in_step = 0
         self._filling = False
-        self._waiting_since_s: float | None = None
-        self._heard_speech_s = -math.inf
+        self.is_cut = False
+        """Whether the call was over before all was played, by more than may be."""
+        self._waiting: Outcome | None = None
+        self._ear = Ear()
         self._stayed_since_s: float | None = None
         self._plan()
 
@@ -114,46 +152,104 @@ class ReplaySource(Source):
             if isinstance(action, Hangup):
                 self.ending = "the script hangs up"
                 return None
-            if isinstance(action, Cue):
+            if isinstance(action, Cue | Say):
                 if self._options.fill and self._cue_due_s(action) > self._due_s + _PTIME_S / 2:
                     return self._silence()
-                return self._hand_out(action.frame)
-            if self._is_met(action):
+                if isinstance(action, Cue):
+                    self._next += 1
+                    return self._hand_out(action.frame)
+                frame = self._say(action)
+                if frame is None:
+                    continue
+                return frame
+            if self._is_over(action):
                 self._next += 1
-                self._waiting_since_s = None
+                self._waiting = None
                 continue
             return self._silence()
         return self._stay()
 
-    def answer(self, data: bytes) -> bytes | None:
-        if is_speech(data):
-            self._heard_speech_s = self._due_s
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
+        self._ear.hear(data, at_s)
         return None
 
-    def give_up(self, *, hung_up: bool) -> None:
-        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached."""
+    def close(self) -> Sequence[str]:
+        if self._speech is not None:
+            self._account.settle(self._speech)
+        return self._account.texts()
+
+    def give_up(self, *, hung_up: bool, tolerance_s: float = 0.0) -> None:
+        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached.
+
+        So much of the end may be left unsaid.
+        """
         action = None if self.finished else self._actions[self._next]
-        if isinstance(action, Expectation) and self._waiting_since_s is not None:
-            if not (action.what == "hangup" and hung_up):
-                self.failures.append(_unmet(action))
+        if isinstance(action, Expectation) and self._waiting is not None:
+            now_s = self._schedule.at_s(self._due_s)
+            if action.what == "hangup" and hung_up:
+                self._meet(self._waiting, now_s)
+            else:
+                self._fail(self._waiting, now_s)
             self._next += 1
+        self.is_cut = self.said < self.total and self._left_s > tolerance_s
         lines = [action.line for action in self._actions[self._next :] if isinstance(action, Expectation)]
         self._next = len(self._actions)
         if lines:
             what = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
             self.failures.append(f"the call was over before {what} could be expected")
-        elif self.said < self.total:
+        elif self.is_cut:
             self.failures.append(f"the call was over before all was played ({self.said} of {self.total} frames)")
 
-    def _hand_out(self, frame: Frame) -> Frame:
+    @property
+    def _left_s(self) -> float:
+        """How long it would take to say what is left, at its time."""
+        left = [action for action in self._actions[self._next :] if isinstance(action, Cue | Say)]
+        times_s = [action.at_s / self._options.speed for action in left if action.at_s is not None]
+        audio_s = math.fsum(self._length_s(action) for action in left)
+        return max([audio_s, *(at_s - self._due_s for at_s in times_s)] if self._by_time else [audio_s])
+
+    @property
+    def _by_time(self) -> bool:
+        return self._options.timing is Timing.RECORDED
+
+    def _length_s(self, action: Cue | Say) -> float:
+        if isinstance(action, Cue):
+            return self._audio_s(action.frame)
+        if self._speech is not None and self._actions[self._next] is action:
+            return self._speech.left_s / self._options.speed
+        return (action.prompt.duration_s or 0.0) / self._options.speed
+
+    def _audio_s(self, frame: Frame) -> float:
+        size = len(frame.payload) // SAMPLE_BYTES
+        return size / rate_of(frame.kind) / self._options.speed if is_audio(frame.kind) else 0.0
+
+    def _say(self, action: Say) -> Frame | None:
+        """Return the next 20 ms of a sound; None when it is over."""
+        if self._speech is None:
+            self._speech, self._said_before = action.prompt.begin(action.kind), self.said
+        size = frame_bytes(action.kind)
+        data = self._speech.take(size)
+        if data is None:
+            self._account.missed += self._speech.position > 0
+            return self._silence()
+        if self._speech.is_over:
+            self._end_of_sound(self._speech, action, bool(data))
+        return self._hand_out(Frame(action.kind, data.ljust(size, b"\0"))) if data else None
+
+    def _end_of_sound(self, speech: Speech, action: Say, has_data: bool) -> None:
+        self._account.settle(speech)
+        if speech.error is not None:
+            self.failures.append(speech.error)
+        self.total += self.said - self._said_before + has_data - action.frames
+        self._speech = None
         self._next += 1
+
+    def _hand_out(self, frame: Frame) -> Frame:
         self.said += 1
         self._filling = False
-        duration_s = 0.0
         if is_audio(frame.kind):
             self._kind = frame.kind
-            duration_s = len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind) / self._options.speed
-        self._media_s = self._due_s + duration_s
+        self._media_s = self._due_s + self._audio_s(frame)
         self._plan()
         return frame
 
@@ -163,14 +259,14 @@ class ReplaySource(Source):
         self._media_s = self._due_s + _PTIME_S
         self._due_s = self._media_s
         self._schedule.hand_out(self._due_s)
-        return silence_frame(self._kind)
+        return silence_frame(self._kind) if self._options.fill else quiet_frame(self._kind)
 
     def _plan(self) -> None:
         """Settle when the next action is due."""
         at_s = self._media_s
         if not self.finished:
             action = self._actions[self._next]
-            if isinstance(action, Cue):
+            if isinstance(action, Cue | Say):
                 at_s = self._cue_due_s(action)
                 if self._options.fill:
                     at_s = min(at_s, self._media_s)
@@ -179,34 +275,46 @@ class ReplaySource(Source):
         self._schedule.hand_out(at_s)
         self._due_s = at_s
 
-    def _cue_due_s(self, cue: Cue) -> float:
+    def _cue_due_s(self, cue: Cue | Say) -> float:
         options = self._options
         if options.timing is Timing.FAST:
             self._in_step += 1
             return self._due_s + (FAST_STEP_S if self._in_step % FAST_FRAMES == 0 else 0.0)
-        if cue.at_s is None or options.timing is Timing.MEDIA:
+        if cue.at_s is None or options.timing is Timing.MEDIA or self._speech is not None:
             return self._media_s
         at_s = cue.at_s / options.speed
         if options.fill and not self._filling and abs(at_s - self._media_s) <= _GAP_S:
             return self._media_s
         return max(self._due_s, at_s)
 
-    def _is_met(self, action: Expectation) -> bool:
+    def _is_over(self, action: Expectation) -> bool:
         """Whether what is expected has come, or is expected no longer."""
-        if self._waiting_since_s is None:
-            self._waiting_since_s = self._due_s
-            if action.what == "audio":
-                self._heard_speech_s = -math.inf
-        waited_s = self._due_s - self._waiting_since_s
-        heard_s = self._heard_speech_s
-        if action.what == "audio" and heard_s >= self._waiting_since_s:
-            return True
-        if action.what == "silence" and self._due_s - max(heard_s, self._waiting_since_s) >= SILENT_S:
-            return True
-        if waited_s >= action.within_s:
-            self.failures.append(_unmet(action))
-            return True
-        return False
+        now_s, ear = self._schedule.at_s(self._due_s), self._ear
+        if self._waiting is None:
+            self._waiting = Outcome(action, now_s)
+            self.outcomes.append(self._waiting)
+        waiting = self._waiting
+        if action.what == "audio" and (speech := ear.speech_since(waiting.since_s)) is not None:
+            self._meet(waiting, speech.start_s, speech)
+        elif action.what == "silence" and ear.silent_s(now_s) >= SILENT_S:
+            self._meet(waiting, now_s - ear.silent_s(now_s), ear.quiet)
+        elif now_s - waiting.since_s >= action.within_s:
+            self._fail(waiting, now_s)
+        else:
+            return False
+        return True
+
+    def _meet(self, waiting: Outcome, at_s: float, sound: Stretch | None = None) -> None:
+        waiting.is_met, waiting.at_s, waiting.sound = True, at_s, sound
+        waiting.waited_s = max(0.0, at_s - waiting.since_s)
+
+    def _fail(self, waiting: Outcome, now_s: float) -> None:
+        waiting.waited_s = max(0.0, now_s - waiting.since_s)
+        speech = self._ear.speech
+        spoke = speech is not None and speech.end_s >= waiting.since_s
+        if waiting.expected.what != "hangup":
+            waiting.sound = speech if spoke else self._ear.quiet
+        self.failures.append(_unmet(waiting.expected, "; it was speaking already" if spoke else ""))
 
     def _stay(self) -> Frame | None:
         """Wait with silence for the other side to hang up."""
@@ -218,6 +326,12 @@ class ReplaySource(Source):
         return self._silence()
 
 
-def _unmet(action: Expectation) -> str:
+def _kind_of(action: Action) -> int:
+    """Return the kind that an action says, if it says one."""
+    return action.frame.kind if isinstance(action, Cue) else action.kind if isinstance(action, Say) else Kind.HANGUP
+
+
+def _unmet(action: Expectation, why: str = "") -> str:
     within = f" within {action.within_s * 1000:g} ms" if math.isfinite(action.within_s) else ""
-    return f"line {action.line}: expected {action.what}{within}, which did not come"
+    why = why if action.what == "audio" else ""
+    return f"line {action.line}: expected {action.what}{within}, which did not come{why}"

@@ -161,6 +161,18 @@ class TimedRun:
         return self.at_s[self.loudness.powers > SPEECH_POWER]
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether all payloads are zeros."""
+        return not self.payloads.any()
+
+    @property
+    def quiet(self) -> NDArray[np.bool_]:
+        """Of each frame whether it is digital silence, shape (n,)."""
+        if not self.has_samples or self.loudness.peak:
+            return self.loudness.powers == 0 if self.has_samples else np.zeros(len(self), np.bool_)
+        return np.ones(len(self), np.bool_)
+
+    @property
     def at_s(self) -> NDArray[np.float64]:
         """The time of each frame, shape (n,)."""
         times = np.array([chunk[0] for chunk in self.chunks])

@@ -13,12 +13,14 @@ LOOK_AGAIN_S: Final = 0.005
 class Schedule(Pacer):
     """Deadlines in seconds since the start, each set before it comes."""
 
-    __slots__ = ("_current_s", "_due_s")
+    __slots__ = ("_begun_s", "_current_s", "_due_s")
 
     def __init__(self) -> None:
         super().__init__(0.0)
         self._due_s = 0.0
         self._current_s: float | None = None
+        self._begun_s: float | None = None
+        """When the call began, on the clock; the schedule may have slipped since."""
 
     def hand_out(self, next_due_s: float) -> None:
         """The frame whose deadline has come is being sent; the next is due then."""
@@ -39,6 +41,12 @@ class Schedule(Pacer):
         self.deadline_s = self._start_s + self._due_s
         return deadline_s
 
+    def at_s(self, due_s: float) -> float:
+        """Return when in the call, in seconds, what is due then in the schedule comes in fact."""
+        return due_s + (0.0 if self._begun_s is None else self._start_s - self._begun_s)
+
     def restart(self, start_s: float) -> None:
+        if self._begun_s is None:
+            self._begun_s = start_s
         self._start_s = start_s
         self.deadline_s = start_s + self._due_s

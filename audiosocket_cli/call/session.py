@@ -175,6 +175,7 @@ class Session(ABC):
         "_untold",
         "_uuid",
         "call",
+        "closed_silently",
         "ended",
         "failure",
         "flush_s",
@@ -221,6 +222,8 @@ class Session(ABC):
         """Why the connection never became a call, once it has ended without one."""
         self.ended = False
         """Whether all is over: wire closed, taps told."""
+        self.closed_silently = False
+        """Whether the peer has closed without ever having sent a byte, as health checks do."""
         self.pacer = source.make_pacer()
         self.wants_readable = True
         """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
@@ -454,7 +457,8 @@ class Session(ABC):
         """Hear a slice of what has been read; `_behind` says whether more is left."""
         if self._early and self._state is _State.TALKING:  # the first of it is last in the list
             kept = self._early.pop()
-            self._hear(slice_of(kept[3], starts_in(kept), self._told_of), kept[0], kept[1], is_answered=False)
+            early = slice_of(kept[3], starts_in(kept), self._told_of)
+            self._hear(early, kept[0], kept[1], is_echoed=False)  # or all of it would come back in one burst
             self._plan_wake()
             return
         most = 1 if self._state is _State.OPENING else self._slice
@@ -554,7 +558,9 @@ class Session(ABC):
         else:
             self.heard_kind = heard.last_kind or self.heard_kind
 
-    def _hear(self, heard: Slice, at_s: float, held_s: float, *, is_answered: bool) -> None:
+    def _hear(
+        self, heard: Slice, at_s: float, held_s: float, *, is_answered: bool = True, is_echoed: bool = True
+    ) -> None:
         """Hear frames of any kinds. What follows on the one that ends the call is said to nobody."""
         if self._is_full:
             self.flush()
@@ -569,7 +575,7 @@ class Session(ABC):
         self._frame_s = heard.last_s
         if self.source.listens and is_answered:
             for frame in heard.frames():
-                self._answer(frame, self._origin_s + at_s)
+                self._answer(frame, self._origin_s + at_s, is_echoed=is_echoed)
         begin_s = self._origin_s + at_s - (heard.audio_s if self._in_bulk else 0.0)
         for number, before_s, is_audio in heard.marks:
             if is_audio:
@@ -601,9 +607,9 @@ class Session(ABC):
         self._told_of.add((before, kind))
         self.call.note(f"the {self.me.other}'s kind changed from {kind_name(before)} to {kind_name(kind)}")
 
-    def _answer(self, data: bytes, now_s: float) -> None:
-        answer = self.source.answer(data)
-        if answer is None:
+    def _answer(self, data: bytes, now_s: float, *, is_echoed: bool = True) -> None:
+        answer = self.source.answer(data, now_s - self._origin_s)
+        if answer is None or not is_echoed:
             return
         if self.wire.send(answer):
             self._said.append((now_s - self._origin_s, 0.0, 1, answer))
@@ -752,6 +758,7 @@ class Session(ABC):
 
     def _peer_gone(self, how: How, reason: str) -> None:
         if self._state is _State.OPENING:
+            self.closed_silently = not self.received_bytes
             self._fail(self._silent_end())
         elif self._state is _State.WAITING:
             self._fail(f"{reason}, before it was let in")
@@ -787,6 +794,8 @@ class Session(ABC):
         self.call.duration_s = now_s - self._origin_s
         if ending.by is self.me or ending.how in (How.HANGUP, How.FAULT):
             self._part()
+        for text in self.source.close():
+            self.call.note(text)
         self._flush(now_s)
         for tap in self.taps:
             tap.closed(self.call)

@@ -1,18 +1,87 @@
-"""Who is speaking: a tap that notices when the other side has fallen silent."""
+"""Who is speaking: when the other side begins and ends, how loud it is, and a tap that notices long silence."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.runs import FrameRun
-from audiosocket_cli.codec import HEADER_BYTES
-from audiosocket_cli.media.pcm import SPEECH_DBFS, from_slin, level_dbfs
+from audiosocket_cli.codec import HEADER_BYTES, rate_of
+from audiosocket_cli.media.pcm import SPEECH_POWER, from_slin, mean_power, power_to_dbfs
+
+PAUSE_S: Final = 0.3
+"""A shorter pause is one between words. Ours."""
 
 
-def is_speech(data: bytes) -> bool:
-    """Whether a frame of audio, header and all, holds sound loud enough to be speech."""
-    return level_dbfs(from_slin(data[HEADER_BYTES:])) > SPEECH_DBFS
+class Stretch:
+    """Sound without a pause: from when to when it was heard in the call, in seconds, and how loud it was."""
+
+    __slots__ = ("_energy", "audio_s", "end_s", "start_s")
+
+    def __init__(self, start_s: float) -> None:
+        self.start_s = self.end_s = start_s
+        self.audio_s = 0.0
+        """Seconds of audio in its frames."""
+        self._energy = 0.0
+
+    def add(self, at_s: float, audio_s: float, power: float) -> None:
+        """Take a frame that arrived at `at_s`."""
+        self.end_s = at_s
+        self.audio_s += audio_s
+        self._energy += power * audio_s
+
+    @property
+    def length_s(self) -> float:
+        """How long it lasted, short pauses included."""
+        return max(self.audio_s, self.end_s - self.start_s)
+
+    @property
+    def level_dbfs(self) -> float | None:
+        """Its level; None where there was no audio."""
+        return power_to_dbfs(self._energy / self.audio_s) if self.audio_s else None
+
+
+class Ear:
+    """Hears the other side frame by frame: when it began to speak, and what was heard since it stopped.
+
+    Whoever waits for speech waits for a new stretch of it: what goes on already is no answer.
+    """
+
+    __slots__ = ("last_s", "quiet", "speech")
+
+    def __init__(self) -> None:
+        self.speech: Stretch | None = None
+        """The last stretch of speech; it grows as long as no pause follows."""
+        self.quiet = Stretch(0.0)
+        """What was heard since then that is no speech."""
+        self.last_s: float | None = None
+        """When the last frame arrived, speech or not."""
+
+    def hear(self, data: bytes, at_s: float) -> None:
+        """Take a frame of audio, header and all."""
+        samples = from_slin(data[HEADER_BYTES:])
+        power, audio_s = mean_power(samples), len(samples) / rate_of(data[0])
+        self.last_s = at_s
+        if power <= SPEECH_POWER:
+            self.quiet.add(at_s, audio_s, power)
+            return
+        if self.speech is None or at_s - self.speech.end_s >= PAUSE_S:
+            self.speech = Stretch(at_s)
+        self.speech.add(at_s, audio_s, power)
+        self.quiet = Stretch(at_s)
+
+    def speech_since(self, at_s: float) -> Stretch | None:
+        """Return speech that began at that time or later; what began before is none, though it go on."""
+        return self.speech if self.speech is not None and self.speech.start_s >= at_s else None
+
+    def silent_s(self, now_s: float) -> float:
+        """Return for how long there was no speech by now: since the call's start, if there was none at all."""
+        return now_s - (0.0 if self.speech is None else self.speech.end_s)
+
+    def is_speaking(self, now_s: float) -> bool:
+        """Whether the other side is speaking, or pausing between words."""
+        return self.speech is not None and now_s - self.speech.end_s < PAUSE_S
 
 
 class SilenceWatch:

@@ -193,7 +193,7 @@ class CallStats:
     def __init__(self) -> None:
         self._caller, self._server = SideStats(), SideStats()
         self.call: Call | None = None
-        self.timeline: Timeline[None] = Timeline()
+        self.timeline: Timeline[bool] = Timeline(is_quiet=bool)
         self.arrivals = Arrivals()
         self._judged = False
 
@@ -217,10 +217,11 @@ class CallStats:
         for run in heard:
             if run.has_audio:
                 self.arrivals.note(run, in_bulk=self.call.in_bulk)
-                start = 0
+                quiet, start = run.quiet, 0
                 for at_s, held_s, count, since_s in run.parts:
-                    self.timeline.add(at_s, run.seconds(start, count), None, held_s, since_s)
+                    seconds = run.seconds(start, count)
                     start += count
+                    self.timeline.add(at_s, seconds, bool(quiet[start - 1]), held_s, since_s)
         self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
         self.timeline.pad(now_s - SETTLE_S)
         if not self._judged and self.arrivals.law_is_clear:
@@ -276,7 +277,7 @@ class CallStats:
         return self.timeline.gaps, self.timeline.gap_count, self.timeline.gaps_s
 
     def _note_mislabelled(self, call: Call) -> None:
-        finding = mislabelled(self._heard(call)) if call.me is Side.SERVER else None
+        finding = mislabelled(self._heard(call), call.me.other)
         if finding:
             call.note(finding)
 
@@ -284,14 +285,14 @@ class CallStats:
         return heard_of(self.sides[call.me.other], self.arrivals, self.timeline, call.duration_s)
 
 
-def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], duration_s: float) -> Heard:
+def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], duration_s: float) -> Heard:
     """Return what one side of a call sounded like, for the rules that judge it."""
     first_pause_s = duration_s if side.first_audio_s is None else side.first_audio_s
     looked_at = max(1, side.samples)
     return Heard(
         kind=arrivals.kind,
         pace=arrivals.pace,
-        law=arrivals.law,
+        law=arrivals.clear_law,
         disorder=arrivals.disorder,
         has_wav_header=side.has_wav_header,
         odd_bytes=side.odd_bytes,
@@ -303,6 +304,8 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[None], dura
         worst_burst_s=timeline.worst_ahead_s,
         frame_s=arrivals.frame_s,
         is_steady=arrivals.is_steady,
+        texture=arrivals.texture,
+        usual_frame_s=arrivals.usual_frame_s,
     )
 
 
@@ -322,7 +325,7 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         "ended_by": call.ending.by.value,
         "ended_how": call.ending.how.value,
         "ended_reason": call.ending.reason,
-        "dtmf": [digit_json(press) for press in sorted(call.digits, key=lambda press: press.at_s)],
+        "dtmf": [digit_json(press) for press in call.presses()],
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),
@@ -359,12 +362,14 @@ def _pacing(call: Call, stats: CallStats) -> dict[str, Any]:
 
 
 def _recorded(recording: Recording) -> dict[str, Any]:
+    drift = {side.value: drift.as_dict() for side, drift in recording.drift.items()}
     return {
         "files": [_name(path) for path in recording.paths],
         "layout": recording.layout.value,
         "rate_hz": recording.rate_hz,
         **({"decoded": recording.law} if recording.law else {}),
         "duration_s": round(recording.duration_s, 3),
+        **({"drift": drift} if drift else {}),
         "error": recording.error,
     }
 

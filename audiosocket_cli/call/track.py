@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import soxr
 
 from audiosocket_cli.call.conversion import Mixer, convert, make_converter
+from audiosocket_cli.call.drift import MAX_STRETCH, ClockDrift
+from audiosocket_cli.call.pieces import Pieces
 from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.spoken import Spoken, spoken_of
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import rate_of
+from audiosocket_cli.libraries import soxr
 from audiosocket_cli.media.pcm import Samples
+from audiosocket_cli.media.stretch import MIN_SAMPLES, stretched
+
+_MAX_STRETCH: Final = 2 * MAX_STRETCH
+"""Where little audio is left to make good what is owed."""
 
 _PAUSE_S: Final = 0.3
 """As short a pause leaves the conversion of frames that keep changing kind as it is: to begin it anew is dear."""
@@ -21,7 +27,18 @@ _PAUSE_S: Final = 0.3
 class Track:
     """One side's samples at the file's rate, in order, from the call's start on."""
 
-    __slots__ = ("_converter", "_converter_kind", "_law", "_mixer", "_rate_hz", "_ready", "timeline")
+    __slots__ = (
+        "_converter",
+        "_converter_kind",
+        "_due_s",
+        "_law",
+        "_mixer",
+        "_owed_s",
+        "_rate_hz",
+        "_stretch",
+        "made",
+        "timeline",
+    )
 
     def __init__(self, rate_hz: int, law: str | None = None) -> None:
         """Make samples at a rate. What is labelled slin is "µ-law" or "A-law" where `law` says so."""
@@ -32,7 +49,16 @@ class Track:
         self._converter_kind: int | None = None
         self._mixer: Mixer | None = None
         """The same of frames that keep changing kind."""
-        self._ready: list[Samples] = []
+        self._owed_s = self._due_s = self._stretch = 0.0
+        """What the timeline has corrected and the samples have not; of that what is no whole sample; and what share
+        of the samples now to be made makes it good."""
+        self.made = Pieces()
+        """The samples made, for somebody to take."""
+
+    @property
+    def drift(self) -> ClockDrift:
+        """The clock of whose samples they are, as it was found and followed."""
+        return self.timeline.drift
 
     def add(self, run: FrameRun, *, ours: bool = False) -> None:
         """Take audio frames: such as were heard, spoken up to their time, or some of ours, heard from it on."""
@@ -47,7 +73,7 @@ class Track:
     def settle(self, until_s: float, pad_until_s: float) -> None:
         """Place what came until then, and fill a pause up to `pad_until_s`."""
         audio, first, after = None, 0, 0
-        for silence_s, (next_audio, start, end) in self.timeline.settle(until_s):
+        for silence_s, (next_audio, start, end) in self._placed(until_s):
             if silence_s or next_audio is not audio or start != after:
                 self._append(audio, first, after)
                 audio, first = next_audio, start
@@ -59,12 +85,26 @@ class Track:
         if silence_s:
             self._fall_silent(silence_s)
 
-    def take(self) -> Samples:
-        """Return the samples made since the last time."""
-        ready, self._ready = self._ready, []
-        if len(ready) == 1:
-            return ready[0]
-        return np.concatenate(ready) if ready else np.zeros(0, np.int16)
+    def _placed(self, until_s: float) -> list[tuple[float, tuple[Spoken, int, int]]]:
+        """Place what came until then, and note how much longer than it plays it is to be."""
+        before_s, corrected_s = self.timeline.end_s, self.drift.corrected_s
+        placed = self.timeline.settle(until_s)
+        if self.drift.share is not None:
+            self._owed_s += self.drift.corrected_s - corrected_s
+            audio_s = self.timeline.end_s - before_s - sum(silence_s for silence_s, _ in placed)
+            share = self._owed_s / audio_s if audio_s > 0 else 0.0
+            self._stretch = min(_MAX_STRETCH, max(-_MAX_STRETCH, share))
+        return placed
+
+    def _follow_clock(self, samples: Samples, rate_hz: int) -> Samples:
+        """Return samples, shorter or longer by a share of what is owed; what is no whole sample is owed on."""
+        if not self._stretch or len(samples) < 2 * MIN_SAMPLES:
+            return samples
+        self._due_s += len(samples) * self._stretch / rate_hz
+        more = int(self._due_s * rate_hz)
+        self._due_s -= more / rate_hz
+        self._owed_s -= more / rate_hz
+        return stretched(samples, len(samples) + more)
 
     def _append(self, audio: Spoken | None, start: int, end: int) -> None:
         """Take contiguous audio: some frames of a run."""
@@ -75,9 +115,10 @@ class Track:
             if self._mixer is None:
                 self.end_conversion()
                 self._mixer = Mixer(self._rate_hz)
-            self._push(self._mixer.feed(by_kind))
+            self.made.put(self._mixer.feed(by_kind))
             return
         ((kind, samples, _),) = by_kind
+        samples = self._follow_clock(samples, rate_of(kind))
         if kind != self._converter_kind:
             self.end_conversion()
         if rate_of(kind) != self._rate_hz:
@@ -85,24 +126,20 @@ class Track:
                 self._converter = make_converter(kind, self._rate_hz)
                 self._converter_kind = kind
             samples = convert(self._converter, samples)
-        self._push(samples)
+        self.made.put(samples)
 
     def _fall_silent(self, silence_s: float) -> None:
         count = round(silence_s * self._rate_hz)
         if self._mixer is not None and silence_s < _PAUSE_S:
-            self._push(self._mixer.pause(count))
+            self.made.put(self._mixer.pause(count))
             return
         self.end_conversion()
-        self._push(np.zeros(count, np.int16))
+        self.made.put_silence(count)
 
     def end_conversion(self) -> None:
         """Let go of the last samples that a conversion holds back."""
         if self._mixer is not None:
-            self._push(self._mixer.finish())
+            self.made.put(self._mixer.finish())
         if self._converter is not None:
-            self._push(convert(self._converter, np.zeros(0, np.int16), last=True))
+            self.made.put(convert(self._converter, np.zeros(0, np.int16), last=True))
         self._mixer = self._converter = self._converter_kind = None
-
-    def _push(self, samples: Samples) -> None:
-        if len(samples):
-            self._ready.append(samples)

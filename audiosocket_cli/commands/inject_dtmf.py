@@ -16,9 +16,11 @@ from audiosocket_cli.commands.params import (
     RateParam,
     UuidParam,
     capture_output,
+    close_capture,
+    expect_audio_option,
 )
-from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
-from audiosocket_cli.errors import ExitCode, UsageError
+from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
+from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from audiosocket_cli.call.keys import KeyOptions, KeySource
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from audiosocket_cli.net.place import PlacedCall
 
 HANGUP_WAIT_S = 10.0
+
+_FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
+"""What is no hangup, by how the call ended."""
 
 
 @click.command()
@@ -35,10 +40,10 @@ HANGUP_WAIT_S = 10.0
 @click.option(
     "--after",
     type=SECONDS,
-    metavar="S",
-    default=1.0,
+    metavar="TIME",
+    default="1s",
     show_default=True,
-    help="Press the first S seconds into the call.",
+    help="Press the first digit this long into the call.",
 )
 @click.option(
     "--after-silence",
@@ -46,7 +51,12 @@ HANGUP_WAIT_S = 10.0
     help="Count --after from the other side's last word; a pause under 0.3 s is none.",
 )
 @click.option(
-    "--gap", type=POSITIVE_SECONDS, metavar="S", default=0.35, show_default=True, help="From one digit to the next."
+    "--gap",
+    type=POSITIVE_SECONDS,
+    metavar="TIME",
+    default="0.35s",
+    show_default=True,
+    help="From one digit to the next.",
 )
 @click.option("--in-band", is_flag=True, help="Add the digits' tones to the audio, too.")
 @click.option("--in-band-only", is_flag=True, help="Send tones, and no DTMF frames.")
@@ -54,16 +64,10 @@ HANGUP_WAIT_S = 10.0
 @click.option(
     "--wait",
     type=SECONDS,
-    metavar="S",
-    help="Stay S seconds after the last digit.  [default: 1, or until --expect-audio-within comes]",
+    metavar="TIME",
+    help="Stay this long after the last digit.  [default: 1, or until --expect-audio-within comes]",
 )
-@click.option(
-    "--expect-audio-within",
-    "expect_audio",
-    type=POSITIVE_SECONDS,
-    metavar="S",
-    help="Fail unless the other side speaks within S seconds of the last digit.",
-)
+@expect_audio_option("the last digit")
 @click.option(
     "--expect-hangup",
     is_flag=True,
@@ -72,8 +76,8 @@ HANGUP_WAIT_S = 10.0
 @click.option(
     "--timeout",
     type=POSITIVE_SECONDS,
-    metavar="S",
-    default=30.0,
+    metavar="TIME",
+    default="30s",
     show_default=True,
     help="With --after-silence: give up when the other side has not spoken and fallen silent by then.",
 )
@@ -97,8 +101,9 @@ def command(ctx: click.Context, /, digits: str, target: Any, listen: Any, as_jso
     With --listen it answers Asterisk and presses keys to the caller. Those are tones in the audio, always: Asterisk
     ends a call in which a server sends a DTMF frame.
 
-    Exits with 0 when all was pressed and came as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent
-    what ends a call in Asterisk, 7 when --after-silence waited in vain.
+    Exits with 0 when all was pressed and came as expected, 1 when not, or when the other side hung up or went silent
+    after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent what ends a call in
+    Asterisk, 7 when --after-silence waited in vain.
     """
     target = the_one_end(target, listen)
     keys = _key_options(digits, answering=listen is not None, **given)
@@ -152,8 +157,9 @@ def _place(
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.sources import Playback, Silence
-    from audiosocket_cli.media.files import load_audio
+    from audiosocket_cli.call.sources import Playback, QuietLine
+    from audiosocket_cli.commands.outcome import code_of_call
+    from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place
@@ -162,9 +168,9 @@ def _place(
 
     rate_hz = rate or 8000
     kind = kind_of(rate_hz)
-    under: Source = Silence(kind)
+    under: Source = QuietLine(kind)
     if audio is not None:
-        under = Playback(load_audio(audio, rate_hz).samples, kind, wait_s=None)
+        under = Playback(open_prompt(Sound(audio)), kind, wait_s=None)
     source = KeySource(under, keys)
     options = CallOptions(
         make_source=lambda: source,
@@ -173,15 +179,23 @@ def _place(
         layout=Layout(layout or "server"),
     )
     placed = run(place(target, uuid or uuid4(), options))
-    hung_up = placed.ended_by_server and not placed.server_vanished
-    failures = _failures(source, keys, hung_up=hung_up, expect_hangup=expect_hangup)
-    put_result(
+    failures = _failures(source, keys, who="server", how=_how_it_left(placed), expect_hangup=expect_hangup)
+    told = put_result(
         inject_json(placed, source, digits, failures),
         inject_lines(placed, source, digits, failures),
         as_json=as_json,
         to_stderr=options.takes_stdout,
     )
-    return _exit_code(placed, source, failures)
+    failed = (failures and not source.gave_up) or placed.tail_lost or not told or not close_capture(options.capture)
+    return code_of_call(placed, failed=failed, timed_out=source.gave_up)
+
+
+def _how_it_left(placed: PlacedCall) -> str | None:
+    """Say what the server did that ended the call; None where we ended it."""
+    if not placed.ended_by_server:
+        return None
+    how = placed.ending.how
+    return _FAULTS.get(how, "hung up" if how == "hangup" else "closed the connection")
 
 
 def _answer(
@@ -190,9 +204,10 @@ def _answer(
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.sources import Prompt, PromptSource, Silence
-    from audiosocket_cli.commands.answering import answer_calls, exit_code
-    from audiosocket_cli.media.files import load_audio
+    from audiosocket_cli.call.sources import PromptSource, Silence
+    from audiosocket_cli.commands.answering import answer_calls
+    from audiosocket_cli.commands.outcome import code_of_server
+    from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
@@ -200,7 +215,7 @@ def _answer(
 
     if uuid is not None or rate is not None:
         raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
-    prompt = Prompt(lambda rate_hz: load_audio(audio, rate_hz).samples) if audio is not None else None
+    prompt = open_prompt(Sound(audio).kept()) if audio is not None else None
     sources: list[KeySource] = []
 
     def make_source() -> KeySource:
@@ -217,36 +232,44 @@ def _answer(
     summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
     source = next((source for source in sources if source.begun), None)  # others were no calls
     if source is None or summary.signal is not None:
-        return exit_code(summary)
+        return code_of_server(summary)
     say(pressed_text(source))
-    failures = _failures(source, keys, hung_up=not source.is_over, expect_hangup=expect_hangup)
+    how = None if source.is_over else "hung up"
+    failures = _failures(source, keys, who="caller", how=how, expect_hangup=expect_hangup)
     for failure in failures:
         say(failure)
-    return ExitCode.TIMEOUT if source.gave_up else ExitCode.NEGATIVE if failures else exit_code(summary)
+    return code_of_server(summary, failed=failures and not source.gave_up, timed_out=source.gave_up)
 
 
-def _failures(source: KeySource, keys: KeyOptions, *, hung_up: bool, expect_hangup: bool) -> list[str]:
-    """Say what did not come as expected, a line each."""
+def _failures(source: KeySource, keys: KeyOptions, *, who: str, how: str | None, expect_hangup: bool) -> list[str]:
+    """Say what did not come as expected, a line each; `how` the other side ended the call, if it did."""
     if source.gave_up:
         return [f"pressed nothing: {source.ending}"]
+    pressed = source.pressed
+    when = f"{source.since_digit_s * 1000:.0f} ms after digit {pressed[-1][1]}" if pressed else "before the first digit"
+    left = f"the {who} {how} {when}" if how else ""
     if not source.finished:
-        return [f"pressed {source.said} of {len(keys.keys)} digits before the call ended"]
-    failures = []
-    heard_s, within_s = source.heard_after_s, keys.expect_audio_s
-    if within_s is not None and (heard_s is None or heard_s > within_s):
-        came = "there was none" if heard_s is None else f"it came after {heard_s:.2f} s"
-        failures.append(f"expected speech within {within_s:g} s of the last digit: {came}")
-    if expect_hangup and not hung_up:
-        failures.append(f"expected a hangup within {keys.wait_s:g} s of the last digit: there was none")
+        told = f"pressed {source.said} of {len(keys.keys)} digits before the call ended"
+        return [left, told] if left else [told]
+    failures = [] if keys.expect_audio_s is None else _late_answer(source, keys.expect_audio_s)
+    answered = keys.expect_audio_s is not None and not failures
+    is_fault = how in _FAULTS.values()
+    if expect_hangup and (not how or is_fault):
+        failures.append(f"expected a hangup within {keys.wait_s:g} s of the last digit: {left or 'there was none'}")
+    elif is_fault:
+        failures.append(left)
+    elif left and not (expect_hangup or answered):
+        failures.append(f"{left} (where that is right, say --expect-hangup)")
+    elif who == "server" and source.mute_s is not None:
+        failures.append(f"the server, which had sent audio all along, sent nothing more for {source.mute_s:.2f} s")
     return failures
 
 
-def _exit_code(placed: PlacedCall, source: KeySource, failures: list[str]) -> int:
-    if placed.signal is not None:
-        return 128 + placed.signal
-    if placed.protocol_broken:
-        return ExitCode.PROTOCOL
-    if source.gave_up:
-        return ExitCode.TIMEOUT
-    failed = failures or placed.tail_lost or placed.recording_error or placed.capture_error
-    return ExitCode.NEGATIVE if failed else ExitCode.DONE
+def _late_answer(source: KeySource, within_s: float) -> list[str]:
+    heard_s = source.heard_after_s
+    if heard_s is not None and heard_s <= within_s:
+        return []
+    came = "there was none" if heard_s is None else f"it came after {heard_s:.2f} s"
+    if source.spoke_already:
+        came = f"what it was saying already is no answer, and after that {came}"
+    return [f"expected speech within {within_s:g} s of the last digit: {came}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 import shutil
@@ -13,9 +14,17 @@ import click
 
 from audiosocket_cli.codec import KIND_BY_RATE, kind_name, kind_named
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.quantities import bounded_duration, parse_duration, parse_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from audiosocket_cli.capture.writing import CaptureOutput
+
+
+_MAX_PROCESSES: Final = 1024
+_PROCESSES_A_CORE: Final = 4
+_FEW_PROCESSES: Final = 8
 
 
 class AddressParam(click.ParamType):
@@ -96,27 +105,85 @@ class SizeParam(click.ParamType):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        match = _SIZE.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is no size: write it in millions of bytes, as 500M, or as 2G", param, ctx)
-        return int(float(match[1]) * 1000 ** ("kMGT".index(match[2]) + 1))
+        try:
+            return value if isinstance(value, int) else parse_size(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class DurationParam(click.ParamType):
+    """A length of time as 30, 500ms, 5m or 1h30m, in seconds."""
+
+    name = "time"
+
+    def __init__(self, *, zero: bool = False, unit: str = "s") -> None:
+        """`zero` where none is a length, too; `unit` is that of a number alone."""
+        self._zero = zero
+        self._unit = unit
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return value if isinstance(value, float) else parse_duration(value, unit=self._unit, zero=self._zero)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class CountParam(click.ParamType):
+    """A whole number from 1 up to a bound."""
+
+    name = "n"
+
+    def __init__(self, most: int = 1_000_000_000) -> None:
+        self._most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip()
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+        if not 1 <= number <= self._most:
+            self.fail(f"{value!r:.60} is not a count: write a whole number from 1 to {self._most}", param, ctx)
+        return number
+
+
+class ProcessCountParam(CountParam):
+    """A number of processes. More than a few for each core need a yes of their own, by `check_processes`."""
+
+    def __init__(self) -> None:
+        super().__init__(_MAX_PROCESSES)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_processes(count: int, option: str, *, allowed: bool) -> None:
+    """Refuse more processes than make sense here unless they are `allowed`: each takes some 40 MB and never waits."""
+    most = max(_FEW_PROCESSES, _PROCESSES_A_CORE * usable_cores())
+    if count > most and not allowed:
+        raise UsageError(
+            f"--{option} {count} is too many for {usable_cores()} cores: use one for each core, {most} at most, "
+            f"or add --many-{option}"
+        )
 
 
 class TimeParam(click.ParamType):
-    """A time in a call, in seconds: 12.5, 1:12.5 or 1:00:12.5."""
+    """A time in a call, in seconds: 12.5, 1:12.5, 1:00:12.5, or a length of time since its start, as 90s."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        match = _TIME.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is no time in a call: write seconds, as 12.5, or 1:12.5, or 1:00:12.5", param, ctx)
-        hours, minutes, seconds = match.groups(default="0")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        match = _CLOCK.fullmatch(value.strip())
+        try:
+            if match is None:
+                return parse_duration(value, zero=True)
+            hours, minutes, seconds = match.groups(default="0")
+            return bounded_duration(
+                float(hours) * 3600 + float(minutes) * 60 + float(seconds), f"{value!r:.60}", zero=True
+            )
+        except UsageError as error:
+            self.fail(f"{error}; or a time in the call, as 1:12.5 or 1:00:12.5", param, ctx)
 
 
 class RestCommand(click.Command):
@@ -128,7 +195,20 @@ class RestCommand(click.Command):
             rest = args[at:]
             if len(rest) > 1 and len(rest[0].split()) == 1:
                 args = [*args[:at], shlex.join(rest)]
+                if "--worker" not in args:  # whose parent has warned already
+                    self._warn_of_swallowed_options(ctx, rest)
         return super().parse_args(ctx, args)
+
+    def _warn_of_swallowed_options(self, ctx: click.Context, rest: list[str]) -> None:
+        from audiosocket_cli.ui.console import say
+
+        ours = {name for param in self.get_params(ctx) for name in param.opts if name.startswith("--")}
+        program, *words = rest[: rest.index("--")] if "--" in rest else rest
+        for name in sorted({word.split("=")[0] for word in words} & ours):
+            say(
+                f"{name} after --exec is for the program {program}: put it before --exec if it is for us, or quote the "
+                "whole line if it is not"
+            )
 
 
 class NetworkParam(click.ParamType):
@@ -157,18 +237,26 @@ class BotRateParam(click.ParamType):
         return rate_hz
 
 
-class NumberParam(click.FloatRange):
-    """A finite number within a range."""
+class NumberParam(click.ParamType):
+    """A number from `least` to `most`."""
+
+    name = "number"
+
+    def __init__(self, least: float, most: float) -> None:
+        self._least, self._most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is no finite number", param, ctx)
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not self._least <= number <= self._most:
+            self.fail(f"{value!r:.60} is not a number from {self._least:g} to {self._most:g}", param, ctx)
         return number
 
 
-SECONDS = NumberParam(min=0)
-POSITIVE_SECONDS = NumberParam(min=0, min_open=True)
+SECONDS = DurationParam(zero=True)
+POSITIVE_SECONDS = DurationParam()
 
 
 decode_option = click.option(
@@ -195,6 +283,17 @@ capture_option = click.option(
 )
 
 
+def expect_audio_option(since: str) -> Callable[[Any], Any]:
+    """Add --expect-audio-within to a command; `since` says what the time counts from."""
+    return click.option(
+        "--expect-audio-within",
+        "expect_audio",
+        type=POSITIVE_SECONDS,
+        metavar="TIME",
+        help=f"Fail unless the other side begins to speak within this time of {since}.",
+    )
+
+
 def capture_output(capture: str | None, *, force: bool | None = None) -> CaptureOutput | None:
     """Return where --capture goes to, checked before anything connects. Raises `UsageError`.
 
@@ -205,22 +304,25 @@ def capture_output(capture: str | None, *, force: bool | None = None) -> Capture
     from audiosocket_cli import __version__
     from audiosocket_cli.capture.writing import parse_capture
 
-    output = parse_capture(capture, f"audiosocket {__version__}", overwrite=force)
-    click.get_current_context().call_on_close(lambda: _finish(output))
-    return output
+    return parse_capture(capture, f"audiosocket {__version__}", overwrite=force)
 
 
-def _finish(output: CaptureOutput) -> None:
+def close_capture(output: CaptureOutput | None) -> bool:
+    """Complete what --capture wrote, once all calls are over; False, and a line, where some of it is lost."""
     from audiosocket_cli.ui.console import say
 
     try:
-        output.close()
+        if output is not None:
+            output.close()
+    except BrokenPipeError:  # whoever read it has had enough
+        pass
     except OSError as error:
         say(f"the capture to {output} is not complete: {(error.strerror or str(error)).lower()}")
+        return False
+    return True
 
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)([kMGT])B?")
-_TIME: Final = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
+_CLOCK: Final = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
 
 _SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}
 

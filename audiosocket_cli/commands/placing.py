@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audiosocket_cli.commands.params import capture_option
+from audiosocket_cli.commands.params import capture_option, close_capture
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions, LiveCall
     from audiosocket_cli.net.place import PlacedCall
 
@@ -59,8 +61,22 @@ def output_for(record: str | None, *, force: bool, played: Path | None = None) -
     return output
 
 
-def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) -> PlacedCall:
-    """Place a call and see it to its end, with its events on stdout or, where data goes there, on stderr."""
+def open_prompt(sound: Sound) -> Prompt:
+    """Open what is to be played, before anything connects, and say what is odd about it. Raises `FileError`."""
+    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.ui.console import say
+
+    prompt = Prompt(sound)
+    for line in prompt.tell():
+        say(line)
+    return prompt
+
+
+def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) -> tuple[PlacedCall, bool]:
+    """Place a call and see it to its end, with its events on stdout or, where data goes there, on stderr.
+
+    Returns also whether some of that, or of the capture, is lost.
+    """
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place
     from audiosocket_cli.ui.console import is_terminal
@@ -76,4 +92,5 @@ def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) 
 
             log.put = stack.enter_context(calls_table(calls, lambda live: f"call to {target}", stream))
         stack.enter_context(log)
-        return run(place(target, uuid, options, report=log.report, watch=calls.append))
+        placed = run(place(target, uuid, options, report=log.report, watch=calls.append))
+    return placed, bool(log.lost or not close_capture(options.capture))

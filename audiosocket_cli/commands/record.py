@@ -12,6 +12,7 @@ import click
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     AddressParam,
+    CountParam,
     KindParam,
     RateParam,
     UuidParam,
@@ -19,22 +20,21 @@ from audiosocket_cli.commands.params import (
     capture_output,
     decode_option,
 )
-from audiosocket_cli.errors import ExitCode, UsageError
+from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from audiosocket_cli.call.outputs import Output
     from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.net.live import CallOptions
-    from audiosocket_cli.net.place import PlacedCall
 
 
 @click.command()
 @click.argument("out")
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Where to wait for the call.  [default: 127.0.0.1:9092]")
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", help="Record N calls.  [default: 1]")
-@click.option("--duration", type=POSITIVE_SECONDS, metavar="S", help="Hang up after S seconds.")
-@click.option("--until-silence", type=POSITIVE_SECONDS, metavar="S", help="Hang up after S seconds without speech.")
+@click.option("--calls", type=CountParam(), metavar="N", help="Record N calls.  [default: 1]")
+@click.option("--duration", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up after this long.")
+@click.option("--until-silence", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up after this long without speech.")
 @click.option(
     "--layout",
     type=click.Choice(["caller", "server", "stereo", "mix"]),
@@ -73,25 +73,28 @@ def command(ctx: click.Context, /, target: Any, as_json: bool, **given: Any) -> 
         ctx.exit(_answer(as_json=as_json, **given))
     _refuse("is for calls to us: leave it out, or the TARGET", listen=given["listen"], calls=given["calls"])
     given["output"] = _output(given["out"], raw=given["raw"], force=given["force"], calls=1)
-    ctx.exit(_exit_code(_place(target, as_json=as_json, **given)))
+    ctx.exit(_place(target, as_json=as_json, **given))
 
 
 def _answer(*, output: Output, listen: Any, calls: int | None, as_json: bool, **given: Any) -> int:
-    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.commands.answering import answer_calls
+    from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.net.address import parse_address
     from audiosocket_cli.net.serving import ServeOptions
 
     options = ServeOptions(
         listen or parse_address("127.0.0.1"), _call_options(output, "caller", **given), calls=calls or 1
     )
-    return exit_code(answer_calls(options, as_json=as_json))
+    return code_of_server(answer_calls(options, as_json=as_json))
 
 
-def _place(target: Any, *, output: Output, uuid: Any, as_json: bool, **given: Any) -> PlacedCall:
+def _place(target: Any, *, output: Output, uuid: Any, as_json: bool, **given: Any) -> int:
+    from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.commands.placing import place_call
 
     options = _call_options(output, "server", **given)
-    return place_call(target, uuid or uuid4(), options, as_json=as_json)
+    placed, lost = place_call(target, uuid or uuid4(), options, as_json=as_json)
+    return code_of_call(placed, failed=lost)
 
 
 def _call_options(
@@ -111,11 +114,11 @@ def _call_options(
 ) -> CallOptions:
     from audiosocket_cli.call.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
-    from audiosocket_cli.call.sources import Silence
+    from audiosocket_cli.call.sources import QuietLine, Silence
     from audiosocket_cli.net.live import CallOptions
 
     return CallOptions(
-        make_source=lambda: Silence(kind),
+        make_source=lambda: QuietLine(kind) if other_side == "server" else Silence(),
         record=output,
         layout=Layout(layout or other_side),
         rate_hz=rate,
@@ -157,11 +160,3 @@ def _refuse(why: str, **options: Any) -> None:
     for name, value in options.items():
         if value is not None:
             raise UsageError(f"--{name} {why}")
-
-
-def _exit_code(placed: PlacedCall) -> int:
-    if placed.signal is not None:
-        return 128 + placed.signal
-    if placed.protocol_broken:
-        return ExitCode.PROTOCOL
-    return ExitCode.NEGATIVE if placed.recording_error else ExitCode.DONE

@@ -14,21 +14,20 @@ from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
     AddressParam,
+    CountParam,
     NumberParam,
     TimeParam,
     capture_output,
+    close_capture,
 )
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, NetworkError, NothingError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from audiosocket_cli.call.replay import ReplayOptions, ReplaySource
     from audiosocket_cli.call.script import Script
     from audiosocket_cli.call.sources import Source
-    from audiosocket_cli.net.place import PlacedCall
-    from audiosocket_cli.review.compare import Answer, Difference
+    from audiosocket_cli.review.compare import Answer
 
 HANGUP_WAIT_S: Final = 5.0
 """How long to wait for a server that hung up in the capture to do so again."""
@@ -45,20 +44,22 @@ HANGUP_WAIT_S: Final = 5.0
     show_default=True,
     help="Send frames when they were sent, as they play without pauses, or as fast as they are taken.",
 )
-@click.option("--speed", type=NumberParam(0.01, 1000), metavar="X", default=1.0, help="Play X times as fast.")
 @click.option(
-    "--max-gap", type=SECONDS, metavar="S", help="Shorten longer pauses, in which nothing was sent, to S seconds."
+    "--speed", type=NumberParam(0.01, 1000), metavar="X", default=1.0, help="Play X times as fast, up to 1000."
+)
+@click.option(
+    "--max-gap", type=SECONDS, metavar="TIME", help="Shorten longer pauses, in which nothing was sent, to this."
 )
 @click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call.")
 @click.option("--to", "to_s", type=TimeParam(), help="End at this time of the call.")
-@click.option("--loop", type=click.IntRange(min=1), metavar="N", default=1, help="Play it N times in one call.")
+@click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play it N times in one call.")
 @click.option("--call", metavar="UUID", help="Play this call; the first digits do.  [default: the first]")
 @click.option(
     "--uuid", metavar="new|same|UUID", default="new", show_default=True,
     help="The UUID to say: a random one, that of the capture, or this.",
 )  # fmt: skip
-@click.option("--calls", type=click.IntRange(min=1), metavar="N", default=1, help="Place N calls at once.")
-@click.option("--wait", type=SECONDS, metavar="S", help="Stay S seconds when all is said, sending silence.")
+@click.option("--calls", type=CountParam(10_000), metavar="N", default=1, help="Place N calls at once.")
+@click.option("--wait", type=SECONDS, metavar="TIME", help="Stay this long when all is said, sending silence.")
 @click.option(
     "--expect",
     type=click.Path(path_type=Path, readable=False),
@@ -66,7 +67,7 @@ HANGUP_WAIT_S: Final = 5.0
     help="Compare the answer with that of a capture, as a rule CAPTURE itself; differences in a table, exit code 1.",
 )
 @click.option(
-    "--tolerance", type=POSITIVE_SECONDS, metavar="S", default=0.2, show_default=True,
+    "--tolerance", type=POSITIVE_SECONDS, metavar="TIME", default="0.2s", show_default=True,
     help="With --expect: how much earlier or later, longer or shorter is still the same.",
 )  # fmt: skip
 @click.option(
@@ -190,6 +191,7 @@ def _place(
     from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.call.replay import ReplaySource
     from audiosocket_cli.capture.opening import open_capture
+    from audiosocket_cli.commands.outcome import code_of_call, worst
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place_all
@@ -217,7 +219,8 @@ def _place(
         layout=Layout(layout or "server"),
         make_taps=lambda source: [answers[source]],
     )
-    codes: list[int] = []
+    codes: list[int] = [ExitCode.DAMAGED] * bool(script.damages)
+    good = 0
     for placed in run(place_all(target, uuids, options)):
         if isinstance(placed, NetworkError):
             if calls == 1:
@@ -227,37 +230,26 @@ def _place(
             continue
         source = placed.source
         assert isinstance(source, ReplaySource)
-        source.give_up(hung_up=placed.ended_by_server and not placed.server_vanished)
+        may_end = old is not None or script.ended_by is Side.SERVER  # as it did, a little sooner
+        hung_up = placed.ended_by_server and not placed.server_vanished
+        source.give_up(hung_up=hung_up, tolerance_s=tolerance if may_end and hung_up else 0.0)
         found = None
         if old is not None and placed.signal is None:
             found = differences(old, answers[source], tolerance_s=tolerance, least_correlation=least_correlation)
-        put_result(
+        told = put_result(
             replay_json(placed, source, found),
             replay_lines(placed, source, found, named=calls > 1),
             as_json=as_json,
             to_stderr=options.takes_stdout,
         )
-        codes.append(_exit_code(placed, source, found or ()))
+        failed = placed.tail_lost or source.failures or found or source.is_cut
+        codes.append(code_of_call(placed, failed=failed))
+        good += codes[-1] == ExitCode.DONE
+        codes.append(ExitCode.DONE if told else ExitCode.NEGATIVE)
     if calls > 1 and not as_json:
-        good = sum(code == ExitCode.DONE for code in codes)
         say(f"{calls} calls: {good} as they should be, {calls - good} not")
-    worst = max(codes, key=_SEVERITY.index)
-    return ExitCode.DAMAGED if script.damages and worst == ExitCode.DONE else worst
-
-
-_SEVERITY: Final[tuple[int, ...]] = (
-    ExitCode.DONE, ExitCode.NEGATIVE, ExitCode.PROTOCOL, ExitCode.UNREACHABLE,
-    ExitCode.DISCONNECTED, ExitCode.INTERRUPTED, ExitCode.TERMINATED,
-)  # fmt: skip
-
-
-def _exit_code(placed: PlacedCall, source: ReplaySource, found: Sequence[Difference]) -> int:
-    if placed.signal is not None:
-        return 128 + placed.signal
-    if placed.protocol_broken:
-        return ExitCode.PROTOCOL
-    failed = placed.tail_lost or placed.recording_error or placed.capture_error or source.failures or found
-    return ExitCode.NEGATIVE if failed or source.said < source.total else ExitCode.DONE
+    codes.append(ExitCode.DONE if close_capture(options.capture) else ExitCode.NEGATIVE)
+    return worst(codes)
 
 
 def _answer(
@@ -267,10 +259,12 @@ def _answer(
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.call.replay import ReplaySource
-    from audiosocket_cli.commands.answering import answer_calls, exit_code
+    from audiosocket_cli.commands.answering import answer_calls
+    from audiosocket_cli.commands.outcome import code_of_server, worst
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
+    from audiosocket_cli.ui.lines import expectation_lines
 
     if uuid != "new" or expect is not None:
         raise UsageError(f"{'--expect' if expect else '--uuid'} goes with TARGET only: leave it, or --listen, out")
@@ -287,14 +281,15 @@ def _answer(
     if output is not None and output.single and calls > 1:
         raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
     options = CallOptions(make_source, output, capture_output(capture, force=force), layout=Layout(layout or "caller"))
-    code = exit_code(answer_calls(ServeOptions(listen, options, calls=calls), as_json=as_json))
+    summary = answer_calls(ServeOptions(listen, options, calls=calls), as_json=as_json)
     for source in sources:
         if source.said or source.failures:  # others were no calls
             source.give_up(hung_up=not source.finished)
     failures = [failure for source in sources for failure in source.failures]
-    for failure in failures:
-        say(failure)
-    return ExitCode.NEGATIVE if code == ExitCode.DONE and failures else code
+    for line in [line for source in sources for line in expectation_lines(source)] + failures:
+        say(line)
+    code = code_of_server(summary, failed=failures)
+    return worst([code, ExitCode.DAMAGED]) if script.damages else code
 
 
 def _wait_of(script: Script, wait: float | None) -> float:

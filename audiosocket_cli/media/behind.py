@@ -47,6 +47,8 @@ class Behind:
         """Count bytes that are to be written. Raises `OSError` for what failed before, and when too much waits."""
         if self._error is not None:
             raise self._error
-        self._taken_bytes += size
-        if self._taken_bytes - self._written_bytes > MOST_WAITING_BYTES:
+        if (
+            self._taken_bytes - self._written_bytes >= MOST_WAITING_BYTES
+        ):  # what comes at once, however much, is no proof
             raise OSError(errno.EBUSY, "the disk is too slow")
+        self._taken_bytes += size

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.media.wav import wav_header
+from audiosocket_cli.media.wav import MAX_DATA_BYTES, wav_header
 
 UNKNOWN_BYTES: Final = 0x7FFFF000
 """The data size that stands for "until the end", as sox writes and understands it; ffmpeg and aplay read on, too."""
@@ -29,6 +29,9 @@ MOST_BLOCKS_WAITING: Final = 10_000
 """As many, where each is but a packet: a minute of a call and a half, both ways."""
 
 _LAST_CHANCE_S: Final = 30.0
+"""How long a reader may take at the end for anything at all."""
+
+_ZEROS: Final = bytes(1 << 16)
 _LOOK_AGAIN_S: Final = 0.1
 
 
@@ -40,7 +43,8 @@ class PipeWriter:
         self._descriptor = descriptor
         self._aborted = threading.Event()
         self._error: OSError | None = None
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(most_waiting or MOST_BLOCKS_WAITING)
+        self._written = 0
+        self._waiting: queue.Queue[bytes | int | None] = queue.Queue(most_waiting or MOST_BLOCKS_WAITING)
         self._writer = threading.Thread(target=self._write, name="pipe", daemon=True)
         self._writer.start()
 
@@ -49,8 +53,11 @@ class PipeWriter:
         """Whether it has not come to its end yet."""
         return self._writer.is_alive()
 
-    def put(self, data: bytes) -> None:
-        """Take a piece; never waits. Raises `OSError` when the reader is gone (`BrokenPipeError`) or too far behind."""
+    def put(self, data: bytes | int) -> None:
+        """Take a piece, or how many zero bytes are one; never waits.
+
+        Raises `OSError` when the reader is gone (`BrokenPipeError`) or too far behind.
+        """
         if self._error is not None:
             raise self._error
         try:
@@ -59,12 +66,16 @@ class PipeWriter:
             raise OSError(errno.ETIMEDOUT, "whoever reads standard output is a minute behind") from None
 
     def finish(self) -> None:
-        """Wait until all is read, for half a minute at most. Raises `OSError` when that cannot be."""
-        deadline_s = time.monotonic() + _LAST_CHANCE_S
-        with contextlib.suppress(queue.Full):
-            self._waiting.put(None, timeout=_LAST_CHANCE_S)
+        """Wait until all is read, while anything is within half a minute. Raises `OSError` when that cannot be."""
+        written, deadline_s, told = self._written, time.monotonic() + _LAST_CHANCE_S, False
         while self._writer.is_alive() and time.monotonic() < deadline_s and not self._aborted.is_set():
+            if not told:
+                with contextlib.suppress(queue.Full):
+                    self._waiting.put(None, timeout=_LOOK_AGAIN_S)
+                    told = True
             self._writer.join(_LOOK_AGAIN_S)
+            if written != self._written:
+                written, deadline_s = self._written, time.monotonic() + _LAST_CHANCE_S
         if self._error is not None:
             raise self._error
 
@@ -75,15 +86,31 @@ class PipeWriter:
             self._waiting.get_nowait()  # room for `finish` to say that it is the end
 
     def _write(self) -> None:
-        while (data := self._waiting.get()) is not None:
-            view = memoryview(data)
-            while len(view) and self._error is None:
-                try:
-                    view = view[os.write(self._descriptor, view) :]
-                except BlockingIOError:  # whoever shares the pipe with us wants it so
-                    select.select([], [self._descriptor], [])
-                except OSError as error:
-                    self._error = error
+        while (piece := self._waiting.get()) is not None:
+            if isinstance(piece, bytes):
+                self._write_all(piece)
+            else:
+                self._write_zeros(piece)
+
+    def _write_zeros(self, size: int) -> None:
+        if _leave_hole(self._descriptor, size):
+            return
+        while size and self._error is None:
+            step = min(size, len(_ZEROS))
+            self._write_all(_ZEROS[:step])
+            size -= step
+
+    def _write_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while len(view) and self._error is None:
+            try:
+                written = os.write(self._descriptor, view)
+                view = view[written:]
+                self._written += written
+            except BlockingIOError:  # whoever shares the pipe with us wants it so
+                select.select([], [self._descriptor], [])
+            except OSError as error:
+                self._error = error
 
 
 class SoundPipe:
@@ -119,6 +146,13 @@ class SoundPipe:
         self._begun = True
         self._samples += len(data) // (2 * self._channels)
 
+    def append_silence(self, frames: int) -> None:
+        """Take so many samples of silence for each channel; never waits, and takes no memory. Raises as `append`."""
+        if not self._begun:
+            self.append(b"")
+        self._pipe.put(frames * 2 * self._channels)
+        self._samples += frames
+
     def close(self) -> None:
         """No more samples come."""
 
@@ -131,9 +165,10 @@ class SoundPipe:
 
     def _complete_header(self) -> None:
         """Where standard output is a file after all, its header can tell the length."""
-        if self._header_at is None or self._pipe.is_writing or not self._samples:
+        size = self._samples * 2 * self._channels
+        if self._header_at is None or self._pipe.is_writing or not 0 < size <= MAX_DATA_BYTES:
             return
-        header = wav_header(self.rate_hz, self._channels, self._samples * 2 * self._channels)
+        header = wav_header(self.rate_hz, self._channels, size)
         with contextlib.suppress(OSError):
             os.pwrite(self._descriptor, header, self._header_at)
 
@@ -147,3 +182,16 @@ def _place_in_file(descriptor: int) -> int | None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode) or fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND:
         return None
     return os.lseek(descriptor, 0, os.SEEK_CUR)
+
+
+def _leave_hole(descriptor: int, size: int) -> bool:
+    """Where a descriptor is at the end of a file, go on `size` bytes further: they are zeros, and take no room."""
+    with contextlib.suppress(OSError):
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            end = status.st_size
+            if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND or os.lseek(descriptor, 0, os.SEEK_CUR) == end:
+                os.ftruncate(descriptor, end + size)
+                os.lseek(descriptor, end + size, os.SEEK_SET)
+                return True
+    return False

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.asterisk import DEFAULT_PORT
 from audiosocket_cli.errors import UsageError
+
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_SUBSCRIBER_BITS: Final = 64
+"""As much of an IPv6 address names one network at one customer; its hosts choose the rest as they like, and often."""
 
 _FORMS = re.compile(r"^(?:\[(?P<bracketed>[^\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d{1,5}))?$")
 
@@ -42,6 +47,25 @@ def parse_address(text: str, default_port: int | None = DEFAULT_PORT) -> Address
 def host_of(peer: str) -> str:
     """Return the host of what `peer_name` gives."""
     return peer.rpartition(":")[0].strip("[]")
+
+
+def network_of(peer: str) -> str:
+    """Return the part of what `peer_name` gives that stands for one caller: an IPv4 address, or an IPv6 /64.
+
+    An IPv4 address in IPv6 clothes (mapped, NAT64) is that address. Link-local ones, which share one /64, stand alone.
+    """
+    host = host_of(peer)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address) or address.is_link_local:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    if address in _NAT64:
+        return str(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return str(ipaddress.ip_network((int(address), _SUBSCRIBER_BITS), strict=False))
 
 
 def peer_name(sockaddr: Any) -> str:

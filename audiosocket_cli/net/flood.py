@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, MoreRefused, Report
-from audiosocket_cli.net.address import host_of
+from audiosocket_cli.net.address import network_of
 
 MOST_LINES: Final = 10
 """Refusals and failures of one address that are told one by one, in `PERIOD_S`."""
@@ -39,7 +39,7 @@ class FloodGate:
         if not isinstance(event, CallRefused | ConnectionFailed):
             self._report(event)
             return
-        host = host_of(event.peer)
+        host = network_of(event.peer)
         if host not in self._peers and len(self._peers) >= _MOST_HOSTS:
             host = _OTHERS
         peer = self._peers.setdefault(host, _Peer())

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from audiosocket_cli.call.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.disk import Disk
@@ -25,10 +22,6 @@ from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap
 from audiosocket_cli.capture.writing import CaptureOutput
-from audiosocket_cli.text import json_lines, printable
-
-_SAME_PRESS_S: Final = 0.25
-"""A digit's frame and its tones this near belong to one press. Ours: Asterisk sends the frame at the tone's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +96,7 @@ class LiveCall:
                 rate_hz=options.rate_hz,
                 decode=options.decode,
                 disk=options.disk,
+                with_json=True,
                 on_failure=self._lose_recording,
             )
             taps.append(self.recording)
@@ -193,10 +187,8 @@ class LiveCall:
         if self.capturing.is_wanted:
             result["capture"] = self.capturing.as_dict()
         if self.files and self.recording is not None and self.recording.output.has_json:
-            path = self.files[0].with_suffix(".json")
             try:
-                await asyncio.to_thread(write_private_json, path, result)
-                self._json = path
+                self._json = await asyncio.to_thread(self.recording.output.write_json, self.files[0], result)
             except OSError as error:
                 self._lose_recording(error, "cannot write its JSON: ")
         self._report(CallEnded(call, result, self.files, self.capture_file))
@@ -219,10 +211,6 @@ class LiveCall:
 
     def _note_digit(self, digit: Digit) -> None:
         assert self.session.call is not None
-        if any(press.digit == digit.digit and abs(press.at_s - digit.at_s) < _SAME_PRESS_S and not press.in_band
-               for press in self.session.call.digits):  # fmt: skip
-            self.session.call.note("digits come as frames and as tones at once: each is counted as a frame only")
-            return
         if not self.session.call.press(digit):
             return
         self._report(DigitHeard(self.session.call, digit))
@@ -239,9 +227,10 @@ class LiveCall:
         self._report(RecordingFailed(self.session.call, reason))
 
     def _lose_capture(self, error: OSError) -> None:
-        self.capture_error = (
-            "nobody reads it any more" if isinstance(error, BrokenPipeError) else error.strerror or str(error)
-        )
+        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
+            self._report(CaptureFailed(self.session.peer, "nobody reads it any more"))
+            return
+        self.capture_error = error.strerror or str(error)
         self._report(CaptureFailed(self.session.peer, self.capture_error))
 
     def _hang_up_soon(self, reason: str) -> None:
@@ -251,25 +240,3 @@ class LiveCall:
 
 def _ignore(_: object) -> None:
     """Be told of what no longer matters."""
-
-
-def write_private_json(path: Path, content: dict[str, Any]) -> None:
-    """Write one JSON object to a file that only the user can read: whole and on the disk itself, or not at all.
-
-    Raises `OSError`, and `FileExistsError` where the name is taken.
-    """
-    half = path.with_suffix(".json.part")
-    half.unlink(missing_ok=True)  # of a process that was killed here, or a link that would have us write elsewhere
-    try:
-        descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(f"{printable(line)}\n" for line in json_lines(content))  # names need not be UTF-8
-            file.flush()
-            os.fsync(descriptor)
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-        half.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):  # a disk that fails, fails here as well
-            half.unlink(missing_ok=True)
-        raise

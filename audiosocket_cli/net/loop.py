@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
+from audiosocket_cli.signals import has_terminal, survives_hangup, told_to_end
+
 T = TypeVar("T")
 
 _PATIENCE_S: Final = 1.0
+_LOOK_AGAIN_S: Final = 0.5
 _COLLECT_AFTER: Final = 20_000
 
 
@@ -33,21 +36,37 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 @contextlib.contextmanager
-def signals_to(handle: Callable[[int], None], *, hangup_anyway: bool = False) -> Iterator[None]:
+def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object] | None = None) -> Iterator[None]:
     """Hand SIGINT, SIGTERM and SIGHUP to `handle`, on the running loop, until the block ends.
 
-    SIGHUP stays ignored where nohup made it so, unless it is wanted anyway. SIGINT does not: a script's background
-    jobs start with it ignored, and are told to end with it all the same.
+    With `on_hangup`, SIGHUP is handed to `handle` only where the terminal that we began on is gone: it is what a
+    service manager, which gives none, asks to reload with. Without, SIGHUP stays ignored where nohup made it so.
+
+    SIGINT does not stay ignored: a script's background jobs start with it ignored, and are told to end with it all
+    the same.
     """
     loop = asyncio.get_running_loop()
+    has_terminal_to_lose = has_terminal() and not survives_hangup()
     numbers = [signal.SIGINT, signal.SIGTERM]
-    if hangup_anyway or not survives_hangup():
+    if on_hangup is not None or not survives_hangup():
         numbers.append(signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     first_s = math.inf
 
+    def has_lost_terminal() -> bool:
+        return has_terminal_to_lose and not has_terminal()
+
+    def look_again() -> None:
+        if has_lost_terminal():
+            take(signal.SIGHUP)
+
     def take(number: int) -> None:
         nonlocal first_s
+        if number == signal.SIGHUP and on_hangup is not None and not has_lost_terminal():
+            on_hangup()
+            # A shell passes SIGHUP on as soon as it has it itself; the kernel may not have come to us yet.
+            loop.call_later(_LOOK_AGAIN_S, look_again)
+            return
         first_s = min(first_s, time.monotonic())
         if number == signal.SIGHUP:
             _let_go_of_lost_terminal()
@@ -55,6 +74,9 @@ def signals_to(handle: Callable[[int], None], *, hangup_anyway: bool = False) ->
 
     for number in numbers:
         loop.add_signal_handler(number, take, number)
+    early = told_to_end()
+    if early is not None:
+        loop.call_soon(handle, early)
     try:
         yield
     finally:
@@ -74,20 +96,6 @@ def _end_if_it_takes_long(first_s: float) -> Callable[[int, Any], None]:
             os._exit(128 + number)
 
     return handle
-
-
-def survives_hangup() -> bool:
-    """Whether SIGHUP is ignored, as nohup sees to it: its terminal may go away. Ask before `signals_to`."""
-    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-
-
-def has_terminal() -> bool:
-    """Whether this process has a controlling terminal; one that was closed is none."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
-    except OSError:
-        return False
-    return True
 
 
 def _let_go_of_lost_terminal() -> None:

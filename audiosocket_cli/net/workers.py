@@ -1,41 +1,58 @@
 """Several processes that answer calls on one port, as if they were one: one log, one set of totals, one end.
 
-Each worker is a server of its own, on a socket of its own with SO_REUSEPORT, among which the system shares out the
-connections. Its log comes through pipes, line by line; over a socket it is told to stop, and tells what came of it. A
-worker that dies is replaced. Should whoever started them die, they see that socket end, and stop in order.
+Each worker is a server of its own. All accept from the same listening sockets, which the command binds, or has from
+systemd, and hands to each, so that the port stays open, and who is waiting there is answered, whatever becomes of a
+worker; sockets of their own (SO_REUSEPORT) lose what waits at a worker that dies, leave it waiting at one that stands
+still, and share calls out by chance: of 40 calls, one of two workers got 14 to 24. Who has more calls than another lets
+that one go first.
+
+A worker's log comes through pipes, line by line; over a socket it is told to stop, and tells what came of it. A worker
+that dies, stands still or talks nonsense is replaced. Should whoever started them die, they see that socket end, and
+stop in order.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import json
+import math
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from signal import SIGHUP
 from typing import Any, Final
 
 from audiosocket_cli.call.events import Listening, Report
-from audiosocket_cli.call.process import how_it_ended
-from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.listen import allow_many_descriptors, bind, find_port
+from audiosocket_cli.call.process import Process, bury_orphans
+from audiosocket_cli.errors import NetworkError, UsageError
+from audiosocket_cli.net.admission import Admission
+from audiosocket_cli.net.channel import parse_object
+from audiosocket_cli.net.drain import Drain
+from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, WorkersMetrics
 from audiosocket_cli.net.places import SharedPlaces, new_shared_file
-from audiosocket_cli.net.serve import Server
+from audiosocket_cli.net.readiness import Readiness
+from audiosocket_cli.net.serve import NOBODY_MAY_CALL, NOTHING_TO_RELOAD, Server
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
+from audiosocket_cli.net.worker_process import CHANNEL_FD, LISTENING_FD, LOOK_S, SHARED_FD, WorkerProcess, end_programs
 
-CAN_SHARE_A_PORT: Final = hasattr(socket, "SO_REUSEPORT")
-
-_LONGEST_LINE: Final = 1 << 20
 _SHORT_LIFE_S: Final = 1.0
 """A worker that dies sooner is replaced later, and later still the more often it does."""
 
 _MOST_PAUSE_S: Final = 30.0
+_DISMISSED_S: Final = 5.0
+"""As long may one take to end in order that talks nonsense."""
+
+_BEAT_S: Final = 0.5
+_PATIENCE_LOOKS: Final = {"": 10, "enough": 10, "drain": 10, "stop": 5, "abort": 2}
+"""For how many looks a worker may give no sign of life, by what it was last told. No machine is so busy that a loop has
+no turn for ten seconds, and its calls are heard."""
+
+_ABORTED_S: Final = 10.0
+"""As long may one take to complete its files once it is told to end at once."""
 
 
 class Workers:
@@ -50,10 +67,13 @@ class Workers:
         report: Report,
         put: Callable[[str], object],
         complain: Callable[[str], object],
+        listening: ListeningSockets | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
         """`command` returns the command line of a worker that has this descriptor for its socket.
 
-        `put` gets lines of their logs, `complain` lines about the processes themselves.
+        `put` gets lines of their logs, `complain` lines about the processes themselves, `readiness` how all of them
+        are. `listening` is what listens already.
         """
         self.summary = ServeSummary()
         self.on_metrics: Callable[[Snapshot, float], object] | None = None
@@ -65,11 +85,15 @@ class Workers:
         self._report = report
         self._put = put
         self._complain = complain
-        self._address = options.listen
+        self._listening = listening or ListeningSockets(())
+        self._readiness = readiness or Readiness()
+        self._reloading: set[int] = set()
+        self._drain: Drain | None = None
         self._shared = new_shared_file(count)
         self._places = SharedPlaces(self._shared, 0, count, options.calls, options.max_calls)
-        self._channels: dict[int, socket.socket] = {}
+        self._workers: dict[int, WorkerProcess] = {}
         self._ready: set[int] = set()
+        self._ending_programs: set[asyncio.Task[None]] = set()
         self._stopping = ""
         """What the workers were last told, once it was their end."""
         self._failure: str | None = None
@@ -79,13 +103,32 @@ class Workers:
         lack = self._options.lack_of_descriptors(allow_many_descriptors())
         if lack:
             self._complain(lack)
-        self._address = find_port(self._options.listen)
-        with signals_to(self._on_signal, hangup_anyway=self._options.admission.uuid_file is not None):
+        self._check_uuids()
+        if not self._listening.sockets:
+            self._listening = ListeningSockets(bind(self._options.listen))
+        self._addresses = self._listening.addresses
+        burying = asyncio.create_task(_bury_orphans(), name="orphans") if os.getpid() == 1 else None
+        with signals_to(self._on_signal, on_hangup=self._reload), self._readiness.beating(self._status):
             await asyncio.gather(*(self._keep(number) for number in range(self._count)))
+            if self._ending_programs:
+                await asyncio.wait(self._ending_programs)
+        if burying is not None:
+            burying.cancel()
+        if self._drain is not None:
+            self._drain.cancel()
+        self._listening.close()
         os.close(self._shared)
         if self._failure is not None:
             raise NetworkError(self._failure)
         return self.summary
+
+    def _check_uuids(self) -> None:
+        """Complain of a file of UUIDs once, not once for each worker. Raises `FileError`."""
+        path = self._options.admission.uuid_file
+        if path is not None and path.is_fifo():
+            raise UsageError(f"{path} can be read once, but --workers read it each: name a file for --allow-uuid")
+        if Admission(self._options.admission).lets_nobody_in:
+            self._complain(NOBODY_MAY_CALL)
 
     async def _keep(self, number: int) -> None:
         """Run a worker, and another when it dies."""
@@ -104,122 +147,163 @@ class Workers:
             await asyncio.sleep(0.1)
 
     async def _run_worker(self, number: int) -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        process = await asyncio.create_subprocess_exec(
-            *self._command(theirs.fileno()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=(theirs.fileno(), self._shared),
-            start_new_session=True,  # what a terminal signals is passed on by us, once
-            limit=_LONGEST_LINE,
-        )
-        theirs.close()
-        self._channels[number] = ours
-        self._tell(number, self._orders(number))
-        if self._stopping:
-            self._tell(number, {"do": self._stopping})
-        assert process.stdout is not None
-        assert process.stderr is not None
+        try:
+            worker = WorkerProcess(number, self._command(CHANNEL_FD), self._shared, self._listening.sockets,
+                                   take=self._take, put=self._put, complain=self._complain)  # fmt: skip
+        except OSError as error:
+            self._on_no_worker(number, (error.strerror or str(error)).lower())
+            return
+        self._workers[number] = worker
+        worker.tell(self._orders(number))
         told_before = len(self._ready)
-        has_ended = (
-            await asyncio.gather(
-                self._hear(number, ours), _pass_on(process.stdout, self._put), _pass_on(process.stderr, self._complain)
-            )
-        )[0]
-        status = await process.wait()
-        del self._channels[number]
-        ours.close()
+        await worker.wait(lambda: self._places.beats_of(number), lambda: _PATIENCE_LOOKS[self._stopping])
+        del self._workers[number]
         lost = self._places.live_in(number)
         self._places.forget(number)
         self._metrics.forget(number)
         self._tell_metrics()
-        if has_ended:
-            return
-        if number not in self._ready and told_before == 0 and not self._stopping:
-            self._failure = f"worker {number + 1} {how_it_ended(status)} before it could answer calls"
+        self._count_reloaded(number)
+        if not worker.has_told_totals:
+            self._count_loss(worker, lost, is_first=told_before == 0)
+        if worker.programs:
+            task = asyncio.create_task(end_programs(worker.programs), name=f"programs of {worker.name}")
+            self._ending_programs.add(task)
+            task.add_done_callback(self._ending_programs.discard)
+
+    def _on_no_worker(self, number: int, reason: str) -> None:
+        if self._ready:
+            self._complain(f"cannot start worker {number + 1}: {reason}; it is tried again")
+        elif not self._stopping:
+            self._failure = f"cannot start worker {number + 1}: {reason}; use fewer --workers"
+            self._end("stop")
+
+    def _count_loss(self, worker: WorkerProcess, lost: int, *, is_first: bool) -> None:
+        if not worker.is_ready and is_first and not self._stopping:
+            self._failure = f"worker {worker.number + 1} {worker.how_it_ended} before it could answer calls"
             self._end("stop")
             return
         self.summary.faults += lost
         self._metrics.counts["calls_lost"] += lost
         then = "" if self._stopping else "; another takes its place"
         calls = "no call is" if not lost else "1 call is" if lost == 1 else f"{lost} calls are"
-        self._complain(f"worker {number + 1} (process {process.pid}) {how_it_ended(status)}: {calls} lost{then}")
+        self._complain(f"{worker.name} {worker.how_it_ended}: {calls} lost{then}")
 
     def _orders(self, number: int) -> dict[str, Any]:
         return {
-            "listen": list(self._address),
-            "shared": self._shared,
             "number": number,
             "workers": self._count,
             "metrics": self.on_metrics is not None,
+            "sockets": len(self._listening.sockets),
+            "stay_open": self._listening.stay_open,
         }
 
-    async def _hear(self, number: int, channel: socket.socket) -> bool:
-        """Take what a worker tells until it has ended; False when it ended without its totals."""
-        loop, waiting, has_ended = asyncio.get_running_loop(), b"", False
-        while True:
-            try:
-                data = await loop.sock_recv(channel, 65536)
-            except ConnectionError:
-                return has_ended
-            if not data:
-                return has_ended
-            *lines, waiting = (waiting + data).split(b"\n")
-            for line in lines:
-                has_ended |= self._take(number, json.loads(line))
+    def _take(self, worker: WorkerProcess, line: str) -> None:
+        """Take what a worker tells; one that talks nonsense is told to end, once, and another takes its place."""
+        try:
+            self._understand(worker, parse_object(line))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if not worker.is_dismissed:
+                worker.is_dismissed = True
+                self._complain(f"{worker.name} talks nonsense ({error}): it is told to end")
+                worker.end_within(_DISMISSED_S, signal.SIGTERM)
 
-    def _take(self, number: int, told: dict[str, Any]) -> bool:
-        if "ready" in told:
-            is_first = len(self._ready) < self._count
-            self._ready.add(number)
-            if is_first and len(self._ready) == self._count:
-                self._report(self._options.listening(self._address))
-        elif "metrics" in told:
-            self._metrics.take(number, told["metrics"])
-            self._tell_metrics()
-        elif "enough" in told:
-            self._end("enough")
-        elif "summary" in told:
-            self._add(told["summary"])
-            return True
-        return False
+    def _understand(self, worker: WorkerProcess, told: dict[str, Any]) -> None:
+        match told:
+            case {"ready": True}:
+                self._count_ready(worker)
+            case {"metrics": dict(snapshot)}:
+                self._metrics.take(worker.number, snapshot)
+                self._tell_metrics()
+            case {"reloaded": True}:
+                self._count_reloaded(worker.number)
+            case {"enough": True}:
+                self._end("enough")
+            case {"summary": dict(totals)}:
+                self._add(totals)
+                worker.has_told_totals = True
+            case {"program": int(group), "runs": bool(runs)} if group > 1:
+                (worker.programs.add if runs else worker.programs.discard)(group)
+            case _:
+                raise ValueError(f"{json.dumps(told)[:60]} means nothing")
+
+    def _count_ready(self, worker: WorkerProcess) -> None:
+        worker.is_ready = True
+        is_first = len(self._ready) < self._count
+        self._ready.add(worker.number)
+        if is_first and len(self._ready) == self._count:
+            self._report(self._options.listening(self._addresses, passed=self._listening.stay_open))
+            self._readiness.ready()
 
     def _tell_metrics(self) -> None:
         if self.on_metrics is not None:
             self.on_metrics(*self._metrics.merged())
 
     def _add(self, totals: dict[str, Any]) -> None:
-        for name, value in totals.items():
-            if name != "signal":
-                setattr(self.summary, name, getattr(self.summary, name) + value)
+        names = {field.name for field in dataclasses.fields(self.summary)} - {"signal"}
+        counted = {name: totals[name] for name in names}
+        for name, value in counted.items():
+            if not isinstance(value, int | float) or not 0 <= value < math.inf:
+                raise ValueError(f"{value!r} {name.replace('_', ' ')}")
+        for name, value in counted.items():
+            setattr(self.summary, name, getattr(self.summary, name) + value)
+
+    def _reload(self) -> None:
+        self._readiness.reloading()
+        if self._options.admission.uuid_file is None:
+            self._complain(NOTHING_TO_RELOAD)
+            self._readiness.reloaded()
+        else:
+            self._reloading = set(self._workers)
+            self._tell_all({"do": "reload"})
+
+    def _count_reloaded(self, number: int) -> None:
+        if number in self._reloading:
+            self._reloading.discard(number)
+            if not self._reloading:
+                self._readiness.reloaded()
 
     def _on_signal(self, number: int) -> None:
-        if number == SIGHUP and self._options.admission.uuid_file is not None:
-            self._tell_all({"do": "reload"})
-        elif self.summary.signal is None:
+        if self.summary.signal is None:
             self.summary.signal = number
-            self._end("stop")
+            self._end_in_order()
         else:
             self._end("abort")
 
+    def _end_in_order(self) -> None:
+        drain_s = self._options.drain_s
+        if drain_s is None:
+            self._end("stop")
+            return
+        self._end("drain")
+        self._drain = Drain(drain_s, count=self._count_live, complain=self._complain, hang_up=lambda: self._end("stop"))
+
+    def _count_live(self) -> int:
+        return sum(map(self._places.live_in, range(self._count)))
+
+    def _status(self) -> str:
+        return f"{self._readiness.state}, {self._count_live()} live in {len(self._ready)} workers"
+
     def _end(self, how: str) -> None:
         self._stopping = how
+        if how in ("stop", "abort"):
+            self._readiness.stopping()
+        else:
+            self._readiness.draining()
         self._tell_all({"do": how})
+        self._listening.close()
+        if how == "abort":
+            for worker in self._workers.values():
+                worker.end_within(_ABORTED_S)
 
     def _tell_all(self, what: dict[str, Any]) -> None:
-        for number in list(self._channels):
-            self._tell(number, what)
-
-    def _tell(self, number: int, what: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # it is gone: whoever hears it finds out
-            self._channels[number].send(json.dumps(what).encode() + b"\n")
+        for worker in list(self._workers.values()):
+            worker.tell(what)
 
 
-async def _pass_on(stream: asyncio.StreamReader, put: Callable[[str], object]) -> None:
-    while line := await stream.readline():
-        put(line.decode("utf-8", "replace").rstrip("\n"))
+async def _bury_orphans() -> None:
+    while True:
+        bury_orphans()
+        await asyncio.sleep(LOOK_S)
 
 
 class Worker:
@@ -230,17 +314,17 @@ class Worker:
         self._channel = socket.socket(fileno=descriptor)
         with self._channel.makefile("rb", buffering=0) as orders_only:
             orders = json.loads(orders_only.readline())
-        self._listen = Address(*orders["listen"])
-        self._shared: int = orders["shared"]
         self._number: int = orders["number"]
         self._workers: int = orders["workers"]
         self._wants_metrics: bool = orders["metrics"]
+        self._sockets: int = orders["sockets"]
+        self._stay_open: bool = orders["stay_open"]
         self._waiting = b""
         self._unsent = b""
 
     async def run(self, options: ServeOptions, report: Report, complain: Callable[[str], object]) -> None:
-        """Serve until told to stop. Raises `NetworkError` when the address cannot be had."""
-        places = SharedPlaces(self._shared, self._number, self._workers, options.calls, options.max_calls)
+        """Serve until told to stop."""
+        places = SharedPlaces(SHARED_FD, self._number, self._workers, options.calls, options.max_calls)
 
         def report_all_but_where(event: Any) -> None:
             if isinstance(event, Listening):
@@ -248,18 +332,22 @@ class Worker:
             else:
                 report(event)
 
-        options = dataclasses.replace(options, listen=self._listen)
-        listening = bind(self._listen, shared=True)
+        sockets = [socket.socket(fileno=LISTENING_FD + at) for at in range(self._sockets)]
+        listening = ListeningSockets(sockets, stay_open=self._stay_open)
         server = Server(options, report_all_but_where, complain, places=places, listening=listening)
         server.on_enough = lambda: self._tell({"enough": True})
+        server.on_reloaded = lambda: self._tell({"reloaded": True})
         if self._wants_metrics:
             server.on_metrics = self._tell_metrics
+        Process.watchers.append(lambda group, runs: self._tell({"program": group, "runs": runs}))
         self._channel.setblocking(False)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._channel.fileno(), self._on_orders, server)
+        beating = asyncio.create_task(_beat(places), name="signs of life")
         try:
             summary = await server.run()
         finally:
+            beating.cancel()
             loop.remove_reader(self._channel.fileno())
         self._channel.setblocking(True)
         self._tell({"summary": dataclasses.asdict(summary)})
@@ -274,9 +362,13 @@ class Worker:
             self._tell({"metrics": snapshot})
 
     def _push(self) -> None:
-        with contextlib.suppress(OSError):
+        try:
             while self._unsent:
                 self._unsent = self._unsent[self._channel.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except OSError:  # whoever should read it is gone
+            self._unsent = b""
 
     def _on_orders(self, server: Server) -> None:
         try:
@@ -290,6 +382,18 @@ class Worker:
             server.stop()
             return
         *lines, self._waiting = (self._waiting + data).split(b"\n")
-        orders = {"stop": server.stop, "abort": server.abort, "enough": server.enough, "reload": server.reload}
+        orders = {
+            "stop": server.stop,
+            "abort": server.abort,
+            "drain": server.drain,
+            "enough": server.enough,
+            "reload": server.reload,
+        }
         for line in lines:
             orders[json.loads(line)["do"]]()
+
+
+async def _beat(places: SharedPlaces) -> None:
+    while True:
+        places.beat()
+        await asyncio.sleep(_BEAT_S)

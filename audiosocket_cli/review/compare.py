@@ -62,11 +62,40 @@ class Difference(NamedTuple):
     difference: str
 
 
+class Limits(NamedTuple):
+    """What is still the same, and when either call was over: what a call lacks that ended sooner, by no more than the
+    tolerance, is no difference."""
+
+    tolerance_s: float
+    least_correlation: float
+    expected_over_s: float
+    seen_over_s: float
+
+    @property
+    def end_together(self) -> bool:
+        """Whether both calls were over at the same time."""
+        return abs(self.expected_over_s - self.seen_over_s) <= self.tolerance_s
+
+    def is_cut(self, old: Stretch, new: Stretch) -> bool:
+        """Whether the end of a call may have cut what was said."""
+        at_end = (
+            old.end_s >= self.expected_over_s - self.tolerance_s or new.end_s >= self.seen_over_s - self.tolerance_s
+        )
+        return at_end and self.end_together
+
+    def is_beyond(self, at_s: float, *, was_expected: bool) -> bool:
+        """Whether what was there at that time in one call came when the other was over, or about to be."""
+        over_s = self.seen_over_s if was_expected else self.expected_over_s
+        return self.end_together and at_s >= over_s - self.tolerance_s
+
+
 class Answer:
     """What a server said in one call, heard live (as a tap) or read from a capture."""
 
     def __init__(self) -> None:
         self.happenings: list[Happening] = []
+        self.over_s = 0.0
+        """When the call was over, whoever ended it."""
         self._rows: list[Row] = []
         self._folder = Folder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
         self._audio: list[tuple[float, int, Samples]] = []
@@ -87,6 +116,7 @@ class Answer:
 
     def closed(self, call: Call) -> None:
         assert call.ending is not None
+        self.over_s = call.duration_s
         if call.ending.by is Side.SERVER:
             self._close(call.duration_s)
         self._folder.interrupt()
@@ -99,6 +129,7 @@ class Answer:
             if isinstance(one, Run) and one.side is Side.SERVER:
                 self._take_run(one)
             elif isinstance(one, Ended):
+                self.over_s = self.over_s or one.at_s
                 self._caller_closed |= one.side is Side.CALLER
                 if one.side is Side.SERVER and not self._caller_closed:
                     self._close(one.at_s)
@@ -114,6 +145,8 @@ class Answer:
         if not is_audio(run.kind) or size < SAMPLE_BYTES:
             for at_s, payload in zip(run.at_s.tolist(), run.payloads, strict=True):
                 self.happenings.append(Happening(at_s, _named(Frame(run.kind, payload.tobytes()))))
+                if run.kind == Kind.HANGUP:
+                    self.over_s = self.over_s or at_s
             return
         samples = np.ascontiguousarray(run.payloads[:, : size // 2 * 2]).view("<i2").astype(np.int16, copy=False)
         self._folder.take(run, samples)
@@ -162,16 +195,15 @@ def differences(
     least_correlation: float = LEAST_CORRELATION,
 ) -> list[Difference]:
     """Say what of an answer is not as expected, in the order of time; nothing is good."""
-    found = _in_speech(expected.stretches, seen.stretches, tolerance_s, least_correlation)
-    found += _in_happenings(expected.happenings, seen.happenings, tolerance_s)
+    limits = Limits(tolerance_s, least_correlation, expected.over_s, seen.over_s)
+    found = _in_speech(expected.stretches, seen.stretches, limits)
+    found += _in_happenings(expected.happenings, seen.happenings, limits)
     return sorted(found, key=lambda one: one.expected_s if one.expected_s is not None else one.seen_s or 0.0)
 
 
-def _in_speech(
-    expected: Sequence[Stretch], seen: Sequence[Stretch], tolerance_s: float, least_correlation: float
-) -> list[Difference]:
+def _in_speech(expected: Sequence[Stretch], seen: Sequence[Stretch], limits: Limits) -> list[Difference]:
     shape = (len(expected), len(seen))
-    alike = np.array([[correlation(old, new) for new in seen] for old in expected]).reshape(shape)
+    alike = np.array([[_likeness(old, new, limits) for new in seen] for old in expected]).reshape(shape)
     apart_s = np.array([[abs(new.start_s - old.start_s) for new in seen] for old in expected]).reshape(shape)
     found: list[Difference] = []
     for old_at, new_at in _matched(alike, np.minimum(apart_s, _FAR_S) * _COST_PER_S):
@@ -180,17 +212,26 @@ def _in_speech(
         if old is None or new is None:
             there = old or new
             assert there is not None
+            if limits.is_beyond(there.start_s, was_expected=old is not None):
+                continue
             what = f"speech of {there.end_s - there.start_s:.2f} s"
             found.append(Difference(old and old.start_s, new and new.start_s, what, "is missing" if old else "is new"))
             continue
-        found += _between(old, new, float(alike[old_at, new_at]), tolerance_s, least_correlation)
+        found += _between(old, new, float(alike[old_at, new_at]), limits)
     return found
 
 
-def _between(
-    old: Stretch, new: Stretch, likeness: float, tolerance_s: float, least_correlation: float
-) -> list[Difference]:
+def _likeness(old: Stretch, new: Stretch, limits: Limits) -> float:
+    """Return how alike two stretches sound; of one that the end of the call may have cut, what both have counts."""
+    if limits.is_cut(old, new) and old.rate_hz == new.rate_hz:
+        size = min(len(old.samples), len(new.samples))
+        old, new = (one._replace(samples=one.samples[:size]) for one in (old, new))
+    return correlation(old, new)
+
+
+def _between(old: Stretch, new: Stretch, likeness: float, limits: Limits) -> list[Difference]:
     found = []
+    tolerance_s, least_correlation = limits.tolerance_s, limits.least_correlation
     late_s = new.start_s - old.start_s
     longer_s = (new.end_s - new.start_s) - (old.end_s - old.start_s)
     if abs(late_s) > tolerance_s:
@@ -248,15 +289,18 @@ def _left_over(olds: Sequence[int], news: Sequence[int]) -> list[tuple[int | Non
     return pairs + [(old, None) for old in olds[both:]] + [(None, new) for new in news[both:]]
 
 
-def _in_happenings(expected: Sequence[Happening], seen: Sequence[Happening], tolerance_s: float) -> list[Difference]:
+def _in_happenings(expected: Sequence[Happening], seen: Sequence[Happening], limits: Limits) -> list[Difference]:
     found = []
+    tolerance_s = limits.tolerance_s
     for at in range(max(len(expected), len(seen))):
         old = expected[at] if at < len(expected) else None
         new = seen[at] if at < len(seen) else None
         if old is None or new is None:
             there = old or new
             assert there is not None
-            found.append(Difference(old and old.at_s, new and new.at_s, there.what, "is missing" if old else "is new"))
+            if not limits.is_beyond(there.at_s, was_expected=old is not None):
+                missing = "is missing" if old else "is new"
+                found.append(Difference(old and old.at_s, new and new.at_s, there.what, missing))
         elif old.what != new.what:
             found.append(Difference(old.at_s, new.at_s, old.what, f"is {new.what} now"))
         elif abs(new.at_s - old.at_s) > tolerance_s:

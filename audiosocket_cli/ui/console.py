@@ -21,11 +21,14 @@ _BUFFER_BYTES: Final = 1 << 16
 
 
 def say(line: str) -> bool:
-    """Tell the user one line, on stderr; False when whoever reads there does not for a second. What nobody reads
-    must not keep a command from its end."""
+    """Tell the user one line, on stderr; False when whoever reads there does not for a second, or it is full. What
+    nobody reads must not keep a command from its end."""
     if not _takes_more(sys.stderr):
         return False
-    _write(sys.stderr, line)
+    try:
+        _write(sys.stderr, line)
+    except OSError:
+        return False
     return True
 
 
@@ -61,13 +64,22 @@ def put_bytes(pieces: Iterable[bytes]) -> None:
     sys.stdout.buffer.flush()
 
 
-def put_result(content: dict[str, Any], lines: Iterable[str], *, as_json: bool, to_stderr: bool = False) -> None:
-    """Put a result on stdout as one JSON object or as lines, or on stderr where data goes to stdout."""
+def put_result(content: dict[str, Any], lines: Iterable[str], *, as_json: bool, to_stderr: bool = False) -> bool:
+    """Put a result on stdout as one JSON object or as lines, or on stderr where data goes to stdout.
+
+    False, and a line on stderr, where it cannot be written. A closed pipe is silent: nobody wants to know.
+    """
     for line in [json.dumps(content, ensure_ascii=False)] if as_json else lines:
         if to_stderr:
             say(line)
-        else:
+            continue
+        try:
             put(line)
+        except OSError as error:
+            say(f"cannot write the result: {(error.strerror or str(error)).lower()}")
+            _forget(sys.stdout)
+            return False
+    return True
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -88,8 +100,13 @@ def _write(stream: TextIO, line: str) -> None:
         stream.flush()
     except BrokenPipeError:
         # Nobody reads any more: go on without them (a recorder records on), and let the exit's own flush succeed.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _forget(stream)
+
+
+def _forget(stream: TextIO) -> None:
+    """Let what is written to a stream from now on, and what it still holds, go nowhere."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def shown_path(path: Path) -> str:

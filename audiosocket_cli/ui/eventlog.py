@@ -29,8 +29,9 @@ class EventLog:
         self.put: Callable[[str], object] = say if to_stderr else put
         self.talk: Callable[[str], object] = say
         """Where that goes which is no data: what programs write to their standard error."""
+        self.lost = 0
+        """Lines that could not be written."""
         self._as_json = as_json
-        self._lost = 0
         self._waiting: queue.Queue[tuple[Callable[[str], object], str] | None] = queue.Queue(_MOST_WAITING)
         self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
 
@@ -45,9 +46,9 @@ class EventLog:
             self._writer.join(_CLOSE_TIMEOUT_S)
         except queue.Full:
             pass
-        lost = self._lost + sum(line is not None for line in list(self._waiting.queue))
-        if lost:
-            say(f"{lost} lines of the log are lost")
+        self.lost += sum(line is not None for line in list(self._waiting.queue))
+        if self.lost:
+            say(f"{self.lost} lines of the log are lost")
 
     def report(self, event: Event) -> None:
         """Tell one event; never waits."""
@@ -67,15 +68,15 @@ class EventLog:
         try:
             self._waiting.put_nowait((write, line))
         except queue.Full:
-            self._lost += 1
+            self.lost += 1
 
     def _write(self) -> None:
         while (item := self._waiting.get()) is not None:
             write, line = item
             try:
                 if write(line) is False:
-                    self._lost += 1
+                    self.lost += 1
             except OSError as error:
-                if not self._lost:
+                if not self.lost:
                     say(f"cannot write the log: {(error.strerror or str(error)).lower()} (calls go on)")
-                self._lost += 1
+                self.lost += 1

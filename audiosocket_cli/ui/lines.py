@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +26,10 @@ from audiosocket_cli.call.events import (
 )
 from audiosocket_cli.call.facts import Call, How
 from audiosocket_cli.call.keys import KeySource
-from audiosocket_cli.call.replay import ReplaySource
+from audiosocket_cli.call.replay import Outcome, ReplaySource
+from audiosocket_cli.call.reply import ReplySource
 from audiosocket_cli.call.sources import Playback
+from audiosocket_cli.call.speech import Stretch
 from audiosocket_cli.call.stats import digit_json
 from audiosocket_cli.media.pcm import SILENCE_DBFS
 from audiosocket_cli.net.place import PlacedCall
@@ -55,18 +58,29 @@ def event_json(event: Event) -> dict[str, Any]:
 
 def listening_line(event: Listening) -> str:
     """Say where calls are accepted, and how to open it to others."""
-    host = f"[{event.host}]" if ":" in event.host else event.host
     recording = f"recording to {event.record}" if event.record else "not recording"
     if event.capture:
         recording += f", capturing to {event.capture}"
     if event.program:
         recording += f", running {event.program}"
-    if event.host in ("0.0.0.0", "::"):
-        return f"listening on port {event.port} of all interfaces, {recording}"
-    hint = ""
-    if event.host in ("127.0.0.1", "::1"):
-        hint = f" (this machine only; --listen :{event.port} opens it to the network)"
-    return f"listening on {host}:{event.port}{hint}, {recording}"
+    remarks = []
+    if event.name and len(event.addresses) > 1:
+        where = f"{event.name}:{event.port}"
+        remarks.append(" and ".join(address.rpartition(":")[0] for address in event.addresses))
+    else:
+        addresses = event.addresses or (f"{event.host}:{event.port}",)
+        where = " and ".join(map(_listening_place, addresses))
+    if event.passed:
+        remarks.append("by systemd; --listen is not used")
+    elif event.host in ("127.0.0.1", "::1"):
+        remarks.append(f"this machine only; --listen :{event.port} opens it to the network")
+    remark = f" ({'; '.join(remarks)})" if remarks else ""
+    return f"listening on {where}{remark}, {recording}"
+
+
+def _listening_place(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    return f"port {port} of all interfaces" if host in ("0.0.0.0", "[::]") else address
 
 
 def summary_line(summary: ServeSummary) -> str:
@@ -76,6 +90,10 @@ def summary_line(summary: ServeSummary) -> str:
         parts.append(f"refused {summary.refused}")
     if summary.failed:
         parts.append(f"{_count(summary.failed, 'connection')} failed")
+    if summary.checks:
+        # A call without Answer() looks the same: of interest where there is no other.
+        hint = "" if summary.calls else " (health checks, or is an Answer() missing before AudioSocket()?)"
+        parts.append(f"{_count(summary.checks, 'connection')} closed without a byte{hint}")
     if summary.failed_recordings:
         parts.append(f"{_count(summary.failed_recordings, 'recording')} failed")
     if summary.failed_captures:
@@ -89,10 +107,20 @@ def summary_line(summary: ServeSummary) -> str:
     return ", ".join(parts)
 
 
-def play_lines(placed: PlacedCall, playback: Playback) -> list[str]:
+def play_lines(placed: PlacedCall, playback: Playback, source: ReplySource) -> list[str]:
     """Return what came of a played file, for people."""
-    played = f"{playback.said_s:.2f} of {playback.duration_s:.2f} s of audio"
-    return placed_lines(placed, played)
+    total_s = playback.duration_s
+    played = f"{playback.said_s:.2f} {'' if total_s is None else f'of {total_s:.2f} '}s of audio"
+    failures = [source.failure] if source.failure else []
+    return placed_lines(placed, played) + reply_lines(source) + failures
+
+
+def reply_lines(source: ReplySource) -> list[str]:
+    """Return how fast the other side answered, for people; nothing where it had no time to, or spoke over us."""
+    if source.reply is None:
+        return []
+    already = "; before it, the other side was speaking already" if source.spoke_already else ""
+    return [f"answered {_ms(source.answered_after_s)} after the end of our speech{_sound(source.reply)}{already}"]
 
 
 def placed_lines(placed: PlacedCall, said: str) -> list[str]:
@@ -121,12 +149,18 @@ def placed_lines(placed: PlacedCall, said: str) -> list[str]:
     return lines
 
 
-def play_json(placed: PlacedCall, playback: Playback) -> dict[str, Any]:
+def play_json(placed: PlacedCall, playback: Playback, source: ReplySource) -> dict[str, Any]:
     """Return what came of a played file as a JSON object, units in the keys."""
     said = {
         "played_s": round(playback.said_s, 3),
-        "total_s": round(playback.duration_s, 3),
+        "total_s": _rounded_s(playback.duration_s),
+        "padded_s": round(playback.account.padded_s, 3),
         "complete": playback.finished,
+        "answered_after_ms": _rounded_ms(source.answered_after_s),
+        "answer_lasted_ms": _rounded_ms(_length_s(source.reply)),
+        "answer_dbfs": _level_of(source.reply),
+        "spoke_already": source.spoke_already,
+        "failures": [source.failure] if source.failure else [],
     }
     return placed_json(PLAY_SCHEMA, placed, said)
 
@@ -151,8 +185,8 @@ def inject_lines(placed: PlacedCall, keys: KeySource, digits: str, failures: Seq
     """Return what came of pressing keys, for people."""
     lines = placed_lines(placed, pressed_text(keys))
     if keys.heard_after_s is not None:
-        already = ", and before it without a pause" if keys.spoke_already else ""
-        lines.append(f"speech {_ms(keys.heard_after_s)} after the last digit{already}")
+        already = "; before it, the server was speaking already" if keys.spoke_already else ""
+        lines.append(f"speech {_ms(keys.heard_after_s)} after the last digit{_sound(keys.heard)}{already}")
     return lines + list(failures)
 
 
@@ -169,7 +203,13 @@ def inject_json(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequ
         "pressed": [{"at_s": round(at_s, 3), "digit": digit} for at_s, digit in keys.pressed],
         "complete": keys.finished,
         "speech_after_last_digit_ms": _rounded_ms(keys.heard_after_s),
+        "speech_lasted_ms": _rounded_ms(_length_s(keys.heard)),
+        "speech_dbfs": _level_of(keys.heard),
         "spoke_already": keys.spoke_already,
+        "ended_after_last_digit_ms": _rounded_ms(
+            keys.since_digit_s if placed.ended_by_server and keys.pressed else None
+        ),
+        "mute_after_last_digit_ms": _rounded_ms(keys.mute_s),
         "failures": list(failures),
     }
     return placed_json(INJECT_SCHEMA, placed, said)
@@ -183,6 +223,7 @@ def replay_lines(
     `named` puts its UUID in front, where there are others.
     """
     lines = placed_lines(placed, f"{source.said} of {source.total} of the capture")
+    lines += expectation_lines(source)
     lines += source.failures
     if named:
         lines.insert(0, f"call {placed.result['uuid']}")
@@ -192,9 +233,31 @@ def replay_lines(
         return [*lines, "the answer is as expected"]
     cells = [("expected", "seen", "what", "difference")]
     cells += [(_at(one.expected_s), _at(one.seen_s), one.what, one.difference) for one in found]
-    widths = [max(len(row[column]) for row in cells) for column in range(3)]
-    lines.append(f"the answer differs in {_count(len(found), 'place')}:")
-    return lines + [f"  {row[0]:>{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]}" for row in cells]
+    return [*lines, f"the answer differs in {_count(len(found), 'place')}:", *_table(cells, ">><<")]
+
+
+def expectation_lines(source: ReplaySource) -> list[str]:
+    """Return what a script's expectations measured as a table, for people; nothing where none was reached."""
+    if not source.outcomes:
+        return []
+    cells = [("line", "expected", "came at", "after", "lasted", "level")]
+    for one in source.outcomes:
+        sound = one.sound
+        level = _level_of(sound)
+        cells.append((
+            str(one.expected.line), one.expected.what, _at(one.at_s), _ms(one.waited_s) if one.is_met else "never",
+            _at(_length_s(sound)), "-" if level is None else f"{level:.1f} dBFS",
+        ))  # fmt: skip
+    return _table(cells, "><>>>>")
+
+
+def _table(rows: Sequence[tuple[str, ...]], sides: str) -> list[str]:
+    """Return rows of equal length as lines with columns, each aligned to its side: < or >."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def replay_json(placed: PlacedCall, source: ReplaySource, found: Sequence[Difference] | None) -> dict[str, Any]:
@@ -204,6 +267,7 @@ def replay_json(placed: PlacedCall, source: ReplaySource, found: Sequence[Differ
         "total_frames": source.total,
         "complete": source.said == source.total,
         "failures": source.failures,
+        "expectations": [_expectation_json(one) for one in source.outcomes],
     }
     if found is not None:
         said["differences"] = [
@@ -212,6 +276,35 @@ def replay_json(placed: PlacedCall, source: ReplaySource, found: Sequence[Differ
             for one in found
         ]  # fmt: skip
     return placed_json(REPLAY_SCHEMA, placed, said)
+
+
+def _expectation_json(one: Outcome) -> dict[str, Any]:
+    within_s = one.expected.within_s
+    return {
+        "line": one.expected.line,
+        "expect": one.expected.what,
+        "within_ms": _rounded_ms(within_s) if math.isfinite(within_s) else None,
+        "met": one.is_met,
+        "at_s": _rounded_s(one.at_s),
+        "waited_ms": _rounded_ms(one.waited_s),
+        "lasted_ms": _rounded_ms(_length_s(one.sound)),
+        "level_dbfs": _level_of(one.sound),
+    }
+
+
+def _sound(heard: Stretch | None) -> str:
+    """Say how long and how loud speech was."""
+    level = _level_of(heard)
+    return "" if heard is None or level is None else f", for {heard.length_s:.2f} s at {level:.1f} dBFS"
+
+
+def _length_s(heard: Stretch | None) -> float | None:
+    return None if heard is None else heard.length_s
+
+
+def _level_of(heard: Stretch | None) -> float | None:
+    level = None if heard is None else heard.level_dbfs
+    return None if level is None else round(level, 1)
 
 
 def _at(seconds: float | None) -> str:
@@ -290,8 +383,8 @@ def _program(program: dict[str, Any]) -> str:
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
-        case Listening(host, port, record, program, capture):
-            facts = {"host": host, "port": port, "record": record, "program": program}
+        case Listening(host, port, record, program, capture, addresses):
+            facts = {"host": host, "port": port, "addresses": addresses, "record": record, "program": program}
             return "listening", facts | ({"capture": capture} if capture else {})
         case CallStarted(call):
             started = call.started_at.isoformat(timespec="milliseconds")

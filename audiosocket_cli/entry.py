@@ -1,0 +1,23 @@
+"""Where the command begins: signals are heard before anything slow is imported."""
+
+import sys
+
+from audiosocket_cli.signals import take_over_process
+
+
+def main() -> None:
+    """Run the command line and exit; `cli.main` does, once signals are heard."""
+    try:
+        take_over_process()
+        from audiosocket_cli.cli import main as run_command_line
+
+        run_command_line()
+    except ImportError as error:
+        from audiosocket_cli.libraries import import_problem
+
+        problem = import_problem(error)
+        if problem is None:
+            raise
+        sys.exit(f"audiosocket: error: {problem}")
+    except KeyboardInterrupt:  # while something was imported: `run_command_line` takes all others
+        sys.exit(130)

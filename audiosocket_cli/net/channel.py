@@ -1,0 +1,96 @@
+"""Lines that another process writes, on this process's loop: read as they come, bounded, whatever they hold."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from audiosocket_cli.call.process import read_now
+
+MOST_LINE_BYTES: Final = 1 << 20
+"""A longer line is cut."""
+
+_READ_BYTES: Final = 1 << 16
+_MOST_LAST_READS: Final = 64
+"""As much as a pipe or a socket can hold is read once its writer is gone; what else has it may write for ever."""
+
+_SHOWN_CHARACTERS: Final = 60
+
+
+class LineReader:
+    """Hands on the lines of a pipe or a socket until it ends, or is told to close."""
+
+    def __init__(
+        self, descriptor: int, take: Callable[[str], object], on_end: Callable[[], object], most: int = MOST_LINE_BYTES
+    ) -> None:
+        """Take over a descriptor, which is closed at the end. A line of more than `most` bytes is cut."""
+        self._descriptor = descriptor
+        self._take = take
+        self._on_end = on_end
+        self._most_bytes = most
+        self._pieces: list[bytes] = []
+        self._piece_bytes = 0
+        self._loop = asyncio.get_running_loop()
+        os.set_blocking(descriptor, False)
+        self._loop.add_reader(descriptor, self._read)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._descriptor < 0
+
+    def close(self) -> None:
+        """Hand on what is still there, and read no more. Twice is fine."""
+        for _ in range(_MOST_LAST_READS):
+            if self._descriptor < 0 or not self._read():
+                break
+        self._close()
+
+    def _read(self) -> bool:
+        data = read_now(self._descriptor, _READ_BYTES)
+        if data:
+            self._feed(data)
+        elif data is not None:
+            self._close()
+        return bool(data)
+
+    def _feed(self, data: bytes) -> None:
+        first, *others = data.split(b"\n")
+        self._add(first)
+        for piece in others:
+            self._end_line()
+            self._add(piece)
+
+    def _add(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._piece_bytes += len(piece)
+        if self._piece_bytes > self._most_bytes:
+            self._end_line()
+
+    def _end_line(self) -> None:
+        line, self._pieces, self._piece_bytes = b"".join(self._pieces), [], 0
+        self._take(line.decode("utf-8", "replace"))
+
+    def _close(self) -> None:
+        if self._descriptor < 0:
+            return
+        self._loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        self._descriptor = -1
+        if self._piece_bytes:
+            self._end_line()
+        self._on_end()
+
+
+def parse_object(line: str) -> dict[str, Any]:
+    """Read a line that holds one JSON object. Raises `ValueError`, in words, for anything else."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise ValueError(f"{line.strip()[:_SHOWN_CHARACTERS]!r} is not a JSON object")
+    return content

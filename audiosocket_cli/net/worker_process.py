@@ -1,0 +1,169 @@
+"""A worker, seen from the command that started it: its process, what it writes, whether it lives, and its end.
+
+That it has ended is known from the process itself: what it wrote to may be held open by programs that it left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from audiosocket_cli.call.process import Process, how_it_ended
+from audiosocket_cli.net.channel import LineReader
+
+CHANNEL_FD: Final = 3
+SHARED_FD: Final = 4
+LISTENING_FD: Final = 5
+"""Where a worker finds its channel, the numbers that all share, and the first socket that calls come to."""
+
+LOOK_S: Final = 1.0
+"""How often a worker is looked at. Its silence counts in looks, not seconds: where all processes stand still together
+(a laptop's lid, a frozen container), none of them is silent."""
+
+_START_LOOKS: Final = 60
+_EXIT_LOOKS: Final = 10
+"""As long may a process take to end that has told its totals."""
+
+_KILLED_LOOKS: Final = 5
+"""As long may SIGKILL take; a process that a dead disk holds does not even end by that."""
+
+_EXIT_LOOK_S: Final = 0.01
+_TERM_S: Final = 2.0
+
+
+class WorkerProcess:
+    """One process that answers calls."""
+
+    def __init__(
+        self, number: int, command: Sequence[str], shared: int, listening: Sequence[socket.socket], *,
+        take: Callable[[WorkerProcess, str], object], put: Callable[[str], object], complain: Callable[[str], object],
+    ) -> None:  # fmt: skip
+        """Start it. `take` gets the lines of its channel, `put` those of its log, `complain` what it complains of."""
+        self.number = number
+        self.is_ready = False
+        self.has_told_totals = False
+        self.is_dismissed = False
+        self.programs: set[int] = set()
+        """The process groups of programs that it runs."""
+        self._beats = 0
+        self._has_beaten = False
+        self._silent_looks = 0
+        self._looks_left: int | None = None
+        self._is_killed = False
+        self._complain = complain
+        self._wake = asyncio.Event()
+        self._channel, theirs = socket.socketpair()
+        (out, their_out), (err, their_err) = os.pipe(), os.pipe()
+        nowhere = os.open(os.devnull, os.O_RDONLY)
+        given = [nowhere, their_out, their_err, theirs.fileno(), shared, *(one.fileno() for one in listening)]
+        try:
+            self.process = Process(command, os.environ, given)
+        except OSError:
+            self._channel.close()
+            os.close(out)
+            os.close(err)
+            raise
+        finally:
+            theirs.close()
+            for descriptor in (nowhere, their_out, their_err):
+                os.close(descriptor)
+        self._channel.setblocking(False)
+        self._readers = [
+            LineReader(os.dup(self._channel.fileno()), lambda line: take(self, line), self._wake.set),
+            LineReader(out, put, self._wake.set),
+            LineReader(err, complain, self._wake.set),
+        ]
+
+    @property
+    def name(self) -> str:
+        """How it is called in the log."""
+        return f"worker {self.number + 1} (process {self.process.pid})"
+
+    @property
+    def how_it_ended(self) -> str:
+        """Its end in words."""
+        return how_it_ended(self.process.status) if self.process.status is not None else "cannot be killed"
+
+    def tell(self, what: dict[str, Any]) -> None:
+        """Send it a line; one that has no room for it hears nothing anyway."""
+        with contextlib.suppress(OSError):
+            self._channel.send(json.dumps(what).encode() + b"\n")
+
+    async def wait(self, beats: Callable[[], int], patience: Callable[[], int]) -> None:
+        """Wait until its process has ended, and see to it that it does once it gives no more signs of life.
+
+        `beats` returns a number that grows with each sign of life, `patience` how many looks may pass without.
+        """
+        next_look_s = time.monotonic() + LOOK_S
+        while not self.process.poll():
+            if time.monotonic() >= next_look_s:
+                next_look_s = time.monotonic() + LOOK_S
+                if not self._look(beats(), patience()):
+                    break
+            self._wake.clear()
+            pause_s = next_look_s - time.monotonic()
+            if all(reader.is_closed for reader in self._readers):  # it is about to end
+                await asyncio.sleep(min(_EXIT_LOOK_S, max(0.0, pause_s)))
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), max(0.0, pause_s))
+        for reader in self._readers:
+            reader.close()
+        self._channel.close()
+
+    def end_within(self, seconds: float, number: int = 0) -> None:
+        """Kill it unless it has ended by then; send it a signal first, if one is said."""
+        if number:
+            self.process.signal(number)
+        looks = round(seconds / LOOK_S)
+        self._looks_left = looks if self._looks_left is None else min(looks, self._looks_left)
+
+    def _look(self, beats: int, patience: int) -> bool:
+        """Look whether it lives, and kill it otherwise; False when that has been in vain."""
+        self._has_beaten |= beats != self._beats
+        self._silent_looks = 0 if beats != self._beats else self._silent_looks + 1
+        self._beats = beats
+        if self._looks_left is not None:
+            self._looks_left -= 1
+        if self._is_killed:
+            return self._looks_left is None or self._looks_left > 0
+        most = _EXIT_LOOKS if self.has_told_totals else patience if self._has_beaten else _START_LOOKS
+        if self._silent_looks >= most:
+            self._kill(f"gives no sign of life for {most * LOOK_S:g} s")
+        elif self._looks_left is not None and self._looks_left <= 0:
+            self._kill("does not end")
+        return True
+
+    def _kill(self, why: str) -> None:
+        self._complain(f"{self.name} {why}: it is killed")
+        self.process.signal(signal.SIGKILL)
+        self._is_killed = True
+        self._looks_left = _KILLED_LOOKS
+
+
+async def end_programs(groups: set[int]) -> None:
+    """End what a dead worker ran: its programs have lost their call, and whoever looked after them."""
+    until_s = time.monotonic() + _TERM_S
+    groups = {group for group in groups if _signal(group, signal.SIGTERM)}
+    try:
+        while groups and time.monotonic() < until_s:
+            await asyncio.sleep(_EXIT_LOOK_S * 5)
+            groups = {group for group in groups if _signal(group, 0)}  # one that is gone is gone for good
+    finally:
+        for group in groups:
+            _signal(group, signal.SIGKILL)
+
+
+def _signal(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except OSError:
+        return False
+    return True

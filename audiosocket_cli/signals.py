@@ -1,0 +1,79 @@
+"""Signals before an event loop takes them over, what SIGHUP means, and descriptors that programs must not inherit.
+
+Imports nothing slow: process 1 of a container loses every signal that comes before its handler is there.
+"""
+
+import os
+import resource
+import signal
+import sys
+from types import FrameType
+
+_MOST_DESCRIPTORS = 1 << 16
+
+_told: list[int] = []
+
+
+def take_over_process() -> None:
+    """Do what has to be done before anything else: hear signals, and keep descriptors to ourselves."""
+    end_on_signals()
+    keep_descriptors()
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the command as SIGINT does, through its `finally` blocks, with exit codes 143 and 129.
+
+    By default they end a process at once, and process 1 of a container not at all: the kernel drops what has no
+    handler. What whoever started us ignores (nohup) stays ignored.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def told_to_end() -> int | None:
+    """Return the signal that has told this process to end before an event loop took signals over, if one has.
+
+    Normally its `SystemExit` has done so already; where it is raised inside a callback of C code, that drops it.
+    """
+    return _told[0] if _told else None
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    _told.append(number)
+    sys.exit(128 + number)
+
+
+def keep_descriptors() -> None:
+    """Keep from the programs that we start all that we inherited ourselves, from a shell or a service manager.
+
+    What Python opens later is closed when a program starts, anyway.
+    """
+    for descriptor in _descriptors():
+        if descriptor > 2:
+            try:
+                os.set_inheritable(descriptor, False)
+            except OSError:
+                continue  # it was open while we looked only
+
+
+def _descriptors() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/dev/fd")]
+    except (OSError, ValueError):  # a chroot without /proc
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return list(range(3, _MOST_DESCRIPTORS if soft < 0 else min(soft, _MOST_DESCRIPTORS)))
+
+
+def survives_hangup() -> bool:
+    """Whether SIGHUP is ignored, as nohup sees to it: its terminal may go away. Ask before the loop takes signals."""
+    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal; one that was closed does not count."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
