@@ -261,9 +261,7 @@ def test_servers_of_one_folder_take_no_names_from_each_other(serve: Serve, tmp_p
         assert json.loads(sound.with_suffix(".json").read_text())["recording"]["files"] == [sound.name]
         assert soundfile.info(sound).duration >= 1
     assert len(list((tmp_path / "calls").iterdir())) == 6 * calls
-    show(
-        f"three servers that record {calls} calls each, of the same UUIDs, in one folder: each has its recording and JSON"
-    )
+    show(f"three servers, {calls} calls each of the same UUIDs, in one folder: each has its recording and JSON")
 
 
 def test_what_a_killed_server_left_half_made_is_cleared_and_what_holds_sound_is_kept(
@@ -293,9 +291,7 @@ def test_what_a_killed_server_left_half_made_is_cleared_and_what_holds_sound_is_
     ends(lives, 1)
     assert (tmp_path / "calls" / f"{alive}.flac").exists()
     assert (tmp_path / "calls" / f"{alive}.json").exists()
-    show(
-        f"a server killed under {CALLS} calls to FLAC, another beside it: the next start clears {CALLS} halves of the dead"
-    )
+    show(f"a server killed under {CALLS} calls to FLAC, another beside it: the next start clears what it left")
 
 
 ODD = "\x1b]0;odd\x07 \u202e\udcff\n'\"$(touch shell) %s"
