@@ -11,7 +11,7 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import PTIME_MS, Side, fault_towards_asterisk, frame_bytes
 from audiosocket_cli.call.replay import Action, Cue, Expectation, Hangup
-from audiosocket_cli.call.sources import frames_of
+from audiosocket_cli.call.sources import frames_of, quiet_frame, silence_frame
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
@@ -107,7 +107,7 @@ def read_script(
             script.damages.append(item)
         elif isinstance(item, Step):
             try:
-                script.actions += _actions_of(item)
+                script.actions += _actions_of(item, side)
                 if len(script.actions) > _MOST_ACTIONS:
                     raise UsageError("up to here the script lasts more than a day")
             except (FileError, UsageError) as error:
@@ -148,7 +148,7 @@ def _take(script: Script, item: Captured, side: Side, from_s: float) -> None:
     script.actions.append(Cue(item.at_s - from_s, frame))
 
 
-def _actions_of(step: Step) -> list[Action]:
+def _actions_of(step: Step, side: Side) -> list[Action]:
     value = step.facts[step.what]
     unknown = sorted(set(step.facts) - _KEYS[step.what] - {"t"})
     if unknown:
@@ -177,7 +177,8 @@ def _actions_of(step: Step) -> list[Action]:
             samples_wanted = round(_number(step, step.what) / 1000 * rate_of(kind))
             size = frame_bytes(kind)
             whole, rest = divmod(samples_wanted * SAMPLE_BYTES, size)
-            actions = [Cue(None, Frame(kind, bytes(size)))] * whole  # one object, be it a day
+            silence = quiet_frame(kind) if side is Side.CALLER else silence_frame(kind)
+            actions = [Cue(None, silence)] * whole  # one object, be it a day
             if rest:
                 actions.append(Cue(None, Frame(kind, bytes(rest))))
     if step.at_s is not None and actions and isinstance(actions[0], Cue):

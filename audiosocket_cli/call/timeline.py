@@ -26,6 +26,8 @@ MOST_GAPS: Final = 10_000
 """Pauses of a side that are listed; all are counted."""
 
 _QUIET_GAP_S: Final = QUIET_GAP_MS / 1000
+_ONE_FRAME_S: Final = GAP_MS / 1000
+_LONG_QUIET_S: Final = 2.0
 
 T = TypeVar("T")
 
@@ -35,6 +37,32 @@ class Gap(NamedTuple):
 
     start_s: float
     length_s: float
+
+
+class _Quiet:
+    """Digital silence as it comes: without a break, or in single frames, between which nothing is missing."""
+
+    __slots__ = ("_audio_s", "_since_s")
+
+    def __init__(self) -> None:
+        self._audio_s = 0.0
+        self._since_s = 0.0
+
+    def add(self, end_s: float, duration_s: float) -> float:
+        """Take silence that ends there; returns how long a pause may follow that is none."""
+        if not self._audio_s:
+            self._since_s = end_s - duration_s
+        self._audio_s += duration_s
+        span_s = end_s - self._since_s
+        if span_s > _LONG_QUIET_S:  # what it is like lately
+            self._since_s, self._audio_s = end_s - span_s / 2, self._audio_s / 2
+        is_sparse = self._audio_s <= _ONE_FRAME_S or self._audio_s < span_s / 2
+        return _QUIET_GAP_S if is_sparse else 0.0
+
+    def end(self) -> float:
+        """Take anything else."""
+        self._audio_s = 0.0
+        return 0.0
 
 
 class Timeline(Generic[T]):
@@ -48,6 +76,7 @@ class Timeline(Generic[T]):
         "_is_quiet",
         "_pause",
         "_pending",
+        "_quiet",
         "drift",
         "end_s",
         "gap_count",
@@ -74,6 +103,7 @@ class Timeline(Generic[T]):
         """The peer's clock: audio is placed shorter or longer by what it runs fast or slow."""
         self._gap_s = gap_s
         self._is_quiet = is_quiet
+        self._quiet = _Quiet()
         self._allowed_s = 0.0
         """Pauses after the last item that are no longer than this are none."""
         self._pause = Gap(-1.0, 0.0)
@@ -113,7 +143,7 @@ class Timeline(Generic[T]):
             self.drift.placed(at_s, duration_s, end_s - at_s)
             if end_s - at_s > self.worst_ahead_s:
                 self.worst_ahead_s = end_s - at_s
-            self._allowed_s = _QUIET_GAP_S if self._is_quiet(item) else 0.0
+            self._allowed_s = self._quiet.add(end_s, duration_s) if self._is_quiet(item) else self._quiet.end()
             placed.append((silence_s, item))
         del self._pending[: len(placed)]
         return placed

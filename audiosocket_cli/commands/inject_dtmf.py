@@ -157,7 +157,7 @@ def _place(
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.sources import Playback, Silence
+    from audiosocket_cli.call.sources import Playback, QuietLine
     from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.media.files import load_audio
     from audiosocket_cli.net.live import CallOptions
@@ -168,7 +168,7 @@ def _place(
 
     rate_hz = rate or 8000
     kind = kind_of(rate_hz)
-    under: Source = Silence(kind)
+    under: Source = QuietLine(kind)
     if audio is not None:
         under = Playback(load_audio(audio, rate_hz).samples, kind, wait_s=None)
     source = KeySource(under, keys)
