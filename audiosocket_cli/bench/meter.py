@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import GAP_MS, MAX_BURST_MS, QUIET_GAP_MS, Side
+from audiosocket_cli.asterisk import MAX_BURST_MS, QUIET_GAP_MS, Side
 from audiosocket_cli.bench.figures import Figures, Values
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
@@ -27,6 +27,8 @@ MOST_ECHO_S: Final = 1.0
 """What brings our sound back sooner does not wait for its turn: an echo. A parrot that hears us out takes longer."""
 
 _KEPT_MARKS: Final = 1024
+_LATELY: Final = 5
+_LEAST_PAUSE_S: Final = 0.02
 _LEAST_SILENT_S: Final = 1.0
 """A shorter call without any audio is no finding."""
 
@@ -51,6 +53,8 @@ class Meter:
         self._last_s: float | None = None
         self._last_duration_s = 0.0
         self._last_quiet = False
+        self._lately_s = np.zeros(0)
+        """The last steps from frame to frame."""
         self._together_s = 0.0
         self._turns = Turns(figures)
         self._batch_sent_s = np.zeros(0)
@@ -143,8 +147,7 @@ class Meter:
             self._together_s = duration_s
         self._last_s, self._last_duration_s, self._last_quiet = float(at_s[-1]), duration_s, bool(quiet[-1])
         self._count_bursts(steps_s < duration_s / 2, duration_s)
-        pauses_s = steps_s - expected_s
-        is_sparse = after_quiet & (pauses_s > GAP_MS / 1000) & (pauses_s <= QUIET_GAP_MS / 1000)  # nothing is missing
+        is_sparse = self._sparse(steps_s, expected_s, after_quiet)
         steps_s, expected_s = steps_s[~is_sparse], expected_s[~is_sparse]
         self._figures.times["jitter"].add(np.abs(steps_s - expected_s) * 1000)
         worst_s = float(steps_s.max(initial=0.0))
@@ -152,6 +155,18 @@ class Meter:
             if worst_s * 1000 > gap_ms:
                 self._figures.counts[f"gaps_{gap_ms}"] += int(np.count_nonzero(steps_s * 1000 > gap_ms))
         self.long_gaps += int(np.count_nonzero(steps_s > 0.06))
+
+    def _sparse(self, steps_s: Values, expected_s: Values, after_quiet: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Say of each step whether it is one of silence that is sent in single frames, as those before it: nothing is
+        missing then. In silence without a break, a pause is a fault of the server's."""
+        pauses_s = steps_s - expected_s
+        is_sparse = after_quiet & (pauses_s > _LEAST_PAUSE_S) & (pauses_s <= QUIET_GAP_MS / 1000)
+        lately_s = np.concatenate((self._lately_s, steps_s))
+        for at in np.flatnonzero(is_sparse).tolist():
+            before_s = lately_s[max(0, at + len(self._lately_s) - _LATELY) : at + len(self._lately_s)]
+            is_sparse[at] = not len(before_s) or bool(np.median(before_s) > expected_s[at] + _LEAST_PAUSE_S)
+        self._lately_s = lately_s[-_LATELY:]
+        return is_sparse
 
     def _count_bursts(self, is_tight: NDArray[np.bool_], duration_s: float) -> None:
         """Count runs of frames, each within half its length of the one before, of more than a bridge can hold."""

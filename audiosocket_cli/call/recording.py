@@ -19,6 +19,7 @@ from typing import Final
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.disk import BehindSink, Disk
+from audiosocket_cli.call.drift import ClockDrift
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import Output, Sink
 from audiosocket_cli.call.pieces import interleaved, joined
@@ -140,6 +141,11 @@ class Recording:
         """Seconds recorded so far."""
         return self._sink.duration_s if self._sink else 0.0
 
+    @property
+    def drift(self) -> dict[Side, ClockDrift]:
+        """The clocks of those recorded that were found to run fast or slow, and followed."""
+        return {side: track.drift for side, track in self._tracks if track.drift.share is not None}
+
     def opened(self, call: Call) -> None:
         channels = 2 if self.layout is Layout.STEREO else 1
         self._call = call
@@ -190,8 +196,11 @@ class Recording:
             if not self._tracks:
                 self._start_tracks(math.inf)
             self._place(math.inf, call.duration_s)
-            for _, track in self._tracks:
+            for side, track in self._tracks:
                 track.end_conversion()
+                note = track.drift.note_on(side.value)
+                if note:
+                    call.note(note)
             self._write(final=True)
         self._sink.close()
 

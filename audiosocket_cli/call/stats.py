@@ -302,7 +302,7 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         "ended_by": call.ending.by.value,
         "ended_how": call.ending.how.value,
         "ended_reason": call.ending.reason,
-        "dtmf": [digit_json(press) for press in sorted(call.digits, key=lambda press: press.at_s)],
+        "dtmf": [digit_json(press) for press in call.presses()],
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),
@@ -339,12 +339,14 @@ def _pacing(call: Call, stats: CallStats) -> dict[str, Any]:
 
 
 def _recorded(recording: Recording) -> dict[str, Any]:
+    drift = {side.value: drift.as_dict() for side, drift in recording.drift.items()}
     return {
         "files": [_name(path) for path in recording.paths],
         "layout": recording.layout.value,
         "rate_hz": recording.rate_hz,
         **({"decoded": recording.law} if recording.law else {}),
         "duration_s": round(recording.duration_s, 3),
+        **({"drift": drift} if drift else {}),
         "error": recording.error,
     }
 

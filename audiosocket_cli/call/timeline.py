@@ -7,6 +7,8 @@ stay contiguous while they arrive about as fast as they play, a real gap becomes
 A frame cannot arrive before it was spoken, so of the frames that follow a gap the least delayed tells where the gap
 ended. That needs a look ahead: frames wait here until they are `settle`d, and a stall followed by a burst is seen for
 what it is, late audio rather than silence.
+
+A peer's clock that runs a little fast or slow is followed, see `drift`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from audiosocket_cli.asterisk import GAP_MS, QUIET_GAP_MS
+from audiosocket_cli.call.drift import ClockDrift
 
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
@@ -23,6 +26,8 @@ MOST_GAPS: Final = 10_000
 """Pauses of a side that are listed; all are counted."""
 
 _QUIET_GAP_S: Final = QUIET_GAP_MS / 1000
+_ONE_FRAME_S: Final = GAP_MS / 1000
+_LONG_QUIET_S: Final = 2.0
 
 T = TypeVar("T")
 
@@ -32,6 +37,32 @@ class Gap(NamedTuple):
 
     start_s: float
     length_s: float
+
+
+class _Quiet:
+    """Digital silence as it comes: without a break, or in single frames, between which nothing is missing."""
+
+    __slots__ = ("_audio_s", "_since_s")
+
+    def __init__(self) -> None:
+        self._audio_s = 0.0
+        self._since_s = 0.0
+
+    def add(self, end_s: float, duration_s: float) -> float:
+        """Take silence that ends there; returns how long a pause may follow that is none."""
+        if not self._audio_s:
+            self._since_s = end_s - duration_s
+        self._audio_s += duration_s
+        span_s = end_s - self._since_s
+        if span_s > _LONG_QUIET_S:  # what it is like lately
+            self._since_s, self._audio_s = end_s - span_s / 2, self._audio_s / 2
+        is_sparse = self._audio_s <= _ONE_FRAME_S or self._audio_s < span_s / 2
+        return _QUIET_GAP_S if is_sparse else 0.0
+
+    def end(self) -> float:
+        """Take anything else."""
+        self._audio_s = 0.0
+        return 0.0
 
 
 class Timeline(Generic[T]):
@@ -45,6 +76,8 @@ class Timeline(Generic[T]):
         "_is_quiet",
         "_pause",
         "_pending",
+        "_quiet",
+        "drift",
         "end_s",
         "gap_count",
         "gaps",
@@ -65,9 +98,12 @@ class Timeline(Generic[T]):
         """How many pauses there were, and how long in all, whatever becomes of the list."""
         self.longest_gap_s = 0.0
         self.worst_ahead_s = 0.0
-        """The most that audio ran ahead of the clock: how much arrived in one burst, or a fast peer clock."""
+        """The most that audio ran ahead of the clock: how much arrived in one burst."""
+        self.drift = ClockDrift()
+        """The peer's clock: audio is placed shorter or longer by what it runs fast or slow."""
         self._gap_s = gap_s
         self._is_quiet = is_quiet
+        self._quiet = _Quiet()
         self._allowed_s = 0.0
         """Pauses after the last item that are no longer than this are none."""
         self._pause = Gap(-1.0, 0.0)
@@ -94,18 +130,20 @@ class Timeline(Generic[T]):
         placed: list[tuple[float, T]] = []
         gap_s = self._gap_s
         for at_s, duration_s, _, since_s, item in self._pending:
-            end_s, silence_s = self.end_s + duration_s, 0.0
+            length_s = duration_s * (1 + self.drift.stretch)
+            end_s, silence_s = self.end_s + length_s, 0.0
             if not self._flowing or at_s - end_s > gap_s:  # else it follows on, whatever comes next
                 if since_s > until_s:
                     break
                 silence_s = self._silence_before(len(placed))
                 self._skip(silence_s)
-                end_s = self.end_s + duration_s
+                end_s = self.end_s + length_s
                 self._begun = self._flowing = True
             self.end_s = end_s
+            self.drift.placed(at_s, duration_s, end_s - at_s)
             if end_s - at_s > self.worst_ahead_s:
                 self.worst_ahead_s = end_s - at_s
-            self._allowed_s = _QUIET_GAP_S if self._is_quiet(item) else 0.0
+            self._allowed_s = self._quiet.add(end_s, duration_s) if self._is_quiet(item) else self._quiet.end()
             placed.append((silence_s, item))
         del self._pending[: len(placed)]
         return placed
@@ -125,6 +163,7 @@ class Timeline(Generic[T]):
     def interrupt(self) -> None:
         """Place all that waits, for good, and know nothing of what comes before the next: that is no pause."""
         self.settle(float("inf"))
+        self.drift.paused(0.0, is_long=True)
         self._begun = self._flowing = False
 
     def _silence_before(self, number: int) -> float:
@@ -147,6 +186,7 @@ class Timeline(Generic[T]):
             self._pause = Gap(before.start_s, before.length_s + silence_s)
             if self._pause.length_s > self._allowed_s:
                 self._count(before, self._pause)
+            self.drift.paused(silence_s, is_long=self._pause.length_s > 2 * self._gap_s)
         self.end_s += silence_s
 
     def _count(self, before: Gap, pause: Gap) -> None:

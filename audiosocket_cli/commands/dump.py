@@ -203,6 +203,11 @@ class _Dump:
             put_lines(self._lines(capture))
         for why, count in capture.packets_left_out.items():
             say(f"{name}: left out {count} packet{'' if count == 1 else 's'} {why}")
+        if capture.dropped:
+            say(
+                f"{name}: {capture.dropped} packets were dropped while it was captured: tcpdump -s 0 -B 16384 -w FILE "
+                "keeps more"
+            )
         if self._calls == calls:
             say(f"{name}: {self._why_no_call(capture, damaged=self._damages > damages)}")
         elif self._frames == frames and not self._is_full:
@@ -214,7 +219,8 @@ class _Dump:
         if capture.format == "raw":
             return "there is no call in it; is it a capture at all? There are pcapng, pcap, JSON lines and raw bytes"
         others = f", only {capture.ignored} other TCP connections" if capture.ignored else ""
-        return f"there is no call in it{others}"
+        cut = "; their packets are cut, and tcpdump -s 0 keeps them whole" if capture.is_cut else ""
+        return f"there is no call in it{others}{cut}"
 
     def _why_nothing(self) -> str:
         if self._selection.is_part_of_calls:
@@ -406,6 +412,8 @@ class _Dump:
             say(f"{self._wav_name} has room for one call, the first: the others are in files beside it")
         for path in self._wav.files:
             say(f"wrote {shown_path(path)}")
+        for note in self._wav.notes:
+            say(note)
         for error in self._wav.errors:
             say(f"a WAV file is not complete: {error}")
 

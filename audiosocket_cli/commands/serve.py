@@ -15,14 +15,17 @@ from audiosocket_cli.commands.params import (
     BotRateParam,
     CountParam,
     NetworkParam,
+    ProcessCountParam,
     RestCommand,
     SizeParam,
     capture_option,
     capture_output,
+    check_processes,
     command_words,
     decode_option,
     silence_option,
 )
+from audiosocket_cli.commands.placing import open_prompt
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,19 +80,20 @@ if TYPE_CHECKING:
 @click.option("--calls", type=CountParam(), metavar="N", help="End after N calls.")
 @click.option(
     "--workers",
-    type=CountParam(),
+    type=ProcessCountParam(),
     metavar="N",
     default=1,
     show_default=True,
     help="Answer in N processes, for more calls than one core can carry: about one for each core.",
 )
+@click.option("--many-workers", is_flag=True, help="Allow more --workers than four for each core.")
 @click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
 @click.option("--max-calls", type=CountParam(), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
     "--max-calls-from",
     type=CountParam(),
     metavar="N",
-    help="Refuse more than N calls at once from one address.",
+    help="Refuse more than N calls at once from one address, or from one /64 of IPv6.",
 )
 @click.option(
     "--min-free", type=SizeParam(), help="Record nothing while less of the disk than this is free, as 500M or 2G."
@@ -161,7 +165,9 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
-def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | None, **given: Any) -> None:
+def command(
+    ctx: click.Context, /, as_json: bool, workers: int, many_workers: bool, worker: int | None, **given: Any
+) -> None:  # fmt: skip
     """Answer calls from Asterisk and record them.
 
     \b
@@ -185,6 +191,7 @@ def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | No
     from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
     from audiosocket_cli.commands.outcome import code_of_server
 
+    check_processes(workers, "workers", allowed=many_workers)
     options = _options(**given)
     if worker is not None:
         answer_as_worker(options, worker, as_json=as_json)
@@ -303,12 +310,13 @@ def _source_maker(
     if program is not None:
         return _program_maker(program, exec_rate, grace, shell)
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.sources import Echo, Prompt, PromptSource, Silence
+    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.call.sources import Echo, PromptSource, Silence
 
     if play is not None:
-        from audiosocket_cli.media.files import load_audio
+        from audiosocket_cli.media.files import Sound
 
-        prompt = Prompt(lambda rate_hz: load_audio(play, rate_hz).samples)
+        prompt = open_prompt(Sound(play).kept())
         post_roll_ms = POST_ROLL_MS if hangup else None
         return lambda: PromptSource(prompt, times=0 if loop else 1, post_roll_ms=post_roll_ms)
     if tone is not None:

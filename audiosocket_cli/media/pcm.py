@@ -29,6 +29,9 @@ SPEECH_PEAK: Final = int(FULL_SCALE * SPEECH_POWER**0.5)
 _QUIETEST_CODEC_DBFS: Final = -24.0
 """Bytes of a codec, be it of silence, are louder than this as slin; most are at about -6 dBFS."""
 
+_LEAST_8_BIT_DBFS: Final = -3.0
+"""Unsigned samples of 8 bits are about 128, of which two are slin near its limit."""
+
 _MOST_FLOAT: Final = 4.0
 
 _NO_POWERS: Final = np.zeros(0)
@@ -170,15 +173,17 @@ def guess_disorder(data: bytes) -> str | None:
 
     Only a reading that is smooth counts, where the bytes as they are, or reversed in another way, are not.
     """
-    as_is = _smoothness(from_slin(data))
+    slin = from_slin(data)
+    as_is, as_bytes = _smoothness(slin), _smoothness_of_bytes(data)
+    if as_bytes > max(0.6, as_is + 0.2) and level_dbfs(slin) > _LEAST_8_BIT_DBFS and not guess_law(data):
+        return "in 8-bit samples"
     readings = {
-        "byte-swapped": _smoothness(from_slin(data).byteswap()),
+        "byte-swapped": _smoothness(slin.byteswap()),
         "shifted by one byte": _smoothness(from_slin(data[1:])),
         "in 32-bit floats": _smoothness_of_floats(data),
-        "in 8-bit samples": _smoothness_of_bytes(data),
     }
     best = max(readings, key=readings.__getitem__)
-    return best if readings[best] > 0.6 and as_is < readings[best] / 2 else None
+    return best if readings[best] > 0.6 and as_is < 0.3 else None
 
 
 def _smoothness_of_bytes(data: bytes) -> float:
