@@ -75,10 +75,19 @@ EXAMPLE_UUID: Final = UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
 EXAMPLE_UUID_FINDING: Final = "the UUID is the protocol page's example: say ${UUID()}, or all calls have the same"
 
 _PACE_TOLERANCE: Final = 0.1
+_MOST_PACE: Final = 25.0
+"""slin192 labelled slin comes 24 times as fast; what comes faster is sent as fast as it goes."""
+_USUAL_PTIMES_MS: Final = (10, 20, 30, 40, 60)
+"""What phones and gateways really use (RFC 3551 says 20; 10 to 60 are offered in SDP)."""
+_ROUNDING_MS: Final = 0.1
 _MOST_CLIPPED: Final = 0.001
 _MOST_OFFSET: Final = 0.02
 _LEAST_AUDIO_S: Final = 2.0
 """Shorter audio says nothing about levels: a click is no DC offset."""
+
+PROXY_V1_SIGNATURE: Final = b"PROXY "
+PROXY_V2_SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
+"""How a proxy begins that says who is calling: HAProxy's doc/proxy-protocol.txt."""
 
 _TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
 """How a TLS client begins; read as a frame, slin48 of an odd length."""
@@ -102,6 +111,11 @@ def fault_of_opening(received: bytes) -> str | None:
     expected = bytes([Kind.UUID, 0, UUID_BYTES])
     if received[:3] == expected[: len(received[:3])]:
         return None
+    for signature in (PROXY_V1_SIGNATURE, PROXY_V2_SIGNATURE):
+        if received.startswith(signature):
+            return "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
+        if signature.startswith(received):
+            return None
     if received[:3] in _TLS_HELLOS:
         return f"no AudioSocket peer: it began with {_hex(received)}, a TLS handshake (AudioSocket has no encryption)"
     if received[:1].isalpha() and received[:1].isascii():
@@ -143,7 +157,8 @@ class Heard(NamedTuple):
     law: str | None
     """"µ-law" or "A-law" when the bytes make better sense as that than as slin."""
     disorder: str | None
-    """"byte-swapped" or "shifted by one byte" when the bytes make better sense like that."""
+    """"byte-swapped", "shifted by one byte", "in 32-bit floats" or "in 8-bit samples" when the bytes make better sense
+    like that."""
     has_wav_header: bool
     """Whether a WAV file's header was among the samples."""
     odd_bytes: int
@@ -161,33 +176,71 @@ class Heard(NamedTuple):
     """Seconds of audio, by its kind, in its longest frame; 0.0 where that is not known."""
     is_steady: bool = True
     """Whether it came at one pace."""
+    texture: str | None = None
+    """"slin" when the bytes make sense as that, "codec" when they make as little sense as random ones."""
+    usual_frame_s: float = 0.0
+    """Seconds of audio, by its kind, in the frames that most of it came in; 0.0 where that is not known."""
 
 
 def findings_on_caller(heard: Heard) -> list[str]:
     """Say what is wrong with the audio that Asterisk sent, each with its cure."""
-    other_audio = mislabelled(heard)
-    if other_audio:
-        return [other_audio]  # all else follows from that
-    found = _disordered(heard, "caller")
-    if _is_held_up(heard):
-        found.append("audio came slower than it plays, in whole frames: is the network too slow for it, or the caller?")
-    return found + _wrong_levels(heard) if heard.audio_s >= _LEAST_AUDIO_S else found
+    return _findings_on_audio(heard, Side.CALLER)
 
 
 def findings_on_server(heard: Heard) -> list[str]:
-    """Say what is wrong with how a server sent its audio, each with its cure."""
-    found = _disordered(heard, "server")
+    """Say what is wrong with a server's audio, and with how it sent it, each with its cure."""
+    found = _findings_on_audio(heard, Side.SERVER)
     if heard.longest_pause_s > SILENCE_TIMEOUT_S:
         found.append(
             f"the server sent nothing for {heard.longest_pause_s:.1f} s: where the caller's audio pauses too, Asterisk "
             f"ends the call after {SILENCE_TIMEOUT_S:g} s; send silence"
         )
-    if heard.worst_burst_s > (MAX_BURST_MS + PTIME_MS) / 1000:
-        found.append(
-            f"{heard.worst_burst_s * 1000:.0f} ms of the server's audio came at once: a bridge in Asterisk drops what "
-            f"is beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms, unless the network held them back"
-        )
+    if not mislabelled(heard, Side.SERVER):  # what comes too fast because of its label comes in no burst
+        found += finding_on_burst(heard.worst_burst_s)
     return found
+
+
+def finding_on_burst(burst_s: float) -> list[str]:
+    """Say that a server sent so many seconds of audio at once, with the cure, where that is too much."""
+    if burst_s <= (MAX_BURST_MS + PTIME_MS) / 1000:
+        return []
+    text = (
+        f"{burst_s * 1000:.0f} ms of the server's audio came at once: a bridge in Asterisk drops what "
+        f"is beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms, unless the network held them back"
+    )
+    return [text]
+
+
+def _findings_on_audio(heard: Heard, side: Side) -> list[str]:
+    other_audio = mislabelled(heard, side)
+    if other_audio:
+        return [other_audio]  # all else follows from that
+    found = _disordered(heard, side)
+    if _is_held_up(heard):
+        cure = (
+            f"send frame n at start + n * {PTIME_MS} ms, rather than {PTIME_MS} ms after the one before; or is the "
+            "network too slow for it?"
+            if side is Side.SERVER
+            else "is the network too slow for it, or the caller?"
+        )
+        who = "" if side is Side.CALLER else f"the {side}'s "
+        found.append(f"{who}audio came slower than it plays, in whole frames: {cure}")
+    if side is Side.SERVER:
+        found += _odd_lengths(heard)
+    return found + _wrong_levels(heard, side) if heard.audio_s >= _LEAST_AUDIO_S and not heard.disorder else found
+
+
+def _odd_lengths(heard: Heard) -> list[str]:
+    """Say that a server's frames have a length that phones do not expect."""
+    ms = heard.usual_frame_s * 1000
+    if heard.audio_s < _LEAST_AUDIO_S or not ms or any(abs(ms - usual) < _ROUNDING_MS for usual in _USUAL_PTIMES_MS):
+        return []
+    size = round(heard.usual_frame_s * RATE_BY_KIND[heard.kind]) * SAMPLE_BYTES
+    text = (
+        f"the server's frames have {size} bytes, {ms:.4g} ms of {kind_name(heard.kind)}: Asterisk makes one RTP packet "
+        f"of each, and phones expect {PTIME_MS} ms; send {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms"
+    )
+    return [text]
 
 
 def findings_on_frame(side: Side, frame: Frame, spread_s: float) -> list[str]:
@@ -216,64 +269,102 @@ def finding_on_silence(pause_s: float) -> str | None:
     )
 
 
-def mislabelled(heard: Heard) -> str | None:
-    """Say what audio is that is not what its kind says, with the cure, or None.
+def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
+    """Say what audio is that is not what its kind says, with the cure for who sends it, or None.
 
     A voice frame in a format without a kind is still labelled slin (`ast_audiosocket_send_frame`).
     """
-    if not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE:
+    if heard.law:
+        return f"{heard.law} labelled {kind_name(heard.kind)}, which is noise: {_decode_cure(heard, side)}"
+    if not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MOST_PACE:
         return None
-    if _is_held_up(heard) or (heard.law is None and not heard.is_steady):
+    if _is_held_up(heard) or not heard.is_steady:
         return None  # it is the network's doing
-    if heard.kind != Kind.SLIN:
-        return f"{kind_name(heard.kind)} audio comes {heard.pace:.2f} times as fast as it plays: is its kind right?"
-    if abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:
-        codec = heard.law or "µ-law, A-law or another codec"
-        return f"{codec} labelled slin, which is noise: say c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
-    rate_hz = heard.pace * RATE_BY_KIND[Kind.SLIN]
-    kind = min(RATE_BY_KIND, key=lambda kind: abs(RATE_BY_KIND[kind] - rate_hz))
-    if abs(rate_hz / RATE_BY_KIND[kind] - 1) <= _PACE_TOLERANCE:
+    if heard.texture == "slin" and heard.pace < 1:
+        return _too_short_frames(heard, side)
+    if heard.kind == Kind.SLIN and abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:
+        return f"µ-law, A-law or another codec labelled slin, which is noise: {_decode_cure(heard, side)}"
+    return _wrong_rate(heard, side)
+
+
+def _decode_cure(heard: Heard, side: Side) -> str:
+    if side is Side.CALLER:
+        return "say c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
+    return (
+        f"decode it to 16-bit little-endian samples first, {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms: "
+        "AudioSocket carries no other codec"
+    )
+
+
+def _too_short_frames(heard: Heard, side: Side) -> str:
+    """Say that frames of real slin hold less than the time between them."""
+    kind, size = kind_name(heard.kind), round(heard.usual_frame_s * RATE_BY_KIND[heard.kind]) * SAMPLE_BYTES
+    frames = f"frames of {size} bytes hold {heard.usual_frame_s * 1000:.4g} ms each" if size else "its frames are short"
+    return (
+        f"the {side}'s {kind} audio comes {heard.pace:.2f} times as fast as it plays ({frames}), so it is heard in "
+        f"pieces: {'send' if side is Side.SERVER else 'its frames should have'} {frame_bytes(heard.kind)} bytes each "
+        f"{PTIME_MS} ms, or is its kind wrong?"
+    )
+
+
+def _wrong_rate(heard: Heard, side: Side) -> str:
+    kind, rate_hz = kind_name(heard.kind), heard.pace * RATE_BY_KIND[heard.kind]
+    real = min(RATE_BY_KIND, key=lambda kind: abs(RATE_BY_KIND[kind] - rate_hz))
+    is_rate = abs(rate_hz / RATE_BY_KIND[real] - 1) <= _PACE_TOLERANCE
+    if side is Side.SERVER:
+        meant = f"; is it {kind_name(real)} ({RATE_BY_KIND[real]} Hz)?" if is_rate else ":"
         return (
-            f"{kind_name(kind)} ({RATE_BY_KIND[kind]} Hz) labelled slin, as Asterisk before 20.17, 21.12, 22.7 and "
+            f"the server's {kind} audio comes {heard.pace:.2f} times as fast as it plays{meant} resample it to "
+            f"{RATE_BY_KIND[heard.kind]} Hz, and send {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms"
+        )
+    if heard.kind != Kind.SLIN:
+        return f"{kind} audio comes {heard.pace:.2f} times as fast as it plays: is its kind right?"
+    if is_rate:
+        return (
+            f"{kind_name(real)} ({RATE_BY_KIND[real]} Hz) labelled slin, as Asterisk before 20.17, 21.12, 22.7 and "
             "23.1 does: say c(slin), or update Asterisk"
         )
     return f"slin audio comes {heard.pace:.2f} times as fast as it plays: say c(slin) in Dial(AudioSocket/…)"
 
 
 def _is_held_up(heard: Heard) -> bool:
-    """Whether it comes too slowly although it is what its kind says: of another codec, frames are short as well."""
-    return 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None and heard.frame_s >= PTIME_MS / 1000
+    """Whether it comes too slowly although it is what its kind says: of another codec, frames are short, or noise."""
+    is_slow = 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None
+    return is_slow and heard.frame_s >= PTIME_MS / 1000 and heard.texture != "codec"
 
 
-def _disordered(heard: Heard, who: str) -> list[str]:
+def _disordered(heard: Heard, side: Side) -> list[str]:
     found = []
     if heard.disorder and not heard.law:
         cure = {
             "byte-swapped": "send little-endian samples",
             "shifted by one byte": "cut audio between samples, at even offsets",
+            "in 32-bit floats": "multiply them by 32767, and send 16-bit little-endian integers",
+            "in 8-bit samples": "send 16-bit little-endian samples",
         }[heard.disorder]
-        found.append(f"the {who}'s audio is {heard.disorder}, which is noise: {cure}")
+        found.append(f"the {side}'s audio is {heard.disorder}, which is noise: {cure}")
     if heard.odd_bytes:
         found.append(
-            f"{heard.odd_bytes} of the {who}'s audio frames have an odd length, after which samples are out of step: "
+            f"{heard.odd_bytes} of the {side}'s audio frames have an odd length, after which samples are out of step: "
             "cut audio between samples, at even offsets"
         )
     if heard.has_wav_header:
-        found.append(f"the {who} sent a WAV file's header as sound, which is heard as a click: send its samples only")
+        found.append(f"the {side} sent a WAV file's header as sound, which is heard as a click: send its samples only")
     return found
 
 
-def _wrong_levels(heard: Heard) -> list[str]:
+def _wrong_levels(heard: Heard, side: Side) -> list[str]:
     found = []
-    if not heard.peak:
+    gain = "turn the gain before Asterisk down" if side is Side.CALLER else "turn its gain down"
+    if not heard.peak and side is Side.CALLER:  # a server may have nothing to say
         found.append(
             "the caller sent nothing but digital silence: is the phone muted, or its audio lost before Asterisk?"
         )
     if heard.clipped > _MOST_CLIPPED:
-        share = f"{heard.clipped * 100:.1f} % of the caller's samples"
-        found.append(f"clipped: {share} are at the limit; turn the gain before Asterisk down")
+        found.append(f"clipped: {heard.clipped * 100:.1f} % of the {side}'s samples are at the limit; {gain}")
     if abs(heard.offset) > _MOST_OFFSET:
-        found.append(f"the caller's audio is off centre by {heard.offset * 100:.0f} %: a faulty gateway or sound card?")
+        where = "a faulty gateway or sound card?" if side is Side.CALLER else "are its samples signed, with 16 bits?"
+        found.append(f"the {side}'s audio is off centre by {heard.offset * 100:.0f} %: {where}")
     return found
 
 

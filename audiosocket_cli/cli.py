@@ -127,6 +127,8 @@ def main() -> NoReturn:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(ExitCode.INTERRUPTED)
+    except MemoryError as error:
+        _fail(_memory_line(error), ExitCode.NEGATIVE)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
             raise
@@ -157,6 +159,15 @@ def _usage_line(error: click.ClickException) -> str:
     if isinstance(param, click.Option) and context and _is_from_environment(context, param):
         message = f"{param.envvar}: {message}"
     return f"{message.rstrip('.')} (see {path} --help)"
+
+
+def _memory_line(error: MemoryError) -> str:
+    if "ffi.callback" in str(error):  # cffi, for soundfile, where that is not allowed
+        return (
+            "this sound file cannot be read as it comes where the system forbids memory that is written and executed "
+            "(MemoryDenyWriteExecute=yes of systemd): save it to a file first, as WAV"
+        )
+    return "this takes more memory than there is: try with less at once"
 
 
 def _is_from_environment(context: click.Context, option: click.Option) -> bool:

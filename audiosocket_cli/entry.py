@@ -12,5 +12,12 @@ def main() -> None:
         from audiosocket_cli.cli import main as run_command_line
 
         run_command_line()
+    except ImportError as error:
+        from audiosocket_cli.libraries import import_problem
+
+        problem = import_problem(error)
+        if problem is None:
+            raise
+        sys.exit(f"audiosocket: error: {problem}")
     except KeyboardInterrupt:  # while something was imported: `run_command_line` takes all others
         sys.exit(130)

@@ -91,13 +91,17 @@ class FileError(AudioSocketError):
     exit_code = ExitCode.DAMAGED
 
 
-class NothingError(AudioSocketError):
-    """An input that holds nothing of what was asked for."""
-
-    exit_code = ExitCode.NOTHING
-
-
 class UsageError(AudioSocketError):
     """Options that do not go together, or a value that cannot be used."""
 
     exit_code = ExitCode.USAGE
+
+
+class MissingLibraryError(UsageError, FileError):
+    """A library that is not there, or cannot be loaded, is needed for this file or this option."""
+
+
+class NothingError(AudioSocketError):
+    """An input that holds nothing of what was asked for."""
+
+    exit_code = ExitCode.NOTHING

@@ -11,6 +11,8 @@ from types import FrameType
 
 _MOST_DESCRIPTORS = 1 << 16
 
+_told: list[int] = []
+
 
 def take_over_process() -> None:
     """Do what has to be done before anything else: hear signals, and keep descriptors to ourselves."""
@@ -29,7 +31,16 @@ def end_on_signals() -> None:
             signal.signal(number, _end)
 
 
+def told_to_end() -> int | None:
+    """Return the signal that has told this process to end before an event loop took signals over, if one has.
+
+    Normally its `SystemExit` has done so already; where it is raised inside a callback of C code, that drops it.
+    """
+    return _told[0] if _told else None
+
+
 def _end(number: int, frame: FrameType | None) -> None:
+    _told.append(number)
     sys.exit(128 + number)
 
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,26 @@ import soundfile
 from audiosocket_cli.media.pcm import tone
 
 COMMAND = [sys.executable, "-m", "audiosocket_cli"]
+
+
+_KEPT_IGNORED = "TESTS_IGNORE_SIGNALS"
+
+
+def ignore_for_ourselves_only() -> None:
+    """Let what we start begin with no signal ignored, as a user would start it, however we were started ourselves.
+
+    Under nohup SIGHUP is ignored, in a script's background job SIGINT, and whoever is started inherits that: tests that
+    send it would wait for ever. What is caught, by a function that does nothing, is no more inherited.
+    """
+    numbers = [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM]
+    ignored = {int(number) for number in numbers if signal.getsignal(number) is signal.SIG_IGN}
+    ignored |= set(map(int, os.environ.get(_KEPT_IGNORED, "").split()))
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    os.environ[_KEPT_IGNORED] = " ".join(map(str, ignored))  # for workers of pytest-xdist, which we start as well
+
+
+ignore_for_ourselves_only()
 
 
 def need(tool: str) -> str:
@@ -53,6 +74,47 @@ def run(
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
+def rest_of(process: subprocess.Popen[Any], timeout: float = 30) -> tuple[Any, Any]:
+    """Wait for a process's end and return all that is left of its stdout and stderr, None where that is no pipe.
+
+    After a line was read from a pipe, `communicate` forgets what the reader had read ahead with it.
+    """
+    said: dict[Any, Any] = {None: None}
+    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None]
+
+    def read(pipe: Any) -> None:
+        said[pipe] = pipe.read()
+
+    readers = [threading.Thread(target=read, args=(pipe,), daemon=True) for pipe in pipes]
+    for reader in readers:
+        reader.start()
+    process.wait(timeout)
+    for reader, pipe in zip(readers, pipes, strict=True):
+        reader.join(timeout)
+        assert not reader.is_alive(), "something that it started still has its output"
+        pipe.close()
+    return said[process.stdout], said[process.stderr]
+
+
+def is_running(pid: int | str) -> bool:
+    """Whether a process is there and alive; a zombie that its init has not buried is dead."""
+    return stat_of(pid)[:1] not in ([], ["Z"])
+
+
+def children_of(pid: int) -> set[int]:
+    """Return the processes that a process has started itself."""
+    running = {int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()}
+    return {child for child in running if stat_of(child)[1:2] == [str(pid)]}
+
+
+def stat_of(pid: int | str) -> list[str]:
+    """Return a process's state, parent, group, session and more, from /proc; of one that is gone, nothing."""
+    try:
+        return Path(f"/proc/{str(pid).strip()}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 @dataclass
 class Serving:
     """A running `audiosocket serve`, or another command that answers calls."""
@@ -71,7 +133,7 @@ class Serving:
         """Send a signal (0: none), wait, and return exit code, lines of stdout and the rest of stderr."""
         if number:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
+        out, err = rest_of(self.process)
         return self.process.returncode, [*self.rest, *(out or "").splitlines()], err
 
     def wait_for(self, pattern: str) -> str:

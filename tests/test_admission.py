@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, run
+from conftest import COMMAND, Serving, is_running, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,8 +106,28 @@ def admission_by(path: Path) -> Admission:
         (f"{LISTED}".upper(), 1),
         (f"{LISTED.hex}\n{{{LISTED}}}\n{LISTED.urn}\n", 1),
         (f"{LISTED} # {'long ' * 1000}\n{uuid.UUID(int=1)}\n", 2),
+        (f"{LISTED}\n#{'x' * 65535}{uuid.UUID(int=2)}\n", 1),
+        (f"{LISTED}\n#{'x' * 65534}\n{uuid.UUID(int=1)}\n", 2),
+        (f"{LISTED}\r#{' ' * 131071}{uuid.UUID(int=2)}\r#{' ' * 200_000}{uuid.UUID(int=2)}", 1),
+        (f"{LISTED}{' ' * 100_000}# {uuid.UUID(int=2)}\n", 1),
+        (f"{LISTED} # \0\0 {uuid.UUID(int=2)} \x0b\x85\u2028{uuid.UUID(int=2)}\n", 1),
     ],
-    ids=["no-newline", "newline", "bom", "crlf", "cr", "comments", "upper-case", "other-forms", "long-comment"],
+    ids=[
+        "no-newline",
+        "newline",
+        "bom",
+        "crlf",
+        "cr",
+        "comments",
+        "upper-case",
+        "other-forms",
+        "long-comment",
+        "comment-of-64-KiB",
+        "comment-of-just-64-KiB",
+        "comments-of-128-KiB",
+        "far-comment",
+        "odd-comment",
+    ],
 )
 def test_a_list_is_read_however_it_was_written(tmp_path: Path, content: str, count: int) -> None:
     path = tmp_path / "uuids"
@@ -144,8 +164,25 @@ def test_without_a_list_every_uuid_may_call() -> None:
         (f"{LISTED}\n".encode("utf-16"), "it is no text in UTF-8"),
         (b"\x7fELF\x02\x01\x01\x00\n", "line 1 is no UUID: '\\x7fELF"),
         (b"x" * 200_000, "line 1 is no UUID: '" + "x" * 50 + "'"),
+        (f"{LISTED}\n{' ' * 65536}{uuid.UUID(int=1)}\n".encode(), "line 2 is no UUID"),
+        (f"{LISTED}{' ' * 100_000}{LISTED}\n".encode(), "line 1 is no UUID: 'aaaaaaaa-"),
+        (f"{LISTED}\n{LISTED}"[:-1].encode(), "line 2 is no UUID"),
+        (f"{LISTED}\n".encode() + bytes(512), "line 2 is no UUID"),
+        (f"{LISTED}\n".encode("utf-16-le"), "line 1 is no UUID"),
     ],
-    ids=["words", "two-in-a-line", "too-long", "utf-16", "binary", "no-end"],
+    ids=[
+        "words",
+        "two-in-a-line",
+        "too-long",
+        "utf-16",
+        "binary",
+        "no-end",
+        "far-in-a-line",
+        "far-apart",
+        "half-written",
+        "zeros-of-a-lost-block",
+        "utf-16-without-bom",
+    ],
 )
 def test_a_list_that_is_none_says_where(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "uuids"
@@ -199,6 +236,51 @@ def test_a_list_that_has_gone_bad_leaves_the_old_one(tmp_path: Path, spoil: str)
         asyncio.run(admission.reload())
     assert admission.why_not(LISTED) is None
     assert admission.why_not(uuid.UUID(int=1)) is not None
+
+
+@pytest.mark.parametrize("content", ["", "\n", "# nobody\n"], ids=["nothing", "blank", "comment"])
+def test_a_list_that_has_become_empty_leaves_the_old_one(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "uuids"
+    path.write_text(f"{LISTED}\n")
+    admission = admission_by(path)
+    path.write_text(content)
+    with pytest.raises(FileError, match="it holds no UUID"):
+        asyncio.run(admission.reload())
+    assert admission.why_not(LISTED) is None
+    path.write_text(f"{uuid.UUID(int=0)}\n")
+    assert asyncio.run(admission.reload()) == 1
+    assert admission.why_not(LISTED) is not None
+
+
+def test_a_list_that_is_written_while_it_is_read_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "uuids"
+    path.write_text(f"{LISTED}\n")
+    admission = admission_by(path)
+    path.write_text("".join(f"{uuid.UUID(int=number)}\n" for number in range(20_000)))
+
+    async def main() -> None:
+        reading = asyncio.create_task(admission.reload())
+        await asyncio.sleep(0)
+        with path.open("a") as file:
+            file.write(f"{uuid.UUID(int=20_000)}\n")
+        with pytest.raises(FileError, match="it is being written"):
+            await reading
+
+    asyncio.run(main())
+    assert admission.why_not(LISTED) is None
+    assert admission.why_not(uuid.UUID(int=1)) is not None
+
+
+def test_many_who_ask_for_the_list_at_once_are_two(tmp_path: Path) -> None:
+    path = tmp_path / "uuids"
+    path.write_text(f"{LISTED}\n")
+    admission = admission_by(path)
+
+    async def main() -> None:
+        answers = await asyncio.gather(*(admission.reload() for _ in range(60)))
+        assert [answer for answer in answers if answer is not None] == [1, 1]
+
+    asyncio.run(main())
 
 
 def test_a_long_list_is_read_again_without_holding_up_calls(tmp_path: Path) -> None:
@@ -296,12 +378,6 @@ def wait_until(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
     while not holds():
         assert time.monotonic() < end_s, "it never came to pass"
         time.sleep(0.01)
-
-
-def is_running(pid: int | str) -> bool:
-    """Whether a process is there and alive; a zombie that its init has not buried is dead."""
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return bool(listed.stdout.strip()) and not listed.stdout.startswith("Z")
 
 
 def pid_in(path: Path) -> str:
@@ -415,6 +491,40 @@ def test_sighup_reads_the_list_again_and_a_bad_one_leaves_the_old(serve: Serve, 
         early.sendall(FRAME)  # who is in stays in
     assert serving.wait_for_end(opening(1)[0])["ended_by"] == "caller"
     assert serving.end()[:1] == (130,)
+
+
+def test_a_file_of_uuids_that_is_empty_is_told_and_obeyed_at_the_start_only(tmp_path: Path) -> None:
+    (tmp_path / "uuids").write_text("")
+    for workers in ("1", "2"):
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--workers", workers, "--allow-uuid", "uuids"],
+            stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        )  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline() == (
+            "the file of --allow-uuid holds no UUID: nobody may call until it does, and SIGHUP comes\n"
+        )
+        assert process.stderr.readline().startswith("listening")
+        process.terminate()
+        assert process.wait(timeout=20) == 143
+        process.stderr.close()
+
+
+def test_sixty_sighups_with_a_long_list_hold_up_no_end(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "uuids").write_text("".join(f"{uuid.UUID(int=number)}\n" for number in range(200_000)))
+    serving = serve("--allow-uuid", "uuids")
+    with connected(serving, opening(1)[1]) as peer:
+        assert peer.recv(3)
+        for _ in range(60):
+            serving.process.send_signal(signal.SIGHUP)
+            time.sleep(0.01)
+        begun_s = time.monotonic()
+        serving.process.send_signal(signal.SIGINT)
+        assert read_to_end(peer)[-1] == Frame(Kind.HANGUP)
+        code, _, err = serving.end(0)
+    assert code == 130
+    assert err.count("may call now") <= 3
+    assert time.monotonic() - begun_s < 10  # a busy machine's; it took 14.6 s on a quiet one when each was obeyed
 
 
 def test_under_nohup_sighup_reads_the_list_again(tmp_path: Path) -> None:
@@ -675,7 +785,7 @@ def test_fifty_callers_at_once_are_asked_about_at_once_and_hold_up_no_call(serve
             worst_s, last_s = max(worst_s, time.monotonic() - last_s), time.monotonic()
         admitted = {json.loads(serving.wait_for('"event": "call"'))["uuid"] for _ in range(50)}
         assert time.monotonic() - begun_s < 8
-        assert worst_s < 0.4
+        assert worst_s < 1.5  # each waits a second for its answer, and a busy machine adds to that
         assert admitted == {opening(number + 1)[0] for number in range(50)}
         for peer in peers:
             peer.close()

@@ -349,3 +349,20 @@ def test_editcap_and_tshark_agree(tmp_path: Path) -> None:
     assert bytes.fromhex("".join(lines)) == b"".join(heard(items))
     assert heard(items) == [OPENING, *speech(5)]
     assert audio(4) in heard(items)
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+def test_pcap_of_a_patched_libpcap_is_read(order: str) -> None:
+    """Its records have 8 more bytes in front (Kuznetzov, "modified" to Wireshark)."""
+    data = bytearray(struct.pack(order + "IHHiIII", 0xA1B2CD34, 2, 4, 0, 0, 262144, 101))
+    for at_ns, packet, _ in a_call():
+        seconds, rest_ns = divmod(at_ns, 10**9)
+        data += struct.pack(order + "IIIIIHBx", seconds, rest_ns // 1000, len(packet), len(packet), 2, 0x0800, 4)
+        data += packet
+    assert plain(items_of(bytes(data))) == plain(items_of(pcap(a_call(), unit_ns=1000)))
+
+
+def test_files_of_a_rotation_that_were_appended_to_each_other_are_one() -> None:
+    packets = a_call()
+    assert plain(items_of(pcap(packets[:7]) + pcap(packets[7:]))) == plain(items_of(pcap(packets)))
+    assert plain(items_of(pcapng(packets[:7]) + pcapng(packets[7:]))) == plain(items_of(pcapng(packets)))

@@ -11,6 +11,7 @@ import time
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import packets
@@ -393,7 +394,7 @@ def test_damage_of_one_of_several_names_the_file(tmp_path: Path, pcapng: Path) -
         (["/dev/null"], 5, error("cannot read /dev/null: it is empty")),
         (["-"], 5, error("cannot read standard input: it is empty")),
         (["x", "--kind", "speech"], 2, "'speech' is no kind: there are hangup, "),
-        (["x", "--from", "soon"], 2, "'soon' is no time in a call: write seconds, as 12.5, or 1:12.5, or 1:00:12.5"),
+        (["x", "--from", "soon"], 2, "or a time in the call, as 1:12.5 or 1:00:12.5"),
         (["x", "--from", "2", "--to", "1:00", "--from", "70"], 2,
          error("--from 70 is not before --to 60: there is no time between them")),
         (["x", "--to", "wav", "out.wav"], 2, "; or a format and a name: pcapng, jsonl, bin FILE (--wav DIR writes"),
@@ -535,3 +536,69 @@ def test_what_the_other_commands_capture_is_shown(
         "caller digit 4",
         "caller digit #",
     ]
+
+
+# WAV files of a part, and by a name of their own
+
+
+def wav(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+    with wave.open(str(path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, file.getnchannels())
+
+
+def spoken_at(number: int) -> Frame:
+    """A frame that tells its place: second n of the call has samples of n times 100 and more."""
+    return Frame(Kind.SLIN, np.full(160, 100 + number, "<i2").tobytes())
+
+
+def numbered_call(seconds: float, uuid: UUID = UUID_1) -> list[Item]:
+    call, count = a_call(uuid), round(seconds * 50)
+    frames = [spoken_at(number) for number in range(count)]
+    return whole(call, sent(call, Side.CALLER, frames, steady(0.02, count)),
+                 sent(call, Side.SERVER, frames, steady(0.0, count)))  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--stats"], ["--each"]], ids=" ".join)
+def test_a_wav_of_a_part_begins_where_it_was_asked_to(tmp_path: Path, form: list[str]) -> None:
+    path = write_lines(tmp_path / "call.jsonl", numbered_call(8.0))
+    out = tmp_path / "part.wav"
+    assert ran(path, "--from", "2.1", "--to", "5.1", "--wav", out, *form)[0] == 0
+    samples = wav(out)
+    assert len(samples) == pytest.approx(3.0 * 8000, abs=320)
+    for side in (0, 1):  # what is said at 2.1 s of the call is at 0 s of the file
+        assert samples[80, side] == pytest.approx(100 + 2.1 * 50, abs=1)
+        assert samples[16000, side] == pytest.approx(100 + 4.1 * 50, abs=1)
+
+
+def test_a_pause_at_the_start_of_a_part_stays_and_its_end_is_filled(tmp_path: Path) -> None:
+    call = a_call()
+    caller = sent(call, Side.CALLER, speech(0.5), steady(3.02, 25))
+    path = write_lines(tmp_path / "call.jsonl", whole(call, caller, [], 9.0))
+    out = tmp_path / "part.wav"
+    assert ran(path, "--from", "2", "--to", "5", "--wav", out)[0] == 0
+    samples = wav(out)[:, 0]
+    assert len(samples) == pytest.approx(24000, abs=320)
+    assert np.flatnonzero(samples)[0] == pytest.approx(8000, abs=170)
+
+
+def test_a_named_wav_is_that_file_and_more_calls_are_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "two.jsonl"
+    path.write_text("".join(as_lines([*numbered_call(1.0), *numbered_call(2.0, UUID_2)])))
+    out = tmp_path / "new" / "x.wav"
+    code, _, err = ran(path, "--wav", out)
+    assert code == 0
+    assert "has room for one call, the first: the others are in files beside it" in err
+    assert sorted(file.name for file in out.parent.iterdir()) == ["x-2.wav", "x.wav"]
+    assert [round(len(wav(out.with_name(name))) / 8000) for name in ("x.wav", "x-2.wav")] == [1, 2]
+    code, _, err = ran(path, "--call", str(UUID_2), "--wav", out)
+    assert (code, err) == (2, error(f"cannot record to {out}: it exists; choose another name or add --force"))
+    assert ran(path, "--call", str(UUID_2), "--wav", out, "--force")[0] == 0
+    assert round(len(wav(out)) / 8000) == 2
+
+
+@pytest.mark.parametrize("name", ["folder", "folder.wav/", "there.wav"])
+def test_a_folder_is_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "there.wav").mkdir()
+    path = write_lines(tmp_path / "call.jsonl", numbered_call(1.0))
+    assert ran(path, "--wav", f"{tmp_path}/{name}")[0] == 0
+    assert (tmp_path / name / f"{UUID_1}.wav").is_file()

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, need, run
+from conftest import COMMAND, Serving, children_of, is_running, need, run
 
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.media.pcm import Samples, from_slin, level_dbfs, to_slin
@@ -142,18 +142,6 @@ def echo_of(said: Samples, heard: Samples) -> tuple[float, float]:
     found = [(at, *delay_of(said[at : at + 800], heard)) for at in range(0, len(said), 800) if any(said[at : at + 800])]
     delays, likenesses = sorted(place - at for at, place, _ in found), sorted(likeness for *_, likeness in found)
     return delays[len(found) // 2] / 8000, likenesses[len(found) // 2]
-
-
-def group_of(pid: int) -> set[int]:
-    listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    return {int(child) for child, parent in map(str.split, listed.splitlines()) if int(parent) == pid}
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def ended(serving: Serving, caller: Caller) -> dict[str, object]:
@@ -328,7 +316,7 @@ def test_when_the_caller_hangs_up_it_is_told_and_after_the_grace_made_to_end(
     program = ended(serving, caller)
     assert after_s - 0.05 <= time.monotonic() - begun_s < after_s + 4  # init may bury orphans late
     assert (program["exit_code"], program["signal"], program["stopped_by"]) == ending
-    assert group_of(serving.process.pid) == set()
+    assert children_of(serving.process.pid) == set()
 
 
 def test_one_that_crashes_ends_its_call_and_says_how(serve: Serve, dial: Dial, script: Callable[[str], Path]) -> None:
@@ -428,7 +416,7 @@ def test_a_hundred_at_once_leave_nothing_behind(serve: Serve, tmp_path: Path) ->
 
     def holdings() -> tuple[int, int, int]:
         threads = len(os.listdir(f"/proc/{pid}/task"))
-        return len(os.listdir(f"/proc/{pid}/fd")), threads, len(group_of(pid))
+        return len(os.listdir(f"/proc/{pid}/fd")), threads, len(children_of(pid))
 
     def call_all(numbers: range) -> None:
         peers = [socket.create_connection(("127.0.0.1", serving.port), timeout=10) for _ in numbers]
@@ -440,7 +428,7 @@ def test_a_hundred_at_once_leave_nothing_behind(serve: Serve, tmp_path: Path) ->
                 data = peer.recv(65536)
                 assert data
                 heard += data
-        assert len(group_of(pid)) == len(numbers)
+        assert len(children_of(pid)) == len(numbers)
         for peer in peers:
             peer.shutdown(socket.SHUT_WR)
             while peer.recv(65536):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 import pytest
+import soundfile
 from conftest import missing, need, run
-from faults import FRAMES, PTIME_S, Serve, dial, ends, failures, heard_s, recording, said, show, speak, undisturbed
+from faults import (
+    FRAMES,
+    OFTEN,
+    PTIME_S,
+    SPEECH,
+    Serve,
+    dial,
+    ends,
+    failures,
+    heard_s,
+    recording,
+    said,
+    show,
+    speak,
+    undisturbed,
+)
+
+from audiosocket_cli.call.outputs import FileOutput
 
 CALLS = 20
 
@@ -64,6 +84,43 @@ def mount_image(image: Path, folder: Path) -> None:
             return
         time.sleep(0.1)
     pytest.fail(done.stderr)
+
+
+class PowerCut:
+    """A folder on a disk whose power can be cut: what the kernel had not written by then is gone."""
+
+    def __init__(self, folder: Path, image: Path) -> None:
+        self.folder = folder
+        self._image = image
+        self._copies: list[Path] = []
+
+    def cut(self) -> Path:
+        """Return the folder as it is found after the machine has started again. The other one goes on."""
+        after = self._image.with_name(f"after-{len(self._copies)}")
+        after.mkdir()
+        copy = after.with_suffix(".image")
+        shutil.copyfile(self._image, copy)
+        mount_image(copy, after)
+        self._copies.append(after)
+        return after
+
+    def end(self) -> None:
+        for folder in (*self._copies, self.folder):
+            subprocess.run([need("umount"), folder], check=True)
+
+
+@pytest.fixture
+def power_cut(tmp_path: Path) -> Iterator[PowerCut]:
+    needs_root()
+    image, folder = tmp_path / "image", tmp_path / "disk"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run([need("mkfs.ext4"), "-q", "-F", image], check=True)
+    mount_image(image, folder)
+    disk = PowerCut(folder, image)
+    yield disk
+    disk.end()
 
 
 class BadDisk:
@@ -213,3 +270,44 @@ def test_a_folder_that_is_taken_away_is_made_again(serve: Serve, tmp_path: Path)
     assert said(recording(tmp_path / "elsewhere", 1)) == 8000
     assert said(recording(tmp_path / "calls", 2)) == 8000
     assert set(failures(events)) <= {str(UUID(int=1))}  # its JSON has no folder, unless another call makes it again
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_a_power_cut_right_after_the_end_of_a_call_costs_nothing_of_it(
+    serve: Serve, power_cut: PowerCut, suffix: str
+) -> None:
+    calls = power_cut.folder / "calls"
+    serving = serve("--record", calls / f"{{date}}/{{uuid}}{suffix}", "--capture", f"{calls}/", "--json")
+    for number in range(1, 3 * OFTEN + 1):
+        speak([dial(serving, number)], 0.5)
+        serving.wait_for('"event": "ended"')
+        if number % OFTEN:
+            continue
+        after = power_cut.cut() / "calls"
+        stem = str(UUID(int=number))
+        names = sorted(path.name for path in after.rglob(f"*{stem}*"))
+        assert names == sorted([f"{stem}{suffix}", f"{stem}.json", f"{stem}.pcapng"])
+        assert not list(after.rglob(".*"))
+        (sound,) = after.rglob(f"{stem}{suffix}")
+        samples, _ = soundfile.read(sound, dtype="int16")
+        found = np.flatnonzero(samples == SPEECH[0])[0]
+        np.testing.assert_array_equal(samples[found : found + 4000], SPEECH[:4000])
+        assert json.loads(sound.with_suffix(".json").read_text())["recording"]["files"] == [sound.name]
+        assert run("dump", after / f"{stem}.pcapng", "--json").stdout.count('"side": "caller", "kind": "slin"') == 25
+    show(f"a power cut right after the end of {3 * OFTEN} calls to {suffix}: recordings, JSON and captures are whole")
+
+
+def test_a_power_cut_during_a_call_costs_what_the_kernel_had_not_written(serve: Serve, power_cut: PowerCut) -> None:
+    serving = serve("--record", f"{power_cut.folder}/", "--json")
+    peer = dial(serving, 1)
+    afters: list[Path] = []
+    speak([peer], 8, {7.5: lambda: afters.append(power_cut.cut())})
+    serving.wait_for('"event": "ended"')
+    (after,) = afters
+    kept_s = 0.0
+    for path in after.glob("*.wav"):
+        kept_s = len(soundfile.read(path)[0]) / 8000 if path.stat().st_size else 0.0
+    server = FileOutput.in_folder(after)
+    server.prepare()  # as the next start does
+    assert {path.name for path in after.iterdir()} <= {f"{UUID(int=1)}.wav", "lost+found"}
+    show(f"a power cut 7.5 s into a call: {kept_s:.1f} s of it are kept; the kernel writes what is 30 s old, or sooner")

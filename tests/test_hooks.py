@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Serving, need, run
+from conftest import Serving, is_running, need, run
 
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.net import hooks
@@ -41,12 +40,6 @@ def wait_until(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
     while not holds():
         assert time.monotonic() < end_s, "it never came to pass"
         time.sleep(0.01)
-
-
-def is_running(pid: int | str) -> bool:
-    """Whether a process is there and alive; a zombie that its init has not buried is dead."""
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return bool(listed.stdout.strip()) and not listed.stdout.startswith("Z")
 
 
 def has_children() -> bool:
@@ -113,8 +106,9 @@ def test_it_finds_the_facts_beside_our_environment(tmp_path: Path, monkeypatch: 
 
 
 def test_it_has_no_terminal_to_ask_on(tmp_path: Path) -> None:
-    assert outcome(shell(f"ps -o sid= -p $$ > {tmp_path}/sid; echo $$ > {tmp_path}/pid")) is None
-    assert (tmp_path / "sid").read_text().strip() == (tmp_path / "pid").read_text().strip()
+    assert outcome(shell(f"cat /proc/$$/stat > {tmp_path}/stat; echo $$ > {tmp_path}/pid")) is None
+    session = (tmp_path / "stat").read_text().rpartition(")")[2].split()[3]
+    assert session == (tmp_path / "pid").read_text().strip()
 
 
 @pytest.mark.parametrize(

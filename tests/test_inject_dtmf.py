@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from conftest import COMMAND, Serving, need, run
+from conftest import COMMAND, Serving, need, rest_of, run
 
 from audiosocket_cli.codec import KIND_BY_RATE, kind_name
 from audiosocket_cli.media.dtmf import detect_digits
@@ -248,7 +248,7 @@ def test_towards_a_caller_keys_are_tones_and_it_says_why(answer: Answer, tmp_pat
     target = listening.split()[2]
     out = tmp_path / "heard.wav"
     recorded = run("record", out, target, "--detect-dtmf", "--kind", "slin16")
-    told, err = process.communicate(timeout=20)
+    told, err = rest_of(process)
     assert (process.returncode, recorded.returncode) == (0, 0)
     assert "hangup: all digits pressed" in told
     assert "pressed 1 at 0.30, 2 at 0.65, 3 at 1.50, 4 at 1.85, # at 2.20, * at 2.55, 0 at 2.90 s" in err

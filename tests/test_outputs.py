@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
+import sys
+import textwrap
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +18,10 @@ from fakes import UUID_1
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.outputs import FileOutput, PipeOutput
+from audiosocket_cli.call.outputs import FileOutput, PipeOutput, Sink
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.media.wav import GrowingWav
 
 SAMPLES = bytes(range(200)) * 8
 
@@ -219,6 +224,173 @@ def test_one_file_that_came_since_the_start_is_an_error_and_not_overwritten(tmp_
     assert caught.value.strerror == "File exists"
     assert names(tmp_path) == [f"call{suffix}"]
     assert Path(f"call{suffix}").read_text() == "theirs"
+
+
+# Recordings of more than one file
+
+
+@pytest.mark.parametrize("name", ["call.wav", "call.flac"])
+@pytest.mark.parametrize("part", ["part2", "part3", "part2-2"])
+def test_old_parts_are_refused_without_force_and_replaced_with_it(tmp_path: Path, name: str, part: str) -> None:
+    """Left in place they would pass for what continues the new recording."""
+    old = Path(f"call.{'' if name == 'call.wav' else 'unconverted.'}{part}.wav")
+    old.write_text("old")
+    Path("call.part2.wav.txt").write_text("theirs")
+    with pytest.raises(UsageError, match=re.escape(f"cannot record to {name}: {old} exists; move that away or add")):
+        FileOutput(name).prepare()
+    assert old.read_text() == "old"
+    output = FileOutput(name, overwrite=True)
+    output.prepare()
+    assert old.read_text() == "old"  # until there is a call
+    assert record(output) == Path(name)
+    assert names(tmp_path) == ["call.part2.wav.txt", name] if name == "call.wav" else [name, "call.part2.wav.txt"]
+
+
+def test_with_force_an_old_part_is_replaced_by_the_new_one(tmp_path: Path) -> None:
+    Path("o.part2.wav").write_text("of an earlier recording")
+    output = FileOutput("o.wav", overwrite=True)
+    output.prepare()
+    sink = output.open(new_call(), 8000, 1)
+    assert isinstance(sink, GrowingWav)
+    sink._max_data_bytes = 1000  # for 4 GiB
+    sink.append(b"\1\2" * 800)
+    sink.close()
+    assert [str(path) for path in sink.paths] == ["o.wav", "o.part2.wav"] == names(tmp_path)[::-1]
+    assert soundfile.info("o.part2.wav").frames == 300
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_a_name_with_old_parts_is_taken(tmp_path: Path, suffix: str) -> None:
+    part = Path(f"{UUID_1}.part2.wav" if suffix == ".wav" else f"{UUID_1}.unconverted.part2.wav")
+    part.write_text("old")
+    assert record(FileOutput(f"{{uuid}}{suffix}")).name == f"{UUID_1}-2{suffix}"
+    assert part.read_text() == "old"
+
+
+# Recordings with JSON
+
+
+def end(output: FileOutput, sink: Sink, content: dict[str, int]) -> Path:
+    sink.append(SAMPLES)
+    sink.close()
+    sink.finish()
+    return output.write_json(sink.paths[0], content)
+
+
+def test_the_jsons_name_is_taken_with_the_recordings(tmp_path: Path) -> None:
+    suffixes = [".wav", ".flac", ".wav", ".ogg"]
+    outputs = [FileOutput(f"{{uuid}}{suffix}") for suffix in suffixes]  # of as many servers
+    sinks = [output.open(new_call(), 8000, 1, with_json=True) for output in outputs]
+    with_none = FileOutput("{uuid}.aiff").open(new_call(), 8000, 1)
+    made = [end(output, sink, {"n": n}) for n, (output, sink) in enumerate(zip(outputs, sinks, strict=True))]
+    with_none.close()
+    with_none.finish()
+    stems = [f"{UUID_1}{number}" for number in ("", "-2", "-3", "-4")]
+    assert [path.name for path in made] == [f"{stem}.json" for stem in stems]
+    assert [sink.paths[0].name for sink in sinks] == [
+        stem + suffix for stem, suffix in zip(stems, suffixes, strict=True)
+    ]
+    assert [json.loads(path.read_text())["n"] for path in made] == [0, 1, 2, 3]
+    assert with_none.paths[0].name == f"{UUID_1}-5.aiff"
+    assert len(names(tmp_path)) == 9
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.iterdir())
+
+
+def test_many_who_race_for_a_pair_of_names_get_one_each(tmp_path: Path) -> None:
+    made: list[tuple[Path, Path]] = []
+
+    def one(number: int) -> None:
+        output = FileOutput("{uuid}" + (".wav", ".flac")[number % 2])
+        sink = output.open(new_call(), 8000, 1, with_json=True)
+        path = end(output, sink, {"n": number})
+        made.append((sink.paths[0], path))
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({path.stem for pair in made for path in pair}) == 16
+    assert all(sound.stem == json_file.stem for sound, json_file in made)
+    assert len(names(tmp_path)) == 32
+
+
+def test_json_of_a_peers_name_keeps_all_of_it() -> None:
+    output = FileOutput("{peer}.flac")
+    sink = output.open(new_call(), 8000, 1, with_json=True)
+    assert end(output, sink, {}) == Path("192.0.2.7_40312.json")
+
+
+def test_json_whose_folder_was_taken_away_and_made_again_is_written(tmp_path: Path) -> None:
+    output = FileOutput("calls/")
+    sink = output.open(new_call(), 8000, 1, with_json=True)
+    Path("calls").rename("elsewhere")
+    sink.close()
+    with pytest.raises(FileNotFoundError):
+        output.write_json(sink.paths[0], {})
+    Path("calls").mkdir()
+    assert output.write_json(sink.paths[0], {}) == Path(f"calls/{UUID_1}.json")
+
+
+# What processes that died have left
+
+
+def leave(tmp_path: Path, script: str) -> subprocess.Popen[str]:
+    """Run a process that makes something, until it says so."""
+    head = f"import sys, time; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    head += "from test_outputs import *\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", head + textwrap.dedent(script) + "\nprint('made', flush=True); time.sleep(100)"],
+        stdout=subprocess.PIPE, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "made\n"
+    return process
+
+
+def test_what_a_live_process_makes_is_left_alone_and_what_a_dead_one_left_is_cleared(tmp_path: Path) -> None:
+    script = """
+        from audiosocket_cli.media.durable import HalfMade
+        output = FileOutput("calls/{date}/{uuid}.flac")
+        sink = output.open(new_call(), 8000, 1, with_json=True)
+        sink.append(SAMPLES)
+        half = HalfMade.unnamed(sink.paths[0].parent, ".flac")
+    """
+    process = leave(tmp_path, script)
+    made = names(tmp_path)
+    FileOutput("calls/{date}/{uuid}.flac").prepare()
+    assert names(tmp_path) == made
+    assert len(made) == 3
+    process.kill()
+    process.communicate()
+    FileOutput("calls/{date}/{uuid}.flac").prepare()
+    assert names(tmp_path) == [f"calls/2026-03-01/{UUID_1}.unconverted.wav"]  # it holds sound
+    assert soundfile.info(names(tmp_path)[0]).frames == 800
+
+
+def test_json_that_only_lacks_its_name_gets_it(tmp_path: Path) -> None:
+    Path(f"{UUID_1}.json.part").write_text('{"schema": "audiosocket.call/1"}')
+    Path(f"{UUID_1}-2.json.part").write_text('{"schema": "audiosock')
+    Path(f"{UUID_1}-3.json.part").write_text("{}")
+    Path(f"{UUID_1}-3.json").write_text("theirs")
+    FileOutput("{uuid}.wav").prepare()
+    assert names(tmp_path) == [f"{UUID_1}-3.json", f"{UUID_1}.json"]
+    assert Path(f"{UUID_1}.json").read_text() == '{"schema": "audiosocket.call/1"}'
+    assert Path(f"{UUID_1}-3.json").read_text() == "theirs"
+
+
+def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    theirs = ["notes.json.part", "a.part", ".audiosocket-notes.txt", ".audiosocket-", "x.json", f"{UUID_1}.wav.part"]
+    for name in theirs:
+        Path(name).write_text("theirs")
+    Path(".audiosocket-0123abcd.flac").symlink_to("notes.json.part")
+    Path(f"{UUID_1}.json.part").mkdir()
+    os.mkfifo(f"{UUID_1}-2.json.part")
+    before = sorted(os.listdir())
+    FileOutput("{uuid}.wav").prepare()
+    FileOutput("{uuid}.flac").prepare()
+    FileOutput("one.flac").prepare()
+    assert sorted(os.listdir()) == before
 
 
 # Before a call

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, need, run
+from conftest import COMMAND, Serving, need, rest_of, run
 
 from audiosocket_cli.cli import COMMANDS
 from audiosocket_cli.errors import ExitCode
@@ -125,7 +125,7 @@ def test_the_session_of_each_command_runs_as_shown(name: str, tmp_path: Path) ->
         assert answering.stdout is not None
         listening = answering.stdout.readline()
         called = start(calls, address).communicate(timeout=30)[0]
-        answered = listening + answering.communicate(timeout=30)[0]
+        answered = listening + rest_of(answering)[0]
     finally:
         if answering.poll() is None:
             answering.send_signal(signal.SIGKILL)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, need, run
+from conftest import COMMAND, Serving, need, rest_of, run
 
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encode, kind_of, uuid_frame
 from audiosocket_cli.media.pcm import Samples, level_dbfs, tone
@@ -47,7 +47,7 @@ class Recorder:
         """
         if number:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=30)
+        out, err = rest_of(self.process)
         told = re.sub(r", findings in \d+ calls?$", "", err.decode(), flags=re.MULTILINE)
         return self.process.returncode, (out or b"").decode(errors="replace"), told
 
@@ -305,8 +305,8 @@ def test_json_lines_tell_the_call(record: Record, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "number", "code"),
-    [("call.wav", signal.SIGINT, 130), ("call.flac", signal.SIGTERM, 143), ("call.wav", signal.SIGHUP, 129)],
-    ids=["int", "term", "hup"],
+    [("call.wav", signal.SIGINT, 130), ("call.flac", signal.SIGTERM, 143)],
+    ids=["int", "term"],
 )
 def test_a_signal_hangs_up_and_completes_the_file(
     record: Record, tmp_path: Path, name: str, number: int, code: int

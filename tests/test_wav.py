@@ -143,16 +143,16 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere.wav").exists()
 
 
-def test_a_part_that_exists_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_part_that_exists_is_never_overwritten_and_the_next_name_taken(tmp_path: Path) -> None:
     (tmp_path / "call.part2.wav").write_bytes(b"precious")
+    (tmp_path / "call.part2-2.wav").symlink_to("nowhere")
     wav = GrowingWav(tmp_path / "call.wav", 8000, max_data_bytes=320)
-    wav.append(numbered(0, 160))
-    for _ in range(2):
-        with pytest.raises(FileExistsError):
-            wav.append(numbered(160, 320))
+    for start in range(0, 480, 160):
+        wav.append(numbered(start, start + 160))
     wav.close()
+    assert [path.name for path in wav.paths] == ["call.wav", "call.part2-3.wav", "call.part3.wav"]
     assert (tmp_path / "call.part2.wav").read_bytes() == b"precious"
-    assert contents(tmp_path / "call.wav") == numbered(0, 160)
+    assert b"".join(map(contents, wav.paths)) == numbered(0, 480)
 
 
 # Parts

@@ -96,6 +96,7 @@ class BenchResult:
             "counts": {name: times.count for name, times in self.figures.times.items()},
             "values": {name: None if value is None else round(value, 3) for name, value in self.values().items()},
             "reasons": dict(self.figures.reasons),
+            "findings": dict(self.figures.findings),
         }
 
     def save(self, path: Path) -> None:

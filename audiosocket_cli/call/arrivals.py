@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from array import array
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from audiosocket_cli.asterisk import GAP_MS
 from audiosocket_cli.call.runs import TimedRun
 from audiosocket_cli.codec import Kind
-from audiosocket_cli.media.pcm import guess_disorder, guess_law
+from audiosocket_cli.media.pcm import guess_disorder, guess_law, guess_texture
 
 _GAP_S: Final = GAP_MS / 1000
 _EXCERPT_BYTES: Final = 8000
@@ -29,7 +29,24 @@ _MOST: Final = 0.75
 """As much of the audio as comes within that of one pace, where nothing but its label is wrong."""
 
 _LAW_PACE: Final = 0.75
-"""Only audio that comes slower than this can be made of 8-bit samples."""
+"""Audio that comes slower than this is decoded as what it is, where it is made of 8-bit samples."""
+
+_LAW_SILENCE: Final = {0x7F: "µ-law", 0xD5: "A-law", 0x55: "A-law"}
+"""Bytes of which whole frames of silence are made. 0xff is silence in µ-law, too, but slin of -1 is no rarity."""
+
+_LEAST_SILENT: Final = 25
+"""So many such frames, and no others, are no accident."""
+
+_MOST_LENGTHS: Final = 16
+"""Lengths of frames that are told apart."""
+
+
+class Reading(NamedTuple):
+    """What bytes look like, by `media.pcm`."""
+
+    law: str | None
+    disorder: str | None
+    texture: str | None
 
 
 class Arrivals:
@@ -45,8 +62,10 @@ class Arrivals:
         "_group_size",
         "_group_wall_s",
         "_last_s",
+        "_lengths",
         "_paces",
         "_reading",
+        "_silent",
         "_wants_paces",
         "frame_s",
         "jitter_s",
@@ -60,7 +79,11 @@ class Arrivals:
         self.frame_s = 0.0
         """Seconds of audio in its longest frame, by the label."""
         self._excerpt = bytearray()
-        self._reading: tuple[str | None, str | None] | None = None
+        self._lengths: dict[float, float] = {}
+        """Seconds of audio by the length of its frames."""
+        self._silent: dict[str, int] = {}
+        """Frames of a law's silence."""
+        self._reading: Reading | None = None
         """What a whole excerpt looks like; it is let go of then."""
         self._paces = array("f")
         self._group_audio_s = self._group_wall_s = 0.0
@@ -99,24 +122,48 @@ class Arrivals:
     @property
     def law_of_bytes(self) -> str | None:
         """The same by the bytes alone, however fast they came."""
-        return self._read()[0]
+        if self._reading is None and not self._excerpt:
+            return next((law for law, frames in self._silent.items() if frames >= _LEAST_SILENT), None)
+        return self._read().law
+
+    @property
+    def clear_law(self) -> str | None:
+        """The same where there are bytes enough to tell, or it comes as slowly as that."""
+        is_clear = self._reading is not None or len(self._excerpt) >= _CLEAR_BYTES or not self._excerpt
+        return self.law_of_bytes if is_clear else self.law
 
     @property
     def disorder(self) -> str | None:
-        """ "byte-swapped" or "shifted by one byte" when the bytes make better sense like that."""
-        return self._read()[1]
+        """What happened to the bytes, as in `media.pcm.guess_disorder`."""
+        return self._read().disorder
 
-    def _read(self) -> tuple[str | None, str | None]:
+    @property
+    def texture(self) -> str | None:
+        """ "slin" or "codec", as in `media.pcm.guess_texture`."""
+        return self._read().texture
+
+    @property
+    def usual_frame_s(self) -> float:
+        """Seconds of audio, by the label, in the frames that most of it is in; 0.0 where there is none."""
+        return max(self._lengths, key=self._lengths.__getitem__, default=0.0)
+
+    def _read(self) -> Reading:
         if self._reading is not None:
             return self._reading
         excerpt = bytes(self._excerpt)
-        return guess_law(excerpt), guess_disorder(excerpt)
+        return Reading(guess_law(excerpt), guess_disorder(excerpt), guess_texture(excerpt))
+
+    def _note_length(self, frame_s: float, frames: int) -> None:
+        self.frame_s = max(self.frame_s, frame_s)
+        if frame_s in self._lengths or len(self._lengths) < _MOST_LENGTHS:
+            self._lengths[frame_s] = self._lengths.get(frame_s, 0.0) + frames * frame_s
 
     @property
     def law_is_clear(self) -> bool:
         """Whether enough was heard to trust `law`."""
         has_enough = self._reading is not None or len(self._excerpt) >= _CLEAR_BYTES
-        return self.pace >= _LAW_PACE or (self.pace > 0 and has_enough)
+        pace = self.pace
+        return pace >= _LAW_PACE or (pace > 0 and has_enough)
 
     def note(self, run: TimedRun, *, in_bulk: bool = False) -> None:
         """Take audio frames. Those read at once arrived as one: what they hold was said since the last.
@@ -124,23 +171,34 @@ class Arrivals:
         Frames that were read in bulk tell nothing of jitter.
         """
         frame_s = run.frame_s
-        self.frame_s = max(self.frame_s, frame_s)
+        self._note_length(frame_s, len(run))
         if not in_bulk:
             at_s, _, frames, _ = zip(*run.chunks, strict=True)
             self._note_jitter(np.array(at_s), np.array(frames) * frame_s)
+        self.kind = run.kind
+        if (self._wants_paces or self.wants_bytes) and not run.payloads.any():
+            self._at_s = self._before_s = None  # who has nothing to say may say it as seldom as it is needed
+            return
         for part_s, _, count, _ in run.parts:
             self._note_pace(part_s, count * frame_s, count)
-        self.kind = run.kind
-        if self.wants_bytes and run.payloads.any():
+        if self.wants_bytes:
             for payload in run.payloads:
                 self.note_bytes(run.kind, payload.tobytes())
 
-    def note_times(self, at_s: NDArray[np.float64], duration_s: float) -> None:
-        """Take when audio frames of a length in seconds each arrived, shape (n,)."""
-        self.frame_s = max(self.frame_s, duration_s)
+    def note_times(self, at_s: NDArray[np.float64], duration_s: float, *, silent: bool = False) -> None:
+        """Take when audio frames of a length in seconds each arrived, shape (n,); digital silence tells no pace."""
+        self._note_length(duration_s, len(at_s))
         self._note_jitter(at_s, np.full(len(at_s), duration_s))
+        if silent:
+            self._at_s = self._before_s = None
+            return
         for one_s in at_s.tolist():
             self._note_pace(one_s, duration_s, 1)
+
+    def interrupt(self) -> None:
+        """Know nothing of what comes before the next frame: pace and jitter begin anew."""
+        self._at_s = self._before_s = None
+        self._last_s = math.nan
 
     def _note_jitter(self, at_s: NDArray[np.float64], duration_s: NDArray[np.float64]) -> None:
         """Smooth by a 16th for each arrival; one after the other, but all at once."""
@@ -169,11 +227,16 @@ class Arrivals:
     def note_bytes(self, kind: int, payload: bytes) -> None:
         """Take what an audio frame holds."""
         self.kind = kind
-        if self.wants_bytes and payload.strip(payload[:1]):
+        if not self.wants_bytes:
+            return
+        law = _LAW_SILENCE.get(payload[0]) if payload else None
+        if payload.strip(payload[:1]):
             self._excerpt += payload
             if len(self._excerpt) >= _EXCERPT_BYTES:
                 self._reading = self._read()
                 self._excerpt = bytearray()
+        elif law is not None:
+            self._silent[law] = self._silent.get(law, 0) + 1
 
     @property
     def wants_bytes(self) -> bool:

@@ -25,16 +25,22 @@ class Capturing:
 
     @classmethod
     def begin(
-        cls, output: CaptureOutput | None, connection: socket.socket, peer: Any, me: Side, disk: Disk
+        cls,
+        output: CaptureOutput | None,
+        connection: socket.socket,
+        peer: Any,
+        me: Side,
+        disk: Disk,
+        ours: Any = None,
     ) -> Capturing:
         """Begin to capture a connected socket, whose peer has a socket's address; nothing where there is no output.
 
-        `disk` writes files behind, so that nobody waits for them.
+        `disk` writes files behind, so that nobody waits for them. `ours` is our address, where a proxy has told both.
         """
         if output is None:
             return cls()
         try:
-            return cls(output.begin(connection.getsockname()[:2], peer[:2], me=me, do=disk.do))
+            return cls(output.begin((ours or connection.getsockname())[:2], peer[:2], me=me, do=disk.do))
         except OSError as error:
             return cls(error=error)
 

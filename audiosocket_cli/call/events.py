@@ -22,6 +22,12 @@ class Listening:
     """The command line that answers calls, if one does."""
     capture: str | None = None
     """Where calls are captured to, if they are."""
+    addresses: tuple[str, ...] = ()
+    """All that is listened on, as host:port; `host` and `port` are the first."""
+    name: str = ""
+    """The name that these are the addresses of, where one was given."""
+    passed: bool = False
+    """Whether systemd has passed the sockets."""
 
 
 @dataclass(frozen=True, slots=True)

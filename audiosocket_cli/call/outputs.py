@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
 import re
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.media.containers import WAV_SUFFIX, ConvertedFile, container_of, unconverted_path
+from audiosocket_cli.media.containers import (
+    UNCONVERTED_SUFFIX,
+    WAV_SUFFIX,
+    ConvertedFile,
+    container_of,
+    unconverted_path,
+)
+from audiosocket_cli.media.durable import PART, HalfMade, clear_half_made, make_folder
 from audiosocket_cli.media.pipe import SoundPipe
-from audiosocket_cli.media.wav import GrowingWav
+from audiosocket_cli.media.wav import GrowingWav, part_path, parts_of
+from audiosocket_cli.text import json_lines, printable
 
 
 class Sink(Protocol):
@@ -60,8 +71,11 @@ class Output(Protocol):
     single: bool
     """Whether there is room for one call only."""
 
-    def open(self, call: Call, rate_hz: int, channels: int) -> Sink:
-        """Make the sink of a call. Raises `OSError`."""
+    def open(self, call: Call, rate_hz: int, channels: int, *, with_json: bool = False) -> Sink:
+        """Make the sink of a call; `with_json` says that `write_json` follows. Raises `OSError`."""
+
+    def write_json(self, path: Path, content: dict[str, Any]) -> Path:
+        """Write the JSON that belongs beside a recording's first file, and return its name. Raises `OSError`."""
 
 
 class FileOutput:
@@ -69,6 +83,9 @@ class FileOutput:
 
     A name with fields is for any number of calls: one that is taken gets a number, as in `NAME-2.wav`, and JSON is
     written beside it. A name without is one file, and nothing else.
+
+    The JSON's name is taken with the recording's, as `NAME.json.part`: nobody else who records in the folder, be it to
+    another container, can come between the two.
     """
 
     has_stdout = False
@@ -92,6 +109,8 @@ class FileOutput:
             container_of(Path(pattern))
         self.single = not _FIELD.search(pattern)
         self.has_json = not self.single
+        self._json: dict[Path, HalfMade] = {}
+        """By the name that it is going to have."""
         if overwrite and not self.single:
             raise UsageError(f"cannot overwrite in {self}: what is taken gets a number there; leave --force out")
 
@@ -109,10 +128,13 @@ class FileOutput:
         return Path(os.path.dirname(_FIELD.split(self._pattern)[0]))
 
     def prepare(self) -> None:
-        """Make the folder and prove that a file can be made in it. Raises `UsageError`."""
+        """Make the folder and prove that a file can be made in it. Raises `UsageError`.
+
+        What processes that died have left half-made there is cleared.
+        """
         folder = self.folder
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             if self.single:
                 self._prepare_name(Path(self._pattern))
             with tempfile.TemporaryFile(dir=folder, prefix=".audiosocket-"):
@@ -122,6 +144,10 @@ class FileOutput:
             raise UsageError(f"cannot record to {self}: {what} is a file; name a folder") from None
         except OSError as error:
             raise UsageError(f"cannot record to {self}: {(error.strerror or str(error)).lower()}") from None
+        stem = _regex(Path(self._pattern).stem)
+        is_json = re.compile(rf"{stem}(-\d+)?\.json").fullmatch
+        for place in _folders(folder, Path(os.path.dirname(self._pattern)).parts[len(folder.parts) :]):
+            clear_half_made(place, is_json)
 
     def _prepare_name(self, path: Path) -> None:
         """Refuse a name that is taken, by itself or by what an earlier call left of a conversion."""
@@ -130,9 +156,9 @@ class FileOutput:
                 it, cure = ("it", "choose another name") if name == path else (str(name), "move that away")
                 raise UsageError(f"cannot record to {self}: {it} exists; {cure} or add --force")
 
-    def open(self, call: Call, rate_hz: int, channels: int) -> Sink:
-        path = Path(_FIELD.sub(lambda field: _FIELDS[field[1]](call), self._pattern))
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def open(self, call: Call, rate_hz: int, channels: int, *, with_json: bool = False) -> Sink:
+        path = Path(_FIELD.sub(lambda field: _FIELDS[field[1]].of(call), self._pattern))
+        make_folder(path.parent)
         if self.single:
             if self._overwrite:
                 for name in _names(path):
@@ -140,12 +166,46 @@ class FileOutput:
             return _create(path, rate_hz, channels)
         for number in itertools.count(1):
             numbered = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
-            if not _exists(numbered.with_suffix(".json")):
-                try:
-                    return _create(numbered, rate_hz, channels)
-                except FileExistsError:
-                    continue
+            with contextlib.suppress(FileExistsError):
+                return self._open_numbered(numbered, rate_hz, channels, with_json=with_json)
         raise AssertionError("counting never ends")
+
+    def _open_numbered(self, path: Path, rate_hz: int, channels: int, *, with_json: bool) -> Sink:
+        """Take the names of a recording and its JSON, or raise `FileExistsError` where one of them is taken."""
+        json = path.with_suffix(".json")
+        half = _json_part(json)
+        claim = HalfMade(half) if with_json else None
+        try:
+            # Only now: whoever had this part before us gave it the name of the JSON before they let go of it.
+            taken = [json, part_path(_wav_path(path), 2), *([] if claim else [half])]
+            if any(map(_exists, taken)):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+            sink = _create(path, rate_hz, channels)
+        except BaseException:
+            if claim is not None:
+                claim.drop()
+            raise
+        if claim is not None:
+            self._json[json] = claim
+        return sink
+
+    def write_json(self, path: Path, content: dict[str, Any]) -> Path:
+        """Write the JSON that belongs beside a recording's first file, and return its name: whole and on the disk
+        itself, or not at all. Raises `OSError`."""
+        json = _json_path(path)
+        half = self._json.pop(json, None)
+        if half is not None and not _exists(half.path):  # its folder was taken away, and may have been made again
+            half.drop()
+            half = None
+        half = half or HalfMade(_json_part(json))
+        try:
+            with open(half.descriptor, "w", encoding="utf-8", closefd=False) as file:
+                file.writelines(f"{printable(line)}\n" for line in json_lines(content))  # names need not be UTF-8
+            half.name(json)
+        except OSError:
+            half.drop()
+            raise
+        return json
 
 
 class PipeOutput:
@@ -162,8 +222,12 @@ class PipeOutput:
     def __str__(self) -> str:
         return "standard output"
 
-    def open(self, call: Call, rate_hz: int, channels: int) -> Sink:
+    def open(self, call: Call, rate_hz: int, channels: int, *, with_json: bool = False) -> Sink:
         return SoundPipe(self._descriptor, rate_hz, channels, headerless=self._headerless)
+
+    def write_json(self, path: Path, content: dict[str, Any]) -> Path:
+        """There is no place for it."""
+        raise NotImplementedError
 
 
 def _create(path: Path, rate_hz: int, channels: int) -> Sink:
@@ -175,8 +239,42 @@ def _is_wav(path: Path) -> bool:
 
 
 def _names(path: Path) -> list[Path]:
-    """All names that a recording takes, one after the other."""
-    return [path] if _is_wav(path) else [path, unconverted_path(path)]
+    """All names that a recording may take, one after the other, with what there is of files that would continue it."""
+    wav = _wav_path(path)
+    return [*dict.fromkeys([path, wav]), *parts_of(wav)]
+
+
+def _wav_path(path: Path) -> Path:
+    """Return the name of the WAV file that grows."""
+    return path if _is_wav(path) else unconverted_path(path)
+
+
+def _json_path(path: Path) -> Path:
+    """Return the name of the JSON that belongs to a recording's first file, converted or not."""
+    stem = path.name.removesuffix(UNCONVERTED_SUFFIX)
+    return path.with_suffix(".json") if stem == path.name else path.with_name(f"{stem}.json")
+
+
+def _json_part(json: Path) -> Path:
+    return json.with_name(json.name + PART)
+
+
+def _regex(pattern: str) -> str:
+    """Return what matches all names that a pattern with fields can stand for."""
+    pieces = _FIELD.split(pattern)  # every second one is a field
+    return "".join(_FIELDS[piece].regex if number % 2 else re.escape(piece) for number, piece in enumerate(pieces))
+
+
+def _folders(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    """Yield the folders below one whose names match patterns, one level each; itself where there are none."""
+    if not patterns:
+        yield folder
+        return
+    matches = re.compile(_regex(patterns[0])).fullmatch
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if matches(name):
+                yield from _folders(folder / name, patterns[1:])
 
 
 def _exists(path: Path) -> bool:
@@ -192,11 +290,17 @@ def _peer_field(call: Call) -> str:
     return re.sub(r"[^\w.-]+", "_", call.peer)
 
 
+class _Field(NamedTuple):
+    of: Callable[[Call], str]
+    regex: str
+    """All that it can be."""
+
+
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
 _FIELDS: Final = {
-    "uuid": lambda call: str(call.uuid),
-    "date": lambda call: f"{call.started_at.astimezone():%Y-%m-%d}",
-    "time": lambda call: f"{call.started_at.astimezone():%H-%M-%S}",
-    "peer": _peer_field,
+    "uuid": _Field(lambda call: str(call.uuid), r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "date": _Field(lambda call: f"{call.started_at.astimezone():%Y-%m-%d}", r"\d{4}-\d\d-\d\d"),
+    "time": _Field(lambda call: f"{call.started_at.astimezone():%H-%M-%S}", r"\d\d-\d\d-\d\d"),
+    "peer": _Field(_peer_field, r"[\w.-]+"),
 }
 """What a name may hold: the call's UUID, its start's local date and time, and who dialled."""

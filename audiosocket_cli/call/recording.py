@@ -19,6 +19,7 @@ from typing import Final
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.disk import BehindSink, Disk
+from audiosocket_cli.call.drift import ClockDrift
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import Output, Sink
 from audiosocket_cli.call.pieces import interleaved, joined
@@ -81,6 +82,7 @@ class Recording:
         "_sink",
         "_tracks",
         "_waiting",
+        "_with_json",
         "error",
         "law",
         "layout",
@@ -96,11 +98,13 @@ class Recording:
         rate_hz: int | None = None,
         decode: Decode = Decode.SLIN,
         disk: Disk | None = None,
+        with_json: bool = False,
         on_failure: Callable[[OSError], None] = lambda error: None,
     ) -> None:
         """Record to what `output` makes for the call, at `rate_hz`, or at the rate that arrives.
 
-        `decode` is how what is heard is read; `disk` writes files behind, so that nobody waits for them.
+        `decode` is how what is heard is read; `disk` writes files behind, so that nobody waits for them; `with_json`
+        says that JSON is written beside it at the end, if the output has any.
 
         `on_failure` is told, once, when the recording ends before the call does.
         """
@@ -115,6 +119,7 @@ class Recording:
         self._first_heard_s = math.inf
         self._rate_hz = rate_hz
         self._disk = disk
+        self._with_json = with_json and output.has_json
         self.on_failure = on_failure
         self._call: Call | None = None
         self._sink: Sink | None = None
@@ -136,16 +141,21 @@ class Recording:
         """Seconds recorded so far."""
         return self._sink.duration_s if self._sink else 0.0
 
+    @property
+    def drift(self) -> dict[Side, ClockDrift]:
+        """The clocks of those recorded that were found to run fast or slow, and followed."""
+        return {side: track.drift for side, track in self._tracks if track.drift.share is not None}
+
     def opened(self, call: Call) -> None:
         channels = 2 if self.layout is Layout.STEREO else 1
         self._call = call
         rate_hz = self._rate_hz or rate_of(Kind.SLIN)
+        open_sink = partial(self.output.open, call, rate_hz, channels, with_json=self._with_json)
         if self._disk is not None and not self.output.has_stdout:
-            open_sink = partial(self.output.open, call, rate_hz, channels)
             self._sink = BehindSink(self._disk, open_sink, rate_hz, channels)
             return
         try:
-            self._sink = self.output.open(call, rate_hz, channels)
+            self._sink = open_sink()
         except OSError as error:
             self._fail(error)
 
@@ -186,8 +196,11 @@ class Recording:
             if not self._tracks:
                 self._start_tracks(math.inf)
             self._place(math.inf, call.duration_s)
-            for _, track in self._tracks:
+            for side, track in self._tracks:
                 track.end_conversion()
+                note = track.drift.note_on(side.value)
+                if note:
+                    call.note(note)
             self._write(final=True)
         self._sink.close()
 

@@ -147,6 +147,7 @@ class Session(ABC):
         "_undelivered",
         "_uuid",
         "call",
+        "closed_silently",
         "ended",
         "failure",
         "flush_s",
@@ -192,6 +193,8 @@ class Session(ABC):
         """Why the connection never became a call, once it has ended without one."""
         self.ended = False
         """Whether all is over: wire closed, taps told."""
+        self.closed_silently = False
+        """Whether the peer has closed without ever having sent a byte, as health checks do."""
         self.pacer = source.make_pacer()
         self.wants_readable = True
         """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
@@ -617,6 +620,7 @@ class Session(ABC):
 
     def _peer_gone(self, how: How, reason: str) -> None:
         if self._state is _State.OPENING:
+            self.closed_silently = not self.received_bytes
             self._fail(self._silent_end())
         elif self._state is _State.WAITING:
             self._fail(f"{reason}, before it was let in")
@@ -646,6 +650,8 @@ class Session(ABC):
         self.call.duration_s = now_s - self._origin_s
         if ending.by is self.me or ending.how in (How.HANGUP, How.FAULT):
             self._part()
+        for text in self.source.close():
+            self.call.note(text)
         self._flush(now_s)
         for tap in self.taps:
             tap.closed(self.call)

@@ -254,7 +254,7 @@ class CallStats:
         return self.timeline.gaps, self.timeline.gap_count, self.timeline.gaps_s
 
     def _note_mislabelled(self, call: Call) -> None:
-        finding = mislabelled(self._heard(call)) if call.me is Side.SERVER else None
+        finding = mislabelled(self._heard(call), call.me.other)
         if finding:
             call.note(finding)
 
@@ -269,7 +269,7 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], dura
     return Heard(
         kind=arrivals.kind,
         pace=arrivals.pace,
-        law=arrivals.law,
+        law=arrivals.clear_law,
         disorder=arrivals.disorder,
         has_wav_header=side.has_wav_header,
         odd_bytes=side.odd_bytes,
@@ -281,6 +281,8 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], dura
         worst_burst_s=timeline.worst_ahead_s,
         frame_s=arrivals.frame_s,
         is_steady=arrivals.is_steady,
+        texture=arrivals.texture,
+        usual_frame_s=arrivals.usual_frame_s,
     )
 
 
@@ -337,12 +339,14 @@ def _pacing(call: Call, stats: CallStats) -> dict[str, Any]:
 
 
 def _recorded(recording: Recording) -> dict[str, Any]:
+    drift = {side.value: drift.as_dict() for side, drift in recording.drift.items()}
     return {
         "files": [_name(path) for path in recording.paths],
         "layout": recording.layout.value,
         "rate_hz": recording.rate_hz,
         **({"decoded": recording.law} if recording.law else {}),
         "duration_s": round(recording.duration_s, 3),
+        **({"drift": drift} if drift else {}),
         "error": recording.error,
     }
 

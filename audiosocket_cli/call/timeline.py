@@ -7,6 +7,8 @@ stay contiguous while they arrive about as fast as they play, a real gap becomes
 A frame cannot arrive before it was spoken, so of the frames that follow a gap the least delayed tells where the gap
 ended. That needs a look ahead: frames wait here until they are `settle`d, and a stall followed by a burst is seen for
 what it is, late audio rather than silence.
+
+A peer's clock that runs a little fast or slow is followed, see `drift`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from audiosocket_cli.asterisk import GAP_MS, QUIET_GAP_MS
+from audiosocket_cli.call.drift import ClockDrift
 
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
@@ -74,6 +77,7 @@ class Timeline(Generic[T]):
         "_pause",
         "_pending",
         "_quiet",
+        "drift",
         "end_s",
         "gap_count",
         "gaps",
@@ -94,7 +98,9 @@ class Timeline(Generic[T]):
         """How many pauses there were, and how long in all, whatever becomes of the list."""
         self.longest_gap_s = 0.0
         self.worst_ahead_s = 0.0
-        """The most that audio ran ahead of the clock: how much arrived in one burst, or a fast peer clock."""
+        """The most that audio ran ahead of the clock: how much arrived in one burst."""
+        self.drift = ClockDrift()
+        """The peer's clock: audio is placed shorter or longer by what it runs fast or slow."""
         self._gap_s = gap_s
         self._is_quiet = is_quiet
         self._quiet = _Quiet()
@@ -124,15 +130,17 @@ class Timeline(Generic[T]):
         placed: list[tuple[float, T]] = []
         gap_s = self._gap_s
         for at_s, duration_s, _, since_s, item in self._pending:
-            end_s, silence_s = self.end_s + duration_s, 0.0
+            length_s = duration_s * (1 + self.drift.stretch)
+            end_s, silence_s = self.end_s + length_s, 0.0
             if not self._flowing or at_s - end_s > gap_s:  # else it follows on, whatever comes next
                 if since_s > until_s:
                     break
                 silence_s = self._silence_before(len(placed))
                 self._skip(silence_s)
-                end_s = self.end_s + duration_s
+                end_s = self.end_s + length_s
                 self._begun = self._flowing = True
             self.end_s = end_s
+            self.drift.placed(at_s, duration_s, end_s - at_s)
             if end_s - at_s > self.worst_ahead_s:
                 self.worst_ahead_s = end_s - at_s
             self._allowed_s = self._quiet.add(end_s, duration_s) if self._is_quiet(item) else self._quiet.end()
@@ -151,6 +159,12 @@ class Timeline(Generic[T]):
         self._skip(silence_s)
         self._flowing = False
         return silence_s
+
+    def interrupt(self) -> None:
+        """Place all that waits, for good, and know nothing of what comes before the next: that is no pause."""
+        self.settle(float("inf"))
+        self.drift.paused(0.0, is_long=True)
+        self._begun = self._flowing = False
 
     def _silence_before(self, number: int) -> float:
         # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
@@ -172,6 +186,7 @@ class Timeline(Generic[T]):
             self._pause = Gap(before.start_s, before.length_s + silence_s)
             if self._pause.length_s > self._allowed_s:
                 self._count(before, self._pause)
+            self.drift.paused(silence_s, is_long=self._pause.length_s > 2 * self._gap_s)
         self.end_s += silence_s
 
     def _count(self, before: Gap, pause: Gap) -> None:

@@ -63,7 +63,8 @@ class SocketWire:
         """Take a connected socket; `trace` captures what passes."""
         connection.setblocking(False)
         # Header and payload arrive together or Asterisk ends the call: never let Nagle hold back the end of a frame.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # macOS refuses it once the peer has reset the connection
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connection
         self._trace = trace
         self._rest = b""

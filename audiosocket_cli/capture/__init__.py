@@ -1,9 +1,11 @@
 """Frames at rest: captures in four formats, read as one, and written.
 
-    opening       one way in, which knows each format by its content; window: the input as it comes, packed or not
+    opening       one way in, which knows each format by its content; joining: several captures as one
+    window        the input as it comes; packing: unpacked; foreign: what is no capture, named with the cure
     items         what a capture consists of: calls, frames, remarks, losses, ends; runs: frames alike, as arrays
     pcapng, pcap  blocks and records, packets in them
-    packets       links, IP and TCP headers; tcp: segments to streams; connections: streams to calls
+    packets       links, IP and TCP headers; layers: tags and tunnels between them
+    tcp           segments to streams; streams: what these hold; connection, connections: which are calls, and whose
     jsonl         an item a line; scripts written by hand
     raw           one direction's bytes, with no times but the media's
     resync        where frames begin again after damage or loss

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -27,6 +27,12 @@ class CapturedCall:
     """Which side the capture was taken on, where one of the two took it."""
     whole: bool = True
     """Whether its beginning was seen."""
+    unseen: Side | None = None
+    """The side of which no packet was captured, where there is one; known at the call's end."""
+    file: str = ""
+    """The capture that it begins in, where several were joined."""
+    remarks: list[str] = field(default_factory=list)
+    """What there is to know of how it was captured: more than once, or not all of it; known at the call's end."""
 
 
 class CallNames:
@@ -75,6 +81,7 @@ class Remark(NamedTuple):
     text: str
 
 
+MISSING: Final = "missing from the capture"
 CUT_FRAME: Final = "of a frame that is not whole"
 
 

@@ -12,28 +12,17 @@ from typing import Final
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.connections import Connections
+from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
 from audiosocket_cli.capture.items import Damage, Item
 from audiosocket_cli.capture.jsonl import JsonlReader
 from audiosocket_cli.capture.packets import Unreadable, tcp_segment
+from audiosocket_cli.capture.packing import unpack
 from audiosocket_cli.capture.pcap import MAGICS, Packet, read_pcap
 from audiosocket_cli.capture.pcapng import MAGIC, PcapngReader
 from audiosocket_cli.capture.raw import RawReader
 from audiosocket_cli.capture.runs import Run, in_runs
-from audiosocket_cli.capture.window import Gunzip, Read, Window
+from audiosocket_cli.capture.window import Read, Window
 from audiosocket_cli.errors import FileError
-
-_GZIP: Final = b"\x1f\x8b\x08"
-_MOST_PACKED: Final = 3
-"""How often an input may be packed in itself. There are files that unpack to themselves."""
-
-_NO_CAPTURES: Final = {
-    b"RIFF": "a WAV file",
-    b"fLaC": "a FLAC file",
-    b"OggS": "an Ogg file",
-    b"\x7fELF": "a program",
-    b"PK\x03\x04": "a ZIP file",
-}
-"""What is named by mistake, and would be taken for raw bytes otherwise."""
 
 _LOOK_S: Final = 0.2
 
@@ -53,47 +42,74 @@ class Capture:
         Raises `FileError` for an input that is empty.
         """
         self.name = name
-        self.packets_left_out: dict[str, int] = {}
-        """Packets that could not be read, by why."""
-        self._resync = resync
-        self._connections = Connections()
-        window = Window(read)
-        self._packings: list[Gunzip] = []
-        while len(self._packings) < _MOST_PACKED and window.ensure(len(_GZIP)) and window.data.startswith(_GZIP):
-            unpacked = Gunzip(read, window.data)
-            self._packings.append(unpacked)
-            read, window = unpacked.read, Window(unpacked.read)
+        self._calls = CallsInPackets()
+        self.packets: PcapngReader | Iterator[Packet | Damage] | None = None
+        """What it holds, where that is packets."""
+        read, window, self._packings = unpack(read, name)
+        self._line_ends = LineEnds(window.read, window.data)
+        window.read = self._line_ends
         if not window.ensure(1):
             faults = [packing.fault for packing in self._packings if packing.fault]
             raise FileError(f"cannot read {name}: {faults[0] if faults else 'it is empty'}")
         window.ensure(len(MAGIC))
         start = window.data[:4]
-        if start in _NO_CAPTURES:
-            raise FileError(f"cannot read {name}: it is {_NO_CAPTURES[start]}, not a capture")
+        foreign = name_foreign(window, name) if start != MAGIC else None
+        if foreign:
+            raise FileError(f"cannot read {name}: {foreign}")
         self._raw: RawReader | None = None
         self._items: Iterator[Item]
         if start == MAGIC:
             self.format = "pcapng"
-            self._items = self._from_packets(PcapngReader(window, resync=resync))
+            self.packets = PcapngReader(window, resync=resync)
+            self._items = self._from_packets()
         elif start in MAGICS:
             self.format = "pcap"
-            self._items = self._from_packets(read_pcap(window, resync=resync))
+            self.packets = read_pcap(window, resync=resync)
+            self._items = self._from_packets()
         elif _is_json(window):
             self.format = "jsonl"
             self._items = iter(JsonlReader(window, resync=resync, scripts=scripts))
+        elif text := name_text(window, name):
+            raise FileError(f"cannot read {name}: {text}")
         else:
             self.format = "raw"
             self._raw = RawReader(window, resync=resync)
             self._items = iter(self._raw)
 
     @property
+    def current(self) -> Capture:
+        """The file that is being read: this one; of several that are joined, the one that it is now."""
+        return self
+
+    @property
     def ignored(self) -> int:
         """TCP connections that are no calls."""
-        return self._connections.ignored
+        return self._calls.connections.ignored
+
+    @property
+    def packets_left_out(self) -> dict[str, int]:
+        """Packets that could not be read, by why."""
+        return self._calls.left_out
+
+    @property
+    def dropped(self) -> int:
+        """Packets that were dropped while it was captured, as far as it says so."""
+        return self.packets.dropped if isinstance(self.packets, PcapngReader) else 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether packets of connections that are no calls are there in part."""
+        return self._calls.connections.is_cut
+
+    @property
+    def me(self) -> Side | None:
+        """Which side it was taken on, as far as it says so."""
+        about = self.packets.about if isinstance(self.packets, PcapngReader) else {}
+        return _side(about.get("me"))
 
     def __iter__(self) -> Iterator[Item]:
         yield from self._items
-        yield from self._faults()
+        yield from self.faults()
 
     def runs(self) -> Iterator[Run | Item]:
         """Yield frames joined to runs where they are alike, and all else as it comes."""
@@ -101,31 +117,55 @@ class Capture:
             yield from in_runs(self)
         else:
             yield from self._raw.runs()
-            yield from self._faults()
+            yield from self.faults()
 
-    def _faults(self) -> Iterator[Damage]:
+    @property
+    def is_beyond_resync(self) -> bool:
+        """Whether what is damaged is not the capture but how it was packed, or brought here: nothing can be found."""
+        return self._line_ends.fault is not None or any(packing.fault for packing in self._packings)
+
+    def faults(self) -> Iterator[Damage]:
         """Say where a packed input broke: at an offset in what it holds. How far an outer one was read is chance."""
         for packing in reversed(self._packings):
             if packing.fault:
                 yield Damage(packing.offset, packing.fault)
 
-    def _from_packets(self, packets: PcapngReader | Iterator[Packet | Damage]) -> Iterator[Item]:
-        connections = self._connections
-        for packet in packets:
+    def read_packets(self) -> Iterator[Packet | Damage]:
+        """Yield the packets of a capture that consists of such, and its damage."""
+        for packet in self.packets or ():
+            if isinstance(packet, Damage):
+                fault = self._line_ends.fault
+                yield packet._replace(reason=fault) if fault else packet
+                if fault:
+                    break  # nothing behind it is what it was
+                continue
+            yield packet
+
+    def _from_packets(self) -> Iterator[Item]:
+        for packet in self.read_packets():
             if isinstance(packet, Damage):
                 yield packet
-                continue
-            segment = tcp_segment(packet.link_type, packet.data)
-            if isinstance(segment, Unreadable):
-                self._leave_out(segment.why)
-            elif segment is not None:
-                if connections.me is None and isinstance(packets, PcapngReader) and packets.about:
-                    connections.me = _side(packets.about.get("me"))
-                yield from connections.take(segment, packet.at_ns, packet.comments)
-        yield from connections.finish()
+            else:
+                yield from self._calls.take(packet, self.me)
+        yield from self._calls.connections.finish()
 
-    def _leave_out(self, why: str) -> None:
-        self.packets_left_out[why] = self.packets_left_out.get(why, 0) + 1
+
+class CallsInPackets:
+    """The calls that packets make, and which packets could not be read."""
+
+    def __init__(self) -> None:
+        self.connections = Connections()
+        self.left_out: dict[str, int] = {}
+        """By why."""
+
+    def take(self, packet: Packet, me: Side | None) -> Iterator[Item]:
+        """Take a packet of a capture that was taken on one of the sides, and yield what it brings."""
+        segment = tcp_segment(packet.link_type, packet.data)
+        if isinstance(segment, Unreadable):
+            self.left_out[segment.why] = self.left_out.get(segment.why, 0) + 1
+        elif segment is not None:
+            self.connections.me = me
+            yield from self.connections.take(segment, packet.at_ns, packet.comments)
 
 
 def open_capture(name: str | Path, *, resync: bool = False, follow: bool = False, scripts: bool = False) -> Capture:

@@ -1,4 +1,5 @@
-"""Packet headers: from what a link carries to the TCP segment in it, if there is one. No state, no streams.
+"""Packet headers: from what a link carries to the TCP segment in it, if there is one. No state, no streams. What may
+stand between the two, tags and tunnels, is the business of `layers`.
 
 Link types are those of https://www.tcpdump.org/linktypes.html that `tcpdump` writes on a PBX.
 """
@@ -9,6 +10,9 @@ import socket
 import struct
 from typing import Final, NamedTuple
 
+from audiosocket_cli.capture import layers
+from audiosocket_cli.capture.layers import IPV4, IPV6, Inside
+
 LINK_NULL: Final = 0
 LINK_ETHERNET: Final = 1
 LINK_RAW: Final = 101
@@ -18,10 +22,22 @@ LINK_IPV4: Final = 228
 LINK_IPV6: Final = 229
 LINK_COOKED_2: Final = 276
 
+LINK_PPP: Final = 9
+LINK_PPP_SERIAL: Final = 50
+
 _RAW_LINKS: Final = (LINK_RAW, LINK_IPV4, LINK_IPV6, 12, 14)
 """12 and 14 are what some systems write for raw IP."""
 
-_LINKS: Final = (*_RAW_LINKS, LINK_NULL, LINK_LOOP, LINK_ETHERNET, LINK_COOKED, LINK_COOKED_2)
+_LINKS: Final = (
+    *_RAW_LINKS,
+    LINK_NULL,
+    LINK_LOOP,
+    LINK_ETHERNET,
+    LINK_COOKED,
+    LINK_COOKED_2,
+    LINK_PPP,
+    LINK_PPP_SERIAL,
+)
 
 FIN: Final = 0x01
 SYN: Final = 0x02
@@ -29,9 +45,6 @@ RST: Final = 0x04
 PSH: Final = 0x08
 ACK: Final = 0x10
 
-_IPV4: Final = 0x0800
-_IPV6: Final = 0x86DD
-_VLAN_TAGS: Final = (0x8100, 0x88A8, 0x9100)
 _TCP: Final = 6
 _FRAGMENT: Final = 44
 _AUTHENTICATION: Final = 51
@@ -67,22 +80,33 @@ _OF_FRAGMENTS: Final = Unreadable("that are IP fragments")
 _CUT: Final = Unreadable("cut before the end of their headers")
 _IMPOSSIBLE: Final = Unreadable("with headers shorter than headers can be")
 
+_TOO_DEEP: Final = Unreadable("in more tunnels than there can be")
+_MOST_LAYERS: Final = 8
+
 _LEAST_WORDS: Final = 5
 """No header of IPv4 or TCP has fewer words of 4 bytes."""
 
 
 def tcp_segment(link_type: int, data: bytes) -> Segment | Unreadable | None:
-    """Return the TCP segment in a packet, or why it cannot be read; None for a packet that holds none."""
+    """Return the TCP segment in a packet, be it in a tunnel, or why it cannot be read; None where it holds none."""
     if link_type not in _LINKS:
         return Unreadable(f"of link type {link_type}")
     try:
         at = _network_offset(link_type, data)
-        if at is None:
-            return None
-        version = data[at] >> 4
-        if version == 4:
-            return _in_ipv4(data, at)
-        return _in_ipv6(data, at) if version == 6 else None
+        for _ in range(_MOST_LAYERS):
+            if at is None:
+                return None
+            inside = _in_ip(data, at)
+            if not isinstance(inside, Inside):
+                return inside
+            at = (
+                inside.at
+                if inside.protocol in (IPV4, IPV6)
+                else layers.network_offset(inside.protocol, data, inside.at)
+            )
+        return _TOO_DEEP
+    except layers.EncryptedError as error:
+        return Unreadable(str(error))
     except (IndexError, struct.error):
         return _CUT
 
@@ -116,47 +140,54 @@ def _network_offset(link_type: int, data: bytes) -> int | None:
         return 0
     if link_type in (LINK_NULL, LINK_LOOP):
         return 4  # the address family before it differs from system to system: the IP header tells as well
+    if link_type in (LINK_PPP, LINK_PPP_SERIAL):
+        return layers.network_offset(layers.PPP, data, 0)
     type_at, at = _TYPE_AND_END[link_type]
-    kind = _uint16(data, type_at)
-    while kind in _VLAN_TAGS:  # each is 2 bytes of tag, and the type of what follows
-        kind, at = _uint16(data, at + 2), at + 4
-    return at if kind in (_IPV4, _IPV6) else None
+    return layers.network_offset(layers.uint16(data, type_at), data, at)
 
 
-def _uint16(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 2])
+def _in_ip(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
+    version = data[at] >> 4
+    if version == 4:
+        return _in_ipv4(data, at)
+    return _in_ipv6(data, at) if version == 6 else None
 
 
-def _in_ipv4(data: bytes, at: int) -> Segment | Unreadable | None:
-    if data[at + 9] != _TCP:
+def _in_ipv4(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
+    protocol = data[at + 9]
+    if protocol != _TCP and protocol not in layers.TUNNELS:
         return None
-    length = _uint16(data, at + 2)
+    length = layers.uint16(data, at + 2)
     words = data[at] & 15
     if words < _LEAST_WORDS:
         return _IMPOSSIBLE
-    if _uint16(data, at + 6) & 0x3FFF:  # more fragments, or not the first
-        return _OF_FRAGMENTS
+    if layers.uint16(data, at + 6) & 0x3FFF:  # more fragments, or not the first
+        return _OF_FRAGMENTS if protocol != layers.UDP else None
     end = at + length if length else len(data)  # 0: a packet that the network card was to cut (TSO)
-    return _segment(data, at + words * 4, end, data[at + 12 : at + 20])
+    addresses, at = data[at + 12 : at + 20], at + words * 4
+    if protocol == _AUTHENTICATION:
+        protocol, at = data[at], at + 8 + data[at + 1] * 4
+    return _segment(data, at, end, addresses) if protocol == _TCP else layers.inside(protocol, data, at)
 
 
-def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | None:
-    length, following = _uint16(data, at + 4), data[at + 6]
+def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
+    length, following = layers.uint16(data, at + 4), data[at + 6]
     end = at + 40 + length if length else len(data)
     addresses = data[at + 8 : at + 40]
     at += 40
     while following != _TCP:
         if following == _FRAGMENT:
-            is_part = bool(_uint16(data, at + 2) & 0xFFF9)  # more follow, or it is not the first
+            is_part = bool(layers.uint16(data, at + 2) & 0xFFF9)  # more follow, or it is not the first
             following, at = data[at], at + 8
             if is_part:
-                return _OF_FRAGMENTS if following == _TCP else None
+                is_held = following == _TCP or following in layers.TUNNELS
+                return _OF_FRAGMENTS if is_held and following != layers.UDP else None
         elif following in _EXTENSIONS:
             following, at = data[at], at + 8 + data[at + 1] * 8
         elif following == _AUTHENTICATION:
             following, at = data[at], at + 8 + data[at + 1] * 4
         else:
-            return None
+            return layers.inside(following, data, at)
     return _segment(data, at, end, addresses)
 
 

@@ -13,20 +13,22 @@ from typing import Final, NamedTuple
 from audiosocket_cli.capture.items import Damage
 from audiosocket_cli.capture.window import Window
 
-MAGICS: Final[dict[bytes, tuple[str, int]]] = {
-    b"\xa1\xb2\xc3\xd4": (">", 1000),
-    b"\xd4\xc3\xb2\xa1": ("<", 1000),
-    b"\xa1\xb2\x3c\x4d": (">", 1),
-    b"\x4d\x3c\xb2\xa1": ("<", 1),
+MAGICS: Final[dict[bytes, tuple[str, int, str]]] = {
+    b"\xa1\xb2\xc3\xd4": (">", 1000, ""),
+    b"\xd4\xc3\xb2\xa1": ("<", 1000, ""),
+    b"\xa1\xb2\x3c\x4d": (">", 1, ""),
+    b"\x4d\x3c\xb2\xa1": ("<", 1, ""),
+    b"\xa1\xb2\xcd\x34": (">", 1000, "8x"),
+    b"\x34\xcd\xb2\xa1": ("<", 1000, "8x"),
 }
-"""The first bytes of a file: its byte order, and the unit of its fractions of a second in ns."""
+"""The first bytes of a file: its byte order, the unit of its fractions of a second in ns, and what more its records
+have in front (interface, protocol and direction, in files of a patched libpcap, "modified" to Wireshark)."""
 
 MOST_PACKET_BYTES: Final = 1 << 20
 """No link has packets as long; tcpdump itself stops at 256 KiB."""
 
 _NS: Final = 1_000_000_000
 _HEADER_BYTES: Final = 24
-_RECORD_BYTES: Final = 16
 _ALIKE_S: Final = 7 * 24 * 3600
 """A record that is believed after damage is within a week of the last one."""
 
@@ -47,11 +49,14 @@ def read_pcap(window: Window, *, resync: bool) -> Iterator[Packet | Damage]:
         yield Damage(window.offset, reason, window.size if resync else None)
         return
     header = window.take(_HEADER_BYTES)
-    order, unit_ns = MAGICS[header[:4]]
+    order, unit_ns, more = MAGICS[header[:4]]
     link_type = struct.unpack_from(order + "I", header, 20)[0] & 0xFFFF
-    record = struct.Struct(order + "IIII")
+    record = struct.Struct(f"{order}IIII{more}")
     last_s: int | None = None
     while window.ensure(1):
+        if window.ensure(_HEADER_BYTES) and window.data.startswith(header[:8], window.at):
+            window.at += _HEADER_BYTES  # another file was appended, as cat does with those of a rotation
+            continue
         packet = _packet(window, record, unit_ns, link_type)
         if isinstance(packet, Packet):
             yield packet
@@ -65,12 +70,12 @@ def read_pcap(window: Window, *, resync: bool) -> Iterator[Packet | Damage]:
 
 def _packet(window: Window, record: struct.Struct, unit_ns: int, link_type: int) -> Packet | str:
     """Consume a record, and return its packet, or say why what comes next is no whole record."""
-    if window.ensure(_RECORD_BYTES):
+    if window.ensure(record.size):
         seconds, fraction, size, original = record.unpack_from(window.data, window.at)
         if not _is_believable(fraction * unit_ns, size, original):
             return f"no packet record, but {window.data[window.at : window.at + 8].hex(' ')} …"
-        if window.ensure(_RECORD_BYTES + size):
-            at = window.at + _RECORD_BYTES
+        if window.ensure(record.size + size):
+            at = window.at + record.size
             window.at = at + size
             return Packet(seconds * _NS + fraction * unit_ns, link_type, window.data[at : at + size])
     return f"the file ends inside a packet record, of which {window.size} bytes are there"
@@ -85,7 +90,7 @@ def _skip_to_record(window: Window, record: struct.Struct, unit_ns: int, last_s:
     begin = window.offset
     starts = _starts(record, last_s)
     window.at += 1
-    while window.ensure(_RECORD_BYTES):
+    while window.ensure(record.size):
         match = starts.search(window.data, window.at)
         if match is None:
             window.at = len(window.data) - 3
@@ -110,11 +115,11 @@ def _starts(record: struct.Struct, last_s: int | None) -> re.Pattern[bytes]:
 
 def _is_record(window: Window, ahead: int, record: struct.Struct, unit_ns: int, last_s: int | None) -> bool:
     """Whether a record stands `ahead` bytes from here, and another, or the end of the file, behind it."""
-    if not window.ensure(ahead + _RECORD_BYTES):
+    if not window.ensure(ahead + record.size):
         return window.size == ahead
     seconds, fraction, size, original = record.unpack_from(window.data, window.at + ahead)
     if not size or not _is_believable(fraction * unit_ns, size, original):
         return False
     if last_s is not None and abs(seconds - last_s) > _ALIKE_S:
         return False
-    return bool(ahead) or _is_record(window, _RECORD_BYTES + size, record, unit_ns, seconds)
+    return bool(ahead) or _is_record(window, record.size + size, record, unit_ns, seconds)

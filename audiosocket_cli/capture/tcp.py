@@ -24,6 +24,9 @@ _PATIENCE_NS: Final = 20_000_000_000
 """A segment that nobody acknowledges is sent again, each time twice as late (Linux: six times in 12.6 s). A capture of
 one direction holds no acknowledgements, and would wait for ever."""
 
+_TWINS_APART_BYTES: Final = 1 << 18
+"""How far one copy of a stream may be ahead of the other."""
+
 _MODULUS: Final = 1 << 32
 
 
@@ -53,6 +56,12 @@ class Direction:
         self.ended_ns = 0
         """When the end of the stream was seen first, be it that bytes before it are missing."""
         self.was_reset = False
+        self.segments = 0
+        """Segments with bytes in them."""
+        self.repeated = 0
+        """Those of them of which all bytes had been there before."""
+        self.cut_bytes = 0
+        """Bytes that were cut off from segments."""
         self._syn: int | None = None
         self._first: int | None = None
         self._next: int | None = None
@@ -61,11 +70,28 @@ class Direction:
         self._waiting_bytes = 0
         self._waiting_since_ns = 0
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether a packet with a place in the stream was captured."""
+        return self._next is not None
+
     def is_replaced_by(self, segment: Segment) -> bool:
         """Whether a SYN begins another connection than the one that is known."""
         if self._syn is None and self._first == (segment.seq + 1) % _MODULUS:
             return False  # captured a little late, after what it begins
         return self._next is not None and self._syn != segment.seq
+
+    def distance_to(self, number: int) -> int | None:
+        """Return how far a sequence number is from where the stream is, in bytes; None where that is not known."""
+        return None if self._next is None else abs(_distance(self._next, number))
+
+    def is_twin_of(self, other: Direction) -> bool:
+        """Whether another direction counts the same bytes from the same number: a copy of it, taken elsewhere."""
+        if self._next is None or other._next is None:
+            return False
+        if self.from_start and other.from_start:
+            return self._first == other._first
+        return abs(_distance(self._next, other._next % _MODULUS)) <= _TWINS_APART_BYTES
 
     def take(self, segment: Segment, at_ns: int) -> list[Piece]:
         """Take a segment, and return what of the stream is in order now."""
@@ -83,6 +109,10 @@ class Direction:
         if flags & FIN and self._end is None and ahead + size >= 0:  # it cannot end before what has passed
             self._end, self.ended_ns = self._next + ahead + size, at_ns
         pieces: list[Piece] = []
+        if size:
+            self.segments += 1
+            self.repeated += ahead + size <= 0
+            self.cut_bytes += segment.missing_bytes
         if size and ahead <= 0:
             self._deliver(-ahead, segment.payload, segment.missing_bytes, at_ns, pieces)
             self._drain(at_ns, pieces)

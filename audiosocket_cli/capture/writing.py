@@ -21,6 +21,7 @@ from audiosocket_cli.capture.pcapng import opening_blocks
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Clock, Trace, steady_clock
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.media.behind import Behind, Do
+from audiosocket_cli.media.durable import make_folder, sync_folder
 from audiosocket_cli.media.pipe import PipeWriter
 
 SUFFIX: Final = ".pcapng"
@@ -194,6 +195,8 @@ class BlockFile(Behind):
             return
         try:
             os.fsync(self._descriptor)
+            if self.path is not None:
+                sync_folder(self.path.parent)
         except OSError as error:
             self._error = self._error or error
         os.close(self._descriptor)
@@ -259,7 +262,7 @@ def parse_capture(text: str, application: str, *, overwrite: bool | None = False
 def _prepare_folder(folder: Path, shown: Path) -> None:
     """Make a folder, and prove that a file can be made in it. Raises `UsageError`."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder, prefix=".audiosocket-"):
             pass
     except FileExistsError:

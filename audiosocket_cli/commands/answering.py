@@ -10,8 +10,6 @@ from audiosocket_cli.commands.params import close_capture
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 
 
@@ -19,6 +17,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
     """Answer calls to the end, with the log on stdout or, where data goes there, on stderr."""
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.serve import Server
+    from audiosocket_cli.net.service import begin_service
     from audiosocket_cli.ui.console import is_terminal, say
     from audiosocket_cli.ui.eventlog import EventLog
     from audiosocket_cli.ui.lines import summary_line
@@ -26,8 +25,9 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
     log_to_stderr = options.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr)
-    server = Server(options, log.report, say)
-    server.on_metrics = _exporter(options)
+    service = begin_service(options, say)
+    server = Server(options, log.report, say, listening=service.listening, readiness=service.readiness)
+    server.on_metrics = service.on_metrics
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and not as_json:
             from audiosocket_cli.ui.dashboard import calls_table
@@ -47,6 +47,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
 def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -> ServeSummary:
     """Answer calls in several processes, which are this command line again."""
     from audiosocket_cli.net.loop import run
+    from audiosocket_cli.net.service import begin_service
     from audiosocket_cli.net.workers import Workers
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.eventlog import EventLog
@@ -60,8 +61,12 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
         return [sys.executable, "-m", "audiosocket_cli", sys.argv[1], "--worker", str(channel), *sys.argv[2:]]
 
     with EventLog(as_json=as_json) as log:
-        parent = Workers(options, workers, command, report=log.report, put=log.relay, complain=say)
-        parent.on_metrics = _exporter(options)
+        service = begin_service(options, say)
+        parent = Workers(
+            options, workers, command, report=log.report, put=log.relay, complain=say,
+            listening=service.listening, readiness=service.readiness,
+        )  # fmt: skip
+        parent.on_metrics = service.on_metrics
         summary = run(parent.run())
     summary.unwritten += log.lost
     say(summary_line(summary))
@@ -78,19 +83,3 @@ def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> N
     worker = Worker(channel)
     with EventLog(as_json=as_json) as log:
         run(worker.run(options, log.report, say))
-
-
-def _exporter(options: ServeOptions) -> Callable[..., None] | None:
-    """Begin to answer Prometheus, if that was asked for, and return what to give it to tell."""
-    if options.metrics is None:
-        return None
-    try:
-        from audiosocket_cli.net.exporter import Exporter
-    except ImportError:
-        raise UsageError("--metrics needs prometheus-client: pip install 'audiosocket-cli[metrics]'") from None
-    from audiosocket_cli.ui.console import say
-
-    exporter = Exporter()
-    where = exporter.start(options.metrics)
-    say(f"metrics on http://{where}/metrics" if where.host else f"metrics on port {where.port} of all interfaces")
-    return exporter.update

@@ -15,6 +15,8 @@ from audiosocket_cli.commands.params import (
     DurationParam,
     KindParam,
     NumberParam,
+    ProcessCountParam,
+    check_processes,
     is_typed,
     option_name,
     refuse_without_effect,
@@ -97,9 +99,10 @@ class _BenchCommand(click.Command):
     help="Another seed: other speech, other pauses.",
 )
 @click.option(
-    "--processes", type=CountParam(), metavar="N",
+    "--processes", type=ProcessCountParam(), metavar="N",
     help="Place the calls from N processes.  [default: one for 300 calls, at most one a core]",
 )  # fmt: skip
+@click.option("--many-processes", is_flag=True, help="Allow more --processes than four for each core.")
 @click.option(
     "--max-lateness", type=DurationParam(unit="ms"), metavar="TIME", default="10ms", show_default=True,
     help="Call the run INVALID when our own p99 of lateness is over this.",
@@ -205,6 +208,7 @@ def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
         raise UsageError(f"--find-limit finds --calls: leave --{shapes[0]} out")
     if given["max_calls"] is not None and given["rate"] is None and not find_limit:
         raise UsageError("--max-calls goes with --rate or --find-limit")
+    check_processes(given["processes"] or 1, "processes", allowed=given["many_processes"])
     if given["pid"] is not None:
         UsageWatch(given["pid"])
     call_duration = given["call_duration"]

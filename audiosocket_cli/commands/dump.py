@@ -76,7 +76,12 @@ class _UntilParam(TimeParam):
     metavar="N",
     help="Stop after N rows, calls with --stats, or frames with all else.",
 )
-@click.option("--wav", type=click.Path(path_type=Path), metavar="DIR", help="Write each call to DIR/<uuid>.wav, too.")
+@click.option(
+    "--wav",
+    type=str,
+    metavar="DIR|FILE.wav",
+    help="Write each call to DIR/<uuid>.wav, too, or the call to FILE.wav, a second one to FILE-2.wav; from --from on.",
+)
 @click.option(
     "--convert",
     type=(click.Choice(FORMATS), str),
@@ -123,7 +128,7 @@ class _Dump:
         as_json: bool,
         stats: bool,
         convert: tuple[str, str] | None,
-        wav: Path | None,
+        wav: str | None,
         follow: bool,
         resync: bool,
         strict: bool,
@@ -137,10 +142,12 @@ class _Dump:
             raise UsageError("--stats and --each exclude each other: choose one")
         if as_json and (each or with_hex):
             raise UsageError("--json is a line for each frame, with its payload: leave --each and --hex out")
-        if force and not convert:
-            raise UsageError("--force overwrites what --to FORMAT OUT writes: name that, or leave --force out")
+        if force and not convert and not (wav and Path(wav).suffix.lower() == ".wav"):
+            raise UsageError(
+                "--force overwrites what --to FORMAT OUT writes, or --wav FILE.wav: name one, or leave --force out"
+            )
         self._each, self._with_hex, self._as_json, self._stats = each or with_hex, with_hex, as_json, stats
-        self._convert, self._force, self._wav_folder, self._limit = convert, force, wav, limit
+        self._convert, self._force, self._wav_name, self._limit = convert, force, wav, limit
         self._follow, self._resync, self._strict = follow, resync, strict
         self._selection = _selection(**wanted)
         self._wav: WavExport | None = None
@@ -150,6 +157,7 @@ class _Dump:
         self._interrupted = False
 
     def run(self, names: tuple[str, ...]) -> int:
+        from audiosocket_cli.capture.joining import joined_captures
         from audiosocket_cli.ui.console import say
 
         if self._convert and len(names) > 1:
@@ -159,10 +167,10 @@ class _Dump:
         # A script's background jobs start with it ignored, and are told to end with it all the same.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            for name in names:
-                self._file = name if len(names) > 1 else ""
+            for capture in joined_captures(names, resync=self._resync) if len(names) > 1 else names:
+                self._file = capture if isinstance(capture, str) and len(names) > 1 else ""
                 try:
-                    self._dump(name)
+                    self._dump(capture)
                 except FileError as error:
                     if len(names) == 1:
                         raise
@@ -178,12 +186,14 @@ class _Dump:
         self._complete_wav()
         return self._exit_code()
 
-    def _dump(self, name: str) -> None:
+    def _dump(self, what: Capture | str) -> None:
+        """Show a capture, or one by its name."""
         from audiosocket_cli.capture.opening import open_capture
         from audiosocket_cli.ui.console import line_bytes, put_bytes, put_lines, say
 
         calls, frames, damages = self._calls, self._frames, self._damages
-        capture = open_capture(name, resync=self._resync, follow=self._follow)
+        capture = open_capture(what, resync=self._resync, follow=self._follow) if isinstance(what, str) else what
+        name = what if isinstance(what, str) else capture.name
         if self._convert:
             self._write(name, *self._convert, capture)
         elif self._follow:
@@ -193,6 +203,11 @@ class _Dump:
             put_lines(self._lines(capture))
         for why, count in capture.packets_left_out.items():
             say(f"{name}: left out {count} packet{'' if count == 1 else 's'} {why}")
+        if capture.dropped:
+            say(
+                f"{name}: {capture.dropped} packets were dropped while it was captured: tcpdump -s 0 -B 16384 -w FILE "
+                "keeps more"
+            )
         if self._calls == calls:
             say(f"{name}: {self._why_no_call(capture, damaged=self._damages > damages)}")
         elif self._frames == frames and not self._is_full:
@@ -204,7 +219,8 @@ class _Dump:
         if capture.format == "raw":
             return "there is no call in it; is it a capture at all? There are pcapng, pcap, JSON lines and raw bytes"
         others = f", only {capture.ignored} other TCP connections" if capture.ignored else ""
-        return f"there is no call in it{others}"
+        cut = "; their packets are cut, and tcpdump -s 0 keeps them whole" if capture.is_cut else ""
+        return f"there is no call in it{others}{cut}"
 
     def _why_nothing(self) -> str:
         if self._selection.is_part_of_calls:
@@ -232,7 +248,7 @@ class _Dump:
             return self._frame_lines(self._selected(capture))
         return self._review_lines(capture)
 
-    def _read(self, found: Iterable[Run | Item]) -> Iterator[Any]:
+    def _read(self, found: Iterable[Run | Item], capture: Capture) -> Iterator[Any]:
         """Yield all that a capture holds, and count it. Whoever interrupts gets to see the end of what there is."""
         from audiosocket_cli.capture.items import Damage, Opened, Over
 
@@ -246,28 +262,39 @@ class _Dump:
                         self._calls += self._selection.takes_call(one.call)
                     elif isinstance(one, Over):
                         going_on.pop(one.call, None)
+                        self._tell_remarks(one.call)
                     else:
-                        self._tell_damage(one)
+                        self._tell_damage(one, capture)
                 yield one
         except KeyboardInterrupt:
             self._interrupted = True
             yield from map(Over, going_on)
 
-    def _tell_damage(self, damage: Damage) -> None:
+    def _tell_remarks(self, call: CapturedCall) -> None:
+        """Say what there is to know of how a call was captured, where that has no row."""
+        from audiosocket_cli.ui.console import say
+        from audiosocket_cli.ui.timeline import short_name
+
+        if self._selection.takes_call(call) and (self._convert or self._each or (self._as_json and not self._stats)):
+            for text in call.remarks:
+                say(f"{f'{self._file}: ' if self._file else ''}call {short_name(call)}: {text}")
+
+    def _tell_damage(self, damage: Damage, capture: Capture) -> None:
         from audiosocket_cli.ui.console import say
         from audiosocket_cli.ui.timeline import damage_line
 
         self._damages += 1
-        line = damage_line(damage, cure="--resync searches on")
-        say(f"{self._file}: {line}" if self._file else line)
+        line = damage_line(damage, cure="" if capture.is_beyond_resync else "--resync searches on")
+        file = self._file or (capture.current.name if capture.current is not capture else "")
+        say(f"{file}: {line}" if file else line)
 
     def _items(self, capture: Capture) -> Iterator[Item]:
         """Yield all, frame by frame, on its way past what writes WAV files and what judges."""
-        items: Iterator[Item] = self._read(capture)
-        if self._wav_folder is not None:
+        items: Iterator[Item] = self._read(capture, capture)
+        if self._wav_name is not None:
             from audiosocket_cli.review.exports import WavExport
 
-            self._wav = self._wav or WavExport(self._wav_folder, self._selection)
+            self._wav = self._wav or WavExport(self._wav_name, self._selection, force=self._force)
             items = self._wav.watch(items, both=capture.format != "raw")
         return items
 
@@ -344,16 +371,15 @@ class _Dump:
 
         if isinstance(shown, Summary):
             result = shown.call.as_dict()
-            yield from (
-                [json.dumps(result, ensure_ascii=False)] if self._as_json else stats_lines(result, file=self._file)
-            )
+            file = shown.call.call.file or self._file
+            yield from [json.dumps(result, ensure_ascii=False)] if self._as_json else stats_lines(result, file=file)
 
     def _runs(self, capture: Capture) -> Iterator[Run | Item]:
         """Yield all in runs of frames; from raw bytes they come as such."""
         from audiosocket_cli.capture.runs import in_runs
 
-        if capture.format == "raw" and self._wav_folder is None:
-            return self._read(capture.runs())
+        if capture.format == "raw" and self._wav_name is None:
+            return self._read(capture.runs(), capture)
         return in_runs(self._items(capture))
 
     def _write(self, name: str, format_name: str, out: str, capture: Capture) -> None:
@@ -382,8 +408,12 @@ class _Dump:
         if self._wav is None:
             return
         self._wav.close()
+        if self._wav.is_one_file and len(self._wav.files) > 1:
+            say(f"{self._wav_name} has room for one call, the first: the others are in files beside it")
         for path in self._wav.files:
             say(f"wrote {shown_path(path)}")
+        for note in self._wav.notes:
+            say(note)
         for error in self._wav.errors:
             say(f"a WAV file is not complete: {error}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 import shutil
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from audiosocket_cli.capture.writing import CaptureOutput
+
+
+_MAX_PROCESSES: Final = 1024
+_PROCESSES_A_CORE: Final = 4
+_FEW_PROCESSES: Final = 8
 
 
 class AddressParam(click.ParamType):
@@ -137,6 +143,28 @@ class CountParam(click.ParamType):
         if not 1 <= number <= self._most:
             self.fail(f"{value!r:.60} is not a count: write a whole number from 1 to {self._most}", param, ctx)
         return number
+
+
+class ProcessCountParam(CountParam):
+    """A number of processes. More than a few for each core need a yes of their own, by `check_processes`."""
+
+    def __init__(self) -> None:
+        super().__init__(_MAX_PROCESSES)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_processes(count: int, option: str, *, allowed: bool) -> None:
+    """Refuse more processes than make sense here unless they are `allowed`: each takes some 40 MB and never waits."""
+    most = max(_FEW_PROCESSES, _PROCESSES_A_CORE * usable_cores())
+    if count > most and not allowed:
+        raise UsageError(
+            f"--{option} {count} is too many for {usable_cores()} cores: use one for each core, {most} at most, "
+            f"or add --many-{option}"
+        )
 
 
 class TimeParam(click.ParamType):

@@ -15,10 +15,12 @@ from audiosocket_cli.commands.params import (
     BotRateParam,
     CountParam,
     NetworkParam,
+    ProcessCountParam,
     RestCommand,
     SizeParam,
     capture_option,
     capture_output,
+    check_processes,
     command_words,
     decode_option,
     is_typed,
@@ -26,6 +28,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
     silence_option,
 )
+from audiosocket_cli.commands.placing import open_prompt
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,19 +83,20 @@ if TYPE_CHECKING:
 @click.option("--calls", type=CountParam(), metavar="N", help="End after N calls.")
 @click.option(
     "--workers",
-    type=CountParam(),
+    type=ProcessCountParam(),
     metavar="N",
     default=1,
     show_default=True,
     help="Answer in N processes, for more calls than one core can carry: about one for each core.",
 )
+@click.option("--many-workers", is_flag=True, help="Allow more --workers than four for each core.")
 @click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
 @click.option("--max-calls", type=CountParam(), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
     "--max-calls-from",
     type=CountParam(),
     metavar="N",
-    help="Refuse more than N calls at once from one address.",
+    help="Refuse more than N calls at once from one address, or from one /64 of IPv6.",
 )
 @click.option(
     "--min-free", type=SizeParam(), help="Record nothing while less of the disk than this is free, as 500M or 2G."
@@ -138,11 +142,35 @@ if TYPE_CHECKING:
 @click.option(
     "--metrics",
     type=AddressParam(needs_port=True),
-    help="Tell Prometheus there how things are. Needs the extra audiosocket-cli[metrics].",
+    help="Tell Prometheus there how things are, at /metrics. Needs prometheus-client (the extra metrics).",
+)
+@click.option(
+    "--health",
+    type=AddressParam(needs_port=True),
+    help="Answer health checks there, at /healthz: 200 ready or 503 draining. --metrics does so, too.",
+)
+@click.option(
+    "--drain",
+    type=SECONDS,
+    metavar="TIME",
+    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for this long, as 10m.",
+)
+@click.option(
+    "--proxy-protocol",
+    is_flag=True,
+    help="Expect a PROXY protocol header (v1 or v2) before each call, with the address of who really calls.",
+)
+@click.option(
+    "--proxy-from",
+    type=NetworkParam(),
+    multiple=True,
+    help="With --proxy-protocol: take connections from this network only (repeatable).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
-def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | None, **given: Any) -> None:
+def command(
+    ctx: click.Context, /, as_json: bool, workers: int, many_workers: bool, worker: int | None, **given: Any
+) -> None:  # fmt: skip
     """Answer calls from Asterisk and record them.
 
     \b
@@ -160,7 +188,8 @@ def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | No
     A program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
     digits, the hangup and its commands are JSON lines on descriptor 3.
 
-    Ends with Ctrl-C: calls are hung up and files completed; a second Ctrl-C drops them at once.
+    Ends with Ctrl-C: calls are hung up (or go on for a while, with --drain) and files completed; a second Ctrl-C drops
+    them at once.
     """
     from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
     from audiosocket_cli.commands.outcome import code_of_server
@@ -169,6 +198,7 @@ def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | No
     said = next((name for name in ("play", "echo", "tone", "program") if given[name]), None)
     if said and is_typed(ctx, "silence"):
         raise UsageError(f"--silence is for calls that are told nothing: leave it, or {option_name(ctx, said)}, out")
+    check_processes(workers, "workers", allowed=many_workers)
     options = _options(**given)
     if worker is not None:
         answer_as_worker(options, worker, as_json=as_json)
@@ -199,6 +229,10 @@ def _options(
     authorize_timeout: float,
     on_call_end: str | None,
     metrics: Any,
+    health: Any,
+    drain: float | None,
+    proxy_protocol: bool,
+    proxy_from: Any,
     shell: bool,
     **speech: Any,
 ) -> ServeOptions:
@@ -218,6 +252,8 @@ def _options(
         raise UsageError("--shell needs something to run: --exec, --authorize or --on-call-end")
     if min_free is not None and record is None:
         raise UsageError("--min-free needs a recording: add --record DIR")
+    if proxy_from and not proxy_protocol:
+        raise UsageError("--proxy-from says who may send a PROXY protocol header: add --proxy-protocol")
     make_source = _source_maker(shell=shell, **speech)
     if layout == "auto":
         layout = "stereo" if make_source().speaks else "caller"
@@ -250,6 +286,9 @@ def _options(
         program=speech["program"],
         on_call_end=None if on_call_end is None else command_words(on_call_end, shell=shell),
         metrics=metrics,
+        health=health,
+        drain_s=drain,
+        proxies=proxy_from if proxy_protocol else None,
     )
 
 
@@ -278,12 +317,13 @@ def _source_maker(
     if program is not None:
         return _program_maker(program, exec_rate, grace, shell)
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.sources import Echo, Prompt, PromptSource, Silence
+    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.call.sources import Echo, PromptSource, Silence
 
     if play is not None:
-        from audiosocket_cli.media.files import load_audio
+        from audiosocket_cli.media.files import Sound
 
-        prompt = Prompt(lambda rate_hz: load_audio(play, rate_hz).samples)
+        prompt = open_prompt(Sound(play).kept())
         post_roll_ms = POST_ROLL_MS if hangup else None
         return lambda: PromptSource(prompt, times=0 if loop else 1, post_roll_ms=post_roll_ms)
     if tone is not None:

@@ -10,24 +10,25 @@ import contextlib
 import errno
 import io
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.libraries import soundfile, soxr
+from audiosocket_cli.media.durable import HalfMade
 from audiosocket_cli.media.wav import GrowingWav
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 WAV_SUFFIX: Final = ".wav"
+
+UNCONVERTED_SUFFIX: Final = f".unconverted{WAV_SUFFIX}"
 
 _COMMON_RATE_HZ: Final = 48000
 """A rate that every container takes: Opus knows no more, and neither 44100 nor 32000."""
@@ -77,7 +78,7 @@ def container_of(path: Path) -> Container:
 
 def unconverted_path(path: Path) -> Path:
     """Return the name of the WAV file that grows until there is `path`."""
-    return path.with_name(f"{path.stem}.unconverted{WAV_SUFFIX}")
+    return path.with_name(path.stem + UNCONVERTED_SUFFIX)
 
 
 class ConvertedFile:
@@ -145,16 +146,16 @@ class ConvertedFile:
         self._aborted.set()
 
     def _convert(self, wavs: list[Path]) -> None:
-        descriptor, name = tempfile.mkstemp(self._path.suffix, ".audiosocket-", self._path.parent)
+        half = HalfMade.unnamed(self._path.parent, self._path.suffix)
         try:
-            with _Disk(descriptor) as disk:
+            with _Disk(half.descriptor) as disk:
                 try:
                     self._write(wavs, disk)
                 finally:
                     disk.settle()
-            _give_name(Path(name), self._path)
+            half.name(self._path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            half.drop()
             raise
 
     def _write(self, wavs: list[Path], disk: _Disk) -> None:
@@ -165,6 +166,19 @@ class ConvertedFile:
                 out.write(block)
             if not out.frames:  # FLAC, MP3 and Opus without a sample are no files that anything opens
                 out.write(np.zeros((1, out.channels), np.int32))
+            written, rate_hz = out.frames, out.samplerate
+        if not disk.hears_of_errors:
+            self._read_again(disk, written, rate_hz)
+
+    def _read_again(self, disk: _Disk, written: int, rate_hz: int) -> None:
+        """Raise `OSError` unless all that was written is there, where nobody tells of failed writes."""
+        disk.seek(0)
+        raw = {"format": "RAW", "subtype": self._container.subtype, "samplerate": rate_hz,
+               "channels": self._wav.channels} if self._container.format == "RAW" else {}  # fmt: skip
+        with soundfile.SoundFile(disk.fileno(), closefd=False, **raw) as file:
+            found = sum(len(block) for block in file.blocks(_BLOCK_SAMPLES, dtype="int16"))
+        if found < written:
+            raise OSError(errno.EIO, f"the disk took {found} of {written} samples")
 
     def _open(self, disk: _Disk) -> soundfile.SoundFile:
         try:
@@ -174,8 +188,14 @@ class ConvertedFile:
 
     def _open_at(self, rate_hz: int, disk: _Disk) -> soundfile.SoundFile:
         endian = "LITTLE" if self._container.format == "RAW" else "FILE"
-        return soundfile.SoundFile(disk, "w", rate_hz, self._wav.channels, self._container.subtype, endian,
-                                   self._container.format)  # fmt: skip
+        kind = ("w", rate_hz, self._wav.channels, self._container.subtype, endian, self._container.format)
+        try:
+            return soundfile.SoundFile(disk, *kind)
+        except MemoryError:
+            # The system forbids memory that is written and then executed (MemoryDenyWriteExecute=yes in a systemd
+            # unit), of which cffi makes functions that a library can call: libsndfile cannot write to objects.
+            disk.hears_of_errors = False
+            return soundfile.SoundFile(disk.fileno(), *kind, closefd=False)
 
 
 class _Disk(io.FileIO):
@@ -183,7 +203,9 @@ class _Disk(io.FileIO):
     it writes the last block of a FLAC and all of a short Vorbis file, and says no more than "System error" before."""
 
     def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, "w")
+        super().__init__(descriptor, "r+", closefd=False)
+        self.hears_of_errors = True
+        """Whether `write` is called at all, and not the descriptor written to."""
         self._error: OSError | None = None
 
     def write(self, data: ReadableBuffer) -> int:
@@ -197,16 +219,9 @@ class _Disk(io.FileIO):
         return memoryview(data).nbytes - len(view)
 
     def settle(self) -> None:
-        """Have all on the disk itself. Raises the `OSError` of any write that failed."""
+        """Raise the `OSError` of any write that failed."""
         if self._error is not None:
             raise self._error
-        os.fsync(self.fileno())
-
-
-def _give_name(file: Path, path: Path) -> None:
-    """Move a file to a name that nobody else has taken meanwhile. Raises `FileExistsError`."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    file.replace(path)
 
 
 def _reason(error: OSError | soundfile.LibsndfileError) -> str:

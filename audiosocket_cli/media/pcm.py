@@ -26,6 +26,14 @@ SPEECH_POWER: Final = 10 ** (SPEECH_DBFS / 10)
 SPEECH_PEAK: Final = int(FULL_SCALE * SPEECH_POWER**0.5)
 """What has no sample above this is no speech."""
 
+_QUIETEST_CODEC_DBFS: Final = -24.0
+"""Bytes of a codec, be it of silence, are louder than this as slin; most are at about -6 dBFS."""
+
+_LEAST_8_BIT_DBFS: Final = -3.0
+"""Unsigned samples of 8 bits are about 128, of which two are slin near its limit."""
+
+_MOST_FLOAT: Final = 4.0
+
 _NO_POWERS: Final = np.zeros(0)
 
 
@@ -136,28 +144,60 @@ def decode_law(data: bytes, law: str) -> Samples:
 def guess_law(data: bytes) -> str | None:
     """Say whether bytes make better sense as "µ-law" or "A-law" than as slin, or (None) not.
 
-    Sound is smooth: the right reading is the one whose neighbouring samples are most alike.
+    Sound is smooth: the right reading is the one whose neighbouring samples are most alike. Read as slin, however quiet
+    it is, a law is loud: quiet slin has pairs of like bytes, too, and is none.
     """
+    slin = from_slin(data)
+    if level_dbfs(slin) < _QUIETEST_CODEC_DBFS:
+        return None
     smoothness = {law: _smoothness(decode_law(data, law)) for law in _LAW_TABLES}
     best = max(smoothness, key=smoothness.__getitem__)
-    return best if smoothness[best] > max(0.3, _smoothness(from_slin(data))) else None
+    return best if smoothness[best] > max(0.3, _smoothness(slin), _smoothness_of_bytes(data)) else None
+
+
+def guess_texture(data: bytes) -> str | None:
+    """Say whether bytes are "slin" for sure (smooth), of a "codec" (as noisy as random bytes), or (None) either.
+
+    White noise at full scale looks like a codec, too.
+    """
+    slin = from_slin(data)
+    smoothness = _smoothness(slin)
+    if smoothness > 0.6:
+        return "slin"
+    return "codec" if abs(smoothness) < 0.3 and level_dbfs(slin) > _QUIETEST_CODEC_DBFS / 2 else None
 
 
 def guess_disorder(data: bytes) -> str | None:
-    """Say what happened to slin bytes that make little sense as they are: "byte-swapped", "shifted by one byte", None.
+    """Say what happened to slin bytes that make little sense as they are: "byte-swapped", "shifted by one byte", "in
+    32-bit floats", "in 8-bit samples" (unsigned, as in WAV files), or None.
 
     Only a reading that is smooth counts, where the bytes as they are, or reversed in another way, are not.
     """
-    as_is = _smoothness(from_slin(data))
+    slin = from_slin(data)
+    as_is, as_bytes = _smoothness(slin), _smoothness_of_bytes(data)
+    if as_bytes > max(0.6, as_is + 0.2) and level_dbfs(slin) > _LEAST_8_BIT_DBFS and not guess_law(data):
+        return "in 8-bit samples"
     readings = {
-        "byte-swapped": _smoothness(from_slin(data).byteswap()),
+        "byte-swapped": _smoothness(slin.byteswap()),
         "shifted by one byte": _smoothness(from_slin(data[1:])),
+        "in 32-bit floats": _smoothness_of_floats(data),
     }
     best = max(readings, key=readings.__getitem__)
     return best if readings[best] > 0.6 and as_is < 0.3 else None
 
 
-def _smoothness(samples: Samples) -> float:
+def _smoothness_of_bytes(data: bytes) -> float:
+    """The smoothness of unsigned samples of 8 bits."""
+    return _smoothness(np.frombuffer(data, np.uint8).astype(np.int16))
+
+
+def _smoothness_of_floats(data: bytes) -> float:
+    """The smoothness of bytes read as 32-bit floats; 0.0 where they go far beyond -1.0 to 1.0."""
+    floats = np.frombuffer(data[: len(data) // 4 * 4], "<f4")
+    return _smoothness(floats) if np.all(np.abs(floats) <= _MOST_FLOAT) else 0.0  # no NaN is
+
+
+def _smoothness(samples: Samples | NDArray[np.float32]) -> float:
     """The correlation of a signal with itself one sample later, -1.0 to 1.0; 0.0 for silence."""
     signal = samples.astype(np.float64) - samples.mean() if len(samples) else np.zeros(0)
     energy = float(np.dot(signal, signal))

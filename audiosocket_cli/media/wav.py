@@ -8,10 +8,14 @@ user (0600) and never overwrite another.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import struct
 from pathlib import Path
 from typing import Final
+
+from audiosocket_cli.media.durable import sync_folder
 
 HEADER_BYTES: Final = 44
 MAX_DATA_BYTES: Final = 0xFFFFFFFF - HEADER_BYTES
@@ -92,7 +96,10 @@ class GrowingWav:
             self._fd = -1
 
     def finish(self) -> None:
-        """Have all on the disk itself. Raises `OSError` for what it could not take after all, which no write tells."""
+        """Have all on the disk itself, names included.
+
+        Raises `OSError` for what the disk could not take after all, which no write tells.
+        """
         for path in self.paths:
             with contextlib.suppress(FileNotFoundError):  # whoever took it away knows
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -100,6 +107,9 @@ class GrowingWav:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
+        for folder in {path.parent for path in self.paths}:
+            with contextlib.suppress(FileNotFoundError):
+                sync_folder(folder)
 
     def abort(self) -> None:
         """Nothing is there to be given up."""
@@ -116,10 +126,17 @@ class GrowingWav:
 
     def _open_next(self) -> None:
         self.close()
-        first = self.paths[0]
-        path = first.with_name(f"{first.stem}.part{len(self.paths) + 1}{first.suffix}")
-        self._open(path)
+        path = self._create_part(len(self._names) + 1)
         self._names.append(str(path))
+
+    def _create_part(self, part: int) -> Path:
+        """Create the next file, with a number in its name if somebody else has that by now."""
+        for number in itertools.count(1):
+            path = part_path(self.paths[0], part, number)
+            with contextlib.suppress(FileExistsError):
+                self._open(path)
+                return path
+        raise AssertionError("counting never ends")
 
     def _write(self, view: memoryview) -> None:
         start = HEADER_BYTES + self._data_bytes
@@ -143,6 +160,19 @@ class GrowingWav:
 
     def _header(self) -> bytes:
         return wav_header(self.rate_hz, self.channels, self._data_bytes)
+
+
+def part_path(first: Path, part: int, number: int = 1) -> Path:
+    """Return the name of the file that continues a WAV file as its `part` from 2 on; `number` is for a name taken."""
+    return first.with_name(f"{first.stem}.part{part}{'' if number == 1 else f'-{number}'}{first.suffix}")
+
+
+def parts_of(first: Path) -> list[Path]:
+    """Return whatever there is by the names of files that would continue a WAV file."""
+    name = re.compile(re.escape(first.stem) + r"\.part\d+(-\d+)?" + re.escape(first.suffix))
+    with contextlib.suppress(FileNotFoundError):
+        return [first.with_name(each) for each in sorted(os.listdir(first.parent)) if name.fullmatch(each)]
+    return []
 
 
 def wav_header(rate_hz: int, channels: int, data_bytes: int) -> bytes:

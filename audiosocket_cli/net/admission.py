@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -14,6 +13,7 @@ from uuid import UUID
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.net.hooks import run_hook
+from audiosocket_cli.net.uuid_list import read_uuids
 
 AUTHORIZE_TIMEOUT_S: Final = 5.0
 
@@ -46,6 +46,16 @@ def parse_network(text: str) -> Network:
     return network
 
 
+def why_not_from(sockaddr: Any, networks: Sequence[Network], option: str) -> str | None:
+    """Say that a socket's address is in none of the networks of an option; None if it is, or if there are none."""
+    if not networks:
+        return None
+    address = ipaddress.ip_address(sockaddr[0].split("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return None if any(address in network for network in networks) else f"{address} is in no network of {option}"
+
+
 @dataclass(frozen=True, slots=True)
 class AdmissionOptions:
     """Who may call; everybody, where nothing is said."""
@@ -64,47 +74,52 @@ class Admission:
     def __init__(self, options: AdmissionOptions) -> None:
         """Read the file of UUIDs, if there is one. Raises `FileError`."""
         self._options = options
-        self._uuids: set[UUID] = set()
+        self._uuids: set[bytes] = set()
         self._reloading = asyncio.Lock()
+        self._reload_waits = False
         if options.uuid_file is not None:
-            self._uuids.update(*_batches_of_uuids(options.uuid_file))
+            self._uuids.update(*read_uuids(options.uuid_file))
 
     @property
     def has_file(self) -> bool:
         """Whether there is something to `reload`."""
         return self._options.uuid_file is not None
 
-    async def reload(self) -> int:
-        """Read the file of UUIDs again, and return how many there are. Raises `FileError`; the old ones stay.
+    @property
+    def lets_nobody_in(self) -> bool:
+        """Whether there is a file, and no UUID in it."""
+        return self.has_file and not self._uuids
 
+    async def reload(self) -> int | None:
+        """Read the file of UUIDs again, and return how many there are; None where another waits to do just that.
+
+        Raises `FileError`; the old ones stay. So they do when there are none: a file that was cut looks like that.
         However long the file, calls have their turn meanwhile.
         """
         path = self._options.uuid_file
         assert path is not None
-        async with self._reloading:  # who asks last reads last
+        if self._reload_waits:
+            return None
+        self._reload_waits = True
+        try:
+            await self._reloading.acquire()  # who asks last reads last
+        finally:
+            self._reload_waits = False
+        try:
             if path.exists() and not path.is_file():  # a pipe has been read to its end, or never ends
                 raise FileError(f"cannot read {path} again: it is no file")
-            uuids: set[UUID] = set()
-            for batch in _batches_of_uuids(path):
-                uuids |= batch
-                await asyncio.sleep(0)
-            self._uuids = uuids
-        return len(uuids)
+            self._uuids = await _read(path)
+        finally:
+            self._reloading.release()
+        return len(self._uuids)
 
     def why_not_from(self, sockaddr: Any) -> str | None:
         """Say why nobody may call from a socket's address, or None."""
-        if not self._options.networks:
-            return None
-        address = ipaddress.ip_address(sockaddr[0].split("%")[0])
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        if any(address in network for network in self._options.networks):
-            return None
-        return f"{address} is in no network of --allow-from"
+        return why_not_from(sockaddr, self._options.networks, "--allow-from")
 
     def why_not(self, uuid: UUID) -> str | None:
         """Say why a call with this UUID may not come in, or None."""
-        if self._options.uuid_file is None or uuid in self._uuids:
+        if self._options.uuid_file is None or uuid.bytes in self._uuids:
             return None
         return f"{uuid} is not in {self._options.uuid_file}"
 
@@ -121,23 +136,11 @@ class Admission:
         return reason and f"{call.uuid} is not authorized: {reason}"
 
 
-def _batches_of_uuids(path: Path) -> Iterator[set[UUID]]:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            numbered = enumerate(iter(lambda: file.readline(_LONGEST_LINE), ""), 1)
-            while lines := list(islice(numbered, _BATCH_LINES)):
-                yield {uuid for number, line in lines for uuid in _uuids_in(line, f"{path}: line {number}")}
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise FileError(f"cannot read {path}: it is no text in UTF-8") from None
-
-
-def _uuids_in(line: str, where: str) -> Iterator[UUID]:
-    text = line.split("#")[0].strip()
-    if not text:
-        return
-    try:
-        yield UUID(text)
-    except ValueError:
-        raise FileError(f"cannot read {where} is no UUID: {text[:50]!r}") from None
+async def _read(path: Path) -> set[bytes]:
+    uuids: set[bytes] = set()
+    for batch in read_uuids(path):
+        uuids |= batch
+        await asyncio.sleep(0)
+    if not uuids:
+        raise FileError(f"cannot read {path} again: it holds no UUID (to let nobody in, list {UUID(int=0)} alone)")
+    return uuids

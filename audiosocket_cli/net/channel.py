@@ -92,5 +92,5 @@ def parse_object(line: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise ValueError(f"{line[:_SHOWN_CHARACTERS]!r} is not a JSON object")
+        raise ValueError(f"{line.strip()[:_SHOWN_CHARACTERS]!r} is not a JSON object")
     return content

@@ -1,19 +1,16 @@
-"""A server's numbers for Prometheus, over HTTP. Only this needs prometheus-client: import it when asked to."""
+"""A server's numbers for Prometheus. Only this needs prometheus-client: import it when asked to."""
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.listen import find_port
+from audiosocket_cli.net.http_server import Answer, Request, Route, wsgi_environment
 from audiosocket_cli.net.metrics import Snapshot, merged
 
 
@@ -31,6 +28,7 @@ _COUNTERS: Final = (
     _Family("calls_lost", "calls_lost", "Calls that an internal error hit, or that died with their worker."),
     _Family("refused", "refused", "Callers who were turned away."),
     _Family("failed_connections", "failed_connections", "Connections that never became a call, such as port scans."),
+    _Family("checks", "checks", "Connections closed without a byte, as health checks do."),
     _Family("frames", "frames", "Frames by kind, and by the side that sent them.", ("kind", "side")),
     _Family("payload_bytes", "payload_bytes", "Bytes in these frames, headers left out.", ("kind", "side")),
     _Family("gaps", "gaps", "Pauses in callers' audio."),
@@ -62,7 +60,7 @@ _AGE_TEXT: Final = "How old these numbers are; much more than 1 s is a process t
 
 
 class Exporter(Collector):
-    """Answers scrapes with the newest snapshot, in threads of its own that never touch a call."""
+    """Shows the newest snapshot to Prometheus."""
 
     def __init__(self) -> None:
         self._newest = merged([]), time.monotonic()
@@ -89,18 +87,15 @@ class Exporter(Collector):
         age_s = round(time.monotonic() - at_s, 3)
         yield GaugeMetricFamily("audiosocket_snapshot_age_seconds", _AGE_TEXT, value=age_s)
 
-    def start(self, address: Address) -> Address:
-        """Listen for scrapes, until the process ends, and return where. Raises `NetworkError`."""
-        # The library shares a port with others where it can: see first whether it is free.
-        host, port = found = find_port(address, "--metrics")
+    def route(self) -> Route:
+        """Return what answers a scrape: the library's own WSGI application, for its formats and its compression."""
         registry = CollectorRegistry()
         registry.register(self)
-        try:
-            server, _ = start_http_server(port, host or _EVERYWHERE, registry)
-        except OSError as error:
-            raise NetworkError(f"cannot serve metrics on {found}: {(error.strerror or str(error)).lower()}") from None
-        server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]  # it went away
-        return found
+        application = make_wsgi_app(registry)
 
+        def answer(request: Request) -> Answer:
+            told: list[Any] = []
+            body = b"".join(application(wsgi_environment(request), lambda *head: told.extend(head)))
+            return Answer(int(told[0].split()[0]), body, told[1])
 
-_EVERYWHERE: Final = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"
+        return answer

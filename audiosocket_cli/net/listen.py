@@ -1,4 +1,4 @@
-"""A listening socket that hands accepted connections to a callback."""
+"""Listening sockets that hand accepted connections to a callback."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import errno
 import math
 import resource
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
 
 BACKLOG = 1024
 _RETRY_S = 0.5
+_PORT_TRIES = 20
 _STEP_BACK_S = 0.002
 """As long a process with more calls than another leaves a connection to that one, before it takes it itself."""
 
@@ -25,38 +26,77 @@ _TURN = 1
 _COMPLAIN_AGAIN_S = 60.0
 
 
-def bind(address: Address, *, option: str = "--listen") -> socket.socket:
-    """Return a bound, listening, non-blocking socket. Raises `NetworkError` when the address cannot be had.
+class ListeningSockets(NamedTuple):
+    """What calls are accepted on."""
 
-    An empty host means all interfaces, IPv4 and IPv6 on one socket where the machine has both. `option` is what to
-    choose another address with.
+    sockets: Sequence[socket.socket]
+    stay_open: bool = False
+    """Whether systemd keeps them open, too: who waits when we close ours is answered by the server that follows."""
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where they listen."""
+        return [Address(*listener.getsockname()[:2]) for listener in self.sockets]
+
+    def close(self) -> None:
+        """Close ours. Twice is fine."""
+        for listener in self.sockets:
+            listener.close()
+
+
+def bind(address: Address, *, option: str = "--listen") -> list[socket.socket]:
+    """Return bound, listening, non-blocking sockets. Raises `NetworkError` when the address cannot be had.
+
+    An empty host means all interfaces, IPv4 and IPv6 on one socket where the machine has both. A name means all of its
+    addresses, each a socket, with one port for all: those that this machine does not have, such as ::1 where IPv6 is
+    off, are left out while there is another. `option` is what to choose another address with.
     """
     try:
-        if not address.host:
-            dual = socket.has_dualstack_ipv6()
-            family = socket.AF_INET6 if dual else socket.AF_INET
-            listener = socket.create_server(("", address.port), family=family, backlog=BACKLOG, dualstack_ipv6=dual)
-        else:
-            family, _, _, _, sockaddr = socket.getaddrinfo(
-                address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            listener = socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG)
+        sockaddrs = _sockaddrs(address)
     except (socket.gaierror, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or "no valid host name"
         raise NetworkError(f"cannot listen on {address}: {_lower(reason)}; is the host name right?") from None
-    except OSError as error:
-        raise NetworkError(f"cannot listen on {address}: {_cure(error, option)}") from None
-    listener.setblocking(False)
-    return listener
+    for tries_left in reversed(range(_PORT_TRIES)):
+        try:
+            return _bind_all(sockaddrs)
+        except OSError as error:
+            # A port that the system chose on one address may be taken on the next.
+            if address.port or len(sockaddrs) == 1 or error.errno != errno.EADDRINUSE or not tries_left:
+                raise NetworkError(f"cannot listen on {address}: {_cure(error, option)}") from None
+    raise AssertionError("unreachable")
 
 
-def find_port(address: Address, option: str = "--listen") -> Address:
-    """Return an address that nobody listens on, with a port that is not 0, for several processes to share.
+def _sockaddrs(address: Address) -> list[tuple[socket.AddressFamily, Any]]:
+    if not address.host:
+        return [(socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET, ("", address.port))]
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys((family, sockaddr) for family, _, _, _, sockaddr in found))
 
-    Raises `NetworkError` when there is none, or others listen there.
-    """
-    with bind(address, option=option) as probe:
-        return Address(address.host, probe.getsockname()[1])
+
+def _bind_all(sockaddrs: Sequence[tuple[socket.AddressFamily, Any]]) -> list[socket.socket]:
+    listeners: list[socket.socket] = []
+    absent: OSError | None = None
+    with contextlib.ExitStack() as undo:
+        port = sockaddrs[0][1][1]
+        for family, (host, _, *scope) in sockaddrs:
+            dual = not host and family == socket.AF_INET6
+            try:
+                listener = socket.create_server(
+                    (host, port, *scope), family=family, backlog=BACKLOG, dualstack_ipv6=dual
+                )
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                absent = error
+                continue
+            undo.enter_context(listener)
+            listener.setblocking(False)
+            port = listener.getsockname()[1]
+            listeners.append(listener)
+        if not listeners and absent is not None:
+            raise absent
+        undo.pop_all()
+    return listeners
 
 
 def allow_many_descriptors() -> float:
@@ -73,66 +113,73 @@ class Listener:
 
     def __init__(
         self,
-        listener: socket.socket,
+        listening: ListeningSockets,
         accept: Callable[[socket.socket, Any], None],
         complain: Callable[[str], object],
         is_ahead: Callable[[], bool] = lambda: False,
     ) -> None:
         """`accept` gets each connection with its peer's address; `complain` a line when none can be taken.
 
-        `is_ahead` says whether another process that accepts from this socket should have the next connection.
+        `is_ahead` says whether another process that accepts from these sockets should have the next connection.
         """
-        self._socket = listener
+        self._sockets = list(listening.sockets)
+        self._stay_open = listening.stay_open
         self._accept = accept
         self._complain = complain
         self._is_ahead = is_ahead
         self._loop = asyncio.get_running_loop()
-        self._retry: asyncio.TimerHandle | None = None
+        self._retries: dict[socket.socket, asyncio.TimerHandle] = {}
         self._complain_s = -math.inf
-        self.address = Address(*listener.getsockname()[:2])
-        self._loop.add_reader(listener.fileno(), self._on_readable)
+        for listener in self._sockets:
+            self._resume(listener)
 
-    def close(self) -> None:
-        """Stop accepting. Twice is fine."""
-        if self._socket.fileno() >= 0:
-            if self._retry is not None:
-                self._retry.cancel()
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
+    def close(self, *, take_waiting: bool = False) -> None:
+        """Stop accepting. Twice is fine.
 
-    def _on_readable(self, turn: int = 0) -> None:
+        Connections that wait to be accepted are reset, unless the sockets stay open or we `take_waiting` ones.
+        """
+        for retry in self._retries.values():
+            retry.cancel()
+        while self._sockets:
+            listener = self._sockets.pop()
+            self._loop.remove_reader(listener.fileno())
+            with listener, contextlib.suppress(OSError):
+                while take_waiting and not self._stay_open:
+                    self._accept(*listener.accept())
+
+    def _on_readable(self, listener: socket.socket, turn: int = 0) -> None:
         """Accept what is there, `turn` connections at least, if there are as many."""
-        while self._socket.fileno() >= 0:
+        while listener.fileno() >= 0:
             if turn <= 0 and self._is_ahead():
-                self._rest(_STEP_BACK_S, self._take_turn)
+                self._rest(listener, _STEP_BACK_S, self._take_turn)
                 return
             turn -= 1
             try:
-                connection, sockaddr = self._socket.accept()
+                connection, sockaddr = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._pause(error)
+                self._pause(listener, error)
                 return
             self._accept(connection, sockaddr)
 
-    def _pause(self, error: OSError) -> None:
+    def _pause(self, listener: socket.socket, error: OSError) -> None:
         # Level-triggered polling would spin on a connection that cannot be taken.
         if self._loop.time() >= self._complain_s:
             self._complain_s = self._loop.time() + _COMPLAIN_AGAIN_S
             self._complain(f"cannot accept calls for {_RETRY_S:g} s: {_lower(error.strerror)} (see `ulimit -n`)")
-        self._rest(_RETRY_S, self._resume)
+        self._rest(listener, _RETRY_S, self._resume)
 
-    def _rest(self, seconds: float, resume: Callable[[], None]) -> None:
-        self._loop.remove_reader(self._socket.fileno())
-        self._retry = self._loop.call_later(seconds, resume)
+    def _rest(self, listener: socket.socket, seconds: float, resume: Callable[[socket.socket], None]) -> None:
+        self._loop.remove_reader(listener.fileno())
+        self._retries[listener] = self._loop.call_later(seconds, resume, listener)
 
-    def _resume(self) -> None:
-        self._loop.add_reader(self._socket.fileno(), self._on_readable)
+    def _resume(self, listener: socket.socket) -> None:
+        self._loop.add_reader(listener.fileno(), self._on_readable, listener)
 
-    def _take_turn(self) -> None:
-        self._resume()
-        self._on_readable(_TURN)
+    def _take_turn(self, listener: socket.socket) -> None:
+        self._resume(listener)
+        self._on_readable(listener, _TURN)
 
 
 def _cure(error: OSError, option: str) -> str:

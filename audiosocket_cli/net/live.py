@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +22,6 @@ from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap
 from audiosocket_cli.capture.writing import CaptureOutput
-from audiosocket_cli.text import json_lines, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +96,7 @@ class LiveCall:
                 rate_hz=options.rate_hz,
                 decode=options.decode,
                 disk=options.disk,
+                with_json=True,
                 on_failure=self._lose_recording,
             )
             taps.append(self.recording)
@@ -190,10 +187,8 @@ class LiveCall:
         if self.capturing.is_wanted:
             result["capture"] = self.capturing.as_dict()
         if self.files and self.recording is not None and self.recording.output.has_json:
-            path = self.files[0].with_suffix(".json")
             try:
-                await asyncio.to_thread(write_private_json, path, result)
-                self._json = path
+                self._json = await asyncio.to_thread(self.recording.output.write_json, self.files[0], result)
             except OSError as error:
                 self._lose_recording(error, "cannot write its JSON: ")
         self._report(CallEnded(call, result, self.files, self.capture_file))
@@ -245,25 +240,3 @@ class LiveCall:
 
 def _ignore(_: object) -> None:
     """Be told of what no longer matters."""
-
-
-def write_private_json(path: Path, content: dict[str, Any]) -> None:
-    """Write one JSON object to a file that only the user can read: whole and on the disk itself, or not at all.
-
-    Raises `OSError`, and `FileExistsError` where the name is taken.
-    """
-    half = path.with_suffix(".json.part")
-    half.unlink(missing_ok=True)  # of a process that was killed here, or a link that would have us write elsewhere
-    try:
-        descriptor = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(f"{printable(line)}\n" for line in json_lines(content))  # names need not be UTF-8
-            file.flush()
-            os.fsync(descriptor)
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-        half.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):  # a disk that fails, fails here as well
-            half.unlink(missing_ok=True)
-        raise

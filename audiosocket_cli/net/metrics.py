@@ -59,6 +59,7 @@ async def snapshot(server: Server) -> Snapshot:
     summary, counts, lives = server.summary, server.totals.counts.copy(), [*server.live, *server.concluding]
     counts["refused"] = summary.refused
     counts["failed_connections"] = summary.failed
+    counts["checks"] = summary.checks
     counts["hooks_failed"] = summary.failed_hooks
     counts["calls_lost"] = summary.faults
     calls = children = 0
@@ -145,9 +146,14 @@ class WorkersMetrics:
         self.counts: Counter[str] = Counter()
         self._newest: dict[int, tuple[float, Snapshot]] = {}
 
-    def take(self, number: int, told: Any) -> None:
-        """Take a worker's snapshot."""
-        self._newest[number] = (time.monotonic(), told)
+    def take(self, number: int, told: dict[str, Any]) -> None:
+        """Take a worker's snapshot. Raises `ValueError` for what is none."""
+        for name in Snapshot.__annotations__:
+            numbers = told.get(name)
+            if not isinstance(numbers, dict) or not all(isinstance(value, int) for value in numbers.values()):
+                raise ValueError(f"metrics without {name}")
+        kept: Snapshot = {"counts": told["counts"], "levels": told["levels"], "peaks": told["peaks"]}
+        self._newest[number] = (time.monotonic(), kept)
 
     def forget(self, number: int) -> None:
         """A worker has ended: what it counted stays."""

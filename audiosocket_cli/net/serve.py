@@ -10,7 +10,6 @@ import contextlib
 import math
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from functools import partial
 from typing import Any, Final
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
@@ -26,19 +25,22 @@ from audiosocket_cli.call.events import (
     Report,
 )
 from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.wire import SocketWire
-from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.net.address import network_of, peer_name
-from audiosocket_cli.net.admission import Admission
+from audiosocket_cli.net.admission import Admission, why_not_from
+from audiosocket_cli.net.arrivals import Arrivals
+from audiosocket_cli.net.drain import Drain
 from audiosocket_cli.net.flood import FloodGate
 from audiosocket_cli.net.hooks import run_hook
-from audiosocket_cli.net.listen import Listener, allow_many_descriptors, bind
+from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.live import LiveCall
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, Totals, keep_telling
 from audiosocket_cli.net.places import Places
+from audiosocket_cli.net.proxy_protocol import Ends
+from audiosocket_cli.net.readiness import Readiness
+from audiosocket_cli.net.refusals import Refusals, Tell, refuse_at_once
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 
 MOST_HOOKS: Final = 4
@@ -47,6 +49,7 @@ MOST_HOOKS: Final = 4
 HOOK_TIMEOUT_S: Final = 600.0
 
 NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
+NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it does, and SIGHUP comes"
 
 _MUTE_S: Final = 2.0
 
@@ -61,11 +64,13 @@ class Server:
         complain: Callable[[str], object],
         *,
         places: Places | None = None,
-        listening: socket.socket | None = None,
+        listening: ListeningSockets | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
         """`report` gets the events, `complain` lines about the process itself.
 
-        `places` counts calls where others count too, and `listening` is a socket that listens already.
+        `places` counts calls where others count too, `listening` is what listens already, and `readiness` is told how
+        the server is.
 
         Raises `FileError` when the file of UUIDs that may call cannot be read.
         """
@@ -75,12 +80,15 @@ class Server:
         """Told when the last call that there may be has begun."""
         self.on_metrics: Callable[[Snapshot], object] | None = None
         """Told each second how things are; costs nothing when nobody wants to know."""
+        self.on_reloaded: Callable[[], None] = lambda: None
+        """Told when the file of UUIDs has been read again, in vain or not."""
         self.totals = Totals()
         self.concluding: set[LiveCall] = set()
         """Calls that are over, but for their recording and their program."""
         self._is_alone = places is None
         self._places = places or Places(options.calls, options.max_calls)
         self._listening = listening
+        self._readiness = readiness or Readiness()
         self._options = options
         self._admission = Admission(options.admission)
         self._hooks_at_once = asyncio.Semaphore(MOST_HOOKS)
@@ -89,12 +97,16 @@ class Server:
         self._report = self._gate.report
         self._complain = complain
         self._tasks: set[asyncio.Task[None]] = set()
-        self._refused: set[AnsweredSession] = set()
+        self._reloads: set[asyncio.Task[None]] = set()
+        self._call_is_over = asyncio.Event()
+        self._refusals = Refusals(on_check=self._count_check, on_over=self._call_is_over.set, complain=complain)
+        self._arrivals: Arrivals | None = None
+        self._drain: Drain | None = None
+        self._is_draining = False
         self._listener: Listener | None = None
         self._driver: Driver | None = None
         self._asking: dict[LiveCall, asyncio.Task[None]] = {}
         self._enough = asyncio.Event()
-        self._call_is_over = asyncio.Event()
         self._aborted = False
         self._most_descriptors = math.inf
 
@@ -104,25 +116,34 @@ class Server:
         lack = self._options.lack_of_descriptors(self._most_descriptors)
         if lack and self._is_alone:
             self._complain(lack)
+        if self._is_alone and self._admission.lets_nobody_in:
+            self._complain(NOBODY_MAY_CALL)
         self._driver = Driver()
-        self._listener = Listener(
-            self._listening or bind(self._options.listen),
-            self._accept,
-            self._complain,
-            lambda: self._places.are_ahead,
-        )
+        listening = self._listening or ListeningSockets(bind(self._options.listen))
+        if self._options.proxies is not None:
+            timeout_s = self._options.call.limits.uuid_s
+            self._arrivals = Arrivals(timeout_s, arrived=self._begin, failed=self._without_header)
+        self._listener = Listener(listening, self._accept, self._complain, lambda: self._places.are_ahead)
         try:
-            with signals_to(self._on_signal, on_hangup=self.reload), self._metrics():
-                self._report(self._options.listening(self._listener.address))
+            with (
+                signals_to(self._on_signal, on_hangup=self.reload),
+                self._metrics(),
+                self._readiness.beating(self._status),
+            ):
+                self._report(self._options.listening(listening.addresses, passed=listening.stay_open))
+                self._readiness.ready()
                 await self._enough.wait()
-                self._listener.close()
-                while self.live or self._refused:
+                self._listener.close(take_waiting=self._is_draining)
+                while self.live or self._refusals or self._arrivals:
                     self._call_is_over.clear()
                     await self._call_is_over.wait()
+                self._readiness.stopping()
                 await self._wait_for_tasks()
         finally:
             self._gate.tell()
             self._listener.close()
+            if self._drain is not None:
+                self._drain.cancel()
             for live in list(self.live):  # none, unless this was cancelled
                 live.abort()
         return self.summary
@@ -148,64 +169,122 @@ class Server:
                 what = f"programs or recordings ({len(self.concluding)}), --on-call-end commands ({len(self._hooks)})"
                 self._complain(f"waiting for {what}; a second signal ends them now")
 
+    def drain(self) -> None:
+        """Accept no more calls, and let those go on that are there, those too that have yet to say their UUID."""
+        self._is_draining = True
+        self._readiness.draining()
+        self._enough.set()
+
     def stop(self) -> None:
         """Accept no more calls and hang up those that are there."""
-        self._enough.set()
+        self._readiness.stopping()
+        for reload in self._reloads:
+            reload.cancel()
+        self._take_no_more("server stopped")
         for call in list(self.live):
             call.session.hang_up("server stopped")
 
     def abort(self) -> None:
         """Drop all calls at once; their files are complete all the same, but no command is run after them."""
-        self._enough.set()
+        self._readiness.stopping()
+        self._take_no_more("server stopped")
         self._aborted = True
         for live in self.live | self.concluding:
             live.abort()
-        for session in list(self._refused):
-            session.abort()
+        self._refusals.abort()
         for hook in self._hooks:
             hook.cancel()
 
     def _on_signal(self, number: int) -> None:
         if self.summary.signal is None:
             self.summary.signal = number
-            self.stop()
+            self._end_in_order()
         else:
             self.abort()
 
     def enough(self) -> None:
         """Accept no more calls, let those go on that are there, and hang up on whoever has yet to say a UUID."""
-        self._enough.set()
+        self._readiness.draining()
+        self._take_no_more("enough calls")
         for other in list(self.live):
             if not other.session.begun:
                 other.session.hang_up("enough calls")
 
+    def _take_no_more(self, reason: str) -> None:
+        self._is_draining = False
+        self._enough.set()
+        if self._arrivals is not None:
+            self._arrivals.fail_all(reason)
+
+    def _end_in_order(self) -> None:
+        drain_s = self._options.drain_s
+        if drain_s is None:
+            self.stop()
+        else:
+            self.drain()
+            self._drain = Drain(drain_s, count=self._count_connections, complain=self._complain, hang_up=self.stop)
+
+    def _count_connections(self) -> int:
+        return len(self.live) + len(self._arrivals or ())
+
+    def _status(self) -> str:
+        return f"{self._readiness.state}, {len(self.live)} live, {self.summary.calls} answered"
+
     def reload(self) -> None:
         """Read the file of UUIDs again, where there is one."""
+        self._readiness.reloading()
         if self._admission.has_file:
-            self._start(self._reload(), "reload")
+            reload = self._start(self._reload(), "reload")
+            self._reloads.add(reload)
+            reload.add_done_callback(self._reloads.discard)
         else:
             self._complain(NOTHING_TO_RELOAD)
+            self._readiness.reloaded()
 
     async def _reload(self) -> None:
         try:
             count = await self._admission.reload()
-            self._complain(f"{count} UUID{'' if count == 1 else 's'} may call now")
+            if count is not None:
+                self._complain(f"{count} UUID{'' if count == 1 else 's'} may call now")
         except FileError as error:
             self._complain(f"{error}; the old list stays")
+        finally:
+            self._readiness.reloaded()
+            self.on_reloaded()
 
     def _accept(self, connection: socket.socket, sockaddr: Any) -> None:
         # Counted here and now: many connections can be accepted before the first of their tasks runs.
-        peer = peer_name(sockaddr)
+        if self._arrivals is None:
+            self._begin(connection, sockaddr, None)
+            return
+        stranger = why_not_from(sockaddr, self._options.proxies or (), "--proxy-from")
+        if stranger:
+            self._refuse_stranger(connection, peer_name(sockaddr), stranger)
+        elif not self._has_descriptors:
+            self._turn_away(connection, peer_name(sockaddr), self._lack_of_descriptors, self._tell_refused)
+        else:
+            self._arrivals.add(connection, sockaddr)
+
+    def _begin(self, connection: socket.socket, sockaddr: Any, ends: Ends | None) -> None:
+        """Begin with a connection that may become a call, between these ends where a proxy has told them."""
+        self._call_is_over.set()  # it has left the arrivals
+        source = ends.source if ends else sockaddr
+        peer = peer_name(source)
+        stranger = self._admission.why_not_from(source)
         with self._places.held():
-            refusal = self._why_not(sockaddr, peer)
-            if not refusal:
+            refusal = self._why_not(peer)
+            if not refusal and not stranger:
                 self._places.enter(network_of(peer))
                 self._places.count_live(len(self.live) + 1)
         if refusal:
-            self._refuse(connection, peer, refusal)
+            self._turn_away(connection, peer, refusal, self._tell_refused)
+            return
+        if stranger:
+            self._refuse_stranger(connection, peer, stranger)
             return
         options = self._options.call
-        capturing = Capturing.begin(options.capture, connection, sockaddr, Side.SERVER, options.disk)
+        ours = ends.destination if ends else None
+        capturing = Capturing.begin(options.capture, connection, source, Side.SERVER, options.disk, ours)
         wire = SocketWire(connection, capturing.trace)
         session = AnsweredSession(
             wire, peer, source=options.make_source(), limits=options.limits, door=lambda call: self._judge(live, call)
@@ -216,8 +295,22 @@ class Server:
         live.on_over = self._on_over
         self._driver.begin(session, wire, live.over)
 
-    def _why_not(self, sockaddr: Any, peer: str) -> str | None:
-        if self._enough.is_set():
+    def _refuse_stranger(self, connection: socket.socket, peer: str, reason: str) -> None:
+        self._tell_refused(peer, reason)  # at once, and whatever it wanted
+        self._turn_away(connection, peer, reason)
+
+    def _without_header(self, connection: socket.socket, sockaddr: Any, reason: str | None) -> None:
+        self._call_is_over.set()
+        peer = peer_name(sockaddr)
+        if reason is None:
+            self._count_check()
+            connection.close()
+        else:
+            self._tell_failed(peer, reason)
+            self._turn_away(connection, peer, reason)
+
+    def _why_not(self, peer: str) -> str | None:
+        if self._enough.is_set() and not self._is_draining:
             return "no more calls are taken"
         if self._places.are_taken:
             return f"all {self._options.max_calls:g} calls are taken"
@@ -225,13 +318,17 @@ class Server:
         if not math.isinf(most) and self._places.calls_from(network_of(peer)) >= most:
             return f"all {self._options.max_calls_from:g} calls from one address are taken"
         if not self._has_descriptors:
-            return f"{self._most_descriptors:g} open files are too few for another call; raise `ulimit -n`"
-        return self._admission.why_not_from(sockaddr)
+            return self._lack_of_descriptors
+        return None
+
+    @property
+    def _lack_of_descriptors(self) -> str:
+        return f"{self._most_descriptors:g} open files are too few for another call; raise `ulimit -n`"
 
     @property
     def _has_descriptors(self) -> bool:
-        calls = len(self.live) + len(self.concluding)
-        return self._options.has_descriptors(self._most_descriptors, calls, len(self._refused))
+        calls = self._count_connections() + len(self.concluding)
+        return self._options.has_descriptors(self._most_descriptors, calls, len(self._refusals))
 
     def _judge(self, live: LiveCall, call: Call) -> None:
         """Let a call in, now or when a program has said so, or turn it away."""
@@ -271,25 +368,26 @@ class Server:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _refuse(self, connection: socket.socket, peer: str, reason: str) -> None:
+    def _turn_away(self, connection: socket.socket, peer: str, reason: str, tell: Tell | None = None) -> None:
+        """Hang up on a connection in order; `tell` of it unless it turns out to be a health check."""
+        if self._has_descriptors:
+            assert self._driver is not None
+            self._refusals.turn_away(self._driver, connection, peer, reason, tell)
+        else:
+            refuse_at_once(connection)
+            if tell is not None:
+                tell(peer, reason)
+
+    def _tell_refused(self, peer: str, reason: str) -> None:
         self.summary.refused += 1
         self._report(CallRefused(peer, reason))
-        if not self._has_descriptors:  # waiting until the peer has read it takes one
-            with connection, contextlib.suppress(OSError):
-                connection.send(encode(Frame(Kind.HANGUP)))
-            return
-        wire = SocketWire(connection)
-        session = AnsweredSession(wire, peer, source=Silence())
-        session.hang_up(reason)
-        self._refused.add(session)
-        assert self._driver is not None
-        self._driver.begin(session, wire, partial(self._on_refusal_over, session))
 
-    def _on_refusal_over(self, session: AnsweredSession, error: Exception | None) -> None:
-        self._refused.discard(session)
-        self._call_is_over.set()
-        if error is not None:
-            self._complain(f"internal error in refusing {session.peer}: {error!r}")
+    def _tell_failed(self, peer: str, reason: str) -> None:
+        self.summary.failed += 1
+        self._report(ConnectionFailed(peer, reason))
+
+    def _count_check(self) -> None:
+        self.summary.checks += 1
 
     def _on_over(self, live: LiveCall, error: Exception | None) -> None:
         if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
@@ -315,11 +413,11 @@ class Server:
             self.totals.add(live)
         self.summary.failed_captures += live.capture_error is not None
         if live.refusal:
-            self.summary.refused += 1
-            self._report(CallRefused(live.session.peer, live.refusal))
+            self._tell_refused(live.session.peer, live.refusal)
+        elif live.session.closed_silently:
+            self._count_check()
         elif result is None:
-            self.summary.failed += 1
-            self._report(ConnectionFailed(live.session.peer, live.session.failure or "ended without a UUID"))
+            self._tell_failed(live.session.peer, live.session.failure or "ended without a UUID")
         else:
             self.summary.caller_audio_s += result["caller"]["audio_s"]
             self.summary.failed_recordings += live.recording_error is not None

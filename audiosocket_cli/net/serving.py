@@ -9,14 +9,15 @@ from typing import Final
 
 from audiosocket_cli.call.events import Listening
 from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.admission import AdmissionOptions
+from audiosocket_cli.net.admission import AdmissionOptions, Network
+from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
 from audiosocket_cli.net.live import CallOptions
 
 _OWN_DESCRIPTORS: Final = 32
 """Open files of a server without calls, with a few to spare."""
 
-_PROGRAM_DESCRIPTORS: Final = 4
-"""Those that a call's program takes: its input, output and errors, and what it is told and says."""
+_PROGRAM_DESCRIPTORS: Final = 5
+"""Those that a call's program takes: its input, output and errors, what it is told and says, and a file it plays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,32 @@ class ServeOptions:
     """A program to run after each call, with what is known of it in the environment."""
     metrics: Address | None = None
     """Where to tell Prometheus how things are."""
+    health: Address | None = None
+    """Where to answer health checks, beside `metrics`."""
+    drain_s: float | None = None
+    """How long calls may go on once it is told to stop; None hangs them up at once."""
+    proxies: Sequence[Network] | None = None
+    """Who may say for whom they call, by the PROXY protocol: these networks, or all where there are none of them. None
+    takes callers for whom they are, without such a header."""
 
     @property
     def descriptors_of_call(self) -> int:
         """How many open files a call takes."""
         program = _PROGRAM_DESCRIPTORS if self.program is not None else 0
-        return 1 + (self.call.record is not None) + (self.call.capture is not None) + program
+        record = self.call.record
+        recording = 0 if record is None else 1 + record.has_json
+        return 1 + recording + (self.call.capture is not None) + program
+
+    @property
+    def own_descriptors(self) -> int:
+        """How many open files it takes beside its calls."""
+        watched = (self.metrics is not None) + (self.health is not None)
+        return _OWN_DESCRIPTORS + watched * HTTP_DESCRIPTORS
 
     @property
     def descriptors(self) -> float:
         """How many open files as many calls take as there may be at once; infinite where there may be any number."""
-        return _OWN_DESCRIPTORS + self.max_calls * self.descriptors_of_call
+        return self.own_descriptors + self.max_calls * self.descriptors_of_call
 
     def lack_of_descriptors(self, limit: float) -> str | None:
         """Say that a process which may have so many open files cannot hold as many calls as it may have, if so."""
@@ -62,16 +78,19 @@ class ServeOptions:
     def has_descriptors(self, limit: float, calls: int, refused: int) -> bool:
         """Whether a process that may have so many open files has enough for another call beside these, and for all
         that those have yet to open: their recordings and the JSON at their end."""
-        return _OWN_DESCRIPTORS + refused + (calls + 1) * self.descriptors_of_call <= limit
+        return self.own_descriptors + refused + (calls + 1) * self.descriptors_of_call <= limit
 
-    def listening(self, address: Address) -> Listening:
+    def listening(self, addresses: Sequence[Address], *, passed: bool = False) -> Listening:
         """Return the event that says where calls are accepted, and what becomes of them."""
         record, capture = self.call.record, self.call.capture
         return Listening(
-            *address,
+            *addresses[0],
             record=str(record) if record else None,
             program=self.program,
             capture=str(capture) if capture else None,
+            addresses=tuple(map(str, addresses)),
+            name="" if passed else self.listen.host,
+            passed=passed,
         )
 
 
@@ -83,6 +102,8 @@ class ServeSummary:
     refused: int = 0
     failed: int = 0
     """Connections that never became a call."""
+    checks: int = 0
+    """Connections that were closed without a byte, as health checks are."""
     failed_recordings: int = 0
     failed_captures: int = 0
     faults: int = 0

@@ -21,7 +21,7 @@ from audiosocket_cli.net.channel import LineReader
 CHANNEL_FD: Final = 3
 SHARED_FD: Final = 4
 LISTENING_FD: Final = 5
-"""Where a worker finds its channel, the numbers that all share, and the socket that calls come to."""
+"""Where a worker finds its channel, the numbers that all share, and the first socket that calls come to."""
 
 LOOK_S: Final = 1.0
 """How often a worker is looked at. Its silence counts in looks, not seconds: where all processes stand still together
@@ -42,7 +42,7 @@ class WorkerProcess:
     """One process that answers calls."""
 
     def __init__(
-        self, number: int, command: Sequence[str], shared: int, listening: socket.socket, *,
+        self, number: int, command: Sequence[str], shared: int, listening: Sequence[socket.socket], *,
         take: Callable[[WorkerProcess, str], object], put: Callable[[str], object], complain: Callable[[str], object],
     ) -> None:  # fmt: skip
         """Start it. `take` gets the lines of its channel, `put` those of its log, `complain` what it complains of."""
@@ -62,7 +62,7 @@ class WorkerProcess:
         self._channel, theirs = socket.socketpair()
         (out, their_out), (err, their_err) = os.pipe(), os.pipe()
         nowhere = os.open(os.devnull, os.O_RDONLY)
-        given = [nowhere, their_out, their_err, theirs.fileno(), shared, listening.fileno()]
+        given = [nowhere, their_out, their_err, theirs.fileno(), shared, *(one.fileno() for one in listening)]
         try:
             self.process = Process(command, os.environ, given)
         except OSError:

@@ -1,9 +1,10 @@
 """Several processes that answer calls on one port, as if they were one: one log, one set of totals, one end.
 
-Each worker is a server of its own. All accept from one listening socket, which the command binds and hands to each, so
-that the port stays open, and who is waiting there is answered, whatever becomes of a worker; sockets of their own
-(SO_REUSEPORT) lose what waits at a worker that dies, leave it waiting at one that stands still, and share calls out by
-chance: of 40 calls, one of two workers got 14 to 24. Who has more calls than another lets that one go first.
+Each worker is a server of its own. All accept from the same listening sockets, which the command binds, or has from
+systemd, and hands to each, so that the port stays open, and who is waiting there is answered, whatever becomes of a
+worker; sockets of their own (SO_REUSEPORT) lose what waits at a worker that dies, leave it waiting at one that stands
+still, and share calls out by chance: of 40 calls, one of two workers got 14 to 24. Who has more calls than another lets
+that one go first.
 
 A worker's log comes through pipes, line by line; over a socket it is told to stop, and tells what came of it. A worker
 that dies, stands still or talks nonsense is replaced. Should whoever started them die, they see that socket end, and
@@ -25,14 +26,16 @@ from typing import Any, Final
 
 from audiosocket_cli.call.events import Listening, Report
 from audiosocket_cli.call.process import Process, bury_orphans
-from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.net.address import Address
+from audiosocket_cli.errors import NetworkError, UsageError
+from audiosocket_cli.net.admission import Admission
 from audiosocket_cli.net.channel import parse_object
-from audiosocket_cli.net.listen import allow_many_descriptors, bind
+from audiosocket_cli.net.drain import Drain
+from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, WorkersMetrics
 from audiosocket_cli.net.places import SharedPlaces, new_shared_file
-from audiosocket_cli.net.serve import NOTHING_TO_RELOAD, Server
+from audiosocket_cli.net.readiness import Readiness
+from audiosocket_cli.net.serve import NOBODY_MAY_CALL, NOTHING_TO_RELOAD, Server
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 from audiosocket_cli.net.worker_process import CHANNEL_FD, LISTENING_FD, LOOK_S, SHARED_FD, WorkerProcess, end_programs
 
@@ -44,7 +47,7 @@ _DISMISSED_S: Final = 5.0
 """As long may one take to end in order that talks nonsense."""
 
 _BEAT_S: Final = 0.5
-_PATIENCE_LOOKS: Final = {"": 10, "enough": 10, "stop": 5, "abort": 2}
+_PATIENCE_LOOKS: Final = {"": 10, "enough": 10, "drain": 10, "stop": 5, "abort": 2}
 """For how many looks a worker may give no sign of life, by what it was last told. No machine is so busy that a loop has
 no turn for ten seconds, and its calls are heard."""
 
@@ -64,10 +67,13 @@ class Workers:
         report: Report,
         put: Callable[[str], object],
         complain: Callable[[str], object],
+        listening: ListeningSockets | None = None,
+        readiness: Readiness | None = None,
     ) -> None:
         """`command` returns the command line of a worker that has this descriptor for its socket.
 
-        `put` gets lines of their logs, `complain` lines about the processes themselves.
+        `put` gets lines of their logs, `complain` lines about the processes themselves, `readiness` how all of them
+        are. `listening` is what listens already.
         """
         self.summary = ServeSummary()
         self.on_metrics: Callable[[Snapshot, float], object] | None = None
@@ -79,8 +85,10 @@ class Workers:
         self._report = report
         self._put = put
         self._complain = complain
-        self._listening: socket.socket | None = None
-        self._address = options.listen
+        self._listening = listening or ListeningSockets(())
+        self._readiness = readiness or Readiness()
+        self._reloading: set[int] = set()
+        self._drain: Drain | None = None
         self._shared = new_shared_file(count)
         self._places = SharedPlaces(self._shared, 0, count, options.calls, options.max_calls)
         self._workers: dict[int, WorkerProcess] = {}
@@ -95,20 +103,32 @@ class Workers:
         lack = self._options.lack_of_descriptors(allow_many_descriptors())
         if lack:
             self._complain(lack)
-        self._listening = bind(self._options.listen)
-        self._address = Address(*self._listening.getsockname()[:2])
+        self._check_uuids()
+        if not self._listening.sockets:
+            self._listening = ListeningSockets(bind(self._options.listen))
+        self._addresses = self._listening.addresses
         burying = asyncio.create_task(_bury_orphans(), name="orphans") if os.getpid() == 1 else None
-        with signals_to(self._on_signal, on_hangup=self._reload):
+        with signals_to(self._on_signal, on_hangup=self._reload), self._readiness.beating(self._status):
             await asyncio.gather(*(self._keep(number) for number in range(self._count)))
             if self._ending_programs:
                 await asyncio.wait(self._ending_programs)
         if burying is not None:
             burying.cancel()
+        if self._drain is not None:
+            self._drain.cancel()
         self._listening.close()
         os.close(self._shared)
         if self._failure is not None:
             raise NetworkError(self._failure)
         return self.summary
+
+    def _check_uuids(self) -> None:
+        """Complain of a file of UUIDs once, not once for each worker. Raises `FileError`."""
+        path = self._options.admission.uuid_file
+        if path is not None and path.is_fifo():
+            raise UsageError(f"{path} can be read once, but --workers read it each: name a file for --allow-uuid")
+        if Admission(self._options.admission).lets_nobody_in:
+            self._complain(NOBODY_MAY_CALL)
 
     async def _keep(self, number: int) -> None:
         """Run a worker, and another when it dies."""
@@ -127,9 +147,8 @@ class Workers:
             await asyncio.sleep(0.1)
 
     async def _run_worker(self, number: int) -> None:
-        assert self._listening is not None
         try:
-            worker = WorkerProcess(number, self._command(CHANNEL_FD), self._shared, self._listening,
+            worker = WorkerProcess(number, self._command(CHANNEL_FD), self._shared, self._listening.sockets,
                                    take=self._take, put=self._put, complain=self._complain)  # fmt: skip
         except OSError as error:
             self._on_no_worker(number, (error.strerror or str(error)).lower())
@@ -143,6 +162,7 @@ class Workers:
         self._places.forget(number)
         self._metrics.forget(number)
         self._tell_metrics()
+        self._count_reloaded(number)
         if not worker.has_told_totals:
             self._count_loss(worker, lost, is_first=told_before == 0)
         if worker.programs:
@@ -169,7 +189,13 @@ class Workers:
         self._complain(f"{worker.name} {worker.how_it_ended}: {calls} lost{then}")
 
     def _orders(self, number: int) -> dict[str, Any]:
-        return {"number": number, "workers": self._count, "metrics": self.on_metrics is not None}
+        return {
+            "number": number,
+            "workers": self._count,
+            "metrics": self.on_metrics is not None,
+            "sockets": len(self._listening.sockets),
+            "stay_open": self._listening.stay_open,
+        }
 
     def _take(self, worker: WorkerProcess, line: str) -> None:
         """Take what a worker tells; one that talks nonsense is told to end, once, and another takes its place."""
@@ -188,6 +214,8 @@ class Workers:
             case {"metrics": dict(snapshot)}:
                 self._metrics.take(worker.number, snapshot)
                 self._tell_metrics()
+            case {"reloaded": True}:
+                self._count_reloaded(worker.number)
             case {"enough": True}:
                 self._end("enough")
             case {"summary": dict(totals)}:
@@ -203,7 +231,8 @@ class Workers:
         is_first = len(self._ready) < self._count
         self._ready.add(worker.number)
         if is_first and len(self._ready) == self._count:
-            self._report(self._options.listening(self._address))
+            self._report(self._options.listening(self._addresses, passed=self._listening.stay_open))
+            self._readiness.ready()
 
     def _tell_metrics(self) -> None:
         if self.on_metrics is not None:
@@ -219,23 +248,49 @@ class Workers:
             setattr(self.summary, name, getattr(self.summary, name) + value)
 
     def _reload(self) -> None:
+        self._readiness.reloading()
         if self._options.admission.uuid_file is None:
             self._complain(NOTHING_TO_RELOAD)
+            self._readiness.reloaded()
         else:
+            self._reloading = set(self._workers)
             self._tell_all({"do": "reload"})
+
+    def _count_reloaded(self, number: int) -> None:
+        if number in self._reloading:
+            self._reloading.discard(number)
+            if not self._reloading:
+                self._readiness.reloaded()
 
     def _on_signal(self, number: int) -> None:
         if self.summary.signal is None:
             self.summary.signal = number
-            self._end("stop")
+            self._end_in_order()
         else:
             self._end("abort")
 
+    def _end_in_order(self) -> None:
+        drain_s = self._options.drain_s
+        if drain_s is None:
+            self._end("stop")
+            return
+        self._end("drain")
+        self._drain = Drain(drain_s, count=self._count_live, complain=self._complain, hang_up=lambda: self._end("stop"))
+
+    def _count_live(self) -> int:
+        return sum(map(self._places.live_in, range(self._count)))
+
+    def _status(self) -> str:
+        return f"{self._readiness.state}, {self._count_live()} live in {len(self._ready)} workers"
+
     def _end(self, how: str) -> None:
         self._stopping = how
+        if how in ("stop", "abort"):
+            self._readiness.stopping()
+        else:
+            self._readiness.draining()
         self._tell_all({"do": how})
-        if self._listening is not None:
-            self._listening.close()
+        self._listening.close()
         if how == "abort":
             for worker in self._workers.values():
                 worker.end_within(_ABORTED_S)
@@ -262,6 +317,8 @@ class Worker:
         self._number: int = orders["number"]
         self._workers: int = orders["workers"]
         self._wants_metrics: bool = orders["metrics"]
+        self._sockets: int = orders["sockets"]
+        self._stay_open: bool = orders["stay_open"]
         self._waiting = b""
         self._unsent = b""
 
@@ -275,9 +332,11 @@ class Worker:
             else:
                 report(event)
 
-        listening = socket.socket(fileno=LISTENING_FD)
+        sockets = [socket.socket(fileno=LISTENING_FD + at) for at in range(self._sockets)]
+        listening = ListeningSockets(sockets, stay_open=self._stay_open)
         server = Server(options, report_all_but_where, complain, places=places, listening=listening)
         server.on_enough = lambda: self._tell({"enough": True})
+        server.on_reloaded = lambda: self._tell({"reloaded": True})
         if self._wants_metrics:
             server.on_metrics = self._tell_metrics
         Process.watchers.append(lambda group, runs: self._tell({"program": group, "runs": runs}))
@@ -323,7 +382,13 @@ class Worker:
             server.stop()
             return
         *lines, self._waiting = (self._waiting + data).split(b"\n")
-        orders = {"stop": server.stop, "abort": server.abort, "enough": server.enough, "reload": server.reload}
+        orders = {
+            "stop": server.stop,
+            "abort": server.abort,
+            "drain": server.drain,
+            "enough": server.enough,
+            "reload": server.reload,
+        }
         for line in lines:
             orders[json.loads(line)["do"]]()
 

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 from audiosocket_cli.asterisk import (
     EXAMPLE_UUID,
     EXAMPLE_UUID_FINDING,
-    Heard,
     Side,
+    finding_on_burst,
     finding_on_silence,
     findings_on_caller,
     findings_on_frame,
@@ -23,6 +23,7 @@ from audiosocket_cli.asterisk import (
 from audiosocket_cli.call.facts import How
 from audiosocket_cli.capture.items import (
     CUT_FRAME,
+    MISSING,
     CapturedCall,
     Damage,
     Ended,
@@ -46,7 +47,7 @@ from audiosocket_cli.codec import (
 )
 from audiosocket_cli.errors import FrameError
 from audiosocket_cli.review.figures import SideFigures
-from audiosocket_cli.review.folding import BURST_S, Folder, Row
+from audiosocket_cli.review.folding import BURST_S, Folder, LossFolder, Row
 from audiosocket_cli.review.selection import EVERYTHING, Selection
 
 DUMP_SCHEMA: Final = "audiosocket.dump/1"
@@ -67,22 +68,6 @@ _MOST_ROWS: Final = 5000
 
 LONGEST_RUN_S: Final = 0.5
 """What one side sent so long ago may still be on its way here, in a run of its frames (`capture.runs`)."""
-
-_NOTHING_HEARD: Final = Heard(
-    kind=Kind.SLIN,
-    pace=0.0,
-    law=None,
-    disorder=None,
-    has_wav_header=False,
-    odd_bytes=0,
-    audio_s=0.0,
-    peak=0.0,
-    offset=0.0,
-    clipped=0.0,
-    longest_pause_s=0.0,
-    worst_burst_s=0.0,
-)
-"""What no rule finds fault with."""
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)? (?=m?s\b)")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -118,17 +103,25 @@ class CallReview:
         self._live = live
         most_s = _MOST_LIVE_S if live else math.inf
         self._folders = {side: Folder(side, self._put, timed=self.timed, most_s=most_s) for side in Side}
-        self._rows: list[tuple[float, bool, int, Row]] = []
+        self._rows: list[tuple[float, int, int, Row]] = []
         """Those that are complete, as a heap: by time, some behind what else is at the same time."""
         self._number = 0
         self._last_sent_s: float | None = None
         self._longest_silence_s = 0.0
+        self._losses = {side: LossFolder(side, self._put, most_s=most_s) for side in Side}
         self._cut = dict.fromkeys(Side, 0)
+        """Bytes of a frame that a side did not go on with."""
+        self._has_missing = dict.fromkeys(Side, False)
+        """Whether bytes are missing since a side's last whole frame."""
         self._templates: set[str] = set()
         self._hung_up: Side | None = None
         self._hung_up_s = math.inf
         self._worst_ahead_s = 0.0
         """The most that the server's audio ran ahead, before the last run."""
+
+    @property
+    def _all_folders(self) -> list[Folder | LossFolder]:
+        return [*self._folders.values(), *self._losses.values()]
 
     @property
     def is_empty(self) -> bool:
@@ -178,20 +171,29 @@ class CallReview:
 
     def _take_item(self, item: Item) -> None:
         match item:
-            case Lost(_, at_s, side, lost_bytes, reason):
-                self._folders[side].interrupt()
-                self.sides[side].lost_bytes += lost_bytes
-                self._put(Row(at_s, side, "lost", f"{lost_bytes} byte{'' if lost_bytes == 1 else 's'} {reason}"))
-                self._cut[side] = lost_bytes if reason == CUT_FRAME else 0
+            case Lost():
+                self._lose(item)
             case Remark(_, at_s, text):
                 if not is_said_by_frames(text):
                     self._put(Row(at_s, None, "comment", text))
             case Ended(_, at_s, side, reset):
                 self._folders[side].interrupt()
+                self._losses[side].interrupt()
                 if self.timed:
                     self._put(Row(at_s, side, "reset" if reset else "closed"))
                     if self._cut[side]:  # by the side itself, rather than by the end of the capture
                         self._find([f"the {side}'s last frame is cut: it sent {self._cut[side]} bytes of it"], at_s)
+
+    def _lose(self, lost: Lost) -> None:
+        """Take bytes that are no frames; whoever captured may have missed what would be found to be lacking."""
+        side = lost.side
+        self._folders[side].interrupt()
+        self._folders[side].forget_time()
+        self.sides[side].lose(lost.lost_bytes)
+        self._losses[side].take(lost)
+        self._has_missing[side] |= lost.reason == MISSING
+        self._cut[side] = lost.lost_bytes if lost.reason == CUT_FRAME and not self._has_missing[side] else 0
+        self._last_sent_s = max(lost.at_s, self._last_sent_s or 0.0)
 
     def _note_time(self, at_s: float) -> None:
         self.duration_s = max(self.duration_s, at_s)
@@ -222,6 +224,8 @@ class CallReview:
             self._note_finding(finding, since_s, behind=True)
 
     def _take_run(self, run: Run) -> None:
+        self._losses[run.side].interrupt()
+        self._has_missing[run.side] = False
         samples = self.sides[run.side].take(run)
         folder = self._folders[run.side]
         if is_audio(run.kind) and run.payloads.shape[1]:
@@ -239,9 +243,8 @@ class CallReview:
         if run.side is not Side.SERVER:
             return
         ahead_s, self._worst_ahead_s = self._worst_ahead_s, self.sides[run.side].worst_ahead_s
-        if ahead_s > BURST_S:
-            found = findings_on_server(_NOTHING_HEARD._replace(worst_burst_s=ahead_s))
-            self._find(found, max(0.0, float(run.at_s[-1]) - LONGEST_RUN_S), behind=True)
+        if ahead_s > BURST_S and not self.sides[Side.SERVER].is_even:
+            self._find(finding_on_burst(ahead_s), max(0.0, float(run.at_s[-1]) - LONGEST_RUN_S), behind=True)
 
     def _put_frames(self, run: Run) -> None:
         """Make rows of frames that are no audio."""
@@ -275,11 +278,13 @@ class CallReview:
 
     def _finish(self) -> None:
         self.is_over = True
-        for folder in self._folders.values():
+        for folder in self._all_folders:
             folder.interrupt()
         for side in self.sides.values():
             side.finish(self._talked_until_s)
-        if self._last_sent_s is not None and self._hung_up is None:
+        for text in self.call.remarks:
+            self._put(Row(self._end_s, None, "remark", text), behind=True)
+        if self._last_sent_s is not None and self._hung_up is None and self.call.unseen is None:
             self._judge_silence(self.duration_s)
         self._find(self._judge(), self._end_s, behind=True)
 
@@ -290,7 +295,10 @@ class CallReview:
             yield EXAMPLE_UUID_FINDING
         if caller.frames and self.call.me is not Side.CALLER:  # who stands in for a phone may well be silent
             yield from findings_on_caller(caller.heard(end_s))
-        is_silent = self.timed and caller.frames and self.call.whole and selection.takes_side(Side.SERVER)
+        is_silent = (
+            self.timed and caller.frames and self.call.whole and selection.takes_side(Side.SERVER)
+            and self.call.unseen is not Side.SERVER
+        )  # fmt: skip
         if server.frames or is_silent:
             heard = server.heard(end_s)
             # Where some kinds are left out, there are pauses that were none.
@@ -315,22 +323,24 @@ class CallReview:
             "ended_how": self.ended_how,
             **{side.value: figures.as_dict(self.span_s) for side, figures in self.sides.items()},
             "findings": self.findings,
+            **({"remarks": self.call.remarks} if self.call.remarks else {}),
         }
 
     def _put(self, row: Row, *, behind: bool = False) -> None:
         if not self._with_rows:
             return
         self._number += 1
-        heappush(self._rows, (row.at_s, behind, self._number, row))
+        rank = 2 if behind else row.what != "lost"  # that row is complete later than those that it stands before
+        heappush(self._rows, (row.at_s, rank, self._number, row))
 
     def _release(self) -> None:
         """Let go of the rows before which none can come any more."""
         until_s = math.inf
         if not self.is_over and not self._live:
             if len(self._rows) > _MOST_ROWS:  # one side goes on and on, and all of the other's waits for it
-                for folder in self._folders.values():
+                for folder in self._all_folders:
                     folder.interrupt()
-            open_s = min(folder.open_since_s for folder in self._folders.values())
+            open_s = min(folder.open_since_s for folder in self._all_folders)
             until_s = min(open_s, self.duration_s - LONGEST_RUN_S)
         while self._rows and self._rows[0][0] < until_s:
             self.ready.append(heappop(self._rows)[-1])

@@ -26,6 +26,7 @@ from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
 from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.media.containers import WAV_SUFFIX
 from audiosocket_cli.review.selection import EVERYTHING, Selection
 from audiosocket_cli.text import printable
 
@@ -194,14 +195,23 @@ def _address(text: str, otherwise: Address) -> Address:
 
 
 class WavExport:
-    """Writes each call that passes to DIR/<uuid>.wav, both sides on true time; one, where there is but one."""
+    """Writes each call that passes to a WAV file, both sides on true time; one, where there is but one.
 
-    def __init__(self, folder: Path, selection: Selection = EVERYTHING) -> None:
-        """Write what is selected. Raises `UsageError` for a folder that cannot be."""
+    What is selected by time begins at the time that was asked for: second 0 of the file is second `from_s` of the call.
+    """
+
+    def __init__(self, name: Path | str, selection: Selection = EVERYTHING, *, force: bool = False) -> None:
+        """Write what is selected to DIR/<uuid>.wav, or to the file that has been named, and, from the second call on,
+        to others beside it, as NAME-2.wav. Raises `UsageError` for a name that cannot be, or is taken."""
         self.files: list[Path] = []
         self.errors: list[str] = []
+        self.notes: list[str] = []
+        """What was done to true time, of each file that has something to tell."""
         self._selection = selection
-        self._output = FileOutput.in_folder(folder)
+        self._name, self._force = Path(name), force
+        self.is_one_file = names_a_file(name)
+        """Whether a file was named rather than a folder."""
+        self._output = FileOutput(name, overwrite=force) if self.is_one_file else FileOutput.in_folder(self._name)
         self._output.prepare()
         self._writing: dict[CapturedCall, _Writing] = {}
         self._calls = 0
@@ -210,12 +220,15 @@ class WavExport:
         """Hand on all items, and write what they hold; `both` says that they may hold both sides of a call."""
         both = both and self._selection.side is None
         for item in items:
-            if isinstance(item, Captured) and self._selection.takes(item):
-                self._of(item.call, None if both else item.side).take(item)
+            if isinstance(item, Captured):
+                if self._selection.takes(item):
+                    self._of(item.call, None if both else item.side).take(item)
+                elif item.call in self._writing:
+                    self._writing[item.call].note_time(item.at_s)
             elif isinstance(item, Ended | Over) and item.call in self._writing:
                 if isinstance(item, Over):
                     self._end(self._writing.pop(item.call))
-                elif self._selection.takes(item):
+                else:
                     self._writing[item.call].note_time(item.at_s)
             yield item
 
@@ -229,34 +242,60 @@ class WavExport:
         if writing is None:
             self._calls += 1
             layout = Layout(side.value) if side else Layout.STEREO
-            writing = self._writing[call] = _Writing(call, self._calls, self._output, layout, self._selection.from_s)
+            writing = _Writing(call, self._calls, self._next_output(), layout, self._selection)
+            self._writing[call] = writing
         return writing
+
+    def _next_output(self) -> FileOutput:
+        if self.is_one_file and self._calls > 1:
+            name = self._name.with_name(f"{self._name.stem}-{self._calls}{self._name.suffix}")
+            self._output = FileOutput(name, overwrite=self._force)
+        return self._output
 
     def _end(self, writing: _Writing) -> None:
         writing.finish()
         self.files += writing.recording.paths
+        self.notes += [f"{path.name}: {note}" for path in writing.recording.paths[:1] for note in writing.notes]
         error = writing.error or writing.recording.error
         if error:
             self.errors.append(error)
 
 
+def names_a_file(name: Path | str) -> bool:
+    """Whether a name is that of a WAV file, rather than of a folder, or of a file for each call."""
+    path = Path(name)
+    is_file = path.suffix.lower() == WAV_SUFFIX and "{" not in path.name
+    return is_file and not str(name).endswith(os.sep) and not path.is_dir()
+
+
 class _Writing:
     """A captured call on its way through the tap that records live ones."""
 
-    def __init__(self, captured: CapturedCall, number: int, output: FileOutput, layout: Layout, since_s: float) -> None:
+    def __init__(
+        self, captured: CapturedCall, number: int, output: FileOutput, layout: Layout, selection: Selection
+    ) -> None:
         me = captured.me or Side.SERVER
-        started_at = _EPOCH + timedelta(microseconds=(captured.started_ns or 0) / 1000)
+        self._since_s, self._until_s = max(0.0, selection.from_s), selection.to_s
+        started_ns = (captured.started_ns or 0) + self._since_s * _NS
         self.recording = Recording(layout, output)
-        self._call = Call(me, captured.caller, captured.uuid or UUID(int=number), started_at, Pacer(0.0))
+        self._call = Call(
+            me, captured.caller, captured.uuid or UUID(int=number), _EPOCH + timedelta(microseconds=started_ns / 1000),
+            Pacer(0.0),
+        )  # fmt: skip
         self._batches: dict[Side, list[Chunk]] = {side: [] for side in Side}
         self._flushed_s = 0.0
-        self._since_s = since_s
         self.error: str | None = None
         """Why not all of it is written, beside what stopped the recording."""
         self.recording.opened(self._call)
 
+    @property
+    def notes(self) -> list[str]:
+        """What the recording has to tell."""
+        return self._call.notes
+
     def take(self, item: Captured) -> None:
-        pause_s = item.at_s - max(self._call.duration_s, self._since_s)
+        at_s = item.at_s - self._since_s
+        pause_s = at_s - self._call.duration_s
         if pause_s > _MAX_PAUSE_S and self.error is None:
             self.error = (
                 f"after {self._call.duration_s:.1f} s comes a pause of {pause_s / 86_400:.1f} days, and files end "
@@ -264,16 +303,19 @@ class _Writing:
             )
         if self.error is not None:
             return
-        self._batches[item.side].append((item.at_s, 0.0, 1, encode(item.frame)))
+        self._batches[item.side].append((at_s, 0.0, 1, encode(item.frame)))
         self.note_time(item.at_s)
-        if item.at_s - self._flushed_s >= FLUSH_S:
+        if at_s - self._flushed_s >= FLUSH_S:
             self._flush()
 
     def note_time(self, at_s: float) -> None:
-        """The call goes on at least so long. A pause that is too long to be written is not waited through."""
-        if at_s - max(self._call.duration_s, self._since_s) > _MAX_PAUSE_S:
-            return
-        self._call.duration_s = max(self._call.duration_s, at_s)
+        """Hear that the call has lasted as long, whatever of that is selected.
+
+        A pause that is too long to be written is not waited through.
+        """
+        lasted_s = min(at_s, self._until_s) - self._since_s
+        if lasted_s - self._call.duration_s <= _MAX_PAUSE_S:
+            self._call.duration_s = max(self._call.duration_s, lasted_s)
 
     def finish(self) -> None:
         self._flush()

@@ -24,6 +24,9 @@ _SETTLE_S: Final = 0.5
 _LEAST_DRIFT_S: Final = 5.0
 """Less audio says nothing about the speed of a clock."""
 
+_EVEN_STEPS: Final = 10
+_MOST_PACE: Final = 25.0
+
 _MOST_LOOKS: Final = 64
 """Frames of a run that are looked at for an excerpt of their bytes."""
 
@@ -115,6 +118,10 @@ class SideFigures:
         self.digit_count = 0
         self.frames = 0
         self.lost_bytes = 0
+        self._lost_first = False
+        """Whether bytes were lost before the first audio."""
+        self.is_even = False
+        """Whether the last run came evenly, however fast: as what is labelled with another rate does, and no burst."""
         self.spacing = Spread()
         """The time between one audio frame and the next, gaps left out."""
         self._timed = timed
@@ -142,8 +149,16 @@ class SideFigures:
             quiet: NDArray[np.bool_] = np.ones(len(run.at_s), np.bool_)
             if samples is not None:
                 quiet = np.all(samples == 0, axis=1)
-            self._take_times(run.at_s, size // SAMPLE_BYTES / rate_of(run.kind), quiet)
+            self._take_times(run.at_s, size // SAMPLE_BYTES / rate_of(run.kind), quiet, silent=samples is None)
         return samples
+
+    def lose(self, lost_bytes: int) -> None:
+        """Hear that bytes are missing, or are no frames: what they were, nobody can be blamed for the lack of."""
+        self.lost_bytes += lost_bytes
+        self._lost_first |= self.stats.first_audio_s is None
+        self._timeline.interrupt()
+        self._arrivals.interrupt()
+        self._last_s = None
 
     def take_digits(self, run: Run) -> str:
         """Count the digits of a run of frames with one byte each, and return them, the first of very many."""
@@ -162,8 +177,10 @@ class SideFigures:
             if not self._arrivals.wants_bytes:
                 return
 
-    def _take_times(self, at_s: NDArray[np.float64], duration_s: float, quiet: NDArray[np.bool_]) -> None:
-        self._arrivals.note_times(at_s, duration_s)
+    def _take_times(
+        self, at_s: NDArray[np.float64], duration_s: float, quiet: NDArray[np.bool_], *, silent: bool
+    ) -> None:
+        self._arrivals.note_times(at_s, duration_s, silent=silent)
         for one_s, is_quiet in zip(at_s.tolist(), quiet.tolist(), strict=True):
             self._timeline.add(one_s, duration_s, is_quiet)
         self._timeline.settle(float(at_s[-1]) - _SETTLE_S)
@@ -171,6 +188,8 @@ class SideFigures:
             self._take_gaps(len(self._timeline.gaps) - 1)  # the last may grow
         steps = np.diff(at_s, prepend=self._last_s) if self._last_s is not None else np.diff(at_s)
         self._last_s = float(at_s[-1])
+        middle_s = float(np.median(steps)) if len(steps) else 0.0
+        self.is_even = len(steps) >= _EVEN_STEPS and duration_s / _MOST_PACE < middle_s > float(steps.max()) / 2
         self._drift.add(steps, duration_s)
         steady = steps[steps - duration_s <= _GAP_S]
         self.spacing.add(steady)
@@ -203,9 +222,11 @@ class SideFigures:
     def heard(self, end_s: float) -> Heard:
         """Return what the rules on a side's audio judge by."""
         heard = heard_of(self.stats, self._arrivals, self._timeline, 0.0)
+        if self.lost_bytes and not heard.peak:
+            heard = heard._replace(audio_s=0.0)  # what is missing may not have been silence
         if self._timed:
             first_s = self.stats.first_audio_s
-            silent_s = (end_s if first_s is None else first_s) - self._since_s
+            silent_s = 0.0 if self._lost_first else (end_s if first_s is None else first_s) - self._since_s
             return heard._replace(longest_pause_s=max(self._longest_gap_s, silent_s))
         law = self._arrivals.law_of_bytes
         return heard._replace(law=law, pace=0.5 if law else 0.0, longest_pause_s=0.0)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS, MAX_BURST_MS, PTIME_MS, Side
+from audiosocket_cli.capture.items import Lost
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, rate_of
 from audiosocket_cli.media.pcm import SPEECH_POWER, Samples, frame_powers, power_to_dbfs
@@ -158,6 +159,10 @@ class Folder:
             self._complete(self._now)
         self._now = self._pause = None
 
+    def forget_time(self) -> None:
+        """Take what is before the next frame for no gap: bytes are missing there."""
+        self._last_s = None
+
     def _complete(self, stretch: _Stretch) -> None:
         """Put a row, with the bursts since the last one but the first, which has a row of its own."""
         row = stretch.row(self._side)
@@ -241,3 +246,36 @@ class Folder:
             )  # fmt: skip
         else:
             self._longest_burst_s = max(self._longest_burst_s, burst.audio_s)
+
+
+class LossFolder:
+    """Folds losses of one side, one after the other, to a row for each reason."""
+
+    def __init__(self, side: Side, put: Callable[[Row], None], *, most_s: float) -> None:
+        """`put` takes each row once it is complete; a row holds the losses of at most `most_s`."""
+        self._side = side
+        self._put = put
+        self._most_s = most_s
+        self._open: dict[str, tuple[float, int, int]] = {}
+        """By reason: when it began, how many bytes are lost, how often."""
+
+    @property
+    def open_since_s(self) -> float:
+        """Where the row begins that is not complete yet; infinite when there is none."""
+        return min((at_s for at_s, _, _ in self._open.values()), default=float("inf"))
+
+    def take(self, lost: Lost) -> None:
+        """Take a loss."""
+        if lost.at_s - self.open_since_s > self._most_s:
+            self.interrupt()
+        at_s, lost_bytes, times = self._open.get(lost.reason, (lost.at_s, 0, 0))
+        self._open[lost.reason] = at_s, lost_bytes + lost.lost_bytes, times + 1
+
+    def interrupt(self) -> None:
+        """End the rows: something else of this side follows."""
+        for reason, (at_s, lost_bytes, times) in self._open.items():
+            often = f", {times} times" if times > 1 else ""
+            self._put(
+                Row(at_s, self._side, "lost", f"{lost_bytes} byte{'' if lost_bytes == 1 else 's'} {reason}{often}")
+            )
+        self._open.clear()

@@ -58,18 +58,29 @@ def event_json(event: Event) -> dict[str, Any]:
 
 def listening_line(event: Listening) -> str:
     """Say where calls are accepted, and how to open it to others."""
-    host = f"[{event.host}]" if ":" in event.host else event.host
     recording = f"recording to {event.record}" if event.record else "not recording"
     if event.capture:
         recording += f", capturing to {event.capture}"
     if event.program:
         recording += f", running {event.program}"
-    if event.host in ("0.0.0.0", "::"):
-        return f"listening on port {event.port} of all interfaces, {recording}"
-    hint = ""
-    if event.host in ("127.0.0.1", "::1"):
-        hint = f" (this machine only; --listen :{event.port} opens it to the network)"
-    return f"listening on {host}:{event.port}{hint}, {recording}"
+    remarks = []
+    if event.name and len(event.addresses) > 1:
+        where = f"{event.name}:{event.port}"
+        remarks.append(" and ".join(address.rpartition(":")[0] for address in event.addresses))
+    else:
+        addresses = event.addresses or (f"{event.host}:{event.port}",)
+        where = " and ".join(map(_listening_place, addresses))
+    if event.passed:
+        remarks.append("by systemd; --listen is not used")
+    elif event.host in ("127.0.0.1", "::1"):
+        remarks.append(f"this machine only; --listen :{event.port} opens it to the network")
+    remark = f" ({'; '.join(remarks)})" if remarks else ""
+    return f"listening on {where}{remark}, {recording}"
+
+
+def _listening_place(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    return f"port {port} of all interfaces" if host in ("0.0.0.0", "[::]") else address
 
 
 def summary_line(summary: ServeSummary) -> str:
@@ -79,6 +90,10 @@ def summary_line(summary: ServeSummary) -> str:
         parts.append(f"refused {summary.refused}")
     if summary.failed:
         parts.append(f"{_count(summary.failed, 'connection')} failed")
+    if summary.checks:
+        # A call without Answer() looks the same: of interest where there is no other.
+        hint = "" if summary.calls else " (health checks, or is an Answer() missing before AudioSocket()?)"
+        parts.append(f"{_count(summary.checks, 'connection')} closed without a byte{hint}")
     if summary.failed_recordings:
         parts.append(f"{_count(summary.failed_recordings, 'recording')} failed")
     if summary.failed_captures:
@@ -94,7 +109,8 @@ def summary_line(summary: ServeSummary) -> str:
 
 def play_lines(placed: PlacedCall, playback: Playback, source: ReplySource) -> list[str]:
     """Return what came of a played file, for people."""
-    played = f"{playback.said_s:.2f} of {playback.duration_s:.2f} s of audio"
+    total_s = playback.duration_s
+    played = f"{playback.said_s:.2f} {'' if total_s is None else f'of {total_s:.2f} '}s of audio"
     failures = [source.failure] if source.failure else []
     return placed_lines(placed, played) + reply_lines(source) + failures
 
@@ -137,7 +153,8 @@ def play_json(placed: PlacedCall, playback: Playback, source: ReplySource) -> di
     """Return what came of a played file as a JSON object, units in the keys."""
     said = {
         "played_s": round(playback.said_s, 3),
-        "total_s": round(playback.duration_s, 3),
+        "total_s": _rounded_s(playback.duration_s),
+        "padded_s": round(playback.account.padded_s, 3),
         "complete": playback.finished,
         "answered_after_ms": _rounded_ms(source.answered_after_s),
         "answer_lasted_ms": _rounded_ms(_length_s(source.reply)),
@@ -366,8 +383,8 @@ def _program(program: dict[str, Any]) -> str:
 
 def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
     match event:
-        case Listening(host, port, record, program, capture):
-            facts = {"host": host, "port": port, "record": record, "program": program}
+        case Listening(host, port, record, program, capture, addresses):
+            facts = {"host": host, "port": port, "addresses": addresses, "record": record, "program": program}
             return "listening", facts | ({"capture": capture} if capture else {})
         case CallStarted(call):
             started = call.started_at.isoformat(timespec="milliseconds")

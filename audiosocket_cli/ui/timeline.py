@@ -65,7 +65,7 @@ def short_name(call: CapturedCall) -> str:
 
 def row_text(row: Row) -> str:
     """Return a row without its time: side, what, how much."""
-    if row.what in ("comment", "finding"):
+    if row.what in ("comment", "finding", "remark"):
         return f"{row.what}: {row.text}"
     parts = [f"{row.side} {_WORDS.get(row.what, row.what)}"]
     if row.text and row.what != "burst":
@@ -147,8 +147,8 @@ def _heading(call: CapturedCall, file: str = "") -> str:
     parts.append(f"at {_wall_clock(call.started_ns)}" if call.started_ns is not None else "without a clock: media time")
     if not call.whole:
         parts.append("its beginning is missing" if timed else "without a UUID")
-    if file:
-        parts.append(f"in {file}")
+    if call.file or file:
+        parts.append(f"in {call.file or file}")
     return ", ".join(parts)
 
 
@@ -201,6 +201,8 @@ def stats_lines(result: Mapping[str, Any], *, file: str = "") -> Iterator[str]:
         yield f"  {label:<16} {cells[0]:>{widths[0]}}  {cells[1]:>{widths[1]}}".rstrip()
     for finding in result["findings"]:
         yield f"  finding: {finding}"
+    for remark in result.get("remarks", ()):
+        yield f"  remark: {remark}"
 
 
 def _stats_heading(result: Mapping[str, Any], file: str) -> str:

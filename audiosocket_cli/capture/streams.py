@@ -1,0 +1,150 @@
+"""One side's bytes of a connection: what they began with, and the frames in them, in step again after a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+from audiosocket_cli.asterisk import Side
+from audiosocket_cli.capture.items import CUT_FRAME, MISSING, Captured, CapturedCall, Item, Lost
+from audiosocket_cli.capture.resync import LONGEST_CHAIN_BYTES, find_frames
+from audiosocket_cli.capture.tcp import Piece
+from audiosocket_cli.codec import HEADER_BYTES, UUID_BYTES, FrameDecoder, Kind, decode_uuid, peek_header
+
+OPENING: Final = bytes([Kind.UUID, 0, UUID_BYTES])
+OPENING_BYTES: Final = HEADER_BYTES + UUID_BYTES
+
+_GROWTH: Final = 8
+"""A search that found nothing is made again when there is an eighth more to search: each byte is seen a few times, in
+however small pieces it comes."""
+
+
+class Stream:
+    """One side's bytes to frames. After a loss, and from the middle of a call on, it looks for the next frame first."""
+
+    def __init__(self, *, in_step: bool) -> None:
+        self.offset = 0
+        """Where the next frame begins, in bytes of this side; what is missing counts."""
+        self._decoder = FrameDecoder()
+        self._begun_s = 0.0
+        self._in_step = in_step
+        self._search: list[tuple[float, bytes]] = []
+        """What came since the step was lost, with its times."""
+        self._search_bytes = 0
+        self._search_from = 0
+        """How many bytes have to be there for the next search."""
+        self._broken_bytes = 0
+        """What follows of a frame of which bytes are missing."""
+
+    def feed(self, call: CapturedCall, side: Side, at_s: float, data: bytes) -> Iterator[Item]:
+        """Take bytes, and yield the frames that they complete."""
+        if self._broken_bytes:
+            broken = min(self._broken_bytes, len(data))
+            self._broken_bytes -= broken
+            self.offset += broken
+            yield Lost(call, at_s, side, broken, CUT_FRAME)
+            data = data[broken:]
+            if not data:
+                return
+        if not self._in_step:
+            self._search.append((at_s, data))
+            self._search_bytes += len(data)
+            if self._search_bytes >= self._search_from:
+                yield from self._find(call, side, ends=False)
+            return
+        begun_s = self._begun_s if self._decoder.inside_frame else at_s
+        for frame in self._decoder.feed(data):
+            yield Captured(call, at_s, side, frame, begun_s, self.offset)
+            self.offset += HEADER_BYTES + len(frame.payload)
+            begun_s = at_s
+        self._begun_s = begun_s
+
+    def lose(self, call: CapturedCall, side: Side, at_s: float, lost_bytes: int) -> Iterator[Item]:
+        """Hear that the next bytes are missing. Where they are all of one frame, the next is where it was."""
+        rest = self._rest_of_frame()
+        yield from self.finish(call, side, at_s)
+        yield Lost(call, at_s, side, lost_bytes, MISSING)
+        self.offset += lost_bytes
+        self._in_step = rest >= lost_bytes
+        self._broken_bytes = rest - lost_bytes if self._in_step else 0
+
+    def _rest_of_frame(self) -> int:
+        """Return how many bytes the frame that has begun still lacks, as far as its header is there."""
+        if self._broken_bytes:
+            return self._broken_bytes
+        begun = self._decoder.buffered
+        header = peek_header(begun) if self._in_step else None
+        return HEADER_BYTES + header[1] - len(begun) if header else 0
+
+    def finish(self, call: CapturedCall, side: Side, at_s: float) -> Iterator[Item]:
+        """Say that nothing follows on what came so far."""
+        if not self._in_step:
+            yield from self._find(call, side, ends=True)
+        rest = len(self._decoder.buffered) + self._search_bytes
+        if rest:
+            yield Lost(call, at_s, side, rest, CUT_FRAME)
+            self.offset += rest
+        self._decoder, self._search, self._search_bytes, self._search_from = FrameDecoder(), [], 0, 0
+
+    def _find(self, call: CapturedCall, side: Side, *, ends: bool) -> Iterator[Item]:
+        """Go on from the next frame, if there is one in what came so far."""
+        data = b"".join(data for _, data in self._search)
+        found = find_frames(data, ends=ends)
+        if found is None and len(data) > 2 * LONGEST_CHAIN_BYTES:
+            passed_over = len(data) - LONGEST_CHAIN_BYTES  # a run that begins here would have been found
+        else:
+            passed_over = found or 0
+        if passed_over:
+            yield Lost(call, self._search[0][0], side, passed_over, "passed over to find the next frame")
+            self.offset += passed_over
+        waiting, self._search = self._search, []
+        self._search_bytes = 0
+        self._in_step = found is not None
+        for at_s, part in waiting:
+            if passed_over < len(part):
+                if self._in_step:
+                    yield from self.feed(call, side, at_s, part[passed_over:])
+                else:
+                    self._search.append((at_s, part[passed_over:]))
+                    self._search_bytes += len(part) - passed_over
+            passed_over = max(0, passed_over - len(part))
+        self._search_from = self._search_bytes + self._search_bytes // _GROWTH
+
+
+class Head:
+    """What one side of a connection began with, or, where bytes are missing, went on with behind them."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self.is_first = True
+        """Whether nothing is missing before it."""
+        self.is_call = False
+        """Whether it began as a call does: with a UUID, or as much of one as the capture holds."""
+        self._has_frames = False
+        self._search_from = OPENING_BYTES
+
+    def take(self, piece: Piece) -> None:
+        """Take the side's next bytes, or hear that they are missing."""
+        if piece.lost_bytes:
+            self.is_call = self.is_call or (self.is_first and self.data.startswith(OPENING))
+            self.is_first = False
+            self.data.clear()
+            self._search_from = OPENING_BYTES
+            return
+        self.data += piece.data
+        if self.is_first and len(self.data) >= OPENING_BYTES:
+            self.is_call = self.data.startswith(OPENING)
+
+    def shows_frames(self, *, ends: bool) -> bool:
+        """Whether a run of frames was found in it that is no accident."""
+        size = len(self.data)
+        if not self._has_frames and (ends or size >= self._search_from):
+            self._search_from = size + size // _GROWTH
+            self._has_frames = find_frames(bytes(self.data), ends=ends) is not None
+        return self._has_frames
+
+    def uuid(self) -> UUID | None:
+        """Return the UUID that it began with, if it did and it is whole."""
+        is_whole = self.is_call and self.is_first
+        return decode_uuid(bytes(self.data[HEADER_BYTES:OPENING_BYTES])) if is_whole else None

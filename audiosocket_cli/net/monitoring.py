@@ -1,0 +1,67 @@
+"""What a server answers over HTTP to those who watch it: figures for Prometheus, and health checks."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+
+from audiosocket_cli.errors import UsageError
+from audiosocket_cli.libraries import install_line
+from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.http_server import Answer, HttpServer, Request, Route
+from audiosocket_cli.net.listen import bind
+from audiosocket_cli.net.readiness import Readiness
+
+Update = Callable[..., None]
+
+
+def health_route(readiness: Readiness) -> Route:
+    """Return what answers /healthz: 200 and "ready", or 503 and why not."""
+
+    def answer(_: Request) -> Answer:
+        status, text = readiness.health()
+        return Answer(status, f"{text}\n".encode())
+
+    return answer
+
+
+def begin_monitoring(
+    metrics: Address | None,
+    health: Address | None,
+    readiness: Readiness,
+    passed: Mapping[str, Sequence[socket.socket]],
+    say: Callable[[str], object],
+) -> Update | None:
+    """Begin to answer, on sockets that systemd has passed as "metrics" or "health", or else on these addresses.
+
+    Returns what takes the newest figures, None where nobody wants them. Raises `NetworkError` when an address cannot be
+    had, and `UsageError` when figures are wanted and prometheus-client is missing.
+    """
+    routes = {"/healthz": health_route(readiness)}
+    if health is not None or "health" in passed:
+        where = _begin(routes, "health", health, passed)
+        say(f"health checks on {where}")
+    if metrics is None and "metrics" not in passed:
+        return None
+    try:
+        from audiosocket_cli.net.exporter import Exporter
+    except ImportError:
+        raise UsageError(f"--metrics needs prometheus-client: {install_line('prometheus-client')}") from None
+    exporter = Exporter()
+    where = _begin({"/metrics": exporter.route(), **routes}, "metrics", metrics, passed)
+    say(f"metrics on {where}")
+    return exporter.update
+
+
+def _begin(
+    routes: Mapping[str, Route], name: str, address: Address | None, passed: Mapping[str, Sequence[socket.socket]]
+) -> str:
+    sockets = passed.get(name) or bind(address or Address("", 0), option=f"--{name}")
+    HttpServer(sockets, routes)
+    host, port = sockets[0].getsockname()[:2]
+    if host in ("", "::", "0.0.0.0"):
+        return f"port {port} of all interfaces"
+    return f"http://{Address(address.host if address and name not in passed else host, port)}/{_PATHS[name]}"
+
+
+_PATHS = {"health": "healthz", "metrics": "metrics"}

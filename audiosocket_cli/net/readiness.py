@@ -1,0 +1,111 @@
+"""Whether a server takes calls: starting, ready, draining or stopping. Told to systemd, and to health checks.
+
+A loop that hangs tells nobody anything: then systemd's watchdog hears nothing, and health checks see an old heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Final
+
+from audiosocket_cli.net.systemd import Notifier
+
+BEAT_S: Final = 1.0
+"""How often the loop shows that it turns; more often where systemd's watchdog is short."""
+
+SILENT_S: Final = 10.0
+"""A loop that has not turned for so long is said to hang."""
+
+_MORE_TIME_S: Final = 60
+"""How much longer systemd is asked to wait each time, while calls end: its TimeoutStopSec= is 90 s by default."""
+
+
+class State(StrEnum):
+    """How a server is."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    """No more calls are accepted; those that are there go on."""
+    STOPPING = "stopping"
+    """Calls are being hung up, or all have ended and files are completed."""
+
+
+class Readiness:
+    """A server's state, and its heartbeat."""
+
+    def __init__(self, notifier: Notifier | None = None) -> None:
+        self._notifier = notifier or Notifier()
+        self._state = State.STARTING
+        self._beat_s = time.monotonic()
+
+    @property
+    def state(self) -> State:
+        """How it is now."""
+        return self._state
+
+    def ready(self) -> None:
+        """Calls are accepted from now on."""
+        if self._state is State.STARTING:
+            self._state = State.READY
+            self._notifier.tell("READY=1")
+
+    def draining(self) -> None:
+        """No more calls are accepted, and those that are there go on."""
+        self._stop(State.DRAINING)
+
+    def stopping(self) -> None:
+        """No more calls are accepted, and those that are there end now, or have ended."""
+        self._stop(State.STOPPING)
+
+    def reloading(self) -> None:
+        """Settings are being read again; `reloaded` follows."""
+        if self._state is State.READY:
+            self._notifier.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def reloaded(self) -> None:
+        """Settings have been read again, or were found wanting and left as they were."""
+        if self._state is State.READY:
+            self._notifier.tell("READY=1")
+
+    def health(self) -> tuple[int, str]:
+        """Return the HTTP status and the line for a health check. May be called on any thread."""
+        silent_s = time.monotonic() - self._beat_s
+        if silent_s > SILENT_S:
+            return 503, f"hangs: nothing done for {silent_s:.0f} s"
+        return (200 if self._state is State.READY else 503), str(self._state)
+
+    @contextlib.contextmanager
+    def beating(self, status: Callable[[], str]) -> Iterator[None]:
+        """Show that the loop turns until the block ends; `status` is the line for `systemctl status`."""
+        task = asyncio.create_task(self._keep_beating(status), name="heartbeat")
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    def _stop(self, state: State) -> None:
+        if self._state in (State.STARTING, State.READY):
+            self._notifier.tell("STOPPING=1")
+        if self._state is not State.STOPPING:
+            self._state = state
+
+    async def _keep_beating(self, status: Callable[[], str]) -> None:
+        watchdog_s = self._notifier.watchdog_s or math.inf
+        while True:
+            self._beat_s = time.monotonic()
+            if self._notifier.is_wanted:
+                self._tell(status(), watchdog=not math.isinf(watchdog_s))
+            await asyncio.sleep(min(BEAT_S, watchdog_s / 3))
+
+    def _tell(self, status: str, *, watchdog: bool) -> None:
+        self._notifier.tell_status(status)
+        if watchdog:
+            self._notifier.tell("WATCHDOG=1")
+        if self._state in (State.DRAINING, State.STOPPING):
+            self._notifier.tell(f"EXTEND_TIMEOUT_USEC={_MORE_TIME_S * 1_000_000}")

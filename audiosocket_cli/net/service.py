@@ -1,0 +1,44 @@
+"""A server as a service: what whoever runs it has given it, and whom it tells how it is."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from audiosocket_cli.net.listen import ListeningSockets
+from audiosocket_cli.net.monitoring import Update, begin_monitoring
+from audiosocket_cli.net.readiness import Readiness
+from audiosocket_cli.net.serving import ServeOptions
+from audiosocket_cli.net.systemd import Notifier, others_descriptors, take_sockets
+
+_MONITORING: Final = ("metrics", "health")
+"""Names of sockets (FileDescriptorName=) that are for those who watch; all others are for calls."""
+
+
+class Service(NamedTuple):
+    """What a server begins with."""
+
+    listening: ListeningSockets | None
+    """The sockets for calls that systemd has passed, if it has."""
+    readiness: Readiness
+    on_metrics: Update | None
+    """What takes the newest figures, where somebody wants them."""
+
+
+def begin_service(options: ServeOptions, say: Callable[[str], object]) -> Service:
+    """Take what systemd has passed, so that no program inherits it, and begin to answer those who watch.
+
+    Raises `NetworkError` and `UsageError`, as `take_sockets` and `begin_monitoring` do.
+    """
+    warning = others_descriptors(os.environ, os.getpid())
+    if warning:
+        say(warning)
+    passed: dict[str, list[socket.socket]] = {}
+    for name, listener in take_sockets(os.environ):
+        passed.setdefault(name if name in _MONITORING else "calls", []).append(listener)
+    readiness = Readiness(Notifier.take(os.environ))
+    on_metrics = begin_monitoring(options.metrics, options.health, readiness, passed, say)
+    listening = ListeningSockets(passed["calls"], stay_open=True) if "calls" in passed else None
+    return Service(listening, readiness, on_metrics)
