@@ -1,4 +1,4 @@
-"""What bots get wrong is found, with the cure for who wrote them: in captures, and live by whoever stands in for Asterisk."""
+"""What bots get wrong is found, with the cure for who wrote them: in captures, and live in calls that we place."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ BOTS: dict[str, tuple[bytes, int, float, int, str]] = {
     "a-law-320": (ALAW, 320, 0.02, Kind.SLIN, f"A-law labelled slin, which is noise: {DECODE}"),
     "codec": (NOISE, 160, 0.02, Kind.SLIN, "µ-law, A-law or another codec labelled slin, which is noise: decode it"),
     "codec-320": (NOISE, 320, 0.04, Kind.SLIN, "µ-law, A-law or another codec labelled slin, which is noise: decode"),
-    "16-khz": (WIDE, 640, 0.02, Kind.SLIN, ("the server's slin audio comes 2.00 times as fast as it plays; is it slin16 "
-               "(16000 Hz)? resample it to 8000 Hz, and send 320 bytes each 20 ms")),
+    "16-khz": (WIDE, 640, 0.02, Kind.SLIN, ("the server's slin audio comes 2.00 times as fast as it plays; is it "
+               "slin16 (16000 Hz)? resample it to 8000 Hz, and send 320 bytes each 20 ms")),
     "24-khz": (to_slin(sung(4.0, 24000)), 960, 0.02, Kind.SLIN, ("the server's slin audio comes 3.00 times as fast as "
                "it plays; is it slin24 (24000 Hz)?")),
-    "half-size": (SLIN, 160, 0.02, Kind.SLIN, ("the server's slin audio comes 0.50 times as fast as it plays (frames of "
-                  "160 bytes hold 10 ms each), so it is heard in pieces: send 320 bytes each 20 ms")),
+    "half-size": (SLIN, 160, 0.02, Kind.SLIN, ("the server's slin audio comes 0.50 times as fast as it plays (frames "
+                  "of 160 bytes hold 10 ms each), so it is heard in pieces: send 320 bytes each 20 ms")),
     "half-size-16": (WIDE, 320, 0.02, Kind.SLIN16, ("the server's slin16 audio comes 0.50 times as fast as it plays "
                      "(frames of 320 bytes hold 10 ms each), so it is heard in pieces: send 640 bytes each 20 ms")),
     "swapped": (np.frombuffer(SLIN, "<i2").byteswap().tobytes(), 320, 0.02, Kind.SLIN,
@@ -77,8 +77,8 @@ BOTS: dict[str, tuple[bytes, int, float, int, str]] = {
     "long": (SLIN, 1600, 0.1, Kind.SLIN, ("the server's frames have 1600 bytes, 100 ms of slin: Asterisk makes one RTP "
              "packet of each, and phones expect 20 ms; send 320 bytes each 20 ms")),
     "chunks": (SLIN, 4096, 0.256, Kind.SLIN, "the server's frames have 4096 bytes, 256 ms of slin:"),
-    "late": (SLIN, 320, 0.026, Kind.SLIN, ("the server's audio came slower than it plays, in whole frames: send frame n "
-             "at start + n * 20 ms, rather than 20 ms after the one before")),
+    "late": (SLIN, 320, 0.026, Kind.SLIN, ("the server's audio came slower than it plays, in whole frames: send frame "
+             "n at start + n * 20 ms, rather than 20 ms after the one before")),
     "clipped": (to_slin(np.clip(sung(4.0).astype(int) * 20, -32768, 32767).astype(np.int16)), 320, 0.02, Kind.SLIN,
                 "of the server's samples are at the limit; turn its gain down"),
     "off-centre": (to_slin(sung(4.0, peak=2000) + np.int16(3000)), 320, 0.02, Kind.SLIN,

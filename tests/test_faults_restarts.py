@@ -89,7 +89,8 @@ class Callers:
 
 def told_ready(process: subprocess.Popen[str]) -> None:
     assert process.stderr is not None
-    assert process.stderr.readline().startswith("listening on ")
+    told = process.stderr.readline()
+    assert told.startswith("listening on "), told
 
 
 @pytest.mark.parametrize("beside", [False, True], ids=["one-after-the-other", "beside-each-other"])

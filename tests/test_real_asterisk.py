@@ -260,8 +260,12 @@ def test_stereo_has_both_sides_on_one_clock(serve: Serve, place: Place, tmp_path
 def test_a_missing_answer_is_named(serve: Serve, place: Place) -> None:
     serving = serve()
     place(serving, "hangup", "--no-answer")
-    assert serving.wait_for("no call").endswith(
-        "closed without a UUID (is an Answer() missing in the dialplan before AudioSocket()?)"
+    assert serving.end()[1:] == (
+        [],
+        (
+            "answered 0 calls with 0.0 s of caller audio, 1 connection closed without a byte (health checks, or is an "
+            "Answer() missing before AudioSocket()?)\n"
+        ),
     )
 
 

@@ -30,6 +30,10 @@ from audiosocket_cli.net.loop import run, signals_to
 
 _HEADSTART_S: Final = 0.1
 _REPORT_S: Final = 1.0
+_SHORT_S: Final = 2.0
+"""So long without anybody there at the start, and there is nobody."""
+_LONG_S: Final = 10.0
+"""So long without anybody there after calls, and the server is gone for good; before that, it may be starting again."""
 _LINE_BYTES: Final = 1 << 27
 _LOOK_S: Final = 1.0
 _PATIENCE_LOOKS: Final = 15
@@ -74,16 +78,22 @@ class _Parent:
         if self._usage:
             self._usage.look()
         ends = [asyncio.create_task(worker.follow(), name="worker") for worker in self._workers]
+        outage = _Outage()
         while True:
             _, pending = await asyncio.wait(ends, timeout=_REPORT_S)
             if self._usage:
                 self._usage.look()
             if not pending:
                 break
-            self._watch(self._progress(whole=False))
+            progress = self._progress(whole=False)
+            self._watch(progress)
+            if outage.is_over(progress):
+                self._tell_all()
         for end in ends:
             end.result()
-        return self._progress(whole=True)
+        progress = self._progress(whole=True)
+        progress.gone_s = outage.gone_s
+        return progress
 
     def on_signal(self, number: int) -> None:
         again, self._signal = self._signal is not None, number
@@ -136,6 +146,33 @@ class _Told:
             float(row["start_s"]), int(row["call"])
         return cls(Figures.from_json(told["figures"]), int(told["live_calls"]), int(told["peak_calls"]), rows,
                    "rows" in told)  # fmt: skip
+
+
+class _Outage:
+    """Notices that nobody answers, or nobody any more: placing calls to the end of the load would show no more."""
+
+    def __init__(self) -> None:
+        self._connected = 0
+        self._failed = 0
+        self._since_s = 0.0
+        """When there was last a call, or a connection that was made."""
+        self._lasts_s = 0.0
+
+    @property
+    def gone_s(self) -> float | None:
+        """When the last call had ended, if none could be placed for the `_SHORT_S` that followed, or to the end."""
+        return self._since_s if self._lasts_s >= _SHORT_S and self._connected else None
+
+    def is_over(self, progress: Progress) -> bool:
+        """Take how it goes, about once a second; returns whether the load can end here."""
+        counts = progress.figures.counts
+        failed = sum(counts[name] for name in ("refused", "timeout", "unreachable"))
+        if progress.live_calls or counts["connected"] > self._connected:
+            self._connected, self._failed = counts["connected"], failed
+            self._since_s, self._lasts_s = progress.elapsed_s, 0.0
+        elif failed > self._failed:
+            self._lasts_s = progress.elapsed_s - self._since_s
+        return self._lasts_s >= (_LONG_S if self._connected else _SHORT_S)
 
 
 class _Worker:

@@ -650,6 +650,8 @@ class Session(ABC):
         self.call.duration_s = now_s - self._origin_s
         if ending.by is self.me or ending.how in (How.HANGUP, How.FAULT):
             self._part()
+        for text in self.source.close():
+            self.call.note(text)
         self._flush(now_s)
         for tap in self.taps:
             tap.closed(self.call)

@@ -302,7 +302,7 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         "ended_by": call.ending.by.value,
         "ended_how": call.ending.how.value,
         "ended_reason": call.ending.reason,
-        "dtmf": [digit_json(press) for press in sorted(call.digits, key=lambda press: press.at_s)],
+        "dtmf": [digit_json(press) for press in call.presses()],
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),

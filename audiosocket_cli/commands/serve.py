@@ -25,6 +25,7 @@ from audiosocket_cli.commands.params import (
     decode_option,
     silence_option,
 )
+from audiosocket_cli.commands.placing import open_prompt
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -148,8 +149,8 @@ if TYPE_CHECKING:
 @click.option(
     "--drain",
     type=SECONDS,
-    metavar="S",
-    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for S seconds.",
+    metavar="TIME",
+    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for this long, as 10m.",
 )
 @click.option(
     "--proxy-protocol",
@@ -309,12 +310,13 @@ def _source_maker(
     if program is not None:
         return _program_maker(program, exec_rate, grace, shell)
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.sources import Echo, Prompt, PromptSource, Silence
+    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.call.sources import Echo, PromptSource, Silence
 
     if play is not None:
-        from audiosocket_cli.media.files import load_audio
+        from audiosocket_cli.media.files import Sound
 
-        prompt = Prompt(lambda rate_hz: load_audio(play, rate_hz).samples)
+        prompt = open_prompt(Sound(play).kept())
         post_roll_ms = POST_ROLL_MS if hangup else None
         return lambda: PromptSource(prompt, times=0 if loop else 1, post_roll_ms=post_roll_ms)
     if tone is not None:
