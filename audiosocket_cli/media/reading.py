@@ -254,12 +254,19 @@ class SoundFileReader:
             block: Floats = self._sound.read(frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise _unreadable(error, self._name, self._path) from None
+        self._left -= len(block)
+        if not len(block) and frames and self.frames is not None and self._left > 0 and self._sound.format == "FLAC":
+            whole_s, left_s = self.frames / self.rate_hz, self._left / self.rate_hz
+            self.remarks.append(
+                f"it is cut short: of the {whole_s:.2f} s that its header promises, {left_s:.2f} s are missing"
+            )
         return block
 
     def skip(self, frames: int) -> None:
         if self.frames is not None and self._sound.subtype.startswith(_SEEKS) and self._sound.format != "RAW":
             with contextlib.suppress(soundfile.LibsndfileError):
                 self._sound.seek(min(frames, self.frames))
+                self._left -= min(frames, self.frames)
                 return
         _read_past(self, frames)
 
