@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+from audiosocket_cli.asterisk import frame_bytes
 from audiosocket_cli.call.facts import Call
+from audiosocket_cli.call.prompts import Prompt
 from audiosocket_cli.call.runs import TimedRun, in_runs
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.codec import Frame, FrameDecoder, encode, uuid_frame
+from audiosocket_cli.media.files import MadeSound
+from audiosocket_cli.media.pcm import Samples, to_slin
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
 OPENING = encode(uuid_frame(UUID_1))
@@ -22,6 +26,20 @@ class TimedFrame(NamedTuple):
     at_s: float
     frame: Frame
     held_s: float = 0.0
+
+
+def frames_of(samples: Samples, kind: int, *, pad: bool = True) -> list[Frame]:
+    """Cut int16 samples at the kind's rate into frames of 20 ms; the last is padded with silence, or left short."""
+    data, size = to_slin(samples), frame_bytes(kind)
+    frames = [Frame(kind, data[start : start + size]) for start in range(0, len(data), size)]
+    if pad and frames and len(frames[-1].payload) < size:
+        frames[-1] = Frame(kind, frames[-1].payload.ljust(size, b"\0"))
+    return frames
+
+
+def prompt_of(make: Callable[[int], Samples]) -> Prompt:
+    """Return a prompt of the samples that `make` returns at a rate."""
+    return Prompt(MadeSound("the prompt", make, len(make(8000)) / 8000))
 
 
 def runs_of(frames: Iterable[TimedFrame]) -> list[TimedRun]:

@@ -15,7 +15,6 @@ import random
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +44,7 @@ from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, Even
 from audiosocket_cli.call.facts import Call, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.program import Program, ProgramOptions
+from audiosocket_cli.call.prompts import Threads
 from audiosocket_cli.call.replay import ReplayOptions, ReplaySource
 from audiosocket_cli.call.script import read_script
 from audiosocket_cli.call.session import Session
@@ -69,8 +69,9 @@ from audiosocket_cli.codec import (
     kind_named,
 )
 from audiosocket_cli.errors import AudioSocketError, FileError, FrameError, IncompleteFrameError
-from audiosocket_cli.media.files import is_sound_file, load_audio, raw_audio
+from audiosocket_cli.media.files import Sound, joined
 from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.media.recognition import HEADERLESS
 from audiosocket_cli.review.calls import Summary, in_turn, review
 from audiosocket_cli.review.exports import as_pcapng
 from audiosocket_cli.review.selection import EVERYTHING
@@ -449,7 +450,7 @@ def control(data: bytes) -> None:
 def answers(data: bytes) -> list[dict[str, Any]]:
     """Return what a program is told on its events descriptor that says these bytes, in pieces, on all of its own."""
     with contextlib.chdir(folder_with_sounds()):
-        program, child, told = Program(ProgramOptions(["bot"], loader=AtOnce())), FakeChild(cut(data)), list[Event]()
+        program, child, told = Program(ProgramOptions(["bot"], threads=AtOnce())), FakeChild(cut(data)), list[Event]()
         program.report = told.append
         call = Call(Side.SERVER, "192.0.2.1:5060", UUID_1, now_utc(), Pacer(0.0))
         for tap in (EventTap(told.append), program):
@@ -475,16 +476,11 @@ def answers(data: bytes) -> list[dict[str, Any]]:
         return [json.loads(line) for line in b"".join(child.told).splitlines()]
 
 
-class AtOnce(Executor):
+class AtOnce(Threads):
     """Does what is to be done before it says that it will."""
 
-    def submit(self, do: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        try:
-            done.set_result(do(*arguments))
-        except Exception as error:
-            done.set_exception(error)
-        return done
+    def do(self, job: Callable[[], object]) -> None:
+        job()
 
 
 class FakeChild:
@@ -557,26 +553,30 @@ WORDS_OF_CONTROL = words(
 def sound(data: bytes) -> None:
     """A sound file of any bytes is sound, or refused in one line; so is a pipe."""
     rate_hz = sorted(KIND_BY_RATE)[zlib.crc32(data) % len(KIND_BY_RATE)]
-    path = folder_with_sounds() / "any"
+    suffix = sorted(HEADERLESS)[zlib.crc32(data) % len(HEADERLESS)]
+    path = folder_with_sounds() / (f"any.{suffix}" if rate_hz == 8000 else "any")
     path.write_bytes(data)
     part = {"start_s": 0.01, "duration_s": 0.5, "gain_db": 6.0}
-    for load in (
-        lambda: load_audio(path, rate_hz),
-        lambda: load_audio(data, rate_hz),
-        lambda: load_audio(data, rate_hz, **part),
-        lambda: raw_audio(data, rate_hz, **part),
-    ):
-        try:
-            audio = load()
-        except FileError as error:
-            assert_one_line(str(error))
-        else:
-            assert audio.samples.dtype == np.int16
-            assert audio.samples.ndim == 1
-            assert len(audio.samples)
-            assert audio.rate_hz == rate_hz
-            assert 0 <= audio.clipped <= len(audio.samples)
-    is_sound_file(data)
+    with open(path, "rb", buffering=0) as file:
+        for wanted in (
+            Sound(path),
+            Sound(data),
+            Sound(data, **part),
+            Sound(data, raw_rate_hz=rate_hz, **part),
+            Sound(file),
+        ):
+            try:
+                opened = wanted.open()
+                samples = joined(opened.blocks(rate_hz), wanted.name, rate_hz)
+            except FileError as error:
+                assert_one_line(str(error))
+            else:
+                assert samples.dtype == np.int16
+                assert samples.ndim == 1
+                assert len(samples)
+                assert 0 <= opened.remarks.clipped <= len(samples)
+                for text in opened.remarks.texts:
+                    assert_one_line(text)
 
 
 def seeds_of_sound() -> Iterator[bytes]:

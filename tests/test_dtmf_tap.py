@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import UUID_1, TimedFrame, runs_of
+from fakes import UUID_1, TimedFrame, frames_of, runs_of
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.dtmf import DtmfTap
 from audiosocket_cli.call.facts import Call, Digit, now_utc
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.sources import frames_of
 from audiosocket_cli.codec import KIND_BY_RATE, Kind, rate_of
 from audiosocket_cli.media.dtmf import digit_tone
 from audiosocket_cli.media.pcm import Samples

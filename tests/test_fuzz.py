@@ -133,7 +133,7 @@ def test_any_floats_are_samples(values: list[float], rate_hz: int) -> None:
         with pytest.raises(FileError, match="it holds no audio"):
             load_audio(file.getvalue(), rate_hz)
         return
-    samples = load_audio(file.getvalue(), rate_hz).samples.tolist()
+    samples = load_audio(file.getvalue(), rate_hz).tolist()
     assert len(samples) == len(values)
     for value, sample in zip(values, samples, strict=True):
         if not -1 <= value <= 1:  # no number, for one

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import OPENING, FakeClock, FakeWire, run_until
+from fakes import OPENING, FakeClock, FakeWire, frames_of, prompt_of, run_until
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
 from audiosocket_cli.call.keys import TONE_S, KeyOptions, KeySource
-from audiosocket_cli.call.sources import Playback, Silence, Source, frames_of, silence_frame
+from audiosocket_cli.call.sources import Playback, Silence, Source, silence_frame
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, Kind, encode, is_audio, rate_of
 from audiosocket_cli.media.dtmf import detect_digits, digit_tone, parse_digits
 from audiosocket_cli.media.pcm import Samples, from_slin, mix, tone
@@ -87,7 +87,9 @@ def test_audio_keeps_its_pace_while_digits_go_out() -> None:
 def test_tones_are_in_the_sound_at_their_sample_and_over_what_is_said(kind: Kind) -> None:
     rate_hz = rate_of(kind)
     under = tone(200, rate_hz, 3.0, -30)
-    source = keys("5", Playback(under, kind, wait_s=None), after_s=0.31, frames=False, tones=True)
+    source = keys(
+        "5", Playback(prompt_of(lambda rate_hz: under), kind, wait_s=None), after_s=0.31, frames=False, tones=True
+    )
     said = sound_of(played(source))
     start = round(0.31 * rate_hz)
     expected = under.copy()

@@ -264,7 +264,7 @@ def test_a_signal_while_connecting_is_silent() -> None:
     ("args", "code", "message"),
     [
         (["missing.wav"], 5, "cannot read missing.wav: no such file or directory"),
-        ([__file__], 5, "cannot read *: * (is it a sound file?)"),
+        ([__file__], 5, "cannot play *: it is text, not sound; name a sound file"),
         (["/"], 5, "cannot read /: is a directory"),
         (["TONE", "127.0.0.1:1"], 3, "cannot connect to 127.0.0.1:1: connection refused; is a server listening there?"),
         (["TONE", "no.such.host.invalid"], 3, "cannot connect to no.such.host.invalid:9092: *"),
@@ -280,7 +280,7 @@ def test_a_signal_while_connecting_is_silent() -> None:
         (["TONE", "a..b:1"], 3, "cannot connect to a..b:1: no valid host name; is the host name right?"),
         (["TONE", "127.0.0.1:" + "9" * 5000], 2, "*is no address*"),
         (["TONE", "--rate", "²"], 2, "*no kind carries ² Hz*"),
-        (["-"], 5, "cannot read standard input: * (headerless samples need their --rate)"),
+        (["-"], 5, "cannot play standard input: it is text, not sound; name a sound file"),
         ([], 2, "Missing argument 'FILE' (see audiosocket play --help)"),
     ],
     ids=lambda value: "-".join(value)[-30:] if isinstance(value, list) else "",

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, run_until, wire_pair
+from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, prompt_of, run_until, wire_pair
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
 from audiosocket_cli.call.facts import Call, How
+from audiosocket_cli.call.prompts import Prompt
 from audiosocket_cli.call.session import READ_S, Limits, Session
-from audiosocket_cli.call.sources import Echo, Playback, Prompt, PromptSource, Silence, Source, silence_frame
+from audiosocket_cli.call.sources import Echo, Playback, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
 from audiosocket_cli.media.pcm import tone
 
@@ -168,7 +169,7 @@ def test_a_peer_that_says_nothing_is_dropped_after_the_uuid_timeout() -> None:
 
 def test_a_prompt_is_said_whole_in_order_then_300_ms_later_comes_the_hangup() -> None:
     samples = tone(440, 8000, 0.5)
-    prompt = Prompt(lambda rate_hz: samples)
+    prompt = prompt_of(lambda rate_hz: samples)
     session, wire, clock, _ = answered(
         OPENING + encode(audio()), source=PromptSource(prompt, times=1, post_roll_ms=300)
     )
@@ -183,7 +184,7 @@ def test_a_prompt_is_said_whole_in_order_then_300_ms_later_comes_the_hangup() ->
 
 
 def test_a_prompt_waits_100_ms_for_a_caller_that_is_not_heard() -> None:
-    source = PromptSource(Prompt(lambda rate_hz: tone(440, rate_hz, 0.1)))
+    source = PromptSource(prompt_of(lambda rate_hz: tone(440, rate_hz, 0.1)))
     session, wire, clock, _ = answered(OPENING, source=source)
     run_until(START_S + 0.3, clock, session)
     assert [frame == silence_frame(Kind.SLIN) for frame in wire.frames[:6]] == [True] * 5 + [False]
@@ -622,7 +623,7 @@ def call_between(
 
 def test_a_placed_call_says_its_uuid_its_audio_exactly_and_closes() -> None:
     samples = np.arange(1, 8001, dtype=np.int16)[:7990]
-    caller, server, _, server_tap = call_between(Playback(samples, Kind.SLIN), Silence(), 3)
+    caller, server, _, server_tap = call_between(Playback(prompt_of(lambda rate_hz: samples), Kind.SLIN), Silence(), 3)
     assert (caller.ended, server.ended) == (True, True)
     assert server.call is not None
     assert server.call.uuid == UUID_1
@@ -632,8 +633,8 @@ def test_a_placed_call_says_its_uuid_its_audio_exactly_and_closes() -> None:
 
 
 def test_a_placed_call_hears_the_prompt_and_the_hangup() -> None:
-    prompt = Prompt(lambda rate_hz: tone(440, rate_hz, 0.3))
-    wait = Playback(np.ones(160, np.int16), Kind.SLIN, wait_s=None)
+    prompt = prompt_of(lambda rate_hz: tone(440, rate_hz, 0.3))
+    wait = Playback(prompt_of(lambda rate_hz: np.ones(160, np.int16)), Kind.SLIN, wait_s=None)
     caller, server, caller_tap, _ = call_between(wait, PromptSource(prompt, post_roll_ms=300), 5)
     assert caller.call is not None
     assert caller.call.ending == (Side.SERVER, How.HANGUP, "server hung up")

@@ -6,19 +6,17 @@ import threading
 
 import numpy as np
 import pytest
+from fakes import frames_of, prompt_of
 
-from audiosocket_cli.call.sources import Playback, Prompt, PromptSource, Silence, frames_of, silence_frame
+from audiosocket_cli.call.prompts import Prompt
+from audiosocket_cli.call.sources import Playback, PromptSource, Silence, silence_frame
 from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.media.pcm import Samples, tone
 
 
 def ready(prompt: Prompt, kind: int) -> None:
-    for _ in range(500):
-        if prompt.frames(kind) is not None:
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("the prompt was never converted")
+    prompt.prepare(kind)
 
 
 def test_silence_is_in_the_kind_that_is_heard() -> None:
@@ -34,7 +32,7 @@ def test_the_last_frame_is_filled_up_or_left_short() -> None:
 
 
 def test_a_prompt_keeps_its_kind_to_the_end_of_the_round() -> None:
-    prompt = Prompt(lambda rate_hz: tone(440, rate_hz, 0.06))
+    prompt = prompt_of(lambda rate_hz: tone(440, rate_hz, 0.06))
     ready(prompt, Kind.SLIN16)
     source = PromptSource(prompt, times=2)
     kinds = [source.next_frame(Kind.SLIN)] + [source.next_frame(Kind.SLIN16) for _ in range(6)]
@@ -49,7 +47,7 @@ def test_silence_is_said_while_a_prompt_is_converted() -> None:
             go.wait(10)
         return np.ones(rate_hz // 50, np.int16)
 
-    prompt = Prompt(slow)
+    prompt = prompt_of(slow)
     source = PromptSource(prompt)
     assert source.next_frame(Kind.SLIN16) == silence_frame(Kind.SLIN16)
     go.set()
@@ -65,14 +63,15 @@ def test_a_prompt_whose_file_went_away_is_said_in_slin() -> None:
             raise FileError("gone")
         return np.ones(160, np.int16)
 
-    prompt = Prompt(load)
+    prompt = prompt_of(load)
     ready(prompt, Kind.SLIN16)
-    assert prompt.frames(Kind.SLIN16) == frames_of(np.ones(160, np.int16), Kind.SLIN)
+    source = PromptSource(prompt)
+    assert source.next_frame(Kind.SLIN16) == frames_of(np.ones(160, np.int16), Kind.SLIN)[0]
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_a_prompt_is_said_that_many_times_then_the_call_ends(times: int) -> None:
-    source = PromptSource(Prompt(lambda rate_hz: np.ones(320, np.int16)), times=times, post_roll_ms=50)
+    source = PromptSource(prompt_of(lambda rate_hz: np.ones(320, np.int16)), times=times, post_roll_ms=50)
     frames = []
     while (frame := source.next_frame(Kind.SLIN)) is not None:
         frames.append(frame)
@@ -88,7 +87,7 @@ def test_a_tone_has_no_seam() -> None:
 @pytest.mark.parametrize("wait_s", [0.0, 0.1, None], ids=["no-wait", "wait", "for-ever"])
 def test_playback_rounds_join_without_a_seam(wait_s: float | None) -> None:
     samples = np.arange(1, 101, dtype=np.int16)
-    playback = Playback(samples, Kind.SLIN, times=5, wait_s=wait_s)
+    playback = Playback(prompt_of(lambda rate_hz: samples), Kind.SLIN, times=5, wait_s=wait_s)
     said = b""
     while not playback.finished:
         frame = playback.next_frame(None)

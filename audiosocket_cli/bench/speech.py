@@ -66,7 +66,7 @@ class Speech:
         """Load sound files. Raises `FileError`."""
         from audiosocket_cli.media.files import load_audio
 
-        return cls([load_audio(path, rate_of(kind)).samples for path in paths], kind, frame_ms)
+        return cls([load_audio(path, rate_of(kind)) for path in paths], kind, frame_ms)
 
 
 def sound_files(path: Path) -> list[Path]:

@@ -174,6 +174,9 @@ class KeySource(Source):
         elif self._ear.last_s is not None:
             self._worst_pause_s = max(self._worst_pause_s, self._now_s - self._ear.last_s)
 
+    def close(self) -> Sequence[str]:
+        return self._under.close()
+
     @property
     def _now_s(self) -> float:
         return self._frames * _PTIME_S

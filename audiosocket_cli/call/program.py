@@ -14,7 +14,6 @@ import signal
 import time
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,12 +23,12 @@ from audiosocket_cli.call.child import Child
 from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.process import how_it_ended, signal_name, why_not_run
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.prompts import Speech, Threads, Track
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
 from audiosocket_cli.call.waiting import Lines, SpeechQueue
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
-from audiosocket_cli.errors import FileError
-from audiosocket_cli.media.files import load_audio
+from audiosocket_cli.media.files import Sound
 from audiosocket_cli.media.pcm import from_slin, to_slin
 from audiosocket_cli.media.resample import StreamResampler
 
@@ -70,8 +69,8 @@ class ProgramOptions:
     """The rate that it hears and speaks, a multiple of 50 Hz; that of the call when None."""
     grace_s: float = 5.0
     """How long it may take to end by itself once its input has ended, and again after SIGTERM."""
-    loader: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, thread_name_prefix="play"))
-    """Loads the files that it wants to be played."""
+    threads: Threads = field(default_factory=Threads)
+    """Read the files that it wants to be played."""
 
 
 class Program(Source):
@@ -92,7 +91,8 @@ class Program(Source):
         self._rate_hz = options.rate_hz or rate_of(Kind.SLIN)
         self._waited = 0
         self._heard_kind: int = Kind.SLIN
-        self._to_program: StreamResampler | None = None
+        self._to_program: dict[int, StreamResampler] = {}
+        """What converts each kind that was heard: a peer may change it with every frame."""
         self._due_frames = self._written_bytes = self._unread_bytes = 0
         self._reads = True
         self._said_kind: int = Kind.SLIN
@@ -138,9 +138,15 @@ class Program(Source):
         if self._child is None and self._failure is None:
             self._start(kind)
         self._heard_kind = kind
-        self._to_program = _converter(self._to_program, rate_of(kind), self._rate_hz)
-        self._write(to_slin(self._to_program.feed(from_slin(data[HEADER_BYTES:]))))
+        converter = self._to_program.get(kind)
+        if converter is None:
+            converter = self._to_program[kind] = StreamResampler(rate_of(kind), self._rate_hz)
+        self._write(to_slin(converter.feed(from_slin(data[HEADER_BYTES:]))))
         return None
+
+    def close(self) -> Sequence[str]:
+        self._queue.forget_files()
+        return self._queue.account.texts()
 
     @property
     def ending(self) -> str:  # type: ignore[override]
@@ -152,7 +158,7 @@ class Program(Source):
     def opened(self, call: Call) -> None:
         self._call = call
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass
 
     def digit(self, at_s: float, digit: str) -> None:
@@ -161,7 +167,6 @@ class Program(Source):
     def closed(self, call: Call) -> None:
         assert call.ending is not None
         self._tell(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
-        self._queue.forget_files()
         if self._child is not None:
             self._reads = self._child.has_read()
             self._child.end_input()
@@ -369,7 +374,11 @@ class Program(Source):
             self._complain(f"{name} is not played: {_MOST_FILES} files wait already")
             return
         self._queue.add(child.drain())  # said before the file, as it was written before
-        self._queue.add_file(self._options.loader.submit(_load, name, self._rate_hz))
+        self._queue.add_file(lambda: self._begin_file(name))
+
+    def _begin_file(self, name: str) -> Speech:
+        sound = Sound(Path(name), never_waits=True)
+        return Speech(Track(sound, self._rate_hz, self._options.threads, keep=False), self._rate_hz)
 
     def _tell(self, **event: object) -> None:
         if self._child is None or self._call is None:
@@ -404,16 +413,3 @@ def _converter(current: StreamResampler | None, from_hz: int, to_hz: int) -> Str
     if current is not None and (current.from_hz, current.to_hz) == (from_hz, to_hz):
         return current
     return StreamResampler(from_hz, to_hz)
-
-
-def _load(name: str, rate_hz: int) -> bytes:
-    """Load a file as slin. Raises `FileError`, also for what load_audio would wait for: a pipe may never end."""
-    path = Path(name)
-    try:
-        if path.exists() and not path.is_file():
-            raise FileError(f"cannot play {name}: it is no file")
-        return to_slin(load_audio(path, rate_hz).samples)
-    except OSError as error:  # a name longer than any file's, a folder that is closed to us
-        raise FileError(f"cannot play {name}: {(error.strerror or str(error)).lower()}") from None
-    except (ValueError, MemoryError) as error:  # a name that no file can have; a file of many hours
-        raise FileError(f"cannot play {name}: {str(error) or 'it is too long'}") from None

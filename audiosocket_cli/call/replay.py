@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk import GAP_MS, PTIME_MS
+from audiosocket_cli.asterisk import GAP_MS, PTIME_MS, frame_bytes
 from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.prompts import Account, Prompt, Speech
 from audiosocket_cli.call.schedule import Schedule
 from audiosocket_cli.call.sources import Source, quiet_frame, silence_frame
 from audiosocket_cli.call.speech import Ear, Stretch
@@ -41,6 +42,19 @@ class Cue(NamedTuple):
     frame: Frame
 
 
+class Say(NamedTuple):
+    """A sound with the time of its first frame; None: when what is before it has been said."""
+
+    at_s: float | None
+    prompt: Prompt
+    kind: int
+
+    @property
+    def frames(self) -> int:
+        """How many frames it will be; 0 where that is not known."""
+        return math.ceil(round((self.prompt.duration_s or 0.0) / _PTIME_S, 6))
+
+
 class Expectation(NamedTuple):
     """What the other side has to do before a script goes on: `audio`, `silence` or `hangup`, within so many seconds."""
 
@@ -70,7 +84,7 @@ class Hangup(NamedTuple):
     """The script ends the call."""
 
 
-Action = Cue | Expectation | Hangup
+Action = Cue | Say | Expectation | Hangup
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,10 @@ class ReplaySource(Source):
         self.failures: list[str] = []
         self.outcomes: list[Outcome] = []
         """What came of the expectations that were reached."""
-        self.total = sum(isinstance(action, Cue) for action in actions)
+        self.total = sum(
+            isinstance(action, Cue) or action.frames for action in actions if isinstance(action, Cue | Say)
+        )
+        """Frames that there are, as far as that is known."""
         self.said = 0
         """Frames handed out."""
         self.is_patient = options.timing is Timing.FAST or options.speed > 1
@@ -105,10 +122,10 @@ class ReplaySource(Source):
         self._options = options
         self._end_s = 0.0 if end_s is None else end_s / options.speed
         self._schedule = Schedule()
-        self._kind: int = next(
-            (action.frame.kind for action in actions if isinstance(action, Cue) and is_audio(action.frame.kind)),
-            Kind.SLIN,
-        )
+        self._kind: int = next(filter(is_audio, map(_kind_of, actions)), Kind.SLIN)
+        self._account = Account()
+        self._speech: Speech | None = None
+        self._said_before = 0
         self._media_s = 0.0
         """Where the audio said so far ends."""
         self._due_s = 0.0
@@ -135,10 +152,16 @@ class ReplaySource(Source):
             if isinstance(action, Hangup):
                 self.ending = "the script hangs up"
                 return None
-            if isinstance(action, Cue):
+            if isinstance(action, Cue | Say):
                 if self._options.fill and self._cue_due_s(action) > self._due_s + _PTIME_S / 2:
                     return self._silence()
-                return self._hand_out(action.frame)
+                if isinstance(action, Cue):
+                    self._next += 1
+                    return self._hand_out(action.frame)
+                frame = self._say(action)
+                if frame is None:
+                    continue
+                return frame
             if self._is_over(action):
                 self._next += 1
                 self._waiting = None
@@ -149,6 +172,11 @@ class ReplaySource(Source):
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         self._ear.hear(data, at_s)
         return None
+
+    def close(self) -> Sequence[str]:
+        if self._speech is not None:
+            self._account.settle(self._speech)
+        return self._account.texts()
 
     def give_up(self, *, hung_up: bool, tolerance_s: float = 0.0) -> None:
         """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached.
@@ -175,21 +203,48 @@ class ReplaySource(Source):
     @property
     def _left_s(self) -> float:
         """How long it would take to say what is left, at its time."""
-        cues = [action for action in self._actions[self._next :] if isinstance(action, Cue)]
-        times_s = [cue.at_s / self._options.speed for cue in cues if cue.at_s is not None]
-        audio_s = math.fsum(self._audio_s(cue.frame) for cue in cues)
+        left = [action for action in self._actions[self._next :] if isinstance(action, Cue | Say)]
+        times_s = [action.at_s / self._options.speed for action in left if action.at_s is not None]
+        audio_s = math.fsum(self._length_s(action) for action in left)
         return max([audio_s, *(at_s - self._due_s for at_s in times_s)] if self._by_time else [audio_s])
 
     @property
     def _by_time(self) -> bool:
         return self._options.timing is Timing.RECORDED
 
+    def _length_s(self, action: Cue | Say) -> float:
+        if isinstance(action, Cue):
+            return self._audio_s(action.frame)
+        if self._speech is not None and self._actions[self._next] is action:
+            return self._speech.left_s / self._options.speed
+        return (action.prompt.duration_s or 0.0) / self._options.speed
+
     def _audio_s(self, frame: Frame) -> float:
         size = len(frame.payload) // SAMPLE_BYTES
         return size / rate_of(frame.kind) / self._options.speed if is_audio(frame.kind) else 0.0
 
-    def _hand_out(self, frame: Frame) -> Frame:
+    def _say(self, action: Say) -> Frame | None:
+        """Return the next 20 ms of a sound; None when it is over."""
+        if self._speech is None:
+            self._speech, self._said_before = action.prompt.begin(action.kind), self.said
+        size = frame_bytes(action.kind)
+        data = self._speech.take(size)
+        if data is None:
+            self._account.missed += self._speech.position > 0
+            return self._silence()
+        if self._speech.is_over:
+            self._end_of_sound(self._speech, action, bool(data))
+        return self._hand_out(Frame(action.kind, data.ljust(size, b"\0"))) if data else None
+
+    def _end_of_sound(self, speech: Speech, action: Say, has_data: bool) -> None:
+        self._account.settle(speech)
+        if speech.error is not None:
+            self.failures.append(speech.error)
+        self.total += self.said - self._said_before + has_data - action.frames
+        self._speech = None
         self._next += 1
+
+    def _hand_out(self, frame: Frame) -> Frame:
         self.said += 1
         self._filling = False
         if is_audio(frame.kind):
@@ -211,7 +266,7 @@ class ReplaySource(Source):
         at_s = self._media_s
         if not self.finished:
             action = self._actions[self._next]
-            if isinstance(action, Cue):
+            if isinstance(action, Cue | Say):
                 at_s = self._cue_due_s(action)
                 if self._options.fill:
                     at_s = min(at_s, self._media_s)
@@ -220,12 +275,12 @@ class ReplaySource(Source):
         self._schedule.hand_out(at_s)
         self._due_s = at_s
 
-    def _cue_due_s(self, cue: Cue) -> float:
+    def _cue_due_s(self, cue: Cue | Say) -> float:
         options = self._options
         if options.timing is Timing.FAST:
             self._in_step += 1
             return self._due_s + (FAST_STEP_S if self._in_step % FAST_FRAMES == 0 else 0.0)
-        if cue.at_s is None or options.timing is Timing.MEDIA:
+        if cue.at_s is None or options.timing is Timing.MEDIA or self._speech is not None:
             return self._media_s
         at_s = cue.at_s / options.speed
         if options.fill and not self._filling and abs(at_s - self._media_s) <= _GAP_S:
@@ -269,6 +324,11 @@ class ReplaySource(Source):
         if over:
             return None
         return self._silence()
+
+
+def _kind_of(action: Action) -> int:
+    """Return the kind that an action says, if it says one."""
+    return action.frame.kind if isinstance(action, Cue) else action.kind if isinstance(action, Say) else Kind.HANGUP
 
 
 def _unmet(action: Expectation, why: str = "") -> str:

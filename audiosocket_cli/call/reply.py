@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Protocol
 
 from audiosocket_cli.call.pacer import Pacer
@@ -103,6 +104,9 @@ class ReplySource(Source):
         if self._speaker.finished and math.isinf(self._finished_s):
             self._finished_s = self._now_s
         return frame
+
+    def close(self) -> Sequence[str]:
+        return self._under.close()
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         self._ear.hear(data, at_s)

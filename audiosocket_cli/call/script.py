@@ -10,12 +10,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from audiosocket_cli.asterisk import PTIME_MS, Side, fault_towards_asterisk, frame_bytes
-from audiosocket_cli.call.replay import Action, Cue, Expectation, Hangup
-from audiosocket_cli.call.sources import frames_of, quiet_frame, silence_frame
+from audiosocket_cli.call.prompts import Prompt, Room
+from audiosocket_cli.call.replay import Action, Cue, Expectation, Hangup, Say
+from audiosocket_cli.call.sources import quiet_frame, silence_frame
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.media.files import load_audio
+from audiosocket_cli.media.files import Sound
 from audiosocket_cli.quantities import MAX_DURATION_S, bounded_duration
 
 EXPECTED: Final = ("audio", "silence", "hangup")
@@ -30,6 +31,12 @@ _KEYS: Final = {
 
 _MOST_ACTIONS: Final = 5_000_000
 """A day of frames, and some more. A line is enough for a day of silence: of many, memory has no room."""
+
+_MOST_BYTES: Final = 512 << 20
+"""What is kept of a capture: 6 hours of one side's slin, an hour of slin48. A pipe may have no end."""
+
+_FRAME_COST_BYTES: Final = 200
+"""What a frame takes beside its payload."""
 
 _PATIENCE_MS: Final = 30_000
 """How long an expectation waits that does not say it."""
@@ -49,11 +56,13 @@ class Script:
     damages: list[Damage] = field(default_factory=list)
     calls: int = 0
     """Calls that there are to choose from."""
+    size_bytes: int = 0
+    """About what its frames take in memory."""
 
     @property
     def has_steps(self) -> bool:
         """Whether it does more than say frames."""
-        return not all(isinstance(action, Cue) for action in self.actions)
+        return not all(isinstance(action, Cue | Say) for action in self.actions)
 
     def shorten_gaps(self, most_s: float) -> None:
         """Leave no longer pause than `most_s` between two frames, or before the first. Raises `UsageError`."""
@@ -61,10 +70,10 @@ class Script:
             raise UsageError("--max-gap is for captures: a script has its own times")
         shift_s = before_s = 0.0
         for at, action in enumerate(self.actions):
-            if isinstance(action, Cue) and action.at_s is not None:
+            if isinstance(action, Cue | Say) and action.at_s is not None:
                 shift_s += max(0.0, action.at_s - before_s - most_s)
                 before_s = action.at_s
-                self.actions[at] = Cue(before_s - shift_s, action.frame)
+                self.actions[at] = action._replace(at_s=before_s - shift_s)
         if self.end_s is not None:
             self.end_s = max(before_s, min(self.end_s, before_s + most_s)) - shift_s
 
@@ -72,13 +81,13 @@ class Script:
         """Say it all so many times over. Raises `UsageError` when that lasts more than a day."""
         if times * len(self.actions) > _MOST_ACTIONS:
             raise UsageError(f"--loop {times} makes {times * len(self.actions)} frames, more than a day of them")
-        last_s = max((action.at_s or 0.0 for action in self.actions if isinstance(action, Cue)), default=0.0)
+        last_s = max((action.at_s or 0.0 for action in self.actions if isinstance(action, Cue | Say)), default=0.0)
         length_s = last_s + PTIME_MS / 1000 if self.end_s is None else self.end_s
         once, self.actions = self.actions, []
         for turn in range(times):
             for action in once:
-                if isinstance(action, Cue) and action.at_s is not None:
-                    action = Cue(action.at_s + length_s * turn, action.frame)
+                if isinstance(action, Cue | Say) and action.at_s is not None:
+                    action = action._replace(at_s=action.at_s + length_s * turn)
                 self.actions.append(action)
         if self.end_s is not None:
             self.end_s = length_s * times
@@ -101,13 +110,14 @@ def read_script(
     is none.
     """
     script = Script()
+    sounds = _Sounds()
     chosen = None
     for item in items:
         if isinstance(item, Damage):
             script.damages.append(item)
         elif isinstance(item, Step):
             try:
-                script.actions += _actions_of(item, side)
+                script.actions += _actions_of(item, side, sounds)
                 if len(script.actions) > _MOST_ACTIONS:
                     raise UsageError("up to here the script lasts more than a day")
             except (FileError, UsageError) as error:
@@ -122,7 +132,7 @@ def read_script(
         elif isinstance(item, Captured):
             script.end_s = max(script.end_s or 0.0, item.at_s - from_s)
             if item.side is side and from_s <= item.at_s < to_s:
-                _take(script, item, side, from_s)
+                _take(script, item, side, from_s, name)
             elif item.side is not side and item.frame.kind == Kind.HANGUP:
                 script.ended_by = script.ended_by or item.side
         elif isinstance(item, Ended):
@@ -135,7 +145,7 @@ def read_script(
     return script
 
 
-def _take(script: Script, item: Captured, side: Side, from_s: float) -> None:
+def _take(script: Script, item: Captured, side: Side, from_s: float, name: str) -> None:
     frame = item.frame
     if frame.kind == Kind.UUID:
         return  # the call that is placed says one of its own
@@ -145,10 +155,31 @@ def _take(script: Script, item: Captured, side: Side, from_s: float) -> None:
     if side is Side.SERVER and fault_towards_asterisk(frame):
         script.left_out += 1
         return
+    script.size_bytes += len(frame.payload) + _FRAME_COST_BYTES
+    if script.size_bytes > _MOST_BYTES:
+        raise FileError(
+            f"cannot replay {name}: up to {item.at_s:.0f} s of it fill {_MOST_BYTES >> 20} MB; choose a part with "
+            "--from and --to"
+        )
     script.actions.append(Cue(item.at_s - from_s, frame))
 
 
-def _actions_of(step: Step, side: Side) -> list[Action]:
+class _Sounds:
+    """The sounds of a script, each opened once."""
+
+    def __init__(self) -> None:
+        self._room = Room()
+        self._prompts: dict[str, Prompt] = {}
+
+    def get(self, name: str, kind: int) -> Prompt:
+        """Return a file as a prompt, converted if it is short. Raises `FileError`."""
+        if name not in self._prompts:
+            self._prompts[name] = Prompt(Sound(Path(name)).kept(), self._room)
+        self._prompts[name].prepare(kind)
+        return self._prompts[name]
+
+
+def _actions_of(step: Step, side: Side, sounds: _Sounds) -> list[Action]:
     value = step.facts[step.what]
     unknown = sorted(set(step.facts) - _KEYS[step.what] - {"t"})
     if unknown:
@@ -168,11 +199,7 @@ def _actions_of(step: Step, side: Side) -> list[Action]:
     else:
         kind = _kind(step)
         if step.what == "play":
-            try:
-                samples = load_audio(Path(str(value)), rate_of(kind)).samples
-            except ValueError:  # NUL, or half a character
-                raise FileError(f"cannot play {str(value)!r:.80}: no file can have that name") from None
-            actions = [Cue(None, frame) for frame in frames_of(samples, kind)]
+            actions = [Say(None, sounds.get(str(value), kind), kind)]
         else:
             samples_wanted = round(_number(step, step.what) / 1000 * rate_of(kind))
             size = frame_bytes(kind)
@@ -181,8 +208,9 @@ def _actions_of(step: Step, side: Side) -> list[Action]:
             actions = [Cue(None, silence)] * whole  # one object, be it a day
             if rest:
                 actions.append(Cue(None, Frame(kind, bytes(rest))))
-    if step.at_s is not None and actions and isinstance(actions[0], Cue):
-        actions[0] = Cue(step.at_s, actions[0].frame)
+    first = actions[0] if actions else None
+    if step.at_s is not None and isinstance(first, Cue | Say):
+        actions[0] = first._replace(at_s=step.at_s)
     return actions
 
 

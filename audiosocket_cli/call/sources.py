@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
 from audiosocket_cli.asterisk import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
-from audiosocket_cli.codec import RATE_BY_KIND, Frame, Kind, encode, rate_of
-from audiosocket_cli.errors import FileError
-from audiosocket_cli.media.pcm import Samples, to_slin, tone
+from audiosocket_cli.call.prompts import Account, Prompt, Speech
+from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode, rate_of
 
 SPARSE_S: Final = SPARSE_MS / 1000
 """Silence this often is enough for Asterisk."""
@@ -39,6 +37,10 @@ class Source(ABC):
     def make_pacer(self) -> Pacer:
         """Return what says when its frames are due: every 20 ms."""
         return Pacer(0.0)
+
+    def close(self) -> Sequence[str]:
+        """The call is over: let go of what is open, and return what was odd, a line each."""
+        return ()
 
     @abstractmethod
     def next_frame(self, heard_kind: int | None) -> Frame | None:
@@ -80,15 +82,6 @@ def encoded(frame: Frame) -> bytes:
     return encode(frame)
 
 
-def frames_of(samples: Samples, kind: int, *, pad: bool = True) -> list[Frame]:
-    """Cut int16 samples at the kind's rate into frames of 20 ms; the last is padded with silence, or left short."""
-    data, size = to_slin(samples), frame_bytes(kind)
-    frames = [Frame(kind, data[start : start + size]) for start in range(0, len(data), size)]
-    if pad and frames and len(frames[-1].payload) < size:
-        frames[-1] = Frame(kind, frames[-1].payload.ljust(size, b"\0"))
-    return frames
-
-
 class Silence(Source):
     """Says nothing, which towards Asterisk means: sends silence."""
 
@@ -126,39 +119,6 @@ class Echo(Silence):
         return data
 
 
-class Prompt:
-    """Speech that many calls share, cut into frames once for each kind that a call turns out to have.
-
-    `load(rate_hz)` returns int16 samples at a rate; it runs at once for slin, so that a bad file is known before the
-    first call, and in a thread of its own for other kinds, so that no call waits for another's conversion.
-    """
-
-    def __init__(self, load: Callable[[int], Samples]) -> None:
-        self._load = load
-        self._slin = frames_of(load(rate_of(Kind.SLIN)), Kind.SLIN)
-        self._other: dict[int, Future[list[Frame]]] = {}
-        self._converter = ThreadPoolExecutor(1, thread_name_prefix="prompt")
-
-    def frames(self, kind: int) -> Sequence[Frame] | None:
-        """Return the frames of a kind, or None while they are being made."""
-        if kind == Kind.SLIN:
-            return self._slin
-        if kind not in self._other:
-            self._other[kind] = self._converter.submit(lambda: frames_of(self._load(rate_of(kind)), kind))
-        made = self._other[kind]
-        if not made.done():
-            return None
-        try:
-            return made.result()
-        except FileError:
-            return self._slin  # the file went away meanwhile; every Asterisk converts slin
-
-    @classmethod
-    def of_tone(cls, frequency_hz: int) -> Prompt:
-        """One second of a tone, which loops without a seam."""
-        return cls(lambda rate_hz: tone(frequency_hz, rate_hz, 1.0))
-
-
 class PromptSource(Source):
     """Says a prompt once, `times` times or (0) for ever; then silence, and after `post_roll_ms` of it the call ends.
 
@@ -167,9 +127,12 @@ class PromptSource(Source):
     """
 
     def __init__(self, prompt: Prompt, *, times: int = 1, post_roll_ms: int | None = None) -> None:
+        self.account = Account()
+        """What is to be said of it afterwards."""
         self._prompt = prompt
         self._rounds_left = times if times else float("inf")
-        self._frames: Iterator[Frame] | None = None
+        self._speech: Speech | None = None
+        self._next: tuple[int, Speech] | None = None
         self._kind: int = Kind.SLIN
         self._waited = 0
         self._post_roll = None if post_roll_ms is None else -(-post_roll_ms // PTIME_MS)
@@ -177,28 +140,55 @@ class PromptSource(Source):
     @property
     def finished(self) -> bool:
         """Whether all has been handed out, all times over."""
-        return not self._rounds_left and self._frames is None
+        return not self._rounds_left and self._speech is None and not self.account.has_failed
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        if self._frames is None and self._rounds_left:
+        if self._speech is None and self._rounds_left:
             self._begin_round(heard_kind)
-        if self._frames is not None:
-            frame = next(self._frames, None)
-            if frame is not None:
-                return frame
-            self._frames = None
-            return self.next_frame(heard_kind)
-        return self._after() if not self._rounds_left else silence_frame(self._kind)
+        if self._speech is None:
+            return self._after() if not self._rounds_left else silence_frame(self._kind)
+        size = frame_bytes(self._kind)
+        data = self._speech.take(size)
+        if data:
+            if self._next is None and self._speech.is_all_there and self._rounds_left:
+                self._next = (self._kind, self._prompt.begin(self._kind))
+            return Frame(self._kind, data.ljust(size, b"\0"))
+        if data is None:
+            self.account.missed += 1
+            return silence_frame(self._kind)
+        self._end_round(self._speech)
+        return self.next_frame(heard_kind)
+
+    def close(self) -> Sequence[str]:
+        for speech in (self._speech, self._next and self._next[1]):
+            if speech is not None:
+                self.account.settle(speech)
+        return self.account.texts()
 
     def _begin_round(self, heard_kind: int | None) -> None:
         self._kind = heard_kind or Kind.SLIN
-        frames = self._prompt.frames(self._kind)
-        if frames is None or (heard_kind is None and self._waited < LEAD_FRAMES):
+        if heard_kind is None and self._waited < LEAD_FRAMES:
             self._waited += 1
             return
         self._waited = LEAD_FRAMES
+        if self._next is not None and self._next[0] != self._kind:
+            self._next[1].close()
+            self._next = None
+        if self._next is None:
+            self._next = (self._kind, self._prompt.begin(self._kind))
+        speech = self._next[1]
+        if not speech.is_ready:
+            return
+        if speech.is_over and self._kind != Kind.SLIN and self._prompt.is_kept:
+            self._kind, speech = Kind.SLIN, self._prompt.begin(Kind.SLIN)  # its file went away meanwhile
         self._rounds_left -= 1
-        self._frames = iter(frames)
+        self._speech, self._next = speech, None
+
+    def _end_round(self, speech: Speech) -> None:
+        self.account.settle(speech)
+        self._speech = None
+        if not speech.position:  # or a file that is gone would be looked for in every frame of an endless loop
+            self._rounds_left = 0
 
     def _after(self) -> Frame | None:
         if self._post_roll is not None:
@@ -214,43 +204,73 @@ class Playback(Source):
     What a stand-in for Asterisk says: it knows its kind, and waits for nobody.
     """
 
-    def __init__(self, samples: Samples, kind: int, *, times: int = 1, wait_s: float | None = 0.0) -> None:
+    def __init__(self, prompt: Prompt, kind: int, *, times: int = 1, wait_s: float | None = 0.0) -> None:
+        """Say a prompt, which a pipe must be asked to be once only. Raises `FileError` when it does not begin."""
         self.kind = kind
-        self.duration_s = len(samples) * times / rate_of(kind)
-        self._data = to_slin(samples)
-        self._total_bytes = len(self._data) * times
-        self._frame_bytes = frame_bytes(kind)
-        self.total = -(-self._total_bytes // self._frame_bytes)
-        self.position = 0
+        self.account = Account()
+        """What is to be said of it afterwards."""
+        self._prompt = prompt
+        self._rounds_left = times - 1
+        self._speech = prompt.begin(kind)
+        self._next: Speech | None = None
+        self._said = 0
+        self._rest = b""
+        self._planned_s = None if prompt.duration_s is None else prompt.duration_s * times
         self._silent_frames = None if wait_s is None else round(wait_s * 1000 / PTIME_MS)
         # Where silence follows, the last frame is filled up with it; else it stays short, and the audio exact.
         self._pad = self._silent_frames != 0
+        self._speech.wait_for_beginning()
 
     @property
     def finished(self) -> bool:
         """Whether all of the audio has been handed out."""
-        return self.position >= self.total
+        return not self._rounds_left and not self._rest and self._speech.is_over and self._speech.error is None
 
     @property
     def said_s(self) -> float:
         """Seconds of it that have been handed out."""
-        return self.duration_s * self.position / self.total
+        return self._said / SAMPLE_BYTES / rate_of(self.kind)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds of it in all, as far as that is known."""
+        return self.said_s if self.finished else self._planned_s
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        if not self.finished:
-            self.position += 1
-            return self._cut(self.position - 1)
+        size = frame_bytes(self.kind)
+        data = self._take(size)
+        if data:
+            self._said += len(data)
+            return Frame(self.kind, data.ljust(size, b"\0") if self._pad else data)
+        if data is None:
+            self.account.missed += 1
+            return silence_frame(self.kind)
         if self._silent_frames is not None:
             if self._silent_frames <= 0:
                 return None
             self._silent_frames -= 1
         return silence_frame(self.kind)
 
-    def _cut(self, number: int) -> Frame:
-        start = number * self._frame_bytes
-        left = min(self._frame_bytes, self._total_bytes - start)
-        payload = b""
-        while len(payload) < left:  # a frame can span the seam between two rounds
-            at = (start + len(payload)) % len(self._data)
-            payload += self._data[at : at + left - len(payload)]
-        return Frame(self.kind, payload.ljust(self._frame_bytes, b"\0") if self._pad else payload)
+    def close(self) -> Sequence[str]:
+        for speech in (self._speech, self._next):
+            if speech is not None:
+                self.account.settle(speech)
+        return self.account.texts()
+
+    def _take(self, size: int) -> bytes | None:
+        """Return the next `size` bytes, which may span the seam between two rounds; None when they are not there."""
+        while len(self._rest) < size:
+            data = self._speech.take(size - len(self._rest))
+            if data is None:
+                return None
+            self._rest += data
+            if self._next is None and self._rounds_left and self._speech.is_all_there:
+                self._next = self._prompt.begin(self.kind)
+            if self._speech.is_over:
+                if self._next is None or self._speech.error is not None:
+                    break
+                self.account.settle(self._speech)
+                self._speech, self._next = self._next, None
+                self._rounds_left -= 1
+        data, self._rest = self._rest, b""
+        return data

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future
+from collections.abc import Callable
 from typing import Final
 
-from audiosocket_cli.errors import FileError
+from audiosocket_cli.call.prompts import Account, Speech
+from audiosocket_cli.codec import SAMPLE_BYTES
 
 _MOST_LINE_BYTES: Final = 8192
+
+
+class _File:
+    """A file that is to be said: opened when its turn is near, so that no more than two are open at once."""
+
+    def __init__(self, begin: Callable[[], Speech]) -> None:
+        self._begin = begin
+        self._speech: Speech | None = None
+
+    def begin(self) -> Speech:
+        """Begin to read it, once, and return its sound."""
+        if self._speech is None:
+            self._speech = self._begin()
+        return self._speech
+
+    @property
+    def left_bytes(self) -> int:
+        """What is left of one that is being said."""
+        if self._speech is None or not self._speech.position:
+            return 0
+        return round(self._speech.left_s * self._speech.rate_hz) * SAMPLE_BYTES
+
+    def close(self) -> None:
+        if self._speech is not None:
+            self._speech.close()
 
 
 class SpeechQueue:
@@ -16,9 +42,11 @@ class SpeechQueue:
 
     def __init__(self) -> None:
         self.files = 0
-        """Files that wait to be said."""
+        """Files that wait to be said, or are."""
+        self.account = Account()
+        """What is to be said of the files afterwards."""
         self._next = bytearray()
-        self._later: deque[bytes | Future[bytes]] = deque()
+        self._later: deque[bytes | _File] = deque()
         self._half = b""
         self._stale = False
         self._problems: list[str] = []
@@ -42,17 +70,19 @@ class SpeechQueue:
         else:
             self._next += data
 
-    def add_file(self, samples: Future[bytes]) -> None:
-        """Say a file's samples, once they are there, after all else."""
+    def add_file(self, begin: Callable[[], Speech]) -> None:
+        """Say a file after all else; `begin` begins to read it."""
         self.files += 1
-        self._later.append(samples)
+        self._later.append(_File(begin))
+        if len(self._later) == 1:
+            self._prepare(0)
 
     def take(self, size: int) -> bytes | None:
         """Return the next `size` bytes; None when there is nothing (yet).
 
         A rest that is shorter is filled up with silence, unless it has only just begun to arrive.
         """
-        while len(self._next) < size and self._later and self._promote():
+        while len(self._next) < size and self._later and self._promote(size):
             pass
         if len(self._next) >= size or (self._next and (self._stale or self._later)):
             data = bytes(self._next[:size])
@@ -64,18 +94,19 @@ class SpeechQueue:
 
     def clear(self) -> int:
         """Forget all, and return how many bytes of samples that were."""
+        dropped = sum(item.left_bytes for item in self._later if isinstance(item, _File))
         self.forget_files()
-        dropped = len(self)
+        dropped += len(self)
         self._next.clear()
         self._later.clear()
         self._half = b""
         return dropped
 
     def forget_files(self) -> None:
-        """Forget the files, and load no more of them."""
+        """Forget the files, and read no more of them."""
         for item in self._later:
-            if not isinstance(item, bytes):
-                item.cancel()
+            if isinstance(item, _File):
+                item.close()
         self._later = deque(item for item in self._later if isinstance(item, bytes))
         self.files = 0
 
@@ -84,21 +115,36 @@ class SpeechQueue:
         problems, self._problems = self._problems, []
         return problems
 
-    def _promote(self) -> bool:
-        """Move the first of what comes later to what comes next; False while it is being loaded."""
+    def _promote(self, size: int) -> bool:
+        """Move some of what comes later to what comes next; False when it is not there yet."""
         item = self._later[0]
         if isinstance(item, bytes):
             self._next += item
-        else:
-            if not item.done():
-                return False
+            self._later.popleft()
+            return True
+        speech = item.begin()
+        data = speech.take(size - len(self._next))
+        if data is None:
+            self.account.missed += speech.position > 0
+            return False
+        self._next += data
+        if speech.is_over:
+            if speech.error is not None:
+                self._problems.append(speech.error)
+            self.account.settle(speech, is_told=True)
             self.files -= 1
-            try:
-                self._next += item.result()
-            except FileError as error:
-                self._problems.append(str(error))
-        self._later.popleft()
+            self._later.popleft()
+            self._prepare(0)
+        elif speech.is_all_there:
+            self._prepare(1)
         return True
+
+    def _prepare(self, place: int) -> None:
+        """Begin to read a file before it is said, so that nothing is missing in between."""
+        if len(self._later) > place:
+            item = self._later[place]
+            if isinstance(item, _File):
+                item.begin()
 
 
 class Lines:

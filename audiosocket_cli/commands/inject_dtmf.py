@@ -18,8 +18,9 @@ from audiosocket_cli.commands.params import (
     capture_output,
     close_capture,
     expect_audio_option,
+    refuse_without_effect,
 )
-from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
+from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def command(ctx: click.Context, /, digits: str, target: Any, listen: Any, as_jso
     after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent what ends a call in
     Asterisk, 7 when --after-silence waited in vain.
     """
+    refuse_without_effect(ctx, layout="record", force="record capture", timeout="after_silence")
     target = the_one_end(target, listen)
     keys = _key_options(digits, answering=listen is not None, **given)
     if listen is not None:
@@ -159,7 +161,7 @@ def _place(
     from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.call.sources import Playback, QuietLine
     from audiosocket_cli.commands.outcome import code_of_call
-    from audiosocket_cli.media.files import load_audio
+    from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place
@@ -170,7 +172,7 @@ def _place(
     kind = kind_of(rate_hz)
     under: Source = QuietLine(kind)
     if audio is not None:
-        under = Playback(load_audio(audio, rate_hz).samples, kind, wait_s=None)
+        under = Playback(open_prompt(Sound(audio)), kind, wait_s=None)
     source = KeySource(under, keys)
     options = CallOptions(
         make_source=lambda: source,
@@ -204,10 +206,10 @@ def _answer(
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.sources import Prompt, PromptSource, Silence
+    from audiosocket_cli.call.sources import PromptSource, Silence
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server
-    from audiosocket_cli.media.files import load_audio
+    from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
@@ -215,7 +217,7 @@ def _answer(
 
     if uuid is not None or rate is not None:
         raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
-    prompt = Prompt(lambda rate_hz: load_audio(audio, rate_hz).samples) if audio is not None else None
+    prompt = open_prompt(Sound(audio).kept()) if audio is not None else None
     sources: list[KeySource] = []
 
     def make_source() -> KeySource:

@@ -29,22 +29,26 @@ def worst(codes: Iterable[int]) -> int:
     return max(codes, key=lambda code: _SEVERITY.index(ExitCode(code)) if code in _SEVERITY else code, default=0)
 
 
-def code_of_server(summary: ServeSummary, *, failed: object = False, timed_out: bool = False) -> int:
-    """Return the exit code of a command that answered calls; `failed` is true where its own verdict is negative."""
+def code_of_server(
+    summary: ServeSummary, *, failed: object = False, timed_out: bool = False, damaged: bool = False
+) -> int:
+    """Return the exit code of a command that answered calls; `failed` is true where its own verdict is negative,
+    `damaged` where what was to be played could not be read to its end."""
     if summary.signal is not None:
         return 128 + summary.signal
     lost = summary.failed_recordings + summary.failed_captures + summary.failed_hooks + summary.unwritten
-    return worst(_codes(negative=bool(failed or lost or summary.faults), timed_out=timed_out))
+    return worst(_codes(negative=bool(failed or lost or summary.faults), timed_out=timed_out, damaged=damaged))
 
 
-def code_of_call(placed: PlacedCall, *, failed: object = False, timed_out: bool = False) -> int:
-    """Return the exit code of a placed call; `failed` is true where the command's own verdict is negative."""
+def code_of_call(placed: PlacedCall, *, failed: object = False, timed_out: bool = False, damaged: bool = False) -> int:
+    """Return the exit code of a placed call; `failed` is true where the command's own verdict is negative, `damaged`
+    where what was to be played could not be read to its end."""
     if placed.signal is not None:
         return 128 + placed.signal
     lost = placed.recording_error or placed.capture_error
-    codes = _codes(negative=bool(failed or lost), timed_out=timed_out)
+    codes = _codes(negative=bool(failed or lost), timed_out=timed_out, damaged=damaged)
     return worst([*codes, ExitCode.PROTOCOL] if placed.protocol_broken else codes)
 
 
-def _codes(*, negative: bool, timed_out: bool) -> list[ExitCode]:
-    return [ExitCode.NEGATIVE] * negative + [ExitCode.TIMEOUT] * timed_out
+def _codes(*, negative: bool, timed_out: bool, damaged: bool) -> list[ExitCode]:
+    return [ExitCode.NEGATIVE] * negative + [ExitCode.TIMEOUT] * timed_out + [ExitCode.DAMAGED] * damaged

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions, LiveCall
     from audiosocket_cli.net.place import PlacedCall
 
@@ -57,6 +59,17 @@ def output_for(record: str | None, *, force: bool, played: Path | None = None) -
     output = FileOutput(record, overwrite=force)
     output.prepare()
     return output
+
+
+def open_prompt(sound: Sound) -> Prompt:
+    """Open what is to be played, before anything connects, and say what is odd about it. Raises `FileError`."""
+    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.ui.console import say
+
+    prompt = Prompt(sound)
+    for line in prompt.tell():
+        say(line)
+    return prompt
 
 
 def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) -> tuple[PlacedCall, bool]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import click
 
-from audiosocket_cli.codec import Kind, kind_of, rate_of
+from audiosocket_cli.codec import kind_of
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
@@ -23,20 +23,21 @@ from audiosocket_cli.commands.params import (
     capture_output,
     close_capture,
     expect_audio_option,
+    refuse_without_effect,
 )
-from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
-from audiosocket_cli.errors import ExitCode, FileError, UsageError
+from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
+from audiosocket_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
     from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.prompts import Account
     from audiosocket_cli.call.reply import ReplySource, Speaker
     from audiosocket_cli.call.sources import Playback, Source
     from audiosocket_cli.capture.writing import CaptureOutput
-    from audiosocket_cli.media.files import Audio
-    from audiosocket_cli.media.pcm import Samples
+    from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.place import PlacedCall
 
@@ -75,17 +76,19 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
       espeak-ng --stdout "good morning" | audiosocket play - :9092
       audiosocket play goodbye.wav --listen :9092
 
-    FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …) or - for standard input: a sound file, or headerless
-    16-bit mono samples at the rate that --rate says; it is read to its end first. TARGET is host:port; the port is 9092
-    when left out. With --listen it is Asterisk that calls, once.
+    FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …), a prompt as Asterisk stores it (.sln16, .ulaw, .gsm, …),
+    or - for standard input: a sound file, or headerless 16-bit mono samples at the rate that --rate says. It is read as
+    it is played, so a pipe need not have an end. TARGET is host:port; the port is 9092 when left out. With --listen it
+    is Asterisk that calls, once.
 
     How fast the other side answers is told, too: from the end of our last speech to the beginning of theirs. Speech
     that goes on already is no answer.
 
     Exits with 0 when all was played, 1 when the other side ended the call before that, or the end of it did not arrive,
     or no answer came within --expect-audio-within, 3 when TARGET cannot be reached, 4 when it sent what ends a call in
-    Asterisk, 7 when --until-hangup --wait TIME passed without a hangup.
+    Asterisk, 5 when FILE is not sound, or damaged, 7 when --until-hangup --wait TIME passed without a hangup.
     """
+    refuse_without_effect(ctx, layout="record", force="record capture")
     target = the_one_end(target, listen)
     output = output_for(given["record"], force=given["force"], played=None if file == "-" else Path(file))
     if listen is not None:
@@ -95,6 +98,7 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     source = _listening(playback, playback, **given)
     options = _call_options(lambda: source, output, given["layout"] or "server", capture)
     placed = _place(target, given["uuid"] or uuid4(), options, playback)
+    _warn_of_clipping(playback.account)
     told = _report(placed, playback, source, as_json=as_json, to_stderr=options.takes_stdout)
     failed = not told or not close_capture(capture) or source.failure
     code = _exit_code(placed, playback, given["until_hangup"], failed=failed)
@@ -111,44 +115,40 @@ def _answer(
     capture: str | None, force: bool, expect_audio: float | None, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.sources import Prompt, PromptSource
+    from audiosocket_cli.call.sources import PromptSource
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server
-    from audiosocket_cli.media.files import load_audio
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.lines import reply_lines
 
     if uuid is not None or rate is not None:
         raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
-    data = _stdin() if file == "-" else Path(file)
-
-    def load(rate_hz: int) -> Samples:
-        audio = load_audio(data, rate_hz, gain_db=gain, start_s=start, duration_s=duration)
-        if rate_hz == rate_of(Kind.SLIN):  # loaded before any other
-            _warn_of_clipping(audio)
-        return audio.samples
-
-    prompt = Prompt(load)
+    prompt = open_prompt(_sound(file, None, loop, gain_db=gain, start_s=start, duration_s=duration))
     post_roll_ms = max(POST_ROLL_MS, round((wait or 0) * 1000))
     stays = (until_hangup and wait is None) or expect_audio is not None
+    prompts: list[PromptSource] = []
     sources: list[ReplySource] = []
 
     def make_source() -> ReplySource:
         said = PromptSource(prompt, times=loop, post_roll_ms=None if stays else post_roll_ms)
+        prompts.append(said)
         stay_s = None if until_hangup and wait is None else post_roll_ms / 1000
         sources.append(_listening(said, said, expect_audio=expect_audio, wait=stay_s, until_hangup=until_hangup))
         return sources[-1]
 
     options = _call_options(make_source, output, layout or "caller", capture_output(capture, force=force))
     summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
+    for said in prompts:
+        _warn_of_clipping(said.account)
+    damaged = any(said.account.has_failed for said in prompts)
     source = next((source for source in sources if source.finished), None)  # others were no calls
-    if summary.signal is None and source is None:
+    if summary.signal is None and source is None and not damaged:
         say("the caller hung up before all was played")
     if source is not None:
         for line in [*reply_lines(source), *filter(None, [source.failure])]:
             say(line)
-    return code_of_server(summary, failed=source is None or source.failure)
+    return code_of_server(summary, failed=source is None or source.failure, damaged=damaged)
 
 
 def _listening(
@@ -196,37 +196,28 @@ def _playback(
 ) -> Playback:
     from audiosocket_cli.call.sources import Playback
 
-    rate_hz = rate or 8000
-    audio = _load(file, rate, gain_db=gain, start_s=start, duration_s=duration)
-    _warn_of_clipping(audio)
+    prompt = open_prompt(_sound(file, rate, loop, gain_db=gain, start_s=start, duration_s=duration))
     wait_s = None if expect_audio is not None else wait if until_hangup else wait or 0.0
-    return Playback(audio.samples, kind_of(rate_hz), times=loop, wait_s=wait_s)
+    return Playback(prompt, kind_of(rate or 8000), times=loop, wait_s=wait_s)
 
 
-def _load(file: str, rate: int | None, **cut: Any) -> Audio:
-    from audiosocket_cli.media.files import is_sound_file, load_audio, raw_audio
+def _sound(file: str, raw_rate_hz: int | None, loop: int, **cut: Any) -> Sound:
+    """Return what is to be played; a pipe that is to be played more than once is read to its end."""
+    from audiosocket_cli.media.files import Sound
 
-    rate_hz = rate or 8000
-    if file != "-":
-        return load_audio(Path(file), rate_hz, **cut)
-    data = _stdin()
-    if rate is None or is_sound_file(data):
-        return load_audio(data, rate_hz, **cut)
-    return raw_audio(data, rate_hz, **cut)
+    if file == "-":
+        stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - whoever reads it closes it
+        sound = Sound(stdin, raw_rate_hz=raw_rate_hz, **cut)
+    else:
+        sound = Sound(Path(file), **cut)
+    return sound.kept() if loop > 1 else sound
 
 
-def _warn_of_clipping(audio: Audio) -> None:
-    if audio.clipped:
+def _warn_of_clipping(account: Account) -> None:
+    if account.clipped:
         from audiosocket_cli.ui.console import say
 
-        say(f"clipped {audio.clipped} samples: choose a lower --gain")
-
-
-def _stdin() -> bytes:
-    data = sys.stdin.buffer.read()
-    if not data:
-        raise FileError("cannot play standard input: it is empty")
-    return data
+        say(f"clipped {account.clipped} samples: choose a lower --gain")
 
 
 def _call_options(
@@ -241,5 +232,7 @@ def _call_options(
 def _exit_code(placed: PlacedCall, playback: Playback, until_hangup: bool, *, failed: object) -> int:
     from audiosocket_cli.commands.outcome import code_of_call
 
-    cut = not playback.finished or placed.tail_lost or (until_hangup and placed.server_vanished)
-    return code_of_call(placed, failed=cut or failed, timed_out=until_hangup and not placed.ended_by_server)
+    damaged = playback.account.has_failed
+    cut = not (playback.finished or damaged) or placed.tail_lost or (until_hangup and placed.server_vanished)
+    timed_out = until_hangup and not placed.ended_by_server
+    return code_of_call(placed, failed=cut or failed, timed_out=timed_out, damaged=damaged)

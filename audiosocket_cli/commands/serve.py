@@ -23,8 +23,12 @@ from audiosocket_cli.commands.params import (
     check_processes,
     command_words,
     decode_option,
+    is_typed,
+    option_name,
+    refuse_without_effect,
     silence_option,
 )
+from audiosocket_cli.commands.placing import open_prompt
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -190,6 +194,10 @@ def command(
     from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
     from audiosocket_cli.commands.outcome import code_of_server
 
+    refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
+    said = next((name for name in ("play", "echo", "tone", "program") if given[name]), None)
+    if said and is_typed(ctx, "silence"):
+        raise UsageError(f"--silence is for calls that are told nothing: leave it, or {option_name(ctx, said)}, out")
     check_processes(workers, "workers", allowed=many_workers)
     options = _options(**given)
     if worker is not None:
@@ -309,12 +317,13 @@ def _source_maker(
     if program is not None:
         return _program_maker(program, exec_rate, grace, shell)
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.sources import Echo, Prompt, PromptSource, Silence
+    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.call.sources import Echo, PromptSource, Silence
 
     if play is not None:
-        from audiosocket_cli.media.files import load_audio
+        from audiosocket_cli.media.files import Sound
 
-        prompt = Prompt(lambda rate_hz: load_audio(play, rate_hz).samples)
+        prompt = open_prompt(Sound(play).kept())
         post_roll_ms = POST_ROLL_MS if hangup else None
         return lambda: PromptSource(prompt, times=0 if loop else 1, post_roll_ms=post_roll_ms)
     if tone is not None:

@@ -1,149 +1,232 @@
-"""Audio files in: anything libsndfile reads, mixed to mono and resampled once, as slin at the rate asked for."""
+"""Audio files in: anything libsndfile reads, and more, mixed to mono and resampled, as slin at the rate asked for.
+
+All is done block by block, as it is asked for: a file of any length, or a pipe without an end, takes no more memory
+than a short one. What reads the files is in `reading.py`.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import stat
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.libraries import soundfile, soxr
-from audiosocket_cli.media.pcm import FULL_SCALE, Samples, from_slin, to_int16
+from audiosocket_cli.libraries import soxr
+from audiosocket_cli.media.pcm import Samples, to_int16
+from audiosocket_cli.media.reading import Floats, Reader, open_reader, spooled
+
+_BLOCK_S: Final = 0.25
+"""What is converted at once: a few milliseconds of work, in which others wait for Python."""
 
 _BLOCK_SAMPLES: Final = 1 << 17
-"""What is decoded at once, all channels together: a file may say that it has a thousand of them."""
-
-_LEAST_RATE_HZ: Final = 1000
-"""No sound is sampled more slowly. A few bytes at 1 Hz are an hour, and gigabytes at the rates of a call."""
-
-_MOST_SAMPLES: Final = 1 << 29
-"""A gigabyte of them, 18 hours at 8000 Hz. A packed silence of any length is a small file."""
+"""And no more than this, all channels together: a file may say that it has a thousand of them."""
 
 _LOUDEST: Final = 65536.0
 """Far above full scale, for files whose samples are numbers up to 32768 all the same. Floats of 32 bits go on to 10^38,
 with which nothing can be reckoned."""
 
-_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")
-"""How the sound files begin that libsndfile reads. It takes more for MP3: quiet raw samples, for example."""
+_MOST_SAMPLES: Final = 1 << 26
+"""128 MB of them, two hours and a third at 8000 Hz: what `load_audio` holds at once."""
+
+STANDARD_INPUT: Final = "standard input"
+
+
+@dataclass(slots=True)
+class Remarks:
+    """What is to be said of a sound once it was read: all that is odd about it, and what was clipped."""
+
+    texts: list[str] = field(default_factory=list)
+    clipped: int = 0
+    """Samples that were limited to the range of 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Audio:
-    """Loaded audio: int16 mono `samples`, shape (n,), at `rate_hz`; `clipped` of them were limited on the way."""
+class Sound:
+    """A file, or a pipe, and what is wanted of it. Times are in its own time."""
 
-    samples: Samples
-    rate_hz: int
-    clipped: int = 0
+    source: Path | bytes | BinaryIO
+    """A path, the bytes of a file, or a pipe, which can be read once."""
+    gain_db: float = 0.0
+    start_s: float = 0.0
+    duration_s: float | None = None
+    raw_rate_hz: int | None = None
+    """The rate of headerless 16-bit mono samples, where it may be those that come through a pipe."""
+    never_waits: bool = False
+    """Refuse pipes, which may never have an end, or a beginning."""
 
     @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return len(self.samples) / self.rate_hz
+    def name(self) -> str:
+        """What people call it."""
+        return str(self.source) if isinstance(self.source, Path) else STANDARD_INPUT
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it can be read only once."""
+        if isinstance(self.source, Path):
+            return self.source.is_fifo() or self.source.is_char_device() or self.source.is_socket()
+        return not isinstance(self.source, bytes)
+
+    def kept(self) -> Sound:
+        """Return the same sound to be read as often as one likes; a pipe is read to its end. Raises `FileError`."""
+        if not self.is_pipe:
+            return self
+        try:
+            pipe = self.source.open("rb", buffering=0) if isinstance(self.source, Path) else self.source
+            assert not isinstance(pipe, bytes)
+            with spooled(pipe, self.name) as file:
+                data = file.read()
+        except OSError as error:
+            raise _cannot_read(self.name, error) from None
+        return Sound(data, self.gain_db, self.start_s, self.duration_s, self.raw_rate_hz)
+
+    def open(self) -> OpenSound:
+        """Begin to read it. Raises `FileError` for what is missing, unreadable, or not sound."""
+        try:
+            if (
+                self.never_waits
+                and isinstance(self.source, Path)
+                and self.source.exists()
+                and not self.source.is_file()
+            ):
+                raise FileError(f"cannot play {self.name}: it is not a file")
+            return OpenSound(self, open_reader(self.source, self.name, self.raw_rate_hz))
+        except OSError as error:
+            raise _cannot_read(self.name, error) from None
+        except ValueError:  # NUL, or half a character
+            raise FileError(f"cannot play {self.name!r:.80}: no file can have that name") from None
 
 
-def load_audio(
-    source: Path | bytes,
-    rate_hz: int,
-    *,
-    gain_db: float = 0.0,
-    start_s: float = 0.0,
-    duration_s: float | None = None,
-) -> Audio:
-    """Load a sound file, or the bytes of one, as int16 mono at `rate_hz`.
+class OpenSound:
+    """A sound being read, once."""
 
-    Channels are averaged; the rate is converted once, over the whole file, with soxr at high quality, so that 16-bit
-    mono files at `rate_hz` come through sample for sample. `start_s` and `duration_s` cut in the file's own time.
+    def __init__(self, sound: Sound, reader: Reader) -> None:
+        self.remarks = Remarks(reader.remarks)
+        self._converter: soxr.ResampleStream | None = None
+        self._sound = sound
+        self._reader = reader
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long it will be, as far as that is known, in seconds."""
+        wanted_s = self._sound.duration_s
+        if self._reader.frames is None:
+            return None
+        left_s = max(0.0, self._reader.frames / self._reader.rate_hz - self._sound.start_s)
+        return left_s if wanted_s is None else min(left_s, wanted_s)
+
+    def blocks(self, rate_hz: int) -> Iterator[Samples]:
+        """Yield it as int16 mono at `rate_hz`, in blocks, shape (n,); then, or when given up, let go of the file.
+
+        Channels are averaged. The rate is converted with soxr at high quality, in one stream from the first sample to
+        the last, its delay compensated; 16-bit mono at `rate_hz` comes through sample for sample. Raises `FileError`
+        for damage, and where there is no audio at all.
+        """
+        gain = np.float32(10 ** (self._sound.gain_db / 20))
+        count = 0
+        try:
+            for block in self._resampled(rate_hz):
+                samples, clipped = to_int16(block * gain if self._sound.gain_db else block)
+                self.remarks.clipped += clipped
+                count += len(samples)
+                if len(samples):
+                    yield samples
+        except OSError as error:
+            raise _cannot_read(self._sound.name, error) from None
+        finally:
+            self._reader.close()
+        if not count:
+            in_range = " in that range" if self._sound.start_s or self._sound.duration_s else ""
+            raise FileError(f"cannot play {self._sound.name}: it holds no audio{in_range}")
+
+    def close(self) -> None:
+        """Let go of the file. Twice is fine."""
+        self.give_up()
+        self._reader.close()
+
+    def give_up(self) -> None:
+        """Convert no more of it; from any thread. soxr complains of what is still there when the process ends."""
+        self._converter = None
+
+    def _resampled(self, rate_hz: int) -> Iterator[Floats]:
+        if self._reader.rate_hz == rate_hz:
+            yield from self._mono()
+            return
+        self._converter = soxr.ResampleStream(self._reader.rate_hz, rate_hz, 1, dtype="float32", quality="HQ")
+        for block in itertools.chain(self._mono(), [None]):
+            if self._converter is None:
+                return
+            if block is None:
+                yield self._converter.resample_chunk(np.zeros(0, np.float32), last=True)
+            else:
+                yield self._converter.resample_chunk(block)
+        self._converter = None
+
+    def _mono(self) -> Iterator[Floats]:
+        reader, sound = self._reader, self._sound
+        if sound.start_s:
+            reader.skip(round(sound.start_s * reader.rate_hz))
+        left = math.inf if sound.duration_s is None else round(sound.duration_s * reader.rate_hz)
+        most = max(1, min(round(_BLOCK_S * reader.rate_hz), _BLOCK_SAMPLES // reader.channels))
+        while left > 0 and len(block := reader.read(int(min(left, most)))):
+            left -= len(block)
+            np.nan_to_num(block, copy=False, posinf=1.0, neginf=-1.0)  # one NaN would spoil all resampled with it
+            np.clip(block, -_LOUDEST, _LOUDEST, out=block)
+            yield block.mean(axis=1, dtype=np.float32) if reader.channels > 1 else np.ascontiguousarray(block[:, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSound:
+    """A sound that is made rather than read, such as a tone."""
+
+    name: str
+    make: Callable[[int], Samples]
+    """Returns it whole, int16 at the rate asked for, shape (n,)."""
+    duration_s: float
+    remarks: Remarks = field(default_factory=Remarks)
+
+    @property
+    def is_pipe(self) -> bool:
+        """It can be made as often as one likes."""
+        return False
+
+    def open(self) -> MadeSound:
+        """Begin to make it."""
+        return self
+
+    def blocks(self, rate_hz: int) -> Iterator[Samples]:
+        """Yield it as int16 mono at `rate_hz`, shape (n,)."""
+        yield self.make(rate_hz)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def give_up(self) -> None:
+        """Nothing goes on."""
+
+
+def load_audio(source: Path | bytes, rate_hz: int, **wanted: float | None) -> Samples:
+    """Load a whole sound, int16 mono at `rate_hz`, shape (n,). `wanted` is what `Sound` takes.
+
     Raises `FileError` for a file that is missing, unreadable, no audio, empty, or longer than memory should hold.
     """
-    name = "standard input" if isinstance(source, bytes) else str(source)
-    try:
-        with _opened(source) as file:
-            if file.samplerate < _LEAST_RATE_HZ:
-                raise FileError(f"cannot play {name}: its sample rate is {file.samplerate} Hz, which is none of sound")
-            audio = _amplified(_resampled(file, rate_hz, start_s, duration_s), name, rate_hz, gain_db)
-    except OSError as error:
-        raise FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
-    except soundfile.LibsndfileError as error:
-        hint = "headerless samples need their --rate" if isinstance(source, bytes) else "is it a sound file?"
-        raise FileError(f"cannot read {name}: {_reason(error)} ({hint})") from None
-    if not len(audio.samples):
-        raise FileError(f"cannot play {name}: it holds no audio{' in that range' if start_s or duration_s else ''}")
-    return audio
+    sound = Sound(source, **wanted)  # type: ignore[arg-type]
+    return joined(sound.open().blocks(rate_hz), sound.name, rate_hz)
 
 
-def raw_audio(
-    data: bytes, rate_hz: int, *, gain_db: float = 0.0, start_s: float = 0.0, duration_s: float | None = None
-) -> Audio:
-    """Load headerless 16-bit little-endian mono samples that are at `rate_hz`; otherwise as `load_audio`."""
-    stop = None if duration_s is None else round((start_s + duration_s) * rate_hz)
-    samples = from_slin(data)[round(start_s * rate_hz) : stop]
-    if not len(samples):
-        raise FileError("cannot play standard input: it holds no audio in that range")
-    return _amplified([samples.astype(np.float32) / np.float32(FULL_SCALE)], "standard input", rate_hz, gain_db)
-
-
-def is_sound_file(data: bytes) -> bool:
-    """Whether bytes begin like a sound file, rather than like raw samples. MP3 without an ID3 tag passes for raw."""
-    return data.startswith(_MAGIC)
-
-
-@contextlib.contextmanager
-def _opened(source: Path | bytes) -> Iterator[soundfile.SoundFile]:
-    """Open by descriptor, not by name: soundfile takes a suffix such as .raw for more than what is in the file."""
-    if isinstance(source, bytes):
-        with soundfile.SoundFile(io.BytesIO(source)) as file:
-            yield file
-        return
-    with source.open("rb") as opened:
-        if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            with soundfile.SoundFile(opened.fileno(), closefd=False) as file:
-                yield file
-        else:  # a pipe cannot seek
-            with soundfile.SoundFile(io.BytesIO(opened.read())) as file:
-                yield file
-
-
-def _resampled(
-    file: soundfile.SoundFile, rate_hz: int, start_s: float, duration_s: float | None
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the file's mono signal at `rate_hz` block by block: of hours, 48 kHz in several channels are gigabytes."""
-    converter = soxr.ResampleStream(file.samplerate, rate_hz, 1, dtype="float32", quality="HQ")
-    file.seek(min(round(start_s * file.samplerate), file.frames))
-    left = file.frames - file.tell()
-    if duration_s is not None:
-        left = min(left, round(duration_s * file.samplerate))
-    most = max(1, _BLOCK_SAMPLES // file.channels)
-    while left > 0:
-        block = file.read(min(left, most), dtype="float32", always_2d=True)
-        left = left - len(block) if len(block) else 0
-        np.nan_to_num(block, copy=False, posinf=1.0, neginf=-1.0)  # one NaN would spoil all that is resampled with it
-        np.clip(block, -_LOUDEST, _LOUDEST, out=block)
-        mono = block.mean(axis=1, dtype=np.float32) if block.shape[1] > 1 else block[:, 0]
-        if file.samplerate == rate_hz:
-            yield mono
-        else:
-            yield converter.resample_chunk(np.ascontiguousarray(mono), last=left <= 0)
-
-
-def _amplified(blocks: Iterable[NDArray[np.float32]], name: str, rate_hz: int, gain_db: float) -> Audio:
-    gain = np.float32(10 ** (gain_db / 20))
-    data, clipped = bytearray(), 0  # which grows in its place: hours are in memory once
-    for block in blocks:
-        samples, more = to_int16(block * gain if gain_db else block)
+def joined(blocks: Iterable[Samples], name: str, rate_hz: int) -> Samples:
+    """Return blocks as one, shape (n,). Raises `FileError` when they are more than memory should hold."""
+    data = bytearray()  # which grows in its place: hours are in memory once
+    for samples in blocks:
         data += samples.data
-        clipped += more
         if len(data) > _MOST_SAMPLES * samples.itemsize:
             raise FileError(f"cannot play {name}: it is longer than {_MOST_SAMPLES / rate_hz / 3600:.2g} hours")
-    return Audio(np.frombuffer(data, np.int16), rate_hz, clipped)
+    return np.frombuffer(data, np.int16)
 
 
-def _reason(error: soundfile.LibsndfileError) -> str:
-    return str(error.error_string).strip().rstrip(".").lower()
+def _cannot_read(name: str, error: OSError) -> FileError:
+    return FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}")

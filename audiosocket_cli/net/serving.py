@@ -16,8 +16,8 @@ from audiosocket_cli.net.live import CallOptions
 _OWN_DESCRIPTORS: Final = 32
 """Open files of a server without calls, with a few to spare."""
 
-_PROGRAM_DESCRIPTORS: Final = 4
-"""Those that a call's program takes: its input, output and errors, and what it is told and says."""
+_PROGRAM_DESCRIPTORS: Final = 5
+"""Those that a call's program takes: its input, output and errors, what it is told and says, and a file it plays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,12 +67,13 @@ class _Bar:
 
     def __rich__(self) -> RenderableType:
         playback = self._playback
-        bar = ProgressBar(playback.total, playback.position, width=40)
+        total_s = playback.duration_s
+        bar = ProgressBar(total_s or None, playback.said_s, width=40, pulse=total_s is None)
         row = Table.grid(padding=(0, 1))
         row.add_row(
             "listening" if playback.finished else "playing",
             bar,
-            f"{playback.said_s:.1f} of {playback.duration_s:.1f} s",
+            f"{playback.said_s:.1f} s" if total_s is None else f"{playback.said_s:.1f} of {total_s:.1f} s",
         )
         return row
 

@@ -109,7 +109,8 @@ def summary_line(summary: ServeSummary) -> str:
 
 def play_lines(placed: PlacedCall, playback: Playback, source: ReplySource) -> list[str]:
     """Return what came of a played file, for people."""
-    played = f"{playback.said_s:.2f} of {playback.duration_s:.2f} s of audio"
+    total_s = playback.duration_s
+    played = f"{playback.said_s:.2f} {'' if total_s is None else f'of {total_s:.2f} '}s of audio"
     failures = [source.failure] if source.failure else []
     return placed_lines(placed, played) + reply_lines(source) + failures
 
@@ -152,7 +153,8 @@ def play_json(placed: PlacedCall, playback: Playback, source: ReplySource) -> di
     """Return what came of a played file as a JSON object, units in the keys."""
     said = {
         "played_s": round(playback.said_s, 3),
-        "total_s": round(playback.duration_s, 3),
+        "total_s": _rounded_s(playback.duration_s),
+        "padded_s": round(playback.account.padded_s, 3),
         "complete": playback.finished,
         "answered_after_ms": _rounded_ms(source.answered_after_s),
         "answer_lasted_ms": _rounded_ms(_length_s(source.reply)),

@@ -1,0 +1,526 @@
+"""Sound files in, from their beginning to their end, block by block, as they are: what is in memory has a bound.
+
+`open_reader` looks at what a file holds and returns what reads it: libsndfile, without ever seeking, or, where that
+would stumble over a length that is not known or not true, our own reader of plain samples. For what is made of the
+blocks see `files.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import math
+import os
+import stat
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import soundfile
+from audiosocket_cli.media.pcm import FULL_SCALE, decode_law
+from audiosocket_cli.media.recognition import (
+    HEAD_BYTES,
+    Headerless,
+    ffmpeg_cure,
+    headerless_by_suffix,
+    is_sound,
+    promised_bytes,
+    why_not,
+)
+from audiosocket_cli.media.wavfile import WavHeader, fault_after, fault_of, read_wav_header
+
+Floats = NDArray[np.float32]
+
+MOST_SPOOLED_BYTES: Final = 64 << 20
+"""As much of a pipe is kept where a format cannot be read as it comes, or is to be read again."""
+
+_LEAST_RATE_HZ: Final = 1000
+"""No sound is sampled more slowly. A few bytes at 1 Hz are an hour, and gigabytes at the rates of a call."""
+
+_STREAMED: Final = (b"OggS", b"FORM", b".snd", b"ID3", b"\xff", b"riff")
+"""How the formats begin that libsndfile reads from a pipe (1.2.2; of others it reads nothing, or not to the end)."""
+
+_SEEKS: Final = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS", "MPEG_LAYER_III")
+"""Samples to which libsndfile can seek. It cannot in GSM and other ADPCM, says of DWVW that it can, and fails."""
+
+_JOIN: Final = "sox part1.wav part2.wav whole.wav joins files so that players read all of it"
+
+_KEPT_BYTES: Final = 1 << 20
+_SKIPPED_BYTES: Final = 1 << 16
+_FOREVER: Final = 1 << 62
+
+
+class Reader(Protocol):
+    """A sound file being read, once. `frames` is how many there are to come, as far as that is known."""
+
+    rate_hz: int
+    channels: int
+    frames: int | None
+    remarks: list[str]
+
+    def read(self, frames: int) -> Floats:
+        """Return up to so many frames as float32 in -1.0 to 1.0, shape (n, channels); none at the end.
+
+        Raises `FileError` for damage, and `OSError`.
+        """
+
+    def skip(self, frames: int) -> None:
+        """Pass over so many frames, or all there are."""
+
+    def close(self) -> None:
+        """Let go of the file. Twice is fine."""
+
+
+def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | None = None) -> Reader:
+    """Open a file, the bytes of one, or a pipe, which is read from where it is.
+
+    What is no sound file is taken for headerless 16-bit mono samples where `raw_rate_hz` says their rate. Raises
+    `FileError` for what is not sound, with a cure, and `OSError` for what cannot be read.
+    """
+    if isinstance(source, Path):
+        file: BinaryIO = cast(BinaryIO, source.open("rb", buffering=0))
+    else:
+        file = _in_file(source) if isinstance(source, bytes) else source
+    try:
+        reader = _reader_of(file, source if isinstance(source, Path) else None, name, raw_rate_hz)
+        if reader.rate_hz < _LEAST_RATE_HZ:
+            raise FileError(f"cannot play {name}: its sample rate is {reader.rate_hz} Hz, which is none of sound")
+    except (FileError, OSError):  # also where there is no libsndfile to ask for its errors
+        file.close()
+        raise
+    except soundfile.LibsndfileError as error:
+        file.close()
+        raise _unreadable(error, name, source if isinstance(source, Path) else None) from None
+    return reader
+
+
+def _in_file(data: bytes) -> BinaryIO:
+    """Return bytes as a file without a name: libsndfile reads files better than what is in memory."""
+    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever reads it closes it
+    file.write(data)
+    file.seek(0)
+    return cast(BinaryIO, file)
+
+
+def _unreadable(error: soundfile.LibsndfileError, name: str, path: Path | None) -> FileError:
+    reason = str(error.error_string).strip().rstrip(".").lower()
+    if "format not recognised" in reason:
+        hint = "headerless samples need their --rate" if path is None else "is it a sound file?"
+    else:
+        hint = f"is it a sound file? if so, {ffmpeg_cure(path)}"
+    return FileError(f"cannot read {name}: {reason} ({hint})")
+
+
+def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | None) -> Reader:
+    is_pipe = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    if is_pipe:
+        file = cast(BinaryIO, Rewindable(file))
+    head = _read_fully(file, HEAD_BYTES)
+    file.seek(0)
+    if not head:
+        raise FileError(f"cannot play {name}: it is empty")
+    reason = why_not(head, name, path)
+    if reason is not None:
+        raise FileError(f"cannot play {name}: {reason}")
+    if not is_sound(head):
+        headerless = headerless_by_suffix(path, head) if path is not None else None
+        if raw_rate_hz is not None and path is None:
+            headerless = Headerless("PCM_16", raw_rate_hz)
+        if headerless is not None:
+            return _headerless_reader(file, headerless, name, path)
+    header = read_wav_header(file) if head[8:12] == b"WAVE" else None
+    if header is not None and is_pipe and header.coding is not None:
+        return SampleReader(file, header, name, limit=None if header.is_marker else header.data_bytes or None)
+    if header is not None and not is_pipe:
+        reader = _wav_reader(file, header, name)
+        if reader is not None:
+            return reader
+    file.seek(0)
+    if isinstance(file, Rewindable):
+        return _piped_reader(file, head, name)
+    promised, size = promised_bytes(head), file.seek(0, os.SEEK_END)
+    file.seek(0)
+    reader = SoundFileReader(file, name, path)
+    if promised is not None and promised > size:
+        reader.remarks.append(f"it is cut short: its header promises {promised} bytes, and {size} are there")
+    return reader
+
+
+def _headerless_reader(file: BinaryIO, headerless: Headerless, name: str, path: Path | None) -> Reader:
+    coding, rate_hz = headerless
+    if coding == "G722":
+        return G722Reader(file, name, path)
+    if coding in _SAMPLE_BYTES:
+        header = WavHeader(coding, rate_hz, 1, _SAMPLE_BYTES[coding], 0, None)
+        return SampleReader(file, header, name, frames=_length_of(file, 0, header.block_bytes))
+    return SoundFileReader(file, name, path, format="RAW", subtype=coding, samplerate=rate_hz, channels=1)
+
+
+def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
+    """Return what reads a WAV file: ourselves, or libsndfile what is coded in blocks, with a true length; None where
+    the file has that already."""
+    size = file.seek(0, os.SEEK_END)
+    fault = fault_of(header, size, file)
+    if fault is not None and fault.is_joined:
+        raise FileError(f"cannot play {name}: {fault.what}; {_JOIN}")
+    if header.coding is not None:
+        said = header.data_bytes if fault is None else None
+        frames = (size - header.data_at if said is None else said) // header.block_bytes
+        reader: Reader = SampleReader(file, header, name, frames=frames, limit=frames * header.block_bytes)
+    elif fault is not None:
+        whole = min(size - header.data_at, 0xFFFFFFFF - header.data_at)
+        reader = _object_reader(_Corrected(file, header.data_at - 4, whole), name)
+    else:
+        return None
+    if fault is not None:
+        reader.remarks.append(fault.what)
+    return reader
+
+
+def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:
+    if head.startswith(b"fLaC"):
+        return _object_reader(file, name)  # which seeks back to its beginning, once
+    if head.startswith(_STREAMED):
+        reader = SoundFileReader(_Pump(file).pipe, name, None)
+        if promised_bytes(head) is None:
+            reader.frames = None
+        return reader
+    return _reader_of(spooled(cast(BinaryIO, file), name), None, name, None)
+
+
+def _object_reader(file: io.RawIOBase, name: str) -> Reader:
+    """Have libsndfile read what is no file of the system's; a copy of it where that may not be."""
+    try:
+        return SoundFileReader(cast(BinaryIO, file), name, None)
+    except MemoryError:
+        file.seek(0)
+        return SoundFileReader(spooled(cast(BinaryIO, file), name), name, None)
+
+
+def spooled(file: BinaryIO, name: str) -> BinaryIO:
+    """Read a pipe to its end, into a file without a name. Raises `FileError` when there is too much of it."""
+    spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever gets it closes it
+    with contextlib.ExitStack() as stack:
+        stack.callback(spool.close)
+        left = MOST_SPOOLED_BYTES
+        while data := file.read(65536):
+            spool.write(data)
+            left -= len(data)
+            if left < 0:
+                much = f"more than {MOST_SPOOLED_BYTES >> 20} MB came through the pipe, and it has to be read whole"
+                raise FileError(f"cannot play {name}: {much}; save it to a file, or send WAV")
+        spool.seek(0)
+        stack.pop_all()
+    file.close()
+    return cast(BinaryIO, spool)
+
+
+@functools.cache
+def _forward_class() -> Any:
+    """Return soundfile's class, less a habit: it seeks with each read, even in files of kinds that cannot."""
+
+    class Forward(soundfile.SoundFile):  # type: ignore[misc]
+        def seekable(self) -> bool:
+            return False
+
+    return Forward
+
+
+class SoundFileReader:
+    """What libsndfile reads."""
+
+    def __init__(self, file: BinaryIO, name: str, path: Path | None, **kind: Any) -> None:
+        """Read an open file: by its descriptor, if it has one; soundfile takes a suffix for more than the content."""
+        self.remarks: list[str] = []
+        self._file, self._name, self._path = file, name, path
+        try:
+            opened: BinaryIO | int = file.fileno()
+        except io.UnsupportedOperation:
+            opened = file
+        self._sound = _forward_class()(opened, closefd=False, **kind)
+        self.rate_hz: int = self._sound.samplerate
+        self.channels: int = self._sound.channels
+        self._left = self._sound.frames
+        self.frames: int | None = self._left if self._left < _FOREVER >> 24 else None
+
+    def read(self, frames: int) -> Floats:
+        try:
+            block: Floats = self._sound.read(frames, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise _unreadable(error, self._name, self._path) from None
+        self._left -= len(block)
+        if not len(block) and frames and self.frames is not None and self._left > 0 and self._sound.format == "FLAC":
+            whole_s, left_s = self.frames / self.rate_hz, self._left / self.rate_hz
+            self.remarks.append(
+                f"it is cut short: of the {whole_s:.2f} s that its header promises, {left_s:.2f} s are missing"
+            )
+        return block
+
+    def skip(self, frames: int) -> None:
+        if self.frames is not None and self._sound.subtype.startswith(_SEEKS) and self._sound.format != "RAW":
+            with contextlib.suppress(soundfile.LibsndfileError):
+                self._sound.seek(min(frames, self.frames))
+                self._left -= min(frames, self.frames)
+                return
+        _read_past(self, frames)
+
+    def close(self) -> None:
+        self._sound.close()
+        self._file.close()
+
+
+_SAMPLE_BYTES: Final = {
+    "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
+}  # fmt: skip
+
+
+class SampleReader:
+    """Little-endian samples one after another, from where a file is: headerless, or in a WAV file."""
+
+    def __init__(
+        self, file: BinaryIO, header: WavHeader, name: str, *, frames: int | None = None, limit: int | None = None
+    ) -> None:
+        """Read on from `header.data_at`; `limit` is how many bytes there should be of a pipe, and are of a file."""
+        assert header.coding is not None
+        self.rate_hz, self.channels, self.frames = header.rate_hz, header.channels, frames
+        if limit is not None:
+            self.frames = limit // header.block_bytes
+        self.remarks: list[str] = []
+        self._file, self._header, self._name = file, header, name
+        self._coding = header.coding
+        self._left: float = math.inf if limit is None else limit
+        self._rest = b""
+        if file.seekable():
+            file.seek(header.data_at)
+
+    def read(self, frames: int) -> Floats:
+        size = self._header.block_bytes
+        data = self._rest
+        while len(data) < size:
+            if self._left < size:
+                if self._file.seekable() or not self._goes_on():
+                    break
+                data = self._rest
+            elif more := self._file.read(int(min(frames * size, self._left)) - len(data)):
+                data += more
+            else:
+                if self._left < math.inf and not self._file.seekable():
+                    self.remarks.append(_cut_short(self._header, int(self._left) - len(data)))
+                break
+        if len(data) < size:
+            self._rest, self._left = b"", 0
+            return np.zeros((0, self.channels), np.float32)
+        whole = len(data) // size * size
+        self._rest = data[whole:]
+        self._left -= whole
+        return _floats(data[:whole], self._coding).reshape(-1, self.channels)
+
+    def skip(self, frames: int) -> None:
+        size = min(frames * self._header.block_bytes, self._left)
+        if self._file.seekable() and size < math.inf:
+            self._file.seek(int(size), os.SEEK_CUR)
+            self._left -= size
+        else:
+            _read_past(self, frames)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _goes_on(self) -> bool:
+        """Look at what follows the samples in a pipe: other chunks, or more samples than 32 bits can count."""
+        following = _read_fully(self._file, 2048)
+        left = len(following) if len(following) < 2048 else _FOREVER  # nobody knows how much comes
+        fault = fault_after(self._header, following[:13], left)
+        if fault is None:
+            return False
+        if fault.is_joined:
+            raise FileError(f"cannot play all of {self._name}: {fault.what}; {_JOIN}")
+        self.remarks.append(fault.what)
+        self._rest, self._left = following, math.inf
+        return True
+
+
+class G722Reader:
+    """ITU-T G.722 at 64 kbit/s, as Asterisk stores it. Needs the extra `g722`."""
+
+    rate_hz = 16000
+    channels = 1
+
+    def __init__(self, file: BinaryIO, name: str, path: Path | None) -> None:
+        try:
+            from G722 import G722
+        except ImportError:
+            cure = f"pip install G722, or {ffmpeg_cure(path, '-f g722')}"
+            raise FileError(f"cannot play {name}: it is G.722, and there is no decoder for it; {cure}") from None
+        self.remarks: list[str] = []
+        size = _length_of(file, 0, 1)
+        self.frames: int | None = None if size is None else size * 2
+        self._file = file
+        self._decoder = G722(self.rate_hz, 64000)
+
+    def read(self, frames: int) -> Floats:
+        data = self._file.read(max(1, frames // 2))
+        samples = np.frombuffer(self._decoder.decode(data), np.int16) if data else np.zeros(0, np.int16)
+        return (samples.astype(np.float32) / np.float32(FULL_SCALE)).reshape(-1, 1)
+
+    def skip(self, frames: int) -> None:
+        _read_past(self, frames)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Rewindable(io.RawIOBase):
+    """A pipe whose first megabyte can be read again. Its length is not known, and said to be vast."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._kept = bytearray()
+        self._at = self._read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, _FOREVER)[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        if self._at < self._read:
+            data = bytes(self._kept[self._at : self._at + len(view)])
+            if not data:
+                raise OSError(0, "what came through the pipe before is gone")
+        elif self._at > self._read:
+            data = b""  # nobody knows what is there
+        else:
+            data = self._file.read(len(view)) or b""
+            self._read += len(data)
+            if self._read <= _KEPT_BYTES:
+                self._kept += data
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("what was read already would be missing")
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Corrected(io.RawIOBase):
+    """A file in which four bytes are others: a WAV file with the true size of its samples."""
+
+    def __init__(self, file: BinaryIO, at: int, size: int) -> None:
+        self._file = file
+        self._at = at
+        self._true = size.to_bytes(4, "little")
+        file.seek(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        start = self._file.tell()
+        data = bytearray(self._file.read(len(view)))
+        for place, byte in enumerate(self._true, self._at - start):
+            if 0 <= place < len(data):
+                data[place] = byte
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Pump:
+    """Carries what comes through a pipe, from its beginning, into one that libsndfile reads."""
+
+    def __init__(self, file: Rewindable) -> None:
+        descriptor, self._into = os.pipe()
+        self.pipe = cast(BinaryIO, os.fdopen(descriptor, "rb", buffering=0))
+        self._file = file
+        threading.Thread(target=self._carry, name="pump", daemon=True).start()
+
+    def _carry(self) -> None:
+        with contextlib.suppress(OSError):  # nobody reads it any more, or nothing more can be read
+            while data := self._file.read(65536):
+                view = memoryview(data)
+                while len(view):
+                    view = view[os.write(self._into, view) :]
+        os.close(self._into)
+        self._file.close()
+
+
+def _floats(data: bytes, coding: str) -> Floats:
+    """Return little-endian samples as float32 in -1.0 to 1.0, the same that libsndfile makes of them."""
+    match coding:
+        case "FLOAT":
+            return np.frombuffer(data, "<f4").astype(np.float32)
+        case "DOUBLE":
+            return np.frombuffer(data, "<f8").astype(np.float32)
+        case "PCM_16":
+            return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
+        case "PCM_U8":
+            return (np.frombuffer(data, np.uint8).astype(np.float32) - np.float32(128)) / np.float32(128)
+        case "PCM_24":
+            wide = np.zeros((len(data) // 3, 4), np.uint8)
+            wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+            return wide.view("<i4")[:, 0].astype(np.float32) / np.float32(1 << 31)
+        case "PCM_32":
+            return np.frombuffer(data, "<i4").astype(np.float32) / np.float32(1 << 31)
+        case _:
+            law = {"ULAW": "µ-law", "ALAW": "A-law"}[coding]
+            return decode_law(data, law).astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def _cut_short(header: WavHeader, missing_bytes: int) -> str:
+    missing_s = missing_bytes / header.block_bytes / header.rate_hz
+    return f"it is cut short: {missing_s:.2f} s that its header promises did not come"
+
+
+def _length_of(file: BinaryIO, start: int, block_bytes: int) -> int | None:
+    """Return how many blocks there are from `start` to the end of a file; None for a pipe."""
+    if not file.seekable():
+        return None
+    size = file.seek(0, os.SEEK_END)
+    file.seek(start)
+    return max(0, size - start) // block_bytes
+
+
+def _read_fully(file: BinaryIO, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (more := file.read(size - len(data))):
+        data += more
+    return data
+
+
+def _read_past(reader: Reader, frames: int) -> None:
+    most = max(1, _SKIPPED_BYTES // reader.channels)
+    while frames > 0 and len(block := reader.read(min(frames, most))):
+        frames -= len(block)

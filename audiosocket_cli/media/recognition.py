@@ -1,0 +1,216 @@
+"""What a file is, by its first bytes: sound that libsndfile reads, or something else, with a cure for it.
+
+Headerless formats, as Asterisk stores its prompts, cannot be known by content: they go by their suffix.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from audiosocket_cli.media.pcm import guess_law
+
+HEAD_BYTES: Final = 4096
+"""As much of a file is looked at."""
+
+_MAGIC: Final = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")
+"""How the sound files begin that libsndfile reads. It takes more for MP3: quiet raw samples, for example."""
+
+_FOREIGN: Final = (
+    (0, b"\x1aE\xdf\xa3", "WebM or Matroska"),
+    (4, b"ftyp", "M4A or MP4"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA (ASF)"),
+    (0, b"#!AMR", "AMR"),
+    (0, b"#!iLBC", "iLBC"),
+    (0, b".ra\xfd", "RealAudio"),
+    (0, b".RMF", "RealMedia"),
+    (0, b"FLV\x01", "Flash video"),
+    (8, b"AVI LIST", "AVI"),
+    (0, b"wvpk", "WavPack"),
+    (0, b"MAC ", "Monkey's Audio"),
+    (28, b"Speex   ", "Speex"),
+)
+"""Sound that libsndfile does not read and ffmpeg does: (offset, bytes, name)."""
+
+_PACKED: Final = (
+    (b"\x1f\x8b\x08", "gzip", "gunzip"),
+    (b"PK\x03\x04", "zip", "unzip"),
+    (b"BZh", "bzip2", "bunzip2"),
+    (b"\xfd7zXZ\x00", "xz", "unxz"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "unzstd"),
+)
+
+_UNKNOWN_BYTES: Final = 0x7F000000
+"""From here on, sizes of 32 bits stand for "until the end": so does this of sox, and 0xFFFFFFFF of others."""
+
+_CAPTURES: Final = (b"\n\r\r\n", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
+
+_FFMPEG_BY_SUFFIX: Final = {
+    "g729": ("G.729", "-f g729"),
+    "g726-40": ("G.726", "-f g726le -code_size 5"),
+    "g726-32": ("G.726", "-f g726le -code_size 4"),
+    "g726-24": ("G.726", "-f g726le -code_size 3"),
+    "g726-16": ("G.726", "-f g726le -code_size 2"),
+}
+"""Headerless formats of Asterisk that ffmpeg reads when told what they are, by suffix."""
+
+_ASTERISK_BY_SUFFIX: Final = {
+    "g723": "G.723.1", "g723sf": "G.723.1", "g719": "G.719", "ilbc": "iLBC", "siren7": "Siren 7", "siren14": "Siren 14",
+}  # fmt: skip
+"""Those that Asterisk alone reads as it writes them."""
+
+
+class Headerless(NamedTuple):
+    """What there is in a file that says nothing of it: how samples are coded, and their rate."""
+
+    coding: str
+    """As libsndfile calls it, or `G722`."""
+    rate_hz: int
+
+
+_SLN_RATES_HZ: Final = {
+    "sln": 8000, "sln8": 8000, "sln12": 12000, "sln16": 16000, "sln24": 24000, "sln32": 32000, "sln44": 44100,
+    "sln48": 48000, "sln96": 96000, "sln192": 192000,
+}  # fmt: skip
+
+HEADERLESS: Final = {
+    **{suffix: Headerless("PCM_16", rate_hz) for suffix, rate_hz in _SLN_RATES_HZ.items()},
+    "raw": Headerless("PCM_16", 8000),
+    **dict.fromkeys(("ulaw", "ul", "mu", "ulw", "pcm"), Headerless("ULAW", 8000)),
+    **dict.fromkeys(("alaw", "al", "alw"), Headerless("ALAW", 8000)),
+    "gsm": Headerless("GSM610", 8000),
+    "vox": Headerless("VOX_ADPCM", 8000),
+    "g722": Headerless("G722", 16000),
+}
+"""Headerless formats by suffix, as Asterisk has them (`exts` in formats/format_*.c)."""
+
+
+def is_sound(head: bytes) -> bool:
+    """Whether bytes begin like a sound file, rather than like raw samples."""
+    return head.startswith(_MAGIC) or _is_mpeg(head)
+
+
+def headerless_by_suffix(path: Path, head: bytes) -> Headerless | None:
+    """Return what a file without a header is by its suffix, if that says so.
+
+    `.pcm` is µ-law in Asterisk, and what `serve --record` writes under that name is slin: there the samples tell.
+    """
+    suffix = path.suffix.lower().removeprefix(".")
+    found = HEADERLESS.get(suffix)
+    if suffix == "pcm" and len(head) >= 64 and guess_law(head) is None and any(head):
+        return Headerless("PCM_16", 8000)
+    return found
+
+
+def promised_bytes(head: bytes) -> int | None:
+    """Return how long AIFF, AU and W64 files say that they are, where they do. For WAV see `wavfile`."""
+    if len(head) < 24:
+        return None
+    if head.startswith(b"FORM"):
+        promised = int.from_bytes(head[4:8], "big") + 8
+    elif head.startswith(b".snd"):
+        promised = int.from_bytes(head[4:8], "big") + int.from_bytes(head[8:12], "big")
+    elif head.startswith(b"riff"):
+        promised = int.from_bytes(head[16:24], "little")
+    else:
+        return None
+    return promised if promised < _UNKNOWN_BYTES or (head.startswith(b"riff") and promised < 1 << 62) else None
+
+
+def why_not(head: bytes, name: str, path: Path | None) -> str | None:
+    """Say what a file is that cannot be played, and the cure, or None for one that may be sound.
+
+    `path` is None for a pipe.
+    """
+    for offset, magic, what in _FOREIGN:
+        if head.startswith(magic, offset):
+            return f"it is {what}; {ffmpeg_cure(path, seeks='MP4' in what)}"
+    if _is_adts(head):
+        return f"it is AAC; {ffmpeg_cure(path)}"
+    for begins, what, tool in _PACKED:
+        if head.startswith(begins):
+            return f"it is packed with {what}; unpack it first: {tool} {_quoted(path, what)}"
+    if head.startswith(_CAPTURES):
+        return f"it is a capture of network traffic; to say again what was said in it: audiosocket replay {name}"
+    text = _text(head)
+    if text is not None:
+        begins_html = text.lstrip("\ufeff \t\r\n")[:14].lower().startswith(("<!doctype html", "<html"))
+        if begins_html:
+            return "it is a web page (HTML), not sound; whatever made it answered with an error, or a login"
+        return "it is text, not sound; name a sound file"
+    return _by_suffix(path) if path is not None and not is_sound(head) else None
+
+
+def ffmpeg_cure(path: Path | None, options: str = "", *, seeks: bool = False) -> str:
+    """Return how ffmpeg makes a WAV file of `path`, or of what comes through a pipe; `seeks` where none will do."""
+    options = f"{options} " if options else ""
+    if path is not None:
+        return f"convert it: ffmpeg {options}-i {shlex.quote(str(path))} {shlex.quote(f'{path.stem}.wav')}"
+    if seeks:
+        return "save it to a file and convert that: ffmpeg -i FILE FILE.wav"
+    return f"convert it on its way: … | ffmpeg -v error {options}-i - -f wav - | audiosocket play -"
+
+
+def _by_suffix(path: Path) -> str | None:
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix in _FFMPEG_BY_SUFFIX:
+        what, options = _FFMPEG_BY_SUFFIX[suffix]
+        return f"it is {what} by its name; {ffmpeg_cure(path, options)}"
+    if suffix in _ASTERISK_BY_SUFFIX:
+        target = path.absolute().with_suffix(".wav")
+        return (
+            f"it is {_ASTERISK_BY_SUFFIX[suffix]} by its name; let Asterisk convert it: "
+            f"asterisk -rx {shlex.quote(f'file convert {path.absolute()} {target}')}"
+        )
+    return None
+
+
+def _quoted(path: Path | None, what: str) -> str:
+    return shlex.quote(str(path)) if path is not None else "on its way" if what != "zip" else "it to a file"
+
+
+def _is_mpeg(head: bytes) -> bool:
+    """Whether bytes begin with two MPEG audio frames (layer III), one where the other ends; raw samples do not."""
+    length = _mpeg_frame_bytes(head)
+    return length > 0 and _mpeg_frame_bytes(head[length:]) > 0 and head[length + 1] == head[1]
+
+
+_MPEG1_KBPS: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_MPEG2_KBPS: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_MPEG_RATES_HZ: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+
+
+def _mpeg_frame_bytes(data: bytes) -> int:
+    """Return the length of the MPEG layer III frame that begins here (ISO/IEC 11172-3, 2.4.2.3), or 0."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
+        return 0
+    version, bitrate, rate = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3
+    if version == 1 or bitrate in (0, 15) or rate == 3:
+        return 0
+    kbps = (_MPEG1_KBPS if version == 3 else _MPEG2_KBPS)[bitrate]
+    return (144 if version == 3 else 72) * kbps * 1000 // _MPEG_RATES_HZ[version][rate] + (data[2] >> 1 & 1)
+
+
+def _is_adts(head: bytes) -> bool:
+    """Whether bytes begin with two AAC frames in ADTS (ISO/IEC 13818-7, 6.2)."""
+
+    def length(data: bytes) -> int:
+        if len(data) < 7 or data[0] != 0xFF or data[1] & 0xF6 != 0xF0:
+            return 0
+        return (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
+
+    first = length(head)
+    return first > 7 and length(head[first:]) > 7
+
+
+def _text(head: bytes) -> str | None:
+    """Return bytes as text if that is what they are."""
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3 or not error.start:  # else a character that the end of the head cuts
+            return None
+        text = head[: error.start].decode("utf-8")
+    plain = all(char.isprintable() or char in "\t\r\n\f\ufeff" for char in text)
+    return text if text and plain else None

@@ -1,0 +1,141 @@
+"""The header of a WAV file, and whether it is true: writers that died, pipes, and 32-bit sizes past 4 GiB leave lies.
+
+For writing WAV files see `wav.py`.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO, Final, NamedTuple
+
+_MARKERS: Final = (0x7FFE, 0x7FFF, 0xFFFE, 0xFFFF)
+"""The upper half of sizes that stand for "until the end", less what headers take: sox writes 0x7FFFF000, ffmpeg
+0xFFFFFFFF."""
+
+_MOST_CHUNKS: Final = 1000
+_MOST_BEHIND_BYTES: Final = 1024
+"""As much after the samples is padding or the like, whatever it is."""
+
+_WRAPPED_BYTES: Final = (1 << 32) - 65536
+"""As much after the samples is what a size of 32 bits could not say."""
+
+_CODINGS: Final = {
+    (1, 8): "PCM_U8", (1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32", (3, 32): "FLOAT", (3, 64): "DOUBLE",
+    (6, 8): "ALAW", (7, 8): "ULAW",
+}  # fmt: skip
+"""Format tag and bits of samples that stand one after another, and what libsndfile calls them."""
+
+
+class WavHeader(NamedTuple):
+    """What a WAV file says of itself."""
+
+    coding: str | None
+    """What libsndfile calls its samples; None for those that are coded in blocks, such as GSM."""
+    rate_hz: int
+    channels: int
+    block_bytes: int
+    data_at: int
+    """Where its samples begin."""
+    data_bytes: int | None
+    """How many bytes of them there are, as the header says; None where it says that this is not known."""
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether `data_bytes` stands for "until the end", unless there are as many indeed."""
+        return self.data_bytes is None or self.data_bytes >> 16 in _MARKERS
+
+
+class WavFault(NamedTuple):
+    """What is wrong with a WAV file's length, in words."""
+
+    what: str
+    is_joined: bool = False
+
+
+def read_wav_header(file: BinaryIO) -> WavHeader | None:
+    """Read from a file's beginning up to its samples; None for what is no WAV file of little-endian samples.
+
+    The file is anywhere after that.
+    """
+    riff = file.read(12)
+    if len(riff) < 12 or riff[:4] not in (b"RIFF", b"RF64", b"BW64") or riff[8:] != b"WAVE":
+        return None
+    at, found, long_bytes = 12, None, None
+    for _ in range(_MOST_CHUNKS):
+        head = file.read(8)
+        if len(head) < 8:
+            return None
+        name, size = struct.unpack("<4sI", head)
+        at += 8
+        if name == b"data":
+            return found and found._replace(data_at=at, data_bytes=_data_bytes(size, long_bytes))
+        body = file.read(min(size, 40))
+        if name == b"fmt ":
+            found = _format_of(body)
+        elif name == b"ds64" and len(body) >= 16:
+            long_bytes = struct.unpack_from("<Q", body, 8)[0]
+        at += size + (size & 1)
+        _skip(file, size + (size & 1) - len(body))
+    return None
+
+
+def fault_of(header: WavHeader, size: int, file: BinaryIO) -> WavFault | None:
+    """Compare a header with the `size` of its file; None where they agree. Moves to anywhere in the file."""
+    there = size - header.data_at
+    said = header.data_bytes
+    if said is None or (said > there and header.is_marker):
+        return WavFault("its header does not say how long it is: it is played to the end of the file")
+    if said > there:
+        return WavFault(
+            f"it is cut short: its header promises {_seconds(header, said)}, and {_seconds(header, there)} are there"
+        )
+    file.seek(header.data_at + said)
+    return fault_after(header, file.read(13), there - said)
+
+
+def fault_after(header: WavHeader, following: bytes, left: int) -> WavFault | None:
+    """Judge by the 13 bytes that follow the samples, and by how many there are in all, what it is that follows them."""
+    if left < _MOST_BEHIND_BYTES:
+        return None
+    for chunk in (following[(header.data_bytes or 0) & 1 :], following):
+        if chunk[:4] in (b"RIFF", b"RF64") and chunk[8:12] == b"WAVE":
+            return WavFault("several WAV files are joined in it", is_joined=True)
+        if not _WRAPPED_BYTES <= left < 1 << 62 and _is_chunk(chunk, left):
+            return None
+    said = _seconds(header, header.data_bytes or 0)
+    return WavFault(f"its header says {said}, and there is more: it is played to the end of the file")
+
+
+def _is_chunk(head: bytes, left: int) -> bool:
+    """Whether bytes begin like one of the chunks that may follow the samples, rather than like samples."""
+    name = head[:4].rstrip(b" \0")
+    return len(name) > 1 and name.isalnum() and len(head) >= 8 and struct.unpack_from("<I", head, 4)[0] <= left
+
+
+def _seconds(header: WavHeader, size: int) -> str:
+    if header.coding is None:
+        return f"{size} bytes"
+    return f"{size / header.block_bytes / header.rate_hz:.2f} s"
+
+
+def _format_of(body: bytes) -> WavHeader | None:
+    if len(body) < 16:
+        return None
+    tag, channels, rate_hz, _, block_bytes, bits = struct.unpack_from("<HHIIHH", body)
+    if tag == 0xFFFE and len(body) >= 26:  # WAVE_FORMAT_EXTENSIBLE: the tag begins the GUID
+        tag = struct.unpack_from("<H", body, 24)[0]
+    coding = _CODINGS.get((tag, bits))
+    if not channels or not rate_hz or block_bytes != channels * bits // 8:
+        coding = None
+    return WavHeader(coding, rate_hz, channels, block_bytes, 0, None)
+
+
+def _data_bytes(size: int, long_bytes: int | None) -> int | None:
+    if size == 0xFFFFFFFF and long_bytes is not None:
+        return long_bytes or None
+    return size
+
+
+def _skip(file: BinaryIO, size: int) -> None:
+    while size > 0 and (data := file.read(min(size, 65536))):
+        size -= len(data)
