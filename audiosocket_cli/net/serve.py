@@ -176,7 +176,8 @@ class Server:
             reload.cancel()
         self._take_no_more("server stopped")
         for call in list(self.live):
-            call.session.hang_up("server stopped")
+            call.session.stop("server stopped")
+        self._refusals.stop()
 
     def abort(self) -> None:
         """Drop all calls at once; their files are complete all the same, but no command is run after them."""
