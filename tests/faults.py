@@ -25,7 +25,7 @@ from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 
 Serve = Callable[..., Serving]
 
-OFTEN = int(os.environ.get("AUDIOSOCKET_FAULTS", "1"))
+OFTEN = int(os.environ.pop("AUDIOSOCKET_FAULTS", "1"))  # or commands would warn of it
 """How many times as often as in the suite."""
 
 BESIDE_OTHERS = OFTEN == 1

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -311,3 +312,67 @@ def test_files_are_neither_overwritten_nor_misread(tmp_path: Path) -> None:
     done = run("bench", "report", path)
     assert (done.returncode, "bench --output writes" in done.stderr) == (5, True)
     assert run("bench", "report", tmp_path / "none.json").returncode == 5
+
+
+# Nobody there, or nobody any more.
+
+
+def test_with_nobody_there_it_ends_at_once() -> None:
+    begun_s = time.monotonic()
+    done = run("bench", "127.0.0.1:1", "--calls", "3", "--duration", "5m")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.count("\n") == 1
+    assert "connection refused; is a server listening there?" in done.stderr
+    assert time.monotonic() - begun_s < 60
+
+
+def test_a_server_that_dies_ends_the_load_with_code_1(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--calls", "2")  # then the port is closed
+    begun_s = time.monotonic()
+    options = [
+        "--calls",
+        "2",
+        "--call-duration",
+        "1s",
+        "--duration",
+        "5m",
+        "--json",
+        "--output",
+        tmp_path / "kept.json",
+    ]
+    done = run("bench", serving.target, *options, timeout=120)
+    result = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert result["values"]["connected"] == 2
+    assert 0 < result["gone_s"] < 30
+    assert "failed: the server was gone after " in done.stderr
+    assert time.monotonic() - begun_s < 100
+    again = run("bench", "report", tmp_path / "kept.json")
+    assert (again.returncode, "failed: the server was gone after " in again.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--calls", "100000"], "100000 calls at once need as many local ports"),
+        (["--rate", "10000", "--call-duration", "60s", "--duration", "60s"], "calls at once need as many local ports"),
+        (["--stages", "10:1s,90000:1s"], "90000 calls at once need as many local ports"),
+        (["--find-limit", "--max-calls", "99999", "--threshold", "errors<=0"], "99999 calls at once need as many"),
+    ],
+)
+def test_more_calls_than_this_machine_can_hold_are_refused(args: list[str], says: str) -> None:
+    done = run("bench", "127.0.0.1:1", *args)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert says in done.stderr
+
+
+def test_more_calls_than_open_files_are_refused() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    done = subprocess.run(
+        [*COMMAND, "bench", "127.0.0.1:1", "--calls", "500", "--processes", "1"],
+        capture_output=True, text=True, check=False, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256)),
+    )  # fmt: skip
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == limits
+    assert done.returncode == 2
+    assert "500 calls at once need as many open files, and 1 processes have 224 for them" in done.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import FakeClock, run_until, wire_pair
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosocket_cli.bench.caller import BenchCall
@@ -103,6 +103,7 @@ def test_callers_who_begin_together_send_apart() -> None:
 # Marks.
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, MOST_NUMBERS - 1), min_size=1, max_size=8),
     st.lists(st.integers(1, 700), min_size=1, max_size=30),

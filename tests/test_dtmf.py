@@ -14,7 +14,7 @@ from conftest import need
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.codec import DIGITS
+from audiosocket_cli.codec import DIGITS, KIND_BY_RATE
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.media.dtmf import DtmfDetector, HeardDigit, Key, detect_digits, digit_tone, parse_digits
 from audiosocket_cli.media.pcm import Samples, decode_law, from_slin, level_dbfs, mix, to_int16, tone
@@ -225,6 +225,20 @@ def test_a_digit_pressed_again_is_another(digit: str, gap_s: float) -> None:
     samples, truth = presses(digit * 5, gap_s=gap_s)
     check_heard(samples, truth)
     check_heard(mix(samples, noise(len(samples), -28.0)), truth)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.1])
+@pytest.mark.parametrize("rate_hz", KIND_BY_RATE)
+def test_a_pause_of_30_ms_makes_two_presses_and_a_packet_that_is_lost_does_not(rate_hz: int, seconds: float) -> None:
+    """Whatever the place of the windows: tones that begin and end at once, as most of those that are generated."""
+    at_s = np.arange(round(rate_hz * seconds)) / rate_hz
+    hard = (4000 * (np.sin(2 * np.pi * 770 * at_s) + np.sin(2 * np.pi * 1336 * at_s))).astype(np.int16)
+    for pressed in (hard, digit_tone("5", rate_hz, seconds)):
+        for gap_s, count in ((0.03, 3), (0.02, 1)):
+            gap = np.zeros(round(rate_hz * gap_s), np.int16)
+            for shift in range(0, rate_hz // 125, rate_hz // 500 - 1):  # over a hop of 8 ms
+                samples = np.concatenate([np.zeros(shift, np.int16), pressed, gap, pressed, gap, pressed])
+                assert digits_in(detect_digits(samples, rate_hz)) == "5" * count, (gap_s, shift)
 
 
 def test_different_digits_need_no_gap() -> None:

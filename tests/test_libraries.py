@@ -157,15 +157,6 @@ def test_without_uvloop_calls_are_answered_too(serve: Serve, without: Callable[.
     assert serving.end(0)[0] == 0
 
 
-def test_the_hint_for_an_extra_is_a_line_that_works_anywhere(without: Callable[..., None]) -> None:
-    without(prometheus_client="raise ImportError(name='prometheus_client')\n")
-    done = run("serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
-    assert (done.returncode, done.stderr) == (
-        2,
-        f"audiosocket: error: --metrics needs prometheus-client: {sys.executable} -m pip install prometheus-client\n",
-    )
-
-
 @pytest.mark.parametrize("name", ["call.wav", "call.flac", "call.ogg", "call.opus", "call.mp3", "call.raw"])
 def test_where_memory_cannot_be_written_and_executed_calls_are_recorded(
     serve: Serve, forbidding: list[str], tmp_path: Path, name: str

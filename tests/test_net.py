@@ -24,7 +24,7 @@ from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.address import Address, parse_address, peer_name
 from audiosocket_cli.net.dial import dial, dial_and_wait
-from audiosocket_cli.net.listen import Listener, bind
+from audiosocket_cli.net.listen import Listener, ListeningSockets, bind
 from audiosocket_cli.net.live import CallOptions
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.serve import Server
@@ -70,7 +70,7 @@ def test_an_ipv4_peer_on_an_ipv6_socket_has_its_ipv4_name() -> None:
 
 
 def test_dialling_tries_each_address_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    with bind(Address("127.0.0.1", 0)) as listener:
+    with bind(Address("127.0.0.1", 0))[0] as listener:
         port = listener.getsockname()[1]
 
         async def two_addresses(*_: object, **__: object) -> list[tuple[object, ...]]:
@@ -88,7 +88,7 @@ def test_dialling_tries_each_address_of_a_host(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_dialling_without_an_event_loop_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    with bind(Address("127.0.0.1", 0)) as listener:
+    with bind(Address("127.0.0.1", 0))[0] as listener:
         port = listener.getsockname()[1]
         two_addresses = [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
@@ -143,8 +143,8 @@ def test_a_listener_without_descriptors_says_so_and_goes_on(monkeypatch: pytest.
                 accepted.append(peer)
                 connection.close()
 
-            listening = Listener(listener, accept, complaints.append)
-            with socket.create_connection(listening.address):
+            listening = Listener(ListeningSockets([listener]), accept, complaints.append)
+            with socket.create_connection(listener.getsockname()):
                 for _ in range(40):
                     await asyncio.sleep(0.05)
                     if accepted:

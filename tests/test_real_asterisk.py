@@ -85,16 +85,23 @@ def heard_at_far_end(account: dict[str, Any]) -> tuple[Samples, int]:
     return samples, rate_hz
 
 
+STALL_S = 0.5
+
+
 def tone_span_s(samples: Samples, rate_hz: int, frequency_hz: float) -> tuple[float, float]:
     """Where the longest run of a tone begins and ends, in seconds, from its strength in steps of 5 ms.
 
-    Asterisk's resampler keeps some ms of a sound over a pause and lets them out with the next: hence the longest.
+    Asterisk's resampler keeps some ms of a sound over a pause and lets them out with the next: hence the longest. On a
+    busy machine Asterisk stands still for a moment and the tone with it, which makes it no other tone: the pauses that
+    tests ask for are longer than `STALL_S`.
     """
     step = rate_hz // 200
     mixed = samples * np.exp(-2j * np.pi * frequency_hz * np.arange(len(samples)) / rate_hz)
     strength = np.abs(mixed[: len(mixed) // step * step].reshape(-1, step).mean(axis=1))
     present = np.concatenate([[0], strength > np.percentile(strength, 99) / 2, [0]]).astype(int)
     edges = np.flatnonzero(np.diff(present)).reshape(-1, 2)
+    parted = np.flatnonzero(edges[1:, 0] - edges[:-1, 1] > STALL_S * 200)
+    edges = np.stack([edges[np.r_[0, parted + 1], 0], edges[np.r_[parted, len(edges) - 1], 1]], axis=1)
     start, end = edges[np.argmax(edges[:, 1] - edges[:, 0])]
     return float(start) * step / rate_hz, float(end) * step / rate_hz
 
@@ -253,8 +260,12 @@ def test_stereo_has_both_sides_on_one_clock(serve: Serve, place: Place, tmp_path
 def test_a_missing_answer_is_named(serve: Serve, place: Place) -> None:
     serving = serve()
     place(serving, "hangup", "--no-answer")
-    assert serving.wait_for("no call").endswith(
-        "closed without a UUID (is an Answer() missing in the dialplan before AudioSocket()?)"
+    assert serving.end()[1:] == (
+        [],
+        (
+            "answered 0 calls with 0.0 s of caller audio, 1 connection closed without a byte (health checks, or is an "
+            "Answer() missing before AudioSocket()?)\n"
+        ),
     )
 
 
@@ -314,7 +325,7 @@ def test_record_takes_one_call_and_exits(
     samples, rate_hz = soundfile.read(tmp_path / out, dtype="int16")
     assert len(samples) / rate_hz == pytest.approx(account["near_ended_at"] - account["near_started_at"], abs=0.1)
     start_s, end_s = tone_span_s(samples, rate_hz, 440)
-    assert end_s - start_s == pytest.approx(2.0, abs=0.06)
+    assert 1.94 <= end_s - start_s <= 2.06 + STALL_S  # time: a busy Asterisk stands still
 
 
 def test_a_recording_to_a_pipe_can_be_heard_while_the_call_lasts(answer: Answer, place: Place, tmp_path: Path) -> None:

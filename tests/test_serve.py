@@ -534,15 +534,6 @@ def test_many_kinds_of_nonsense_make_few_findings(serve: Serve) -> None:
     assert findings[-1] == "and more of the kind"
 
 
-def test_a_lost_terminal_ends_calls_in_order(serve: Serve) -> None:
-    serving = serve()
-    with connected(serving, opening()[1]) as peer:
-        serving.wait_for("call")
-        serving.process.send_signal(signal.SIGHUP)
-        assert read_to_end(peer)[-1] == Frame(Kind.HANGUP)
-    assert serving.end(0)[0] == 129
-
-
 @pytest.mark.parametrize(("trap", "number", "code"), [("INT", "INT", 130), ("HUP", "HUP", None)], ids=["int", "nohup"])
 def test_a_background_job_of_a_script_ends_by_sigint_and_nohup_keeps_it(
     trap: str, number: str, code: int | None

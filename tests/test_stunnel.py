@@ -49,9 +49,9 @@ class Tunnels:
             [need("openssl"), *words, "-subj", f"/CN={name}", *files], check=True, capture_output=True, timeout=30
         )
 
-    def start(self, example: str, *, accept: int, connect: int, certificate: str | None = None) -> None:
-        """Run an example with these ports, and the certificate of another if one is named."""
-        text = (EXAMPLES / example).read_text()
+    def start(self, example: str, *, accept: int, connect: int, certificate: str | None = None, more: str = "") -> None:
+        """Run an example with these ports, and the certificate of another if one is named, and `more` settings."""
+        text = (EXAMPLES / example).read_text() + f"{more}\n"
         text, ports = re.subn(r"(?m)^(accept|connect) = .*", lambda found: (
             f"{found[1]} = 127.0.0.1:{accept if found[1] == 'accept' else connect}"), text)  # fmt: skip
         assert ports == 2

@@ -165,3 +165,47 @@ def test_of_more_pauses_than_are_listed_the_others_are_counted() -> None:
     assert timeline.gaps[-1].length_s == pytest.approx(0.98)
     assert timeline.gaps_s == pytest.approx((MOST_GAPS + 4) * 0.98 + 0.48)
     assert timeline.longest_gap_s == pytest.approx(0.98)
+
+
+# Silence that is sent sparsely.
+
+
+def placed_quiet(frames: list[tuple[float, bool]], end_s: float) -> Timeline[bool]:
+    """Place frames of 20 ms, each with when it arrived and whether it is digital silence."""
+    timeline: Timeline[bool] = Timeline(is_quiet=bool)
+    for at_s, quiet in frames:
+        timeline.add(at_s, 0.02, quiet)
+        timeline.settle(at_s - 0.5)
+        timeline.pad(at_s - 0.5)
+    timeline.settle(float("inf"))
+    timeline.pad(end_s)
+    return timeline
+
+
+@pytest.mark.parametrize(
+    ("frames", "gaps"),
+    [
+        ([(0.1 * number, True) for number in range(1, 60)], []),
+        ([(0.1 * number + 0.04 * (number % 3), True) for number in range(1, 60)], []),
+        ([(0.1 * (number // 2 * 2), True) for number in range(2, 60)], []),
+        ([(0.1 * number, False) for number in range(1, 5)], [(0.1, 0.08), (0.2, 0.08), (0.3, 0.08)]),
+        ([(0.02 * number + 0.15 * (number > 50), True) for number in range(1, 100)], [(1.0, 0.15)]),
+        ([(0.1 * number + 3 * (number > 20), True) for number in range(1, 40)], [(2.0, 3.08)]),
+        ([(0.1 * step, True) for step in range(1, 11)] + [(0.02 * step, False) for step in range(54, 80)], []),
+        (
+            [(0.02 * step, False) for step in range(1, 51)] + [(0.1 * step, True) for step in range(12, 30)],
+            [(1.0, 0.18)],
+        ),
+    ],
+    ids=[
+        "every 100 ms", "with jitter", "two at a time", "speech in single frames", "a stall in silence without a break",
+        "a stall of sparse silence", "speech after it", "what speech ends with",
+    ],
+)  # fmt: skip
+def test_silence_in_single_frames_has_no_gaps_and_a_stall_has(
+    frames: list[tuple[float, bool]], gaps: list[tuple[float, float]]
+) -> None:
+    timeline = placed_quiet(frames, frames[-1][0])
+    assert [(round(gap.start_s, 2), round(gap.length_s, 2)) for gap in timeline.gaps] == gaps
+    assert timeline.gap_count == len(gaps)
+    assert timeline.gaps_s == pytest.approx(sum(length for _, length in gaps))

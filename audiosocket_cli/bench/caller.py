@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import Side
@@ -17,8 +17,12 @@ from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
-from audiosocket_cli.call.taps import QUICK_FLUSH_S
+from audiosocket_cli.call.stats import CallStats
+from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
+
+MOST_JUDGED: Final = 5
+"""So many calls of each process are looked at for what is wrong with the answer: others are answered alike."""
 
 _GRACE_S = 1.0
 """How much longer than planned a call may last that sends too late."""
@@ -51,6 +55,7 @@ class BenchCall:
         self._duration_s = duration_s
         self._talk = Talk(speech, number, duration_s, epoch_s, seed)
         self._meter = Meter(self._talk, figures, speech.mark_every)
+        self._is_judged = figures.counts["placed"] < MOST_JUDGED
         self._connect_s: float | None = None
         figures.counts["placed"] += 1
 
@@ -62,8 +67,9 @@ class BenchCall:
         self._figures.times["connect"].add_one(self._connect_s * 1000)
         self._figures.times["connect_actual"].add_one((now_s - dialled_s) * 1000)
         limits = Limits(duration_s=self._duration_s + _GRACE_S)
+        taps: list[Tap] = [self._meter, CallStats()] if self._is_judged else [self._meter]
         self.session = PlacedSession(
-            wire, peer, source=self._talk, taps=[self._meter], limits=limits, uuid=self._uuid, clock=self._clock
+            wire, peer, source=self._talk, taps=taps, limits=limits, uuid=self._uuid, clock=self._clock
         )
         self.session.flush_s = QUICK_FLUSH_S
         return self.session
@@ -89,6 +95,8 @@ class BenchCall:
         call, meter = self._meter.call, self._meter
         assert call is not None
         assert call.ending is not None
+        for finding in call.notes if self._is_judged else ():
+            self._figures.findings[finding] += 1
         hangup_ms = None
         if call.ending.by is Side.CALLER:
             hangup_s = self._clock() - self._talk.pacer.origin_s - call.duration_s

@@ -125,6 +125,8 @@ class Figures:
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
         """Why calls failed, in words."""
+        self.findings: Counter[str] = Counter()
+        """What is wrong with the answer in the calls that were looked at, with its cure."""
         self.heard_audio_s = 0.0
         self.call_s = 0.0
         """How long all calls were, added up."""
@@ -137,6 +139,7 @@ class Figures:
             self.times[name].merge(histogram)
         self.counts += other.counts
         self.reasons += other.reasons
+        self.findings += other.findings
         self.heard_audio_s += other.heard_audio_s
         self.call_s += other.call_s
         self.worst_stall_s = max(self.worst_stall_s, other.worst_stall_s)
@@ -145,8 +148,8 @@ class Figures:
         """Return it as JSON values, from which `from_json` makes it again."""
         return {
             "times": {name: histogram.as_json() for name, histogram in self.times.items()},
-            "counts": dict(self.counts), "reasons": dict(self.reasons), "heard_audio_s": self.heard_audio_s,
-            "call_s": self.call_s, "worst_stall_s": self.worst_stall_s,
+            "counts": dict(self.counts), "reasons": dict(self.reasons), "findings": dict(self.findings),
+            "heard_audio_s": self.heard_audio_s, "call_s": self.call_s, "worst_stall_s": self.worst_stall_s,
         }  # fmt: skip
 
     @classmethod
@@ -157,6 +160,7 @@ class Figures:
             made.times[name] = Histogram.from_json(content["times"][name])
         made.counts = Counter({str(name): int(count) for name, count in content["counts"].items()})
         made.reasons = Counter({str(name): int(count) for name, count in content["reasons"].items()})
+        made.findings = Counter({str(name): int(count) for name, count in content.get("findings", {}).items()})
         made.heard_audio_s, made.call_s = float(content["heard_audio_s"]), float(content["call_s"])
         made.worst_stall_s = float(content["worst_stall_s"])
         return made

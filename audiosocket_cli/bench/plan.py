@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import resource
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +16,7 @@ from audiosocket_cli.bench.usage import Usage
 from audiosocket_cli.net.address import Address
 
 CALLS_PER_PROCESS: Final = 300
+_OWN_DESCRIPTORS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,37 @@ class Progress:
     signal: int | None = None
     lost: list[str] = field(default_factory=list)
     """Processes that ended by themselves, in words."""
+    gone_s: float | None = None
+    """When the last call had ended of a server that nobody could be connected to from then on, to a second."""
+
+
+def lack_of_room(calls: int, processes: int) -> str | None:
+    """Say that this machine cannot hold so many calls to one target at once from so many processes, if so.
+
+    Each takes a local port and an open file.
+    """
+    ports = _local_ports()
+    if calls > ports:
+        return (
+            f"{calls} calls at once need as many local ports, and this machine has {ports:g} for one target "
+            "(net.ipv4.ip_local_port_range): take fewer, or several machines"
+        )
+    files = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - _OWN_DESCRIPTORS) * processes
+    if calls > files >= 0:
+        return (
+            f"{calls} calls at once need as many open files, and {processes} processes have {files} for them: "
+            "take fewer, more --processes, or raise `ulimit -Hn`"
+        )
+    return None
+
+
+def _local_ports() -> float:
+    """How many ports there are to connect from; infinite where the system does not say."""
+    try:
+        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    except OSError:
+        return math.inf
+    return int(last) - int(first) + 1
 
 
 def make_speech(plan: Plan) -> Speech:

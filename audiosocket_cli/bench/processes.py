@@ -13,8 +13,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +24,24 @@ from audiosocket_cli.bench.generator import Generator, Share, shares
 from audiosocket_cli.bench.plan import Plan, Progress, make_speech, plan_from_json, plan_json
 from audiosocket_cli.bench.usage import UsageWatch
 from audiosocket_cli.errors import AudioSocketError, FileError
+from audiosocket_cli.net.channel import parse_object
 from audiosocket_cli.net.listen import allow_many_descriptors
 from audiosocket_cli.net.loop import run, signals_to
 
 _HEADSTART_S: Final = 0.1
 _REPORT_S: Final = 1.0
+_SHORT_S: Final = 2.0
+"""So long without anybody there at the start, and there is nobody."""
+_LONG_S: Final = 10.0
+"""So long without anybody there after calls, and the server is gone for good; before that, it may be starting again."""
 _LINE_BYTES: Final = 1 << 27
+_LOOK_S: Final = 1.0
+_PATIENCE_LOOKS: Final = 15
+_STOP_LOOKS: Final = 5
+_ABORT_LOOKS: Final = 2
+"""For how many looks a process may say nothing, which reports each second: while it works, once it is told to end, and
+to end at once. Looks, not seconds: where all processes stand still together, none of them is silent."""
+
 _WORK: Final = "from audiosocket_cli.bench.processes import work; work()"
 
 
@@ -66,56 +78,120 @@ class _Parent:
         if self._usage:
             self._usage.look()
         ends = [asyncio.create_task(worker.follow(), name="worker") for worker in self._workers]
+        outage = _Outage()
         while True:
             _, pending = await asyncio.wait(ends, timeout=_REPORT_S)
             if self._usage:
                 self._usage.look()
             if not pending:
                 break
-            self._watch(self._progress(whole=False))
+            progress = self._progress(whole=False)
+            self._watch(progress)
+            if outage.is_over(progress):
+                self._tell_all()
         for end in ends:
             end.result()
-        return self._progress(whole=True)
+        progress = self._progress(whole=True)
+        progress.gone_s = outage.gone_s
+        return progress
 
     def on_signal(self, number: int) -> None:
         again, self._signal = self._signal is not None, number
         if self._start_s:
             self._tell_all(at_once=again)
+        else:
+            asyncio.get_running_loop().call_later(0 if again else _STOP_LOOKS * _LOOK_S, self._give_up_starting)
+
+    def _give_up_starting(self) -> None:
+        if not self._start_s:
+            for worker in self._workers:
+                worker.kill()
 
     def _tell_all(self, *, at_once: bool = False) -> None:
         for worker in self._workers:
-            worker.tell({"stop": "at once" if at_once else "in order"})
+            worker.stop(at_once=at_once)
 
     def _progress(self, *, whole: bool) -> Progress:
         progress = Progress(elapsed_s=max(0.0, time.monotonic() - self._start_s), signal=self._signal)
         for worker in self._workers:
             told = worker.told
-            if told:
-                progress.figures.merge(Figures.from_json(told["figures"]))
-                progress.live_calls += told["live_calls"]
-                progress.peak_calls += told["peak_calls"]
-                progress.rows += told.get("rows", ())
-            if whole and "rows" not in told:
-                progress.lost.append(f"a process that placed calls ended by itself ({worker.how_it_ended})")
+            progress.figures.merge(told.figures)
+            progress.live_calls += told.live_calls
+            progress.peak_calls += told.peak_calls
+            progress.rows += told.rows
+            if whole and not told.is_whole:
+                progress.lost.append(f"a process that placed calls {worker.how_it_ended}")
         progress.rows.sort(key=lambda row: (row["start_s"], row["call"]))
         progress.usage = None if self._usage is None else self._usage.usage
         return progress
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a process said last."""
+
+    figures: Figures = field(default_factory=Figures)
+    live_calls: int = 0
+    peak_calls: int = 0
+    rows: Sequence[dict[str, Any]] = ()
+    is_whole: bool = False
+    """Whether that was its last word."""
+
+    @classmethod
+    def of(cls, line: bytes) -> _Told:
+        """Read a line. Raises `ValueError` and others of that kind for what a process does not say."""
+        told = parse_object(line.decode("utf-8", "replace"))
+        rows = told.get("rows", ())
+        for row in rows:
+            float(row["start_s"]), int(row["call"])
+        return cls(Figures.from_json(told["figures"]), int(told["live_calls"]), int(told["peak_calls"]), rows,
+                   "rows" in told)  # fmt: skip
+
+
+class _Outage:
+    """Notices that nobody answers, or nobody any more: placing calls to the end of the load would show no more."""
+
+    def __init__(self) -> None:
+        self._connected = 0
+        self._failed = 0
+        self._since_s = 0.0
+        """When there was last a call, or a connection that was made."""
+        self._lasts_s = 0.0
+
+    @property
+    def gone_s(self) -> float | None:
+        """When the last call had ended, if none could be placed for the `_SHORT_S` that followed, or to the end."""
+        return self._since_s if self._lasts_s >= _SHORT_S and self._connected else None
+
+    def is_over(self, progress: Progress) -> bool:
+        """Take how it goes, about once a second; returns whether the load can end here."""
+        counts = progress.figures.counts
+        failed = sum(counts[name] for name in ("refused", "timeout", "unreachable"))
+        if progress.live_calls or counts["connected"] > self._connected:
+            self._connected, self._failed = counts["connected"], failed
+            self._since_s, self._lasts_s = progress.elapsed_s, 0.0
+        elif failed > self._failed:
+            self._lasts_s = progress.elapsed_s - self._since_s
+        return self._lasts_s >= (_LONG_S if self._connected else _SHORT_S)
 
 
 class _Worker:
     """One process, seen from its parent."""
 
     def __init__(self, plan: Plan, share: Share) -> None:
-        self.told: dict[str, Any] = {}
-        """What it said last."""
+        self.told = _Told()
+        self._why_killed = ""
+        self._patience_looks = _PATIENCE_LOOKS
         self._plan = plan
         self._share = share
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def how_it_ended(self) -> str:
+        if self._why_killed:
+            return f"{self._why_killed}, and was killed"
         code = self._process.returncode if self._process else None
-        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return f"ended by itself ({f'signal {-code}' if code is not None and code < 0 else f'exit code {code}'})"
 
     async def start(self) -> None:
         package = str(Path(audiosocket_cli.__file__).parent.parent)
@@ -127,22 +203,46 @@ class _Worker:
         )  # fmt: skip
         self.tell({"plan": plan_json(self._plan), "share": asdict(self._share)})
         assert self._process.stdout is not None
-        ready = await self._process.stdout.readline()
-        told = json.loads(ready) if ready else {}
+        try:
+            told = parse_object((await self._process.stdout.readline()).decode("utf-8", "replace") or "{}")
+        except ValueError as error:
+            self._kill_for(f"talked nonsense ({error})")
+            return
         if "error" in told:
-            raise FileError(told["error"])
+            raise FileError(str(told["error"]))
 
     def tell(self, content: dict[str, Any]) -> None:
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError, RuntimeError):
                 self._process.stdin.write(json.dumps(content).encode() + b"\n")
 
+    def stop(self, *, at_once: bool) -> None:
+        """Tell it to end, and have less patience with it."""
+        self._patience_looks = _ABORT_LOOKS if at_once else _STOP_LOOKS
+        self.tell({"stop": "at once" if at_once else "in order"})
+
     async def follow(self) -> None:
+        """Take its reports, which are its signs of life, until it has ended; one that does not report is killed."""
         assert self._process is not None
         assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            self.told = json.loads(line)
+        silent_looks = 0
+        while not self._why_killed:
+            try:
+                line = await asyncio.wait_for(self._process.stdout.readline(), _LOOK_S)
+                if not line:
+                    break
+                self.told, silent_looks = _Told.of(line), 0
+            except TimeoutError:
+                silent_looks += 1
+                if silent_looks >= self._patience_looks:
+                    self._kill_for(f"gave no sign of life for {silent_looks * _LOOK_S:g} s")
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                self._kill_for(f"talked nonsense ({str(error)[:100]})")
         await self._process.wait()
+
+    def _kill_for(self, why: str) -> None:
+        self._why_killed = why
+        self.kill()
 
     def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

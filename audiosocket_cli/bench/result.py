@@ -48,7 +48,17 @@ class BenchResult:
     invalid: list[str]
     """Why the figures say nothing about the server, because the generator did not keep up; nothing if they do."""
     signal: int | None = None
+    gone_s: float | None = None
+    """When the server was gone: from then on no call could be connected."""
     rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[str]:
+        """What makes it a bad result whatever was asked for: the server was gone before the end."""
+        if self.gone_s is None:
+            return []
+        reason = next((reason for reason in self.figures.reasons if reason.startswith("cannot ")), "no call connected")
+        return [f"the server was gone after {self.gone_s:.0f} s: {reason}"]
 
     @property
     def errors(self) -> int:
@@ -82,9 +92,11 @@ class BenchResult:
             "valid": not self.invalid,
             "invalid": self.invalid,
             "signal": self.signal,
+            "gone_s": None if self.gone_s is None else round(self.gone_s, 1),
             "counts": {name: times.count for name, times in self.figures.times.items()},
             "values": {name: None if value is None else round(value, 3) for name, value in self.values().items()},
             "reasons": dict(self.figures.reasons),
+            "findings": dict(self.figures.findings),
         }
 
     def save(self, path: Path) -> None:
@@ -110,6 +122,7 @@ def result_of(plan: Plan, progress: Progress, *, started_at: str, max_lateness_m
         usage=None if progress.usage is None else progress.usage.as_json(),
         invalid=_faults_of_ours(progress, max_lateness_ms),
         signal=progress.signal,
+        gone_s=progress.gone_s,
         rows=progress.rows,
     )
 
@@ -173,6 +186,7 @@ def read_result(path: Path) -> BenchResult:
             usage=content["usage"],
             invalid=list(content["invalid"]),
             signal=content["signal"],
+            gone_s=content.get("gone_s"),
             rows=list(content["calls"]),
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 
 
 class How(StrEnum):
@@ -40,6 +40,7 @@ class Digit(NamedTuple):
     """Whether it was heard as tones in the audio, rather than said as a frame."""
 
 
+_BOTH: Final = "digits come as frames and as tones at once: each is counted as a frame only"
 _MOST_NOTES = 20
 
 MOST_DIGITS: Final = 10_000
@@ -48,6 +49,11 @@ MOST_DIGITS: Final = 10_000
 _DIGITS_AT_ONCE: Final = 50
 _DIGITS_A_SECOND: Final = 20
 """Ours: ITU-T Q.24 has keys of 40 ms and pauses of 40 ms, 12 a second. More are no fingers, and would fill a log."""
+
+
+_SAME_PRESS_S: Final = 10.0
+"""A tone and a frame of the same digit this near are one press. Ours: a key may be held so long before its frame comes,
+at its release, and its tone leak through at the beginning (`ast_dsp_process` mutes it once it is sure)."""
 
 
 @dataclass(slots=True)
@@ -71,12 +77,17 @@ class Call:
     """The most that we had said and the peer's system had not confirmed."""
     undelivered_bytes: int = 0
     """The same when the connection was closed: what may never arrive."""
+    _tones: list[Digit] = field(default_factory=list)
+    """Digits that came as tones alone so far; none once a frame has come and they are too old for it."""
+    _leaks: list[Digit] = field(default_factory=list)
+    """Those between the tone and the frame of one press, which may be of that press, or have a frame to come."""
+    _frames_come: bool = False
     on_note: Callable[[str], None] = lambda text: None
     """Told of each line that `note` keeps."""
 
     def by_side(
-        self, heard: Sequence[TimedRun], said: Sequence[TimedRun]
-    ) -> tuple[tuple[Side, Sequence[TimedRun]], ...]:
+        self, heard: Sequence[FrameRun], said: Sequence[FrameRun]
+    ) -> tuple[tuple[Side, Sequence[FrameRun]], ...]:
         """Return what was heard and what was said under the name of the side that spoke it, caller first."""
         pairs = ((self.me, said), (self.me.other, heard))
         return pairs if self.me is Side.CALLER else pairs[::-1]
@@ -87,12 +98,43 @@ class Call:
         return self.started_at + timedelta(seconds=self.duration_s)
 
     def press(self, digit: Digit) -> bool:
-        """List a digit; False where there are too many, or they come too fast."""
+        """List a digit of the other side's; False where it is known already, there are too many, or they come too fast.
+
+        Once digits come as frames, tones are left out: a phone sends either, and what leaks of the other is no press.
+        """
+        if digit.in_band and self._frames_come:
+            self.note(_BOTH)
+            return False
+        if not digit.in_band:
+            self._frames_come = True
+            if self._tones and self._is_told(digit):
+                self.note(_BOTH)
+                return False
         if len(self.digits) < min(MOST_DIGITS, _DIGITS_AT_ONCE + _DIGITS_A_SECOND * digit.at_s):
             self.digits.append(digit)
+            if digit.in_band:
+                self._tones.append(digit)
             return True
         self.digits_left_out += 1
         return False
+
+    def _is_told(self, frame: Digit) -> bool:
+        """Whether the press of a frame was told when its tone came; it is listed as the frame then."""
+        self._tones = [tone for tone in self._tones if frame.at_s - tone.at_s <= _SAME_PRESS_S]
+        of_digit = [tone for tone in self._tones if tone.digit == frame.digit]
+        if not of_digit:
+            return False
+        first, *others = of_digit
+        self._tones.remove(first)
+        self._leaks = [tone for tone in self._leaks if tone is not first] + [
+            tone for tone in others if tone not in self._leaks
+        ]
+        self.digits[self.digits.index(first)] = frame
+        return True
+
+    def presses(self) -> list[Digit]:
+        """Return all digits in the order of their times, each press once."""
+        return sorted((digit for digit in self.digits if digit not in self._leaks), key=lambda digit: digit.at_s)
 
     def note(self, text: str) -> None:
         """Keep a line about something odd, once, however often it happens; of too many kinds, the first."""

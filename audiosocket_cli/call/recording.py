@@ -19,10 +19,11 @@ from typing import Final
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.disk import BehindSink, Disk
+from audiosocket_cli.call.drift import ClockDrift
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import Output, Sink
 from audiosocket_cli.call.pieces import interleaved, joined
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.timeline import SETTLE_S
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
@@ -123,7 +124,7 @@ class Recording:
         self._call: Call | None = None
         self._sink: Sink | None = None
         self._tracks: tuple[tuple[Side, Track], ...] = ()
-        self._waiting: list[tuple[Side, TimedRun]] = []
+        self._waiting: list[tuple[Side, FrameRun]] = []
 
     @property
     def paths(self) -> list[Path]:
@@ -139,6 +140,11 @@ class Recording:
     def duration_s(self) -> float:
         """Seconds recorded so far."""
         return self._sink.duration_s if self._sink else 0.0
+
+    @property
+    def drift(self) -> dict[Side, ClockDrift]:
+        """The clocks of those recorded that were found to run fast or slow, and followed."""
+        return {side: track.drift for side, track in self._tracks if track.drift.share is not None}
 
     def opened(self, call: Call) -> None:
         channels = 2 if self.layout is Layout.STEREO else 1
@@ -166,7 +172,7 @@ class Recording:
             except OSError as error:
                 self._fail(error)
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         if self._sink is None or self.error:
             return
         assert self._call is not None
@@ -190,16 +196,19 @@ class Recording:
             if not self._tracks:
                 self._start_tracks(math.inf)
             self._place(math.inf, call.duration_s)
-            for _, track in self._tracks:
+            for side, track in self._tracks:
                 track.end_conversion()
+                note = track.drift.note_on(side.value)
+                if note:
+                    call.note(note)
             self._write(final=True)
         self._sink.close()
 
-    def _look_at(self, heard: Sequence[TimedRun]) -> None:
+    def _look_at(self, heard: Sequence[FrameRun]) -> None:
         for run in heard:
             if run.has_samples:
                 # A server may begin with slin silence, and go on at the call's rate once it knows it.
-                self._first_kind = max(run.kind, self._first_kind or 0)  # kinds are in the order of their rates
+                self._first_kind = max(run.best_kind, self._first_kind or 0)  # kinds are in the order of their rates
                 self._first_heard_s = min(self._first_heard_s, run.chunks[0][0])
                 if self._guess is not None:
                     self._guess.note(run)

@@ -12,7 +12,7 @@ from audiosocket_cli.asterisk import GAP_MS, PTIME_MS, frame_bytes
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.prompts import Account, Prompt, Speech
 from audiosocket_cli.call.schedule import Schedule
-from audiosocket_cli.call.sources import Source, silence_frame
+from audiosocket_cli.call.sources import Source, quiet_frame, silence_frame
 from audiosocket_cli.call.speech import Ear, Stretch
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
 
@@ -259,7 +259,7 @@ class ReplaySource(Source):
         self._media_s = self._due_s + _PTIME_S
         self._due_s = self._media_s
         self._schedule.hand_out(self._due_s)
-        return silence_frame(self._kind)
+        return silence_frame(self._kind) if self._options.fill else quiet_frame(self._kind)
 
     def _plan(self) -> None:
         """Settle when the next action is due."""

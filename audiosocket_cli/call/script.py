@@ -12,6 +12,7 @@ from uuid import UUID
 from audiosocket_cli.asterisk import PTIME_MS, Side, fault_towards_asterisk, frame_bytes
 from audiosocket_cli.call.prompts import Prompt, Room
 from audiosocket_cli.call.replay import Action, Cue, Expectation, Hangup, Say
+from audiosocket_cli.call.sources import quiet_frame, silence_frame
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
@@ -116,7 +117,7 @@ def read_script(
             script.damages.append(item)
         elif isinstance(item, Step):
             try:
-                script.actions += _actions_of(item, sounds)
+                script.actions += _actions_of(item, side, sounds)
                 if len(script.actions) > _MOST_ACTIONS:
                     raise UsageError("up to here the script lasts more than a day")
             except (FileError, UsageError) as error:
@@ -178,7 +179,7 @@ class _Sounds:
         return self._prompts[name]
 
 
-def _actions_of(step: Step, sounds: _Sounds) -> list[Action]:
+def _actions_of(step: Step, side: Side, sounds: _Sounds) -> list[Action]:
     value = step.facts[step.what]
     unknown = sorted(set(step.facts) - _KEYS[step.what] - {"t"})
     if unknown:
@@ -203,7 +204,8 @@ def _actions_of(step: Step, sounds: _Sounds) -> list[Action]:
             samples_wanted = round(_number(step, step.what) / 1000 * rate_of(kind))
             size = frame_bytes(kind)
             whole, rest = divmod(samples_wanted * SAMPLE_BYTES, size)
-            actions = [Cue(None, Frame(kind, bytes(size)))] * whole  # one object, be it a day
+            silence = quiet_frame(kind) if side is Side.CALLER else silence_frame(kind)
+            actions = [Cue(None, silence)] * whole  # one object, be it a day
             if rest:
                 actions.append(Cue(None, Frame(kind, bytes(rest))))
     first = actions[0] if actions else None

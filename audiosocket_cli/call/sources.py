@@ -64,6 +64,13 @@ def silence_frame(kind: int) -> Frame:
 
 
 @cache
+def quiet_frame(kind: int) -> Frame:
+    """Return 20 ms of a line on which nobody speaks, as a phone sends it: not quite digital silence, which would look
+    like a phone that is muted."""
+    return Frame(kind, b"\1\0".ljust(frame_bytes(kind), b"\0"))
+
+
+@cache
 def _encoded_silence(kind: int) -> bytes:
     return encode(silence_frame(kind))
 
@@ -93,6 +100,13 @@ class Silence(Source):
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         return silence_frame(self._kind or heard_kind or Kind.SLIN)
+
+
+class QuietLine(Silence):
+    """Says nothing, as a caller does who is there: what a stand-in for Asterisk sends."""
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        return quiet_frame(self._kind or heard_kind or Kind.SLIN)
 
 
 class Echo(Silence):

@@ -7,14 +7,18 @@ stay contiguous while they arrive about as fast as they play, a real gap becomes
 A frame cannot arrive before it was spoken, so of the frames that follow a gap the least delayed tells where the gap
 ended. That needs a look ahead: frames wait here until they are `settle`d, and a stall followed by a burst is seen for
 what it is, late audio rather than silence.
+
+A peer's clock that runs a little fast or slow is followed, see `drift`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from audiosocket_cli.asterisk import GAP_MS, QUIET_GAP_MS
+from audiosocket_cli.call.drift import ClockDrift
 
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
@@ -23,6 +27,8 @@ MOST_GAPS: Final = 10_000
 """Pauses of a side that are listed; all are counted."""
 
 _QUIET_GAP_S: Final = QUIET_GAP_MS / 1000
+_ONE_FRAME_S: Final = GAP_MS / 1000
+_LONG_QUIET_S: Final = 2.0
 
 T = TypeVar("T")
 
@@ -32,6 +38,32 @@ class Gap(NamedTuple):
 
     start_s: float
     length_s: float
+
+
+class _Quiet:
+    """Digital silence as it comes: without a break, or in single frames, between which nothing is missing."""
+
+    __slots__ = ("_audio_s", "_since_s")
+
+    def __init__(self) -> None:
+        self._audio_s = 0.0
+        self._since_s = 0.0
+
+    def add(self, end_s: float, duration_s: float) -> float:
+        """Take silence that ends there; returns how long a pause may follow that is none."""
+        if not self._audio_s:
+            self._since_s = end_s - duration_s
+        self._audio_s += duration_s
+        span_s = end_s - self._since_s
+        if span_s > _LONG_QUIET_S:  # what it is like lately
+            self._since_s, self._audio_s = end_s - span_s / 2, self._audio_s / 2
+        is_sparse = self._audio_s <= _ONE_FRAME_S or self._audio_s < span_s / 2
+        return _QUIET_GAP_S if is_sparse else 0.0
+
+    def end(self) -> float:
+        """Take anything else."""
+        self._audio_s = 0.0
+        return 0.0
 
 
 class Timeline(Generic[T]):
@@ -45,6 +77,8 @@ class Timeline(Generic[T]):
         "_is_quiet",
         "_pause",
         "_pending",
+        "_quiet",
+        "drift",
         "end_s",
         "gap_count",
         "gaps",
@@ -65,9 +99,12 @@ class Timeline(Generic[T]):
         """How many pauses there were, and how long in all, whatever becomes of the list."""
         self.longest_gap_s = 0.0
         self.worst_ahead_s = 0.0
-        """The most that audio ran ahead of the clock: how much arrived in one burst, or a fast peer clock."""
+        """The most that audio ran ahead of the clock: how much arrived in one burst."""
+        self.drift = ClockDrift()
+        """The peer's clock: audio is placed shorter or longer by what it runs fast or slow."""
         self._gap_s = gap_s
         self._is_quiet = is_quiet
+        self._quiet = _Quiet()
         self._allowed_s = 0.0
         """Pauses after the last item that are no longer than this are none."""
         self._pause = Gap(-1.0, 0.0)
@@ -92,20 +129,26 @@ class Timeline(Generic[T]):
         Returns the items with the silence, in seconds, that goes before each: 0.0 for one that follows on.
         """
         placed: list[tuple[float, T]] = []
-        gap_s = self._gap_s
+        least_s: list[float] | None = None
+        before_s, gap_s = 0.0, self._gap_s
         for at_s, duration_s, _, since_s, item in self._pending:
-            end_s, silence_s = self.end_s + duration_s, 0.0
+            length_s = duration_s * (1 + self.drift.stretch)
+            end_s, silence_s = self.end_s + length_s, 0.0
             if not self._flowing or at_s - end_s > gap_s:  # else it follows on, whatever comes next
                 if since_s > until_s:
                     break
-                silence_s = self._silence_before(len(placed))
+                if least_s is None:
+                    least_s = self._least_delays()
+                silence_s = self._silence_of(least_s[len(placed)] + before_s - self.end_s)
                 self._skip(silence_s)
-                end_s = self.end_s + duration_s
+                end_s = self.end_s + length_s
                 self._begun = self._flowing = True
             self.end_s = end_s
+            self.drift.placed(at_s, duration_s, end_s - at_s)
+            before_s += duration_s
             if end_s - at_s > self.worst_ahead_s:
                 self.worst_ahead_s = end_s - at_s
-            self._allowed_s = _QUIET_GAP_S if self._is_quiet(item) else 0.0
+            self._allowed_s = self._quiet.add(end_s, duration_s) if self._is_quiet(item) else self._quiet.end()
             placed.append((silence_s, item))
         del self._pending[: len(placed)]
         return placed
@@ -125,19 +168,22 @@ class Timeline(Generic[T]):
     def interrupt(self) -> None:
         """Place all that waits, for good, and know nothing of what comes before the next: that is no pause."""
         self.settle(float("inf"))
+        self.drift.paused(0.0, is_long=True)
         self._begun = self._flowing = False
 
-    def _silence_before(self, number: int) -> float:
-        # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
-        threshold_s = self._gap_s if self._flowing else 0.0
-        ends_s, least_s = self.end_s, float("inf")
+    def _least_delays(self) -> list[float]:
+        """Return of each item that waits how much time it leaves, with all after it, beyond what all have to say up to
+        there: the least of them counts. Once for all, as there may be as many pauses as items."""
         doubt = 1.0 if self._pending[-1][2] else 0.0
-        for at_s, duration_s, held_s, *_ in self._pending[number:]:
-            ends_s += duration_s
-            least_s = min(least_s, at_s - held_s * doubt - ends_s)
-            if least_s <= threshold_s:
-                return 0.0
-        return least_s
+        left_s, said_s = [], 0.0
+        for at_s, duration_s, held_s, *_ in self._pending:
+            said_s += duration_s
+            left_s.append(at_s - held_s * doubt - said_s)
+        return list(accumulate(reversed(left_s), min))[::-1]
+
+    def _silence_of(self, delay_s: float) -> float:
+        # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
+        return delay_s if delay_s > (self._gap_s if self._flowing else 0.0) else 0.0
 
     def _skip(self, silence_s: float) -> None:
         if silence_s and self._begun:
@@ -147,6 +193,7 @@ class Timeline(Generic[T]):
             self._pause = Gap(before.start_s, before.length_s + silence_s)
             if self._pause.length_s > self._allowed_s:
                 self._count(before, self._pause)
+            self.drift.paused(silence_s, is_long=self._pause.length_s > 2 * self._gap_s)
         self.end_s += silence_s
 
     def _count(self, before: Gap, pause: Gap) -> None:

@@ -105,9 +105,9 @@ class Connection:
         return min(known, default=0), sum(known) * len(found) // max(1, len(known))
 
     @property
-    def is_call(self) -> bool:
-        """Whether it is known to be one."""
-        return self._call is not None
+    def cut_bytes(self) -> int:
+        """Bytes that were cut off from its packets."""
+        return sum(direction.cut_bytes for direction in self._directions)
 
     def is_twin_of(self, other: Connection) -> bool:
         """Whether another call is this one, captured elsewhere: its addresses may differ, its numbers do not."""
@@ -188,7 +188,7 @@ class Connection:
             self._copies["its packets are there again, as of a bridge and its ports, or of tcpdump -i any"] = None
         if self._copies:
             yield f"captured more than once: {'; '.join(self._copies)}. It is shown once"
-        cut_bytes = sum(direction.cut_bytes for direction in self._directions)
+        cut_bytes = self.cut_bytes
         if cut_bytes:
             yield f"{cut_bytes} bytes are missing from the capture, which holds packets in part: tcpdump -s 0 keeps all"
         if self._missing_bytes > cut_bytes:

@@ -45,6 +45,8 @@ class Connections:
         """Which side the capture was taken on, as far as it says so."""
         self.ignored = 0
         """Connections that are no calls."""
+        self.is_cut = False
+        """Whether bytes of such were cut off, so that they may be calls."""
         self._by_flow: dict[bytes, list[Connection]] = {}
         """Strands, the same list for both directions of a flow."""
         self._by_uuid: dict[UUID | None, list[Connection]] = {}
@@ -117,6 +119,7 @@ class Connections:
         yield from items
         if connection in self._open and (connection.done or connection.is_other or connection.is_copy):
             self.ignored += connection.is_other
+            self.is_cut |= connection.is_other and connection.cut_bytes > 0
             del self._open[connection]
             self._ended.append(connection)
             if connection.uuid is None:

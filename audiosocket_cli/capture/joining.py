@@ -82,10 +82,15 @@ class JoinedCapture(Capture):
         self._parts = sorted(parts, key=lambda part: part.first_ns)
         self._resync = resync
         self._current: Capture = self
+        self._dropped: dict[str, int] = {}
 
     @property
     def current(self) -> Capture:
         return self._current
+
+    @property
+    def dropped(self) -> int:
+        return sum(self._dropped.values())
 
     @property
     def is_beyond_resync(self) -> bool:
@@ -122,6 +127,7 @@ class JoinedCapture(Capture):
                     break
                 yield capture, following
             else:
+                self._dropped[capture.name] = capture.dropped
                 yield from ((capture, fault) for fault in capture.faults())
 
 

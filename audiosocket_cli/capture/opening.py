@@ -92,6 +92,16 @@ class Capture:
         return self._calls.left_out
 
     @property
+    def dropped(self) -> int:
+        """Packets that were dropped while it was captured, as far as it says so."""
+        return self.packets.dropped if isinstance(self.packets, PcapngReader) else 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether packets of connections that are no calls are there in part."""
+        return self._calls.connections.is_cut
+
+    @property
     def me(self) -> Side | None:
         """Which side it was taken on, as far as it says so."""
         about = self.packets.about if isinstance(self.packets, PcapngReader) else {}

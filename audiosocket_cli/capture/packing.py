@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.capture.window import READ_BYTES, Read, Window
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import install_line
 
 _STEP_BYTES: Final = 4096
 """Packed bytes are unpacked in such steps: what a member leaves over is copied, and members can be tiny."""
@@ -146,7 +147,7 @@ class Unpacked:
             self._unpack = None
         if not self._unpack:
             cure = unpacking_line(packing.command, name)
-            package = f" (or: python3 -m pip install {packing.package})" if packing.package else ""
+            package = f" (or: {install_line(packing.package)})" if packing.package else ""
             raise FileError(f"cannot read {name}: it is packed with {packing.name}; unpack it first: {cure}{package}")
 
     def read(self, size: int) -> bytes:

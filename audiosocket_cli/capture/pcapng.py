@@ -19,7 +19,7 @@ from audiosocket_cli.capture.window import Window
 MAGIC: Final = b"\n\r\r\n"
 """The type of the first block, the same in both byte orders."""
 
-_SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
+_SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
 _BYTE_ORDER: Final = 0x1A2B3C4D
 _MOST_BLOCK_BYTES: Final = 16 << 20
 """No block is longer (Wireshark's limit, too), and none of those that are read than a packet with its comments."""
@@ -30,9 +30,11 @@ _MOST_INTERFACES: Final = 10_000
 _LATEST_NS: Final = (1 << 63) - 1
 """The year 2262. Stamps can say more than any calendar holds; and less than 1970, which no clock shows either."""
 
-_LEAST_BYTES: Final = {_SECTION: 28, _INTERFACE: 20, _OLD_PACKET: 32, _SIMPLE_PACKET: 16, _PACKET: 32}
+_LEAST_BYTES: Final = {_SECTION: 28, _INTERFACE: 20, _OLD_PACKET: 32, _SIMPLE_PACKET: 16, _STATISTICS: 24, _PACKET: 32}
 _END, _COMMENT, _NAME, _FLAGS, _RESOLUTION, _OFFSET, _APPLICATION = 0, 1, 2, 2, 9, 14, 4
 _INBOUND, _OUTBOUND = 1, 2
+_DROPPED: Final = (5, 7)
+"""Statistics of an interface: packets that it dropped, and that the operating system did, so far."""
 
 
 class PcapngReader:
@@ -47,6 +49,14 @@ class PcapngReader:
         self._interfaces: list[tuple[int, int, int]] = []
         """Of the section: link type, ticks per second, offset in seconds."""
         self._last_ns = 0
+        self._sections = 0
+        self._drops: dict[tuple[int, int, int], int] = {}
+        """By section, interface and who dropped them, what was told last."""
+
+    @property
+    def dropped(self) -> int:
+        """Packets that were dropped while it was captured, as far as it says so."""
+        return sum(self._drops.values())
 
     def __iter__(self) -> Iterator[Packet | Damage]:
         window = self._window
@@ -128,11 +138,17 @@ class PcapngReader:
             return Packet(self._last_ns, self._interfaces[0][0], data[at + 12 : at + 12 + size])
         if kind == _INTERFACE:
             self._read_interface(data, at, length)
+        if kind == _STATISTICS:
+            interface = struct.unpack_from(order + "I", data, at + 8)[0]
+            for code, value in _options(data, at + 20, at + length - 4, order):
+                if code in _DROPPED and len(value) == 8:
+                    self._drops[self._sections, interface, code] = struct.unpack(order + "Q", value)[0]
         return None
 
     def _read_section(self, data: bytes, at: int, length: int) -> None:
         self._order = "<" if struct.unpack_from("<I", data, at + 8)[0] == _BYTE_ORDER else ">"
         self._interfaces = []
+        self._sections += 1
         for code, value in _options(data, at + 24, at + length - 4, self._order):
             if code == _COMMENT and not self.about:
                 try:

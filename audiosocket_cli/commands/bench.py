@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from audiosocket_cli.codec import Kind
-from audiosocket_cli.commands.params import CountParam, DurationParam, KindParam, NumberParam
+from audiosocket_cli.commands.outcome import worst
+from audiosocket_cli.commands.params import (
+    CountParam,
+    DurationParam,
+    KindParam,
+    NumberParam,
+    ProcessCountParam,
+    check_processes,
+    is_typed,
+    option_name,
+    refuse_without_effect,
+)
 from audiosocket_cli.errors import ExitCode, NetworkError, UsageError
 
 if TYPE_CHECKING:
@@ -88,9 +99,10 @@ class _BenchCommand(click.Command):
     help="Another seed: other speech, other pauses.",
 )
 @click.option(
-    "--processes", type=CountParam(), metavar="N",
+    "--processes", type=ProcessCountParam(), metavar="N",
     help="Place the calls from N processes.  [default: one for 300 calls, at most one a core]",
 )  # fmt: skip
+@click.option("--many-processes", is_flag=True, help="Allow more --processes than four for each core.")
 @click.option(
     "--max-lateness", type=DurationParam(unit="ms"), metavar="TIME", default="10ms", show_default=True,
     help="Call the run INVALID when our own p99 of lateness is over this.",
@@ -141,18 +153,25 @@ def command(
     and: errors error_rate refused timeout reset fault silent gaps_40 gaps_60
       gaps_100 bursts audio_rate cpu_percent rss_mib, and all else --csv prints
 
-    Exits with 0 when all is well, 1 when a threshold broke, it got worse, or the run is INVALID because this machine
-    did not keep up, 3 when no call could be connected, 5 when FILE or OLD cannot be read.
+    Exits with 0 when all is well, 1 when a threshold broke, it got worse, the server was gone before the end, or the
+    run is INVALID because this machine did not keep up, 3 when no call could be connected, 5 when FILE or OLD cannot be
+    read. With nobody there it ends at once, with nobody there any more after 10 s.
     """
     from audiosocket_cli.bench.result import read_result
     from audiosocket_cli.bench.verdict import parse_threshold
 
+    refuse_without_effect(ctx, force="output")
+    if given["stages"] and is_typed(ctx, "duration"):
+        raise UsageError("--stages say how long each lasts: leave --duration out")
+    if words[:1] == ("report",) and (typed := [name for name in given if is_typed(ctx, name)]):
+        raise UsageError(f"bench report shows what was measured: leave {option_name(ctx, typed[0])} out")
     asked = [parse_threshold(text) for text in thresholds]
     if fail_on_regression is not None and compare is None:
         raise UsageError("--fail-on-regression needs something to compare with: say --compare OLD")
     if as_csv and as_json:
         raise UsageError("either --csv or --json: leave one out")
     old = None if compare is None else read_result(compare)
+    kept = True
     if words[:1] == ("report",):
         if len(words) != 2 or find_limit or output:
             raise UsageError("write bench report FILE, without --find-limit and --output")
@@ -169,14 +188,14 @@ def command(
                 _find_limit(plan, asked, max_lateness * 1000, first=given["calls"] or _LIMIT_FIRST, as_json=as_json)
             )
         result = _run(plan, max_lateness * 1000)
-        if output:
-            _save(result, output)
-    ctx.exit(_judge(result, asked, old, fail_on_regression, as_csv=as_csv, as_json=as_json))
+        kept = output is None or _save(result, output)
+    code = _judge(result, asked, old, fail_on_regression, as_csv=as_csv, as_json=as_json)
+    ctx.exit(worst([code, ExitCode.DONE if kept else ExitCode.NEGATIVE]))
 
 
 def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
     from audiosocket_cli.bench.load import Load, parse_stages
-    from audiosocket_cli.bench.plan import Plan
+    from audiosocket_cli.bench.plan import Plan, lack_of_room
     from audiosocket_cli.bench.usage import UsageWatch
     from audiosocket_cli.net.address import parse_address
 
@@ -189,6 +208,7 @@ def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
         raise UsageError(f"--find-limit finds --calls: leave --{shapes[0]} out")
     if given["max_calls"] is not None and given["rate"] is None and not find_limit:
         raise UsageError("--max-calls goes with --rate or --find-limit")
+    check_processes(given["processes"] or 1, "processes", allowed=given["many_processes"])
     if given["pid"] is not None:
         UsageWatch(given["pid"])
     call_duration = given["call_duration"]
@@ -205,8 +225,12 @@ def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
     )
     frame_ms = int(given["frame_ms"])
     target = parse_address(words[0] if words else "127.0.0.1")
-    return Plan(target, load, given["kind"] or Kind.SLIN, frame_ms, given["audio"], given["processes"], given["seed"],
+    plan = Plan(target, load, given["kind"] or Kind.SLIN, frame_ms, given["audio"], given["processes"], given["seed"],
                 given["pid"])  # fmt: skip
+    lack = lack_of_room(load.most_calls, plan.process_count)
+    if lack:
+        raise UsageError(lack)
+    return plan
 
 
 def _check_output(output: Path | None, *, force: bool) -> None:
@@ -214,13 +238,16 @@ def _check_output(output: Path | None, *, force: bool) -> None:
         raise UsageError(f"{output} is there already: say --force to overwrite it")
 
 
-def _save(result: BenchResult, output: Path) -> None:
-    from audiosocket_cli.errors import AudioSocketError
+def _save(result: BenchResult, output: Path) -> bool:
+    """Keep a result; False, and a line, where that cannot be: it is still to be printed."""
+    from audiosocket_cli.ui.console import say
 
     try:
         result.save(output)
     except OSError as error:
-        raise AudioSocketError(f"cannot write {output}: {(error.strerror or str(error)).lower()}") from None
+        say(f"cannot write {output}: {(error.strerror or str(error)).lower()}")
+        return False
+    return True
 
 
 def _run(plan: Plan, max_lateness_ms: float) -> BenchResult:
@@ -256,28 +283,34 @@ def _judge(
     content = result.as_json() | {"failed_thresholds": failures}
     if old is not None:
         content |= {"changes": [change.as_json() for change in found], "regressions": [one.name for one in worse]}
-    put_result(content, lines, as_json=as_json)
+    told = put_result(content, lines, as_json=as_json)
     if old is not None and old.invalid:
         say("what it is compared with was INVALID itself")
-    for failure in failures:
+    for failure in [*failures, *result.failures]:
         say(f"failed: {failure}")
     if as_csv or as_json:
         for fault in result.invalid:
             say(f"INVALID: {fault}")
     if result.signal is not None:
         return 128 + result.signal
-    return ExitCode.NEGATIVE if failures or worse or result.invalid else ExitCode.DONE
+    failed = failures or worse or result.invalid or result.failures or not told
+    return ExitCode.NEGATIVE if failed else ExitCode.DONE
 
 
 def _find_limit(plan: Plan, asked: list[Threshold], max_lateness_ms: float, *, first: int, as_json: bool) -> int:
     from dataclasses import replace
 
     from audiosocket_cli.bench.limit import Step, find_limit
+    from audiosocket_cli.bench.plan import lack_of_room
     from audiosocket_cli.ui.bench import limit_json, limit_lines
     from audiosocket_cli.ui.console import put_result, say
 
     signals: list[int] = []
     most = plan.load.max_calls or _LIMIT_MOST
+    while lack := lack_of_room(most, replace(plan, load=replace(plan.load, calls=most)).process_count):
+        if plan.load.max_calls is not None:
+            raise UsageError(lack)
+        most = most * 3 // 4
 
     def attempt(calls: int) -> Step | None:
         try:
@@ -291,13 +324,13 @@ def _find_limit(plan: Plan, asked: list[Threshold], max_lateness_ms: float, *, f
             signals.append(result.signal)
             return None
         values = result.values()
-        failures = [failure for threshold in asked if (failure := threshold.failure(values))]
+        failures = [failure for threshold in asked if (failure := threshold.failure(values))] + result.failures
         say(f"{calls} calls: {'; '.join([*failures, *result.invalid]) or 'held'}")
         return Step(calls, [*failures, *result.invalid], ours=bool(result.invalid))
 
     search_has_begun: list[int] = []
     search = find_limit(min(first, most), most, attempt)
-    put_result(limit_json(search), limit_lines(search), as_json=as_json)
+    told = put_result(limit_json(search), limit_lines(search), as_json=as_json)
     if signals:
         return 128 + signals[0]
-    return ExitCode.DONE if search.held else ExitCode.NEGATIVE
+    return ExitCode.DONE if search.held and told else ExitCode.NEGATIVE

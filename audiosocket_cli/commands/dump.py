@@ -102,12 +102,15 @@ def command(ctx: click.Context, /, captures: tuple[str, ...], **given: Any) -> N
       audiosocket dump capture.bin --resync
       audiosocket dump pbx.pcap --stats
       audiosocket dump pbx.pcap --call 8f269582 --wav ./calls
+      audiosocket dump pbx.pcap --call 8f269582 --from 1:00 --to 1:30 --wav part.wav
+      audiosocket dump rotated/pbx.pcap*
       audiosocket dump pbx.pcap --call 8f269582 --to pcapng call.pcapng
       audiosocket dump pbx.pcap.gz --json | jq 'select(.digit)'
-      ssh pbx tcpdump -i any -w - -U port 9092 | audiosocket dump - --follow
+      ssh -T pbx tcpdump -i any -w - -U port 9092 | audiosocket dump - --follow
 
     CAPTURE is what --capture wrote, what tcpdump or Wireshark captured (pcap, pcapng), JSON lines, or the bytes of one
-    side as nc and socat keep them; packed with gzip or not, or - for standard input. Its content says which it is.
+    side as nc and socat keep them; packed (gzip, xz, bzip2, zstd, lz4) or not, or - for standard input. Its content
+    says which it is. Several of pcap and pcapng are joined by the times of their packets, in whatever order.
 
     Exits with 0, with 1 for findings with --strict, with 5 when a file is damaged or cut (all before the damage is
     shown), with 6 when there is no call in it, or nothing that is selected.
@@ -203,6 +206,11 @@ class _Dump:
             put_lines(self._lines(capture))
         for why, count in capture.packets_left_out.items():
             say(f"{name}: left out {count} packet{'' if count == 1 else 's'} {why}")
+        if capture.dropped:
+            say(
+                f"{name}: {capture.dropped} packets were dropped while it was captured: tcpdump -s 0 -B 16384 -w FILE "
+                "keeps more"
+            )
         if self._calls == calls:
             say(f"{name}: {self._why_no_call(capture, damaged=self._damages > damages)}")
         elif self._frames == frames and not self._is_full:
@@ -214,7 +222,8 @@ class _Dump:
         if capture.format == "raw":
             return "there is no call in it; is it a capture at all? There are pcapng, pcap, JSON lines and raw bytes"
         others = f", only {capture.ignored} other TCP connections" if capture.ignored else ""
-        return f"there is no call in it{others}"
+        cut = "; their packets are cut, and tcpdump -s 0 keeps them whole" if capture.is_cut else ""
+        return f"there is no call in it{others}{cut}"
 
     def _why_nothing(self) -> str:
         if self._selection.is_part_of_calls:
@@ -406,6 +415,8 @@ class _Dump:
             say(f"{self._wav_name} has room for one call, the first: the others are in files beside it")
         for path in self._wav.files:
             say(f"wrote {shown_path(path)}")
+        for note in self._wav.notes:
+            say(note)
         for error in self._wav.errors:
             say(f"a WAV file is not complete: {error}")
 

@@ -18,6 +18,7 @@ from audiosocket_cli.commands.params import (
     capture_output,
     close_capture,
     expect_audio_option,
+    refuse_without_effect,
 )
 from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
 from audiosocket_cli.errors import UsageError
@@ -105,6 +106,7 @@ def command(ctx: click.Context, /, digits: str, target: Any, listen: Any, as_jso
     after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent what ends a call in
     Asterisk, 7 when --after-silence waited in vain.
     """
+    refuse_without_effect(ctx, layout="record", force="record capture", timeout="after_silence")
     target = the_one_end(target, listen)
     keys = _key_options(digits, answering=listen is not None, **given)
     if listen is not None:
@@ -157,7 +159,7 @@ def _place(
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.keys import KeySource
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.sources import Playback, Silence
+    from audiosocket_cli.call.sources import Playback, QuietLine
     from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.media.files import Sound
     from audiosocket_cli.net.live import CallOptions
@@ -168,7 +170,7 @@ def _place(
 
     rate_hz = rate or 8000
     kind = kind_of(rate_hz)
-    under: Source = Silence(kind)
+    under: Source = QuietLine(kind)
     if audio is not None:
         under = Playback(open_prompt(Sound(audio)), kind, wait_s=None)
     source = KeySource(under, keys)

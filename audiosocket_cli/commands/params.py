@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shlex
 import shutil
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import click
+from click.core import ParameterSource
 
 from audiosocket_cli.codec import KIND_BY_RATE, kind_name, kind_named
 from audiosocket_cli.errors import UsageError
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from audiosocket_cli.capture.writing import CaptureOutput
+
+
+_MAX_PROCESSES: Final = 1024
+_PROCESSES_A_CORE: Final = 4
+_FEW_PROCESSES: Final = 8
 
 
 class AddressParam(click.ParamType):
@@ -138,6 +145,28 @@ class CountParam(click.ParamType):
         return number
 
 
+class ProcessCountParam(CountParam):
+    """A number of processes. More than a few for each core need a yes of their own, by `check_processes`."""
+
+    def __init__(self) -> None:
+        super().__init__(_MAX_PROCESSES)
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_processes(count: int, option: str, *, allowed: bool) -> None:
+    """Refuse more processes than make sense here unless they are `allowed`: each takes some 40 MB and never waits."""
+    most = max(_FEW_PROCESSES, _PROCESSES_A_CORE * usable_cores())
+    if count > most and not allowed:
+        raise UsageError(
+            f"--{option} {count} is too many for {usable_cores()} cores: use one for each core, {most} at most, "
+            f"or add --many-{option}"
+        )
+
+
 class TimeParam(click.ParamType):
     """A time in a call, in seconds: 12.5, 1:12.5, 1:00:12.5, or a length of time since its start, as 90s."""
 
@@ -229,6 +258,30 @@ class NumberParam(click.ParamType):
 
 SECONDS = DurationParam(zero=True)
 POSITIVE_SECONDS = DurationParam()
+
+
+def refuse_without_effect(ctx: click.Context, **needs: str) -> None:
+    """Refuse options that were typed, and do nothing without another that is missing. Raises `UsageError`.
+
+    `needs` names for a parameter those of which one has to be given: `force="record capture"`. What comes from the
+    environment is for all calls of a command, and may be without effect in one.
+    """
+    for name, others in needs.items():
+        if not is_typed(ctx, name) or any(ctx.params.get(other) not in (None, False, ()) for other in others.split()):
+            continue
+        cures = " or ".join(option_name(ctx, other) for other in others.split())
+        option = option_name(ctx, name)
+        raise UsageError(f"{option} does nothing without {cures}: add that, or leave {option} out")
+
+
+def is_typed(ctx: click.Context, name: str) -> bool:
+    """Whether a parameter stands on the command line."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def option_name(ctx: click.Context, name: str) -> str:
+    """Return how a parameter is written: --expect-audio-within."""
+    return next(max(param.opts, key=len) for param in ctx.command.params if param.name == name)
 
 
 decode_option = click.option(

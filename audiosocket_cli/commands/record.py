@@ -114,11 +114,11 @@ def _call_options(
 ) -> CallOptions:
     from audiosocket_cli.call.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
-    from audiosocket_cli.call.sources import Silence
+    from audiosocket_cli.call.sources import QuietLine, Silence
     from audiosocket_cli.net.live import CallOptions
 
     return CallOptions(
-        make_source=lambda: Silence(kind),
+        make_source=lambda: QuietLine(kind) if other_side == "server" else Silence(),
         record=output,
         layout=Layout(layout or other_side),
         rate_hz=rate,

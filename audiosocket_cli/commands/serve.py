@@ -15,12 +15,17 @@ from audiosocket_cli.commands.params import (
     BotRateParam,
     CountParam,
     NetworkParam,
+    ProcessCountParam,
     RestCommand,
     SizeParam,
     capture_option,
     capture_output,
+    check_processes,
     command_words,
     decode_option,
+    is_typed,
+    option_name,
+    refuse_without_effect,
     silence_option,
 )
 from audiosocket_cli.commands.placing import open_prompt
@@ -78,19 +83,20 @@ if TYPE_CHECKING:
 @click.option("--calls", type=CountParam(), metavar="N", help="End after N calls.")
 @click.option(
     "--workers",
-    type=CountParam(),
+    type=ProcessCountParam(),
     metavar="N",
     default=1,
     show_default=True,
     help="Answer in N processes, for more calls than one core can carry: about one for each core.",
 )
+@click.option("--many-workers", is_flag=True, help="Allow more --workers than four for each core.")
 @click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
 @click.option("--max-calls", type=CountParam(), metavar="N", help="Refuse more than N calls at once.")
 @click.option(
     "--max-calls-from",
     type=CountParam(),
     metavar="N",
-    help="Refuse more than N calls at once from one address.",
+    help="Refuse more than N calls at once from one address, or from one /64 of IPv6.",
 )
 @click.option(
     "--min-free", type=SizeParam(), help="Record nothing while less of the disk than this is free, as 500M or 2G."
@@ -146,8 +152,8 @@ if TYPE_CHECKING:
 @click.option(
     "--drain",
     type=SECONDS,
-    metavar="S",
-    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for S seconds.",
+    metavar="TIME",
+    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for this long, as 10m.",
 )
 @click.option(
     "--proxy-protocol",
@@ -162,7 +168,9 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
-def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | None, **given: Any) -> None:
+def command(
+    ctx: click.Context, /, as_json: bool, workers: int, many_workers: bool, worker: int | None, **given: Any
+) -> None:  # fmt: skip
     """Answer calls from Asterisk and record them.
 
     \b
@@ -186,6 +194,11 @@ def command(ctx: click.Context, /, as_json: bool, workers: int, worker: int | No
     from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
     from audiosocket_cli.commands.outcome import code_of_server
 
+    refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
+    said = next((name for name in ("play", "echo", "tone", "program") if given[name]), None)
+    if said and is_typed(ctx, "silence"):
+        raise UsageError(f"--silence is for calls that are told nothing: leave it, or {option_name(ctx, said)}, out")
+    check_processes(workers, "workers", allowed=many_workers)
     options = _options(**given)
     if worker is not None:
         answer_as_worker(options, worker, as_json=as_json)

@@ -29,6 +29,9 @@ SPEECH_PEAK: Final = int(FULL_SCALE * SPEECH_POWER**0.5)
 _QUIETEST_CODEC_DBFS: Final = -24.0
 """Bytes of a codec, be it of silence, are louder than this as slin; most are at about -6 dBFS."""
 
+_LEAST_8_BIT_DBFS: Final = -3.0
+"""Unsigned samples of 8 bits are about 128, of which two are slin near its limit."""
+
 _MOST_FLOAT: Final = 4.0
 
 _NO_POWERS: Final = np.zeros(0)
@@ -81,13 +84,15 @@ class Loudness(NamedTuple):
     """What some frames sounded like."""
 
     samples: Samples
-    """Shape (n, samples)."""
+    """Shape (n, samples), or all in one row where the frames differ in length."""
     peak: int
     """The largest magnitude, 0 to 32768; for 0, the others are empty."""
     powers: NDArray[np.float64]
     """The mean square of each frame, shape (n,), in units of full scale squared."""
     total: float
     """About the sum of all samples."""
+    energy: float = 0.0
+    """The sum of all squares, in units of full scale squared."""
 
 
 def loudness_of(frames: Samples) -> Loudness:
@@ -96,7 +101,21 @@ def loudness_of(frames: Samples) -> Loudness:
     if not peak:
         return Loudness(frames, 0, _NO_POWERS, 0.0)
     wide = frames.astype(np.float32)
-    return Loudness(frames, peak, _row_powers(wide), float(np.add.reduce(wide, axis=None)))
+    powers = _row_powers(wide)
+    return Loudness(
+        frames, peak, powers, float(np.add.reduce(wide, axis=None)), float(np.add.reduce(powers)) * frames.shape[1]
+    )
+
+
+def loudness_of_uneven(samples: Samples, lengths: NDArray[np.int64]) -> Loudness:
+    """Measure frames that differ in length: int16 samples, shape (n,), and how many each frame has, none of them 0."""
+    peak = peak_of(samples)
+    if not peak:
+        return Loudness(samples, 0, _NO_POWERS, 0.0)
+    wide = samples.astype(np.float64)
+    begins = np.cumsum(lengths) - lengths
+    squares = np.add.reduceat(np.square(wide), begins) / FULL_SCALE**2
+    return Loudness(samples, peak, squares / lengths, float(np.add.reduce(wide)), float(np.add.reduce(squares)))
 
 
 def frames_from_slin(payloads: NDArray[np.uint8]) -> Samples:
@@ -170,15 +189,17 @@ def guess_disorder(data: bytes) -> str | None:
 
     Only a reading that is smooth counts, where the bytes as they are, or reversed in another way, are not.
     """
-    as_is = _smoothness(from_slin(data))
+    slin = from_slin(data)
+    as_is, as_bytes = _smoothness(slin), _smoothness_of_bytes(data)
+    if as_bytes > max(0.6, as_is + 0.2) and level_dbfs(slin) > _LEAST_8_BIT_DBFS and not guess_law(data):
+        return "in 8-bit samples"
     readings = {
-        "byte-swapped": _smoothness(from_slin(data).byteswap()),
+        "byte-swapped": _smoothness(slin.byteswap()),
         "shifted by one byte": _smoothness(from_slin(data[1:])),
         "in 32-bit floats": _smoothness_of_floats(data),
-        "in 8-bit samples": _smoothness_of_bytes(data),
     }
     best = max(readings, key=readings.__getitem__)
-    return best if readings[best] > 0.6 and as_is < readings[best] / 2 else None
+    return best if readings[best] > 0.6 and as_is < 0.3 else None
 
 
 def _smoothness_of_bytes(data: bytes) -> float:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from audiosocket_cli.call.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.disk import Disk
@@ -22,9 +22,6 @@ from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap
 from audiosocket_cli.capture.writing import CaptureOutput
-
-_SAME_PRESS_S: Final = 0.25
-"""A digit's frame and its tones this near belong to one press. Ours: Asterisk sends the frame at the tone's end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +211,6 @@ class LiveCall:
 
     def _note_digit(self, digit: Digit) -> None:
         assert self.session.call is not None
-        if any(press.digit == digit.digit and abs(press.at_s - digit.at_s) < _SAME_PRESS_S and not press.in_band
-               for press in self.session.call.digits):  # fmt: skip
-            self.session.call.note("digits come as frames and as tones at once: each is counted as a frame only")
-            return
         if not self.session.call.press(digit):
             return
         self._report(DigitHeard(self.session.call, digit))

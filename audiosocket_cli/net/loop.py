@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
-from audiosocket_cli.signals import has_terminal, survives_hangup
+from audiosocket_cli.signals import has_terminal, survives_hangup, told_to_end
 
 T = TypeVar("T")
 
@@ -74,6 +74,9 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
 
     for number in numbers:
         loop.add_signal_handler(number, take, number)
+    early = told_to_end()
+    if early is not None:
+        loop.call_soon(handle, early)
     try:
         yield
     finally:

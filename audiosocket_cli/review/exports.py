@@ -205,6 +205,8 @@ class WavExport:
         to others beside it, as NAME-2.wav. Raises `UsageError` for a name that cannot be, or is taken."""
         self.files: list[Path] = []
         self.errors: list[str] = []
+        self.notes: list[str] = []
+        """What was done to true time, of each file that has something to tell."""
         self._selection = selection
         self._name, self._force = Path(name), force
         self.is_one_file = names_a_file(name)
@@ -253,6 +255,7 @@ class WavExport:
     def _end(self, writing: _Writing) -> None:
         writing.finish()
         self.files += writing.recording.paths
+        self.notes += [f"{path.name}: {note}" for path in writing.recording.paths[:1] for note in writing.notes]
         error = writing.error or writing.recording.error
         if error:
             self.errors.append(error)
@@ -284,6 +287,11 @@ class _Writing:
         self.error: str | None = None
         """Why not all of it is written, beside what stopped the recording."""
         self.recording.opened(self._call)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the recording has to tell."""
+        return self._call.notes
 
     def take(self, item: Captured) -> None:
         at_s = item.at_s - self._since_s

@@ -24,6 +24,9 @@ _SETTLE_S: Final = 0.5
 _LEAST_DRIFT_S: Final = 5.0
 """Less audio says nothing about the speed of a clock."""
 
+_EVEN_STEPS: Final = 10
+_MOST_PACE: Final = 25.0
+
 _MOST_LOOKS: Final = 64
 """Frames of a run that are looked at for an excerpt of their bytes."""
 
@@ -117,6 +120,8 @@ class SideFigures:
         self.lost_bytes = 0
         self._lost_first = False
         """Whether bytes were lost before the first audio."""
+        self.is_evenly_fast = False
+        """Whether the last run came too fast, but evenly: as what is labelled with another rate does, and no burst."""
         self.spacing = Spread()
         """The time between one audio frame and the next, gaps left out."""
         self._timed = timed
@@ -183,6 +188,9 @@ class SideFigures:
             self._take_gaps(len(self._timeline.gaps) - 1)  # the last may grow
         steps = np.diff(at_s, prepend=self._last_s) if self._last_s is not None else np.diff(at_s)
         self._last_s = float(at_s[-1])
+        middle_s = float(np.median(steps)) if len(steps) else 0.0
+        is_fast = duration_s / _MOST_PACE < middle_s < duration_s * TIGHT
+        self.is_evenly_fast = len(steps) >= _EVEN_STEPS and is_fast and float(steps.max()) < 2 * middle_s
         self._drift.add(steps, duration_s)
         steady = steps[steps - duration_s <= _GAP_S]
         self.spacing.add(steady)
@@ -215,6 +223,8 @@ class SideFigures:
     def heard(self, end_s: float) -> Heard:
         """Return what the rules on a side's audio judge by."""
         heard = heard_of(self.stats, self._arrivals, self._timeline, 0.0)
+        if self.lost_bytes and not heard.peak:
+            heard = heard._replace(audio_s=0.0)  # what is missing may not have been silence
         if self._timed:
             first_s = self.stats.first_audio_s
             silent_s = 0.0 if self._lost_first else (end_s if first_s is None else first_s) - self._since_s

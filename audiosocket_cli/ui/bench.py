@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from audiosocket_cli.bench.caller import MOST_JUDGED
 from audiosocket_cli.bench.figures import Histogram
 from audiosocket_cli.bench.limit import Search
 from audiosocket_cli.bench.plan import Progress
@@ -50,6 +51,11 @@ def bench_lines(result: BenchResult) -> list[str]:
     lines.append(_errors(result))
     lines += [f"  {count} x {reason}" for reason, count in result.figures.reasons.most_common(_MOST_REASONS)]
     lines.append(_stream(result))
+    looked_at = f"the first {MOST_JUDGED} calls of each process"
+    lines += [
+        f"finding in {count} of {looked_at}: {finding}"
+        for finding, count in result.figures.findings.most_common(_MOST_REASONS)
+    ]
     lines += _histogram(result)
     lines += [f"INVALID: {fault}" for fault in result.invalid]
     if result.invalid:

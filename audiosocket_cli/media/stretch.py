@@ -1,0 +1,60 @@
+"""Sound made a little shorter or longer, so little that nobody hears it: for clocks that run fast or slow."""
+
+from __future__ import annotations
+
+import functools
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from audiosocket_cli.media.pcm import Samples
+
+EDGE: Final = 16
+"""Samples at both ends that stay as they are, so that pieces fit together; also half the width of the filter."""
+
+MIN_SAMPLES: Final = 160
+"""Less than this is not made longer or shorter."""
+
+_PLACES: Final = 2048
+"""Places between two samples that are told apart: the error is 65 dB down at the top of the band."""
+
+_BETA: Final = 7.5
+"""Of the filter's window (Kaiser): images 77 dB down beyond 1.15 times half the rate."""
+
+_BLOCK: Final = 8192
+
+
+def stretched(samples: Samples, count: int) -> Samples:
+    """Return samples, shape (n,), as `count` of them that sound the same; the first and last `EDGE` are not changed.
+
+    In between, each sample is taken from a little earlier or later in the signal, as a windowed sinc tells it. Raises
+    ValueError for fewer than `MIN_SAMPLES`.
+    """
+    if count == len(samples):
+        return samples
+    if min(count, len(samples)) < MIN_SAMPLES:
+        raise ValueError(f"{len(samples)} samples are too few to make {count} of them")
+    made = np.empty(count, np.int16)
+    made[:EDGE], made[-EDGE:] = samples[:EDGE], samples[-EDGE:]
+    windows = sliding_window_view(samples.astype(np.float32), 2 * EDGE)
+    ratio = (len(samples) - 2 * EDGE) / (count - 2 * EDGE)
+    for start in range(EDGE, count - EDGE, _BLOCK):
+        end = min(start + _BLOCK, count - EDGE)
+        place = EDGE + (np.arange(start, end) - EDGE) * ratio
+        before = place.astype(np.int64)
+        taps = _taps()[np.rint((place - before) * _PLACES).astype(np.int64)]
+        sums = np.einsum("ij,ij->i", windows[before - EDGE + 1], taps)
+        made[start:end] = np.clip(np.rint(sums), -32768, 32767)
+    return made
+
+
+@functools.cache
+def _taps() -> NDArray[np.float32]:
+    """Return what each of the samples around a place counts there, shape (places + 1, 2 * EDGE)."""
+    offset = np.arange(1 - EDGE, EDGE + 1) - np.linspace(0, 1, _PLACES + 1)[:, None]
+    window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1 - (offset / EDGE) ** 2)))
+    taps = np.sinc(offset) * window
+    shares: NDArray[np.float32] = (taps / taps.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
