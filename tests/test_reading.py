@@ -18,7 +18,7 @@ import soundfile
 from conftest import missing
 
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.media import reading
+from audiosocket_cli.media import piped as pipes
 from audiosocket_cli.media.files import Sound, joined
 from audiosocket_cli.media.pcm import Samples, level_dbfs, tone
 
@@ -254,7 +254,7 @@ def test_a_file_that_is_cut_short_is_told(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_has_to_be_read_whole_has_a_bound(monkeypatch: pytest.MonkeyPatch, wav: Path) -> None:
-    monkeypatch.setattr(reading, "MOST_SPOOLED_BYTES", 2000)
+    monkeypatch.setattr(pipes, "MOST_SPOOLED_BYTES", 2000)
     with piped(tool("sox", wav, "-e", "gsm", "-t", "wav", "-")) as pipe:
         assert "and it has to be read whole; save it to a file, or send WAV" in refusal(Sound(pipe))
 

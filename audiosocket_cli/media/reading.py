@@ -14,7 +14,6 @@ import math
 import os
 import stat
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol, cast
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import soundfile
 from audiosocket_cli.media.pcm import FULL_SCALE, decode_law
+from audiosocket_cli.media.piped import VAST_BYTES, Corrected, Pump, Rewindable, spooled
 from audiosocket_cli.media.recognition import (
     HEAD_BYTES,
     Headerless,
@@ -37,9 +37,6 @@ from audiosocket_cli.media.wavfile import WavHeader, fault_after, fault_of, read
 
 Floats = NDArray[np.float32]
 
-MOST_SPOOLED_BYTES: Final = 64 << 20
-"""As much of a pipe is kept where a format cannot be read as it comes, or is to be read again."""
-
 _LEAST_RATE_HZ: Final = 1000
 """No sound is sampled more slowly. A few bytes at 1 Hz are an hour, and gigabytes at the rates of a call."""
 
@@ -51,9 +48,7 @@ _SEEKS: Final = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS", "M
 
 _JOIN: Final = "sox part1.wav part2.wav whole.wav joins files so that players read all of it"
 
-_KEPT_BYTES: Final = 1 << 20
 _SKIPPED_BYTES: Final = 1 << 16
-_FOREVER: Final = 1 << 62
 
 
 class Reader(Protocol):
@@ -175,7 +170,7 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
         reader: Reader = SampleReader(file, header, name, frames=frames, limit=frames * header.block_bytes)
     elif fault is not None:
         whole = min(size - header.data_at, 0xFFFFFFFF - header.data_at)
-        reader = _object_reader(_Corrected(file, header.data_at - 4, whole), name)
+        reader = _object_reader(Corrected(file, header.data_at - 4, whole), name)
     else:
         return None
     if fault is not None:
@@ -187,7 +182,7 @@ def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:
     if head.startswith(b"fLaC"):
         return _object_reader(file, name)  # which seeks back to its beginning, once
     if head.startswith(_STREAMED):
-        reader = SoundFileReader(_Pump(file).pipe, name, None)
+        reader = SoundFileReader(Pump(file).pipe, name, None)
         if promised_bytes(head) is None:
             reader.frames = None
         return reader
@@ -201,24 +196,6 @@ def _object_reader(file: io.RawIOBase, name: str) -> Reader:
     except MemoryError:
         file.seek(0)
         return SoundFileReader(spooled(cast(BinaryIO, file), name), name, None)
-
-
-def spooled(file: BinaryIO, name: str) -> BinaryIO:
-    """Read a pipe to its end, into a file without a name. Raises `FileError` when there is too much of it."""
-    spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever gets it closes it
-    with contextlib.ExitStack() as stack:
-        stack.callback(spool.close)
-        left = MOST_SPOOLED_BYTES
-        while data := file.read(65536):
-            spool.write(data)
-            left -= len(data)
-            if left < 0:
-                much = f"more than {MOST_SPOOLED_BYTES >> 20} MB came through the pipe, and it has to be read whole"
-                raise FileError(f"cannot play {name}: {much}; save it to a file, or send WAV")
-        spool.seek(0)
-        stack.pop_all()
-    file.close()
-    return cast(BinaryIO, spool)
 
 
 @functools.cache
@@ -247,7 +224,7 @@ class SoundFileReader:
         self.rate_hz: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         self._left = self._sound.frames
-        self.frames: int | None = self._left if self._left < _FOREVER >> 24 else None
+        self.frames: int | None = self._left if self._left < VAST_BYTES >> 24 else None
 
     def read(self, frames: int) -> Floats:
         try:
@@ -335,7 +312,7 @@ class SampleReader:
     def _goes_on(self) -> bool:
         """Look at what follows the samples in a pipe: other chunks, or more samples than 32 bits can count."""
         following = _read_fully(self._file, 2048)
-        left = len(following) if len(following) < 2048 else _FOREVER  # nobody knows how much comes
+        left = len(following) if len(following) < 2048 else VAST_BYTES  # nobody knows how much comes
         fault = fault_after(self._header, following[:13], left)
         if fault is None:
             return False
@@ -373,107 +350,6 @@ class G722Reader:
         _read_past(self, frames)
 
     def close(self) -> None:
-        self._file.close()
-
-
-class Rewindable(io.RawIOBase):
-    """A pipe whose first megabyte can be read again. Its length is not known, and said to be vast."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._kept = bytearray()
-        self._at = self._read = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, _FOREVER)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        if self._at < self._read:
-            data = bytes(self._kept[self._at : self._at + len(view)])
-            if not data:
-                raise OSError(0, "what came through the pipe before is gone")
-        elif self._at > self._read:
-            data = b""  # nobody knows what is there
-        else:
-            data = self._file.read(len(view)) or b""
-            self._read += len(data)
-            if self._read <= _KEPT_BYTES:
-                self._kept += data
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation("what was read already would be missing")
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-class _Corrected(io.RawIOBase):
-    """A file in which four bytes are others: a WAV file with the true size of its samples."""
-
-    def __init__(self, file: BinaryIO, at: int, size: int) -> None:
-        self._file = file
-        self._at = at
-        self._true = size.to_bytes(4, "little")
-        file.seek(0)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        start = self._file.tell()
-        data = bytearray(self._file.read(len(view)))
-        for place, byte in enumerate(self._true, self._at - start):
-            if 0 <= place < len(data):
-                data[place] = byte
-        view[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-class _Pump:
-    """Carries what comes through a pipe, from its beginning, into one that libsndfile reads."""
-
-    def __init__(self, file: Rewindable) -> None:
-        descriptor, self._into = os.pipe()
-        self.pipe = cast(BinaryIO, os.fdopen(descriptor, "rb", buffering=0))
-        self._file = file
-        threading.Thread(target=self._carry, name="pump", daemon=True).start()
-
-    def _carry(self) -> None:
-        with contextlib.suppress(OSError):  # nobody reads it any more, or nothing more can be read
-            while data := self._file.read(65536):
-                view = memoryview(data)
-                while len(view):
-                    view = view[os.write(self._into, view) :]
-        os.close(self._into)
         self._file.close()
 
 
