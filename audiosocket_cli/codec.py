@@ -10,6 +10,7 @@ Source: Asterisk `include/asterisk/res_audiosocket.h` and `res/res_audiosocket.c
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final
@@ -138,43 +139,53 @@ class FrameDecoder:
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Frame]:
         """Take the next bytes of the stream and return the frames that they complete, in order."""
+        whole, starts = self.take(data)
+        ends = [*starts[1:], len(whole)]  # no frames leave one too many
+        return [
+            Frame(whole[start], whole[start + HEADER_BYTES : end]) for start, end in zip(starts, ends, strict=False)
+        ]
+
+    def take(self, data: bytes | bytearray | memoryview, most: int = sys.maxsize) -> tuple[bytes, list[int]]:
+        """Take the next bytes of the stream and return whole frames as they are, in one piece, and where each begins.
+
+        `most` frames at most: what is left waits for the next call, which may bring no bytes.
+        """
         if type(data) is not bytes:
             data = bytes(data)
         if self._tail:
             self._tail += data
             # A frame that drips in byte by byte is joined once, not copied for each byte.
             if len(self._tail) < self._wanted_bytes:
-                return []
+                return b"", []
             data = bytes(self._tail)
             self._tail.clear()
-        frames: list[Frame] = []
-        start, size = 0, len(data)
+        starts: list[int] = []
+        start, last, size = 0, 0, len(data)
         wanted = HEADER_BYTES
-        while size - start >= HEADER_BYTES:
-            kind, length = _HEADER.unpack_from(data, start)
-            end = start + HEADER_BYTES + length
+        while size - start >= HEADER_BYTES and len(starts) < most:
+            end = start + HEADER_BYTES + (data[start + 1] << 8 | data[start + 2])
             if end > size:
                 wanted = end - start
                 break
-            frames.append(Frame(kind, data[start + HEADER_BYTES : end]))
-            start = end
-        if frames:
-            last = frames[-1]
-            self._last_bytes = HEADER_BYTES + len(last.payload)
-            self._last_header = data[start - self._last_bytes : start - len(last.payload)]
+            starts.append(start)
+            last, start = start, end
+        if starts:
+            self._last_bytes = start - last
+            self._last_header = data[last : last + HEADER_BYTES]
         if start < size:
             self._tail += data[start:]
             self._wanted_bytes = wanted
         self._offset += start
-        return frames
+        return data[:start], starts
 
-    def take_equal(self, data: bytes) -> int:
+    def take_equal(self, data: bytes, most: int = sys.maxsize) -> int:
         """Take the next bytes if they are whole frames with the header of the last one, and return how many.
 
-        Else take nothing and return 0: they are for `feed`. What a call mostly consists of costs no more than this.
+        Else, or if they are more than `most`, take nothing and return 0: they are for `feed` or `take`. What a call
+        mostly consists of costs no more than this.
         """
         size, header = self._last_bytes, self._last_header
-        if not size or self._tail or not data.startswith(header):
+        if not size or self._tail or len(data) > most * size or not data.startswith(header):
             return 0
         count = 1
         if len(data) != size:

@@ -8,7 +8,7 @@ from audiosocket_cli.signals import take_over_process
 def main() -> None:
     """Run the command line and exit; `cli.main` does, once signals are heard."""
     try:
-        take_over_process()
+        take_over_process(sys.argv[1:])
         from audiosocket_cli.cli import main as run_command_line
 
         run_command_line()

@@ -14,21 +14,33 @@ _MOST_DESCRIPTORS = 1 << 16
 _told: list[int] = []
 
 
-def take_over_process() -> None:
-    """Do what has to be done before anything else: hear signals, and keep descriptors to ourselves."""
-    end_on_signals()
+def take_over_process(words: list[str]) -> None:
+    """Do what has to be done before anything else: hear signals, and keep descriptors to ourselves.
+
+    `words` is the command line, without the program's name.
+    """
+    end_on_signals(answers=words[:1] in (["serve"], ["record"]) or "--listen" in words)
     keep_descriptors()
 
 
-def end_on_signals() -> None:
+def end_on_signals(*, answers: bool) -> None:
     """Let SIGTERM and SIGHUP end the command as SIGINT does, through its `finally` blocks, with exit codes 143 and 129.
 
     By default they end a process at once, and process 1 of a container not at all: the kernel drops what has no
-    handler. What whoever started us ignores (nohup) stays ignored.
+    handler. What whoever started us ignores (nohup) stays ignored. A command that `answers` calls does not end by
+    SIGHUP but where it had a terminal, and that is gone (see `net.loop.signals_to`).
     """
+    has_terminal_to_lose = has_terminal()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and answers and (not has_terminal_to_lose or has_terminal()):
+            return
+        _told.append(number)
+        sys.exit(128 + number)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _end)
+            signal.signal(number, end)
 
 
 def told_to_end() -> int | None:
@@ -37,11 +49,6 @@ def told_to_end() -> int | None:
     Normally its `SystemExit` has done so already; where it is raised inside a callback of C code, that drops it.
     """
     return _told[0] if _told else None
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    _told.append(number)
-    sys.exit(128 + number)
 
 
 def keep_descriptors() -> None:

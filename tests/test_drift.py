@@ -14,16 +14,18 @@ import pytest
 import soundfile
 from captured import a_call, sent, whole
 from conftest import run
-from fakes import TimedFrame, runs_of
+from fakes import OPENING, FakeClock, FakeWire, TimedFrame, run_until, runs_of
 from test_recording import new_call
 
 from audiosocket_cli.asterisk import Side
+from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.facts import Ending, How
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.recording import Layout, Recording
+from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.timeline import Timeline
-from audiosocket_cli.codec import Frame, Kind, rate_of
+from audiosocket_cli.codec import Frame, Kind, encode, rate_of
 from audiosocket_cli.media.pcm import Samples, tone
 from audiosocket_cli.media.stretch import EDGE, stretched
 from audiosocket_cli.review.exports import as_jsonl
@@ -297,6 +299,32 @@ def test_dump_follows_the_clock_of_either_side(tmp_path: Path, side: Side) -> No
     ticks = ticks[np.diff(ticks, prepend=-10) > 1]
     shift_s = 0.0 if side is Side.CALLER else FRAME_S
     np.testing.assert_allclose(ticks, np.arange(12) * 10 / 1.002 + shift_s, atol=0.065)
+
+
+@pytest.mark.parametrize("in_bulk", [True, False], ids=["in-bulk", "each-frame"])
+@pytest.mark.parametrize("ppm", [1000, -1000], ids=["fast", "slow"])
+def test_a_live_calls_recording_follows_the_clock(tmp_path: Path, ppm: float, in_bulk: bool) -> None:
+    clock, wire = FakeClock(), FakeWire()
+    recording, stats = Recording(Layout.CALLER, FileOutput.in_folder(tmp_path)), CallStats()
+    session = AnsweredSession(wire, "peer", source=Silence(), taps=[recording, stats], clock=clock)
+    session.reads_in_bulk = session.reads_in_bulk and in_bulk
+    session.start()
+    wire.inbox.append(OPENING)
+    seconds, begun_s = 120, clock.now_s
+    for timed in frames_at(ppm, ticking(seconds, Kind.SLIN), Kind.SLIN):
+        run_until(begun_s + timed.at_s, clock, session)
+        wire.inbox.append(encode(timed.frame))
+        lasted_s = timed.at_s
+    wire.inbox.append(b"")
+    run_until(clock.now_s + 1, clock, session)
+    assert session.ended
+    heard, _ = soundfile.read(recording.paths[0], dtype="int16")
+    assert len(heard) / 8000 == pytest.approx(lasted_s, abs=0.13)
+    ticks_s = np.flatnonzero(heard > 12000) / 8000
+    ticks_s = ticks_s[np.diff(ticks_s, prepend=-10) > 1]
+    np.testing.assert_allclose(ticks_s, np.arange(seconds // 10) * 10 / (1 + ppm / 1e6), atol=0.13)
+    assert stats.timeline.gap_count == 0
+    assert recording.drift[Side.CALLER].share == pytest.approx(ppm / 1e6, rel=0.15)
 
 
 # Making samples fewer or more

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -18,6 +19,7 @@ import pytest
 import soundfile
 from conftest import missing, need, run
 from faults import (
+    BESIDE_OTHERS,
     FRAMES,
     OFTEN,
     PTIME_S,
@@ -35,6 +37,7 @@ from faults import (
 )
 
 from audiosocket_cli.call.outputs import FileOutput
+from audiosocket_cli.codec import Frame, Kind, encode
 
 CALLS = 20
 
@@ -225,6 +228,70 @@ def test_a_disk_that_stalls_for_five_seconds_delays_nobody_and_loses_nothing(ser
     dump = run("dump", recording(bad_disk.folder, 1).with_suffix(".pcapng"), "--json").stdout
     assert dump.count('"side": "caller", "kind": "slin"') == len(FRAMES[: round(8 / PTIME_S)])
     show(f"a disk that stalls for 5 s under {CALLS} calls: all recordings and captures are whole")
+
+
+def test_a_caller_who_is_silent_first_is_recorded_whole(serve: Serve, tmp_path: Path) -> None:
+    """As many bytes of silence as were once too much for a disk, where there is time for them."""
+    serving = serve("--record", "calls", "--json")
+    silent_s = 2 if BESIDE_OTHERS else 50  # 19 MB
+    with dial(serving, 1) as peer:
+        time.sleep(silent_s)
+        for frame in FRAMES[:50]:
+            peer.sendall(encode(Frame(Kind.SLIN192, frame[3:] * 24)))
+            time.sleep(PTIME_S)
+    events = ends(serving, 1)
+    assert not failures(events)
+    path = recording(tmp_path / "calls", 1)
+    with wave.open(str(path)) as file:
+        assert file.getnframes() / 192_000 == pytest.approx(silent_s + 1, abs=1.5)
+    on_disk = path.stat().st_blocks * 512
+    show(f"a caller who is silent for {silent_s} s, at 192 kHz: {path.stat().st_size:,} bytes, {on_disk:,} on the disk")
+
+
+def test_servers_of_one_folder_take_no_names_from_each_other(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "calls").mkdir()
+    servings = [serve("--record", f"calls/{{uuid}}{suffix}", "--json") for suffix in (".wav", ".flac", ".ogg")]
+    calls = 15
+    speak([dial(serving, number) for number in range(calls) for serving in servings], 1)
+    events = [event for serving in servings for event in ends(serving, calls)]
+    assert not failures(events)
+    sounds = [path for path in (tmp_path / "calls").iterdir() if path.suffix != ".json"]
+    assert len(sounds) == len({path.stem for path in sounds}) == 3 * calls
+    for sound in sounds:
+        assert json.loads(sound.with_suffix(".json").read_text())["recording"]["files"] == [sound.name]
+        assert soundfile.info(sound).duration >= 1
+    assert len(list((tmp_path / "calls").iterdir())) == 6 * calls
+    show(f"three servers, {calls} calls each of the same UUIDs, in one folder: each has its recording and JSON")
+
+
+def test_what_a_killed_server_left_half_made_is_cleared_and_what_holds_sound_is_kept(
+    serve: Serve, tmp_path: Path
+) -> None:
+    lives, killed = (serve("--record", "calls/{uuid}.flac", "--json") for _ in range(2))
+    with dial(lives, 1) as peer:
+        peer.sendall(b"".join(FRAMES[:50]))
+        others = [dial(killed, number) for number in range(2, 2 + CALLS)]
+        for other in others:
+            other.sendall(b"".join(FRAMES[:50]))
+        time.sleep(3)
+        killed.process.kill()
+        killed.process.wait(10)
+        for other in others:
+            other.close()
+        names = {path.name for path in (tmp_path / "calls").iterdir()}
+        assert len(names) == 2 * (CALLS + 1)
+        serve("--record", "calls/{uuid}.flac")
+        kept = {path.name for path in (tmp_path / "calls").iterdir()}
+        alive = str(UUID(int=1))
+        assert {name for name in names if name.endswith(".part")} - kept == {
+            f"{UUID(int=number)}.json.part" for number in range(2, 2 + CALLS)
+        }
+        assert f"{alive}.json.part" in kept
+        assert len([name for name in kept if name.endswith(".unconverted.wav")]) == CALLS + 1
+    ends(lives, 1)
+    assert (tmp_path / "calls" / f"{alive}.flac").exists()
+    assert (tmp_path / "calls" / f"{alive}.json").exists()
+    show(f"a server killed under {CALLS} calls to FLAC, another beside it: the next start clears what it left")
 
 
 ODD = "\x1b]0;odd\x07 \u202e\udcff\n'\"$(touch shell) %s"

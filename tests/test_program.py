@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from audiosocket_cli.call.events import Event, ProgramSaid
 from audiosocket_cli.call.facts import Call, Digit, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.program import Program, ProgramOptions
+from audiosocket_cli.call.prompts import Threads
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of
 from audiosocket_cli.media.pcm import from_slin, to_slin
@@ -60,8 +60,8 @@ class Stage:
     def __init__(
         self, command: list[str], *, rate_hz: int | None = None, grace_s: float = 5.0, kind: int = Kind.SLIN
     ) -> None:
-        self.loader = ThreadPoolExecutor(2)
-        self.program = Program(ProgramOptions(command, rate_hz, grace_s, self.loader))
+        self.threads = Threads(2)
+        self.program = Program(ProgramOptions(command, rate_hz, grace_s, self.threads))
         self.program.report = self._take
         self.call = Call(Side.SERVER, "192.0.2.1:5060", UUID_1, now_utc(), Pacer(0.0))
         self.kind = kind
@@ -128,7 +128,6 @@ def start() -> Iterator[Start]:
     for stage in stages:
         stage.program.kill()
         asyncio.run(stage.program.finish())
-        stage.loader.shutdown()
 
 
 def noise(kind: int, frames: int) -> list[bytes]:
@@ -382,10 +381,10 @@ def test_a_file_is_said_at_the_programs_rate_like_all_it_says(start: Start, tmp_
     [
         ("gone.wav", "cannot read {}/gone.wav: no such file or directory"),
         ("noise.wav", "cannot read {}/noise.wav: format not recognised (is it a sound file?)"),
-        ("folder", "cannot play {}/folder: it is no file"),
-        ("fifo", "cannot play {}/fifo: it is no file"),
-        ("nul\0.wav", "cannot play {}/nul\0.wav: embedded null byte"),
-        ("long" * 70, "cannot play {}/" + "long" * 70 + ": file name too long"),
+        ("folder", "cannot play {}/folder: it is not a file"),
+        ("fifo", "cannot play {}/fifo: it is not a file"),
+        ("nul\0.wav", None),
+        ("long" * 70, "cannot read {}/" + "long" * 70 + ": file name too long"),
         ("no-character-\udc80", "cannot read {}/no-character-\udc80: no such file or directory"),
         ("no-character-\ud800", None),
     ],
@@ -403,9 +402,11 @@ def test_a_file_that_cannot_be_played_is_told_and_the_call_goes_on(
     stage.until(lambda: stage.speech)
     event = eval(stage.log[0])  # our own program wrote it
     assert event["event"] == "error"
-    assert error is None or event["error"].replace("embedded null character in path", "embedded null byte") == (
-        error.format(tmp_path)
-    )
+    if error is not None:
+        assert event["error"] == error.format(tmp_path)
+    else:
+        assert event["error"].startswith("cannot play ")
+        assert event["error"].endswith(": no file can have that name")
 
 
 def test_of_too_many_files_the_first_hundred_wait_and_the_others_are_told(start: Start, tmp_path: Path) -> None:
@@ -419,7 +420,7 @@ def test_of_too_many_files_the_first_hundred_wait_and_the_others_are_told(start:
     # All are asked for while the first words are said: a tick takes ten.
     gate = threading.Event()
     for _ in range(2):
-        stage.loader.submit(gate.wait, 10)
+        stage.threads.do(lambda: gate.wait(10))
     stage.until(lambda: len(stage.log) >= 3)
     assert all("is not played: 100 files wait already" in line for line in stage.log)
     gate.set()
@@ -433,7 +434,7 @@ def test_idle_is_told_once_all_was_said_and_not_while_a_file_is_loaded(start: St
     )
     gate = threading.Event()
     for _ in range(2):
-        stage.loader.submit(gate.wait, 10)
+        stage.threads.do(lambda: gate.wait(10))
     stage.until(lambda: b"\2" in stage.speech)
     count = len(stage.said)
     stage.until(lambda: len(stage.said) > count + 50)

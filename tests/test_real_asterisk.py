@@ -262,8 +262,10 @@ def test_a_missing_answer_is_named(serve: Serve, place: Place) -> None:
     place(serving, "hangup", "--no-answer")
     assert serving.end()[1:] == (
         [],
-        "answered 0 calls with 0.0 s of caller audio, 1 connection closed without a byte (health checks, or is an "
-        "Answer() missing before AudioSocket()?)\n",
+        (
+            "answered 0 calls with 0.0 s of caller audio, 1 connection closed without a byte (health checks, or is an "
+            "Answer() missing before AudioSocket()?)\n"
+        ),
     )
 
 

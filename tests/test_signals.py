@@ -160,6 +160,24 @@ def test_a_command_that_reads_ends_at_once_and_quietly(number: int, code: int) -
     process.stderr.close()
 
 
+@pytest.mark.parametrize("delay_s", [0, 0.1, 0.3])
+def test_sighup_while_a_server_starts_does_not_end_it(tmp_path: Path, delay_s: float) -> None:
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*COMMAND, "serve", "--listen", "127.0.0.1:0"], stderr=log, stdout=log, start_new_session=True
+        )
+    try:
+        _wait_for_handler(process.pid)
+        time.sleep(delay_s)
+        process.send_signal(signal.SIGHUP)
+        while "listening" not in (tmp_path / "log").read_text():
+            assert process.poll() is None
+            time.sleep(0.05)
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+
+
 def _wait_for_handler(pid: int) -> None:
     """Wait until a process hears SIGTERM, which is what it does first."""
     status = Path(f"/proc/{pid}/status")

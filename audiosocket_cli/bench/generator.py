@@ -96,7 +96,7 @@ class Generator:
             if at_once:
                 session.abort()
             else:
-                session.hang_up("interrupted")
+                session.stop("interrupted")
 
     async def _run_slot(self, slot: Slot) -> None:
         end_s = self._epoch_s + slot.end_s
@@ -127,7 +127,7 @@ class Generator:
         self._live.add(session)
         self.peak_calls = max(self.peak_calls, len(self._live))
         if self._stopped.is_set():
-            session.hang_up("interrupted")
+            session.stop("interrupted")
         try:
             await self._driver.drive(session, wire)
         finally:

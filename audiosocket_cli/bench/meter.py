@@ -18,9 +18,8 @@ from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
 from audiosocket_cli.bench.turns import Turns
 from audiosocket_cli.call.facts import Call, How
-from audiosocket_cli.call.runs import TimedRun
-from audiosocket_cli.codec import is_audio
-from audiosocket_cli.media.pcm import SPEECH_POWER, frame_powers
+from audiosocket_cli.call.mixed import MixedRun
+from audiosocket_cli.call.runs import FrameRun
 
 GAPS_MS: Final = (40, 60, 100)
 MOST_ECHO_S: Final = 1.0
@@ -64,9 +63,9 @@ class Meter:
     def opened(self, call: Call) -> None:
         self.call = call
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         self._account_for_sent()
-        loud_s = [self._hear(run) for run in heard if is_audio(run.kind) and run.size]
+        loud_s = [self._hear(run) for run in heard if run.has_audio]
         self._follow_turns(np.concatenate(loud_s) if loud_s else np.zeros(0), now_s)
 
     def digit(self, at_s: float, digit: str) -> None:
@@ -118,34 +117,36 @@ class Meter:
 
     # What we heard.
 
-    def _hear(self, run: TimedRun) -> Values:
+    def _hear(self, run: FrameRun) -> Values:
         """Take audio; returns when its loud frames arrived."""
-        at_s, count = run.at_s, len(run)
+        if isinstance(run, MixedRun):
+            at_s, duration_s = run.sound_at_s, run.sound_s
+        else:
+            at_s, duration_s = run.at_s, np.full(len(run), run.frame_s)
         if self.first_byte_s is None:
             self.first_byte_s = float(at_s[0])
             self._figures.times["first_byte"].add_one(self.first_byte_s * 1000)
-        self.heard_frames += count
-        duration_s = run.frame_s
-        self._figures.counts["frames_heard"] += count
-        self._figures.heard_audio_s += count * duration_s
+        self.heard_frames += len(at_s)
+        self._figures.counts["frames_heard"] += len(at_s)
+        self._figures.heard_audio_s += float(duration_s.sum())
         self._judge_arrivals(at_s, duration_s, run.quiet)
-        self._find_marks(run, at_s)
-        loud_s: Values = at_s[frame_powers(run.samples) > SPEECH_POWER] if run.has_samples else np.zeros(0)
+        self._find_marks(run)
+        loud_s: Values = run.loud_s if run.has_samples else np.zeros(0)
         if self.first_speech_s is None and len(loud_s):
             self.first_speech_s = float(loud_s[0])
             self._figures.times["first_speech"].add_one(self.first_speech_s * 1000)
         return loud_s
 
-    def _judge_arrivals(self, at_s: Values, duration_s: float, quiet: NDArray[np.bool_]) -> None:
-        last_s = at_s[0] if self._last_s is None else self._last_s
-        steps_s = np.diff(at_s, prepend=last_s)
-        expected_s = np.full(len(at_s), duration_s)
-        expected_s[0] = self._last_duration_s
+    def _judge_arrivals(self, at_s: Values, duration_s: Values, quiet: NDArray[np.bool_]) -> None:
+        """Take when frames arrived, how long they are in seconds, and whether each is silence: shape (n,)."""
+        is_first = self._last_s is None
+        steps_s = np.diff(at_s, prepend=at_s[0] if self._last_s is None else self._last_s)
+        expected_s = np.concatenate([[self._last_duration_s], duration_s[:-1]])
         after_quiet = np.concatenate(([self._last_quiet], quiet[:-1]))
-        if self._last_s is None:
-            steps_s, expected_s, after_quiet = steps_s[1:], expected_s[1:], after_quiet[1:]
-            self._together_s = duration_s
-        self._last_s, self._last_duration_s, self._last_quiet = float(at_s[-1]), duration_s, bool(quiet[-1])
+        self._last_s, self._last_duration_s, self._last_quiet = float(at_s[-1]), float(duration_s[-1]), bool(quiet[-1])
+        if is_first:
+            self._together_s = float(duration_s[0])
+            steps_s, expected_s, after_quiet, duration_s = steps_s[1:], expected_s[1:], after_quiet[1:], duration_s[1:]
         self._count_bursts(steps_s < duration_s / 2, duration_s)
         is_sparse = self._sparse(steps_s, expected_s, after_quiet)
         steps_s, expected_s = steps_s[~is_sparse], expected_s[~is_sparse]
@@ -168,22 +169,29 @@ class Meter:
         self._lately_s = lately_s[-_LATELY:]
         return is_sparse
 
-    def _count_bursts(self, is_tight: NDArray[np.bool_], duration_s: float) -> None:
+    def _count_bursts(self, is_tight: NDArray[np.bool_], duration_s: Values) -> None:
         """Count runs of frames, each within half its length of the one before, of more than a bridge can hold."""
         if not is_tight.any():
-            self._together_s = duration_s
+            self._together_s = self._last_duration_s
             return
         most_s = MAX_BURST_MS / 1000 + 1e-6
-        for tight in is_tight.tolist():
+        for tight, frame_s in zip(is_tight.tolist(), duration_s.tolist(), strict=True):
             before_s = self._together_s if tight else 0.0
-            self._together_s = before_s + duration_s
+            self._together_s = before_s + frame_s
             if before_s <= most_s < self._together_s:
                 self._figures.counts["bursts"] += 1
 
-    def _find_marks(self, run: TimedRun, at_s: Values) -> None:
-        if run.kind != self._finder_kind:
-            self._finder, self._finder_kind = MarkFinder(), run.kind
-        found = self._finder.find(run.payloads.tobytes(), np.full(len(run), run.size, np.int64), at_s)
+    def _find_marks(self, run: FrameRun) -> None:
+        if isinstance(run, MixedRun):
+            for one in run.audio:
+                self._find_marks_of(one.kind, one.payload, one.sizes, one.at_s)
+        else:
+            self._find_marks_of(run.kind, run.payloads.tobytes(), np.full(len(run), run.size, np.int64), run.at_s)
+
+    def _find_marks_of(self, kind: int, payload: bytes, sizes: NDArray[np.int64], at_s: Values) -> None:
+        if kind != self._finder_kind:
+            self._finder, self._finder_kind = MarkFinder(), kind
+        found = self._finder.find(payload, sizes, at_s)
         for number, heard_s in found:
             if number >= self.sent_frames:
                 continue  # not ours: of another call, or of another time

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.media.pcm import guess_disorder, guess_law, guess_texture
 
 _GAP_S: Final = GAP_MS / 1000
 _EXCERPT_BYTES: Final = 8000
+_EXCERPT_FRAMES: Final = 500
+"""Frames of a batch that are looked at for it."""
 _CLEAR_BYTES: Final = 2400
 _GROUP: Final = 10
 _LEAST_PACES: Final = 5
@@ -165,25 +167,27 @@ class Arrivals:
         pace = self.pace
         return pace >= _LAW_PACE or (pace > 0 and has_enough)
 
-    def note(self, run: TimedRun, *, in_bulk: bool = False) -> None:
+    def note(self, run: FrameRun, *, in_bulk: bool = False) -> None:
         """Take audio frames. Those read at once arrived as one: what they hold was said since the last.
 
         Frames that were read in bulk tell nothing of jitter.
         """
-        frame_s = run.frame_s
-        self._note_length(frame_s, len(run))
+        self._note_length(run.longest_s, len(run))
         if not in_bulk:
-            at_s, _, frames, _ = zip(*run.chunks, strict=True)
-            self._note_jitter(np.array(at_s), np.array(frames) * frame_s)
+            self._note_jitter(*run.arrived)
         self.kind = run.kind
-        if (self._wants_paces or self.wants_bytes) and not run.payloads.any():
+        if (self._wants_paces or self.wants_bytes) and run.is_quiet:
             self._at_s = self._before_s = None  # who has nothing to say may say it as seldom as it is needed
             return
-        for part_s, _, count, _ in run.parts:
-            self._note_pace(part_s, count * frame_s, count)
+        if self._wants_paces:
+            start = 0
+            for at_s, _, count, _ in run.parts:
+                self._note_pace(at_s, run.seconds(start, count), count)
+                start += count
         if self.wants_bytes:
-            for payload in run.payloads:
-                self.note_bytes(run.kind, payload.tobytes())
+            for kind, payload in run.excerpt(_EXCERPT_FRAMES):
+                self.note_bytes(kind, payload)
+            self.kind = run.kind
 
     def note_times(self, at_s: NDArray[np.float64], duration_s: float, *, silent: bool = False) -> None:
         """Take when audio frames of a length in seconds each arrived, shape (n,); digital silence tells no pace."""

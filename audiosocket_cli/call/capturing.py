@@ -11,7 +11,7 @@ from typing import Any
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.disk import Disk
 from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.capture.writing import CaptureOutput, FiledTrace
 
@@ -78,7 +78,7 @@ class CaptureTap:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass
 
     def digit(self, at_s: float, digit: str) -> None:

@@ -10,6 +10,10 @@ take 1.1. Calls that only listen are woken 50 ms apart, together: the first of m
 others does, as all that it needs has left the caches. For the same reason what can wait is done for all of them after
 what is due. A tick of such a call took 16.5 µs, 11.5 of it in the kernel, to read 100 ms and say 20; a flush to its
 taps, every 0.8 s, 65 µs. `scripts/bench/run` measures the whole.
+
+What can wait, does: taps get theirs, and whoever sent more than a turn has time for is heard on, in turns of a
+millisecond; after each the loop looks for what is due and for what has arrived. A peer that floods is polled no more
+until it has been heard, so there may be many of them and a call beside waits for one turn of one.
 """
 
 from __future__ import annotations
@@ -21,11 +25,12 @@ import math
 import select
 import selectors
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from audiosocket_cli.call.session import Session
+from audiosocket_cli.call.session import TURN_S, Session
 from audiosocket_cli.call.wire import SocketWire
 
 SLOT_S: Final = 0.002
@@ -64,8 +69,8 @@ class Driver:
         self._slots: dict[int, list[_Driven]] = {}
         self._next: list[int] = []
         """The slots that somebody is in, as a heap."""
-        self.late: list[_Driven] = []
-        """Those that have something to do that can wait until all that was due has been said."""
+        self._late: deque[tuple[_Driven, Callable[[], object]]] = deque()
+        """What can wait until all that was due has been said and heard, in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = math.inf
 
@@ -135,7 +140,7 @@ class Driver:
                 continue
             if events & _WRITABLE:
                 self._run(driven, driven.wire.flush)
-            if events & ~_WRITABLE:
+            if events & ~_WRITABLE and not driven.is_behind:
                 self._run(driven, driven.session.readable)
         return bool(ready)
 
@@ -148,10 +153,30 @@ class Driver:
                 if driven.slot == slot:
                     driven.slot = driven.wake_s = math.inf
                     self._run(driven, driven.session.tick)
-        while self.late:  # last, so that it makes no frame late; and many at once, which makes it cheaper
-            driven = self.late.pop()
-            self._run(driven, driven.session.flush)
         self._set_timer()
+
+    def put_off(self, driven: _Driven, step: Callable[[], object]) -> None:
+        """Do something after all that is due, and so that it makes no frame late."""
+        if not self._late:
+            self._loop.call_soon(self._do_late)
+        self._late.append((driven, step))
+
+    def _do_late(self) -> None:
+        """Do what could wait: many at once, which makes it cheaper, but for no longer than one turn may take."""
+        until_s = time.monotonic() + TURN_S
+        while self._late:
+            driven, step = self._late[0]
+            self._run(driven, step)
+            self._late.popleft()
+            if time.monotonic() >= until_s:
+                break
+        if self._late:
+            self._loop.call_soon(self._do_late)
+
+    def _hear_on(self, driven: _Driven) -> None:
+        """Give a session its turn that had to wait for it."""
+        driven.is_behind = False
+        driven.session.readable()
 
     def _run(self, driven: _Driven, step: Callable[[], object]) -> None:
         session = driven.session
@@ -169,7 +194,12 @@ class Driver:
             return
         if session.ended:
             return
-        events = _READABLE if session.wants_readable else _ENDED
+        if session.has_more and not driven.is_behind:
+            driven.is_behind = True
+            self.put_off(driven, partial(self._hear_on, driven))
+        events = 0  # nothing is to be read while there is something that it has yet to hear
+        if not driven.is_behind:
+            events = _READABLE if session.wants_readable else _ENDED
         if driven.wire.blocked:
             events |= _WRITABLE
         if events != driven.events:
@@ -207,7 +237,8 @@ class Driver:
         """Drive it no more, and tell who began it."""
         if self._driven.pop(driven.fd, None) is not driven:
             return
-        self._poll.look_out(driven.fd, driven.events, 0)
+        if driven.events:
+            self._poll.look_out(driven.fd, driven.events, 0)
         driven.slot = math.inf
         if not self._driven:
             self._loop.remove_reader(self._poll.fileno())
@@ -220,7 +251,18 @@ class Driver:
 class _Driven:
     """One session on its socket."""
 
-    __slots__ = ("_driver", "error", "events", "fd", "over", "session", "slot", "wake_s", "wire")
+    __slots__ = (
+        "_driver",
+        "error",
+        "events",
+        "fd",
+        "is_behind",
+        "over",
+        "session",
+        "slot",
+        "wake_s",
+        "wire",
+    )
 
     def __init__(
         self, driver: Driver, session: Session, wire: SocketWire, over: Callable[[Exception | None], object]
@@ -234,11 +276,13 @@ class _Driven:
         """What went wrong inside the session."""
         self.events = 0
         """What the poll looks out for."""
+        self.is_behind = False
+        """Whether it waits for its turn to hear what its peer sent."""
         self.wake_s = self.slot = math.inf
         """When it wants to be woken next, and the slot in which it is."""
 
     def put_off(self) -> None:
-        self._driver.late.append(self)
+        self._driver.put_off(self, self.session.flush)
 
     def let_go(self) -> None:
         self._driver.let_go(self)

@@ -9,7 +9,7 @@ import numpy as np
 
 from audiosocket_cli.call.facts import Call, Digit
 from audiosocket_cli.call.pieces import interleaved
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.media.dtmf import DtmfDetector, HeardDigit
@@ -33,7 +33,7 @@ class DtmfTap:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         for run in heard:
             if run.has_samples:
                 self._track.add(run)

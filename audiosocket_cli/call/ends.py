@@ -14,6 +14,9 @@ class AnsweredSession(Session):
     __slots__ = ()
     me = Side.SERVER
 
+    def _ends_with(self, kind: int) -> bool:
+        return kind == Kind.HANGUP
+
     def _accept(self, frame: Frame, now_s: float) -> None:
         assert self.call is not None
         if frame.kind == Kind.DTMF:
@@ -48,6 +51,9 @@ class PlacedSession(Session):
         self.wire.send(encode(uuid_frame(self._uuid)))
         self._open(self._uuid, self._clock())
 
+    def _ends_with(self, kind: int) -> bool:
+        return True
+
     def _accept(self, frame: Frame, now_s: float) -> None:
         if frame.kind == Kind.HANGUP:
             self._finish(Ending(Side.SERVER, How.HANGUP, "server hung up"))
@@ -71,7 +77,7 @@ class PlacedSession(Session):
             return
         # Asterisk takes a write that does not go out whole for the end (`ast_audiosocket_send_frame`).
         reason = "the server, or the network, takes no more: our buffers are full; Asterisk ends the call here"
-        self._finish(Ending(Side.SERVER, How.FAULT, reason))
+        self._end_call(Ending(Side.SERVER, How.FAULT, reason))
 
     def _part(self) -> None:
         # Asterisk never says goodbye: it closes (`audiosocket_exec`). So do we, but in two steps: closing a socket with

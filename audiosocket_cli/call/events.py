@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from audiosocket_cli.call.facts import Call, Digit
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class EventTap:
         assert self._call is not None
         self._report(Finding(self._call, text))
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass
 
     def digit(self, at_s: float, digit: str) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 
 
 class How(StrEnum):
@@ -86,8 +86,8 @@ class Call:
     """Told of each line that `note` keeps."""
 
     def by_side(
-        self, heard: Sequence[TimedRun], said: Sequence[TimedRun]
-    ) -> tuple[tuple[Side, Sequence[TimedRun]], ...]:
+        self, heard: Sequence[FrameRun], said: Sequence[FrameRun]
+    ) -> tuple[tuple[Side, Sequence[FrameRun]], ...]:
         """Return what was heard and what was said under the name of the side that spoke it, caller first."""
         pairs = ((self.me, said), (self.me.other, heard))
         return pairs if self.me is Side.CALLER else pairs[::-1]

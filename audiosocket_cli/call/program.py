@@ -24,7 +24,7 @@ from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.process import how_it_ended, signal_name, why_not_run
 from audiosocket_cli.call.prompts import Speech, Threads, Track
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
 from audiosocket_cli.call.waiting import Lines, SpeechQueue
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
@@ -91,7 +91,8 @@ class Program(Source):
         self._rate_hz = options.rate_hz or rate_of(Kind.SLIN)
         self._waited = 0
         self._heard_kind: int = Kind.SLIN
-        self._to_program: StreamResampler | None = None
+        self._to_program: dict[int, StreamResampler] = {}
+        """What converts each kind that was heard: a peer may change it with every frame."""
         self._due_frames = self._written_bytes = self._unread_bytes = 0
         self._reads = True
         self._said_kind: int = Kind.SLIN
@@ -137,8 +138,10 @@ class Program(Source):
         if self._child is None and self._failure is None:
             self._start(kind)
         self._heard_kind = kind
-        self._to_program = _converter(self._to_program, rate_of(kind), self._rate_hz)
-        self._write(to_slin(self._to_program.feed(from_slin(data[HEADER_BYTES:]))))
+        converter = self._to_program.get(kind)
+        if converter is None:
+            converter = self._to_program[kind] = StreamResampler(rate_of(kind), self._rate_hz)
+        self._write(to_slin(converter.feed(from_slin(data[HEADER_BYTES:]))))
         return None
 
     def close(self) -> Sequence[str]:
@@ -155,7 +158,7 @@ class Program(Source):
     def opened(self, call: Call) -> None:
         self._call = call
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass
 
     def digit(self, at_s: float, digit: str) -> None:

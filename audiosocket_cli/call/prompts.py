@@ -53,6 +53,9 @@ class Opened(Protocol):
     def close(self) -> None:
         """Let go of it."""
 
+    def give_up(self) -> None:
+        """Convert no more of it; from any thread."""
+
 
 class Playable(Protocol):
     """What a prompt can be made of: see `media.files.Sound`."""
@@ -138,6 +141,8 @@ class Track:
         if self._keeps or self._is_closed:
             return
         self._is_closed = True
+        if self._opened is not None:
+            self._opened.give_up()
         with self._change:
             if self._is_busy or self.has_ended:
                 return  # whoever converts it will see
@@ -159,12 +164,13 @@ class Track:
         try:
             samples = self._next_block()
         except FileError as error:
-            self.error, samples = error, None
+            self.error, samples = type(error)(*error.args), None  # without its traceback, and all that is in it
         except Exception as error:  # a library's fault: it ends this sound, and not its thread
             self.error, samples = FileError(f"cannot play {self._sound.name}: {first_line(error)}"), None
         with self._change:
             if samples is None:
                 self.has_ended = True
+                self._blocks = None
             else:
                 data = to_slin(samples)
                 self._data += data

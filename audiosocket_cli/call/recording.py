@@ -23,7 +23,7 @@ from audiosocket_cli.call.drift import ClockDrift
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import Output, Sink
 from audiosocket_cli.call.pieces import interleaved, joined
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.timeline import SETTLE_S
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
@@ -124,7 +124,7 @@ class Recording:
         self._call: Call | None = None
         self._sink: Sink | None = None
         self._tracks: tuple[tuple[Side, Track], ...] = ()
-        self._waiting: list[tuple[Side, TimedRun]] = []
+        self._waiting: list[tuple[Side, FrameRun]] = []
 
     @property
     def paths(self) -> list[Path]:
@@ -172,7 +172,7 @@ class Recording:
             except OSError as error:
                 self._fail(error)
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         if self._sink is None or self.error:
             return
         assert self._call is not None
@@ -204,11 +204,11 @@ class Recording:
             self._write(final=True)
         self._sink.close()
 
-    def _look_at(self, heard: Sequence[TimedRun]) -> None:
+    def _look_at(self, heard: Sequence[FrameRun]) -> None:
         for run in heard:
             if run.has_samples:
                 # A server may begin with slin silence, and go on at the call's rate once it knows it.
-                self._first_kind = max(run.kind, self._first_kind or 0)  # kinds are in the order of their rates
+                self._first_kind = max(run.best_kind, self._first_kind or 0)  # kinds are in the order of their rates
                 self._first_heard_s = min(self._first_heard_s, run.chunks[0][0])
                 if self._guess is not None:
                     self._guess.note(run)

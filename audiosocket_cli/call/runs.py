@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosocket_cli.call.mixed import MixedFrames, MixedRun
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
-from audiosocket_cli.media.pcm import Loudness, Samples, frames_from_slin, loudness_of
+from audiosocket_cli.media.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of
 
 Chunk = tuple[float, float, int, bytes]
 """When it passed, in seconds since the call's start; how long it may have waited for us before; how many frames; and
-these, whole, of one kind and length. A plain tuple, as there is one for each frame of a call that talks."""
+these, whole, of one kind and length unless they are `MixedFrames`. A plain tuple, as there is one for each frame of a
+call that talks."""
 
 Part = tuple[float, float, int, float]
 """The same of frames that followed on from each other: when they were all there, how long the first may have waited for
 us, how many; and when the first passed."""
 
+MOST_RUNS: Final = 8
+"""Runs of equal frames that are looked at one by one. Where there are more, all of them are looked at together: each
+takes every tap as long, some 0.1 ms, be it a second of audio or a single sample."""
+
 _FOLLOWS_S: Final = 0.005
 """A chunk follows on from those before when it is no more than this early or late: as exact as event loops are."""
+
+
+_NO_TIMES: Final = np.zeros(0)
 
 
 class TimedRun:
@@ -46,14 +56,48 @@ class TimedRun:
         return len(self.data) // (HEADER_BYTES + self.size)
 
     @property
+    def has_audio(self) -> bool:
+        """Whether it is audio, be it less than a sample in each frame."""
+        return self.size > 0 and is_audio(self.kind)
+
+    @property
     def has_samples(self) -> bool:
         """Whether it is audio with a sample in each frame."""
         return self.size >= SAMPLE_BYTES and is_audio(self.kind)
 
     @property
+    def best_kind(self) -> int:
+        """The kind, as `MixedRun` has it of many."""
+        return self.kind
+
+    @property
     def frame_s(self) -> float:
         """Seconds of audio in each frame."""
         return self.size // SAMPLE_BYTES / rate_of(self.kind)
+
+    @property
+    def longest_s(self) -> float:
+        """The same, as `MixedRun` has it of many."""
+        return self.frame_s
+
+    def seconds(self, start: int, count: int) -> float:
+        """Return how long some of the frames are together."""
+        return count * self.frame_s
+
+    @property
+    def arrived(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """When audio arrived, and how many seconds of it each time, two arrays of shape (n,)."""
+        at_s, _, frames, _ = zip(*self.chunks, strict=True)
+        return np.array(at_s), np.array(frames) * self.frame_s
+
+    def equal(self) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float64]]]:
+        """Yield it as `MixedRun` does: kind, payloads and times."""
+        yield self.kind, self.payloads, self.at_s
+
+    def excerpt(self, most: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the kind and the payload of the first frames that are not one byte over and over."""
+        varied = self.payloads[(self.payloads != self.payloads[:, :1]).any(axis=1)]
+        return ((self.kind, payload.tobytes()) for payload in islice(varied, most))
 
     @property
     def payloads(self) -> NDArray[np.uint8]:
@@ -110,6 +154,18 @@ class TimedRun:
         return self._loudness
 
     @property
+    def loud_s(self) -> NDArray[np.float64]:
+        """When frames of audio loud enough to be speech passed, shape (n,)."""
+        if self.loudness.peak <= SPEECH_PEAK:
+            return _NO_TIMES
+        return self.at_s[self.loudness.powers > SPEECH_POWER]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all payloads are zeros."""
+        return not self.payloads.any()
+
+    @property
     def quiet(self) -> NDArray[np.bool_]:
         """Of each frame whether it is digital silence, shape (n,)."""
         if not self.has_samples or self.loudness.peak:
@@ -123,14 +179,23 @@ class TimedRun:
         return times if len(times) == len(self) else times.repeat([chunk[2] for chunk in self.chunks])
 
 
-def in_runs(chunks: Iterable[Chunk]) -> list[TimedRun]:
-    """Join chunks that follow each other with frames alike."""
+FrameRun = TimedRun | MixedRun
+"""What a tap gets."""
+
+
+def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:
+    """Join chunks that follow each other with frames alike; where they keep changing, all of them."""
     runs: list[list[Chunk]] = []
     header, run = b"", None
     for chunk in chunks:
-        if run is not None and chunk[3].startswith(header):
+        data = chunk[3]
+        if type(data) is MixedFrames:
+            return [MixedRun(chunks)]
+        if run is not None and data.startswith(header):
             run.append(chunk)
         else:
-            header, run = chunk[3][:HEADER_BYTES], [chunk]
+            if len(runs) == MOST_RUNS:
+                return [MixedRun(chunks)]
+            header, run = data[:HEADER_BYTES], [chunk]
             runs.append(run)
     return [TimedRun(run) for run in runs]

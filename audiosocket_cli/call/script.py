@@ -32,6 +32,12 @@ _KEYS: Final = {
 _MOST_ACTIONS: Final = 5_000_000
 """A day of frames, and some more. A line is enough for a day of silence: of many, memory has no room."""
 
+_MOST_BYTES: Final = 512 << 20
+"""What is kept of a capture: 6 hours of one side's slin, an hour of slin48. A pipe may have no end."""
+
+_FRAME_COST_BYTES: Final = 200
+"""What a frame takes beside its payload."""
+
 _PATIENCE_MS: Final = 30_000
 """How long an expectation waits that does not say it."""
 
@@ -50,6 +56,8 @@ class Script:
     damages: list[Damage] = field(default_factory=list)
     calls: int = 0
     """Calls that there are to choose from."""
+    size_bytes: int = 0
+    """About what its frames take in memory."""
 
     @property
     def has_steps(self) -> bool:
@@ -124,7 +132,7 @@ def read_script(
         elif isinstance(item, Captured):
             script.end_s = max(script.end_s or 0.0, item.at_s - from_s)
             if item.side is side and from_s <= item.at_s < to_s:
-                _take(script, item, side, from_s)
+                _take(script, item, side, from_s, name)
             elif item.side is not side and item.frame.kind == Kind.HANGUP:
                 script.ended_by = script.ended_by or item.side
         elif isinstance(item, Ended):
@@ -137,7 +145,7 @@ def read_script(
     return script
 
 
-def _take(script: Script, item: Captured, side: Side, from_s: float) -> None:
+def _take(script: Script, item: Captured, side: Side, from_s: float, name: str) -> None:
     frame = item.frame
     if frame.kind == Kind.UUID:
         return  # the call that is placed says one of its own
@@ -147,6 +155,12 @@ def _take(script: Script, item: Captured, side: Side, from_s: float) -> None:
     if side is Side.SERVER and fault_towards_asterisk(frame):
         script.left_out += 1
         return
+    script.size_bytes += len(frame.payload) + _FRAME_COST_BYTES
+    if script.size_bytes > _MOST_BYTES:
+        raise FileError(
+            f"cannot replay {name}: up to {item.at_s:.0f} s of it fill {_MOST_BYTES >> 20} MB; choose a part with "
+            "--from and --to"
+        )
     script.actions.append(Cue(item.at_s - from_s, frame))
 
 

@@ -7,6 +7,10 @@ UUID on it always has something to say, be it silence.
 Nothing is done per frame that can be done per batch: audio that goes on is kept as the bytes that arrived, for the taps
 to look at in runs; and where nobody has to hear each frame at once, the wire is read `READ_S` apart while audio flows.
 
+Nobody waits for one peer, whatever it sends. What has been read is heard a slice at a time, and a turn ends when it has
+taken `TURN_S`: `has_more` asks for another one, after those of others. Nothing more is read until all has been heard,
+so a peer that sends faster than it can be heard waits, as TCP has it. The taps get what was heard before it is much.
+
 What the two ends of a call do differently is in `ends`.
 """
 
@@ -23,24 +27,22 @@ from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
 from audiosocket_cli.call.facts import Call, Digit, Ending, How, now_utc
+from audiosocket_cli.call.mixed import MixedRun
 from audiosocket_cli.call.pacer import EARLY_S
-from audiosocket_cli.call.runs import Chunk, in_runs
+from audiosocket_cli.call.runs import Chunk, FrameRun, in_runs
+from audiosocket_cli.call.slices import MOST_STRETCHES, Slice, slice_of, starts_in
 from audiosocket_cli.call.sources import Silence, Source, encoded
 from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import READ_BYTES, Wire
 from audiosocket_cli.codec import (
     HEADER_BYTES,
     RATE_BY_KIND,
-    SAMPLE_BYTES,
     Frame,
     FrameDecoder,
     Kind,
     decode_digit,
     decode_uuid,
-    encode,
-    is_audio,
     kind_name,
-    rate_of,
 )
 from audiosocket_cli.errors import FrameError, IncompleteFrameError
 
@@ -54,6 +56,9 @@ send a lost packet again."""
 MOST_CLOSING_S: Final = 30.0
 """How long we stay after our goodbye for what gets through slowly: closing may reset the connection, and what is still
 on its way is lost then."""
+
+STOP_S: Final = 0.8
+"""The same when somebody stopped us, and wants it done within two seconds, whatever the peer does."""
 
 READ_S: Final = 0.1
 """How far apart the wire is read while audio flows that nobody has to hear at once: digits are late by as much."""
@@ -75,10 +80,23 @@ _MOST_BYTES_S: Final = 384_000
 """Bytes a second of the best audio, slin192: a peer that sends more does not wait for its turn longer than others."""
 
 _MOST_CHUNKS: Final = 256
-"""As much as is read from one peer in its turn, however late we are."""
+"""As much as is read from one peer in its turn, however late we are, and if it takes no longer than `TURN_S`."""
+
+TURN_S: Final = 0.001
+"""How long one peer's turn may take until what is left waits for the next. Checked after each slice, and a flush to the
+taps comes on top: what they get at once is bounded for it."""
+
+_SLICE: Final = 256
+_SLICE_ANSWERED: Final = 16
+"""Frames that are heard at once: a third of a millisecond of work. A source that listens to each takes longer."""
 
 _MOST_HEARD_BYTES: Final = 320 << 10
-"""What was heard and may wait for the next flush: 0.8 s of slin192, and as much of slin as only a flood brings."""
+_MOST_HEARD_S: Final = 1.0
+"""What was heard and may wait for the next flush, by its size in memory and in seconds of audio, which some taps take
+milliseconds each for. A call that keeps to the clock has less than either, be it one of slin192."""
+
+_MIXED_COST: Final = 4
+"""How much longer taps take for audio that keeps changing kind or length."""
 
 _MOST_SAID: Final = 64
 """As many frames as are sent before the peer is heard again, should ever so many be due."""
@@ -87,7 +105,8 @@ _MOST_EARLY_BYTES: Final = 16 << 20
 """What may be kept of a caller who waits to be let in: 10 minutes of slin, 40 s of slin192, by its size in memory."""
 
 _FRAME_COST_BYTES: Final = 200
-"""What a frame takes beside its payload."""
+_EQUAL_COST_BYTES: Final = 16
+"""What a frame takes beside its payload, and what one takes that is like the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,7 @@ class Session(ABC):
 
     __slots__ = (
         "_begun",
+        "_behind",
         "_clock",
         "_close_by_s",
         "_connected_s",
@@ -132,25 +152,34 @@ class Session(ABC):
         "_frame_s",
         "_heard",
         "_heard_bytes",
+        "_heard_s",
+        "_in_bulk",
         "_is_limited",
         "_last_data",
         "_last_heard_s",
         "_last_said",
+        "_leave_by_s",
         "_limits",
+        "_most_equal",
         "_moved_s",
         "_next_flush_s",
         "_next_read_s",
         "_origin_s",
-        "_parted_s",
+        "_read_held_s",
+        "_read_s",
         "_said",
+        "_slice",
         "_state",
+        "_told_of",
         "_undelivered",
+        "_untold",
         "_uuid",
         "call",
         "closed_silently",
         "ended",
         "failure",
         "flush_s",
+        "has_more",
         "heard_kind",
         "keeper",
         "pacer",
@@ -200,6 +229,8 @@ class Session(ABC):
         """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
         self.reads_in_bulk = self._may_read_in_bulk and not source.listens
         """Whether the wire may be read `READ_S` apart. Who wants to know when each frame arrived says no."""
+        self.has_more = False
+        """Whether the last turn left something to hear: `readable` is to be called again, after others."""
         self.flush_s = FLUSH_S
         self.heard_kind: int | None = None
         self.received_bytes = 0
@@ -218,14 +249,29 @@ class Session(ABC):
         self._state = _State.OPENING
         self._origin_s = self._last_heard_s = self._next_flush_s = self._close_by_s = 0.0
         self._connected_s = 0.0
-        self._parted_s = self._moved_s = 0.0
+        self._moved_s = 0.0
+        self._leave_by_s = _NEVER
         self._undelivered = 0
-        """What of ours was on its way when we parted, and again each time that it had got less: `_moved_s`."""
+        """What of ours was on its way when we said goodbye, and again each time that it had got less: `_moved_s`."""
         self._frame_s = 0.0
         """Seconds of audio in the last frame heard, while audio is all that comes."""
         self._next_read_s = 0.0
         self._heard: list[Chunk] = []
         self._heard_bytes = 0
+        self._heard_s = 0.0
+        self._behind = False
+        """Whether there is more to be heard of what has been read."""
+        self._read_s = self._read_held_s = 0.0
+        """When that was read, and how long it may have waited for us before."""
+        self._in_bulk = False
+        """Whether it was read in bulk."""
+        self._slice = _SLICE_ANSWERED if source.listens else _SLICE
+        self._most_equal = _SLICE_ANSWERED if source.listens else READ_BYTES
+        """Frames that are heard at once, and such as are all alike."""
+        self._told_of: set[int | tuple[int, int]] = set()
+        """Kinds that mean nothing, and changes from one kind to another: they are told of once."""
+        self._untold: list[tuple[Tap, Sequence[FrameRun], Sequence[FrameRun], float]] = []
+        """The taps that have yet to get what is ready for them, the next one last."""
         self._said: list[Chunk] = []
         self._last_said: Frame | None = None
         self._last_data = b""
@@ -254,20 +300,36 @@ class Session(ABC):
         self._plan_wake()
 
     def readable(self) -> bool:
-        """The wire has something to read: take it. Returns whether there may be more, to be read soon.
+        """The wire has something to read, or there was more than one turn had time for: take it.
 
-        Not without end, or a flooding peer would be the only one heard; but all that can have come while we were late,
-        as that is to be heard before anything is judged by the clock.
+        Returns whether there may be more, to be heard soon: `has_more`. Not without end, or a flooding peer would be
+        the only one heard; but as much as there is time for of what can have come while we were late, as that is to be
+        heard before anything is judged by the clock.
         """
-        late_s = self._clock() - self.wake_s
+        self.has_more = self._hear_on(self._clock())
+        return self.has_more
+
+    def _hear_on(self, now_s: float) -> bool:
+        until_s, late_s = now_s + TURN_S, now_s - self.wake_s
         chunks = 1 if late_s < _HELD_UP_S else 1 + int(late_s * _MOST_BYTES_S / READ_BYTES)
+        if self._behind and not self._untold and self._is_full:
+            self.flush()
         for _ in range(min(chunks, _MOST_CHUNKS)):
-            data = self._receive()
-            if not data:
-                return False
-            self._received(data)
+            if self._untold:
+                return True  # not all taps have what was heard before
+            if not self._behind:
+                data = self._receive()
+                if not data:
+                    return False
+                self._received(data)
+            while self._behind:
+                if self._clock() >= until_s or (self._is_full and self.keeper is not None):
+                    return True  # a flush to the taps takes a turn of its own
+                self._hear_next()
             if self.wire.drained or self.ended:
                 return False
+            if self._clock() >= until_s:
+                break
         return True
 
     def tick(self) -> None:
@@ -280,9 +342,15 @@ class Session(ABC):
         self._plan_wake()
 
     def flush(self) -> None:
-        """Give the taps what there is."""
-        if self._state is _State.TALKING:
-            self._flush(self._clock())
+        """Give the taps what there is. Frames that keep changing take long: then one tap gets it now, others later."""
+        if self._state is not _State.TALKING:
+            return
+        if not self._untold:
+            self._gather(self._clock())
+        is_dear = any(isinstance(run, MixedRun) for _, heard, said, _ in self._untold[-1:] for run in (*heard, *said))
+        self._tell(1 if is_dear and self.keeper is not None else len(self._untold))
+        if self._untold and self.keeper is not None:
+            self.keeper.put_off()
 
     def admit(self) -> None:
         """Let a caller in who waits at the door."""
@@ -293,9 +361,17 @@ class Session(ABC):
     def hang_up(self, reason: str) -> None:
         """End the call from our side, for a reason in words. Twice is fine."""
         if self._state is _State.TALKING:
-            self._finish(Ending(self.me, self._our_goodbye, reason))
+            self._end_call(Ending(self.me, self._our_goodbye, reason))
         elif self._state in (_State.OPENING, _State.WAITING):
             self._fail(reason)
+        self._plan_wake()
+
+    def stop(self, reason: str) -> None:
+        """End the call from our side, as `hang_up` does, but stay no longer than `STOP_S` after our goodbye."""
+        now_s = self._clock()
+        self._leave_by_s = min(self._leave_by_s, now_s + STOP_S)
+        self.hang_up(reason)
+        self._close_by_s = min(self._close_by_s, self._leave_by_s)
         self._plan_wake()
 
     def abort(self) -> None:
@@ -313,6 +389,10 @@ class Session(ABC):
 
     def _greet(self) -> None:  # noqa: B027 - a server says nothing first
         """Say what this end says first, once connected."""
+
+    @abstractmethod
+    def _ends_with(self, kind: int) -> bool:
+        """Whether a frame of this kind that is not audio ends the call."""
 
     @abstractmethod
     def _accept(self, frame: Frame, now_s: float) -> None:
@@ -356,39 +436,59 @@ class Session(ABC):
         elif data:
             self._received(data)
         self._next_read_s = max(self._next_read_s + READ_S, now_s)
-        if self._state is not _State.TALKING or not data or (not self.wire.drained and self.readable()):
+        is_left = self._behind or not self.wire.drained
+        if self._state is not _State.TALKING or not data or (is_left and self.readable()):
             self.wants_readable = True
 
     def _received(self, data: bytes) -> None:
         now_s = self._clock()
         self.received_bytes += len(data)
         if self._frame_s:
-            count = self._decoder.take_equal(data)
+            count = self._decoder.take_equal(data, self._most_equal)
             if count:
                 self._flow_on(data, count, now_s)
                 return
         if self._state is _State.CLOSING:
             return  # said after our goodbye, to nobody
-        frames = self._decoder.feed(data)
+        self._read_s, self._read_held_s, self._in_bulk = now_s, self._held_s(now_s), not self.wants_readable
+        self._hear_next(data)
+
+    def _hear_next(self, data: bytes = b"", *, is_answered: bool = True) -> None:
+        """Hear a slice of what has been read; `_behind` says whether more is left."""
+        if self._early and self._state is _State.TALKING:  # the first of it is last in the list
+            kept = self._early.pop()
+            early = slice_of(kept[3], starts_in(kept), self._told_of)
+            self._hear(early, kept[0], kept[1], is_echoed=False)  # or all of it would come back in one burst
+            self._plan_wake()
+            return
+        most = 1 if self._state is _State.OPENING else self._slice
+        frames, starts = self._decoder.take(data, most)
+        self._behind = len(starts) == most
         if self._state is _State.OPENING:
-            frames = self._opened_by(frames, now_s)
-        elif not frames:
-            self._judge_header(self._decoder.buffered, now_s)
-        held_s = self._held_s(now_s)
-        lengths_s = [_audio_s(frame) for frame in frames]
-        at_s = self._arrival_s(now_s, sum(lengths_s))
-        in_bulk = not self.wants_readable
-        if in_bulk:
-            at_s -= sum(lengths_s)  # of what was read in bulk, each came when all before it had been said
-        self._last_heard_s = now_s
-        for frame, length_s in zip(frames, lengths_s, strict=True):
-            if in_bulk:
-                at_s += length_s
+            self._opened_by(frames, self._read_s)
+        elif starts:
+            heard = slice_of(frames, starts, self._told_of)
+            at_s = self._slice_s(heard.audio_s)
+            self._last_heard_s = self._read_s
             if self._state is _State.TALKING:
-                self._hear(frame, at_s, held_s)
+                self._hear(heard, at_s, self._read_held_s, is_answered=is_answered)
             elif self._state is _State.WAITING:
-                self._keep(frame, at_s, held_s)
+                self._keep(heard, at_s, self._read_held_s)
+        else:
+            self._judge_header(self._decoder.buffered, self._read_s)
+            self._last_heard_s = self._read_s
         self._plan_wake()
+
+    def _slice_s(self, audio_s: float) -> float:
+        """When a slice of what was read arrived, in seconds since the call's start: after the slice before."""
+        if self._in_bulk and self._last_heard_s == self._read_s and self._heard:
+            return min(self._read_s - self._origin_s, self._heard[-1][0] + audio_s)
+        return self._arrival_s(self._read_s, audio_s)
+
+    def _hear_rest(self) -> None:
+        """Hear all that has been read: there is no later turn for it."""
+        while self._behind and self._state is _State.TALKING:
+            self._hear_next(is_answered=False)
 
     def _flow_on(self, data: bytes, count: int, now_s: float) -> None:
         """Take frames like the last one, which was audio: most of what a call is made of."""
@@ -415,9 +515,20 @@ class Session(ABC):
     def _heard_on(self, data: bytes, count: int, at_s: float, held_s: float, now_s: float) -> None:
         self._heard.append((at_s, held_s, count, data))
         self._last_heard_s = now_s
-        self._heard_bytes += len(data) + _FRAME_COST_BYTES
-        if self._heard_bytes >= _MOST_HEARD_BYTES:
+        self._heard_bytes += len(data) + _FRAME_COST_BYTES + count * _EQUAL_COST_BYTES
+        self._heard_s += count * self._frame_s
+        if self._heard_bytes >= _MOST_HEARD_BYTES or self._heard_s >= _MOST_HEARD_S:
             self._flush(now_s)
+
+    @property
+    def _waits_for_turn(self) -> bool:
+        """Whether what waits on the wire will be heard when others have been."""
+        return self.has_more and self.keeper is not None
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether the taps are to get what was heard before anything else is."""
+        return self._heard_bytes >= _MOST_HEARD_BYTES or self._heard_s >= _MOST_HEARD_S
 
     def _held_s(self, now_s: float) -> float:
         """How long what is read now may have waited for us, because we were busy elsewhere."""
@@ -437,57 +548,72 @@ class Session(ABC):
         pause_s = now_s - self._last_heard_s - audio_s
         return now_s - self._origin_s - (pause_s if pause_s > 0 else 0.0)
 
-    def _keep(self, frame: Frame, at_s: float, held_s: float) -> None:
-        self._early.append((at_s, held_s, 1, encode(frame)))
-        self._early_bytes += len(frame.payload) + _FRAME_COST_BYTES
-        if frame.kind == Kind.HANGUP:
+    def _keep(self, heard: Slice, at_s: float, held_s: float) -> None:
+        self._early += heard.chunks(at_s, held_s, in_turn=False)
+        self._early_bytes += len(heard.data) + len(heard.starts) * _FRAME_COST_BYTES
+        if any(heard.data[heard.starts[mark.number]] == Kind.HANGUP for mark in heard.marks):
             self._fail(f"{self.me.other} hung up, before it was let in")
         elif self._early_bytes > _MOST_EARLY_BYTES:
             self._fail("sent too much before it was let in")
-        elif is_audio(frame.kind) and frame.payload:
-            self.heard_kind = frame.kind
-
-    def _hear(self, frame: Frame, at_s: float, held_s: float) -> None:
-        now_s = self._origin_s + at_s
-        self._heard.append((at_s, held_s, 1, encode(frame)))
-        self._heard_bytes += len(frame.payload) + _FRAME_COST_BYTES
-        if self._heard_bytes >= _MOST_HEARD_BYTES:
-            self._flush(now_s)
-        self._frame_s = _audio_s(frame)
-        if is_audio(frame.kind) and frame.payload:
-            self._hear_audio(frame, now_s)
         else:
-            self._accept(frame, now_s)
+            self.heard_kind = heard.last_kind or self.heard_kind
 
-    def _opened_by(self, frames: list[Frame], now_s: float) -> list[Frame]:
-        """Judge the first bytes of an answered connection; returns the frames that follow its UUID."""
-        first = encode(frames[0]) if frames else self._decoder.buffered
-        fault = fault_of_opening(first)
+    def _hear(
+        self, heard: Slice, at_s: float, held_s: float, *, is_answered: bool = True, is_echoed: bool = True
+    ) -> None:
+        """Hear frames of any kinds. What follows on the one that ends the call is said to nobody."""
+        if self._is_full:
+            self.flush()
+        for mark in heard.marks:
+            if not mark.is_audio and self._ends_with(heard.data[heard.starts[mark.number]]):
+                heard = heard.up_to(mark.number)
+                break
+        self._heard += heard.chunks(at_s, held_s, in_turn=self._in_bulk)
+        self._heard_bytes += len(heard.data) + len(heard.stretches) * _FRAME_COST_BYTES
+        self._heard_bytes += len(heard.starts) * _EQUAL_COST_BYTES
+        self._heard_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MOST_STRETCHES else 1)
+        self._frame_s = heard.last_s
+        if self.source.listens and is_answered:
+            for frame in heard.frames():
+                self._answer(frame, self._origin_s + at_s, is_echoed=is_echoed)
+        begin_s = self._origin_s + at_s - (heard.audio_s if self._in_bulk else 0.0)
+        for number, before_s, is_audio in heard.marks:
+            if is_audio:
+                self._note_kind(heard.data[heard.starts[number]])
+            else:
+                self._look_at(heard.frame(number), begin_s + (before_s if self._in_bulk else 0.0))
+
+    def _look_at(self, frame: Frame, now_s: float) -> None:
+        """Take a frame that is not audio, and those no more that would only be told of again."""
+        if frame.kind in self._told_of:
+            return
+        self._accept(frame, now_s)
+        if frame.kind not in (Kind.DTMF, Kind.HANGUP, Kind.ERROR):
+            self._told_of.add(frame.kind)
+
+    def _opened_by(self, first: bytes, now_s: float) -> None:
+        """Judge the first frame of an answered connection, or what there is of it."""
+        fault = fault_of_opening(first or self._decoder.buffered)
         if fault:
             self._fail(fault)
-            return []
-        if not frames:
-            return []
-        self._open(decode_uuid(frames[0].payload), now_s)
-        return frames[1:]
+        elif first:
+            self._open(decode_uuid(first[HEADER_BYTES:]), now_s)
 
-    def _hear_audio(self, frame: Frame, now_s: float) -> None:
+    def _note_kind(self, kind: int) -> None:
         assert self.call is not None
-        if frame.kind != self.heard_kind:
-            if self.heard_kind is not None:
-                self.call.note(
-                    f"the {self.me.other}'s kind changed from {kind_name(self.heard_kind)} to {kind_name(frame.kind)}"
-                )
-            self.heard_kind = frame.kind
-        if self.source.listens:
-            self._answer(encode(frame), now_s)
+        before, self.heard_kind = self.heard_kind, kind
+        if before is None or before == kind or (before, kind) in self._told_of:
+            return
+        self._told_of.add((before, kind))
+        self.call.note(f"the {self.me.other}'s kind changed from {kind_name(before)} to {kind_name(kind)}")
 
-    def _answer(self, data: bytes, now_s: float) -> None:
+    def _answer(self, data: bytes, now_s: float, *, is_echoed: bool = True) -> None:
         answer = self.source.answer(data, now_s - self._origin_s)
-        if answer is None or self._early:  # what was said to a closed door is not echoed in one burst later
+        if answer is None or not is_echoed:
             return
         if self.wire.send(answer):
             self._said.append((now_s - self._origin_s, 0.0, 1, answer))
+            self._heard_bytes += _FRAME_COST_BYTES
         else:
             self.pacer.held += 1
         self.pacer.restart(now_s + GAP_MS / 1000)
@@ -508,7 +634,7 @@ class Session(ABC):
 
     def _talk(self, now_s: float) -> None:
         if self.wants_readable:
-            if now_s - self.wake_s > _HELD_UP_S:
+            if now_s - self.wake_s > _HELD_UP_S and not self._waits_for_turn:
                 # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
                 self.readable()
             if self._state is _State.TALKING and not self._is_over(now_s):
@@ -535,9 +661,9 @@ class Session(ABC):
             self.hang_up(f"longer than {self._limits.duration_s:g} s")
         elif now_s >= self._last_heard_s + self._limits.idle_s:
             self.hang_up(f"nothing heard for {self._limits.idle_s:g} s")
-        elif self._decoder.inside_frame and now_s >= self._last_heard_s + self._frame_timeout_s:
+        elif self._decoder.inside_frame and not self._behind and now_s >= self._last_heard_s + self._frame_timeout_s:
             reason = f"{self.me.other} did not finish a frame; Asterisk ends the call here"
-            self._finish(Ending(self.me.other, How.FAULT, reason))
+            self._end_call(Ending(self.me.other, How.FAULT, reason))
         return self._state is not _State.TALKING
 
     def _say(self, now_s: float, source: Source) -> None:
@@ -573,19 +699,31 @@ class Session(ABC):
         self.call.digits.append(Digit(at_s - self._origin_s, decode_digit(frame.payload)))
 
     def _flush(self, now_s: float) -> None:
+        """Give all taps all that there is."""
+        self._tell(len(self._untold))
+        self._gather(now_s)
+        self._tell(len(self._untold))
+
+    def _gather(self, now_s: float) -> None:
+        """Make what there is ready for the taps."""
         heard = in_runs(self._heard)
         said = heard if self._said == self._heard else in_runs(self._said)  # an echo is looked at once
-        self._heard, self._said, self._heard_bytes = [], [], 0
+        self._heard, self._said, self._heard_bytes, self._heard_s = [], [], 0, 0.0
         assert self.call is not None
         self.call.backlog_bytes = max(self.call.backlog_bytes, self.wire.undelivered)
-        for tap in self.taps:
-            tap.frames(heard, said, now_s - self._origin_s)
+        self._untold = [(tap, heard, said, now_s - self._origin_s) for tap in reversed(self.taps)]
+
+    def _tell(self, taps: int) -> None:
+        """Give the next taps what is ready for them."""
+        for _ in range(taps):
+            tap, heard, said, at_s = self._untold.pop()
+            tap.frames(heard, said, at_s)
 
     # Beginning and ending.
 
     def _wait(self, now_s: float) -> None:
         """Do what is due before a call has begun, and after its end."""
-        if now_s - self.wake_s > _HELD_UP_S:
+        if now_s - self.wake_s > _HELD_UP_S and not self._waits_for_turn:
             self.readable()
         if self._state is _State.OPENING and now_s >= self._connected_s + self._limits.uuid_s:
             self._fail(f"no UUID within {self._limits.uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
@@ -613,10 +751,10 @@ class Session(ABC):
         for tap in self.taps:
             tap.opened(self.call)
         self.heard_kind = None  # it changes again as what was kept is heard
-        for at_s, held_s, _, data in self._early:
-            if self._state is _State.TALKING:
-                self._hear(Frame(data[0], data[HEADER_BYTES:]), at_s, held_s)
-        self._early = []
+        if self._early:
+            self._early.reverse()
+            self._behind = True
+            self.readable()
 
     def _peer_gone(self, how: How, reason: str) -> None:
         if self._state is _State.OPENING:
@@ -638,6 +776,12 @@ class Session(ABC):
         if self.received_bytes:
             return f"closed after {self.received_bytes} bytes, before its UUID was whole"
         return f"closed without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
+
+    def _end_call(self, ending: Ending) -> None:
+        """End the call once all that was read has been heard, unless that ends it."""
+        self._hear_rest()
+        if self._state is _State.TALKING:
+            self._finish(ending)
 
     def _finish(self, ending: Ending) -> None:
         """Settle how the call ended, say goodbye and give the taps the last of it."""
@@ -664,7 +808,10 @@ class Session(ABC):
 
     def _begin_closing(self, now_s: float) -> None:
         self._state = _State.CLOSING
-        self._parted_s = self._moved_s = now_s
+        self._behind = False
+        self._early.clear()
+        self._moved_s = now_s
+        self._leave_by_s = min(self._leave_by_s, now_s + MOST_CLOSING_S)
         self._close_by_s = now_s + CLOSE_TIMEOUT_S
         self._undelivered = self.wire.undelivered
 
@@ -673,8 +820,8 @@ class Session(ABC):
         left = self.wire.undelivered
         if left < self._undelivered:
             self._undelivered, self._moved_s = left, now_s
-        if left and now_s < min(self._moved_s + STALLED_S, self._parted_s + MOST_CLOSING_S):
-            self._close_by_s = now_s + CLOSE_TIMEOUT_S
+        if left and now_s < min(self._moved_s + STALLED_S, self._leave_by_s):
+            self._close_by_s = min(now_s + CLOSE_TIMEOUT_S, self._leave_by_s)
         else:
             self._end()
 
@@ -707,10 +854,6 @@ class Session(ABC):
             self.wake_s = self._close_by_s
         else:
             self.wake_s = _NEVER
-
-
-def _audio_s(frame: Frame) -> float:
-    return len(frame.payload) // SAMPLE_BYTES / rate_of(frame.kind) if is_audio(frame.kind) else 0.0
 
 
 def _loss(error: OSError, peer: Side) -> str:

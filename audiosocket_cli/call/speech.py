@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.codec import HEADER_BYTES, rate_of
-from audiosocket_cli.media.pcm import SPEECH_POWER, frame_powers, from_slin, mean_power, power_to_dbfs
+from audiosocket_cli.media.pcm import SPEECH_POWER, from_slin, mean_power, power_to_dbfs
 
 PAUSE_S: Final = 0.3
 """A shorter pause is one between words. Ours."""
@@ -96,11 +96,10 @@ class SilenceWatch:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         for run in heard:
             if run.has_samples:
-                loud = run.at_s[frame_powers(run.samples) > SPEECH_POWER]
-                self._last_speech_s = max(self._last_speech_s, *loud[-1:].tolist(), 0.0)
+                self._last_speech_s = max(self._last_speech_s, *run.loud_s[-1:].tolist(), 0.0)
         if now_s - self._last_speech_s >= self._limit_s and not self._told:
             self._told = True
             self._on_silence()

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.call.arrivals import Arrivals
 from audiosocket_cli.call.facts import Call, Digit
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.mixed import MixedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.call.timeline import SETTLE_S, Gap, Timeline
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, kind_name, rate_of
 from audiosocket_cli.media.pcm import (
@@ -60,8 +61,8 @@ class SideStats:
     )
 
     def __init__(self) -> None:
-        self._counts: list[list[int]] = []
-        """Kind, frames and payload bytes; a side seldom uses more than two kinds."""
+        self._counts: dict[int, tuple[int, int]] = {}
+        """Frames and payload bytes by kind."""
         self.audio_s = 0.0
         self.level_dbfs = SILENCE_DBFS
         """The level of the last batch, for a meter."""
@@ -85,20 +86,43 @@ class SideStats:
     @property
     def by_kind(self) -> dict[int, tuple[int, int]]:
         """Frames and payload bytes by kind."""
-        return {kind: (frames, size) for kind, frames, size in self._counts}
+        return self._counts
 
-    def take(self, run: TimedRun) -> None:
+    def take(self, run: FrameRun) -> None:
         """Count frames, of any kind."""
+        if isinstance(run, MixedRun):
+            self._take_mixed(run)
+            return
         if self.first_audio_s is not None and run.is_silence:
             self._count(run.kind, len(run), len(run) * run.size)
             self._count_audio(run.kind, len(run), run.size)
             self.level_dbfs = SILENCE_DBFS
             return
         audio_s, energy = self.audio_s, self._energy
-        loudness = run.loudness if run.size and is_audio(run.kind) else None
+        loudness = run.loudness if run.has_audio else None
         is_loud = loudness is not None and loudness.peak > SPEECH_PEAK
         wants_times = self.first_audio_s is None or (is_loud and self.first_speech_s is None)
         self._take(run.kind, len(run), run.size, loudness, run.at_s if wants_times else _NO_TIMES)
+        self._note_level(audio_s, energy)
+
+    def _take_mixed(self, run: MixedRun) -> None:
+        audio_s, energy = self.audio_s, self._energy
+        for kind, frames, size in run.counts:
+            self._count(kind, frames, size)
+        if self.first_audio_s is None and run.has_audio:
+            self.first_audio_s = float(run.sound_at_s[0])
+        if self.first_speech_s is None:
+            self.first_speech_s = next(iter(run.loud_s.tolist()), None)
+        for one in run.audio:
+            samples = len(one.loudness.samples)
+            self.samples += samples
+            self.audio_s += samples / rate_of(one.kind)
+            self.odd_bytes += one.odd_bytes
+            self._listen(one.kind, one.loudness)
+        self._note_level(audio_s, energy)
+
+    def _note_level(self, audio_s: float, energy: float) -> None:
+        """Tell the level of what has come since there were so many seconds, with so much energy."""
         if self.audio_s > audio_s:
             self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
 
@@ -119,19 +143,22 @@ class SideStats:
         self._count_audio(kind, frames, size)
         if self.first_audio_s is None:
             self.first_audio_s = float(at_s[0])
-        samples, peak, powers, total = loudness
-        if not peak:
+        if not loudness.peak:
             return
+        self._listen(kind, loudness)
+        if self.first_speech_s is None and loudness.peak > SPEECH_PEAK:
+            loud = np.flatnonzero(loudness.powers > SPEECH_POWER)
+            self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
+
+    def _listen(self, kind: int, loudness: Loudness) -> None:
+        samples, peak, _, total, energy = loudness
         self.peak = max(self.peak, peak)
         if peak >= _AT_LIMIT:
             self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
         if peak >= _WAV_HEADER_PEAK and not self.has_wav_header:
             self.has_wav_header = _WAV_HEADER in samples.tobytes()
         self.sample_sum += total
-        self._energy += float(np.add.reduce(powers)) * samples.shape[1] / rate_of(kind)
-        if self.first_speech_s is None and peak > SPEECH_PEAK:
-            loud = np.flatnonzero(powers > SPEECH_POWER)
-            self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
+        self._energy += energy / rate_of(kind)
 
     def _count_audio(self, kind: int, frames: int, size: int) -> None:
         samples = frames * (size // SAMPLE_BYTES)
@@ -140,12 +167,8 @@ class SideStats:
         self.odd_bytes += frames * (size % SAMPLE_BYTES)
 
     def _count(self, kind: int, frames: int, size: int) -> None:
-        for counts in self._counts:
-            if counts[0] == kind:
-                counts[1] += frames
-                counts[2] += size
-                return
-        self._counts.append([kind, frames, size])
+        frames_before, size_before = self._counts.get(kind, (0, 0))
+        self._counts[kind] = (frames_before + frames, size_before + size)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values, units in the keys."""
@@ -182,7 +205,7 @@ class CallStats:
     def opened(self, call: Call) -> None:
         self.call = call
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         assert self.call is not None
         sides = self.sides
         for side, batch in self.call.by_side(heard, said):
@@ -192,13 +215,13 @@ class CallStats:
             for run in batch:
                 stats.take(run)
         for run in heard:
-            if is_audio(run.kind) and run.size:
+            if run.has_audio:
                 self.arrivals.note(run, in_bulk=self.call.in_bulk)
-                frame_s = run.frame_s
-                quiet, last = run.quiet, -1
+                quiet, start = run.quiet, 0
                 for at_s, held_s, count, since_s in run.parts:
-                    last += count
-                    self.timeline.add(at_s, count * frame_s, bool(quiet[last]), held_s, since_s)
+                    seconds = run.seconds(start, count)
+                    start += count
+                    self.timeline.add(at_s, seconds, bool(quiet[start - 1]), held_s, since_s)
         self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
         self.timeline.pad(now_s - SETTLE_S)
         if not self._judged and self.arrivals.law_is_clear:

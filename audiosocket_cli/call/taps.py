@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 
 FLUSH_S: Final = 0.8
 """How often a session hands its frames to the taps."""
@@ -21,7 +21,7 @@ class Tap(Protocol):
     def opened(self, call: Call) -> None:
         """The call has its UUID."""
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         """Take what was heard and said since the last batch, in order; `now_s` is the time of the batch."""
 
     def digit(self, at_s: float, digit: str) -> None:

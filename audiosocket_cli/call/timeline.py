@@ -14,6 +14,7 @@ A peer's clock that runs a little fast or slow is followed, see `drift`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from audiosocket_cli.asterisk import GAP_MS, QUIET_GAP_MS
@@ -128,19 +129,23 @@ class Timeline(Generic[T]):
         Returns the items with the silence, in seconds, that goes before each: 0.0 for one that follows on.
         """
         placed: list[tuple[float, T]] = []
-        gap_s = self._gap_s
+        least_s: list[float] | None = None
+        before_s, gap_s = 0.0, self._gap_s
         for at_s, duration_s, _, since_s, item in self._pending:
             length_s = duration_s * (1 + self.drift.stretch)
             end_s, silence_s = self.end_s + length_s, 0.0
             if not self._flowing or at_s - end_s > gap_s:  # else it follows on, whatever comes next
                 if since_s > until_s:
                     break
-                silence_s = self._silence_before(len(placed))
+                if least_s is None:
+                    least_s = self._least_delays()
+                silence_s = self._silence_of(least_s[len(placed)] + before_s - self.end_s)
                 self._skip(silence_s)
                 end_s = self.end_s + length_s
                 self._begun = self._flowing = True
             self.end_s = end_s
             self.drift.placed(at_s, duration_s, end_s - at_s)
+            before_s += duration_s
             if end_s - at_s > self.worst_ahead_s:
                 self.worst_ahead_s = end_s - at_s
             self._allowed_s = self._quiet.add(end_s, duration_s) if self._is_quiet(item) else self._quiet.end()
@@ -166,17 +171,19 @@ class Timeline(Generic[T]):
         self.drift.paused(0.0, is_long=True)
         self._begun = self._flowing = False
 
-    def _silence_before(self, number: int) -> float:
-        # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
-        threshold_s = self._gap_s if self._flowing else 0.0
-        ends_s, least_s = self.end_s, float("inf")
+    def _least_delays(self) -> list[float]:
+        """Return of each item that waits how much time it leaves, with all after it, beyond what all have to say up to
+        there: the least of them counts. Once for all, as there may be as many pauses as items."""
         doubt = 1.0 if self._pending[-1][2] else 0.0
-        for at_s, duration_s, held_s, *_ in self._pending[number:]:
-            ends_s += duration_s
-            least_s = min(least_s, at_s - held_s * doubt - ends_s)
-            if least_s <= threshold_s:
-                return 0.0
-        return least_s
+        left_s, said_s = [], 0.0
+        for at_s, duration_s, held_s, *_ in self._pending:
+            said_s += duration_s
+            left_s.append(at_s - held_s * doubt - said_s)
+        return list(accumulate(reversed(left_s), min))[::-1]
+
+    def _silence_of(self, delay_s: float) -> float:
+        # Jitter is absorbed inside a run of audio only: the start of one is placed where it was spoken.
+        return delay_s if delay_s > (self._gap_s if self._flowing else 0.0) else 0.0
 
     def _skip(self, silence_s: float) -> None:
         if silence_s and self._begun:

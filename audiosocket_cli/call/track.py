@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from audiosocket_cli.call.conversion import Mixer, convert, make_converter
 from audiosocket_cli.call.drift import MAX_STRETCH, ClockDrift
 from audiosocket_cli.call.pieces import Pieces
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.call.spoken import Spoken, spoken_of
 from audiosocket_cli.call.timeline import Timeline
-from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
+from audiosocket_cli.codec import rate_of
 from audiosocket_cli.libraries import soxr
-from audiosocket_cli.media.pcm import FULL_SCALE, Samples, decode_law, to_int16
+from audiosocket_cli.media.pcm import Samples
 from audiosocket_cli.media.stretch import MIN_SAMPLES, stretched
 
 _MAX_STRETCH: Final = 2 * MAX_STRETCH
 """Where little audio is left to make good what is owed."""
 
-_NO_FRAMES: Final = np.zeros((0, 2), np.uint8)
+_PAUSE_S: Final = 0.3
+"""As short a pause leaves the conversion of frames that keep changing kind as it is: to begin it anew is dear."""
 
 
 class Track:
@@ -30,6 +32,7 @@ class Track:
         "_converter_kind",
         "_due_s",
         "_law",
+        "_mixer",
         "_owed_s",
         "_rate_hz",
         "_stretch",
@@ -39,11 +42,13 @@ class Track:
 
     def __init__(self, rate_hz: int, law: str | None = None) -> None:
         """Make samples at a rate. What is labelled slin is "µ-law" or "A-law" where `law` says so."""
-        self.timeline: Timeline[tuple[int, NDArray[np.uint8], int, int]] = Timeline()
+        self.timeline: Timeline[tuple[Spoken, int, int]] = Timeline()
         self._rate_hz = rate_hz
         self._law = law
         self._converter: soxr.ResampleStream | None = None
         self._converter_kind: int | None = None
+        self._mixer: Mixer | None = None
+        """The same of frames that keep changing kind."""
         self._owed_s = self._due_s = self._stretch = 0.0
         """What the timeline has corrected and the samples have not; of that what is no whole sample; and what share
         of the samples now to be made makes it good."""
@@ -55,34 +60,32 @@ class Track:
         """The clock of whose samples they are, as it was found and followed."""
         return self.timeline.drift
 
-    def add(self, run: TimedRun, *, ours: bool = False) -> None:
+    def add(self, run: FrameRun, *, ours: bool = False) -> None:
         """Take audio frames: such as were heard, spoken up to their time, or some of ours, heard from it on."""
-        kind, size = run.kind, self._sample_bytes(run.kind)
-        samples = run.size // size
-        frame_s = samples / rate_of(kind)
-        payloads, start = run.payloads[:, : samples * size], 0
-        heard_s = frame_s * ours
+        audio = spoken_of(run, self._law)
+        start = 0
         for at_s, held_s, count, since_s in run.parts:
-            end, item = start + count, (kind, payloads, start, start + count)
-            self.timeline.add(at_s + heard_s, count * frame_s, item, held_s, since_s + heard_s)
+            end = start + count
+            heard_s = audio.seconds(start, start + 1) * ours
+            self.timeline.add(at_s + heard_s, audio.seconds(start, end), (audio, start, end), held_s, since_s + heard_s)
             start = end
 
     def settle(self, until_s: float, pad_until_s: float) -> None:
         """Place what came until then, and fill a pause up to `pad_until_s`."""
-        kind, frames, first, after = 0, _NO_FRAMES, 0, 0
-        for silence_s, (next_kind, next_frames, start, end) in self._placed(until_s):
-            if silence_s or next_frames is not frames or start != after:
-                self._append(kind, frames[first:after])
-                kind, frames, first = next_kind, next_frames, start
+        audio, first, after = None, 0, 0
+        for silence_s, (next_audio, start, end) in self._placed(until_s):
+            if silence_s or next_audio is not audio or start != after:
+                self._append(audio, first, after)
+                audio, first = next_audio, start
                 if silence_s:
                     self._fall_silent(silence_s)
             after = end
-        self._append(kind, frames[first:after])
+        self._append(audio, first, after)
         silence_s = self.timeline.pad(pad_until_s)
         if silence_s:
             self._fall_silent(silence_s)
 
-    def _placed(self, until_s: float) -> list[tuple[float, tuple[int, NDArray[np.uint8], int, int]]]:
+    def _placed(self, until_s: float) -> list[tuple[float, tuple[Spoken, int, int]]]:
         """Place what came until then, and note how much longer than it plays it is to be."""
         before_s, corrected_s = self.timeline.end_s, self.drift.corrected_s
         placed = self.timeline.settle(until_s)
@@ -103,40 +106,40 @@ class Track:
         self._owed_s -= more / rate_hz
         return stretched(samples, len(samples) + more)
 
-    def _append(self, kind: int, payloads: NDArray[np.uint8]) -> None:
-        """Take contiguous audio of one kind, the payloads of any number of frames."""
-        if not len(payloads):
+    def _append(self, audio: Spoken | None, start: int, end: int) -> None:
+        """Take contiguous audio: some frames of a run."""
+        if audio is None or start == end:
             return
-        samples = self._follow_clock(self._decode(kind, payloads), rate_of(kind))
+        by_kind = audio.by_kind(start, end)
+        if len(by_kind) > 1:
+            if self._mixer is None:
+                self.end_conversion()
+                self._mixer = Mixer(self._rate_hz)
+            self.made.put(self._mixer.feed(by_kind))
+            return
+        ((kind, samples, _),) = by_kind
+        samples = self._follow_clock(samples, rate_of(kind))
         if kind != self._converter_kind:
             self.end_conversion()
         if rate_of(kind) != self._rate_hz:
             if self._converter is None:
-                # Not int16, which soxr dithers: silence would be noise.
-                self._converter = soxr.ResampleStream(rate_of(kind), self._rate_hz, 1, dtype="float32")
+                self._converter = make_converter(kind, self._rate_hz)
                 self._converter_kind = kind
-            samples = self._convert(self._converter, samples)
+            samples = convert(self._converter, samples)
         self.made.put(samples)
 
-    def _convert(self, converter: soxr.ResampleStream, samples: Samples, *, last: bool = False) -> Samples:
-        signal = samples.astype(np.float32) / np.float32(FULL_SCALE)
-        return to_int16(converter.resample_chunk(signal, last=last))[0]
-
-    def _sample_bytes(self, kind: int) -> int:
-        return 1 if self._law and kind == Kind.SLIN else SAMPLE_BYTES
-
-    def _decode(self, kind: int, payloads: NDArray[np.uint8]) -> Samples:
-        if self._law and kind == Kind.SLIN:
-            return decode_law(payloads.tobytes(), self._law)
-        samples = np.ascontiguousarray(payloads).view("<i2").astype(np.int16, copy=False)
-        return samples.reshape(-1)
-
     def _fall_silent(self, silence_s: float) -> None:
+        count = round(silence_s * self._rate_hz)
+        if self._mixer is not None and silence_s < _PAUSE_S:
+            self.made.put(self._mixer.pause(count))
+            return
         self.end_conversion()
-        self.made.put_silence(round(silence_s * self._rate_hz))
+        self.made.put_silence(count)
 
     def end_conversion(self) -> None:
         """Let go of the last samples that a conversion holds back."""
+        if self._mixer is not None:
+            self.made.put(self._mixer.finish())
         if self._converter is not None:
-            self.made.put(self._convert(self._converter, np.zeros(0, np.int16), last=True))
-        self._converter = self._converter_kind = None
+            self.made.put(convert(self._converter, np.zeros(0, np.int16), last=True))
+        self._mixer = self._converter = self._converter_kind = None

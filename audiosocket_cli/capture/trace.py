@@ -13,6 +13,8 @@ from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.conversation import Address, Conversation
 from audiosocket_cli.capture.pcapng import packet_block
 from audiosocket_cli.codec import (
+    HEADER_BYTES,
+    RATE_BY_KIND,
     Frame,
     FrameDecoder,
     Kind,
@@ -25,6 +27,9 @@ from audiosocket_cli.codec import (
 from audiosocket_cli.errors import FrameError
 
 CAPTURE_SCHEMA: Final = "audiosocket.capture/1"
+
+MOST_COMMENTS: Final = 20
+"""Comments on what was read or written at once: a peer can send thousands of frames that deserve one."""
 
 _SEQ_TICK_NS: Final = 4000
 """Sequence numbers begin with the clock, as in RFC 9293, section 3.4.1."""
@@ -143,11 +148,24 @@ class _Meanings:
         self._audio_kind: int | None = None
 
     def of(self, data: bytes) -> list[str]:
-        """Return a comment for each frame that has one to deserve and ends in these bytes."""
-        comments = []
-        for frame in self._decoder.feed(data):
-            if frame.kind != self._audio_kind or not frame.payload:
-                comments.append(self._of_frame(frame))
+        """Return a comment for each frame that has one to deserve and ends in these bytes; of too many, the first."""
+        if data and data[0] == self._audio_kind and data[1:3] != b"\0\0" and self._decoder.take_equal(data):
+            return []
+        frames, starts = self._decoder.take(data)
+        comments: list[str] = []
+        more = 0
+        for start, end in zip(starts, [*starts[1:], len(frames)], strict=False):
+            kind = frames[start]
+            if kind == self._audio_kind and end > start + HEADER_BYTES:
+                continue
+            if len(comments) < MOST_COMMENTS or kind == Kind.UUID:
+                comments.append(self._of_frame(Frame(kind, frames[start + HEADER_BYTES : end])))
+                continue
+            more += 1
+            if kind in RATE_BY_KIND and end > start + HEADER_BYTES:
+                self._audio_kind = kind
+        if more:
+            comments.append(f"and {more:,} more frames that are not like the one before")
         return comments
 
     def _of_frame(self, frame: Frame) -> str:

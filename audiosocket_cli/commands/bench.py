@@ -17,6 +17,9 @@ from audiosocket_cli.commands.params import (
     NumberParam,
     ProcessCountParam,
     check_processes,
+    is_typed,
+    option_name,
+    refuse_without_effect,
 )
 from audiosocket_cli.errors import ExitCode, NetworkError, UsageError
 
@@ -157,6 +160,11 @@ def command(
     from audiosocket_cli.bench.result import read_result
     from audiosocket_cli.bench.verdict import parse_threshold
 
+    refuse_without_effect(ctx, force="output")
+    if given["stages"] and is_typed(ctx, "duration"):
+        raise UsageError("--stages say how long each lasts: leave --duration out")
+    if words[:1] == ("report",) and (typed := [name for name in given if is_typed(ctx, name)]):
+        raise UsageError(f"bench report shows what was measured: leave {option_name(ctx, typed[0])} out")
     asked = [parse_threshold(text) for text in thresholds]
     if fail_on_regression is not None and compare is None:
         raise UsageError("--fail-on-regression needs something to compare with: say --compare OLD")

@@ -102,12 +102,15 @@ def command(ctx: click.Context, /, captures: tuple[str, ...], **given: Any) -> N
       audiosocket dump capture.bin --resync
       audiosocket dump pbx.pcap --stats
       audiosocket dump pbx.pcap --call 8f269582 --wav ./calls
+      audiosocket dump pbx.pcap --call 8f269582 --from 1:00 --to 1:30 --wav part.wav
+      audiosocket dump rotated/pbx.pcap*
       audiosocket dump pbx.pcap --call 8f269582 --to pcapng call.pcapng
       audiosocket dump pbx.pcap.gz --json | jq 'select(.digit)'
-      ssh pbx tcpdump -i any -w - -U port 9092 | audiosocket dump - --follow
+      ssh -T pbx tcpdump -i any -w - -U port 9092 | audiosocket dump - --follow
 
     CAPTURE is what --capture wrote, what tcpdump or Wireshark captured (pcap, pcapng), JSON lines, or the bytes of one
-    side as nc and socat keep them; packed with gzip or not, or - for standard input. Its content says which it is.
+    side as nc and socat keep them; packed (gzip, xz, bzip2, zstd, lz4) or not, or - for standard input. Its content
+    says which it is. Several of pcap and pcapng are joined by the times of their packets, in whatever order.
 
     Exits with 0, with 1 for findings with --strict, with 5 when a file is damaged or cut (all before the damage is
     shown), with 6 when there is no call in it, or nothing that is selected.

@@ -18,6 +18,7 @@ from audiosocket_cli.commands.params import (
     capture_output,
     close_capture,
     expect_audio_option,
+    refuse_without_effect,
 )
 from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
 from audiosocket_cli.errors import UsageError
@@ -105,6 +106,7 @@ def command(ctx: click.Context, /, digits: str, target: Any, listen: Any, as_jso
     after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent what ends a call in
     Asterisk, 7 when --after-silence waited in vain.
     """
+    refuse_without_effect(ctx, layout="record", force="record capture", timeout="after_silence")
     target = the_one_end(target, listen)
     keys = _key_options(digits, answering=listen is not None, **given)
     if listen is not None:

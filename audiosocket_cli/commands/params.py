@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import click
+from click.core import ParameterSource
 
 from audiosocket_cli.codec import KIND_BY_RATE, kind_name, kind_named
 from audiosocket_cli.errors import UsageError
@@ -257,6 +258,30 @@ class NumberParam(click.ParamType):
 
 SECONDS = DurationParam(zero=True)
 POSITIVE_SECONDS = DurationParam()
+
+
+def refuse_without_effect(ctx: click.Context, **needs: str) -> None:
+    """Refuse options that were typed, and do nothing without another that is missing. Raises `UsageError`.
+
+    `needs` names for a parameter those of which one has to be given: `force="record capture"`. What comes from the
+    environment is for all calls of a command, and may be without effect in one.
+    """
+    for name, others in needs.items():
+        if not is_typed(ctx, name) or any(ctx.params.get(other) not in (None, False, ()) for other in others.split()):
+            continue
+        cures = " or ".join(option_name(ctx, other) for other in others.split())
+        option = option_name(ctx, name)
+        raise UsageError(f"{option} does nothing without {cures}: add that, or leave {option} out")
+
+
+def is_typed(ctx: click.Context, name: str) -> bool:
+    """Whether a parameter stands on the command line."""
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def option_name(ctx: click.Context, name: str) -> str:
+    """Return how a parameter is written: --expect-audio-within."""
+    return next(max(param.opts, key=len) for param in ctx.command.params if param.name == name)
 
 
 decode_option = click.option(

@@ -23,6 +23,7 @@ from audiosocket_cli.commands.params import (
     capture_output,
     close_capture,
     expect_audio_option,
+    refuse_without_effect,
 )
 from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, UsageError
@@ -87,6 +88,7 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     or no answer came within --expect-audio-within, 3 when TARGET cannot be reached, 4 when it sent what ends a call in
     Asterisk, 5 when FILE is not sound, or damaged, 7 when --until-hangup --wait TIME passed without a hangup.
     """
+    refuse_without_effect(ctx, layout="record", force="record capture")
     target = the_one_end(target, listen)
     output = output_for(given["record"], force=given["force"], played=None if file == "-" else Path(file))
     if listen is not None:

@@ -19,6 +19,7 @@ from audiosocket_cli.commands.params import (
     TimeParam,
     capture_output,
     close_capture,
+    refuse_without_effect,
 )
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, NetworkError, NothingError, UsageError
@@ -104,6 +105,7 @@ def command(ctx: click.Context, /, captured: str, target: Any, listen: Any, as_j
     Exits with 0 when all was played and as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent what
     ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to be played.
     """
+    refuse_without_effect(ctx, layout="record", force="record capture", tolerance="expect", least_correlation="expect")
     target = the_one_end(target, listen)
     side = Side.CALLER if listen is None else Side.SERVER
     _refuse_to_compare_unlike_things(**given)

@@ -23,6 +23,9 @@ from audiosocket_cli.commands.params import (
     check_processes,
     command_words,
     decode_option,
+    is_typed,
+    option_name,
+    refuse_without_effect,
     silence_option,
 )
 from audiosocket_cli.commands.placing import open_prompt
@@ -191,6 +194,10 @@ def command(
     from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
     from audiosocket_cli.commands.outcome import code_of_server
 
+    refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
+    said = next((name for name in ("play", "echo", "tone", "program") if given[name]), None)
+    if said and is_typed(ctx, "silence"):
+        raise UsageError(f"--silence is for calls that are told nothing: leave it, or {option_name(ctx, said)}, out")
     check_processes(workers, "workers", allowed=many_workers)
     options = _options(**given)
     if worker is not None:

@@ -6,6 +6,7 @@ than a short one. What reads the files is in `reading.py`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ class OpenSound:
 
     def __init__(self, sound: Sound, reader: Reader) -> None:
         self.remarks = Remarks(reader.remarks)
+        self._converter: soxr.ResampleStream | None = None
         self._sound = sound
         self._reader = reader
 
@@ -127,7 +129,7 @@ class OpenSound:
         gain = np.float32(10 ** (self._sound.gain_db / 20))
         count = 0
         try:
-            for block in _resampled(self._mono(), self._reader.rate_hz, rate_hz):
+            for block in self._resampled(rate_hz):
                 samples, clipped = to_int16(block * gain if self._sound.gain_db else block)
                 self.remarks.clipped += clipped
                 count += len(samples)
@@ -143,7 +145,26 @@ class OpenSound:
 
     def close(self) -> None:
         """Let go of the file. Twice is fine."""
+        self.give_up()
         self._reader.close()
+
+    def give_up(self) -> None:
+        """Convert no more of it; from any thread. soxr complains of what is still there when the process ends."""
+        self._converter = None
+
+    def _resampled(self, rate_hz: int) -> Iterator[Floats]:
+        if self._reader.rate_hz == rate_hz:
+            yield from self._mono()
+            return
+        self._converter = soxr.ResampleStream(self._reader.rate_hz, rate_hz, 1, dtype="float32", quality="HQ")
+        for block in itertools.chain(self._mono(), [None]):
+            if self._converter is None:
+                return
+            if block is None:
+                yield self._converter.resample_chunk(np.zeros(0, np.float32), last=True)
+            else:
+                yield self._converter.resample_chunk(block)
+        self._converter = None
 
     def _mono(self) -> Iterator[Floats]:
         reader, sound = self._reader, self._sound
@@ -184,6 +205,9 @@ class MadeSound:
     def close(self) -> None:
         """Nothing is open."""
 
+    def give_up(self) -> None:
+        """Nothing goes on."""
+
 
 def load_audio(source: Path | bytes, rate_hz: int, **wanted: float | None) -> Samples:
     """Load a whole sound, int16 mono at `rate_hz`, shape (n,). `wanted` is what `Sound` takes.
@@ -202,16 +226,6 @@ def joined(blocks: Iterable[Samples], name: str, rate_hz: int) -> Samples:
         if len(data) > _MOST_SAMPLES * samples.itemsize:
             raise FileError(f"cannot play {name}: it is longer than {_MOST_SAMPLES / rate_hz / 3600:.2g} hours")
     return np.frombuffer(data, np.int16)
-
-
-def _resampled(blocks: Iterator[Floats], from_hz: int, to_hz: int) -> Iterator[Floats]:
-    if from_hz == to_hz:
-        yield from blocks
-        return
-    converter = soxr.ResampleStream(from_hz, to_hz, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        yield converter.resample_chunk(block)
-    yield converter.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _cannot_read(name: str, error: OSError) -> FileError:

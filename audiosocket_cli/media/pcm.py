@@ -84,13 +84,15 @@ class Loudness(NamedTuple):
     """What some frames sounded like."""
 
     samples: Samples
-    """Shape (n, samples)."""
+    """Shape (n, samples), or all in one row where the frames differ in length."""
     peak: int
     """The largest magnitude, 0 to 32768; for 0, the others are empty."""
     powers: NDArray[np.float64]
     """The mean square of each frame, shape (n,), in units of full scale squared."""
     total: float
     """About the sum of all samples."""
+    energy: float = 0.0
+    """The sum of all squares, in units of full scale squared."""
 
 
 def loudness_of(frames: Samples) -> Loudness:
@@ -99,7 +101,21 @@ def loudness_of(frames: Samples) -> Loudness:
     if not peak:
         return Loudness(frames, 0, _NO_POWERS, 0.0)
     wide = frames.astype(np.float32)
-    return Loudness(frames, peak, _row_powers(wide), float(np.add.reduce(wide, axis=None)))
+    powers = _row_powers(wide)
+    return Loudness(
+        frames, peak, powers, float(np.add.reduce(wide, axis=None)), float(np.add.reduce(powers)) * frames.shape[1]
+    )
+
+
+def loudness_of_uneven(samples: Samples, lengths: NDArray[np.int64]) -> Loudness:
+    """Measure frames that differ in length: int16 samples, shape (n,), and how many each frame has, none of them 0."""
+    peak = peak_of(samples)
+    if not peak:
+        return Loudness(samples, 0, _NO_POWERS, 0.0)
+    wide = samples.astype(np.float64)
+    begins = np.cumsum(lengths) - lengths
+    squares = np.add.reduceat(np.square(wide), begins) / FULL_SCALE**2
+    return Loudness(samples, peak, squares / lengths, float(np.add.reduce(wide)), float(np.add.reduce(squares)))
 
 
 def frames_from_slin(payloads: NDArray[np.uint8]) -> Samples:

@@ -175,7 +175,7 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
         reader: Reader = SampleReader(file, header, name, frames=frames, limit=frames * header.block_bytes)
     elif fault is not None:
         whole = min(size - header.data_at, 0xFFFFFFFF - header.data_at)
-        reader = SoundFileReader(cast(BinaryIO, _Corrected(file, header.data_at - 4, whole)), name, None)
+        reader = _object_reader(_Corrected(file, header.data_at - 4, whole), name)
     else:
         return None
     if fault is not None:
@@ -185,13 +185,22 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
 
 def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:
     if head.startswith(b"fLaC"):
-        return SoundFileReader(cast(BinaryIO, file), name, None)  # seeks back to its beginning, once
+        return _object_reader(file, name)  # which seeks back to its beginning, once
     if head.startswith(_STREAMED):
         reader = SoundFileReader(_Pump(file).pipe, name, None)
         if promised_bytes(head) is None:
             reader.frames = None
         return reader
     return _reader_of(spooled(cast(BinaryIO, file), name), None, name, None)
+
+
+def _object_reader(file: io.RawIOBase, name: str) -> Reader:
+    """Have libsndfile read what is no file of the system's; a copy of it where that may not be."""
+    try:
+        return SoundFileReader(cast(BinaryIO, file), name, None)
+    except MemoryError:
+        file.seek(0)
+        return SoundFileReader(spooled(cast(BinaryIO, file), name), name, None)
 
 
 def spooled(file: BinaryIO, name: str) -> BinaryIO:
@@ -250,12 +259,19 @@ class SoundFileReader:
             block: Floats = self._sound.read(frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise _unreadable(error, self._name, self._path) from None
+        self._left -= len(block)
+        if not len(block) and frames and self.frames is not None and self._left > 0 and self._sound.format == "FLAC":
+            whole_s, left_s = self.frames / self.rate_hz, self._left / self.rate_hz
+            self.remarks.append(
+                f"it is cut short: of the {whole_s:.2f} s that its header promises, {left_s:.2f} s are missing"
+            )
         return block
 
     def skip(self, frames: int) -> None:
         if self.frames is not None and self._sound.subtype.startswith(_SEEKS) and self._sound.format != "RAW":
             with contextlib.suppress(soundfile.LibsndfileError):
                 self._sound.seek(min(frames, self.frames))
+                self._left -= min(frames, self.frames)
                 return
         _read_past(self, frames)
 

@@ -71,4 +71,4 @@ def network_of(peer: str) -> str:
 def peer_name(sockaddr: Any) -> str:
     """Name a socket's address as `host:port`, an IPv4 one on an IPv6 socket by its IPv4 name."""
     host, port = sockaddr[0], sockaddr[1]
-    return str(Address(host.removeprefix("::ffff:"), port))
+    return str(Address(host.removeprefix("::ffff:") if "." in host else host, port))

@@ -24,13 +24,13 @@ class LineReader:
     """Hands on the lines of a pipe or a socket until it ends, or is told to close."""
 
     def __init__(
-        self, descriptor: int, take: Callable[[str], object], on_end: Callable[[], object], most: int = MOST_LINE_BYTES
+        self, descriptor: int, take: Callable[[str], object], on_end: Callable[[], object], *, whole: bool = False
     ) -> None:
-        """Take over a descriptor, which is closed at the end. A line of more than `most` bytes is cut."""
+        """Take over a descriptor, which is closed at the end. `whole`: a last line without an end is not handed on."""
         self._descriptor = descriptor
         self._take = take
         self._on_end = on_end
-        self._most_bytes = most
+        self._whole = whole
         self._pieces: list[bytes] = []
         self._piece_bytes = 0
         self._loop = asyncio.get_running_loop()
@@ -67,7 +67,7 @@ class LineReader:
     def _add(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self._piece_bytes += len(piece)
-        if self._piece_bytes > self._most_bytes:
+        if self._piece_bytes > MOST_LINE_BYTES:
             self._end_line()
 
     def _end_line(self) -> None:
@@ -80,7 +80,7 @@ class LineReader:
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = -1
-        if self._piece_bytes:
+        if self._piece_bytes and not self._whole:
             self._end_line()
         self._on_end()
 

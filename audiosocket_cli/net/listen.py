@@ -17,7 +17,7 @@ from audiosocket_cli.net.address import Address
 BACKLOG = 1024
 _RETRY_S = 0.5
 _PORT_TRIES = 20
-_STEP_BACK_S = 0.002
+_STEP_BACK_S = 0.005
 """As long a process with more calls than another leaves a connection to that one, before it takes it itself."""
 
 _TURN = 1

@@ -161,7 +161,7 @@ class _Interruption:
             if again:
                 session.abort()
             else:
-                session.hang_up("interrupted")
+                session.stop("interrupted")
 
 
 def _placed(connect_s: float, live: LiveCall, result: dict[str, Any], signal: int | None) -> PlacedCall:

@@ -40,6 +40,11 @@ class Refusals:
         self._sessions.add(session)
         driver.begin(session, wire, partial(self._over, session, reason, tell, time.monotonic()))
 
+    def stop(self) -> None:
+        """Wait for each peer no longer than for one whose call a signal ends."""
+        for session in list(self._sessions):
+            session.stop("server stopped")
+
     def abort(self) -> None:
         """Wait for no peer any longer."""
         for session in list(self._sessions):

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
@@ -29,10 +29,10 @@ from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.net.address import network_of, peer_name
 from audiosocket_cli.net.admission import Admission, why_not_from
+from audiosocket_cli.net.after_calls import AfterCalls
 from audiosocket_cli.net.arrivals import Arrivals
 from audiosocket_cli.net.drain import Drain
 from audiosocket_cli.net.flood import FloodGate
-from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.live import LiveCall
 from audiosocket_cli.net.loop import signals_to
@@ -42,11 +42,6 @@ from audiosocket_cli.net.proxy_protocol import Ends
 from audiosocket_cli.net.readiness import Readiness
 from audiosocket_cli.net.refusals import Refusals, Tell, refuse_at_once
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
-
-MOST_HOOKS: Final = 4
-"""Commands after calls that run at once; more wait."""
-
-HOOK_TIMEOUT_S: Final = 600.0
 
 NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
 NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it does, and SIGHUP comes"
@@ -91,8 +86,7 @@ class Server:
         self._readiness = readiness or Readiness()
         self._options = options
         self._admission = Admission(options.admission)
-        self._hooks_at_once = asyncio.Semaphore(MOST_HOOKS)
-        self._hooks: set[asyncio.Task[None]] = set()
+        self._after_calls = AfterCalls(options.on_call_end or (), self._count_hook_failure)
         self._gate = FloodGate(report)
         self._report = self._gate.report
         self._complain = complain
@@ -107,7 +101,6 @@ class Server:
         self._driver: Driver | None = None
         self._asking: dict[LiveCall, asyncio.Task[None]] = {}
         self._enough = asyncio.Event()
-        self._aborted = False
         self._most_descriptors = math.inf
 
     async def run(self) -> ServeSummary:
@@ -164,9 +157,10 @@ class Server:
         told = False
         while self._tasks:
             _, slow = await asyncio.wait(self._tasks, timeout=_MUTE_S)
-            if slow and not told and (self.concluding or self._hooks):
+            if slow and not told and (self.concluding or self._after_calls):
                 told = True
-                what = f"programs or recordings ({len(self.concluding)}), --on-call-end commands ({len(self._hooks)})"
+                commands = len(self._after_calls)
+                what = f"programs or recordings ({len(self.concluding)}), --on-call-end commands ({commands})"
                 self._complain(f"waiting for {what}; a second signal ends them now")
 
     def drain(self) -> None:
@@ -182,18 +176,17 @@ class Server:
             reload.cancel()
         self._take_no_more("server stopped")
         for call in list(self.live):
-            call.session.hang_up("server stopped")
+            call.session.stop("server stopped")
+        self._refusals.stop()
 
     def abort(self) -> None:
         """Drop all calls at once; their files are complete all the same, but no command is run after them."""
         self._readiness.stopping()
         self._take_no_more("server stopped")
-        self._aborted = True
         for live in self.live | self.concluding:
             live.abort()
         self._refusals.abort()
-        for hook in self._hooks:
-            hook.cancel()
+        self._after_calls.abort()
 
     def _on_signal(self, number: int) -> None:
         if self.summary.signal is None:
@@ -423,27 +416,12 @@ class Server:
             self.summary.failed_recordings += live.recording_error is not None
             self.summary.odd_calls += bool(result["findings"])
             if self._options.on_call_end is not None:
-                await self._run_hook(self._options.on_call_end, live, result)
+                assert live.session.call is not None
+                await self._after_calls.run(live.session.call, live.facts(result))
 
-    async def _run_hook(self, words: Sequence[str], live: LiveCall, result: dict[str, Any]) -> None:
-        assert live.session.call is not None
-        task = asyncio.current_task()
-        assert task is not None
-        self._hooks.add(task)
-        failure: str | None = "stopped at once"
-        try:
-            async with self._hooks_at_once:
-                if not self._aborted:
-                    failure = await run_hook(words, live.facts(result), HOOK_TIMEOUT_S)
-        except asyncio.CancelledError:
-            pass
-        except Exception as error:
-            failure = f"internal error: {error!r}"
-        finally:
-            self._hooks.discard(task)
-        if failure:
-            self.summary.failed_hooks += 1
-            self._report(HookFailed(live.session.call, failure))
+    def _count_hook_failure(self, call: Call, reason: str) -> None:
+        self.summary.failed_hooks += 1
+        self._report(HookFailed(call, reason))
 
     def _complain_of(self, live: LiveCall, error: Exception) -> None:
         self.summary.faults += 1

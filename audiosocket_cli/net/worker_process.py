@@ -76,7 +76,7 @@ class WorkerProcess:
                 os.close(descriptor)
         self._channel.setblocking(False)
         self._readers = [
-            LineReader(os.dup(self._channel.fileno()), lambda line: take(self, line), self._wake.set),
+            LineReader(os.dup(self._channel.fileno()), lambda line: take(self, line), self._wake.set, whole=True),
             LineReader(out, put, self._wake.set),
             LineReader(err, complain, self._wake.set),
         ]

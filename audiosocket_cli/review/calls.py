@@ -243,7 +243,7 @@ class CallReview:
         if run.side is not Side.SERVER:
             return
         ahead_s, self._worst_ahead_s = self._worst_ahead_s, self.sides[run.side].worst_ahead_s
-        if ahead_s > BURST_S and not self.sides[Side.SERVER].is_even:
+        if ahead_s > BURST_S and not self.sides[Side.SERVER].is_evenly_fast:
             self._find(finding_on_burst(ahead_s), max(0.0, float(run.at_s[-1]) - LONGEST_RUN_S), behind=True)
 
     def _put_frames(self, run: Run) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import TimedRun
+from audiosocket_cli.call.runs import FrameRun
 from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import Run
@@ -107,8 +107,9 @@ class Answer:
     def opened(self, call: Call) -> None:
         pass
 
-    def frames(self, heard: Sequence[TimedRun], said: Sequence[TimedRun], now_s: float) -> None:
-        self.take(Run(self._captured, Side.SERVER, run.kind, run.payloads, run.at_s, 0) for run in heard)
+    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
+        for run in heard:
+            self.take(Run(self._captured, Side.SERVER, *equal, 0) for equal in run.equal())
 
     def digit(self, at_s: float, digit: str) -> None:
         pass

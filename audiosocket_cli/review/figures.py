@@ -120,8 +120,8 @@ class SideFigures:
         self.lost_bytes = 0
         self._lost_first = False
         """Whether bytes were lost before the first audio."""
-        self.is_even = False
-        """Whether the last run came evenly, however fast: as what is labelled with another rate does, and no burst."""
+        self.is_evenly_fast = False
+        """Whether the last run came too fast, but evenly: as what is labelled with another rate does, and no burst."""
         self.spacing = Spread()
         """The time between one audio frame and the next, gaps left out."""
         self._timed = timed
@@ -189,7 +189,8 @@ class SideFigures:
         steps = np.diff(at_s, prepend=self._last_s) if self._last_s is not None else np.diff(at_s)
         self._last_s = float(at_s[-1])
         middle_s = float(np.median(steps)) if len(steps) else 0.0
-        self.is_even = len(steps) >= _EVEN_STEPS and duration_s / _MOST_PACE < middle_s > float(steps.max()) / 2
+        is_fast = duration_s / _MOST_PACE < middle_s < duration_s * TIGHT
+        self.is_evenly_fast = len(steps) >= _EVEN_STEPS and is_fast and float(steps.max()) < 2 * middle_s
         self._drift.add(steps, duration_s)
         steady = steps[steps - duration_s <= _GAP_S]
         self.spacing.add(steady)
