@@ -230,6 +230,7 @@ def _answer_with_flood(listener: socket.socket, mix: str, ending: threading.Even
             except BlockingIOError:
                 pass
             except OSError:
+                peer.close()
                 peers.remove(peer)
     for peer in peers:
         peer.close()

@@ -9,12 +9,11 @@ from collections.abc import Callable
 
 import pytest
 from conftest import Serving
-from fakes import OPENING, UUID_1
+from fakes import OPENING, UUID_1, frames_of
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.facts import Call, Digit, now_utc
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.sources import frames_of
 from audiosocket_cli.codec import Kind, digit_frame, encode
 from audiosocket_cli.media.dtmf import digit_tone
 

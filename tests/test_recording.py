@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from fakes import UUID_1, TimedFrame, runs_of
+from fakes import UUID_1, TimedFrame, frames_of, runs_of
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.facts import Call, Ending, How, now_utc
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Decode, Layout, Recording
-from audiosocket_cli.call.sources import frames_of
 from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.media.pcm import Samples, decode_law, level_dbfs, tone
 from audiosocket_cli.media.wav import GrowingWav

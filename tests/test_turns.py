@@ -17,12 +17,14 @@ from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.mixed import MixedFrames, MixedRun
 from audiosocket_cli.call.pieces import interleaved
+from audiosocket_cli.call.program import Program, ProgramOptions
 from audiosocket_cli.call.runs import MOST_RUNS, FrameRun, TimedRun, in_runs
 from audiosocket_cli.call.session import TURN_S
 from audiosocket_cli.call.sources import Echo, Silence, Source
 from audiosocket_cli.call.stats import SideStats
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.call.track import Track
+from audiosocket_cli.capture.trace import MOST_COMMENTS, _Meanings
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, rate_of
 
 LOOK_S = 0.0001
@@ -256,3 +258,32 @@ def test_pauses_that_turn_out_to_be_none_are_looked_through_once(monkeypatch: py
     timeline.add(401.0, 450.0, 0)  # and all followed on
     assert {silence_s for silence_s, _ in timeline.settle(float("inf"))} == {0.0}
     assert looks == [2002]
+
+
+@pytest.mark.parametrize(
+    ("mix", "first"),
+    [("two kinds", ["audio: slin", "audio: slin12", "audio: slin"]), ("digits", ["digit 5"] * 3)],
+)
+def test_a_capture_comments_on_a_few_frames_of_many(mix: str, first: list[str]) -> None:
+    meanings = _Meanings()
+    comments = meanings.of(b"".join(map(MIXES[mix], range(3000))))
+    assert comments[:3] == first
+    assert len(comments) == MOST_COMMENTS + 1
+    assert comments[-1] == f"and {3000 - MOST_COMMENTS:,} more frames that are not like the one before"
+    assert meanings.of(frame(Kind.DTMF, b"7")) == ["digit 7"]
+
+
+def test_a_program_hears_each_kind_as_one_signal() -> None:
+    program = Program(ProgramOptions(["cat"], rate_hz=8000))
+    heard: list[bytes] = []
+    program._write = heard.append  # type: ignore[method-assign, assignment]
+    program._failure = "no program: what it would hear is looked at"
+    sound = np.full(160, 5000, "<i2").tobytes()
+    for number in range(100):
+        kind = Kind.SLIN + number % 2
+        program.answer(frame(kind, sound[: 320 if kind == Kind.SLIN else 240]), 0.02 * number)
+    samples = np.frombuffer(b"".join(heard), "<i2")
+    assert len(samples) == pytest.approx(50 * 160 + 50 * 80, abs=2)
+    assert np.all(
+        np.abs(samples[1000:] - 5000) < 100
+    )  # a converter that begins anew at each change begins with silence

@@ -46,6 +46,9 @@ SWEEP_S: Final = 0.004
 _BUSY: Final = 8
 """As often in a row as there is something, or nothing, before that is taken for how things are."""
 
+_MOST_HEARING_S: Final = 0.005
+"""As long as sessions are heard in a row, before the loop looks what else there is to do."""
+
 _READABLE: Final = 0x0001  # EPOLLIN
 _WRITABLE: Final = 0x0004  # EPOLLOUT
 _ENDED: Final = 0x2000  # EPOLLRDHUP
@@ -134,6 +137,7 @@ class Driver:
     def _hear(self) -> bool:
         """Let all sessions read that have something to read; False when none has."""
         ready = self._poll.ready()
+        until_s = time.monotonic() + _MOST_HEARING_S
         for fd, events in ready:
             driven = self._driven.get(fd)
             if driven is None:
@@ -142,6 +146,9 @@ class Driver:
                 self._run(driven, driven.wire.flush)
             if events & ~_WRITABLE and not driven.is_behind:
                 self._run(driven, driven.session.readable)
+                if time.monotonic() >= until_s:  # many calls end at once, say: let others begin meanwhile
+                    self._loop.call_soon(self._hear)
+                    break
         return bool(ready)
 
     def _on_timer(self) -> None:

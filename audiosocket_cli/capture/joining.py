@@ -1,18 +1,20 @@
-"""Several captures as one: the files of a rotation, or those of both ends, joined by the times of their packets."""
+"""Several captures as one: the files of a rotation, joined by the times of their packets."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from heapq import heappop, heappush
-from itertools import count
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from audiosocket_cli.capture.connections import Connections
 from audiosocket_cli.capture.items import Damage, Item, Opened
 from audiosocket_cli.capture.opening import CallsInPackets, Capture, open_capture
 from audiosocket_cli.capture.pcap import Packet
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.errors import FileError
+
+_OUT_OF_ORDER_NS: Final = 10_000_000
+"""Packets of several processors are this much out of order at most."""
 
 
 class _Part(NamedTuple):
@@ -72,7 +74,10 @@ def _part(name: str, resync: bool) -> _Part | None:
 
 
 class JoinedCapture(Capture):
-    """Captures of packets, read as one."""
+    """Captures of packets in the order of time, read as one where each goes on from the one before.
+
+    Where one begins before the one before has ended, as of both ends of a call, it is a capture of its own.
+    """
 
     def __init__(self, parts: list[_Part], *, resync: bool) -> None:
         self.name = f"{parts[0].name} and {len(parts) - 1} more"
@@ -82,7 +87,8 @@ class JoinedCapture(Capture):
         self._parts = sorted(parts, key=lambda part: part.first_ns)
         self._resync = resync
         self._current: Capture = self
-        self._dropped: dict[str, int] = {}
+        self._dropped = self._ignored = 0
+        self._is_cut = False
 
     @property
     def current(self) -> Capture:
@@ -90,45 +96,48 @@ class JoinedCapture(Capture):
 
     @property
     def dropped(self) -> int:
-        return sum(self._dropped.values())
+        return self._dropped
+
+    @property
+    def ignored(self) -> int:
+        return self._ignored + self._calls.connections.ignored
+
+    @property
+    def is_cut(self) -> bool:
+        return self._is_cut or self._calls.connections.is_cut
 
     @property
     def is_beyond_resync(self) -> bool:
         return self._current is not self and self._current.is_beyond_resync
 
     def __iter__(self) -> Iterator[Item]:
-        for capture, packet in self._in_order():
+        last_ns = self._parts[0].first_ns
+        for part in self._parts:
+            if part.first_ns < last_ns - _OUT_OF_ORDER_NS:
+                yield from self._end()
+            capture, packets = part.packets(self._resync)
             self._current = capture
-            if isinstance(packet, Damage):
-                yield packet
-                continue
-            for item in self._calls.take(packet, capture.me):
-                if isinstance(item, Opened):
-                    item.call.file = capture.name
-                yield item
+            for packet in packets:
+                if isinstance(packet, Damage):
+                    yield packet
+                    continue
+                last_ns = max(last_ns, packet.at_ns)
+                for item in self._calls.take(packet, capture.me):
+                    if isinstance(item, Opened):
+                        item.call.file = capture.name
+                    yield item
+            yield from capture.faults()
+            self._dropped += capture.dropped
+        yield from self._end()
+
+    def _end(self) -> Iterator[Item]:
+        """End all calls: what follows is another capture."""
         yield from self._calls.connections.finish()
+        self._ignored, self._is_cut = self.ignored, self.is_cut
+        self._calls.connections = Connections()
 
     def runs(self) -> Iterator[Run | Item]:
         return in_runs(self)
-
-    def _in_order(self) -> Iterator[tuple[Capture, Packet | Damage]]:
-        """Yield all packets in the order of time. A file is open while its time has come, and it is not at its end."""
-        waiting, numbers = list(reversed(self._parts)), count()
-        heap: list[tuple[int, int, Packet, Capture, Iterator[Packet | Damage]]] = []
-        while waiting or heap:
-            if waiting and (not heap or waiting[-1].first_ns <= heap[0][0]):
-                capture, packets = waiting.pop().packets(self._resync)
-            else:
-                _, _, packet, capture, packets = heappop(heap)
-                yield capture, packet
-            for following in packets:
-                if isinstance(following, Packet):
-                    heappush(heap, (following.at_ns, next(numbers), following, capture, packets))
-                    break
-                yield capture, following
-            else:
-                self._dropped[capture.name] = capture.dropped
-                yield from ((capture, fault) for fault in capture.faults())
 
 
 def _after(first: Packet, rest: Iterator[Packet | Damage]) -> Iterator[Packet | Damage]:

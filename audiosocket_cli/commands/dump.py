@@ -110,7 +110,7 @@ def command(ctx: click.Context, /, captures: tuple[str, ...], **given: Any) -> N
 
     CAPTURE is what --capture wrote, what tcpdump or Wireshark captured (pcap, pcapng), JSON lines, or the bytes of one
     side as nc and socat keep them; packed (gzip, xz, bzip2, zstd, lz4) or not, or - for standard input. Its content
-    says which it is. Several of pcap and pcapng are joined by the times of their packets, in whatever order.
+    says which it is. Several of pcap and pcapng that go on from each other, as of a rotation, are joined by time.
 
     Exits with 0, with 1 for findings with --strict, with 5 when a file is damaged or cut (all before the damage is
     shown), with 6 when there is no call in it, or nothing that is selected.
