@@ -177,6 +177,21 @@ def test_where_memory_cannot_be_written_and_executed_calls_are_recorded(
     assert (tmp_path / name).exists()
 
 
+@pytest.mark.parametrize("name", ["tone.flac", "tone.ogg", "tone.wav", "gsm.wav"])
+@pytest.mark.parametrize("piped", [False, True], ids=["file", "pipe"])
+def test_there_sound_files_are_played(
+    serve: Serve, forbidding: list[str], tmp_path: Path, name: str, piped: bool
+) -> None:
+    subtype = "GSM610" if name == "gsm.wav" else None
+    soundfile.write(tmp_path / name, tone(440, 8000, 0.5), 8000, subtype)
+    data = (tmp_path / name).read_bytes() if piped else b""
+    done = run(
+        "play", "-" if piped else tmp_path / name, serve().target, "--json", on=forbidding, stdin=data, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["complete"] is True
+
+
 def test_there_a_disk_that_does_not_take_all_is_told_all_the_same(forbidding: list[str], tmp_path: Path) -> None:
     code = (
         "import os, resource, sys, numpy\n"

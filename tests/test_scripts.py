@@ -73,6 +73,6 @@ def test_what_tests_start_is_told_by_signals_that_the_tests_themselves_ignore(nu
     )
     done = subprocess.run(
         ["sh", "-c", f"trap '' {int(number)}; exec {sys.executable} -m pytest -q -n 1 -p no:cacheprovider test_it.py"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

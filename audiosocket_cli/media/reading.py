@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.libraries import soundfile
+from audiosocket_cli.libraries import install_line, soundfile
 from audiosocket_cli.media.pcm import FULL_SCALE, decode_law
 from audiosocket_cli.media.piped import VAST_BYTES, Corrected, Pump, Rewindable, spooled
 from audiosocket_cli.media.recognition import (
@@ -220,7 +220,12 @@ class SoundFileReader:
             opened: BinaryIO | int = file.fileno()
         except io.UnsupportedOperation:
             opened = file
-        self._sound = _forward_class()(opened, closefd=False, **kind)
+        try:
+            self._sound = _forward_class()(opened, closefd=False, **kind)
+        except MemoryError:  # libsndfile may not call us here (see `ConvertedFile`): let it read a file
+            file.seek(0)
+            self._file = spooled(file, name)
+            self._sound = _forward_class()(self._file.fileno(), closefd=False, **kind)
         self.rate_hz: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         self._left = self._sound.frames
@@ -333,7 +338,7 @@ class G722Reader:
         try:
             from G722 import G722
         except ImportError:
-            cure = f"pip install G722, or {ffmpeg_cure(path, '-f g722')}"
+            cure = f"{install_line('G722')}, or {ffmpeg_cure(path, '-f g722')}"
             raise FileError(f"cannot play {name}: it is G.722, and there is no decoder for it; {cure}") from None
         self.remarks: list[str] = []
         size = _length_of(file, 0, 1)
