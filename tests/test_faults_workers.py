@@ -382,7 +382,7 @@ def test_a_bench_process_that_talks_nonsense_makes_the_run_invalid(serve: Serve,
         ("serve --workers 100000", "'100000' is not a count: write a whole number from 1 to 1024"),
         ("serve --workers 1000", "--workers 1000 is too many for "),
         ("bench 127.0.0.1:1 --processes 1000", "--processes 1000 is too many for "),
-        ("bench 127.0.0.1:1 --calls 1000000", "1000000 calls at once need as many local ports, and there are "),
+        ("bench 127.0.0.1:1 --calls 1000000", "1000000 calls at once need as many local ports"),
         ("bench 127.0.0.1:1 --stages 1:1s,900000000:1s", "900000000 calls at once need as many local ports"),
     ],
 )
