@@ -36,7 +36,7 @@ def code_of_server(
     `damaged` where what was to be played could not be read to its end."""
     if summary.signal is not None:
         return 128 + summary.signal
-    lost = summary.failed_recordings + summary.failed_captures + summary.failed_hooks + summary.unwritten
+    lost = summary.failed_recordings + summary.failed_captures + summary.unwritten
     return worst(_codes(negative=bool(failed or lost or summary.faults), timed_out=timed_out, damaged=damaged))
 
 
