@@ -728,6 +728,28 @@ def test_a_call_that_only_listens_is_read_ten_times_a_second_and_loses_nothing()
     assert session.call.in_bulk
 
 
+@pytest.mark.parametrize("frames", range(1, 6))
+@pytest.mark.parametrize("last", [audio(), audio(size=14), digit_frame("5")], ids=["like", "another length", "digit"])
+def test_what_has_arrived_when_a_call_is_hung_up_is_heard(frames: int, last: Frame) -> None:
+    session, wire, clock, tap = listening()
+    flow(session, wire, clock, frames)
+    wire.inbox.append(encode(last))
+    session.hang_up("test")
+    assert len(tap.heard) == 10 + frames + 1
+    assert session.call is not None
+    assert session.call.ending == (Side.SERVER, How.HANGUP, "test")
+
+
+def test_a_caller_who_has_gone_before_the_call_is_hung_up_has_ended_it() -> None:
+    session, wire, clock, tap = listening()
+    flow(session, wire, clock, 2)
+    wire.inbox.append(encode(Frame(Kind.HANGUP)))
+    session.hang_up("test")
+    assert len(tap.heard) == 13
+    assert session.call is not None
+    assert session.call.ending == (Side.CALLER, How.HANGUP, "caller hung up")
+
+
 def test_silence_goes_out_every_100_ms_where_it_may_be_sparse() -> None:
     session, wire, clock, _ = listening()
     before = len(wire.sent)

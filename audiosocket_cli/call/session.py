@@ -778,8 +778,11 @@ class Session(ABC):
         return f"closed without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
 
     def _end_call(self, ending: Ending) -> None:
-        """End the call once all that was read has been heard, unless that ends it."""
+        """End the call once all that has arrived has been heard, unless that ends it."""
         self._hear_rest()
+        if self._state is _State.TALKING and not self.wants_readable:  # up to READ_S of audio wait to be read in bulk
+            self._read_in_bulk(self._clock())
+            self._hear_rest()
         if self._state is _State.TALKING:
             self._finish(ending)
 
