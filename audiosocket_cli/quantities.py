@@ -48,7 +48,7 @@ def bounded_duration(seconds: float, shown: str, *, zero: bool = False) -> float
     if seconds > MAX_DURATION_S:
         raise UsageError(f"{shown} is longer than a year: {_HOW_LONG}")
     if not seconds and not zero:
-        raise UsageError(f"{shown} is no time at all: write more than 0, as 500ms, 30s or 5m")
+        raise UsageError(f"{shown} is not more than 0: write a time as 500ms, 30s or 5m")
     return seconds
 
 

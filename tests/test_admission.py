@@ -158,17 +158,17 @@ def test_without_a_list_every_uuid_may_call() -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (f"{LISTED}\nnot a uuid\n".encode(), "line 2 is no UUID: 'not a uuid'"),
-        (f"{LISTED} {LISTED}\n".encode(), "line 1 is no UUID: 'aaaaaaaa-"),
-        (f"{LISTED}0\n".encode(), "line 1 is no UUID"),
-        (f"{LISTED}\n".encode("utf-16"), "it is no text in UTF-8"),
-        (b"\x7fELF\x02\x01\x01\x00\n", "line 1 is no UUID: '\\x7fELF"),
-        (b"x" * 200_000, "line 1 is no UUID: '" + "x" * 50 + "'"),
-        (f"{LISTED}\n{' ' * 65536}{uuid.UUID(int=1)}\n".encode(), "line 2 is no UUID"),
-        (f"{LISTED}{' ' * 100_000}{LISTED}\n".encode(), "line 1 is no UUID: 'aaaaaaaa-"),
-        (f"{LISTED}\n{LISTED}"[:-1].encode(), "line 2 is no UUID"),
-        (f"{LISTED}\n".encode() + bytes(512), "line 2 is no UUID"),
-        (f"{LISTED}\n".encode("utf-16-le"), "line 1 is no UUID"),
+        (f"{LISTED}\nnot a uuid\n".encode(), "line 2 is not a UUID: 'not a uuid'"),
+        (f"{LISTED} {LISTED}\n".encode(), "line 1 is not a UUID: 'aaaaaaaa-"),
+        (f"{LISTED}0\n".encode(), "line 1 is not a UUID"),
+        (f"{LISTED}\n".encode("utf-16"), "it is not text in UTF-8"),
+        (b"\x7fELF\x02\x01\x01\x00\n", "line 1 is not a UUID: '\\x7fELF"),
+        (b"x" * 200_000, "line 1 is not a UUID: '" + "x" * 50 + "'"),
+        (f"{LISTED}\n{' ' * 65536}{uuid.UUID(int=1)}\n".encode(), "line 2 is not a UUID"),
+        (f"{LISTED}{' ' * 100_000}{LISTED}\n".encode(), "line 1 is not a UUID: 'aaaaaaaa-"),
+        (f"{LISTED}\n{LISTED}"[:-1].encode(), "line 2 is not a UUID"),
+        (f"{LISTED}\n".encode() + bytes(512), "line 2 is not a UUID"),
+        (f"{LISTED}\n".encode("utf-16-le"), "line 1 is not a UUID"),
     ],
     ids=[
         "words",
@@ -195,7 +195,7 @@ def test_a_list_that_is_none_says_where(tmp_path: Path, content: bytes, says: st
 
 @pytest.mark.parametrize(
     ("path", "says"),
-    [("missing", "no such file or directory"), (".", "is a directory"), ("/dev/zero", "line 1 is no UUID")],
+    [("missing", "no such file or directory"), (".", "is a directory"), ("/dev/zero", "line 1 is not a UUID")],
     ids=["missing", "directory", "endless"],
 )
 def test_what_cannot_be_read_says_why(tmp_path: Path, path: str, says: str) -> None:
@@ -408,7 +408,7 @@ def served(tmp_path: Path, *wrapped: str) -> Iterator[Serving]:
         (["--allow-from", "10.0.0.0/8", "--allow-from", "lan"], 2, r".*'lan' is no network: .*"),
         (["--allow-uuid", "missing"], 5, r"cannot read missing: no such file or directory"),
         (["--allow-uuid", "/"], 5, r"cannot read /: is a directory"),
-        (["--allow-uuid", __file__], 5, r"cannot read .*: line 1 is no UUID: .*"),
+        (["--allow-uuid", __file__], 5, r"cannot read .*: line 1 is not a UUID: .*"),
         (["--authorize-timeout", "0"], 2, r".*'--authorize-timeout'.*"),
         (["--authorize-timeout", "nan"], 2, r".*'--authorize-timeout'.*"),
     ],
@@ -480,7 +480,7 @@ def test_sighup_reads_the_list_again_and_a_bad_one_leaves_the_old(serve: Serve, 
         assert reload(serving) == "2 UUIDs may call now\n"
         admit(serving, 2)
         path.write_text("oops\n")
-        assert reload(serving) == "cannot read uuids: line 1 is no UUID: 'oops'; the old list stays\n"
+        assert reload(serving) == "cannot read uuids: line 1 is not a UUID: 'oops'; the old list stays\n"
         admit(serving, 3)
         path.unlink()
         assert reload(serving) == "cannot read uuids: no such file or directory; the old list stays\n"
@@ -502,7 +502,7 @@ def test_a_file_of_uuids_that_is_empty_is_told_and_obeyed_at_the_start_only(tmp_
         )  # fmt: skip
         assert process.stderr is not None
         assert process.stderr.readline() == (
-            "the file of --allow-uuid holds no UUID: nobody may call until it does, and SIGHUP comes\n"
+            "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come\n"
         )
         assert process.stderr.readline().startswith("listening")
         process.terminate()

@@ -22,7 +22,7 @@ from conftest import run
         (["replay", "x.pcapng", "--least-correlation", "0.3"], "--least-correlation does nothing without --expect: "),
         (["serve", "--grace", "1"], "--grace does nothing without --exec: "),
         (["serve", "--authorize-timeout", "1"], "--authorize-timeout does nothing without --authorize: "),
-        (["serve", "--echo", "--silence", "full"], "--silence is for calls that are told nothing: "),
+        (["serve", "--echo", "--silence", "full"], "--silence is for calls to which nothing else is sent: "),
         (["serve", "--layout", "stereo"], "--layout stereo needs a recording: add --record DIR"),
         (["bench", "127.0.0.1:9", "--force"], "--force does nothing without --output: "),
         (["bench", "127.0.0.1:9", "--stages", "1:1s", "--duration", "3s"], "--stages say how long each lasts: "),

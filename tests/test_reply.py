@@ -128,7 +128,7 @@ def test_speech_that_goes_on_is_no_answer_to_a_key() -> None:
         done = run("inject-dtmf", "1", target, "--after", "0.3", "--expect-audio-within", "0.6", "--json")
     result = json.loads(done.stdout)
     assert (done.returncode, result["spoke_already"], result["speech_after_last_digit_ms"]) == (1, True, None)
-    assert "what it was saying already is no answer" in result["failures"][0]
+    assert "what it was saying already is not an answer" in result["failures"][0]
 
 
 def ends(after_s: float, last: bytes = b"") -> Script:
@@ -149,7 +149,7 @@ def goes_mute(heard: Heard) -> bytes | None:
 @pytest.mark.parametrize(
     ("script", "reset", "options", "code", "says"),
     [
-        (ends(0.2, HANGUP), False, [], 1, "the server hung up * ms after digit 1 (where that is right, say *)"),
+        (ends(0.2, HANGUP), False, [], 1, "the server hung up * ms after digit 1 (if that is expected, add *)"),
         (ends(0.2), False, [], 1, "the server closed the connection * ms after digit 1 (where *)"),
         (ends(0.2), True, [], 1, "the server reset the connection * ms after digit 1"),
         (ends(0.2, b"\xff\0\1\1"), False, [], 4, "the server broke the protocol * ms after digit 1"),

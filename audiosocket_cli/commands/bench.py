@@ -61,8 +61,8 @@ class _BenchCommand(click.Command):
 
 @click.command(cls=_BenchCommand)
 @click.argument("words", nargs=-1, metavar="TARGET | report FILE")
-@click.option("--calls", type=CountParam(), metavar="N", help="So many callers at once.  [default: 1]")
-@click.option("--rate", type=NumberParam(0.001, 10_000), metavar="R", help="So many new calls a second.")
+@click.option("--calls", type=CountParam(), metavar="N", help="N callers at once.  [default: 1]")
+@click.option("--rate", type=NumberParam(0.001, 10_000), metavar="R", help="R new calls a second.")
 @click.option(
     "--max-calls", type=CountParam(), metavar="N",
     help="With --rate: leave out arrivals beyond N calls at once. With --find-limit: try no more.",
@@ -73,7 +73,7 @@ class _BenchCommand(click.Command):
     metavar="TIME",
     help="Let callers come, or the rate grow, over this time.  [default: callers 5 ms apart]",
 )
-@click.option("--stages", metavar="N:TIME,…", help="So many callers for so long, then so many: 10:30s,50:1m.")
+@click.option("--stages", metavar="N:TIME,…", help="N callers for TIME, then the next N: 10:30s,50:1m.")
 @click.option(
     "--duration", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
     help="How long calls are placed for.",
@@ -112,7 +112,7 @@ class _BenchCommand(click.Command):
 )
 @click.option(
     "--threshold", "thresholds", metavar="'NAME<VALUE'", multiple=True,
-    help="Exit with 1 unless this holds, as 'turn_p95<800ms'; may be said more than once.",
+    help="Exit with 1 unless this holds, as 'turn_p95<800ms' (repeatable).",
 )  # fmt: skip
 @click.option("--compare", type=click.Path(path_type=Path), metavar="OLD", help="Compare with a file of --output.")
 @click.option("--fail-on-regression", type=PercentParam(), metavar="P%", help="Exit with 1 when worse by more than P%.")
@@ -155,7 +155,7 @@ def command(
 
     Exits with 0 when all is well, 1 when a threshold broke, it got worse, the server was gone before the end, or the
     run is INVALID because this machine did not keep up, 3 when no call could be connected, 5 when FILE or OLD cannot be
-    read. With nobody there it ends at once, with nobody there any more after 10 s.
+    read. It ends after 2 s when no call can be connected at the start, after 10 s when none can be any more.
     """
     from audiosocket_cli.bench.result import read_result
     from audiosocket_cli.bench.verdict import parse_threshold

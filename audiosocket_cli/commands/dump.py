@@ -89,7 +89,7 @@ class _UntilParam(TimeParam):
     help="Write it as pcapng, jsonl or bin (one side's bytes) to OUT, or to - for a pipe; --to FORMAT OUT, too.",
 )
 @click.option("--follow", is_flag=True, help="Wait for more at the end of the file, as it grows.")
-@click.option("--resync", is_flag=True, help="Search on behind damage.")
+@click.option("--resync", is_flag=True, help="Search on after damage.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when there are findings.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
 @click.pass_context

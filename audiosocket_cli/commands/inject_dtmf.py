@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 HANGUP_WAIT_S = 10.0
 
 _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
-"""What is no hangup, by how the call ended."""
+"""How a call ended without a hangup, in words."""
 
 
 @click.command()
@@ -49,7 +49,7 @@ _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
 @click.option(
     "--after-silence",
     is_flag=True,
-    help="Count --after from the other side's last word; a pause under 0.3 s is none.",
+    help="Count --after from the other side's last word; a pause under 0.3 s does not count.",
 )
 @click.option(
     "--gap",
@@ -261,7 +261,7 @@ def _failures(source: KeySource, keys: KeyOptions, *, who: str, how: str | None,
     elif is_fault:
         failures.append(left)
     elif left and not (expect_hangup or answered):
-        failures.append(f"{left} (where that is right, say --expect-hangup)")
+        failures.append(f"{left} (if that is expected, add --expect-hangup)")
     elif who == "server" and source.mute_s is not None:
         failures.append(f"the server, which had sent audio all along, sent nothing more for {source.mute_s:.2f} s")
     return failures
@@ -273,5 +273,5 @@ def _late_answer(source: KeySource, within_s: float) -> list[str]:
         return []
     came = "there was none" if heard_s is None else f"it came after {heard_s:.2f} s"
     if source.spoke_already:
-        came = f"what it was saying already is no answer, and after that {came}"
+        came = f"what it was saying already is not an answer, and after that {came}"
     return [f"expected speech within {within_s:g} s of the last digit: {came}"]

@@ -146,7 +146,7 @@ class CountParam(click.ParamType):
 
 
 class ProcessCountParam(CountParam):
-    """A number of processes. More than a few for each core need a yes of their own, by `check_processes`."""
+    """A number of processes. More than a few for each core have to be allowed: see `check_processes`."""
 
     def __init__(self) -> None:
         super().__init__(_MAX_PROCESSES)
@@ -298,7 +298,7 @@ silence_option = click.option(
     type=click.Choice(["sparse", "full"]),
     default="sparse",
     show_default=True,
-    help="How a call that is told nothing is kept alive: 20 ms of silence every 100 ms, or without a break.",
+    help="Keep-alive silence while nothing else is sent: 20 ms every 100 ms, or without a break.",
 )
 
 capture_option = click.option(

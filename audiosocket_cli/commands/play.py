@@ -81,8 +81,8 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     it is played, so a pipe need not have an end. TARGET is host:port; the port is 9092 when left out. With --listen it
     is Asterisk that calls, once.
 
-    How fast the other side answers is told, too: from the end of our last speech to the beginning of theirs. Speech
-    that goes on already is no answer.
+    The result says how fast the other side answered: from the end of our last speech to the beginning of theirs. Speech
+    that was already going on does not count as an answer.
 
     Exits with 0 when all was played, 1 when the other side ended the call before that, or the end of it did not arrive,
     or no answer came within --expect-audio-within, 3 when TARGET cannot be reached, 4 when it sent what ends a call in

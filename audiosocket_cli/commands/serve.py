@@ -98,12 +98,10 @@ if TYPE_CHECKING:
     metavar="N",
     help="Refuse more than N calls at once from one address, or from one /64 of IPv6.",
 )
-@click.option(
-    "--min-free", type=SizeParam(), help="Record nothing while less of the disk than this is free, as 500M or 2G."
-)
+@click.option("--min-free", type=SizeParam(), help="Stop recording below this much free disk space, as 500M or 2G.")
 @click.option(
     "--uuid-timeout", type=POSITIVE_SECONDS, metavar="TIME", default="10s", show_default=True,
-    help="Drop a connection that says no UUID for this long.",
+    help="Close a connection that sends no UUID within this time.",
 )  # fmt: skip
 @click.option(
     "--idle-timeout", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up when nothing arrives for this long."
@@ -113,7 +111,7 @@ if TYPE_CHECKING:
     "--allow-from",
     type=NetworkParam(),
     multiple=True,
-    help="Refuse who is not in this network, as 10.0.0.0/8; may be said more than once.",
+    help="Accept calls only from this network, as 10.0.0.0/8 (repeatable).",
 )
 @click.option(
     "--allow-uuid",
@@ -142,29 +140,29 @@ if TYPE_CHECKING:
 @click.option(
     "--metrics",
     type=AddressParam(needs_port=True),
-    help="Tell Prometheus there how things are, at /metrics. Needs prometheus-client (the extra metrics).",
+    help="Serve Prometheus metrics on this address, at /metrics. Needs prometheus-client (the extra metrics).",
 )
 @click.option(
     "--health",
     type=AddressParam(needs_port=True),
-    help="Answer health checks there, at /healthz: 200 ready or 503 draining. --metrics does so, too.",
+    help="Answer health checks on this address, at /healthz: 200 ready or 503 draining. --metrics does so, too.",
 )
 @click.option(
     "--drain",
     type=SECONDS,
     metavar="TIME",
-    help="On SIGTERM or Ctrl-C accept no more calls, and let those that are there go on for this long, as 10m.",
+    help="On SIGTERM or Ctrl-C stop accepting calls, and give those in progress this long to end, as 10m.",
 )
 @click.option(
     "--proxy-protocol",
     is_flag=True,
-    help="Expect a PROXY protocol header (v1 or v2) before each call, with the address of who really calls.",
+    help="Expect a PROXY protocol header (v1 or v2) before each call, with the caller's own address.",
 )
 @click.option(
     "--proxy-from",
     type=NetworkParam(),
     multiple=True,
-    help="With --proxy-protocol: take connections from this network only (repeatable).",
+    help="With --proxy-protocol: accept connections only from this network (repeatable).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
@@ -197,7 +195,9 @@ def command(
     refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
     said = next((name for name in ("play", "echo", "tone", "program") if given[name]), None)
     if said and is_typed(ctx, "silence"):
-        raise UsageError(f"--silence is for calls that are told nothing: leave it, or {option_name(ctx, said)}, out")
+        raise UsageError(
+            f"--silence is for calls to which nothing else is sent: leave out --silence or {option_name(ctx, said)}"
+        )
     check_processes(workers, "workers", allowed=many_workers)
     options = _options(**given)
     if worker is not None:

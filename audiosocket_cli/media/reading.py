@@ -339,7 +339,7 @@ class G722Reader:
             from G722 import G722
         except ImportError:
             cure = f"{install_line('G722')}, or {ffmpeg_cure(path, '-f g722')}"
-            raise FileError(f"cannot play {name}: it is G.722, and there is no decoder for it; {cure}") from None
+            raise FileError(f"cannot play {name}: it is G.722, which needs a decoder: {cure}") from None
         self.remarks: list[str] = []
         size = _length_of(file, 0, 1)
         self.frames: int | None = None if size is None else size * 2

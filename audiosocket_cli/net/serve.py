@@ -44,7 +44,7 @@ from audiosocket_cli.net.refusals import Refusals, Tell, refuse_at_once
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
 
 NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
-NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it does, and SIGHUP comes"
+NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come"
 
 _MUTE_S: Final = 2.0
 

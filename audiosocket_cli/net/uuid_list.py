@@ -43,7 +43,7 @@ def read_uuids(path: Path) -> Iterator[set[bytes]]:
     except OSError as error:
         raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
     except UnicodeDecodeError:
-        raise FileError(f"cannot read {path}: it is no text in UTF-8") from None
+        raise FileError(f"cannot read {path}: it is not text in UTF-8") from None
 
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
@@ -73,7 +73,7 @@ def _uuid_in(line: str, path: Path, number: int) -> bytes | None:
 
 
 def _not_a_uuid(text: str, path: Path, number: int) -> FileError:
-    return FileError(f"cannot read {path}: line {number} is no UUID: {text.strip()[:50]!r}")
+    return FileError(f"cannot read {path}: line {number} is not a UUID: {text.strip()[:50]!r}")
 
 
 def _version(file: TextIO) -> tuple[int, int] | None:
