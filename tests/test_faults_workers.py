@@ -393,12 +393,22 @@ def test_what_would_take_the_machine_down_is_refused(words: str, says: str) -> N
     assert time.monotonic() - begun_s < 20
 
 
+ON_ONE_CORE = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def test_many_workers_are_started_for_whoever_says_so(tmp_path: Path) -> None:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    many = max(8, 4 * cores) + 1
-    if many > 9:
-        return  # too many for a test
-    with served(tmp_path, "--workers", str(many), "--many-workers") as serving:
-        assert len(workers_of(serving)) == many
+    needs_proc()
+    one_core = [sys.executable, "-c", ON_ONE_CORE]
+    refused = subprocess.run(
+        [*one_core, *COMMAND, "serve", "--workers", "9"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert refused.returncode == 2
+    assert "--workers 9 is too many for 1 core: use one for each core, 8 at most" in refused.stderr
+    with served(tmp_path, "--workers", "9", "--many-workers", on=one_core) as serving:
+        assert len(workers_of(serving)) == 9
         assert answered_s(serving, 1) < 10
         assert serving.end()[0] == 130

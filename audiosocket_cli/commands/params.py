@@ -159,11 +159,12 @@ def usable_cores() -> int:
 
 def check_processes(count: int, option: str, *, allowed: bool) -> None:
     """Refuse more processes than make sense here unless they are `allowed`: each takes some 40 MB and never waits."""
-    most = max(_FEW_PROCESSES, _PROCESSES_A_CORE * usable_cores())
+    cores = usable_cores()
+    most = max(_FEW_PROCESSES, _PROCESSES_A_CORE * cores)
     if count > most and not allowed:
         raise UsageError(
-            f"--{option} {count} is too many for {usable_cores()} cores: use one for each core, {most} at most, "
-            f"or add --many-{option}"
+            f"--{option} {count} is too many for {cores} core{'' if cores == 1 else 's'}: use one for each core, "
+            f"{most} at most, or add --many-{option}"
         )
 
 
