@@ -11,7 +11,7 @@ from audiosocket_cli.errors import UsageError
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _SUBSCRIBER_BITS: Final = 64
-"""As much of an IPv6 address names one network at one customer; its hosts choose the rest as they like, and often."""
+"""The prefix of an IPv6 address that names one customer's network; hosts choose the rest, and change it often."""
 
 _FORMS = re.compile(r"^(?:\[(?P<bracketed>[^\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d{1,5}))?$")
 

@@ -15,7 +15,7 @@ MOST_LINE_BYTES: Final = 1 << 20
 
 _READ_BYTES: Final = 1 << 16
 _MOST_LAST_READS: Final = 64
-"""As much as a pipe or a socket can hold is read once its writer is gone; what else has it may write for ever."""
+"""Bytes to read at most once the writer is gone: what a pipe or a socket holds. Another process may go on writing."""
 
 _SHOWN_CHARACTERS: Final = 60
 

@@ -18,10 +18,10 @@ BACKLOG = 1024
 _RETRY_S = 0.5
 _PORT_TRIES = 20
 _STEP_BACK_S = 0.005
-"""As long a process with more calls than another leaves a connection to that one, before it takes it itself."""
+"""How long a process leaves a connection to one with fewer calls before it accepts it itself."""
 
 _TURN = 1
-"""Connections that it then takes: whoever had the chance may be busy, or stand still."""
+"""Connections that it then accepts: the others may be busy, or stand still."""
 
 _COMPLAIN_AGAIN_S = 60.0
 
@@ -45,7 +45,7 @@ class ListeningSockets(NamedTuple):
 
 
 def bind(address: Address, *, option: str = "--listen") -> list[socket.socket]:
-    """Return bound, listening, non-blocking sockets. Raises `NetworkError` when the address cannot be had.
+    """Return bound, listening, non-blocking sockets. Raises `NetworkError` when it cannot listen there.
 
     An empty host means all interfaces, IPv4 and IPv6 on one socket where the machine has both. A name means all of its
     addresses, each a socket, with one port for all: those that this machine does not have, such as ::1 where IPv6 is

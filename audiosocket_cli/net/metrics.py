@@ -147,7 +147,7 @@ class WorkersMetrics:
         self._newest: dict[int, tuple[float, Snapshot]] = {}
 
     def take(self, number: int, told: dict[str, Any]) -> None:
-        """Take a worker's snapshot. Raises `ValueError` for what is none."""
+        """Take a worker's snapshot. Raises `ValueError` when it is not one."""
         for name in Snapshot.__annotations__:
             numbers = told.get(name)
             if not isinstance(numbers, dict) or not all(isinstance(value, int) for value in numbers.values()):

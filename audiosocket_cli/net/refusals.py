@@ -41,7 +41,7 @@ class Refusals:
         driver.begin(session, wire, partial(self._over, session, reason, tell, time.monotonic()))
 
     def stop(self) -> None:
-        """Wait for each peer no longer than for one whose call a signal ends."""
+        """Wait for each peer as long as after a signal ends its call, and no longer."""
         for session in list(self._sessions):
             session.stop("server stopped")
 

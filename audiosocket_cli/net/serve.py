@@ -104,7 +104,7 @@ class Server:
         self._most_descriptors = math.inf
 
     async def run(self) -> ServeSummary:
-        """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
+        """Serve to the end and return what came of it. Raises `NetworkError` when it cannot listen there."""
         self._most_descriptors = allow_many_descriptors()
         lack = self._options.lack_of_descriptors(self._most_descriptors)
         if lack and self._is_alone:

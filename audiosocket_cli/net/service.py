@@ -1,4 +1,4 @@
-"""A server as a service: what whoever runs it has given it, and whom it tells how it is."""
+"""A server as a service: the sockets that systemd has passed, and those who are told its state."""
 
 from __future__ import annotations
 

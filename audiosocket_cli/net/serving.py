@@ -17,7 +17,7 @@ _OWN_DESCRIPTORS: Final = 32
 """Open files of a server without calls, with a few to spare."""
 
 _PROGRAM_DESCRIPTORS: Final = 5
-"""Those that a call's program takes: its input, output and errors, what it is told and says, and a file it plays."""
+"""Descriptors of a call's program: stdin, stdout, stderr, the socket for events, and a file that it plays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class ServeOptions:
     """Refuse more than this many at once from one address."""
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     program: str | None = None
-    """The command line behind the sources, to be told where calls are listened for."""
+    """The command line of the program that answers, shown beside the address."""
     on_call_end: Sequence[str] | None = None
     """A program to run after each call, with what is known of it in the environment."""
     metrics: Address | None = None
-    """Where to tell Prometheus how things are."""
+    """Where to serve metrics to Prometheus."""
     health: Address | None = None
     """Where to answer health checks, beside `metrics`."""
     drain_s: float | None = None
@@ -63,7 +63,7 @@ class ServeOptions:
 
     @property
     def descriptors(self) -> float:
-        """How many open files as many calls take as there may be at once; infinite where there may be any number."""
+        """Open files needed for `max_calls` calls; infinite when their number has no bound."""
         return self.own_descriptors + self.max_calls * self.descriptors_of_call
 
     def lack_of_descriptors(self, limit: float) -> str | None:

@@ -1,4 +1,4 @@
-"""systemd's side of a service: the sockets that it passes, and what it is told of us.
+"""systemd's side of a service: the sockets that it passes, and the notifications that we send.
 
 sd_listen_fds(3) and sd_notify(3), as far as a server needs them: environment variables, descriptors from 3 on, and
 datagrams. The variables are taken out of the environment and the descriptors closed on exec: they are for this process,

@@ -13,10 +13,10 @@ from uuid import UUID
 from audiosocket_cli.errors import FileError
 
 _PIECE_CHARACTERS: Final = 65536
-"""As much of a line is looked at in one go."""
+"""Characters of a line that are looked at in one go."""
 
 _BATCH_LINES: Final = 200
-"""As much of a file is read before calls have their turn: under 1 ms."""
+"""How much of a file is read before calls have their turn: under 1 ms."""
 
 _MOST_UUIDS: Final = 5_000_000
 """They take 0.5 GB."""

@@ -29,10 +29,10 @@ LOOK_S: Final = 1.0
 
 _START_LOOKS: Final = 60
 _EXIT_LOOKS: Final = 10
-"""As long may a process take to end that has told its totals."""
+"""How long a process may take to end after it has sent its totals."""
 
 _KILLED_LOOKS: Final = 5
-"""As long may SIGKILL take; a process that a dead disk holds does not even end by that."""
+"""How long SIGKILL may take; a process that waits for a dead disk does not end even by that."""
 
 _EXIT_LOOK_S: Final = 0.01
 _TERM_S: Final = 2.0
@@ -149,7 +149,7 @@ class WorkerProcess:
 
 
 async def end_programs(groups: set[int]) -> None:
-    """End what a dead worker ran: its programs have lost their call, and whoever looked after them."""
+    """End the programs of a dead worker: their calls are lost, and nobody else would end them."""
     until_s = time.monotonic() + _TERM_S
     groups = {group for group in groups if _signal(group, signal.SIGTERM)}
     try:

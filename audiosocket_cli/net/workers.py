@@ -44,7 +44,7 @@ _SHORT_LIFE_S: Final = 1.0
 
 _MOST_PAUSE_S: Final = 30.0
 _DISMISSED_S: Final = 5.0
-"""As long may one take to end in order that talks nonsense."""
+"""How long a worker that talks nonsense may take to end in order."""
 
 _BEAT_S: Final = 0.5
 _PATIENCE_LOOKS: Final = {"": 10, "enough": 10, "drain": 10, "stop": 5, "abort": 2}
@@ -52,7 +52,7 @@ _PATIENCE_LOOKS: Final = {"": 10, "enough": 10, "drain": 10, "stop": 5, "abort":
 no turn for ten seconds, and its calls are heard."""
 
 _ABORTED_S: Final = 10.0
-"""As long may one take to complete its files once it is told to end at once."""
+"""How long a worker may take to complete its files once it is told to end at once."""
 
 
 class Workers:
@@ -99,7 +99,7 @@ class Workers:
         self._failure: str | None = None
 
     async def run(self) -> ServeSummary:
-        """Serve to the end and return what came of it. Raises `NetworkError` when the address cannot be had."""
+        """Serve to the end and return what came of it. Raises `NetworkError` when it cannot listen there."""
         lack = self._options.lack_of_descriptors(allow_many_descriptors())
         if lack:
             self._complain(lack)
