@@ -307,7 +307,17 @@ class Session(ABC):
         the only one heard; but as much as there is time for of what can have come while we were late, as that is to be
         heard before anything is judged by the clock.
         """
-        self.has_more = self._hear_on(self._clock())
+        now_s = self._clock()
+        if self._behind or self._untold or now_s >= self.wake_s + _HELD_UP_S:
+            self.has_more = self._hear_on(now_s)
+            return self.has_more
+        data = self._receive()  # as nearly always: one frame, or a few
+        if data:
+            self._received(data)
+        if self._behind:
+            self.has_more = self._hear_on(now_s)
+        else:
+            self.has_more = bool(data) and not (self.wire.drained or self.ended)
         return self.has_more
 
     def _hear_on(self, now_s: float) -> bool:
