@@ -75,12 +75,12 @@ def run(
 
 
 def rest_of(process: subprocess.Popen[Any], timeout: float = 30) -> tuple[Any, Any]:
-    """Wait for a process's end and return all that is left of its stdout and stderr, None where that is no pipe.
+    """Wait for a process's end and return all that is left of its stdout and stderr, None for one that is not a pipe or is closed.
 
     After a line was read from a pipe, `communicate` forgets what the reader had read ahead with it.
     """
     said: dict[Any, Any] = {None: None}
-    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None]
+    pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None and not pipe.closed]
 
     def read(pipe: Any) -> None:
         said[pipe] = pipe.read()
@@ -93,7 +93,7 @@ def rest_of(process: subprocess.Popen[Any], timeout: float = 30) -> tuple[Any, A
         reader.join(timeout)
         assert not reader.is_alive(), "something that it started still has its output"
         pipe.close()
-    return said[process.stdout], said[process.stderr]
+    return said.get(process.stdout), said.get(process.stderr)
 
 
 def is_running(pid: int | str) -> bool:

@@ -220,7 +220,7 @@ def test_any_bytes_are_a_list_or_a_file_error(tmp_path_factory: pytest.TempPathF
         assert admission_by(path).why_not(LISTED) is not None
 
 
-@pytest.mark.parametrize("spoil", ["words", "missing", "directory", "pipe"])
+@pytest.mark.parametrize("spoil", ["words", "missing", "directory", "link", "pipe"])
 def test_a_list_that_has_gone_bad_leaves_the_old_one(tmp_path: Path, spoil: str) -> None:
     path = tmp_path / "uuids"
     path.write_text(f"{LISTED}\n")
@@ -230,6 +230,8 @@ def test_a_list_that_has_gone_bad_leaves_the_old_one(tmp_path: Path, spoil: str)
         path.write_text(f"{uuid.UUID(int=1)}\n" * 1000 + "oops\n")
     elif spoil == "directory":
         path.mkdir()
+    elif spoil == "link":
+        path.symlink_to("x" * 300)  # there is no such name
     elif spoil == "pipe":
         os.mkfifo(path)  # nobody writes to it: opening it would take for ever
     with pytest.raises(FileError, match=re.escape(str(path))):

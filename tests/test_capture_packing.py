@@ -19,6 +19,7 @@ from conftest import run
 from packets import a_call, pcap, pcapng
 
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import install_line
 
 CAPTURES = {"pcap": pcap(a_call(30)), "pcapng": pcapng(a_call(30))}
 WHOLE = {name: plain(items_of(data)) for name, data in CAPTURES.items()}
@@ -92,7 +93,7 @@ def test_without_its_package_the_line_to_run_is_named(
         items_of(data)
     assert str(raised.value) == (
         f"cannot read x: it is packed with {packer}; unpack it first: {packer} -dc x | audiosocket dump - "
-        f"(or: python3 -m pip install {package})"
+        f"(or: {install_line(package)})"
     )
 
 

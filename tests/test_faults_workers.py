@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -18,6 +19,9 @@ from pathlib import Path
 import pytest
 from conftest import COMMAND, Serving, run
 from faults import FRAMES, PTIME_S, Serve, dial, needs_proc, show
+
+from audiosocket_cli.net.places import new_shared_file
+from audiosocket_cli.net.worker_process import WorkerProcess
 
 STAYS = """
 import os, signal, sys, time
@@ -305,6 +309,33 @@ def test_who_waits_at_the_port_is_answered_though_a_worker_dies(serve: Serve) ->
         peer.close()
     assert serving.end()[0] == 130
     show("20 calls that queue while one worker dies: all are answered")
+
+
+def test_a_worker_for_which_there_are_no_descriptors_leaves_none_open() -> None:
+    """It is tried again and again: each time would leave less for the others."""
+    needs_proc()
+
+    def nothing(*_: object) -> None:
+        """Nobody is told."""
+
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    shared = new_shared_file(1)
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        for spare in range(1, 6):
+            highest = max(map(int, os.listdir("/proc/self/fd")))
+            with contextlib.ExitStack() as taken:
+                for _ in range(highest + 1 - before):  # no gaps
+                    taken.callback(os.close, os.dup(shared))
+                most = max(map(int, os.listdir("/proc/self/fd"))) + 1
+                resource.setrlimit(resource.RLIMIT_NOFILE, (min(most + spare, limit[0]), limit[1]))
+                with pytest.raises(OSError, match="Too many open files"):
+                    WorkerProcess(0, ["true"], shared, [], take=nothing, put=nothing, complain=nothing)
+                resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+        os.close(shared)
 
 
 def test_calls_are_spread_evenly(serve: Serve) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import re
@@ -15,8 +16,11 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from conftest import COMMAND, Serving, run
+from faults import descriptors, needs_proc
 from test_serve import FRAME, connected, opening, read_to_end
 
 from audiosocket_cli.call.disk import BehindSink, Disk, FreeSpace
@@ -111,13 +115,6 @@ def test_one_address_may_have_so_many_calls_and_others_have_theirs(serve: Serve)
     assert serving.end()[2].startswith("answered 4 calls")
 
 
-def test_several_processes_cannot_count_by_address() -> None:
-    done = run("serve", "--listen", "127.0.0.1:0", "--workers", "2", "--max-calls-from", "2")
-    assert (done.returncode, done.stderr) == (
-        2, "audiosocket: error: --max-calls-from counts in one process: leave --workers out\n"
-    )  # fmt: skip
-
-
 def test_nothing_is_recorded_where_too_little_is_free_and_the_call_goes_on(serve: Serve, tmp_path: Path) -> None:
     serving = serve("--record", "calls", "--min-free", "1000T", "--json")
     call, first = opening()
@@ -156,7 +153,7 @@ def test_a_recording_ends_when_too_little_is_left_and_what_it_has_is_kept(
 def test_a_size_that_is_none_is_refused(size: str) -> None:
     done = run("serve", "--record", "calls", "--min-free", size)
     assert done.returncode == 2
-    assert "is no size: write it in millions of bytes, as 500M, or as 2G" in done.stderr
+    assert "is not a size: write it with its unit, as 500M, 2G or 1.5T" in done.stderr
 
 
 def test_too_few_open_files_for_so_many_calls_are_told_at_once(tmp_path: Path) -> None:
@@ -168,9 +165,52 @@ def test_too_few_open_files_for_so_many_calls_are_told_at_once(tmp_path: Path) -
         first = serving.stderr.readline()
         serving.terminate()
     assert first == (
-        "--max-calls 100 may take 232 open files, and 128 are allowed: "
+        "--max-calls 100 may take 332 open files, and 128 are allowed: "
         "raise `ulimit -n`, or LimitNOFILE= of a unit file\n"
     )
+
+
+def descriptors_of(said: str, folder: Path) -> int:
+    """How many open files a call may take, as a server counts them."""
+    command = " ".join([*COMMAND, f"serve --listen 127.0.0.1:0 --max-calls 10000 {said}"])
+    with subprocess.Popen(
+        ["sh", "-c", f"ulimit -n 128; exec {command}"], stderr=subprocess.PIPE, text=True, cwd=folder
+    ) as serving:
+        assert serving.stderr is not None
+        told = re.match(r"--max-calls 10000 may take (\d+)0032 open files", serving.stderr.readline())
+        serving.terminate()
+    assert told
+    return int(told[1])
+
+
+def test_open_files_of_what_calls_are_told_and_asked_are_counted(tmp_path: Path) -> None:
+    for name, seconds in ("short.wav", 2), ("long.wav", 60):
+        soundfile.write(tmp_path / name, np.zeros(8000 * seconds, np.int16), 8000, "PCM_16")
+    counted = {
+        "--tone 440": 1,
+        "--play short.wav": 1,
+        "--play long.wav": 2,
+        "--record calls --play long.wav": 4,
+        "--exec cat": 6,
+        "--authorize true": 2,
+        "--authorize true --exec cat": 6,
+    }
+    assert {said: descriptors_of(said, tmp_path) for said in counted} == counted
+
+
+def test_calls_that_read_a_long_file_take_no_more_open_files_than_are_counted(serve: Serve, tmp_path: Path) -> None:
+    needs_proc()
+    soundfile.write(tmp_path / "long.wav", np.ones(8000 * 2400, np.int16), 8000, "PCM_16")
+    serving = serve("--play", "long.wav", "--loop")
+    pid = serving.process.pid
+    with contextlib.ExitStack() as peers:
+        before = None
+        for number in range(1, 6):
+            peer = peers.enter_context(connected(serving, opening(number)[1], FRAME))
+            assert peer.recv(3)
+            before = before or descriptors(pid)
+        assert descriptors(pid) <= before + 4 * 2
+    serving.end()
 
 
 def test_digits_that_no_fingers_press_do_not_fill_the_log(serve: Serve) -> None:

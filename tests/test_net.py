@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,7 @@ from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.address import Address, parse_address, peer_name
 from audiosocket_cli.net.dial import dial, dial_and_wait
-from audiosocket_cli.net.listen import Listener, ListeningSockets, bind
+from audiosocket_cli.net.listen import BACKLOG, Listener, ListeningSockets, bind
 from audiosocket_cli.net.live import CallOptions
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.serve import Server
@@ -155,6 +156,49 @@ def test_a_listener_without_descriptors_says_so_and_goes_on(monkeypatch: pytest.
     asyncio.run(main())
     assert complaints == ["cannot accept calls for 0.5 s: too many open files (see `ulimit -n`)"]
     assert len(accepted) == 1
+
+
+def accepted_in(listening: int, *, is_ahead: Callable[[], bool] = lambda: False) -> list[int]:
+    """Connect so many times, then listen; return how many were accepted in each turn of the loop that accepted any."""
+    turns: list[int] = []
+
+    async def main() -> None:
+        now = 0
+
+        def accept(connection: socket.socket, peer: object) -> None:
+            nonlocal now
+            now += 1
+            connection.close()
+
+        with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as server, contextlib.ExitStack() as peers:
+            server.setblocking(False)
+            for _ in range(listening):
+                peers.enter_context(socket.create_connection(server.getsockname()))
+            listener = Listener(ListeningSockets([server]), accept, print, is_ahead)
+            async with asyncio.timeout(30):
+                while sum(turns) < listening:
+                    await asyncio.sleep(0)
+                    turns.append(now)
+                    now = 0
+            listener.close()
+
+    asyncio.run(main())
+    return [count for count in turns if count]
+
+
+def test_a_burst_of_connections_is_accepted_some_at_a_time() -> None:
+    """Calls have their turn in between."""
+    turns = accepted_in(300)
+    assert sum(turns) == 300
+    assert max(turns) <= 64
+
+
+def test_who_is_ahead_leaves_a_burst_to_nobody_for_long() -> None:
+    """Another process may stand still: whoever steps back for it again and again takes more each time."""
+    turns = accepted_in(64, is_ahead=lambda: True)
+    assert sum(turns) == 64
+    assert turns[0] == 1
+    assert len(turns) <= 12
 
 
 def pair() -> tuple[socket.socket, SocketWire]:

@@ -47,6 +47,8 @@ TLVS = b"\x03\x00\x04\xfd\x16\xee\x60" + b"\x04\x0f\xa0" + bytes(4000)
 WHOLE = {
     "v1-tcp4": (V1, ENDS),
     "v1-tcp6": (b"PROXY TCP6 2001:db8::7 2001:db8::1 40000 9092\r\n", ENDS_V6),
+    "v1-mapped": (b"PROXY TCP6 ::ffff:203.0.113.7 ::ffff:192.0.2.1 40000 9092\r\n", ENDS),
+    "v2-mapped": (v2(1, 0x21, tcp6("::ffff:203.0.113.7", "::ffff:192.0.2.1", 40000, 9092)), ENDS),
     "v1-unknown": (b"PROXY UNKNOWN\r\n", None),
     "v1-unknown-with-more": (b"PROXY UNKNOWN ffff:f::1 ffff:f::2 65535 65535\r\n", None),
     "v2-tcp4": (V2, ENDS),

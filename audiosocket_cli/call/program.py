@@ -77,6 +77,8 @@ class Program(Source):
     """The source, and the tap, of a call that a program of its own answers."""
 
     listens = True
+    descriptors = 5
+    """Its input, output and errors, what it is told and says, and a file that it plays."""
 
     def __init__(self, options: ProgramOptions) -> None:
         self.report: Report = lambda event: None

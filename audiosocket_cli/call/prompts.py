@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final, Protocol
 
 from audiosocket_cli.asterisk import PTIME_MS
-from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
+from audiosocket_cli.codec import KIND_BY_RATE, SAMPLE_BYTES, Kind, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import first_line
 from audiosocket_cli.media.files import MadeSound, Remarks
@@ -31,6 +31,8 @@ AHEAD_S: Final = 2.0
 KEPT_BYTES: Final = 32 << 20
 """What prompts that share their room keep of converted sound, at all rates together: half an hour at 8000 Hz, 90 s at
 192000 Hz."""
+
+_ALL_KINDS_BYTES_A_S: Final = sum(KIND_BY_RATE) * SAMPLE_BYTES
 
 _MOST_THREADS: Final = 8
 """Files that may be waited for, or converted, at once."""
@@ -329,6 +331,11 @@ class Prompt:
     def is_kept(self) -> bool:
         """Whether it is short enough to be kept whole, as slin at least."""
         return rate_of(Kind.SLIN) in self._kept
+
+    @property
+    def is_kept_in_all_kinds(self) -> bool:
+        """Whether it is so short that no call reads its file, whatever it speaks."""
+        return self.is_kept and self.duration_s is not None and self.duration_s * _ALL_KINDS_BYTES_A_S <= KEPT_BYTES
 
     def prepare(self, kind: int) -> None:
         """Wait until it has been converted to a kind, if it is kept so."""

@@ -31,6 +31,9 @@ class Source(ABC):
     """Whether `answer` is to hear each frame as soon as it has arrived. Where nobody does, frames are read some times a
     second."""
 
+    descriptors = 0
+    """How many open files it takes at most."""
+
     is_patient = False
     """Whether it waits for a peer that does not read where Asterisk would not."""
 
@@ -136,6 +139,7 @@ class PromptSource(Source):
     def __init__(self, prompt: Prompt, *, times: int = 1, post_roll_ms: int | None = None) -> None:
         self.account = Account()
         """What is to be said of it afterwards."""
+        self.descriptors = 0 if prompt.is_kept_in_all_kinds else 1
         self._prompt = prompt
         self._rounds_left = times if times else float("inf")
         self._speech: Speech | None = None

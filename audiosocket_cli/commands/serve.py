@@ -255,14 +255,16 @@ def _options(
     if proxy_from and not proxy_protocol:
         raise UsageError("--proxy-from says who may send a PROXY protocol header: add --proxy-protocol")
     make_source = _source_maker(shell=shell, **speech)
+    source = make_source()
     if layout == "auto":
-        layout = "stereo" if make_source().speaks else "caller"
+        layout = "stereo" if source.speaks else "caller"
     output = FileOutput.in_folder(record) if record is not None else None
     if output is not None:
         prepare(output)
     free = FreeSpace(output.folder, min_free) if output is not None and min_free is not None else None
     call = CallOptions(
         make_source=make_source,
+        source_descriptors=source.descriptors,
         record=output,
         layout=Layout(layout),
         decode=Decode(decode),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +22,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 """Where IPv6 sockets see IPv4 peers."""
-
-_LONGEST_LINE: Final = 65536
-_BATCH_LINES: Final = 200
-"""As much of a file as is read before calls have their turn: under 1 ms."""
 
 
 def parse_network(text: str) -> Network:
@@ -106,8 +103,6 @@ class Admission:
         finally:
             self._reload_waits = False
         try:
-            if path.exists() and not path.is_file():  # a pipe has been read to its end, or never ends
-                raise FileError(f"cannot read {path} again: it is no file")
             self._uuids = await _read(path)
         finally:
             self._reloading.release()
@@ -138,6 +133,9 @@ class Admission:
 
 async def _read(path: Path) -> set[bytes]:
     uuids: set[bytes] = set()
+    with contextlib.suppress(OSError):  # which reading it will tell
+        if path.exists() and not path.is_file():  # a pipe has been read to its end, or never ends
+            raise FileError(f"cannot read {path} again: it is no file")
     for batch in read_uuids(path):
         uuids |= batch
         await asyncio.sleep(0)

@@ -20,8 +20,12 @@ _PORT_TRIES = 20
 _STEP_BACK_S = 0.005
 """How long a process leaves a connection to one with fewer calls before it accepts it itself."""
 
-_TURN = 1
-"""Connections that it then accepts: the others may be busy, or stand still."""
+_MOST_TURN = 8
+"""Connections that it then takes, at most: one at first, and twice as many each time while more wait than the other,
+which may be busy or stand still, takes."""
+
+_MOST_AT_ONCE = 64
+"""Connections that are accepted in one go, some milliseconds: calls have their turn before the next."""
 
 _COMPLAIN_AGAIN_S = 60.0
 
@@ -129,6 +133,7 @@ class Listener:
         self._is_ahead = is_ahead
         self._loop = asyncio.get_running_loop()
         self._retries: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._turn = 1
         self._complain_s = -math.inf
         for listener in self._sockets:
             self._resume(listener)
@@ -144,19 +149,21 @@ class Listener:
             listener = self._sockets.pop()
             self._loop.remove_reader(listener.fileno())
             with listener, contextlib.suppress(OSError):
-                while take_waiting and not self._stay_open:
+                for _ in range(BACKLOG if take_waiting and not self._stay_open else 0):
                     self._accept(*listener.accept())
 
     def _on_readable(self, listener: socket.socket, turn: int = 0) -> None:
-        """Accept what is there, `turn` connections at least, if there are as many."""
-        while listener.fileno() >= 0:
-            if turn <= 0 and self._is_ahead():
+        """Accept some of what is there, `turn` connections at least, if there are as many."""
+        for number in range(_MOST_AT_ONCE):
+            if listener.fileno() < 0:
+                return
+            if number >= turn and self._is_ahead():
                 self._rest(listener, _STEP_BACK_S, self._take_turn)
                 return
-            turn -= 1
             try:
                 connection, sockaddr = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                self._turn = 1
                 return
             except OSError as error:
                 self._pause(listener, error)
@@ -179,7 +186,8 @@ class Listener:
 
     def _take_turn(self, listener: socket.socket) -> None:
         self._resume(listener)
-        self._on_readable(listener, _TURN)
+        turn, self._turn = self._turn, min(2 * self._turn, _MOST_TURN)
+        self._on_readable(listener, turn)
 
 
 def _cure(error: OSError, option: str) -> str:

@@ -47,6 +47,8 @@ class CallOptions:
     limits: Limits = field(default_factory=Limits)
     disk: Disk = field(default_factory=Disk)
     """What writes the recordings' files."""
+    source_descriptors: int = 0
+    """How many open files what each call is told takes at most."""
 
     @property
     def takes_stdout(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk import PROXY_V1_SIGNATURE, PROXY_V2_SIGNATURE
@@ -15,6 +16,11 @@ from audiosocket_cli.errors import AudioSocketError
 
 _V1_MAX_BYTES: Final = 107
 """The longest line of version 1, CR LF included (section 2.1)."""
+
+_V1_FAMILIES: Final[Mapping[str, type[ipaddress.IPv4Address | ipaddress.IPv6Address]]] = {
+    "TCP4": ipaddress.IPv4Address,
+    "TCP6": ipaddress.IPv6Address,
+}
 
 _V2_HEADER: Final = struct.Struct(">12sBBH")
 _V2_ADDRESSES: Final = {0x11: struct.Struct(">4s4sHH"), 0x21: struct.Struct(">16s16sHH")}
@@ -84,8 +90,8 @@ def _ends_of_v1(header: bytes) -> Ends | None:
         return None
     try:
         _, family, *hosts, source_port, destination_port = words
-        address = {"TCP4": ipaddress.IPv4Address, "TCP6": ipaddress.IPv6Address}[family]
-        source, destination = (str(address(host)) for host in hosts)
+        address = _V1_FAMILIES[family]
+        source, destination = (_host(address(host)) for host in hosts)
         return Ends((source, _port(source_port)), (destination, _port(destination_port)))
     except (ValueError, KeyError):
         raise _wrong(header) from None
@@ -102,9 +108,14 @@ def _ends_of_v2(header: bytes) -> Ends | None:
     if length < layout.size:
         raise _wrong(header)
     source, destination, source_port, destination_port = layout.unpack_from(header, _V2_HEADER.size)
-    return Ends(
-        (str(ipaddress.ip_address(source)), source_port), (str(ipaddress.ip_address(destination)), destination_port)
-    )
+    source, destination = map(ipaddress.ip_address, (source, destination))
+    return Ends((_host(source), source_port), (_host(destination), destination_port))
+
+
+def _host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """Name an address; one of IPv4 that a proxy's IPv6 socket has seen (::ffff:192.0.2.1) is that."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def _port(text: str) -> int:

@@ -16,8 +16,9 @@ from audiosocket_cli.net.live import CallOptions
 _OWN_DESCRIPTORS: Final = 32
 """Open files of a server without calls, with a few to spare."""
 
-_PROGRAM_DESCRIPTORS: Final = 5
-"""Descriptors of a call's program: stdin, stdout, stderr, the socket for events, and a file that it plays."""
+_QUESTION_DESCRIPTORS: Final = 1
+"""Those that a call takes while the program of --authorize is asked, and its own has yet to begin: that one's errors.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,10 @@ class ServeOptions:
     @property
     def descriptors_of_call(self) -> int:
         """How many open files a call takes."""
-        program = _PROGRAM_DESCRIPTORS if self.program is not None else 0
         record = self.call.record
         recording = 0 if record is None else 1 + record.has_json
-        return 1 + recording + (self.call.capture is not None) + program
+        at_the_door = _QUESTION_DESCRIPTORS if self.admission.authorize is not None else 0
+        return 1 + (self.call.capture is not None) + max(recording + self.call.source_descriptors, at_the_door)
 
     @property
     def own_descriptors(self) -> int:

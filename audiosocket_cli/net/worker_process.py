@@ -59,24 +59,28 @@ class WorkerProcess:
         self._is_killed = False
         self._complain = complain
         self._wake = asyncio.Event()
-        self._channel, theirs = socket.socketpair()
-        (out, their_out), (err, their_err) = os.pipe(), os.pipe()
-        nowhere = os.open(os.devnull, os.O_RDONLY)
-        given = [nowhere, their_out, their_err, theirs.fileno(), shared, *(one.fileno() for one in listening)]
-        try:
+        # It is tried again when there are too few descriptors: nothing may stay open each time.
+        with contextlib.ExitStack() as unless_it_runs, contextlib.ExitStack() as passed:
+            given, ours = [os.open(os.devnull, os.O_RDONLY)], []
+            passed.callback(os.close, given[0])
+            for _ in ("stdout", "stderr"):
+                reads, writes = os.pipe()
+                unless_it_runs.callback(os.close, reads)
+                passed.callback(os.close, writes)
+                ours.append(reads)
+                given.append(writes)
+            self._channel, theirs = socket.socketpair()
+            unless_it_runs.callback(self._channel.close)
+            passed.callback(theirs.close)
+            told = os.dup(self._channel.fileno())
+            unless_it_runs.callback(os.close, told)
+            given += [theirs.fileno(), shared, *(one.fileno() for one in listening)]
             self.process = Process(command, os.environ, given)
-        except OSError:
-            self._channel.close()
-            os.close(out)
-            os.close(err)
-            raise
-        finally:
-            theirs.close()
-            for descriptor in (nowhere, their_out, their_err):
-                os.close(descriptor)
+            unless_it_runs.pop_all()
         self._channel.setblocking(False)
+        out, err = ours
         self._readers = [
-            LineReader(os.dup(self._channel.fileno()), lambda line: take(self, line), self._wake.set, whole=True),
+            LineReader(told, lambda line: take(self, line), self._wake.set, whole=True),
             LineReader(out, put, self._wake.set),
             LineReader(err, complain, self._wake.set),
         ]
