@@ -123,8 +123,8 @@ class Server:
                 self._metrics(),
                 self._readiness.beating(self._status),
             ):
+                self._readiness.ready()  # before that is told: whoever reads it may ask at once
                 self._report(self._options.listening(listening.addresses, passed=listening.stay_open))
-                self._readiness.ready()
                 await self._enough.wait()
                 self._listener.close(take_waiting=self._is_draining)
                 while self.live or self._refusals or self._arrivals:

@@ -231,8 +231,8 @@ class Workers:
         is_first = len(self._ready) < self._count
         self._ready.add(worker.number)
         if is_first and len(self._ready) == self._count:
-            self._report(self._options.listening(self._addresses, passed=self._listening.stay_open))
             self._readiness.ready()
+            self._report(self._options.listening(self._addresses, passed=self._listening.stay_open))
 
     def _tell_metrics(self) -> None:
         if self.on_metrics is not None:
