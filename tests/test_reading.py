@@ -210,6 +210,9 @@ PIPED = {
     "rf64": ["ffmpeg", "-v", "error", "-i", "WAV", "-rf64", "always", "-f", "wav", "-"],
     "w64": ["ffmpeg", "-v", "error", "-i", "WAV", "-f", "w64", "-"],
     "au": ["ffmpeg", "-v", "error", "-i", "WAV", "-f", "au", "-"],
+    "caf": ["ffmpeg", "-v", "error", "-i", "WAV", "-f", "caf", "-"],
+    "mpeg layer 2": ["ffmpeg", "-v", "error", "-i", "WAV", "-ar", "48000", "-f", "mp2", "-"],
+    "nist": ["sox", "WAV", "-t", "sph", "-"],
     "aiff": ["ffmpeg", "-v", "error", "-i", "WAV", "-f", "aiff", "-"],
     "aiff of sox": ["sox", "WAV", "-t", "aiff", "-"],
     "ogg": ["sox", "WAV", "-t", "ogg", "-"],
@@ -253,6 +256,80 @@ def test_a_file_that_is_cut_short_is_told(kind: str, tmp_path: Path) -> None:
     assert remark.startswith("it is cut short: its header promises ")
 
 
+@pytest.mark.parametrize("kind", ["AIFF", "AU", "FLAC"])
+def test_a_pipe_that_is_cut_short_is_told(kind: str, tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone", TONE, 8000, format=kind)
+    data = path.read_bytes()
+    with piped(data[: len(data) // 2]) as pipe:
+        samples, (remark,) = read(Sound(pipe))
+    assert 0.4 < len(samples) / 8000 < 1.6
+    assert remark.startswith("it is cut short: of the 2.00 s that its header promises, ")
+
+
+def test_an_mp3_file_that_is_cut_short_is_told(wav: Path) -> None:
+    tool("ffmpeg", "-v", "error", "-i", wav, path := wav.with_suffix(".mp3"))
+    assert read(Sound(path))[1] == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert read(Sound(path))[1][0].startswith("it is cut short: of the 2.00 s that its header promises, ")
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [*BLOCKY, ("W64", "IMA_ADPCM")], ids=lambda value: value)
+def test_what_libsndfile_cannot_seek_in_plays_from_a_pipe(kind: str, subtype: str, tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone", TONE, 8000, format=kind, subtype=subtype)
+    with piped(path.read_bytes()) as pipe:
+        samples, remarks = read(Sound(pipe))
+    assert_is_the_tone(samples, slack_s=0.1, db=1.5)
+    assert remarks == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "endian", "mark", "size", "lie"),
+    [("AU", "FILE", b".snd", 4, 0), ("CAF", "FILE", b"data", 8, 0), ("CAF", "FILE", b"data", 8, -1),
+     ("WAV", "BIG", b"data", 4, 0), ("WAV", "BIG", b"data", 4, -1)],
+)  # fmt: skip
+def test_a_size_that_is_not_known_is_the_rest_of_the_file(
+    kind: str, endian: str, mark: bytes, size: int, lie: int, tmp_path: Path
+) -> None:
+    soundfile.write(path := tmp_path / "tone", TONE, 8000, format=kind, endian=endian, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    at = data.index(mark) + (8 if kind == "AU" else 4)
+    data[at : at + size] = lie.to_bytes(size, "big", signed=True)
+    path.write_bytes(data)
+    for source in (path, bytes(data)):
+        samples, remarks = read(Sound(source))
+        np.testing.assert_array_equal(samples, TONE)
+        assert remarks == ["its header does not say how long it is: it is played to the end of the file"]
+    with piped(data) as pipe:
+        np.testing.assert_array_equal(read(Sound(pipe))[0], TONE)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "mp3", "au"])
+def test_joined_files_of_which_one_is_played_are_told(suffix: str, wav: Path) -> None:
+    tool("ffmpeg", "-v", "error", "-i", wav, path := wav.with_suffix(f".{suffix}"))
+    assert read(Sound(path))[1] == []
+    path.write_bytes(path.read_bytes() * 2)
+    (remark,) = read(Sound(path))[1]
+    assert "files are joined in it, and only the first is played; sox part1." in remark
+
+
+@pytest.mark.parametrize("name", ["a.wav", "-a.m4a", "b:a.m4a", "x y.MP4"])
+def test_the_line_that_converts_a_file_runs_as_it_stands(name: str, wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(wav.parent)
+    tool("ffmpeg", "-v", "error", "-y", "-i", wav, "-f", "mp4", wav.with_name(name))
+    line = shlex.split(refusal(Sound(Path(name))).partition("convert it: ")[2])
+    subprocess.run([*line, "-v", "error"], check=True, stdin=subprocess.DEVNULL)
+    assert_is_the_tone(read(Sound(Path(line[-1])))[0], slack_s=0.2, db=1.5)
+
+
+@pytest.mark.parametrize("name", ["-a.wav.gz", "a.wav"])
+def test_the_line_that_unpacks_a_file_runs_as_it_stands(name: str, wav: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(wav.parent)
+    wav.with_name(name).write_bytes(tool("gzip", "-c", wav))
+    line = refusal(Sound(Path(name))).partition("unpack it first: ")[2]
+    subprocess.run(line, shell=True, check=True)
+    np.testing.assert_array_equal(read(Sound(Path(shlex.split(line)[-1])))[0], TONE)
+
+
 def test_a_pipe_that_has_to_be_read_whole_has_a_bound(monkeypatch: pytest.MonkeyPatch, wav: Path) -> None:
     monkeypatch.setattr(pipes, "MOST_SPOOLED_BYTES", 2000)
     with piped(tool("sox", wav, "-e", "gsm", "-t", "wav", "-")) as pipe:
@@ -289,7 +366,7 @@ def test_another_container_is_named_with_a_line_that_cures_it(suffix: str, wav: 
         (b"", "it is empty"),
         (b"<!DOCTYPE html>\n<html><body>404</body></html>", "it is a web page (HTML), not sound"),
         ("Grüße\n".encode() * 2000, "it is text, not sound; name a sound file"),
-        (b"\x1f\x8b\x08\x00" + bytes(range(256)), "it is packed with gzip; unpack it first: gunzip"),
+        (b"\x1f\x8b\x08\x00" + bytes(range(256)), "it is packed with gzip; unpack it "),
         (b"\n\r\r\n" + bytes(100), "it is a capture of network traffic"),
     ],
     ids=["empty", "html", "text", "gzip", "capture"],

@@ -85,12 +85,12 @@ class Rewindable(io.RawIOBase):
 
 
 class Corrected(io.RawIOBase):
-    """A file in which four bytes are others: a WAV file with the true size of its samples."""
+    """A file in which some bytes are others: one with the true size of its samples in its header."""
 
-    def __init__(self, file: BinaryIO, at: int, size: int) -> None:
+    def __init__(self, file: BinaryIO, at: int, true: bytes) -> None:
         self._file = file
         self._at = at
-        self._true = size.to_bytes(4, "little")
+        self._true = true
         file.seek(0)
 
     def readable(self) -> bool:
@@ -130,7 +130,7 @@ class Pump:
         threading.Thread(target=self._carry, name="pump", daemon=True).start()
 
     def _carry(self) -> None:
-        with contextlib.suppress(OSError):  # nobody reads it any more, or nothing more can be read
+        with contextlib.suppress(OSError, ValueError):  # nobody reads it any more, or nothing more can be read
             while data := self._file.read(65536):
                 view = memoryview(data)
                 while len(view):

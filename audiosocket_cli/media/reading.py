@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import install_line, soundfile
+from audiosocket_cli.media.lengths import has_frame_count, is_in_blocks, promised_bytes, size_correction, what_is_joined
 from audiosocket_cli.media.pcm import FULL_SCALE, decode_law
 from audiosocket_cli.media.piped import VAST_BYTES, Corrected, Pump, Rewindable, spooled
 from audiosocket_cli.media.recognition import (
@@ -30,10 +31,9 @@ from audiosocket_cli.media.recognition import (
     ffmpeg_cure,
     headerless_by_suffix,
     is_sound,
-    promised_bytes,
     why_not,
 )
-from audiosocket_cli.media.wavfile import WavHeader, fault_after, fault_of, read_wav_header
+from audiosocket_cli.media.wavfile import UNKNOWN_LENGTH, WavHeader, fault_after, fault_of, read_wav_header
 
 Floats = NDArray[np.float32]
 
@@ -46,7 +46,7 @@ _STREAMED: Final = (b"OggS", b"FORM", b".snd", b"ID3", b"\xff", b"riff")
 _SEEKS: Final = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS", "MPEG_LAYER_III")
 """Samples to which libsndfile can seek. It cannot in GSM and other ADPCM, says of DWVW that it can, and fails."""
 
-_JOIN: Final = "sox part1.wav part2.wav whole.wav joins files so that players read all of it"
+_JOIN: Final = "sox part1.{0} part2.{0} whole.wav joins files so that players read all of it"
 
 _SKIPPED_BYTES: Final = 1 << 16
 
@@ -140,8 +140,17 @@ def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | 
     if isinstance(file, Rewindable):
         return _piped_reader(file, head, name)
     promised, size = promised_bytes(head), file.seek(0, os.SEEK_END)
+    correction = size_correction(head, size)
+    if correction is not None:
+        corrected = _object_reader(Corrected(file, *correction), name)
+        corrected.remarks.append(UNKNOWN_LENGTH)
+        return corrected
+    joined_files = what_is_joined(file, head, size)
     file.seek(0)
-    reader = SoundFileReader(file, name, path)
+    reader = SoundFileReader(file, name, path, says_length=has_frame_count(head))
+    if joined_files:
+        cure = _JOIN.format(joined_files.lower())
+        reader.remarks.append(f"several {joined_files} files are joined in it, and only the first is played; {cure}")
     if promised is not None and promised > size:
         reader.remarks.append(f"it is cut short: its header promises {promised} bytes, and {size} are there")
     return reader
@@ -163,14 +172,14 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
     size = file.seek(0, os.SEEK_END)
     fault = fault_of(header, size, file)
     if fault is not None and fault.is_joined:
-        raise FileError(f"cannot play {name}: {fault.what}; {_JOIN}")
+        raise FileError(f"cannot play {name}: {fault.what}; {_JOIN.format('wav')}")
     if header.coding is not None:
         said = header.data_bytes if fault is None else None
         frames = (size - header.data_at if said is None else said) // header.block_bytes
         reader: Reader = SampleReader(file, header, name, frames=frames, limit=frames * header.block_bytes)
     elif fault is not None:
         whole = min(size - header.data_at, 0xFFFFFFFF - header.data_at)
-        reader = _object_reader(Corrected(file, header.data_at - 4, whole), name)
+        reader = _object_reader(Corrected(file, header.data_at - 4, whole.to_bytes(4, "little")), name)
     else:
         return None
     if fault is not None:
@@ -181,7 +190,7 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
 def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:
     if head.startswith(b"fLaC"):
         return _object_reader(file, name)  # which seeks back to its beginning, once
-    if head.startswith(_STREAMED):
+    if head.startswith(_STREAMED) and not is_in_blocks(head) and size_correction(head, VAST_BYTES) is None:
         reader = SoundFileReader(Pump(file).pipe, name, None)
         if promised_bytes(head) is None:
             reader.frames = None
@@ -212,8 +221,11 @@ def _forward_class() -> Any:
 class SoundFileReader:
     """What libsndfile reads."""
 
-    def __init__(self, file: BinaryIO, name: str, path: Path | None, **kind: Any) -> None:
-        """Read an open file: by its descriptor, if it has one; soundfile takes a suffix for more than the content."""
+    def __init__(self, file: BinaryIO, name: str, path: Path | None, *, says_length: bool = False, **kind: Any) -> None:
+        """Read an open file: by its descriptor, if it has one; soundfile takes a suffix for more than the content.
+
+        `says_length`: its number of frames is no guess, whatever the format.
+        """
         self.remarks: list[str] = []
         self._file, self._name, self._path = file, name, path
         try:
@@ -229,6 +241,7 @@ class SoundFileReader:
         self.rate_hz: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         self._left = self._sound.frames
+        self._says_length = says_length or self._sound.format in ("FLAC", "AU", "AIFF")
         self.frames: int | None = self._left if self._left < VAST_BYTES >> 24 else None
 
     def read(self, frames: int) -> Floats:
@@ -237,7 +250,7 @@ class SoundFileReader:
         except soundfile.LibsndfileError as error:
             raise _unreadable(error, self._name, self._path) from None
         self._left -= len(block)
-        if not len(block) and frames and self.frames is not None and self._left > 0 and self._sound.format == "FLAC":
+        if not len(block) and frames and self.frames is not None and self._left > 0 and self._says_length:
             whole_s, left_s = self.frames / self.rate_hz, self._left / self.rate_hz
             self.remarks.append(
                 f"it is cut short: of the {whole_s:.2f} s that its header promises, {left_s:.2f} s are missing"
@@ -322,7 +335,7 @@ class SampleReader:
         if fault is None:
             return False
         if fault.is_joined:
-            raise FileError(f"cannot play all of {self._name}: {fault.what}; {_JOIN}")
+            raise FileError(f"cannot play all of {self._name}: {fault.what}; {_JOIN.format('wav')}")
         self.remarks.append(fault.what)
         self._rest, self._left = following, math.inf
         return True

@@ -14,7 +14,11 @@ from audiosocket_cli.media.pcm import guess_law
 HEAD_BYTES: Final = 4096
 """As much of a file is looked at."""
 
-_MAGIC: Final = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")
+_MAGIC: Final = (
+    b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"dns.", b"ID3",
+    b"NIST_1A", b"Creative Voice File", b"MATLAB 5.0 MAT-file", b"PVF1\n", b"2BIT", b" paf", b"fap ",
+    b"Extended Instrument: ", b"ALawSoundFile**", b"\x64\xa3\x01\0", b"\0\x01\xa3\x64",
+)  # fmt: skip
 """How the sound files begin that libsndfile reads. It takes more for MP3: quiet raw samples, for example."""
 
 _FOREIGN: Final = (
@@ -41,8 +45,7 @@ _PACKED: Final = (
     (b"\x28\xb5\x2f\xfd", "zstd", "unzstd"),
 )
 
-_UNKNOWN_BYTES: Final = 0x7F000000
-"""From here on, sizes of 32 bits stand for "until the end": so does this of sox, and 0xFFFFFFFF of others."""
+_PACKED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst")
 
 _CAPTURES: Final = (b"\n\r\r\n", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
 
@@ -103,21 +106,6 @@ def headerless_by_suffix(path: Path, head: bytes) -> Headerless | None:
     return found
 
 
-def promised_bytes(head: bytes) -> int | None:
-    """Return how long AIFF, AU and W64 files say that they are, where they do. For WAV see `wavfile`."""
-    if len(head) < 24:
-        return None
-    if head.startswith(b"FORM"):
-        promised = int.from_bytes(head[4:8], "big") + 8
-    elif head.startswith(b".snd"):
-        promised = int.from_bytes(head[4:8], "big") + int.from_bytes(head[8:12], "big")
-    elif head.startswith(b"riff"):
-        promised = int.from_bytes(head[16:24], "little")
-    else:
-        return None
-    return promised if promised < _UNKNOWN_BYTES or (head.startswith(b"riff") and promised < 1 << 62) else None
-
-
 def why_not(head: bytes, name: str, path: Path | None) -> str | None:
     """Say what a file is that cannot be played, and the cure, or None for one that may be sound.
 
@@ -130,7 +118,7 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
         return f"it is AAC; {ffmpeg_cure(path)}"
     for begins, what, tool in _PACKED:
         if head.startswith(begins):
-            return f"it is packed with {what}; unpack it first: {tool} {_quoted(path, what)}"
+            return f"it is packed with {what}; {_unpacking_cure(path, tool)}"
     if head.startswith(_CAPTURES):
         return f"it is a capture of network traffic; to say again what was said in it: audiosocket replay {name}"
     text = _text(head)
@@ -146,7 +134,8 @@ def ffmpeg_cure(path: Path | None, options: str = "", *, seeks: bool = False) ->
     """Return how ffmpeg makes a WAV file of `path`, or of what comes through a pipe; `seeks` where none will do."""
     options = f"{options} " if options else ""
     if path is not None:
-        return f"convert it: ffmpeg {options}-i {shlex.quote(str(path))} {shlex.quote(f'{path.stem}.wav')}"
+        target = f"{path.stem}.wav" if path.suffix.lower() != ".wav" else f"{path.stem}.converted.wav"
+        return f"convert it: ffmpeg {options}-i {_argument(str(path))} {_argument(target)}"
     if seeks:
         return "save it to a file and convert that: ffmpeg -i FILE FILE.wav"
     return f"convert it on its way: … | ffmpeg -v error {options}-i - -f wav - | audiosocket play -"
@@ -166,30 +155,51 @@ def _by_suffix(path: Path) -> str | None:
     return None
 
 
-def _quoted(path: Path | None, what: str) -> str:
-    return shlex.quote(str(path)) if path is not None else "on its way" if what != "zip" else "it to a file"
+def _argument(name: str) -> str:
+    """Return a file's name for a command line, so that it is neither taken for an option nor, by ffmpeg, for a URL."""
+    return shlex.quote(f"./{name}" if name.startswith("-") or ":" in name.partition("/")[0] else name)
+
+
+def _unpacking_cure(path: Path | None, tool: str) -> str:
+    """Return how a packed sound is unpacked, whatever the suffix is."""
+    if tool == "unzip":
+        return f"unpack it first: unzip {_argument(str(path)) if path is not None else 'FILE'}"
+    if path is None:
+        return f"unpack it on its way: … | {tool} | audiosocket play -"
+    target = path.stem if path.suffix.lower() in _PACKED_SUFFIXES else f"{path.stem}.unpacked{path.suffix}"
+    return f"unpack it first: {tool} -c {_argument(str(path))} > {_argument(target)}"
 
 
 def _is_mpeg(head: bytes) -> bool:
-    """Whether bytes begin with two MPEG audio frames (layer III), one where the other ends; raw samples do not."""
+    """Whether bytes begin with two MPEG audio frames, one where the other ends; raw samples do not."""
     length = _mpeg_frame_bytes(head)
     return length > 0 and _mpeg_frame_bytes(head[length:]) > 0 and head[length + 1] == head[1]
 
 
-_MPEG1_KBPS: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_MPEG2_KBPS: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_MPEG_KBPS: Final = {
+    (1, 1): range(0, 449, 32),
+    (1, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+"""By MPEG version (1, or 2 and 2.5) and layer."""
 _MPEG_RATES_HZ: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 
 
 def _mpeg_frame_bytes(data: bytes) -> int:
-    """Return the length of the MPEG layer III frame that begins here (ISO/IEC 11172-3, 2.4.2.3), or 0."""
-    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE6 != 0xE2:
+    """Return the length of the MPEG audio frame that begins here (ISO/IEC 11172-3, 2.4.2.3), or 0."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
         return 0
-    version, bitrate, rate = data[1] >> 3 & 3, data[2] >> 4, data[2] >> 2 & 3
-    if version == 1 or bitrate in (0, 15) or rate == 3:
+    version, layer, bitrate, rate = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3), data[2] >> 4, data[2] >> 2 & 3
+    if version == 1 or layer == 4 or bitrate in (0, 15) or rate == 3:
         return 0
-    kbps = (_MPEG1_KBPS if version == 3 else _MPEG2_KBPS)[bitrate]
-    return (144 if version == 3 else 72) * kbps * 1000 // _MPEG_RATES_HZ[version][rate] + (data[2] >> 1 & 1)
+    bits = _MPEG_KBPS[1 if version == 3 else 2, layer][bitrate] * 1000
+    rate_hz, padding = _MPEG_RATES_HZ[version][rate], data[2] >> 1 & 1
+    if layer == 1:
+        return (12 * bits // rate_hz + padding) * 4
+    return (72 if layer == 3 and version != 3 else 144) * bits // rate_hz + padding
 
 
 def _is_adts(head: bytes) -> bool:

@@ -26,6 +26,9 @@ _CODINGS: Final = {
 """Format tag and bits of samples that stand one after another, and what libsndfile calls them."""
 
 
+UNKNOWN_LENGTH: Final = "its header does not say how long it is: it is played to the end of the file"
+
+
 class WavHeader(NamedTuple):
     """What a WAV file says of itself."""
 
@@ -84,7 +87,7 @@ def fault_of(header: WavHeader, size: int, file: BinaryIO) -> WavFault | None:
     there = size - header.data_at
     said = header.data_bytes
     if said is None or (said > there and header.is_marker):
-        return WavFault("its header does not say how long it is: it is played to the end of the file")
+        return WavFault(UNKNOWN_LENGTH)
     if said > there:
         return WavFault(
             f"it is cut short: its header promises {_seconds(header, said)}, and {_seconds(header, there)} are there"
