@@ -149,6 +149,14 @@ def test_another_way_through_the_network_is_no_clock() -> None:
     assert untouched(timeline)
 
 
+def test_a_queue_that_fills_and_empties_all_the_time_adds_nothing_up() -> None:
+    times = [at_s + at_s % 30 / 30 * 0.25 for at_s in arrivals(0, 600)]
+    timeline, off_s = place(iter(list(itertools.accumulate(times, max))))
+    assert timeline.gap_count <= 1
+    assert abs(timeline.drift.corrected_s) < 0.5
+    assert max(map(abs, off_s)) < 0.55
+
+
 @pytest.mark.parametrize("ppm", [500, -500, 1000])
 def test_a_short_call_is_left_as_it_is(ppm: float) -> None:
     timeline, off_s = place(arrivals(ppm, 35))

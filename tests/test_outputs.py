@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from conftest import run
 from fakes import UUID_1
 
 from audiosocket_cli.asterisk import Side
@@ -21,6 +22,7 @@ from audiosocket_cli.call.facts import Call
 from audiosocket_cli.call.outputs import FileOutput, PipeOutput, Sink
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.media.durable import HalfMade
 from audiosocket_cli.media.wav import GrowingWav
 
 SAMPLES = bytes(range(200)) * 8
@@ -350,7 +352,6 @@ def leave(tmp_path: Path, script: str) -> subprocess.Popen[str]:
 
 def test_what_a_live_process_makes_is_left_alone_and_what_a_dead_one_left_is_cleared(tmp_path: Path) -> None:
     script = """
-        from audiosocket_cli.media.durable import HalfMade
         output = FileOutput("calls/{date}/{uuid}.flac")
         sink = output.open(new_call(), 8000, 1, with_json=True)
         sink.append(SAMPLES)
@@ -487,3 +488,28 @@ def test_parents_that_went_away_are_made_again(tmp_path: Path) -> None:
     (tmp_path / "calls").rmdir()
     record(output)
     assert names(tmp_path) == ["calls/call.wav"]
+
+
+# What was left unconverted
+
+
+def test_a_recording_that_a_dead_process_has_not_converted_is_named_and_kept(tmp_path: Path) -> None:
+    left = [f"calls/{UUID_1}{number}.unconverted.wav" for number in ("-2", "")]
+    theirs = [f"calls/{name}.unconverted.wav" for name in ("other", f"{UUID_1}-3", f"{UUID_1}-4")]
+    Path("calls").mkdir()
+    for name in (*left, *theirs):
+        GrowingWav(Path(name), 8000).close()
+    told = Path(f"calls/{UUID_1}-3.json")
+    told.write_text("{}")
+    alive = HalfMade(Path(f"calls/{UUID_1}-4.json.part"))
+    output = FileOutput("calls/{uuid}.flac")
+    output.prepare()
+    assert list(map(str, output.unconverted)) == left
+    done = run("record", "calls/", "127.0.0.1:1")
+    alive.drop()
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[0] == (
+        f"{left[0]} and 1 more were left by a process that died before it was converted: kept as WAV, "
+        "to be played or converted"
+    )
+    assert all(map(os.path.exists, (*left, *theirs)))

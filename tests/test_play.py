@@ -276,7 +276,7 @@ def test_a_signal_while_connecting_is_silent() -> None:
         (["TONE", "--record", "TONE"], 2, "cannot record to *: it is the file to play"),
         (["TONE", "--record", "OLD"], 2, "cannot record to *: it exists; choose another name or add --force"),
         (["TONE", "--record", "/proc/x/y.wav"], 2, "cannot record to /proc/x/y.wav: *"),
-        (["TONE", "--wait", "nan"], 2, "*nan is no finite number*"),
+        (["TONE", "--wait", "nan"], 2, "*'nan' is not a length of time*"),
         (["TONE", "a..b:1"], 3, "cannot connect to a..b:1: no valid host name; is the host name right?"),
         (["TONE", "127.0.0.1:" + "9" * 5000], 2, "*is no address*"),
         (["TONE", "--rate", "²"], 2, "*no kind carries ² Hz*"),

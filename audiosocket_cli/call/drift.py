@@ -7,11 +7,13 @@ all. Those are the points that a line is laid through; its slope is the clock's 
 
 It is believed when the line has risen or fallen by more than jitter does, and no more steeply than clocks are wrong. A
 burst or another way through the network is a step, a pause begins a new line, a wrong rate is too steep: none of them
-is followed. From then on audio is placed shorter or longer by the slope, and by a part of what it is off by now.
+is followed. From then on audio is placed shorter or longer by the slope, and by a part of what it is off by now. A
+queue on the way that fills for long looks like a clock until it empties: then what was done is taken back.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -53,6 +55,7 @@ class ClockDrift:
         "_pool",
         "_pooled",
         "_reference_s",
+        "_true_s",
         "_window",
         "corrected_s",
         "share",
@@ -77,6 +80,8 @@ class ClockDrift:
         """How far audio was really ahead in the last windows."""
         self._reference_s: float | None = None
         """How far it is to be ahead: as far as after the last pause or burst."""
+        self._true_s = 0.0
+        """What had been corrected by then, and is not taken back."""
         self._filled_s = 0.0
         self._before: tuple[float, float] | None = None
         """The last window that was not held up, as a point."""
@@ -133,17 +138,29 @@ class ClockDrift:
             self._late_windows += 1  # all of it was held up: that tells nothing
             return
         if abs(step_s) > _STEP_S:
+            back_s = self._to_take_back(step_s)
             self._restart()
             raw_s = ahead_s - self.corrected_s
+            if back_s:
+                self.share, self._reference_s = 0.0, ahead_s - back_s
+                self._true_s = self.corrected_s - back_s
         self._late_windows = 0
         self._before = (at_s, raw_s)
         self._note(at_s, raw_s)
         self._ahead = [*self._ahead[-4:], ahead_s]
         if self._reference_s is None:
-            self._reference_s = ahead_s
+            self._reference_s, self._true_s = ahead_s, self.corrected_s
         if self.share is not None:
             off_s = max(self._ahead) - self._reference_s
             self.stretch = min(MAX_STRETCH, max(-MAX_STRETCH, -self.share - off_s / _CATCH_UP_S))
+
+    def _to_take_back(self, step_s: float) -> float:
+        """Return how much of a step makes good what was corrected before it: a queue on the way had filled or emptied,
+        which looks like a clock until it is over."""
+        done_s = self.corrected_s - self._true_s
+        if self.share is None or done_s * step_s <= 0:
+            return 0.0
+        return math.copysign(min(abs(done_s), abs(step_s)), step_s)
 
     def _note(self, at_s: float, raw_s: float) -> None:
         """Take a window into the line; where there are many points, half as many stand for all, and for more."""

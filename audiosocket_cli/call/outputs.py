@@ -109,6 +109,8 @@ class FileOutput:
             container_of(Path(pattern))
         self.single = not _FIELD.search(pattern)
         self.has_json = not self.single
+        self.unconverted: list[Path] = []
+        """Recordings that `prepare` found which a process that died has not converted, and so not told of."""
         self._json: dict[Path, HalfMade] = {}
         """By the name that it is going to have."""
         if overwrite and not self.single:
@@ -148,6 +150,8 @@ class FileOutput:
         is_json = re.compile(rf"{stem}(-\d+)?\.json").fullmatch
         for place in _folders(folder, Path(os.path.dirname(self._pattern)).parts[len(folder.parts) :]):
             clear_half_made(place, is_json)
+            if not self.single:
+                self.unconverted += _left_unconverted(place, is_json)
 
     def _prepare_name(self, path: Path) -> None:
         """Refuse a name that is taken, by itself or by what an earlier call left of a conversion."""
@@ -275,6 +279,19 @@ def _folders(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
         for name in os.listdir(folder):
             if matches(name):
                 yield from _folders(folder / name, patterns[1:])
+
+
+def _left_unconverted(folder: Path, is_json: Callable[[str], object]) -> list[Path]:
+    """Return recordings in a folder that wait for no conversion any more: those of which nobody makes the JSON."""
+    left: list[Path] = []
+    with contextlib.suppress(OSError):
+        for name in sorted(os.listdir(folder)):
+            json = name.removesuffix(UNCONVERTED_SUFFIX) + ".json"
+            if name.endswith(UNCONVERTED_SUFFIX) and is_json(json):
+                path = folder / json
+                if not any(map(_exists, (_json_part(path), path))):
+                    left.append(folder / name)
+    return left
 
 
 def _exists(path: Path) -> bool:

@@ -31,7 +31,7 @@ from audiosocket_cli.call.mixed import MixedRun
 from audiosocket_cli.call.pacer import EARLY_S
 from audiosocket_cli.call.runs import Chunk, FrameRun, in_runs
 from audiosocket_cli.call.slices import MOST_STRETCHES, Slice, slice_of, starts_in
-from audiosocket_cli.call.sources import Silence, Source, encoded
+from audiosocket_cli.call.sources import Silence, Source, encoded, meant
 from audiosocket_cli.call.taps import FLUSH_S, Tap
 from audiosocket_cli.call.wire import READ_BYTES, Wire
 from audiosocket_cli.codec import (
@@ -157,6 +157,7 @@ class Session(ABC):
         "_is_limited",
         "_last_data",
         "_last_heard_s",
+        "_last_meant",
         "_last_said",
         "_leave_by_s",
         "_limits",
@@ -274,7 +275,7 @@ class Session(ABC):
         """The taps that have yet to get what is ready for them, the next one last."""
         self._said: list[Chunk] = []
         self._last_said: Frame | None = None
-        self._last_data = b""
+        self._last_data = self._last_meant = b""
         self._begun = False
         self._early: list[Chunk] = []
         self._early_bytes = 0
@@ -306,7 +307,17 @@ class Session(ABC):
         the only one heard; but as much as there is time for of what can have come while we were late, as that is to be
         heard before anything is judged by the clock.
         """
-        self.has_more = self._hear_on(self._clock())
+        now_s = self._clock()
+        if self._behind or self._untold or now_s >= self.wake_s + _HELD_UP_S:
+            self.has_more = self._hear_on(now_s)
+            return self.has_more
+        data = self._receive()  # as nearly always: one frame, or a few
+        if data:
+            self._received(data)
+        if self._behind:
+            self.has_more = self._hear_on(now_s)
+        else:
+            self.has_more = bool(data) and not (self.wire.drained or self.ended)
         return self.has_more
 
     def _hear_on(self, now_s: float) -> bool:
@@ -685,10 +696,9 @@ class Session(ABC):
                 return
             at_s = pacer.take(now_s) if frame.kind in RATE_BY_KIND else now_s
             if frame is not self._last_said:  # of silence, there is one frame for all
-                self._last_said, self._last_data = frame, encoded(frame)
-            data = self._last_data
-            if wire.send(data):
-                self._said.append((at_s - self._origin_s, 0.0, 1, data))
+                self._last_said, self._last_data, self._last_meant = frame, encoded(frame), meant(frame)
+            if wire.send(self._last_data):
+                self._said.append((at_s - self._origin_s, 0.0, 1, self._last_meant))
                 if frame.kind == Kind.DTMF:
                     self._note_our_digit(at_s, frame)
             else:

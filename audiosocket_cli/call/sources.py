@@ -66,7 +66,7 @@ def silence_frame(kind: int) -> Frame:
 @cache
 def quiet_frame(kind: int) -> Frame:
     """Return 20 ms of a line on which nobody speaks, as a phone sends it: not quite digital silence, which would look
-    like a phone that is muted."""
+    like a phone that is muted. Always the same object, see `meant`."""
     return Frame(kind, b"\1\0".ljust(frame_bytes(kind), b"\0"))
 
 
@@ -80,6 +80,13 @@ def encoded(frame: Frame) -> bytes:
     if frame.kind in RATE_BY_KIND and frame is silence_frame(frame.kind):
         return _encoded_silence(frame.kind)
     return encode(frame)
+
+
+def meant(frame: Frame) -> bytes:
+    """Return the bytes of a frame that we say as they are recorded and measured: a quiet line of ours is silence."""
+    if frame.kind in RATE_BY_KIND and frame is quiet_frame(frame.kind):
+        return _encoded_silence(frame.kind)
+    return encoded(frame)
 
 
 class Silence(Source):

@@ -57,8 +57,19 @@ def output_for(record: str | None, *, force: bool, played: Path | None = None) -
     if played is not None and Path(record).exists() and played.exists() and played.samefile(record):
         raise UsageError(f"cannot record to {record}: it is the file to play")
     output = FileOutput(record, overwrite=force)
-    output.prepare()
+    prepare(output)
     return output
+
+
+def prepare(output: FileOutput) -> None:
+    """Check where to record to, and say what a process that died has left unconverted there. Raises `UsageError`."""
+    from audiosocket_cli.ui.console import say
+
+    output.prepare()
+    if output.unconverted:
+        first, others = output.unconverted[0], len(output.unconverted) - 1
+        left = f"{first} and {others} more were" if others else f"{first} was"
+        say(f"{left} left by a process that died before it was converted: kept as WAV, to be played or converted")
 
 
 def open_prompt(sound: Sound) -> Prompt:

@@ -133,6 +133,7 @@ def _call_options(
 def _output(out: str, *, raw: bool, force: bool, calls: int) -> Output:
     """Refuse what cannot be recorded to before anything is listened to, connected or made."""
     from audiosocket_cli.call.outputs import FileOutput, PipeOutput
+    from audiosocket_cli.commands.placing import prepare
 
     output: Output
     if out == "-":
@@ -146,7 +147,7 @@ def _output(out: str, *, raw: bool, force: bool, calls: int) -> Output:
     if output.single and calls > 1:
         raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
     if isinstance(output, FileOutput):
-        output.prepare()
+        prepare(output)
     return output
 
 

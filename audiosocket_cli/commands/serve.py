@@ -28,7 +28,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
     silence_option,
 )
-from audiosocket_cli.commands.placing import open_prompt
+from audiosocket_cli.commands.placing import open_prompt, prepare
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _options(
         layout = "stereo" if make_source().speaks else "caller"
     output = FileOutput.in_folder(record) if record is not None else None
     if output is not None:
-        output.prepare()
+        prepare(output)
     free = FreeSpace(output.folder, min_free) if output is not None and min_free is not None else None
     call = CallOptions(
         make_source=make_source,
