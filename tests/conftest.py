@@ -75,7 +75,7 @@ def run(
 
 
 def rest_of(process: subprocess.Popen[Any], timeout: float = 30) -> tuple[Any, Any]:
-    """Wait for a process's end and return all that is left of its stdout and stderr, None for one that is not a pipe or is closed.
+    """Wait for a process's end and return what is left of its stdout and stderr, None for one that is no open pipe.
 
     After a line was read from a pipe, `communicate` forgets what the reader had read ahead with it.
     """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,7 +81,7 @@ def test_what_a_full_disk_loses_of_a_placed_call_is_code_1(
     files: Path, full_disk: Path, command: str, lost: str
 ) -> None:
     record, options = place_of(files, full_disk, lost)
-    with bot(quiet) as target:
+    with bot(quiet) as target, taken_json(files / "out", lost == "JSON"):
         done = run(*words(command, files, record, target=target), *options, "--uuid", UUID)
     told = done.stdout + done.stderr
     assert done.returncode == 1, told
@@ -92,7 +94,8 @@ def test_what_a_full_disk_loses_of_an_answered_call_is_code_1(
     answer: Answer, files: Path, full_disk: Path, command: str, lost: str
 ) -> None:
     record, options = place_of(files, full_disk, lost)
-    code, told = call(answer, files, command, str(record), *options)
+    with taken_json(files / "out", lost == "JSON"):
+        code, told = call(answer, files, command, str(record), *options)
     assert code == 1, told
     assert says(lost) in told
 
@@ -103,8 +106,25 @@ def place_of(files: Path, full_disk: Path, lost: str) -> tuple[Path, list[str]]:
         return full_disk / "{uuid}.wav", []
     if lost == "capture":
         return files / "out" / "{uuid}.wav", ["--capture", str(full_disk / "call.pcapng")]
-    (files / "out" / f"{UUID}.json.part").mkdir(parents=True)  # the JSON has no room there
     return files / "out" / "{uuid}.wav", []
+
+
+@contextlib.contextmanager
+def taken_json(folder: Path, is_wanted: bool) -> Iterator[None]:
+    """Take the name of the call's JSON while the call lasts: before, the recording would have got another name."""
+
+    def take() -> None:
+        deadline_s = time.monotonic() + 30
+        while not (folder / f"{UUID}.json.part").exists() and time.monotonic() < deadline_s:
+            time.sleep(0.005)
+        (folder / f"{UUID}.json").mkdir(parents=True)
+
+    taker = threading.Thread(target=take)
+    if is_wanted:
+        taker.start()
+    yield
+    if is_wanted:
+        taker.join()
 
 
 def says(lost: str) -> str:
