@@ -75,11 +75,11 @@ def run(
 
 
 def rest_of(process: subprocess.Popen[Any], timeout: float = 30) -> tuple[Any, Any]:
-    """Wait for a process's end and return what is left of its stdout and stderr, None for one that is no open pipe.
+    """Wait for a process's end and return what is left of its stdout and stderr; nothing where that is no open pipe.
 
     After a line was read from a pipe, `communicate` forgets what the reader had read ahead with it.
     """
-    said: dict[Any, Any] = {None: None}
+    said: dict[Any, Any] = {}
     pipes = [pipe for pipe in (process.stdout, process.stderr) if pipe is not None and not pipe.closed]
 
     def read(pipe: Any) -> None:
@@ -93,7 +93,8 @@ def rest_of(process: subprocess.Popen[Any], timeout: float = 30) -> tuple[Any, A
         reader.join(timeout)
         assert not reader.is_alive(), "something that it started still has its output"
         pipe.close()
-    return said.get(process.stdout), said.get(process.stderr)
+    nothing = "" if process.text_mode else b""
+    return said.get(process.stdout, nothing), said.get(process.stderr, nothing)
 
 
 def is_running(pid: int | str) -> bool:
@@ -186,7 +187,7 @@ def answer(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        rest_of(process)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, is_running, run
+from conftest import COMMAND, Serving, is_running, rest_of, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -400,7 +400,7 @@ def served(tmp_path: Path, *wrapped: str) -> Iterator[Serving]:
         yield Serving(process, int(re.findall(r":(\d+)", listening)[0]), listening)
     finally:
         process.kill()
-        process.communicate()
+        rest_of(process)
 
 
 @pytest.mark.parametrize(

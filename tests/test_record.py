@@ -91,7 +91,7 @@ def record(tmp_path: Path) -> Iterator[Record]:
     for process in started:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        rest_of(process)
 
 
 def frames_of(samples: Samples, kind: int = Kind.SLIN) -> bytes:
