@@ -172,6 +172,7 @@ class Session(ABC):
         "_slice",
         "_state",
         "_told_of",
+        "_told_s",
         "_undelivered",
         "_untold",
         "_uuid",
@@ -273,6 +274,8 @@ class Session(ABC):
         """Kinds that mean nothing, and changes from one kind to another: they are told of once."""
         self._untold: list[tuple[Tap, Sequence[FrameRun], Sequence[FrameRun], float]] = []
         """The taps that have yet to get what is ready for them, the next one last."""
+        self._told_s = 0.0
+        """Up to when, in seconds since the call's start, the taps know all."""
         self._said: list[Chunk] = []
         self._last_said: Frame | None = None
         self._last_data = self._last_meant = b""
@@ -352,12 +355,15 @@ class Session(ABC):
             self._wait(now_s)
         self._plan_wake()
 
-    def flush(self) -> None:
-        """Give the taps what there is. Frames that keep changing take long: then one tap gets it now, others later."""
+    def flush(self, *, is_all: bool = True) -> None:
+        """Give the taps what there is. Frames that keep changing take long: then one tap gets it now, others later.
+
+        `is_all` says that no more has been read than what was heard.
+        """
         if self._state is not _State.TALKING:
             return
         if not self._untold:
-            self._gather(self._clock())
+            self._gather(self._clock(), is_all=is_all)
         is_dear = any(isinstance(run, MixedRun) for _, heard, said, _ in self._untold[-1:] for run in (*heard, *said))
         self._tell(1 if is_dear and self.keeper is not None else len(self._untold))
         if self._untold and self.keeper is not None:
@@ -574,7 +580,7 @@ class Session(ABC):
     ) -> None:
         """Hear frames of any kinds. What follows on the one that ends the call is said to nobody."""
         if self._is_full:
-            self.flush()
+            self.flush(is_all=False)
         for mark in heard.marks:
             if not mark.is_audio and self._ends_with(heard.data[heard.starts[mark.number]]):
                 heard = heard.up_to(mark.number)
@@ -714,14 +720,19 @@ class Session(ABC):
         self._gather(now_s)
         self._tell(len(self._untold))
 
-    def _gather(self, now_s: float) -> None:
+    def _gather(self, now_s: float, *, is_all: bool = True) -> None:
         """Make what there is ready for the taps."""
         heard = in_runs(self._heard)
         said = heard if self._said == self._heard else in_runs(self._said)  # an echo is looked at once
-        self._heard, self._said, self._heard_bytes, self._heard_s = [], [], 0, 0.0
         assert self.call is not None
         self.call.backlog_bytes = max(self.call.backlog_bytes, self.wire.undelivered)
-        self._untold = [(tap, heard, said, now_s - self._origin_s) for tap in reversed(self.taps)]
+        at_s = now_s - self._origin_s
+        if not is_all or self._behind or not self.wire.drained:
+            # More is there to be read: until it is, the time since the last of what was heard would look like a pause.
+            at_s = min(at_s, self._heard[-1][0] if self._heard else self._told_s)
+        self._told_s = at_s
+        self._untold = [(tap, heard, said, at_s) for tap in reversed(self.taps)]
+        self._heard, self._said, self._heard_bytes, self._heard_s = [], [], 0, 0.0
 
     def _tell(self, taps: int) -> None:
         """Give the next taps what is ready for them."""

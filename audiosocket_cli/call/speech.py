@@ -11,7 +11,11 @@ from audiosocket_cli.codec import HEADER_BYTES, rate_of
 from audiosocket_cli.media.pcm import SPEECH_POWER, from_slin, mean_power, power_to_dbfs
 
 PAUSE_S: Final = 0.3
-"""A shorter pause is one between words. Ours."""
+"""A shorter pause is one between words. Our own choice."""
+
+ONSET_PAUSE_S: Final = 0.1
+"""Speech that begins after this pause may be an answer: a bot that a key interrupts pauses no longer than its next
+prompt takes to start, and words of one sentence are closer (40 to 60 ms in synthetic speech). Our own choice."""
 
 
 class Stretch:
@@ -48,7 +52,7 @@ class Ear:
     Whoever waits for speech waits for a new stretch of it: what goes on already is no answer.
     """
 
-    __slots__ = ("last_s", "quiet", "speech")
+    __slots__ = ("_is_answer", "last_s", "quiet", "speech")
 
     def __init__(self) -> None:
         self.speech: Stretch | None = None
@@ -57,6 +61,8 @@ class Ear:
         """What was heard since then that is no speech."""
         self.last_s: float | None = None
         """When the last frame arrived, speech or not."""
+        self._is_answer = False
+        """Whether the last stretch was waited for: then pauses between its words do not end it."""
 
     def hear(self, data: bytes, at_s: float) -> None:
         """Take a frame of audio, header and all."""
@@ -66,14 +72,17 @@ class Ear:
         if power <= SPEECH_POWER:
             self.quiet.add(at_s, audio_s, power)
             return
-        if self.speech is None or at_s - self.speech.end_s >= PAUSE_S:
-            self.speech = Stretch(at_s)
+        if self.speech is None or at_s - self.speech.end_s >= (PAUSE_S if self._is_answer else ONSET_PAUSE_S):
+            self.speech, self._is_answer = Stretch(at_s), False
         self.speech.add(at_s, audio_s, power)
         self.quiet = Stretch(at_s)
 
     def speech_since(self, at_s: float) -> Stretch | None:
         """Return speech that began at that time or later; what began before is none, though it go on."""
-        return self.speech if self.speech is not None and self.speech.start_s >= at_s else None
+        if self.speech is None or self.speech.start_s < at_s:
+            return None
+        self._is_answer = True
+        return self.speech
 
     def silent_s(self, now_s: float) -> float:
         """Return for how long there was no speech by now: since the call's start, if there was none at all."""

@@ -87,6 +87,7 @@ class SocketWire:
         try:
             size = self._socket.recv_into(_buffer)
         except (BlockingIOError, InterruptedError):
+            self.drained = True
             return None
         except OSError:
             if self._trace is not None:
