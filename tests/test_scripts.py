@@ -24,7 +24,7 @@ def checkout(tmp_path: Path) -> Path:
     tools = {
         "scripts/setup": "exit 0",
         "bin/id": "echo 1000",  # not root: nothing is installed
-        ".venv/bin/python": 'echo "$*" >> called; ! grep -qxF -- "$*" fails',
+        ".venv/bin/python": 'echo "$*" >> called; [ "$1" != -c ] || cat failures; ! grep -qxF -- "$*" fails',
     }
     for name, script in tools.items():
         path = tmp_path / name
@@ -32,6 +32,7 @@ def checkout(tmp_path: Path) -> Path:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
     (tmp_path / "fails").touch()
+    (tmp_path / "failures").write_text("21")  # as many tests failed, if any did
     return tmp_path
 
 
@@ -58,6 +59,18 @@ def test_a_part_that_fails_is_named_at_the_end_and_keeps_no_other_from_its_turn(
     done = run_script(checkout)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-3:] == ["test: failed:", "  mypy", "  tests"]
+    assert "once more" not in done.stderr
+
+
+@pytest.mark.parametrize("fails_again", [False, True], ids=["passes", "fails again"])
+def test_few_tests_that_failed_run_once_more_alone(checkout: Path, fails_again: bool) -> None:
+    again = "-m pytest --last-failed -n 0 -v"
+    (checkout / "failures").write_text("20")
+    (checkout / "fails").write_text("-m pytest -n 2 -m not asterisk\n" + fails_again * again)
+    done = run_script(checkout)
+    assert done.returncode == fails_again
+    assert "test: 20 failed; once more, one after the other" in done.stderr.splitlines()
+    assert (checkout / "called").read_text().splitlines().count(again) == 1
     assert (checkout / "called").read_text().splitlines()[-1] == "-m pytest -m asterisk"
 
 
