@@ -48,7 +48,7 @@ def test_calls_go_on_to_their_end_and_no_more_are_accepted(
         for _ in range(2):
             serving.wait_for(" call ")
         serving.process.send_signal(number)
-        assert told(serving) == "draining: 2 calls go on, for 30 s at most; a second signal ends them now"
+        assert told(serving) == "draining: 2 calls go on, for 30 s at most; a second signal hangs up now"
         assert refuses(serving)
         for peer in (one, other):
             peer.sendall(FRAME * 10)
@@ -71,7 +71,7 @@ def test_when_the_time_is_over_they_are_hung_up(serve: Serve, more: tuple[str, .
     with connected(serving, opening()[1], FRAME) as peer:
         serving.wait_for(" call ")
         serving.process.send_signal(signal.SIGTERM)
-        assert told(serving) == "draining: 1 call goes on, for 0.5 s at most; a second signal ends them now"
+        assert told(serving) == "draining: 1 call goes on, for 0.5 s at most; a second signal hangs up now"
         assert read_to_end(peer)[-1].kind == Kind.HANGUP
     assert told(serving) == "drained for 0.5 s: hanging up, though 1 call goes on"
     code, lines, _ = serving.end(0)

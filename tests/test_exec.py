@@ -532,5 +532,5 @@ def test_a_slow_end_is_explained(serve: Serve, tone_file: Path) -> None:
     assert run("play", tone_file, serving.target, "--duration", "0.1").returncode == 0
     _, _, err = serving.end(0)
     assert err.splitlines()[0] == (
-        "waiting for programs or recordings (1), --on-call-end commands (0); a second signal ends them now"
+        "waiting for programs or recordings (1), --on-call-end commands (0); a second signal hangs up now"
     )

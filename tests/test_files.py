@@ -256,8 +256,11 @@ NO_SOUND: dict[str, tuple[Maker, str]] = {
     "empty-wav": (lambda path: path.write_bytes(sound(np.zeros(0), 8000)), "it holds no audio"),
     "wav-header-only": (lambda path: path.write_bytes(sound(RAMP, 8000)[:44]), "it holds no audio"),
     "truncated-wav-header": (lambda path: path.write_bytes(sound(RAMP, 8000)[:20]), "is it a sound file?"),
-    "truncated-flac": (lambda path: path.write_bytes(FLAC[: len(FLAC) // 2]), "is it a sound file?"),
-    "damaged-flac": (lambda path: path.write_bytes(FLAC[:9000] + bytes(500) + FLAC[9500:]), "is it a sound file?"),
+    "truncated-flac": (lambda path: path.write_bytes(FLAC[: len(FLAC) // 2]), "it is cut short or damaged after "),
+    "damaged-flac": (
+        lambda path: path.write_bytes(FLAC[:9000] + bytes(500) + FLAC[9500:]),
+        "it is cut short or damaged after ",
+    ),
     "truncated-flac-header": (lambda path: path.write_bytes(FLAC[:100]), "is it a sound file?"),
 }
 

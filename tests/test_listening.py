@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from conftest import COMMAND
+from conftest import COMMAND, missing
 from test_serve import opening
 
 from audiosocket_cli.codec import Kind
@@ -41,7 +41,7 @@ def _needs_both() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("this machine has no ::1")
+        missing("this machine has no ::1")
 
 
 def listen_on(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int], port: int = 0) -> list[tuple[str, int]]:

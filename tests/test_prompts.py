@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, run
+from conftest import COMMAND, Serving, missing, run
 from fakes import prompt_of
 
 from audiosocket_cli.call.prompts import AHEAD_S, Account, Prompt, Room, Speech, Threads, Track
@@ -217,12 +217,13 @@ def rss_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="only Linux tells memory this way")
 def test_a_long_prompt_in_all_kinds_takes_little_memory(serve: Serve, tmp_path: Path) -> None:
     """It was a whole copy for each kind: 645 MB."""
     with soundfile.SoundFile(tmp_path / "long.wav", "w", 48000, 1, "PCM_16") as file:
         for _ in range(600):
             file.write(tone(440, 48000, 1.0))
+    if not os.path.exists("/proc/self/statm"):
+        missing("only Linux tells memory this way")
     serving = serve("--play", tmp_path / "long.wav", "--record", "calls", "--json")
     before = rss_bytes(serving.process.pid)
     callers = []

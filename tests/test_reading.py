@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import struct
 import subprocess
@@ -340,15 +341,20 @@ def test_a_pipe_that_has_to_be_read_whole_has_a_bound(monkeypatch: pytest.Monkey
 
 FOREIGN = {
     "m4a": "it is M4A or MP4", "webm": "it is WebM or Matroska", "wma": "it is WMA (ASF)", "aac": "it is AAC",
-    "spx": "it is Speex", "mka": "it is WebM or Matroska", "wv": "it is WavPack",
+    "spx": "it is Speex", "mka": "it is WebM or Matroska", "wv": "it is WavPack", "mov": "it is M4A or MP4",
+    "ac3": "it is AC-3", "eac3": "it is AC-3", "dts": "it is DTS", "tta": "it is True Audio",
+    "latm": "it is AAC (LATM)",
+    "ts": "it is an MPEG transport stream", "vob": "it is MPEG (a program stream)",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("suffix", FOREIGN)
 def test_another_container_is_named_with_a_line_that_cures_it(suffix: str, wav: Path) -> None:
     path = wav.with_name(f"a tone.{suffix}")
-    options = ["-c:a", "libspeex", "-f", "ogg"] if suffix == "spx" else []
-    tool("ffmpeg", "-v", "error", "-y", "-i", wav, *options, path)
+    options = {"spx": ["-c:a", "libspeex", "-f", "ogg"], "dts": ["-strict", "-2"], "latm": ["-c:a", "aac"]}.get(
+        suffix, []
+    )
+    tool("ffmpeg", "-v", "error", "-y", "-i", wav, *options.get(suffix, []), path)
     said = refusal(Sound(path))
     assert said.startswith(f"cannot play {path}: {FOREIGN[suffix]}; convert it: ffmpeg -i ")
     line = shlex.split(said.partition("convert it: ")[2])
@@ -368,14 +374,45 @@ def test_another_container_is_named_with_a_line_that_cures_it(suffix: str, wav: 
         ("Grüße\n".encode() * 2000, "it is text, not sound; name a sound file"),
         (b"\x1f\x8b\x08\x00" + bytes(range(256)), "it is packed with gzip; unpack it "),
         (b"\n\r\r\n" + bytes(100), "it is a capture of network traffic"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "it is a picture (PNG), not sound"),
+        (b"MThd\0\0\0\x06" + bytes(range(256)), "it is MIDI: notes, not sound"),
     ],
-    ids=["empty", "html", "text", "gzip", "capture"],
+    ids=["empty", "html", "text", "gzip", "capture", "picture", "notes"],
 )
 def test_what_is_no_sound_is_named(data: bytes, said: str, raw_rate_hz: int | None, tmp_path: Path) -> None:
     (path := tmp_path / "sound.wav").write_bytes(data)
     assert f"{path}: {said}" in refusal(Sound(path))
     with piped(data) as pipe:
         assert f"cannot play standard input: {said}" in refusal(Sound(pipe, raw_rate_hz=raw_rate_hz))
+
+
+@pytest.mark.parametrize(("suffix", "rate_hz"), [("flac", 48000), ("mp3", 8000)])
+def test_what_a_damaged_file_holds_before_its_damage_is_played(suffix: str, rate_hz: int, tmp_path: Path) -> None:
+    """To the last sample that was read, through the converter, too; and nothing is left for the exit to complain of."""
+    path = tmp_path / f"long.{suffix}"
+    tool("sox", "-n", "-r", "48000", "-b", "16", "-c", "1", tmp_path / "long.wav", "synth", "3", "sine", "440")
+    tool("ffmpeg", "-v", "error", "-i", tmp_path / "long.wav", path)
+    data = path.read_bytes()
+    with piped(data[: len(data) // 2]) as pipe:
+        opened = Sound(pipe if suffix == "mp3" else data[: len(data) // 2]).open()
+        blocks, said = [], ""
+        try:
+            for block in opened.blocks(rate_hz):
+                blocks.append(block)
+        except FileError as error:
+            said = str(error)
+    found = re.search(r"it is cut short or damaged after (\d+\.\d\d) s \(", said)
+    assert found is not None, said
+    assert sum(map(len, blocks)) / rate_hz == pytest.approx(float(found[1]), abs=0.01)
+
+
+def test_gsm_from_a_pipe_is_named_and_no_noise(wav: Path) -> None:
+    data = tool("sox", wav, "-e", "gsm", "-t", "gsm", "-")
+    for raw_rate_hz in (None, 8000):
+        with piped(data) as pipe:
+            assert "it is GSM without a header; convert it on its way: … | ffmpeg -v error -f gsm -i - " in refusal(
+                Sound(pipe, raw_rate_hz=raw_rate_hz)
+            )
 
 
 @pytest.mark.parametrize(

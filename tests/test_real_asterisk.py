@@ -411,9 +411,13 @@ def test_a_program_says_a_sentence_to_a_caller_and_hangs_up(serve: Serve, place:
     account = place(serving, "silence 10", "--record-far")
     result = serving.wait_for_end(account["uuid"])
     heard, rate_hz = heard_at_far_end(account)
-    # A conversion moved it by a part of a sample: compare at four times the rate.
-    fine = [soxr.resample(heard, rate_hz, 32000), soxr.resample(soxr.resample(said, said_hz, 8000), 8000, 32000)]
-    assert best_match(*fine)[1] > 0.95
+    # A conversion moved it by a part of a sample: compare at four times the rate. A machine that stood still parts it,
+    # so each quarter of a second is looked for by itself.
+    fine = soxr.resample(soxr.resample(said, said_hz, 8000), 8000, 32000)
+    loud = [piece for piece in np.array_split(fine, len(fine) // 8000) if np.abs(piece).max() > 1000]
+    found = [best_match(soxr.resample(heard, rate_hz, 32000), piece) for piece in loud]
+    assert [lag for lag, _ in found] == sorted(lag for lag, _ in found)
+    assert sum(likeness > 0.95 for _, likeness in found) >= len(found) - 1
     assert result["program"]["said_s"] == pytest.approx(len(said) / said_hz, abs=0.03)
     assert (result["program"]["exit_code"], result["ended_by"]) == (0, "server")
     assert account["dialplan_continued"]

@@ -202,7 +202,7 @@ def process_1(*args: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], in
         missing("to be process 1 needs unshare, and root")
     starter = subprocess.Popen(
         [str(unshare), "--pid", "--fork", "--mount-proc", "--kill-child", *args],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
     )  # fmt: skip
     try:
         children = Path(f"/proc/{starter.pid}/task/{starter.pid}/children")

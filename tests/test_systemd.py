@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from activated import Manager, managed, start_activated
-from conftest import COMMAND, need, run
+from conftest import COMMAND, missing, need, run
 
 from audiosocket_cli.codec import Kind, encode, uuid_frame
 from audiosocket_cli.errors import NetworkError
@@ -284,7 +284,7 @@ def test_the_watchdog_hears_nothing_of_a_server_that_stands_still(
 
 def test_an_abstract_socket_is_told_too() -> None:
     if sys.platform != "linux":
-        pytest.skip("abstract sockets are Linux's")
+        missing("abstract sockets are Linux's")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as hearing:
         name = f"audiosocket-test-{os.getpid()}"
         hearing.bind(f"\0{name}")

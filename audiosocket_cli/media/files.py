@@ -6,7 +6,6 @@ than a short one. What reads the files is in `reading.py`.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -139,7 +138,7 @@ class OpenSound:
         except OSError as error:
             raise _cannot_read(self._sound.name, error) from None
         finally:
-            self._reader.close()
+            self.close()
         if not count:
             in_range = " in that range" if self._sound.start_s or self._sound.duration_s else ""
             raise FileError(f"cannot play {self._sound.name}: it holds no audio{in_range}")
@@ -158,14 +157,19 @@ class OpenSound:
             yield from self._mono()
             return
         self._converter = soxr.ResampleStream(self._reader.rate_hz, rate_hz, 1, dtype="float32", quality="HQ")
-        for block in itertools.chain(self._mono(), [None]):
-            if self._converter is None:
-                return
-            if block is None:
-                yield self._converter.resample_chunk(np.zeros(0, np.float32), last=True)
-            else:
+        damage: FileError | None = None
+        try:
+            for block in self._mono():
+                if self._converter is None:
+                    return
                 yield self._converter.resample_chunk(block)
+        except FileError as error:
+            damage = error
+        if self._converter is not None:
+            yield self._converter.resample_chunk(np.zeros(0, np.float32), last=True)
         self._converter = None
+        if damage is not None:
+            raise damage  # now that all has been said that came before it
 
     def _mono(self) -> Iterator[Floats]:
         reader, sound = self._reader, self._sound

@@ -241,6 +241,7 @@ class SoundFileReader:
         self.rate_hz: int = self._sound.samplerate
         self.channels: int = self._sound.channels
         self._left = self._sound.frames
+        self._read = 0
         self._says_length = says_length or self._sound.format in ("FLAC", "AU", "AIFF")
         self.frames: int | None = self._left if self._left < VAST_BYTES >> 24 else None
 
@@ -248,14 +249,23 @@ class SoundFileReader:
         try:
             block: Floats = self._sound.read(frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise _unreadable(error, self._name, self._path) from None
+            problem = self._damaged(error) if self._read else _unreadable(error, self._name, self._path)
+            raise problem from None
         self._left -= len(block)
+        self._read += len(block)
         if not len(block) and frames and self.frames is not None and self._left > 0 and self._says_length:
             whole_s, left_s = self.frames / self.rate_hz, self._left / self.rate_hz
             self.remarks.append(
                 f"it is cut short: of the {whole_s:.2f} s that its header promises, {left_s:.2f} s are missing"
             )
         return block
+
+    def _damaged(self, error: soundfile.LibsndfileError) -> FileError:
+        reason = str(error.error_string).strip().removeprefix("Error : ").rstrip(".").lower()
+        return FileError(
+            f"cannot play all of {self._name}: it is cut short or damaged after {self._read / self.rate_hz:.2f} s "
+            f"({reason}); to save what can be saved, {ffmpeg_cure(self._path)}"
+        )
 
     def skip(self, frames: int) -> None:
         if self.frames is not None and self._sound.subtype.startswith(_SEEKS) and self._sound.format != "RAW":

@@ -34,8 +34,31 @@ _FOREIGN: Final = (
     (0, b"wvpk", "WavPack"),
     (0, b"MAC ", "Monkey's Audio"),
     (28, b"Speex   ", "Speex"),
+    (4, b"moov", "QuickTime"),
+    (4, b"wide", "QuickTime"),
+    (0, b"\0\0\x01\xba", "MPEG (a program stream)"),
+    (0, b"TTA1", "True Audio"),
+    (0, b"MPCK", "Musepack"),
+    (0, b"MP+", "Musepack"),
+    (0, b"DSD ", "DSF"),
+    (0, b"FRM8", "DSDIFF"),
+    (0, b"\x7f\xfe\x80\x01", "DTS"),
+    (0, b"ADIF", "AAC (ADIF)"),
 )
 """Sound that libsndfile does not read and ffmpeg does: (offset, bytes, name)."""
+
+_NOT_SOUND: Final = (
+    (b"MThd", "MIDI: notes, not sound; a synthesizer makes sound of them"),
+    (b"#!SILK_V3", "SILK, which neither libsndfile nor ffmpeg reads; ask for another format"),
+    (b"\x02#!SILK_V3", "SILK, which neither libsndfile nor ffmpeg reads; ask for another format"),
+    (b"%PDF-", "a PDF, not sound"),
+    (b"\x89PNG\r\n\x1a\n", "a picture (PNG), not sound"),
+    (b"\xff\xd8\xff", "a picture (JPEG), not sound"),
+    (b"GIF8", "a picture (GIF), not sound"),
+    (b"\x7fELF", "a program (ELF), not sound"),
+    (b"SQLite format 3\0", "a database (SQLite), not sound"),
+)
+"""What is not sound at all: (bytes, what to say of it)."""
 
 _PACKED: Final = (
     (b"\x1f\x8b\x08", "gzip", "gunzip"),
@@ -114,8 +137,14 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
     for offset, magic, what in _FOREIGN:
         if head.startswith(magic, offset):
             return f"it is {what}; {ffmpeg_cure(path, seeks='MP4' in what)}"
-    if _is_adts(head):
-        return f"it is AAC; {ffmpeg_cure(path)}"
+    for is_it, what in _FRAMED:
+        if is_it(head):
+            return f"it is {what}; {ffmpeg_cure(path)}"
+    if path is None and _is_gsm(head):
+        return f"it is GSM without a header; {ffmpeg_cure(path, '-f gsm')}"
+    for begins, what in _NOT_SOUND:
+        if head.startswith(begins):
+            return f"it is {what}"
     for begins, what, tool in _PACKED:
         if head.startswith(begins):
             return f"it is packed with {what}; {_unpacking_cure(path, tool)}"
@@ -212,6 +241,55 @@ def _is_adts(head: bytes) -> bool:
 
     first = length(head)
     return first > 7 and length(head[first:]) > 7
+
+
+def _is_latm(head: bytes) -> bool:
+    """Whether bytes begin with two AAC frames in LOAS (ISO/IEC 14496-3, 1.7.2)."""
+
+    def length(data: bytes) -> int:
+        is_frame = len(data) > 2 and data[0] == 0x56 and data[1] >> 5 == 7
+        return ((data[1] & 31) << 8 | data[2]) + 3 if is_frame else 0
+
+    first = length(head)
+    return first > 3 and length(head[first:]) > 3
+
+
+def _is_ac3(head: bytes) -> bool:
+    """Whether bytes begin with two frames of AC-3 or E-AC-3 (ETSI TS 102 366, 4.4, table 4.13 and E.1.2)."""
+    if len(head) < 6 or not head.startswith(b"\x0bw") or head[5] >> 3 > 16:
+        return False
+    if head[5] >> 3 > 10:
+        return head.startswith(b"\x0bw", (((head[2] & 7) << 8 | head[3]) + 1) * 2)
+    rate, code = head[4] >> 6, head[4] & 63
+    if rate == 3 or code // 2 >= len(_AC3_KBPS):
+        return False
+    kbps = _AC3_KBPS[code // 2]
+    words = (kbps * 2, kbps * 96000 // 44100 + code % 2, kbps * 3)[rate]
+    return head.startswith(b"\x0bw", words * 2)
+
+
+_AC3_KBPS: Final = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    """Whether bytes are packets of 188 bytes that begin with 0x47 (ISO/IEC 13818-1, 2.4.3.2); raw samples are not."""
+    starts = head[::188]
+    return len(starts) >= 5 and set(starts) == {0x47}
+
+
+def _is_gsm(head: bytes) -> bool:
+    """Whether bytes are frames of GSM 06.10 as files have them: 33 bytes, the first four bits 0xD (RFC 3551, 4.5.8)."""
+    starts = head[::33]
+    return len(starts) >= 10 and {start >> 4 for start in starts} == {0xD}
+
+
+_FRAMED: Final = (
+    (_is_adts, "AAC"),
+    (_is_latm, "AAC (LATM)"),
+    (_is_ac3, "AC-3"),
+    (_is_transport_stream, "an MPEG transport stream"),
+)
+"""Sound without a header that its frames give away, and that ffmpeg reads."""
 
 
 def _text(head: bytes) -> str | None:

@@ -24,7 +24,7 @@ class Drain:
         self._hang_up = hang_up
         self._timer = asyncio.get_running_loop().call_later(seconds, self._end)
         if count():
-            complain(f"draining: {_calls(count())} on, for {seconds:g} s at most; a second signal ends them now")
+            complain(f"draining: {_calls(count())} on, for {seconds:g} s at most; a second signal hangs up now")
         else:
             complain("draining: no calls are left")
 

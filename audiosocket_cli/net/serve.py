@@ -161,7 +161,7 @@ class Server:
                 told = True
                 commands = len(self._after_calls)
                 what = f"programs or recordings ({len(self.concluding)}), --on-call-end commands ({commands})"
-                self._complain(f"waiting for {what}; a second signal ends them now")
+                self._complain(f"waiting for {what}; a second signal hangs up now")
 
     def drain(self) -> None:
         """Accept no more calls, and let those go on that are there, those too that have yet to say their UUID."""
