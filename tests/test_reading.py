@@ -351,9 +351,7 @@ FOREIGN = {
 @pytest.mark.parametrize("suffix", FOREIGN)
 def test_another_container_is_named_with_a_line_that_cures_it(suffix: str, wav: Path) -> None:
     path = wav.with_name(f"a tone.{suffix}")
-    options = {"spx": ["-c:a", "libspeex", "-f", "ogg"], "dts": ["-strict", "-2"], "latm": ["-c:a", "aac"]}.get(
-        suffix, []
-    )
+    options = {"spx": ["-c:a", "libspeex", "-f", "ogg"], "dts": ["-strict", "-2"], "latm": ["-c:a", "aac"]}
     tool("ffmpeg", "-v", "error", "-y", "-i", wav, *options.get(suffix, []), path)
     said = refusal(Sound(path))
     assert said.startswith(f"cannot play {path}: {FOREIGN[suffix]}; convert it: ffmpeg -i ")
