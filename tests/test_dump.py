@@ -596,7 +596,17 @@ def test_a_named_wav_is_that_file_and_more_calls_are_beside_it(tmp_path: Path) -
     assert round(len(wav(out)) / 8000) == 2
 
 
-@pytest.mark.parametrize("name", ["folder", "folder.wav/", "there.wav"])
+@pytest.mark.parametrize("name", ["call.flac", "call.MP3", "calls.raw"])
+def test_a_file_that_is_not_wav_is_refused_and_no_folder(tmp_path: Path, name: str) -> None:
+    path = write_lines(tmp_path / "call.jsonl", numbered_call(1.0))
+    code, _, err = ran(path, "--wav", tmp_path / name)
+    assert code == 2
+    wav = tmp_path / f"{name.partition('.')[0]}.wav"
+    assert err.endswith(f"--wav writes WAV; name it {wav}, or {tmp_path / name}/ for a folder\n")
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["folder", "folder.wav/", "there.wav", "pbx.2026-11-29", "calls.flac/"])
 def test_a_folder_is_a_folder(tmp_path: Path, name: str) -> None:
     (tmp_path / "there.wav").mkdir()
     path = write_lines(tmp_path / "call.jsonl", numbered_call(1.0))

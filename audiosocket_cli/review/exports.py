@@ -26,7 +26,7 @@ from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.media.containers import WAV_SUFFIX
+from audiosocket_cli.media.containers import WAV_SUFFIX, container_of
 from audiosocket_cli.review.selection import EVERYTHING, Selection
 from audiosocket_cli.text import printable
 
@@ -209,6 +209,7 @@ class WavExport:
         """What was done to true time, of each file that has something to tell."""
         self._selection = selection
         self._name, self._force = Path(name), force
+        _refuse_other_sound(name)
         self.is_one_file = names_a_file(name)
         """Whether a file was named rather than a folder."""
         self._output = FileOutput(name, overwrite=force) if self.is_one_file else FileOutput.in_folder(self._name)
@@ -266,6 +267,20 @@ def names_a_file(name: Path | str) -> bool:
     path = Path(name)
     is_file = path.suffix.lower() == WAV_SUFFIX and "{" not in path.name
     return is_file and not str(name).endswith(os.sep) and not path.is_dir()
+
+
+def _refuse_other_sound(name: Path | str) -> None:
+    """Refuse what is meant as a sound file, and would be a folder of WAV files."""
+    path = Path(name)
+    if path.is_dir() or str(name).endswith(os.sep) or path.suffix.lower() in ("", WAV_SUFFIX):
+        return
+    try:
+        container_of(path)
+    except UsageError:
+        return  # no sound has that suffix
+    raise UsageError(
+        f"cannot write {path}: --wav writes WAV; name it {path.with_suffix(WAV_SUFFIX)}, or {path}{os.sep} for a folder"
+    )
 
 
 class _Writing:
