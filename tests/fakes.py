@@ -8,9 +8,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from audiosocket_cli.asterisk import frame_bytes
-from audiosocket_cli.call.facts import Call
+from audiosocket_cli.model import Call
 from audiosocket_cli.call.prompts import Prompt
-from audiosocket_cli.call.runs import TimedRun, in_runs
+from audiosocket_cli.runs import TimedRun, in_runs
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.codec import Frame, FrameDecoder, encode, uuid_frame
 from audiosocket_cli.media.files import MadeSound

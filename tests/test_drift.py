@@ -19,7 +19,7 @@ from test_recording import new_call
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession
-from audiosocket_cli.call.facts import Ending, How
+from audiosocket_cli.model import Ending, How
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.call.sources import Silence

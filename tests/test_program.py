@@ -24,7 +24,7 @@ from audiosocket_cli.asterisk import Side, frame_bytes
 from audiosocket_cli.call import program as program_module
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import Event, ProgramSaid
-from audiosocket_cli.call.facts import Call, Digit, Ending, How, now_utc
+from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.program import Program, ProgramOptions
 from audiosocket_cli.call.prompts import Threads

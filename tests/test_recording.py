@@ -11,7 +11,7 @@ import soundfile
 from fakes import UUID_1, TimedFrame, frames_of, runs_of
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.facts import Call, Ending, How, now_utc
+from audiosocket_cli.model import Call, Ending, How, now_utc
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Decode, Layout, Recording

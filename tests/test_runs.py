@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.asterisk import GAP_MS
-from audiosocket_cli.call.runs import TimedRun, in_runs
+from audiosocket_cli.runs import TimedRun, in_runs
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.media.pcm import power_to_dbfs

@@ -12,7 +12,7 @@ from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, prompt_of, r
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
-from audiosocket_cli.call.facts import Call, How
+from audiosocket_cli.model import Call, How
 from audiosocket_cli.call.prompts import Prompt
 from audiosocket_cli.call.session import READ_S, Limits, Session
 from audiosocket_cli.call.sources import Echo, Playback, PromptSource, Silence, Source, silence_frame

@@ -21,7 +21,7 @@ from test_recording import arriving, as_mu_law, new_call, noise
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.disk import Disk
-from audiosocket_cli.call.facts import Ending, How
+from audiosocket_cli.model import Ending, How
 from audiosocket_cli.call.outputs import FileOutput, Output, PipeOutput
 from audiosocket_cli.call.pieces import MIN_SILENCE, Pieces, interleaved, joined
 from audiosocket_cli.call.recording import Decode, Layout, Recording

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from audiosocket_cli.call import conversion
 from audiosocket_cli.call.ends import AnsweredSession
-from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.mixed import MixedFrames, MixedRun
+from audiosocket_cli.model import Call
+from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
 from audiosocket_cli.call.pieces import interleaved
 from audiosocket_cli.call.program import Program, ProgramOptions
-from audiosocket_cli.call.runs import MOST_RUNS, FrameRun, TimedRun, in_runs
+from audiosocket_cli.runs import MOST_RUNS, FrameRun, TimedRun, in_runs
 from audiosocket_cli.call.session import TURN_S
 from audiosocket_cli.call.sources import Echo, Silence, Source
 from audiosocket_cli.call.stats import SideStats

@@ -29,7 +29,7 @@ from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures, Histogram, Values
 from audiosocket_cli.bench.schedule import GOLDEN
 from audiosocket_cli.bench.speech import Speech, sound_files
-from audiosocket_cli.call.facts import How
+from audiosocket_cli.model import How
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Kind

@@ -17,9 +17,9 @@ from audiosocket_cli.bench.figures import Figures, Values
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
 from audiosocket_cli.bench.turns import Turns
-from audiosocket_cli.call.facts import Call, How
-from audiosocket_cli.call.mixed import MixedRun
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.model import Call, How
+from audiosocket_cli.mixed_runs import MixedRun
+from audiosocket_cli.runs import FrameRun
 
 GAPS_MS: Final = (40, 60, 100)
 MOST_ECHO_S: Final = 1.0

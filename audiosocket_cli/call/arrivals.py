@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.media.pcm import guess_disorder, guess_law, guess_texture
 

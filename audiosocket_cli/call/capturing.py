@@ -10,8 +10,8 @@ from typing import Any
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.disk import Disk
-from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.capture.writing import CaptureOutput, FiledTrace
 

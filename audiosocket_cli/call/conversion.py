@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.call.mixed import Numbers
+from audiosocket_cli.mixed_runs import Numbers
 from audiosocket_cli.codec import rate_of
 from audiosocket_cli.libraries import soxr
 from audiosocket_cli.media.pcm import FULL_SCALE, Samples, to_int16

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiosocket_cli.call.facts import Call, Digit
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.model import Call, Digit
+from audiosocket_cli.runs import FrameRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from audiosocket_cli.call.facts import Call
+from audiosocket_cli.model import Call
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.media.containers import (
     UNCONVERTED_SUFFIX,

@@ -26,10 +26,10 @@ from typing import Final, Protocol
 from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
-from audiosocket_cli.call.facts import Call, Digit, Ending, How, now_utc
-from audiosocket_cli.call.mixed import MixedRun
+from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
+from audiosocket_cli.mixed_runs import MixedRun
 from audiosocket_cli.call.pacer import EARLY_S
-from audiosocket_cli.call.runs import Chunk, FrameRun, in_runs
+from audiosocket_cli.runs import Chunk, FrameRun, in_runs
 from audiosocket_cli.call.slices import MOST_STRETCHES, Slice, slice_of, starts_in
 from audiosocket_cli.call.sources import Silence, Source, encoded, meant
 from audiosocket_cli.call.taps import FLUSH_S, Tap

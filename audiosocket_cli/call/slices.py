@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
-from audiosocket_cli.call.mixed import MixedFrames
-from audiosocket_cli.call.runs import Chunk
+from audiosocket_cli.mixed_runs import MixedFrames
+from audiosocket_cli.runs import Chunk
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, Frame
 
 MOST_STRETCHES: Final = 4

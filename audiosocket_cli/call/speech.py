@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.codec import HEADER_BYTES, rate_of
 from audiosocket_cli.media.pcm import SPEECH_POWER, from_slin, mean_power, power_to_dbfs
 

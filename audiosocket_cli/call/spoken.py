@@ -7,8 +7,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.call.mixed import RATES, MixedRun, Numbers
-from audiosocket_cli.call.runs import FrameRun, TimedRun
+from audiosocket_cli.mixed_runs import RATES, MixedRun, Numbers
+from audiosocket_cli.runs import FrameRun, TimedRun
 from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
 from audiosocket_cli.media.pcm import Samples, decode_law
 

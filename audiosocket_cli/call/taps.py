@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import FrameRun
 
 FLUSH_S: Final = 0.8
 """How often a session hands its frames to the taps."""

@@ -9,7 +9,7 @@ import numpy as np
 from audiosocket_cli.call.conversion import Mixer, convert, make_converter
 from audiosocket_cli.call.drift import MAX_STRETCH, ClockDrift
 from audiosocket_cli.call.pieces import Pieces
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.call.spoken import Spoken, spoken_of
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import rate_of

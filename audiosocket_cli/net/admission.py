@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from audiosocket_cli.call.facts import Call
+from audiosocket_cli.model import Call
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.net.hooks import run_hook
 from audiosocket_cli.net.uuid_list import read_uuids

@@ -12,7 +12,7 @@ from audiosocket_cli.call.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.disk import Disk
 from audiosocket_cli.call.dtmf import DtmfTap
 from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
-from audiosocket_cli.call.facts import Digit
+from audiosocket_cli.model import Digit
 from audiosocket_cli.call.outputs import Output
 from audiosocket_cli.call.program import Program
 from audiosocket_cli.call.recording import Decode, Layout, Recording

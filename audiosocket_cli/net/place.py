@@ -17,7 +17,7 @@ from audiosocket_cli.call.capturing import Capturing
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.events import Report
-from audiosocket_cli.call.facts import Ending, How
+from audiosocket_cli.model import Ending, How
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import NetworkError, StoppedError

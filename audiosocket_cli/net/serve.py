@@ -24,7 +24,7 @@ from audiosocket_cli.call.events import (
     HookFailed,
     Report,
 )
-from audiosocket_cli.call.facts import Call
+from audiosocket_cli.model import Call
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.net.address import network_of, peer_name

@@ -20,7 +20,7 @@ from audiosocket_cli.asterisk import (
     findings_on_frame,
     findings_on_server,
 )
-from audiosocket_cli.call.facts import How
+from audiosocket_cli.model import How
 from audiosocket_cli.capture.items import (
     CUT_FRAME,
     MISSING,

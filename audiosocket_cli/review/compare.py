@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.facts import Call
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import Run

@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from audiosocket_cli.asterisk import DEFAULT_PORT, Side
-from audiosocket_cli.call.facts import Call
+from audiosocket_cli.model import Call
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Layout, Recording
-from audiosocket_cli.call.runs import Chunk, in_runs
+from audiosocket_cli.runs import Chunk, in_runs
 from audiosocket_cli.call.taps import FLUSH_S
 from audiosocket_cli.capture.conversation import Address, Conversation
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark

@@ -24,7 +24,7 @@ from audiosocket_cli.call.events import (
     ProgramSaid,
     RecordingFailed,
 )
-from audiosocket_cli.call.facts import Call, How
+from audiosocket_cli.model import Call, How
 from audiosocket_cli.call.keys import KeySource
 from audiosocket_cli.call.replay import Outcome, ReplaySource
 from audiosocket_cli.call.reply import ReplySource

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.runs import FrameRun
+from audiosocket_cli.runs import FrameRun
 
 
 class How(StrEnum):

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.call.mixed import MixedFrames, MixedRun
+from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
 from audiosocket_cli.media.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of
 

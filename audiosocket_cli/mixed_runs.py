@@ -19,7 +19,7 @@ from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES
 from audiosocket_cli.media.pcm import SPEECH_POWER, Loudness, loudness_of_uneven
 
 if TYPE_CHECKING:
-    from audiosocket_cli.call.runs import Chunk, Part
+    from audiosocket_cli.runs import Chunk, Part
 
 Numbers = NDArray[np.int64]
 
