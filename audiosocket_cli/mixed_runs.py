@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES
-from audiosocket_cli.media.pcm import SPEECH_POWER, Loudness, loudness_of_uneven
+from audiosocket_cli.audio.pcm import SPEECH_POWER, Loudness, loudness_of_uneven
 
 if TYPE_CHECKING:
     from audiosocket_cli.runs import Chunk, Part

@@ -15,7 +15,7 @@ from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, O
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.runs import in_runs
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, uuid_frame
-from audiosocket_cli.media.pcm import to_slin, tone
+from audiosocket_cli.audio.pcm import to_slin, tone
 from audiosocket_cli.review.calls import CallReview, review
 from audiosocket_cli.review.folding import Row
 from audiosocket_cli.review.selection import EVERYTHING, Selection

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import soundfile
 
-from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.audio.pcm import tone
 
 COMMAND = [sys.executable, "-m", "audiosocket_cli"]
 

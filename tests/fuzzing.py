@@ -69,9 +69,9 @@ from audiosocket_cli.codec import (
     kind_named,
 )
 from audiosocket_cli.errors import AudioSocketError, FileError, FrameError, IncompleteFrameError
-from audiosocket_cli.media.files import Sound, joined
-from audiosocket_cli.media.pcm import tone
-from audiosocket_cli.media.recognition import HEADERLESS
+from audiosocket_cli.audio.files import Sound, joined
+from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.audio.recognition import HEADERLESS
 from audiosocket_cli.review.calls import Summary, in_turn, review
 from audiosocket_cli.review.exports import as_pcapng
 from audiosocket_cli.review.selection import EVERYTHING

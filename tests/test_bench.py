@@ -21,7 +21,7 @@ import pytest
 import soundfile
 from conftest import COMMAND, Serving, run
 
-from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.audio.pcm import tone
 
 Serve = Callable[..., Serving]
 

@@ -27,7 +27,7 @@ from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.sources import Echo
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.media.pcm import SPEECH_DBFS, from_slin, level_dbfs
+from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 
 # The shape of a load.
 

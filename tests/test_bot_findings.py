@@ -19,7 +19,7 @@ from conftest import run
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.codec import Frame, Kind, encode
-from audiosocket_cli.media.pcm import Samples, to_slin
+from audiosocket_cli.audio.pcm import Samples, to_slin
 
 
 def sung(seconds: float, rate_hz: int = 8000, peak: float = 6000) -> Samples:

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from audiosocket_cli.call.disk import BehindSink, Disk
-from audiosocket_cli.media.behind import MOST_WAITING_BYTES
-from audiosocket_cli.media.wav import GrowingWav
+from audiosocket_cli.write_behind import MOST_WAITING_BYTES
+from audiosocket_cli.audio.growing_wav import GrowingWav
 
 
 class Stalled(GrowingWav):

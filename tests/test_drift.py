@@ -26,8 +26,8 @@ from audiosocket_cli.call.sources import Silence
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import Frame, Kind, encode, rate_of
-from audiosocket_cli.media.pcm import Samples, tone
-from audiosocket_cli.media.stretch import EDGE, stretched
+from audiosocket_cli.audio.pcm import Samples, tone
+from audiosocket_cli.audio.stretch import EDGE, stretched
 from audiosocket_cli.review.exports import as_jsonl
 
 FRAME_S = 0.02

@@ -11,8 +11,8 @@ from audiosocket_cli.call.dtmf import DtmfTap
 from audiosocket_cli.model import Call, Digit, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.codec import KIND_BY_RATE, Kind, rate_of
-from audiosocket_cli.media.dtmf import digit_tone
-from audiosocket_cli.media.pcm import Samples
+from audiosocket_cli.audio.dtmf import digit_tone
+from audiosocket_cli.audio.pcm import Samples
 
 
 def spoken(samples: Samples, start_s: float, kind: Kind) -> list[TimedFrame]:

@@ -21,7 +21,7 @@ import soundfile
 from conftest import COMMAND, Serving, children_of, is_running, need, run
 
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
-from audiosocket_cli.media.pcm import Samples, from_slin, level_dbfs, to_slin
+from audiosocket_cli.audio.pcm import Samples, from_slin, level_dbfs, to_slin
 
 Serve = Callable[..., Serving]
 CLOCK = r"\d\d:\d\d:\d\d "

@@ -36,7 +36,7 @@ from faults import (
 )
 
 from audiosocket_cli.codec import Frame, Kind, encode
-from audiosocket_cli.media.wav import wav_header
+from audiosocket_cli.audio.growing_wav import wav_header
 
 LINGERER = """
 import os, signal, sys, time

@@ -16,7 +16,7 @@ from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, CapturedCall, Item, Lost, Opened, Over
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import Frame, Kind, digit_frame
-from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.review.calls import CallReview
 from audiosocket_cli.review.figures import MOST_DIGITS, Drift, SideFigures, Spread
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import Frame, Kind
-from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.review.folding import Folder, Row
 
 

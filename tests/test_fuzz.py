@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.media.files import load_audio
+from audiosocket_cli.audio.files import load_audio
 
 CORPUS = Path(__file__).parent / "corpus"
 INPUTS = sorted(CORPUS.glob("*/*"))

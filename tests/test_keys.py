@@ -11,8 +11,8 @@ from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
 from audiosocket_cli.call.keys import TONE_S, KeyOptions, KeySource
 from audiosocket_cli.call.sources import Playback, Silence, Source, silence_frame
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, Kind, encode, is_audio, rate_of
-from audiosocket_cli.media.dtmf import detect_digits, digit_tone, parse_digits
-from audiosocket_cli.media.pcm import Samples, from_slin, mix, tone
+from audiosocket_cli.audio.dtmf import detect_digits, digit_tone, parse_digits
+from audiosocket_cli.audio.pcm import Samples, from_slin, mix, tone
 
 SPEECH = frames_of(tone(300, 8000, 0.02), Kind.SLIN)[0]
 

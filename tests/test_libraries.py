@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from conftest import Serving, missing, run
 
-from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.audio.pcm import tone
 
 Serve = Callable[..., Serving]
 
@@ -196,7 +196,7 @@ def test_there_a_disk_that_does_not_take_all_is_told_all_the_same(forbidding: li
     code = (
         "import os, resource, sys, numpy\n"
         "from pathlib import Path\n"
-        "from audiosocket_cli.media.containers import ConvertedFile\n"
+        "from audiosocket_cli.audio.containers import ConvertedFile\n"
         "file = ConvertedFile(Path('call.flac'), 8000)\n"
         "file.append(numpy.random.default_rng(1).integers(-9000, 9000, 8000).astype('<i2').tobytes())\n"
         "file.close()\n"

@@ -26,7 +26,7 @@ from test_serve import FRAME, connected, opening, read_to_end
 from audiosocket_cli.call.disk import BehindSink, Disk, FreeSpace
 from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, Listening, MoreRefused
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
-from audiosocket_cli.media.wav import GrowingWav
+from audiosocket_cli.audio.growing_wav import GrowingWav
 from audiosocket_cli.net import flood
 from audiosocket_cli.net.flood import MOST_LINES, FloodGate
 

@@ -22,8 +22,8 @@ from audiosocket_cli.model import Call
 from audiosocket_cli.call.outputs import FileOutput, PipeOutput, Sink
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.media.durable import HalfMade
-from audiosocket_cli.media.wav import GrowingWav
+from audiosocket_cli.disk import HalfMade
+from audiosocket_cli.audio.growing_wav import GrowingWav
 
 SAMPLES = bytes(range(200)) * 8
 

@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.media.pcm import (
+from audiosocket_cli.audio.pcm import (
     SILENCE_DBFS,
     Samples,
     decode_law,

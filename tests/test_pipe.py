@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from audiosocket_cli.media import pipe
-from audiosocket_cli.media.pipe import MOST_WAITING, UNKNOWN_BYTES, SoundPipe
-from audiosocket_cli.media.wav import HEADER_BYTES
+from audiosocket_cli.audio import pipe_output as pipe
+from audiosocket_cli.audio.pipe_output import MOST_WAITING, UNKNOWN_BYTES, SoundPipe
+from audiosocket_cli.audio.growing_wav import HEADER_BYTES
 
 PIPE_BYTES = 65536
 

@@ -30,8 +30,8 @@ from audiosocket_cli.call.program import Program, ProgramOptions
 from audiosocket_cli.call.prompts import Threads
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of
-from audiosocket_cli.media.pcm import from_slin, to_slin
-from audiosocket_cli.media.resample import StreamResampler
+from audiosocket_cli.audio.pcm import from_slin, to_slin
+from audiosocket_cli.audio.resample import StreamResampler
 
 TAIL_FRAMES, POST_ROLL_FRAMES = 5, 15
 """100 ms in which a phrase may go on, and 300 ms before the hangup."""

@@ -23,8 +23,8 @@ from audiosocket_cli.call.prompts import AHEAD_S, Account, Prompt, Room, Speech,
 from audiosocket_cli.call.sources import Playback, PromptSource, silence_frame
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, Kind
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.media.files import Remarks, Sound, load_audio
-from audiosocket_cli.media.pcm import Samples, from_slin, level_dbfs, to_slin, tone
+from audiosocket_cli.audio.files import Remarks, Sound, load_audio
+from audiosocket_cli.audio.pcm import Samples, from_slin, level_dbfs, to_slin, tone
 
 Serve = Callable[..., Serving]
 

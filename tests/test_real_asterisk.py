@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured
 from audiosocket_cli.capture.opening import open_capture
-from audiosocket_cli.media.pcm import Samples, level_dbfs
+from audiosocket_cli.audio.pcm import Samples, level_dbfs
 
 pytestmark = pytest.mark.asterisk
 

@@ -16,8 +16,8 @@ from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Decode, Layout, Recording
 from audiosocket_cli.codec import Frame, Kind
-from audiosocket_cli.media.pcm import Samples, decode_law, level_dbfs, tone
-from audiosocket_cli.media.wav import GrowingWav
+from audiosocket_cli.audio.pcm import Samples, decode_law, level_dbfs, tone
+from audiosocket_cli.audio.growing_wav import GrowingWav
 
 
 def new_call(me: Side = Side.SERVER) -> Call:

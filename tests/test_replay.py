@@ -33,7 +33,7 @@ from audiosocket_cli.call.sources import Source
 from audiosocket_cli.capture.items import Captured, Ended
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
-from audiosocket_cli.media.pcm import Samples, tone
+from audiosocket_cli.audio.pcm import Samples, tone
 
 Serve = Callable[..., Serving]
 Answer = Callable[..., Serving]

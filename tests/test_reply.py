@@ -12,7 +12,7 @@ import soundfile
 from bots import HANGUP, SILENCE, SPEECH, Closed, Heard, Script, bot
 from conftest import Serving, run
 
-from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.audio.pcm import tone
 
 Answer = Callable[..., Serving]
 

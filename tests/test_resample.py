@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audiosocket_cli.media.pcm import Samples, to_int16
-from audiosocket_cli.media.resample import StreamResampler
+from audiosocket_cli.audio.pcm import Samples, to_int16
+from audiosocket_cli.audio.resample import StreamResampler
 
 PAIRS = [
     (8000, 16000), (16000, 8000), (8000, 24000), (24000, 8000), (8000, 22050), (22050, 8000), (8000, 48000),

@@ -14,7 +14,7 @@ from audiosocket_cli.asterisk import GAP_MS
 from audiosocket_cli.runs import TimedRun, in_runs
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import Frame, Kind, encode
-from audiosocket_cli.media.pcm import power_to_dbfs
+from audiosocket_cli.audio.pcm import power_to_dbfs
 
 PTIME_S = 0.02
 FRAME = Frame(Kind.SLIN, b"\1\2" * 160)

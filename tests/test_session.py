@@ -17,7 +17,7 @@ from audiosocket_cli.call.prompts import Prompt
 from audiosocket_cli.call.session import READ_S, Limits, Session
 from audiosocket_cli.call.sources import Echo, Playback, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
-from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.audio.pcm import tone
 
 HANGUP = Frame(Kind.HANGUP)
 START_S = 1000.0

@@ -26,8 +26,8 @@ from audiosocket_cli.call.outputs import FileOutput, Output, PipeOutput
 from audiosocket_cli.call.pieces import MIN_SILENCE, Pieces, interleaved, joined
 from audiosocket_cli.call.recording import Decode, Layout, Recording
 from audiosocket_cli.codec import Kind, rate_of
-from audiosocket_cli.media.pcm import tone
-from audiosocket_cli.media.wav import HEADER_BYTES, GrowingWav
+from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav
 from audiosocket_cli.review.exports import as_jsonl
 
 HOUR_S = 3600.0

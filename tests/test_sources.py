@@ -12,7 +12,7 @@ from audiosocket_cli.call.prompts import Prompt
 from audiosocket_cli.call.sources import Playback, PromptSource, Silence, silence_frame
 from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.media.pcm import Samples, tone
+from audiosocket_cli.audio.pcm import Samples, tone
 
 
 def ready(prompt: Prompt, kind: int) -> None:

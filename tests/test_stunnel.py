@@ -18,7 +18,7 @@ import soundfile
 from conftest import Serving, need, run
 
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
-from audiosocket_cli.media.pcm import tone
+from audiosocket_cli.audio.pcm import tone
 
 Serve = Callable[..., Serving]
 

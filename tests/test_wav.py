@@ -16,7 +16,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.media.wav import HEADER_BYTES, GrowingWav
+from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav
 
 
 def contents(path: Path, rate_hz: int = 8000, channels: int = 1) -> bytes:
@@ -206,7 +206,7 @@ def test_a_failing_disk_is_an_error_and_leaves_the_whole_appends(room_bytes: int
         import resource, signal, sys
         from pathlib import Path
         import numpy as np
-        from audiosocket_cli.media.wav import GrowingWav
+        from audiosocket_cli.audio.growing_wav import GrowingWav
 
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         room_bytes = int(sys.argv[2])
@@ -236,7 +236,7 @@ def test_what_was_appended_survives_a_kill(appends: int, rate_hz: int, tmp_path:
         import sys
         from pathlib import Path
         import numpy as np
-        from audiosocket_cli.media.wav import GrowingWav
+        from audiosocket_cli.audio.growing_wav import GrowingWav
 
         rate_hz = int(sys.argv[2])
         wav = GrowingWav(Path(sys.argv[1]), rate_hz)

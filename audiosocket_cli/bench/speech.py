@@ -22,7 +22,7 @@ from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, rate_of
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.media.pcm import SPEECH_POWER, Samples, frame_powers, to_int16, to_slin
+from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, to_int16, to_slin
 
 MARK_EVERY_MS: Final = 200
 LEAST_PAUSE_S: Final = 0.5
@@ -64,7 +64,7 @@ class Speech:
     @classmethod
     def of_files(cls, paths: Sequence[Path], kind: int, frame_ms: int = PTIME_MS) -> Speech:
         """Load sound files. Raises `FileError`."""
-        from audiosocket_cli.media.files import load_audio
+        from audiosocket_cli.audio.files import load_audio
 
         return cls([load_audio(path, rate_of(kind)) for path in paths], kind, frame_ms)
 

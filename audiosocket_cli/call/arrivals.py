@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from audiosocket_cli.asterisk import GAP_MS
 from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.codec import Kind
-from audiosocket_cli.media.pcm import guess_disorder, guess_law, guess_texture
+from audiosocket_cli.audio.pcm import guess_disorder, guess_law, guess_texture
 
 _GAP_S: Final = GAP_MS / 1000
 _EXCERPT_BYTES: Final = 8000

@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from audiosocket_cli.call.outputs import Sink
-from audiosocket_cli.media.behind import Behind
+from audiosocket_cli.write_behind import Behind
 
 _MB: Final = 1_000_000
 

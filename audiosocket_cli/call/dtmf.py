@@ -12,7 +12,7 @@ from audiosocket_cli.call.pieces import interleaved
 from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
-from audiosocket_cli.media.dtmf import DtmfDetector, HeardDigit
+from audiosocket_cli.audio.dtmf import DtmfDetector, HeardDigit
 
 _RATE_HZ: Final = rate_of(Kind.SLIN)
 """The tones are below 1700 Hz: whatever the call's rate, 8 kHz holds them."""

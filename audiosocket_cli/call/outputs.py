@@ -14,16 +14,16 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from audiosocket_cli.model import Call
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.media.containers import (
+from audiosocket_cli.audio.containers import (
     UNCONVERTED_SUFFIX,
     WAV_SUFFIX,
     ConvertedFile,
     container_of,
     unconverted_path,
 )
-from audiosocket_cli.media.durable import PART, HalfMade, clear_half_made, make_folder
-from audiosocket_cli.media.pipe import SoundPipe
-from audiosocket_cli.media.wav import GrowingWav, part_path, parts_of
+from audiosocket_cli.disk import PART, HalfMade, clear_half_made, make_folder
+from audiosocket_cli.audio.pipe_output import SoundPipe
+from audiosocket_cli.audio.growing_wav import GrowingWav, part_path, parts_of
 from audiosocket_cli.text import json_lines, printable
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from audiosocket_cli.media.pcm import Samples, mix
+from audiosocket_cli.audio.pcm import Samples, mix
 
 MAX_SAMPLES: Final = 1 << 18
 """The most samples in one array that is made here: 0.7 s of both sides at 192 kHz, half a minute at 8 kHz mono."""

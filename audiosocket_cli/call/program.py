@@ -28,9 +28,9 @@ from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
 from audiosocket_cli.call.waiting import Lines, SpeechQueue
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
-from audiosocket_cli.media.files import Sound
-from audiosocket_cli.media.pcm import from_slin, to_slin
-from audiosocket_cli.media.resample import StreamResampler
+from audiosocket_cli.audio.files import Sound
+from audiosocket_cli.audio.pcm import from_slin, to_slin
+from audiosocket_cli.audio.resample import StreamResampler
 
 MOST_QUEUED_FRAMES: Final = 500
 """As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf

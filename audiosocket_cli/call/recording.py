@@ -27,7 +27,7 @@ from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.call.timeline import SETTLE_S
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.codec import Kind, rate_of
-from audiosocket_cli.media.pcm import to_slin
+from audiosocket_cli.audio.pcm import to_slin
 
 RATE_WAIT_S: Final = 1.0
 """How long audio of ours waits for the caller's first, which sets the file's rate. A caller who says nothing, in a file

@@ -10,7 +10,7 @@ from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources import Source
 from audiosocket_cli.call.speech import Ear, Stretch
 from audiosocket_cli.codec import Frame
-from audiosocket_cli.media.pcm import SPEECH_DBFS, from_slin, level_dbfs
+from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 
 
 class Speaker(Protocol):

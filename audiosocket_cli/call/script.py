@@ -16,7 +16,7 @@ from audiosocket_cli.call.sources import quiet_frame, silence_frame
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.media.files import Sound
+from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.quantities import MAX_DURATION_S, bounded_duration
 
 EXPECTED: Final = ("audio", "silence", "hangup")

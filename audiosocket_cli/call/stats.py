@@ -16,7 +16,7 @@ from audiosocket_cli.mixed_runs import MixedRun
 from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.call.timeline import SETTLE_S, Gap, Timeline
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, kind_name, rate_of
-from audiosocket_cli.media.pcm import (
+from audiosocket_cli.audio.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
     SPEECH_PEAK,

@@ -14,8 +14,8 @@ from audiosocket_cli.call.spoken import Spoken, spoken_of
 from audiosocket_cli.call.timeline import Timeline
 from audiosocket_cli.codec import rate_of
 from audiosocket_cli.libraries import soxr
-from audiosocket_cli.media.pcm import Samples
-from audiosocket_cli.media.stretch import MIN_SAMPLES, stretched
+from audiosocket_cli.audio.pcm import Samples
+from audiosocket_cli.audio.stretch import MIN_SAMPLES, stretched
 
 _MAX_STRETCH: Final = 2 * MAX_STRETCH
 """Where little audio is left to make good what is owed."""

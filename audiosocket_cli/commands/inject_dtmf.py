@@ -130,7 +130,7 @@ def _key_options(
     **_: Any,
 ) -> KeyOptions:
     from audiosocket_cli.call.keys import TONE_S, KeyOptions
-    from audiosocket_cli.media.dtmf import parse_digits
+    from audiosocket_cli.audio.dtmf import parse_digits
 
     keys = parse_digits(digits)
     if in_band and in_band_only:
@@ -161,7 +161,7 @@ def _place(
     from audiosocket_cli.call.recording import Layout
     from audiosocket_cli.call.sources import Playback, QuietLine
     from audiosocket_cli.commands.outcome import code_of_call
-    from audiosocket_cli.media.files import Sound
+    from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place
@@ -209,7 +209,7 @@ def _answer(
     from audiosocket_cli.call.sources import PromptSource, Silence
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server
-    from audiosocket_cli.media.files import Sound
+    from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from audiosocket_cli.call.outputs import FileOutput
     from audiosocket_cli.call.prompts import Prompt
-    from audiosocket_cli.media.files import Sound
+    from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.net.live import CallOptions, LiveCall
     from audiosocket_cli.net.place import PlacedCall
 

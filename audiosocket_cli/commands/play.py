@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.call.reply import ReplySource, Speaker
     from audiosocket_cli.call.sources import Playback, Source
     from audiosocket_cli.capture.writing import CaptureOutput
-    from audiosocket_cli.media.files import Sound
+    from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.place import PlacedCall
 
@@ -203,7 +203,7 @@ def _playback(
 
 def _sound(file: str, raw_rate_hz: int | None, loop: int, **cut: Any) -> Sound:
     """Return what is to be played; a pipe that is to be played more than once is read to its end."""
-    from audiosocket_cli.media.files import Sound
+    from audiosocket_cli.audio.files import Sound
 
     if file == "-":
         stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - whoever reads it closes it

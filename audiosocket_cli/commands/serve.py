@@ -323,7 +323,7 @@ def _source_maker(
     from audiosocket_cli.call.sources import Echo, PromptSource, Silence
 
     if play is not None:
-        from audiosocket_cli.media.files import Sound
+        from audiosocket_cli.audio.files import Sound
 
         prompt = open_prompt(Sound(play).kept())
         post_roll_ms = POST_ROLL_MS if hangup else None

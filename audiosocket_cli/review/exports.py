@@ -26,7 +26,7 @@ from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.media.containers import WAV_SUFFIX, container_of
+from audiosocket_cli.audio.containers import WAV_SUFFIX, container_of
 from audiosocket_cli.review.selection import EVERYTHING, Selection
 from audiosocket_cli.text import printable
 

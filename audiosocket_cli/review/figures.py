@@ -15,7 +15,7 @@ from audiosocket_cli.call.stats import SideStats, digit_json, heard_of
 from audiosocket_cli.call.timeline import MOST_GAPS, Gap, Timeline
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
-from audiosocket_cli.media.pcm import Samples
+from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.review.folding import BURST_S, TIGHT
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(DIGITS.encode()))

@@ -31,7 +31,7 @@ from audiosocket_cli.call.reply import ReplySource
 from audiosocket_cli.call.sources import Playback
 from audiosocket_cli.call.speech import Stretch
 from audiosocket_cli.call.stats import digit_json
-from audiosocket_cli.media.pcm import SILENCE_DBFS
+from audiosocket_cli.audio.pcm import SILENCE_DBFS
 from audiosocket_cli.net.place import PlacedCall
 from audiosocket_cli.net.serving import ServeSummary
 from audiosocket_cli.review.compare import Difference

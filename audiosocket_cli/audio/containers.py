@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.libraries import soundfile, soxr
-from audiosocket_cli.media.durable import HalfMade
-from audiosocket_cli.media.wav import GrowingWav
+from audiosocket_cli.disk import HalfMade
+from audiosocket_cli.audio.growing_wav import GrowingWav
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from audiosocket_cli.media.pcm import Samples
+from audiosocket_cli.audio.pcm import Samples
 
 EDGE: Final = 16
 """Samples at both ends that stay as they are, so that pieces fit together; also half the width of the filter."""

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import install_line, soundfile
-from audiosocket_cli.media.lengths import has_frame_count, is_in_blocks, promised_bytes, size_correction, what_is_joined
-from audiosocket_cli.media.pcm import FULL_SCALE, decode_law
-from audiosocket_cli.media.piped import VAST_BYTES, Corrected, Pump, Rewindable, spooled
-from audiosocket_cli.media.recognition import (
+from audiosocket_cli.audio.lengths import has_frame_count, is_in_blocks, promised_bytes, size_correction, what_is_joined
+from audiosocket_cli.audio.pcm import FULL_SCALE, decode_law
+from audiosocket_cli.audio.pipe_input import VAST_BYTES, Corrected, Pump, Rewindable, spooled
+from audiosocket_cli.audio.recognition import (
     HEAD_BYTES,
     Headerless,
     ffmpeg_cure,
@@ -33,7 +33,7 @@ from audiosocket_cli.media.recognition import (
     is_sound,
     why_not,
 )
-from audiosocket_cli.media.wavfile import UNKNOWN_LENGTH, WavHeader, fault_after, fault_of, read_wav_header
+from audiosocket_cli.audio.wav_header import UNKNOWN_LENGTH, WavHeader, fault_after, fault_of, read_wav_header
 
 Floats = NDArray[np.float32]
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from audiosocket_cli.media.pcm import Samples
+from audiosocket_cli.audio.pcm import Samples
 
 HALF_WIDTH: Final = 32
 """How far the filter reaches to either side, in samples of the lower rate; this is also the delay."""

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.media.wav import MAX_DATA_BYTES, wav_header
+from audiosocket_cli.audio.growing_wav import MAX_DATA_BYTES, wav_header
 
 UNKNOWN_BYTES: Final = 0x7FFFF000
 """The data size that stands for "until the end", as sox writes and understands it; ffmpeg and aplay read on, too."""

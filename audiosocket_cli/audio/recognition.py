@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from audiosocket_cli.media.pcm import guess_law
+from audiosocket_cli.audio.pcm import guess_law
 
 HEAD_BYTES: Final = 4096
 """As much of a file is looked at."""

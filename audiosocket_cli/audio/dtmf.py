@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.codec import DIGITS
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.media.pcm import FULL_SCALE, Samples, to_int16
+from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_int16
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.media.durable import sync_folder
+from audiosocket_cli.disk import sync_folder
 
 HEADER_BYTES: Final = 44
 MAX_DATA_BYTES: Final = 0xFFFFFFFF - HEADER_BYTES
