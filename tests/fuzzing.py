@@ -72,9 +72,9 @@ from audiosocket_cli.errors import AudioSocketError, FileError, FrameError, Inco
 from audiosocket_cli.audio.files import Sound, joined
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.audio.recognition import HEADERLESS
-from audiosocket_cli.review.calls import Summary, in_turn, review
+from audiosocket_cli.analysis.call_review import Summary, in_turn, review
 from audiosocket_cli.review.exports import as_pcapng
-from audiosocket_cli.review.selection import EVERYTHING
+from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.text import printable
 from audiosocket_cli.ui.lines import event_json, event_line
 from audiosocket_cli.ui.timeline import damage_line, frame_line, other_line, shown_lines, stats_lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audiosocket_cli.call.arrivals import Arrivals
+from audiosocket_cli.analysis.arrivals import Arrivals
 
 
 def pace_of(at_s: np.ndarray, duration_s: float) -> float:  # type: ignore[type-arg]

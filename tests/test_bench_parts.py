@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosocket_cli.bench.caller import BenchCall
-from audiosocket_cli.bench.figures import METRICS, Figures, Histogram
+from audiosocket_cli.analysis.histogram import METRICS, Figures, Histogram
 from audiosocket_cli.bench.limit import Step, find_limit
 from audiosocket_cli.bench.load import Load, Stage, parse_stages
 from audiosocket_cli.bench.marks import MOST_NUMBERS, MarkFinder, mark, marked

@@ -23,7 +23,7 @@ from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.audio.pcm import from_slin, tone
 from audiosocket_cli.review.exports import WavExport, as_bytes, as_jsonl, as_pcapng, write_file
-from audiosocket_cli.review.selection import EVERYTHING, Selection
+from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 
 
 def pcapng_of(items: Iterable[Item]) -> bytes:

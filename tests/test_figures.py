@@ -17,8 +17,8 @@ from audiosocket_cli.capture.items import Captured, CapturedCall, Item, Lost, Op
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import Frame, Kind, digit_frame
 from audiosocket_cli.audio.pcm import tone
-from audiosocket_cli.review.calls import CallReview
-from audiosocket_cli.review.figures import MOST_DIGITS, Drift, SideFigures, Spread
+from audiosocket_cli.analysis.call_review import CallReview
+from audiosocket_cli.analysis.side_figures import MOST_DIGITS, Drift, SideFigures, Spread
 
 
 def jitter_of(times_s: list[float], duration_s: float = 0.02) -> float:

@@ -15,7 +15,7 @@ from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.audio.pcm import tone
-from audiosocket_cli.review.folding import Folder, Row
+from audiosocket_cli.analysis.rows import Folder, Row
 
 
 def joined(frames: Sequence[Frame], times_s: Sequence[float]) -> list[Run]:

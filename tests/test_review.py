@@ -38,9 +38,9 @@ from audiosocket_cli.capture.items import (
 from audiosocket_cli.capture.runs import in_runs
 from audiosocket_cli.codec import Frame, Kind, digit_frame
 from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_slin, tone
-from audiosocket_cli.review.calls import CallReview, CallRow, Heading, Shown, Summary, at_once, in_turn, judged, review
-from audiosocket_cli.review.folding import Row
-from audiosocket_cli.review.selection import EVERYTHING
+from audiosocket_cli.analysis.call_review import CallReview, CallRow, Heading, Shown, Summary, at_once, in_turn, judged, review
+from audiosocket_cli.analysis.rows import Row
+from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.ui.timeline import row_text
 
 

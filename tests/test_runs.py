@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from audiosocket_cli.asterisk import GAP_MS
 from audiosocket_cli.runs import TimedRun, in_runs
-from audiosocket_cli.call.timeline import Timeline
+from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.audio.pcm import power_to_dbfs
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.call.timeline import MOST_GAPS, Gap, Timeline
+from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
 
 D = 0.02
 

@@ -22,7 +22,7 @@ from audiosocket_cli.runs import MOST_RUNS, FrameRun, TimedRun, in_runs
 from audiosocket_cli.call.session import TURN_S
 from audiosocket_cli.call.sources import Echo, Silence, Source
 from audiosocket_cli.call.stats import SideStats
-from audiosocket_cli.call.timeline import Timeline
+from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.capture.trace import MOST_COMMENTS, _Meanings
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, rate_of

@@ -26,7 +26,7 @@ from gevent.socket import wait_read, wait_readwrite
 
 from audiosocket_cli.asterisk import PTIME_MS, Side
 from audiosocket_cli.bench.caller import BenchCall
-from audiosocket_cli.bench.figures import Figures, Histogram, Values
+from audiosocket_cli.analysis.histogram import Figures, Histogram, Values
 from audiosocket_cli.bench.schedule import GOLDEN
 from audiosocket_cli.bench.speech import Speech, sound_files
 from audiosocket_cli.model import How

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import MAX_BURST_MS, QUIET_GAP_MS, Side
-from audiosocket_cli.bench.figures import Figures, Values
+from audiosocket_cli.analysis.histogram import Figures, Values
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
 from audiosocket_cli.bench.turns import Turns

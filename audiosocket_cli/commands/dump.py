@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from audiosocket_cli.capture.items import CapturedCall, Damage, Item
     from audiosocket_cli.capture.opening import Capture
     from audiosocket_cli.capture.runs import Run
-    from audiosocket_cli.review.calls import CallReview, Shown
+    from audiosocket_cli.analysis.call_review import CallReview, Shown
     from audiosocket_cli.review.exports import WavExport
-    from audiosocket_cli.review.selection import Selection
+    from audiosocket_cli.analysis.selection import Selection
 
 
 FORMATS: Final = ("pcapng", "jsonl", "bin")
@@ -307,7 +307,7 @@ class _Dump:
 
         items = self._items(capture)
         if self._strict:
-            from audiosocket_cli.review.calls import judged
+            from audiosocket_cli.analysis.call_review import judged
 
             items = judged(items, self._selection, self._note_findings)
         most = math.inf if self._limit is None else self._limit - self._shown
@@ -350,7 +350,7 @@ class _Dump:
 
     def _review_lines(self, capture: Capture) -> Iterator[str]:
         from audiosocket_cli.capture.items import Damage
-        from audiosocket_cli.review.calls import CallRow, Summary, at_once, in_turn, review
+        from audiosocket_cli.analysis.call_review import CallRow, Summary, at_once, in_turn, review
         from audiosocket_cli.ui.timeline import shown_lines
 
         calls = review(self._runs(capture), self._selection, with_rows=not self._stats, live=self._follow)
@@ -369,7 +369,7 @@ class _Dump:
                 return
 
     def _stats_lines(self, shown: Shown) -> Iterator[str]:
-        from audiosocket_cli.review.calls import Summary
+        from audiosocket_cli.analysis.call_review import Summary
         from audiosocket_cli.ui.timeline import stats_lines
 
         if isinstance(shown, Summary):
@@ -425,7 +425,7 @@ def _selection(
     *, kinds: tuple[frozenset[int], ...], side: str | None, call: str | None, from_s: float | None, to_s: float | None
 ) -> Selection:
     from audiosocket_cli.asterisk import Side
-    from audiosocket_cli.review.selection import Selection
+    from audiosocket_cli.analysis.selection import Selection
 
     if from_s is not None and to_s is not None and from_s >= to_s:
         raise UsageError(f"--from {from_s:g} is not before --to {to_s:g}: there is no time between them")

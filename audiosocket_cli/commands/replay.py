@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.call.replay import ReplayOptions, ReplaySource
     from audiosocket_cli.call.script import Script
     from audiosocket_cli.call.sources import Source
-    from audiosocket_cli.review.compare import Answer
+    from audiosocket_cli.analysis.compare import Answer
 
 HANGUP_WAIT_S: Final = 5.0
 """How long to wait for a server that hung up in the capture to do so again."""
@@ -197,7 +197,7 @@ def _place(
     from audiosocket_cli.net.live import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place_all
-    from audiosocket_cli.review.compare import Answer, differences, read_answer
+    from audiosocket_cli.analysis.compare import Answer, differences, read_answer
     from audiosocket_cli.ui.console import put_result, say
     from audiosocket_cli.ui.lines import replay_json, replay_lines
 

@@ -27,7 +27,7 @@ from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.audio.containers import WAV_SUFFIX, container_of
-from audiosocket_cli.review.selection import EVERYTHING, Selection
+from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 from audiosocket_cli.text import printable
 
 _SEQ_STRIDE: Final = 0x0100_0193

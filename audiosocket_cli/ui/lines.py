@@ -34,7 +34,7 @@ from audiosocket_cli.call.stats import digit_json
 from audiosocket_cli.audio.pcm import SILENCE_DBFS
 from audiosocket_cli.net.place import PlacedCall
 from audiosocket_cli.net.serving import ServeSummary
-from audiosocket_cli.review.compare import Difference
+from audiosocket_cli.analysis.compare import Difference
 from audiosocket_cli.ui.console import shown_path
 
 EVENT_SCHEMA: Final = "audiosocket.event/1"

@@ -21,7 +21,7 @@ from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, describe_error, is_audio, kind_name, rate_of
 from audiosocket_cli.errors import NothingError
 from audiosocket_cli.audio.pcm import Samples
-from audiosocket_cli.review.folding import Folder, Row
+from audiosocket_cli.analysis.rows import Folder, Row
 
 TOLERANCE_S: Final = 0.2
 LEAST_CORRELATION: Final = 0.8

@@ -46,9 +46,9 @@ from audiosocket_cli.codec import (
     kind_name,
 )
 from audiosocket_cli.errors import FrameError
-from audiosocket_cli.review.figures import SideFigures
-from audiosocket_cli.review.folding import BURST_S, Folder, LossFolder, Row
-from audiosocket_cli.review.selection import EVERYTHING, Selection
+from audiosocket_cli.analysis.side_figures import SideFigures
+from audiosocket_cli.analysis.rows import BURST_S, Folder, LossFolder, Row
+from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 
 DUMP_SCHEMA: Final = "audiosocket.dump/1"
 
