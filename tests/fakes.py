@@ -9,7 +9,7 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import frame_bytes
 from audiosocket_cli.model import Call
-from audiosocket_cli.call.prompts import Prompt
+from audiosocket_cli.call.sources.prompts import Prompt
 from audiosocket_cli.runs import TimedRun, in_runs
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.codec import Frame, FrameDecoder, encode, uuid_frame

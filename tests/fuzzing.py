@@ -44,11 +44,11 @@ from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, Even
 from audiosocket_cli.model import Call, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.program import Program, ProgramOptions
-from audiosocket_cli.call.prompts import Threads
-from audiosocket_cli.call.replay import ReplayOptions, ReplaySource
-from audiosocket_cli.call.script import read_script
+from audiosocket_cli.call.sources.prompts import Threads
+from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
+from audiosocket_cli.call.sources.script import read_script
 from audiosocket_cli.call.session import Session
-from audiosocket_cli.call.sources import Echo
+from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import item_line

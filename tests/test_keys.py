@@ -8,8 +8,8 @@ from fakes import OPENING, FakeClock, FakeWire, frames_of, prompt_of, run_until
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
-from audiosocket_cli.call.keys import TONE_S, KeyOptions, KeySource
-from audiosocket_cli.call.sources import Playback, Silence, Source, silence_frame
+from audiosocket_cli.call.sources.keys import TONE_S, KeyOptions, KeySource
+from audiosocket_cli.call.sources.basic import Playback, Silence, Source, silence_frame
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, Kind, encode, is_audio, rate_of
 from audiosocket_cli.audio.dtmf import detect_digits, digit_tone, parse_digits
 from audiosocket_cli.audio.pcm import Samples, from_slin, mix, tone

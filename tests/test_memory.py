@@ -19,7 +19,7 @@ from audiosocket_cli.call.events import Event, Listening
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.program import Program, ProgramOptions
 from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
-from audiosocket_cli.call.sources import Echo
+from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.capture.writing import parse_capture
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 from audiosocket_cli.net.address import Address

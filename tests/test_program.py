@@ -27,8 +27,8 @@ from audiosocket_cli.call.events import Event, ProgramSaid
 from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.program import Program, ProgramOptions
-from audiosocket_cli.call.prompts import Threads
-from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.sources.prompts import Threads
+from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of
 from audiosocket_cli.audio.pcm import from_slin, to_slin
 from audiosocket_cli.audio.resample import StreamResampler

@@ -19,7 +19,7 @@ from fakes import OPENING, FakeClock, FakeWire, KeepingTap, run_until, wire_pair
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
-from audiosocket_cli.call.replay import (
+from audiosocket_cli.call.sources.replay import (
     Action,
     Cue,
     Expectation,
@@ -28,8 +28,8 @@ from audiosocket_cli.call.replay import (
     ReplaySource,
     Timing,
 )
-from audiosocket_cli.call.script import Script, read_script
-from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.sources.script import Script, read_script
+from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.capture.items import Captured, Ended
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame

@@ -13,9 +13,9 @@ from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, prompt_of, r
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
 from audiosocket_cli.model import Call, How
-from audiosocket_cli.call.prompts import Prompt
+from audiosocket_cli.call.sources.prompts import Prompt
 from audiosocket_cli.call.session import READ_S, Limits, Session
-from audiosocket_cli.call.sources import Echo, Playback, PromptSource, Silence, Source, silence_frame
+from audiosocket_cli.call.sources.basic import Echo, Playback, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
 from audiosocket_cli.audio.pcm import tone
 

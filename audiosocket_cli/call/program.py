@@ -23,9 +23,9 @@ from audiosocket_cli.call.child import Child
 from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.model import Call
 from audiosocket_cli.call.process import how_it_ended, signal_name, why_not_run
-from audiosocket_cli.call.prompts import Speech, Threads, Track
+from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
 from audiosocket_cli.runs import FrameRun
-from audiosocket_cli.call.sources import LEAD_FRAMES, Source, silence_frame
+from audiosocket_cli.call.sources.basic import LEAD_FRAMES, Source, silence_frame
 from audiosocket_cli.call.waiting import Lines, SpeechQueue
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.audio.files import Sound

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from audiosocket_cli.call.prompts import Account, Speech
+from audiosocket_cli.call.sources.prompts import Account, Speech
 from audiosocket_cli.codec import SAMPLE_BYTES
 
 _MOST_LINE_BYTES: Final = 8192

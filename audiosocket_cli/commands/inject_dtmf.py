@@ -24,8 +24,8 @@ from audiosocket_cli.commands.placing import open_prompt, output_for, record_opt
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.call.keys import KeyOptions, KeySource
-    from audiosocket_cli.call.sources import Source
+    from audiosocket_cli.call.sources.keys import KeyOptions, KeySource
+    from audiosocket_cli.call.sources.basic import Source
     from audiosocket_cli.net.place import PlacedCall
 
 HANGUP_WAIT_S = 10.0
@@ -129,7 +129,7 @@ def _key_options(
     expect_hangup: bool,
     **_: Any,
 ) -> KeyOptions:
-    from audiosocket_cli.call.keys import TONE_S, KeyOptions
+    from audiosocket_cli.call.sources.keys import TONE_S, KeyOptions
     from audiosocket_cli.audio.dtmf import parse_digits
 
     keys = parse_digits(digits)
@@ -157,9 +157,9 @@ def _place(
     target: Any, keys: KeyOptions, digits: str, *, as_json: bool, rate: int | None, uuid: Any, audio: Path | None,
     record: str | None, capture: str | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
 ) -> int:  # fmt: skip
-    from audiosocket_cli.call.keys import KeySource
+    from audiosocket_cli.call.sources.keys import KeySource
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.sources import Playback, QuietLine
+    from audiosocket_cli.call.sources.basic import Playback, QuietLine
     from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.net.live import CallOptions
@@ -204,9 +204,9 @@ def _answer(
     listen: Any, keys: KeyOptions, *, as_json: bool, audio: Path | None, record: str | None, capture: str | None,
     force: bool, layout: str | None, expect_hangup: bool, uuid: Any, rate: int | None, **_: Any,
 ) -> int:  # fmt: skip
-    from audiosocket_cli.call.keys import KeySource
+    from audiosocket_cli.call.sources.keys import KeySource
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.sources import PromptSource, Silence
+    from audiosocket_cli.call.sources.basic import PromptSource, Silence
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.audio.files import Sound

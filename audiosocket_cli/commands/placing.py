@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from audiosocket_cli.call.outputs import FileOutput
-    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.call.sources.prompts import Prompt
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.net.live import CallOptions, LiveCall
     from audiosocket_cli.net.place import PlacedCall
@@ -74,7 +74,7 @@ def prepare(output: FileOutput) -> None:
 
 def open_prompt(sound: Sound) -> Prompt:
     """Open what is to be played, before anything connects, and say what is odd about it. Raises `FileError`."""
-    from audiosocket_cli.call.prompts import Prompt
+    from audiosocket_cli.call.sources.prompts import Prompt
     from audiosocket_cli.ui.console import say
 
     prompt = Prompt(sound)

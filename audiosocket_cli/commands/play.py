@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from audiosocket_cli.call.outputs import FileOutput
-    from audiosocket_cli.call.prompts import Account
-    from audiosocket_cli.call.reply import ReplySource, Speaker
-    from audiosocket_cli.call.sources import Playback, Source
+    from audiosocket_cli.call.sources.prompts import Account
+    from audiosocket_cli.call.sources.reply import ReplySource, Speaker
+    from audiosocket_cli.call.sources.basic import Playback, Source
     from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.net.live import CallOptions
@@ -115,7 +115,7 @@ def _answer(
     capture: str | None, force: bool, expect_audio: float | None, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.sources import PromptSource
+    from audiosocket_cli.call.sources.basic import PromptSource
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.net.serving import ServeOptions
@@ -154,7 +154,7 @@ def _answer(
 def _listening(
     said: Source, speaker: Speaker, *, expect_audio: float | None, wait: float | None, until_hangup: bool, **_: Any
 ) -> ReplySource:
-    from audiosocket_cli.call.reply import ReplySource
+    from audiosocket_cli.call.sources.reply import ReplySource
 
     wait_s = math.inf if until_hangup and wait is None else wait or 0.0
     return ReplySource(said, speaker, within_s=expect_audio, wait_s=wait_s)
@@ -194,7 +194,7 @@ def _playback(
     expect_audio: float | None,
     **_: Any,
 ) -> Playback:
-    from audiosocket_cli.call.sources import Playback
+    from audiosocket_cli.call.sources.basic import Playback
 
     prompt = open_prompt(_sound(file, rate, loop, gain_db=gain, start_s=start, duration_s=duration))
     wait_s = None if expect_audio is not None else wait if until_hangup else wait or 0.0

@@ -114,7 +114,7 @@ def _call_options(
 ) -> CallOptions:
     from audiosocket_cli.call.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
-    from audiosocket_cli.call.sources import QuietLine, Silence
+    from audiosocket_cli.call.sources.basic import QuietLine, Silence
     from audiosocket_cli.net.live import CallOptions
 
     return CallOptions(

@@ -25,9 +25,9 @@ from audiosocket_cli.commands.placing import output_for, record_options, the_one
 from audiosocket_cli.errors import ExitCode, NetworkError, NothingError, UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.call.replay import ReplayOptions, ReplaySource
-    from audiosocket_cli.call.script import Script
-    from audiosocket_cli.call.sources import Source
+    from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
+    from audiosocket_cli.call.sources.script import Script
+    from audiosocket_cli.call.sources.basic import Source
     from audiosocket_cli.analysis.compare import Answer
 
 HANGUP_WAIT_S: Final = 5.0
@@ -140,7 +140,7 @@ def _refuse_to_compare_unlike_things(
 
 
 def _script(capture: str, side: Side, call: str | None, from_s: float | None, to_s: float | None) -> Script:
-    from audiosocket_cli.call.script import read_script
+    from audiosocket_cli.call.sources.script import read_script
     from audiosocket_cli.capture.opening import open_capture
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.timeline import damage_line
@@ -164,7 +164,7 @@ def _script(capture: str, side: Side, call: str | None, from_s: float | None, to
 def _options(
     script: Script, *, timing: str, speed: float, wait: float | None, fill: bool, other: Side
 ) -> ReplayOptions:
-    from audiosocket_cli.call.replay import ReplayOptions, Timing
+    from audiosocket_cli.call.sources.replay import ReplayOptions, Timing
 
     if script.has_steps and timing != "recorded":
         raise UsageError(f"--timing {timing} is for captures: a script has its own times")
@@ -191,7 +191,7 @@ def _place(
     record: str | None, capture: str | None, force: bool, layout: str | None, call: str | None, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.replay import ReplaySource
+    from audiosocket_cli.call.sources.replay import ReplaySource
     from audiosocket_cli.capture.opening import open_capture
     from audiosocket_cli.commands.outcome import code_of_call, worst
     from audiosocket_cli.net.live import CallOptions
@@ -260,7 +260,7 @@ def _answer(
     force: bool, layout: str | None, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.recording import Layout
-    from audiosocket_cli.call.replay import ReplaySource
+    from audiosocket_cli.call.sources.replay import ReplaySource
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server, worst
     from audiosocket_cli.net.live import CallOptions

@@ -34,7 +34,7 @@ from audiosocket_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from audiosocket_cli.call.sources import Source
+    from audiosocket_cli.call.sources.basic import Source
     from audiosocket_cli.net.serving import ServeOptions
 
 
@@ -319,8 +319,8 @@ def _source_maker(
     if program is not None:
         return _program_maker(program, exec_rate, grace, shell)
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.prompts import Prompt
-    from audiosocket_cli.call.sources import Echo, PromptSource, Silence
+    from audiosocket_cli.call.sources.prompts import Prompt
+    from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence
 
     if play is not None:
         from audiosocket_cli.audio.files import Sound

@@ -17,7 +17,7 @@ from audiosocket_cli.call.outputs import Output
 from audiosocket_cli.call.program import Program
 from audiosocket_cli.call.recording import Decode, Layout, Recording
 from audiosocket_cli.call.session import Limits, Session
-from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.speech import SilenceWatch
 from audiosocket_cli.call.stats import CallStats, call_result
 from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap

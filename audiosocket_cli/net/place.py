@@ -18,7 +18,7 @@ from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.model import Ending, How
-from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import NetworkError, StoppedError
 from audiosocket_cli.net.address import Address

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.sources import Playback
+from audiosocket_cli.call.sources.basic import Playback
 from audiosocket_cli.net.live import LiveCall
 from audiosocket_cli.text import printable
 

@@ -25,10 +25,10 @@ from audiosocket_cli.call.events import (
     RecordingFailed,
 )
 from audiosocket_cli.model import Call, How
-from audiosocket_cli.call.keys import KeySource
-from audiosocket_cli.call.replay import Outcome, ReplaySource
-from audiosocket_cli.call.reply import ReplySource
-from audiosocket_cli.call.sources import Playback
+from audiosocket_cli.call.sources.keys import KeySource
+from audiosocket_cli.call.sources.replay import Outcome, ReplaySource
+from audiosocket_cli.call.sources.reply import ReplySource
+from audiosocket_cli.call.sources.basic import Playback
 from audiosocket_cli.call.speech import Stretch
 from audiosocket_cli.call.stats import digit_json
 from audiosocket_cli.audio.pcm import SILENCE_DBFS

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from audiosocket_cli.asterisk import PTIME_MS
-from audiosocket_cli.call.sources import Source
+from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.speech import PAUSE_S, Ear, Stretch
 from audiosocket_cli.codec import Frame, digit_frame, is_audio, rate_of
 from audiosocket_cli.audio.dtmf import Key, digit_tone
