@@ -49,7 +49,7 @@ from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
 from audiosocket_cli.call.sources.script import read_script
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.sources.basic import Echo
-from audiosocket_cli.call.stats import CallStats, call_result
+from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.opening import Capture

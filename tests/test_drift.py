@@ -23,7 +23,7 @@ from audiosocket_cli.model import Ending, How
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.call.sources.basic import Silence
-from audiosocket_cli.call.stats import CallStats, call_result
+from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.codec import Frame, Kind, encode, rate_of
 from audiosocket_cli.audio.pcm import Samples, tone

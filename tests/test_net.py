@@ -19,7 +19,7 @@ from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import Event, Listening
 from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.sources.basic import Silence
-from audiosocket_cli.call.stats import CallStats
+from audiosocket_cli.call.taps.stats import CallStats
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
 from audiosocket_cli.errors import NetworkError, UsageError

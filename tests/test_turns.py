@@ -21,7 +21,7 @@ from audiosocket_cli.call.program import Program, ProgramOptions
 from audiosocket_cli.runs import MOST_RUNS, FrameRun, TimedRun, in_runs
 from audiosocket_cli.call.session import TURN_S
 from audiosocket_cli.call.sources.basic import Echo, Silence, Source
-from audiosocket_cli.call.stats import SideStats
+from audiosocket_cli.call.taps.stats import SideStats
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.call.track import Track
 from audiosocket_cli.capture.trace import MOST_COMMENTS, _Meanings

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from audiosocket_cli.asterisk import GAP_MS, Heard
 from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.model import MOST_DIGITS, Digit
-from audiosocket_cli.call.stats import SideStats, digit_json, heard_of
+from audiosocket_cli.call.taps.stats import SideStats, digit_json, heard_of
 from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of

@@ -17,8 +17,8 @@ from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
-from audiosocket_cli.call.stats import CallStats
-from audiosocket_cli.call.taps import QUICK_FLUSH_S, Tap
+from audiosocket_cli.call.taps.stats import CallStats
+from audiosocket_cli.call.taps.tap import QUICK_FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 
 MOST_JUDGED: Final = 5

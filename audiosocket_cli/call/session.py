@@ -32,7 +32,7 @@ from audiosocket_cli.call.pacer import EARLY_S
 from audiosocket_cli.runs import Chunk, FrameRun, in_runs
 from audiosocket_cli.call.slices import MOST_STRETCHES, Slice, slice_of, starts_in
 from audiosocket_cli.call.sources.basic import Silence, Source, encoded, meant
-from audiosocket_cli.call.taps import FLUSH_S, Tap
+from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import READ_BYTES, Wire
 from audiosocket_cli.codec import (
     HEADER_BYTES,

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.capturing import Capturing
+from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import PlacedSession
 from audiosocket_cli.call.events import Report

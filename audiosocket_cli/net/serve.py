@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
-from audiosocket_cli.call.capturing import Capturing
+from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import (

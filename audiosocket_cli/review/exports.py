@@ -18,7 +18,7 @@ from audiosocket_cli.call.outputs import FileOutput
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording import Layout, Recording
 from audiosocket_cli.runs import Chunk, in_runs
-from audiosocket_cli.call.taps import FLUSH_S
+from audiosocket_cli.call.taps.tap import FLUSH_S
 from audiosocket_cli.capture.conversation import Address, Conversation
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
 from audiosocket_cli.capture.jsonl import item_line

@@ -29,8 +29,8 @@ from audiosocket_cli.call.sources.keys import KeySource
 from audiosocket_cli.call.sources.replay import Outcome, ReplaySource
 from audiosocket_cli.call.sources.reply import ReplySource
 from audiosocket_cli.call.sources.basic import Playback
-from audiosocket_cli.call.speech import Stretch
-from audiosocket_cli.call.stats import digit_json
+from audiosocket_cli.call.taps.speech import Stretch
+from audiosocket_cli.call.taps.stats import digit_json
 from audiosocket_cli.audio.pcm import SILENCE_DBFS
 from audiosocket_cli.net.place import PlacedCall
 from audiosocket_cli.net.serving import ServeSummary

@@ -13,7 +13,7 @@ import numpy as np
 
 from audiosocket_cli.asterisk import PTIME_MS
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.speech import PAUSE_S, Ear, Stretch
+from audiosocket_cli.call.taps.speech import PAUSE_S, Ear, Stretch
 from audiosocket_cli.codec import Frame, digit_frame, is_audio, rate_of
 from audiosocket_cli.audio.dtmf import Key, digit_tone
 from audiosocket_cli.audio.pcm import Samples, from_slin, mix, to_slin

@@ -13,7 +13,7 @@ from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.prompts import Account, Prompt, Speech
 from audiosocket_cli.call.sources.schedule import Schedule
 from audiosocket_cli.call.sources.basic import Source, quiet_frame, silence_frame
-from audiosocket_cli.call.speech import Ear, Stretch
+from audiosocket_cli.call.taps.speech import Ear, Stretch
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
 
 _PTIME_S: Final = PTIME_MS / 1000

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.speech import Ear, Stretch
+from audiosocket_cli.call.taps.speech import Ear, Stretch
 from audiosocket_cli.codec import Frame
 from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 
