@@ -20,8 +20,8 @@ from test_recording import new_call
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.model import Ending, How
-from audiosocket_cli.call.outputs import FileOutput
-from audiosocket_cli.call.recording import Layout, Recording
+from audiosocket_cli.call.recording.destinations import FileOutput
+from audiosocket_cli.call.recording.recording import Layout, Recording
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.analysis.timeline import Timeline

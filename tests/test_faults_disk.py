@@ -36,7 +36,7 @@ from faults import (
     undisturbed,
 )
 
-from audiosocket_cli.call.outputs import FileOutput
+from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.codec import Frame, Kind, encode
 
 CALLS = 20

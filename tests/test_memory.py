@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 
 from audiosocket_cli.call.events import Event, Listening
-from audiosocket_cli.call.outputs import FileOutput
+from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.program import Program, ProgramOptions
 from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.sources.basic import Echo

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import Event, Listening
-from audiosocket_cli.call.outputs import FileOutput
+from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.taps.stats import CallStats
 from audiosocket_cli.call.wire import SocketWire

@@ -20,11 +20,11 @@ from faults import needs_proc
 from test_recording import arriving, as_mu_law, new_call, noise
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.disk import Disk
+from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.model import Ending, How
-from audiosocket_cli.call.outputs import FileOutput, Output, PipeOutput
-from audiosocket_cli.call.pieces import MIN_SILENCE, Pieces, interleaved, joined
-from audiosocket_cli.call.recording import Decode, Layout, Recording
+from audiosocket_cli.call.recording.destinations import FileOutput, Output, PipeOutput
+from audiosocket_cli.call.recording.pieces import MIN_SILENCE, Pieces, interleaved, joined
+from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav

@@ -158,7 +158,7 @@ def _place(
     record: str | None, capture: str | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.sources.keys import KeySource
-    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.call.sources.basic import Playback, QuietLine
     from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.audio.files import Sound
@@ -205,7 +205,7 @@ def _answer(
     force: bool, layout: str | None, expect_hangup: bool, uuid: Any, rate: int | None, **_: Any,
 ) -> int:  # fmt: skip
     from audiosocket_cli.call.sources.keys import KeySource
-    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.call.sources.basic import PromptSource, Silence
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server

@@ -16,7 +16,7 @@ from audiosocket_cli.errors import UsageError
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.recording.destinations import FileOutput
     from audiosocket_cli.call.sources.prompts import Prompt
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.net.live import CallOptions, LiveCall
@@ -52,7 +52,7 @@ def output_for(record: str | None, *, force: bool, played: Path | None = None) -
     """Return where to record to, checked before anything connects. Raises `UsageError`."""
     if record is None:
         return None
-    from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.recording.destinations import FileOutput
 
     if played is not None and Path(record).exists() and played.exists() and played.samefile(record):
         raise UsageError(f"cannot record to {record}: it is the file to play")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from audiosocket_cli.call.outputs import FileOutput
+    from audiosocket_cli.call.recording.destinations import FileOutput
     from audiosocket_cli.call.sources.prompts import Account
     from audiosocket_cli.call.sources.reply import ReplySource, Speaker
     from audiosocket_cli.call.sources.basic import Playback, Source
@@ -223,7 +223,7 @@ def _warn_of_clipping(account: Account) -> None:
 def _call_options(
     make_source: Callable[[], Source], output: FileOutput | None, layout: str, capture: CaptureOutput | None
 ) -> CallOptions:
-    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.net.live import CallOptions
 
     return CallOptions(make_source=make_source, record=output, capture=capture, layout=Layout(layout))

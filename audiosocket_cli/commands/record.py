@@ -23,7 +23,7 @@ from audiosocket_cli.commands.params import (
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.call.outputs import Output
+    from audiosocket_cli.call.recording.destinations import Output
     from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.net.live import CallOptions
 
@@ -112,7 +112,7 @@ def _call_options(
     until_silence: float | None,
     **_: Any,
 ) -> CallOptions:
-    from audiosocket_cli.call.recording import Decode, Layout
+    from audiosocket_cli.call.recording.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.call.sources.basic import QuietLine, Silence
     from audiosocket_cli.net.live import CallOptions
@@ -132,7 +132,7 @@ def _call_options(
 
 def _output(out: str, *, raw: bool, force: bool, calls: int) -> Output:
     """Refuse what cannot be recorded to before anything is listened to, connected or made."""
-    from audiosocket_cli.call.outputs import FileOutput, PipeOutput
+    from audiosocket_cli.call.recording.destinations import FileOutput, PipeOutput
     from audiosocket_cli.commands.placing import prepare
 
     output: Output

@@ -190,7 +190,7 @@ def _place(
     uuid: str, calls: int, wait: float | None, expect: Path | None, tolerance: float, least_correlation: float,
     record: str | None, capture: str | None, force: bool, layout: str | None, call: str | None, **_: Any,
 ) -> int:  # fmt: skip
-    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.call.sources.replay import ReplaySource
     from audiosocket_cli.capture.opening import open_capture
     from audiosocket_cli.commands.outcome import code_of_call, worst
@@ -259,7 +259,7 @@ def _answer(
     uuid: str, calls: int, wait: float | None, expect: Path | None, record: str | None, capture: str | None,
     force: bool, layout: str | None, **_: Any,
 ) -> int:  # fmt: skip
-    from audiosocket_cli.call.recording import Layout
+    from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.call.sources.replay import ReplaySource
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server, worst

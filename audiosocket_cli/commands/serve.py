@@ -236,9 +236,9 @@ def _options(
     shell: bool,
     **speech: Any,
 ) -> ServeOptions:
-    from audiosocket_cli.call.disk import Disk, FreeSpace
-    from audiosocket_cli.call.outputs import FileOutput
-    from audiosocket_cli.call.recording import Decode, Layout
+    from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
+    from audiosocket_cli.call.recording.destinations import FileOutput
+    from audiosocket_cli.call.recording.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.net.admission import AdmissionOptions
     from audiosocket_cli.net.live import CallOptions

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from audiosocket_cli.call.taps.capturing import CaptureTap, Capturing
-from audiosocket_cli.call.disk import Disk
+from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
 from audiosocket_cli.model import Digit
-from audiosocket_cli.call.outputs import Output
+from audiosocket_cli.call.recording.destinations import Output
 from audiosocket_cli.call.program import Program
-from audiosocket_cli.call.recording import Decode, Layout, Recording
+from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.call.session import Limits, Session
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.taps.speech import SilenceWatch

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from audiosocket_cli.asterisk import DEFAULT_PORT, Side
 from audiosocket_cli.model import Call
-from audiosocket_cli.call.outputs import FileOutput
+from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.recording import Layout, Recording
+from audiosocket_cli.call.recording.recording import Layout, Recording
 from audiosocket_cli.runs import Chunk, in_runs
 from audiosocket_cli.call.taps.tap import FLUSH_S
 from audiosocket_cli.capture.conversation import Address, Conversation

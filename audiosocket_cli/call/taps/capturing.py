@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.disk import Disk
+from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.model import Call
 from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.capture.trace import Trace

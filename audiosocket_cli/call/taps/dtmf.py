@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from audiosocket_cli.model import Call, Digit
-from audiosocket_cli.call.pieces import interleaved
+from audiosocket_cli.call.recording.pieces import interleaved
 from audiosocket_cli.runs import FrameRun
-from audiosocket_cli.call.track import Track
+from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.audio.dtmf import DtmfDetector, HeardDigit
 

@@ -29,7 +29,7 @@ from audiosocket_cli.audio.pcm import (
 )
 
 if TYPE_CHECKING:
-    from audiosocket_cli.call.recording import Recording
+    from audiosocket_cli.call.recording.recording import Recording
 
 SCHEMA: Final = "audiosocket.call/1"
 

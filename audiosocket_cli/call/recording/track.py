@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from audiosocket_cli.call.conversion import Mixer, convert, make_converter
+from audiosocket_cli.call.recording.mixer import Mixer, convert, make_converter
 from audiosocket_cli.analysis.drift import MAX_STRETCH, ClockDrift
-from audiosocket_cli.call.pieces import Pieces
+from audiosocket_cli.call.recording.pieces import Pieces
 from audiosocket_cli.runs import FrameRun
-from audiosocket_cli.call.spoken import Spoken, spoken_of
+from audiosocket_cli.call.recording.spoken import Spoken, spoken_of
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.codec import rate_of
 from audiosocket_cli.libraries import soxr

@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
-from audiosocket_cli.call.outputs import Sink
+from audiosocket_cli.call.recording.destinations import Sink
 from audiosocket_cli.write_behind import Behind
 
 _MB: Final = 1_000_000
