@@ -43,7 +43,7 @@ from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
 from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, EventTap
 from audiosocket_cli.model import Call, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.program import Program, ProgramOptions
+from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
 from audiosocket_cli.call.sources.script import read_script

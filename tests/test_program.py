@@ -21,12 +21,12 @@ from conftest import need
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, run_until
 
 from audiosocket_cli.asterisk import Side, frame_bytes
-from audiosocket_cli.call import program as program_module
+from audiosocket_cli.call.bots import program as program_module
 from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.call.events import Event, ProgramSaid
 from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.program import Program, ProgramOptions
+from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of

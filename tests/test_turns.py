@@ -17,7 +17,7 @@ from audiosocket_cli.call.ends import AnsweredSession
 from audiosocket_cli.model import Call
 from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
 from audiosocket_cli.call.recording.pieces import interleaved
-from audiosocket_cli.call.program import Program, ProgramOptions
+from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.runs import MOST_RUNS, FrameRun, TimedRun, in_runs
 from audiosocket_cli.call.session import TURN_S
 from audiosocket_cli.call.sources.basic import Echo, Silence, Source

@@ -336,7 +336,7 @@ def _source_maker(
 
 
 def _program_maker(line: str, rate_hz: int | None, grace_s: float, shell: bool) -> Callable[[], Source]:
-    from audiosocket_cli.call.program import Program, ProgramOptions
+    from audiosocket_cli.call.bots.program import Program, ProgramOptions
 
     options = ProgramOptions(command_words(line, shell=shell), rate_hz, grace_s)
     return lambda: Program(options)

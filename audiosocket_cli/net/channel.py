@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from audiosocket_cli.call.process import read_now
+from audiosocket_cli.call.bots.process import read_now
 
 MOST_LINE_BYTES: Final = 1 << 20
 """A longer line is cut."""

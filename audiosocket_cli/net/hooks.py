@@ -14,7 +14,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from audiosocket_cli.call.process import Process, how_it_ended, read_now, why_not_run
+from audiosocket_cli.call.bots.process import Process, how_it_ended, read_now, why_not_run
 
 _KEPT_BYTES: Final = 4096
 

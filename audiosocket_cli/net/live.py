@@ -14,7 +14,7 @@ from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
 from audiosocket_cli.model import Digit
 from audiosocket_cli.call.recording.destinations import Output
-from audiosocket_cli.call.program import Program
+from audiosocket_cli.call.bots.program import Program
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.call.session import Limits, Session
 from audiosocket_cli.call.sources.basic import Source

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from audiosocket_cli.call.process import Process, how_it_ended
+from audiosocket_cli.call.bots.process import Process, how_it_ended
 from audiosocket_cli.net.channel import LineReader
 
 CHANNEL_FD: Final = 3

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from audiosocket_cli.call.events import Listening, Report
-from audiosocket_cli.call.process import Process, bury_orphans
+from audiosocket_cli.call.bots.process import Process, bury_orphans
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.admission import Admission
 from audiosocket_cli.net.channel import parse_object

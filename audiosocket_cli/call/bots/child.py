@@ -14,7 +14,7 @@ import termios
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from audiosocket_cli.call.process import Process, read_now
+from audiosocket_cli.call.bots.process import Process, read_now
 
 EVENTS_FD: Final = 3
 """The descriptor that a program's events and commands go over. One digit: `>&3` works in every shell."""
