@@ -39,7 +39,7 @@ from packets import (
 )
 
 from audiosocket_cli.asterisk import Side, fault_towards_asterisk
-from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
+from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
 from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, EventTap
 from audiosocket_cli.model import Call, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer

@@ -18,7 +18,7 @@ from fakes import OPENING, FakeClock, FakeWire, TimedFrame, run_until, runs_of
 from test_recording import new_call
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.ends import AnsweredSession
+from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.model import Ending, How
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Layout, Recording

@@ -24,7 +24,7 @@ from audiosocket_cli.capture.writing import parse_capture
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.admission import AdmissionOptions
-from audiosocket_cli.net.live import CallOptions
+from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.net.serve import Server
 from audiosocket_cli.net.serving import ServeOptions
 from audiosocket_cli.text import json_lines
@@ -42,7 +42,7 @@ UUID_S = 0.3
 LET_GO_S = UUID_S + CLOSE_TIMEOUT_S + 1
 """A session is kept until the last time at which it once wanted to be woken: when no UUID had come, or no close."""
 
-CALL_MODULES = ("audiosocket_cli.call.", "audiosocket_cli.net.live", "audiosocket_cli.capture.")
+CALL_MODULES = ("audiosocket_cli.call.", "audiosocket_cli.call.live_call", "audiosocket_cli.capture.")
 
 
 @pytest.fixture

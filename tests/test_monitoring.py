@@ -204,7 +204,7 @@ def test_250_unfinished_requests_take_few_descriptors_and_no_call_waits(serve: S
 
 def test_its_descriptors_are_in_the_budget() -> None:
     from audiosocket_cli.call.sources.basic import Silence
-    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.call.live_call import CallOptions
 
     address = Address("127.0.0.1", 0)
     plain = ServeOptions(address, CallOptions(Silence), max_calls=10)

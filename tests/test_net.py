@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.call.driver import Driver
-from audiosocket_cli.call.ends import AnsweredSession
+from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.events import Event, Listening
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.sources.basic import Silence
@@ -26,7 +26,7 @@ from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.address import Address, parse_address, peer_name
 from audiosocket_cli.net.dial import dial, dial_and_wait
 from audiosocket_cli.net.listen import BACKLOG, Listener, ListeningSockets, bind
-from audiosocket_cli.net.live import CallOptions
+from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.serve import Server
 from audiosocket_cli.net.serving import ServeOptions

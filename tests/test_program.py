@@ -22,7 +22,7 @@ from fakes import OPENING, UUID_1, FakeClock, FakeWire, run_until
 
 from audiosocket_cli.asterisk import Side, frame_bytes
 from audiosocket_cli.call.bots import program as program_module
-from audiosocket_cli.call.ends import AnsweredSession
+from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.events import Event, ProgramSaid
 from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
 from audiosocket_cli.call.pacer import Pacer

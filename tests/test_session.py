@@ -11,7 +11,7 @@ import pytest
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, prompt_of, run_until, wire_pair
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.ends import AnsweredSession, PlacedSession
+from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
 from audiosocket_cli.model import Call, How
 from audiosocket_cli.call.sources.prompts import Prompt
 from audiosocket_cli.call.session import READ_S, Limits, Session

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosocket_cli.call.recording.recording import mixer as conversion
-from audiosocket_cli.call.ends import AnsweredSession
+from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.model import Call
 from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
 from audiosocket_cli.call.recording.pieces import interleaved

@@ -15,7 +15,7 @@ from audiosocket_cli.asterisk import Side
 from audiosocket_cli.analysis.histogram import Figures
 from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
-from audiosocket_cli.call.ends import PlacedSession
+from audiosocket_cli.call.roles import PlacedSession
 from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.taps.stats import CallStats
 from audiosocket_cli.call.taps.tap import QUICK_FLUSH_S, Tap

@@ -162,7 +162,7 @@ def _place(
     from audiosocket_cli.call.sources.basic import Playback, QuietLine
     from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.audio.files import Sound
-    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place
     from audiosocket_cli.ui.console import put_result
@@ -210,7 +210,7 @@ def _answer(
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.audio.files import Sound
-    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.lines import pressed_text

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.call.recording.destinations import FileOutput
     from audiosocket_cli.call.sources.prompts import Prompt
     from audiosocket_cli.audio.files import Sound
-    from audiosocket_cli.net.live import CallOptions, LiveCall
+    from audiosocket_cli.call.live_call import CallOptions, LiveCall
     from audiosocket_cli.net.place import PlacedCall
 
 

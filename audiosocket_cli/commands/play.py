@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.call.sources.basic import Playback, Source
     from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.audio.files import Sound
-    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.net.place import PlacedCall
 
 
@@ -224,7 +224,7 @@ def _call_options(
     make_source: Callable[[], Source], output: FileOutput | None, layout: str, capture: CaptureOutput | None
 ) -> CallOptions:
     from audiosocket_cli.call.recording.recording import Layout
-    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.call.live_call import CallOptions
 
     return CallOptions(make_source=make_source, record=output, capture=capture, layout=Layout(layout))
 

@@ -194,7 +194,7 @@ def _place(
     from audiosocket_cli.call.sources.replay import ReplaySource
     from audiosocket_cli.capture.opening import open_capture
     from audiosocket_cli.commands.outcome import code_of_call, worst
-    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.place import place_all
     from audiosocket_cli.analysis.compare import Answer, differences, read_answer
@@ -263,7 +263,7 @@ def _answer(
     from audiosocket_cli.call.sources.replay import ReplaySource
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server, worst
-    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.net.serving import ServeOptions
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.lines import expectation_lines

@@ -241,7 +241,7 @@ def _options(
     from audiosocket_cli.call.recording.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.net.admission import AdmissionOptions
-    from audiosocket_cli.net.live import CallOptions
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.net.serving import ServeOptions
 
     if layout != "auto" and record is None:

@@ -18,7 +18,7 @@ from audiosocket_cli.call.wire import SocketWire, queues
 from audiosocket_cli.codec import kind_name
 
 if TYPE_CHECKING:
-    from audiosocket_cli.net.live import LiveCall
+    from audiosocket_cli.call.live_call import LiveCall
     from audiosocket_cli.net.serve import Server
 
 SNAPSHOT_S: Final = 1.0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from audiosocket_cli.call.driver import Driver
-from audiosocket_cli.call.ends import AnsweredSession
+from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.session import CLOSE_TIMEOUT_S
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.wire import SocketWire

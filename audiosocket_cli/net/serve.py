@@ -15,7 +15,7 @@ from typing import Any, Final
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
 from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.driver import Driver
-from audiosocket_cli.call.ends import AnsweredSession
+from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.events import (
     CallRefused,
     CallStarted,
@@ -34,7 +34,7 @@ from audiosocket_cli.net.arrivals import Arrivals
 from audiosocket_cli.net.drain import Drain
 from audiosocket_cli.net.flood import FloodGate
 from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
-from audiosocket_cli.net.live import LiveCall
+from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, Totals, keep_telling
 from audiosocket_cli.net.places import Places

@@ -11,7 +11,7 @@ from audiosocket_cli.call.events import Listening
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.admission import AdmissionOptions, Network
 from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
-from audiosocket_cli.net.live import CallOptions
+from audiosocket_cli.call.live_call import CallOptions
 
 _OWN_DESCRIPTORS: Final = 32
 """Open files of a server without calls, with a few to spare."""
