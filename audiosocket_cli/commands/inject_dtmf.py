@@ -26,7 +26,7 @@ from audiosocket_cli.errors import UsageError
 if TYPE_CHECKING:
     from audiosocket_cli.call.sources.keys import KeyOptions, KeySource
     from audiosocket_cli.call.sources.basic import Source
-    from audiosocket_cli.net.place import PlacedCall
+    from audiosocket_cli.net.client import PlacedCall
 
 HANGUP_WAIT_S = 10.0
 
@@ -164,7 +164,7 @@ def _place(
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.place import place
+    from audiosocket_cli.net.client import place
     from audiosocket_cli.ui.console import put_result
     from audiosocket_cli.ui.lines import inject_json, inject_lines
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from audiosocket_cli.errors import ExitCode
 
 if TYPE_CHECKING:
-    from audiosocket_cli.net.place import PlacedCall
+    from audiosocket_cli.net.client import PlacedCall
     from audiosocket_cli.net.serving import ServeSummary
 
 _SEVERITY: Final = (

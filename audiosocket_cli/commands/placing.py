@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.call.sources.prompts import Prompt
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.live_call import CallOptions, LiveCall
-    from audiosocket_cli.net.place import PlacedCall
+    from audiosocket_cli.net.client import PlacedCall
 
 
 def the_one_end(target: Any, listen: Any) -> Any:
@@ -89,7 +89,7 @@ def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) 
     Returns also whether some of that, or of the capture, is lost.
     """
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.place import place
+    from audiosocket_cli.net.client import place
     from audiosocket_cli.ui.console import is_terminal
     from audiosocket_cli.ui.eventlog import EventLog
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.net.place import PlacedCall
+    from audiosocket_cli.net.client import PlacedCall
 
 
 @click.command()
@@ -162,7 +162,7 @@ def _listening(
 
 def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) -> PlacedCall:
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.place import place
+    from audiosocket_cli.net.client import place
     from audiosocket_cli.ui.console import is_terminal
 
     with contextlib.ExitStack() as stack:

@@ -196,7 +196,7 @@ def _place(
     from audiosocket_cli.commands.outcome import code_of_call, worst
     from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.place import place_all
+    from audiosocket_cli.net.client import place_all
     from audiosocket_cli.analysis.compare import Answer, differences, read_answer
     from audiosocket_cli.ui.console import put_result, say
     from audiosocket_cli.ui.lines import replay_json, replay_lines
