@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.net.admission import Admission, AdmissionOptions, parse_network
+from audiosocket_cli.server.admission import Admission, AdmissionOptions, parse_network
 
 Serve = Callable[..., Serving]
 CLOCK = r"\d\d:\d\d:\d\d "

@@ -20,8 +20,8 @@ import pytest
 from conftest import COMMAND, Serving, run
 from faults import FRAMES, PTIME_S, Serve, dial, needs_proc, show
 
-from audiosocket_cli.net.places import new_shared_file
-from audiosocket_cli.net.worker_process import WorkerProcess
+from audiosocket_cli.server.limits import new_shared_file
+from audiosocket_cli.server.worker_process import WorkerProcess
 
 STAYS = """
 import os, signal, sys, time

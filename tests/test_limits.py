@@ -27,8 +27,8 @@ from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk, FreeSpa
 from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, Listening, MoreRefused
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.audio.growing_wav import GrowingWav
-from audiosocket_cli.net import flood
-from audiosocket_cli.net.flood import MOST_LINES, FloodGate
+from audiosocket_cli.server import log_limiter as flood
+from audiosocket_cli.server.log_limiter import MOST_LINES, FloodGate
 
 Serve = Callable[..., Serving]
 

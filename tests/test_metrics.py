@@ -22,8 +22,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audiosocket_cli.call.wire import queues
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
-from audiosocket_cli.net.exporter import Exporter
-from audiosocket_cli.net.metrics import Snapshot, WorkersMetrics, merged
+from audiosocket_cli.server.exporter import Exporter
+from audiosocket_cli.server.metrics import Snapshot, WorkersMetrics, merged
 
 Serve = Callable[..., Serving]
 FRAME = encode(Frame(Kind.SLIN, bytes(range(160)) * 2))

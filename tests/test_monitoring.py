@@ -23,8 +23,8 @@ from audiosocket_cli.codec import Kind
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.http_server import MAX_CONNECTIONS, TIMEOUT_S, Answer, HttpServer
 from audiosocket_cli.net.listen import bind
-from audiosocket_cli.net.readiness import Readiness
-from audiosocket_cli.net.serving import ServeOptions
+from audiosocket_cli.server.readiness import Readiness
+from audiosocket_cli.server.options import ServeOptions
 
 Serve = Callable[..., Serving]
 WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])

@@ -28,8 +28,8 @@ from audiosocket_cli.net.dial import dial, dial_and_wait
 from audiosocket_cli.net.listen import BACKLOG, Listener, ListeningSockets, bind
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.net.loop import run
-from audiosocket_cli.net.serve import Server
-from audiosocket_cli.net.serving import ServeOptions
+from audiosocket_cli.server.server import Server
+from audiosocket_cli.server.options import ServeOptions
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from audiosocket_cli.net.address import network_of, peer_name
-from audiosocket_cli.net.places import Places, SharedPlaces, new_shared_file
+from audiosocket_cli.server.limits import Places, SharedPlaces, new_shared_file
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from conftest import COMMAND, missing, need, run
 
 from audiosocket_cli.codec import Kind, encode, uuid_frame
 from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.net.systemd import Notifier, others_descriptors, passed_descriptors, take_sockets
+from audiosocket_cli.server.systemd import Notifier, others_descriptors, passed_descriptors, take_sockets
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "systemd"
 WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])
@@ -83,7 +83,7 @@ def test_what_calls_cannot_come_to_is_named(
 ) -> None:
     with make() as given:
         number = os.dup(given.fileno())
-        monkeypatch.setattr("audiosocket_cli.net.systemd.FIRST_DESCRIPTOR", number)
+        monkeypatch.setattr("audiosocket_cli.server.systemd.FIRST_DESCRIPTOR", number)
         with pytest.raises(NetworkError, match=rf"descriptor {number} of LISTEN_FDS: .*{reason}"):
             take_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
         with contextlib.suppress(OSError):

@@ -228,7 +228,7 @@ def test_a_file_of_uuids_is_read_again_by_all(serve: Serve, tmp_path: Path) -> N
 
 
 def test_a_worker_that_cannot_start_is_an_error_and_not_tried_for_ever(tmp_path: Path) -> None:
-    broken = "import sys; sys.modules['audiosocket_cli.net.serve'] = None"
+    broken = "import sys; sys.modules['audiosocket_cli.server.server'] = None"
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys\nif '--worker' in ' '.join(getattr(sys, 'orig_argv', [])).split():\n    {broken}\n"
     )

@@ -10,14 +10,14 @@ from audiosocket_cli.commands.params import close_capture
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.net.serving import ServeOptions, ServeSummary
+    from audiosocket_cli.server.options import ServeOptions, ServeSummary
 
 
 def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
     """Answer calls to the end, with the log on stdout or, where data goes there, on stderr."""
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.serve import Server
-    from audiosocket_cli.net.service import begin_service
+    from audiosocket_cli.server.server import Server
+    from audiosocket_cli.server.service import begin_service
     from audiosocket_cli.ui.console import is_terminal, say
     from audiosocket_cli.ui.eventlog import EventLog
     from audiosocket_cli.ui.lines import summary_line
@@ -47,8 +47,8 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
 def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -> ServeSummary:
     """Answer calls in several processes, which are this command line again."""
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.service import begin_service
-    from audiosocket_cli.net.workers import Workers
+    from audiosocket_cli.server.service import begin_service
+    from audiosocket_cli.server.workers import Workers
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.eventlog import EventLog
     from audiosocket_cli.ui.lines import summary_line
@@ -76,7 +76,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
 def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> None:
     """Answer calls as one of several processes, until told to stop on a socket with this descriptor."""
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.net.workers import Worker
+    from audiosocket_cli.server.workers import Worker
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.eventlog import EventLog
 

@@ -211,7 +211,7 @@ def _answer(
     from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.net.serving import ServeOptions
+    from audiosocket_cli.server.options import ServeOptions
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.lines import pressed_text
 

@@ -9,7 +9,7 @@ from audiosocket_cli.errors import ExitCode
 
 if TYPE_CHECKING:
     from audiosocket_cli.net.client import PlacedCall
-    from audiosocket_cli.net.serving import ServeSummary
+    from audiosocket_cli.server.options import ServeSummary
 
 _SEVERITY: Final = (
     ExitCode.DONE,

@@ -219,7 +219,7 @@ class NetworkParam(click.ParamType):
     name = "cidr"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from audiosocket_cli.net.admission import parse_network
+        from audiosocket_cli.server.admission import parse_network
 
         try:
             return parse_network(value) if isinstance(value, str) else value

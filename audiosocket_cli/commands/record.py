@@ -80,7 +80,7 @@ def _answer(*, output: Output, listen: Any, calls: int | None, as_json: bool, **
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.net.address import parse_address
-    from audiosocket_cli.net.serving import ServeOptions
+    from audiosocket_cli.server.options import ServeOptions
 
     options = ServeOptions(
         listen or parse_address("127.0.0.1"), _call_options(output, "caller", **given), calls=calls or 1

@@ -264,7 +264,7 @@ def _answer(
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server, worst
     from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.net.serving import ServeOptions
+    from audiosocket_cli.server.options import ServeOptions
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.lines import expectation_lines
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from audiosocket_cli.call.sources.basic import Source
-    from audiosocket_cli.net.serving import ServeOptions
+    from audiosocket_cli.server.options import ServeOptions
 
 
 @click.command(cls=RestCommand)
@@ -240,9 +240,9 @@ def _options(
     from audiosocket_cli.call.recording.destinations import FileOutput
     from audiosocket_cli.call.recording.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
-    from audiosocket_cli.net.admission import AdmissionOptions
+    from audiosocket_cli.server.admission import AdmissionOptions
     from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.net.serving import ServeOptions
+    from audiosocket_cli.server.options import ServeOptions
 
     if layout != "auto" and record is None:
         raise UsageError(f"--layout {layout} needs a recording: add --record DIR")

@@ -33,7 +33,7 @@ from audiosocket_cli.call.taps.speech import Stretch
 from audiosocket_cli.call.taps.stats import digit_json
 from audiosocket_cli.audio.pcm import SILENCE_DBFS
 from audiosocket_cli.net.client import PlacedCall
-from audiosocket_cli.net.serving import ServeSummary
+from audiosocket_cli.server.options import ServeSummary
 from audiosocket_cli.analysis.compare import Difference
 from audiosocket_cli.ui.console import shown_path
 

@@ -10,7 +10,7 @@ from audiosocket_cli.libraries import install_line
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.http_server import Answer, HttpServer, Request, Route
 from audiosocket_cli.net.listen import bind
-from audiosocket_cli.net.readiness import Readiness
+from audiosocket_cli.server.readiness import Readiness
 
 Update = Callable[..., None]
 
@@ -44,7 +44,7 @@ def begin_monitoring(
     if metrics is None and "metrics" not in passed:
         return None
     try:
-        from audiosocket_cli.net.exporter import Exporter
+        from audiosocket_cli.server.exporter import Exporter
     except ImportError:
         raise UsageError(f"--metrics needs prometheus-client: {install_line('prometheus-client')}") from None
     exporter = Exporter()

@@ -13,8 +13,8 @@ from uuid import UUID
 
 from audiosocket_cli.model import Call
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.net.hooks import run_hook
-from audiosocket_cli.net.uuid_list import read_uuids
+from audiosocket_cli.server.hooks import run_hook
+from audiosocket_cli.server.uuid_list import read_uuids
 
 AUTHORIZE_TIMEOUT_S: Final = 5.0
 

@@ -19,7 +19,7 @@ from audiosocket_cli.codec import kind_name
 
 if TYPE_CHECKING:
     from audiosocket_cli.call.live_call import LiveCall
-    from audiosocket_cli.net.serve import Server
+    from audiosocket_cli.server.server import Server
 
 SNAPSHOT_S: Final = 1.0
 """How far apart snapshots are."""

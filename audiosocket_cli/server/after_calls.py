@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from audiosocket_cli.model import Call
-from audiosocket_cli.net.hooks import run_hook
+from audiosocket_cli.server.hooks import run_hook
 
 MAX_AT_ONCE: Final = 4
 """Commands that run at once; more wait."""

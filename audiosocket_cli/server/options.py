@@ -9,7 +9,7 @@ from typing import Final
 
 from audiosocket_cli.call.events import Listening
 from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.admission import AdmissionOptions, Network
+from audiosocket_cli.server.admission import AdmissionOptions, Network
 from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
 from audiosocket_cli.call.live_call import CallOptions
 

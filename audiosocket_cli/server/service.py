@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from audiosocket_cli.net.listen import ListeningSockets
-from audiosocket_cli.net.monitoring import Update, begin_monitoring
-from audiosocket_cli.net.readiness import Readiness
-from audiosocket_cli.net.serving import ServeOptions
-from audiosocket_cli.net.systemd import Notifier, others_descriptors, take_sockets
+from audiosocket_cli.server.monitoring import Update, begin_monitoring
+from audiosocket_cli.server.readiness import Readiness
+from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.systemd import Notifier, others_descriptors, take_sockets
 
 _MONITORING: Final = ("metrics", "health")
 """Names of sockets (FileDescriptorName=) that are for those who watch; all others are for calls."""

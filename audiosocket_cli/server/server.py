@@ -28,20 +28,20 @@ from audiosocket_cli.model import Call
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.net.address import network_of, peer_name
-from audiosocket_cli.net.admission import Admission, why_not_from
-from audiosocket_cli.net.after_calls import AfterCalls
-from audiosocket_cli.net.arrivals import Arrivals
-from audiosocket_cli.net.drain import Drain
-from audiosocket_cli.net.flood import FloodGate
+from audiosocket_cli.server.admission import Admission, why_not_from
+from audiosocket_cli.server.after_calls import AfterCalls
+from audiosocket_cli.server.proxied import Arrivals
+from audiosocket_cli.server.drain import Drain
+from audiosocket_cli.server.log_limiter import FloodGate
 from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.net.loop import signals_to
-from audiosocket_cli.net.metrics import Snapshot, Totals, keep_telling
-from audiosocket_cli.net.places import Places
+from audiosocket_cli.server.metrics import Snapshot, Totals, keep_telling
+from audiosocket_cli.server.limits import Places
 from audiosocket_cli.net.proxy_protocol import Ends
-from audiosocket_cli.net.readiness import Readiness
-from audiosocket_cli.net.refusals import Refusals, Tell, refuse_at_once
-from audiosocket_cli.net.serving import ServeOptions, ServeSummary
+from audiosocket_cli.server.readiness import Readiness
+from audiosocket_cli.server.refusals import Refusals, Tell, refuse_at_once
+from audiosocket_cli.server.options import ServeOptions, ServeSummary
 
 NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
 NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Final
 
-from audiosocket_cli.net.systemd import Notifier
+from audiosocket_cli.server.systemd import Notifier
 
 BEAT_S: Final = 1.0
 """How often the loop shows that it turns; more often where systemd's watchdog is short."""

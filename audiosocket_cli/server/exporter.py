@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from audiosocket_cli.net.http_server import Answer, Request, Route, wsgi_environment
-from audiosocket_cli.net.metrics import Snapshot, merged
+from audiosocket_cli.server.metrics import Snapshot, merged
 
 
 class _Family(NamedTuple):
