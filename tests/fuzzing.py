@@ -76,8 +76,8 @@ from audiosocket_cli.analysis.call_review import Summary, in_turn, review
 from audiosocket_cli.review.exports import as_pcapng
 from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.text import printable
-from audiosocket_cli.ui.lines import event_json, event_line
-from audiosocket_cli.ui.timeline import damage_line, frame_line, other_line, shown_lines, stats_lines
+from audiosocket_cli.ui.results import event_json, event_line
+from audiosocket_cli.ui.capture_rows import damage_line, frame_line, other_line, shown_lines, stats_lines
 
 
 class Target(NamedTuple):

@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from audiosocket_cli.call.events import CallRefused
-from audiosocket_cli.ui import eventlog
-from audiosocket_cli.ui.eventlog import EventLog
+from audiosocket_cli.ui import event_log as eventlog
+from audiosocket_cli.ui.event_log import EventLog
 
 
 def test_a_reader_that_stops_reading_costs_lines_and_no_time(

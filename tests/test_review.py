@@ -41,7 +41,7 @@ from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_slin, tone
 from audiosocket_cli.analysis.call_review import CallReview, CallRow, Heading, Shown, Summary, at_once, in_turn, judged, review
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import EVERYTHING
-from audiosocket_cli.ui.timeline import row_text
+from audiosocket_cli.ui.capture_rows import row_text
 
 
 def told(rows: Sequence[Row]) -> list[str]:

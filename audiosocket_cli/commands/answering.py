@@ -19,8 +19,8 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
     from audiosocket_cli.server.server import Server
     from audiosocket_cli.server.service import begin_service
     from audiosocket_cli.ui.console import is_terminal, say
-    from audiosocket_cli.ui.eventlog import EventLog
-    from audiosocket_cli.ui.lines import summary_line
+    from audiosocket_cli.ui.event_log import EventLog
+    from audiosocket_cli.ui.results import summary_line
 
     log_to_stderr = options.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
@@ -50,8 +50,8 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
     from audiosocket_cli.server.service import begin_service
     from audiosocket_cli.server.workers import Workers
     from audiosocket_cli.ui.console import say
-    from audiosocket_cli.ui.eventlog import EventLog
-    from audiosocket_cli.ui.lines import summary_line
+    from audiosocket_cli.ui.event_log import EventLog
+    from audiosocket_cli.ui.results import summary_line
 
     call = options.call
     if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):
@@ -78,7 +78,7 @@ def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> N
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.server.workers import Worker
     from audiosocket_cli.ui.console import say
-    from audiosocket_cli.ui.eventlog import EventLog
+    from audiosocket_cli.ui.event_log import EventLog
 
     worker = Worker(channel)
     with EventLog(as_json=as_json) as log:

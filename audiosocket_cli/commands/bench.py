@@ -255,7 +255,7 @@ def _run(plan: Plan, max_lateness_ms: float) -> BenchResult:
     from audiosocket_cli.bench.processes import run_plan
     from audiosocket_cli.bench.result import result_of
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.ui.bench import bench_progress
+    from audiosocket_cli.ui.bench_report import bench_progress
 
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with bench_progress(plan.load.total_s) as watch:
@@ -272,7 +272,7 @@ def _judge(
 ) -> int:  # fmt: skip
     """Print a result with its verdict, and return the exit code."""
     from audiosocket_cli.bench.verdict import changes, regressions
-    from audiosocket_cli.ui.bench import bench_lines, change_lines, csv_lines
+    from audiosocket_cli.ui.bench_report import bench_lines, change_lines, csv_lines
     from audiosocket_cli.ui.console import put_result, say
 
     values = result.values()
@@ -302,7 +302,7 @@ def _find_limit(plan: Plan, asked: list[Threshold], max_lateness_ms: float, *, f
 
     from audiosocket_cli.bench.limit import Step, find_limit
     from audiosocket_cli.bench.plan import lack_of_room
-    from audiosocket_cli.ui.bench import limit_json, limit_lines
+    from audiosocket_cli.ui.bench_report import limit_json, limit_lines
     from audiosocket_cli.ui.console import put_result, say
 
     signals: list[int] = []

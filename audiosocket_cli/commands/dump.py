@@ -276,7 +276,7 @@ class _Dump:
     def _tell_remarks(self, call: CapturedCall) -> None:
         """Say what there is to know of how a call was captured, where that has no row."""
         from audiosocket_cli.ui.console import say
-        from audiosocket_cli.ui.timeline import short_name
+        from audiosocket_cli.ui.capture_rows import short_name
 
         if self._selection.takes_call(call) and (self._convert or self._each or (self._as_json and not self._stats)):
             for text in call.remarks:
@@ -284,7 +284,7 @@ class _Dump:
 
     def _tell_damage(self, damage: Damage, capture: Capture) -> None:
         from audiosocket_cli.ui.console import say
-        from audiosocket_cli.ui.timeline import damage_line
+        from audiosocket_cli.ui.capture_rows import damage_line
 
         self._damages += 1
         line = damage_line(damage, cure="" if capture.is_beyond_resync else "--resync searches on")
@@ -328,7 +328,7 @@ class _Dump:
     def _frame_lines(self, items: Iterable[Item]) -> Iterator[str]:
         from audiosocket_cli.capture.items import Captured, Opened
         from audiosocket_cli.capture.jsonl import item_line
-        from audiosocket_cli.ui.timeline import frame_line, hex_lines, other_line
+        from audiosocket_cli.ui.capture_rows import frame_line, hex_lines, other_line
 
         if self._as_json:
             yield from filter(None, map(item_line, items))
@@ -351,7 +351,7 @@ class _Dump:
     def _review_lines(self, capture: Capture) -> Iterator[str]:
         from audiosocket_cli.capture.items import Damage
         from audiosocket_cli.analysis.call_review import CallRow, Summary, at_once, in_turn, review
-        from audiosocket_cli.ui.timeline import shown_lines
+        from audiosocket_cli.ui.capture_rows import shown_lines
 
         calls = review(self._runs(capture), self._selection, with_rows=not self._stats, live=self._follow)
         for shown in at_once(calls) if self._follow else in_turn(calls):
@@ -370,7 +370,7 @@ class _Dump:
 
     def _stats_lines(self, shown: Shown) -> Iterator[str]:
         from audiosocket_cli.analysis.call_review import Summary
-        from audiosocket_cli.ui.timeline import stats_lines
+        from audiosocket_cli.ui.capture_rows import stats_lines
 
         if isinstance(shown, Summary):
             result = shown.call.as_dict()

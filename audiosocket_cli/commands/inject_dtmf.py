@@ -166,7 +166,7 @@ def _place(
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.client import place
     from audiosocket_cli.ui.console import put_result
-    from audiosocket_cli.ui.lines import inject_json, inject_lines
+    from audiosocket_cli.ui.results import inject_json, inject_lines
 
     rate_hz = rate or 8000
     kind = kind_of(rate_hz)
@@ -213,7 +213,7 @@ def _answer(
     from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.server.options import ServeOptions
     from audiosocket_cli.ui.console import say
-    from audiosocket_cli.ui.lines import pressed_text
+    from audiosocket_cli.ui.results import pressed_text
 
     if uuid is not None or rate is not None:
         raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")

@@ -91,7 +91,7 @@ def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) 
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.client import place
     from audiosocket_cli.ui.console import is_terminal
-    from audiosocket_cli.ui.eventlog import EventLog
+    from audiosocket_cli.ui.event_log import EventLog
 
     log_to_stderr = options.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout

@@ -120,7 +120,7 @@ def _answer(
     from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.server.options import ServeOptions
     from audiosocket_cli.ui.console import say
-    from audiosocket_cli.ui.lines import reply_lines
+    from audiosocket_cli.ui.results import reply_lines
 
     if uuid is not None or rate is not None:
         raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
@@ -175,7 +175,7 @@ def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) ->
 
 def _report(placed: PlacedCall, playback: Playback, source: ReplySource, *, as_json: bool, to_stderr: bool) -> bool:
     from audiosocket_cli.ui.console import put_result
-    from audiosocket_cli.ui.lines import play_json, play_lines
+    from audiosocket_cli.ui.results import play_json, play_lines
 
     content, lines = play_json(placed, playback, source), play_lines(placed, playback, source)
     return put_result(content, lines, as_json=as_json, to_stderr=to_stderr)

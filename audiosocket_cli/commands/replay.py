@@ -143,7 +143,7 @@ def _script(capture: str, side: Side, call: str | None, from_s: float | None, to
     from audiosocket_cli.call.sources.script import read_script
     from audiosocket_cli.capture.opening import open_capture
     from audiosocket_cli.ui.console import say
-    from audiosocket_cli.ui.timeline import damage_line
+    from audiosocket_cli.ui.capture_rows import damage_line
 
     source = open_capture(capture, scripts=True)
     script = read_script(
@@ -199,7 +199,7 @@ def _place(
     from audiosocket_cli.net.client import place_all
     from audiosocket_cli.analysis.compare import Answer, differences, read_answer
     from audiosocket_cli.ui.console import put_result, say
-    from audiosocket_cli.ui.lines import replay_json, replay_lines
+    from audiosocket_cli.ui.results import replay_json, replay_lines
 
     replay = _options(script, timing=timing, speed=speed, wait=wait, fill=False, other=Side.SERVER)
     uuids = _uuids(uuid, script, calls)
@@ -266,7 +266,7 @@ def _answer(
     from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.server.options import ServeOptions
     from audiosocket_cli.ui.console import say
-    from audiosocket_cli.ui.lines import expectation_lines
+    from audiosocket_cli.ui.results import expectation_lines
 
     if uuid != "new" or expect is not None:
         raise UsageError(f"{'--expect' if expect else '--uuid'} goes with TARGET only: leave it, or --listen, out")
