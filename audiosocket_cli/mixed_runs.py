@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES
 from audiosocket_cli.audio.pcm import SPEECH_POWER, Loudness, loudness_of_uneven
+from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES
 
 if TYPE_CHECKING:
     from audiosocket_cli.runs import Chunk, Part

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
 from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
+from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
 
 Chunk = tuple[float, float, int, bytes]
 """When it passed, in seconds since the call's start; how long it may have waited for us before; how many frames; and

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from audiosocket_cli.asterisk import frame_bytes
-from audiosocket_cli.model import Call
-from audiosocket_cli.call.sources.prompts import Prompt
-from audiosocket_cli.runs import TimedRun, in_runs
-from audiosocket_cli.call.session import Session
-from audiosocket_cli.codec import Frame, FrameDecoder, encode, uuid_frame
 from audiosocket_cli.audio.files import MadeSound
 from audiosocket_cli.audio.pcm import Samples, to_slin
+from audiosocket_cli.call.session import Session
+from audiosocket_cli.call.sources.prompts import Prompt
+from audiosocket_cli.codec import Frame, FrameDecoder, encode, uuid_frame
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import TimedRun, in_runs
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
 OPENING = encode(uuid_frame(UUID_1))

@@ -38,17 +38,21 @@ from packets import (
     pcapng,
 )
 
+from audiosocket_cli.analysis.call_review import Summary, in_turn, review
+from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.asterisk import Side, fault_towards_asterisk
-from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
-from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, EventTap
-from audiosocket_cli.model import Call, Ending, How, now_utc
-from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.audio.files import Sound, joined
+from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.audio.recognition import HEADERLESS
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
+from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, EventTap
+from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
+from audiosocket_cli.call.session import Session
+from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
 from audiosocket_cli.call.sources.script import read_script
-from audiosocket_cli.call.session import Session
-from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import item_line
@@ -69,15 +73,11 @@ from audiosocket_cli.codec import (
     kind_named,
 )
 from audiosocket_cli.errors import AudioSocketError, FileError, FrameError, IncompleteFrameError
-from audiosocket_cli.audio.files import Sound, joined
-from audiosocket_cli.audio.pcm import tone
-from audiosocket_cli.audio.recognition import HEADERLESS
-from audiosocket_cli.analysis.call_review import Summary, in_turn, review
+from audiosocket_cli.model import Call, Ending, How, now_utc
 from audiosocket_cli.review.exports import as_pcapng
-from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.text import printable
-from audiosocket_cli.ui.results import event_json, event_line
 from audiosocket_cli.ui.capture_rows import damage_line, frame_line, other_line, shown_lines, stats_lines
+from audiosocket_cli.ui.results import event_json, event_line
 
 
 class Target(NamedTuple):

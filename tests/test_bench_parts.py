@@ -13,8 +13,9 @@ from fakes import FakeClock, run_until, wire_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.analysis.histogram import METRICS, Figures, Histogram
+from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
+from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.limit import Step, find_limit
 from audiosocket_cli.bench.load import Load, Stage, parse_stages
 from audiosocket_cli.bench.marks import MOST_NUMBERS, MarkFinder, mark, marked
@@ -27,7 +28,6 @@ from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 
 # The shape of a load.
 

@@ -32,11 +32,11 @@ from packets import (
     speech,
 )
 
+from audiosocket_cli.analysis.call_review import CallReview, review
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Item, Over
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import in_runs
-from audiosocket_cli.analysis.call_review import CallReview, review
 
 WHOLE = plain(items_of(pcap(a_call())))
 MERGED = "two captures of it are merged here"

@@ -16,11 +16,11 @@ import pytest
 import soundfile
 from conftest import need
 
-from audiosocket_cli.errors import UsageError
 from audiosocket_cli.audio import containers
 from audiosocket_cli.audio.containers import ConvertedFile, container_of
-from audiosocket_cli.audio.pcm import Samples, level_dbfs, to_slin, tone
 from audiosocket_cli.audio.growing_wav import GrowingWav
+from audiosocket_cli.audio.pcm import Samples, level_dbfs, to_slin, tone
+from audiosocket_cli.errors import UsageError
 
 LOSSLESS = [
     ".aif", ".aiff", ".au", ".avr", ".caf", ".flac", ".ircam", ".mat4", ".mat5", ".nist", ".paf", ".pcm", ".pvf",

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from audiosocket_cli.audio.growing_wav import GrowingWav
 from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk
 from audiosocket_cli.write_behind import MOST_WAITING_BYTES
-from audiosocket_cli.audio.growing_wav import GrowingWav
 
 
 class Stalled(GrowingWav):

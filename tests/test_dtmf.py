@@ -14,10 +14,10 @@ from conftest import need
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.codec import DIGITS, KIND_BY_RATE
-from audiosocket_cli.errors import UsageError
 from audiosocket_cli.audio.dtmf import DtmfDetector, HeardDigit, Key, detect_digits, digit_tone, parse_digits
 from audiosocket_cli.audio.pcm import Samples, decode_law, from_slin, level_dbfs, mix, to_int16, tone
+from audiosocket_cli.codec import DIGITS, KIND_BY_RATE
+from audiosocket_cli.errors import UsageError
 
 RATES_HZ = [8000, 12000, 16000, 24000, 32000, 44100, 48000, 96000, 192000]
 TONES_HZ = {

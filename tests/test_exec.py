@@ -20,8 +20,8 @@ import pytest
 import soundfile
 from conftest import COMMAND, Serving, children_of, is_running, need, run
 
-from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.audio.pcm import Samples, from_slin, level_dbfs, to_slin
+from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 
 Serve = Callable[..., Serving]
 CLOCK = r"\d\d:\d\d:\d\d "

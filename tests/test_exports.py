@@ -17,13 +17,13 @@ from captured import QUIET, UUID_1, UUID_2, a_call, a_normal_call, as_lines, cut
 from captures import items_of, plain
 from conftest import need
 
+from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 from audiosocket_cli.asterisk import Side
+from audiosocket_cli.audio.pcm import from_slin, tone
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.audio.pcm import from_slin, tone
 from audiosocket_cli.review.exports import WavExport, as_bytes, as_jsonl, as_pcapng, write_file
-from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 
 
 def pcapng_of(items: Iterable[Item]) -> bytes:

@@ -35,8 +35,8 @@ from faults import (
     speak,
 )
 
-from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.audio.growing_wav import wav_header
+from audiosocket_cli.codec import Frame, Kind, encode
 
 LINGERER = """
 import os, signal, sys, time

@@ -12,13 +12,13 @@ from captured import QUIET, a_call, a_normal_call, cut, reviewed, sent, speech, 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiosocket_cli.analysis.call_review import CallReview
+from audiosocket_cli.analysis.side_figures import MOST_DIGITS, Drift, SideFigures, Spread
 from audiosocket_cli.asterisk import Side
+from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.items import Captured, CapturedCall, Item, Lost, Opened, Over
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import Frame, Kind, digit_frame
-from audiosocket_cli.audio.pcm import tone
-from audiosocket_cli.analysis.call_review import CallReview
-from audiosocket_cli.analysis.side_figures import MOST_DIGITS, Drift, SideFigures, Spread
 
 
 def jitter_of(times_s: list[float], duration_s: float = 0.02) -> float:

@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from audiosocket_cli.errors import FileError
 from audiosocket_cli.audio import files
 from audiosocket_cli.audio.files import Sound, joined
 from audiosocket_cli.audio.pcm import Samples, level_dbfs, to_slin
 from audiosocket_cli.audio.recognition import is_sound
+from audiosocket_cli.errors import FileError
 
 RATES_HZ = [8000, 12000, 16000, 24000, 32000, 44100, 48000, 96000, 192000]
 RAMP = np.arange(-8000, 8000, dtype=np.int16)  # 2 s at 8 kHz in which each sample names its own place

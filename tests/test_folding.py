@@ -11,11 +11,11 @@ from captured import QUIET, a_call, cut, sent, speech, steady
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiosocket_cli.analysis.rows import Folder, Row
 from audiosocket_cli.asterisk import Side
+from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import Frame, Kind
-from audiosocket_cli.audio.pcm import tone
-from audiosocket_cli.analysis.rows import Folder, Row
 
 
 def joined(frames: Sequence[Frame], times_s: Sequence[float]) -> list[Run]:

@@ -17,8 +17,8 @@ from fuzzing import TARGETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.errors import FileError
 from audiosocket_cli.audio.files import load_audio
+from audiosocket_cli.errors import FileError
 
 CORPUS = Path(__file__).parent / "corpus"
 INPUTS = sorted(CORPUS.glob("*/*"))

@@ -18,9 +18,9 @@ import pytest
 from conftest import Serving, is_running, need, run
 
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
+from audiosocket_cli.net.loop import run as run_on_uvloop
 from audiosocket_cli.server import hooks
 from audiosocket_cli.server.hooks import run_hook
-from audiosocket_cli.net.loop import run as run_on_uvloop
 
 Serve = Callable[..., Serving]
 CLOCK = r"\d\d:\d\d:\d\d "

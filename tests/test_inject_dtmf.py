@@ -18,8 +18,8 @@ import soundfile
 import soxr
 from conftest import COMMAND, Serving, need, rest_of, run
 
-from audiosocket_cli.codec import KIND_BY_RATE, kind_name
 from audiosocket_cli.audio.dtmf import detect_digits
+from audiosocket_cli.codec import KIND_BY_RATE, kind_name
 
 Answer = Callable[..., Serving]
 Serve = Callable[..., Serving]

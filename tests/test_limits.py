@@ -23,10 +23,10 @@ from conftest import COMMAND, Serving, run
 from faults import descriptors, needs_proc
 from test_serve import FRAME, connected, opening, read_to_end
 
-from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk, FreeSpace
-from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, Listening, MoreRefused
-from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.audio.growing_wav import GrowingWav
+from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, Listening, MoreRefused
+from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk, FreeSpace
+from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.server import log_limiter as flood
 from audiosocket_cli.server.log_limiter import MOST_LINES, FloodGate
 

@@ -17,9 +17,9 @@ import soundfile
 from conftest import COMMAND, missing
 from test_serve import opening
 
+from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.listen import bind
 

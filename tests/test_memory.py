@@ -15,18 +15,18 @@ from uuid import UUID
 
 import pytest
 
-from audiosocket_cli.call.events import Event, Listening
-from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
+from audiosocket_cli.call.events import Event, Listening
+from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.capture.writing import parse_capture
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions
-from audiosocket_cli.call.live_call import CallOptions
-from audiosocket_cli.server.server import Server
 from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.server import Server
 from audiosocket_cli.text import json_lines
 
 CALLS = 3

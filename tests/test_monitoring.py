@@ -23,8 +23,8 @@ from audiosocket_cli.codec import Kind
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.http_server import MAX_CONNECTIONS, TIMEOUT_S, Answer, HttpServer
 from audiosocket_cli.net.listen import bind
-from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.readiness import Readiness
 
 Serve = Callable[..., Serving]
 WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])
@@ -203,8 +203,8 @@ def test_250_unfinished_requests_take_few_descriptors_and_no_call_waits(serve: S
 
 
 def test_its_descriptors_are_in_the_budget() -> None:
-    from audiosocket_cli.call.sources.basic import Silence
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.sources.basic import Silence
 
     address = Address("127.0.0.1", 0)
     plain = ServeOptions(address, CallOptions(Silence), max_calls=10)

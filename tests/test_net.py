@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.call.driver import Driver
-from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.events import Event, Listening
+from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.recording.destinations import FileOutput
+from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.taps.stats import CallStats
 from audiosocket_cli.call.wire import SocketWire
@@ -26,10 +27,9 @@ from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.address import Address, parse_address, peer_name
 from audiosocket_cli.net.dial import dial, dial_and_wait
 from audiosocket_cli.net.listen import BACKLOG, Listener, ListeningSockets, bind
-from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.net.loop import run
-from audiosocket_cli.server.server import Server
 from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.server import Server
 
 
 @pytest.mark.parametrize(

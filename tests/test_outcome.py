@@ -17,9 +17,9 @@ import soundfile
 from bots import SILENCE, Closed, Heard, bot
 from conftest import COMMAND, Serving, missing, need, run
 
+from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.commands.outcome import worst
 from audiosocket_cli.errors import ExitCode
-from audiosocket_cli.audio.pcm import tone
 
 Answer = Callable[..., Serving]
 

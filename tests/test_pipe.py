@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from audiosocket_cli.audio import pipe_output as pipe
-from audiosocket_cli.audio.pipe_output import MOST_WAITING, UNKNOWN_BYTES, SoundPipe
 from audiosocket_cli.audio.growing_wav import HEADER_BYTES
+from audiosocket_cli.audio.pipe_output import MOST_WAITING, UNKNOWN_BYTES, SoundPipe
 
 PIPE_BYTES = 65536
 

@@ -22,8 +22,8 @@ import pytest
 import soundfile
 from conftest import COMMAND, Serving, run
 
-from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, kind_of
 from audiosocket_cli.audio.pcm import level_dbfs, tone
+from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, kind_of
 
 Serve = Callable[..., Serving]
 

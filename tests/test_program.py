@@ -21,17 +21,17 @@ from conftest import need
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, run_until
 
 from audiosocket_cli.asterisk import Side, frame_bytes
-from audiosocket_cli.call.bots import program as program_module
-from audiosocket_cli.call.roles import AnsweredSession
-from audiosocket_cli.call.events import Event, ProgramSaid
-from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
-from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.bots.program import Program, ProgramOptions
-from audiosocket_cli.call.sources.prompts import Threads
-from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of
 from audiosocket_cli.audio.pcm import from_slin, to_slin
 from audiosocket_cli.audio.resample import StreamResampler
+from audiosocket_cli.call.bots import program as program_module
+from audiosocket_cli.call.bots.program import Program, ProgramOptions
+from audiosocket_cli.call.events import Event, ProgramSaid
+from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.roles import AnsweredSession
+from audiosocket_cli.call.sources.basic import Source
+from audiosocket_cli.call.sources.prompts import Threads
+from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of
+from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
 
 TAIL_FRAMES, POST_ROLL_FRAMES = 5, 15
 """100 ms in which a phrase may go on, and 300 ms before the hangup."""

@@ -17,8 +17,8 @@ import soundfile
 from conftest import Serving, need, run
 from test_stunnel import EXAMPLES, Tunnels, free_port, tunnels
 
-from audiosocket_cli.codec import Kind, encode, uuid_frame
 from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.codec import Kind, encode, uuid_frame
 
 __all__ = ["tunnels"]  # a fixture
 

@@ -18,10 +18,10 @@ import pytest
 import soundfile
 from conftest import missing
 
-from audiosocket_cli.errors import FileError
 from audiosocket_cli.audio import pipe_input as pipes
 from audiosocket_cli.audio.files import Sound, joined
 from audiosocket_cli.audio.pcm import Samples, level_dbfs, tone
+from audiosocket_cli.errors import FileError
 
 SECONDS = 2.0
 TONE = tone(440, 8000, SECONDS)

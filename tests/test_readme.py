@@ -21,9 +21,9 @@ import pytest
 import soundfile
 from conftest import COMMAND, Serving, need, rest_of, run
 
+from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.cli import COMMANDS
 from audiosocket_cli.errors import ExitCode
-from audiosocket_cli.audio.pcm import tone
 
 Serve = Callable[..., Serving]
 ROOT = Path(__file__).parent.parent

@@ -21,9 +21,9 @@ from conftest import COMMAND, Serving, missing, need
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import Side
+from audiosocket_cli.audio.pcm import Samples, level_dbfs
 from audiosocket_cli.capture.items import Captured
 from audiosocket_cli.capture.opening import open_capture
-from audiosocket_cli.audio.pcm import Samples, level_dbfs
 
 pytestmark = pytest.mark.asterisk
 

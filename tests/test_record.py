@@ -23,8 +23,8 @@ import pytest
 import soundfile
 from conftest import COMMAND, Serving, need, rest_of, run
 
-from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encode, kind_of, uuid_frame
 from audiosocket_cli.audio.pcm import Samples, level_dbfs, tone
+from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encode, kind_of, uuid_frame
 
 Serve = Callable[..., Serving]
 CALL_1 = uuid.UUID(int=1)

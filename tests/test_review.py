@@ -22,7 +22,21 @@ from captured import (
     whole,
 )
 
+from audiosocket_cli.analysis.call_review import (
+    CallReview,
+    CallRow,
+    Heading,
+    Shown,
+    Summary,
+    at_once,
+    in_turn,
+    judged,
+    review,
+)
+from audiosocket_cli.analysis.rows import Row
+from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
+from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_slin, tone
 from audiosocket_cli.capture.items import (
     Captured,
     CapturedCall,
@@ -37,10 +51,6 @@ from audiosocket_cli.capture.items import (
 )
 from audiosocket_cli.capture.runs import in_runs
 from audiosocket_cli.codec import Frame, Kind, digit_frame
-from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_slin, tone
-from audiosocket_cli.analysis.call_review import CallReview, CallRow, Heading, Shown, Summary, at_once, in_turn, judged, review
-from audiosocket_cli.analysis.rows import Row
-from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.ui.capture_rows import row_text
 
 

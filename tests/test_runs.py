@@ -10,11 +10,11 @@ from fakes import TimedFrame, runs_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.asterisk import GAP_MS
-from audiosocket_cli.runs import TimedRun, in_runs
 from audiosocket_cli.analysis.timeline import Timeline
-from audiosocket_cli.codec import Frame, Kind, encode
+from audiosocket_cli.asterisk import GAP_MS
 from audiosocket_cli.audio.pcm import power_to_dbfs
+from audiosocket_cli.codec import Frame, Kind, encode
+from audiosocket_cli.runs import TimedRun, in_runs
 
 PTIME_S = 0.02
 FRAME = Frame(Kind.SLIN, b"\1\2" * 160)

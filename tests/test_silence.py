@@ -20,14 +20,14 @@ from faults import needs_proc
 from test_recording import arriving, as_mu_law, new_call, noise
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.recording.disk_thread import Disk
-from audiosocket_cli.model import Ending, How
+from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav
+from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.call.recording.destinations import FileOutput, Output, PipeOutput
+from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.recording.pieces import MIN_SILENCE, Pieces, interleaved, joined
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.codec import Kind, rate_of
-from audiosocket_cli.audio.pcm import tone
-from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav
+from audiosocket_cli.model import Ending, How
 from audiosocket_cli.review.exports import as_jsonl
 
 HOUR_S = 3600.0

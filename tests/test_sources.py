@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from fakes import frames_of, prompt_of
 
-from audiosocket_cli.call.sources.prompts import Prompt
+from audiosocket_cli.audio.pcm import Samples, tone
 from audiosocket_cli.call.sources.basic import Playback, PromptSource, Silence, silence_frame
+from audiosocket_cli.call.sources.prompts import Prompt
 from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.audio.pcm import Samples, tone
 
 
 def ready(prompt: Prompt, kind: int) -> None:

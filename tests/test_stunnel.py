@@ -17,8 +17,8 @@ import pytest
 import soundfile
 from conftest import Serving, need, run
 
-from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 
 Serve = Callable[..., Serving]
 

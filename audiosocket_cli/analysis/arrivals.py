@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import GAP_MS
-from audiosocket_cli.runs import FrameRun
-from audiosocket_cli.codec import Kind
 from audiosocket_cli.audio.pcm import guess_disorder, guess_law, guess_texture
+from audiosocket_cli.codec import Kind
+from audiosocket_cli.runs import FrameRun
 
 _GAP_S: Final = GAP_MS / 1000
 _EXCERPT_BYTES: Final = 8000

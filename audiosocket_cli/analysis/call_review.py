@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
+from audiosocket_cli.analysis.rows import BURST_S, Folder, LossFolder, Row
+from audiosocket_cli.analysis.selection import EVERYTHING, Selection
+from audiosocket_cli.analysis.side_figures import SideFigures
 from audiosocket_cli.asterisk import (
     EXAMPLE_UUID,
     EXAMPLE_UUID_FINDING,
@@ -20,7 +23,6 @@ from audiosocket_cli.asterisk import (
     findings_on_frame,
     findings_on_server,
 )
-from audiosocket_cli.model import How
 from audiosocket_cli.capture.items import (
     CUT_FRAME,
     MISSING,
@@ -46,9 +48,7 @@ from audiosocket_cli.codec import (
     kind_name,
 )
 from audiosocket_cli.errors import FrameError
-from audiosocket_cli.analysis.side_figures import SideFigures
-from audiosocket_cli.analysis.rows import BURST_S, Folder, LossFolder, Row
-from audiosocket_cli.analysis.selection import EVERYTHING, Selection
+from audiosocket_cli.model import How
 
 DUMP_SCHEMA: Final = "audiosocket.dump/1"
 

@@ -8,15 +8,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import GAP_MS, Heard
 from audiosocket_cli.analysis.arrivals import Arrivals
-from audiosocket_cli.model import MOST_DIGITS, Digit
-from audiosocket_cli.call.taps.stats import SideStats, digit_json, heard_of
+from audiosocket_cli.analysis.rows import BURST_S, TIGHT
 from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
+from audiosocket_cli.asterisk import GAP_MS, Heard
+from audiosocket_cli.audio.pcm import Samples
+from audiosocket_cli.call.taps.stats import SideStats, digit_json, heard_of
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
-from audiosocket_cli.audio.pcm import Samples
-from audiosocket_cli.analysis.rows import BURST_S, TIGHT
+from audiosocket_cli.model import MOST_DIGITS, Digit
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(DIGITS.encode()))
 _GAP_S: Final = GAP_MS / 1000

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosocket_cli.audio.growing_wav import GrowingWav
+from audiosocket_cli.disk import HalfMade
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.libraries import soundfile, soxr
-from audiosocket_cli.disk import HalfMade
-from audiosocket_cli.audio.growing_wav import GrowingWav
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_int16
 from audiosocket_cli.codec import DIGITS
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_int16
 
 Floats = NDArray[np.float64]
 

@@ -14,11 +14,11 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from audiosocket_cli.errors import FileError
-from audiosocket_cli.libraries import soxr
 from audiosocket_cli.audio.pcm import Samples, to_int16
 from audiosocket_cli.audio.pipe_input import spooled
 from audiosocket_cli.audio.reading import Floats, Reader, open_reader
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import soxr
 
 _BLOCK_S: Final = 0.25
 """What is converted at once: a few milliseconds of work, in which others wait for Python."""

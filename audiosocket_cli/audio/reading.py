@@ -20,8 +20,6 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.errors import FileError
-from audiosocket_cli.libraries import install_line, soundfile
 from audiosocket_cli.audio.lengths import has_frame_count, is_in_blocks, promised_bytes, size_correction, what_is_joined
 from audiosocket_cli.audio.pcm import FULL_SCALE, decode_law
 from audiosocket_cli.audio.pipe_input import VAST_BYTES, Corrected, Pump, Rewindable, spooled
@@ -34,6 +32,8 @@ from audiosocket_cli.audio.recognition import (
     why_not,
 )
 from audiosocket_cli.audio.wav_header import UNKNOWN_LENGTH, WavHeader, fault_after, fault_of, read_wav_header
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.libraries import install_line, soundfile
 
 Floats = NDArray[np.float32]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.analysis.histogram import Figures
+from audiosocket_cli.asterisk import Side
 from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.roles import PlacedSession

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk import PTIME_MS
+from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, to_int16, to_slin
 from audiosocket_cli.bench.marks import MOST_NUMBERS, marked
 from audiosocket_cli.bench.schedule import SteadyPacer
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, rate_of
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, to_int16, to_slin
 
 MARK_EVERY_MS: Final = 200
 LEAST_PAUSE_S: Final = 0.5

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audiosocket_cli.call.taps.capturing import CaptureTap, Capturing
-from audiosocket_cli.call.recording.disk_thread import Disk
-from audiosocket_cli.call.taps.dtmf import DtmfTap
-from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
-from audiosocket_cli.model import Digit
-from audiosocket_cli.call.recording.destinations import Output
 from audiosocket_cli.call.bots.program import Program
+from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
+from audiosocket_cli.call.recording.destinations import Output
+from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.call.session import Limits, Session
 from audiosocket_cli.call.sources.basic import Source
+from audiosocket_cli.call.taps.capturing import CaptureTap, Capturing
+from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.call.taps.speech import SilenceWatch
 from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.call.taps.tap import QUICK_FLUSH_S, Tap
 from audiosocket_cli.capture.writing import CaptureOutput
+from audiosocket_cli.model import Digit
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from audiosocket_cli.asterisk import Side, fault_towards_asterisk
-from audiosocket_cli.model import Ending, How
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.codec import Frame, Kind, describe_error, encode, is_audio, kind_name, peek_header, uuid_frame
+from audiosocket_cli.model import Ending, How
 
 
 class AnsweredSession(Session):

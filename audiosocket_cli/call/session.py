@@ -26,10 +26,7 @@ from typing import Final, Protocol
 from uuid import UUID, uuid4
 
 from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
-from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
-from audiosocket_cli.mixed_runs import MixedRun
 from audiosocket_cli.call.pacer import EARLY_S
-from audiosocket_cli.runs import Chunk, FrameRun, in_runs
 from audiosocket_cli.call.slices import MOST_STRETCHES, Slice, slice_of, starts_in
 from audiosocket_cli.call.sources.basic import Silence, Source, encoded, meant
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
@@ -45,6 +42,9 @@ from audiosocket_cli.codec import (
     kind_name,
 )
 from audiosocket_cli.errors import FrameError, IncompleteFrameError
+from audiosocket_cli.mixed_runs import MixedRun
+from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
+from audiosocket_cli.runs import Chunk, FrameRun, in_runs
 
 CLOSE_TIMEOUT_S: Final = 2.0
 """How long a peer may take to close its side after our hangup, before we close without it."""

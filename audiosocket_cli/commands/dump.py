@@ -17,12 +17,12 @@ from audiosocket_cli.commands.params import AnyKindParam, TimeParam
 from audiosocket_cli.errors import ExitCode, FileError, UsageError
 
 if TYPE_CHECKING:
+    from audiosocket_cli.analysis.call_review import CallReview, Shown
+    from audiosocket_cli.analysis.selection import Selection
     from audiosocket_cli.capture.items import CapturedCall, Damage, Item
     from audiosocket_cli.capture.opening import Capture
     from audiosocket_cli.capture.runs import Run
-    from audiosocket_cli.analysis.call_review import CallReview, Shown
     from audiosocket_cli.review.exports import WavExport
-    from audiosocket_cli.analysis.selection import Selection
 
 
 FORMATS: Final = ("pcapng", "jsonl", "bin")
@@ -275,16 +275,16 @@ class _Dump:
 
     def _tell_remarks(self, call: CapturedCall) -> None:
         """Say what there is to know of how a call was captured, where that has no row."""
-        from audiosocket_cli.ui.console import say
         from audiosocket_cli.ui.capture_rows import short_name
+        from audiosocket_cli.ui.console import say
 
         if self._selection.takes_call(call) and (self._convert or self._each or (self._as_json and not self._stats)):
             for text in call.remarks:
                 say(f"{f'{self._file}: ' if self._file else ''}call {short_name(call)}: {text}")
 
     def _tell_damage(self, damage: Damage, capture: Capture) -> None:
-        from audiosocket_cli.ui.console import say
         from audiosocket_cli.ui.capture_rows import damage_line
+        from audiosocket_cli.ui.console import say
 
         self._damages += 1
         line = damage_line(damage, cure="" if capture.is_beyond_resync else "--resync searches on")
@@ -349,8 +349,8 @@ class _Dump:
                     yield from hex_lines(item.frame.payload)
 
     def _review_lines(self, capture: Capture) -> Iterator[str]:
-        from audiosocket_cli.capture.items import Damage
         from audiosocket_cli.analysis.call_review import CallRow, Summary, at_once, in_turn, review
+        from audiosocket_cli.capture.items import Damage
         from audiosocket_cli.ui.capture_rows import shown_lines
 
         calls = review(self._runs(capture), self._selection, with_rows=not self._stats, live=self._follow)
@@ -424,8 +424,8 @@ class _Dump:
 def _selection(
     *, kinds: tuple[frozenset[int], ...], side: str | None, call: str | None, from_s: float | None, to_s: float | None
 ) -> Selection:
-    from audiosocket_cli.asterisk import Side
     from audiosocket_cli.analysis.selection import Selection
+    from audiosocket_cli.asterisk import Side
 
     if from_s is not None and to_s is not None and from_s >= to_s:
         raise UsageError(f"--from {from_s:g} is not before --to {to_s:g}: there is no time between them")

@@ -24,8 +24,8 @@ from audiosocket_cli.commands.placing import open_prompt, output_for, record_opt
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.call.sources.keys import KeyOptions, KeySource
     from audiosocket_cli.call.sources.basic import Source
+    from audiosocket_cli.call.sources.keys import KeyOptions, KeySource
     from audiosocket_cli.net.client import PlacedCall
 
 HANGUP_WAIT_S = 10.0
@@ -129,8 +129,8 @@ def _key_options(
     expect_hangup: bool,
     **_: Any,
 ) -> KeyOptions:
-    from audiosocket_cli.call.sources.keys import TONE_S, KeyOptions
     from audiosocket_cli.audio.dtmf import parse_digits
+    from audiosocket_cli.call.sources.keys import TONE_S, KeyOptions
 
     keys = parse_digits(digits)
     if in_band and in_band_only:
@@ -157,14 +157,14 @@ def _place(
     target: Any, keys: KeyOptions, digits: str, *, as_json: bool, rate: int | None, uuid: Any, audio: Path | None,
     record: str | None, capture: str | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
 ) -> int:  # fmt: skip
-    from audiosocket_cli.call.sources.keys import KeySource
-    from audiosocket_cli.call.recording.recording import Layout
-    from audiosocket_cli.call.sources.basic import Playback, QuietLine
-    from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.net.loop import run
+    from audiosocket_cli.call.recording.recording import Layout
+    from audiosocket_cli.call.sources.basic import Playback, QuietLine
+    from audiosocket_cli.call.sources.keys import KeySource
+    from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.net.client import place
+    from audiosocket_cli.net.loop import run
     from audiosocket_cli.ui.console import put_result
     from audiosocket_cli.ui.results import inject_json, inject_lines
 
@@ -204,13 +204,13 @@ def _answer(
     listen: Any, keys: KeyOptions, *, as_json: bool, audio: Path | None, record: str | None, capture: str | None,
     force: bool, layout: str | None, expect_hangup: bool, uuid: Any, rate: int | None, **_: Any,
 ) -> int:  # fmt: skip
-    from audiosocket_cli.call.sources.keys import KeySource
-    from audiosocket_cli.call.recording.recording import Layout
-    from audiosocket_cli.call.sources.basic import PromptSource, Silence
-    from audiosocket_cli.commands.answering import answer_calls
-    from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.recording.recording import Layout
+    from audiosocket_cli.call.sources.basic import PromptSource, Silence
+    from audiosocket_cli.call.sources.keys import KeySource
+    from audiosocket_cli.commands.answering import answer_calls
+    from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.server.options import ServeOptions
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.results import pressed_text

@@ -16,10 +16,10 @@ from audiosocket_cli.errors import UsageError
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from audiosocket_cli.call.recording.destinations import FileOutput
-    from audiosocket_cli.call.sources.prompts import Prompt
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.live_call import CallOptions, LiveCall
+    from audiosocket_cli.call.recording.destinations import FileOutput
+    from audiosocket_cli.call.sources.prompts import Prompt
     from audiosocket_cli.net.client import PlacedCall
 
 
@@ -88,8 +88,8 @@ def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) 
 
     Returns also whether some of that, or of the capture, is lost.
     """
-    from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.client import place
+    from audiosocket_cli.net.loop import run
     from audiosocket_cli.ui.console import is_terminal
     from audiosocket_cli.ui.event_log import EventLog
 

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-    from audiosocket_cli.call.recording.destinations import FileOutput
-    from audiosocket_cli.call.sources.prompts import Account
-    from audiosocket_cli.call.sources.reply import ReplySource, Speaker
-    from audiosocket_cli.call.sources.basic import Playback, Source
-    from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.recording.destinations import FileOutput
+    from audiosocket_cli.call.sources.basic import Playback, Source
+    from audiosocket_cli.call.sources.prompts import Account
+    from audiosocket_cli.call.sources.reply import ReplySource, Speaker
+    from audiosocket_cli.capture.writing import CaptureOutput
     from audiosocket_cli.net.client import PlacedCall
 
 
@@ -161,8 +161,8 @@ def _listening(
 
 
 def _place(target: Any, uuid: UUID, options: CallOptions, playback: Playback) -> PlacedCall:
-    from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.client import place
+    from audiosocket_cli.net.loop import run
     from audiosocket_cli.ui.console import is_terminal
 
     with contextlib.ExitStack() as stack:
@@ -223,8 +223,8 @@ def _warn_of_clipping(account: Account) -> None:
 def _call_options(
     make_source: Callable[[], Source], output: FileOutput | None, layout: str, capture: CaptureOutput | None
 ) -> CallOptions:
-    from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.recording.recording import Layout
 
     return CallOptions(make_source=make_source, record=output, capture=capture, layout=Layout(layout))
 

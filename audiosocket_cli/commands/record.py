@@ -23,9 +23,9 @@ from audiosocket_cli.commands.params import (
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.recording.destinations import Output
     from audiosocket_cli.capture.writing import CaptureOutput
-    from audiosocket_cli.call.live_call import CallOptions
 
 
 @click.command()
@@ -112,10 +112,10 @@ def _call_options(
     until_silence: float | None,
     **_: Any,
 ) -> CallOptions:
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.recording.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.call.sources.basic import QuietLine, Silence
-    from audiosocket_cli.call.live_call import CallOptions
 
     return CallOptions(
         make_source=lambda: QuietLine(kind) if other_side == "server" else Silence(),

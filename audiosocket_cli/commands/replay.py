@@ -25,10 +25,10 @@ from audiosocket_cli.commands.placing import output_for, record_options, the_one
 from audiosocket_cli.errors import ExitCode, NetworkError, NothingError, UsageError
 
 if TYPE_CHECKING:
+    from audiosocket_cli.analysis.compare import Answer
+    from audiosocket_cli.call.sources.basic import Source
     from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
     from audiosocket_cli.call.sources.script import Script
-    from audiosocket_cli.call.sources.basic import Source
-    from audiosocket_cli.analysis.compare import Answer
 
 HANGUP_WAIT_S: Final = 5.0
 """How long to wait for a server that hung up in the capture to do so again."""
@@ -142,8 +142,8 @@ def _refuse_to_compare_unlike_things(
 def _script(capture: str, side: Side, call: str | None, from_s: float | None, to_s: float | None) -> Script:
     from audiosocket_cli.call.sources.script import read_script
     from audiosocket_cli.capture.opening import open_capture
-    from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.capture_rows import damage_line
+    from audiosocket_cli.ui.console import say
 
     source = open_capture(capture, scripts=True)
     script = read_script(
@@ -190,14 +190,14 @@ def _place(
     uuid: str, calls: int, wait: float | None, expect: Path | None, tolerance: float, least_correlation: float,
     record: str | None, capture: str | None, force: bool, layout: str | None, call: str | None, **_: Any,
 ) -> int:  # fmt: skip
+    from audiosocket_cli.analysis.compare import Answer, differences, read_answer
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.call.sources.replay import ReplaySource
     from audiosocket_cli.capture.opening import open_capture
     from audiosocket_cli.commands.outcome import code_of_call, worst
-    from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.net.loop import run
     from audiosocket_cli.net.client import place_all
-    from audiosocket_cli.analysis.compare import Answer, differences, read_answer
+    from audiosocket_cli.net.loop import run
     from audiosocket_cli.ui.console import put_result, say
     from audiosocket_cli.ui.results import replay_json, replay_lines
 
@@ -259,11 +259,11 @@ def _answer(
     uuid: str, calls: int, wait: float | None, expect: Path | None, record: str | None, capture: str | None,
     force: bool, layout: str | None, **_: Any,
 ) -> int:  # fmt: skip
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.call.sources.replay import ReplaySource
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server, worst
-    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.server.options import ServeOptions
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.results import expectation_lines

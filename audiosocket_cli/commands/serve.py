@@ -236,12 +236,12 @@ def _options(
     shell: bool,
     **speech: Any,
 ) -> ServeOptions:
-    from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.recording.destinations import FileOutput
+    from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
     from audiosocket_cli.call.recording.recording import Decode, Layout
     from audiosocket_cli.call.session import Limits
     from audiosocket_cli.server.admission import AdmissionOptions
-    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.server.options import ServeOptions
 
     if layout != "auto" and record is None:
@@ -319,8 +319,8 @@ def _source_maker(
     if program is not None:
         return _program_maker(program, exec_rate, grace, shell)
     from audiosocket_cli.asterisk import POST_ROLL_MS
-    from audiosocket_cli.call.sources.prompts import Prompt
     from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence
+    from audiosocket_cli.call.sources.prompts import Prompt
 
     if play is not None:
         from audiosocket_cli.audio.files import Sound

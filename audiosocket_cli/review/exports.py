@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 from audiosocket_cli.asterisk import DEFAULT_PORT, Side
-from audiosocket_cli.model import Call
-from audiosocket_cli.call.recording.destinations import FileOutput
+from audiosocket_cli.audio.containers import WAV_SUFFIX, container_of
 from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Layout, Recording
-from audiosocket_cli.runs import Chunk, in_runs
 from audiosocket_cli.call.taps.tap import FLUSH_S
 from audiosocket_cli.capture.conversation import Address, Conversation
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
@@ -26,8 +26,8 @@ from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.audio.containers import WAV_SUFFIX, container_of
-from audiosocket_cli.analysis.selection import EVERYTHING, Selection
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import Chunk, in_runs
 from audiosocket_cli.text import printable
 
 _SEQ_STRIDE: Final = 0x0100_0193

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from audiosocket_cli.model import Call
 from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.model import Call
 from audiosocket_cli.server.hooks import run_hook
 from audiosocket_cli.server.uuid_list import read_uuids
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from audiosocket_cli.call.events import Listening
-from audiosocket_cli.net.address import Address
-from audiosocket_cli.server.admission import AdmissionOptions, Network
-from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
 from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
+from audiosocket_cli.server.admission import AdmissionOptions, Network
 
 _OWN_DESCRIPTORS: Final = 32
 """Open files of a server without calls, with a few to spare."""

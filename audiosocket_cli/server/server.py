@@ -13,9 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
 from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
-from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.driver import Driver
-from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.events import (
     CallRefused,
     CallStarted,
@@ -24,24 +22,26 @@ from audiosocket_cli.call.events import (
     HookFailed,
     Report,
 )
-from audiosocket_cli.model import Call
+from audiosocket_cli.call.live_call import LiveCall
+from audiosocket_cli.call.roles import AnsweredSession
+from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.model import Call
 from audiosocket_cli.net.address import network_of, peer_name
+from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
+from audiosocket_cli.net.loop import signals_to
+from audiosocket_cli.net.proxy_protocol import Ends
 from audiosocket_cli.server.admission import Admission, why_not_from
 from audiosocket_cli.server.after_calls import AfterCalls
-from audiosocket_cli.server.proxied import Arrivals
 from audiosocket_cli.server.drain import Drain
-from audiosocket_cli.server.log_limiter import FloodGate
-from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
-from audiosocket_cli.call.live_call import LiveCall
-from audiosocket_cli.net.loop import signals_to
-from audiosocket_cli.server.metrics import Snapshot, Totals, keep_telling
 from audiosocket_cli.server.limits import Places
-from audiosocket_cli.net.proxy_protocol import Ends
+from audiosocket_cli.server.log_limiter import FloodGate
+from audiosocket_cli.server.metrics import Snapshot, Totals, keep_telling
+from audiosocket_cli.server.options import ServeOptions, ServeSummary
+from audiosocket_cli.server.proxied import Arrivals
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.refusals import Refusals, Tell, refuse_at_once
-from audiosocket_cli.server.options import ServeOptions, ServeSummary
 
 NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
 NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come"

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from audiosocket_cli.net.listen import ListeningSockets
 from audiosocket_cli.server.monitoring import Update, begin_monitoring
-from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.systemd import Notifier, others_descriptors, take_sockets
 
 _MONITORING: Final = ("metrics", "health")

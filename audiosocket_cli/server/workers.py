@@ -24,20 +24,27 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from audiosocket_cli.call.events import Listening, Report
 from audiosocket_cli.call.bots.process import Process, bury_orphans
+from audiosocket_cli.call.events import Listening, Report
 from audiosocket_cli.errors import NetworkError, UsageError
-from audiosocket_cli.server.admission import Admission
 from audiosocket_cli.net.channel import parse_object
-from audiosocket_cli.server.drain import Drain
 from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to
-from audiosocket_cli.server.metrics import Snapshot, WorkersMetrics
+from audiosocket_cli.server.admission import Admission
+from audiosocket_cli.server.drain import Drain
 from audiosocket_cli.server.limits import SharedPlaces, new_shared_file
+from audiosocket_cli.server.metrics import Snapshot, WorkersMetrics
+from audiosocket_cli.server.options import ServeOptions, ServeSummary
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.server import NOBODY_MAY_CALL, NOTHING_TO_RELOAD, Server
-from audiosocket_cli.server.options import ServeOptions, ServeSummary
-from audiosocket_cli.server.worker_process import CHANNEL_FD, LISTENING_FD, LOOK_S, SHARED_FD, WorkerProcess, end_programs
+from audiosocket_cli.server.worker_process import (
+    CHANNEL_FD,
+    LISTENING_FD,
+    LOOK_S,
+    SHARED_FD,
+    WorkerProcess,
+    end_programs,
+)
 
 _SHORT_LIFE_S: Final = 1.0
 """A worker that dies sooner is replaced later, and later still the more often it does."""

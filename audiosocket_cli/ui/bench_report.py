@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from audiosocket_cli.bench.caller import MOST_JUDGED
 from audiosocket_cli.analysis.histogram import Histogram
+from audiosocket_cli.bench.caller import MOST_JUDGED
 from audiosocket_cli.bench.limit import Search
 from audiosocket_cli.bench.plan import Progress
 from audiosocket_cli.bench.result import ERRORS, BenchResult

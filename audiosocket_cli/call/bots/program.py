@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.asterisk import POST_ROLL_MS, PTIME_MS
-from audiosocket_cli.call.bots.child import Child
-from audiosocket_cli.call.events import ProgramSaid, Report
-from audiosocket_cli.model import Call
-from audiosocket_cli.call.bots.process import how_it_ended, signal_name, why_not_run
-from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
-from audiosocket_cli.runs import FrameRun
-from audiosocket_cli.call.sources.basic import LEAD_FRAMES, Source, silence_frame
-from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.audio.pcm import from_slin, to_slin
 from audiosocket_cli.audio.resample import StreamResampler
+from audiosocket_cli.call.bots.child import Child
+from audiosocket_cli.call.bots.process import how_it_ended, signal_name, why_not_run
+from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
+from audiosocket_cli.call.events import ProgramSaid, Report
+from audiosocket_cli.call.sources.basic import LEAD_FRAMES, Source, silence_frame
+from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import FrameRun
 
 MOST_QUEUED_FRAMES: Final = 500
 """As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf

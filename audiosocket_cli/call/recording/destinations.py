@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from audiosocket_cli.model import Call
-from audiosocket_cli.errors import UsageError
 from audiosocket_cli.audio.containers import (
     UNCONVERTED_SUFFIX,
     WAV_SUFFIX,
@@ -21,9 +19,11 @@ from audiosocket_cli.audio.containers import (
     container_of,
     unconverted_path,
 )
-from audiosocket_cli.disk import PART, HalfMade, clear_half_made, make_folder
-from audiosocket_cli.audio.pipe_output import SoundPipe
 from audiosocket_cli.audio.growing_wav import GrowingWav, part_path, parts_of
+from audiosocket_cli.audio.pipe_output import SoundPipe
+from audiosocket_cli.disk import PART, HalfMade, clear_half_made, make_folder
+from audiosocket_cli.errors import UsageError
+from audiosocket_cli.model import Call
 from audiosocket_cli.text import json_lines, printable
 
 

@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.mixed_runs import Numbers
+from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_int16
 from audiosocket_cli.codec import rate_of
 from audiosocket_cli.libraries import soxr
-from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_int16
+from audiosocket_cli.mixed_runs import Numbers
 
 _NO_SAMPLES: Final = np.zeros(0, np.int16)
 _SILENCE: Final = 0

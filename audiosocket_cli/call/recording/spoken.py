@@ -7,10 +7,10 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosocket_cli.audio.pcm import Samples, decode_law
+from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
 from audiosocket_cli.mixed_runs import RATES, MixedRun, Numbers
 from audiosocket_cli.runs import FrameRun, TimedRun
-from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
-from audiosocket_cli.audio.pcm import Samples, decode_law
 
 _NO_LENGTHS: Final = np.zeros(0, np.int64)
 

@@ -6,16 +6,16 @@ from typing import Final
 
 import numpy as np
 
-from audiosocket_cli.call.recording.mixer import Mixer, convert, make_converter
 from audiosocket_cli.analysis.drift import MAX_STRETCH, ClockDrift
-from audiosocket_cli.call.recording.pieces import Pieces
-from audiosocket_cli.runs import FrameRun
-from audiosocket_cli.call.recording.spoken import Spoken, spoken_of
 from audiosocket_cli.analysis.timeline import Timeline
-from audiosocket_cli.codec import rate_of
-from audiosocket_cli.libraries import soxr
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.audio.stretch import MIN_SAMPLES, stretched
+from audiosocket_cli.call.recording.mixer import Mixer, convert, make_converter
+from audiosocket_cli.call.recording.pieces import Pieces
+from audiosocket_cli.call.recording.spoken import Spoken, spoken_of
+from audiosocket_cli.codec import rate_of
+from audiosocket_cli.libraries import soxr
+from audiosocket_cli.runs import FrameRun
 
 _MAX_STRETCH: Final = 2 * MAX_STRETCH
 """Where little audio is left to make good what is owed."""

@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 
 from audiosocket_cli.asterisk import PTIME_MS
+from audiosocket_cli.audio.dtmf import Key, digit_tone
+from audiosocket_cli.audio.pcm import Samples, from_slin, mix, to_slin
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.taps.speech import PAUSE_S, Ear, Stretch
 from audiosocket_cli.codec import Frame, digit_frame, is_audio, rate_of
-from audiosocket_cli.audio.dtmf import Key, digit_tone
-from audiosocket_cli.audio.pcm import Samples, from_slin, mix, to_slin
 
 TONE_S: Final = 0.1
 """As long as Asterisk's own digits are (`AST_DEFAULT_EMULATE_DTMF_DURATION`, include/asterisk/channel.h)."""

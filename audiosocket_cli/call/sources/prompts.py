@@ -14,11 +14,11 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Final, Protocol
 
 from audiosocket_cli.asterisk import PTIME_MS
+from audiosocket_cli.audio.files import MadeSound, Remarks
+from audiosocket_cli.audio.pcm import Samples, to_slin, tone
 from audiosocket_cli.codec import KIND_BY_RATE, SAMPLE_BYTES, Kind, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import first_line
-from audiosocket_cli.audio.files import MadeSound, Remarks
-from audiosocket_cli.audio.pcm import Samples, to_slin, tone
 
 LEAD_S: Final = 1.0
 """So much of a pipe is waited for before it is said, `LEAD_WAIT_S` at most once it has begun."""

@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk import GAP_MS, PTIME_MS, frame_bytes
 from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.sources.basic import Source, quiet_frame, silence_frame
 from audiosocket_cli.call.sources.prompts import Account, Prompt, Speech
 from audiosocket_cli.call.sources.schedule import Schedule
-from audiosocket_cli.call.sources.basic import Source, quiet_frame, silence_frame
 from audiosocket_cli.call.taps.speech import Ear, Stretch
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, is_audio, rate_of
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.taps.speech import Ear, Stretch
 from audiosocket_cli.codec import Frame
-from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 
 
 class Speaker(Protocol):

@@ -10,10 +10,10 @@ from typing import Any
 
 from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.recording.disk_thread import Disk
-from audiosocket_cli.model import Call
-from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.capture.writing import CaptureOutput, FiledTrace
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import FrameRun
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ from typing import Final
 
 import numpy as np
 
-from audiosocket_cli.model import Call, Digit
+from audiosocket_cli.audio.dtmf import DtmfDetector, HeardDigit
 from audiosocket_cli.call.recording.pieces import interleaved
-from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.codec import Kind, rate_of
-from audiosocket_cli.audio.dtmf import DtmfDetector, HeardDigit
+from audiosocket_cli.model import Call, Digit
+from audiosocket_cli.runs import FrameRun
 
 _RATE_HZ: Final = rate_of(Kind.SLIN)
 """The tones are below 1700 Hz: whatever the call's rate, 8 kHz holds them."""

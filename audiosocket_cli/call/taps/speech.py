@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from audiosocket_cli.audio.pcm import SPEECH_POWER, from_slin, mean_power, power_to_dbfs
+from audiosocket_cli.codec import HEADER_BYTES, rate_of
 from audiosocket_cli.model import Call
 from audiosocket_cli.runs import FrameRun
-from audiosocket_cli.codec import HEADER_BYTES, rate_of
-from audiosocket_cli.audio.pcm import SPEECH_POWER, from_slin, mean_power, power_to_dbfs
 
 PAUSE_S: Final = 0.3
 """A shorter pause is one between words. Our own choice."""

@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.analysis.arrivals import Arrivals
-from audiosocket_cli.model import Call, Digit
-from audiosocket_cli.mixed_runs import MixedRun
-from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.analysis.timeline import SETTLE_S, Gap, Timeline
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, kind_name, rate_of
+from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.audio.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
@@ -27,6 +23,10 @@ from audiosocket_cli.audio.pcm import (
     loudness_of,
     power_to_dbfs,
 )
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, kind_name, rate_of
+from audiosocket_cli.mixed_runs import MixedRun
+from audiosocket_cli.model import Call, Digit
+from audiosocket_cli.runs import FrameRun
 
 if TYPE_CHECKING:
     from audiosocket_cli.call.recording.recording import Recording

@@ -1,0 +1,1 @@
+"""Who watches a call: figures, digits in its sound, speech, its capture."""

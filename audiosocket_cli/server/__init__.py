@@ -1,0 +1,1 @@
+"""Answering many calls: who may call, how many, in how many processes, and who is told."""
