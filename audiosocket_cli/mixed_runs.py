@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,14 @@ from numpy.typing import NDArray
 from audiosocket_cli.audio.pcm import SPEECH_POWER, Loudness, loudness_of_uneven
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES
 
-if TYPE_CHECKING:
-    from audiosocket_cli.runs import Chunk, Part
+Chunk = tuple[float, float, int, bytes]
+"""When it passed, in seconds since the call's start; how long it may have waited for us before; how many frames; and
+these, whole, of one kind and length unless they are `MixedFrames`. A plain tuple, as there is one for each frame of a
+call that talks."""
+
+Part = tuple[float, float, int, float]
+"""The same of frames that followed on from each other: when they were all there, how long the first may have waited for
+us, how many; and when the first passed."""
 
 Numbers = NDArray[np.int64]
 

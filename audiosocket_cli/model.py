@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from audiosocket_cli.asterisk import Side
-from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.runs import FrameRun
 
 
@@ -39,6 +38,23 @@ class Digit(NamedTuple):
     in_band: bool = False
     """Whether it was heard as tones in the audio, rather than said as a frame."""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values; `in_band` is there only where it is so."""
+        return {"at_s": round(self.at_s, 3), "digit": self.digit} | ({"in_band": True} if self.in_band else {})
+
+
+class Pacing(Protocol):
+    """How well the schedule of what we say was kept."""
+
+    late: int
+    """Frames sent more than half a ptime after they were due."""
+    worst_lateness_s: float
+    held: int
+    """Frames that found the peer not reading."""
+    slips: int
+    """How often the schedule was given up for a later one, and by how much in all: `slipped_s`."""
+    slipped_s: float
+
 
 _BOTH: Final = "digits come as frames and as tones at once: each is counted as a frame only"
 _MOST_NOTES = 20
@@ -64,7 +80,7 @@ class Call:
     peer: str
     uuid: UUID
     started_at: datetime
-    pacer: Pacer
+    pacer: Pacing
     digits: list[Digit] = field(default_factory=list)
     digits_left_out: int = 0
     """Digits that were not listed, and nobody was told of."""

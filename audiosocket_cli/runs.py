@@ -11,16 +11,7 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
-from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
-
-Chunk = tuple[float, float, int, bytes]
-"""When it passed, in seconds since the call's start; how long it may have waited for us before; how many frames; and
-these, whole, of one kind and length unless they are `MixedFrames`. A plain tuple, as there is one for each frame of a
-call that talks."""
-
-Part = tuple[float, float, int, float]
-"""The same of frames that followed on from each other: when they were all there, how long the first may have waited for
-us, how many; and when the first passed."""
+from audiosocket_cli.mixed_runs import Chunk, MixedFrames, MixedRun, Part
 
 MOST_RUNS: Final = 8
 """Runs of equal frames that are looked at one by one. Where there are more, all of them are looked at together: each

@@ -54,6 +54,7 @@ from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
 from audiosocket_cli.call.sources.script import read_script
 from audiosocket_cli.call.taps.stats import CallStats, call_result
+from audiosocket_cli.capture.exports import as_pcapng
 from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.opening import Capture
@@ -74,7 +75,6 @@ from audiosocket_cli.codec import (
 )
 from audiosocket_cli.errors import AudioSocketError, FileError, FrameError, IncompleteFrameError
 from audiosocket_cli.model import Call, Ending, How, now_utc
-from audiosocket_cli.review.exports import as_pcapng
 from audiosocket_cli.text import printable
 from audiosocket_cli.ui.capture_rows import damage_line, frame_line, other_line, shown_lines, stats_lines
 from audiosocket_cli.ui.results import event_json, event_line

@@ -26,9 +26,9 @@ from audiosocket_cli.call.recording.recording import Layout, Recording
 from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.taps.stats import CallStats, call_result
+from audiosocket_cli.capture.exports import as_jsonl
 from audiosocket_cli.codec import Frame, Kind, encode, rate_of
 from audiosocket_cli.model import Ending, How
-from audiosocket_cli.review.exports import as_jsonl
 
 FRAME_S = 0.02
 FLUSH_S = 0.8

@@ -26,9 +26,9 @@ from audiosocket_cli.call.recording.destinations import FileOutput, Output, Pipe
 from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.recording.pieces import MIN_SILENCE, Pieces, interleaved, joined
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
+from audiosocket_cli.capture.exports import as_jsonl
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.model import Ending, How
-from audiosocket_cli.review.exports import as_jsonl
 
 HOUR_S = 3600.0
 

@@ -30,9 +30,9 @@ from captured import UUID_1, a_normal_call
 from conftest import COMMAND
 
 from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.capture.exports import as_jsonl, as_pcapng
 from audiosocket_cli.capture.items import Opened, Remark
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
-from audiosocket_cli.review.exports import as_jsonl, as_pcapng
 from audiosocket_cli.text import printable
 
 EVIL = (

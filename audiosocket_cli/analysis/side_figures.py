@@ -13,7 +13,7 @@ from audiosocket_cli.analysis.rows import BURST_S, TIGHT
 from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
 from audiosocket_cli.asterisk import GAP_MS, Heard
 from audiosocket_cli.audio.pcm import Samples
-from audiosocket_cli.call.taps.stats import SideStats, digit_json, heard_of
+from audiosocket_cli.analysis.side_stats import SideStats, heard_of
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
 from audiosocket_cli.model import MOST_DIGITS, Digit
@@ -235,7 +235,7 @@ class SideFigures:
     def as_dict(self, duration_s: float) -> dict[str, Any]:
         """Return the figures as JSON values, units in the keys."""
         figures = self.stats.as_dict() | {
-            "dtmf": [digit_json(press) for press in self.digits],
+            "dtmf": [press.as_dict() for press in self.digits],
             "lost_bytes": self.lost_bytes,
         }
         if not self._timed:

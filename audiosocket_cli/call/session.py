@@ -42,9 +42,9 @@ from audiosocket_cli.codec import (
     kind_name,
 )
 from audiosocket_cli.errors import FrameError, IncompleteFrameError
-from audiosocket_cli.mixed_runs import MixedRun
+from audiosocket_cli.mixed_runs import Chunk, MixedRun
 from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
-from audiosocket_cli.runs import Chunk, FrameRun, in_runs
+from audiosocket_cli.runs import FrameRun, in_runs
 
 CLOSE_TIMEOUT_S: Final = 2.0
 """How long a peer may take to close its side after our hangup, before we close without it."""

@@ -9,8 +9,7 @@ from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, Frame
-from audiosocket_cli.mixed_runs import MixedFrames
-from audiosocket_cli.runs import Chunk
+from audiosocket_cli.mixed_runs import Chunk, MixedFrames
 
 MOST_STRETCHES: Final = 4
 """As many changes of kind or length as there may be in a slice whose frames are told apart."""

@@ -19,10 +19,10 @@ from audiosocket_cli.errors import ExitCode, FileError, UsageError
 if TYPE_CHECKING:
     from audiosocket_cli.analysis.call_review import CallReview, Shown
     from audiosocket_cli.analysis.selection import Selection
+    from audiosocket_cli.call.recording.wav_export import WavExport
     from audiosocket_cli.capture.items import CapturedCall, Damage, Item
     from audiosocket_cli.capture.opening import Capture
     from audiosocket_cli.capture.runs import Run
-    from audiosocket_cli.review.exports import WavExport
 
 
 FORMATS: Final = ("pcapng", "jsonl", "bin")
@@ -295,7 +295,7 @@ class _Dump:
         """Yield all, frame by frame, on its way past what writes WAV files and what judges."""
         items: Iterator[Item] = self._read(capture, capture)
         if self._wav_name is not None:
-            from audiosocket_cli.review.exports import WavExport
+            from audiosocket_cli.call.recording.wav_export import WavExport
 
             self._wav = self._wav or WavExport(self._wav_name, self._selection, force=self._force)
             items = self._wav.watch(items, both=capture.format != "raw")
@@ -387,7 +387,8 @@ class _Dump:
 
     def _write(self, name: str, format_name: str, out: str, capture: Capture) -> None:
         from audiosocket_cli import __version__
-        from audiosocket_cli.review.exports import as_bytes, as_jsonl, as_pcapng, write_file
+        from audiosocket_cli.capture.exports import as_bytes, as_jsonl, as_pcapng
+        from audiosocket_cli.disk import write_file
         from audiosocket_cli.ui.console import put_bytes
 
         items = self._selected(capture)

@@ -31,7 +31,7 @@ from audiosocket_cli.call.sources.keys import KeySource
 from audiosocket_cli.call.sources.replay import Outcome, ReplaySource
 from audiosocket_cli.call.sources.reply import ReplySource
 from audiosocket_cli.call.taps.speech import Stretch
-from audiosocket_cli.call.taps.stats import digit_json
+
 from audiosocket_cli.model import Call, How
 from audiosocket_cli.net.client import PlacedCall
 from audiosocket_cli.server.options import ServeSummary
@@ -390,7 +390,7 @@ def _event_facts(event: Event) -> tuple[str, dict[str, Any]]:
             started = call.started_at.isoformat(timespec="milliseconds")
             return "call", {"uuid": str(call.uuid), "peer": call.peer, "started_at": started}
         case DigitHeard(call, digit):
-            return "digit", {"uuid": str(call.uuid), **digit_json(digit)}
+            return "digit", {"uuid": str(call.uuid), **digit.as_dict()}
         case Finding(call, text):
             return "finding", {"uuid": str(call.uuid), "finding": text}
         case ProgramSaid(call, line):

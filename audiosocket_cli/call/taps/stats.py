@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.arrivals import Arrivals
+from audiosocket_cli.analysis.side_stats import SideStats, heard_of
 from audiosocket_cli.analysis.timeline import SETTLE_S, Gap, Timeline
 from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.audio.pcm import (
@@ -33,156 +34,9 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "audiosocket.call/1"
 
-_AT_LIMIT: Final = 32767
-_WAV_HEADER: Final = b"WAVEfmt "
-_WAV_HEADER_PEAK: Final = int(np.frombuffer(_WAV_HEADER, "<i2").max())
 _ROUNDING_S: Final = 1e-6
 _MOST_BACKLOG_S: Final = 1.0
 """As much audio as is on its way over the longest of networks; more is waiting."""
-_NO_TIMES: Final = np.zeros(0)
-
-
-class SideStats:
-    """What one side sent: frames and bytes by kind, audio, levels, when it first spoke."""
-
-    __slots__ = (
-        "_counts",
-        "_energy",
-        "audio_s",
-        "clipped",
-        "first_audio_s",
-        "first_speech_s",
-        "has_wav_header",
-        "level_dbfs",
-        "odd_bytes",
-        "peak",
-        "sample_sum",
-        "samples",
-    )
-
-    def __init__(self) -> None:
-        self._counts: dict[int, tuple[int, int]] = {}
-        """Frames and payload bytes by kind."""
-        self.audio_s = 0.0
-        self.level_dbfs = SILENCE_DBFS
-        """The level of the last batch, for a meter."""
-        self.peak = 0
-        self.odd_bytes = 0
-        """Bytes left over in audio frames of odd length; they belong to no sample."""
-        self.first_audio_s: float | None = None
-        self.first_speech_s: float | None = None
-        self.samples = 0
-        """Samples that were looked at: all but those of our own silence."""
-        self.sample_sum = 0.0
-        self.clipped = 0
-        self.has_wav_header = False
-        self._energy = 0.0
-
-    @property
-    def mean_dbfs(self) -> float:
-        """The level over all audio so far."""
-        return power_to_dbfs(self._energy / self.audio_s) if self.audio_s else SILENCE_DBFS
-
-    @property
-    def by_kind(self) -> dict[int, tuple[int, int]]:
-        """Frames and payload bytes by kind."""
-        return self._counts
-
-    def take(self, run: FrameRun) -> None:
-        """Count frames, of any kind."""
-        if isinstance(run, MixedRun):
-            self._take_mixed(run)
-            return
-        if self.first_audio_s is not None and run.is_silence:
-            self._count(run.kind, len(run), len(run) * run.size)
-            self._count_audio(run.kind, len(run), run.size)
-            self.level_dbfs = SILENCE_DBFS
-            return
-        audio_s, energy = self.audio_s, self._energy
-        loudness = run.loudness if run.has_audio else None
-        is_loud = loudness is not None and loudness.peak > SPEECH_PEAK
-        wants_times = self.first_audio_s is None or (is_loud and self.first_speech_s is None)
-        self._take(run.kind, len(run), run.size, loudness, run.at_s if wants_times else _NO_TIMES)
-        self._note_level(audio_s, energy)
-
-    def _take_mixed(self, run: MixedRun) -> None:
-        audio_s, energy = self.audio_s, self._energy
-        for kind, frames, size in run.counts:
-            self._count(kind, frames, size)
-        if self.first_audio_s is None and run.has_audio:
-            self.first_audio_s = float(run.sound_at_s[0])
-        if self.first_speech_s is None:
-            self.first_speech_s = next(iter(run.loud_s.tolist()), None)
-        for one in run.audio:
-            samples = len(one.loudness.samples)
-            self.samples += samples
-            self.audio_s += samples / rate_of(one.kind)
-            self.odd_bytes += one.odd_bytes
-            self._listen(one.kind, one.loudness)
-        self._note_level(audio_s, energy)
-
-    def _note_level(self, audio_s: float, energy: float) -> None:
-        """Tell the level of what has come since there were so many seconds, with so much energy."""
-        if self.audio_s > audio_s:
-            self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
-
-    def take_run(self, kind: int, payloads: NDArray[np.uint8], at_s: NDArray[np.float64]) -> Samples | None:
-        """Count frames of one kind and length, payloads of shape (n, bytes), at their times.
-
-        Returns their samples, shape (n, samples), or None for what is no audio, or digital silence.
-        """
-        frames, size = payloads.shape
-        loudness = loudness_of(frames_from_slin(payloads)) if is_audio(kind) and size else None
-        self._take(kind, frames, size, loudness, at_s)
-        return loudness.samples if loudness and loudness.peak else None
-
-    def _take(self, kind: int, frames: int, size: int, loudness: Loudness | None, at_s: NDArray[np.float64]) -> None:
-        self._count(kind, frames, frames * size)
-        if loudness is None:
-            return
-        self._count_audio(kind, frames, size)
-        if self.first_audio_s is None:
-            self.first_audio_s = float(at_s[0])
-        if not loudness.peak:
-            return
-        self._listen(kind, loudness)
-        if self.first_speech_s is None and loudness.peak > SPEECH_PEAK:
-            loud = np.flatnonzero(loudness.powers > SPEECH_POWER)
-            self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
-
-    def _listen(self, kind: int, loudness: Loudness) -> None:
-        samples, peak, _, total, energy = loudness
-        self.peak = max(self.peak, peak)
-        if peak >= _AT_LIMIT:
-            self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
-        if peak >= _WAV_HEADER_PEAK and not self.has_wav_header:
-            self.has_wav_header = _WAV_HEADER in samples.tobytes()
-        self.sample_sum += total
-        self._energy += energy / rate_of(kind)
-
-    def _count_audio(self, kind: int, frames: int, size: int) -> None:
-        samples = frames * (size // SAMPLE_BYTES)
-        self.samples += samples
-        self.audio_s += samples / rate_of(kind)
-        self.odd_bytes += frames * (size % SAMPLE_BYTES)
-
-    def _count(self, kind: int, frames: int, size: int) -> None:
-        frames_before, size_before = self._counts.get(kind, (0, 0))
-        self._counts[kind] = (frames_before + frames, size_before + size)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON values, units in the keys."""
-        return {
-            "frames": {
-                kind_name(kind): {"frames": frames, "bytes": size} for kind, (frames, size) in self.by_kind.items()
-            },
-            "audio_s": round(self.audio_s, 3),
-            "level_dbfs": round(self.mean_dbfs, 1),
-            "peak_dbfs": round(power_to_dbfs((self.peak / FULL_SCALE) ** 2), 1),
-            "first_audio_s": _rounded(self.first_audio_s),
-            "first_speech_s": _rounded(self.first_speech_s),
-            "odd_bytes": self.odd_bytes,
-        }
 
 
 class CallStats:
@@ -285,30 +139,6 @@ class CallStats:
         return heard_of(self.sides[call.me.other], self.arrivals, self.timeline, call.duration_s)
 
 
-def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], duration_s: float) -> Heard:
-    """Return what one side of a call sounded like, for the rules that judge it."""
-    first_pause_s = duration_s if side.first_audio_s is None else side.first_audio_s
-    looked_at = max(1, side.samples)
-    return Heard(
-        kind=arrivals.kind,
-        pace=arrivals.pace,
-        law=arrivals.clear_law,
-        disorder=arrivals.disorder,
-        has_wav_header=side.has_wav_header,
-        odd_bytes=side.odd_bytes,
-        audio_s=side.audio_s,
-        peak=side.peak / FULL_SCALE,
-        offset=side.sample_sum / looked_at / FULL_SCALE,
-        clipped=side.clipped / looked_at,
-        longest_pause_s=max(first_pause_s, timeline.longest_gap_s),
-        worst_burst_s=timeline.worst_ahead_s,
-        frame_s=arrivals.frame_s,
-        is_steady=arrivals.is_steady,
-        texture=arrivals.texture,
-        usual_frame_s=arrivals.usual_frame_s,
-    )
-
-
 def call_result(call: Call, stats: CallStats, recording: Recording | None) -> dict[str, Any]:
     """Return all that is known of an ended call as JSON values: the text of `<uuid>.json`."""
     assert call.ending is not None
@@ -325,16 +155,11 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         "ended_by": call.ending.by.value,
         "ended_how": call.ending.how.value,
         "ended_reason": call.ending.reason,
-        "dtmf": [digit_json(press) for press in call.presses()],
+        "dtmf": [press.as_dict() for press in call.presses()],
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),
     }
-
-
-def digit_json(press: Digit) -> dict[str, Any]:
-    """Return a digit as JSON values; `in_band` is there only where it is so."""
-    return {"at_s": round(press.at_s, 3), "digit": press.digit} | ({"in_band": True} if press.in_band else {})
 
 
 def _arrival(call: Call, stats: CallStats) -> dict[str, Any]:
@@ -376,7 +201,3 @@ def _recorded(recording: Recording) -> dict[str, Any]:
 
 def _name(path: Path) -> str:
     return path.name  # the result stands beside its files, and may move with them
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)

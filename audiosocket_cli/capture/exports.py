@@ -1,0 +1,174 @@
+"""Captures into other formats: pcapng, JSON lines, one side's bytes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from audiosocket_cli.asterisk import DEFAULT_PORT, Side
+from audiosocket_cli.capture.conversation import Address, Conversation
+from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
+from audiosocket_cli.capture.jsonl import item_line
+from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
+from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
+from audiosocket_cli.codec import Kind, encode
+from audiosocket_cli.errors import UsageError
+from audiosocket_cli.text import printable
+
+_SEQ_STRIDE: Final = 0x0100_0193
+"""How far the sequence numbers of one call begin from those of the next, which may be between the same ports."""
+
+_NOBODY: Final = ("192.0.2.1", "192.0.2.2")
+"""Addresses for documentation (RFC 5737), for a caller and a server whose own are not known."""
+
+_NS: Final = 1_000_000_000
+
+
+def as_jsonl(items: Iterable[Item]) -> Iterator[bytes]:
+    """Yield lines of JSON."""
+    for item in items:
+        line = item_line(item)
+        if line is not None:
+            yield printable(line).encode() + b"\n"
+
+
+def as_bytes(items: Iterable[Item]) -> Iterator[bytes]:
+    """Yield the frames of one side as they were on the wire. Raises `UsageError` when there are two, or when calls
+    could not be told from each other."""
+    only: Side | None = None
+    now: CapturedCall | None = None
+    for item in items:
+        if not isinstance(item, Captured):
+            continue
+        only = only or item.side
+        if item.side is not only:
+            raise UsageError("cannot write both sides as bytes of one: choose with --side caller or --side server")
+        if item.call is not now:
+            if now is not None and item.frame.kind != Kind.UUID:
+                raise UsageError("cannot write several calls as bytes of one: choose with --call, as --call 8f269582")
+            now = item.call
+        yield encode(item.frame)
+
+
+def as_pcapng(items: Iterable[Item], application: str) -> Iterator[bytes]:
+    """Yield the blocks of a pcapng file, a packet for each frame, or for each part of one that came in parts.
+
+    Without times, a call begins in 1970. What is missing is told in comments.
+    """
+    talks: dict[CapturedCall, _Talk] = {}
+    numbers = itertools.count(1)
+    begun = False
+    waiting: _Packet | None = None  # for the comments on it
+    for item in items:
+        if isinstance(item, Opened):
+            if not begun:
+                begun = True
+                me = {"me": item.call.me.value} if item.call.me else {}
+                yield opening_blocks({"schema": CAPTURE_SCHEMA, **me, "program": application}, application)
+            talks[item.call] = _Talk(item.call, next(numbers))
+        if not isinstance(item, Opened | Captured | Remark | Lost | Ended | Over):
+            continue
+        talk = talks[item.call]
+        if waiting is not None and waiting.talk is talk:
+            if isinstance(item, Remark | Lost) and waiting.at_s >= item.at_s and not waiting.is_end:
+                waiting.comments.append(_said(item))
+                continue
+            if isinstance(item, Over):
+                waiting.comments.extend(talk.take_comments())
+        for packet in talk.packets(item):
+            if waiting is not None:
+                yield waiting.block()
+            waiting = packet
+        if isinstance(item, Over):
+            del talks[item.call]
+    if waiting is not None:
+        yield waiting.block()
+    if not begun:
+        yield opening_blocks({"schema": CAPTURE_SCHEMA, "program": application}, application)
+
+
+def _said(item: Remark | Lost) -> str:
+    if isinstance(item, Remark):
+        return item.text
+    return f"lost {item.lost_bytes} bytes of the {item.side}: {item.reason}"
+
+
+class _Packet(NamedTuple):
+    """A packet of a call, with what is said of it."""
+
+    talk: _Talk
+    at_s: float
+    data: bytes
+    sent: bool
+    comments: list[str]
+    is_end: bool = False
+    """Whether it closes a side. What is said of such a packet reads as said before it."""
+
+    def block(self) -> bytes:
+        at_ns = max(0, (self.talk.call.started_ns or 0) + round(self.at_s * _NS))
+        return packet_block(at_ns, self.data, outbound=self.sent, comments=self.comments)
+
+
+class _Talk:
+    """One call as packets: what the caller sent is what "we" sent, unless the capture was taken at the server."""
+
+    def __init__(self, call: CapturedCall, number: int) -> None:
+        self.call = call
+        self._me = call.me or Side.SERVER
+        nobody = {Side.CALLER: (_NOBODY[0], 40_000 + number % 20_000), Side.SERVER: (_NOBODY[1], DEFAULT_PORT)}
+        ends = {
+            Side.CALLER: _address(call.caller, nobody[Side.CALLER]),
+            Side.SERVER: _address(call.server, nobody[Side.SERVER]),
+        }
+        try:
+            self._conversation = Conversation(ends[self._me], ends[self._me.other], first_seq=number * _SEQ_STRIDE)
+        except ValueError:  # no addresses of one family, in lines that somebody wrote
+            self._conversation = Conversation(nobody[self._me], nobody[self._me.other], first_seq=number * _SEQ_STRIDE)
+        self._comments: list[str] = []
+        """What is left to be said with the next packet."""
+        self._last_s = 0.0
+
+    def packets(self, item: Opened | Captured | Remark | Lost | Ended | Over) -> Iterator[_Packet]:
+        """Yield what an item is as packets."""
+        conversation = self._conversation
+        match item:
+            case Opened(call, at_s):
+                if call.whole:
+                    for sent, data in conversation.opening(sent=self._me is Side.CALLER):
+                        yield self._packet(at_s, data, sent)
+            case Remark() | Lost():
+                self._comments.append(_said(item))
+            case Captured(_, at_s, side, frame, begun_s):
+                sent = side is self._me
+                data = encode(frame)
+                if begun_s != at_s:
+                    for packet in conversation.chunk(data[:1], sent=sent):
+                        yield self._packet(begun_s, packet, sent)
+                    data = data[1:]
+                for packet in conversation.chunk(data, sent=sent):
+                    yield self._packet(at_s, packet, sent)
+            case Ended(_, at_s, side, is_reset):
+                sent = side is self._me
+                end = conversation.reset(sent=sent) if is_reset else conversation.end(sent=sent)
+                if end is not None:
+                    yield self._packet(at_s, end, sent)._replace(is_end=True)
+            case Over():
+                if self._comments:
+                    yield self._packet(self._last_s, conversation.acknowledgement(sent=True), True)
+
+    def take_comments(self) -> list[str]:
+        """Return what is left to be said, for a packet that it can be said with."""
+        comments, self._comments = self._comments, []
+        return comments
+
+    def _packet(self, at_s: float, data: bytes, sent: bool) -> _Packet:
+        self._last_s = max(self._last_s, at_s)
+        return _Packet(self, at_s, data, sent, self.take_comments())
+
+
+def _address(text: str, otherwise: Address) -> Address:
+    host, _, port = text.rpartition(":")
+    if not (host and len(port) <= 5 and port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
+        return otherwise
+    return host.strip("[]"), int(port)
