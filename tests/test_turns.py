@@ -121,6 +121,7 @@ def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Sou
             assert tap.batches <= batches + 1
         assert turns < 10_000
     session.hang_up("test")
+    session.flush()  # which it has asked for
     assert tap.frames_heard == count
     assert tap.most_runs <= MOST_RUNS
     assert tap.largest <= 16_384 // 3 + 512
@@ -137,6 +138,7 @@ def test_a_source_that_listens_hears_a_few_frames_at_once() -> None:
     assert 0 < ears.heard <= 16 * (TURN_S / LOOK_S + 1)
     assert session.has_more
     session.hang_up("test")
+    session.flush()
     assert tap.frames_heard == 3000
 
 

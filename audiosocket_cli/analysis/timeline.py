@@ -124,7 +124,8 @@ class Timeline(Generic[T]):
     def settle(self, until_s: float) -> list[tuple[float, T]]:
         """Place what arrived up to `until_s`, for good, and what follows on directly.
 
-        What arrived later, after a pause, is only looked at: there may have been none.
+        What arrived later, after a pause, is only looked at: there may have been none. What leaves no room for a pause
+        waits for nothing, or a peer that sends ever so fast would have it all placed at once.
 
         Returns the items with the silence, in seconds, that goes before each: 0.0 for one that follows on.
         """
@@ -135,11 +136,12 @@ class Timeline(Generic[T]):
             length_s = duration_s * (1 + self.drift.stretch)
             end_s, silence_s = self.end_s + length_s, 0.0
             if not self._flowing or at_s - end_s > gap_s:  # else it follows on, whatever comes next
-                if since_s > until_s:
-                    break
                 if least_s is None:
                     least_s = self._least_delays()
-                silence_s = self._silence_of(least_s[len(placed)] + before_s - self.end_s)
+                delay_s = least_s[len(placed)] + before_s - self.end_s
+                if since_s > until_s and (delay_s > 0 or self._pending[-1][2]):
+                    break  # what comes next may shorten the pause; where there is none, nothing can
+                silence_s = self._silence_of(delay_s)
                 self._skip(silence_s)
                 end_s = self.end_s + length_s
                 self._begun = self._flowing = True

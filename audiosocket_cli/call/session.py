@@ -149,11 +149,13 @@ class Session(ABC):
         "_door",
         "_early",
         "_early_bytes",
+        "_end_is_untold",
         "_frame_s",
         "_heard",
         "_heard_bytes",
         "_heard_s",
         "_in_bulk",
+        "_is_left",
         "_is_limited",
         "_last_data",
         "_last_heard_s",
@@ -280,6 +282,10 @@ class Session(ABC):
         self._last_said: Frame | None = None
         self._last_data = self._last_meant = b""
         self._begun = False
+        self._end_is_untold = False
+        """Whether the call has ended, and the taps have yet to be told."""
+        self._is_left = False
+        """Whether nothing more than that keeps the wire open."""
         self._early: list[Chunk] = []
         self._early_bytes = 0
 
@@ -360,6 +366,8 @@ class Session(ABC):
 
         `is_all` says that no more has been read than what was heard.
         """
+        if self._end_is_untold:
+            self._tell_end()
         if self._state is not _State.TALKING:
             return
         if not self._untold:
@@ -394,6 +402,8 @@ class Session(ABC):
     def abort(self) -> None:
         """End it now, without waiting for the peer. Twice is fine."""
         self.hang_up("stopped at once")
+        if self._end_is_untold:
+            self._tell_end()
         self._end()
         self._plan_wake()
 
@@ -808,7 +818,7 @@ class Session(ABC):
             self._finish(ending)
 
     def _finish(self, ending: Ending) -> None:
-        """Settle how the call ended, say goodbye and give the taps the last of it."""
+        """Settle how the call ended, and say goodbye; the taps get the last of it."""
         assert self.call is not None
         now_s = self._clock()
         self._begin_closing(now_s)
@@ -820,9 +830,21 @@ class Session(ABC):
             self._part()
         for text in self.source.close():
             self.call.note(text)
-        self._flush(now_s)
+        self._end_is_untold = True
+        if self.keeper is None:
+            self._tell_end()
+        else:
+            self.keeper.put_off()  # the last of many calls that end at once takes long: others have their turns between
+
+    def _tell_end(self) -> None:
+        """Give the taps the last of a call that has ended."""
+        assert self.call is not None
+        self._end_is_untold = False
+        self._flush(self._origin_s + self.call.duration_s)
         for tap in self.taps:
             tap.closed(self.call)
+        if self._is_left:
+            self._end()
 
     def _fail(self, reason: str) -> None:
         """End a connection that never became a call."""
@@ -850,7 +872,9 @@ class Session(ABC):
             self._end()
 
     def _end(self) -> None:
-        if self._state is not _State.ENDED:
+        if self._end_is_untold:
+            self._is_left = True
+        elif self._state is not _State.ENDED:
             self._state = _State.ENDED
             self.ended = True
             self._door = None

@@ -45,8 +45,9 @@ class Mixer:
         self._lengths: Numbers = np.zeros(0, np.int64)
         """How many samples it will have."""
 
-    def feed(self, by_kind: Sequence[tuple[int, Samples, Numbers]]) -> Samples:
-        """Take the next frames: of each kind the samples, and how many each frame has, 0 where it is of another.
+    def feed(self, by_kind: Sequence[tuple[int, Samples, Numbers]], pauses: Sequence[tuple[int, int]] = ()) -> Samples:
+        """Take the next frames: of each kind the samples, and how many each frame has, 0 where it is of another; and
+        the pauses between them, before which frame and of how many samples.
 
         Returns the samples that are due.
         """
@@ -57,6 +58,9 @@ class Mixer:
                 self._signals[kind] = _Signal(kind, self._rate_hz)
             kinds[counts > 0] = kind
             lengths += self._signals[kind].take(samples, counts)
+        if pauses:
+            before, silent = np.array(pauses).T
+            kinds, lengths = np.insert(kinds, before, _SILENCE), np.insert(lengths, before, silent)
         self._kinds = np.concatenate([self._kinds, kinds])
         self._lengths = np.concatenate([self._lengths, lengths])
         for kind in self._signals.keys() - {kind for kind, _, _ in by_kind}:

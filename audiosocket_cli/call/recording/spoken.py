@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,6 @@ from audiosocket_cli.audio.pcm import Samples, decode_law
 from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
 from audiosocket_cli.mixed_runs import RATES, MixedRun, Numbers
 from audiosocket_cli.runs import FrameRun, TimedRun
-
-_NO_LENGTHS: Final = np.zeros(0, np.int64)
 
 
 class Spoken(Protocol):
@@ -24,7 +22,7 @@ class Spoken(Protocol):
     def by_kind(self, start: int, end: int) -> list[tuple[int, Samples, Numbers]]:
         """Return each kind in some of the frames, its samples, and how many of them each frame has.
 
-        Numbers of samples have the shape (frames,), 0 where a frame is of another kind; none are needed of one kind.
+        Numbers of samples have the shape (frames,), 0 where a frame is of another kind.
         """
 
 
@@ -42,13 +40,15 @@ class _EqualSpoken:
         size = SAMPLE_BYTES if self._law is None else 1
         samples = run.size // size
         self._payloads = run.payloads[:, : samples * size]
+        self._samples = samples
         self._frame_s = samples / rate_of(run.kind)
 
     def seconds(self, start: int, end: int) -> float:
         return (end - start) * self._frame_s
 
     def by_kind(self, start: int, end: int) -> list[tuple[int, Samples, Numbers]]:
-        return [(self.kind, _decoded(self._payloads[start:end], self._law), _NO_LENGTHS)]
+        payloads = self._payloads[start:end]
+        return [(self.kind, _decoded(payloads, self._law), np.full(len(payloads), self._samples))]
 
 
 class _MixedSpoken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -73,14 +74,18 @@ class Track:
     def settle(self, until_s: float, pad_until_s: float) -> None:
         """Place what came until then, and fill a pause up to `pad_until_s`."""
         audio, first, after = None, 0, 0
+        pauses: list[tuple[int, int]] = []
         for silence_s, (next_audio, start, end) in self._placed(until_s):
-            if silence_s or next_audio is not audio or start != after:
-                self._append(audio, first, after)
-                audio, first = next_audio, start
+            follows = next_audio is audio and start == after
+            if follows and silence_s and self._mixer is not None and silence_s < _PAUSE_S:
+                pauses.append((start - first, round(silence_s * self._rate_hz)))
+            elif silence_s or not follows:
+                self._append(audio, first, after, pauses)
+                audio, first, pauses = next_audio, start, []
                 if silence_s:
                     self._fall_silent(silence_s)
             after = end
-        self._append(audio, first, after)
+        self._append(audio, first, after, pauses)
         silence_s = self.timeline.pad(pad_until_s)
         if silence_s:
             self._fall_silent(silence_s)
@@ -106,16 +111,16 @@ class Track:
         self._owed_s -= more / rate_hz
         return stretched(samples, len(samples) + more)
 
-    def _append(self, audio: Spoken | None, start: int, end: int) -> None:
-        """Take contiguous audio: some frames of a run."""
+    def _append(self, audio: Spoken | None, start: int, end: int, pauses: Sequence[tuple[int, int]]) -> None:
+        """Take some frames of a run, and the pauses between them: before which frame, and of how many samples."""
         if audio is None or start == end:
             return
         by_kind = audio.by_kind(start, end)
-        if len(by_kind) > 1:
+        if len(by_kind) > 1 or pauses:
             if self._mixer is None:
                 self.end_conversion()
                 self._mixer = Mixer(self._rate_hz)
-            self.made.put(self._mixer.feed(by_kind))
+            self.made.put(self._mixer.feed(by_kind, pauses))
             return
         ((kind, samples, _),) = by_kind
         samples = self._follow_clock(samples, rate_of(kind))
