@@ -113,8 +113,8 @@ def _call_options(
     **_: Any,
 ) -> CallOptions:
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.phases import Limits
     from audiosocket_cli.call.recording.recording import Decode, Layout
-    from audiosocket_cli.call.session import Limits
     from audiosocket_cli.call.sources.basic import QuietLine, Silence
 
     return CallOptions(

@@ -237,10 +237,10 @@ def _options(
     **speech: Any,
 ) -> ServeOptions:
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.phases import Limits
     from audiosocket_cli.call.recording.destinations import FileOutput
     from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
     from audiosocket_cli.call.recording.recording import Decode, Layout
-    from audiosocket_cli.call.session import Limits
     from audiosocket_cli.server.admission import AdmissionOptions
     from audiosocket_cli.server.options import ServeOptions
 
