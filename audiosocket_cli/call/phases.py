@@ -172,7 +172,7 @@ class Waiting(Phase):
 class Talking(Phase):
     """The call: both sides are heard, and the taps are told."""
 
-    __slots__ = ("_call", "_is_limited", "_limits", "_passed_over", "_queue", "_receiver", "_role", "_sender")
+    __slots__ = ("_call", "_limits", "_passed_over", "_queue", "_receiver", "_role", "_sender", "is_limited")
 
     def __init__(
         self, call: Call, role: Role, receiver: Receiver, sender: Sender, queue: TapQueue, limits: Limits
@@ -183,7 +183,8 @@ class Talking(Phase):
         self._sender = sender
         self._queue = queue
         self._limits = limits
-        self._is_limited = not all(map(math.isinf, (limits.idle_s, limits.duration_s, role.frame_timeout_s)))
+        self.is_limited = not all(map(math.isinf, (limits.idle_s, limits.duration_s, role.frame_timeout_s)))
+        """Whether there is anything to judge by the clock."""
         self._passed_over: set[int | tuple[int, int]] = set()
         """Kinds that mean nothing, and changes from one kind to another: they are noted once."""
 
@@ -193,7 +194,7 @@ class Talking(Phase):
         other_s = self._queue.next_flush_s if receiver.wants_readable else receiver.next_read_s
         if other_s < wake_s:
             wake_s = other_s
-        if self._is_limited:
+        if self.is_limited:
             limits = self._limits
             wake_s = min(wake_s, receiver.origin_s + limits.duration_s, receiver.last_heard_s + limits.idle_s)
         return wake_s
@@ -201,20 +202,16 @@ class Talking(Phase):
     # Saying.
 
     def tick(self, now_s: float) -> Outcome:
-        outcome = self._judge(now_s) if self._is_limited else None
+        outcome: Outcome = self._judge(now_s) if self.is_limited else None
         if outcome is None:
-            outcome = self.say(now_s)
+            outcome = self._sender.say(now_s, self._sender.source, self._receiver.heard_kind)
         if outcome is None and now_s >= self._queue.next_flush_s:
             self._flush_in_time(now_s)
         return outcome
 
-    def say(self, now_s: float) -> Ending | None:
-        """Send what is due."""
-        return self._sender.say(now_s, self._sender.source, self._receiver.heard_kind)
-
     def end_tick(self, now_s: float) -> Outcome:
         """Do what is due beside saying, once what was to be read in bulk has been heard."""
-        outcome = self._judge(now_s) if self._is_limited else None
+        outcome = self._judge(now_s) if self.is_limited else None
         if outcome is None and now_s >= self._queue.next_flush_s:
             self._flush_in_time(now_s)
         return outcome

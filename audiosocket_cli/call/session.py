@@ -228,14 +228,14 @@ class Session(Reader):
 
     def _tick_in_bulk(self, now_s: float) -> None:
         """Say what is due, and read what came since the last time: which is done in one phase only."""
-        talking = self._phase
+        talking, sender = self._phase, self._sender
         assert isinstance(talking, Talking)
         # Ours first: what we say takes the acknowledgement along of all that has arrived.
-        outcome: Outcome = talking.say(now_s)
+        outcome: Outcome = sender.say(now_s, sender.source, self._receiver.heard_kind)
         if outcome is None:
             if now_s + EARLY_S >= self._receiver.next_read_s:
                 self._read_in_bulk(now_s)
-            if self._phase is talking:
+            if self._phase is talking and (talking.is_limited or now_s >= self._queue.next_flush_s):
                 outcome = talking.end_tick(now_s)
         if outcome is not None:
             self._end_on(outcome)
