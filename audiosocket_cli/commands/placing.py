@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from audiosocket_cli.commands.params import capture_option, close_capture
+from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["caller", "server", "stereo", "mix"]),
             help="What to record; stereo has the caller left, the server right.  [default: the other side]",
         ),
-        click.option("--record", metavar="OUT", help="Record what comes back."),
+        click.option("--record", metavar="OUT", shell_complete=files, help="Record what comes back."),
         capture_option,
     ):
         command = option(command)

@@ -20,6 +20,7 @@ from audiosocket_cli.commands.params import (
     capture_output,
     decode_option,
 )
+from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("out")
+@click.argument("out", shell_complete=files)
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Where to wait for the call.  [default: 127.0.0.1:9092]")
 @click.option("--calls", type=CountParam(), metavar="N", help="Record N calls.  [default: 1]")

@@ -21,6 +21,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
 )
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
+from audiosocket_cli.commands.values import calls, files
 from audiosocket_cli.errors import ExitCode, NetworkError, NothingError, UsageError
 from audiosocket_cli.model import Side
 
@@ -35,7 +36,7 @@ HANGUP_WAIT_S: Final = 5.0
 
 
 @click.command()
-@click.argument("captured", metavar="CAPTURE")
+@click.argument("captured", metavar="CAPTURE", shell_complete=files)
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk, and play the server's side to it.")
 @click.option(
@@ -54,7 +55,9 @@ HANGUP_WAIT_S: Final = 5.0
 @click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call.")
 @click.option("--to", "to_s", type=TimeParam(), help="End at this time of the call.")
 @click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play it N times in one call.")
-@click.option("--call", metavar="UUID", help="Play this call; the first digits do.  [default: the first]")
+@click.option(
+    "--call", metavar="UUID", shell_complete=calls, help="Play this call; the first digits do.  [default: the first]"
+)
 @click.option(
     "--uuid", metavar="new|same|UUID", default="new", show_default=True,
     help="The UUID to say: a random one, that of the capture, or this.",
