@@ -237,7 +237,7 @@ def test_an_endless_call_of_which_one_side_never_stops_keeps_its_rows_bounded() 
         for digit_s in (0.1, 0.2, 0.3):
             payload = np.full((1, 1), 0x35, np.uint8)
             review.take(Run(call, Side.SERVER, Kind.DTMF, payload, np.array([0.5 * number + digit_s]), 0))
-        most_waiting = max(most_waiting, len(review._rows))
+        most_waiting = max(most_waiting, review.rows.waiting)
         shown += len(review.ready)
         review.ready.clear()
     review.take(Over(call))
