@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from audiosocket_cli.analysis.call_rows import CallRows
-from audiosocket_cli.analysis.rows import BURST_S, Row
+from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import Selection
 from audiosocket_cli.analysis.side_figures import SideFigures
+from audiosocket_cli.analysis.steps import BURST_S
 from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
 from audiosocket_cli.asterisk.findings import (
     EXAMPLE_UUID_FINDING,

@@ -22,6 +22,10 @@ PTIME_MS: Final = 20
 MAX_BURST_MS: Final = 80
 """A softmix bridge throws its queue away beyond this much (`softmix_bridge_write_voice`, bridge_softmix.c)."""
 
+BURST_MS: Final = MAX_BURST_MS + PTIME_MS
+"""Audio that runs ahead of the clock by more than this at once is lost in such a bridge: what it holds, and the frame
+that it plays."""
+
 POST_ROLL_MS: Final = 300
 """Silence to send between the last word and the hangup: what a phone's jitter buffer may still hold (60 to 200 ms),
 with some to spare. Hanging up at once clips the goodbye."""
