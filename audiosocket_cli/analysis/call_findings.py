@@ -10,8 +10,7 @@ from audiosocket_cli.analysis.call_rows import CallRows
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import Selection
 from audiosocket_cli.analysis.side_figures import SideFigures
-from audiosocket_cli.analysis.steps import BURST_S
-from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
+from audiosocket_cli.asterisk.facts import EXAMPLE_UUID, is_burst
 from audiosocket_cli.asterisk.findings import (
     EXAMPLE_UUID_FINDING,
     finding_on_burst,
@@ -82,7 +81,7 @@ class CallFindings:
     def find_burst(self, server: SideFigures, last_s: float) -> None:
         """Find that a server sent too much at once, about where it was: with the run after, after the burst's row."""
         ahead_s, self._worst_ahead_s = self._worst_ahead_s, server.worst_ahead_s
-        if ahead_s > BURST_S and not server.is_evenly_fast:
+        if is_burst(ahead_s) and not server.is_evenly_fast:
             self.find(finding_on_burst(ahead_s), max(0.0, last_s - LONGEST_RUN_S), last=True)
 
     def judge(self, sides: Mapping[Side, SideFigures], talked_until_s: float, end_s: float) -> None:

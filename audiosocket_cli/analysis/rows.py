@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.analysis.steps import GAP_S, TIGHT, is_burst
+from audiosocket_cli.analysis.steps import GAP_S, TIGHT
+from audiosocket_cli.asterisk.facts import is_burst
 from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, power_to_dbfs
 from audiosocket_cli.capture.items import Lost
 from audiosocket_cli.capture.runs import Run

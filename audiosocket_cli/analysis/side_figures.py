@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.histogram import BY_TENTHS, Histogram
 from audiosocket_cli.analysis.side_stats import SideStats, heard_of
-from audiosocket_cli.analysis.steps import GAP_S, TIGHT, is_burst
+from audiosocket_cli.analysis.steps import GAP_S, TIGHT
 from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
+from audiosocket_cli.asterisk.facts import is_burst
 from audiosocket_cli.asterisk.findings import Heard
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.runs import Run

@@ -6,8 +6,8 @@ gap      a step that is longer than its frame by more than `GAP_S`: the side pau
 jitter   by how much all other steps differ from the length of their frame. `jitter_ms` of a call is that, smoothed as
          RFC 3550, section 6.4.1, does it; a load (`bench`) has its distribution.
 tight    a step within `TIGHT` of the length of its frame, which no clock is wrong by.
-burst    frames with tight steps, one after the other, that run ahead of the clock by more than `BURST_S`: they hold so
-         much more than the time that they came in. The frame before the first of them is where the clock starts.
+burst    frames with tight steps, one after the other, that run too far ahead of the clock, by what they hold beyond the
+         time that they came in (`asterisk.facts.is_burst`). The clock starts with the frame before the first of them.
 
 Where audio is placed in time, `timeline` looks further ahead: there, a gap whose audio follows in a burst is none.
 """
@@ -19,13 +19,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk.facts import BURST_MS, GAP_MS
+from audiosocket_cli.asterisk.facts import GAP_MS
 
 GAP_S: Final = GAP_MS / 1000
-TIGHT: Final = 0.75
-BURST_S: Final = BURST_MS / 1000
+"""A longer pause than this between frames is a gap."""
 
-_ROUNDING_S: Final = 1e-6
+TIGHT: Final = 0.75
+"""A share of a frame's length."""
 
 Values = NDArray[np.float64]
 
@@ -37,8 +37,3 @@ def jitter_of(steps_s: Values, duration_s: Values | float) -> Values:
     """
     late_s = np.abs(steps_s - duration_s)
     return late_s[late_s <= GAP_S]
-
-
-def is_burst(ahead_s: float) -> bool:
-    """Whether frames with tight steps are one when they run so far ahead of the clock."""
-    return ahead_s > BURST_S + _ROUNDING_S
