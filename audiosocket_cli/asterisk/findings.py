@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk.facts import FRAME_GAP_MS, MAX_BURST_MS, PTIME_MS, SILENCE_TIMEOUT_S, frame_bytes
+from audiosocket_cli.asterisk.facts import (
+    FRAME_GAP_MS,
+    MAX_BURST_MS,
+    PTIME_MS,
+    SILENCE_TIMEOUT_S,
+    frame_bytes,
+    is_burst,
+)
 from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, kind_name
 from audiosocket_cli.model import Side
@@ -84,7 +91,7 @@ def findings_on_server(heard: Heard) -> list[str]:
 
 def finding_on_burst(burst_s: float) -> list[str]:
     """Say that a server sent so many seconds of audio at once, with the cure, where that is too much."""
-    if burst_s <= (MAX_BURST_MS + PTIME_MS) / 1000:
+    if not is_burst(burst_s):
         return []
     text = (
         f"{burst_s * 1000:.0f} ms of the server's audio came at once: a bridge in Asterisk drops what "
