@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "replay": "audiosocket_cli.commands.replay",
     "bench": "audiosocket_cli.commands.bench",
     "wireshark": "audiosocket_cli.commands.wireshark",
+    "help": "audiosocket_cli.commands.help",
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
@@ -89,6 +90,7 @@ def root(ctx: click.Context) -> None:
       audiosocket dump capture.pcap            see what was on the wire
       audiosocket replay call.pcapng host:9092 say it again
       audiosocket bench host:9092 --calls 50   and see whether it holds
+      audiosocket help                         read about all of it
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")
 
