@@ -1,23 +1,33 @@
 """audiosocket: the command-line toolkit for AudioSocket, and its codec as a library.
 
-The house, from the ground up (a module imports only from rooms to its left; `tests/test_house.py` holds this):
+The house, from the ground up. A module imports only from its own room and from those above it in this list;
+`tests/test_house.py` holds that.
 
-    errors, signals <- codec <- asterisk, media <- capture <- call <- review, net <- bench <- commands <- cli
+    errors        what can go wrong, and exit codes
+    text          text that is safe to show
+    signals       what a signal does before an event loop takes it, and descriptors that programs must not inherit
+    codec         bytes to frames and back
+    quantities    times and sizes as people write them
+    libraries     libraries that may be missing
+    model         a call: its sides, its digits, who ended it and how
+    asterisk/     what Asterisk really does: facts, rules, findings with their cure
+    disk          private files that are whole or not there
+    write_behind  what files that another thread writes have in common
+    audio/        samples, and the files that they come from and go to
+    mixed_runs    frames of several kinds and lengths, with their times
+    runs          equal frames, with their times: the unit that all rooms below speak
+    capture/      frames at rest: every format read as one, and written
+    analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
+    call/         one live call: session, pacer, driver; sources/ taps/ recording/ bots/
+    net/          getting connected: addresses, dialling, listening, the loop, one placed call
+    server/       answering many calls: who may call, how many, in how many processes, and who is told
+    bench/        many calls at once, measured and judged
+    ui/           how events and results look: text, JSON, a live view; it reads, and never drives
+    commands/     one file for each command: options, help, one call, exit
+    cli           the root command, and where errors become exits
+    entry         where the command begins
 
-    errors      what can go wrong, and exit codes
-    signals     what a signal does before an event loop takes it, and descriptors that programs must not inherit
-    codec       frames to bytes and back
-    asterisk    what Asterisk really does, as data and rules
-    media/      samples: slin, levels, tones, rates; audio files in; growing WAV files, other containers, pipes out
-    capture/    frames at rest: pcapng, pcap and TCP, JSON lines, raw bytes; one way into them all
-    call/       one live call: session, pacer, sources (a file, keys, a program), taps (a recording, stats), timeline
-    review/     captured calls looked at: what happened when, figures, two answers compared
-    net/        listening and dialling: a server of many calls, one placed call; who may call, hooks
-    bench/      many calls at once, measured and judged
-    ui/         how results and events look on a terminal, in a log and as JSON; reads, never drives
-    commands/   one file per subcommand: options, help, one call, print the result
-
-click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `call` on, in `bench` where it drives.
+click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `call` on.
 """
 
 TYPE_CHECKING = False  # typing's own takes as long to import as all else that has to be there before signals are heard

@@ -6,11 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from audiosocket_cli.asterisk import Side
-from audiosocket_cli.runs import FrameRun
+T = TypeVar("T")
+
+
+class Side(StrEnum):
+    """Who: the caller is what Asterisk sends, the server what Asterisk receives."""
+
+    CALLER = "caller"
+    SERVER = "server"
+
+    @property
+    def other(self) -> Side:
+        """The side across the wire."""
+        return Side.SERVER if self is Side.CALLER else Side.CALLER
 
 
 class How(StrEnum):
@@ -101,9 +112,7 @@ class Call:
     on_note: Callable[[str], None] = lambda text: None
     """Told of each line that `note` keeps."""
 
-    def by_side(
-        self, heard: Sequence[FrameRun], said: Sequence[FrameRun]
-    ) -> tuple[tuple[Side, Sequence[FrameRun]], ...]:
+    def by_side(self, heard: Sequence[T], said: Sequence[T]) -> tuple[tuple[Side, Sequence[T]], ...]:
         """Return what was heard and what was said under the name of the side that spoke it, caller first."""
         pairs = ((self.me, said), (self.me.other, heard))
         return pairs if self.me is Side.CALLER else pairs[::-1]

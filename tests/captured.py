@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from audiosocket_cli.analysis.call_review import CallReview, review
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import to_slin, tone
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Opened, Over
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.runs import in_runs
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, uuid_frame
+from audiosocket_cli.model import Side
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
 UUID_2 = UUID("22222222-2222-4333-8444-555555555555")

@@ -6,10 +6,10 @@ import io
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Item, Lost, NoCall, Opened
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.codec import encode
+from audiosocket_cli.model import Side
 
 
 def in_pieces(data: bytes, size: int) -> Callable[[int], bytes]:

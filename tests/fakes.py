@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from audiosocket_cli.asterisk import frame_bytes
+from audiosocket_cli.asterisk.facts import frame_bytes
 from audiosocket_cli.audio.files import MadeSound
 from audiosocket_cli.audio.pcm import Samples, to_slin
 from audiosocket_cli.call.session import Session

@@ -40,7 +40,7 @@ from packets import (
 
 from audiosocket_cli.analysis.call_review import Summary, in_turn, review
 from audiosocket_cli.analysis.selection import EVERYTHING
-from audiosocket_cli.asterisk import Side, fault_towards_asterisk
+from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.audio.files import Sound, joined
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.audio.recognition import HEADERLESS
@@ -74,7 +74,7 @@ from audiosocket_cli.codec import (
     kind_named,
 )
 from audiosocket_cli.errors import AudioSocketError, FileError, FrameError, IncompleteFrameError
-from audiosocket_cli.model import Call, Ending, How, now_utc
+from audiosocket_cli.model import Call, Ending, How, Side, now_utc
 from audiosocket_cli.text import printable
 from audiosocket_cli.ui.capture_rows import damage_line, frame_line, other_line, shown_lines, stats_lines
 from audiosocket_cli.ui.results import event_json, event_line

@@ -8,15 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from audiosocket_cli.asterisk import (
-    Heard,
-    fault_of_opening,
-    fault_towards_asterisk,
-    findings_on_caller,
-    findings_on_server,
-    frame_bytes,
-    samples_per_frame,
-)
+from audiosocket_cli.asterisk.facts import frame_bytes, samples_per_frame
+from audiosocket_cli.asterisk.findings import Heard, findings_on_caller, findings_on_server
+from audiosocket_cli.asterisk.rules import fault_of_opening, fault_towards_asterisk
 from audiosocket_cli.codec import Frame, Kind, kind_name
 
 FRAME_BYTES = {

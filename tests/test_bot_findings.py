@@ -17,9 +17,9 @@ import soundfile
 from captured import a_call, reviewed, sent, speech, steady, whole
 from conftest import run
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import Samples, to_slin
 from audiosocket_cli.codec import Frame, Kind, encode
+from audiosocket_cli.model import Side
 
 
 def sung(seconds: float, rate_hz: int = 8000, peak: float = 6000) -> Samples:

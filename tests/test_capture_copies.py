@@ -33,10 +33,10 @@ from packets import (
 )
 
 from audiosocket_cli.analysis.call_review import CallReview, review
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Item, Over
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import in_runs
+from audiosocket_cli.model import Side
 
 WHOLE = plain(items_of(pcap(a_call())))
 MERGED = "two captures of it are merged here"

@@ -26,12 +26,12 @@ from packets import (
     tcp,
 )
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, Ended, Lost
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.packets import Unreadable, tcp_segment
 from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
+from audiosocket_cli.model import Side
 
 IMPOSSIBLE = "with headers shorter than headers can be"
 

@@ -31,7 +31,6 @@ from packets import (
     speech,
 )
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import (
     Captured,
     CapturedCall,
@@ -48,6 +47,7 @@ from audiosocket_cli.capture.items import (
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.codec import Frame
+from audiosocket_cli.model import Side
 
 UUID_TEXT = "11111111-2222-4333-8444-555555555555"
 

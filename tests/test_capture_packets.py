@@ -39,10 +39,10 @@ from packets import (
     tcp,
 )
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, Item, Opened, Remark
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.packets import Segment, Unreadable, flow_names, reverse_of, tcp_segment
+from audiosocket_cli.model import Side
 
 HEARD = [OPENING, *speech(6), digit("5")]
 SAID = [*speech(6, 100), b"\x00\x00\x00"]

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packets import HANGUP, OPENING, UUID_BYTES, audio, digit, speech
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, Ended, Item, Opened, Over
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import Run, frames_of
 from audiosocket_cli.capture.window import READ_BYTES
 from audiosocket_cli.codec import encode
+from audiosocket_cli.model import Side
 
 UUID_TEXT = "11111111-2222-4333-8444-555555555555"
 OTHER = b"\x01\x00\x10" + UUID_BYTES[::-1]

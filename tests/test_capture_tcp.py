@@ -33,10 +33,11 @@ from packets import (
     speech,
 )
 
-from audiosocket_cli.asterisk import UUID_WITHOUT_ANSWER_HINT, Side
+from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT
 from audiosocket_cli.capture import connections
 from audiosocket_cli.capture.items import Captured, Ended, Item, Lost, Opened, Over
 from audiosocket_cli.capture.opening import Capture
+from audiosocket_cli.model import Side
 
 UUID_TEXT = "11111111-2222-4333-8444-555555555555"
 MISSING = "missing from the capture"

@@ -18,10 +18,10 @@ from uuid import UUID
 import pytest
 from conftest import COMMAND, Serving, need, run
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, Damage, Item, Remark
 from audiosocket_cli.capture.opening import Capture, open_capture
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
+from audiosocket_cli.model import Side
 
 Answer = Callable[..., Serving]
 Serve = Callable[..., Serving]

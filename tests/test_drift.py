@@ -18,7 +18,6 @@ from fakes import OPENING, FakeClock, FakeWire, TimedFrame, run_until, runs_of
 from test_recording import new_call
 
 from audiosocket_cli.analysis.timeline import Timeline
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import Samples, tone
 from audiosocket_cli.audio.stretch import EDGE, stretched
 from audiosocket_cli.call.recording.destinations import FileOutput
@@ -28,7 +27,7 @@ from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.capture.exports import as_jsonl
 from audiosocket_cli.codec import Frame, Kind, encode, rate_of
-from audiosocket_cli.model import Ending, How
+from audiosocket_cli.model import Ending, How, Side
 
 FRAME_S = 0.02
 FLUSH_S = 0.8

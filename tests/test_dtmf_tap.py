@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from fakes import UUID_1, TimedFrame, frames_of, runs_of
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.dtmf import digit_tone
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.codec import KIND_BY_RATE, Kind, rate_of
-from audiosocket_cli.model import Call, Digit, now_utc
+from audiosocket_cli.model import Call, Digit, Side, now_utc
 
 
 def spoken(samples: Samples, start_s: float, kind: Kind) -> list[TimedFrame]:

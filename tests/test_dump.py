@@ -30,11 +30,11 @@ from captured import (
 )
 from conftest import COMMAND, Serving, need, run
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import from_slin
 from audiosocket_cli.capture.exports import as_bytes, as_pcapng
 from audiosocket_cli.capture.items import Captured, Item
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
+from audiosocket_cli.model import Side
 
 HEADING = f"call {UUID_1}, from 10.0.0.5:40000 to 10.0.0.9:9092, at 2023-11-14 22:13:20.000 UTC\n"
 

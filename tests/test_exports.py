@@ -18,7 +18,6 @@ from captures import items_of, plain
 from conftest import need
 
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import from_slin, tone
 from audiosocket_cli.call.recording.wav_export import WavExport
 from audiosocket_cli.capture.exports import as_bytes, as_jsonl, as_pcapng
@@ -26,6 +25,7 @@ from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, L
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.disk import write_file
 from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.model import Side
 
 
 def pcapng_of(items: Iterable[Item]) -> bytes:

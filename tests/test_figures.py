@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from audiosocket_cli.analysis.call_review import CallReview
 from audiosocket_cli.analysis.side_figures import MOST_DIGITS, Drift, SideFigures, Spread
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.items import Captured, CapturedCall, Item, Lost, Opened, Over
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import Frame, Kind, digit_frame
+from audiosocket_cli.model import Side
 
 
 def jitter_of(times_s: list[float], duration_s: float = 0.02) -> float:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.analysis.rows import Folder, Row
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import Frame, Kind
+from audiosocket_cli.model import Side
 
 
 def joined(frames: Sequence[Frame], times_s: Sequence[float]) -> list[Run]:

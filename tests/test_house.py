@@ -14,23 +14,39 @@ import audiosocket_cli
 PACKAGE = Path(audiosocket_cli.__file__).parent
 ROOT = PACKAGE.parent
 
-LAYERS = {
-    "errors": 0, "text": 0, "signals": 0, "codec": 1, "quantities": 1, "libraries": 1, "asterisk": 2, "media": 2,
-    "capture": 3, "call": 4, "review": 5, "net": 5, "bench": 6, "ui": 7, "commands": 8, "cli": 9, "entry": 10,
-    "__init__": 2, "__main__": 11,
-}  # fmt: skip
-"""A module imports from its own room and from lower ones; two rooms of one height do not know each other."""
+FLOORS = (
+    "errors text signals",
+    "codec quantities libraries model",
+    "asterisk disk write_behind __init__",
+    "audio",
+    "mixed_runs",
+    "runs",
+    "capture",
+    "analysis",
+    "call",
+    "net",
+    "server bench",
+    "ui",
+    "commands",
+    "cli",
+    "entry",
+    "__main__",
+)
+"""The rooms, from the ground up. A module imports from its own room and from lower floors; two rooms of one floor do
+not know each other."""
+
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 
 HOMES = {
     "click": {"cli", "commands"},
     "rich": {"ui"},
-    "asyncio": {"call", "net", "bench"},
+    "asyncio": {"call", "net", "server", "bench"},
     "uvloop": {"net"},
-    "prometheus_client": {"net"},
-    "numpy": {"media", "capture", "call", "review", "bench"},
-    "soundfile": {"libraries", "media"},
-    "soxr": {"libraries", "media", "call"},
-    "socket": {"capture", "call", "net"},
+    "prometheus_client": {"server"},
+    "numpy": {"audio", "mixed_runs", "runs", "capture", "analysis", "call", "bench"},
+    "soundfile": {"libraries", "audio"},
+    "soxr": {"libraries", "audio", "call"},
+    "socket": {"capture", "call", "net", "server"},
     "locust": {"bench"},
     "gevent": {"bench"},
 }
@@ -60,8 +76,43 @@ def test_imports_run_one_way(path: Path) -> None:
     for name in imports_of(path):
         if name.startswith("audiosocket_cli."):
             other = name.split(".")[1]
-            if other in LAYERS and other != room:
-                assert LAYERS[other] < LAYERS[room], f"{room} imports {name}"
+            if other in FLOOR_OF and other != room:
+                assert FLOOR_OF[other] < FLOOR_OF[room], f"{room} imports {name}"
+
+
+def test_all_rooms_are_on_the_plan() -> None:
+    assert {room_of(path) for path in MODULES} == set(FLOOR_OF)
+
+
+def test_files_import_each_other_in_no_circle() -> None:
+    """Not even for types alone: who needs the other's types belongs into one file, or below it."""
+    paths = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
+    imports = {name: modules_in(path, paths) - {name} for name, path in paths.items()}
+    del imports["audiosocket_cli"]  # whose names are loaded when they are first asked for
+    while leaves := {name for name, others in imports.items() if not others & imports.keys()}:
+        for name in leaves:
+            del imports[name]
+    assert not imports, f"in a circle, or above one: {sorted(imports)}"
+
+
+def modules_in(path: Path, known: dict[str, Path]) -> set[str]:
+    """The modules of ours that a file imports from, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in known else str(node.module))
+    return found & known.keys()
+
+
+def test_the_picture_of_the_house_shows_its_rooms() -> None:
+    picture = audiosocket_cli.__doc__ or ""
+    rooms = {
+        line.split()[0].rstrip("/") for line in picture.splitlines() if line.startswith("    ") and "  " in line.strip()
+    }
+    shown = {room for room in FLOOR_OF if not room.startswith("__")}
+    assert rooms == shown
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

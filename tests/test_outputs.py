@@ -17,13 +17,12 @@ import soundfile
 from conftest import run
 from fakes import UUID_1
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.growing_wav import GrowingWav
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording.destinations import FileOutput, PipeOutput, Sink
 from audiosocket_cli.disk import HalfMade
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.model import Call
+from audiosocket_cli.model import Call, Side
 
 SAMPLES = bytes(range(200)) * 8
 

@@ -11,11 +11,10 @@ import pytest
 from conftest import Serving
 from fakes import OPENING, UUID_1, frames_of
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.dtmf import digit_tone
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.codec import Kind, digit_frame, encode
-from audiosocket_cli.model import Call, Digit, now_utc
+from audiosocket_cli.model import Call, Digit, Side, now_utc
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import soundfile
 from conftest import need
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, run_until
 
-from audiosocket_cli.asterisk import Side, frame_bytes
+from audiosocket_cli.asterisk.facts import frame_bytes
 from audiosocket_cli.audio.pcm import from_slin, to_slin
 from audiosocket_cli.audio.resample import StreamResampler
 from audiosocket_cli.call.bots import program as program_module
@@ -31,7 +31,7 @@ from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of
-from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
+from audiosocket_cli.model import Call, Digit, Ending, How, Side, now_utc
 
 TAIL_FRAMES, POST_ROLL_FRAMES = 5, 15
 """100 ms in which a phrase may go on, and 300 ms before the hangup."""

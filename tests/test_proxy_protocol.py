@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_serve import FRAME, connected, opening, read_to_end, reset
 
-from audiosocket_cli.asterisk import PROXY_V2_SIGNATURE as SIGNATURE
+from audiosocket_cli.asterisk.rules import PROXY_V2_SIGNATURE as SIGNATURE
 from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.net.proxy_protocol import Ends, ProxyHeaderReader, ProxyProtocolError
 

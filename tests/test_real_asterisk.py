@@ -20,10 +20,10 @@ import soxr
 from conftest import COMMAND, Serving, missing, need
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import Samples, level_dbfs
 from audiosocket_cli.capture.items import Captured
 from audiosocket_cli.capture.opening import open_capture
+from audiosocket_cli.model import Side
 
 pytestmark = pytest.mark.asterisk
 

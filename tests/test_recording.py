@@ -10,14 +10,13 @@ import pytest
 import soundfile
 from fakes import UUID_1, TimedFrame, frames_of, runs_of
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.growing_wav import GrowingWav
 from audiosocket_cli.audio.pcm import Samples, decode_law, level_dbfs, tone
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.codec import Frame, Kind
-from audiosocket_cli.model import Call, Ending, How, now_utc
+from audiosocket_cli.model import Call, Ending, How, Side, now_utc
 
 
 def new_call(me: Side = Side.SERVER) -> Call:

@@ -17,7 +17,6 @@ import soundfile
 from conftest import COMMAND, Serving, run
 from fakes import OPENING, FakeClock, FakeWire, KeepingTap, run_until, wire_pair
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import Samples, tone
 from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
 from audiosocket_cli.call.sources.basic import Source
@@ -34,6 +33,7 @@ from audiosocket_cli.call.sources.script import Script, read_script
 from audiosocket_cli.capture.items import Captured, Ended
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
+from audiosocket_cli.model import Side
 
 Serve = Callable[..., Serving]
 Answer = Callable[..., Serving]

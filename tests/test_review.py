@@ -35,7 +35,8 @@ from audiosocket_cli.analysis.call_review import (
 )
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import EVERYTHING
-from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
+from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
+from audiosocket_cli.asterisk.findings import EXAMPLE_UUID_FINDING
 from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_slin, tone
 from audiosocket_cli.capture.items import (
     Captured,
@@ -51,6 +52,7 @@ from audiosocket_cli.capture.items import (
 )
 from audiosocket_cli.capture.runs import in_runs
 from audiosocket_cli.codec import Frame, Kind, digit_frame
+from audiosocket_cli.model import Side
 from audiosocket_cli.ui.capture_rows import row_text
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.analysis.timeline import Timeline
-from audiosocket_cli.asterisk import GAP_MS
+from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.audio.pcm import power_to_dbfs
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.runs import TimedRun, in_runs

@@ -6,10 +6,10 @@ import pytest
 from captured import QUIET, UUID_1, a_call, a_normal_call, reviewed, sent, speech, steady, whole
 
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Ended, Item, NoCall, Opened, Remark
 from audiosocket_cli.capture.runs import Run, frames_of, in_runs
 from audiosocket_cli.codec import RATE_BY_KIND, Frame, Kind, digit_frame
+from audiosocket_cli.model import Side
 
 
 def test_everything_is_selected_where_nothing_is_said() -> None:

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, prompt_of, run_until, wire_pair
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
 from audiosocket_cli.call.session import READ_S, Limits, Session
 from audiosocket_cli.call.sources.basic import Echo, Playback, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.call.sources.prompts import Prompt
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
-from audiosocket_cli.model import Call, How
+from audiosocket_cli.model import Call, How, Side
 
 HANGUP = Frame(Kind.HANGUP)
 START_S = 1000.0

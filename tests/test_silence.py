@@ -19,7 +19,6 @@ from fakes import TimedFrame, runs_of
 from faults import needs_proc
 from test_recording import arriving, as_mu_law, new_call, noise
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.call.recording.destinations import FileOutput, Output, PipeOutput
@@ -28,7 +27,7 @@ from audiosocket_cli.call.recording.pieces import MIN_SILENCE, Pieces, interleav
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.capture.exports import as_jsonl
 from audiosocket_cli.codec import Kind, rate_of
-from audiosocket_cli.model import Ending, How
+from audiosocket_cli.model import Ending, How, Side
 
 HOUR_S = 3600.0
 

@@ -15,13 +15,13 @@ from conftest import need
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.conversation import Address
 from audiosocket_cli.capture.items import Captured, Ended, Item, Opened, Remark
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.pcapng import opening_blocks
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
+from audiosocket_cli.model import Side
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
 AUDIO = encode(Frame(Kind.SLIN, bytes(range(160)) * 2))

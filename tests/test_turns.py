@@ -12,6 +12,7 @@ from fakes import OPENING, FakeWire
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiosocket_cli.analysis.side_stats import SideStats
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.recording.pieces import interleaved
@@ -20,7 +21,6 @@ from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.session import TURN_S
 from audiosocket_cli.call.sources.basic import Echo, Silence, Source
-from audiosocket_cli.analysis.side_stats import SideStats
 from audiosocket_cli.capture.trace import MOST_COMMENTS, _Meanings
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, rate_of
 from audiosocket_cli.mixed_runs import MixedFrames, MixedRun

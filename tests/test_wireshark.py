@@ -21,7 +21,7 @@ import pytest
 from conftest import missing, need, run
 
 import audiosocket_cli
-from audiosocket_cli.asterisk import PTIME_MS, Side, frame_bytes
+from audiosocket_cli.asterisk.facts import PTIME_MS, frame_bytes
 from audiosocket_cli.codec import (
     DIGITS,
     RATE_BY_KIND,
@@ -34,6 +34,7 @@ from audiosocket_cli.codec import (
     kind_name,
     uuid_frame,
 )
+from audiosocket_cli.model import Side
 
 LUA = Path(audiosocket_cli.__file__).parent / "capture" / "audiosocket.lua"
 PORT = 9092

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import GAP_MS
+from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.audio.pcm import guess_disorder, guess_law, guess_texture
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.runs import FrameRun

@@ -13,10 +13,9 @@ from typing import Any, Final, NamedTuple
 from audiosocket_cli.analysis.rows import BURST_S, Folder, LossFolder, Row
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 from audiosocket_cli.analysis.side_figures import SideFigures
-from audiosocket_cli.asterisk import (
-    EXAMPLE_UUID,
+from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
+from audiosocket_cli.asterisk.findings import (
     EXAMPLE_UUID_FINDING,
-    Side,
     finding_on_burst,
     finding_on_silence,
     findings_on_caller,
@@ -48,7 +47,7 @@ from audiosocket_cli.codec import (
     kind_name,
 )
 from audiosocket_cli.errors import FrameError
-from audiosocket_cli.model import How
+from audiosocket_cli.model import How, Side
 
 DUMP_SCHEMA: Final = "audiosocket.dump/1"
 

@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.rows import Folder, Row
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, describe_error, is_audio, kind_name, rate_of
 from audiosocket_cli.errors import NothingError
-from audiosocket_cli.model import Call
+from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
 TOLERANCE_S: Final = 0.2

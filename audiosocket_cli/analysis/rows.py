@@ -9,11 +9,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import GAP_MS, MAX_BURST_MS, PTIME_MS, Side
+from audiosocket_cli.asterisk.facts import GAP_MS, MAX_BURST_MS, PTIME_MS
 from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, power_to_dbfs
 from audiosocket_cli.capture.items import Lost
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, rate_of
+from audiosocket_cli.model import Side
 
 PAUSE_S: Final = 0.3
 """A shorter pause in speech is one between words, and no row of its own."""

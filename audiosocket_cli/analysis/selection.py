@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import (
     Captured,
     CapturedCall,
@@ -25,6 +24,7 @@ from audiosocket_cli.capture.items import (
 )
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import HEADER_BYTES
+from audiosocket_cli.model import Side
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.rows import BURST_S, TIGHT
-from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
-from audiosocket_cli.asterisk import GAP_MS, Heard
-from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.analysis.side_stats import SideStats, heard_of
+from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
+from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.asterisk.findings import Heard
+from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
 from audiosocket_cli.model import MOST_DIGITS, Digit

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.timeline import Timeline
-from audiosocket_cli.asterisk import Heard
+from audiosocket_cli.asterisk.findings import Heard
 from audiosocket_cli.audio.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,

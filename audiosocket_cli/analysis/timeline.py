@@ -18,7 +18,7 @@ from itertools import accumulate
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from audiosocket_cli.analysis.drift import ClockDrift
-from audiosocket_cli.asterisk import GAP_MS, QUIET_GAP_MS
+from audiosocket_cli.asterisk.facts import GAP_MS, QUIET_GAP_MS
 
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""

@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from audiosocket_cli.analysis.histogram import Figures
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.roles import PlacedSession
@@ -20,6 +19,7 @@ from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.taps.stats import CallStats
 from audiosocket_cli.call.taps.tap import QUICK_FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
+from audiosocket_cli.model import Side
 
 MOST_JUDGED: Final = 5
 """So many calls of each process are looked at for what is wrong with the answer: others are answered alike."""

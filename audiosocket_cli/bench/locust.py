@@ -25,7 +25,7 @@ from gevent import GreenletExit, sleep
 from gevent.socket import wait_read, wait_readwrite
 
 from audiosocket_cli.analysis.histogram import Figures, Histogram, Values
-from audiosocket_cli.asterisk import PTIME_MS, Side
+from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.schedule import GOLDEN
 from audiosocket_cli.bench.speech import Speech, sound_files
@@ -33,7 +33,7 @@ from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import AudioSocketError, NetworkError
-from audiosocket_cli.model import How
+from audiosocket_cli.model import How, Side
 from audiosocket_cli.net.address import parse_address
 from audiosocket_cli.net.dial import dial_and_wait
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.histogram import Figures, Values
-from audiosocket_cli.asterisk import MAX_BURST_MS, QUIET_GAP_MS, Side
+from audiosocket_cli.asterisk.facts import MAX_BURST_MS, QUIET_GAP_MS
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
 from audiosocket_cli.bench.turns import Turns
 from audiosocket_cli.mixed_runs import MixedRun
-from audiosocket_cli.model import Call, How
+from audiosocket_cli.model import Call, How, Side
 from audiosocket_cli.runs import FrameRun
 
 GAPS_MS: Final = (40, 60, 100)

@@ -6,7 +6,7 @@ import math
 from array import array
 from typing import Final
 
-from audiosocket_cli.asterisk import PTIME_MS
+from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.call.pacer import Pacer
 
 _GRID_S: Final = PTIME_MS / 1000

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import PTIME_MS
+from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, to_int16, to_slin
 from audiosocket_cli.bench.marks import MOST_NUMBERS, marked
 from audiosocket_cli.bench.schedule import SteadyPacer

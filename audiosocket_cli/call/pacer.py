@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from audiosocket_cli.asterisk import MAX_BURST_MS, PTIME_MS
+from audiosocket_cli.asterisk.facts import MAX_BURST_MS, PTIME_MS
 
 PTIME_S: Final = PTIME_MS / 1000
 LATE_S: Final = PTIME_S / 2

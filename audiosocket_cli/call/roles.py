@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from audiosocket_cli.asterisk import Side, fault_towards_asterisk
+from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.codec import Frame, Kind, describe_error, encode, is_audio, kind_name, peek_header, uuid_frame
-from audiosocket_cli.model import Ending, How
+from audiosocket_cli.model import Ending, How, Side
 
 
 class AnsweredSession(Session):

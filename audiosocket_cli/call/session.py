@@ -25,7 +25,8 @@ from enum import Enum, auto
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
-from audiosocket_cli.asterisk import GAP_MS, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
+from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
 from audiosocket_cli.call.pacer import EARLY_S
 from audiosocket_cli.call.slices import MOST_STRETCHES, Slice, slice_of, starts_in
 from audiosocket_cli.call.sources.basic import Silence, Source, encoded, meant
@@ -43,7 +44,7 @@ from audiosocket_cli.codec import (
 )
 from audiosocket_cli.errors import FrameError, IncompleteFrameError
 from audiosocket_cli.mixed_runs import Chunk, MixedRun
-from audiosocket_cli.model import Call, Digit, Ending, How, now_utc
+from audiosocket_cli.model import Call, Digit, Ending, How, Side, now_utc
 from audiosocket_cli.runs import FrameRun, in_runs
 
 CLOSE_TIMEOUT_S: Final = 2.0

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 from uuid import UUID
 
-from audiosocket_cli.asterisk import DEFAULT_PORT, UUID_WITHOUT_ANSWER_HINT, Side, fault_of_opening
+from audiosocket_cli.asterisk.facts import DEFAULT_PORT
+from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
 from audiosocket_cli.capture.items import CallNames, CapturedCall, Ended, Item, NoCall, Opened, Over, Remark
 from audiosocket_cli.capture.packets import ACK, RST, SYN, Segment, flow_names, flow_ports, reverse_of
 from audiosocket_cli.capture.streams import OPENING_BYTES, Head, Stream
 from audiosocket_cli.capture.tcp import Direction, Piece
+from audiosocket_cli.model import Side
 
 _MOST_HELD_BYTES: Final = 128 << 10
 """How much of one side of a connection is kept to find out what it is: a run of the longest frames."""

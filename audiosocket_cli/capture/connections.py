@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.connection import Connection
 from audiosocket_cli.capture.items import CallNames, Item
 from audiosocket_cli.capture.packets import SYN, Segment, reverse_of
+from audiosocket_cli.model import Side
 
 _MOST_OPEN: Final = 10_000
 """Connections that are followed at a time. Beyond, what was silent for longest is over: a scan has no end."""

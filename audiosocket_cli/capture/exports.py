@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk import DEFAULT_PORT, Side
+from audiosocket_cli.asterisk.facts import DEFAULT_PORT
 from audiosocket_cli.capture.conversation import Address, Conversation
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
 from audiosocket_cli.capture.jsonl import item_line
@@ -14,6 +14,7 @@ from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.model import Side
 from audiosocket_cli.text import printable
 
 _SEQ_STRIDE: Final = 0x0100_0193

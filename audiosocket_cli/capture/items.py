@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.codec import Frame
+from audiosocket_cli.model import Side
 
 
 @dataclass(slots=True, eq=False)

@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import (
     CallNames,
     Captured,
@@ -45,6 +44,7 @@ from audiosocket_cli.codec import (
     uuid_frame,
 )
 from audiosocket_cli.errors import FrameError
+from audiosocket_cli.model import Side
 
 SCHEMA: Final = "audiosocket.frames/1"
 

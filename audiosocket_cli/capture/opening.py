@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.connections import Connections
 from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
 from audiosocket_cli.capture.items import Damage, Item
@@ -23,6 +22,7 @@ from audiosocket_cli.capture.raw import RawReader
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.capture.window import Read, Window
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.model import Side
 
 _LOOK_S: Final = 0.2
 

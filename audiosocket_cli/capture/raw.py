@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import CallNames, CapturedCall, Damage, Ended, Item, Opened, Over
 from audiosocket_cli.capture.resync import LONGEST_CHAIN_BYTES, find_frames, is_plausible
 from audiosocket_cli.capture.runs import Run, frames_of
@@ -24,6 +23,7 @@ from audiosocket_cli.codec import (
     decode_uuid,
     kind_name,
 )
+from audiosocket_cli.model import Side
 
 _FIRST_LOOK: Final = 1024
 """So many frames are held against the first; where all are alike, eight times as many are next."""

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import Captured, CapturedCall, Item
 from audiosocket_cli.codec import HEADER_BYTES, Frame
+from audiosocket_cli.model import Side
 
 _MOST_S: Final = 0.5
 _MOST_FRAMES: Final = 500

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.items import CUT_FRAME, MISSING, Captured, CapturedCall, Item, Lost
 from audiosocket_cli.capture.resync import LONGEST_CHAIN_BYTES, find_frames
 from audiosocket_cli.capture.tcp import Piece
 from audiosocket_cli.codec import HEADER_BYTES, UUID_BYTES, FrameDecoder, Kind, decode_uuid, peek_header
+from audiosocket_cli.model import Side
 
 OPENING: Final = bytes([Kind.UUID, 0, UUID_BYTES])
 OPENING_BYTES: Final = HEADER_BYTES + UUID_BYTES

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.capture.conversation import Address, Conversation
 from audiosocket_cli.capture.pcapng import packet_block
 from audiosocket_cli.codec import (
@@ -25,6 +24,7 @@ from audiosocket_cli.codec import (
     kind_name,
 )
 from audiosocket_cli.errors import FrameError
+from audiosocket_cli.model import Side
 
 CAPTURE_SCHEMA: Final = "audiosocket.capture/1"
 

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pipe_output import PipeWriter
 from audiosocket_cli.capture.conversation import Address
 from audiosocket_cli.capture.pcapng import opening_blocks
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Clock, Trace, steady_clock
 from audiosocket_cli.disk import make_folder, sync_folder
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.model import Side
 from audiosocket_cli.write_behind import Behind, Do
 
 SUFFIX: Final = ".pcapng"

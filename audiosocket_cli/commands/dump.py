@@ -426,7 +426,7 @@ def _selection(
     *, kinds: tuple[frozenset[int], ...], side: str | None, call: str | None, from_s: float | None, to_s: float | None
 ) -> Selection:
     from audiosocket_cli.analysis.selection import Selection
-    from audiosocket_cli.asterisk import Side
+    from audiosocket_cli.model import Side
 
     if from_s is not None and to_s is not None and from_s >= to_s:
         raise UsageError(f"--from {from_s:g} is not before --to {to_s:g}: there is no time between them")

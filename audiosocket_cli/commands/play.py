@@ -141,7 +141,7 @@ def _answer(
     start: float, duration: float | None, wait: float | None, until_hangup: bool, uuid: Any, rate: int | None,
     capture: str | None, force: bool, expect_audio: float | None, **_: Any,
 ) -> int:  # fmt: skip
-    from audiosocket_cli.asterisk import POST_ROLL_MS
+    from audiosocket_cli.asterisk.facts import POST_ROLL_MS
     from audiosocket_cli.call.sources.basic import PromptSource
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server

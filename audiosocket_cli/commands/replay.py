@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import click
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
@@ -23,6 +22,7 @@ from audiosocket_cli.commands.params import (
 )
 from audiosocket_cli.commands.placing import output_for, record_options, the_one_end
 from audiosocket_cli.errors import ExitCode, NetworkError, NothingError, UsageError
+from audiosocket_cli.model import Side
 
 if TYPE_CHECKING:
     from audiosocket_cli.analysis.compare import Answer
@@ -296,7 +296,7 @@ def _answer(
 
 def _wait_of(script: Script, wait: float | None) -> float:
     """Return how long to stay with a caller: where the caller ended the call, until they do so again."""
-    from audiosocket_cli.asterisk import POST_ROLL_MS
+    from audiosocket_cli.asterisk.facts import POST_ROLL_MS
 
     if wait is not None:
         return wait

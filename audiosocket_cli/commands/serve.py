@@ -318,7 +318,7 @@ def _source_maker(
         raise UsageError("--exec-rate needs a program: add --exec CMD")
     if program is not None:
         return _program_maker(program, exec_rate, grace, shell)
-    from audiosocket_cli.asterisk import POST_ROLL_MS
+    from audiosocket_cli.asterisk.facts import POST_ROLL_MS
     from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence
     from audiosocket_cli.call.sources.prompts import Prompt
 

@@ -7,7 +7,7 @@ import os
 import re
 from typing import Any, Final, NamedTuple
 
-from audiosocket_cli.asterisk import DEFAULT_PORT
+from audiosocket_cli.asterisk.facts import DEFAULT_PORT
 from audiosocket_cli.errors import UsageError
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")

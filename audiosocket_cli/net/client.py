@@ -12,7 +12,6 @@ from signal import SIGINT
 from typing import Any
 from uuid import UUID
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
@@ -21,7 +20,7 @@ from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import NetworkError, StoppedError
-from audiosocket_cli.model import Ending, How
+from audiosocket_cli.model import Ending, How, Side
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.dial import dial
 from audiosocket_cli.net.loop import signals_to

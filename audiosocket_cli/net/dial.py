@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 
-from audiosocket_cli.asterisk import CONNECT_TIMEOUT_S
+from audiosocket_cli.asterisk.facts import CONNECT_TIMEOUT_S
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk import PROXY_V1_SIGNATURE, PROXY_V2_SIGNATURE
+from audiosocket_cli.asterisk.rules import PROXY_V1_SIGNATURE, PROXY_V2_SIGNATURE
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import AudioSocketError
 

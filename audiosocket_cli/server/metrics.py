@@ -11,15 +11,15 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.wire import SocketWire, queues
 from audiosocket_cli.codec import kind_name
+from audiosocket_cli.model import Side
 
 if TYPE_CHECKING:
     from audiosocket_cli.call.live_call import LiveCall
-    from audiosocket_cli.server.server import Server
+    from audiosocket_cli.server.options import ServeSummary
 
 SNAPSHOT_S: Final = 1.0
 """How far apart snapshots are."""
@@ -53,7 +53,22 @@ class Totals:
             self.counts[f"calls {call.ending.by} {call.ending.how}"] += 1
 
 
-async def snapshot(server: Server) -> Snapshot:
+class Counted(Protocol):
+    """A server, as far as it is counted."""
+
+    summary: ServeSummary
+    totals: Totals
+
+    @property
+    def live(self) -> Iterable[LiveCall]:
+        """The calls that go on."""
+
+    @property
+    def concluding(self) -> Iterable[LiveCall]:
+        """Those that have ended, and are not in `totals` yet."""
+
+
+async def snapshot(server: Counted) -> Snapshot:
     """Return a server's numbers now, or as good as now: other calls go on meanwhile."""
     # All that may move from one place to the other is looked at before anybody else has a turn.
     summary, counts, lives = server.summary, server.totals.counts.copy(), [*server.live, *server.concluding]
@@ -87,7 +102,7 @@ async def snapshot(server: Server) -> Snapshot:
     }
 
 
-async def keep_telling(server: Server, tell: Callable[[Snapshot], object], complain: Callable[[str], object]) -> None:
+async def keep_telling(server: Counted, tell: Callable[[Snapshot], object], complain: Callable[[str], object]) -> None:
     """Take snapshots until cancelled."""
     while True:
         try:

@@ -12,7 +12,8 @@ import socket
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
-from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
+from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
+from audiosocket_cli.asterisk.findings import EXAMPLE_UUID_FINDING
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import (
     CallRefused,
@@ -27,7 +28,7 @@ from audiosocket_cli.call.roles import AnsweredSession
 from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.model import Call
+from audiosocket_cli.model import Call, Side
 from audiosocket_cli.net.address import network_of, peer_name
 from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from audiosocket_cli.analysis.call_review import CallReview, CallRow, Heading, Shown, Summary, is_said_by_frames
 from audiosocket_cli.analysis.rows import Row
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import from_slin, level_dbfs
 from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Ended, Item, Lost, NoCall, Opened, Remark
 from audiosocket_cli.codec import Kind, is_audio, kind_name, rate_of
+from audiosocket_cli.model import Side
 
 _HEX_COLUMNS: Final = 16
 _NAME_LENGTH: Final = 8

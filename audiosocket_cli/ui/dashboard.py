@@ -13,9 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.call.sources.basic import Playback
+from audiosocket_cli.model import Side
 from audiosocket_cli.text import printable
 
 _REFRESHES_PER_S: Final = 4

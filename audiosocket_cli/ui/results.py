@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.analysis.compare import Difference
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import SILENCE_DBFS
 from audiosocket_cli.call.events import (
     CallEnded,
@@ -31,8 +30,7 @@ from audiosocket_cli.call.sources.keys import KeySource
 from audiosocket_cli.call.sources.replay import Outcome, ReplaySource
 from audiosocket_cli.call.sources.reply import ReplySource
 from audiosocket_cli.call.taps.speech import Stretch
-
-from audiosocket_cli.model import Call, How
+from audiosocket_cli.model import Call, How, Side
 from audiosocket_cli.net.client import PlacedCall
 from audiosocket_cli.server.options import ServeSummary
 from audiosocket_cli.ui.console import shown_path

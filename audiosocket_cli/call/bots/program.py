@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.asterisk import POST_ROLL_MS, PTIME_MS
+from audiosocket_cli.asterisk.facts import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.audio.pcm import from_slin, to_slin
 from audiosocket_cli.audio.resample import StreamResampler

@@ -19,14 +19,13 @@ from typing import Final
 from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.drift import ClockDrift
 from audiosocket_cli.analysis.timeline import SETTLE_S
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.pcm import to_slin
 from audiosocket_cli.call.recording.destinations import Output, Sink
 from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk
 from audiosocket_cli.call.recording.pieces import interleaved, joined
 from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.codec import Kind, rate_of
-from audiosocket_cli.model import Call
+from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
 RATE_WAIT_S: Final = 1.0

@@ -10,7 +10,6 @@ from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.audio.containers import WAV_SUFFIX, container_of
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.recording.destinations import FileOutput
@@ -20,7 +19,7 @@ from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, O
 from audiosocket_cli.codec import encode
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.mixed_runs import Chunk
-from audiosocket_cli.model import Call
+from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import in_runs
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from audiosocket_cli.asterisk import PTIME_MS, SPARSE_MS, frame_bytes
+from audiosocket_cli.asterisk.facts import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
 from audiosocket_cli.call.sources.prompts import Account, Prompt, Speech
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode, rate_of

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from audiosocket_cli.asterisk import PTIME_MS
+from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.audio.dtmf import Key, digit_tone
 from audiosocket_cli.audio.pcm import Samples, from_slin, mix, to_slin
 from audiosocket_cli.call.sources.basic import Source

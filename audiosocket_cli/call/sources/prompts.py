@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from typing import Final, Protocol
 
-from audiosocket_cli.asterisk import PTIME_MS
+from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.audio.files import MadeSound, Remarks
 from audiosocket_cli.audio.pcm import Samples, to_slin, tone
 from audiosocket_cli.codec import KIND_BY_RATE, SAMPLE_BYTES, Kind, rate_of

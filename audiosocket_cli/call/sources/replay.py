@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk import GAP_MS, PTIME_MS, frame_bytes
+from audiosocket_cli.asterisk.facts import GAP_MS, PTIME_MS, frame_bytes
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import Source, quiet_frame, silence_frame
 from audiosocket_cli.call.sources.prompts import Account, Prompt, Speech

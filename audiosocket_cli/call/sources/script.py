@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from audiosocket_cli.asterisk import PTIME_MS, Side, fault_towards_asterisk, frame_bytes
+from audiosocket_cli.asterisk.facts import PTIME_MS, frame_bytes
+from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.sources.basic import quiet_frame, silence_frame
 from audiosocket_cli.call.sources.prompts import Prompt, Room
@@ -17,6 +18,7 @@ from audiosocket_cli.call.sources.replay import Action, Cue, Expectation, Hangup
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.model import Side
 from audiosocket_cli.quantities import MAX_DURATION_S, bounded_duration
 
 EXPECTED: Final = ("audio", "silence", "hangup")

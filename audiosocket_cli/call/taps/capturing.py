@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from audiosocket_cli.asterisk import Side
 from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.capture.writing import CaptureOutput, FiledTrace
-from audiosocket_cli.model import Call
+from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
 

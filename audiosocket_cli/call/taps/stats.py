@@ -6,27 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.side_stats import SideStats, heard_of
 from audiosocket_cli.analysis.timeline import SETTLE_S, Gap, Timeline
-from audiosocket_cli.asterisk import GAP_MS, Heard, Side, findings_on_caller, findings_on_server, mislabelled
+from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.asterisk.findings import Heard, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.audio.pcm import (
-    FULL_SCALE,
     SILENCE_DBFS,
-    SPEECH_PEAK,
-    SPEECH_POWER,
-    Loudness,
-    Samples,
-    frames_from_slin,
-    loudness_of,
-    power_to_dbfs,
 )
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, kind_name, rate_of
-from audiosocket_cli.mixed_runs import MixedRun
-from audiosocket_cli.model import Call, Digit
+from audiosocket_cli.codec import HEADER_BYTES
+from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
 if TYPE_CHECKING:
