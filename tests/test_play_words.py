@@ -92,7 +92,7 @@ def test_a_wrong_port_is_named() -> None:
 def test_a_file_named_as_a_server_is_refused_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path(":9092").touch()
-    with pytest.raises(UsageError, match="write ./:9092 to play it"):
+    with pytest.raises(UsageError, match=r"write \./:9092 to play it"):
         _file_and_target(":9092", None)
 
 

@@ -133,7 +133,8 @@ def _file_and_target(first: str | None, target: Any) -> tuple[str, Any]:
         return first, None
     if ":" in first:
         parse_address(first)  # which says what is wrong with it
-    raise UsageError(f"{first!r:.80} is neither a file here nor host:port: to call a server, write {first or 'localhost':.80}:9092")
+    cure = f"to call a server, write {first or 'localhost':.80}:9092"
+    raise UsageError(f"{first!r:.80} is neither a file here nor host:port: {cure}")
 
 
 def _answer(

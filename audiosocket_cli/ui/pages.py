@@ -1,7 +1,7 @@
 """The long documentation: the pages of docs/, the files that they hold, and how a terminal shows them.
 
-A page is Markdown: a title, a sentence that says what it is about, and the rest. Code that is to be saved as a file has a
-name after its language: ```` ```ini audiosocket.service ````.
+A page is Markdown: a title, a sentence that says what it is about, and the rest. Code that is to be saved as a file
+has a name after its language: ```` ```ini audiosocket.service ````.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
     "first-call", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot", "scripts",
-    "captures", "wireshark", "findings", "load", "load-figures", "locust", "many-calls", "monitoring", "systemd",
+    "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "monitoring", "systemd",
     "proxies", "security", "tls", "reliability", "evidence", "json", "json-lines", "exit-codes", "library",
     "development", "changes",
 )  # fmt: skip
@@ -48,7 +48,7 @@ def summary_of(page: str) -> str:
 
 def files_in(page: str) -> dict[str, str]:
     """Return the files that a page holds, by name."""
-    return {name: text for name, text in _FILE.findall(page)}
+    return dict(_FILE.findall(page))
 
 
 def pages_with(word: str) -> list[str]:
