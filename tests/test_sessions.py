@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import shlex
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ OTHER_ENDS = {
         "audiosocket play", f"audiosocket play --uuid {LISTED}",
     ],
     MENU: ["audiosocket inject-dtmf 2 --wait 5"],
-    "audiosocket serve --record calls --decode auto --calls 1": ["audiosocket play ulaw.sln"],
+    "audiosocket serve --record calls --decode auto --calls 1": ["audiosocket replay ulaw.jsonl"],
     "audiosocket inject-dtmf '12w34#'": ["audiosocket serve --calls 1"],
     "audiosocket replay call.pcapng": ["audiosocket serve --calls 1"],
     "audiosocket bench --calls 5 --duration 10s": ["audiosocket serve --echo --calls 5"],
@@ -99,8 +101,7 @@ def test_a_session_runs_as_shown(command: str, tmp_path: Path) -> None:
         need(TOOLS[command])
     save_files(tmp_path)
     (tmp_path / "uuids.txt").write_text(f"{LISTED}\n")
-    spoken, _ = soundfile.read(HELLO, dtype="int16")
-    soundfile.write(tmp_path / "ulaw.sln", np.tile(spoken, 2), 8000, format="RAW", subtype="ULAW")
+    (tmp_path / "ulaw.jsonl").write_text("".join(ulaw_lines()))
     address = f"127.0.0.1:{free_port()}"
 
     def start(command: str, *, listens: bool) -> subprocess.Popen[str]:
@@ -123,6 +124,16 @@ def test_a_session_runs_as_shown(command: str, tmp_path: Path) -> None:
         if answering.poll() is None:
             answering.send_signal(signal.SIGKILL)
     assert masked(answered if answers else called[0]) == masked(session.shown)
+
+
+def ulaw_lines() -> Iterator[str]:
+    """Yield speech as Asterisk sends it to a channel that was dialled without c(slin): 160 bytes each 20 ms."""
+    spoken, rate_hz = soundfile.read(HELLO, dtype="int16")
+    coded = io.BytesIO()
+    soundfile.write(coded, spoken, rate_hz, format="RAW", subtype="ULAW")
+    for start in range(0, len(spoken), 160):
+        payload = base64.b64encode(coded.getvalue()[start : start + 160]).decode()
+        yield json.dumps({"t": start / rate_hz, "kind": "slin", "payload": payload}) + "\n"
 
 
 def free_port() -> int:

@@ -93,7 +93,8 @@ def _with_topics(page: str) -> str:
 
     def named(found: re.Match[str]) -> str:
         text, topic = found.groups()
-        return f"{text} (`help {topic}`)" if topic else text
+        how = f"`help {topic}`"
+        return how if text == topic else f"{text} ({how})" if topic else text
 
     parts = _FENCED.split(page)
     return "".join(part if part.startswith("```") else _LINK.sub(named, part) for part in parts)
@@ -101,8 +102,6 @@ def _with_topics(page: str) -> str:
 
 class _Heading(Heading):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if self.tag != "h1":
-            yield Text()
         yield Text(self.text.plain, style="bold" if self.tag != "h1" else "bold underline")
 
 
