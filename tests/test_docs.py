@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import doctest
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
-from conftest import need
+from conftest import Serving, need, run
 from pages import BLOCKS, DOCS, FILES, PAGES, ROOT, anchors
 
 from audiosocket_cli import __all__ as public_names
@@ -20,6 +22,7 @@ from audiosocket_cli.cli import COMMANDS, root
 from audiosocket_cli.errors import ExitCode
 from audiosocket_cli.ui.pages import TOPICS, summary_of
 
+Serve = Callable[..., Serving]
 README = PAGES[ROOT / "README.md"]
 EXEMPT = {"changes"}
 """Pages that grow with time."""
@@ -146,6 +149,28 @@ def test_the_library_example_works(page: Path) -> None:
 
 def test_the_library_page_names_all_that_is_public() -> None:
     assert [name for name in public_names if f"`{name}" not in PAGES[DOCS / "library.md"]] == []
+
+
+def test_the_page_on_json_names_each_schema_and_each_key_of_a_result() -> None:
+    page = PAGES[DOCS / "json.md"]
+    sources = [path.read_text() for path in (ROOT / "audiosocket_cli").rglob("*.py")]
+    schemas = {schema for source in sources for schema in re.findall(r'"(audiosocket\.[a-z-]+/\d)"', source)}
+    assert len(schemas) > 5
+    assert [schema for schema in sorted(schemas) if f"`{schema}`" not in page] == []
+    results = (ROOT / "audiosocket_cli" / "ui" / "results.py").read_text()
+    keys = set(re.findall(r'"([a-z_]+)":', results.partition("def play_json")[2].partition("def _expectation_json")[0]))
+    assert {"padded_s", "expectations"} <= keys
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_the_page_on_json_names_each_key_of_a_call(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--record", "calls", "--capture", "captures", "--calls", "1")
+    assert run("inject-dtmf", "1", serving.target, "--after", "0.1", "--wait", "0.1").returncode == 0
+    assert serving.end(0)[0] == 0
+    (path,) = tmp_path.glob("calls/*.json")
+    call = json.loads(path.read_text())
+    keys = {*call, *call["caller"], *call["server"], *call["recording"], *call["capture"]}
+    assert [key for key in sorted(keys) if f"`{key}`" not in PAGES[DOCS / "json.md"]] == []
 
 
 def test_each_file_has_a_name_of_its_own() -> None:
