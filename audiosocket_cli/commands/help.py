@@ -5,14 +5,26 @@ from __future__ import annotations
 import difflib
 
 import click
+from click.shell_completion import CompletionItem
 
 from audiosocket_cli.errors import UsageError
 
 _MAX_MENTIONS = 5
 
 
+def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer topics, each with what it is about, and commands."""
+    from audiosocket_cli.ui.pages import TOPICS, read_page, summary_of
+
+    root = ctx.find_root()
+    assert isinstance(root.command, click.Group)
+    about = {topic: summary_of(read_page(topic)) for topic in TOPICS}
+    about |= dict.fromkeys(root.command.list_commands(root), "its options")
+    return [CompletionItem(word, help=text) for word, text in about.items() if word.startswith(incomplete)]
+
+
 @click.command()
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=_words)
 @click.option("--file", "name", metavar="NAME", help="Print a file that a page holds, such as audiosocket.service.")
 @click.pass_context
 def command(ctx: click.Context, /, topic: str | None, name: str | None) -> None:
