@@ -118,10 +118,17 @@ def test_a_terminal_shows_it_through_the_pager(tmp_path: Path) -> None:
     assert "Programs as bots" in shown
 
 
+def test_without_its_pager_a_terminal_shows_it_all() -> None:
+    assert "A caller who presses 2" in on_a_terminal("help", "bots", PAGER="no-such-pager -x", MANPAGER="")
+
+
 def test_less_is_given_colours_unless_they_are_not_wanted(tmp_path: Path) -> None:
     less = tmp_path / "less"
     less.write_text('#!/bin/sh\necho "LESS=$LESS"\ncat\n')
     less.chmod(0o755)
-    assert "\x1b[1" in on_a_terminal("help", "bots", PAGER=str(less), MANPAGER="", LESS="", NO_COLOR="")
+    shown = on_a_terminal("help", "bots", PAGER=str(less), MANPAGER="", NO_COLOR="")
+    assert "\x1b[1" in shown
+    assert re.search(r"\x1b\[36mserve --exec\x1b", shown)
+    assert not re.search(r"\x1b\[(?:\d+;)*4[0-7]m", shown)  # no background: terminals are dark or light
     shown = on_a_terminal("help", "bots", PAGER=str(less), MANPAGER="", NO_COLOR="1")
     assert "\x1b[36m" not in shown

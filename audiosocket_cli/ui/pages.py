@@ -6,6 +6,7 @@ has a name after its language: ```` ```ini audiosocket.service ````.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -17,6 +18,7 @@ from typing import Final
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown
 from rich.text import Text
+from rich.theme import Theme
 
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
@@ -30,6 +32,8 @@ TOPICS: Final = (
 
 MAX_WIDTH: Final = 100
 """Lines longer than this are hard to read."""
+
+_STYLES: Final = Theme({"markdown.code": "cyan"})  # rich's own has a black background, on light terminals as well
 
 _FILE: Final = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"\[([^\]]+)\]\((?!https?:)([\w-]*)(?:\.md)?(?:#[\w-]*)?\)")
@@ -61,10 +65,11 @@ def show_page(page: str) -> None:
     if not is_terminal(sys.stdout):
         put_lines(plain_lines(page))
         return
-    console = Console(width=_width())
+    console = Console(width=_width(), theme=_STYLES)
     os.environ.setdefault("LESS", "FRX")  # colours; short pages stay on the screen, as in git
-    pager = os.environ.get("MANPAGER") or os.environ.get("PAGER") or "less"
-    with console.pager(styles="less" in pager):
+    pager = os.environ.get("MANPAGER") or os.environ.get("PAGER") or "less"  # as pydoc has it, which rich calls
+    is_there = shutil.which(pager.split()[0]) is not None
+    with console.pager(styles="less" in pager) if is_there else contextlib.nullcontext():
         console.print(_Page(_with_topics(page), hyperlinks=False), crop=False)
 
 
