@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "bench": "audiosocket_cli.commands.bench",
     "wireshark": "audiosocket_cli.commands.wireshark",
     "completion": "audiosocket_cli.commands.completion",
+    "help": "audiosocket_cli.commands.help",
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
@@ -90,6 +91,7 @@ def root(ctx: click.Context) -> None:
       audiosocket dump capture.pcap            see what was on the wire
       audiosocket replay call.pcapng host:9092 say it again
       audiosocket bench host:9092 --calls 50   and see whether it holds
+      audiosocket help                         read about all of it
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")
 

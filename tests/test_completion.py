@@ -45,6 +45,7 @@ def test_another_shell_is_refused() -> None:
         (("dump", "x.pcap", "--kind", "h"), ["plain,hangup"]),
         (("serve", "--layout", "st"), ["plain,stereo"]),
         (("completion", "f"), ["plain,fish"]),
+        (("help", "rec"), ["plain,recording", "plain,record"]),
         (("play", "hel"), ["file,hel"]),
         (("record", "x"), ["file,x"]),
         (("replay", "x"), ["file,x"]),
