@@ -77,8 +77,8 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = math.inf
         self._done_slot = -1
-        """The last slot whose sessions were woken. Whoever wants to be woken earlier is so in the next one: or a session
-        that is late with everything would keep the loop from all else, signals included."""
+        """The last slot whose sessions were woken. Nobody enters one before it: a session that is late with everything
+        would keep the loop from all else, signals included."""
 
     async def drive(self, session: Session, wire: SocketWire) -> None:
         """Run a session over its connected wire until it has ended and the wire is closed.
