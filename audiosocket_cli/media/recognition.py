@@ -328,7 +328,8 @@ def _is_transport_stream(head: bytes) -> bool:
 def _is_gsm(head: bytes) -> bool:
     """Whether bytes are frames of GSM 06.10 as files have them: 33 bytes, the first four bits 0xD (RFC 3551, 4.5.8)."""
     starts = head[::33]
-    return len(starts) >= 10 and {start >> 4 for start in starts} == {0xD}
+    is_constant = not head.strip(head[:1])  # as the silence of A-law is
+    return len(starts) >= 10 and {start >> 4 for start in starts} == {0xD} and not is_constant
 
 
 _FRAMED: Final = (
