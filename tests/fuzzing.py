@@ -38,7 +38,7 @@ from packets import (
     pcapng,
 )
 
-from audiosocket_cli.analysis.call_review import Summary, in_turn, review
+from audiosocket_cli.analysis.reviewing import Summary, in_turn, review
 from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.audio.files import Sound, joined
