@@ -130,8 +130,7 @@ def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Sou
 def test_a_call_that_has_ended_waits_for_its_taps_without_being_woken() -> None:
     clock, tap, wire = Looked(), Counting(), FakeWire()
     session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], clock=clock)
-    session.keeper = tap
-    session.start()
+    session.start(tap)
     wire.inbox += [OPENING, frame(Kind.SLIN, b"\1\2") * 10, b""]
     while wire.inbox:
         session.readable()
