@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "replay": "audiosocket_cli.commands.replay",
     "bench": "audiosocket_cli.commands.bench",
     "wireshark": "audiosocket_cli.commands.wireshark",
+    "completion": "audiosocket_cli.commands.completion",
+    "help": "audiosocket_cli.commands.help",
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
@@ -89,6 +91,7 @@ def root(ctx: click.Context) -> None:
       audiosocket dump capture.pcap            see what was on the wire
       audiosocket replay call.pcapng host:9092 say it again
       audiosocket bench host:9092 --calls 50   and see whether it holds
+      audiosocket help                         read about all of it
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")
 
@@ -114,6 +117,8 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # what a terminal cannot show must not end a call
+    if os.environ.get(f"_{PROGRAM}_COMPLETE".upper()):  # a shell asks while somebody types: no talk
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     try:
         sys.exit(root.main(prog_name=PROGRAM, standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:

@@ -47,8 +47,7 @@ from audiosocket_cli.audio.recognition import HEADERLESS
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, EventTap
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
-from audiosocket_cli.call.session import Session
+from audiosocket_cli.call.session import AnsweredSession, PlacedSession, Session
 from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource

@@ -1,4 +1,4 @@
-"""What the README says can be relied on, with each thing done to a server that really runs.
+"""What the page on evidence says, with each thing done to a server that really runs.
 
 `scripts/faults` does it more often, and shows what it saw.
 """

@@ -134,5 +134,5 @@ def test_the_top_level_holds_nothing_else() -> None:
         top = {name.split("/")[0] for name in listed.stdout.splitlines()}
     else:
         top = {path.name for path in ROOT.iterdir()}
-    expected = {"pyproject.toml", "README.md", "LICENSE", "audiosocket_cli", "examples", "tests", "scripts"}
+    expected = {"pyproject.toml", "README.md", "LICENSE", "audiosocket_cli", "tests", "scripts"}
     assert {name for name in top if not name.startswith(".")} - {"calls", "findings"} == expected

@@ -18,7 +18,7 @@ from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Event, Listening
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.recording.destinations import FileOutput
-from audiosocket_cli.call.roles import AnsweredSession
+from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.taps.stats import CallStats
 from audiosocket_cli.call.wire import SocketWire

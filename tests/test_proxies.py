@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import Serving, need, run
-from test_stunnel import EXAMPLES, Tunnels, free_port, tunnels
+from pages import FILES
+from test_stunnel import Tunnels, free_port, tunnels
 
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.codec import Kind, encode, uuid_frame
@@ -214,8 +215,7 @@ def test_a_call_through_nginx(serve: Serve, tmp_path: Path, proxy: Start) -> Non
 def test_a_call_through_a_stunnel_that_says_who_calls(serve: Serve, tmp_path: Path, tunnels: Tunnels) -> None:
     serving = serve("--proxy-protocol", "--record", "calls", "--json")
     tls, plain = free_port(), free_port()
-    server = (EXAMPLES / "server.conf").read_text()
-    assert "protocol = proxy" not in server
+    assert "protocol = proxy" not in FILES["server.conf"]
     tunnels.start("server.conf", accept=tls, connect=serving.port, more="protocol = proxy")
     tunnels.start("client.conf", accept=plain, connect=tls)
     a_call_gets_through(serving, plain, tmp_path)

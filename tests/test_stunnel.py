@@ -1,4 +1,4 @@
-"""Calls over TLS: both configurations of examples/stunnel, as they are but for ports and places, on real stunnels."""
+"""Calls over TLS: both configurations of the page on TLS, as they are but for ports and places, on real stunnels."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import Serving, need, run
+from pages import FILES
 
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 
 Serve = Callable[..., Serving]
 
-EXAMPLES = Path(__file__).parent.parent / "examples" / "stunnel"
 CALL = UUID(int=1)
 LISTENS_WITHIN_S = 10.0
 
@@ -51,7 +51,7 @@ class Tunnels:
 
     def start(self, example: str, *, accept: int, connect: int, certificate: str | None = None, more: str = "") -> None:
         """Run an example with these ports, and the certificate of another if one is named, and `more` settings."""
-        text = (EXAMPLES / example).read_text() + f"{more}\n"
+        text = FILES[example] + f"{more}\n"
         text, ports = re.subn(r"(?m)^(accept|connect) = .*", lambda found: (
             f"{found[1]} = 127.0.0.1:{accept if found[1] == 'accept' else connect}"), text)  # fmt: skip
         assert ports == 2
@@ -171,11 +171,3 @@ def test_a_server_that_is_another_is_told_nothing(tunnels: Tunnels, server: Serv
     assert "ended by server" in done.stdout
     assert tunnels.told("client.conf", "Rejected by CERT .*CN=stranger")
     assert no_calls_in(server)
-
-
-@pytest.mark.parametrize("example", ["server.conf", "client.conf"])
-def test_the_readme_shows_these_files(example: str) -> None:
-    readme = (EXAMPLES.parents[1] / "README.md").read_text()
-    settings = [line for line in (EXAMPLES / example).read_text().splitlines() if not line.startswith(";")]
-    service = "\n".join(settings[settings.index("[audiosocket]") :])
-    assert f"```ini\n{service}\n```" in readme

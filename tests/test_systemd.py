@@ -1,4 +1,4 @@
-"""A server under systemd: sockets that it is passed, what it tells, and the units of examples/systemd."""
+"""A server under systemd: sockets that it is passed, what it tells, and the units of the page on systemd."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from pathlib import Path
 import pytest
 from activated import Manager, managed, start_activated
 from conftest import COMMAND, missing, need, run
+from pages import FILES
 
 from audiosocket_cli.codec import Kind, encode, uuid_frame
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.server.systemd import Notifier, others_descriptors, passed_descriptors, take_sockets
 
-EXAMPLES = Path(__file__).parent.parent / "examples" / "systemd"
+UNITS = {name: text for name, text in FILES.items() if name.startswith("audiosocket.")}
 WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -326,9 +327,10 @@ def test_systemd_socket_activate_hands_its_port_over(tmp_path: Path) -> None:
 
 def test_the_units_are_well_formed_and_hardened(tmp_path: Path) -> None:
     analyze = need("systemd-analyze")
-    for unit in EXAMPLES.iterdir():
-        text = unit.read_text().replace("/opt/audiosocket/bin/audiosocket", shutil.which("true") or "/bin/true")
-        (tmp_path / unit.name).write_text(text)
+    assert len(UNITS) == 2
+    for name, unit in UNITS.items():
+        text = unit.replace("/opt/audiosocket/bin/audiosocket", shutil.which("true") or "/bin/true")
+        (tmp_path / name).write_text(text)
     units = sorted(tmp_path.glob("audiosocket.*"))
     checked = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, timeout=60, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
@@ -341,17 +343,8 @@ def test_the_units_are_well_formed_and_hardened(tmp_path: Path) -> None:
     assert float(level[1]) < 2.0
 
 
-@pytest.mark.parametrize("example", ["audiosocket.service", "audiosocket.socket"])
-def test_the_readme_shows_what_matters_of_the_units(example: str) -> None:
-    readme = (EXAMPLES.parents[1] / "README.md").read_text()
-    assert f"examples/systemd/{example}" in readme
-    settings = [line for line in (EXAMPLES / example).read_text().splitlines() if line and not line.startswith(";")]
-    shown = "\n".join(settings[: settings.index("DynamicUser=yes")] if example.endswith("service") else settings)
-    assert f"```ini\n{shown}\n```" in readme
-
-
 def test_the_command_of_the_unit_takes_its_options() -> None:
-    words = re.search(r"(?m)^ExecStart=\S+ (.*)$", (EXAMPLES / "audiosocket.service").read_text())
+    words = re.search(r"(?m)^ExecStart=\S+ (.*)$", UNITS["audiosocket.service"])
     assert words is not None
     done = run(*words[1].split(), "--help")
     assert done.returncode == 0

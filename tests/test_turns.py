@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from audiosocket_cli.analysis.side_stats import SideStats
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
+from audiosocket_cli.call.reader import TURN_S
+from audiosocket_cli.call.recording import mixer as conversion
 from audiosocket_cli.call.recording.pieces import interleaved
-from audiosocket_cli.call.recording.recording import mixer as conversion
 from audiosocket_cli.call.recording.track import Track
-from audiosocket_cli.call.roles import AnsweredSession
-from audiosocket_cli.call.session import TURN_S
+from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Echo, Silence, Source
 from audiosocket_cli.capture.trace import MOST_COMMENTS, _Meanings
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, rate_of
@@ -82,10 +82,10 @@ class Counting:
     def closed(self, call: Call) -> None:
         pass
 
-    def put_off(self) -> None:
+    def defer_flush(self) -> None:
         self.put_offs += 1
 
-    def let_go(self) -> None:
+    def released(self) -> None:
         pass
 
 
@@ -104,8 +104,7 @@ class Ears(Echo):
 def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Source]) -> None:
     count, clock, tap, wire = 3000, Looked(), Counting(), FakeWire()
     session = AnsweredSession(wire, "peer", source=source(), taps=[tap], clock=clock)
-    session.keeper = tap
-    session.start()
+    session.start(tap)
     wire.inbox += [OPENING, b"".join(map(MIXES[mix], range(count)))]
     turns = 0
     while wire.inbox or session.has_more:
@@ -130,8 +129,7 @@ def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Sou
 def test_a_source_that_listens_hears_a_few_frames_at_once() -> None:
     ears, tap, wire, clock = Ears(), Counting(), FakeWire(), Looked()
     session = AnsweredSession(wire, "peer", source=ears, taps=[tap], clock=clock)
-    session.keeper = tap
-    session.start()
+    session.start(tap)
     wire.inbox += [OPENING, frame(Kind.SLIN, b"\1\2") * 3000]
     session.readable()
     session.readable()

@@ -35,6 +35,9 @@ _MOST_SAMPLES: Final = 1 << 26
 
 STANDARD_INPUT: Final = "standard input"
 
+HELLO: Final = Path(__file__).with_name("hello.wav")
+"""A few spoken words that come with the package, for a first call; docs/first-call.md says how they were made."""
+
 
 @dataclass(slots=True)
 class Remarks:

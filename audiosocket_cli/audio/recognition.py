@@ -112,6 +112,20 @@ HEADERLESS: Final = {
 """Headerless formats by suffix, as Asterisk has them (`exts` in formats/format_*.c)."""
 
 
+_WITH_HEADERS: Final = {
+    "wav", "wave", "wav49", "w64", "rf64", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc", "caf", "snd",
+    "voc", "nist", "sph", "m4a", "mp4", "aac", "wma", "amr", "webm",
+}  # fmt: skip
+"""Suffixes of formats that are known by their content, or named as what they are."""
+
+
+def has_sound_suffix(name: str) -> bool:
+    """Whether a name ends as a sound file's does. Two letters do not count: `.au` is a country, too."""
+    suffix = Path(name).suffix.lower().removeprefix(".")
+    known = suffix in HEADERLESS or suffix in _WITH_HEADERS or suffix in _FFMPEG_BY_SUFFIX
+    return len(suffix) > 2 and (known or suffix in _ASTERISK_BY_SUFFIX)
+
+
 def is_sound(head: bytes) -> bool:
     """Whether bytes begin like a sound file, rather than like raw samples."""
     return head.startswith(_MAGIC) or _is_mpeg(head)

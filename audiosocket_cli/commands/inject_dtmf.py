@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,12 +21,23 @@ from audiosocket_cli.commands.params import (
     expect_audio_option,
     refuse_without_effect,
 )
-from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
+from audiosocket_cli.commands.placing import (
+    open_prompt,
+    output_for,
+    record_options,
+    refuse_of_a_placed_call,
+    the_one_end,
+)
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.sources.basic import Source
     from audiosocket_cli.call.sources.keys import KeyOptions, KeySource
+    from audiosocket_cli.net.address import Address
     from audiosocket_cli.net.client import PlacedCall
 
 HANGUP_WAIT_S = 10.0
@@ -87,7 +99,7 @@ _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
 @click.option("--rate", type=RateParam(), help="With TARGET: send audio of this rate.  [default: 8000, kind slin]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object (--listen: events).")
 @click.pass_context
-def command(ctx: click.Context, /, digits: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, **given: Any) -> None:
     """Press keys in a call.
 
     \b
@@ -107,59 +119,78 @@ def command(ctx: click.Context, /, digits: str, target: Any, listen: Any, as_jso
     Asterisk, 7 when --after-silence waited in vain.
     """
     refuse_without_effect(ctx, layout="record", force="record capture", timeout="after_silence")
-    target = the_one_end(target, listen)
-    keys = _key_options(digits, answering=listen is not None, **given)
-    if listen is not None:
-        ctx.exit(_answer(listen, keys, as_json=as_json, **given))
-    ctx.exit(_place(target, keys, digits, as_json=as_json, **given))
+    wanted = _Wanted(**given)
+    target = the_one_end(wanted.target, wanted.listen)
+    keys = _key_options(wanted)
+    ctx.exit(_place(target, wanted, keys) if wanted.listen is None else _answer(wanted.listen, wanted, keys))
 
 
-def _key_options(
-    digits: str,
-    *,
-    answering: bool,
-    gap: float,
-    in_band: bool,
-    in_band_only: bool,
-    after: float,
-    after_silence: bool,
-    timeout: float,
-    wait: float | None,
-    expect_audio: float | None,
-    expect_hangup: bool,
-    **_: Any,
-) -> KeyOptions:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The command line."""
+
+    digits: str
+    target: Address | None
+    listen: Address | None
+    after: float
+    after_silence: bool
+    gap: float
+    in_band: bool
+    in_band_only: bool
+    audio: Path | None
+    wait: float | None
+    expect_audio: float | None
+    expect_hangup: bool
+    timeout: float
+    capture: str | None
+    record: str | None
+    layout: str | None
+    force: bool
+    uuid: UUID | None
+    rate: int | None
+    as_json: bool
+
+
+def _key_options(wanted: _Wanted) -> KeyOptions:
     from audiosocket_cli.audio.dtmf import parse_digits
     from audiosocket_cli.call.sources.keys import TONE_S, KeyOptions
 
-    keys = parse_digits(digits)
-    if in_band and in_band_only:
+    keys = parse_digits(wanted.digits)
+    if wanted.in_band and wanted.in_band_only:
         raise UsageError("--in-band and --in-band-only exclude each other: choose one")
-    tones = answering or in_band or in_band_only
-    if tones and gap < TONE_S * 1.5:
-        raise UsageError(f"--gap {gap:g} is too short for tones of {TONE_S:g} s: {TONE_S * 1.5:g} or more")
-    default_wait_s = HANGUP_WAIT_S if expect_hangup else 1.0
+    answering = wanted.listen is not None
+    tones = answering or wanted.in_band or wanted.in_band_only
+    if tones and wanted.gap < TONE_S * 1.5:
+        raise UsageError(f"--gap {wanted.gap:g} is too short for tones of {TONE_S:g} s: {TONE_S * 1.5:g} or more")
+    default_wait_s = HANGUP_WAIT_S if wanted.expect_hangup else 1.0
     return KeyOptions(
         keys,
-        gap,
-        frames=not (answering or in_band_only),
+        wanted.gap,
+        frames=not (answering or wanted.in_band_only),
         tones=tones,
-        after_s=after,
-        after_silence=after_silence,
-        patience_s=timeout,
-        wait_s=default_wait_s if wait is None else wait,
-        expect_audio_s=expect_audio,
-        stay=wait is not None or expect_hangup,
+        after_s=wanted.after,
+        after_silence=wanted.after_silence,
+        patience_s=wanted.timeout,
+        wait_s=default_wait_s if wanted.wait is None else wanted.wait,
+        expect_audio_s=wanted.expect_audio,
+        stay=wanted.wait is not None or wanted.expect_hangup,
     )
 
 
-def _place(
-    target: Any, keys: KeyOptions, digits: str, *, as_json: bool, rate: int | None, uuid: Any, audio: Path | None,
-    record: str | None, capture: str | None, force: bool, layout: str | None, expect_hangup: bool, **_: Any,
-) -> int:  # fmt: skip
-    from audiosocket_cli.audio.files import Sound
+def _call_options(wanted: _Wanted, make_source: Callable[[], Source], other_side: str) -> CallOptions:
     from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.recording.recording import Layout
+
+    return CallOptions(
+        make_source,
+        output_for(wanted.record, force=wanted.force, played=wanted.audio),
+        capture_output(wanted.capture, force=wanted.force),
+        layout=Layout(wanted.layout or other_side),
+    )
+
+
+def _place(target: Address, wanted: _Wanted, keys: KeyOptions) -> int:
+    from audiosocket_cli.audio.files import Sound
     from audiosocket_cli.call.sources.basic import Playback, QuietLine
     from audiosocket_cli.call.sources.keys import KeySource
     from audiosocket_cli.commands.outcome import code_of_call
@@ -168,24 +199,19 @@ def _place(
     from audiosocket_cli.ui.console import put_result
     from audiosocket_cli.ui.results import inject_json, inject_lines
 
-    rate_hz = rate or 8000
-    kind = kind_of(rate_hz)
+    kind = kind_of(wanted.rate or 8000)
     under: Source = QuietLine(kind)
-    if audio is not None:
-        under = Playback(open_prompt(Sound(audio)), kind, wait_s=None)
+    if wanted.audio is not None:
+        under = Playback(open_prompt(Sound(wanted.audio)), kind, wait_s=None)
     source = KeySource(under, keys)
-    options = CallOptions(
-        make_source=lambda: source,
-        record=output_for(record, force=force, played=audio),
-        capture=capture_output(capture, force=force),
-        layout=Layout(layout or "server"),
-    )
-    placed = run(place(target, uuid or uuid4(), options))
-    failures = _failures(source, keys, who="server", how=_how_it_left(placed), expect_hangup=expect_hangup)
+    options = _call_options(wanted, lambda: source, "server")
+    placed = run(place(target, wanted.uuid or uuid4(), options))
+    how = _how_it_left(placed)
+    failures = _failures(source, keys, who="server", how=how, expect_hangup=wanted.expect_hangup)
     told = put_result(
-        inject_json(placed, source, digits, failures),
-        inject_lines(placed, source, digits, failures),
-        as_json=as_json,
+        inject_json(placed, source, wanted.digits, failures),
+        inject_lines(placed, source, wanted.digits, failures),
+        as_json=wanted.as_json,
         to_stderr=options.takes_stdout,
     )
     failed = (failures and not source.gave_up) or placed.tail_lost or not told or not close_capture(options.capture)
@@ -200,13 +226,8 @@ def _how_it_left(placed: PlacedCall) -> str | None:
     return _FAULTS.get(how, "hung up" if how == "hangup" else "closed the connection")
 
 
-def _answer(
-    listen: Any, keys: KeyOptions, *, as_json: bool, audio: Path | None, record: str | None, capture: str | None,
-    force: bool, layout: str | None, expect_hangup: bool, uuid: Any, rate: int | None, **_: Any,
-) -> int:  # fmt: skip
+def _answer(listen: Address, wanted: _Wanted, keys: KeyOptions) -> int:
     from audiosocket_cli.audio.files import Sound
-    from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.call.recording.recording import Layout
     from audiosocket_cli.call.sources.basic import PromptSource, Silence
     from audiosocket_cli.call.sources.keys import KeySource
     from audiosocket_cli.commands.answering import answer_calls
@@ -215,29 +236,23 @@ def _answer(
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.results import pressed_text
 
-    if uuid is not None or rate is not None:
-        raise UsageError(f"{'--uuid' if uuid else '--rate'} goes with TARGET only: a caller brings its own")
-    prompt = open_prompt(Sound(audio).kept()) if audio is not None else None
+    refuse_of_a_placed_call(uuid=wanted.uuid, rate=wanted.rate)
+    prompt = open_prompt(Sound(wanted.audio).kept()) if wanted.audio is not None else None
     sources: list[KeySource] = []
 
     def make_source() -> KeySource:
         sources.append(KeySource(PromptSource(prompt) if prompt is not None else Silence(), keys))
         return sources[-1]
 
-    options = CallOptions(
-        make_source,
-        output_for(record, force=force, played=audio),
-        capture_output(capture, force=force),
-        layout=Layout(layout or "caller"),
-    )
+    options = _call_options(wanted, make_source, "caller")
     say("pressing keys as tones in the audio: Asterisk ends a call in which a server sends a DTMF frame")
-    summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=as_json)
+    summary = answer_calls(ServeOptions(listen, options, calls=1), as_json=wanted.as_json)
     source = next((source for source in sources if source.begun), None)  # others were no calls
     if source is None or summary.signal is not None:
         return code_of_server(summary)
     say(pressed_text(source))
     how = None if source.is_over else "hung up"
-    failures = _failures(source, keys, who="caller", how=how, expect_hangup=expect_hangup)
+    failures = _failures(source, keys, who="caller", how=how, expect_hangup=wanted.expect_hangup)
     for failure in failures:
         say(failure)
     return code_of_server(summary, failed=failures and not source.gave_up, timed_out=source.gave_up)

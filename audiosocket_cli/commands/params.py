@@ -12,13 +12,15 @@ from uuid import UUID
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
-from audiosocket_cli.codec import KIND_BY_RATE, kind_name, kind_named
+from audiosocket_cli.codec import KIND_BY_RATE, Kind, kind_name, kind_named
+from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.quantities import bounded_duration, parse_duration, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from audiosocket_cli.capture.writing import CaptureOutput
 
@@ -60,10 +62,18 @@ class UuidParam(click.ParamType):
             self.fail(f"{value!r} is no UUID: write it as 8-4-4-4-12 hexadecimal digits", param, ctx)
 
 
+def _offered(names: Iterable[object], incomplete: str) -> list[CompletionItem]:
+    """What a shell may offer of some names."""
+    return [CompletionItem(str(name)) for name in names if str(name).startswith(incomplete)]
+
+
 class RateParam(click.ParamType):
     """A sample rate in Hz that a kind exists for."""
 
     name = "hz"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return _offered(KIND_BY_RATE, incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if str(value) not in map(str, KIND_BY_RATE):
@@ -77,6 +87,9 @@ class KindParam(click.ParamType):
 
     name = "kind"
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return _offered(map(kind_name, KIND_BY_RATE.values()), incomplete)
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         kinds = {kind_name(kind): int(kind) for kind in KIND_BY_RATE.values()}
         if value not in kinds:
@@ -88,6 +101,9 @@ class AnyKindParam(click.ParamType):
     """Any kind of frame by its name or number, or `audio` for all kinds of audio, as a set of kinds."""
 
     name = "kind"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return _offered(["audio", *map(kind_name, Kind)], incomplete)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[int]:
         if isinstance(value, frozenset):
@@ -305,6 +321,7 @@ silence_option = click.option(
 capture_option = click.option(
     "--capture",
     metavar="FILE|DIR",
+    shell_complete=files,
     help="Capture what passes on the wire, as pcapng: each call to DIR/<uuid>.pcapng, all to FILE, or to - for a pipe.",
 )
 

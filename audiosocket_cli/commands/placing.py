@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from audiosocket_cli.commands.params import capture_option, close_capture
+from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
     from audiosocket_cli.call.live_call import CallOptions, LiveCall
     from audiosocket_cli.call.recording.destinations import FileOutput
     from audiosocket_cli.call.sources.prompts import Prompt
+    from audiosocket_cli.net.address import Address
     from audiosocket_cli.net.client import PlacedCall
 
 
-def the_one_end(target: Any, listen: Any) -> Any:
+def refuse_of_a_placed_call(**options: object) -> None:
+    """Refuse options of a call that we place where we answer one. Raises `UsageError`."""
+    for name, value in options.items():
+        if value is not None:
+            raise UsageError(f"--{name} goes with TARGET only: a caller brings its own")
+
+
+def the_one_end(target: Address | None, listen: Address | None) -> Address:
     """Return where to call, unless calls are listened for. Raises `UsageError` when both are named."""
     from audiosocket_cli.net.address import parse_address
 
@@ -41,7 +50,7 @@ def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["caller", "server", "stereo", "mix"]),
             help="What to record; stereo has the caller left, the server right.  [default: the other side]",
         ),
-        click.option("--record", metavar="OUT", help="Record what comes back."),
+        click.option("--record", metavar="OUT", shell_complete=files, help="Record what comes back."),
         capture_option,
     ):
         command = option(command)
@@ -83,7 +92,7 @@ def open_prompt(sound: Sound) -> Prompt:
     return prompt
 
 
-def place_call(target: Any, uuid: UUID, options: CallOptions, *, as_json: bool) -> tuple[PlacedCall, bool]:
+def place_call(target: Address, uuid: UUID, options: CallOptions, *, as_json: bool) -> tuple[PlacedCall, bool]:
     """Place a call and see it to its end, with its events on stdout or, where data goes there, on stderr.
 
     Returns also whether some of that, or of the capture, is lost.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
 )
 from audiosocket_cli.commands.placing import open_prompt, output_for, record_options, the_one_end
+from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", required=False, shell_complete=files)
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and play to the caller.")
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
@@ -65,11 +67,12 @@ if TYPE_CHECKING:
 @expect_audio_option("the end of our speech")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object (--listen: events).")
 @click.pass_context
-def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, file: str | None, target: Any, listen: Any, as_json: bool, **given: Any) -> None:
     """Play a sound file to a server, as Asterisk would, or to a caller.
 
     \b
     Examples:
+      audiosocket play
       audiosocket play hello.wav
       audiosocket play hello.wav bot.example.net:9092 --record answer.wav --wait 5
       audiosocket play question.flac :9092 --rate 16000 --until-hangup
@@ -78,8 +81,10 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
 
     FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …), a prompt as Asterisk stores it (.sln16, .ulaw, .gsm, …),
     or - for standard input: a sound file, or headerless 16-bit mono samples at the rate that --rate says. It is read as
-    it is played, so a pipe need not have an end. TARGET is host:port; the port is 9092 when left out. With --listen it
-    is Asterisk that calls, once.
+    it is played, so a pipe need not have an end. Without FILE a few spoken words that come with audiosocket are played.
+
+    TARGET is host:port; the port is 9092 when left out, and without TARGET it is 127.0.0.1:9092. With --listen it is
+    Asterisk that calls, once.
 
     The result says how fast the other side answered: from the end of our last speech to the beginning of theirs. Speech
     that was already going on does not count as an answer.
@@ -89,6 +94,7 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
     Asterisk, 5 when FILE is not sound, or damaged, 7 when --until-hangup --wait TIME passed without a hangup.
     """
     refuse_without_effect(ctx, layout="record", force="record capture")
+    file, target = _file_and_target(file, target)
     target = the_one_end(target, listen)
     output = output_for(given["record"], force=given["force"], played=None if file == "-" else Path(file))
     if listen is not None:
@@ -107,6 +113,29 @@ def command(ctx: click.Context, /, file: str, target: Any, listen: Any, as_json:
 
         say(f"the server did not hang up within {given['wait']:g} s of the end of the file")
     ctx.exit(code)
+
+
+def _file_and_target(first: str | None, target: Any) -> tuple[str, Any]:
+    """Return what to play, and whom to call, if that is said. Raises `UsageError` when one word may be either."""
+    from audiosocket_cli.audio.files import HELLO
+    from audiosocket_cli.audio.recognition import has_sound_suffix
+    from audiosocket_cli.net.address import looks_like_address, parse_address
+
+    if first is None:
+        return str(HELLO), target
+    if target is not None or first == "-":
+        return first, target
+    is_file, is_address = os.path.exists(first), looks_like_address(first)
+    if is_file and is_address:
+        raise UsageError(f"{first} is a file and may be a server: write ./{first} to play it, or name FILE and TARGET")
+    if is_address:
+        return str(HELLO), parse_address(first)
+    if is_file or os.path.dirname(first) or has_sound_suffix(first):
+        return first, None
+    if ":" in first:
+        parse_address(first)  # which says what is wrong with it
+    cure = f"to call a server, write {first or 'localhost':.80}:9092"
+    raise UsageError(f"{first!r:.80} is neither a file here nor host:port: {cure}")
 
 
 def _answer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,16 +21,21 @@ from audiosocket_cli.commands.params import (
     capture_output,
     decode_option,
 )
+from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
     from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.recording.destinations import Output
-    from audiosocket_cli.capture.writing import CaptureOutput
+    from audiosocket_cli.call.sources.basic import Source
+    from audiosocket_cli.net.address import Address
 
 
 @click.command()
-@click.argument("out")
+@click.argument("out", shell_complete=files)
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Where to wait for the call.  [default: 127.0.0.1:9092]")
 @click.option("--calls", type=CountParam(), metavar="N", help="Record N calls.  [default: 1]")
@@ -50,7 +56,7 @@ if TYPE_CHECKING:
 @click.option("--kind", type=KindParam(), help="With TARGET: the kind of the silence that it hears.  [default: slin]")
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
-def command(ctx: click.Context, /, target: Any, as_json: bool, **given: Any) -> None:
+def command(ctx: click.Context, /, **given: Any) -> None:
     """Record a call.
 
     \b
@@ -67,94 +73,98 @@ def command(ctx: click.Context, /, target: Any, as_json: bool, **given: Any) -> 
     {peer}, or - for standard output, as WAV or --raw. Its suffix says the container: .wav, .flac, .ogg, .opus, .mp3,
     .raw and all else that libsndfile writes. WAV survives a crash at any time; the others are made when the call ends.
     """
-    if target is None:
-        _refuse("needs a TARGET to call: name one, or leave it out", uuid=given["uuid"], kind=given["kind"])
-        given["output"] = _output(given["out"], raw=given["raw"], force=given["force"], calls=given["calls"] or 1)
-        ctx.exit(_answer(as_json=as_json, **given))
-    _refuse("is for calls to us: leave it out, or the TARGET", listen=given["listen"], calls=given["calls"])
-    given["output"] = _output(given["out"], raw=given["raw"], force=given["force"], calls=1)
-    ctx.exit(_place(target, as_json=as_json, **given))
+    wanted = _Wanted(**given)
+    if wanted.target is None:
+        _refuse("needs a TARGET to call: name one, or leave it out", uuid=wanted.uuid, kind=wanted.kind)
+        ctx.exit(_answer(wanted, _output(wanted)))
+    _refuse("is for calls to us: leave it out, or the TARGET", listen=wanted.listen, calls=wanted.calls)
+    ctx.exit(_place(wanted.target, wanted, _output(wanted)))
 
 
-def _answer(*, output: Output, listen: Any, calls: int | None, as_json: bool, **given: Any) -> int:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The command line."""
+
+    out: str
+    target: Address | None
+    listen: Address | None
+    calls: int | None
+    duration: float | None
+    until_silence: float | None
+    layout: str | None
+    rate: int | None
+    decode: str
+    capture: str | None
+    detect_dtmf: bool
+    raw: bool
+    force: bool
+    uuid: UUID | None
+    kind: int | None
+    as_json: bool
+
+
+def _answer(wanted: _Wanted, output: Output) -> int:
+    from audiosocket_cli.call.sources.basic import Silence
     from audiosocket_cli.commands.answering import answer_calls
     from audiosocket_cli.commands.outcome import code_of_server
     from audiosocket_cli.net.address import parse_address
     from audiosocket_cli.server.options import ServeOptions
 
-    options = ServeOptions(
-        listen or parse_address("127.0.0.1"), _call_options(output, "caller", **given), calls=calls or 1
-    )
-    return code_of_server(answer_calls(options, as_json=as_json))
+    call = _call_options(wanted, output, "caller", Silence)
+    options = ServeOptions(wanted.listen or parse_address("127.0.0.1"), call, calls=wanted.calls or 1)
+    return code_of_server(answer_calls(options, as_json=wanted.as_json))
 
 
-def _place(target: Any, *, output: Output, uuid: Any, as_json: bool, **given: Any) -> int:
+def _place(target: Address, wanted: _Wanted, output: Output) -> int:
+    from audiosocket_cli.call.sources.basic import QuietLine
     from audiosocket_cli.commands.outcome import code_of_call
     from audiosocket_cli.commands.placing import place_call
 
-    options = _call_options(output, "server", **given)
-    placed, lost = place_call(target, uuid or uuid4(), options, as_json=as_json)
+    options = _call_options(wanted, output, "server", lambda: QuietLine(wanted.kind))
+    placed, lost = place_call(target, wanted.uuid or uuid4(), options, as_json=wanted.as_json)
     return code_of_call(placed, failed=lost)
 
 
-def _call_options(
-    output: Output,
-    other_side: str,
-    *,
-    layout: str | None,
-    kind: int | None,
-    rate: int | None,
-    decode: str,
-    capture: str | None,
-    force: bool,
-    detect_dtmf: bool,
-    duration: float | None,
-    until_silence: float | None,
-    **_: Any,
-) -> CallOptions:
+def _call_options(wanted: _Wanted, output: Output, other_side: str, make_source: Callable[[], Source]) -> CallOptions:
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.phases import Limits
     from audiosocket_cli.call.recording.recording import Decode, Layout
-    from audiosocket_cli.call.session import Limits
-    from audiosocket_cli.call.sources.basic import QuietLine, Silence
 
+    if wanted.capture == "-" and output.has_stdout:
+        raise UsageError("the recording and the capture both go to standard output: name a file for one of them")
     return CallOptions(
-        make_source=lambda: QuietLine(kind) if other_side == "server" else Silence(),
+        make_source=make_source,
         record=output,
-        layout=Layout(layout or other_side),
-        rate_hz=rate,
-        decode=Decode(decode),
-        capture=_capture(capture, output, force=force),
-        until_silence_s=until_silence,
-        detect_dtmf=detect_dtmf,
-        limits=Limits(duration_s=duration or math.inf),
+        layout=Layout(wanted.layout or other_side),
+        rate_hz=wanted.rate,
+        decode=Decode(wanted.decode),
+        capture=capture_output(wanted.capture, force=wanted.force),
+        until_silence_s=wanted.until_silence,
+        detect_dtmf=wanted.detect_dtmf,
+        limits=Limits(duration_s=wanted.duration or math.inf),
     )
 
 
-def _output(out: str, *, raw: bool, force: bool, calls: int) -> Output:
+def _output(wanted: _Wanted) -> Output:
     """Refuse what cannot be recorded to before anything is listened to, connected or made."""
     from audiosocket_cli.call.recording.destinations import FileOutput, PipeOutput
     from audiosocket_cli.commands.placing import prepare
 
     output: Output
-    if out == "-":
-        _refuse("is for files: leave it out", force=force or None)
+    if wanted.out == "-":
+        _refuse("is for files: leave it out", force=wanted.force or None)
         if sys.stdout.isatty():
             raise UsageError("cannot record to a terminal: pipe it to a program (| sox - …) or name a file")
-        output = PipeOutput(sys.stdout.fileno(), headerless=raw)
+        output = PipeOutput(sys.stdout.fileno(), headerless=wanted.raw)
     else:
-        _refuse("goes with - only: for a file, say so with its suffix (call.raw)", raw=raw or None)
-        output = FileOutput(out, overwrite=force)
+        _refuse("goes with - only: for a file, say so with its suffix (call.raw)", raw=wanted.raw or None)
+        output = FileOutput(wanted.out, overwrite=wanted.force)
+    calls = wanted.calls or 1
     if output.single and calls > 1:
         raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
     if isinstance(output, FileOutput):
         prepare(output)
     return output
-
-
-def _capture(capture: str | None, output: Output, *, force: bool) -> CaptureOutput | None:
-    if capture == "-" and output.has_stdout:
-        raise UsageError("the recording and the capture both go to standard output: name a file for one of them")
-    return capture_output(capture, force=force)
 
 
 def _refuse(why: str, **options: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,10 @@ from audiosocket_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.sources.basic import Source
+    from audiosocket_cli.net.address import Address
+    from audiosocket_cli.server.admission import Network
     from audiosocket_cli.server.options import ServeOptions
 
 
@@ -166,9 +170,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
-def command(
-    ctx: click.Context, /, as_json: bool, workers: int, many_workers: bool, worker: int | None, **given: Any
-) -> None:  # fmt: skip
+def command(ctx: click.Context, /, **given: Any) -> None:
     """Answer calls from Asterisk and record them.
 
     \b
@@ -192,151 +194,162 @@ def command(
     from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
     from audiosocket_cli.commands.outcome import code_of_server
 
+    wanted = _Wanted(**given)
     refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
-    said = next((name for name in ("play", "echo", "tone", "program") if given[name]), None)
+    _refuse_what_contradicts(ctx, wanted)
+    check_processes(wanted.workers, "workers", allowed=wanted.many_workers)
+    options = _options(wanted)
+    if wanted.worker is not None:
+        answer_as_worker(options, wanted.worker, as_json=wanted.as_json)
+    elif wanted.workers > 1:
+        ctx.exit(code_of_server(answer_with_workers(options, wanted.workers, as_json=wanted.as_json)))
+    else:
+        ctx.exit(code_of_server(answer_calls(options, as_json=wanted.as_json)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The command line."""
+
+    listen: Address
+    record: Path | None
+    layout: str
+    decode: str
+    capture: str | None
+    detect_dtmf: bool
+    play: Path | None
+    echo: bool
+    tone: int | None
+    loop: bool
+    hangup: bool
+    silence: str
+    program: str | None
+    exec_rate: int | None
+    grace: float
+    shell: bool
+    calls: int | None
+    workers: int
+    many_workers: bool
+    worker: int | None
+    max_calls: int | None
+    max_calls_from: int | None
+    min_free: int | None
+    uuid_timeout: float
+    idle_timeout: float | None
+    max_duration: float | None
+    allow_from: tuple[Network, ...]
+    allow_uuid: Path | None
+    authorize: str | None
+    authorize_timeout: float
+    on_call_end: str | None
+    metrics: Address | None
+    health: Address | None
+    drain: float | None
+    proxy_protocol: bool
+    proxy_from: tuple[Network, ...]
+    as_json: bool
+
+
+def _refuse_what_contradicts(ctx: click.Context, wanted: _Wanted) -> None:
+    """Refuse options of which one makes another mean nothing. Raises `UsageError`."""
+    said = [name for name in ("play", "echo", "tone", "program") if getattr(wanted, name) not in (None, False)]
+    if len(said) > 1:
+        raise UsageError("--play, --echo, --tone and --exec exclude each other: choose one")
     if said and is_typed(ctx, "silence"):
         raise UsageError(
-            f"--silence is for calls to which nothing else is sent: leave out --silence or {option_name(ctx, said)}"
+            f"--silence is for calls to which nothing else is sent: leave out --silence or {option_name(ctx, said[0])}"
         )
-    check_processes(workers, "workers", allowed=many_workers)
-    options = _options(**given)
-    if worker is not None:
-        answer_as_worker(options, worker, as_json=as_json)
-    elif workers > 1:
-        ctx.exit(code_of_server(answer_with_workers(options, workers, as_json=as_json)))
-    else:
-        ctx.exit(code_of_server(answer_calls(options, as_json=as_json)))
+    if wanted.layout != "auto" and wanted.record is None:
+        raise UsageError(f"--layout {wanted.layout} needs a recording: add --record DIR")
+    if wanted.decode != "slin" and wanted.record is None:
+        raise UsageError(f"--decode {wanted.decode} needs a recording: add --record DIR")
+    if wanted.shell and not (wanted.authorize or wanted.on_call_end or wanted.program):
+        raise UsageError("--shell needs something to run: --exec, --authorize or --on-call-end")
+    if wanted.min_free is not None and wanted.record is None:
+        raise UsageError("--min-free needs a recording: add --record DIR")
+    if wanted.proxy_from and not wanted.proxy_protocol:
+        raise UsageError("--proxy-from says who may send a PROXY protocol header: add --proxy-protocol")
+    if wanted.play is None and (wanted.loop or wanted.hangup):
+        raise UsageError(f"{'--loop' if wanted.loop else '--hangup'} needs a file to play: add --play FILE")
+    if wanted.loop and wanted.hangup:
+        raise UsageError("--loop never ends, so --hangup would never come: choose one")
+    if wanted.program is None and wanted.exec_rate:
+        raise UsageError("--exec-rate needs a program: add --exec CMD")
 
 
-def _options(
-    *,
-    listen: Any,
-    record: Path | None,
-    layout: str,
-    decode: str,
-    capture: str | None,
-    detect_dtmf: bool,
-    calls: int | None,
-    max_calls: int | None,
-    max_calls_from: int | None,
-    min_free: int | None,
-    uuid_timeout: float,
-    idle_timeout: float | None,
-    max_duration: float | None,
-    allow_from: Any,
-    allow_uuid: Path | None,
-    authorize: str | None,
-    authorize_timeout: float,
-    on_call_end: str | None,
-    metrics: Any,
-    health: Any,
-    drain: float | None,
-    proxy_protocol: bool,
-    proxy_from: Any,
-    shell: bool,
-    **speech: Any,
-) -> ServeOptions:
-    from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.call.recording.destinations import FileOutput
-    from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
-    from audiosocket_cli.call.recording.recording import Decode, Layout
-    from audiosocket_cli.call.session import Limits
+def _options(wanted: _Wanted) -> ServeOptions:
     from audiosocket_cli.server.admission import AdmissionOptions
     from audiosocket_cli.server.options import ServeOptions
 
-    if layout != "auto" and record is None:
-        raise UsageError(f"--layout {layout} needs a recording: add --record DIR")
-    if decode != "slin" and record is None:
-        raise UsageError(f"--decode {decode} needs a recording: add --record DIR")
-    if shell and not (authorize or on_call_end or speech["program"]):
-        raise UsageError("--shell needs something to run: --exec, --authorize or --on-call-end")
-    if min_free is not None and record is None:
-        raise UsageError("--min-free needs a recording: add --record DIR")
-    if proxy_from and not proxy_protocol:
-        raise UsageError("--proxy-from says who may send a PROXY protocol header: add --proxy-protocol")
-    make_source = _source_maker(shell=shell, **speech)
+    return ServeOptions(
+        wanted.listen,
+        _call_options(wanted),
+        calls=wanted.calls or math.inf,
+        max_calls=wanted.max_calls or math.inf,
+        max_calls_from=wanted.max_calls_from or math.inf,
+        admission=AdmissionOptions(
+            wanted.allow_from,
+            wanted.allow_uuid,
+            None if wanted.authorize is None else command_words(wanted.authorize, shell=wanted.shell),
+            wanted.authorize_timeout,
+        ),
+        program=wanted.program,
+        on_call_end=None if wanted.on_call_end is None else command_words(wanted.on_call_end, shell=wanted.shell),
+        metrics=wanted.metrics,
+        health=wanted.health,
+        drain_s=wanted.drain,
+        proxies=wanted.proxy_from if wanted.proxy_protocol else None,
+    )
+
+
+def _call_options(wanted: _Wanted) -> CallOptions:
+    from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.phases import Limits
+    from audiosocket_cli.call.recording.destinations import FileOutput
+    from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
+    from audiosocket_cli.call.recording.recording import Decode, Layout
+
+    make_source = _source_maker(wanted)
     source = make_source()
+    layout = wanted.layout
     if layout == "auto":
         layout = "stereo" if source.speaks else "caller"
-    output = FileOutput.in_folder(record) if record is not None else None
+    output = FileOutput.in_folder(wanted.record) if wanted.record is not None else None
     if output is not None:
         prepare(output)
-    free = FreeSpace(output.folder, min_free) if output is not None and min_free is not None else None
-    call = CallOptions(
+    return CallOptions(
         make_source=make_source,
         source_descriptors=source.descriptors,
         record=output,
         layout=Layout(layout),
-        decode=Decode(decode),
-        capture=capture_output(capture),
-        detect_dtmf=detect_dtmf,
-        disk=Disk(free),
-        limits=Limits(uuid_timeout, idle_timeout or math.inf, max_duration or math.inf),
-    )
-    return ServeOptions(
-        listen,
-        call,
-        calls=calls or math.inf,
-        max_calls=max_calls or math.inf,
-        max_calls_from=max_calls_from or math.inf,
-        admission=AdmissionOptions(
-            allow_from,
-            allow_uuid,
-            None if authorize is None else command_words(authorize, shell=shell),
-            authorize_timeout,
-        ),
-        program=speech["program"],
-        on_call_end=None if on_call_end is None else command_words(on_call_end, shell=shell),
-        metrics=metrics,
-        health=health,
-        drain_s=drain,
-        proxies=proxy_from if proxy_protocol else None,
+        decode=Decode(wanted.decode),
+        capture=capture_output(wanted.capture),
+        detect_dtmf=wanted.detect_dtmf,
+        disk=Disk(FreeSpace(output.folder, wanted.min_free) if output and wanted.min_free is not None else None),
+        limits=Limits(wanted.uuid_timeout, wanted.idle_timeout or math.inf, wanted.max_duration or math.inf),
     )
 
 
-def _source_maker(
-    *,
-    play: Path | None,
-    echo: bool,
-    tone: int | None,
-    loop: bool,
-    hangup: bool,
-    program: str | None,
-    silence: str,
-    exec_rate: int | None,
-    grace: float,
-    shell: bool,
-) -> Callable[[], Source]:
-    """Check what the caller is to be told, and return what makes a source of it for each call."""
-    if sum((play is not None, echo, tone is not None, program is not None)) > 1:
-        raise UsageError("--play, --echo, --tone and --exec exclude each other: choose one")
-    if play is None and (loop or hangup):
-        raise UsageError(f"{'--loop' if loop else '--hangup'} needs a file to play: add --play FILE")
-    if loop and hangup:
-        raise UsageError("--loop never ends, so --hangup would never come: choose one")
-    if program is None and exec_rate:
-        raise UsageError("--exec-rate needs a program: add --exec CMD")
-    if program is not None:
-        return _program_maker(program, exec_rate, grace, shell)
+def _source_maker(wanted: _Wanted) -> Callable[[], Source]:
+    """Return what makes a source for each call, of what the caller is to be told."""
     from audiosocket_cli.asterisk.facts import POST_ROLL_MS
     from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence
     from audiosocket_cli.call.sources.prompts import Prompt
 
-    if play is not None:
+    if wanted.program is not None:
+        from audiosocket_cli.call.bots.program import Program, ProgramOptions
+
+        words = command_words(wanted.program, shell=wanted.shell)
+        program = ProgramOptions(words, wanted.exec_rate, wanted.grace)
+        return lambda: Program(program)
+    if wanted.play is not None:
         from audiosocket_cli.audio.files import Sound
 
-        prompt = open_prompt(Sound(play).kept())
-        post_roll_ms = POST_ROLL_MS if hangup else None
-        return lambda: PromptSource(prompt, times=0 if loop else 1, post_roll_ms=post_roll_ms)
-    if tone is not None:
-        endless = Prompt.of_tone(tone)
+        prompt = open_prompt(Sound(wanted.play).kept())
+        post_roll_ms = POST_ROLL_MS if wanted.hangup else None
+        return lambda: PromptSource(prompt, times=0 if wanted.loop else 1, post_roll_ms=post_roll_ms)
+    if wanted.tone is not None:
+        endless = Prompt.of_tone(wanted.tone)
         return lambda: PromptSource(endless, times=0)
-    says_nothing = Echo() if echo else Silence(sparse=silence == "sparse")
+    says_nothing = Echo() if wanted.echo else Silence(sparse=wanted.silence == "sparse")
     return lambda: says_nothing  # one for all: it knows nothing of a call
-
-
-def _program_maker(line: str, rate_hz: int | None, grace_s: float, shell: bool) -> Callable[[], Source]:
-    from audiosocket_cli.call.bots.program import Program, ProgramOptions
-
-    options = ProgramOptions(command_words(line, shell=shell), rate_hz, grace_s)
-    return lambda: Program(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from typing import Any, Final, NamedTuple
 
@@ -42,6 +43,25 @@ def parse_address(text: str, default_port: int | None = DEFAULT_PORT) -> Address
     if host.isdigit():
         raise UsageError(f"{text!r} has a number for a host: write :{host} for that port")
     return Address(host, port)
+
+
+def looks_like_address(text: str) -> bool:
+    """Whether a word can only be an address: it has a port or brackets, is a number of IP, or is `localhost`."""
+    if os.sep in text:
+        return False
+    try:
+        address = parse_address(text)
+    except UsageError:
+        return False
+    return text != address.host or address.host == "localhost" or _is_ip(address.host)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def host_of(peer: str) -> str:

@@ -1,0 +1,78 @@
+"""A test call as Asterisk's dialplan: the near leg talks to the server, the far leg is the caller."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from asterisk_testbed.steps import Step
+
+FORMATS = ["slin", *(f"slin{n}" for n in (12, 16, 24, 32, 44, 48, 96, 192)), "ulaw", "alaw", "none"]
+
+# The caller waits this long after answering, so that the near leg is connected to the server before the first step.
+LEAD_SECONDS = 0.5
+
+
+def step_dialplan(index: int, step: Step, folder: str) -> list[str]:
+    """The dialplan lines of one step; `folder` is the call's folder as Asterisk sees it."""
+    # Echo() has no end of its own: the absolute timeout sends the channel to extension T, and that back to RESUME.
+    echo = [f"n,Set(RESUME=step{index})", "n,Set(TIMEOUT(absolute)={0})", "n,Echo()"]
+    lines = {
+        "tone": ["n,Playtones({0})", "n,Wait({1})", "n,StopPlaytones()"],
+        "silence": ["n,Playtones(0)", "n,Wait({0})", "n,StopPlaytones()"],
+        "pause": ["n,Wait({0})"],
+        "digits": ["n,SendDTMF({0})"],
+        "record": ["n,Playtones(0)", f"n,Record({folder}/step{index}.wav,0,{{0}},qk)", "n,StopPlaytones()"],
+        "play": [f"n,Playback({folder}/play{index})"],
+        "echo": [*echo, f"n(step{index}),Set(TIMEOUT(absolute)=0)"],
+        "hangup": [],
+    }
+    return [line.format(*step.args) for line in lines[step.kind]]
+
+
+@dataclass
+class Call:
+    server: str
+    interface: str
+    format: str
+    uuid: str
+    steps: list[Step]
+    answer: bool
+    record_far: bool
+    timeout: float
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+
+def near_dialplan(call: Call) -> list[str]:
+    target = f"AudioSocket/{call.server}/{call.uuid}"
+    if call.format != "none":
+        target += f"/c({call.format})"
+    application = f"AudioSocket({call.uuid},{call.server})" if call.interface == "app" else f"Dial({target},,g)"
+    return [
+        f"[{call.id}-near]",
+        f"exten => near,1,Log(NOTICE,testbed {call.id} near_start)",
+        f" same => n,{application}",
+        f" same => n,Log(NOTICE,testbed {call.id} near_continue ${{DIALSTATUS}})",
+        " same => n,Hangup()",
+        f"exten => h,1,Log(NOTICE,testbed {call.id} near_hangup ${{DIALSTATUS}})",
+    ]
+
+
+def far_dialplan(call: Call, folder: str) -> list[str]:
+    lines = [f"[{call.id}-far]", "exten => far,1,Answer()"]
+    if call.record_far:
+        lines.append(f" same => n,MixMonitor(,r({folder}/far.wav))")
+        lines.append(f" same => n,Log(NOTICE,testbed {call.id} far_recording)")
+    lines.append(f" same => n,Wait({LEAD_SECONDS})")
+    for index, step in enumerate(call.steps):
+        lines.append(f" same => n,Log(NOTICE,testbed {call.id} start {index})")
+        lines += [f" same => {line}" for line in step_dialplan(index, step, folder)]
+        lines.append(f" same => n,Log(NOTICE,testbed {call.id} end {index})")
+        if step.kind == "hangup":
+            break
+    lines += [" same => n,Hangup()", "exten => T,1,Goto(far,${RESUME})"]
+    lines.append(f"exten => h,1,Log(NOTICE,testbed {call.id} far_hangup)")
+    if call.record_far:
+        # Closes the file, which otherwise happens some time after the end of the call.
+        lines += [" same => n,StopMixMonitor()", f" same => n,Log(NOTICE,testbed {call.id} far_recorded)"]
+    return lines
