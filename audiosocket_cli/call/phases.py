@@ -337,7 +337,9 @@ class Closing(Phase):
         """Whether nothing but the taps keeps the wire open."""
 
     def wake_s(self) -> float:
-        return self._close_by_s
+        return (
+            math.inf if self._is_left else self._close_by_s
+        )  # where the taps have yet to be told, the keeper does that
 
     def tick(self, now_s: float) -> Outcome:
         """Close without the peer, unless what we said is still getting through to it."""
