@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.analysis.rows import Folder, Row
+from audiosocket_cli.analysis.rows import Row, RowBuilder
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over
 from audiosocket_cli.capture.opening import Capture
@@ -96,7 +96,7 @@ class Answer:
         self.over_s = 0.0
         """When the call was over, whoever ended it."""
         self._rows: list[Row] = []
-        self._folder = Folder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
+        self._builder = RowBuilder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
         self._audio: list[tuple[float, int, Samples]] = []
         self._captured = CapturedCall("answer", started_ns=0)
         self._caller_closed = False
@@ -118,7 +118,7 @@ class Answer:
         self.over_s = call.duration_s
         if call.ending.by is Side.SERVER:
             self._close(call.duration_s)
-        self._folder.interrupt()
+        self._builder.interrupt()
 
     # As a reader of captures.
 
@@ -133,7 +133,7 @@ class Answer:
                 if one.side is Side.SERVER and not self._caller_closed:
                     self._close(one.at_s)
             elif isinstance(one, Over):
-                self._folder.interrupt()
+                self._builder.interrupt()
 
     def _close(self, at_s: float) -> None:
         if not any(happening.what == "hangup" for happening in self.happenings):
@@ -148,7 +148,7 @@ class Answer:
                     self.over_s = self.over_s or at_s
             return
         samples = np.ascontiguousarray(run.payloads[:, : size // 2 * 2]).view("<i2").astype(np.int16, copy=False)
-        self._folder.take(run, samples)
+        self._builder.take(run, samples)
         self._audio += [(at_s, rate_of(run.kind), row) for at_s, row in zip(run.at_s.tolist(), samples, strict=True)]
 
     @property
