@@ -202,9 +202,10 @@ def test_the_server_of_the_library_page_echoes(tmp_path: Path) -> None:
     assert "9092" in FILES["echo.py"]
     process = subprocess.Popen([sys.executable, "-c", FILES["echo.py"].replace("9092", str(port))])
     try:
-        done = run("play", f"127.0.0.1:{port}", "--record", tmp_path / "heard.wav", "--wait", "0.5")
-        while done.returncode == 3 and process.poll() is None:  # it is not there yet
+        for _ in range(60):  # it may not be there yet
             done = run("play", f"127.0.0.1:{port}", "--record", tmp_path / "heard.wav", "--wait", "0.5")
+            if done.returncode != 3:
+                break
     finally:
         process.kill()
         process.wait()
