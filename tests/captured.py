@@ -10,7 +10,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.analysis.call_review import CallReview, review
+from audiosocket_cli.analysis.call_review import CallReview
+from audiosocket_cli.analysis.reviewing import review
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 from audiosocket_cli.audio.pcm import to_slin, tone

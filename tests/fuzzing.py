@@ -38,7 +38,7 @@ from packets import (
     pcapng,
 )
 
-from audiosocket_cli.analysis.call_review import Summary, in_turn, review
+from audiosocket_cli.analysis.reviewing import Summary, in_turn, review
 from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.audio.files import Sound, joined
@@ -47,8 +47,7 @@ from audiosocket_cli.audio.recognition import HEADERLESS
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, EventTap
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
-from audiosocket_cli.call.session import Session
+from audiosocket_cli.call.session import AnsweredSession, PlacedSession, Session
 from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource

@@ -24,7 +24,7 @@ from audiosocket_cli.bench.schedule import SteadyPacer
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.bench.turns import Turns
 from audiosocket_cli.bench.verdict import changes, parse_threshold, regressions
-from audiosocket_cli.call.roles import AnsweredSession
+from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import FileError, UsageError

@@ -32,7 +32,8 @@ from packets import (
     speech,
 )
 
-from audiosocket_cli.analysis.call_review import CallReview, review
+from audiosocket_cli.analysis.call_review import CallReview
+from audiosocket_cli.analysis.reviewing import review
 from audiosocket_cli.capture.items import Item, Over
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import in_runs

@@ -22,7 +22,7 @@ from audiosocket_cli.audio.pcm import Samples, tone
 from audiosocket_cli.audio.stretch import EDGE, stretched
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Layout, Recording
-from audiosocket_cli.call.roles import AnsweredSession
+from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.capture.exports import as_jsonl
@@ -313,8 +313,8 @@ def test_dump_follows_the_clock_of_either_side(tmp_path: Path, side: Side) -> No
 def test_a_live_calls_recording_follows_the_clock(tmp_path: Path, ppm: float, in_bulk: bool) -> None:
     clock, wire = FakeClock(), FakeWire()
     recording, stats = Recording(Layout.CALLER, FileOutput.in_folder(tmp_path)), CallStats()
-    session = AnsweredSession(wire, "peer", source=Silence(), taps=[recording, stats], clock=clock)
-    session.reads_in_bulk = session.reads_in_bulk and in_bulk
+    session = AnsweredSession(wire, "peer", source=Silence(), clock=clock)
+    session.watch([recording, stats], each_arrival=not in_bulk)
     session.start()
     wire.inbox.append(OPENING)
     seconds, begun_s = 120, clock.now_s

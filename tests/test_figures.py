@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.analysis.call_review import CallReview
-from audiosocket_cli.analysis.side_figures import MOST_DIGITS, Drift, SideFigures, Spread
+from audiosocket_cli.analysis.histogram import BY_TENTHS, Histogram
+from audiosocket_cli.analysis.side_figures import MOST_DIGITS, Drift, SideFigures
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.items import Captured, CapturedCall, Item, Lost, Opened, Over
 from audiosocket_cli.capture.runs import Run
@@ -93,14 +94,15 @@ def test_spacing_is_told_in_percentiles() -> None:
     assert spacing["max"] == pytest.approx(steps_ms[-1], abs=0.051)
 
 
-@given(st.lists(st.floats(0, 3), min_size=1, max_size=60))
-def test_a_spread_finds_the_percentile_of_any_values(values_s: list[float]) -> None:
-    spread = Spread()
-    spread.add(np.array(values_s))
+@given(st.lists(st.floats(0, 3000), min_size=1, max_size=60))
+def test_even_steps_find_the_percentile_of_any_values_to_a_tenth(values_ms: list[float]) -> None:
+    spacing = Histogram(BY_TENTHS)
+    spacing.add(np.array(values_ms))
     for percent in (50, 95, 99):
-        expected_s = sorted(values_s)[math.ceil(percent / 100 * len(values_s)) - 1]
-        assert spread.percentile_s(percent) == pytest.approx(min(expected_s, 2.0), abs=0.000051)
-    assert spread.worst_s == max(values_s)
+        expected_ms = sorted(values_ms)[math.ceil(percent / 100 * len(values_ms)) - 1]
+        assert spacing.percentile_ms(percent) == pytest.approx(min(expected_ms, 2000), abs=0.051)
+    assert spacing.max_ms == max(values_ms)
+    assert sum(count for _, _, count in spacing.bars(10)) == len(values_ms)
 
 
 @pytest.mark.parametrize("percent", [-1.0, -0.1, 0.0, 0.1, 1.0, 5.0])
@@ -237,7 +239,7 @@ def test_an_endless_call_of_which_one_side_never_stops_keeps_its_rows_bounded() 
         for digit_s in (0.1, 0.2, 0.3):
             payload = np.full((1, 1), 0x35, np.uint8)
             review.take(Run(call, Side.SERVER, Kind.DTMF, payload, np.array([0.5 * number + digit_s]), 0))
-        most_waiting = max(most_waiting, len(review._rows))
+        most_waiting = max(most_waiting, review.rows.waiting)
         shown += len(review.ready)
         review.ready.clear()
     review.take(Over(call))

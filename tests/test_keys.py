@@ -8,7 +8,7 @@ from fakes import OPENING, FakeClock, FakeWire, frames_of, prompt_of, run_until
 
 from audiosocket_cli.audio.dtmf import detect_digits, digit_tone, parse_digits
 from audiosocket_cli.audio.pcm import Samples, from_slin, mix, tone
-from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
+from audiosocket_cli.call.session import AnsweredSession, PlacedSession
 from audiosocket_cli.call.sources.basic import Playback, Silence, Source, silence_frame
 from audiosocket_cli.call.sources.keys import TONE_S, KeyOptions, KeySource
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, Kind, encode, is_audio, rate_of

@@ -18,8 +18,8 @@ import pytest
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.events import Event, Listening
 from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.recording.destinations import FileOutput
-from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.capture.writing import parse_capture
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame

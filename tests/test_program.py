@@ -27,7 +27,7 @@ from audiosocket_cli.call.bots import program as program_module
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.events import Event, ProgramSaid
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.roles import AnsweredSession
+from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of

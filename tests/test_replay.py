@@ -18,7 +18,7 @@ from conftest import COMMAND, Serving, run
 from fakes import OPENING, FakeClock, FakeWire, KeepingTap, run_until, wire_pair
 
 from audiosocket_cli.audio.pcm import Samples, tone
-from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
+from audiosocket_cli.call.session import AnsweredSession, PlacedSession
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.sources.replay import (
     Action,

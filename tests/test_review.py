@@ -22,17 +22,8 @@ from captured import (
     whole,
 )
 
-from audiosocket_cli.analysis.call_review import (
-    CallReview,
-    CallRow,
-    Heading,
-    Shown,
-    Summary,
-    at_once,
-    in_turn,
-    judged,
-    review,
-)
+from audiosocket_cli.analysis.call_review import CallReview
+from audiosocket_cli.analysis.reviewing import CallRow, Heading, Shown, Summary, at_once, in_turn, judged, review
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.asterisk.facts import EXAMPLE_UUID

@@ -128,6 +128,6 @@ def test_the_share_of_time_is_that_of_the_part() -> None:
 
 def test_a_part_without_frames_is_not_shown() -> None:
     call, rows = reviewed(a_normal_call(), Selection(kinds=frozenset({Kind.ERROR})))
-    assert (call.is_shown, call.is_empty, rows) == (False, True, [])
+    assert (call.is_shown, call.frames, rows) == (False, 0, [])
     assert reviewed([*whole(a_call(), [], [])])[0].is_shown
     assert Frame(Kind.ERROR) not in [item.frame for item in a_normal_call() if isinstance(item, Captured)]

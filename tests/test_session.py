@@ -11,10 +11,12 @@ import pytest
 from fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, prompt_of, run_until, wire_pair
 
 from audiosocket_cli.audio.pcm import tone
-from audiosocket_cli.call.roles import AnsweredSession, PlacedSession
-from audiosocket_cli.call.session import READ_S, Limits, Session
+from audiosocket_cli.call.phases import Limits
+from audiosocket_cli.call.receiver import READ_S
+from audiosocket_cli.call.session import AnsweredSession, PlacedSession, Session
 from audiosocket_cli.call.sources.basic import Echo, Playback, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.call.sources.prompts import Prompt
+from audiosocket_cli.call.tap_queue import Keeper
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
 from audiosocket_cli.model import Call, How, Side
 
@@ -27,13 +29,14 @@ def answered(
     source: Source | None = None,
     limits: Limits | None = None,
     door: Callable[[Call], None] | None = None,
+    keeper: Keeper | None = None,
 ) -> tuple[AnsweredSession, FakeWire, FakeClock, KeepingTap]:
     """An answered session that has started and read these chunks."""
     wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
     session = AnsweredSession(
         wire, "peer", source=source or Silence(), taps=[tap], limits=limits, door=door, clock=clock
     )
-    session.start()
+    session.start(keeper)
     wire.inbox.extend(chunks)
     run_until(clock.now_s, clock, session)
     return session, wire, clock, tap
@@ -60,11 +63,11 @@ class Watching:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def put_off(self) -> None:
-        self.told.append("put off")
+    def defer_flush(self) -> None:
+        self.told.append("deferred")
 
-    def let_go(self) -> None:
-        self.told.append("let go")
+    def released(self) -> None:
+        self.told.append("released")
 
 
 # Opening.
@@ -79,15 +82,15 @@ def test_we_speak_the_moment_the_uuid_arrives_and_every_20_ms_from_then_on() -> 
 
 
 def test_who_keeps_many_sessions_is_asked_to_let_the_taps_have_what_there_is() -> None:
-    session, _, clock, tap = answered(OPENING + encode(audio()))
-    keeper = session.keeper = Watching()
+    keeper = Watching()
+    session, _, clock, tap = answered(OPENING + encode(audio()), keeper=keeper)
     run_until(START_S + 1.0, clock, session)
-    assert (keeper.told, tap.heard) == (["put off"], [])
+    assert (keeper.told, tap.heard) == (["deferred"], [])
     session.flush()
     assert len(tap.heard) == 1
     session.abort()
     session.flush()  # put off, and then the call ended
-    assert (keeper.told, len(tap.heard)) == (["put off", "let go"], 1)
+    assert (keeper.told, len(tap.heard)) == (["deferred", "deferred", "released"], 1)
 
 
 def test_nothing_is_said_before_the_uuid() -> None:
@@ -536,7 +539,8 @@ def test_the_silence_at_the_door_is_of_the_callers_kind() -> None:
     run_until(START_S + 0.1, clock, session)
     assert [frame.kind for frame in wire.frames] == [Kind.SLIN] * (len(wire.frames) - 5) + [Kind.SLIN16] * 5
     session.admit()
-    assert session.heard_kind == Kind.SLIN16
+    run_until(clock.now_s + 0.02, clock, session)
+    assert wire.frames[-1].kind == Kind.SLIN16
     assert session.call is not None
     assert session.call.notes == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 from collections.abc import Callable, Sequence
@@ -15,11 +16,11 @@ from hypothesis import strategies as st
 from audiosocket_cli.analysis.side_stats import SideStats
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
+from audiosocket_cli.call.reader import TURN_S
+from audiosocket_cli.call.recording import mixer as conversion
 from audiosocket_cli.call.recording.pieces import interleaved
-from audiosocket_cli.call.recording.recording import mixer as conversion
 from audiosocket_cli.call.recording.track import Track
-from audiosocket_cli.call.roles import AnsweredSession
-from audiosocket_cli.call.session import TURN_S
+from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Echo, Silence, Source
 from audiosocket_cli.capture.trace import MOST_COMMENTS, _Meanings
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, rate_of
@@ -82,10 +83,10 @@ class Counting:
     def closed(self, call: Call) -> None:
         pass
 
-    def put_off(self) -> None:
+    def defer_flush(self) -> None:
         self.put_offs += 1
 
-    def let_go(self) -> None:
+    def released(self) -> None:
         pass
 
 
@@ -104,8 +105,7 @@ class Ears(Echo):
 def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Source]) -> None:
     count, clock, tap, wire = 3000, Looked(), Counting(), FakeWire()
     session = AnsweredSession(wire, "peer", source=source(), taps=[tap], clock=clock)
-    session.keeper = tap
-    session.start()
+    session.start(tap)
     wire.inbox += [OPENING, b"".join(map(MIXES[mix], range(count)))]
     turns = 0
     while wire.inbox or session.has_more:
@@ -127,11 +127,27 @@ def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Sou
     assert tap.largest <= 16_384 // 3 + 512
 
 
+def test_a_call_that_has_ended_waits_for_its_taps_without_being_woken() -> None:
+    clock, tap, wire = Looked(), Counting(), FakeWire()
+    session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], clock=clock)
+    session.keeper = tap
+    session.start()
+    wire.inbox += [OPENING, frame(Kind.SLIN, b"\1\2") * 10, b""]
+    while wire.inbox:
+        session.readable()
+    clock.now_s += 10.0  # others have their turns
+    session.tick()
+    assert not session.ended
+    assert session.wake_s == math.inf
+    session.flush()
+    assert session.ended
+    assert tap.frames_heard == 10
+
+
 def test_a_source_that_listens_hears_a_few_frames_at_once() -> None:
     ears, tap, wire, clock = Ears(), Counting(), FakeWire(), Looked()
     session = AnsweredSession(wire, "peer", source=ears, taps=[tap], clock=clock)
-    session.keeper = tap
-    session.start()
+    session.start(tap)
     wire.inbox += [OPENING, frame(Kind.SLIN, b"\1\2") * 3000]
     session.readable()
     session.readable()

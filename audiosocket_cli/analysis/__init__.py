@@ -1,9 +1,16 @@
-"""Captured calls looked at: what happened when, figures of both sides, findings, copies in other formats.
+"""What a call was like, live or captured: places in time, arrivals, levels, rows, findings, comparison. No asyncio.
 
-selection   which calls, sides, kinds and times are wanted
-folding     frames to rows that people can read: runs of speech and silence, pauses, bursts
-figures     what one side sent, and how it arrived
-calls       a captured call: its rows, figures and findings; all calls of a capture in turn
-exports     captures into other formats, and into WAV
-compare     two answers held against each other
+steps           what a gap, jitter and a burst are
+timeline        where audio has its place in a call; `drift` follows the peer's clock there
+arrivals        how audio arrives: its jitter, its pace, an excerpt of its bytes
+side_stats      what one side sent: frames, audio, levels; live calls and captures
+side_figures    what one side of a captured call sent, and how it arrived
+histogram       distributions of times
+
+selection       which calls, sides, kinds and times of a capture are wanted
+rows            one side's audio to rows that people can read; `call_rows` puts those of a call in order
+call_findings   what is wrong with a captured call
+call_review     a captured call: its rows, figures and findings; `reviewing`: all calls of a capture
+dumping         a capture on its way through all that, to whoever wants to see it
+compare         two answers held against each other
 """

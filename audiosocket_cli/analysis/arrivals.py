@@ -10,12 +10,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.analysis.steps import jitter_of
 from audiosocket_cli.audio.pcm import guess_disorder, guess_law, guess_texture
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.runs import FrameRun
 
-_GAP_S: Final = GAP_MS / 1000
 _EXCERPT_BYTES: Final = 8000
 _EXCERPT_FRAMES: Final = 500
 """Frames of a batch that are looked at for it."""
@@ -76,7 +75,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self.jitter_s: float | None = None
-        """Interarrival jitter, as RFC 3550 section 6.4.1 smooths it, pauses left out; None where nothing is left."""
+        """Jitter, as `steps` has it, smoothed as in RFC 3550, section 6.4.1; None where there is none to smooth."""
         self.kind: int = Kind.SLIN
         self.frame_s = 0.0
         """Seconds of audio in its longest frame, by the label."""
@@ -206,11 +205,10 @@ class Arrivals:
 
     def _note_jitter(self, at_s: NDArray[np.float64], duration_s: NDArray[np.float64]) -> None:
         """Smooth by a 16th for each arrival; one after the other, but all at once."""
-        deviation_s = np.abs(np.diff(at_s, prepend=self._last_s) - duration_s)  # no number before the first arrival
+        jitter_s = jitter_of(np.diff(at_s, prepend=self._last_s), duration_s)[-len(_WEIGHTS) :]
         self._last_s = float(at_s[-1])
-        deviation_s = deviation_s[deviation_s <= _GAP_S][-len(_WEIGHTS) :]
-        count = len(deviation_s)
-        newer_s = float(np.dot(_WEIGHTS[len(_WEIGHTS) - count :], deviation_s))
+        count = len(jitter_s)
+        newer_s = float(np.dot(_WEIGHTS[len(_WEIGHTS) - count :], jitter_s))
         if count:
             self.jitter_s = (self.jitter_s or 0.0) * _SMOOTHING**count + newer_s
 

@@ -1,4 +1,4 @@
-"""What a load is counted in: distributions of times and counts, in constant memory, that add up across processes."""
+"""Distributions of times, in constant memory, of calls, captures and loads; and all that a load is counted in."""
 
 from __future__ import annotations
 
@@ -17,16 +17,68 @@ METRICS: Final = (
 )  # fmt: skip
 """The distributions of times."""
 
-_LEAST_MS: Final = 0.01
-_GROWTH: Final = 1.01
-_LOG_GROWTH: Final = math.log(_GROWTH)
-_BUCKETS: Final = 1 + math.ceil(math.log(1e7) / _LOG_GROWTH)  # to 100 s
+
+class EvenSteps:
+    """Buckets of one width around its multiples, from 0 on; the last holds all that is more."""
+
+    is_exact = True
+    """Whether all values in a bucket are told as its middle, though none may be so much, or so little."""
+
+    def __init__(self, step_ms: float, last: int) -> None:
+        self._step_ms, self._step_s = step_ms, step_ms / 1000
+        self.count = last + 1
+
+    def indexes(self, values_ms: Values) -> NDArray[np.int64]:
+        """Return the bucket of each value, shape (n,)."""
+        # Through seconds: values of captures are decimal fractions of those, and may lie right between two buckets.
+        return np.rint(np.minimum(values_ms / 1000 / self._step_s, self.count - 1)).astype(np.int64)
+
+    def edge_ms(self, index: int) -> float:
+        """Where a bucket begins."""
+        return max(0.0, (index - 0.5) * self._step_ms)
+
+    def middle_ms(self, index: int) -> float:
+        """What the values in a bucket are told as."""
+        return index * self._step_ms
+
+
+class GrowingSteps:
+    """Buckets each wider than the one before by the same share, from `least_ms` on; the first holds all that is less,
+    and the last all that is more."""
+
+    is_exact = False
+
+    def __init__(self, least_ms: float, growth: float, most_ms: float) -> None:
+        self._least_ms, self._growth, self._log_growth = least_ms, growth, math.log(growth)
+        self.count = 1 + math.ceil(math.log(most_ms / least_ms) / self._log_growth)
+
+    def indexes(self, values_ms: Values) -> NDArray[np.int64]:
+        """Return the bucket of each value, shape (n,)."""
+        indexes = np.log(np.maximum(values_ms, self._least_ms) / self._least_ms) / self._log_growth
+        return np.minimum(indexes.astype(np.int64), self.count - 1)
+
+    def edge_ms(self, index: int) -> float:
+        """Where a bucket begins."""
+        return self._least_ms * self._growth**index
+
+    def middle_ms(self, index: int) -> float:
+        """What the values in a bucket are told as."""
+        return float(self._least_ms * self._growth ** (index + 0.5))
+
+
+BY_PERCENT: Final = GrowingSteps(0.01, 1.01, 100_000.0)
+"""From 10 µs to 100 s, to 0.5 %: for times of which nobody knows how long they are."""
+
+BY_TENTHS: Final = EvenSteps(0.1, 20_000)
+"""Up to 2 s, to 0.05 ms: for times between frames."""
 
 
 class Histogram:
-    """A distribution of times in ms: buckets each 1 % wider than the one before, from 10 µs to 100 s."""
+    """A distribution of times in ms, in constant memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: EvenSteps | GrowingSteps = BY_PERCENT) -> None:
+        """`buckets` say how exact it is, and where."""
+        self._buckets = buckets
         self._counts: NDArray[np.int64] = np.zeros(0, np.int64)
         self.count = 0
         self.sum_ms = 0.0
@@ -38,10 +90,9 @@ class Histogram:
         if not len(values_ms):
             return
         if not len(self._counts):
-            self._counts = np.zeros(_BUCKETS, np.int64)
+            self._counts = np.zeros(self._buckets.count, np.int64)
         values_ms = np.maximum(values_ms, 0.0)
-        indexes = np.log(np.maximum(values_ms, _LEAST_MS) / _LEAST_MS) / _LOG_GROWTH
-        np.add.at(self._counts, np.minimum(indexes.astype(np.int64), _BUCKETS - 1), 1)
+        np.add.at(self._counts, self._buckets.indexes(values_ms), 1)
         self.count += len(values_ms)
         self.sum_ms += float(values_ms.sum())
         self.max_ms = max(self.max_ms, float(values_ms.max()))
@@ -52,7 +103,7 @@ class Histogram:
         self.add(np.array([value_ms]))
 
     def merge(self, other: Histogram) -> None:
-        """Add what another has counted."""
+        """Add what another has counted, in the same buckets."""
         if not other.count:
             return
         self._counts = other._counts.copy() if not self.count else self._counts + other._counts
@@ -67,30 +118,25 @@ class Histogram:
         return self.sum_ms / self.count if self.count else None
 
     def percentile_ms(self, percent: float) -> float | None:
-        """Return the value that so many percent do not exceed, within 0.5 % or 10 µs; None for no values."""
+        """Return the value that so many percent do not exceed, as exact as the buckets are; None for no values."""
         if not self.count:
             return None
         counted = np.cumsum(self._counts)
         rank = max(1, math.ceil(self.count * percent / 100))
-        index = int(np.searchsorted(counted, rank))
-        middle_ms = float(_LEAST_MS * _GROWTH ** (index + 0.5))
-        return min(max(middle_ms, self.min_ms), self.max_ms)
+        middle_ms = self._buckets.middle_ms(int(np.searchsorted(counted, rank)))
+        return middle_ms if self._buckets.is_exact else min(max(middle_ms, self.min_ms), self.max_ms)
 
     def bars(self, most: int) -> list[tuple[float, float, int]]:
-        """Return (from ms, to ms, count) of at most so many ranges, each as wide in ratio, from the least on."""
+        """Return (from ms, to ms, count) of at most so many ranges, each of as many buckets, from the least on."""
         if not self.count:
             return []
         used = np.flatnonzero(self._counts)
         first, last = int(used[0]), int(used[-1])
         step = max(1, -(-(last - first + 1) // most))
-        edges = range(first, last + 1, step)
+        edge_ms = self._buckets.edge_ms
         return [
-            (
-                _LEAST_MS * _GROWTH**edge,
-                _LEAST_MS * _GROWTH ** (edge + step),
-                int(self._counts[edge : edge + step].sum()),
-            )
-            for edge in edges
+            (edge_ms(edge), edge_ms(edge + step), int(self._counts[edge : edge + step].sum()))
+            for edge in range(first, last + 1, step)
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -104,10 +150,10 @@ class Histogram:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Histogram:
-        """Make it again; raises what Python raises for other content."""
+        """Make it again, by percent; raises what Python raises for other content."""
         made = cls()
         if content["count"]:
-            made._counts = np.zeros(_BUCKETS, np.int64)
+            made._counts = np.zeros(made._buckets.count, np.int64)
             for index, count in content["buckets"]:
                 made._counts[index] = count
             made.count, made.sum_ms = int(content["count"]), float(content["sum_ms"])

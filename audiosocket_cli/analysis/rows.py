@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.asterisk.facts import GAP_MS, MAX_BURST_MS, PTIME_MS
+from audiosocket_cli.analysis.steps import GAP_S, TIGHT
+from audiosocket_cli.asterisk.facts import is_burst
 from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, power_to_dbfs
 from audiosocket_cli.capture.items import Lost
 from audiosocket_cli.capture.runs import Run
@@ -23,12 +24,6 @@ LONG_GAP_S: Final = 1.0
 """A gap between frames of this length is a row of its own; shorter ones are counted."""
 
 _ROUNDING_S: Final = 1e-6
-_GAP_S: Final = GAP_MS / 1000
-BURST_S: Final = (MAX_BURST_MS + PTIME_MS) / 1000
-"""Audio that runs ahead of the clock by more than this is a burst, as in `asterisk.findings_on_server`."""
-
-TIGHT: Final = 0.75
-"""A burst goes on while frames follow each other within this share of their length, which no clock is wrong by."""
 
 
 class Row(NamedTuple):
@@ -91,12 +86,14 @@ class _Stretch:
 
 
 class _Burst(NamedTuple):
-    """Frames that follow each other faster than they play, up to now."""
+    """Frames that follow each other with tight steps, up to now, and the frame before them."""
 
     first_s: float
     last_s: float
     frames: int
     audio_s: float
+    ahead_s: float
+    """How far they run ahead of the clock."""
     kind: int
     offset: int
 
@@ -135,13 +132,13 @@ class Folder:
         cut = loud[1:] != loud[:-1]
         if self._timed:
             steps = np.diff(at_s, prepend=self._last_s if self._last_s is not None else at_s[0] - duration_s)
-            cut = cut | (steps[1:] - duration_s > _GAP_S)
+            cut = cut | (steps[1:] - duration_s > GAP_S)
             self._find_bursts(run, steps, duration_s)
         edges = [0, *(np.flatnonzero(cut) + 1).tolist(), len(at_s)]
         energy = np.concatenate(([0.0], np.cumsum(powers * duration_s)))
         for start, stop in itertools.pairwise(edges):
             first_s = float(at_s[start])
-            if self._timed and self._last_s is not None and first_s - self._last_s - duration_s > _GAP_S:
+            if self._timed and self._last_s is not None and first_s - self._last_s - duration_s > GAP_S:
                 self._gap(first_s - self._last_s - duration_s)
             offset = run.offset + start * (HEADER_BYTES + size)
             count = stop - start
@@ -225,16 +222,18 @@ class Folder:
             else:  # with the frame before, of which the run before may know
                 first_s = float(run.at_s[start] - steps[start])
                 offset = max(0, run.offset + (start - 1) * frame_bytes)
-                begun = _Burst(first_s, first_s, 1, duration_s, run.kind, offset)
+                begun = _Burst(first_s, first_s, 1, duration_s, 0.0, run.kind, offset)
+            audio_s = (stop - start) * duration_s
             self._burst = begun._replace(
-                last_s=last_s, frames=begun.frames + stop - start, audio_s=begun.audio_s + (stop - start) * duration_s
-            )
+                last_s=last_s, frames=begun.frames + stop - start, audio_s=begun.audio_s + audio_s,
+                ahead_s=begun.ahead_s + audio_s - (last_s - begun.last_s),
+            )  # fmt: skip
             if stop < len(tight):
                 self._end_burst()
 
     def _end_burst(self) -> None:
         burst, self._burst = self._burst, None
-        if burst is None or burst.audio_s - (burst.last_s - burst.first_s) <= BURST_S:
+        if burst is None or not is_burst(burst.ahead_s):
             return
         self._bursts += 1
         if self._bursts == 1:

@@ -24,6 +24,7 @@ from audiosocket_cli.capture.items import (
 )
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import HEADER_BYTES
+from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
 
 
@@ -37,6 +38,22 @@ class Selection:
     kinds: frozenset[int] = frozenset()
     from_s: float = -math.inf
     to_s: float = math.inf
+
+    @classmethod
+    def of(
+        cls, call: str | None, side: str | None, kinds: Iterable[frozenset[int]], from_s: float | None,
+        to_s: float | None,
+    ) -> Selection:  # fmt: skip
+        """Return what options ask for, None where they are not given. Raises `UsageError` for a part without time."""
+        if from_s is not None and to_s is not None and from_s >= to_s:
+            raise UsageError(f"--from {from_s:g} is not before --to {to_s:g}: there is no time between them")
+        return cls(
+            call,
+            Side(side) if side else None,
+            frozenset().union(*kinds),
+            -math.inf if from_s is None else from_s,
+            math.inf if to_s is None else to_s,
+        )
 
     @property
     def is_all(self) -> bool:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.arrivals import Arrivals
-from audiosocket_cli.analysis.rows import BURST_S, TIGHT
+from audiosocket_cli.analysis.histogram import BY_TENTHS, Histogram
 from audiosocket_cli.analysis.side_stats import SideStats, heard_of
+from audiosocket_cli.analysis.steps import GAP_S, TIGHT
 from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
-from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.asterisk.facts import is_burst
 from audiosocket_cli.asterisk.findings import Heard
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.runs import Run
@@ -20,7 +21,6 @@ from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
 from audiosocket_cli.model import MOST_DIGITS, Digit
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(DIGITS.encode()))
-_GAP_S: Final = GAP_MS / 1000
 _SETTLE_S: Final = 0.5
 _LEAST_DRIFT_S: Final = 5.0
 """Less audio says nothing about the speed of a clock."""
@@ -30,38 +30,6 @@ _MOST_PACE: Final = 25.0
 
 _MOST_LOOKS: Final = 64
 """Frames of a run that are looked at for an excerpt of their bytes."""
-
-
-class Spread:
-    """A distribution of times: counts in steps of 0.1 ms up to 2 s, in constant memory."""
-
-    _STEP_S: Final = 0.0001
-    _STEPS: Final = 20_000
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(0, np.int64)
-        self.worst_s = 0.0
-
-    def add(self, values_s: NDArray[np.float64]) -> None:
-        """Count values."""
-        if not len(values_s):
-            return
-        if not len(self._counts):
-            self._counts = np.zeros(self._STEPS + 1, np.int64)
-        np.add.at(self._counts, np.rint(np.clip(values_s / self._STEP_S, 0, self._STEPS)).astype(np.int64), 1)
-        self.worst_s = max(self.worst_s, float(values_s.max()))
-
-    def percentile_s(self, percent: float) -> float:
-        """Return the least value that so many percent do not exceed, to 0.1 ms; 0.0 for no values."""
-        if not len(self._counts):
-            return 0.0
-        total = np.cumsum(self._counts)
-        return float(np.searchsorted(total, total[-1] * percent / 100)) * self._STEP_S
-
-    def as_dict(self) -> dict[str, float]:
-        """Return percentiles in ms as JSON values."""
-        named = {f"p{percent}": self.percentile_s(percent) for percent in (50, 95, 99)}
-        return {name: round(value * 1000, 1) for name, value in (named | {"max": self.worst_s}).items()}
 
 
 class Drift:
@@ -89,7 +57,7 @@ class Drift:
             if self._fast_audio_s:
                 self._end_fast()
             late_s = step_s - duration_s
-            if late_s > _GAP_S:
+            if late_s > GAP_S:
                 self._stall_s = late_s
             else:
                 self._stall_s = 0.0
@@ -97,7 +65,7 @@ class Drift:
                 self._audio_s += duration_s
 
     def _end_fast(self) -> None:
-        if self._fast_audio_s - self._fast_wall_s <= BURST_S:
+        if not is_burst(self._fast_audio_s - self._fast_wall_s):
             self._wall_s += self._fast_wall_s
             self._audio_s += self._fast_audio_s
         self._fast_audio_s = self._fast_wall_s = 0.0
@@ -123,7 +91,7 @@ class SideFigures:
         """Whether bytes were lost before the first audio."""
         self.is_evenly_fast = False
         """Whether the last run came too fast, but evenly: as what is labelled with another rate does, and no burst."""
-        self.spacing = Spread()
+        self.spacing = Histogram(BY_TENTHS)
         """The time between one audio frame and the next, gaps left out."""
         self._timed = timed
         self._since_s = since_s
@@ -193,8 +161,8 @@ class SideFigures:
         is_fast = duration_s / _MOST_PACE < middle_s < duration_s * TIGHT
         self.is_evenly_fast = len(steps) >= _EVEN_STEPS and is_fast and float(steps.max()) < 2 * middle_s
         self._drift.add(steps, duration_s)
-        steady = steps[steps - duration_s <= _GAP_S]
-        self.spacing.add(steady)
+        steady = steps[steps - duration_s <= GAP_S]
+        self.spacing.add(steady * 1000)
 
     def _take_gaps(self, count: int) -> None:
         """Take gaps over from the timeline, which would keep them all."""
@@ -213,7 +181,7 @@ class SideFigures:
         self._take_gaps(len(self._timeline.gaps))
         if self._arrivals.law:
             # Half of what its label says: such audio seems to pause a little all the time.
-            self._gaps = [gap for gap in self._gaps if gap.length_s > 2 * _GAP_S]
+            self._gaps = [gap for gap in self._gaps if gap.length_s > 2 * GAP_S]
             self._gap_count, self._gaps_s = len(self._gaps), sum(gap.length_s for gap in self._gaps)
 
     @property
@@ -246,9 +214,13 @@ class SideFigures:
             "audio_percent": round(self.stats.audio_s / duration_s * 100, 2) if duration_s else 0.0,
             "drift_percent": None if drift is None else round(drift * 100, 4),
             "jitter_ms": self._arrivals.jitter_ms,
-            "spacing_ms": self.spacing.as_dict(),
+            "spacing_ms": self._spacing_ms(),
             "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in self._gaps],
             "gap_count": self._gap_count,
             "gaps_s": round(self._gaps_s, 3),
             "worst_ahead_ms": round(self._timeline.worst_ahead_s * 1000),
         }
+
+    def _spacing_ms(self) -> dict[str, float]:
+        named = {f"p{percent}": self.spacing.percentile_ms(percent) for percent in (50, 95, 99)}
+        return {name: round(value or 0.0, 1) for name, value in (named | {"max": self.spacing.max_ms}).items()}

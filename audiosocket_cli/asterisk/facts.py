@@ -22,6 +22,12 @@ PTIME_MS: Final = 20
 MAX_BURST_MS: Final = 80
 """A softmix bridge throws its queue away beyond this much (`softmix_bridge_write_voice`, bridge_softmix.c)."""
 
+BURST_MS: Final = MAX_BURST_MS + PTIME_MS
+"""Audio that comes at once, and runs ahead of the clock by more than this, is a burst: such a bridge holds less, beside
+the frame that it plays."""
+
+_ROUNDING_S: Final = 1e-6
+
 POST_ROLL_MS: Final = 300
 """Silence to send between the last word and the hangup: what a phone's jitter buffer may still hold (60 to 200 ms),
 with some to spare. Hanging up at once clips the goodbye."""
@@ -42,6 +48,11 @@ FRAME_GAP_MS: Final = 5
 
 EXAMPLE_UUID: Final = UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
 """The UUID of the protocol page's example, which is in many a dialplan."""
+
+
+def is_burst(ahead_s: float) -> bool:
+    """Whether audio that runs ahead of the clock by so many seconds is a burst."""
+    return ahead_s > BURST_MS / 1000 + _ROUNDING_S
 
 
 def samples_per_frame(kind: int) -> int:

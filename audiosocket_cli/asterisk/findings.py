@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk.facts import FRAME_GAP_MS, MAX_BURST_MS, PTIME_MS, SILENCE_TIMEOUT_S, frame_bytes
+from audiosocket_cli.asterisk.facts import (
+    FRAME_GAP_MS,
+    MAX_BURST_MS,
+    PTIME_MS,
+    SILENCE_TIMEOUT_S,
+    frame_bytes,
+    is_burst,
+)
 from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, kind_name
 from audiosocket_cli.model import Side
@@ -39,7 +46,7 @@ class Heard(NamedTuple):
     law: str | None
     """"µ-law" or "A-law" when the bytes make better sense as that than as slin."""
     disorder: str | None
-    """"byte-swapped", "shifted by one byte", "in 32-bit floats" or "in 8-bit samples" when the bytes make better sense
+    """What `media.pcm.guess_disorder` finds, such as "byte-swapped", when the bytes make better sense
     like that."""
     has_wav_header: bool
     """Whether a WAV file's header was among the samples."""
@@ -84,7 +91,7 @@ def findings_on_server(heard: Heard) -> list[str]:
 
 def finding_on_burst(burst_s: float) -> list[str]:
     """Say that a server sent so many seconds of audio at once, with the cure, where that is too much."""
-    if burst_s <= (MAX_BURST_MS + PTIME_MS) / 1000:
+    if not is_burst(burst_s):
         return []
     text = (
         f"{burst_s * 1000:.0f} ms of the server's audio came at once: a bridge in Asterisk drops what "
@@ -158,7 +165,7 @@ def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
     """
     if heard.law:
         return f"{heard.law} labelled {kind_name(heard.kind)}, which is noise: {_decode_cure(heard, side)}"
-    if not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MOST_PACE:
+    if heard.disorder or not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MOST_PACE:
         return None
     if _is_held_up(heard) or not heard.is_steady:
         return None  # it is the network's doing
@@ -223,6 +230,8 @@ def _disordered(heard: Heard, side: Side) -> list[str]:
             "shifted by one byte": "cut audio between samples, at even offsets",
             "in 32-bit floats": "multiply them by 32767, and send 16-bit little-endian integers",
             "in 8-bit samples": "send 16-bit little-endian samples",
+            "in 24-bit samples": "send 16-bit little-endian samples",
+            "in 32-bit samples": "send 16-bit little-endian samples",
         }[heard.disorder]
         found.append(f"the {side}'s audio is {heard.disorder}, which is noise: {cure}")
     if heard.odd_bytes:

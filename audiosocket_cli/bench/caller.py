@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 from audiosocket_cli.analysis.histogram import Figures
 from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
-from audiosocket_cli.call.roles import PlacedSession
-from audiosocket_cli.call.session import CLOSE_TIMEOUT_S, Limits
+from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
+from audiosocket_cli.call.session import PlacedSession
 from audiosocket_cli.call.taps.stats import CallStats
 from audiosocket_cli.call.taps.tap import QUICK_FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
@@ -68,10 +68,8 @@ class BenchCall:
         self._figures.times["connect_actual"].add_one((now_s - dialled_s) * 1000)
         limits = Limits(duration_s=self._duration_s + _GRACE_S)
         taps: list[Tap] = [self._meter, CallStats()] if self._is_judged else [self._meter]
-        self.session = PlacedSession(
-            wire, peer, source=self._talk, taps=taps, limits=limits, uuid=self._uuid, clock=self._clock
-        )
-        self.session.flush_s = QUICK_FLUSH_S
+        self.session = PlacedSession(wire, peer, source=self._talk, limits=limits, uuid=self._uuid, clock=self._clock)
+        self.session.watch(taps, flush_s=QUICK_FLUSH_S)
         return self.session
 
     def not_connected(self, error: Exception) -> dict[str, Any]:

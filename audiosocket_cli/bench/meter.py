@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.histogram import Figures, Values
-from audiosocket_cli.asterisk.facts import MAX_BURST_MS, QUIET_GAP_MS
+from audiosocket_cli.analysis.steps import TIGHT, jitter_of
+from audiosocket_cli.asterisk.facts import QUIET_GAP_MS, is_burst
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
 from audiosocket_cli.bench.turns import Turns
@@ -50,11 +51,11 @@ class Meter:
         self._finder = MarkFinder()
         self._finder_kind: int | None = None
         self._last_s: float | None = None
-        self._last_duration_s = 0.0
         self._last_quiet = False
         self._lately_s = np.zeros(0)
         """The last steps from frame to frame."""
-        self._together_s = 0.0
+        self._ahead_s = 0.0
+        """How far frames with tight steps run ahead of the clock."""
         self._turns = Turns(figures)
         self._batch_sent_s = np.zeros(0)
 
@@ -141,44 +142,41 @@ class Meter:
         """Take when frames arrived, how long they are in seconds, and whether each is silence: shape (n,)."""
         is_first = self._last_s is None
         steps_s = np.diff(at_s, prepend=at_s[0] if self._last_s is None else self._last_s)
-        expected_s = np.concatenate([[self._last_duration_s], duration_s[:-1]])
         after_quiet = np.concatenate(([self._last_quiet], quiet[:-1]))
-        self._last_s, self._last_duration_s, self._last_quiet = float(at_s[-1]), float(duration_s[-1]), bool(quiet[-1])
+        self._last_s, self._last_quiet = float(at_s[-1]), bool(quiet[-1])
         if is_first:
-            self._together_s = float(duration_s[0])
-            steps_s, expected_s, after_quiet, duration_s = steps_s[1:], expected_s[1:], after_quiet[1:], duration_s[1:]
-        self._count_bursts(steps_s < duration_s / 2, duration_s)
-        is_sparse = self._sparse(steps_s, expected_s, after_quiet)
-        steps_s, expected_s = steps_s[~is_sparse], expected_s[~is_sparse]
-        self._figures.times["jitter"].add(np.abs(steps_s - expected_s) * 1000)
+            steps_s, after_quiet, duration_s = steps_s[1:], after_quiet[1:], duration_s[1:]
+        self._count_bursts(steps_s, duration_s)
+        is_sparse = self._sparse(steps_s, duration_s, after_quiet)
+        steps_s = steps_s[~is_sparse]
+        self._figures.times["jitter"].add(jitter_of(steps_s, duration_s[~is_sparse]) * 1000)
         worst_s = float(steps_s.max(initial=0.0))
         for gap_ms in GAPS_MS:
             if worst_s * 1000 > gap_ms:
                 self._figures.counts[f"gaps_{gap_ms}"] += int(np.count_nonzero(steps_s * 1000 > gap_ms))
         self.long_gaps += int(np.count_nonzero(steps_s > 0.06))
 
-    def _sparse(self, steps_s: Values, expected_s: Values, after_quiet: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _sparse(self, steps_s: Values, duration_s: Values, after_quiet: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Say of each step whether it is one of silence that is sent in single frames, as those before it: nothing is
         missing then. In silence without a break, a pause is a fault of the server's."""
-        pauses_s = steps_s - expected_s
+        pauses_s = steps_s - duration_s
         is_sparse = after_quiet & (pauses_s > _LEAST_PAUSE_S) & (pauses_s <= QUIET_GAP_MS / 1000)
         lately_s = np.concatenate((self._lately_s, steps_s))
         for at in np.flatnonzero(is_sparse).tolist():
             before_s = lately_s[max(0, at + len(self._lately_s) - _LATELY) : at + len(self._lately_s)]
-            is_sparse[at] = not len(before_s) or bool(np.median(before_s) > expected_s[at] + _LEAST_PAUSE_S)
+            is_sparse[at] = not len(before_s) or bool(np.median(before_s) > duration_s[at] + _LEAST_PAUSE_S)
         self._lately_s = lately_s[-_LATELY:]
         return is_sparse
 
-    def _count_bursts(self, is_tight: NDArray[np.bool_], duration_s: Values) -> None:
-        """Count runs of frames, each within half its length of the one before, of more than a bridge can hold."""
+    def _count_bursts(self, steps_s: Values, duration_s: Values) -> None:
+        """Count bursts, each as soon as it is one."""
+        is_tight = steps_s < TIGHT * duration_s
         if not is_tight.any():
-            self._together_s = self._last_duration_s
+            self._ahead_s = 0.0
             return
-        most_s = MAX_BURST_MS / 1000 + 1e-6
-        for tight, frame_s in zip(is_tight.tolist(), duration_s.tolist(), strict=True):
-            before_s = self._together_s if tight else 0.0
-            self._together_s = before_s + frame_s
-            if before_s <= most_s < self._together_s:
+        for tight, gained_s in zip(is_tight.tolist(), (duration_s - steps_s).tolist(), strict=True):
+            before_s, self._ahead_s = self._ahead_s, self._ahead_s + gained_s if tight else 0.0
+            if is_burst(self._ahead_s) and not is_burst(before_s):
                 self._figures.counts["bursts"] += 1
 
     def _find_marks(self, run: FrameRun) -> None:

@@ -30,7 +30,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from audiosocket_cli.call.session import TURN_S, Session
+from audiosocket_cli.call.reader import TURN_S
+from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 
 SLOT_S: Final = 0.002
@@ -76,6 +77,9 @@ class Driver:
         """What can wait until all that was due has been said and heard, in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = math.inf
+        self._done_slot = -1
+        """The last slot whose sessions were woken. Nobody enters one before it: a session that is late with everything
+        would keep the loop from all else, signals included."""
 
     async def drive(self, session: Session, wire: SocketWire) -> None:
         """Run a session over its connected wire until it has ended and the wire is closed.
@@ -104,11 +108,10 @@ class Driver:
         anything did.
         """
         driven = _Driven(self, session, wire, over)
-        session.keeper = driven
         if not self._driven:
             self._loop.add_reader(self._poll.fileno(), self._on_ready)
         self._driven[driven.fd] = driven
-        self._run(driven, session.start)
+        self._run(driven, partial(session.start, driven))
 
     def _on_ready(self) -> None:
         self._hear()
@@ -153,7 +156,7 @@ class Driver:
 
     def _on_timer(self) -> None:
         self._timer_slot = -math.inf  # set once, at the end
-        now_slot = math.floor(time.monotonic() / self._slot_s)
+        self._done_slot = now_slot = math.floor(time.monotonic() / self._slot_s)
         while self._next and self._next[0] <= now_slot:
             slot = heapq.heappop(self._next)
             for driven in self._slots.pop(slot):
@@ -196,7 +199,7 @@ class Driver:
             driven.error = driven.error or error
             with contextlib.suppress(Exception):
                 session.abort()
-            self.let_go(driven)
+            self.release(driven)
             driven.wire.close()
             return
         if session.ended:
@@ -215,7 +218,9 @@ class Driver:
         wake_s = session.wake_s
         if wake_s != driven.wake_s:
             driven.wake_s = wake_s
-            slot = math.ceil(wake_s / self._slot_s)
+            if math.isinf(wake_s):
+                return
+            slot = max(math.ceil(wake_s / self._slot_s), self._done_slot + 1)
             # A slot that comes too early costs one idle tick; leaving it each time would cost more.
             if slot < driven.slot:
                 self._enter(driven, slot)
@@ -240,7 +245,7 @@ class Driver:
             delay_ms = math.ceil((self._timer_slot * self._slot_s - time.monotonic()) * 1000)
             self._timer = self._loop.call_later(max(0, delay_ms) / 1000, self._on_timer)
 
-    def let_go(self, driven: _Driven) -> None:
+    def release(self, driven: _Driven) -> None:
         """Drive it no more, and tell who began it."""
         if self._driven.pop(driven.fd, None) is not driven:
             return
@@ -288,11 +293,11 @@ class _Driven:
         self.wake_s = self.slot = math.inf
         """When it wants to be woken next, and the slot in which it is."""
 
-    def put_off(self) -> None:
+    def defer_flush(self) -> None:
         self._driver.put_off(self, self.session.flush)
 
-    def let_go(self) -> None:
-        self._driver.let_go(self)
+    def released(self) -> None:
+        self._driver.release(self)
 
 
 class _Poll(Protocol):

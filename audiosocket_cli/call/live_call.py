@@ -10,16 +10,17 @@ from typing import Any
 
 from audiosocket_cli.call.bots.program import Program
 from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
+from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.recording.destinations import Output
 from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
-from audiosocket_cli.call.session import Limits, Session
+from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.taps.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.call.taps.speech import SilenceWatch
 from audiosocket_cli.call.taps.stats import CallStats, call_result
-from audiosocket_cli.call.taps.tap import QUICK_FLUSH_S, Tap
+from audiosocket_cli.call.taps.tap import FLUSH_S, QUICK_FLUSH_S, Tap
 from audiosocket_cli.capture.writing import CaptureOutput
 from audiosocket_cli.model import Digit
 
@@ -109,7 +110,6 @@ class LiveCall:
             capturing.trace.on_failure = self._lose_capture
             if capturing.trace.error is not None:
                 self._lose_capture(capturing.trace.error)
-            session.reads_in_bulk = False
             taps.append(CaptureTap(capturing.trace))
         if self.program is not None:
             self.program.report = report
@@ -119,9 +119,12 @@ class LiveCall:
         if options.until_silence_s is not None:
             reason = f"silent for {options.until_silence_s:g} s"
             taps.append(SilenceWatch(options.until_silence_s, lambda: self._hang_up_soon(reason)))
-        if options.detect_dtmf or options.until_silence_s is not None:
-            session.flush_s = QUICK_FLUSH_S
-        session.taps = [*taps, *options.make_taps(session.source)]
+        is_awaited = options.detect_dtmf or options.until_silence_s is not None
+        session.watch(
+            [*taps, *options.make_taps(session.source)],
+            flush_s=QUICK_FLUSH_S if is_awaited else FLUSH_S,
+            each_arrival=capturing.trace is not None,
+        )
 
     @property
     def files(self) -> list[Path]:
@@ -165,7 +168,6 @@ class LiveCall:
     def _untie(self) -> None:
         """Make those who watched the call forget it: then it is gone from memory at once, and not when Python looks for
         what refers to itself, thousands of calls later."""
-        self.session.taps = []
         if self.session.call is not None:
             self.session.call.on_note = _ignore
         if self.recording is not None:

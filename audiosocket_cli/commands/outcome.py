@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from audiosocket_cli.errors import ExitCode
 
 if TYPE_CHECKING:
+    from audiosocket_cli.analysis.dumping import DumpResult
     from audiosocket_cli.net.client import PlacedCall
     from audiosocket_cli.server.options import ServeSummary
 
@@ -48,6 +49,17 @@ def code_of_call(placed: PlacedCall, *, failed: object = False, timed_out: bool 
     lost = placed.recording_error or placed.capture_error
     codes = _codes(negative=bool(failed or lost), timed_out=timed_out, damaged=damaged)
     return worst([*codes, ExitCode.PROTOCOL] if placed.protocol_broken else codes)
+
+
+def code_of_dump(result: DumpResult, *, failed: object = False) -> int:
+    """Return the exit code of a command that showed captures; `failed` is true where its own verdict is negative."""
+    codes = {
+        ExitCode.INTERRUPTED: result.interrupted,
+        ExitCode.DAMAGED: result.damages,
+        ExitCode.NOTHING: not result.frames and not result.is_full,
+        ExitCode.NEGATIVE: failed,
+    }
+    return worst(code for code, holds in codes.items() if holds)
 
 
 def _codes(*, negative: bool, timed_out: bool, damaged: bool) -> list[ExitCode]:

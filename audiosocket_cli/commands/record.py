@@ -127,8 +127,8 @@ def _place(target: Address, wanted: _Wanted, output: Output) -> int:
 
 def _call_options(wanted: _Wanted, output: Output, other_side: str, make_source: Callable[[], Source]) -> CallOptions:
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.phases import Limits
     from audiosocket_cli.call.recording.recording import Decode, Layout
-    from audiosocket_cli.call.session import Limits
 
     if wanted.capture == "-" and output.has_stdout:
         raise UsageError("the recording and the capture both go to standard output: name a file for one of them")

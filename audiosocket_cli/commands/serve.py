@@ -304,10 +304,10 @@ def _options(wanted: _Wanted) -> ServeOptions:
 
 def _call_options(wanted: _Wanted) -> CallOptions:
     from audiosocket_cli.call.live_call import CallOptions
+    from audiosocket_cli.call.phases import Limits
     from audiosocket_cli.call.recording.destinations import FileOutput
     from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
     from audiosocket_cli.call.recording.recording import Decode, Layout
-    from audiosocket_cli.call.session import Limits
 
     make_source = _source_maker(wanted)
     source = make_source()

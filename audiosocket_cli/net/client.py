@@ -15,7 +15,7 @@ from uuid import UUID
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
-from audiosocket_cli.call.roles import PlacedSession
+from audiosocket_cli.call.session import PlacedSession
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.wire import SocketWire

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import partial
 
 from audiosocket_cli.call.driver import Driver
-from audiosocket_cli.call.roles import AnsweredSession
-from audiosocket_cli.call.session import CLOSE_TIMEOUT_S
+from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S
+from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, Kind, encode

@@ -24,7 +24,7 @@ from audiosocket_cli.call.events import (
     Report,
 )
 from audiosocket_cli.call.live_call import LiveCall
-from audiosocket_cli.call.roles import AnsweredSession
+from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.taps.capturing import Capturing
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import FileError

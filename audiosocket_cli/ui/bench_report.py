@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from audiosocket_cli.analysis.histogram import Histogram
+from audiosocket_cli.asterisk.facts import BURST_MS
 from audiosocket_cli.bench.caller import MOST_JUDGED
 from audiosocket_cli.bench.limit import Search
 from audiosocket_cli.bench.plan import Progress
@@ -105,7 +106,7 @@ def _stream(result: BenchResult) -> str:
         f"heard {result.figures.heard_audio_s:.1f} s of audio, {shown('audio_rate', values['audio_rate'])} s a second"
     )
     text += f"; {counts['gaps_40']} gaps over 40 ms, {counts['gaps_60']} over 60, {counts['gaps_100']} over 100"
-    text += f"; {counts['bursts']} bursts over 80 ms"
+    text += f"; {counts['bursts']} bursts over {BURST_MS} ms"
     if result.usage:
         text += f"; server {result.usage['cpu_percent']:.1f} % CPU, {result.usage['rss_mib']:.1f} MiB"
     return text

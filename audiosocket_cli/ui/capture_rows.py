@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from audiosocket_cli.analysis.call_review import CallReview, CallRow, Heading, Shown, Summary, is_said_by_frames
+from audiosocket_cli.analysis.call_review import CallReview, is_said_by_frames
+from audiosocket_cli.analysis.reviewing import CallRow, Heading, Shown, Summary
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.audio.pcm import from_slin, level_dbfs
 from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Ended, Item, Lost, NoCall, Opened, Remark

@@ -82,6 +82,11 @@ def put_result(content: dict[str, Any], lines: Iterable[str], *, as_json: bool, 
     return True
 
 
+def drop_output() -> None:
+    """Let what standard output still holds go nowhere, as nobody reads it: the exit's own flush must succeed."""
+    _forget(sys.stdout)
+
+
 def is_terminal(stream: TextIO) -> bool:
     """Whether a stream shows on a terminal that can draw."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"

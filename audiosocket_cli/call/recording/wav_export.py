@@ -36,23 +36,30 @@ class WavExport:
 
     def __init__(self, name: Path | str, selection: Selection = EVERYTHING, *, force: bool = False) -> None:
         """Write what is selected to DIR/<uuid>.wav, or to the file that has been named, and, from the second call on,
-        to others beside it, as NAME-2.wav. Raises `UsageError` for a name that cannot be, or is taken."""
+        to others beside it, as NAME-2.wav. Nothing is made, nor refused, before there is a capture to watch."""
+        self.name = str(name)
         self.files: list[Path] = []
         self.errors: list[str] = []
         self.notes: list[str] = []
         """What was done to true time, of each file that has something to tell."""
         self._selection = selection
-        self._name, self._force = Path(name), force
-        _refuse_other_sound(name)
+        self._force = force
         self.is_one_file = names_a_file(name)
         """Whether a file was named rather than a folder."""
-        self._output = FileOutput(name, overwrite=force) if self.is_one_file else FileOutput.in_folder(self._name)
-        self._output.prepare()
+        self._output = FileOutput(name, overwrite=force) if self.is_one_file else FileOutput.in_folder(Path(name))
+        self._is_prepared = False
         self._writing: dict[CapturedCall, _Writing] = {}
         self._calls = 0
 
     def watch(self, items: Iterable[Item], *, both: bool) -> Iterator[Item]:
-        """Hand on all items, and write what they hold; `both` says that they may hold both sides of a call."""
+        """Hand on all items, and write what they hold; `both` says that they may hold both sides of a call.
+
+        Raises `UsageError` for a name that cannot be, or is taken.
+        """
+        if not self._is_prepared:
+            _refuse_other_sound(self.name)
+            self._output.prepare()
+            self._is_prepared = True
         both = both and self._selection.side is None
         for item in items:
             if isinstance(item, Captured):
@@ -83,8 +90,9 @@ class WavExport:
 
     def _next_output(self) -> FileOutput:
         if self.is_one_file and self._calls > 1:
-            name = self._name.with_name(f"{self._name.stem}-{self._calls}{self._name.suffix}")
-            self._output = FileOutput(name, overwrite=self._force)
+            path = Path(self.name)
+            path = path.with_name(f"{path.stem}-{self._calls}{path.suffix}")
+            self._output = FileOutput(path, overwrite=self._force)
         return self._output
 
     def _end(self, writing: _Writing) -> None:

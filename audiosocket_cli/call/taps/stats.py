@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.side_stats import SideStats, heard_of
+from audiosocket_cli.analysis.steps import GAP_S
 from audiosocket_cli.analysis.timeline import SETTLE_S, Gap, Timeline
-from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.asterisk.findings import Heard, findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.audio.pcm import (
     SILENCE_DBFS,
@@ -115,7 +115,7 @@ class CallStats:
         """Return the pauses that are listed, and of all how many there were, and for how many seconds."""
         if self.arrivals.law:
             # Half of what its label says: such audio seems to pause a little all the time.
-            gaps = [gap for gap in self.timeline.gaps if gap.length_s > 2 * GAP_MS / 1000]
+            gaps = [gap for gap in self.timeline.gaps if gap.length_s > 2 * GAP_S]
             return gaps, len(gaps), sum(gap.length_s for gap in gaps)
         return self.timeline.gaps, self.timeline.gap_count, self.timeline.gaps_s
 

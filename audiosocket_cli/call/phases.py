@@ -1,0 +1,375 @@
+"""The phases of a session, one class each: what it does with what is heard, with time that passes, and with an end.
+
+A phase does not know its session. Each method returns an `Outcome`: what becomes of the session now, or None while the
+phase goes on. The session alone goes from one phase to another; `session` has the table.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
+from audiosocket_cli.call.receiver import Receiver
+from audiosocket_cli.call.roles import Role
+from audiosocket_cli.call.sender import Sender
+from audiosocket_cli.call.slices import Slice
+from audiosocket_cli.call.sources.basic import Silence
+from audiosocket_cli.call.tap_queue import TapQueue
+from audiosocket_cli.call.wire import Wire
+from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, decode_digit, decode_uuid, kind_name
+from audiosocket_cli.errors import FrameError, IncompleteFrameError
+from audiosocket_cli.model import Call, Digit, Ending, How
+
+CLOSE_TIMEOUT_S: Final = 2.0
+"""How long a peer may take to close its side after our hangup, before we close without it."""
+
+STALLED_S: Final = 6.0
+"""How long what we said may get no further before it is given up: with a full queue on the way, TCP takes seconds to
+send a lost packet again."""
+
+MAX_CLOSING_S: Final = 30.0
+"""How long we stay after our goodbye for what gets through slowly: closing may reset the connection, and what is still
+on its way is lost then."""
+
+_SILENCE: Final = Silence()
+
+_TOLD_EACH_TIME: Final = (Kind.DTMF, Kind.HANGUP, Kind.ERROR)
+"""Kinds without audio whose every frame matters; of others, the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds after which a session ends a call by itself; infinite means never."""
+
+    uuid_s: float = 10.0
+    idle_s: float = math.inf
+    duration_s: float = math.inf
+
+
+class Failure(NamedTuple):
+    """A connection never became a call."""
+
+    reason: str
+    is_silent: bool = False
+    """Whether the peer closed it without having sent a byte, as health checks do."""
+
+
+class Closed(NamedTuple):
+    """Nothing keeps the wire open any longer."""
+
+
+Outcome = UUID | Failure | Ending | Closed | None
+
+
+class Phase:
+    """What a phase does that does nothing."""
+
+    __slots__ = ()
+
+    def wake_s(self) -> float:
+        """When, on the clock, it wants `tick` next."""
+        return math.inf
+
+    def hear(self, data: bytes, *, is_answered: bool = True) -> Outcome:
+        """Take what was read, and hear a slice of it; `is_answered` says that the source may answer it."""
+        return None
+
+    def tick(self, now_s: float) -> Outcome:
+        """Do what is due."""
+        return None
+
+    def flush(self, now_s: float) -> Outcome:
+        """Tell the taps what there is."""
+        return None
+
+    def lose(self, how: How, reason: str) -> Outcome:
+        """The peer is gone."""
+        return None
+
+    def hang_up(self, reason: str) -> Outcome:
+        """Somebody here wants it to end."""
+        return None
+
+    def hurry(self, leave_by_s: float) -> None:
+        """Stay no longer than that, on the clock."""
+
+    def leave(self) -> bool:
+        """Nothing more is to be heard or said: return whether the wire may be closed now, or else answer `flush` with
+        `Closed`."""
+        return True
+
+
+class Opening(Phase):
+    """Until the peer has said its UUID. Nothing is said."""
+
+    __slots__ = ("_connected_s", "_receiver", "_uuid_s")
+
+    def __init__(self, receiver: Receiver, uuid_s: float, connected_s: float = math.inf) -> None:
+        self._receiver = receiver
+        self._uuid_s = uuid_s
+        self._connected_s = connected_s
+
+    def wake_s(self) -> float:
+        return self._connected_s + self._uuid_s
+
+    def hear(self, data: bytes, *, is_answered: bool = True) -> Outcome:
+        first = self._receiver.take_first(data)
+        fault = fault_of_opening(first or self._receiver.decoder.buffered)
+        if fault:
+            return Failure(fault)
+        return decode_uuid(first[HEADER_BYTES:]) if first else None
+
+    def tick(self, now_s: float) -> Outcome:
+        if now_s < self._connected_s + self._uuid_s:
+            return None
+        return Failure(f"no UUID within {self._uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
+
+    def lose(self, how: How, reason: str) -> Outcome:
+        received = self._receiver.received_bytes
+        if received:
+            return Failure(f"closed after {received} bytes, before its UUID was whole")
+        return Failure(f"closed without a UUID ({UUID_WITHOUT_ANSWER_HINT})", is_silent=True)
+
+    def hang_up(self, reason: str) -> Outcome:
+        return Failure(reason)
+
+
+class Waiting(Phase):
+    """Until somebody has let the caller in. It hears silence, and what it says is kept."""
+
+    __slots__ = ("_receiver", "_role", "_sender")
+
+    def __init__(self, role: Role, receiver: Receiver, sender: Sender) -> None:
+        self._role = role
+        self._receiver = receiver
+        self._sender = sender
+
+    def wake_s(self) -> float:
+        return self._sender.pacer.deadline_s
+
+    def hear(self, data: bytes, *, is_answered: bool = True) -> Outcome:
+        heard = self._receiver.take(data)
+        if heard is None:
+            return None
+        is_kept = self._receiver.keep(heard)
+        if any(heard.data[heard.starts[mark.number]] == Kind.HANGUP for mark in heard.marks):
+            return Failure(f"{self._role.me.other} hung up, before it was let in")
+        return None if is_kept else Failure("sent too much before it was let in")
+
+    def tick(self, now_s: float) -> Outcome:
+        return self._sender.say(now_s, _SILENCE, self._receiver.heard_kind)
+
+    def lose(self, how: How, reason: str) -> Outcome:
+        return Failure(f"{reason}, before it was let in")
+
+    def hang_up(self, reason: str) -> Outcome:
+        return Failure(reason)
+
+
+class Talking(Phase):
+    """The call: both sides are heard, and the taps are told."""
+
+    __slots__ = ("_call", "_is_limited", "_limits", "_passed_over", "_queue", "_receiver", "_role", "_sender")
+
+    def __init__(
+        self, call: Call, role: Role, receiver: Receiver, sender: Sender, queue: TapQueue, limits: Limits
+    ) -> None:
+        self._call = call
+        self._role = role
+        self._receiver = receiver
+        self._sender = sender
+        self._queue = queue
+        self._limits = limits
+        self._is_limited = not all(map(math.isinf, (limits.idle_s, limits.duration_s, role.frame_timeout_s)))
+        self._passed_over: set[int | tuple[int, int]] = set()
+        """Kinds that mean nothing, and changes from one kind to another: they are noted once."""
+
+    def wake_s(self) -> float:
+        receiver = self._receiver
+        wake_s = self._sender.pacer.deadline_s
+        other_s = self._queue.next_flush_s if receiver.wants_readable else receiver.next_read_s
+        if other_s < wake_s:
+            wake_s = other_s
+        if self._is_limited:
+            limits = self._limits
+            wake_s = min(wake_s, receiver.origin_s + limits.duration_s, receiver.last_heard_s + limits.idle_s)
+        return wake_s
+
+    # Saying.
+
+    def tick(self, now_s: float) -> Outcome:
+        outcome = self._judge(now_s) if self._is_limited else None
+        if outcome is None:
+            outcome = self.say(now_s)
+        if outcome is None and now_s >= self._queue.next_flush_s:
+            self._flush_in_time(now_s)
+        return outcome
+
+    def say(self, now_s: float) -> Ending | None:
+        """Send what is due."""
+        return self._sender.say(now_s, self._sender.source, self._receiver.heard_kind)
+
+    def end_tick(self, now_s: float) -> Outcome:
+        """Do what is due beside saying, once what was to be read in bulk has been heard."""
+        outcome = self._judge(now_s) if self._is_limited else None
+        if outcome is None and now_s >= self._queue.next_flush_s:
+            self._flush_in_time(now_s)
+        return outcome
+
+    def _judge(self, now_s: float) -> Ending | None:
+        """End a call that has had its time."""
+        limits, receiver, role = self._limits, self._receiver, self._role
+        if now_s >= receiver.origin_s + limits.duration_s:
+            return role.our_ending(f"longer than {limits.duration_s:g} s")
+        if now_s >= receiver.last_heard_s + limits.idle_s:
+            return role.our_ending(f"nothing heard for {limits.idle_s:g} s")
+        is_waiting = receiver.decoder.inside_frame and not receiver.is_behind
+        if is_waiting and now_s >= receiver.last_heard_s + role.frame_timeout_s:
+            reason = f"{role.me.other} did not finish a frame; Asterisk ends the call here"
+            return Ending(role.me.other, How.FAULT, reason)
+        return None
+
+    def flush(self, now_s: float) -> Outcome:
+        self._queue.flush(now_s, is_all=not self._receiver.is_behind)
+        return None
+
+    def _flush_in_time(self, now_s: float) -> None:
+        self._queue.flush_in_time(now_s, is_all=not self._receiver.is_behind)
+
+    # Hearing.
+
+    def hear(self, data: bytes, *, is_answered: bool = True) -> Outcome:
+        receiver = self._receiver
+        early = receiver.take_early(self._passed_over)
+        if early is not None:
+            return self._hear(*early, is_echoed=False)  # or all of it would come back in one burst
+        heard = receiver.take(data, self._passed_over)
+        if heard is None:
+            return self._role.judge_begun(receiver.decoder.buffered)
+        return self._hear(heard, *receiver.place(heard.audio_s), is_answered=is_answered)
+
+    def _hear(
+        self, heard: Slice, at_s: float, held_s: float, *, is_answered: bool = True, is_echoed: bool = True
+    ) -> Ending | None:
+        """Hear frames of any kinds. What follows on the one that ends the call is said to nobody."""
+        if self._queue.is_full:
+            self._queue.flush(math.inf, is_all=False)
+        for mark in heard.marks:
+            if not mark.is_audio and self._role.ends_with(heard.data[heard.starts[mark.number]]):
+                heard = heard.up_to(mark.number)
+                break
+        self._receiver.hear(heard, at_s, held_s)
+        if self._sender.source.listens and is_answered:
+            now_s = self._receiver.origin_s + at_s
+            for frame in heard.frames():
+                self._sender.answer(frame, now_s, is_echoed=is_echoed)
+        ending = None
+        for number, before_s, is_audio in heard.marks:
+            if is_audio:
+                self._note_kind(heard.data[heard.starts[number]])
+            else:
+                ending = self._look_at(heard.frame(number), self._receiver.mark_s(heard, at_s, before_s))
+        return ending
+
+    def _look_at(self, frame: Frame, now_s: float) -> Ending | None:
+        """Take a frame that is not audio, and those no more that would only be noted again."""
+        if frame.kind in self._passed_over:
+            return None
+        ending = self._role.judge(frame, self._call)
+        if frame.kind == Kind.DTMF and ending is None:
+            self._press(frame, now_s)
+        if frame.kind not in _TOLD_EACH_TIME:
+            self._passed_over.add(frame.kind)
+        return ending
+
+    def _press(self, frame: Frame, now_s: float) -> None:
+        try:
+            digit = decode_digit(frame.payload)
+        except FrameError as error:
+            self._call.note(f"ignored a DTMF frame: {error}")
+            return
+        at_s = now_s - self._receiver.origin_s
+        if self._call.press(Digit(at_s, digit)):
+            self._queue.digit(at_s, digit)
+
+    def _note_kind(self, kind: int) -> None:
+        before, self._receiver.heard_kind = self._receiver.heard_kind, kind
+        if before is None or before == kind or (before, kind) in self._passed_over:
+            return
+        self._passed_over.add((before, kind))
+        self._call.note(f"the {self._role.me.other}'s kind changed from {kind_name(before)} to {kind_name(kind)}")
+
+    # Ending.
+
+    def lose(self, how: How, reason: str) -> Outcome:
+        try:
+            self._receiver.decoder.finish()
+        except IncompleteFrameError as error:
+            self._call.note(f"the last frame is cut: {error}")
+            reason = f"{reason}, in mid-frame"
+        return Ending(self._role.me.other, how, reason)
+
+    def hang_up(self, reason: str) -> Outcome:
+        return self._role.our_ending(reason)
+
+
+class Closing(Phase):
+    """We said goodbye, and read to the end of the stream; what we said may still be on its way.
+
+    The taps of a call are told the last of it in a turn of its own: with many calls that end at once that takes long.
+    """
+
+    __slots__ = ("_close_by_s", "_is_left", "_leave_by_s", "_moved_s", "_queue", "_undelivered", "_wire")
+
+    def __init__(self, wire: Wire, now_s: float, queue: TapQueue | None = None) -> None:
+        """Wait for the peer to close; `queue` is that of taps that have yet to be told that the call is over."""
+        self._wire = wire
+        self._queue = queue
+        self._close_by_s = now_s + CLOSE_TIMEOUT_S
+        self._leave_by_s = now_s + MAX_CLOSING_S
+        self._undelivered = wire.undelivered
+        """What of ours was on its way when we said goodbye, and again each time that it had got less: `_moved_s`."""
+        self._moved_s = now_s
+        self._is_left = False
+        """Whether nothing but the taps keeps the wire open."""
+
+    def wake_s(self) -> float:
+        return (
+            math.inf if self._is_left else self._close_by_s
+        )  # where the taps have yet to be told, the keeper does that
+
+    def tick(self, now_s: float) -> Outcome:
+        """Close without the peer, unless what we said is still getting through to it."""
+        if now_s < self._close_by_s:
+            return None
+        left = self._wire.undelivered
+        if left < self._undelivered:
+            self._undelivered, self._moved_s = left, now_s
+        if not left or now_s >= min(self._moved_s + STALLED_S, self._leave_by_s):
+            return Closed()
+        self._close_by_s = min(now_s + CLOSE_TIMEOUT_S, self._leave_by_s)
+        return None
+
+    def flush(self, now_s: float) -> Outcome:
+        if self._queue is None:
+            return None
+        queue, self._queue = self._queue, None
+        queue.close()
+        return Closed() if self._is_left else None
+
+    def hurry(self, leave_by_s: float) -> None:
+        self._leave_by_s = min(self._leave_by_s, leave_by_s)
+        self._close_by_s = min(self._close_by_s, self._leave_by_s)
+
+    def leave(self) -> bool:
+        self._is_left = self._queue is not None
+        return not self._is_left
+
+
+class Ended(Phase):
+    """All is over: the wire is closed, and all have been told."""
+
+    __slots__ = ()

@@ -1,0 +1,218 @@
+"""The half of a session that reads its wire: in turns that have their bounds, or in bulk.
+
+`session` says how this works, and why the bounds are what they are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Final
+
+from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.call.phases import Opening, Outcome, Phase
+from audiosocket_cli.call.receiver import READ_S, Receiver
+from audiosocket_cli.call.roles import Role
+from audiosocket_cli.call.sender import Sender
+from audiosocket_cli.call.sources.basic import Source
+from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Keeper, TapQueue
+from audiosocket_cli.call.taps.tap import Tap
+from audiosocket_cli.call.wire import READ_BYTES, Wire
+from audiosocket_cli.model import Call, How, Side
+
+TURN_S: Final = 0.001
+"""How long one peer's turn may take until what is left waits for the next. Checked after each slice, and a flush to the
+taps comes on top: what they get at once is bounded for it."""
+
+HELD_UP_S: Final = GAP_MS / 1000
+"""We are this late when this machine was busy elsewhere, or stood still."""
+
+_MAX_BYTES_S: Final = 384_000
+"""Bytes a second of the best audio, slin192: a peer that sends more does not wait for its turn longer than others."""
+
+_MAX_CHUNKS: Final = 256
+"""As much as is read from one peer in its turn, however late we are, and if it takes no longer than `TURN_S`."""
+
+
+class Reader(ABC):
+    """What a session does with a wire that has something to read. Where that leads to is not for it to say."""
+
+    __slots__ = (
+        "_clock",
+        "_keeper",
+        "_phase",
+        "_queue",
+        "_receiver",
+        "_sender",
+        "call",
+        "ended",
+        "has_more",
+        "wake_s",
+        "wire",
+    )
+
+    role: ClassVar[Role]
+
+    def __init__(
+        self, wire: Wire, source: Source, taps: Sequence[Tap], uuid_s: float, clock: Callable[[], float]
+    ) -> None:
+        """Take a connected wire, and make what hears and speaks on it."""
+        self.wire = wire
+        self.call: Call | None = None
+        """The call, once there is a UUID."""
+        self.ended = False
+        """Whether all is over: wire closed, taps told."""
+        self.has_more = False
+        """Whether the last turn left something to hear: `readable` is to be called again, after others."""
+        self._clock = clock
+        self._keeper: Keeper | None = None
+        self._queue = TapQueue(wire, taps)
+        self._sender = Sender(wire, source, self.role, self._queue)
+        self._receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
+        self._phase: Phase = Opening(self._receiver, uuid_s)
+        self.wake_s = self._phase.wake_s()
+        """When, on the clock, `tick` wants to be called next."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Give the taps what there is."""
+
+    @abstractmethod
+    def _become(self, outcome: Outcome) -> None:
+        """Go where an outcome leads."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """The wire has nothing more to give: close it, unless something else keeps it open."""
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that were read so far."""
+        return self._receiver.received_bytes
+
+    @property
+    def wants_readable(self) -> bool:
+        """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
+        return self._receiver.wants_readable
+
+    def readable(self) -> bool:
+        """The wire has something to read, or there was more than one turn had time for: take it.
+
+        Returns whether there may be more, to be heard soon: `has_more`. Not without end, or a flooding peer would be
+        the only one heard; but as much as there is time for of what can have come while we were late, as that is to be
+        heard before anything is judged by the clock.
+        """
+        now_s = self._clock()
+        receiver = self._receiver
+        if receiver.is_behind or self._queue.ready or now_s >= self.wake_s + HELD_UP_S:
+            self.has_more = self._take_turn(now_s)
+            return self.has_more
+        data = self._read()  # as nearly always: one frame, or a few
+        if data:
+            self._received(data)
+        if receiver.is_behind:
+            self.has_more = self._take_turn(now_s)
+        else:
+            self.has_more = bool(data) and not (self.wire.drained or self.ended)
+        return self.has_more
+
+    def _take_turn(self, now_s: float) -> bool:
+        """Hear as much as one turn has time for; return whether there may be more."""
+        receiver, queue, wire = self._receiver, self._queue, self.wire
+        until_s, late_s = now_s + TURN_S, now_s - self.wake_s
+        chunks = 1 if late_s < HELD_UP_S else 1 + int(late_s * _MAX_BYTES_S / READ_BYTES)
+        if receiver.is_behind and not queue.ready and queue.is_full:
+            self.flush()
+        for _ in range(min(chunks, _MAX_CHUNKS)):
+            if queue.ready:
+                return True  # not all taps have what was heard before
+            if not receiver.is_behind:
+                data = self._read()
+                if not data:
+                    return False
+                self._received(data)
+            while receiver.is_behind:
+                if self._clock() >= until_s or (queue.is_full and self._keeper is not None):
+                    return True  # a flush to the taps takes a turn of its own
+                self._hear()
+            if wire.drained or self.ended:
+                return False
+            if self._clock() >= until_s:
+                break
+        return True
+
+    def _read(self) -> bytes:
+        """Return what has arrived; nothing if that is so, or if the peer is gone, which is then the end."""
+        try:
+            data = self.wire.receive()
+        except OSError as error:
+            how, reason = How.RESET, _loss(error, self.role.me.other)
+        else:
+            if data:
+                return data
+            if data is None:
+                return b""
+            how, reason = How.CLOSED, f"{self.role.me.other} closed"
+        outcome = self._phase.lose(how, reason)
+        if outcome is not None:
+            self._become(outcome)
+        self._end()
+        self.wake_s = self._phase.wake_s()
+        return b""
+
+    def _received(self, data: bytes) -> None:
+        """Hear what was read: all of it if it is audio that goes on, or else a slice."""
+        now_s = self._clock()
+        receiver, sender = self._receiver, self._sender
+        receiver.received_bytes += len(data)
+        if receiver.frame_s:
+            count = receiver.decoder.take_equal(data, receiver.most_equal)
+            if count:
+                is_held = now_s > self.wake_s + WAKE_TOLERANCE_S
+                receiver.flow(data, count, receiver.held_s(now_s, self.wake_s) if is_held else 0.0, now_s)
+                if sender.source.listens:
+                    if count == 1:
+                        sender.answer(data, now_s)
+                    else:
+                        sender.answer_each(data, count, now_s)
+                elif receiver.wants_readable and receiver.reads_in_bulk:
+                    assert self.call is not None
+                    self.call.in_bulk = True
+                    receiver.begin_bulk(now_s, sender.pacer)
+                    self.wake_s = self._phase.wake_s()
+                return
+        receiver.note_read(now_s, receiver.held_s(now_s, self.wake_s))
+        self._hear(data)
+
+    def _hear(self, data: bytes = b"", *, is_answered: bool = True) -> None:
+        """Hear a slice of what has been read; `Receiver.is_behind` says whether more is left."""
+        outcome = self._phase.hear(data, is_answered=is_answered)
+        if outcome is not None:
+            self._become(outcome)
+        self.wake_s = self._phase.wake_s()
+
+    def _hear_rest(self, phase: Phase) -> None:
+        """Hear all that has been read: there is no later turn for it."""
+        while self._receiver.is_behind and self._phase is phase:
+            self._hear(is_answered=False)
+
+    def _read_in_bulk(self, now_s: float) -> None:
+        """Read what came since the last time. Once nothing did, the next frame is to be heard when it comes."""
+        receiver, phase = self._receiver, self._phase
+        data = self._read()
+        count = receiver.decoder.take_equal(data) if receiver.frame_s else 0
+        if count:
+            receiver.received_bytes += len(data)
+            receiver.flow(data, count, 0.0, now_s)
+        elif data:
+            self._received(data)
+        receiver.next_read_s = max(receiver.next_read_s + READ_S, now_s)
+        is_left = receiver.is_behind or not self.wire.drained
+        if self._phase is not phase or not data or (is_left and self.readable()):
+            receiver.wants_readable = True
+
+
+def _loss(error: OSError, peer: Side) -> str:
+    if isinstance(error, ConnectionResetError):
+        return f"{peer} reset the connection"
+    return f"connection lost: {(error.strerror or str(error)).lower()}"

@@ -1,0 +1,212 @@
+"""The receiving side of a call: bytes in; frames with their times out, for the taps.
+
+**When something arrived.** A frame arrived when it was read. If the session was woken late, because this machine was
+busy elsewhere, it may have waited for us so long (`held_s`), which is said with it: nobody is blamed for that.
+
+**Audio that goes on.** Most of a call is frames like the one before. `flow` takes them as the bytes that came, without
+a look at each: that is nearly all of what hearing costs. All else is looked at in slices (`take`).
+
+**Reading in bulk.** Where nobody has to hear each frame at once, the wire is read `READ_S` apart while audio flows. Of
+what is read then, less than went by since the last time is taken to have followed on; after that came a pause.
+
+**Bounds.** A slice is some hundred frames, a third of a millisecond of work. What has been read and not been heard yet
+(`is_behind`) is one read at most: the session reads no more until it has been heard. What a caller says who waits to be
+let in (`keep`) may take `_MAX_EARLY_BYTES`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from typing import Final
+
+from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.slices import Slice, slice_of, starts_in
+from audiosocket_cli.call.tap_queue import CHUNK_COST_BYTES, WAKE_TOLERANCE_S, TapQueue
+from audiosocket_cli.call.wire import READ_BYTES
+from audiosocket_cli.codec import FrameDecoder
+from audiosocket_cli.mixed_runs import Chunk
+
+READ_S: Final = 0.1
+"""How far apart the wire is read while audio flows that nobody has to hear at once: digits are late by as much."""
+
+_TOGETHER_S: Final = 0.05
+"""Calls that only listen are seen to so far apart, many at a time: the first of many costs several times what each of
+the others does."""
+
+_SLICE: Final = 256
+_SLICE_ANSWERED: Final = 16
+"""Frames that are heard at once: a third of a millisecond of work. A source that listens to each takes longer."""
+
+_MAX_EARLY_BYTES: Final = 16 << 20
+"""What may be kept of a caller who waits to be let in: 10 minutes of slin, 40 s of slin192, by its size in memory."""
+
+
+class Receiver:
+    """What one call hears, and when."""
+
+    __slots__ = (
+        "_early",
+        "_early_bytes",
+        "_queue",
+        "_read_held_s",
+        "_slice",
+        "_was_in_bulk",
+        "decoder",
+        "frame_s",
+        "heard_kind",
+        "is_behind",
+        "last_heard_s",
+        "most_equal",
+        "next_read_s",
+        "origin_s",
+        "read_s",
+        "reads_in_bulk",
+        "received_bytes",
+        "wants_readable",
+    )
+
+    def __init__(self, queue: TapQueue, *, listens: bool, reads_in_bulk: bool) -> None:
+        """Put what is heard into a queue. `listens` says that the source hears each frame at once."""
+        self.decoder = FrameDecoder()
+        self.origin_s = 0.0
+        """When, on the clock, the call began."""
+        self.last_heard_s = math.inf
+        """When, on the clock, something was last heard. Before the call has begun, nothing can have waited for us."""
+        self.heard_kind: int | None = None
+        """The kind of the last audio."""
+        self.received_bytes = 0
+        self.frame_s = 0.0
+        """Seconds of audio in the last frame heard, while audio is all that comes."""
+        self.wants_readable = True
+        """Whether the wire is to be read as soon as there is something, rather than in bulk, at `next_read_s`."""
+        self.reads_in_bulk = reads_in_bulk and not listens
+        """Whether the wire may be read in bulk. Who wants to know when each frame arrived says no."""
+        self.next_read_s = 0.0
+        self.is_behind = False
+        """Whether there is more to be heard of what has been read."""
+        self.read_s = 0.0
+        """When that was read, on the clock."""
+        self._read_held_s = 0.0
+        """How long it may have waited for us before."""
+        self._was_in_bulk = False
+        """Whether it was read in bulk."""
+        self._slice = _SLICE_ANSWERED if listens else _SLICE
+        self.most_equal = _SLICE_ANSWERED if listens else READ_BYTES
+        """Frames that are heard at once, and such as are all alike."""
+        self._queue = queue
+        self._early: list[Chunk] = []
+        """What was kept of a caller who waits to be let in; once it is let in, the first of it last."""
+        self._early_bytes = 0
+
+    def begin(self, now_s: float) -> None:
+        """The call has its UUID: times count from now on."""
+        self.origin_s = self.last_heard_s = now_s
+
+    def stop(self) -> None:
+        """We said goodbye: what has been read and not heard is heard by nobody, nor what comes."""
+        self.is_behind = False
+        self.wants_readable = True
+        self.frame_s = 0.0
+        self._early.clear()
+
+    # Audio that goes on.
+
+    def flow(self, data: bytes, count: int, held_s: float, now_s: float) -> None:
+        """Hear so many frames, all like the last one, which was audio."""
+        audio_s = count * self.frame_s
+        at_s = now_s - self.origin_s
+        if not self.wants_readable:
+            pause_s = now_s - self.last_heard_s - audio_s
+            if pause_s > 0:
+                at_s -= pause_s
+        self.last_heard_s = now_s
+        self._queue.add_equal((at_s, held_s, count, data), audio_s, now_s, is_all=not self.is_behind)
+
+    def begin_bulk(self, now_s: float, pacer: Pacer) -> None:
+        """Read in bulk from now on, with a frame of ours, so that both cost one wake; if those are as rare as reads,
+        then together with other calls'."""
+        self.wants_readable = False
+        self.next_read_s = max(now_s, pacer.deadline_s)
+        if pacer.period_s >= READ_S:
+            self.next_read_s = math.ceil(self.next_read_s / _TOGETHER_S) * _TOGETHER_S
+            pacer.restart(self.next_read_s)
+
+    # All else, a slice at a time.
+
+    def note_read(self, now_s: float, held_s: float) -> None:
+        """Something was read, which is to be taken from now on."""
+        self.read_s, self._read_held_s, self._was_in_bulk = now_s, held_s, not self.wants_readable
+
+    def held_s(self, now_s: float, wake_s: float) -> float:
+        """Return how long what is read now may have waited for us, who wanted to be woken at `wake_s`."""
+        if not self.wants_readable or now_s < wake_s + WAKE_TOLERANCE_S:
+            return 0.0
+        return max(0.0, now_s - max(wake_s, self.last_heard_s))
+
+    def take_first(self, data: bytes) -> bytes:
+        """Take what was read; return the first frame of all once it is whole."""
+        frame, starts = self.decoder.take(data, 1)
+        self.is_behind = bool(starts)
+        return frame
+
+    def take(self, data: bytes, passed_over: Container[object] = ()) -> Slice | None:
+        """Take what was read; return the next whole frames, if there is one."""
+        frames, starts = self.decoder.take(data, self._slice)
+        self.is_behind = len(starts) == self._slice
+        if not starts:
+            self.last_heard_s = self.read_s
+            return None
+        return slice_of(frames, starts, passed_over)
+
+    def hear(self, heard: Slice, at_s: float, held_s: float) -> None:
+        """Put frames into the queue that arrived at a time, in seconds since the call's start."""
+        self._queue.add_slice(heard, heard.chunks(at_s, held_s, in_turn=self._was_in_bulk))
+        self.frame_s = heard.last_s
+
+    def place(self, audio_s: float) -> tuple[float, float]:
+        """Say when so much audio of what was read arrived, in seconds since the call's start, and for how long it may
+        have waited for us. Of what was read in bulk, it followed on the slice before."""
+        heard = self._queue.heard
+        if self._was_in_bulk and self.last_heard_s == self.read_s and heard:
+            at_s = min(self.read_s - self.origin_s, heard[-1][0] + audio_s)
+        else:
+            at_s = self._arrival_s(audio_s)
+        self.last_heard_s = self.read_s
+        return at_s, self._read_held_s
+
+    def _arrival_s(self, audio_s: float) -> float:
+        at_s = self.read_s - self.origin_s
+        if self.wants_readable or not audio_s:
+            return at_s
+        return at_s - max(0.0, self.read_s - self.last_heard_s - audio_s)
+
+    def mark_s(self, heard: Slice, at_s: float, before_s: float) -> float:
+        """Return when, on the clock, a frame of a slice that arrived at `at_s` was said, after so much of its audio."""
+        return self.origin_s + at_s - heard.audio_s + before_s if self._was_in_bulk else self.origin_s + at_s
+
+    # A caller who waits to be let in.
+
+    def keep(self, heard: Slice) -> bool:
+        """Keep what was just taken until the caller is let in; False when that is too much."""
+        at_s, held_s = self.place(heard.audio_s)
+        self._early += heard.chunks(at_s, held_s, in_turn=False)
+        self._early_bytes += len(heard.data) + len(heard.starts) * CHUNK_COST_BYTES
+        self.heard_kind = heard.last_kind or self.heard_kind
+        return self._early_bytes <= _MAX_EARLY_BYTES
+
+    def let_in(self) -> bool:
+        """From now on, hear what was kept; return whether there is any."""
+        self.heard_kind = None  # it changes again as what was kept is heard
+        if not self._early:
+            return False
+        self._early.reverse()
+        self.is_behind = True
+        return True
+
+    def take_early(self, passed_over: Container[object]) -> tuple[Slice, float, float] | None:
+        """Return the next of what was kept, if any is left, when it arrived, and how long it may have waited for us."""
+        if not self._early:
+            return None
+        kept = self._early.pop()
+        return slice_of(kept[3], starts_in(kept), passed_over), kept[0], kept[1]

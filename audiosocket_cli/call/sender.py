@@ -1,0 +1,106 @@
+"""The sending side of a call: one frame of the source's whenever the pacer says so, and answers at once.
+
+Each frame goes out with one `send`. While the peer does not read, deadlines pass and nothing is lost: a prompt goes on
+where it was. An answer that finds the peer not reading is lost and counted.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.call.pacer import EARLY_S
+from audiosocket_cli.call.roles import Role
+from audiosocket_cli.call.sources.basic import Source, encoded, meant
+from audiosocket_cli.call.tap_queue import TapQueue
+from audiosocket_cli.call.wire import Wire
+from audiosocket_cli.codec import RATE_BY_KIND, Frame, Kind, decode_digit
+from audiosocket_cli.model import Call, Digit, Ending
+
+_MAX_SAID: Final = 64
+"""As many frames as are sent before the peer is heard again, should ever so many be due."""
+
+
+class Sender:
+    """What one call says, and when."""
+
+    __slots__ = (
+        "_call",
+        "_last_data",
+        "_last_frame",
+        "_last_meant",
+        "_origin_s",
+        "_queue",
+        "_role",
+        "_wire",
+        "pacer",
+        "source",
+    )
+
+    def __init__(self, wire: Wire, source: Source, role: Role, queue: TapQueue) -> None:
+        """Send what a source says; the queue gets it for the taps."""
+        self.source = source
+        self.pacer = source.make_pacer()
+        self._wire = wire
+        self._role = role
+        self._queue = queue
+        self._call: Call | None = None
+        self._origin_s = 0.0
+        self._last_frame: Frame | None = None
+        self._last_data = self._last_meant = b""
+
+    def begin(self, call: Call, now_s: float) -> None:
+        """The call has its UUID: the first frame is due now, and times count from here."""
+        self._call = call
+        self._origin_s = now_s
+        self.pacer.restart(now_s)
+
+    def say(self, now_s: float, source: Source, heard_kind: int | None) -> Ending | None:
+        """Send what is due, of a source; return how the call ends if that is its end."""
+        pacer, wire = self.pacer, self._wire
+        due_s = now_s + EARLY_S
+        for _ in range(_MAX_SAID):
+            if pacer.deadline_s > due_s:
+                break
+            if wire.blocked:
+                pacer.take(now_s)
+                ending = self._role.judge_blocked(is_patient=source.is_patient)
+                if ending is not None:
+                    return ending
+                pacer.held += 1
+                continue
+            frame = source.next_frame(heard_kind)
+            if frame is None:
+                return self._role.our_ending(source.ending)
+            at_s = pacer.take(now_s) if frame.kind in RATE_BY_KIND else now_s
+            if frame is not self._last_frame:  # of silence, there is one frame for all
+                self._last_frame, self._last_data, self._last_meant = frame, encoded(frame), meant(frame)
+            if wire.send(self._last_data):
+                self._queue.said.append((at_s - self._origin_s, 0.0, 1, self._last_meant))
+                if frame.kind == Kind.DTMF:
+                    self._note_digit(at_s, frame)
+            else:
+                pacer.held += 1
+        return None
+
+    def answer(self, data: bytes, now_s: float, *, is_echoed: bool = True) -> None:
+        """Let the source hear a frame of audio, and send what it answers, unless that came too long ago."""
+        at_s = now_s - self._origin_s
+        answer = self.source.answer(data, at_s)
+        if answer is None or not is_echoed:
+            return
+        if self._wire.send(answer):
+            self._queue.add_answer(at_s, answer)
+        else:
+            self.pacer.held += 1
+        self.pacer.restart(now_s + GAP_MS / 1000)
+
+    def answer_each(self, data: bytes, count: int, now_s: float) -> None:
+        """Do the same with so many frames, all alike."""
+        size = len(data) // count
+        for start in range(0, len(data), size):
+            self.answer(data[start : start + size], now_s)
+
+    def _note_digit(self, at_s: float, frame: Frame) -> None:
+        assert self._call is not None
+        self._call.digits.append(Digit(at_s - self._origin_s, decode_digit(frame.payload)))

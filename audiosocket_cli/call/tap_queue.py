@@ -1,0 +1,195 @@
+"""What passed on the wire and waits for the taps: they get it in batches, and never all of a flood at once.
+
+Taps cost most of what a call costs, and most of that is for being called at all: so they get half a second and more in
+one batch. Audio that keeps changing kind costs them many times more. Where others wait, one tap gets such a batch in
+a turn of its own, and the next tap in the next turn; meanwhile the session hears nothing more, so that the peer waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from audiosocket_cli.call.slices import MOST_STRETCHES, Slice
+from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
+from audiosocket_cli.call.wire import Wire
+from audiosocket_cli.mixed_runs import Chunk, MixedRun
+from audiosocket_cli.model import Call
+from audiosocket_cli.runs import FrameRun, in_runs
+
+WAKE_TOLERANCE_S: Final = 0.005
+"""Event loops may wake us this much later than asked for, or a little too early: it held up nothing."""
+
+_MAX_BYTES: Final = 320 << 10
+_MAX_AUDIO_S: Final = 1.0
+"""What may wait for the next flush, by its size in memory and in seconds of audio heard, which some taps take
+milliseconds each for. A call that keeps to the clock has less than either, be it one of slin192."""
+
+_MIXED_COST: Final = 4
+"""How much longer taps take for audio that keeps changing kind or length."""
+
+CHUNK_COST_BYTES: Final = 200
+_EQUAL_COST_BYTES: Final = 16
+"""What a chunk takes beside its payload, and each frame that is like the one before."""
+
+
+class Keeper(Protocol):
+    """Who drives a session among others."""
+
+    def defer_flush(self) -> None:
+        """Call the session's `flush` soon, once other sessions have said what they have to say."""
+
+    def released(self) -> None:
+        """The session has ended, and its wire is about to be closed. Called once."""
+
+
+class TapQueue:
+    """The taps of one call, and what they have yet to be told."""
+
+    __slots__ = (
+        "_audio_s",
+        "_bytes",
+        "_call",
+        "_flush_s",
+        "_keeper",
+        "_origin_s",
+        "_taps",
+        "_told_s",
+        "_wire",
+        "heard",
+        "next_flush_s",
+        "ready",
+        "said",
+    )
+
+    def __init__(self, wire: Wire, taps: Sequence[Tap]) -> None:
+        """Take the wire, which tells what our peer's system has not confirmed, and whether all has been read."""
+        self.heard: list[Chunk] = []
+        self.said: list[Chunk] = []
+        """The sender itself appends what it says on its own clock: a call for each frame would cost more than that."""
+        self.next_flush_s = 0.0
+        """When, on the clock, the taps are to be told next."""
+        self.ready: list[tuple[Tap, Sequence[FrameRun], Sequence[FrameRun], float]] = []
+        """The taps that have yet to get a batch that is ready for them, the next one last."""
+        self._bytes = 0
+        self._audio_s = 0.0
+        self._wire = wire
+        self._taps = list(taps)
+        self._flush_s = FLUSH_S
+        self._keeper: Keeper | None = None
+        self._call: Call | None = None
+        self._origin_s = 0.0
+        self._told_s = 0.0
+        """Up to when, in seconds since the call's start, the taps know all."""
+
+    def watch(self, taps: Sequence[Tap], flush_s: float) -> None:
+        """Tell these taps, so often."""
+        self._taps = list(taps)
+        self._flush_s = flush_s
+
+    def keep(self, keeper: Keeper | None) -> None:
+        """Say who has other sessions to look after, if anybody has."""
+        self._keeper = keeper
+
+    def begin(self, call: Call, now_s: float) -> None:
+        """The call has its UUID: times count from now on. No tap is told yet."""
+        self._call = call
+        self._origin_s = now_s
+
+    # Filling it.
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the taps are to get what there is before anything else is heard."""
+        return self._bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S
+
+    def add_equal(self, chunk: Chunk, audio_s: float, now_s: float, *, is_all: bool) -> None:
+        """Keep frames that were heard, all alike, with so much audio. When that is much, all taps are told at once.
+
+        `is_all` says that no more has been read than what was heard.
+        """
+        self.heard.append(chunk)
+        self._bytes += len(chunk[3]) + CHUNK_COST_BYTES + chunk[2] * _EQUAL_COST_BYTES
+        self._audio_s += audio_s
+        if self._bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S:
+            self._flush_all(now_s, is_all=is_all)
+
+    def add_slice(self, heard: Slice, chunks: Sequence[Chunk]) -> None:
+        """Keep frames that were heard, of any kinds."""
+        self.heard += chunks
+        self._bytes += len(heard.data) + len(heard.stretches) * CHUNK_COST_BYTES + len(heard.starts) * _EQUAL_COST_BYTES
+        self._audio_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MOST_STRETCHES else 1)
+
+    def add_answer(self, at_s: float, data: bytes) -> None:
+        """Keep a frame that we said because of one that was heard: of these there may be any number."""
+        self.said.append((at_s, 0.0, 1, data))
+        self._bytes += CHUNK_COST_BYTES
+
+    # Emptying it.
+
+    def open(self, now_s: float) -> None:
+        """Tell the taps that the call has begun."""
+        assert self._call is not None
+        self.next_flush_s = now_s + self._flush_s
+        for tap in self._taps:
+            tap.opened(self._call)
+
+    def digit(self, at_s: float, digit: str) -> None:
+        """Tell the taps of a digit, at once."""
+        for tap in self._taps:
+            tap.digit(at_s, digit)
+
+    def flush_in_time(self, now_s: float, *, is_all: bool) -> None:
+        """It is time to tell the taps: do it, or ask for a turn for it."""
+        self.next_flush_s = now_s + self._flush_s - WAKE_TOLERANCE_S  # or a wake a little too early would miss it
+        if self._keeper is None:
+            self._flush_all(now_s, is_all=is_all)
+        else:
+            self._keeper.defer_flush()
+
+    def flush(self, now_s: float, *, is_all: bool) -> None:
+        """Give the taps what there is. Frames that keep changing take long: then one tap gets it now, others later."""
+        if not self.ready:
+            self._gather(now_s, is_all=is_all)
+        is_dear = any(isinstance(run, MixedRun) for _, heard, said, _ in self.ready[-1:] for run in (*heard, *said))
+        self._tell(1 if is_dear and self._keeper is not None else len(self.ready))
+        if self.ready and self._keeper is not None:
+            self._keeper.defer_flush()
+
+    def close(self) -> None:
+        """The call has ended: give the taps the last of it."""
+        assert self._call is not None
+        self._flush_all(self._origin_s + self._call.duration_s, is_all=True)
+        for tap in self._taps:
+            tap.closed(self._call)
+
+    def release(self) -> None:
+        """Forget the taps, and who keeps the session: they may refer to it, and it is to leave memory at once."""
+        self._taps = []
+        self._keeper = None
+
+    def _flush_all(self, now_s: float, *, is_all: bool) -> None:
+        """Give all taps all that there is."""
+        self._tell(len(self.ready))
+        self._gather(now_s, is_all=is_all)
+        self._tell(len(self.ready))
+
+    def _gather(self, now_s: float, *, is_all: bool) -> None:
+        """Make what there is ready for the taps."""
+        heard = in_runs(self.heard)
+        said = heard if self.said == self.heard else in_runs(self.said)  # an echo is looked at once
+        assert self._call is not None
+        self._call.backlog_bytes = max(self._call.backlog_bytes, self._wire.undelivered)
+        at_s = now_s - self._origin_s
+        if not is_all or not self._wire.drained:
+            # More is there to be read: until it is, the time since the last of what was heard would look like a pause.
+            at_s = min(at_s, self.heard[-1][0] if self.heard else self._told_s)
+        self._told_s = at_s
+        self.ready = [(tap, heard, said, at_s) for tap in reversed(self._taps)]
+        self.heard, self.said, self._bytes, self._audio_s = [], [], 0, 0.0
+
+    def _tell(self, taps: int) -> None:
+        """Give the next taps what is ready for them."""
+        for _ in range(taps):
+            tap, heard, said, at_s = self.ready.pop()
+            tap.frames(heard, said, at_s)

@@ -1,0 +1,72 @@
+"""What there is to say of a capture beside what is in it, on stderr: damage, what was left out, why it is empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audiosocket_cli.analysis.dumping import Reading
+from audiosocket_cli.capture.items import CapturedCall, Damage
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.ui.capture_rows import damage_line, short_name
+from audiosocket_cli.ui.console import say, shown_path
+
+if TYPE_CHECKING:
+    from audiosocket_cli.call.recording.wav_export import WavExport
+
+
+class SaidNotes:
+    """Says the notes on captures that are dumped."""
+
+    def damaged(self, damage: Damage, file: str, *, is_beyond_resync: bool) -> None:
+        line = damage_line(damage, cure="" if is_beyond_resync else "--resync searches on")
+        say(f"{file}: {line}" if file else line)
+
+    def remarked(self, call: CapturedCall, file: str) -> None:
+        for text in call.remarks:
+            say(f"{f'{file}: ' if file else ''}call {short_name(call)}: {text}")
+
+    def ended(self, reading: Reading) -> None:
+        name, capture, found = reading.name, reading.capture, reading.found
+        for why, count in capture.packets_left_out.items():
+            say(f"{name}: left out {count} packet{'' if count == 1 else 's'} {why}")
+        if capture.dropped:
+            say(
+                f"{name}: {capture.dropped} packets were dropped while it was captured: tcpdump -s 0 -B 16384 -w FILE "
+                "keeps more"
+            )
+        if not found.calls:
+            say(f"{name}: {_why_no_call(reading)}")
+        elif not found.frames and not found.is_full:
+            say(f"{name}: {_why_nothing(reading)}")
+
+    def failed(self, error: FileError) -> None:
+        say(str(error))
+
+
+def _why_no_call(reading: Reading) -> str:
+    capture, wanted = reading.capture, reading.request.selection.call
+    if wanted is not None and not reading.found.damages:
+        return f"no call in it has a UUID that begins with {wanted!r}"
+    if capture.format == "raw":
+        return "there is no call in it; is it a capture at all? There are pcapng, pcap, JSON lines and raw bytes"
+    others = f", only {capture.ignored} other TCP connections" if capture.ignored else ""
+    cut = "; their packets are cut, and tcpdump -s 0 keeps them whole" if capture.is_cut else ""
+    return f"there is no call in it{others}{cut}"
+
+
+def _why_nothing(reading: Reading) -> str:
+    if reading.request.selection.is_part_of_calls:
+        return "nothing in it is selected by --kind, --side, --from and --to"
+    return "there is not one whole frame in it"
+
+
+def say_wav(export: WavExport) -> None:
+    """Say which WAV files were written, and what there is to say of them."""
+    if export.is_one_file and len(export.files) > 1:
+        say(f"{export.name} has room for one call, the first: the others are in files beside it")
+    for path in export.files:
+        say(f"wrote {shown_path(path)}")
+    for note in export.notes:
+        say(note)
+    for error in export.errors:
+        say(f"a WAV file is not complete: {error}")
