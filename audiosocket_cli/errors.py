@@ -91,6 +91,10 @@ class FileError(AudioSocketError):
     exit_code = ExitCode.DAMAGED
 
 
+class OutputError(AudioSocketError):
+    """A file that could not be written to its end: the disk is full, say."""
+
+
 class UsageError(AudioSocketError):
     """Options that do not go together, or a value that cannot be used."""
 

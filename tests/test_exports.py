@@ -22,7 +22,8 @@ from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, L
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.media.pcm import from_slin, tone
-from audiosocket_cli.review.exports import WavExport, as_bytes, as_jsonl, as_pcapng, write_file
+from audiosocket_cli.review.exports import WavExport, as_bytes, as_jsonl, as_pcapng
+from audiosocket_cli.review.saving import write_file
 from audiosocket_cli.review.selection import EVERYTHING, Selection
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -253,6 +254,30 @@ def test_a_fault_of_ours_ends_that_call_alone_and_reaches_who_awaits_it() -> Non
         while peer.recv(65536):
             pass
     assert wire.fileno() == -1
+
+
+def test_a_session_that_is_always_late_keeps_the_loop_from_nothing() -> None:
+    peer, wire = pair()
+    ticks: list[int] = []
+
+    class Late(AnsweredSession):
+        def tick(self) -> None:
+            ticks.append(1)
+            self.wake_s = 0.0 if len(ticks) < 10_000 else math.inf  # or this would never end
+
+    async def main() -> None:
+        session = Late(wire, "peer", source=Silence())
+        driving = asyncio.create_task(Driver().drive(session, wire))
+        await asyncio.sleep(0)
+        session.wake_s = 0.0
+        peer.sendall(OPENING)
+        await asyncio.sleep(0.1)
+        assert 1 < len(ticks) <= 60  # one in each slot of 2 ms
+        driving.cancel()
+        await asyncio.gather(driving, return_exceptions=True)
+
+    with peer:
+        asyncio.run(main())
 
 
 def test_a_peer_that_does_not_read_gets_whole_frames_later() -> None:

@@ -148,6 +148,20 @@ def test_a_peer_that_breaks_the_protocol_is_code_4_whatever_else_went_wrong(
     assert done.returncode == 4, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("form", ["pcapng", "jsonl", "bin"])
+def test_what_a_full_disk_loses_of_a_conversion_is_code_1_and_a_name_that_cannot_be_code_2(
+    files: Path, full_disk: Path, form: str
+) -> None:
+    capture = files / "call.jsonl"
+    capture.write_text('{"t": 0, "side": "caller", "kind": "slin", "payload": "AAAA"}\n' * 3)
+    done = run("dump", capture, "--convert", form, full_disk / "x")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "no space left on device" in done.stderr
+    assert not (full_disk / "x").exists()
+    done = run("dump", capture, "--convert", form, full_disk / "filling" / "x")
+    assert (done.returncode, "cannot write" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("command", PLACING)
 def test_nobody_there_is_code_3(files: Path, command: str) -> None:
     assert run(*words(command, files, files / "x.wav", target="127.0.0.1:9")).returncode == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 from collections.abc import Callable, Sequence
@@ -125,6 +126,23 @@ def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Sou
     assert tap.frames_heard == count
     assert tap.most_runs <= MOST_RUNS
     assert tap.largest <= 16_384 // 3 + 512
+
+
+def test_a_call_that_has_ended_waits_for_its_taps_without_being_woken() -> None:
+    clock, tap, wire = Looked(), Counting(), FakeWire()
+    session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], clock=clock)
+    session.keeper = tap
+    session.start()
+    wire.inbox += [OPENING, frame(Kind.SLIN, b"\1\2") * 10, b""]
+    while wire.inbox:
+        session.readable()
+    clock.now_s += 10.0  # others have their turns
+    session.tick()
+    assert not session.ended
+    assert session.wake_s == math.inf
+    session.flush()
+    assert session.ended
+    assert tap.frames_heard == 10
 
 
 def test_a_source_that_listens_hears_a_few_frames_at_once() -> None:

@@ -76,6 +76,9 @@ class Driver:
         """What can wait until all that was due has been said and heard, in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = math.inf
+        self._done_slot = -1
+        """The last slot whose sessions were woken. Nobody enters one before it: a session that is late with everything
+        would keep the loop from all else, signals included."""
 
     async def drive(self, session: Session, wire: SocketWire) -> None:
         """Run a session over its connected wire until it has ended and the wire is closed.
@@ -153,7 +156,7 @@ class Driver:
 
     def _on_timer(self) -> None:
         self._timer_slot = -math.inf  # set once, at the end
-        now_slot = math.floor(time.monotonic() / self._slot_s)
+        self._done_slot = now_slot = math.floor(time.monotonic() / self._slot_s)
         while self._next and self._next[0] <= now_slot:
             slot = heapq.heappop(self._next)
             for driven in self._slots.pop(slot):
@@ -215,7 +218,9 @@ class Driver:
         wake_s = session.wake_s
         if wake_s != driven.wake_s:
             driven.wake_s = wake_s
-            slot = math.ceil(wake_s / self._slot_s)
+            if math.isinf(wake_s):
+                return
+            slot = max(math.ceil(wake_s / self._slot_s), self._done_slot + 1)
             # A slot that comes too early costs one idle tick; leaving it each time would cost more.
             if slot < driven.slot:
                 self._enter(driven, slot)

@@ -898,9 +898,9 @@ class Session(ABC):
             self.wake_s = self.pacer.deadline_s
         elif self._state is _State.OPENING:
             self.wake_s = self._connected_s + self._limits.uuid_s
-        elif self._state is _State.CLOSING:
+        elif self._state is _State.CLOSING and not self._is_left:
             self.wake_s = self._close_by_s
-        else:
+        else:  # nothing is left to wait for; where the taps have yet to be told, the keeper does that
             self.wake_s = _NEVER
 
 

@@ -387,7 +387,8 @@ class _Dump:
 
     def _write(self, name: str, format_name: str, out: str, capture: Capture) -> None:
         from audiosocket_cli import __version__
-        from audiosocket_cli.review.exports import as_bytes, as_jsonl, as_pcapng, write_file
+        from audiosocket_cli.review.exports import as_bytes, as_jsonl, as_pcapng
+        from audiosocket_cli.review.saving import write_file
         from audiosocket_cli.ui.console import put_bytes
 
         items = self._selected(capture)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from io import FileIO
 from pathlib import Path
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -25,7 +23,7 @@ from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
 from audiosocket_cli.codec import Kind, encode
-from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.errors import UsageError
 from audiosocket_cli.media.containers import WAV_SUFFIX, container_of
 from audiosocket_cli.review.selection import EVERYTHING, Selection
 from audiosocket_cli.text import printable
@@ -40,9 +38,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS: Final = 1_000_000_000
 _MAX_PAUSE_S: Final = 86_400.0
 """A longer pause is no hold but a clock that was set, or files that were joined, and would fill many WAV files."""
-
-_BUFFER_BYTES: Final = 1 << 16
-_FLUSH_S: Final = 0.25
 
 
 def as_jsonl(items: Iterable[Item]) -> Iterator[bytes]:
@@ -342,58 +337,3 @@ class _Writing:
         self.recording.frames(heard, said, self._flushed_s)
         for batch in self._batches.values():
             batch.clear()
-
-
-def write_file(name: str, pieces: Iterable[bytes], *, force: bool) -> None:
-    """Write a file that only the user can read; one that is there is not touched without `force`.
-
-    Whoever interrupts it keeps what was written so far; what fails leaves no file behind. Raises `UsageError` for a
-    name that cannot be, `FileError` where writing fails.
-    """
-    path = Path(name)
-    try:
-        if path.is_dir():
-            raise UsageError(f"cannot write {name}: it is a folder; name a file in it")
-        if path.exists() and not path.is_file():  # a pipe with a name, or a device
-            with open(path, "wb", buffering=0) as file:
-                _write(file, pieces)
-            return
-        if os.path.lexists(path) and not force:
-            raise UsageError(f"cannot write {name}: it exists; choose another name or add --force")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{path.name}.{os.getpid()}") if os.path.lexists(path) else path
-        _write_new(new, pieces, keep=new is path)
-        if new is not path:
-            new.replace(path)
-    except OSError as error:
-        raise FileError(f"cannot write {name}: {(error.strerror or str(error)).lower()}") from None
-
-
-def _write_new(path: Path, pieces: Iterable[bytes], *, keep: bool) -> None:
-    """Write a file that is not there; `keep` what is written by then where somebody interrupts."""
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
-    try:
-        with open(descriptor, "wb", buffering=0) as file:
-            _write(file, pieces)
-    except BaseException as error:
-        if not (keep and isinstance(error, KeyboardInterrupt)):
-            path.unlink(missing_ok=True)
-        raise
-
-
-def _write(file: FileIO, pieces: Iterable[bytes]) -> None:
-    """Write pieces as they fill a buffer, or a quarter of a second has passed: somebody may be reading."""
-    waiting, size, next_s = [], 0, time.monotonic() + _FLUSH_S
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= _BUFFER_BYTES or time.monotonic() >= next_s:
-            _write_all(file, b"".join(waiting))
-            waiting, size, next_s = [], 0, time.monotonic() + _FLUSH_S
-    _write_all(file, b"".join(waiting))
-
-
-def _write_all(file: FileIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
