@@ -266,6 +266,9 @@ async def _work() -> None:
     except AudioSocketError as error:
         _say({"error": str(error)})
         return
+    if share.number == 0:  # one says it for all
+        for _remark in speech.remarks:
+            pass
     allow_many_descriptors()
     gc.collect()
     gc.freeze()  # what is there stays: later collections need not look at it
