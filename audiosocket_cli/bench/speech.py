@@ -51,6 +51,8 @@ class Speech:
         """Cut pieces, int16 at the kind's rate, into frames of so many milliseconds."""
         size = rate_of(kind) * frame_ms // 1000
         self.ptime_s = frame_ms / 1000
+        self.remarks: list[str] = []
+        """What is odd about the files."""
         self.silence = Frame(kind, bytes(size * SAMPLE_BYTES))
         self.utterances = [_utterance(piece, kind, size, frame_ms) for piece in pieces]
         self.mark_every = max(1, MARK_EVERY_MS // frame_ms)
@@ -64,9 +66,17 @@ class Speech:
     @classmethod
     def of_files(cls, paths: Sequence[Path], kind: int, frame_ms: int = PTIME_MS) -> Speech:
         """Load sound files. Raises `FileError`."""
-        from audiosocket_cli.audio.files import load_audio
+        from audiosocket_cli.audio.files import Sound, joined
 
-        return cls([load_audio(path, rate_of(kind)) for path in paths], kind, frame_ms)
+        pieces: list[Samples] = []
+        remarks: list[str] = []
+        for path in paths:
+            opened = Sound(path).open()
+            pieces.append(joined(opened.blocks(rate_of(kind)), str(path), rate_of(kind)))
+            remarks += [f"{path}: {text}" for text in opened.remarks.texts]
+        speech = cls(pieces, kind, frame_ms)
+        speech.remarks = remarks
+        return speech
 
 
 def sound_files(path: Path) -> list[Path]:

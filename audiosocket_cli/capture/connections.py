@@ -63,7 +63,7 @@ class Connections:
         if connection is None:
             if not segment.flags & SYN and not segment.payload and not segment.missing_bytes:
                 return  # the end of something that has ended, or begins later
-            for old in [old for old in strands if old not in self._open or len(strands) >= _MOST_STRANDS]:
+            for old in [old for old in strands if not self._goes_on(old, at_ns) or len(strands) >= _MOST_STRANDS]:
                 yield from self._end(old)
             connection = Connection(segment.flow, self.me, self._names, self._settle)
             strands = self._by_flow.setdefault(segment.flow, [])
@@ -101,6 +101,10 @@ class Connections:
             if old is not new and old in self._open and old.last_ns <= new.first_ns:
                 yield from self._end(old)
         self._by_uuid.setdefault(new.uuid, []).append(new)
+
+    def _goes_on(self, strand: Connection, now_ns: int) -> bool:
+        """Whether more of a connection may come: of a copy, too, of which nothing is wanted."""
+        return strand in self._open or (strand.is_copy and strand.last_ns > now_ns - _GOES_ON_NS)
 
     def _may_be(self, old: Connection, new: Connection) -> bool:
         """Whether a call may be another, captured elsewhere."""
