@@ -16,7 +16,8 @@ import numpy as np
 
 from audiosocket_cli.audio.pcm import Samples, to_int16
 from audiosocket_cli.audio.pipe_input import spooled
-from audiosocket_cli.audio.reading import Floats, Reader, open_reader
+from audiosocket_cli.audio.reading import open_reader
+from audiosocket_cli.audio.sample_readers import Floats, Reader
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import soxr
 

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from audiosocket_cli.call.events import Event, Listening, ProgramSaid
 from audiosocket_cli.ui.console import put, say
-from audiosocket_cli.ui.results import event_json, event_line, listening_line
+from audiosocket_cli.ui.event_text import event_json, event_line, listening_line
 
 _MOST_WAITING: Final = 10_000
 """Lines that wait for a slow reader; beyond that they are lost, and counted."""
