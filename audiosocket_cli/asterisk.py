@@ -160,7 +160,7 @@ class Heard(NamedTuple):
     law: str | None
     """"µ-law" or "A-law" when the bytes make better sense as that than as slin."""
     disorder: str | None
-    """"byte-swapped", "shifted by one byte", "in 32-bit floats" or "in 8-bit samples" when the bytes make better sense
+    """What `media.pcm.guess_disorder` finds, such as "byte-swapped", when the bytes make better sense
     like that."""
     has_wav_header: bool
     """Whether a WAV file's header was among the samples."""
@@ -279,7 +279,7 @@ def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
     """
     if heard.law:
         return f"{heard.law} labelled {kind_name(heard.kind)}, which is noise: {_decode_cure(heard, side)}"
-    if not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MOST_PACE:
+    if heard.disorder or not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MOST_PACE:
         return None
     if _is_held_up(heard) or not heard.is_steady:
         return None  # it is the network's doing
@@ -344,6 +344,8 @@ def _disordered(heard: Heard, side: Side) -> list[str]:
             "shifted by one byte": "cut audio between samples, at even offsets",
             "in 32-bit floats": "multiply them by 32767, and send 16-bit little-endian integers",
             "in 8-bit samples": "send 16-bit little-endian samples",
+            "in 24-bit samples": "send 16-bit little-endian samples",
+            "in 32-bit samples": "send 16-bit little-endian samples",
         }[heard.disorder]
         found.append(f"the {side}'s audio is {heard.disorder}, which is noise: {cure}")
     if heard.odd_bytes:

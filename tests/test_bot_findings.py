@@ -41,6 +41,13 @@ def headed(samples: Samples) -> bytes:
     return file.getvalue()
 
 
+def wider(samples: Samples, size: int) -> bytes:
+    """Return samples of `size` bytes, little-endian."""
+    wide = np.zeros((len(samples), size), np.uint8)
+    wide[:, -2:] = np.frombuffer(to_slin(samples), np.uint8).reshape(-1, 2)
+    return wide.tobytes()
+
+
 SLIN = to_slin(sung(4.0))
 ULAW, ALAW = law(sung(4.0), "ULAW"), law(sung(4.0), "ALAW")
 WIDE = to_slin(sung(4.0, 16000))
@@ -72,6 +79,14 @@ BOTS: dict[str, tuple[bytes, int, float, int, str]] = {
                "the server's audio is in 32-bit floats, which is noise: multiply them by 32767, and send 16-bit"),
     "8-bit": (((sung(4.0) >> 8) + 128).astype(np.uint8).tobytes(), 160, 0.01, Kind.SLIN,
               "the server's audio is in 8-bit samples, which is noise: send 16-bit little-endian samples"),
+    "floats-20ms": ((sung(4.0) / 32768).astype("<f4").tobytes(), 640, 0.02, Kind.SLIN,
+                    "the server's audio is in 32-bit floats, which is noise: multiply them by 32767"),
+    "8-bit-20ms": (((sung(4.0) >> 8) + 128).astype(np.uint8).tobytes(), 160, 0.02, Kind.SLIN,
+                   "the server's audio is in 8-bit samples, which is noise: send 16-bit little-endian samples"),
+    "24-bit-20ms": (wider(sung(4.0), 3), 480, 0.02, Kind.SLIN,
+                    "the server's audio is in 24-bit samples, which is noise: send 16-bit little-endian samples"),
+    "32-bit-20ms": (wider(sung(4.0), 4), 640, 0.02, Kind.SLIN,
+                    "the server's audio is in 32-bit samples, which is noise: send 16-bit little-endian samples"),
     "odd": (SLIN, 321, 0.02, Kind.SLIN, "of the server's audio frames have an odd length"),
     "header": (headed(sung(3.0)), 320, 0.02, Kind.SLIN, "the server sent a WAV file's header as sound"),
     "long": (SLIN, 1600, 0.1, Kind.SLIN, ("the server's frames have 1600 bytes, 100 ms of slin: Asterisk makes one RTP "
@@ -105,7 +120,7 @@ def test_a_bot_is_told_what_is_wrong_and_what_to_send(name: str) -> None:
     data, size, step_s, kind, says = BOTS[name]
     findings = found_in(frames_of(data, size, kind), step_s)
     assert any(says in finding for finding in findings), findings
-    if name not in ("16-khz", "24-khz", "late", "odd", "chunks"):
+    if name not in ("16-khz", "24-khz", "late", "odd", "chunks", "floats-20ms", "24-bit-20ms", "32-bit-20ms"):
         assert len(findings) == 1, findings
     assert not any("off centre" in finding for finding in findings) or name == "off-centre"
 
@@ -199,7 +214,7 @@ def a_bot(frames: list[Frame], step_s: float) -> Iterator[str]:
             thread.join(10)
 
 
-LIVE = ["u-law-320", "half-size-16", "swapped", "long"]
+LIVE = ["u-law-320", "half-size-16", "swapped", "long", "floats-20ms", "24-bit-20ms"]
 
 
 @pytest.mark.parametrize("name", LIVE)

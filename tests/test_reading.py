@@ -449,3 +449,118 @@ def test_without_its_decoder_g722_is_named_with_a_line_that_works(monkeypatch: p
     line = shlex.split(said.partition("convert it: ")[2])
     subprocess.run([*line, "-v", "error"], cwd=wav.parent, check=True, stdin=subprocess.DEVNULL)
     assert_is_the_tone(read(Sound(wav))[0], slack_s=0.02)
+
+
+JOINED = {"aiff": "AIFF", "caf": "CAF", "flac": "FLAC", "au": "AU", "w64": "W64", "ogg": "Ogg", "mp3": "MP3"}
+
+
+@pytest.mark.parametrize("suffix", JOINED)
+def test_joined_files_are_told_from_a_pipe_too(suffix: str, wav: Path) -> None:
+    tool("ffmpeg", "-v", "error", "-i", wav, path := wav.with_suffix(f".{suffix}"))
+    data = path.read_bytes()
+    with piped(data) as pipe:
+        assert read(Sound(pipe))[1] == []
+    with piped(data * 2) as pipe:
+        _, (remark,) = read(Sound(pipe))
+    assert f"several {JOINED[suffix]} files are joined in it, and " in remark
+    assert f"; sox part1.{suffix} part2.{suffix} whole.wav joins" in remark
+
+
+@pytest.mark.parametrize("kind", ["AIFF", "SVX"])
+def test_joined_files_that_libsndfile_does_not_read_are_named(kind: str, tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone", TONE, 8000, format=kind)
+    path.write_bytes(path.read_bytes() * 2)
+    assert f"several {kind} files are joined in it; sox part1." in refusal(Sound(path))
+
+
+def test_joined_caf_files_are_told(tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone", TONE, 8000, format="CAF", subtype="PCM_16")
+    assert read(Sound(path))[1] == []
+    path.write_bytes(path.read_bytes() * 2)
+    samples, (remark,) = read(Sound(path))
+    np.testing.assert_array_equal(samples, TONE)
+    assert remark.startswith("several CAF files are joined in it, and only the first is played; sox part1.caf ")
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_file_without_its_end_is_told(subtype: str, tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone", np.tile(TONE, 10), 8000, format="OGG", subtype=subtype)
+    data = path.read_bytes()
+    last_page = data.rindex(b"OggS")
+    for part in (data, data[:last_page], data[:-10]):
+        remarks = [] if part is data else ["it is cut short: the end of its stream is not there"]
+        path.write_bytes(part)
+        assert read(Sound(path))[1] == remarks
+        with piped(part) as pipe:
+            assert read(Sound(pipe))[1] == remarks
+
+
+@pytest.mark.parametrize("kind", ["W64", "SVX"])
+def test_other_pipes_that_are_cut_short_are_told(kind: str, tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone", TONE, 8000, format=kind)
+    with piped(path.read_bytes()[:-16000]) as pipe:
+        samples, (remark,) = read(Sound(pipe))
+    assert len(samples) / 8000 == pytest.approx(1.0, abs=0.01)
+    assert remark.startswith("it is cut short: ")
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "WAV", "AIFF", "AU"])
+def test_a_pipe_plays_from_any_time_on(kind: str, tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone", TONE, 8000, format=kind)
+    with piped(path.read_bytes()) as pipe:
+        samples, remarks = read(Sound(pipe, start_s=0.5, duration_s=1.0))
+    np.testing.assert_array_equal(samples, TONE[4000:12000])
+    assert remarks == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("IRCAM", "PCM_16"), ("IRCAM", "ULAW"), ("IRCAM", "FLOAT"), ("MAT4", "FLOAT"), ("MAT4", "PCM_32"),
+     ("MAT4", "DOUBLE"), ("SDS", "PCM_16"), ("HTK", "PCM_16")],
+)  # fmt: skip
+def test_every_sound_file_is_known_whatever_the_rate_is_of_raw_samples(kind: str, subtype: str, tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone", TONE / 32768, 8000, format=kind, subtype=subtype)
+    with piped(path.read_bytes()) as pipe:
+        assert_is_the_tone(read(Sound(pipe, raw_rate_hz=48000))[0], slack_s=0.02, db=1.0)
+
+
+CODED_RAW = {
+    "ULAW": "it is µ-law, not 16-bit samples; convert it on its way: … | ffmpeg -v error -f mulaw -ar 8000 -i - ",
+    "ALAW": "it is A-law, not 16-bit samples; convert it on its way: … | ffmpeg -v error -f alaw -ar 8000 -i - ",
+    "PCM_U8": "it is in 8-bit samples, not 16-bit little-endian samples; convert it on its way: ",
+    "PCM_24": "it is in 24-bit samples, not 16-bit little-endian samples; ",
+    "PCM_32": "it is in 32-bit samples, not 16-bit little-endian samples; ",
+    "FLOAT": "it is in 32-bit floats, not 16-bit little-endian samples; ",
+}
+
+
+@pytest.mark.parametrize("quiet_s", [0.0, 1.0], ids=["at once", "after silence"])
+@pytest.mark.parametrize("subtype", CODED_RAW)
+def test_headerless_bytes_that_are_no_slin_are_an_error_and_not_noise(
+    subtype: str, quiet_s: float, tmp_path: Path
+) -> None:
+    sound = np.concatenate([np.zeros(round(8000 * quiet_s)), TONE / 32768])
+    soundfile.write(path := tmp_path / "tone.raw", sound, 8000, subtype=subtype, endian="LITTLE")
+    with piped(path.read_bytes()) as pipe:
+        assert CODED_RAW[subtype] in refusal(Sound(pipe, raw_rate_hz=8000))
+    with path.open("rb", buffering=0) as file:
+        assert CODED_RAW[subtype] in refusal(Sound(file, raw_rate_hz=8000))
+
+
+@pytest.mark.parametrize("level", [0.02, 0.9])
+@pytest.mark.parametrize(
+    "sound",
+    ["sine 300", "sine 1000", "sine 2000", "sine 2400", "sine 3000", "sine 3400", "sine 3600", "sine 3900",
+     "square 440", "square 1333", "square 3000", "trapezium 2000", "sine 200-3900", "whitenoise", "pinknoise"],
+)  # fmt: skip
+@pytest.mark.parametrize("rate_hz", [8000, 48000])
+def test_raw_samples_are_raw_samples_whatever_they_sound_like(sound: str, level: float, rate_hz: int) -> None:
+    raw = ("-r", str(rate_hz), "-c", "1", "-b", "16", "-e", "signed", "-t", "raw", "-")
+    data = tool("sox", "-R", "-q", "-n", *raw, "synth", "1", *sound.split(), "vol", str(level))
+    with piped(data) as pipe:
+        np.testing.assert_array_equal(read(Sound(pipe, raw_rate_hz=rate_hz), rate_hz)[0], np.frombuffer(data, "<i2"))
+
+
+def test_text_in_utf_16_is_named(tmp_path: Path) -> None:
+    (path := tmp_path / "x.wav").write_text("Not found. " * 50, "utf-16")
+    assert "it is text, not sound" in refusal(Sound(path))

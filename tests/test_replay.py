@@ -336,7 +336,7 @@ def old(bot: Callable[..., Serving], tmp_path: Path) -> Path:
     """The capture of a call with the bot as it should be; made once."""
     path = tmp_path / "old.pcapng"
     if not _OLD:
-        assert run("inject-dtmf", "12", bot().target, "--gap", "0.9", "--after", "1.8", "--wait", "2.5",
+        assert run("inject-dtmf", "12", bot().target, "--gap", "0.9", "--after", "2.6", "--wait", "1",
                    "--capture", path).returncode == 0  # fmt: skip
         _OLD["capture"] = path.read_bytes()
     path.write_bytes(_OLD["capture"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 _UNKNOWN_BYTES: Final = 0x7F000000
 """From here on, sizes of 32 bits stand for "until the end": so does this of sox, and 0xFFFFFFFF of others."""
@@ -16,6 +16,11 @@ _WAV_TAGS_OF_SAMPLES: Final = (1, 3, 6, 7, 0xFFFE)
 
 _SEARCHED_BYTES: Final = 64 << 20
 _BLOCK_BYTES: Final = 1 << 20
+
+_OGG_PAGE_BYTES: Final = 65307
+"""No page of Ogg is longer (RFC 3533)."""
+
+_MOST_MARK_BYTES: Final = 16
 
 
 def promised_bytes(head: bytes) -> int | None:
@@ -80,29 +85,105 @@ def has_frame_count(head: bytes) -> bool:
     return b"Xing" in head or b"Info" in head
 
 
-def what_is_joined(file: BinaryIO, head: bytes, size: int) -> str | None:
-    """Return the format of files that are joined in one of `size` bytes where libsndfile plays the first only."""
+class JoinMark(NamedTuple):
+    """How the second of two joined files begins, and where: libsndfile plays the first only."""
+
+    format: str
+    begins: bytes
+    at: int
+    is_exact: bool
+    """Whether it is there or nowhere, rather than anywhere after."""
+
+
+def join_mark(head: bytes) -> JoinMark | None:
+    """Return by what a second file would be known after the one that begins so; None where it plays, or for WAV."""
     promised = promised_bytes(head)
-    if head.startswith(b".snd") and promised is not None:
-        file.seek(min(promised, size))
-        return "AU" if file.read(4) == b".snd" else None
+    if promised is not None and not head.startswith(b"RIFX"):
+        if head.startswith(b"FORM"):
+            return JoinMark("AIFF" if head[8:11] == b"AIF" else "SVX", b"FORM", promised + (promised & 1), True)
+        return (
+            JoinMark("AU", head[:4], promised, True)
+            if head.startswith(b".snd")
+            else JoinMark("W64", head[:16], promised, True)
+        )
+    if head.startswith(b"caff"):
+        at = _data_at(head, 8, 8)
+        size = int.from_bytes(head[at + 4 : at + 12], "big", signed=True)
+        return JoinMark("CAF", head[:6], at + 12 + size, False) if at and size > 0 else None
     if head.startswith(b"fLaC"):
-        return "FLAC" if _finds(file, size, b"fLaC\0\0\0\x22", 1) else None
+        return JoinMark("FLAC", b"fLaC\0\0\0\x22", 1, False)
     if head.startswith(b"OggS"):
         begins = head.find(b"OggS\0\0")  # all that sounds at once has begun before
-        return "Ogg" if _finds(file, size, b"OggS\0\x02", begins if begins > 0 else len(head)) else None
+        return JoinMark("Ogg", b"OggS\0\x02", begins if begins > 0 else len(head), False)
     if has_frame_count(head):
         tag = b"Xing" if b"Xing" in head else b"Info"
-        return "MP3" if _finds(file, size, tag + b"\0\0\0", head.index(tag) + 4) else None
+        return JoinMark("MP3", tag + b"\0\0\0", head.index(tag) + 4, False)
     return None
 
 
-def _finds(file: BinaryIO, size: int, wanted: bytes, at: int) -> bool:
-    """Whether bytes are in a file, from `at` on, as far as is looked."""
-    file.seek(at)
-    data = b""
-    while file.tell() < min(size, _SEARCHED_BYTES) and (more := file.read(_BLOCK_BYTES)):
-        data = data[-len(wanted) :] + more
-        if wanted in data:
-            return True
-    return False
+def what_is_joined(file: BinaryIO, head: bytes, size: int) -> str | None:
+    """Return the format of files that are joined in one of `size` bytes where libsndfile plays the first only."""
+    mark = join_mark(head)
+    if mark is None:
+        return None
+    watch = EndWatch(head, begin=mark.at)
+    file.seek(min(mark.at, size))
+    most = len(mark.begins) if mark.is_exact else _SEARCHED_BYTES
+    while most > 0 and watch.joined is None and (data := file.read(min(most, _BLOCK_BYTES))):
+        watch.feed(data)
+        most -= len(data)
+    return watch.joined
+
+
+def is_cut_ogg(file: BinaryIO, head: bytes, size: int) -> bool:
+    """Whether a file of `size` bytes is Ogg, and lacks its last page."""
+    if not head.startswith(b"OggS"):
+        return False
+    file.seek(max(0, size - _OGG_PAGE_BYTES))
+    watch = EndWatch(head, begin=size)
+    while data := file.read(_OGG_PAGE_BYTES):
+        watch.feed(data)
+    return watch.is_cut_ogg
+
+
+class EndWatch:
+    """Sees a sound file pass, and knows at its end whether another follows, and whether an Ogg file lacks its end."""
+
+    def __init__(self, head: bytes, *, begin: int = 0) -> None:
+        """Watch the file that begins with `head`, from the place `begin` on."""
+        self.joined: str | None = None
+        """The format of a second file, once that has begun."""
+        self._mark = join_mark(head)
+        self._is_ogg = head.startswith(b"OggS")
+        self._at = begin
+        self._tail = b""
+
+    def feed(self, data: bytes) -> None:
+        """Take what comes next."""
+        if self._mark is not None and self.joined is None:
+            self._look(data, self._mark)
+        kept = _OGG_PAGE_BYTES if self._is_ogg else _MOST_MARK_BYTES
+        self._tail = (self._tail + data)[-kept:]
+        self._at += len(data)
+
+    def _look(self, data: bytes, mark: JoinMark) -> None:
+        seen = self._tail[-len(mark.begins) :] + data
+        skipped = mark.at - (self._at + len(data) - len(seen))
+        found = seen.find(mark.begins, max(0, skipped))
+        if found >= 0 and (not mark.is_exact or found == skipped):
+            self.joined = mark.format
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether fewer bytes came than the header promises."""
+        return self._mark is not None and self._mark.is_exact and self._at < self._mark.at - 1  # which may be padding
+
+    @property
+    def is_cut_ogg(self) -> bool:
+        """Whether it is Ogg, and its last page by now is not whole, or does not say that it is the last (RFC 3533)."""
+        if not self._is_ogg:
+            return False
+        page = self._tail[self._tail.rfind(b"OggS") :]
+        sizes = page[27 : 27 + page[26]] if len(page) > 26 else b""
+        is_whole = len(page) > 26 and len(sizes) == page[26] and len(page) >= 27 + len(sizes) + sum(sizes)
+        return not (is_whole and page[5] & 4)

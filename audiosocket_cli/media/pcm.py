@@ -168,7 +168,8 @@ def guess_law(data: bytes) -> str | None:
         return None
     smoothness = {law: _smoothness(decode_law(data, law)) for law in _LAW_TABLES}
     best = max(smoothness, key=smoothness.__getitem__)
-    return best if smoothness[best] > max(0.3, _smoothness(slin), _smoothness_of_bytes(data)) else None
+    others = abs(_smoothness(slin)), _smoothness_of_bytes(data), _smoothness_of_floats(data)
+    return best if smoothness[best] > max(0.3, *others) else None
 
 
 def guess_texture(data: bytes) -> str | None:
@@ -185,7 +186,7 @@ def guess_texture(data: bytes) -> str | None:
 
 def guess_disorder(data: bytes) -> str | None:
     """Say what happened to slin bytes that make little sense as they are: "byte-swapped", "shifted by one byte", "in
-    32-bit floats", "in 8-bit samples" (unsigned, as in WAV files), or None.
+    32-bit floats", "in 8-bit samples" (unsigned, as in WAV files), "in 24-bit samples", "in 32-bit samples", or None.
 
     Only a reading that is smooth counts, where the bytes as they are, or reversed in another way, are not.
     """
@@ -193,11 +194,14 @@ def guess_disorder(data: bytes) -> str | None:
     as_is, as_bytes = _smoothness(slin), _smoothness_of_bytes(data)
     if as_bytes > max(0.6, as_is + 0.2) and level_dbfs(slin) > _LEAST_8_BIT_DBFS and not guess_law(data):
         return "in 8-bit samples"
-    readings = {
-        "byte-swapped": _smoothness(slin.byteswap()),
-        "shifted by one byte": _smoothness(from_slin(data[1:])),
-        "in 32-bit floats": _smoothness_of_floats(data),
-    }
+    readings = {"in 32-bit samples": 0.0}
+    if level_dbfs(slin) > _QUIETEST_CODEC_DBFS:  # quiet slin is not that
+        readings["byte-swapped"] = _smoothness(slin.byteswap())
+        readings["shifted by one byte"] = _smoothness(from_slin(data[1:]))
+        readings["in 32-bit floats"] = _smoothness_of_floats(data)
+        readings["in 24-bit samples"] = _smoothness_of_upper(data, 3)
+    if as_is > -0.3:  # every other sample of a high tone is a low one
+        readings["in 32-bit samples"] = _smoothness_of_upper(data, 4)
     best = max(readings, key=readings.__getitem__)
     return best if readings[best] > 0.6 and as_is < 0.3 else None
 
@@ -205,6 +209,12 @@ def guess_disorder(data: bytes) -> str | None:
 def _smoothness_of_bytes(data: bytes) -> float:
     """The smoothness of unsigned samples of 8 bits."""
     return _smoothness(np.frombuffer(data, np.uint8).astype(np.int16))
+
+
+def _smoothness_of_upper(data: bytes, size: int) -> float:
+    """The smoothness of the upper 16 bits of little-endian samples of `size` bytes."""
+    samples = np.frombuffer(data[: len(data) // size * size], np.uint8).reshape(-1, size)
+    return _smoothness(from_slin(samples[:, -2:].tobytes()))
 
 
 def _smoothness_of_floats(data: bytes) -> float:

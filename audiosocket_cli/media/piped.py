@@ -10,6 +10,7 @@ import threading
 from typing import Any, BinaryIO, Final, cast
 
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.media.lengths import EndWatch
 
 MOST_SPOOLED_BYTES: Final = 64 << 20
 """As much of a pipe is kept where a format cannot be read as it comes, or is to be read again."""
@@ -43,6 +44,8 @@ class Rewindable(io.RawIOBase):
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.watch: EndWatch | None = None
+        """What sees all bytes pass, once."""
         self._kept = bytearray()
         self._at = self._read = 0
 
@@ -70,6 +73,8 @@ class Rewindable(io.RawIOBase):
         else:
             data = self._file.read(len(view)) or b""
             self._read += len(data)
+            if self.watch is not None:
+                self.watch.feed(data)
             if self._read <= _KEPT_BYTES:
                 self._kept += data
         view[: len(data)] = data

@@ -20,10 +20,19 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosocket_cli.codec import SAMPLE_BYTES
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import install_line, soundfile
-from audiosocket_cli.media.lengths import has_frame_count, is_in_blocks, promised_bytes, size_correction, what_is_joined
-from audiosocket_cli.media.pcm import FULL_SCALE, decode_law
+from audiosocket_cli.media.lengths import (
+    EndWatch,
+    has_frame_count,
+    is_cut_ogg,
+    is_in_blocks,
+    promised_bytes,
+    size_correction,
+    what_is_joined,
+)
+from audiosocket_cli.media.pcm import FULL_SCALE, decode_law, guess_texture, to_int16, to_slin
 from audiosocket_cli.media.piped import VAST_BYTES, Corrected, Pump, Rewindable, spooled
 from audiosocket_cli.media.recognition import (
     HEAD_BYTES,
@@ -32,6 +41,7 @@ from audiosocket_cli.media.recognition import (
     headerless_by_suffix,
     is_sound,
     why_not,
+    why_not_slin,
 )
 from audiosocket_cli.media.wavfile import UNKNOWN_LENGTH, WavHeader, fault_after, fault_of, read_wav_header
 
@@ -48,7 +58,17 @@ _SEEKS: Final = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS", "M
 
 _JOIN: Final = "sox part1.{0} part2.{0} whole.wav joins files so that players read all of it"
 
+_CUT_OGG: Final = "it is cut short: the end of its stream is not there"
+
 _SKIPPED_BYTES: Final = 1 << 16
+
+_EXCERPT_BYTES: Final = 2400
+_ALIGNED_BYTES: Final = 12  # whole samples of 16, 24 and 32 bits
+_JUDGED_BYTES: Final = 1 << 16
+"""So much of headerless samples is judged at once, and in all, by what they sound like."""
+
+_AFTER_BYTES: Final = 2048
+"""As much of what follows a sound in a pipe is looked at."""
 
 
 class Reader(Protocol):
@@ -126,7 +146,7 @@ def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | 
     if not is_sound(head):
         headerless = headerless_by_suffix(path, head) if path is not None else None
         if raw_rate_hz is not None and path is None:
-            headerless = Headerless("PCM_16", raw_rate_hz)
+            return SlinReader(file, raw_rate_hz, name)
         if headerless is not None:
             return _headerless_reader(file, headerless, name, path)
     header = read_wav_header(file) if head[8:12] == b"WAVE" else None
@@ -145,12 +165,16 @@ def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | 
         corrected = _object_reader(Corrected(file, *correction), name)
         corrected.remarks.append(UNKNOWN_LENGTH)
         return corrected
-    joined_files = what_is_joined(file, head, size)
+    joined_files, is_cut = what_is_joined(file, head, size), is_cut_ogg(file, head, size)
+    if joined_files in ("AIFF", "SVX"):  # of which libsndfile reads nothing then
+        cure = _JOIN.format(joined_files.lower())
+        raise FileError(f"cannot play {name}: several {joined_files} files are joined in it; {cure}")
     file.seek(0)
     reader = SoundFileReader(file, name, path, says_length=has_frame_count(head))
     if joined_files:
-        cure = _JOIN.format(joined_files.lower())
-        reader.remarks.append(f"several {joined_files} files are joined in it, and only the first is played; {cure}")
+        reader.remarks.append(_joined_remark(joined_files))
+    if is_cut:
+        reader.remarks.append(_CUT_OGG)
     if promised is not None and promised > size:
         reader.remarks.append(f"it is cut short: its header promises {promised} bytes, and {size} are there")
     return reader
@@ -187,18 +211,28 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
     return reader
 
 
+def _joined_remark(kind: str) -> str:
+    heard = "the header of each is heard as a click" if kind in ("W64", "SVX") else "only the first is played"
+    return f"several {kind} files are joined in it, and {heard}; {_JOIN.format(kind.lower())}"
+
+
 def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:
+    watch = file.watch = EndWatch(head)
+    watch.feed(head)  # which was read already
     if head.startswith(b"fLaC"):
-        return _object_reader(file, name)  # which seeks back to its beginning, once
+        reader = _object_reader(file, name)  # which seeks back to its beginning, once
+        reader.watch = watch
+        return reader
     if head.startswith(_STREAMED) and not is_in_blocks(head) and size_correction(head, VAST_BYTES) is None:
         reader = SoundFileReader(Pump(file).pipe, name, None)
+        reader.watch = watch
         if promised_bytes(head) is None:
             reader.frames = None
         return reader
     return _reader_of(spooled(cast(BinaryIO, file), name), None, name, None)
 
 
-def _object_reader(file: io.RawIOBase, name: str) -> Reader:
+def _object_reader(file: io.RawIOBase, name: str) -> SoundFileReader:
     """Have libsndfile read what is no file of the system's; a copy of it where that may not be."""
     try:
         return SoundFileReader(cast(BinaryIO, file), name, None)
@@ -227,6 +261,8 @@ class SoundFileReader:
         `says_length`: its number of frames is no guess, whatever the format.
         """
         self.remarks: list[str] = []
+        self.watch: EndWatch | None = None
+        """What sees all pass that comes through a pipe."""
         self._file, self._name, self._path = file, name, path
         try:
             opened: BinaryIO | int = file.fileno()
@@ -242,7 +278,7 @@ class SoundFileReader:
         self.channels: int = self._sound.channels
         self._left = self._sound.frames
         self._read = 0
-        self._says_length = says_length or self._sound.format in ("FLAC", "AU", "AIFF")
+        self._says_length = says_length or self._sound.format in ("FLAC", "AU", "AIFF", "W64", "SVX")
         self.frames: int | None = self._left if self._left < VAST_BYTES >> 24 else None
 
     def read(self, frames: int) -> Floats:
@@ -258,7 +294,21 @@ class SoundFileReader:
             self.remarks.append(
                 f"it is cut short: of the {whole_s:.2f} s that its header promises, {left_s:.2f} s are missing"
             )
+        if not len(block) and frames and self.watch is not None:
+            self._look_after(self.watch)
         return block
+
+    def _look_after(self, watch: EndWatch) -> None:
+        """Say what follows in a pipe."""
+        self.watch = None
+        with contextlib.suppress(OSError):
+            _read_fully(self._file, _AFTER_BYTES)
+        if watch.joined is not None:
+            self.remarks.append(_joined_remark(watch.joined))
+        if watch.is_cut_ogg:
+            self.remarks.append(_CUT_OGG)
+        elif watch.is_cut and not self.remarks:
+            self.remarks.append("it is cut short: its header promises more bytes than came")
 
     def _damaged(self, error: soundfile.LibsndfileError) -> FileError:
         reason = str(error.error_string).strip().removeprefix("Error : ").rstrip(".").lower()
@@ -268,10 +318,11 @@ class SoundFileReader:
         )
 
     def skip(self, frames: int) -> None:
-        if self.frames is not None and self._sound.subtype.startswith(_SEEKS) and self._sound.format != "RAW":
+        can_seek = self.frames is not None and self._file.seekable()
+        if can_seek and self._sound.subtype.startswith(_SEEKS) and self._sound.format != "RAW":
             with contextlib.suppress(soundfile.LibsndfileError):
-                self._sound.seek(min(frames, self.frames))
-                self._left -= min(frames, self.frames)
+                self._sound.seek(min(frames, self._left))
+                self._left -= min(frames, self._left)
                 return
         _read_past(self, frames)
 
@@ -349,6 +400,40 @@ class SampleReader:
         self.remarks.append(fault.what)
         self._rest, self._left = following, math.inf
         return True
+
+
+class SlinReader(SampleReader):
+    """Headerless 16-bit mono samples, as long as their bytes are not clearly something else."""
+
+    def __init__(self, file: BinaryIO, rate_hz: int, name: str) -> None:
+        frames = _length_of(file, 0, SAMPLE_BYTES)
+        self._excerpt = bytearray()
+        self._to_judge = _JUDGED_BYTES
+        self._name, self.rate_hz = name, rate_hz
+        self._judge(_read_fully(file, HEAD_BYTES))  # before anybody is called
+        self._excerpt.clear()
+        file.seek(0)
+        super().__init__(file, WavHeader("PCM_16", rate_hz, 1, SAMPLE_BYTES, 0, None), name, frames=frames)
+
+    def read(self, frames: int) -> Floats:
+        block = super().read(frames)
+        if self._to_judge > 0:
+            self._judge(to_slin(to_int16(block[:, 0])[0]))
+        return block
+
+    def _judge(self, data: bytes) -> None:
+        """Raise `FileError` where bytes are not slin, until it is clear that they are, or enough was heard."""
+        self._excerpt += data
+        quiet = len(self._excerpt) - len(self._excerpt.lstrip(self._excerpt[:1]))
+        del self._excerpt[: quiet // _ALIGNED_BYTES * _ALIGNED_BYTES]  # silence tells nothing
+        if len(self._excerpt) < _EXCERPT_BYTES:
+            return
+        excerpt = bytes(self._excerpt[: len(self._excerpt) // _ALIGNED_BYTES * _ALIGNED_BYTES])
+        reason = why_not_slin(excerpt, self.rate_hz)
+        if reason is not None:
+            raise FileError(f"cannot play {self._name}: {reason}")
+        del self._excerpt[: len(excerpt)]
+        self._to_judge -= self._to_judge if guess_texture(excerpt) == "slin" else len(excerpt)
 
 
 class G722Reader:

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from audiosocket_cli.media.pcm import guess_law
+from audiosocket_cli.media.pcm import guess_disorder, guess_law, guess_texture
 
 HEAD_BYTES: Final = 4096
 """As much of a file is looked at."""
@@ -17,7 +17,7 @@ HEAD_BYTES: Final = 4096
 _MAGIC: Final = (
     b"RIFF", b"RIFX", b"RF64", b"BW64", b"riff", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"dns.", b"ID3",
     b"NIST_1A", b"Creative Voice File", b"MATLAB 5.0 MAT-file", b"PVF1\n", b"2BIT", b" paf", b"fap ",
-    b"Extended Instrument: ", b"ALawSoundFile**", b"\x64\xa3\x01\0", b"\0\x01\xa3\x64",
+    b"Extended Instrument: ", b"ALawSoundFile**",
 )  # fmt: skip
 """How the sound files begin that libsndfile reads. It takes more for MP3: quiet raw samples, for example."""
 
@@ -44,6 +44,11 @@ _FOREIGN: Final = (
     (0, b"FRM8", "DSDIFF"),
     (0, b"\x7f\xfe\x80\x01", "DTS"),
     (0, b"ADIF", "AAC (ADIF)"),
+    (4, b"\xf8\x72\x6f\xba", "TrueHD"),
+    (4, b"\xf8\x72\x6f\xbb", "MLP"),
+    (0, b"nut/multimedia container\0", "NUT"),
+    (0, b".SoX", "SoX's own format"),
+    (0, b"XoS.", "SoX's own format"),
 )
 """Sound that libsndfile does not read and ffmpeg does: (offset, bytes, name)."""
 
@@ -69,6 +74,9 @@ _PACKED: Final = (
 )
 
 _PACKED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst")
+
+_LEAST_LETTERS: Final = 16
+"""Text that is as smooth as sound has more different letters."""
 
 _CAPTURES: Final = (b"\n\r\r\n", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
 
@@ -114,7 +122,7 @@ HEADERLESS: Final = {
 
 def is_sound(head: bytes) -> bool:
     """Whether bytes begin like a sound file, rather than like raw samples."""
-    return head.startswith(_MAGIC) or _is_mpeg(head)
+    return head.startswith(_MAGIC) or any(is_it(head) for is_it in (_is_mpeg, _is_ircam, _is_mat4, _is_sds, _is_htk))
 
 
 def headerless_by_suffix(path: Path, head: bytes) -> Headerless | None:
@@ -157,6 +165,25 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
             return "it is a web page (HTML), not sound; whatever made it answered with an error, or a login"
         return "it is text, not sound; name a sound file"
     return _by_suffix(path) if path is not None and not is_sound(head) else None
+
+
+def why_not_slin(data: bytes, rate_hz: int) -> str | None:
+    """Say what headerless bytes that should be slin at `rate_hz` clearly are instead, and the cure, or None."""
+    law, disorder = guess_law(data), guess_disorder(data)
+    if law is not None:
+        options = f"-f {'mulaw' if law == 'µ-law' else 'alaw'} -ar 8000"
+        return f"it is {law}, not 16-bit samples; {ffmpeg_cure(None, options)}"
+    if disorder in _FFMPEG_BY_DISORDER:
+        options = f"-f {_FFMPEG_BY_DISORDER[disorder]} -ar {rate_hz}"
+        return f"it is {disorder}, not 16-bit little-endian samples; {ffmpeg_cure(None, options)}"
+    return None
+
+
+_FFMPEG_BY_DISORDER: Final = {
+    "byte-swapped": "s16be", "in 32-bit floats": "f32le", "in 8-bit samples": "u8", "in 24-bit samples": "s24le",
+    "in 32-bit samples": "s32le",
+}  # fmt: skip
+"""What `guess_disorder` finds, and how ffmpeg is told so."""
 
 
 def ffmpeg_cure(path: Path | None, options: str = "", *, seeks: bool = False) -> str:
@@ -231,6 +258,27 @@ def _mpeg_frame_bytes(data: bytes) -> int:
     return (72 if layer == 3 and version != 3 else 144) * bits // rate_hz + padding
 
 
+def _is_ircam(head: bytes) -> bool:
+    """Whether bytes begin as an IRCAM file of any machine does."""
+    return (head[:2] == b"\x64\xa3" and head[3:4] == b"\0") or (head[:1] == b"\0" and head[2:4] == b"\xa3\x64")
+
+
+def _is_mat4(head: bytes) -> bool:
+    """Whether bytes begin as a MATLAB 4 file that holds sound does: a matrix of one number, its name."""
+    return head[20:31] == b"samplerate\0"
+
+
+def _is_sds(head: bytes) -> bool:
+    """Whether bytes begin with a header and a packet of the MIDI Sample Dump Standard."""
+    return head[:2] == b"\xf0\x7e" and head[3:4] == b"\1" and head[20:23] == b"\xf7\xf0\x7e"
+
+
+def _is_htk(head: bytes) -> bool:
+    """Whether bytes begin as an HTK file of a waveform does: its samples, their period in 100 ns, 2 bytes, kind 0."""
+    period = int.from_bytes(head[4:8], "big")
+    return head[8:12] == b"\0\2\0\0" and 50 <= period <= 10_000 and head[:4] > b"\0\0\0\0"
+
+
 def _is_adts(head: bytes) -> bool:
     """Whether bytes begin with two AAC frames in ADTS (ISO/IEC 13818-7, 6.2)."""
 
@@ -280,7 +328,8 @@ def _is_transport_stream(head: bytes) -> bool:
 def _is_gsm(head: bytes) -> bool:
     """Whether bytes are frames of GSM 06.10 as files have them: 33 bytes, the first four bits 0xD (RFC 3551, 4.5.8)."""
     starts = head[::33]
-    return len(starts) >= 10 and {start >> 4 for start in starts} == {0xD}
+    is_constant = not head.strip(head[:1])  # as the silence of A-law is
+    return len(starts) >= 10 and {start >> 4 for start in starts} == {0xD} and not is_constant
 
 
 _FRAMED: Final = (
@@ -294,6 +343,9 @@ _FRAMED: Final = (
 
 def _text(head: bytes) -> str | None:
     """Return bytes as text if that is what they are."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 with a byte order mark; MP1 can begin like it
+        text = head[: len(head) // 2 * 2].decode("utf-16", "replace")
+        return text if all(char.isprintable() or char in "\t\r\n\f\ufeff" for char in text) else None
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -301,4 +353,5 @@ def _text(head: bytes) -> str | None:
             return None
         text = head[: error.start].decode("utf-8")
     plain = all(char.isprintable() or char in "\t\r\n\f\ufeff" for char in text)
-    return text if text and plain else None
+    is_tone = len(set(text)) < _LEAST_LETTERS and guess_texture(head) == "slin"  # raw samples that happen to be letters
+    return text if text and plain and not is_tone else None
