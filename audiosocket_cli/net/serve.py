@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Final
 
-from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, Side
+from audiosocket_cli.asterisk import EXAMPLE_UUID, EXAMPLE_UUID_FINDING, PROXY_HEADER_FAULT, Side
 from audiosocket_cli.call.capturing import Capturing
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.ends import AnsweredSession
@@ -38,7 +38,7 @@ from audiosocket_cli.net.live import LiveCall
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.net.metrics import Snapshot, Totals, keep_telling
 from audiosocket_cli.net.places import Places
-from audiosocket_cli.net.proxy_protocol import Ends
+from audiosocket_cli.net.proxy_protocol import SECOND_HEADER_FAULT, Ends
 from audiosocket_cli.net.readiness import Readiness
 from audiosocket_cli.net.refusals import Refusals, Tell, refuse_at_once
 from audiosocket_cli.net.serving import ServeOptions, ServeSummary
@@ -410,7 +410,9 @@ class Server:
         elif live.session.closed_silently:
             self._count_check()
         elif result is None:
-            self._tell_failed(live.session.peer, live.session.failure or "ended without a UUID")
+            failure = live.session.failure or "ended without a UUID"
+            is_second = failure == PROXY_HEADER_FAULT and self._arrivals is not None
+            self._tell_failed(live.session.peer, SECOND_HEADER_FAULT if is_second else failure)
         else:
             self.summary.caller_audio_s += result["caller"]["audio_s"]
             self.summary.failed_recordings += live.recording_error is not None
