@@ -304,3 +304,15 @@ def test_a_program_hears_each_kind_as_one_signal() -> None:
     assert np.all(
         np.abs(samples[1000:] - 5000) < 100
     )  # a converter that begins anew at each change begins with silence
+
+
+def test_a_program_gets_frames_of_one_sample_many_at_a_time() -> None:
+    program = Program(ProgramOptions(["cat"], rate_hz=8000))
+    heard: list[bytes] = []
+    program._write = heard.append  # type: ignore[method-assign, assignment]
+    program._failure = "no program: what it would hear is looked at"
+    for number in range(4800):
+        program.answer(frame(Kind.SLIN + number % 2, b"\1\2\3"), 0.0)  # and half a sample, which is left out
+    program._pass_on_heard()
+    assert len(heard) <= 240  # 0.5 s, 5 ms of two kinds at a time
+    assert len(b"".join(heard)) // 2 == pytest.approx(2400 + 1600, abs=2)

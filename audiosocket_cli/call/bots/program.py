@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +59,9 @@ _KILLED_S: Final = 2.0
 
 _MOST_FILES: Final = 100
 
+_JOINED_S: Final = 0.005
+"""Frames shorter than this are passed on together: converting and writing costs as much for one sample as for many."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
@@ -95,6 +98,9 @@ class Program(Source):
         self._heard_kind: int = Kind.SLIN
         self._to_program: dict[int, StreamResampler] = {}
         """What converts each kind that was heard: a peer may change it with every frame."""
+        self._unheard: defaultdict[int, bytearray] = defaultdict(bytearray)
+        """What the caller said and the program has yet to hear, by kind: much less than a frame of a phone's."""
+        self._unheard_s = 0.0
         self._due_frames = self._written_bytes = self._unread_bytes = 0
         self._reads = True
         self._said_kind: int = Kind.SLIN
@@ -122,6 +128,7 @@ class Program(Source):
         self._child.push()
         self._obey(self._child)
         self._pass_on_errors(self._child)
+        self._pass_on_heard()
         self._fill_pause()
         self._listen(self._child)
         data = self._queue.take(self._frame_bytes)
@@ -140,10 +147,11 @@ class Program(Source):
         if self._child is None and self._failure is None:
             self._start(kind)
         self._heard_kind = kind
-        converter = self._to_program.get(kind)
-        if converter is None:
-            converter = self._to_program[kind] = StreamResampler(rate_of(kind), self._rate_hz)
-        self._write(to_slin(converter.feed(from_slin(data[HEADER_BYTES:]))))
+        size = (len(data) - HEADER_BYTES) // SAMPLE_BYTES * SAMPLE_BYTES
+        self._unheard[kind] += data[HEADER_BYTES : HEADER_BYTES + size]
+        self._unheard_s += size / SAMPLE_BYTES / rate_of(kind)
+        if self._unheard_s >= _JOINED_S:
+            self._pass_on_heard()
         return None
 
     def close(self) -> Sequence[str]:
@@ -169,6 +177,7 @@ class Program(Source):
     def closed(self, call: Call) -> None:
         assert call.ending is not None
         self._tell(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
+        self._pass_on_heard()
         if self._child is not None:
             self._reads = self._child.has_read()
             self._child.end_input()
@@ -299,6 +308,15 @@ class Program(Source):
     @property
     def _frame_bytes(self) -> int:
         return self._rate_hz // _FRAMES_PER_S * SAMPLE_BYTES
+
+    def _pass_on_heard(self) -> None:
+        for kind, data in self._unheard.items():
+            converter = self._to_program.get(kind)
+            if converter is None:
+                converter = self._to_program[kind] = StreamResampler(rate_of(kind), self._rate_hz)
+            self._write(to_slin(converter.feed(from_slin(bytes(data)))))
+        self._unheard.clear()
+        self._unheard_s = 0.0
 
     def _write(self, data: bytes) -> None:
         if self._child is not None:

@@ -81,7 +81,8 @@ class CallStats:
         if self.timeline.worst_ahead_s > SETTLE_S + _ROUNDING_S:
             ahead_s = self.timeline.worst_ahead_s
             call.note(
-                f"audio came up to {ahead_s:.1f} s late, in a burst: from there on the recording is late by as much"
+                f"audio came up to {ahead_s:.1f} s late, in a burst: it waited in the network, or for us, as while a "
+                "server restarts; from there on the recording is late by as much"
             )
 
         backlog_s = self.said_s(call.backlog_bytes)
