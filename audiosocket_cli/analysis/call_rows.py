@@ -10,13 +10,13 @@ from typing import Final
 from audiosocket_cli.analysis.rows import LossRowBuilder, Row, RowBuilder
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.items import Lost
-from audiosocket_cli.capture.runs import LONGEST_RUN_S, Run
+from audiosocket_cli.capture.runs import MAX_RUN_S, Run
 from audiosocket_cli.model import Side
 
-_MOST_LIVE_S: Final = 5.0
+_MAX_LIVE_S: Final = 5.0
 """A row of a live view holds no more audio than this: somebody waits for it."""
 
-_MOST_ROWS: Final = 5000
+_MAX_ROWS: Final = 5000
 """Rows of a call that wait for their turn."""
 
 
@@ -32,7 +32,7 @@ class CallRows:
         self.ready: deque[Row] = deque()
         self._live = live
         self._are_wanted = are_wanted
-        most_s = _MOST_LIVE_S if live else math.inf
+        most_s = _MAX_LIVE_S if live else math.inf
         self._builders = {side: RowBuilder(side, self.put, timed=timed, most_s=most_s) for side in Side}
         self._losses = {side: LossRowBuilder(side, self.put, most_s=most_s) for side in Side}
         self._rows: list[tuple[float, int, int, Row]] = []
@@ -74,10 +74,10 @@ class CallRows:
         """Let go of the rows before which none can come any more, now that the call has lasted so long; else of all."""
         until_s = math.inf
         if lasted_s < math.inf and not self._live:
-            if len(self._rows) > _MOST_ROWS:  # one side goes on and on, and all of the other's waits for it
+            if len(self._rows) > _MAX_ROWS:  # one side goes on and on, and all of the other's waits for it
                 for side in Side:
                     self.interrupt(side)
             open_s = (min(self._builders[side].open_since_s, self._losses[side].open_since_s) for side in Side)
-            until_s = min(lasted_s - LONGEST_RUN_S, *open_s)
+            until_s = min(lasted_s - MAX_RUN_S, *open_s)
         while self._rows and self._rows[0][0] < until_s:
             self.ready.append(heappop(self._rows)[-1])

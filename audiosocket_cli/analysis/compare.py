@@ -23,7 +23,7 @@ from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
 TOLERANCE_S: Final = 0.2
-LEAST_CORRELATION: Final = 0.8
+MIN_CORRELATION: Final = 0.8
 
 _ALIKE: Final = 0.5
 """Stretches that correlate as much are the same words, be they changed."""
@@ -32,7 +32,7 @@ _COST_PER_S: Final = 0.02
 _FAR_S: Final = 10.0
 """What a second between two stretches counts against their likeness, and as many seconds at most."""
 
-_LEAST_SPEECH_S: Final = 0.06
+_MIN_SPEECH_S: Final = 0.06
 """A shorter sound is a click."""
 
 
@@ -157,7 +157,7 @@ class Answer:
         found = []
         times = [at_s for at_s, _, _ in self._audio]
         for row in sorted(self._rows):
-            if row.what != "speech" or row.audio_s < _LEAST_SPEECH_S:
+            if row.what != "speech" or row.audio_s < _MIN_SPEECH_S:
                 continue
             first = int(np.searchsorted(times, row.at_s - 1e-9))
             parts = self._audio[first : first + row.frames]
@@ -191,7 +191,7 @@ def differences(
     seen: Answer,
     *,
     tolerance_s: float = TOLERANCE_S,
-    least_correlation: float = LEAST_CORRELATION,
+    least_correlation: float = MIN_CORRELATION,
 ) -> list[Difference]:
     """Say what of an answer is not as expected, in the order of time; nothing is good."""
     limits = Limits(tolerance_s, least_correlation, expected.over_s, seen.over_s)

@@ -51,7 +51,7 @@ from audiosocket_cli.audio.wav_header import UNKNOWN_LENGTH, WavHeader, fault_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import soundfile
 
-_LEAST_RATE_HZ: Final = 1000
+_MIN_RATE_HZ: Final = 1000
 """No sound is sampled more slowly. A few bytes at 1 Hz are an hour, and gigabytes at the rates of a call."""
 
 _STREAMED: Final = (b"OggS", b"FORM", b".snd", b"ID3", b"\xff", b"riff")
@@ -75,7 +75,7 @@ def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | N
         file = _in_file(source) if isinstance(source, bytes) else source
     try:
         reader = _reader_of(file, source if isinstance(source, Path) else None, name, raw_rate_hz)
-        if reader.rate_hz < _LEAST_RATE_HZ:
+        if reader.rate_hz < _MIN_RATE_HZ:
             raise FileError(f"cannot play {name}: its sample rate is {reader.rate_hz} Hz, which is none of sound")
     except (FileError, OSError):  # also where there is no libsndfile to ask for its errors
         file.close()

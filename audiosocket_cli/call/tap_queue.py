@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from audiosocket_cli.call.slices import MOST_STRETCHES, Slice
+from audiosocket_cli.call.slices import MAX_STRETCHES, Slice
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.mixed_runs import Chunk, MixedRun
@@ -118,7 +118,7 @@ class TapQueue:
         """Keep frames that were heard, of any kinds."""
         self.heard += chunks
         self._bytes += len(heard.data) + len(heard.stretches) * CHUNK_COST_BYTES + len(heard.starts) * _EQUAL_COST_BYTES
-        self._audio_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MOST_STRETCHES else 1)
+        self._audio_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MAX_STRETCHES else 1)
 
     def add_answer(self, at_s: float, data: bytes) -> None:
         """Keep a frame that we said because of one that was heard: of these there may be any number."""

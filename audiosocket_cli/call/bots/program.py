@@ -32,7 +32,7 @@ from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_
 from audiosocket_cli.model import Call
 from audiosocket_cli.runs import FrameRun
 
-MOST_QUEUED_FRAMES: Final = 500
+MAX_QUEUED_FRAMES: Final = 500
 """As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf
 to its caller's keys unless it has a thread for them."""
 
@@ -46,18 +46,18 @@ _QUIET_FRAMES: Final = 5
 _ERROR_BYTES: Final = 4096
 """As much of a program's standard error is taken with each frame: 200 kB a second."""
 
-_MOST_ERRORS: Final = 50
-_MOST_COMMANDS: Final = 10
+_MAX_ERRORS: Final = 50
+_MAX_COMMANDS: Final = 10
 """Lines that are taken with each frame; the rest waits, and a program that floods waits with it."""
 
 _LOOK_AGAIN_S: Final = 0.02
-_MOST_LAST_LOOKS: Final = 64
+_MAX_LAST_LOOKS: Final = 64
 """As often is a dead program's standard error looked at, for all that the pipe holds; what else has it may go on."""
 
 _KILLED_S: Final = 2.0
 """As long may SIGKILL take. What is then still there cannot be killed, or is dead and its parent does not bury it."""
 
-_MOST_FILES: Final = 100
+_MAX_FILES: Final = 100
 
 _JOINED_S: Final = 0.005
 """Frames shorter than this are passed on together: converting and writing costs as much for one sample as for many."""
@@ -203,7 +203,7 @@ class Program(Source):
             child.push()
             self._pass_on_errors(child)
             await asyncio.sleep(_LOOK_AGAIN_S)
-        for _ in range(_MOST_LAST_LOOKS):
+        for _ in range(_MAX_LAST_LOOKS):
             if not self._pass_on_errors(child):
                 break
             await asyncio.sleep(0)
@@ -337,7 +337,7 @@ class Program(Source):
         if self._has_ended(child) or self._hanging_up:
             self._deaf = True
             self._queue.add(child.drain())
-        elif len(self._queue) < MOST_QUEUED_FRAMES * self._frame_bytes:
+        elif len(self._queue) < MAX_QUEUED_FRAMES * self._frame_bytes:
             self._queue.add(child.read() or b"")
 
     def _say(self, data: bytes) -> Frame:
@@ -370,7 +370,7 @@ class Program(Source):
     def _obey(self, child: Child) -> None:
         if not self._commands:
             self._commands.feed(child.receive())
-        for line in self._commands.take(_MOST_COMMANDS):
+        for line in self._commands.take(_MAX_COMMANDS):
             try:
                 self._do(child, json.loads(line))
             except (ValueError, RecursionError):
@@ -390,8 +390,8 @@ class Program(Source):
                 raise ValueError
 
     def _play(self, child: Child, name: str) -> None:
-        if self._queue.files >= _MOST_FILES:
-            self._complain(f"{name} is not played: {_MOST_FILES} files wait already")
+        if self._queue.files >= _MAX_FILES:
+            self._complain(f"{name} is not played: {_MAX_FILES} files wait already")
             return
         self._queue.add(child.drain())  # said before the file, as it was written before
         self._queue.add_file(lambda: self._begin_file(name))
@@ -422,7 +422,7 @@ class Program(Source):
 
     def _report_errors(self) -> bool:
         assert self._call is not None
-        lines = self._errors.take(_MOST_ERRORS)
+        lines = self._errors.take(_MAX_ERRORS)
         for line in lines:
             self.report(ProgramSaid(self._call, line))
         return bool(lines)
