@@ -91,10 +91,9 @@ class Stream:
         """Go on from the next frame, if there is one in what came so far."""
         data = b"".join(data for _, data in self._search)
         found = find_frames(data, ends=ends)
+        passed_over = found or 0
         if found is None and len(data) > 2 * MAX_CHAIN_BYTES:
             passed_over = len(data) - MAX_CHAIN_BYTES  # a run that begins here would have been found
-        else:
-            passed_over = found or 0
         if passed_over:
             yield Lost(call, self._search[0][0], side, passed_over, "passed over to find the next frame")
             self.offset += passed_over
