@@ -32,6 +32,20 @@ COMMANDS: Final = {
 }
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
+TOPICS_ABOUT: Final = {
+    "serve": ("answering", "bots", "recording", "systemd"),
+    "record": ("recording",),
+    "play": ("playing", "testing-a-bot"),
+    "inject-dtmf": ("testing-a-bot",),
+    "dump": ("captures", "findings", "json-lines"),
+    "replay": ("testing-a-bot", "scripts"),
+    "bench": ("load", "load-figures", "locust"),
+    "wireshark": ("dissector",),
+    "completion": ("first-call",),
+    "help": ("first-call",),
+}
+"""The pages of the documentation that tell more about each command."""
+
 
 class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -42,6 +56,7 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = import_module(COMMANDS[cmd_name]).command
         command.name = cmd_name
+        command.epilog = f"More: {PROGRAM} help {', '.join(TOPICS_ABOUT[cmd_name])}"
         for option in command.params:
             if isinstance(option, click.Option):
                 option.envvar = environment_name(cmd_name, option)

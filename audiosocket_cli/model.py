@@ -68,9 +68,9 @@ class Pacing(Protocol):
 
 
 _BOTH: Final = "digits come as frames and as tones at once: each is counted as a frame only"
-_MOST_NOTES = 20
+_MAX_NOTES = 20
 
-MOST_DIGITS: Final = 10_000
+MAX_DIGITS: Final = 10_000
 """Digits of a call that are listed."""
 
 _DIGITS_AT_ONCE: Final = 50
@@ -135,7 +135,7 @@ class Call:
             if self._tones and self._is_told(digit):
                 self.note(_BOTH)
                 return False
-        if len(self.digits) < min(MOST_DIGITS, _DIGITS_AT_ONCE + _DIGITS_A_SECOND * digit.at_s):
+        if len(self.digits) < min(MAX_DIGITS, _DIGITS_AT_ONCE + _DIGITS_A_SECOND * digit.at_s):
             self.digits.append(digit)
             if digit.in_band:
                 self._tones.append(digit)
@@ -163,8 +163,8 @@ class Call:
 
     def note(self, text: str) -> None:
         """Keep a line about something odd, once, however often it happens; of too many kinds, the first."""
-        if len(self.notes) < _MOST_NOTES and text not in self.notes:
-            self.notes.append(text if len(self.notes) < _MOST_NOTES - 1 else "and more of the kind")
+        if len(self.notes) < _MAX_NOTES and text not in self.notes:
+            self.notes.append(text if len(self.notes) < _MAX_NOTES - 1 else "and more of the kind")
             self.on_note(self.notes[-1])
 
 

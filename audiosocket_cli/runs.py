@@ -13,7 +13,7 @@ from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Sampl
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
 from audiosocket_cli.mixed_runs import Chunk, MixedFrames, MixedRun, Part
 
-MOST_RUNS: Final = 8
+MAX_RUNS: Final = 8
 """Runs of equal frames that are looked at one by one. Where there are more, all of them are looked at together: each
 takes every tap as long, some 0.1 ms, be it a second of audio or a single sample."""
 
@@ -185,7 +185,7 @@ def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:
         if run is not None and data.startswith(header):
             run.append(chunk)
         else:
-            if len(runs) == MOST_RUNS:
+            if len(runs) == MAX_RUNS:
                 return [MixedRun(chunks)]
             header, run = data[:HEADER_BYTES], [chunk]
             runs.append(run)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-MOST_WAITING_BYTES: Final = 16 << 20
+MAX_WAITING_BYTES: Final = 16 << 20
 """What one file may have waiting: a quarter of an hour of slin, 40 s of slin192 from both sides. Beyond that the disk
 is too slow, and no more is taken."""
 
@@ -48,7 +48,7 @@ class Behind:
         if self._error is not None:
             raise self._error
         if (
-            self._taken_bytes - self._written_bytes >= MOST_WAITING_BYTES
+            self._taken_bytes - self._written_bytes >= MAX_WAITING_BYTES
         ):  # what comes at once, however much, is no proof
             raise OSError(errno.EBUSY, "the disk is too slow")
         self._taken_bytes += size

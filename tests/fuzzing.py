@@ -76,7 +76,7 @@ from audiosocket_cli.errors import AudioSocketError, FileError, FrameError, Inco
 from audiosocket_cli.model import Call, Ending, How, Side, now_utc
 from audiosocket_cli.text import printable
 from audiosocket_cli.ui.capture_rows import damage_line, frame_line, other_line, shown_lines, stats_lines
-from audiosocket_cli.ui.results import event_json, event_line
+from audiosocket_cli.ui.event_text import event_json, event_line
 
 
 class Target(NamedTuple):

@@ -376,3 +376,10 @@ def test_more_calls_than_open_files_are_refused() -> None:
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == limits
     assert done.returncode == 2
     assert "500 calls at once need as many open files, and 1 processes have 224 for them" in done.stderr
+
+
+def test_what_is_odd_about_a_sound_file_is_told(serve: Serve, tmp_path: Path) -> None:
+    soundfile.write(path := tmp_path / "tone.wav", tone(440, 8000, 2.0), 8000)
+    path.write_bytes(path.read_bytes()[:-16000])
+    done = run("bench", serve("--echo").target, "--calls", "1", "--duration", "1", "--audio", path)
+    assert f"{path}: it is cut short: its header promises 2.00 s, and 1.00 s are there\n" in done.stderr

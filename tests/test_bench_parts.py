@@ -18,7 +18,7 @@ from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.limit import Step, find_limit
 from audiosocket_cli.bench.load import Load, Stage, parse_stages
-from audiosocket_cli.bench.marks import MOST_NUMBERS, MarkFinder, mark, marked
+from audiosocket_cli.bench.marks import MAX_NUMBERS, MarkFinder, mark, marked
 from audiosocket_cli.bench.result import NAMES, BenchResult, read_result
 from audiosocket_cli.bench.schedule import SteadyPacer
 from audiosocket_cli.bench.speech import Speech, Talk
@@ -105,7 +105,7 @@ def test_callers_who_begin_together_send_apart() -> None:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.integers(0, MOST_NUMBERS - 1), min_size=1, max_size=8),
+    st.lists(st.integers(0, MAX_NUMBERS - 1), min_size=1, max_size=8),
     st.lists(st.integers(1, 700), min_size=1, max_size=30),
     st.integers(1, 9),
     st.integers(0, 1000),
@@ -135,7 +135,7 @@ def test_anything_may_be_heard(data: bytes) -> None:
 
 
 def test_a_mark_is_too_soft_for_speech() -> None:
-    assert level_dbfs(from_slin(marked(bytes(320), MOST_NUMBERS - 1))) < SPEECH_DBFS - 10
+    assert level_dbfs(from_slin(marked(bytes(320), MAX_NUMBERS - 1))) < SPEECH_DBFS - 10
     assert len(mark(0)) == 16
 
 

@@ -94,6 +94,17 @@ def test_two_captures_of_one_call_that_count_from_other_numbers_are_one(apart_ns
     assert reviewed(items).findings == []
 
 
+@pytest.mark.parametrize("captures", [3, 5])
+def test_more_captures_than_two_of_one_call_are_one_call(captures: int) -> None:
+    seqs = [(1000 + 700_000_000 * number, 3_500_000_000 - 600_000_000 * number) for number in range(captures)]
+    taken = [later(talk(seqs=pair), 21_000_000 * number) for number, pair in enumerate(seqs)]
+    items = items_of(pcap(merged(*taken)))
+    assert len(calls_of(items)) == 1
+    assert without_names(items) == without_names(items_of(pcap(talk())))
+    assert losses(items) == no_calls(items) == []
+    assert MERGED in remarks(items)[0]
+
+
 @pytest.mark.parametrize("at", ["first", "second", "both"])
 def test_a_copy_that_begins_in_mid_call_is_one_too(at: str) -> None:
     first, second = talk(), talk(seqs=(3_000_000_000, 2_000_000_000))

@@ -596,8 +596,8 @@ def test_noise_without_frames_is_not_searched_again_with_each_segment(where: str
 
 
 def test_connections_without_end_are_followed_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_MOST_OPEN", 50)
-    monkeypatch.setattr(connections, "_MOST_ENDED", 50)
+    monkeypatch.setattr(connections, "_MAX_OPEN", 50)
+    monkeypatch.setattr(connections, "_MAX_ENDED", 50)
     call = Talk().open().say(CALLER, OPENING)
     packets = call.packets
     for number in range(500):

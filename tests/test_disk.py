@@ -13,7 +13,7 @@ import soundfile
 
 from audiosocket_cli.audio.growing_wav import GrowingWav
 from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk
-from audiosocket_cli.write_behind import MOST_WAITING_BYTES
+from audiosocket_cli.write_behind import MAX_WAITING_BYTES
 
 
 class Stalled(GrowingWav):
@@ -70,7 +70,7 @@ def test_nobody_waits_for_a_disk_that_stalls_and_nothing_is_lost(tmp_path: Path)
 
 def test_a_disk_that_does_not_keep_up_ends_the_recording(tmp_path: Path) -> None:
     sink = behind(tmp_path / "a.wav", Stalled)
-    sink.append(bytes(MOST_WAITING_BYTES))
+    sink.append(bytes(MAX_WAITING_BYTES))
     with pytest.raises(OSError, match="the disk is too slow"):
         sink.append(bytes(2))
     sink.abort()

@@ -7,13 +7,18 @@ import doctest
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
+import soundfile
 from conftest import Serving, need, run
 from pages import BLOCKS, DOCS, FILES, PAGES, ROOT, anchors
 
@@ -185,6 +190,54 @@ def test_each_python_file_is_python(name: str) -> None:
 def test_the_locustfile_is_that_of_the_scripts() -> None:
     ours = (ROOT / "scripts" / "locustfile.py").read_text()
     assert ast.dump(ast.parse(ours)).endswith(ast.dump(ast.parse(FILES["locustfile.py"])).removeprefix("Module(body=["))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def test_the_server_of_the_library_page_echoes(tmp_path: Path) -> None:
+    port = free_port()
+    assert "9092" in FILES["echo.py"]
+    process = subprocess.Popen([sys.executable, "-c", FILES["echo.py"].replace("9092", str(port))])
+    try:
+        for _ in range(60):  # it may not be there yet
+            done = run("play", f"127.0.0.1:{port}", "--record", tmp_path / "heard.wav", "--wait", "0.5")
+            if done.returncode != 3:
+                break
+    finally:
+        process.kill()
+        process.wait()
+    assert done.returncode == 0, done.stderr
+    heard, _ = soundfile.read(tmp_path / "heard.wav", dtype="int16")
+    assert np.abs(heard).max() > 10_000
+
+
+def test_each_metric_that_a_page_names_is_served(serve: Serve) -> None:
+    port = free_port()
+    serve("--metrics", f"127.0.0.1:{port}")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        served = set(re.findall(r"^# TYPE (\w+)", answer.read().decode(), re.MULTILINE))
+    named = {name for text in PAGES.values() for name in re.findall(r"\baudiosocket_(?!cli)\w+", text)}
+    assert len(named) > 8
+    assert named - served - {f"{name}_total" for name in served} == {"audiosocket_testbed"} & named
+
+
+def test_each_filter_of_the_page_on_wireshark_is_one(tmp_path: Path) -> None:
+    dissector = tmp_path / "audiosocket.lua"
+    dissector.write_text(run("wireshark").stdout)
+    capture = tmp_path / "empty.pcap"
+    capture.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
+    filters = re.findall(r"`(!?audiosocket[^`]*[^`*])`", PAGES[DOCS / "dissector.md"].partition("| filter |")[2])
+    filters = [each for each in filters if not each.startswith("audiosocket.port") and "wireshark" not in each]
+    assert len(filters) > 10
+    for each in filters:
+        done = subprocess.run(
+            [need("tshark"), "-X", f"lua_script:{dissector}", "-r", capture, "-Y", each],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (each, done.stderr)
 
 
 def test_the_configuration_of_haproxy_is_one(tmp_path: Path) -> None:

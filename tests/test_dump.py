@@ -324,6 +324,17 @@ def test_wav_files_are_written_beside_what_is_shown(tmp_path: Path, pcapng: Path
         assert (file.getnchannels(), file.getnframes()) == (1, 8000)
 
 
+def test_wav_files_are_complete_though_a_copy_fails(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "long.jsonl", a_normal_call(8.0))
+    code, out, err = ran(path, "--wav", tmp_path / "x.wav", "--side", "caller", "--to", "bin", "/dev/full")
+    wrote, failed = err.splitlines()
+    assert code != 0
+    assert (out, failed) == ("", "audiosocket: error: cannot write /dev/full: no space left on device")
+    assert wrote.endswith("x.wav")
+    written = (1 << 16) // 323 * 0.02  # as much as fills the first buffer, which cannot be written
+    assert len(wav(tmp_path / "x.wav")) / 8000 == pytest.approx(written, abs=0.05)
+
+
 # Findings
 
 

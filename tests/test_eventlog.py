@@ -14,7 +14,7 @@ from audiosocket_cli.ui.event_log import EventLog
 def test_a_reader_that_stops_reading_costs_lines_and_no_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(eventlog, "_MOST_WAITING", 10)
+    monkeypatch.setattr(eventlog, "_MAX_WAITING", 10)
     monkeypatch.setattr(eventlog, "_CLOSE_TIMEOUT_S", 0.1)
     stuck, written = threading.Event(), []
 

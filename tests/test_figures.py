@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from audiosocket_cli.analysis.call_review import CallReview
 from audiosocket_cli.analysis.histogram import BY_TENTHS, Histogram
-from audiosocket_cli.analysis.side_figures import MOST_DIGITS, Drift, SideFigures
+from audiosocket_cli.analysis.side_figures import MAX_DIGITS, Drift, SideFigures
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.items import Captured, CapturedCall, Item, Lost, Opened, Over
 from audiosocket_cli.capture.runs import Run
@@ -208,7 +208,7 @@ def test_of_millions_of_digits_the_first_are_kept_and_all_are_counted() -> None:
     for number in range(20):
         review.take(digits_run(call, 1 << 18, float(number)))
     figures = review.sides[Side.CALLER]
-    assert (figures.digit_count, len(figures.digits)) == (20 << 18, MOST_DIGITS)
+    assert (figures.digit_count, len(figures.digits)) == (20 << 18, MAX_DIGITS)
     assert "".join(press.digit for press in figures.digits[:18]) == "1234567890*#ABCD12"
     assert figures.as_dict(0.0)["frames"] == {"dtmf": {"frames": 20 << 18, "bytes": 20 << 18}}
 

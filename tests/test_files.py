@@ -288,7 +288,7 @@ def test_a_file_that_unpacks_to_more_than_memory_should_hold_is_refused(monkeypa
     silence = np.zeros(300_000, np.int16)
     packed = sound(silence, 8000, "FLAC")
     assert len(packed) < len(silence) / 100
-    monkeypatch.setattr(files, "_MOST_SAMPLES", 300_000)
+    monkeypatch.setattr(files, "_MAX_SAMPLES", 300_000)
     assert len(loaded(packed, 8000).samples) == 300_000
     with pytest.raises(FileError, match=r"^cannot play standard input: it is longer than 0\.0052 hours$"):
         loaded(packed, 16000)

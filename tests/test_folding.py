@@ -11,7 +11,7 @@ from captured import QUIET, a_call, cut, sent, speech, steady
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.analysis.rows import Folder, Row
+from audiosocket_cli.analysis.rows import Row, RowBuilder
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import Frame, Kind
@@ -25,11 +25,11 @@ def joined(frames: Sequence[Frame], times_s: Sequence[float]) -> list[Run]:
 
 def fold(runs: Iterable[Run], *, timed: bool = True, most_s: float = float("inf")) -> list[Row]:
     rows: list[Row] = []
-    folder = Folder(Side.SERVER, rows.append, timed=timed, most_s=most_s)
+    builder = RowBuilder(Side.SERVER, rows.append, timed=timed, most_s=most_s)
     for run in runs:
-        folder.take(run, np.ascontiguousarray(run.payloads[:, : run.payloads.shape[1] // 2 * 2]).view("<i2"))
-    folder.interrupt()
-    assert folder.open_since_s == float("inf")
+        builder.take(run, np.ascontiguousarray(run.payloads[:, : run.payloads.shape[1] // 2 * 2]).view("<i2"))
+    builder.interrupt()
+    assert builder.open_since_s == float("inf")
     return sorted(rows, key=lambda row: row.at_s)
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import COMMAND, run
 from pages import DOCS, FILES, PAGES
 
-from audiosocket_cli.cli import COMMANDS
+from audiosocket_cli.cli import COMMANDS, TOPICS_ABOUT
 from audiosocket_cli.ui.pages import TOPICS, plain_lines, summary_of
 
 
@@ -58,6 +58,12 @@ def test_a_link_to_a_page_says_how_to_read_it() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_is_answered_with_its_options(command: str) -> None:
     assert run("help", command).stdout == run(command, "--help").stdout
+
+
+def test_each_command_names_pages_that_tell_more() -> None:
+    assert list(TOPICS_ABOUT) == list(COMMANDS)
+    assert {topic for topics in TOPICS_ABOUT.values() for topic in topics} <= set(TOPICS)
+    assert "More: audiosocket help captures, findings, json-lines\n" in run("dump", "--help").stdout
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ Modules that raise as the real ones do where their shared library is missing sta
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +17,10 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import Serving, missing, run
+from fakes import OPENING
 
 from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.codec import Frame, Kind, encode
 
 Serve = Callable[..., Serving]
 
@@ -57,6 +61,28 @@ def forbidding() -> list[str]:
     if refused:
         missing("this kernel has no PR_SET_MDWE (Linux 6.3)")
     return [sys.executable, "-c", FORBID]
+
+
+@pytest.mark.parametrize("options", [["--record", "calls"], ["--record", "calls", "--exec", "cat"], ["--detect-dtmf"]])
+def test_without_soxr_a_change_of_rate_ends_no_call_and_one_line_names_the_cure(
+    serve: Serve, without: Callable[..., None], options: list[str]
+) -> None:
+    without(soxr=NO_LIBRARY)
+    serving = serve("--calls", "1", *options)
+    frames = [(Kind.SLIN16, bytes(640)), (Kind.SLIN, bytes(320)), (Kind.SLIN16, bytes(640))]
+    with socket.create_connection((serving.host, serving.port)) as caller:
+        caller.sendall(OPENING)
+        for kind, payload in frames:
+            for _ in range(60):
+                caller.sendall(encode(Frame(kind, payload)))
+                caller.recv(65536)
+                time.sleep(0.02)
+    code, lines, err = serving.end(0)
+    told = "\n".join([*lines, err])
+    assert told.count("soxr, which converts sample rates, cannot be loaded") == 1, told
+    assert "internal error" not in told
+    assert "ended by caller" in told
+    assert code == ("--record" in options)
 
 
 def test_without_libsndfile_and_soxr_calls_are_answered_recorded_captured_and_shown(

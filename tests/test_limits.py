@@ -28,7 +28,7 @@ from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, Li
 from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk, FreeSpace
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.server import log_limiter as flood
-from audiosocket_cli.server.log_limiter import MOST_LINES, FloodGate
+from audiosocket_cli.server.log_limiter import MAX_LINES, FloodGate
 
 Serve = Callable[..., Serving]
 
@@ -50,7 +50,7 @@ def told_of(events: list[Event]) -> list[Event]:
 def test_of_many_refusals_of_one_address_the_first_are_told_and_how_many_more() -> None:
     flood_ = [CallRefused(f"10.0.0.9:{port}", "no") for port in range(1000)]
     other = ConnectionFailed("[2001:db8::1]:5", "closed")
-    assert told_of([*flood_, other]) == [*flood_[:MOST_LINES], other, MoreRefused("10.0.0.9", 1000 - MOST_LINES)]
+    assert told_of([*flood_, other]) == [*flood_[:MAX_LINES], other, MoreRefused("10.0.0.9", 1000 - MAX_LINES)]
 
 
 def test_what_is_no_refusal_is_always_told() -> None:
@@ -59,10 +59,10 @@ def test_what_is_no_refusal_is_always_told() -> None:
 
 
 def test_so_many_addresses_are_told_apart_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flood, "_MOST_HOSTS", 3)
+    monkeypatch.setattr(flood, "_MAX_HOSTS", 3)
     told = told_of([CallRefused(f"10.0.0.{number}:1", "no") for number in range(100)])
-    assert told[-1] == MoreRefused("other addresses", 97 - MOST_LINES)
-    assert len(told) == 3 + MOST_LINES + 1
+    assert told[-1] == MoreRefused("other addresses", 97 - MAX_LINES)
+    assert len(told) == 3 + MAX_LINES + 1
 
 
 def test_after_a_while_the_number_is_told_and_lines_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,12 +72,12 @@ def test_after_a_while_the_number_is_told_and_lines_again(monkeypatch: pytest.Mo
     async def tell() -> None:
         gate = FloodGate(told.append)
         for _ in range(2):
-            for _ in range(MOST_LINES + 1):
+            for _ in range(MAX_LINES + 1):
                 gate.report(CallRefused("10.0.0.9:1", "no"))
             await asyncio.sleep(0.2)
 
     asyncio.run(tell())
-    assert told == ([CallRefused("10.0.0.9:1", "no")] * MOST_LINES + [MoreRefused("10.0.0.9", 1)]) * 2
+    assert told == ([CallRefused("10.0.0.9:1", "no")] * MAX_LINES + [MoreRefused("10.0.0.9", 1)]) * 2
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["lines", "json"])
@@ -89,7 +89,7 @@ def test_a_flood_of_connections_does_not_fill_the_log(serve: Serve, as_json: boo
     _, lines, err = serving.end()
     assert err.endswith("refused 200\n")
     told = [line for line in lines if "refused" in line]
-    assert len(told) == MOST_LINES + 1
+    assert len(told) == MAX_LINES + 1
     if as_json:
         last = json.loads(told[-1])
         assert (last["event"], last["host"], last["count"]) == ("more-refused", "127.0.0.1", 190)

@@ -230,6 +230,12 @@ def test_one_file_that_came_since_the_start_is_an_error_and_not_overwritten(tmp_
 # Recordings of more than one file
 
 
+def test_a_folder_where_a_second_part_would_be_is_refused_before_the_call(tmp_path: Path) -> None:
+    Path("o.part2.wav").mkdir()
+    with pytest.raises(UsageError, match=r"^cannot record to o\.wav: o\.part2\.wav is a folder; move that away$"):
+        FileOutput("o.wav", overwrite=True).prepare()
+
+
 @pytest.mark.parametrize("name", ["call.wav", "call.flac"])
 @pytest.mark.parametrize("part", ["part2", "part3", "part2-2"])
 def test_old_parts_are_refused_without_force_and_replaced_with_it(tmp_path: Path, name: str, part: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from audiosocket_cli.audio import pipe_output as pipe
 from audiosocket_cli.audio.growing_wav import HEADER_BYTES
-from audiosocket_cli.audio.pipe_output import MOST_WAITING, UNKNOWN_BYTES, SoundPipe
+from audiosocket_cli.audio.pipe_output import MAX_WAITING, UNKNOWN_BYTES, SoundPipe
 
 PIPE_BYTES = 65536
 
@@ -129,17 +129,17 @@ def test_a_reader_who_is_a_minute_behind_is_given_up(ends: Pipe) -> None:
     sound = SoundPipe(ends.writer, 8000, headerless=True)
     sound.append(noise(PIPE_BYTES))  # the writer is stuck with this piece
     time.sleep(0.1)
-    for _ in range(MOST_WAITING):
+    for _ in range(MAX_WAITING):
         sound.append(noise(4000))
     with pytest.raises(OSError, match="whoever reads standard output is a minute behind") as caught:
         sound.append(noise(4000))
     assert caught.value.errno == errno.ETIMEDOUT
-    assert sound.duration_s == (PIPE_BYTES + MOST_WAITING * 4000) / 8000
+    assert sound.duration_s == (PIPE_BYTES + MAX_WAITING * 4000) / 8000
     ends.close_reader()
 
 
 @pytest.mark.usefixtures("_no_patience")
-@pytest.mark.parametrize("pieces", [1, MOST_WAITING + 1], ids=["some-waits", "as-much-as-can-waits"])
+@pytest.mark.parametrize("pieces", [1, MAX_WAITING + 1], ids=["some-waits", "as-much-as-can-waits"])
 def test_a_reader_who_stopped_is_waited_for_so_long_and_no_longer(ends: Pipe, pieces: int) -> None:
     sound = SoundPipe(ends.writer, 8000, headerless=True)
     sound.append(noise(PIPE_BYTES))

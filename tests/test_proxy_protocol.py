@@ -18,7 +18,7 @@ from test_serve import FRAME, connected, opening, read_to_end, reset
 
 from audiosocket_cli.asterisk.rules import PROXY_V2_SIGNATURE as SIGNATURE
 from audiosocket_cli.codec import Frame, Kind
-from audiosocket_cli.net.proxy_protocol import Ends, ProxyHeaderReader, ProxyProtocolError
+from audiosocket_cli.net.proxy_protocol import SECOND_HEADER_FAULT, Ends, ProxyHeaderReader, ProxyProtocolError
 
 Serve = Callable[..., Serving]
 
@@ -97,6 +97,7 @@ WRONG = {
     "v1-family": b"PROXY TCP6 203.0.113.7 192.0.2.1 1 2\r\n",
     "v1-port": b"PROXY TCP4 203.0.113.7 192.0.2.1 65536 2\r\n",
     "v1-negative": b"PROXY TCP4 203.0.113.7 192.0.2.1 -1 2\r\n",
+    "v1-zone": b"PROXY TCP6 fe80::7%\x1b[31m fe80::1 1 2\r\n",
     "v1-udp": b"PROXY UDP4 203.0.113.7 192.0.2.1 1 2\r\n",
     "v1-two-blanks": b"PROXY TCP4  203.0.113.7 192.0.2.1 1 2\r\n",
     "v1-empty": b"PROXY \r\n",
@@ -223,6 +224,7 @@ NO_HEADER = {
              "no PROXY protocol header: it began with a UUID frame (did it bypass the proxy? is send-proxy missing?)"),
     "http": (b"GET / HTTP/1.1\r\n\r\n", "no PROXY protocol header: it began with 'GET / HTTP/1.1'"),
     "garbage": (b"\x9c\xd0\x01", "no PROXY protocol header: it began with 9c d0 01"),
+    "two": (V1 + V2, SECOND_HEADER_FAULT),
     "wrong": (b"PROXY TCP4 x y 1 2\r\n", "its PROXY protocol header is wrong: 'PROXY TCP4 x y 1 2'"),
     "endless": (b"PROXY " + b"x" * 200, "its PROXY protocol header is longer than 107 bytes"),
 }  # fmt: skip

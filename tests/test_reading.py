@@ -332,7 +332,7 @@ def test_the_line_that_unpacks_a_file_runs_as_it_stands(name: str, wav: Path, mo
 
 
 def test_a_pipe_that_has_to_be_read_whole_has_a_bound(monkeypatch: pytest.MonkeyPatch, wav: Path) -> None:
-    monkeypatch.setattr(pipes, "MOST_SPOOLED_BYTES", 2000)
+    monkeypatch.setattr(pipes, "MAX_SPOOLED_BYTES", 2000)
     with piped(tool("sox", wav, "-e", "gsm", "-t", "wav", "-")) as pipe:
         assert "and it has to be read whole; save it to a file, or send WAV" in refusal(Sound(pipe))
 

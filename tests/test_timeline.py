@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
+from audiosocket_cli.analysis.timeline import MAX_GAPS, Gap, Timeline
 
 D = 0.02
 
@@ -157,13 +157,13 @@ def test_audio_that_we_read_late_comes_after_the_pause_when_what_follows_says_so
 
 def test_of_more_pauses_than_are_listed_the_others_are_counted() -> None:
     timeline: Timeline[None] = Timeline()
-    for number in range(MOST_GAPS + 5):
+    for number in range(MAX_GAPS + 5):
         timeline.add(0.02 + number, 0.02, None)
         timeline.settle(math.inf)
         timeline.pad(0.5 + number)  # each pause grows in two steps
-    assert (len(timeline.gaps), timeline.gap_count) == (MOST_GAPS, MOST_GAPS + 5)
+    assert (len(timeline.gaps), timeline.gap_count) == (MAX_GAPS, MAX_GAPS + 5)
     assert timeline.gaps[-1].length_s == pytest.approx(0.98)
-    assert timeline.gaps_s == pytest.approx((MOST_GAPS + 4) * 0.98 + 0.48)
+    assert timeline.gaps_s == pytest.approx((MAX_GAPS + 4) * 0.98 + 0.48)
     assert timeline.longest_gap_s == pytest.approx(0.98)
 
 

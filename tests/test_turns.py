@@ -22,11 +22,11 @@ from audiosocket_cli.call.recording.pieces import interleaved
 from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Echo, Silence, Source
-from audiosocket_cli.capture.trace import MOST_COMMENTS, _Meanings
+from audiosocket_cli.capture.trace import MAX_COMMENTS, _Meanings
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, rate_of
 from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
 from audiosocket_cli.model import Call
-from audiosocket_cli.runs import MOST_RUNS, FrameRun, TimedRun, in_runs
+from audiosocket_cli.runs import MAX_RUNS, FrameRun, TimedRun, in_runs
 
 LOOK_S = 0.0001
 
@@ -123,7 +123,7 @@ def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Sou
     session.hang_up("test")
     session.flush()  # which it has asked for
     assert tap.frames_heard == count
-    assert tap.most_runs <= MOST_RUNS
+    assert tap.most_runs <= MAX_RUNS
     assert tap.largest <= 16_384 // 3 + 512
 
 
@@ -206,7 +206,7 @@ def test_so_many_runs_cost_no_more_than_a_few() -> None:
     assert isinstance(run, MixedRun)
     assert len(run.audio) == 2
     assert len(run.parts) == 1
-    assert len(in_runs(frames[:MOST_RUNS])) == MOST_RUNS
+    assert len(in_runs(frames[:MAX_RUNS])) == MAX_RUNS
 
 
 def taken(track: Track) -> np.ndarray:
@@ -285,8 +285,8 @@ def test_a_capture_comments_on_a_few_frames_of_many(mix: str, first: list[str]) 
     meanings = _Meanings()
     comments = meanings.of(b"".join(map(MIXES[mix], range(3000))))
     assert comments[:3] == first
-    assert len(comments) == MOST_COMMENTS + 1
-    assert comments[-1] == f"and {3000 - MOST_COMMENTS:,} more frames that are not like the one before"
+    assert len(comments) == MAX_COMMENTS + 1
+    assert comments[-1] == f"and {3000 - MAX_COMMENTS:,} more frames that are not like the one before"
     assert meanings.of(frame(Kind.DTMF, b"7")) == ["digit 7"]
 
 
@@ -304,3 +304,15 @@ def test_a_program_hears_each_kind_as_one_signal() -> None:
     assert np.all(
         np.abs(samples[1000:] - 5000) < 100
     )  # a converter that begins anew at each change begins with silence
+
+
+def test_a_program_gets_frames_of_one_sample_many_at_a_time() -> None:
+    program = Program(ProgramOptions(["cat"], rate_hz=8000))
+    heard: list[bytes] = []
+    program._write = heard.append  # type: ignore[method-assign, assignment]
+    program._failure = "no program: what it would hear is looked at"
+    for number in range(4800):
+        program.answer(frame(Kind.SLIN + number % 2, b"\1\2\3"), 0.0)  # and half a sample, which is left out
+    program._pass_on_heard()
+    assert len(heard) <= 240  # 0.5 s, 5 ms of two kinds at a time
+    assert len(b"".join(heard)) // 2 == pytest.approx(2400 + 1600, abs=2)

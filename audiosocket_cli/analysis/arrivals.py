@@ -20,8 +20,8 @@ _EXCERPT_FRAMES: Final = 500
 """Frames of a batch that are looked at for it."""
 _CLEAR_BYTES: Final = 2400
 _GROUP: Final = 10
-_LEAST_PACES: Final = 5
-_MOST_PACES: Final = 50
+_MIN_PACES: Final = 5
+_MAX_PACES: Final = 50
 _SMOOTHING: Final = 15 / 16
 _WEIGHTS: Final = _SMOOTHING ** np.arange(511, -1, -1) / 16  # older arrivals than these count for nothing
 
@@ -35,10 +35,10 @@ _LAW_PACE: Final = 0.75
 _LAW_SILENCE: Final = {0x7F: "µ-law", 0xD5: "A-law", 0x55: "A-law"}
 """Bytes of which whole frames of silence are made. 0xff is silence in µ-law, too, but slin of -1 is no rarity."""
 
-_LEAST_SILENT: Final = 25
+_MIN_SILENT: Final = 25
 """So many such frames, and no others, are no accident."""
 
-_MOST_LENGTHS: Final = 16
+_MAX_LENGTHS: Final = 16
 """Lengths of frames that are told apart."""
 
 
@@ -100,7 +100,7 @@ class Arrivals:
     @property
     def pace(self) -> float:
         """Seconds of audio that came in a second, by the median; 0.0 while there is too little to tell."""
-        return statistics.median(self._paces) if len(self._paces) >= _LEAST_PACES else 0.0
+        return statistics.median(self._paces) if len(self._paces) >= _MIN_PACES else 0.0
 
     @property
     def is_steady(self) -> bool:
@@ -124,7 +124,7 @@ class Arrivals:
     def law_of_bytes(self) -> str | None:
         """The same by the bytes alone, however fast they came."""
         if self._reading is None and not self._excerpt:
-            return next((law for law, frames in self._silent.items() if frames >= _LEAST_SILENT), None)
+            return next((law for law, frames in self._silent.items() if frames >= _MIN_SILENT), None)
         return self._read().law
 
     @property
@@ -156,7 +156,7 @@ class Arrivals:
 
     def _note_length(self, frame_s: float, frames: int) -> None:
         self.frame_s = max(self.frame_s, frame_s)
-        if frame_s in self._lengths or len(self._lengths) < _MOST_LENGTHS:
+        if frame_s in self._lengths or len(self._lengths) < _MAX_LENGTHS:
             self._lengths[frame_s] = self._lengths.get(frame_s, 0.0) + frames * frame_s
 
     @property
@@ -253,4 +253,4 @@ class Arrivals:
         self._group_size += max(1, self._chunk_size)
         if self._group_size >= _GROUP:
             self._end_group()
-            self._wants_paces = len(self._paces) < _MOST_PACES
+            self._wants_paces = len(self._paces) < _MAX_PACES

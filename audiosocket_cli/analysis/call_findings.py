@@ -19,10 +19,10 @@ from audiosocket_cli.asterisk.findings import (
     findings_on_server,
 )
 from audiosocket_cli.capture.items import CapturedCall
-from audiosocket_cli.capture.runs import LONGEST_RUN_S
+from audiosocket_cli.capture.runs import MAX_RUN_S
 from audiosocket_cli.model import Side
 
-_MOST_FINDINGS: Final = 50
+_MAX_FINDINGS: Final = 50
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)? (?=m?s\b)")
 
 
@@ -51,7 +51,7 @@ class CallFindings:
                 self._note(text, at_s, last=last)
 
     def _note(self, text: str, at_s: float, *, last: bool) -> None:
-        if len(self.texts) < _MOST_FINDINGS:
+        if len(self.texts) < _MAX_FINDINGS:
             self.texts.append(text)
             self._rows.put(Row(at_s, None, "finding", text), last=last)
 
@@ -82,7 +82,7 @@ class CallFindings:
         """Find that a server sent too much at once, about where it was: with the run after, after the burst's row."""
         ahead_s, self._worst_ahead_s = self._worst_ahead_s, server.worst_ahead_s
         if is_burst(ahead_s) and not server.is_evenly_fast:
-            self.find(finding_on_burst(ahead_s), max(0.0, last_s - LONGEST_RUN_S), last=True)
+            self.find(finding_on_burst(ahead_s), max(0.0, last_s - MAX_RUN_S), last=True)
 
     def judge(self, sides: Mapping[Side, SideFigures], talked_until_s: float, end_s: float) -> None:
         """Find what can be found at the end only."""

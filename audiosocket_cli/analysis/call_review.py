@@ -30,10 +30,10 @@ from audiosocket_cli.model import How, Side
 
 DUMP_SCHEMA: Final = "audiosocket.dump/1"
 
-_MOST_ALIKE: Final = 8
+_MAX_ALIKE: Final = 8
 """More frames than this that are alike, and no audio, are one row."""
 
-_MOST_SHOWN_DIGITS: Final = 64
+_MAX_SHOWN_DIGITS: Final = 64
 """Digits in a row of many."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -180,14 +180,14 @@ class CallReview:
         digits = ""
         if run.kind == Kind.DTMF and run.payloads.shape[1] == 1:
             digits = self.sides[run.side].take_digits(run)
-        alike = len(run.at_s) > _MOST_ALIKE
+        alike = len(run.at_s) > _MAX_ALIKE
         shown = [run.payloads[0]] if alike else run.payloads
         frame_bytes = HEADER_BYTES + run.payloads.shape[1]
         for number, (at_s, payload) in enumerate(zip(run.at_s.tolist(), shown, strict=False)):
             frame = Frame(run.kind, payload.tobytes())
             what, text = _meaning(frame)
             if alike and digits:
-                what, text = "digits", digits[:_MOST_SHOWN_DIGITS] + ("…" if len(digits) > _MOST_SHOWN_DIGITS else "")
+                what, text = "digits", digits[:_MAX_SHOWN_DIGITS] + ("…" if len(digits) > _MAX_SHOWN_DIGITS else "")
             offset = run.offset + number * frame_bytes
             self.rows.put(Row(at_s, run.side, what, text, run.kind, len(run.at_s) if alike else 1, offset=offset))
             self._findings.find(findings_on_frame(run.side, frame, run.slowest_s), at_s)

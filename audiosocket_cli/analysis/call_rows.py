@@ -7,16 +7,16 @@ from collections import deque
 from heapq import heappop, heappush
 from typing import Final
 
-from audiosocket_cli.analysis.rows import Folder, LossFolder, Row
+from audiosocket_cli.analysis.rows import LossRowBuilder, Row, RowBuilder
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.items import Lost
-from audiosocket_cli.capture.runs import LONGEST_RUN_S, Run
+from audiosocket_cli.capture.runs import MAX_RUN_S, Run
 from audiosocket_cli.model import Side
 
-_MOST_LIVE_S: Final = 5.0
+_MAX_LIVE_S: Final = 5.0
 """A row of a live view holds no more audio than this: somebody waits for it."""
 
-_MOST_ROWS: Final = 5000
+_MAX_ROWS: Final = 5000
 """Rows of a call that wait for their turn."""
 
 
@@ -32,9 +32,9 @@ class CallRows:
         self.ready: deque[Row] = deque()
         self._live = live
         self._are_wanted = are_wanted
-        most_s = _MOST_LIVE_S if live else math.inf
-        self._folders = {side: Folder(side, self.put, timed=timed, most_s=most_s) for side in Side}
-        self._losses = {side: LossFolder(side, self.put, most_s=most_s) for side in Side}
+        most_s = _MAX_LIVE_S if live else math.inf
+        self._builders = {side: RowBuilder(side, self.put, timed=timed, most_s=most_s) for side in Side}
+        self._losses = {side: LossRowBuilder(side, self.put, most_s=most_s) for side in Side}
         self._rows: list[tuple[float, int, int, Row]] = []
         """Those that are complete, as a heap: by time, some after what else is at the same time."""
         self._number = 0
@@ -53,31 +53,31 @@ class CallRows:
         heappush(self._rows, (row.at_s, rank, self._number, row))
 
     def take_audio(self, run: Run, samples: Samples | None) -> None:
-        """Take frames of audio with their samples, as `Folder.take` does."""
+        """Take frames of audio with their samples, as `RowBuilder.take` does."""
         self._losses[run.side].interrupt()
         if self._are_wanted:
-            self._folders[run.side].take(run, samples)
+            self._builders[run.side].take(run, samples)
 
     def lose(self, lost: Lost) -> None:
         """Take bytes that are no frames."""
-        folder = self._folders[lost.side]
-        folder.interrupt()
-        folder.forget_time()
+        builder = self._builders[lost.side]
+        builder.interrupt()
+        builder.forget_time()
         self._losses[lost.side].take(lost)
 
     def interrupt(self, side: Side) -> None:
         """End the rows of a side: something else of it follows, or nothing."""
-        self._folders[side].interrupt()
+        self._builders[side].interrupt()
         self._losses[side].interrupt()
 
     def release(self, lasted_s: float = math.inf) -> None:
         """Let go of the rows before which none can come any more, now that the call has lasted so long; else of all."""
         until_s = math.inf
         if lasted_s < math.inf and not self._live:
-            if len(self._rows) > _MOST_ROWS:  # one side goes on and on, and all of the other's waits for it
+            if len(self._rows) > _MAX_ROWS:  # one side goes on and on, and all of the other's waits for it
                 for side in Side:
                     self.interrupt(side)
-            open_s = (min(self._folders[side].open_since_s, self._losses[side].open_since_s) for side in Side)
-            until_s = min(lasted_s - LONGEST_RUN_S, *open_s)
+            open_s = (min(self._builders[side].open_since_s, self._losses[side].open_since_s) for side in Side)
+            until_s = min(lasted_s - MAX_RUN_S, *open_s)
         while self._rows and self._rows[0][0] < until_s:
             self.ready.append(heappop(self._rows)[-1])

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.analysis.rows import Folder, Row
+from audiosocket_cli.analysis.rows import Row, RowBuilder
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over
 from audiosocket_cli.capture.opening import Capture
@@ -23,7 +23,7 @@ from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
 TOLERANCE_S: Final = 0.2
-LEAST_CORRELATION: Final = 0.8
+MIN_CORRELATION: Final = 0.8
 
 _ALIKE: Final = 0.5
 """Stretches that correlate as much are the same words, be they changed."""
@@ -32,7 +32,7 @@ _COST_PER_S: Final = 0.02
 _FAR_S: Final = 10.0
 """What a second between two stretches counts against their likeness, and as many seconds at most."""
 
-_LEAST_SPEECH_S: Final = 0.06
+_MIN_SPEECH_S: Final = 0.06
 """A shorter sound is a click."""
 
 
@@ -96,7 +96,7 @@ class Answer:
         self.over_s = 0.0
         """When the call was over, whoever ended it."""
         self._rows: list[Row] = []
-        self._folder = Folder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
+        self._builder = RowBuilder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
         self._audio: list[tuple[float, int, Samples]] = []
         self._captured = CapturedCall("answer", started_ns=0)
         self._caller_closed = False
@@ -118,7 +118,7 @@ class Answer:
         self.over_s = call.duration_s
         if call.ending.by is Side.SERVER:
             self._close(call.duration_s)
-        self._folder.interrupt()
+        self._builder.interrupt()
 
     # As a reader of captures.
 
@@ -133,7 +133,7 @@ class Answer:
                 if one.side is Side.SERVER and not self._caller_closed:
                     self._close(one.at_s)
             elif isinstance(one, Over):
-                self._folder.interrupt()
+                self._builder.interrupt()
 
     def _close(self, at_s: float) -> None:
         if not any(happening.what == "hangup" for happening in self.happenings):
@@ -148,7 +148,7 @@ class Answer:
                     self.over_s = self.over_s or at_s
             return
         samples = np.ascontiguousarray(run.payloads[:, : size // 2 * 2]).view("<i2").astype(np.int16, copy=False)
-        self._folder.take(run, samples)
+        self._builder.take(run, samples)
         self._audio += [(at_s, rate_of(run.kind), row) for at_s, row in zip(run.at_s.tolist(), samples, strict=True)]
 
     @property
@@ -157,7 +157,7 @@ class Answer:
         found = []
         times = [at_s for at_s, _, _ in self._audio]
         for row in sorted(self._rows):
-            if row.what != "speech" or row.audio_s < _LEAST_SPEECH_S:
+            if row.what != "speech" or row.audio_s < _MIN_SPEECH_S:
                 continue
             first = int(np.searchsorted(times, row.at_s - 1e-9))
             parts = self._audio[first : first + row.frames]
@@ -191,7 +191,7 @@ def differences(
     seen: Answer,
     *,
     tolerance_s: float = TOLERANCE_S,
-    least_correlation: float = LEAST_CORRELATION,
+    least_correlation: float = MIN_CORRELATION,
 ) -> list[Difference]:
     """Say what of an answer is not as expected, in the order of time; nothing is good."""
     limits = Limits(tolerance_s, least_correlation, expected.over_s, seen.over_s)

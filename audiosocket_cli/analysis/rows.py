@@ -98,8 +98,8 @@ class _Burst(NamedTuple):
     offset: int
 
 
-class Folder:
-    """Folds the runs of one side. `put` takes each row once it is complete; their starts are not quite in order."""
+class RowBuilder:
+    """Builds rows of one side's runs. `put` takes each once it is complete; their starts are not quite in order."""
 
     def __init__(self, side: Side, put: Callable[[Row], None], *, timed: bool, most_s: float) -> None:
         """`timed` says that frames have times of their own; a row holds at most `most_s` of audio."""
@@ -248,8 +248,8 @@ class Folder:
             self._longest_burst_s = max(self._longest_burst_s, burst.audio_s)
 
 
-class LossFolder:
-    """Folds losses of one side, one after the other, to a row for each reason."""
+class LossRowBuilder:
+    """Builds rows of one side's losses: of those that follow each other, one for each reason."""
 
     def __init__(self, side: Side, put: Callable[[Row], None], *, most_s: float) -> None:
         """`put` takes each row once it is complete; a row holds the losses of at most `most_s`."""

@@ -12,23 +12,23 @@ from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.histogram import BY_TENTHS, Histogram
 from audiosocket_cli.analysis.side_stats import SideStats, heard_of
 from audiosocket_cli.analysis.steps import GAP_S, TIGHT
-from audiosocket_cli.analysis.timeline import MOST_GAPS, Gap, Timeline
+from audiosocket_cli.analysis.timeline import MAX_GAPS, Gap, Timeline
 from audiosocket_cli.asterisk.facts import is_burst
 from audiosocket_cli.asterisk.findings import Heard
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
-from audiosocket_cli.model import MOST_DIGITS, Digit
+from audiosocket_cli.model import MAX_DIGITS, Digit
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(DIGITS.encode()))
 _SETTLE_S: Final = 0.5
-_LEAST_DRIFT_S: Final = 5.0
+_MIN_DRIFT_S: Final = 5.0
 """Less audio says nothing about the speed of a clock."""
 
 _EVEN_STEPS: Final = 10
-_MOST_PACE: Final = 25.0
+_MAX_PACE: Final = 25.0
 
-_MOST_LOOKS: Final = 64
+_MAX_LOOKS: Final = 64
 """Frames of a run that are looked at for an excerpt of their bytes."""
 
 
@@ -73,7 +73,7 @@ class Drift:
     @property
     def share(self) -> float | None:
         """How much faster than the clock audio came, as a share of 1; None for too little of it."""
-        return self._audio_s / self._wall_s - 1 if self._wall_s >= _LEAST_DRIFT_S else None
+        return self._audio_s / self._wall_s - 1 if self._wall_s >= _MIN_DRIFT_S else None
 
 
 class SideFigures:
@@ -134,14 +134,14 @@ class SideFigures:
         data = run.payloads[:, 0].tobytes()
         digits = data.translate(None, _NO_DIGITS).decode("ascii")
         self.digit_count += len(digits)
-        room = MOST_DIGITS - len(self.digits)
+        room = MAX_DIGITS - len(self.digits)
         if room > 0:
             known = ((at_s, chr(byte)) for at_s, byte in zip(run.at_s, data, strict=True) if byte not in _NO_DIGITS)
             self.digits += [Digit(float(at_s), digit) for at_s, digit in islice(known, room)]
-        return digits[:MOST_DIGITS]
+        return digits[:MAX_DIGITS]
 
     def _take_excerpt(self, run: Run) -> None:
-        for payload in run.payloads[:_MOST_LOOKS]:
+        for payload in run.payloads[:_MAX_LOOKS]:
             self._arrivals.note_bytes(run.kind, payload.tobytes())
             if not self._arrivals.wants_bytes:
                 return
@@ -158,7 +158,7 @@ class SideFigures:
         steps = np.diff(at_s, prepend=self._last_s) if self._last_s is not None else np.diff(at_s)
         self._last_s = float(at_s[-1])
         middle_s = float(np.median(steps)) if len(steps) else 0.0
-        is_fast = duration_s / _MOST_PACE < middle_s < duration_s * TIGHT
+        is_fast = duration_s / _MAX_PACE < middle_s < duration_s * TIGHT
         self.is_evenly_fast = len(steps) >= _EVEN_STEPS and is_fast and float(steps.max()) < 2 * middle_s
         self._drift.add(steps, duration_s)
         steady = steps[steps - duration_s <= GAP_S]
@@ -171,7 +171,7 @@ class SideFigures:
         self._gap_count += count
         self._gaps_s += sum(gap.length_s for gap in gaps)
         self._longest_gap_s = max([self._longest_gap_s, *(gap.length_s for gap in gaps)])
-        self._gaps += gaps[: MOST_GAPS - len(self._gaps)]
+        self._gaps += gaps[: MAX_GAPS - len(self._gaps)]
 
     def finish(self, end_s: float) -> None:
         """Nothing more is coming; the call has ended, or the part of it that is looked at."""

@@ -23,7 +23,7 @@ from audiosocket_cli.asterisk.facts import GAP_MS, QUIET_GAP_MS
 SETTLE_S: Final = 0.5
 """How long a frame waits to be placed: a stall up to this long, with its audio in a burst after it, leaves no trace."""
 
-MOST_GAPS: Final = 10_000
+MAX_GAPS: Final = 10_000
 """Pauses of a side that are listed; all are counted."""
 
 _QUIET_GAP_S: Final = QUIET_GAP_MS / 1000
@@ -93,7 +93,7 @@ class Timeline(Generic[T]):
         self.end_s = 0.0
         """Where the audio placed so far ends."""
         self.gaps: list[Gap] = []
-        """The pauses between audio, and after the last of it, `MOST_GAPS` of them. What comes first is none."""
+        """The pauses between audio, and after the last of it, `MAX_GAPS` of them. What comes first is none."""
         self.gap_count = 0
         self.gaps_s = 0.0
         """How many pauses there were, and how long in all, whatever becomes of the list."""
@@ -205,6 +205,6 @@ class Timeline(Generic[T]):
         self.gap_count += not was_counted
         if was_counted and self.gaps and self.gaps[-1] is before:
             self.gaps[-1] = pause
-        elif not was_counted and len(self.gaps) < MOST_GAPS:
+        elif not was_counted and len(self.gaps) < MAX_GAPS:
             self.gaps.append(pause)
         self.longest_gap_s = max(self.longest_gap_s, pause.length_s)

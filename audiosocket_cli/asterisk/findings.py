@@ -20,7 +20,7 @@ EXAMPLE_UUID_FINDING: Final = "the UUID is the protocol page's example: say ${UU
 
 _PACE_TOLERANCE: Final = 0.1
 
-_MOST_PACE: Final = 25.0
+_MAX_PACE: Final = 25.0
 """slin192 labelled slin comes 24 times as fast; what comes faster is sent as fast as it goes."""
 
 _USUAL_PTIMES_MS: Final = (10, 20, 30, 40, 60)
@@ -28,11 +28,11 @@ _USUAL_PTIMES_MS: Final = (10, 20, 30, 40, 60)
 
 _ROUNDING_MS: Final = 0.1
 
-_MOST_CLIPPED: Final = 0.001
+_MAX_CLIPPED: Final = 0.001
 
-_MOST_OFFSET: Final = 0.02
+_MAX_OFFSET: Final = 0.02
 
-_LEAST_AUDIO_S: Final = 2.0
+_MIN_AUDIO_S: Final = 2.0
 """Shorter audio says nothing about levels: a click is no DC offset."""
 
 
@@ -116,13 +116,13 @@ def _findings_on_audio(heard: Heard, side: Side) -> list[str]:
         found.append(f"{who}audio came slower than it plays, in whole frames: {cure}")
     if side is Side.SERVER:
         found += _odd_lengths(heard)
-    return found + _wrong_levels(heard, side) if heard.audio_s >= _LEAST_AUDIO_S and not heard.disorder else found
+    return found + _wrong_levels(heard, side) if heard.audio_s >= _MIN_AUDIO_S and not heard.disorder else found
 
 
 def _odd_lengths(heard: Heard) -> list[str]:
     """Say that a server's frames have a length that phones do not expect."""
     ms = heard.usual_frame_s * 1000
-    if heard.audio_s < _LEAST_AUDIO_S or not ms or any(abs(ms - usual) < _ROUNDING_MS for usual in _USUAL_PTIMES_MS):
+    if heard.audio_s < _MIN_AUDIO_S or not ms or any(abs(ms - usual) < _ROUNDING_MS for usual in _USUAL_PTIMES_MS):
         return []
     size = round(heard.usual_frame_s * RATE_BY_KIND[heard.kind]) * SAMPLE_BYTES
     text = (
@@ -165,7 +165,7 @@ def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
     """
     if heard.law:
         return f"{heard.law} labelled {kind_name(heard.kind)}, which is noise: {_decode_cure(heard, side)}"
-    if heard.disorder or not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MOST_PACE:
+    if heard.disorder or not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MAX_PACE:
         return None
     if _is_held_up(heard) or not heard.is_steady:
         return None  # it is the network's doing
@@ -251,9 +251,9 @@ def _wrong_levels(heard: Heard, side: Side) -> list[str]:
         found.append(
             "the caller sent nothing but digital silence: is the phone muted, or its audio lost before Asterisk?"
         )
-    if heard.clipped > _MOST_CLIPPED:
+    if heard.clipped > _MAX_CLIPPED:
         found.append(f"clipped: {heard.clipped * 100:.1f} % of the {side}'s samples are at the limit; {gain}")
-    if abs(heard.offset) > _MOST_OFFSET:
+    if abs(heard.offset) > _MAX_OFFSET:
         where = "a faulty gateway or sound card?" if side is Side.CALLER else "are its samples signed, with 16 bits?"
         found.append(f"the {side}'s audio is off centre by {heard.offset * 100:.0f} %: {where}")
     return found

@@ -14,6 +14,10 @@ PROXY_V1_SIGNATURE: Final = b"PROXY "
 PROXY_V2_SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 """How a proxy begins that says who is calling: HAProxy's doc/proxy-protocol.txt."""
 
+PROXY_HEADER_FAULT: Final = (
+    "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
+)
+
 _TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
 """How a TLS client begins; read as a frame, slin48 of an odd length."""
 
@@ -28,7 +32,7 @@ def fault_of_opening(received: bytes) -> str | None:
         return None
     for signature in (PROXY_V1_SIGNATURE, PROXY_V2_SIGNATURE):
         if received.startswith(signature):
-            return "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
+            return PROXY_HEADER_FAULT
         if signature.startswith(received):
             return None
     if received[:3] in _TLS_HELLOS:

@@ -16,7 +16,8 @@ import numpy as np
 
 from audiosocket_cli.audio.pcm import Samples, to_int16
 from audiosocket_cli.audio.pipe_input import spooled
-from audiosocket_cli.audio.reading import Floats, Reader, open_reader
+from audiosocket_cli.audio.reading import open_reader
+from audiosocket_cli.audio.sample_readers import Floats, Reader
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import soxr
 
@@ -30,7 +31,7 @@ _LOUDEST: Final = 65536.0
 """Far above full scale, for files whose samples are numbers up to 32768 all the same. Floats of 32 bits go on to 10^38,
 with which nothing can be reckoned."""
 
-_MOST_SAMPLES: Final = 1 << 26
+_MAX_SAMPLES: Final = 1 << 26
 """128 MB of them, two hours and a third at 8000 Hz: what `load_audio` holds at once."""
 
 STANDARD_INPUT: Final = "standard input"
@@ -231,8 +232,8 @@ def joined(blocks: Iterable[Samples], name: str, rate_hz: int) -> Samples:
     data = bytearray()  # which grows in its place: hours are in memory once
     for samples in blocks:
         data += samples.data
-        if len(data) > _MOST_SAMPLES * samples.itemsize:
-            raise FileError(f"cannot play {name}: it is longer than {_MOST_SAMPLES / rate_hz / 3600:.2g} hours")
+        if len(data) > _MAX_SAMPLES * samples.itemsize:
+            raise FileError(f"cannot play {name}: it is longer than {_MAX_SAMPLES / rate_hz / 3600:.2g} hours")
     return np.frombuffer(data, np.int16)
 
 

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final, NamedTuple
 _UNKNOWN_BYTES: Final = 0x7F000000
 """From here on, sizes of 32 bits stand for "until the end": so does this of sox, and 0xFFFFFFFF of others."""
 
-_LEAST_LOST_BYTES: Final = 1024
+_MIN_LOST_BYTES: Final = 1024
 """No less than this after a header that says 0 is sound whose writer died."""
 
 _AU_IN_BLOCKS: Final = range(23, 27)
@@ -20,7 +20,7 @@ _BLOCK_BYTES: Final = 1 << 20
 _OGG_PAGE_BYTES: Final = 65307
 """No page of Ogg is longer (RFC 3533)."""
 
-_MOST_MARK_BYTES: Final = 16
+_MAX_MARK_BYTES: Final = 16
 
 
 def promised_bytes(head: bytes) -> int | None:
@@ -42,7 +42,7 @@ def size_correction(head: bytes, size: int) -> tuple[int, bytes] | None:
     """Return where a header says that its samples are 0 bytes, or unknown, and libsndfile would not play them to the
     end of a file of `size` bytes; and what should stand there. None where it would."""
     if head.startswith(b".snd") and len(head) >= 24 and not int.from_bytes(head[8:12], "big"):
-        return (8, b"\xff" * 4) if size > int.from_bytes(head[4:8], "big") + _LEAST_LOST_BYTES else None
+        return (8, b"\xff" * 4) if size > int.from_bytes(head[4:8], "big") + _MIN_LOST_BYTES else None
     if head.startswith(b"caff"):
         at, width, unknown = _data_at(head, 8, 8), 8, (0, (1 << 64) - 1)
         begins = at + 16  # behind an edit count
@@ -52,7 +52,7 @@ def size_correction(head: bytes, size: int) -> tuple[int, bytes] | None:
     else:
         return None
     is_unknown = at > 0 and int.from_bytes(head[at + 4 : at + 4 + width], "big") in unknown
-    if not is_unknown or size < begins + _LEAST_LOST_BYTES:
+    if not is_unknown or size < begins + _MIN_LOST_BYTES:
         return None
     return at + 4, min(size - at - 4 - width, (1 << 8 * width - 1) - 1).to_bytes(width, "big")
 
@@ -162,7 +162,7 @@ class EndWatch:
         """Take what comes next."""
         if self._mark is not None and self.joined is None:
             self._look(data, self._mark)
-        kept = _OGG_PAGE_BYTES if self._is_ogg else _MOST_MARK_BYTES
+        kept = _OGG_PAGE_BYTES if self._is_ogg else _MAX_MARK_BYTES
         self._tail = (self._tail + data)[-kept:]
         self._at += len(data)
 

@@ -29,10 +29,10 @@ SPEECH_PEAK: Final = int(FULL_SCALE * SPEECH_POWER**0.5)
 _QUIETEST_CODEC_DBFS: Final = -24.0
 """Bytes of a codec, be it of silence, are louder than this as slin; most are at about -6 dBFS."""
 
-_LEAST_8_BIT_DBFS: Final = -3.0
+_MIN_8_BIT_DBFS: Final = -3.0
 """Unsigned samples of 8 bits are about 128, of which two are slin near its limit."""
 
-_MOST_FLOAT: Final = 4.0
+_MAX_FLOAT: Final = 4.0
 
 _NO_POWERS: Final = np.zeros(0)
 
@@ -192,7 +192,7 @@ def guess_disorder(data: bytes) -> str | None:
     """
     slin = from_slin(data)
     as_is, as_bytes = _smoothness(slin), _smoothness_of_bytes(data)
-    if as_bytes > max(0.6, as_is + 0.2) and level_dbfs(slin) > _LEAST_8_BIT_DBFS and not guess_law(data):
+    if as_bytes > max(0.6, as_is + 0.2) and level_dbfs(slin) > _MIN_8_BIT_DBFS and not guess_law(data):
         return "in 8-bit samples"
     readings = {"in 32-bit samples": 0.0}
     if level_dbfs(slin) > _QUIETEST_CODEC_DBFS:  # quiet slin is not that
@@ -220,7 +220,7 @@ def _smoothness_of_upper(data: bytes, size: int) -> float:
 def _smoothness_of_floats(data: bytes) -> float:
     """The smoothness of bytes read as 32-bit floats; 0.0 where they go far beyond -1.0 to 1.0."""
     floats = np.frombuffer(data[: len(data) // 4 * 4], "<f4")
-    return _smoothness(floats) if np.all(np.abs(floats) <= _MOST_FLOAT) else 0.0  # no NaN is
+    return _smoothness(floats) if np.all(np.abs(floats) <= _MAX_FLOAT) else 0.0  # no NaN is
 
 
 def _smoothness(samples: Samples | NDArray[np.float32]) -> float:

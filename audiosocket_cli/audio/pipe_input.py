@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final, cast
 from audiosocket_cli.audio.lengths import EndWatch
 from audiosocket_cli.errors import FileError
 
-MOST_SPOOLED_BYTES: Final = 64 << 20
+MAX_SPOOLED_BYTES: Final = 64 << 20
 """As much of a pipe is kept where a format cannot be read as it comes, or is to be read again."""
 
 _KEPT_BYTES: Final = 1 << 20
@@ -26,12 +26,12 @@ def spooled(file: BinaryIO, name: str) -> BinaryIO:
     spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - whoever gets it closes it
     with contextlib.ExitStack() as stack:
         stack.callback(spool.close)
-        left = MOST_SPOOLED_BYTES
+        left = MAX_SPOOLED_BYTES
         while data := file.read(65536):
             spool.write(data)
             left -= len(data)
             if left < 0:
-                much = f"more than {MOST_SPOOLED_BYTES >> 20} MB came through the pipe, and it has to be read whole"
+                much = f"more than {MAX_SPOOLED_BYTES >> 20} MB came through the pipe, and it has to be read whole"
                 raise FileError(f"cannot play {name}: {much}; save it to a file, or send WAV")
         spool.seek(0)
         stack.pop_all()

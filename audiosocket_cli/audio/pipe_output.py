@@ -22,10 +22,10 @@ from audiosocket_cli.audio.growing_wav import MAX_DATA_BYTES, wav_header
 UNKNOWN_BYTES: Final = 0x7FFFF000
 """The data size that stands for "until the end", as sox writes and understands it; ffmpeg and aplay read on, too."""
 
-MOST_WAITING: Final = 120
+MAX_WAITING: Final = 120
 """Pieces that wait for the reader, a minute of a call; one who is further behind does not read any more."""
 
-MOST_BLOCKS_WAITING: Final = 10_000
+MAX_BLOCKS_WAITING: Final = 10_000
 """As many, where each is but a packet: a minute of a call and a half, both ways."""
 
 _LAST_CHANCE_S: Final = 30.0
@@ -44,7 +44,7 @@ class PipeWriter:
         self._aborted = threading.Event()
         self._error: OSError | None = None
         self._written = 0
-        self._waiting: queue.Queue[bytes | int | None] = queue.Queue(most_waiting or MOST_BLOCKS_WAITING)
+        self._waiting: queue.Queue[bytes | int | None] = queue.Queue(most_waiting or MAX_BLOCKS_WAITING)
         self._writer = threading.Thread(target=self._write, name="pipe", daemon=True)
         self._writer.start()
 
@@ -125,7 +125,7 @@ class SoundPipe:
         self._begun = headerless
         self._header_at = None if headerless else _place_in_file(descriptor)
         self._samples = 0
-        self._pipe = PipeWriter(descriptor, MOST_WAITING)
+        self._pipe = PipeWriter(descriptor, MAX_WAITING)
 
     @property
     def duration_s(self) -> float:

@@ -10,15 +10,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import math
 import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, BinaryIO, Final, cast
 
 from audiosocket_cli.audio.lengths import (
     EndWatch,
@@ -29,7 +25,6 @@ from audiosocket_cli.audio.lengths import (
     size_correction,
     what_is_joined,
 )
-from audiosocket_cli.audio.pcm import FULL_SCALE, decode_law, guess_texture, to_int16, to_slin
 from audiosocket_cli.audio.pipe_input import VAST_BYTES, Corrected, Pump, Rewindable, spooled
 from audiosocket_cli.audio.recognition import (
     HEAD_BYTES,
@@ -38,16 +33,25 @@ from audiosocket_cli.audio.recognition import (
     headerless_by_suffix,
     is_sound,
     why_not,
-    why_not_slin,
 )
-from audiosocket_cli.audio.wav_header import UNKNOWN_LENGTH, WavHeader, fault_after, fault_of, read_wav_header
-from audiosocket_cli.codec import SAMPLE_BYTES
+from audiosocket_cli.audio.sample_readers import (
+    _AFTER_BYTES,
+    CODING_BYTES,
+    JOIN,
+    Floats,
+    G722Reader,
+    Reader,
+    SampleReader,
+    SlinReader,
+    length_of,
+    read_fully,
+    read_past,
+)
+from audiosocket_cli.audio.wav_header import UNKNOWN_LENGTH, WavHeader, fault_of, read_wav_header
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.libraries import install_line, soundfile
+from audiosocket_cli.libraries import soundfile
 
-Floats = NDArray[np.float32]
-
-_LEAST_RATE_HZ: Final = 1000
+_MIN_RATE_HZ: Final = 1000
 """No sound is sampled more slowly. A few bytes at 1 Hz are an hour, and gigabytes at the rates of a call."""
 
 _STREAMED: Final = (b"OggS", b"FORM", b".snd", b"ID3", b"\xff", b"riff")
@@ -56,40 +60,7 @@ _STREAMED: Final = (b"OggS", b"FORM", b".snd", b"ID3", b"\xff", b"riff")
 _SEEKS: Final = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS", "MPEG_LAYER_III")
 """Samples to which libsndfile can seek. It cannot in GSM and other ADPCM, says of DWVW that it can, and fails."""
 
-_JOIN: Final = "sox part1.{0} part2.{0} whole.wav joins files so that players read all of it"
-
 _CUT_OGG: Final = "it is cut short: the end of its stream is not there"
-
-_SKIPPED_BYTES: Final = 1 << 16
-
-_EXCERPT_BYTES: Final = 2400
-_ALIGNED_BYTES: Final = 12  # whole samples of 16, 24 and 32 bits
-_JUDGED_BYTES: Final = 1 << 16
-"""So much of headerless samples is judged at once, and in all, by what they sound like."""
-
-_AFTER_BYTES: Final = 2048
-"""As much of what follows a sound in a pipe is looked at."""
-
-
-class Reader(Protocol):
-    """A sound file being read, once. `frames` is how many there are to come, as far as that is known."""
-
-    rate_hz: int
-    channels: int
-    frames: int | None
-    remarks: list[str]
-
-    def read(self, frames: int) -> Floats:
-        """Return up to so many frames as float32 in -1.0 to 1.0, shape (n, channels); none at the end.
-
-        Raises `FileError` for damage, and `OSError`.
-        """
-
-    def skip(self, frames: int) -> None:
-        """Pass over so many frames, or all there are."""
-
-    def close(self) -> None:
-        """Let go of the file. Twice is fine."""
 
 
 def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | None = None) -> Reader:
@@ -104,7 +75,7 @@ def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | N
         file = _in_file(source) if isinstance(source, bytes) else source
     try:
         reader = _reader_of(file, source if isinstance(source, Path) else None, name, raw_rate_hz)
-        if reader.rate_hz < _LEAST_RATE_HZ:
+        if reader.rate_hz < _MIN_RATE_HZ:
             raise FileError(f"cannot play {name}: its sample rate is {reader.rate_hz} Hz, which is none of sound")
     except (FileError, OSError):  # also where there is no libsndfile to ask for its errors
         file.close()
@@ -136,7 +107,7 @@ def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | 
     is_pipe = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     if is_pipe:
         file = cast(BinaryIO, Rewindable(file))
-    head = _read_fully(file, HEAD_BYTES)
+    head = read_fully(file, HEAD_BYTES)
     file.seek(0)
     if not head:
         raise FileError(f"cannot play {name}: it is empty")
@@ -167,7 +138,7 @@ def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | 
         return corrected
     joined_files, is_cut = what_is_joined(file, head, size), is_cut_ogg(file, head, size)
     if joined_files in ("AIFF", "SVX"):  # of which libsndfile reads nothing then
-        cure = _JOIN.format(joined_files.lower())
+        cure = JOIN.format(joined_files.lower())
         raise FileError(f"cannot play {name}: several {joined_files} files are joined in it; {cure}")
     file.seek(0)
     reader = SoundFileReader(file, name, path, says_length=has_frame_count(head))
@@ -184,9 +155,9 @@ def _headerless_reader(file: BinaryIO, headerless: Headerless, name: str, path: 
     coding, rate_hz = headerless
     if coding == "G722":
         return G722Reader(file, name, path)
-    if coding in _SAMPLE_BYTES:
-        header = WavHeader(coding, rate_hz, 1, _SAMPLE_BYTES[coding], 0, None)
-        return SampleReader(file, header, name, frames=_length_of(file, 0, header.block_bytes))
+    if coding in CODING_BYTES:
+        header = WavHeader(coding, rate_hz, 1, CODING_BYTES[coding], 0, None)
+        return SampleReader(file, header, name, frames=length_of(file, 0, header.block_bytes))
     return SoundFileReader(file, name, path, format="RAW", subtype=coding, samplerate=rate_hz, channels=1)
 
 
@@ -196,7 +167,7 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
     size = file.seek(0, os.SEEK_END)
     fault = fault_of(header, size, file)
     if fault is not None and fault.is_joined:
-        raise FileError(f"cannot play {name}: {fault.what}; {_JOIN.format('wav')}")
+        raise FileError(f"cannot play {name}: {fault.what}; {JOIN.format('wav')}")
     if header.coding is not None:
         said = header.data_bytes if fault is None else None
         frames = (size - header.data_at if said is None else said) // header.block_bytes
@@ -213,7 +184,7 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
 
 def _joined_remark(kind: str) -> str:
     heard = "the header of each is heard as a click" if kind in ("W64", "SVX") else "only the first is played"
-    return f"several {kind} files are joined in it, and {heard}; {_JOIN.format(kind.lower())}"
+    return f"several {kind} files are joined in it, and {heard}; {JOIN.format(kind.lower())}"
 
 
 def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:
@@ -302,7 +273,7 @@ class SoundFileReader:
         """Say what follows in a pipe."""
         self.watch = None
         with contextlib.suppress(OSError):
-            _read_fully(self._file, _AFTER_BYTES)
+            read_fully(self._file, _AFTER_BYTES)
         if watch.joined is not None:
             self.remarks.append(_joined_remark(watch.joined))
         if watch.is_cut_ogg:
@@ -324,193 +295,8 @@ class SoundFileReader:
                 self._sound.seek(min(frames, self._left))
                 self._left -= min(frames, self._left)
                 return
-        _read_past(self, frames)
+        read_past(self, frames)
 
     def close(self) -> None:
         self._sound.close()
         self._file.close()
-
-
-_SAMPLE_BYTES: Final = {
-    "PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1,
-}  # fmt: skip
-
-
-class SampleReader:
-    """Little-endian samples one after another, from where a file is: headerless, or in a WAV file."""
-
-    def __init__(
-        self, file: BinaryIO, header: WavHeader, name: str, *, frames: int | None = None, limit: int | None = None
-    ) -> None:
-        """Read on from `header.data_at`; `limit` is how many bytes there should be of a pipe, and are of a file."""
-        assert header.coding is not None
-        self.rate_hz, self.channels, self.frames = header.rate_hz, header.channels, frames
-        if limit is not None:
-            self.frames = limit // header.block_bytes
-        self.remarks: list[str] = []
-        self._file, self._header, self._name = file, header, name
-        self._coding = header.coding
-        self._left: float = math.inf if limit is None else limit
-        self._rest = b""
-        if file.seekable():
-            file.seek(header.data_at)
-
-    def read(self, frames: int) -> Floats:
-        size = self._header.block_bytes
-        data = self._rest
-        while len(data) < size:
-            if self._left < size:
-                if self._file.seekable() or not self._goes_on():
-                    break
-                data = self._rest
-            elif more := self._file.read(int(min(frames * size, self._left)) - len(data)):
-                data += more
-            else:
-                if self._left < math.inf and not self._file.seekable():
-                    self.remarks.append(_cut_short(self._header, int(self._left) - len(data)))
-                break
-        if len(data) < size:
-            self._rest, self._left = b"", 0
-            return np.zeros((0, self.channels), np.float32)
-        whole = len(data) // size * size
-        self._rest = data[whole:]
-        self._left -= whole
-        return _floats(data[:whole], self._coding).reshape(-1, self.channels)
-
-    def skip(self, frames: int) -> None:
-        size = min(frames * self._header.block_bytes, self._left)
-        if self._file.seekable() and size < math.inf:
-            self._file.seek(int(size), os.SEEK_CUR)
-            self._left -= size
-        else:
-            _read_past(self, frames)
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _goes_on(self) -> bool:
-        """Look at what follows the samples in a pipe: other chunks, or more samples than 32 bits can count."""
-        following = _read_fully(self._file, 2048)
-        left = len(following) if len(following) < 2048 else VAST_BYTES  # nobody knows how much comes
-        fault = fault_after(self._header, following[:13], left)
-        if fault is None:
-            return False
-        if fault.is_joined:
-            raise FileError(f"cannot play all of {self._name}: {fault.what}; {_JOIN.format('wav')}")
-        self.remarks.append(fault.what)
-        self._rest, self._left = following, math.inf
-        return True
-
-
-class SlinReader(SampleReader):
-    """Headerless 16-bit mono samples, as long as their bytes are not clearly something else."""
-
-    def __init__(self, file: BinaryIO, rate_hz: int, name: str) -> None:
-        frames = _length_of(file, 0, SAMPLE_BYTES)
-        self._excerpt = bytearray()
-        self._to_judge = _JUDGED_BYTES
-        self._name, self.rate_hz = name, rate_hz
-        self._judge(_read_fully(file, HEAD_BYTES))  # before anybody is called
-        self._excerpt.clear()
-        file.seek(0)
-        super().__init__(file, WavHeader("PCM_16", rate_hz, 1, SAMPLE_BYTES, 0, None), name, frames=frames)
-
-    def read(self, frames: int) -> Floats:
-        block = super().read(frames)
-        if self._to_judge > 0:
-            self._judge(to_slin(to_int16(block[:, 0])[0]))
-        return block
-
-    def _judge(self, data: bytes) -> None:
-        """Raise `FileError` where bytes are not slin, until it is clear that they are, or enough was heard."""
-        self._excerpt += data
-        quiet = len(self._excerpt) - len(self._excerpt.lstrip(self._excerpt[:1]))
-        del self._excerpt[: quiet // _ALIGNED_BYTES * _ALIGNED_BYTES]  # silence tells nothing
-        if len(self._excerpt) < _EXCERPT_BYTES:
-            return
-        excerpt = bytes(self._excerpt[: len(self._excerpt) // _ALIGNED_BYTES * _ALIGNED_BYTES])
-        reason = why_not_slin(excerpt, self.rate_hz)
-        if reason is not None:
-            raise FileError(f"cannot play {self._name}: {reason}")
-        del self._excerpt[: len(excerpt)]
-        self._to_judge -= self._to_judge if guess_texture(excerpt) == "slin" else len(excerpt)
-
-
-class G722Reader:
-    """ITU-T G.722 at 64 kbit/s, as Asterisk stores it. Needs the extra `g722`."""
-
-    rate_hz = 16000
-    channels = 1
-
-    def __init__(self, file: BinaryIO, name: str, path: Path | None) -> None:
-        try:
-            from G722 import G722
-        except ImportError:
-            cure = f"{install_line('G722')}, or {ffmpeg_cure(path, '-f g722')}"
-            raise FileError(f"cannot play {name}: it is G.722, which needs a decoder: {cure}") from None
-        self.remarks: list[str] = []
-        size = _length_of(file, 0, 1)
-        self.frames: int | None = None if size is None else size * 2
-        self._file = file
-        self._decoder = G722(self.rate_hz, 64000)
-
-    def read(self, frames: int) -> Floats:
-        data = self._file.read(max(1, frames // 2))
-        samples = np.frombuffer(self._decoder.decode(data), np.int16) if data else np.zeros(0, np.int16)
-        return (samples.astype(np.float32) / np.float32(FULL_SCALE)).reshape(-1, 1)
-
-    def skip(self, frames: int) -> None:
-        _read_past(self, frames)
-
-    def close(self) -> None:
-        self._file.close()
-
-
-def _floats(data: bytes, coding: str) -> Floats:
-    """Return little-endian samples as float32 in -1.0 to 1.0, the same that libsndfile makes of them."""
-    match coding:
-        case "FLOAT":
-            return np.frombuffer(data, "<f4").astype(np.float32)
-        case "DOUBLE":
-            with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, as libsndfile has it
-                return np.frombuffer(data, "<f8").astype(np.float32)
-        case "PCM_16":
-            return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
-        case "PCM_U8":
-            return (np.frombuffer(data, np.uint8).astype(np.float32) - np.float32(128)) / np.float32(128)
-        case "PCM_24":
-            wide = np.zeros((len(data) // 3, 4), np.uint8)
-            wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
-            return wide.view("<i4")[:, 0].astype(np.float32) / np.float32(1 << 31)
-        case "PCM_32":
-            return np.frombuffer(data, "<i4").astype(np.float32) / np.float32(1 << 31)
-        case _:
-            law = {"ULAW": "µ-law", "ALAW": "A-law"}[coding]
-            return decode_law(data, law).astype(np.float32) / np.float32(FULL_SCALE)
-
-
-def _cut_short(header: WavHeader, missing_bytes: int) -> str:
-    missing_s = missing_bytes / header.block_bytes / header.rate_hz
-    return f"it is cut short: {missing_s:.2f} s that its header promises did not come"
-
-
-def _length_of(file: BinaryIO, start: int, block_bytes: int) -> int | None:
-    """Return how many blocks there are from `start` to the end of a file; None for a pipe."""
-    if not file.seekable():
-        return None
-    size = file.seek(0, os.SEEK_END)
-    file.seek(start)
-    return max(0, size - start) // block_bytes
-
-
-def _read_fully(file: BinaryIO, size: int) -> bytes:
-    data = b""
-    while len(data) < size and (more := file.read(size - len(data))):
-        data += more
-    return data
-
-
-def _read_past(reader: Reader, frames: int) -> None:
-    most = max(1, _SKIPPED_BYTES // reader.channels)
-    while frames > 0 and len(block := reader.read(min(frames, most))):
-        frames -= len(block)

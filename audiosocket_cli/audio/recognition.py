@@ -75,7 +75,7 @@ _PACKED: Final = (
 
 _PACKED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst")
 
-_LEAST_LETTERS: Final = 16
+_MIN_LETTERS: Final = 16
 """Text that is as smooth as sound has more different letters."""
 
 _CAPTURES: Final = (b"\n\r\r\n", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
@@ -367,5 +367,5 @@ def _text(head: bytes) -> str | None:
             return None
         text = head[: error.start].decode("utf-8")
     plain = all(char.isprintable() or char in "\t\r\n\f\ufeff" for char in text)
-    is_tone = len(set(text)) < _LEAST_LETTERS and guess_texture(head) == "slin"  # raw samples that happen to be letters
+    is_tone = len(set(text)) < _MIN_LETTERS and guess_texture(head) == "slin"  # raw samples that happen to be letters
     return text if text and plain and not is_tone else None

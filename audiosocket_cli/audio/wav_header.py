@@ -13,7 +13,7 @@ _MARKERS: Final = (0x7FFE, 0x7FFF, 0xFFFE, 0xFFFF)
 0xFFFFFFFF."""
 
 _MOST_CHUNKS: Final = 1000
-_MOST_BEHIND_BYTES: Final = 1024
+_MAX_BEHIND_BYTES: Final = 1024
 """As much after the samples is padding or the like, whatever it is."""
 
 _WRAPPED_BYTES: Final = (1 << 32) - 65536
@@ -98,7 +98,7 @@ def fault_of(header: WavHeader, size: int, file: BinaryIO) -> WavFault | None:
 
 def fault_after(header: WavHeader, following: bytes, left: int) -> WavFault | None:
     """Judge by the 13 bytes that follow the samples, and by how many there are in all, what it is that follows them."""
-    if left < _MOST_BEHIND_BYTES:
+    if left < _MAX_BEHIND_BYTES:
         return None
     for chunk in (following[(header.data_bytes or 0) & 1 :], following):
         if chunk[:4] in (b"RIFF", b"RF64") and chunk[8:12] == b"WAVE":

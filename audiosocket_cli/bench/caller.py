@@ -21,7 +21,7 @@ from audiosocket_cli.call.taps.tap import QUICK_FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Side
 
-MOST_JUDGED: Final = 5
+MAX_JUDGED: Final = 5
 """So many calls of each process are looked at for what is wrong with the answer: others are answered alike."""
 
 _GRACE_S = 1.0
@@ -55,7 +55,7 @@ class BenchCall:
         self._duration_s = duration_s
         self._talk = Talk(speech, number, duration_s, epoch_s, seed)
         self._meter = Meter(self._talk, figures, speech.mark_every)
-        self._is_judged = figures.counts["placed"] < MOST_JUDGED
+        self._is_judged = figures.counts["placed"] < MAX_JUDGED
         self._connect_s: float | None = None
         figures.counts["placed"] += 1
 

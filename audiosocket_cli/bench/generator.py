@@ -24,8 +24,8 @@ _REDIAL_S: Final = 1.0
 """A caller calls again when its call has ended, but not sooner than this after it placed the last."""
 
 _BEAT_S: Final = 0.05
-_MOST_ROWS: Final = 20_000
-_LEAST_CALL_S: Final = 0.1
+_MAX_ROWS: Final = 20_000
+_MIN_CALL_S: Final = 0.1
 """With less time left, no caller calls again."""
 
 
@@ -101,13 +101,13 @@ class Generator:
     async def _run_slot(self, slot: Slot) -> None:
         end_s = self._epoch_s + slot.end_s
         due_s = self._epoch_s + slot.start_s
-        while not self._stopped.is_set() and end_s - time.monotonic() > _LEAST_CALL_S:
+        while not self._stopped.is_set() and end_s - time.monotonic() > _MIN_CALL_S:
             length_s = min(end_s - due_s, self.load.call_duration_s or end_s)
             await self._place(due_s, length_s)
             if slot.once:
                 return
             due_s = max(time.monotonic(), due_s + _REDIAL_S)
-            if end_s - due_s <= _LEAST_CALL_S or not await self._sleep_until(due_s):
+            if end_s - due_s <= _MIN_CALL_S or not await self._sleep_until(due_s):
                 return
 
     async def _place(self, due_s: float, length_s: float) -> None:
@@ -135,7 +135,7 @@ class Generator:
         self._keep(call.conclude())
 
     def _keep(self, row: dict[str, Any]) -> None:
-        if len(self.rows) < _MOST_ROWS:
+        if len(self.rows) < _MAX_ROWS:
             self.rows.append(row)
         else:
             self.figures.counts["rows_left_out"] += 1

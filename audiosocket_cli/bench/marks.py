@@ -23,7 +23,7 @@ _MAGIC: Final = struct.pack("<4h", *_MAGIC_SAMPLES)
 _BITS: Final = 7
 _MASK: Final = (1 << _BITS) - 1
 
-MOST_NUMBERS: Final = 1 << 3 * _BITS
+MAX_NUMBERS: Final = 1 << 3 * _BITS
 """Numbers that a mark can hold; they wrap after 11 hours of frames."""
 
 

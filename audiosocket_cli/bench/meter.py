@@ -23,13 +23,13 @@ from audiosocket_cli.model import Call, How, Side
 from audiosocket_cli.runs import FrameRun
 
 GAPS_MS: Final = (40, 60, 100)
-MOST_ECHO_S: Final = 1.0
+MAX_ECHO_S: Final = 1.0
 """What brings our sound back sooner does not wait for its turn: an echo. A parrot that hears us out takes longer."""
 
 _KEPT_MARKS: Final = 1024
 _LATELY: Final = 5
-_LEAST_PAUSE_S: Final = 0.02
-_LEAST_SILENT_S: Final = 1.0
+_MIN_PAUSE_S: Final = 0.02
+_MIN_SILENT_S: Final = 1.0
 """A shorter call without any audio is no finding."""
 
 
@@ -86,7 +86,7 @@ class Meter:
             counts["ended_by_server"] += 1
         if call.ending.how in (How.FAULT, How.RESET):
             self._figures.reasons[call.ending.reason] += 1
-        elif self.first_byte_s is None and call.duration_s >= _LEAST_SILENT_S:
+        elif self.first_byte_s is None and call.duration_s >= _MIN_SILENT_S:
             counts["silent"] += 1
             self._figures.reasons["the server sent no audio at all"] += 1
 
@@ -160,11 +160,11 @@ class Meter:
         """Say of each step whether it is one of silence that is sent in single frames, as those before it: nothing is
         missing then. In silence without a break, a pause is a fault of the server's."""
         pauses_s = steps_s - duration_s
-        is_sparse = after_quiet & (pauses_s > _LEAST_PAUSE_S) & (pauses_s <= QUIET_GAP_MS / 1000)
+        is_sparse = after_quiet & (pauses_s > _MIN_PAUSE_S) & (pauses_s <= QUIET_GAP_MS / 1000)
         lately_s = np.concatenate((self._lately_s, steps_s))
         for at in np.flatnonzero(is_sparse).tolist():
             before_s = lately_s[max(0, at + len(self._lately_s) - _LATELY) : at + len(self._lately_s)]
-            is_sparse[at] = not len(before_s) or bool(np.median(before_s) > duration_s[at] + _LEAST_PAUSE_S)
+            is_sparse[at] = not len(before_s) or bool(np.median(before_s) > duration_s[at] + _MIN_PAUSE_S)
         self._lately_s = lately_s[-_LATELY:]
         return is_sparse
 
@@ -194,7 +194,7 @@ class Meter:
             if number >= self.sent_frames:
                 continue  # not ours: of another call, or of another time
             due_s, sent_s = self._said_s(number)
-            self._turns.is_echo |= heard_s - due_s < MOST_ECHO_S
+            self._turns.is_echo |= heard_s - due_s < MAX_ECHO_S
             self._figures.counts["marks_heard"] += 1
             self._figures.times["echo"].add_one((heard_s - due_s) * 1000)
             self._figures.times["echo_actual"].add_one((heard_s - sent_s) * 1000)

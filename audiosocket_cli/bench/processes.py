@@ -266,6 +266,9 @@ async def _work() -> None:
     except AudioSocketError as error:
         _say({"error": str(error)})
         return
+    if share.number == 0:  # one says it for all
+        lines = (remark if remark.isprintable() else ascii(remark) for remark in speech.remarks)
+        sys.stderr.writelines(f"{line}\n" for line in lines)
     allow_many_descriptors()
     gc.collect()
     gc.freeze()  # what is there stays: later collections need not look at it

@@ -31,8 +31,8 @@ RATES: Final = ("errors", "error_rate", "audio_rate", "calls_at_once", "cpu_perc
 NAMES: Final = (*(f"{name}_{statistic}" for name in METRICS for statistic in STATISTICS), *COUNTS, *RATES)
 """All names of values; those of times are in ms, error_rate is a share of 1."""
 
-_MOST_STALL_S: Final = 0.5
-_MOST_UNSENT: Final = 0.01
+_MAX_STALL_S: Final = 0.5
+_MAX_UNSENT: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,9 @@ def _faults_of_ours(progress: Progress, max_lateness_ms: float) -> list[str]:
     if figures.counts["not_placed"]:
         faults.append(f"{figures.counts['not_placed']} calls could not be placed: {next(iter(figures.reasons))}")
     sent, unsent = figures.counts["frames_sent"], figures.counts["frames_unsent"]
-    if unsent > _MOST_UNSENT * (sent + unsent):
+    if unsent > _MAX_UNSENT * (sent + unsent):
         faults.append(f"{unsent} of {sent + unsent} frames were not sent by the end of their calls")
-    if figures.worst_stall_s > _MOST_STALL_S:
+    if figures.worst_stall_s > _MAX_STALL_S:
         faults.append(f"a process that placed calls did not run for {figures.worst_stall_s:.2f} s")
     return faults
 

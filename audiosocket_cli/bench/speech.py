@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, to_int16, to_slin
-from audiosocket_cli.bench.marks import MOST_NUMBERS, marked
+from audiosocket_cli.bench.marks import MAX_NUMBERS, marked
 from audiosocket_cli.bench.schedule import SteadyPacer
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import Source
@@ -25,7 +25,7 @@ from audiosocket_cli.codec import SAMPLE_BYTES, Frame, rate_of
 from audiosocket_cli.errors import FileError
 
 MARK_EVERY_MS: Final = 200
-LEAST_PAUSE_S: Final = 0.5
+MIN_PAUSE_S: Final = 0.5
 """Quiet for so long is the end of a turn; less is a breath."""
 
 _UTTERANCES: Final = 8
@@ -51,6 +51,8 @@ class Speech:
         """Cut pieces, int16 at the kind's rate, into frames of so many milliseconds."""
         size = rate_of(kind) * frame_ms // 1000
         self.ptime_s = frame_ms / 1000
+        self.remarks: list[str] = []
+        """What is odd about the files."""
         self.silence = Frame(kind, bytes(size * SAMPLE_BYTES))
         self.utterances = [_utterance(piece, kind, size, frame_ms) for piece in pieces]
         self.mark_every = max(1, MARK_EVERY_MS // frame_ms)
@@ -64,9 +66,17 @@ class Speech:
     @classmethod
     def of_files(cls, paths: Sequence[Path], kind: int, frame_ms: int = PTIME_MS) -> Speech:
         """Load sound files. Raises `FileError`."""
-        from audiosocket_cli.audio.files import load_audio
+        from audiosocket_cli.audio.files import Sound, joined
 
-        return cls([load_audio(path, rate_of(kind)) for path in paths], kind, frame_ms)
+        pieces: list[Samples] = []
+        remarks: list[str] = []
+        for path in paths:
+            opened = Sound(path).open()
+            pieces.append(joined(opened.blocks(rate_of(kind)), str(path), rate_of(kind)))
+            remarks += [f"{path}: {text}" for text in opened.remarks.texts]
+        speech = cls(pieces, kind, frame_ms)
+        speech.remarks = remarks
+        return speech
 
 
 def sound_files(path: Path) -> list[Path]:
@@ -91,7 +101,7 @@ def _utterance(samples: Samples, kind: int, size: int, frame_ms: int) -> Utteran
 def _turns(loud: NDArray[np.bool_], frame_ms: int) -> list[tuple[int, int]]:
     turns: list[tuple[int, int]] = []
     for at in np.flatnonzero(loud).tolist():
-        if turns and (at - turns[-1][1]) * frame_ms < LEAST_PAUSE_S * 1000:
+        if turns and (at - turns[-1][1]) * frame_ms < MIN_PAUSE_S * 1000:
             turns[-1] = (turns[-1][0], at)
         else:
             turns.append((at, at))
@@ -142,7 +152,7 @@ class Talk(Source):
         frame = self._next(number)
         if number % self._speech.mark_every:
             return frame
-        return Frame(frame.kind, marked(frame.payload, number % MOST_NUMBERS))
+        return Frame(frame.kind, marked(frame.payload, number % MAX_NUMBERS))
 
     def _next(self, number: int) -> Frame:
         if self._quiet:

@@ -47,7 +47,7 @@ SWEEP_S: Final = 0.004
 _BUSY: Final = 8
 """As often in a row as there is something, or nothing, before that is taken for how things are."""
 
-_MOST_HEARING_S: Final = 0.005
+_MAX_HEARING_S: Final = 0.005
 """As long as sessions are heard in a row, before the loop looks what else there is to do."""
 
 _READABLE: Final = 0x0001  # EPOLLIN
@@ -140,7 +140,7 @@ class Driver:
     def _hear(self) -> bool:
         """Let all sessions read that have something to read; False when none has."""
         ready = self._poll.ready()
-        until_s = time.monotonic() + _MOST_HEARING_S
+        until_s = time.monotonic() + _MAX_HEARING_S
         for fd, events in ready:
             driven = self._driven.get(fd)
             if driven is None:

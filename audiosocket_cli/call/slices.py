@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, Frame
 from audiosocket_cli.mixed_runs import Chunk, MixedFrames
 
-MOST_STRETCHES: Final = 4
+MAX_STRETCHES: Final = 4
 """As many changes of kind or length as there may be in a slice whose frames are told apart."""
 
 _SAMPLE_S: Final = [1 / RATE_BY_KIND[kind] if kind in RATE_BY_KIND else 0.0 for kind in range(256)]
@@ -67,7 +67,7 @@ class Slice(NamedTuple):
     def chunks(self, at_s: float, held_s: float, *, in_turn: bool) -> list[Chunk]:
         """Return them as chunks that passed at a time, or, where they came `in_turn`, each when it had been said."""
         count = len(self.starts)
-        if len(self.stretches) > MOST_STRETCHES:
+        if len(self.stretches) > MAX_STRETCHES:
             return [(at_s, held_s, count, MixedFrames(self.data, self.starts))]
         ends = [*self.stretches[1:], (count, self.audio_s)]
         begin_s = at_s - self.audio_s

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from audiosocket_cli.call.slices import MOST_STRETCHES, Slice
+from audiosocket_cli.call.slices import MAX_STRETCHES, Slice
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.mixed_runs import Chunk, MixedRun
@@ -117,10 +117,9 @@ class TapQueue:
     def add_slice(self, heard: Slice, chunks: Sequence[Chunk]) -> None:
         """Keep frames that were heard, of any kinds."""
         self.heard += chunks
-        self.memory_bytes += (
-            len(heard.data) + len(heard.stretches) * CHUNK_COST_BYTES + len(heard.starts) * _EQUAL_COST_BYTES
-        )
-        self._audio_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MOST_STRETCHES else 1)
+        self.memory_bytes += len(heard.data) + len(heard.stretches) * CHUNK_COST_BYTES
+        self.memory_bytes += len(heard.starts) * _EQUAL_COST_BYTES
+        self._audio_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MAX_STRETCHES else 1)
 
     # Emptying it.
 

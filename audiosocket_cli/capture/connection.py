@@ -18,14 +18,14 @@ from audiosocket_cli.capture.streams import OPENING_BYTES, Head, Stream
 from audiosocket_cli.capture.tcp import Direction, Piece
 from audiosocket_cli.model import Side
 
-_MOST_HELD_BYTES: Final = 128 << 10
+_MAX_HELD_BYTES: Final = 128 << 10
 """How much of one side of a connection is kept to find out what it is: a run of the longest frames."""
 
-_MOST_HELD: Final = 4000
+_MAX_HELD: Final = 4000
 """How many of its segments are."""
 
-_LEAST_REPEATED: Final = 3
-_MOST_REPEATED: Final = 0.5
+_MIN_REPEATED: Final = 3
+_MAX_REPEATED: Final = 0.5
 """No network has to send half of all segments again."""
 
 _NS: Final = 1e9
@@ -186,7 +186,7 @@ class Connection:
         """Say what there is to know of how the call was captured."""
         segments = sum(direction.segments for direction in self._directions)
         repeated = sum(direction.repeated for direction in self._directions)
-        if repeated >= max(_LEAST_REPEATED, (segments - repeated) * _MOST_REPEATED):
+        if repeated >= max(_MIN_REPEATED, (segments - repeated) * _MAX_REPEATED):
             self._copies["its packets are there again, as of a bridge and its ports, or of tcpdump -i any"] = None
         if self._copies:
             yield f"captured more than once: {'; '.join(self._copies)}. It is shown once"
@@ -232,7 +232,7 @@ class Connection:
 
     @property
     def _is_much_held(self) -> bool:
-        return max(len(head.data) for head in self._heads) >= _MOST_HELD_BYTES or len(self._held) >= _MOST_HELD
+        return max(len(head.data) for head in self._heads) >= _MAX_HELD_BYTES or len(self._held) >= _MAX_HELD
 
     def _settle_by_frames(self, *, ends: bool) -> Iterator[Item]:
         found = any(head.shows_frames(ends=ends) for head in self._heads)

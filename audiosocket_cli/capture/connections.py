@@ -16,13 +16,13 @@ from audiosocket_cli.capture.items import CallNames, Item
 from audiosocket_cli.capture.packets import SYN, Segment, reverse_of
 from audiosocket_cli.model import Side
 
-_MOST_OPEN: Final = 10_000
+_MAX_OPEN: Final = 10_000
 """Connections that are followed at a time. Beyond, what was silent for longest is over: a scan has no end."""
 
-_MOST_ENDED: Final = 10_000
+_MAX_ENDED: Final = 10_000
 """Connections that are remembered after their end, so that a late segment is not taken for a new one."""
 
-_MOST_STRANDS: Final = 8
+_MAX_STRANDS: Final = 8
 """Connections between the same ports that are told apart."""
 
 _FAR_BYTES: Final = 1 << 26
@@ -63,7 +63,7 @@ class Connections:
         if connection is None:
             if not segment.flags & SYN and not segment.payload and not segment.missing_bytes:
                 return  # the end of something that has ended, or begins later
-            for old in [old for old in strands if old not in self._open or len(strands) >= _MOST_STRANDS]:
+            for old in [old for old in strands if not self._goes_on(old, at_ns) or len(strands) >= _MAX_STRANDS]:
                 yield from self._end(old)
             connection = Connection(segment.flow, self.me, self._names, self._settle)
             strands = self._by_flow.setdefault(segment.flow, [])
@@ -75,7 +75,7 @@ class Connections:
         self._open.pop(connection, None)
         self._open[connection] = None
         yield from self._pass(connection, connection.take(segment, at_ns, comments))
-        if len(self._open) > _MOST_OPEN:
+        if len(self._open) > _MAX_OPEN:
             yield from self._end(next(iter(self._open)))
 
     def finish(self) -> Iterator[Item]:
@@ -102,6 +102,10 @@ class Connections:
                 yield from self._end(old)
         self._by_uuid.setdefault(new.uuid, []).append(new)
 
+    def _goes_on(self, strand: Connection, now_ns: int) -> bool:
+        """Whether more of a connection may come: of a copy, too, of which nothing is wanted."""
+        return strand in self._open or (strand.is_copy and strand.last_ns > now_ns - _GOES_ON_NS)
+
     def _may_be(self, old: Connection, new: Connection) -> bool:
         """Whether a call may be another, captured elsewhere."""
         if old is new or old.last_ns < new.first_ns - _STALE_NS:
@@ -124,7 +128,7 @@ class Connections:
             self._ended.append(connection)
             if connection.uuid is None:
                 self._forget_call(connection)
-            if len(self._ended) > _MOST_ENDED:
+            if len(self._ended) > _MAX_ENDED:
                 self._forget(self._ended.popleft())
 
     def _forget(self, connection: Connection) -> None:

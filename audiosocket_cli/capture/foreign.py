@@ -61,7 +61,7 @@ _TEXT: Final = re.compile(rb"[\t\n\r\x1b\x20-\x7e\x80-\xff]+")
 _LOOK_BYTES: Final = 64 << 10
 _QUOTED: Final = 60
 _SURE_LINES: Final = 3
-_LEAST_TEXT: Final = 16
+_MIN_TEXT: Final = 16
 """As much printable text is no accident."""
 
 
@@ -109,7 +109,7 @@ def _is_text(window: Window) -> bool:
     line = window.data[window.at : window.at + _QUOTED]
     begun = _STARTS.search(window.data, window.at, window.at + _LOOK_BYTES)
     line = line[: begun.start() - window.at] if begun else line
-    is_long = begun is not None or len(line) >= _LEAST_TEXT
+    is_long = begun is not None or len(line) >= _MIN_TEXT
     return is_long and _TEXT.fullmatch(line) is not None and line[:1] not in (b"{", b"#", b"/")  # those may be JSON
 
 

@@ -48,14 +48,14 @@ from audiosocket_cli.model import Side
 
 SCHEMA: Final = "audiosocket.frames/1"
 
-_MOST_LINE_BYTES: Final = 1 << 20
+_MAX_LINE_BYTES: Final = 1 << 20
 """The longest frame is 88 KiB as a line."""
 
 _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MOST_S: Final = 1e10
+_MAX_S: Final = 1e10
 """Some centuries: no capture is longer."""
-_MOST_COUNT: Final = 1 << 63
+_MAX_COUNT: Final = 1 << 63
 
 _FRACTION: Final = re.compile(r"[.,](\d{1,9})", re.ASCII)
 _NAME: Final = re.compile(r"[\w#-][\w#.-]{0,99}")
@@ -120,7 +120,7 @@ class JsonlReader:
             line = self._take_line()
             try:
                 if line is None:
-                    raise ValueError(f"longer than any frame: over {_MOST_LINE_BYTES} bytes")
+                    raise ValueError(f"longer than any frame: over {_MAX_LINE_BYTES} bytes")
                 yield from self._read(line, number)
             except (ValueError, OverflowError, RecursionError) as error:
                 skipped = self._window.offset - offset if self._resync else None
@@ -137,12 +137,12 @@ class JsonlReader:
         is_whole = True
         while (end := window.data.find(b"\n", window.at + seen)) < 0:
             seen = window.size
-            if seen > _MOST_LINE_BYTES:
+            if seen > _MAX_LINE_BYTES:
                 window.at, seen, is_whole = len(window.data), 0, False
             if not window.ensure(seen + 1):
                 break
         line = window.take(end + 1 - window.at if end >= 0 else window.size)
-        return line if is_whole and len(line) <= _MOST_LINE_BYTES else None
+        return line if is_whole and len(line) <= _MAX_LINE_BYTES else None
 
     def _read(self, line: bytes, number: int) -> Iterator[Item]:
         text = line.decode("utf-8-sig").strip()
@@ -229,7 +229,7 @@ class _Known:
         return item
 
     def _move(self, side: Side, offset: int) -> None:
-        if offset >= _MOST_COUNT:
+        if offset >= _MAX_COUNT:
             raise ValueError(f"the {side} would have sent {offset} bytes, which is more than can be")
         self._offsets[side] = offset
 
@@ -282,7 +282,7 @@ def _text(facts: dict[str, Any], name: str, default: str = "") -> str:
 
 def _count(facts: dict[str, Any], name: str) -> int:
     value = facts.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST_COUNT:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MAX_COUNT:
         raise ValueError(f'"{name}" is {value!r:.40}, which is no number of bytes')
     return value
 
@@ -299,7 +299,7 @@ def _seconds_of(facts: dict[str, Any], name: str) -> float | None:
     if name not in facts:
         return None
     value = facts[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST_S:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MAX_S:
         raise ValueError(f'"{name}" is {value!r:.40}, which is no number of seconds')
     return float(value)
 

@@ -37,7 +37,7 @@ _GTP_PORT: Final = 2152
 _WIREGUARD_PORT: Final = 51820
 _IPSEC_PORT: Final = 4500
 
-_MOST_TAGS: Final = 16
+_MAX_TAGS: Final = 16
 
 
 class Inside(NamedTuple):
@@ -61,7 +61,7 @@ def network_offset(kind: int, data: bytes, at: int) -> int | None:
 
     Raises `EncryptedError`, and `IndexError` for what is cut off.
     """
-    for _ in range(_MOST_TAGS):
+    for _ in range(_MAX_TAGS):
         if kind in (IPV4, IPV6):
             return at
         if kind in _VLAN_TAGS:  # each is 2 bytes of tag, and the type of what follows

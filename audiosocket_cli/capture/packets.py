@@ -81,9 +81,9 @@ _CUT: Final = Unreadable("cut before the end of their headers")
 _IMPOSSIBLE: Final = Unreadable("with headers shorter than headers can be")
 
 _TOO_DEEP: Final = Unreadable("in more tunnels than there can be")
-_MOST_LAYERS: Final = 8
+_MAX_LAYERS: Final = 8
 
-_LEAST_WORDS: Final = 5
+_MIN_WORDS: Final = 5
 """No header of IPv4 or TCP has fewer words of 4 bytes."""
 
 
@@ -93,7 +93,7 @@ def tcp_segment(link_type: int, data: bytes) -> Segment | Unreadable | None:
         return Unreadable(f"of link type {link_type}")
     try:
         at = _network_offset(link_type, data)
-        for _ in range(_MOST_LAYERS):
+        for _ in range(_MAX_LAYERS):
             if at is None:
                 return None
             inside = _in_ip(data, at)
@@ -159,7 +159,7 @@ def _in_ipv4(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
         return None
     length = layers.uint16(data, at + 2)
     words = data[at] & 15
-    if words < _LEAST_WORDS:
+    if words < _MIN_WORDS:
         return _IMPOSSIBLE
     if layers.uint16(data, at + 6) & 0x3FFF:  # more fragments, or not the first
         return _OF_FRAGMENTS if protocol != layers.UDP else None
@@ -194,7 +194,7 @@ def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
 def _segment(data: bytes, at: int, end: int, addresses: bytes) -> Segment | Unreadable:
     seq, ack, offset, flags = _SEQ_ACK.unpack_from(data, at + 4)
     words = offset >> 4
-    if words < _LEAST_WORDS:
+    if words < _MIN_WORDS:
         return _IMPOSSIBLE
     begin = min(at + words * 4, end)
     missing_bytes = max(0, end - max(begin, len(data)))

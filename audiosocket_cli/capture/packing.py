@@ -16,10 +16,10 @@ from audiosocket_cli.libraries import install_line
 _STEP_BYTES: Final = 4096
 """Packed bytes are unpacked in such steps: what a member leaves over is copied, and members can be tiny."""
 
-_MOST_PACKED: Final = 3
+_MAX_PACKED: Final = 3
 """How often an input may be packed in itself. There are files that unpack to themselves."""
 
-_MOST_MEMORY_BYTES: Final = 256 << 20
+_MAX_MEMORY_BYTES: Final = 256 << 20
 """What unpacking may take: xz -9 needs 65 MiB, zstd 8 to 128."""
 
 
@@ -46,7 +46,7 @@ def _bzip2() -> Any:
 
 
 def _xz() -> Any:
-    return importlib.import_module("lzma").LZMADecompressor(memlimit=_MOST_MEMORY_BYTES)
+    return importlib.import_module("lzma").LZMADecompressor(memlimit=_MAX_MEMORY_BYTES)
 
 
 def _zstd() -> Any:
@@ -78,7 +78,7 @@ _PACKINGS: Final = (
     _Packing("RAR", b"Rar!", None, "unrar p -inul"),
     _Packing("snappy", b"\xff\x06\0\0sNaPpY", None, "python3 -m snappy -d -i"),
 )
-_LONGEST_MAGIC: Final = 10
+_MAX_MAGIC: Final = 10
 _SKIPPABLE: Final = range(0x50, 0x60)
 """What the first byte of a skippable frame may be, of zstd and of lz4."""
 
@@ -93,7 +93,7 @@ def unpack(read: Read, name: str) -> tuple[Read, Window, list[Unpacked]]:
     """
     window = Window(read)
     layers: list[Unpacked] = []
-    while len(layers) < _MOST_PACKED and (packing := _packing_of(window)):
+    while len(layers) < _MAX_PACKED and (packing := _packing_of(window)):
         layers.append(Unpacked(read, window.data, packing, name))
         read = layers[-1].read
         window = Window(read)
@@ -102,7 +102,7 @@ def unpack(read: Read, name: str) -> tuple[Read, Window, list[Unpacked]]:
 
 def _packing_of(window: Window) -> _Packing | None:
     window.ensure(1)
-    for size in range(1, _LONGEST_MAGIC + 1):  # no more is waited for than what may still become one
+    for size in range(1, _MAX_MAGIC + 1):  # no more is waited for than what may still become one
         begun = window.data[:size]
         skippable = begun[:1] and begun[0] in _SKIPPABLE
         likely = [one for one in _PACKINGS if one.magic.startswith(begun)]

@@ -24,7 +24,7 @@ MAGICS: Final[dict[bytes, tuple[str, int, str]]] = {
 """The first bytes of a file: its byte order, the unit of its fractions of a second in ns, and what more its records
 have in front (interface, protocol and direction, in files of a patched libpcap, "modified" to Wireshark)."""
 
-MOST_PACKET_BYTES: Final = 1 << 20
+MAX_PACKET_BYTES: Final = 1 << 20
 """No link has packets as long; tcpdump itself stops at 256 KiB."""
 
 _NS: Final = 1_000_000_000
@@ -82,7 +82,7 @@ def _packet(window: Window, record: struct.Struct, unit_ns: int, link_type: int)
 
 
 def _is_believable(fraction_ns: int, size: int, original: int) -> bool:
-    return size <= MOST_PACKET_BYTES and size <= original and original > 0 and fraction_ns < _NS
+    return size <= MAX_PACKET_BYTES and size <= original and original > 0 and fraction_ns < _NS
 
 
 def _skip_to_record(window: Window, record: struct.Struct, unit_ns: int, last_s: int | None) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from audiosocket_cli.capture.items import Damage
 from audiosocket_cli.capture.packets import LINK_RAW
-from audiosocket_cli.capture.pcap import MOST_PACKET_BYTES, Packet
+from audiosocket_cli.capture.pcap import MAX_PACKET_BYTES, Packet
 from audiosocket_cli.capture.window import Window
 
 MAGIC: Final = b"\n\r\r\n"
@@ -21,16 +21,16 @@ MAGIC: Final = b"\n\r\r\n"
 
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 2, 3, 5, 6
 _BYTE_ORDER: Final = 0x1A2B3C4D
-_MOST_BLOCK_BYTES: Final = 16 << 20
+_MAX_BLOCK_BYTES: Final = 16 << 20
 """No block is longer (Wireshark's limit, too), and none of those that are read than a packet with its comments."""
 
-_MOST_READ_BYTES: Final = 2 * MOST_PACKET_BYTES
-_MOST_INTERFACES: Final = 10_000
+_MAX_READ_BYTES: Final = 2 * MAX_PACKET_BYTES
+_MAX_INTERFACES: Final = 10_000
 
 _LATEST_NS: Final = (1 << 63) - 1
 """The year 2262. Stamps can say more than any calendar holds; and less than 1970, which no clock shows either."""
 
-_LEAST_BYTES: Final = {_SECTION: 28, _INTERFACE: 20, _OLD_PACKET: 32, _SIMPLE_PACKET: 16, _STATISTICS: 24, _PACKET: 32}
+_MIN_BYTES: Final = {_SECTION: 28, _INTERFACE: 20, _OLD_PACKET: 32, _SIMPLE_PACKET: 16, _STATISTICS: 24, _PACKET: 32}
 _END, _COMMENT, _NAME, _FLAGS, _RESOLUTION, _OFFSET, _APPLICATION = 0, 1, 2, 2, 9, 14, 4
 _INBOUND, _OUTBOUND = 1, 2
 _DROPPED: Final = (5, 7)
@@ -86,15 +86,15 @@ class PcapngReader:
                 return "a section of no known byte order", 0
             order = orders[0]
         kind, length = struct.unpack_from(order + "II", data, at)
-        least, most = _LEAST_BYTES.get(kind, 12), _MOST_READ_BYTES if kind in _LEAST_BYTES else _MOST_BLOCK_BYTES
+        least, most = _MIN_BYTES.get(kind, 12), _MAX_READ_BYTES if kind in _MIN_BYTES else _MAX_BLOCK_BYTES
         if length % 4 or not least <= length <= most:
             return f"no block, but {data[at : at + 8].hex(' ')} …", 0
         if kind in (_PACKET, _OLD_PACKET):
             fault = self._judge_packet(kind, length)
             if fault is not None:
                 return fault, 0
-        if kind == _INTERFACE and len(self._interfaces) >= _MOST_INTERFACES:
-            return f"more than {_MOST_INTERFACES} interfaces", 0
+        if kind == _INTERFACE and len(self._interfaces) >= _MAX_INTERFACES:
+            return f"more than {_MAX_INTERFACES} interfaces", 0
         if not window.ensure(length):
             return self._cut()
         if struct.unpack_from(order + "I", window.data, window.at + length - 4)[0] != length:
@@ -170,7 +170,7 @@ class PcapngReader:
     def _skip_to_block(self) -> int:
         """Consume what is no block, and return how many bytes that were."""
         window, begin = self._window, self._window.offset
-        kinds = [struct.pack(self._order + "I", kind) for kind in _LEAST_BYTES if kind != _SECTION]
+        kinds = [struct.pack(self._order + "I", kind) for kind in _MIN_BYTES if kind != _SECTION]
         starts = re.compile(b"|".join(map(re.escape, [MAGIC, *kinds])))
         window.at += 1
         while window.ensure(12):

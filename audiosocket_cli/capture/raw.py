@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from audiosocket_cli.capture.items import CallNames, CapturedCall, Damage, Ended, Item, Opened, Over
-from audiosocket_cli.capture.resync import LONGEST_CHAIN_BYTES, find_frames, is_plausible
+from audiosocket_cli.capture.resync import MAX_CHAIN_BYTES, find_frames, is_plausible
 from audiosocket_cli.capture.runs import Run, frames_of
 from audiosocket_cli.capture.window import READ_BYTES, Window
 from audiosocket_cli.codec import (
@@ -28,7 +28,7 @@ from audiosocket_cli.model import Side
 _FIRST_LOOK: Final = 1024
 """So many frames are held against the first; where all are alike, eight times as many are next."""
 
-_LONGEST_ERROR: Final = 64
+_MAX_ERROR: Final = 64
 _SIZES: Final[dict[int, int]] = {Kind.UUID: UUID_BYTES, Kind.DTMF: 1, Kind.HANGUP: 0}
 _KNOWN: Final = frozenset(Kind)
 _DIGITS: Final = 9
@@ -113,7 +113,7 @@ class RawReader:
             if not more:
                 window.at = len(window.data)
                 return window.offset - begin
-            window.at = max(window.at, len(window.data) - LONGEST_CHAIN_BYTES)
+            window.at = max(window.at, len(window.data) - MAX_CHAIN_BYTES)
 
     def _open(self, kind: int) -> Iterator[Item]:
         window = self._window
@@ -176,7 +176,7 @@ def _fault_of(kind: int, length: int) -> str | None:
     """Say why nobody sends frames of this kind and length, or None."""
     if kind in RATE_BY_KIND:
         return None
-    if kind == Kind.ERROR and length <= _LONGEST_ERROR:
+    if kind == Kind.ERROR and length <= _MAX_ERROR:
         return None
     expected = _SIZES.get(kind)
     if expected is None:

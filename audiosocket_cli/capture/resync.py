@@ -20,7 +20,7 @@ CHAIN_AT_END: Final = 2
 _LONGEST_BYTES: Final = 0x7FFF
 """More than any frame that is sent: 60 ms of slin192 are 23,040 bytes."""
 
-LONGEST_CHAIN_BYTES: Final = CHAIN * (HEADER_BYTES + _LONGEST_BYTES)
+MAX_CHAIN_BYTES: Final = CHAIN * (HEADER_BYTES + _LONGEST_BYTES)
 
 _HEADS: Final = re.compile(
     rb"[\x10-\x18][\x00-\x7f][" + re.escape(bytes(range(0, 256, SAMPLE_BYTES))) + rb"]"

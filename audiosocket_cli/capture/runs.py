@@ -12,10 +12,10 @@ from audiosocket_cli.capture.items import Captured, CapturedCall, Item
 from audiosocket_cli.codec import HEADER_BYTES, Frame
 from audiosocket_cli.model import Side
 
-LONGEST_RUN_S: Final = 0.5
+MAX_RUN_S: Final = 0.5
 """What one side sent so long ago may still be on its way, in a run of its frames."""
 
-_MOST_FRAMES: Final = 500
+_MAX_FRAMES: Final = 500
 _MOST_BYTES: Final = 256 << 10
 
 
@@ -41,7 +41,7 @@ def in_runs(items: Iterable[Item]) -> Iterator[Run | Item]:
     for item in items:
         if isinstance(item, Captured):
             other = waiting.get((item.call, item.side.other))
-            if other and item.at_s - other[0].at_s >= LONGEST_RUN_S:  # that side pauses
+            if other and item.at_s - other[0].at_s >= MAX_RUN_S:  # that side pauses
                 yield _joined(other)
                 other.clear()
             key = (item.call, item.side)
@@ -68,8 +68,8 @@ def _belongs(item: Captured, run: list[Captured]) -> bool:
     return (
         item.frame.kind == first.frame.kind
         and len(item.frame.payload) == len(first.frame.payload)
-        and item.at_s - first.at_s < LONGEST_RUN_S
-        and len(run) < _MOST_FRAMES
+        and item.at_s - first.at_s < MAX_RUN_S
+        and len(run) < _MAX_FRAMES
         and len(run) * len(first.frame.payload) < _MOST_BYTES
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.capture.items import CUT_FRAME, MISSING, Captured, CapturedCall, Item, Lost
-from audiosocket_cli.capture.resync import LONGEST_CHAIN_BYTES, find_frames
+from audiosocket_cli.capture.resync import MAX_CHAIN_BYTES, find_frames
 from audiosocket_cli.capture.tcp import Piece
 from audiosocket_cli.codec import HEADER_BYTES, UUID_BYTES, FrameDecoder, Kind, decode_uuid, peek_header
 from audiosocket_cli.model import Side
@@ -91,10 +91,9 @@ class Stream:
         """Go on from the next frame, if there is one in what came so far."""
         data = b"".join(data for _, data in self._search)
         found = find_frames(data, ends=ends)
-        if found is None and len(data) > 2 * LONGEST_CHAIN_BYTES:
-            passed_over = len(data) - LONGEST_CHAIN_BYTES  # a run that begins here would have been found
-        else:
-            passed_over = found or 0
+        passed_over = found or 0
+        if found is None and len(data) > 2 * MAX_CHAIN_BYTES:
+            passed_over = len(data) - MAX_CHAIN_BYTES  # a run that begins here would have been found
         if passed_over:
             yield Lost(call, self._search[0][0], side, passed_over, "passed over to find the next frame")
             self.offset += passed_over

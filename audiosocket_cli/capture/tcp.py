@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from audiosocket_cli.capture.packets import FIN, RST, SYN, Segment
 
-_MOST_WAITING_BYTES: Final = 4 << 20
+_MAX_WAITING_BYTES: Final = 4 << 20
 """What may wait for a missing segment: about as much as a receiver does (Linux: tcp_rmem, 6 MiB)."""
 
 _WAITING_COST_BYTES: Final = 250
@@ -119,7 +119,7 @@ class Direction:
         elif size:
             self._keep(_Waiting(self._next + ahead, segment.payload, segment.missing_bytes, at_ns))
         if self._waiting and (
-            self._waiting_bytes > _MOST_WAITING_BYTES or at_ns - self._waiting_since_ns > _PATIENCE_NS
+            self._waiting_bytes > _MAX_WAITING_BYTES or at_ns - self._waiting_since_ns > _PATIENCE_NS
         ):
             self._give_up(pieces)
         self.ended = self._end is not None and self._next >= self._end

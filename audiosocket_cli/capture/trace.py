@@ -28,7 +28,7 @@ from audiosocket_cli.model import Side
 
 CAPTURE_SCHEMA: Final = "audiosocket.capture/1"
 
-MOST_COMMENTS: Final = 20
+MAX_COMMENTS: Final = 20
 """Comments on what was read or written at once: a peer can send thousands of frames that deserve one."""
 
 _SEQ_TICK_NS: Final = 4000
@@ -158,7 +158,7 @@ class _Meanings:
             kind = frames[start]
             if kind == self._audio_kind and end > start + HEADER_BYTES:
                 continue
-            if len(comments) < MOST_COMMENTS or kind == Kind.UUID:
+            if len(comments) < MAX_COMMENTS or kind == Kind.UUID:
                 comments.append(self._of_frame(Frame(kind, frames[start + HEADER_BYTES : end])))
                 continue
             more += 1

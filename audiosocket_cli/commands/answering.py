@@ -20,7 +20,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
     from audiosocket_cli.server.service import begin_service
     from audiosocket_cli.ui.console import is_terminal, say
     from audiosocket_cli.ui.event_log import EventLog
-    from audiosocket_cli.ui.results import summary_line
+    from audiosocket_cli.ui.event_text import summary_line
 
     log_to_stderr = options.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
@@ -51,7 +51,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
     from audiosocket_cli.server.workers import Workers
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.event_log import EventLog
-    from audiosocket_cli.ui.results import summary_line
+    from audiosocket_cli.ui.event_text import summary_line
 
     call = options.call
     if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):

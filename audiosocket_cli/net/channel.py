@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from audiosocket_cli.call.bots.process import read_now
 
-MOST_LINE_BYTES: Final = 1 << 20
+MAX_LINE_BYTES: Final = 1 << 20
 """A longer line is cut."""
 
 _READ_BYTES: Final = 1 << 16
-_MOST_LAST_READS: Final = 64
+_MAX_LAST_READS: Final = 64
 """Bytes to read at most once the writer is gone: what a pipe or a socket holds. Another process may go on writing."""
 
 _SHOWN_CHARACTERS: Final = 60
@@ -44,7 +44,7 @@ class LineReader:
 
     def close(self) -> None:
         """Hand on what is still there, and read no more. Twice is fine."""
-        for _ in range(_MOST_LAST_READS):
+        for _ in range(_MAX_LAST_READS):
             if self._descriptor < 0 or not self._read():
                 break
         self._close()
@@ -67,7 +67,7 @@ class LineReader:
     def _add(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self._piece_bytes += len(piece)
-        if self._piece_bytes > MOST_LINE_BYTES:
+        if self._piece_bytes > MAX_LINE_BYTES:
             self._end_line()
 
     def _end_line(self) -> None:

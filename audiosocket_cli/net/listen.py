@@ -20,11 +20,11 @@ _PORT_TRIES = 20
 _STEP_BACK_S = 0.005
 """How long a process leaves a connection to one with fewer calls before it accepts it itself."""
 
-_MOST_TURN = 8
+_MAX_TURN = 8
 """Connections that it then takes, at most: one at first, and twice as many each time while more wait than the other,
 which may be busy or stand still, takes."""
 
-_MOST_AT_ONCE = 64
+_MAX_AT_ONCE = 64
 """Connections that are accepted in one go, some milliseconds: calls have their turn before the next."""
 
 _COMPLAIN_AGAIN_S = 60.0
@@ -154,7 +154,7 @@ class Listener:
 
     def _on_readable(self, listener: socket.socket, turn: int = 0) -> None:
         """Accept some of what is there, `turn` connections at least, if there are as many."""
-        for number in range(_MOST_AT_ONCE):
+        for number in range(_MAX_AT_ONCE):
             if listener.fileno() < 0:
                 return
             if number >= turn and self._is_ahead():
@@ -186,7 +186,7 @@ class Listener:
 
     def _take_turn(self, listener: socket.socket) -> None:
         self._resume(listener)
-        turn, self._turn = self._turn, min(2 * self._turn, _MOST_TURN)
+        turn, self._turn = self._turn, min(2 * self._turn, _MAX_TURN)
         self._on_readable(listener, turn)
 
 

@@ -14,6 +14,11 @@ from audiosocket_cli.asterisk.rules import PROXY_V1_SIGNATURE, PROXY_V2_SIGNATUR
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import AudioSocketError
 
+SECOND_HEADER_FAULT: Final = (
+    "it began with two PROXY protocol headers: of two proxies in a row, let the second take that of the first "
+    "(HAProxy: accept-proxy; nginx: proxy_protocol in its listen line)"
+)
+
 _V1_MAX_BYTES: Final = 107
 """The longest line of version 1, CR LF included (section 2.1)."""
 
@@ -91,6 +96,8 @@ def _ends_of_v1(header: bytes) -> Ends | None:
     try:
         _, family, *hosts, source_port, destination_port = words
         address = _V1_FAMILIES[family]
+        if "%" in "".join(hosts):
+            raise ValueError(hosts)  # a zone is an interface of the proxy's, and any text
         source, destination = (_host(address(host)) for host in hosts)
         return Ends((source, _port(source_port)), (destination, _port(destination_port)))
     except (ValueError, KeyError):

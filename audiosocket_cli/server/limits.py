@@ -17,10 +17,10 @@ from typing import Final
 
 _NUMBER: Final = struct.Struct("=q")
 _KEY_BYTES: Final = 8
-_MOST_KEYS: Final = 16384
+_MAX_KEYS: Final = 16384
 """Calls of one process whose addresses others see. Pages that are not used take no memory."""
 
-_SLOT_BYTES: Final = 2 * _NUMBER.size + _MOST_KEYS * _KEY_BYTES
+_SLOT_BYTES: Final = 2 * _NUMBER.size + _MAX_KEYS * _KEY_BYTES
 """What each process writes: its live calls, its beats, and the addresses of its calls."""
 
 _LOCK_ATTEMPTS: Final = 50
@@ -137,7 +137,7 @@ class SharedPlaces(Places):
         key, found = _key(host), 0
         for number in range(self._workers):
             at = _keys(number)
-            keys = self._memory[at : at + min(self.live_in(number), _MOST_KEYS) * _KEY_BYTES]
+            keys = self._memory[at : at + min(self.live_in(number), _MAX_KEYS) * _KEY_BYTES]
             found += sum(keys[start : start + _KEY_BYTES] == key for start in range(0, len(keys), _KEY_BYTES))
         return found
 
@@ -181,7 +181,7 @@ class SharedPlaces(Places):
         return False  # a process that stands still has it: a call too many does less harm than standing still as well
 
     def _write_key(self, index: int) -> None:
-        if index < _MOST_KEYS:
+        if index < _MAX_KEYS:
             at = _keys(self._number) + index * _KEY_BYTES
             self._memory[at : at + _KEY_BYTES] = self._keys[index]
 

@@ -9,12 +9,12 @@ from typing import Final
 from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, MoreRefused, Report
 from audiosocket_cli.net.address import network_of
 
-MOST_LINES: Final = 10
+MAX_LINES: Final = 10
 """Refusals and failures of one address that are told one by one, in `PERIOD_S`."""
 
 PERIOD_S: Final = 60.0
 
-_MOST_HOSTS: Final = 1000
+_MAX_HOSTS: Final = 1000
 """Addresses that are told apart; the rest counts as one."""
 
 _OTHERS: Final = "other addresses"
@@ -40,12 +40,12 @@ class FloodGate:
             self._report(event)
             return
         host = network_of(event.peer)
-        if host not in self._peers and len(self._peers) >= _MOST_HOSTS:
+        if host not in self._peers and len(self._peers) >= _MAX_HOSTS:
             host = _OTHERS
         peer = self._peers.setdefault(host, _Peer())
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(PERIOD_S, self.tell)
-        if peer.lines < MOST_LINES:
+        if peer.lines < MAX_LINES:
             peer.lines += 1
             self._report(event)
         else:

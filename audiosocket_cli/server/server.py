@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
 from audiosocket_cli.asterisk.findings import EXAMPLE_UUID_FINDING
+from audiosocket_cli.asterisk.rules import PROXY_HEADER_FAULT
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import (
     CallRefused,
@@ -32,7 +33,7 @@ from audiosocket_cli.model import Call, Side
 from audiosocket_cli.net.address import network_of, peer_name
 from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to
-from audiosocket_cli.net.proxy_protocol import Ends
+from audiosocket_cli.net.proxy_protocol import SECOND_HEADER_FAULT, Ends
 from audiosocket_cli.server.admission import Admission, why_not_from
 from audiosocket_cli.server.after_calls import AfterCalls
 from audiosocket_cli.server.drain import Drain
@@ -411,7 +412,9 @@ class Server:
         elif live.session.closed_silently:
             self._count_check()
         elif result is None:
-            self._tell_failed(live.session.peer, live.session.failure or "ended without a UUID")
+            failure = live.session.failure or "ended without a UUID"
+            is_second = failure == PROXY_HEADER_FAULT and self._arrivals is not None
+            self._tell_failed(live.session.peer, SECOND_HEADER_FAULT if is_second else failure)
         else:
             self.summary.caller_audio_s += result["caller"]["audio_s"]
             self.summary.failed_recordings += live.recording_error is not None

@@ -18,7 +18,7 @@ _PIECE_CHARACTERS: Final = 65536
 _BATCH_LINES: Final = 200
 """How much of a file is read before calls have their turn: under 1 ms."""
 
-_MOST_UUIDS: Final = 5_000_000
+_MAX_UUIDS: Final = 5_000_000
 """They take 0.5 GB."""
 
 
@@ -35,8 +35,8 @@ def read_uuids(path: Path) -> Iterator[set[bytes]]:
             while lines := list(islice(numbered, _BATCH_LINES)):
                 batch = {uuid for number, line in lines if (uuid := _uuid_in(line, path, number)) is not None}
                 found += len(batch)
-                if found > _MOST_UUIDS:
-                    raise FileError(f"cannot read {path}: it holds more than {_MOST_UUIDS:,} UUIDs")
+                if found > _MAX_UUIDS:
+                    raise FileError(f"cannot read {path}: it holds more than {_MAX_UUIDS:,} UUIDs")
                 yield batch
             if _version(file) != before:
                 raise FileError(f"cannot read {path}: it is being written (write another file, and rename it)")

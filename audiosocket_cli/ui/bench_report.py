@@ -13,7 +13,7 @@ from rich.text import Text
 
 from audiosocket_cli.analysis.histogram import Histogram
 from audiosocket_cli.asterisk.facts import BURST_MS
-from audiosocket_cli.bench.caller import MOST_JUDGED
+from audiosocket_cli.bench.caller import MAX_JUDGED
 from audiosocket_cli.bench.limit import Search
 from audiosocket_cli.bench.plan import Progress
 from audiosocket_cli.bench.result import ERRORS, BenchResult
@@ -22,8 +22,8 @@ from audiosocket_cli.ui.console import is_terminal, say
 
 _PLAIN_EVERY_S: Final = 10.0
 _BAR_CELLS: Final = 40
-_MOST_BARS: Final = 12
-_MOST_REASONS: Final = 5
+_MAX_BARS: Final = 12
+_MAX_REASONS: Final = 5
 
 _ROWS: Final = (
     ("connect", "connect"),
@@ -50,12 +50,12 @@ def bench_lines(result: BenchResult) -> list[str]:
         lines.append(f"{counts['left_out']} arrivals left out: --max-calls were under way")
     lines += _table(result)
     lines.append(_errors(result))
-    lines += [f"  {count} x {reason}" for reason, count in result.figures.reasons.most_common(_MOST_REASONS)]
+    lines += [f"  {count} x {reason}" for reason, count in result.figures.reasons.most_common(_MAX_REASONS)]
     lines.append(_stream(result))
-    looked_at = f"the first {MOST_JUDGED} calls of each process"
+    looked_at = f"the first {MAX_JUDGED} calls of each process"
     lines += [
         f"finding in {count} of {looked_at}: {finding}"
-        for finding, count in result.figures.findings.most_common(_MOST_REASONS)
+        for finding, count in result.figures.findings.most_common(_MAX_REASONS)
     ]
     lines += _histogram(result)
     lines += [f"INVALID: {fault}" for fault in result.invalid]
@@ -122,7 +122,7 @@ def _histogram(result: BenchResult) -> Iterable[str]:
 
 
 def _bars(times: Histogram) -> Iterable[str]:
-    bars = times.bars(_MOST_BARS)
+    bars = times.bars(_MAX_BARS)
     most = max(count for _, _, count in bars)
     for from_ms, to_ms, count in bars:
         bar = "█" * max(int(count > 0), round(_BAR_CELLS * count / most))

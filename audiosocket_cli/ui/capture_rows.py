@@ -17,7 +17,7 @@ from audiosocket_cli.model import Side
 _HEX_COLUMNS: Final = 16
 _NAME_LENGTH: Final = 8
 
-_MOST_DIGITS: Final = 64
+_MAX_DIGITS: Final = 64
 """More digits than this are cut, and counted."""
 
 
@@ -176,7 +176,7 @@ def _summary(review: CallReview) -> str:
 
 def _digits_text(digits: str, count: int) -> str:
     """Return digits, of very many the first and how many there are."""
-    return digits if count <= _MOST_DIGITS else f"{digits[:_MOST_DIGITS]}… ({count} in all)"
+    return digits if count <= _MAX_DIGITS else f"{digits[:_MAX_DIGITS]}… ({count} in all)"
 
 
 def stats_lines(result: Mapping[str, Any], *, file: str = "") -> Iterator[str]:

@@ -21,7 +21,7 @@ from audiosocket_cli.text import printable
 _REFRESHES_PER_S: Final = 4
 _METER_CELLS: Final = 10
 _METER_FLOOR_DBFS: Final = -60.0
-_MOST_ROWS: Final = 20
+_MAX_ROWS: Final = 20
 _WIDE: Final = 125
 """Columns from which a terminal shows whole UUIDs and peers; below, the first eight digits must do."""
 
@@ -52,10 +52,10 @@ class _Calls:
         for heading, justify, only_wide in _COLUMNS:
             if wide or not only_wide:
                 table.add_column(heading, justify=justify, no_wrap=True)
-        for live in calls[:_MOST_ROWS]:
+        for live in calls[:_MAX_ROWS]:
             table.add_row(*_row(live, wide))
-        if len(calls) > _MOST_ROWS:
-            table.add_row(f"… and {len(calls) - _MOST_ROWS} more")
+        if len(calls) > _MAX_ROWS:
+            table.add_row(f"… and {len(calls) - _MAX_ROWS} more")
         yield table
 
 

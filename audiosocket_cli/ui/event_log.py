@@ -14,9 +14,9 @@ from typing import Final, Self
 
 from audiosocket_cli.call.events import Event, Listening, ProgramSaid
 from audiosocket_cli.ui.console import put, say
-from audiosocket_cli.ui.results import event_json, event_line, listening_line
+from audiosocket_cli.ui.event_text import event_json, event_line, listening_line
 
-_MOST_WAITING: Final = 10_000
+_MAX_WAITING: Final = 10_000
 """Lines that wait for a slow reader; beyond that they are lost, and counted."""
 
 _CLOSE_TIMEOUT_S: Final = 2.0
@@ -32,7 +32,7 @@ class EventLog:
         self.lost = 0
         """Lines that could not be written."""
         self._as_json = as_json
-        self._waiting: queue.Queue[tuple[Callable[[str], object], str] | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[tuple[Callable[[str], object], str] | None] = queue.Queue(_MAX_WAITING)
         self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
 
     def __enter__(self) -> Self:

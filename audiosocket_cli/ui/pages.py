@@ -68,7 +68,7 @@ def show_page(page: str) -> None:
     console = Console(width=_width(), theme=_STYLES)
     os.environ.setdefault("LESS", "FRX")  # colours; short pages stay on the screen, as in git
     pager = os.environ.get("MANPAGER") or os.environ.get("PAGER") or "less"  # as pydoc has it, which rich calls
-    is_there = shutil.which(pager.split()[0]) is not None
+    is_there = shutil.which(next(iter(pager.split()), "")) is not None
     with console.pager(styles="less" in pager) if is_there else contextlib.nullcontext():
         console.print(_Page(_with_topics(page), hyperlinks=False), crop=False)
 

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,7 @@ from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_
 from audiosocket_cli.model import Call
 from audiosocket_cli.runs import FrameRun
 
-MOST_QUEUED_FRAMES: Final = 500
+MAX_QUEUED_FRAMES: Final = 500
 """As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf
 to its caller's keys unless it has a thread for them."""
 
@@ -46,18 +46,21 @@ _QUIET_FRAMES: Final = 5
 _ERROR_BYTES: Final = 4096
 """As much of a program's standard error is taken with each frame: 200 kB a second."""
 
-_MOST_ERRORS: Final = 50
-_MOST_COMMANDS: Final = 10
+_MAX_ERRORS: Final = 50
+_MAX_COMMANDS: Final = 10
 """Lines that are taken with each frame; the rest waits, and a program that floods waits with it."""
 
 _LOOK_AGAIN_S: Final = 0.02
-_MOST_LAST_LOOKS: Final = 64
+_MAX_LAST_LOOKS: Final = 64
 """As often is a dead program's standard error looked at, for all that the pipe holds; what else has it may go on."""
 
 _KILLED_S: Final = 2.0
 """As long may SIGKILL take. What is then still there cannot be killed, or is dead and its parent does not bury it."""
 
-_MOST_FILES: Final = 100
+_MAX_FILES: Final = 100
+
+_JOINED_S: Final = 0.005
+"""Frames shorter than this are passed on together: converting and writing costs as much for one sample as for many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,9 @@ class Program(Source):
         self._heard_kind: int = Kind.SLIN
         self._to_program: dict[int, StreamResampler] = {}
         """What converts each kind that was heard: a peer may change it with every frame."""
+        self._unheard: defaultdict[int, bytearray] = defaultdict(bytearray)
+        """What the caller said and the program has yet to hear, by kind: much less than a frame of a phone's."""
+        self._unheard_s = 0.0
         self._due_frames = self._written_bytes = self._unread_bytes = 0
         self._reads = True
         self._said_kind: int = Kind.SLIN
@@ -122,6 +128,7 @@ class Program(Source):
         self._child.push()
         self._obey(self._child)
         self._pass_on_errors(self._child)
+        self._pass_on_heard()
         self._fill_pause()
         self._listen(self._child)
         data = self._queue.take(self._frame_bytes)
@@ -140,10 +147,11 @@ class Program(Source):
         if self._child is None and self._failure is None:
             self._start(kind)
         self._heard_kind = kind
-        converter = self._to_program.get(kind)
-        if converter is None:
-            converter = self._to_program[kind] = StreamResampler(rate_of(kind), self._rate_hz)
-        self._write(to_slin(converter.feed(from_slin(data[HEADER_BYTES:]))))
+        size = (len(data) - HEADER_BYTES) // SAMPLE_BYTES * SAMPLE_BYTES
+        self._unheard[kind] += data[HEADER_BYTES : HEADER_BYTES + size]
+        self._unheard_s += size / SAMPLE_BYTES / rate_of(kind)
+        if self._unheard_s >= _JOINED_S:
+            self._pass_on_heard()
         return None
 
     def close(self) -> Sequence[str]:
@@ -169,6 +177,7 @@ class Program(Source):
     def closed(self, call: Call) -> None:
         assert call.ending is not None
         self._tell(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
+        self._pass_on_heard()
         if self._child is not None:
             self._reads = self._child.has_read()
             self._child.end_input()
@@ -194,7 +203,7 @@ class Program(Source):
             child.push()
             self._pass_on_errors(child)
             await asyncio.sleep(_LOOK_AGAIN_S)
-        for _ in range(_MOST_LAST_LOOKS):
+        for _ in range(_MAX_LAST_LOOKS):
             if not self._pass_on_errors(child):
                 break
             await asyncio.sleep(0)
@@ -300,6 +309,15 @@ class Program(Source):
     def _frame_bytes(self) -> int:
         return self._rate_hz // _FRAMES_PER_S * SAMPLE_BYTES
 
+    def _pass_on_heard(self) -> None:
+        for kind, data in self._unheard.items():
+            converter = self._to_program.get(kind)
+            if converter is None:
+                converter = self._to_program[kind] = StreamResampler(rate_of(kind), self._rate_hz)
+            self._write(to_slin(converter.feed(from_slin(bytes(data)))))
+        self._unheard.clear()
+        self._unheard_s = 0.0
+
     def _write(self, data: bytes) -> None:
         if self._child is not None:
             self._written_bytes += len(data)
@@ -319,7 +337,7 @@ class Program(Source):
         if self._has_ended(child) or self._hanging_up:
             self._deaf = True
             self._queue.add(child.drain())
-        elif len(self._queue) < MOST_QUEUED_FRAMES * self._frame_bytes:
+        elif len(self._queue) < MAX_QUEUED_FRAMES * self._frame_bytes:
             self._queue.add(child.read() or b"")
 
     def _say(self, data: bytes) -> Frame:
@@ -352,7 +370,7 @@ class Program(Source):
     def _obey(self, child: Child) -> None:
         if not self._commands:
             self._commands.feed(child.receive())
-        for line in self._commands.take(_MOST_COMMANDS):
+        for line in self._commands.take(_MAX_COMMANDS):
             try:
                 self._do(child, json.loads(line))
             except (ValueError, RecursionError):
@@ -372,8 +390,8 @@ class Program(Source):
                 raise ValueError
 
     def _play(self, child: Child, name: str) -> None:
-        if self._queue.files >= _MOST_FILES:
-            self._complain(f"{name} is not played: {_MOST_FILES} files wait already")
+        if self._queue.files >= _MAX_FILES:
+            self._complain(f"{name} is not played: {_MAX_FILES} files wait already")
             return
         self._queue.add(child.drain())  # said before the file, as it was written before
         self._queue.add_file(lambda: self._begin_file(name))
@@ -404,7 +422,7 @@ class Program(Source):
 
     def _report_errors(self) -> bool:
         assert self._call is not None
-        lines = self._errors.take(_MOST_ERRORS)
+        lines = self._errors.take(_MAX_ERRORS)
         for line in lines:
             self.report(ProgramSaid(self._call, line))
         return bool(lines)

@@ -9,7 +9,7 @@ from typing import Final
 from audiosocket_cli.call.sources.prompts import Account, Speech
 from audiosocket_cli.codec import SAMPLE_BYTES
 
-_MOST_LINE_BYTES: Final = 8192
+_MAX_LINE_BYTES: Final = 8192
 
 
 class _File:
@@ -162,7 +162,7 @@ class Lines:
         """Take bytes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._waiting += lines
-        if len(self._rest) > _MOST_LINE_BYTES:
+        if len(self._rest) > _MAX_LINE_BYTES:
             self.end()
 
     def end(self) -> None:

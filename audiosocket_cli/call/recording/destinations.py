@@ -156,6 +156,8 @@ class FileOutput:
     def _prepare_name(self, path: Path) -> None:
         """Refuse a name that is taken, by itself or by what an earlier call left of a conversion."""
         for name in _names(path):
+            if name.is_dir():
+                raise UsageError(f"cannot record to {self}: {name} is a folder; move that away")
             if _exists(name) and not self._overwrite:
                 it, cure = ("it", "choose another name") if name == path else (str(name), "move that away")
                 raise UsageError(f"cannot record to {self}: {it} exists; {cure} or add --force")

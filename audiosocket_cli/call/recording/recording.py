@@ -25,6 +25,7 @@ from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk
 from audiosocket_cli.call.recording.pieces import interleaved, joined
 from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.codec import Kind, rate_of
+from audiosocket_cli.errors import MissingLibraryError
 from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
@@ -168,7 +169,7 @@ class Recording:
         if self._sink is not None and self.error is None:
             try:
                 await asyncio.to_thread(self._sink.finish)
-            except OSError as error:
+            except (OSError, MissingLibraryError) as error:
                 self._fail(error)
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
@@ -195,6 +196,7 @@ class Recording:
             if not self._tracks:
                 self._start_tracks(math.inf)
             self._place(math.inf, call.duration_s)
+        if not self.error:
             for side, track in self._tracks:
                 track.end_conversion()
                 note = track.drift.note_on(side.value)
@@ -250,7 +252,11 @@ class Recording:
             for spoke, run in self._waiting:
                 if spoke is side:
                     track.add(run, ours=side is self._call.me)
-            track.settle(until_s, pad_until_s)
+            try:
+                track.settle(until_s, pad_until_s)
+            except MissingLibraryError as error:  # which is needed from the first change of rate on
+                self._fail(error)
+                break
         self._waiting.clear()
 
     def _write(self, *, final: bool) -> None:
@@ -265,6 +271,8 @@ class Recording:
         except OSError as error:
             self._fail(error)
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: OSError | MissingLibraryError) -> None:
+        if isinstance(error, MissingLibraryError):
+            error = OSError(str(error))
         self.error = error.strerror or str(error)
         self.on_failure(error)

@@ -34,7 +34,7 @@ KEPT_BYTES: Final = 32 << 20
 
 _ALL_KINDS_BYTES_A_S: Final = sum(KIND_BY_RATE) * SAMPLE_BYTES
 
-_MOST_THREADS: Final = 8
+_MAX_THREADS: Final = 8
 """Files that may be waited for, or converted, at once."""
 
 
@@ -77,7 +77,7 @@ class Playable(Protocol):
 class Threads:
     """Threads that do jobs, begun as they are needed; the process ends without waiting for them."""
 
-    def __init__(self, most: int = _MOST_THREADS) -> None:
+    def __init__(self, most: int = _MAX_THREADS) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._most = most

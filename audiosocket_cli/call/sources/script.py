@@ -31,7 +31,7 @@ _KEYS: Final = {
 }
 """What each step may say beside its time."""
 
-_MOST_ACTIONS: Final = 5_000_000
+_MAX_ACTIONS: Final = 5_000_000
 """A day of frames, and some more. A line is enough for a day of silence: of many, memory has no room."""
 
 _MOST_BYTES: Final = 512 << 20
@@ -81,7 +81,7 @@ class Script:
 
     def repeat(self, times: int) -> None:
         """Say it all so many times over. Raises `UsageError` when that lasts more than a day."""
-        if times * len(self.actions) > _MOST_ACTIONS:
+        if times * len(self.actions) > _MAX_ACTIONS:
             raise UsageError(f"--loop {times} makes {times * len(self.actions)} frames, more than a day of them")
         last_s = max((action.at_s or 0.0 for action in self.actions if isinstance(action, Cue | Say)), default=0.0)
         length_s = last_s + PTIME_MS / 1000 if self.end_s is None else self.end_s
@@ -120,7 +120,7 @@ def read_script(
         elif isinstance(item, Step):
             try:
                 script.actions += _actions_of(item, side, sounds)
-                if len(script.actions) > _MOST_ACTIONS:
+                if len(script.actions) > _MAX_ACTIONS:
                     raise UsageError("up to here the script lasts more than a day")
             except (FileError, UsageError) as error:
                 raise FileError(f"cannot replay {name}: line {item.line}: {error}") from None

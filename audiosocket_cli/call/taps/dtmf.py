@@ -11,6 +11,7 @@ from audiosocket_cli.audio.dtmf import DtmfDetector, HeardDigit
 from audiosocket_cli.call.recording.pieces import interleaved
 from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.codec import Kind, rate_of
+from audiosocket_cli.errors import MissingLibraryError
 from audiosocket_cli.model import Call, Digit
 from audiosocket_cli.runs import FrameRun
 
@@ -29,25 +30,39 @@ class DtmfTap:
         self._track = Track(_RATE_HZ)
         self._detector = DtmfDetector(_RATE_HZ)
         self._skipped_s = 0.0
+        self._call: Call | None = None
+        self._is_deaf = False
 
     def opened(self, call: Call) -> None:
-        pass
+        self._call = call
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
+        if self._is_deaf:
+            return
         for run in heard:
             if run.has_samples:
                 self._track.add(run)
-        self._track.settle(now_s - _SETTLE_S, now_s - _SETTLE_S)
-        self._listen()
+        self._settle(now_s - _SETTLE_S, now_s - _SETTLE_S)
 
     def digit(self, at_s: float, digit: str) -> None:
         pass
 
     def closed(self, call: Call) -> None:
-        self._track.settle(float("inf"), call.duration_s)
-        self._track.end_conversion()
-        self._listen()
+        if not self._is_deaf:
+            self._settle(float("inf"), call.duration_s)
+        if not self._is_deaf:
+            self._track.end_conversion()
+            self._listen()
         self._tell(self._detector.finish())
+
+    def _settle(self, until_s: float, pad_until_s: float) -> None:
+        try:
+            self._track.settle(until_s, pad_until_s)
+        except MissingLibraryError as error:  # which is needed for all rates but 8 kHz
+            assert self._call is not None
+            self._is_deaf = True
+            self._call.note(f"digits in the audio are not heard from here on: {error}")
+        self._listen()
 
     def _listen(self) -> None:
         for piece in interleaved([self._track.made]):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = "audiosocket.call/1"
 
 _ROUNDING_S: Final = 1e-6
-_MOST_BACKLOG_S: Final = 1.0
+_MAX_BACKLOG_S: Final = 1.0
 """As much audio as is on its way over the longest of networks; more is waiting."""
 
 
@@ -81,11 +81,12 @@ class CallStats:
         if self.timeline.worst_ahead_s > SETTLE_S + _ROUNDING_S:
             ahead_s = self.timeline.worst_ahead_s
             call.note(
-                f"audio came up to {ahead_s:.1f} s late, in a burst: from there on the recording is late by as much"
+                f"audio came up to {ahead_s:.1f} s late, in a burst: it waited in the network, or for us, as while a "
+                "server restarts; from there on the recording is late by as much"
             )
 
         backlog_s = self.said_s(call.backlog_bytes)
-        if backlog_s > _MOST_BACKLOG_S:
+        if backlog_s > _MAX_BACKLOG_S:
             call.note(
                 f"up to {backlog_s:.1f} s of what the {call.me} said waited on its way: the network is too slow, or "
                 f"the {call.me.other} does not read"
