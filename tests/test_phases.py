@@ -129,7 +129,7 @@ class Keeper:
 def below(session: Session) -> set[int]:
     """All that a session's parts refer to, by identity."""
     found: set[int] = set()
-    parts: list[object] = [session._receiver, session._sender, session._queue, session._phase]
+    parts: list[object] = [session.receiver, session._sender, session._queue, session._phase]
     while parts:
         part = parts.pop()
         if id(part) not in found and not isinstance(part, type):

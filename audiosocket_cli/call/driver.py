@@ -209,7 +209,7 @@ class Driver:
             self.put_off(driven, partial(self._hear_on, driven))
         events = 0  # nothing is to be read while there is something that it has yet to hear
         if not driven.is_behind:
-            events = _READABLE if session.wants_readable else _ENDED
+            events = _READABLE if session.receiver.wants_readable else _ENDED
         if driven.wire.blocked:
             events |= _WRITABLE
         if events != driven.events:

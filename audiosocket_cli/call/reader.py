@@ -42,11 +42,11 @@ class Reader(ABC):
         "_keeper",
         "_phase",
         "_queue",
-        "_receiver",
         "_sender",
         "call",
         "ended",
         "has_more",
+        "receiver",
         "wake_s",
         "wire",
     )
@@ -68,8 +68,8 @@ class Reader(ABC):
         self._keeper: Keeper | None = None
         self._queue = TapQueue(wire, taps)
         self._sender = Sender(wire, source, self.role, self._queue)
-        self._receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
-        self._phase: Phase = Opening(self._receiver, uuid_s)
+        self.receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
+        self._phase: Phase = Opening(self.receiver, uuid_s)
         self.wake_s = self._phase.wake_s()
         """When, on the clock, `tick` wants to be called next."""
 
@@ -88,12 +88,12 @@ class Reader(ABC):
     @property
     def received_bytes(self) -> int:
         """Bytes that were read so far."""
-        return self._receiver.received_bytes
+        return self.receiver.received_bytes
 
     @property
     def wants_readable(self) -> bool:
         """Whether `readable` is to be called as soon as there is something to read, rather than left to `tick`."""
-        return self._receiver.wants_readable
+        return self.receiver.wants_readable
 
     def readable(self) -> bool:
         """The wire has something to read, or there was more than one turn had time for: take it.
@@ -103,7 +103,7 @@ class Reader(ABC):
         heard before anything is judged by the clock.
         """
         now_s = self._clock()
-        receiver = self._receiver
+        receiver = self.receiver
         if receiver.is_behind or self._queue.ready or now_s >= self.wake_s + HELD_UP_S:
             self.has_more = self._take_turn(now_s)
             return self.has_more
@@ -118,7 +118,7 @@ class Reader(ABC):
 
     def _take_turn(self, now_s: float) -> bool:
         """Hear as much as one turn has time for; return whether there may be more."""
-        receiver, queue, wire = self._receiver, self._queue, self.wire
+        receiver, queue, wire = self.receiver, self._queue, self.wire
         until_s, late_s = now_s + TURN_S, now_s - self.wake_s
         chunks = 1 if late_s < HELD_UP_S else 1 + int(late_s * _MAX_BYTES_S / READ_BYTES)
         if receiver.is_behind and not queue.ready and queue.is_full:
@@ -163,7 +163,7 @@ class Reader(ABC):
     def _received(self, data: bytes) -> None:
         """Hear what was read: all of it if it is audio that goes on, or else a slice."""
         now_s = self._clock()
-        receiver, sender = self._receiver, self._sender
+        receiver, sender = self.receiver, self._sender
         receiver.received_bytes += len(data)
         if receiver.frame_s:
             count = receiver.decoder.take_equal(data, receiver.most_equal)
@@ -193,12 +193,12 @@ class Reader(ABC):
 
     def _hear_rest(self, phase: Phase) -> None:
         """Hear all that has been read: there is no later turn for it."""
-        while self._receiver.is_behind and self._phase is phase:
+        while self.receiver.is_behind and self._phase is phase:
             self._hear(is_answered=False)
 
     def _read_in_bulk(self, now_s: float) -> None:
         """Read what came since the last time. Once nothing did, the next frame is to be heard when it comes."""
-        receiver, phase = self._receiver, self._phase
+        receiver, phase = self.receiver, self._phase
         data = self._read()
         count = receiver.decoder.take_equal(data) if receiver.frame_s else 0
         if count:

@@ -12,7 +12,7 @@ from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.call.pacer import EARLY_S
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sources.basic import Source, encoded, meant
-from audiosocket_cli.call.tap_queue import TapQueue
+from audiosocket_cli.call.tap_queue import CHUNK_COST_BYTES, TapQueue
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.codec import RATE_BY_KIND, Frame, Kind, decode_digit
 from audiosocket_cli.model import Call, Digit, Ending
@@ -90,7 +90,8 @@ class Sender:
         if answer is None or not is_echoed:
             return
         if self._wire.send(answer):
-            self._queue.add_answer(at_s, answer)
+            self._queue.said.append((at_s, 0.0, 1, answer))
+            self._queue.memory_bytes += CHUNK_COST_BYTES  # there may be any number, unlike of what the pacer lets out
         else:
             self.pacer.held += 1
         self.pacer.restart(now_s + GAP_MS / 1000)

@@ -147,7 +147,7 @@ class Session(Reader):
         """Tell these taps, so often; before `start`. `each_arrival` says that it matters when each frame arrived."""
         self._queue.watch(taps, flush_s)
         if each_arrival:
-            self._receiver.reads_in_bulk = False
+            self.receiver.reads_in_bulk = False
 
     @property
     def source(self) -> Source:
@@ -164,7 +164,7 @@ class Session(Reader):
         """Seconds since the call's start, or its whole length once it has ended; 0.0 before the UUID."""
         if self.call is None:
             return 0.0
-        return self.call.duration_s if self.call.ending else self._clock() - self._receiver.origin_s
+        return self.call.duration_s if self.call.ending else self._clock() - self.receiver.origin_s
 
     # What happens to a session, said by whoever drives it.
 
@@ -172,7 +172,7 @@ class Session(Reader):
         """The connection is there; `keeper` drives the session among others."""
         self._keeper = keeper
         self._queue.keep(keeper)
-        self._phase = Opening(self._receiver, self._limits.uuid_s, self._clock())
+        self._phase = Opening(self.receiver, self._limits.uuid_s, self._clock())
         words = self.role.first_words(self._uuid)
         if words:
             self.wire.send(words)
@@ -183,7 +183,7 @@ class Session(Reader):
         """It is `wake_s`, or later, or earlier: do what is due."""
         now_s = self._clock()
         phase = self._phase
-        if not self._receiver.wants_readable:
+        if not self.receiver.wants_readable:
             self._tick_in_bulk(now_s)
         else:
             if now_s - self.wake_s > HELD_UP_S and not (self.has_more and self._keeper is not None):
@@ -231,9 +231,9 @@ class Session(Reader):
         talking, sender = self._phase, self._sender
         assert isinstance(talking, Talking)
         # Ours first: what we say takes the acknowledgement along of all that has arrived.
-        outcome: Outcome = sender.say(now_s, sender.source, self._receiver.heard_kind)
+        outcome: Outcome = sender.say(now_s, sender.source, self.receiver.heard_kind)
         if outcome is None:
-            if now_s + EARLY_S >= self._receiver.next_read_s:
+            if now_s + EARLY_S >= self.receiver.next_read_s:
                 self._read_in_bulk(now_s)
             if self._phase is talking and (talking.is_limited or now_s >= self._queue.next_flush_s):
                 outcome = talking.end_tick(now_s)
@@ -245,7 +245,7 @@ class Session(Reader):
     def _become(self, outcome: Outcome) -> None:
         """Go where an outcome leads."""
         if isinstance(outcome, UUID):
-            self._open(outcome, self._receiver.read_s)
+            self._open(outcome, self.receiver.read_s)
         elif isinstance(outcome, Failure):
             self._fail(outcome)
         elif isinstance(outcome, Ending):
@@ -258,7 +258,7 @@ class Session(Reader):
         phase = self._phase
         if isinstance(outcome, Ending):
             self._hear_rest(phase)
-            if self._phase is phase and not self._receiver.wants_readable:  # up to READ_S of audio wait to be read
+            if self._phase is phase and not self.receiver.wants_readable:  # up to READ_S of audio wait to be read
                 self._read_in_bulk(self._clock())
                 self._hear_rest(phase)
         if self._phase is phase:
@@ -267,23 +267,23 @@ class Session(Reader):
     def _open(self, uuid: UUID, now_s: float) -> None:
         """There is a UUID: ask whether the caller may come in, if there is anybody to ask."""
         self.call = Call(self.role.me, self.peer, uuid, now_utc(), self._sender.pacer)
-        self._receiver.begin(now_s)
+        self.receiver.begin(now_s)
         self._sender.begin(self.call, now_s)
         self._queue.begin(self.call, now_s)
         door, self._door = self._door, None
         if door is None:
             self._begin()
         else:
-            self._phase = Waiting(self.role, self._receiver, self._sender)
+            self._phase = Waiting(self.role, self.receiver, self._sender)
             door(self.call)
 
     def _begin(self) -> None:
         """The caller is in: now it is a call."""
         assert self.call is not None
-        self._phase = Talking(self.call, self.role, self._receiver, self._sender, self._queue, self._limits)
+        self._phase = Talking(self.call, self.role, self.receiver, self._sender, self._queue, self._limits)
         self.begun = True
         self._queue.open(self._clock())
-        if self._receiver.let_in():
+        if self.receiver.let_in():
             self.readable()
 
     def _finish(self, ending: Ending) -> None:
@@ -291,9 +291,9 @@ class Session(Reader):
         assert self.call is not None
         now_s = self._clock()
         self._phase = Closing(self.wire, now_s, self._queue)
-        self._receiver.stop()
+        self.receiver.stop()
         self.call.ending = ending
-        self.call.duration_s = now_s - self._receiver.origin_s
+        self.call.duration_s = now_s - self.receiver.origin_s
         if ending.by is self.role.me or ending.how in (How.HANGUP, How.FAULT):
             self.wire.end_sending(self.role.last_words)
         for text in self._sender.source.close():
@@ -308,7 +308,7 @@ class Session(Reader):
         self.failure = failure.reason
         self.closed_silently = failure.is_silent
         self._phase = Closing(self.wire, self._clock())
-        self._receiver.stop()
+        self.receiver.stop()
         self.wire.end_sending(self.role.last_words)
 
     def _end(self) -> None:

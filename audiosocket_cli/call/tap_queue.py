@@ -48,7 +48,6 @@ class TapQueue:
 
     __slots__ = (
         "_audio_s",
-        "_bytes",
         "_call",
         "_flush_s",
         "_keeper",
@@ -57,6 +56,7 @@ class TapQueue:
         "_told_s",
         "_wire",
         "heard",
+        "memory_bytes",
         "next_flush_s",
         "ready",
         "said",
@@ -66,12 +66,12 @@ class TapQueue:
         """Take the wire, which tells what our peer's system has not confirmed, and whether all has been read."""
         self.heard: list[Chunk] = []
         self.said: list[Chunk] = []
-        """The sender itself appends what it says on its own clock: a call for each frame would cost more than that."""
+        self.memory_bytes = 0
+        """What all of it takes. The sender itself adds what it says: a call for each frame would cost more than it."""
         self.next_flush_s = 0.0
         """When, on the clock, the taps are to be told next."""
         self.ready: list[tuple[Tap, Sequence[FrameRun], Sequence[FrameRun], float]] = []
         """The taps that have yet to get a batch that is ready for them, the next one last."""
-        self._bytes = 0
         self._audio_s = 0.0
         self._wire = wire
         self._taps = list(taps)
@@ -101,7 +101,7 @@ class TapQueue:
     @property
     def is_full(self) -> bool:
         """Whether the taps are to get what there is before anything else is heard."""
-        return self._bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S
+        return self.memory_bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S
 
     def add_equal(self, chunk: Chunk, audio_s: float, now_s: float, *, is_all: bool) -> None:
         """Keep frames that were heard, all alike, with so much audio. When that is much, all taps are told at once.
@@ -109,21 +109,17 @@ class TapQueue:
         `is_all` says that no more has been read than what was heard.
         """
         self.heard.append(chunk)
-        self._bytes += len(chunk[3]) + CHUNK_COST_BYTES + chunk[2] * _EQUAL_COST_BYTES
+        self.memory_bytes += len(chunk[3]) + CHUNK_COST_BYTES + chunk[2] * _EQUAL_COST_BYTES
         self._audio_s += audio_s
-        if self._bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S:
+        if self.memory_bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S:
             self._flush_all(now_s, is_all=is_all)
 
     def add_slice(self, heard: Slice, chunks: Sequence[Chunk]) -> None:
         """Keep frames that were heard, of any kinds."""
         self.heard += chunks
-        self._bytes += len(heard.data) + len(heard.stretches) * CHUNK_COST_BYTES + len(heard.starts) * _EQUAL_COST_BYTES
+        self.memory_bytes += len(heard.data) + len(heard.stretches) * CHUNK_COST_BYTES
+        self.memory_bytes += len(heard.starts) * _EQUAL_COST_BYTES
         self._audio_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MAX_STRETCHES else 1)
-
-    def add_answer(self, at_s: float, data: bytes) -> None:
-        """Keep a frame that we said because of one that was heard: of these there may be any number."""
-        self.said.append((at_s, 0.0, 1, data))
-        self._bytes += CHUNK_COST_BYTES
 
     # Emptying it.
 
@@ -186,7 +182,7 @@ class TapQueue:
             at_s = min(at_s, self.heard[-1][0] if self.heard else self._told_s)
         self._told_s = at_s
         self.ready = [(tap, heard, said, at_s) for tap in reversed(self._taps)]
-        self.heard, self.said, self._bytes, self._audio_s = [], [], 0, 0.0
+        self.heard, self.said, self.memory_bytes, self._audio_s = [], [], 0, 0.0
 
     def _tell(self, taps: int) -> None:
         """Give the next taps what is ready for them."""
