@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import COMMAND, Serving, run
+from conftest import COMMAND, Serving, missing, run
 
 from audiosocket_cli.audio.pcm import level_dbfs, tone
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, kind_of
@@ -233,6 +234,19 @@ def test_a_signal_ends_the_call_in_order(tone_file: Path, number: int, code: int
     assert out.splitlines()[3].endswith(": interrupted")
 
 
+def wait_for_socket(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process has a TCP socket, however long it takes to start."""
+    folder = Path(f"/proc/{process.pid}/fd")
+    if not folder.exists():
+        missing("this system has no /proc")
+    sockets = 0
+    while sockets < 3:  # the loop has a pair of its own, for signals
+        assert process.poll() is None
+        with contextlib.suppress(FileNotFoundError):
+            sockets = sum(str(link.readlink()).startswith("socket:") for link in folder.iterdir())
+        time.sleep(0.01)
+
+
 def test_a_signal_while_connecting_is_silent() -> None:
     # A listener with a full backlog never answers: the connect hangs until it is told to stop.
     with socket.socket() as full:
@@ -252,7 +266,8 @@ def test_a_signal_while_connecting_is_silent() -> None:
         process.stdin.write(bytes(320))
         process.stdin.close()
         process.stdin = None
-        time.sleep(1.2)
+        wait_for_socket(process)
+        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
         for filler in fillers:
