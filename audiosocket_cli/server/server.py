@@ -45,7 +45,7 @@ from audiosocket_cli.server.proxied import Arrivals
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.refusals import Refusals, Tell, refuse_at_once
 
-NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload (no --allow-uuid); calls go on"
+NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload; calls go on"
 NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come"
 
 _MUTE_S: Final = 2.0
