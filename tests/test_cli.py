@@ -42,6 +42,13 @@ def test_each_command_says_first_what_it_does_then_shows_examples_then_options(n
     assert name in run("--help").stdout
 
 
+def test_the_list_of_commands_fits_80_columns_whole() -> None:
+    lines = run("--help").stdout.splitlines()
+    listed = lines[lines.index("Commands:") + 1 :][: len(COMMANDS)]
+    assert [line.split()[0] for line in listed] == list(COMMANDS)
+    assert all(line.endswith(".") and "..." not in line and len(line) <= 80 for line in listed)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_option_has_help(name: str) -> None:
     command = root.get_command(click.Context(root), name)

@@ -59,7 +59,7 @@ class _BenchCommand(click.Command):
         formatter.write_usage(f"{ctx.command_path} report", "[OPTIONS] FILE", prefix="       ")
 
 
-@click.command(cls=_BenchCommand)
+@click.command(cls=_BenchCommand, short_help="Place many calls at once, measure and judge the server.")
 @click.argument("words", nargs=-1, metavar="TARGET | report FILE")
 @click.option("--calls", type=CountParam(), metavar="N", help="N callers at once.  [default: 1]")
 @click.option("--rate", type=NumberParam(0.001, 10_000), metavar="R", help="R new calls a second.")

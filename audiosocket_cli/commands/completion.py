@@ -16,7 +16,7 @@ VARIABLE: Final = "_AUDIOSOCKET_COMPLETE"
 """The variable by which the script asks, as click names it."""
 
 
-@click.command()
+@click.command(short_help="Print the script that lets a shell complete commands.")
 @click.argument("shell", type=click.Choice(list(_HOW)))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

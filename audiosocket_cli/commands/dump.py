@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.call.recording.wav_export import WavExport
 
 
-@click.command(cls=ToOptionCommand)
+@click.command(cls=ToOptionCommand, short_help="Show what is in a capture: who said what, when, what is wrong.")
 @click.argument("captures", metavar="CAPTURE…", nargs=-1, required=True)
 @click.option("--each", is_flag=True, help="A line for each frame.")
 @click.option("--hex", "with_hex", is_flag=True, help="… and its payload in hexadecimal.")

@@ -23,7 +23,7 @@ def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return [CompletionItem(word, help=text) for word, text in about.items() if word.startswith(incomplete)]
 
 
-@click.command()
+@click.command(short_help="Show the documentation: a topic, or a command's help.")
 @click.argument("topic", required=False, shell_complete=_words)
 @click.option("--file", "name", metavar="NAME", help="Print a file that a page holds, such as audiosocket.service.")
 @click.pass_context

@@ -46,7 +46,7 @@ _FAULTS = {"reset": "reset the connection", "fault": "broke the protocol"}
 """How a call ended without a hangup, in words."""
 
 
-@click.command()
+@click.command(short_help="Press keys in a call.")
 @click.argument("digits")
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and press to the caller.")

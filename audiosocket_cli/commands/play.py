@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.net.client import PlacedCall
 
 
-@click.command()
+@click.command(short_help="Play a sound file into a call, as Asterisk would.")
 @click.argument("file", required=False, shell_complete=files)
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and play to the caller.")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.net.address import Address
 
 
-@click.command()
+@click.command(short_help="Record a call, whoever dials.")
 @click.argument("out", shell_complete=files)
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Where to wait for the call.  [default: 127.0.0.1:9092]")

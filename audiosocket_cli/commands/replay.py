@@ -39,7 +39,7 @@ HANGUP_WAIT_S: Final = 5.0
 """How long to wait for a server that hung up in the capture to do so again."""
 
 
-@click.command()
+@click.command(short_help="Play a captured call, or a script, again.")
 @click.argument("captured", metavar="CAPTURE", shell_complete=files)
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk, and play the server's side to it.")

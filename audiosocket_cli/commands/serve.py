@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.server.options import ServeOptions
 
 
-@click.command(cls=RestCommand)
+@click.command(cls=RestCommand, short_help="Answer calls: record them, play to them, or let a bot answer.")
 @click.option("--listen", type=AddressParam(), default="127.0.0.1:9092", show_default=True, help="Where to listen.")
 @click.option(
     "--record",

@@ -20,7 +20,7 @@ _USUAL_FOLDER: Final = Path(".local", "lib", "wireshark", "plugins")
 _PATIENCE_S: Final = 20.0
 
 
-@click.command()
+@click.command(short_help="Print or install a dissector for Wireshark and tshark.")
 @click.option("--install", is_flag=True, help="Write it into Wireshark's folder for your own plugins.")
 @click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="With --install: write it here instead.")
 @click.option("--force", is_flag=True, help="With --install: overwrite another file of that name.")
