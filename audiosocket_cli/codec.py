@@ -91,7 +91,7 @@ class Frame:
 def encode(frame: Frame) -> bytes:
     """Return the frame's bytes, header and payload in one piece, to be sent with one `send`.
 
-    Raises `FrameError` when the kind is no byte or the payload is longer than 65535 bytes.
+    Raises `FrameError` when the kind is not a byte or the payload is longer than 65535 bytes.
     """
     if not 0 <= frame.kind <= 0xFF:
         raise FrameError(f"kind {frame.kind} is not a byte (0 to 255)", kind=frame.kind)

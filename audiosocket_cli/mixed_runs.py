@@ -30,7 +30,7 @@ us, how many; and when the first passed."""
 Numbers = NDArray[np.int64]
 
 RATES: Final = np.zeros(256)
-"""The sample rate of each kind in Hz, 0.0 of what is no audio."""
+"""The sample rate of each kind in Hz, 0.0 of what is not audio."""
 for _kind, _rate_hz in RATE_BY_KIND.items():
     RATES[_kind] = _rate_hz
 

@@ -75,7 +75,7 @@ MAX_DIGITS: Final = 10_000
 
 _DIGITS_AT_ONCE: Final = 50
 _DIGITS_A_SECOND: Final = 20
-"""Ours: ITU-T Q.24 has keys of 40 ms and pauses of 40 ms, 12 a second. More are no fingers, and would fill a log."""
+"""Ours: ITU-T Q.24 has keys of 40 ms and pauses of 40 ms, 12 a second. More are not fingers, and would fill a log."""
 
 
 _SAME_PRESS_S: Final = 10.0
@@ -125,7 +125,7 @@ class Call:
     def press(self, digit: Digit) -> bool:
         """List a digit of the other side's; False where it is known already, there are too many, or they come too fast.
 
-        Once digits come as frames, tones are left out: a phone sends either, and what leaks of the other is no press.
+        Once digits come as frames, tones are left out: a phone sends either; what leaks of the other is not a press.
         """
         if digit.in_band and self._frames_come:
             self.note(_BOTH)

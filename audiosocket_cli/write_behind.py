@@ -49,6 +49,6 @@ class Behind:
             raise self._error
         if (
             self._taken_bytes - self._written_bytes >= MAX_WAITING_BYTES
-        ):  # what comes at once, however much, is no proof
+        ):  # what comes at once, however much, is not a proof
             raise OSError(errno.EBUSY, "the disk is too slow")
         self._taken_bytes += size

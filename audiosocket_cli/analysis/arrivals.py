@@ -33,10 +33,10 @@ _LAW_PACE: Final = 0.75
 """Audio that comes slower than this is decoded as what it is, where it is made of 8-bit samples."""
 
 _LAW_SILENCE: Final = {0x7F: "µ-law", 0xD5: "A-law", 0x55: "A-law"}
-"""Bytes of which whole frames of silence are made. 0xff is silence in µ-law, too, but slin of -1 is no rarity."""
+"""Bytes of which whole frames of silence are made. 0xff is silence in µ-law, too, but slin of -1 is not a rarity."""
 
 _MIN_SILENT: Final = 25
-"""So many such frames, and no others, are no accident."""
+"""So many such frames, and no others, are not an accident."""
 
 _MAX_LENGTHS: Final = 16
 """Lengths of frames that are told apart."""

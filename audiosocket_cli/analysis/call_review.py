@@ -139,7 +139,7 @@ class CallReview:
                         self._findings.find([cut], at_s)
 
     def _lose(self, lost: Lost) -> None:
-        """Take bytes that are no frames; whoever captured may have missed what would be found to be lacking."""
+        """Take bytes that are not frames; whoever captured may have missed what would be found to be lacking."""
         side = lost.side
         self.rows.lose(lost)
         self.sides[side].lose(lost.lost_bytes)
@@ -176,7 +176,7 @@ class CallReview:
             self._findings.find_burst(figures, float(run.at_s[-1]))
 
     def _put_frames(self, run: Run) -> None:
-        """Make rows of frames that are no audio."""
+        """Make rows of frames that are not audio."""
         digits = ""
         if run.kind == Kind.DTMF and run.payloads.shape[1] == 1:
             digits = self.sides[run.side].take_digits(run)
@@ -232,7 +232,7 @@ def is_said_by_frames(text: str) -> bool:
 
 
 def _meaning(frame: Frame) -> tuple[str, str]:
-    """Return what a frame that is no audio is called, and what it says."""
+    """Return what a frame that is not audio is called, and what it says."""
     try:
         if frame.kind == Kind.UUID:
             return "uuid", str(decode_uuid(frame.payload))

@@ -59,7 +59,7 @@ class CallRows:
             self._builders[run.side].take(run, samples)
 
     def lose(self, lost: Lost) -> None:
-        """Take bytes that are no frames."""
+        """Take bytes that are not frames."""
         builder = self._builders[lost.side]
         builder.interrupt()
         builder.forget_time()

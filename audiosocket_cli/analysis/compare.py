@@ -63,7 +63,7 @@ class Difference(NamedTuple):
 
 class Limits(NamedTuple):
     """What is still the same, and when either call was over: what a call lacks that ended sooner, by no more than the
-    tolerance, is no difference."""
+    tolerance, is not a difference."""
 
     tolerance_s: float
     least_correlation: float

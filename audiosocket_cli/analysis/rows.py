@@ -39,12 +39,12 @@ class Row(NamedTuple):
     """Seconds of audio in it, or, for a gap, its length."""
     level_dbfs: float | None = None
     gaps: int = 0
-    """Gaps within it that are no rows of their own, and the longest of them."""
+    """Gaps within it that are not rows of their own, and the longest of them."""
     longest_gap_s: float = 0.0
     offset: int | None = None
     """Where it begins in the bytes of its side, if it does."""
     bursts: int = 0
-    """Bursts within it that are no rows of their own, and the longest of them."""
+    """Bursts within it that are not rows of their own, and the longest of them."""
     longest_burst_s: float = 0.0
 
 

@@ -105,7 +105,7 @@ class SideFigures:
         self._longest_gap_s = 0.0
 
     def take(self, run: Run) -> Samples | None:
-        """Count a run, and return its samples, shape (n, samples), unless it is no audio or digital silence."""
+        """Count a run, and return its samples, shape (n, samples), unless it is not audio or digital silence."""
         self.frames += len(run.at_s)
         samples = self.stats.take_run(run.kind, run.payloads, run.at_s)
         size = run.payloads.shape[1]
@@ -122,7 +122,7 @@ class SideFigures:
         return samples
 
     def lose(self, lost_bytes: int) -> None:
-        """Hear that bytes are missing, or are no frames: what they were, nobody can be blamed for the lack of."""
+        """Hear that bytes are missing, or are not frames: what they were, nobody can be blamed for the lack of."""
         self.lost_bytes += lost_bytes
         self._lost_first |= self.stats.first_audio_s is None
         self._timeline.interrupt()

@@ -118,7 +118,7 @@ class SideStats:
     def take_run(self, kind: int, payloads: NDArray[np.uint8], at_s: NDArray[np.float64]) -> Samples | None:
         """Count frames of one kind and length, payloads of shape (n, bytes), at their times.
 
-        Returns their samples, shape (n, samples), or None for what is no audio, or digital silence.
+        Returns their samples, shape (n, samples), or None for what is not audio, or digital silence.
         """
         frames, size = payloads.shape
         loudness = loudness_of(frames_from_slin(payloads)) if is_audio(kind) and size else None

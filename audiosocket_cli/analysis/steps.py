@@ -33,7 +33,7 @@ Values = NDArray[np.float64]
 def jitter_of(steps_s: Values, duration_s: Values | float) -> Values:
     """Return by how much steps differ from the length of their frames, both of shape (n,), gaps left out.
 
-    A step that is no number, as that to the first frame, is left out, too.
+    A step that is not a number, as that to the first frame, is left out, too.
     """
     late_s = np.abs(steps_s - duration_s)
     return late_s[late_s <= GAP_S]

@@ -168,7 +168,7 @@ class Timeline(Generic[T]):
         return silence_s
 
     def interrupt(self) -> None:
-        """Place all that waits, for good, and know nothing of what comes before the next: that is no pause."""
+        """Place all that waits, for good, and know nothing of what comes before the next: that is not a pause."""
         self.settle(float("inf"))
         self.drift.paused(0.0, is_long=True)
         self._begun = self._flowing = False

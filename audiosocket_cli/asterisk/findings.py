@@ -33,7 +33,7 @@ _MAX_CLIPPED: Final = 0.001
 _MAX_OFFSET: Final = 0.02
 
 _MIN_AUDIO_S: Final = 2.0
-"""Shorter audio says nothing about levels: a click is no DC offset."""
+"""Shorter audio says nothing about levels: a click is not a DC offset."""
 
 
 class Heard(NamedTuple):

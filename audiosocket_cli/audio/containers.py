@@ -164,7 +164,7 @@ class ConvertedFile:
                 if self._aborted.is_set():
                     raise OSError(errno.EINTR, "stopped at once")
                 out.write(block)
-            if not out.frames:  # FLAC, MP3 and Opus without a sample are no files that anything opens
+            if not out.frames:  # FLAC, MP3 and Opus without a sample are not files that anything opens
                 out.write(np.zeros((1, out.channels), np.int32))
             written, rate_hz = out.frames, out.samplerate
         if not disk.hears_of_errors:

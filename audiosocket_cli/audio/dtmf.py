@@ -61,7 +61,7 @@ MIN_PAIRS: Final = 2
 """How many windows in a row must each agree with the one before: those that a tone of 50 ms is sure to hold."""
 
 MIN_DURATION_S: Final = 0.038
-"""A sound shorter than this is no digit: Q.24 wants 40 ms accepted, ours measure to 2 ms."""
+"""A sound shorter than this is not a digit: Q.24 wants 40 ms accepted, ours measure to 2 ms."""
 
 MIN_GAP_S: Final = 0.026
 """A shorter gap is a fault in one digit, such as a lost packet of 20 ms; Q.24 has pauses from 30 ms separate two. At

@@ -24,7 +24,7 @@ SPEECH_POWER: Final = 10 ** (SPEECH_DBFS / 10)
 """The same as a mean square, in units of full scale squared."""
 
 SPEECH_PEAK: Final = int(FULL_SCALE * SPEECH_POWER**0.5)
-"""What has no sample above this is no speech."""
+"""What has no sample above this is not speech."""
 
 _QUIETEST_CODEC_DBFS: Final = -24.0
 """Bytes of a codec, be it of silence, are louder than this as slin; most are at about -6 dBFS."""

@@ -114,7 +114,7 @@ class PipeWriter:
 
 
 class SoundPipe:
-    """A sink of one call's samples that is no file: `paths` is empty, and nothing can be taken back."""
+    """A sink of one call's samples that is not a file: `paths` is empty, and nothing can be taken back."""
 
     def __init__(self, descriptor: int, rate_hz: int, channels: int = 1, *, headerless: bool = False) -> None:
         """Write to an open `descriptor`, which stays open."""

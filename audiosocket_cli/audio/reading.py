@@ -66,7 +66,7 @@ _CUT_OGG: Final = "it is cut short: the end of its stream is not there"
 def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | None = None) -> Reader:
     """Open a file, the bytes of one, or a pipe, which is read from where it is.
 
-    What is no sound file is taken for headerless 16-bit mono samples where `raw_rate_hz` says their rate. Raises
+    What is not a sound file is taken for headerless 16-bit mono samples where `raw_rate_hz` says their rate. Raises
     `FileError` for what is not sound, with a cure, and `OSError` for what cannot be read.
     """
     if isinstance(source, Path):
@@ -204,7 +204,7 @@ def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:
 
 
 def _object_reader(file: io.RawIOBase, name: str) -> SoundFileReader:
-    """Have libsndfile read what is no file of the system's; a copy of it where that may not be."""
+    """Have libsndfile read what is not a file of the system's; a copy of it where that may not be."""
     try:
         return SoundFileReader(cast(BinaryIO, file), name, None)
     except MemoryError:
@@ -229,7 +229,7 @@ class SoundFileReader:
     def __init__(self, file: BinaryIO, name: str, path: Path | None, *, says_length: bool = False, **kind: Any) -> None:
         """Read an open file: by its descriptor, if it has one; soundfile takes a suffix for more than the content.
 
-        `says_length`: its number of frames is no guess, whatever the format.
+        `says_length`: its number of frames is not a guess, whatever the format.
         """
         self.remarks: list[str] = []
         self.watch: EndWatch | None = None

@@ -56,7 +56,7 @@ class WavFault(NamedTuple):
 
 
 def read_wav_header(file: BinaryIO) -> WavHeader | None:
-    """Read from a file's beginning up to its samples; None for what is no WAV file of little-endian samples.
+    """Read from a file's beginning up to its samples; None for what is not a WAV file of little-endian samples.
 
     The file is anywhere after that.
     """

@@ -1,4 +1,4 @@
-"""Marks in the samples: a frame's number, written so softly that it is no speech, and found wherever it comes back.
+"""Marks in the samples: a frame's number, written so softly that it is not speech, and found wherever it comes back.
 
 A mark is eight samples: four that are always the same, three of the number, one to check them. It needs a server that
 hands samples back unaltered; how they are framed, and where a frame begins, does not matter.

@@ -30,7 +30,7 @@ _KEPT_MARKS: Final = 1024
 _LATELY: Final = 5
 _MIN_PAUSE_S: Final = 0.02
 _MIN_SILENT_S: Final = 1.0
-"""A shorter call without any audio is no finding."""
+"""A shorter call without any audio is not a finding."""
 
 
 class Meter:

@@ -1,7 +1,7 @@
 """Frames at rest: captures in four formats, read as one, and written.
 
     opening       one way in, which knows each format by its content; joining: several captures as one
-    window        the input as it comes; packing: unpacked; foreign: what is no capture, named with the cure
+    window        the input as it comes; packing: unpacked; foreign: what is not a capture, named with the cure
     items         what a capture consists of: calls, frames, remarks, losses, ends; runs: frames alike, as arrays
     pcapng, pcap  blocks and records, packets in them
     packets       links, IP and TCP headers; layers: tags and tunnels between them

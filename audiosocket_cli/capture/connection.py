@@ -1,7 +1,7 @@
 """One TCP connection: whether it is a call, who is the caller, and the frames of both sides.
 
 It is taken for a call when it begins with a UUID frame, or is on AudioSocket's port, or, seen from its middle on, holds
-a run of frames that is no accident.
+a run of frames that is not an accident.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Connection:
         self.done = False
         """Whether nothing more is to be had from it."""
         self.is_other = False
-        """Whether it is no call."""
+        """Whether it is not a call."""
         self.is_copy = False
         """Whether it is a call that is there already."""
         self.is_in_doubt = False

@@ -44,7 +44,7 @@ class Connections:
         self.me: Side | None = None
         """Which side the capture was taken on, as far as it says so."""
         self.ignored = 0
-        """Connections that are no calls."""
+        """Connections that are not calls."""
         self.is_cut = False
         """Whether bytes of such were cut off, so that they may be calls."""
         self._by_flow: dict[bytes, list[Connection]] = {}

@@ -37,7 +37,7 @@ class Conversation:
         """Take both addresses as sockets give them: host and port.
 
         `first_seq` is where sequence numbers begin. Two connections between the same ports need different ones: a SYN
-        like the last would be one sent again. Raises `ValueError` for what are no addresses of one family.
+        like the last would be one sent again. Raises `ValueError` for what are not addresses of one family.
         """
         hosts = [_ip(host) for host, _ in (ours, theirs)]
         if len({host.version for host in hosts}) > 1:

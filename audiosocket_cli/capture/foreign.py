@@ -62,11 +62,11 @@ _LOOK_BYTES: Final = 64 << 10
 _QUOTED: Final = 60
 _SURE_LINES: Final = 3
 _MIN_TEXT: Final = 16
-"""As much printable text is no accident."""
+"""As much printable text is not an accident."""
 
 
 def name_foreign(window: Window, name: str) -> str | None:
-    """Say what an input is that is no capture, with the cure; None for what may be one."""
+    """Say what an input is that is not a capture, with the cure; None for what may be one."""
     start = window.data[:16]
     for magic, what in _FILES.items():
         if start.startswith(magic):
@@ -84,7 +84,7 @@ def name_foreign(window: Window, name: str) -> str | None:
 
 
 def name_text(window: Window, name: str) -> str | None:
-    """Say what an input is that begins with text: a capture may follow behind a greeting. None where it is no text.
+    """Say what an input is that begins with text: a capture may follow behind a greeting. None where it is not text.
 
     Waits for what follows, as whoever greets says more.
     """

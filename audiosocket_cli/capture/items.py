@@ -86,7 +86,7 @@ CUT_FRAME: Final = "of a frame that is not whole"
 
 
 class Lost(NamedTuple):
-    """Bytes of a side that are no whole frames: missing from the capture, or passed over to find the next frame."""
+    """Bytes of a side that are not whole frames: missing from the capture, or passed over to find the next frame."""
 
     call: CapturedCall
     at_s: float
@@ -128,7 +128,7 @@ class Damage(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A line of a script that is no frame: something to do, or to expect."""
+    """A line of a script that is not a frame: something to do, or to expect."""
 
     at_s: float | None
     what: str

@@ -86,7 +86,7 @@ def network_offset(kind: int, data: bytes, at: int) -> int | None:
 
 
 def inside(protocol: int, data: bytes, at: int) -> Inside | None:
-    """Return what a protocol of IP carries at `at`, or None where that is no tunnel."""
+    """Return what a protocol of IP carries at `at`, or None where that is not a tunnel."""
     if protocol in _IP_IN_IP:
         return Inside(_IP_IN_IP[protocol], at)
     if protocol == _GRE:

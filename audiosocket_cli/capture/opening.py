@@ -83,7 +83,7 @@ class Capture:
 
     @property
     def ignored(self) -> int:
-        """TCP connections that are no calls."""
+        """TCP connections that are not calls."""
         return self._calls.connections.ignored
 
     @property
@@ -98,7 +98,7 @@ class Capture:
 
     @property
     def is_cut(self) -> bool:
-        """Whether packets of connections that are no calls are there in part."""
+        """Whether packets of connections that are not calls are there in part."""
         return self._calls.connections.is_cut
 
     @property

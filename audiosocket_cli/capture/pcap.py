@@ -69,7 +69,7 @@ def read_pcap(window: Window, *, resync: bool) -> Iterator[Packet | Damage]:
 
 
 def _packet(window: Window, record: struct.Struct, unit_ns: int, link_type: int) -> Packet | str:
-    """Consume a record, and return its packet, or say why what comes next is no whole record."""
+    """Consume a record, and return its packet, or say why what comes next is not a whole record."""
     if window.ensure(record.size):
         seconds, fraction, size, original = record.unpack_from(window.data, window.at)
         if not _is_believable(fraction * unit_ns, size, original):
@@ -86,7 +86,7 @@ def _is_believable(fraction_ns: int, size: int, original: int) -> bool:
 
 
 def _skip_to_record(window: Window, record: struct.Struct, unit_ns: int, last_s: int | None) -> int:
-    """Consume what is no record, and return how many bytes that were. Two in a row are believed."""
+    """Consume what is not a record, and return how many bytes that were. Two in a row are believed."""
     begin = window.offset
     starts = _starts(record, last_s)
     window.at += 1

@@ -74,7 +74,7 @@ class PcapngReader:
                 yield packet
 
     def _judge_block(self) -> tuple[str | None, int]:
-        """Say why what comes next is no whole block, or None, and how long the block is in bytes."""
+        """Say why what comes next is not a whole block, or None, and how long the block is in bytes."""
         window = self._window
         if not window.ensure(12):
             return self._cut()
@@ -168,7 +168,7 @@ class PcapngReader:
         self._interfaces.append((struct.unpack_from(self._order + "H", data, at + 8)[0], ticks, offset_s))
 
     def _skip_to_block(self) -> int:
-        """Consume what is no block, and return how many bytes that were."""
+        """Consume what is not a block, and return how many bytes that were."""
         window, begin = self._window, self._window.offset
         kinds = [struct.pack(self._order + "I", kind) for kind in _MIN_BYTES if kind != _SECTION]
         starts = re.compile(b"|".join(map(re.escape, [MAGIC, *kinds])))

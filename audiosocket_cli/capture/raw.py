@@ -74,7 +74,7 @@ class RawReader:
         yield from self._close()
 
     def _fault(self) -> str | None:
-        """Say why what comes next is no whole frame, or None."""
+        """Say why what comes next is not a whole frame, or None."""
         window = self._window
         if not window.ensure(HEADER_BYTES):
             return f"it ends inside a frame's header, of which {_bytes(window.size)} there"

@@ -12,7 +12,7 @@ from typing import Final
 from audiosocket_cli.codec import DIGITS, HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, UUID_BYTES, Kind, peek_header
 
 CHAIN: Final = 4
-"""So many frames in a row are no accident: in random bytes one position in 10^9 looks like that."""
+"""So many frames in a row are not an accident: in random bytes one position in 10^9 looks like that."""
 
 CHAIN_AT_END: Final = 2
 """As many are enough where they reach exactly to the end of all bytes."""

@@ -136,7 +136,7 @@ class Head:
             self.is_call = self.data.startswith(OPENING)
 
     def shows_frames(self, *, ends: bool) -> bool:
-        """Whether a run of frames was found in it that is no accident."""
+        """Whether a run of frames was found in it that is not an accident."""
         size = len(self.data)
         if not self._has_frames and (ends or size >= self._search_from):
             self._search_from = size + size // _GROWTH

@@ -119,7 +119,7 @@ def hex_lines(data: bytes) -> Iterator[str]:
 
 
 def other_line(item: Item, *, named: bool, file: str = "") -> str | None:
-    """Return an item that is no frame as a line, in a list of frames; None for one that says nothing there."""
+    """Return an item that is not a frame as a line, in a list of frames; None for one that says nothing there."""
     match item:
         case Opened(call, _):
             return _heading(call, file)
@@ -135,7 +135,7 @@ def other_line(item: Item, *, named: bool, file: str = "") -> str | None:
 
 
 def _at(call: CapturedCall, at_s: float, named: bool) -> str:
-    """Return the beginning of a line that is no frame, in step with those that are."""
+    """Return the beginning of a line that is not a frame, in step with those that are."""
     name = f"{short_name(call)} " if named else ""
     return f"{name}{'':<10} {clock(at_s, 6 if call.started_ns is not None else 3)} "
 

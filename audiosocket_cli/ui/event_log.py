@@ -28,7 +28,7 @@ class EventLog:
     def __init__(self, *, as_json: bool, to_stderr: bool = False) -> None:
         self.put: Callable[[str], object] = say if to_stderr else put
         self.talk: Callable[[str], object] = say
-        """Where that goes which is no data: what programs write to their standard error."""
+        """Where that goes which is not data: what programs write to their standard error."""
         self.lost = 0
         """Lines that could not be written."""
         self._as_json = as_json

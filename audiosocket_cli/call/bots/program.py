@@ -403,7 +403,7 @@ class Program(Source):
     def _tell(self, **event: object) -> None:
         if self._child is None or self._call is None:
             return
-        # A file's name may hold what is no character; its escape is right in JSON.
+        # A file's name may hold what is not a character; its escape is right in JSON.
         line = json.dumps(event, ensure_ascii=False).encode("utf-8", "backslashreplace")
         if not self._child.send(line + b"\n"):
             self._call.note("the program does not read its events: some are lost")

@@ -51,7 +51,7 @@ class Track:
         self._mixer: Mixer | None = None
         """The same of frames that keep changing kind."""
         self._owed_s = self._due_s = self._stretch = 0.0
-        """What the timeline has corrected and the samples have not; of that what is no whole sample; and what share
+        """What the timeline has corrected and the samples have not; of that what is not a whole sample; and what share
         of the samples now to be made makes it good."""
         self.made = Pieces()
         """The samples made, for somebody to take."""
@@ -102,7 +102,7 @@ class Track:
         return placed
 
     def _follow_clock(self, samples: Samples, rate_hz: int) -> Samples:
-        """Return samples, shorter or longer by a share of what is owed; what is no whole sample is owed on."""
+        """Return samples, shorter or longer by a share of what is owed; what is not a whole sample is owed on."""
         if not self._stretch or len(samples) < 2 * MIN_SAMPLES:
             return samples
         self._due_s += len(samples) * self._stretch / rate_hz

@@ -73,7 +73,7 @@ class KeySource(Source):
         self.heard: Stretch | None = None
         """What it said then."""
         self.spoke_already = False
-        """Whether it was speaking when the last digit ended, which is no answer: what follows a pause may be one."""
+        """Whether it was speaking when the last digit ended, which is not an answer; what follows a pause may be."""
         self.gave_up = False
         """Whether the silence to press in never came."""
         self._under = under

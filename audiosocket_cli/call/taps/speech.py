@@ -49,7 +49,7 @@ class Stretch:
 class Ear:
     """Hears the other side frame by frame: when it began to speak, and what was heard since it stopped.
 
-    Whoever waits for speech waits for a new stretch of it: what goes on already is no answer.
+    Whoever waits for speech waits for a new stretch of it: what goes on already is not an answer.
     """
 
     __slots__ = ("_is_answer", "last_s", "quiet", "speech")
@@ -58,7 +58,7 @@ class Ear:
         self.speech: Stretch | None = None
         """The last stretch of speech; it grows as long as no pause follows."""
         self.quiet = Stretch(0.0)
-        """What was heard since then that is no speech."""
+        """What was heard since then that is not speech."""
         self.last_s: float | None = None
         """When the last frame arrived, speech or not."""
         self._is_answer = False
