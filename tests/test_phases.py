@@ -164,3 +164,15 @@ def test_a_session_that_has_ended_lets_go_of_taps_and_keeper_which_may_know_it(p
         assert [ref() for ref in left] == [None, None]
     finally:
         gc.enable()
+
+
+def test_who_is_hung_up_before_the_start_is_refused_at_once() -> None:
+    wire, clock = FakeWire(), FakeClock()
+    session = AnsweredSession(wire, "peer", source=Silence(), limits=LIMITS, clock=clock)
+    session.hang_up("too many calls")
+    session.start()
+    assert isinstance(session._phase, Closing)
+    wire.inbox.append(OPENING + AUDIO)
+    wire.inbox.append(b"")
+    run_until(clock.now_s, clock, session)
+    assert (session.ended, session.call, session.failure) == (True, None, "too many calls")

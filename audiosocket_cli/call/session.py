@@ -172,11 +172,12 @@ class Session(Reader):
         """The connection is there; `keeper` drives the session among others."""
         self._keeper = keeper
         self._queue.keep(keeper)
-        self._phase = Opening(self.receiver, self._limits.uuid_s, self._clock())
-        words = self.role.first_words(self._uuid)
-        if words:
-            self.wire.send(words)
-            self._open(self._uuid, self._clock())
+        if isinstance(self._phase, Opening):  # else it was hung up already: the connection is refused
+            self._phase = Opening(self.receiver, self._limits.uuid_s, self._clock())
+            words = self.role.first_words(self._uuid)
+            if words:
+                self.wire.send(words)
+                self._open(self._uuid, self._clock())
         self.wake_s = self._phase.wake_s()
 
     def tick(self) -> None:
