@@ -13,9 +13,10 @@ from fakes import FakeClock, run_until, wire_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.analysis.histogram import METRICS, Figures, Histogram
+from audiosocket_cli.analysis.histogram import Histogram
 from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 from audiosocket_cli.bench.caller import BenchCall
+from audiosocket_cli.bench.figures import METRICS, Figures
 from audiosocket_cli.bench.limit import Step, find_limit
 from audiosocket_cli.bench.load import Load, Stage, parse_stages
 from audiosocket_cli.bench.marks import MAX_NUMBERS, MarkFinder, mark, marked

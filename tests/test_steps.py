@@ -10,8 +10,8 @@ import pytest
 from captured import a_call, reviewed, sent, speech, steady, whole
 
 from audiosocket_cli.analysis.arrivals import Arrivals
-from audiosocket_cli.analysis.histogram import Figures
 from audiosocket_cli.analysis.steps import GAP_S, jitter_of
+from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.codec import Frame, Kind, encode

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from audiosocket_cli.analysis.histogram import Figures
+from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.meter import Meter
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
@@ -41,7 +41,6 @@ class BenchCall:
         due_s: float,
         epoch_s: float = 0.0,
         seed: int = 0,
-        uuid: UUID | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Plan call `number`, to be placed at `due_s` on the clock, and to last `duration_s`."""
@@ -51,7 +50,7 @@ class BenchCall:
         self._clock = clock
         self._due_s = due_s
         self._epoch_s = epoch_s
-        self._uuid = uuid or uuid4()
+        self._uuid = uuid4()
         self._duration_s = duration_s
         self._talk = Talk(speech, number, duration_s, epoch_s, seed)
         self._meter = Meter(self._talk, figures, speech.mark_every)

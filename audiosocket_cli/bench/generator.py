@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from audiosocket_cli.analysis.histogram import Figures
 from audiosocket_cli.bench.caller import BenchCall
+from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.load import Load, Slot
 from audiosocket_cli.bench.speech import Speech
 from audiosocket_cli.call.driver import Driver

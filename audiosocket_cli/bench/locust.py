@@ -24,9 +24,10 @@ from locust import User, constant_pacing, task  # first: it patches what the oth
 from gevent import GreenletExit, sleep
 from gevent.socket import wait_read, wait_readwrite
 
-from audiosocket_cli.analysis.histogram import Figures, Histogram, Values
+from audiosocket_cli.analysis.histogram import Histogram, Values
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.bench.caller import BenchCall
+from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.schedule import GOLDEN
 from audiosocket_cli.bench.speech import Speech, sound_files
 from audiosocket_cli.call.session import Session

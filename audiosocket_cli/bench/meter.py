@@ -12,9 +12,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.analysis.histogram import Figures, Values
+from audiosocket_cli.analysis.histogram import Values
 from audiosocket_cli.analysis.steps import TIGHT, jitter_of
 from audiosocket_cli.asterisk.facts import QUIET_GAP_MS, is_burst
+from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.marks import MarkFinder
 from audiosocket_cli.bench.speech import Talk
 from audiosocket_cli.bench.turns import Turns

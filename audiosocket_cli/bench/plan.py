@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.analysis.histogram import Figures
+from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.load import Load, Stage
 from audiosocket_cli.bench.speech import Speech, sound_files
 from audiosocket_cli.bench.usage import Usage

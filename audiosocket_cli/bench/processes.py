@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import audiosocket_cli
-from audiosocket_cli.analysis.histogram import Figures
+from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.generator import Generator, Share, shares
 from audiosocket_cli.bench.plan import Plan, Progress, make_speech, plan_from_json, plan_json
 from audiosocket_cli.bench.usage import UsageWatch

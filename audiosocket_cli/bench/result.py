@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.analysis.histogram import METRICS, Figures
+from audiosocket_cli.bench.figures import METRICS, Figures
 from audiosocket_cli.bench.plan import Plan, Progress
 from audiosocket_cli.codec import kind_name
 from audiosocket_cli.errors import FileError

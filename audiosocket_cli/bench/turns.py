@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from audiosocket_cli.analysis.histogram import Figures, Values
+from audiosocket_cli.analysis.histogram import Values
+from audiosocket_cli.bench.figures import Figures
 
 QUIET_S: Final = 0.2
 """Without speech for so long, they have fallen silent."""
