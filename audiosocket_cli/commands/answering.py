@@ -76,7 +76,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
 def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> None:
     """Answer calls as one of several processes, until told to stop on a socket with this descriptor."""
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.server.workers import Worker
+    from audiosocket_cli.server.worker import Worker
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.event_log import EventLog
 

@@ -19,13 +19,12 @@ import json
 import math
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from audiosocket_cli.call.bots.process import Process, bury_orphans
-from audiosocket_cli.call.events import Listening, Report
+from audiosocket_cli.call.bots.process import bury_orphans
+from audiosocket_cli.call.events import Report
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.channel import parse_object
 from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind
@@ -36,12 +35,10 @@ from audiosocket_cli.server.limits import SharedPlaces, new_shared_file
 from audiosocket_cli.server.metrics import Snapshot, WorkersMetrics
 from audiosocket_cli.server.options import ServeOptions, ServeSummary
 from audiosocket_cli.server.readiness import Readiness
-from audiosocket_cli.server.server import NOBODY_MAY_CALL, NOTHING_TO_RELOAD, Server
+from audiosocket_cli.server.server import NOBODY_MAY_CALL, NOTHING_TO_RELOAD
 from audiosocket_cli.server.worker_process import (
     CHANNEL_FD,
-    LISTENING_FD,
     LOOK_S,
-    SHARED_FD,
     WorkerProcess,
     end_programs,
 )
@@ -49,11 +46,11 @@ from audiosocket_cli.server.worker_process import (
 _SHORT_LIFE_S: Final = 1.0
 """A worker that dies sooner is replaced later, and later still the more often it does."""
 
-_MOST_PAUSE_S: Final = 30.0
+_MAX_WAIT_S: Final = 30.0
+
 _DISMISSED_S: Final = 5.0
 """How long a worker that talks nonsense may take to end in order."""
 
-_BEAT_S: Final = 0.5
 _PATIENCE_LOOKS: Final = {"": 10, "enough": 10, "drain": 10, "stop": 5, "abort": 2}
 """For how many looks a worker may give no sign of life, by what it was last told. No machine is so busy that a loop has
 no turn for ten seconds, and its calls are heard."""
@@ -145,7 +142,7 @@ class Workers:
             self._metrics.counts["worker_restarts"] += starts > 1
             await self._run_worker(number)
             if not self._stopping:
-                pause_s = 0.0 if time.monotonic() - begun_s > _SHORT_LIFE_S else min(_MOST_PAUSE_S, 2 * pause_s + 0.5)
+                pause_s = 0.0 if time.monotonic() - begun_s > _SHORT_LIFE_S else min(_MAX_WAIT_S, 2 * pause_s + 0.5)
                 await self._pause(pause_s)
 
     async def _pause(self, pause_s: float) -> None:
@@ -311,96 +308,3 @@ async def _bury_orphans() -> None:
     while True:
         bury_orphans()
         await asyncio.sleep(LOOK_S)
-
-
-class Worker:
-    """One of them, in its own process: a server that does as it is told over its channel."""
-
-    def __init__(self, descriptor: int) -> None:
-        """Take the channel, a socket with this descriptor, and wait for the first orders."""
-        self._channel = socket.socket(fileno=descriptor)
-        with self._channel.makefile("rb", buffering=0) as orders_only:
-            orders = json.loads(orders_only.readline())
-        self._number: int = orders["number"]
-        self._workers: int = orders["workers"]
-        self._wants_metrics: bool = orders["metrics"]
-        self._sockets: int = orders["sockets"]
-        self._stay_open: bool = orders["stay_open"]
-        self._waiting = b""
-        self._unsent = b""
-
-    async def run(self, options: ServeOptions, report: Report, complain: Callable[[str], object]) -> None:
-        """Serve until told to stop."""
-        places = SharedPlaces(SHARED_FD, self._number, self._workers, options.calls, options.max_calls)
-
-        def report_all_but_where(event: Any) -> None:
-            if isinstance(event, Listening):
-                self._tell({"ready": True})
-            else:
-                report(event)
-
-        sockets = [socket.socket(fileno=LISTENING_FD + at) for at in range(self._sockets)]
-        listening = ListeningSockets(sockets, stay_open=self._stay_open)
-        server = Server(options, report_all_but_where, complain, places=places, listening=listening)
-        server.on_enough = lambda: self._tell({"enough": True})
-        server.on_reloaded = lambda: self._tell({"reloaded": True})
-        if self._wants_metrics:
-            server.on_metrics = self._tell_metrics
-        Process.watchers.append(lambda group, runs: self._tell({"program": group, "runs": runs}))
-        self._channel.setblocking(False)
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._channel.fileno(), self._on_orders, server)
-        beating = asyncio.create_task(_beat(places), name="signs of life")
-        try:
-            summary = await server.run()
-        finally:
-            beating.cancel()
-            loop.remove_reader(self._channel.fileno())
-        self._channel.setblocking(True)
-        self._tell({"summary": dataclasses.asdict(summary)})
-
-    def _tell(self, what: dict[str, Any]) -> None:
-        self._unsent += json.dumps(what).encode() + b"\n"
-        self._push()
-
-    def _tell_metrics(self, snapshot: Snapshot) -> None:
-        self._push()
-        if not self._unsent:  # else whoever should read them does not: newer ones will come
-            self._tell({"metrics": snapshot})
-
-    def _push(self) -> None:
-        try:
-            while self._unsent:
-                self._unsent = self._unsent[self._channel.send(self._unsent) :]
-        except BlockingIOError:
-            pass
-        except OSError:  # whoever should read it is gone
-            self._unsent = b""
-
-    def _on_orders(self, server: Server) -> None:
-        try:
-            data = self._channel.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:  # whoever started us is gone
-            asyncio.get_running_loop().remove_reader(self._channel.fileno())
-            server.stop()
-            return
-        *lines, self._waiting = (self._waiting + data).split(b"\n")
-        orders = {
-            "stop": server.stop,
-            "abort": server.abort,
-            "drain": server.drain,
-            "enough": server.enough,
-            "reload": server.reload,
-        }
-        for line in lines:
-            orders[json.loads(line)["do"]]()
-
-
-async def _beat(places: SharedPlaces) -> None:
-    while True:
-        places.beat()
-        await asyncio.sleep(_BEAT_S)
