@@ -71,26 +71,20 @@ def _listening_place(address: str) -> str:
 
 def summary_line(summary: ServeSummary) -> str:
     """Return what came of a server in one line."""
-    parts = [f"answered {counted(summary.calls, 'call')} with {summary.caller_audio_s:.1f} s of caller audio"]
-    if summary.refused:
-        parts.append(f"refused {summary.refused}")
-    if summary.failed:
-        parts.append(f"{counted(summary.failed, 'connection')} failed")
-    if summary.checks:
-        # A call without Answer() looks the same: of interest where there is no other.
-        hint = "" if summary.calls else " (health checks, or is an Answer() missing before AudioSocket()?)"
-        parts.append(f"{counted(summary.checks, 'connection')} closed without a byte{hint}")
-    if summary.failed_recordings:
-        parts.append(f"{counted(summary.failed_recordings, 'recording')} failed")
-    if summary.failed_captures:
-        parts.append(f"{counted(summary.failed_captures, 'capture')} failed")
-    if summary.odd_calls:
-        parts.append(f"findings in {counted(summary.odd_calls, 'call')}")
-    if summary.failed_hooks:
-        parts.append(f"{counted(summary.failed_hooks, '--on-call-end command')} failed")
-    if summary.faults:
-        parts.append(f"{counted(summary.faults, 'call')} ended by an internal error")
-    return ", ".join(parts)
+    # A call without Answer() looks like a health check: of interest where there is no other.
+    hint = "" if summary.calls else " (health checks, or is an Answer() missing before AudioSocket()?)"
+    others = (
+        (summary.refused, f"refused {summary.refused}"),
+        (summary.failed, f"{counted(summary.failed, 'connection')} failed"),
+        (summary.checks, f"{counted(summary.checks, 'connection')} closed without a byte{hint}"),
+        (summary.failed_recordings, f"{counted(summary.failed_recordings, 'recording')} failed"),
+        (summary.failed_captures, f"{counted(summary.failed_captures, 'capture')} failed"),
+        (summary.odd_calls, f"findings in {counted(summary.odd_calls, 'call')}"),
+        (summary.failed_hooks, f"{counted(summary.failed_hooks, '--on-call-end command')} failed"),
+        (summary.faults, f"{counted(summary.faults, 'call')} ended by an internal error"),
+    )
+    answered = f"answered {counted(summary.calls, 'call')} with {summary.caller_audio_s:.1f} s of caller audio"
+    return ", ".join([answered, *(text for count, text in others if count)])
 
 
 def _event_text(event: Event) -> str | None:
