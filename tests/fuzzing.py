@@ -454,7 +454,7 @@ def answers(data: bytes) -> list[dict[str, Any]]:
         call = Call(Side.SERVER, "192.0.2.1:5060", UUID_1, now_utc(), Pacer(0.0))
         for tap in (EventTap(told.append), program):
             tap.opened(call)
-        program._child = child
+        program._begin(child, Kind.SLIN)  # type: ignore[arg-type]
         for _ in range(10_000):
             frame = program.next_frame(Kind.SLIN)
             if frame is None:

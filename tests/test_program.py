@@ -23,7 +23,7 @@ from fakes import OPENING, UUID_1, FakeClock, FakeWire, run_until
 from audiosocket_cli.asterisk.facts import frame_bytes
 from audiosocket_cli.audio.pcm import from_slin, to_slin
 from audiosocket_cli.audio.resample import StreamResampler
-from audiosocket_cli.call.bots import program as program_module
+from audiosocket_cli.call.bots import lifetime
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.events import Event, ProgramSaid
 from audiosocket_cli.call.pacer import Pacer
@@ -616,7 +616,7 @@ def test_what_it_leaves_in_its_group_ends_with_it(start: Start) -> None:
     result = stage.finish()
     assert (result["exit_code"], result["stopped_by"]) == (0, None)
     with pytest.raises(ProcessLookupError):
-        os.killpg(stage.program._child.pid, 0)  # type: ignore[union-attr]
+        os.killpg(stage.program._running.child.pid, 0)  # type: ignore[union-attr]
 
 
 def test_one_that_left_the_group_and_floods_holds_up_nobody(start: Start) -> None:
@@ -650,7 +650,7 @@ def test_as_process_1_we_bury_what_it_left() -> None:
 
 
 def test_the_dead_whom_nobody_buries_are_waited_for_a_little(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(program_module, "_KILLED_S", 0.2)
+    monkeypatch.setattr(lifetime, "_KILLED_S", 0.2)
     stage = start(
         python("""
 group = os.getpgrp()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from audiosocket_cli.analysis.side_stats import SideStats
 from audiosocket_cli.analysis.timeline import Timeline
-from audiosocket_cli.call.bots.program import Program, ProgramOptions
+from audiosocket_cli.call.bots.streams import HeardStream
 from audiosocket_cli.call.reader import TURN_S
 from audiosocket_cli.call.recording import mixer as conversion
 from audiosocket_cli.call.recording.pieces import interleaved
@@ -290,29 +290,35 @@ def test_a_capture_comments_on_a_few_frames_of_many(mix: str, first: list[str]) 
     assert meanings.of(frame(Kind.DTMF, b"7")) == ["digit 7"]
 
 
+class Reading:
+    """A program that reads all that is written to it."""
+
+    def __init__(self) -> None:
+        self.read: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self.read.append(data)
+        return len(data)
+
+
 def test_a_program_hears_each_kind_as_one_signal() -> None:
-    program = Program(ProgramOptions(["cat"], rate_hz=8000))
-    heard: list[bytes] = []
-    program._write = heard.append  # type: ignore[method-assign, assignment]
-    program._failure = "no program: what it would hear is looked at"
+    child = Reading()
+    heard = HeardStream(child, 8000)  # type: ignore[arg-type]
     sound = np.full(160, 5000, "<i2").tobytes()
     for number in range(100):
         kind = Kind.SLIN + number % 2
-        program.answer(frame(kind, sound[: 320 if kind == Kind.SLIN else 240]), 0.02 * number)
-    samples = np.frombuffer(b"".join(heard), "<i2")
+        heard.take(frame(kind, sound[: 320 if kind == Kind.SLIN else 240]))
+    samples = np.frombuffer(b"".join(child.read), "<i2")
     assert len(samples) == pytest.approx(50 * 160 + 50 * 80, abs=2)
-    assert np.all(
-        np.abs(samples[1000:] - 5000) < 100
-    )  # a converter that begins anew at each change begins with silence
+    # A converter that begins anew at each change begins with silence.
+    assert np.all(np.abs(samples[1000:] - 5000) < 100)
 
 
 def test_a_program_gets_frames_of_one_sample_many_at_a_time() -> None:
-    program = Program(ProgramOptions(["cat"], rate_hz=8000))
-    heard: list[bytes] = []
-    program._write = heard.append  # type: ignore[method-assign, assignment]
-    program._failure = "no program: what it would hear is looked at"
+    child = Reading()
+    heard = HeardStream(child, 8000)  # type: ignore[arg-type]
     for number in range(4800):
-        program.answer(frame(Kind.SLIN + number % 2, b"\1\2\3"), 0.0)  # and half a sample, which is left out
-    program._pass_on_heard()
-    assert len(heard) <= 240  # 0.5 s, 5 ms of two kinds at a time
-    assert len(b"".join(heard)) // 2 == pytest.approx(2400 + 1600, abs=2)
+        heard.take(frame(Kind.SLIN + number % 2, b"\1\2\3"))  # and half a sample, which is left out
+    heard.pass_on()
+    assert len(child.read) <= 240  # 0.5 s, 5 ms of two kinds at a time
+    assert len(b"".join(child.read)) // 2 == pytest.approx(2400 + 1600, abs=2)

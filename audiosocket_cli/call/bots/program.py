@@ -12,36 +12,28 @@ import json
 import os
 import signal
 import time
-from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.asterisk.facts import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.audio.files import Sound
-from audiosocket_cli.audio.pcm import from_slin, to_slin
-from audiosocket_cli.audio.resample import StreamResampler
 from audiosocket_cli.call.bots.child import Child
-from audiosocket_cli.call.bots.process import how_it_ended, signal_name, why_not_run
+from audiosocket_cli.call.bots.lifetime import Lifetime
+from audiosocket_cli.call.bots.process import why_not_run
 from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
+from audiosocket_cli.call.bots.streams import FRAMES_PER_S, HeardStream, SaidStream, bytes_of_frame
 from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, Source, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
+from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.model import Call
 from audiosocket_cli.runs import FrameRun
 
 MAX_QUEUED_FRAMES: Final = 500
 """As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf
 to its caller's keys unless it has a thread for them."""
-
-BEHIND_FRAMES: Final = 5
-"""As far as a program's input may be behind the clock, 100 ms, before silence is written for a caller who pauses."""
-
-_FRAMES_PER_S: Final = 1000 // PTIME_MS
-_QUIET_FRAMES: Final = 5
-"""As long as this, 100 ms, a program may hesitate within a phrase."""
 
 _ERROR_BYTES: Final = 4096
 """As much of a program's standard error is taken with each frame: 200 kB a second."""
@@ -54,13 +46,7 @@ _LOOK_AGAIN_S: Final = 0.02
 _MAX_LAST_LOOKS: Final = 64
 """As often is a dead program's standard error looked at, for all that the pipe holds; what else has it may go on."""
 
-_KILLED_S: Final = 2.0
-"""As long may SIGKILL take. What is then still there cannot be killed, or is dead and its parent does not bury it."""
-
 _MAX_FILES: Final = 100
-
-_JOINED_S: Final = 0.005
-"""Frames shorter than this are passed on together: converting and writing costs as much for one sample as for many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +62,15 @@ class ProgramOptions:
     """Read the files that it wants to be played."""
 
 
+class _Running(NamedTuple):
+    """A program that was started, and its streams."""
+
+    child: Child
+    life: Lifetime
+    heard: HeardStream
+    said: SaidStream
+
+
 class Program(Source):
     """The source, and the tap, of a call that a program of its own answers."""
 
@@ -88,26 +83,14 @@ class Program(Source):
         """Told each line of its standard error."""
         self._options = options
         self._call: Call | None = None
-        self._child: Child | None = None
+        self._running: _Running | None = None
+        """Once it was started."""
         self._failure: str | None = None
-        self._stopped_by: str | None = None
-        self._killed_s: float | None = None
-        self._started_s = self._ran_s = 0.0
         self._rate_hz = options.rate_hz or rate_of(Kind.SLIN)
         self._waited = 0
         self._heard_kind: int = Kind.SLIN
-        self._to_program: dict[int, StreamResampler] = {}
-        """What converts each kind that was heard: a peer may change it with every frame."""
-        self._unheard: defaultdict[int, bytearray] = defaultdict(bytearray)
-        """What the caller said and the program has yet to hear, by kind: much less than a frame of a phone's."""
-        self._unheard_s = 0.0
-        self._due_frames = self._written_bytes = self._unread_bytes = 0
         self._reads = True
-        self._said_kind: int = Kind.SLIN
-        self._to_call: StreamResampler | None = None
         self._queue = SpeechQueue()
-        self._quiet_frames = _QUIET_FRAMES
-        self._said_frames = 0
         self._hanging_up = self._deaf = False
         self._post_roll = POST_ROLL_MS // PTIME_MS
         self._commands, self._errors = Lines(), Lines()
@@ -115,43 +98,36 @@ class Program(Source):
     @property
     def is_running(self) -> bool:
         """Whether the program runs, as far as was seen."""
-        return self._child is not None and self._child.status is None
+        return self._running is not None and self._running.child.status is None
 
     # As a source.
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        if self._child is None:
+        if self._running is None:
             return self._before_the_start(heard_kind)
-        if not self._due_frames:
-            self._written_bytes = 0  # what was said before the caller was let in came at once, and is no lead
-        self._due_frames += 1
-        self._child.push()
-        self._obey(self._child)
-        self._pass_on_errors(self._child)
-        self._pass_on_heard()
-        self._fill_pause()
-        self._listen(self._child)
-        data = self._queue.take(self._frame_bytes)
+        child, _, heard, said = self._running
+        child.push()
+        self._obey(child)
+        self._pass_on_errors(child)
+        heard.tick()
+        self._listen(self._running)
+        data = self._queue.take(bytes_of_frame(self._rate_hz))
         for problem in self._queue.problems():
             self._complain(problem)
         if data is not None:
-            return self._say(data)
-        if self._deaf and not self._queue and not self._tail_is_due:
+            return said.speak(data, self._heard_kind)
+        if self._deaf and not self._queue and not said.has_tail:
             self._post_roll -= 1
             if self._post_roll < 0:
                 return None
-        return self._fall_silent()
+        return self._fall_silent(said)
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
-        kind = data[0]
-        if self._child is None and self._failure is None:
-            self._start(kind)
-        self._heard_kind = kind
-        size = (len(data) - HEADER_BYTES) // SAMPLE_BYTES * SAMPLE_BYTES
-        self._unheard[kind] += data[HEADER_BYTES : HEADER_BYTES + size]
-        self._unheard_s += size / SAMPLE_BYTES / rate_of(kind)
-        if self._unheard_s >= _JOINED_S:
-            self._pass_on_heard()
+        self._heard_kind = data[0]
+        if self._running is None and self._failure is None:
+            self._start(self._heard_kind)
+        if self._running is not None:
+            self._running.heard.take(data)
         return None
 
     def close(self) -> Sequence[str]:
@@ -161,7 +137,9 @@ class Program(Source):
     @property
     def ending(self) -> str:  # type: ignore[override]
         """Why the call ends, once the program has nothing more to say."""
-        return self._failure or ("the program hung up" if self._hanging_up else f"the program {self._how()}")
+        if self._failure is not None or self._running is None:
+            return self._failure or "the program ended"
+        return "the program hung up" if self._hanging_up else f"the program {self._running.life.how()}"
 
     # As a tap.
 
@@ -177,10 +155,10 @@ class Program(Source):
     def closed(self, call: Call) -> None:
         assert call.ending is not None
         self._tell(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
-        self._pass_on_heard()
-        if self._child is not None:
-            self._reads = self._child.has_read()
-            self._child.end_input()
+        if self._running is not None:
+            self._running.heard.pass_on()
+            self._reads = self._running.child.has_read()
+            self._running.child.end_input()
 
     # After the call.
 
@@ -189,15 +167,13 @@ class Program(Source):
 
         What it started and left behind in its process group ends with it.
         """
-        child = self._child
-        if child is None:
+        if self._running is None:
             return
+        child, life = self._running.child, self._running.life
         child.end_input()
-        steps = deque([(self._options.grace_s, signal.SIGTERM), (2 * self._options.grace_s, signal.SIGKILL)])
         ended_s = time.monotonic()
-        while not self._is_over(child):
-            if steps and time.monotonic() - ended_s >= steps[0][0]:
-                self._stop(steps.popleft()[1])
+        while not life.is_over():
+            life.press(time.monotonic() - ended_s)
             child.read()  # one that waits in a write does not see that its input has ended
             child.receive()
             child.push()
@@ -213,24 +189,23 @@ class Program(Source):
             assert self._call is not None
             self._call.note("the last of the program's standard error is lost: there is no end to it")
         child.close()
-        self._note_what_was_odd()
+        self._note_what_was_odd(self._running)
 
     def kill(self) -> None:
         """End it now; `finish` still has to be awaited."""
-        self._stop(signal.SIGKILL)
+        if self._running is not None:
+            self._running.life.stop(signal.SIGKILL)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what became of it as JSON values, units in the keys."""
-        status = self._child.status if self._child else None
+        running = self._running
+        nothing = {"exit_code": None, "signal": None, "stopped_by": None, "ran_s": 0.0}
         return {
             "command": list(self._options.command),
             "rate_hz": self._rate_hz,
-            "exit_code": status if status is not None and status >= 0 else None,
-            "signal": signal_name(-status) if status is not None and status < 0 else None,
-            "stopped_by": self._stopped_by,
-            "ran_s": round(self._ran_s, 3),
-            "said_s": round(self._said_frames / _FRAMES_PER_S, 3),
-            "unread_s": round(self._unread_s, 3),
+            **(running.life.as_dict() if running else nothing),
+            "said_s": round(running.said.frames / FRAMES_PER_S, 3) if running else 0.0,
+            "unread_s": round(running.heard.unread_s, 3) if running else 0.0,
             "error": self._failure,
         }
 
@@ -246,7 +221,6 @@ class Program(Source):
 
     def _start(self, kind: int) -> None:
         assert self._call is not None
-        self._heard_kind = self._said_kind = kind
         self._rate_hz = self._options.rate_hz or rate_of(kind)
         facts = {
             "AUDIOSOCKET_UUID": str(self._call.uuid),
@@ -255,115 +229,48 @@ class Program(Source):
             "AUDIOSOCKET_KIND": kind_name(kind),
         }
         try:
-            self._child = Child(self._options.command, {**os.environ, **facts})
+            child = Child(self._options.command, {**os.environ, **facts})
         except OSError as error:
             self._failure = f"cannot run {self._options.command[0]}: {why_not_run(self._options.command[0], error)}"
             self._call.note(self._failure)
             return
-        self._started_s = time.monotonic()
+        self._begin(child, kind)
         for at_s, digit, _ in self._call.digits:
             self.digit(at_s, digit)
 
-    def _is_over(self, child: Child) -> bool:
-        if self._has_ended(child) and child.is_gone():
-            return True
-        return self._killed_s is not None and time.monotonic() - self._killed_s > _KILLED_S
+    def _begin(self, child: Child, kind: int) -> None:
+        life = Lifetime(child, self._options.grace_s)
+        self._running = _Running(child, life, HeardStream(child, self._rate_hz), SaidStream(self._rate_hz, kind))
 
-    def _has_ended(self, child: Child) -> bool:
-        if not self._ran_s and child.poll():
-            self._ran_s = time.monotonic() - self._started_s
-        return child.status is not None
-
-    def _stop(self, number: signal.Signals) -> None:
-        if self._child is not None and not self._child.is_gone():
-            if self._child.status is None:
-                self._stopped_by = number.name
-            if number == signal.SIGKILL and self._killed_s is None:
-                self._killed_s = time.monotonic()
-            self._child.signal(number)
-
-    def _how(self) -> str:
-        return how_it_ended(self._child.status if self._child else None)
-
-    @property
-    def _unread_s(self) -> float:
-        return self._unread_bytes / SAMPLE_BYTES / self._rate_hz
-
-    def _note_what_was_odd(self) -> None:
+    def _note_what_was_odd(self, running: _Running) -> None:
         assert self._call is not None
-        assert self._child is not None
-        if self._stopped_by is not None:
-            self._call.note(f"the program did not end by itself: {self._stopped_by}")
-        elif self._child.status:
-            self._call.note(f"the program {self._how()}")
-        if not self._child.is_gone():
-            self._call.note("the program, or what it started, could not be killed")
+        for text in running.life.oddities():
+            self._call.note(text)
         if self._queue.odd:
             self._call.note("the program wrote an odd number of bytes: half a sample is left over")
-        if self._unread_bytes and self._reads:  # one that never reads, such as a menu, does not want to
-            self._call.note(f"the program reads too slowly: {self._unread_s:.1f} s of the caller were dropped")
-
-    # What it hears.
-
-    @property
-    def _frame_bytes(self) -> int:
-        return self._rate_hz // _FRAMES_PER_S * SAMPLE_BYTES
-
-    def _pass_on_heard(self) -> None:
-        for kind, data in self._unheard.items():
-            converter = self._to_program.get(kind)
-            if converter is None:
-                converter = self._to_program[kind] = StreamResampler(rate_of(kind), self._rate_hz)
-            self._write(to_slin(converter.feed(from_slin(bytes(data)))))
-        self._unheard.clear()
-        self._unheard_s = 0.0
-
-    def _write(self, data: bytes) -> None:
-        if self._child is not None:
-            self._written_bytes += len(data)
-            self._unread_bytes += len(data) - self._child.write(data)
-
-    def _fill_pause(self) -> None:
-        behind_bytes = self._due_frames * self._frame_bytes - self._written_bytes
-        if behind_bytes > BEHIND_FRAMES * self._frame_bytes:
-            self._write(bytes(self._frame_bytes))
+        unread_s = running.heard.unread_s
+        if unread_s and self._reads:  # one that never reads, such as a menu, does not want to
+            self._call.note(f"the program reads too slowly: {unread_s:.1f} s of the caller were dropped")
 
     # What it says.
 
-    def _listen(self, child: Child) -> None:
+    def _listen(self, running: _Running) -> None:
         """Read its output: a little ahead, or, once it has no more to say, all that is left."""
+        child = running.child
         if self._deaf:
             return
-        if self._has_ended(child) or self._hanging_up:
+        if running.life.has_ended() or self._hanging_up:
             self._deaf = True
             self._queue.add(child.drain())
-        elif len(self._queue) < MAX_QUEUED_FRAMES * self._frame_bytes:
+        elif len(self._queue) < MAX_QUEUED_FRAMES * bytes_of_frame(self._rate_hz):
             self._queue.add(child.read() or b"")
 
-    def _say(self, data: bytes) -> Frame:
-        if self._quiet_frames >= _QUIET_FRAMES:
-            # Once a phrase: a change of kind in mid-speech costs 15 ms (see `PromptSource`).
-            self._said_kind, self._to_call = self._heard_kind, None
-        self._quiet_frames = 0
-        self._said_frames += 1
-        return self._speech_frame(data)
-
-    def _speech_frame(self, data: bytes) -> Frame:
-        self._to_call = _converter(self._to_call, self._rate_hz, rate_of(self._said_kind))
-        return Frame(self._said_kind, to_slin(self._to_call.feed(from_slin(data))))
-
-    @property
-    def _tail_is_due(self) -> bool:
-        return self._quiet_frames < _QUIET_FRAMES
-
-    def _fall_silent(self) -> Frame:
-        if not self._tail_is_due:
-            return silence_frame(self._said_kind)
-        if not self._queue:  # else a file is being loaded
-            self._quiet_frames += 1
-        if self._quiet_frames == _QUIET_FRAMES:
+    def _fall_silent(self, said: SaidStream) -> Frame:
+        had_tail = said.has_tail
+        frame = said.fall_silent(waits=bool(self._queue))
+        if had_tail and not said.has_tail:
             self._tell(event="idle")
-        return self._speech_frame(bytes(self._frame_bytes))  # what a converter still holds comes out
+        return frame
 
     # What it asks for, and is told.
 
@@ -401,11 +308,11 @@ class Program(Source):
         return Speech(Track(sound, self._rate_hz, self._options.threads, keep=False), self._rate_hz)
 
     def _tell(self, **event: object) -> None:
-        if self._child is None or self._call is None:
+        if self._running is None or self._call is None:
             return
         # A file's name may hold what is not a character; its escape is right in JSON.
         line = json.dumps(event, ensure_ascii=False).encode("utf-8", "backslashreplace")
-        if not self._child.send(line + b"\n"):
+        if not self._running.child.send(line + b"\n"):
             self._call.note("the program does not read its events: some are lost")
 
     def _complain(self, problem: str) -> None:
@@ -426,10 +333,3 @@ class Program(Source):
         for line in lines:
             self.report(ProgramSaid(self._call, line))
         return bool(lines)
-
-
-def _converter(current: StreamResampler | None, from_hz: int, to_hz: int) -> StreamResampler:
-    """Return the converter at hand, or another when it is for other rates."""
-    if current is not None and (current.from_hz, current.to_hz) == (from_hz, to_hz):
-        return current
-    return StreamResampler(from_hz, to_hz)

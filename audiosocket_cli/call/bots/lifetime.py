@@ -1,0 +1,79 @@
+"""How long a program may live after its call: a grace, SIGTERM, as much again, SIGKILL. Nothing here waits."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Final
+
+from audiosocket_cli.call.bots.child import Child
+from audiosocket_cli.call.bots.process import how_it_ended, signal_name
+
+_KILLED_S: Final = 2.0
+"""As long may SIGKILL take. What is then still there cannot be killed, or is dead and its parent does not bury it."""
+
+
+class Lifetime:
+    """A program from its start to its end, with all that it left in its process group."""
+
+    def __init__(self, child: Child, grace_s: float) -> None:
+        self.stopped_by: str | None = None
+        """The last signal that it was sent while it ran."""
+        self.ran_s = 0.0
+        """How long it ran, once that is known."""
+        self._child = child
+        self._started_s = time.monotonic()
+        self._steps = [(2 * grace_s, signal.SIGKILL), (grace_s, signal.SIGTERM)]
+        self._killed_s: float | None = None
+
+    def has_ended(self) -> bool:
+        """Whether the program itself has ended."""
+        if not self.ran_s and self._child.poll():
+            self.ran_s = time.monotonic() - self._started_s
+        return self._child.status is not None
+
+    def is_over(self) -> bool:
+        """Whether nothing is left of it, or only what cannot be killed."""
+        if self.has_ended() and self._child.is_gone():
+            return True
+        return self._killed_s is not None and time.monotonic() - self._killed_s > _KILLED_S
+
+    def press(self, since_s: float) -> None:
+        """Send the next signal once it is due; the call ended `since_s` ago."""
+        if self._steps and since_s >= self._steps[-1][0]:
+            self.stop(self._steps.pop()[1])
+
+    def stop(self, number: signal.Signals) -> None:
+        """Send a signal to it, and to all that it left."""
+        if self._child.is_gone():
+            return
+        if self._child.status is None:
+            self.stopped_by = number.name
+        if number == signal.SIGKILL and self._killed_s is None:
+            self._killed_s = time.monotonic()
+        self._child.signal(number)
+
+    def how(self) -> str:
+        """Say how it ended, in words."""
+        return how_it_ended(self._child.status)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return how it ended as JSON values."""
+        status = self._child.status
+        return {
+            "exit_code": status if status is not None and status >= 0 else None,
+            "signal": signal_name(-status) if status is not None and status < 0 else None,
+            "stopped_by": self.stopped_by,
+            "ran_s": round(self.ran_s, 3),
+        }
+
+    def oddities(self) -> list[str]:
+        """Say what was wrong with how it ended, a line each."""
+        found = []
+        if self.stopped_by is not None:
+            found.append(f"the program did not end by itself: {self.stopped_by}")
+        elif self._child.status:
+            found.append(f"the program {self.how()}")
+        if not self._child.is_gone():
+            found.append("the program, or what it started, could not be killed")
+        return found
