@@ -1,7 +1,7 @@
 """audiosocket: the command-line toolkit for AudioSocket, and its codec as a library.
 
 The house, from the ground up. A module imports only from its own room and from those above it in this list;
-`tests/test_house.py` holds that.
+`tests/project/test_house.py` holds that.
 
     errors        what can go wrong, and exit codes
     text          text that is safe to show

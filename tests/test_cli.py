@@ -11,11 +11,11 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import COMMAND, run
 
 import audiosocket_cli
 from audiosocket_cli.cli import COMMANDS, root
 from audiosocket_cli.commands.environment import TOLD_TO_PROGRAMS
+from support.running import COMMAND, run
 
 PACKAGE = Path(audiosocket_cli.__file__).parent
 WITHOUT_OPTIONS = {"completion"}

@@ -16,13 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import Serving, missing, run
-from fakes import OPENING
 
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.codec import Frame, Kind, encode
-
-Serve = Callable[..., Serving]
+from support.fakes import OPENING
+from support.running import Serve, missing, run
 
 NO_LIBRARY = """raise OSError("cannot load library 'libsndfile.so': libsndfile.so: cannot open shared object file")\n"""
 NO_NUMPY = """

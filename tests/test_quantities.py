@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from conftest import run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from audiosocket_cli.cli import COMMANDS, root
 from audiosocket_cli.commands.params import CountParam, DurationParam, NumberParam, SizeParam, TimeParam
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.quantities import MAX_DURATION_S, parse_duration, parse_size
+from support.running import run
 
 READ = {
     "30": 30, "30s": 30, "500ms": 0.5, "5m": 300, "1h": 3600, "1.5h": 5400, "1h30m": 5400, "1m30s": 90, "1d": 86400,

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-from fakes import TimedFrame, runs_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.audio.pcm import power_to_dbfs
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.runs import TimedRun, in_runs
+from support.fakes import TimedFrame, runs_of
 
 PTIME_S = 0.02
 FRAME = Frame(Kind.SLIN, b"\1\2" * 160)

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, Serving, missing
-from test_serve import FRAME, connected, opening
 
 from audiosocket_cli.codec import Frame, Kind, encode
+from support.peers import FRAME, connected, opening
+from support.running import COMMAND, Serving, missing
 
 TAKE_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.argv[2], sys.argv[2:])"
 ANSWERING = {

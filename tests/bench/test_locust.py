@@ -1,0 +1,177 @@
+"""Locust with our callers: a master with real workers on loopback, judged by the tables that Locust itself writes."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from support.running import Serve, missing
+
+LOCUSTFILE = Path(__file__).parents[2] / "scripts" / "locustfile.py"
+
+CALLERS = """
+from collections import Counter
+from locust import events
+from audiosocket_cli.bench.locust import AudioSocketUser
+
+class Caller(AudioSocketUser):
+    call_duration_s = 2
+    max_lateness_ms = 1000  # of a busy machine
+
+told = Counter()
+events.request.add_listener(lambda name, **_: told.update([name]))
+events.quitting.add_listener(lambda **_: print(f"told {told['call']} calls", flush=True))
+"""
+
+
+class Row(NamedTuple):
+    """What Locust's table says of a name; times in ms."""
+
+    requests: int
+    failures: int
+    average: int
+    least: int
+    most: int
+
+
+@pytest.fixture(autouse=True)
+def locust_is_there() -> None:
+    """In a process of its own only: who imports Locust has patched sockets and threads."""
+    if find_spec("locust") is None:
+        missing("locust is not installed")
+
+
+def start(*args: str | Path, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "locust", *map(str, args)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
+        env={name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")},
+    )  # fmt: skip
+
+
+def locust(file: Path, target: str, *args: str, workers: int = 0) -> tuple[int, list[str], dict[str, Row]]:
+    """Run it, with so many workers; returns its exit code, what each process said, and the table printed, by name."""
+    distributed: list[list[str]] = []
+    if workers:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        args += ("--master", "--master-bind-port", port, "--expect-workers", str(workers))
+        distributed = [["--worker", "--master-host", "127.0.0.1", "--master-port", port]] * workers
+    args = ("--headless", "--only-summary", "--csv", "table", *args)
+    running = [start("-f", file, "--host", target, *args, cwd=file.parent)]
+    try:
+        running += [start("-f", file, *each, cwd=file.parent) for each in distributed]
+        said = [process.communicate(timeout=60)[0] for process in running]
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+    found = re.findall(r"^audiosocket +(.+?) +(\d+) +(\d+)\([\d.]+%\) \| +(\d+) +(\d+) +(\d+) ", said[0], re.MULTILINE)
+    return running[0].returncode, said, {name: Row(*map(int, numbers)) for name, *numbers in found}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "locustfile.py"
+    path.write_text(CALLERS)
+    return path
+
+
+def test_a_master_and_two_workers_load_a_server(serve: Serve, file: Path) -> None:
+    serving = serve("--echo", "--json")
+    code, said, rows = locust(file, serving.target, "-u", "6", "-r", "6", "-t", "6s", workers=2)
+    assert code == 0, said
+    calls = rows["call"].requests
+    assert 12 <= calls <= 24
+    told = [int(number) for each in said[1:] for number in re.findall(r"^told (\d+) calls$", each, re.MULTILINE)]
+    assert len(told) == 2
+    assert sum(told) == calls
+    assert min(told) >= 6  # three users each, and two calls
+    assert {name: row.failures for name, row in rows.items()} == dict.fromkeys(
+        ["call", "connect", "first byte", "first speech", "echo", "hangup", "our lateness"], 0
+    )
+    assert {rows[name].requests for name in ("connect", "first byte", "hangup", "our lateness")} == {calls}
+    assert 6 <= rows["first speech"].requests <= calls
+    assert 5 * calls <= rows["echo"].requests <= 11 * calls  # five marks a second
+    assert rows["echo"].average < 500
+    assert 1900 < rows["call"].most < 3500
+    with (file.parent / "table_stats.csv").open(newline="") as content:
+        kept = {row["Name"]: row for row in csv.DictReader(content)}
+    assert set(rows) < set(kept)
+    assert 0 < int(kept["call"]["Request Count"]) <= calls  # written once a second, so the last may be missing
+    assert float(kept["call"]["Average Content Size"]) > 10_000
+    _, lines, _ = serving.end()
+    ended = [line for line in lines if '"event": "ended"' in line]
+    assert len(ended) == calls
+    assert not any('"reset"' in line for line in ended)
+
+
+def test_a_refused_call_is_a_failure_and_so_is_the_run(file: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{nobody.getsockname()[1]}"
+        code, said, rows = locust(file, target, "-u", "2", "-r", "2", "-t", "3s", workers=2)
+    assert code == 1, said
+    assert set(rows) == {"connect"}
+    assert rows["connect"].failures == rows["connect"].requests >= 2
+    assert f"cannot connect to {target}: connection refused; is a server listening there?" in said[0]
+
+
+BAD_SERVERS = {
+    "closes": ("connection.close()", "server closed without a hangup, before the call was over"),
+    "resets": (
+        "connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); connection.close()",
+        "server reset the connection",
+    ),
+    "breaks the protocol": ("connection.sendall(b'\\x42\\x00\\x00'); time.sleep(0.5)", "Asterisk ends the call here"),
+    "says nothing": ("time.sleep(4)", "the server sent no audio at all"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SERVERS)
+def test_what_a_server_does_to_its_calls_is_in_the_table_of_failures(name: str, file: Path) -> None:
+    does, shown = BAD_SERVERS[name]
+    server = f"""
+import socket, struct, time
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+while True:
+    connection, _ = listening.accept()
+    connection.recv(19, socket.MSG_WAITALL)
+    {does}
+"""
+    with subprocess.Popen([sys.executable, "-c", server], stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        port = serving.stdout.readline().strip()
+        code, said, rows = locust(file, f"127.0.0.1:{port}", "-u", "1", "-r", "1", "-t", "5s")
+        serving.kill()
+    assert code == 1, said
+    assert rows["call"].failures >= 1
+    assert shown in said[0]
+
+
+def test_a_machine_that_does_not_keep_up_is_told_as_that(serve: Serve, file: Path) -> None:
+    file.write_text(CALLERS.replace("1000", "0.000001"))
+    code, said, rows = locust(file, serve("--echo").target, "-u", "1", "-r", "1", "-t", "3s")
+    assert code == 1
+    assert rows["call"].failures == 0
+    assert rows["our lateness"].failures == rows["our lateness"].requests >= 1
+    assert "ms late: use more workers, or quieter ones" in said[0]
+
+
+def test_the_example_runs(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "locustfile.py"
+    file.write_text(LOCUSTFILE.read_text())
+    _, said, rows = locust(file, serve("--echo").target, "-u", "1", "-r", "1", "-t", "4s")
+    assert (rows["call"].requests, rows["call"].failures) == (1, 0), said

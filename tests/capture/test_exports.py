@@ -1,0 +1,316 @@
+"""Captures in other formats: what is written says the same as what was read."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import threading
+import wave
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audiosocket_cli.analysis.selection import EVERYTHING, Selection
+from audiosocket_cli.audio.pcm import from_slin, tone
+from audiosocket_cli.call.recording.wav_export import WavExport
+from audiosocket_cli.capture.exports import as_bytes, as_jsonl, as_pcapng
+from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
+from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
+from audiosocket_cli.disk import write_file
+from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.model import Side
+from support import packets
+from support.captured import QUIET, UUID_1, UUID_2, a_call, a_normal_call, as_lines, cut, sent, speech, steady, whole
+from support.captures import items_of, plain
+from support.running import need
+
+
+def pcapng_of(items: Iterable[Item]) -> bytes:
+    return b"".join(as_pcapng(items, "test"))
+
+
+def talk_of_all_sorts(me: Side | None = Side.SERVER) -> list[Item]:
+    """Both sides, digits, a hangup, an unknown kind, a frame in parts, comments."""
+    call = a_call(me=me)
+    caller = sent(call, Side.CALLER, [*speech(0.2), digit_frame("#"), Frame(0x42, b"odd"), Frame(Kind.SLIN)],
+                  [*steady(0.0213, 10), 0.3, 0.31, 0.32])  # fmt: skip
+    server = sent(call, Side.SERVER, [*speech(0.2), Frame(Kind.HANGUP)], [*steady(0.011, 10), 0.4])
+    server[3] = server[3]._replace(begun_s=round(server[3].at_s - 0.0051, 9))
+    items = whole(call, caller, server, 0.45)
+    items.insert(5, Remark(call, getattr(items[4], "at_s", 0.0), "just so"))
+    items.insert(-2, Remark(call, 0.45, "the end"))
+    return items
+
+
+@pytest.mark.parametrize("me", [Side.SERVER, Side.CALLER, None], ids=str)
+def test_pcapng_reads_as_what_was_written(me: Side | None) -> None:
+    items = talk_of_all_sorts(me)
+    assert plain(items_of(pcapng_of(items))) == plain(items)
+
+
+def test_pcapng_of_pcapng_is_the_same_file() -> None:
+    first = pcapng_of(talk_of_all_sorts())
+    assert pcapng_of(items_of(first)) == first
+
+
+@pytest.mark.parametrize("link", ["ethernet", "cooked-2-vlan", "ipv6", "null-big"])
+def test_a_pcap_reads_the_same_as_pcapng(link: str) -> None:
+    number, wrap = packets.LINKS[link]
+    talk = packets.Talk(("fd00::1", 40000), ("fd00::2", 9092)) if link == "ipv6" else packets.Talk()
+    talk.open().say(0, packets.OPENING[:7]).say(0, packets.OPENING[7:] + packets.audio(1)[:100])
+    talk.say(0, packets.audio(1)[100:] + packets.audio(2)).say(1, packets.audio(3)).say(0, packets.digit("5")).close()
+    items = items_of(packets.pcap(packets.linked(talk.packets, wrap), number))
+    assert len([item for item in items if isinstance(item, Captured)]) == 5
+    assert plain(items_of(pcapng_of(items))) == plain(items)
+
+
+def test_what_a_capture_lacks_is_told_in_a_comment_and_what_it_has_is_kept() -> None:
+    call = a_call()
+    items = whole(call, sent(call, Side.CALLER, speech(0.4), steady(0.02, 20)), [])
+    items.insert(8, Lost(call, 0.12, Side.CALLER, 323, "missing from the capture"))
+    again = items_of(pcapng_of(items))
+    assert [item.frame for item in again if isinstance(item, Captured)] == [
+        item.frame for item in items if isinstance(item, Captured)
+    ]
+    assert [item.text for item in again if isinstance(item, Remark)] == [
+        "lost 323 bytes of the caller: missing from the capture"
+    ]
+
+
+def test_a_call_without_times_begins_in_1970_between_nobody_and_nobody() -> None:
+    call = a_call(timed=False)
+    items = whole(call, sent(call, Side.CALLER, speech(0.1), steady(0.02, 5)), [])
+    (opened, *_) = items_of(pcapng_of(items))
+    assert isinstance(opened, Opened)
+    assert (opened.call.caller, opened.call.server, opened.call.started_ns) == ("192.0.2.1:40001", "192.0.2.2:9092", 0)
+
+
+def test_a_capture_without_calls_is_a_file_that_opens() -> None:
+    assert pcapng_of([])[:4] == b"\n\r\r\n"
+    assert items_of(pcapng_of([])) == []
+
+
+def test_tshark_reads_what_is_written_without_complaint(tmp_path: Path) -> None:
+    tshark = need("tshark")
+    path = tmp_path / "out.pcapng"
+    call = a_call(UUID_2)
+    call.caller = "10.0.0.6:40000"
+    other = whole(call, sent(call, Side.CALLER, speech(0.2), steady(0.02, 10)), [])
+    path.write_bytes(pcapng_of([*talk_of_all_sorts(), *other]))
+    fields = ["frame.number", "tcp.stream", "tcp.len", "frame.comment", "tcp.analysis.flags", "_ws.malformed"]
+    done = subprocess.run(
+        [tshark, "-r", path, "-T", "fields", "-o", "tcp.check_checksum:TRUE", "-E", "separator=|",
+         *[part for field in [*fields, "tcp.checksum.status"] for part in ("-e", field)]],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    rows = [line.split("|") for line in done.stdout.splitlines()]
+    # 3 to open each, 25 frames of one (one in parts, UUID included) and 11 of the other, 2 FINs each, and one that says
+    # what was left to be said
+    assert len(rows) == 3 + 26 + 2 + 3 + 11 + 2
+    assert [row[3] for row in rows if row[3]] == ["just so", "the end"]
+    assert [row for row in rows if row[4] or row[5]] == []
+    assert {row[6] for row in rows} == {"1"}
+    assert "malformed" not in done.stderr.lower()
+    assert "damaged" not in done.stderr.lower()
+
+
+def test_a_comment_behind_the_end_is_not_lost() -> None:
+    items = a_normal_call(0.1)
+    items.insert(-1, Remark(call := items[0].call, 0.1, "behind"))  # type: ignore[union-attr]
+    again = items_of(pcapng_of(items))
+    assert [item.text for item in again if isinstance(item, Remark)] == ["behind"]
+    assert call.name == str(UUID_1)
+
+
+def test_jsonl_is_written_as_it_reads() -> None:
+    items = talk_of_all_sorts()
+    data = b"".join(as_jsonl(items))
+    assert data.decode() == "".join(as_lines(items))
+    assert b"".join(as_jsonl(items_of(data))) == data
+
+
+def test_bytes_are_those_of_the_wire() -> None:
+    call = a_call()
+    frames = [*speech(0.2), digit_frame("#"), Frame(Kind.SLIN), *cut(tone(440, 16000, 0.2), 320, Kind.SLIN16)]
+    items = whole(call, sent(call, Side.CALLER, frames, steady(0.02, 22)), [])
+    data = b"".join(as_bytes(items))
+    frames = FrameDecoder().feed(data)
+    assert frames == [item.frame for item in items if isinstance(item, Captured)]
+    assert b"".join(as_bytes(items_of(data))) == data
+
+
+def test_bytes_of_both_sides_are_refused() -> None:
+    with pytest.raises(UsageError, match="choose with --side caller or --side server"):
+        list(as_bytes(a_normal_call()))
+
+
+def test_bytes_of_one_call_after_the_other_are_fine_but_not_of_calls_that_could_not_be_told_apart() -> None:
+    first, second = a_call(), a_call(UUID_2)
+    one = whole(first, sent(first, Side.CALLER, speech(0.1), steady(0.02, 5)), [])
+    other = whole(second, sent(second, Side.CALLER, speech(0.1), steady(0.02, 5)), [])
+    assert len(FrameDecoder().feed(b"".join(as_bytes([*one, *other])))) == 12
+    mixed = [*one[:4], *other[:4], *one[4:], *other[4:]]
+    with pytest.raises(UsageError, match="choose with --call"):
+        list(as_bytes(mixed))
+
+
+# WAV
+
+
+def exported(
+    tmp_path: Path, items: Iterable[Item], selection: Selection = EVERYTHING, *, both: bool = True
+) -> list[Path]:
+    export = WavExport(tmp_path / "wav", selection)
+    kept = list(items)
+    assert list(export.watch(kept, both=both)) == kept
+    export.close()
+    assert export.errors == []
+    return export.files
+
+
+def read_wav(path: Path) -> tuple[np.ndarray, int]:
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return samples.reshape(-1, file.getnchannels()), file.getframerate()
+
+
+def samples_of(frames: Iterable[Frame]) -> np.ndarray:
+    return np.concatenate([from_slin(frame.payload) for frame in frames])
+
+
+def test_a_wav_holds_both_sides_sample_for_sample_on_one_clock_with_their_pauses(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    noise = cut((rng.standard_normal(8000 * 4) * 4000).astype(np.int16))
+    call = a_call()
+    caller = sent(call, Side.CALLER, noise[:100], steady(0.02, 50) + steady(3.02, 50))
+    server = sent(call, Side.SERVER, noise[100:200], steady(1.0, 100))
+    (path,) = exported(tmp_path, whole(call, caller, server, 5.0))
+    assert path.name == f"{call.uuid}.wav"
+    assert path.stat().st_mode & 0o777 == 0o600
+    samples, rate_hz = read_wav(path)
+    assert rate_hz == 8000
+    left, right = samples[:, 0], samples[:, 1]
+    np.testing.assert_array_equal(left[:8000], samples_of(noise[:50]))
+    np.testing.assert_array_equal(left[8000:24000], np.zeros(16000))
+    np.testing.assert_array_equal(left[24000:32000], samples_of(noise[50:100]))
+    begins = int(np.flatnonzero(right)[0])
+    assert begins == pytest.approx(8000, abs=160)
+    np.testing.assert_array_equal(right[begins : begins + 16000], samples_of(noise[100:200]))
+    assert len(samples) == pytest.approx(40000, abs=160)
+
+
+def test_one_side_alone_is_mono(tmp_path: Path) -> None:
+    call = a_call(timed=False)
+    frames = cut(tone(440, 16000, 0.5), 320, Kind.SLIN16)
+    items = whole(call, sent(call, Side.CALLER, frames, steady(0.02, 25)), [])
+    (path,) = exported(tmp_path, items, both=False)
+    samples, rate_hz = read_wav(path)
+    assert (samples.shape[1], rate_hz) == (1, 16000)
+    np.testing.assert_array_equal(samples[:, 0], samples_of(frames))
+
+
+def test_a_side_that_is_selected_is_mono(tmp_path: Path) -> None:
+    (path,) = exported(tmp_path, a_normal_call(1.0), Selection(side=Side.SERVER))
+    samples, _ = read_wav(path)
+    assert samples.shape[1] == 1
+    np.testing.assert_array_equal(samples[-8000:, 0], samples_of(speech(1.0)))
+
+
+def test_a_call_that_has_not_ended_is_complete_all_the_same(tmp_path: Path) -> None:
+    items = [item for item in a_normal_call(1.0) if not isinstance(item, Ended | Over)]
+    (path,) = exported(tmp_path, items)
+    assert len(read_wav(path)[0]) == pytest.approx(8000, abs=160)
+
+
+def test_nothing_is_overwritten_by_a_wav(tmp_path: Path) -> None:
+    first, second = exported(tmp_path, a_normal_call(0.1)), exported(tmp_path, a_normal_call(0.2))
+    assert [path.name for path in first + second] == [f"{a_call().uuid}.wav", f"{a_call().uuid}-2.wav"]
+
+
+# Files
+
+
+def test_a_file_is_private_and_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "out"
+    write_file(str(path), [b"one"], force=False)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"one", 0o600)
+    with pytest.raises(UsageError, match="it exists; choose another name or add --force"):
+        write_file(str(path), [b"two"], force=False)
+    path.chmod(0o644)
+    write_file(str(path), [b"two"], force=True)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o600)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def failing(error: BaseException) -> Iterator[bytes]:
+    yield b"begun"
+    raise error
+
+
+@pytest.mark.parametrize("error", [UsageError("no"), OSError(5, "Input/output error")], ids=repr)
+def test_what_fails_leaves_neither_a_file_nor_spoils_the_one_that_was(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "out"
+    with pytest.raises((UsageError, FileError)):
+        write_file(str(path), failing(error), force=False)
+    assert list(tmp_path.iterdir()) == []
+    path.write_bytes(b"old")
+    with pytest.raises((UsageError, FileError)):
+        write_file(str(path), failing(error), force=True)
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])
+
+
+def test_who_interrupts_keeps_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        write_file(str(path), failing(KeyboardInterrupt()), force=False)
+    assert path.exists()
+
+
+def test_a_named_pipe_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read = io.BytesIO()
+    reader = threading.Thread(target=lambda: read.write(path.read_bytes()))
+    reader.start()
+    write_file(str(path), [b"one", b"two"], force=False)
+    reader.join(10)
+    assert read.getvalue() == b"onetwo"
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="it is a folder; name a file in it"):
+        write_file(str(tmp_path), [], force=True)
+
+
+def test_a_call_knows_its_bytes() -> None:
+    call = CapturedCall("1")
+    assert b"".join(as_bytes(sent(call, Side.SERVER, [QUIET] * 3, steady(0, 3)))) == encode(QUIET) * 3
+
+
+# Found by fuzzing
+
+
+def test_calls_between_the_same_ports_stay_apart_in_pcapng() -> None:
+    data = b"".join(encode(frame) for uuid in (UUID_1, UUID_2) for frame in (uuid_frame(uuid), *speech(0.04)))
+    again = items_of(pcapng_of(items_of(data)))
+    assert [item.call.uuid for item in again if isinstance(item, Opened)] == [UUID_1, UUID_2]
+    assert sum(isinstance(item, Captured) for item in again) == 6
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["pbx:40000", "[::1]:5", "05.0.0.2:1", "10.0.0.1:70000", "10.0.0.1:\u00b2", "10.0.0.1:" + "9" * 4400, ""],
+    ids=["name", "other family", "octal", "port", "digit of another script", "long", "none"],
+)
+def test_what_is_no_address_is_written_as_one_of_documentation(address: str) -> None:
+    call = CapturedCall(str(UUID_1), UUID_1, address, "10.0.0.9:9092", 0)
+    items = [
+        Opened(call, 0.0),
+        *sent(call, Side.CALLER, [uuid_frame(UUID_1), digit_frame("5")], [0.0, 0.1]),
+        Over(call),
+    ]
+    frames = [item.frame for item in items_of(pcapng_of(items)) if isinstance(item, Captured)]
+    assert frames == [uuid_frame(UUID_1), digit_frame("5")]

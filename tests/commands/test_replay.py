@@ -1,0 +1,579 @@
+"""`audiosocket replay`: when each frame is said again, what a script does, what a comparison finds."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiosocket_cli.audio.pcm import Samples, tone
+from audiosocket_cli.call.session import AnsweredSession, PlacedSession
+from audiosocket_cli.call.sources.basic import Source
+from audiosocket_cli.call.sources.replay import (
+    Action,
+    Cue,
+    Expectation,
+    Hangup,
+    ReplayOptions,
+    ReplaySource,
+    Timing,
+)
+from audiosocket_cli.call.sources.script import Script, read_script
+from audiosocket_cli.capture.items import Captured, Ended
+from audiosocket_cli.capture.opening import open_capture
+from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
+from audiosocket_cli.model import Side
+from support.fakes import OPENING, FakeClock, FakeWire, KeepingTap, run_until, wire_pair
+from support.running import COMMAND, Serve, Serving, run
+
+Answer = Callable[..., Serving]
+
+
+def audio(number: int) -> Frame:
+    return Frame(Kind.SLIN, number.to_bytes(2, "little") * 160)
+
+
+LOUD = Frame(Kind.SLIN, tone(440, 8000, 0.02).tobytes())
+
+
+class Scripted(Source):
+    """Says frames by number of its turn, silence otherwise."""
+
+    listens = True  # so that the time of each frame is known
+
+    def __init__(self, loud: range = range(0), end: int | None = None) -> None:
+        self._turn = 0
+        self._loud, self._end = loud, end
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        self._turn += 1
+        if self._end is not None and self._turn > self._end:
+            return None
+        return LOUD if self._turn in self._loud else Frame(Kind.SLIN, bytes(320))
+
+
+def play(
+    actions: Sequence[Action], options: ReplayOptions | None = None, *, other: Source | None = None,
+    end_s: float | None = None, until_s: float = 30.0,
+) -> tuple[ReplaySource, KeepingTap, PlacedSession]:  # fmt: skip
+    """Play actions to a server in no time, and return what it heard."""
+    clock, (ours, theirs) = FakeClock(), wire_pair()
+    source = ReplaySource(actions, options or ReplayOptions(), end_s=end_s)
+    heard = KeepingTap()
+    caller = PlacedSession(ours, "server", source=source, clock=clock)
+    server = AnsweredSession(theirs, "caller", source=other or Scripted(), taps=[heard], clock=clock,
+                             door=lambda call: server.admit())  # fmt: skip
+    server.start()
+    caller.start()
+    run_until(clock.now_s + until_s, clock, caller, server)
+    source.give_up(hung_up=caller.call is not None and caller.call.ending is not None
+                   and caller.call.ending.by is Side.SERVER)  # fmt: skip
+    return source, heard, caller
+
+
+def times_of(heard: KeepingTap) -> list[tuple[float, Frame]]:
+    return [(timed.at_s, timed.frame) for timed in heard.heard]
+
+
+CUES = [Cue(0.0, audio(1)), Cue(0.021, audio(2)), Cue(0.04, digit_frame("5")), Cue(1.5, audio(3)), Cue(1.505, audio(4))]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected_s"),
+    [
+        (ReplayOptions(), [0.0, 0.021, 0.04, 1.5, 1.505]),
+        (ReplayOptions(speed=2), [0.0, 0.0105, 0.02, 0.75, 0.7525]),
+        (ReplayOptions(Timing.MEDIA), [0.0, 0.02, 0.04, 0.04, 0.06]),
+        (ReplayOptions(Timing.FAST), [0.0] * 5),
+    ],
+    ids=["recorded", "twice as fast", "media", "fast"],
+)
+def test_frames_are_said_when_they_are_due(options: ReplayOptions, expected_s: list[float]) -> None:
+    source, heard, _ = play(CUES, options)
+    assert [frame for _, frame in times_of(heard)] == [cue.frame for cue in CUES]
+    assert [at_s for at_s, _ in times_of(heard)] == pytest.approx(expected_s, abs=0.0011)
+    assert (source.said, source.finished, source.failures) == (5, True, [])
+
+
+def test_fast_gives_the_other_side_a_turn_and_loses_nothing() -> None:
+    cues = [Cue(number * 0.02, audio(number)) for number in range(2000)]
+    _, heard, caller = play(cues, ReplayOptions(Timing.FAST))
+    assert [frame for _, frame in times_of(heard)] == [cue.frame for cue in cues]
+    assert caller.call is not None
+    assert caller.call.duration_s < 0.2
+
+
+def test_a_fast_replay_waits_for_a_server_that_does_not_read() -> None:
+    clock, wire = FakeClock(), FakeWire()
+    source = ReplaySource([Cue(0.0, audio(number)) for number in range(5)], ReplayOptions(Timing.FAST))
+    caller = PlacedSession(wire, "server", source=source, clock=clock)
+    wire.full = True
+    caller.start()
+    run_until(clock.now_s + 5.0, clock, caller)
+    assert not caller.ended
+    assert len(wire.sent) == 1  # the UUID, half of which waits
+    wire.full = wire.blocked = False
+    run_until(clock.now_s + 1.0, clock, caller)
+    assert wire.frames[1:] == [audio(number) for number in range(5)]
+
+
+def test_the_call_ends_when_it_ended() -> None:
+    _, _, caller = play(CUES, end_s=3.0)
+    assert caller.call is not None
+    assert caller.call.duration_s == pytest.approx(3.0, abs=0.01)
+    _, _, caller = play(CUES, ReplayOptions(speed=2), end_s=3.0)
+    assert caller.call is not None
+    assert caller.call.duration_s == pytest.approx(1.5, abs=0.01)
+
+
+def test_a_server_that_hung_up_is_waited_for() -> None:
+    _, _, caller = play(CUES, ReplayOptions(stay_s=5.0), other=Scripted(end=150))
+    assert caller.call is not None
+    assert caller.call.ending is not None
+    assert caller.call.ending.by is Side.SERVER
+    assert caller.call.duration_s == pytest.approx(3.0, abs=0.03)
+
+
+def test_gaps_are_shortened_and_digits_keep_their_place() -> None:
+    script = Script(list(CUES), end_s=9.0)
+    script.shorten_gaps(0.5)
+    assert [cue.at_s for cue in script.actions if isinstance(cue, Cue)] == pytest.approx(
+        [0.0, 0.021, 0.04, 0.54, 0.545]
+    )
+    assert script.end_s == pytest.approx(1.045)
+
+
+def test_towards_asterisk_pauses_are_silence_and_jitter_is_gone() -> None:
+    jittery = [Cue(0.5 + number * 0.02 + (0.012 if number % 2 else 0.0), audio(number + 1)) for number in range(10)]
+    clock, wire = FakeClock(), FakeWire()
+    source = ReplaySource([*jittery, Cue(2.0, audio(99))], ReplayOptions(fill=True, stay_s=0.3))
+    server = AnsweredSession(wire, "caller", source=source, clock=clock, door=lambda call: server.admit())
+    wire.inbox.append(OPENING)
+    server.start()
+    begun_s = clock.now_s
+    sent: list[tuple[float, Frame]] = []
+    original = wire.send
+
+    def send(data: bytes) -> bool:
+        sent.append((clock.now_s - begun_s, Frame(data[0], data[3:])))
+        return original(data)
+
+    wire.send = send  # type: ignore[method-assign]
+    run_until(clock.now_s + 4.0, clock, server)
+    times = [at_s for at_s, frame in sent if frame.kind == Kind.SLIN]
+    assert np.diff(times) == pytest.approx(np.full(len(times) - 1, 0.02), abs=0.0021)
+    said = {frame.payload[0]: at_s for at_s, frame in sent if frame.payload and frame.payload[0]}
+    assert said[1] == pytest.approx(0.5, abs=0.021)
+    assert said[10] - said[1] == pytest.approx(0.18, abs=0.003)
+    assert said[99] == pytest.approx(2.0, abs=0.021)
+    assert sent[-1][1] == Frame(Kind.HANGUP)
+
+
+# Scripts.
+
+HELLO = [Cue(None, audio(number)) for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("actions", "other", "failures"),
+    [
+        ([*HELLO, Expectation("audio", 0.8, 2)], Scripted(loud=range(30, 60)), []),
+        ([*HELLO, Expectation("audio", 0.3, 2)], Scripted(loud=range(30, 60)),
+         ["line 2: expected audio within 300 ms, which did not come"]),
+        ([*HELLO, Expectation("audio", 5, 2), Expectation("silence", 2, 3)], Scripted(loud=range(10, 60)), []),
+        ([*HELLO, Expectation("silence", 0.3, 3)], Scripted(loud=range(999)),
+         ["line 3: expected silence within 300 ms, which did not come"]),
+        ([*HELLO, Expectation("hangup", 5, 4)], Scripted(end=100), []),
+        ([*HELLO, Expectation("hangup", 1, 4)], Scripted(),
+         ["line 4: expected hangup within 1000 ms, which did not come"]),
+        ([*HELLO, Expectation("audio", math.inf, 2)], Scripted(end=20),
+         ["line 2: expected audio, which did not come"]),
+    ],
+    ids=["audio", "late audio", "silence", "no silence", "hangup", "no hangup", "hangup instead"],
+)  # fmt: skip
+def test_a_script_waits_for_what_it_expects(actions: list[Action], other: Source, failures: list[str]) -> None:
+    source, _, _ = play(actions, other=other)
+    assert source.failures == failures
+
+
+def test_what_follows_an_expectation_is_said_once_it_is_met() -> None:
+    actions = [*HELLO, Expectation("audio", 5, 2), Expectation("silence", 5, 3), Cue(None, digit_frame("7"))]
+    _, heard, _ = play(actions, other=Scripted(loud=range(50, 100)))
+    assert [digit for _, digit in heard.digits] == ["7"]
+    assert heard.digits[0][0] == pytest.approx(2.0 + 0.5, abs=0.06)
+
+
+def test_a_script_can_hang_up() -> None:
+    _, heard, caller = play([*HELLO, Hangup(), Cue(None, audio(9))])
+    assert len(heard.heard) == 5
+    assert caller.call is not None
+    assert caller.call.ending is not None
+    assert caller.call.ending.by is Side.CALLER
+
+
+# As a user says it.
+
+
+def signal(*parts: tuple[float, float]) -> Samples:
+    """Sound of (frequency in Hz, 0 for silence; seconds) parts."""
+    return np.concatenate([tone(hz, 8000, s) if hz else np.zeros(round(s * 8000), np.int16) for hz, s in parts])
+
+
+def captured_play(serve: Serve, tmp_path: Path, said: Samples, *arguments: str) -> Path:
+    """Place a call that says something, and return its capture."""
+    soundfile.write(tmp_path / "said.wav", said, 8000)
+    serving = serve("--calls", "1")
+    path = tmp_path / "old.pcapng"
+    assert run("play", tmp_path / "said.wav", serving.target, "--capture", path, *arguments).returncode == 0
+    serving.end(0)
+    return path
+
+
+def test_what_is_replayed_from_standard_input_is_recorded_as_it_was(serve: Serve, tmp_path: Path) -> None:
+    said = np.random.default_rng(1).integers(-9000, 9000, 12000).astype(np.int16)
+    old = captured_play(serve, tmp_path, said)
+    serving = serve("--record", "calls", "--json", "--calls", "1")
+    lines = run("dump", old, "--json")
+    done = run("replay", "-", serving.target, "--uuid", "same", stdin=lines.stdout.encode())
+    assert (done.returncode, done.stderr) == (0, "")
+    uuid = json.loads(lines.stdout.splitlines()[0])["uuid"]
+    serving.wait_for_end(uuid)
+    heard, _ = soundfile.read(tmp_path / "calls" / f"{uuid}.wav", dtype="int16")
+    assert np.array_equal(heard[: len(said)], said)
+    assert not heard[len(said) :].any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "factor"),
+    [([], 1.0), (["--speed", "2"], 0.5), (["--max-gap", "0.5"], None)],
+    ids=["recorded", "twice as fast", "shortened"],
+)
+def test_pauses_are_where_they_were(serve: Serve, tmp_path: Path, arguments: list[str], factor: float | None) -> None:
+    script = [{"play": "word.wav"}, {"t": 2.0, "digit": "5"}, {"t": 2.5, "play": "word.wav"}]
+    soundfile.write(tmp_path / "word.wav", tone(440, 8000, 0.4), 8000)
+    (tmp_path / "script.jsonl").write_text("\n".join(map(json.dumps, script)))
+    serving = serve("--calls", "1")
+    subprocess.run(
+        [*COMMAND, "replay", "script.jsonl", serving.target, "--capture", "old.pcapng"], cwd=tmp_path, check=True,
+        capture_output=True,
+    )  # fmt: skip
+    serving.end(0)
+    old = [item.at_s for item in open_capture(tmp_path / "old.pcapng") if isinstance(item, Captured)]
+    serving = serve("--capture", "new.pcapng", "--calls", "1")
+    assert run("replay", tmp_path / "old.pcapng", serving.target, *arguments).returncode == 0
+    serving.end(0)
+    new = [item.at_s for item in open_capture(tmp_path / "new.pcapng")
+           if isinstance(item, Captured) and item.side is Side.CALLER]  # fmt: skip
+    caller = [item.at_s for item in open_capture(tmp_path / "old.pcapng")
+              if isinstance(item, Captured) and item.side is Side.CALLER]  # fmt: skip
+    assert len(old) > len(caller)
+    if factor is None:
+        assert max(np.diff(new)) == pytest.approx(0.5, abs=0.03)
+    else:
+        # The longest pauses, of over a second, are what a busy machine cannot blur.
+        assert sorted(np.diff(new))[-2:] == pytest.approx([s * factor for s in sorted(np.diff(caller))[-2:]], abs=0.03)
+        assert new[-1] == pytest.approx(caller[-1] * factor, abs=0.03)
+    assert len(new) == len(caller)
+
+
+@pytest.mark.parametrize("arguments", [["--timing", "fast"], ["--speed", "10"]], ids=["fast", "ten times"])
+def test_nothing_is_lost_at_high_speed(serve: Serve, tmp_path: Path, arguments: list[str]) -> None:
+    said = np.random.default_rng(2).integers(-9000, 9000, 16000).astype(np.int16)
+    old = captured_play(serve, tmp_path, said)
+    serving = serve("--record", "calls", "--json", "--calls", "20")
+    done = run("replay", old, serving.target, "--calls", "20", "--json", *arguments)
+    assert done.returncode == 0
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [result["complete"] for result in results] == [True] * 20
+    serving.end(0)
+    for result in results:
+        heard, _ = soundfile.read(tmp_path / "calls" / f"{result['call']['uuid']}.wav", dtype="int16")
+        assert np.array_equal(heard[: len(said)], said)
+
+
+BOT = """
+import json, sys
+late, first, answer, deaf = float(sys.argv[1]), *map(int, sys.argv[2:4]), sys.argv[4]
+import array, math
+def word(hz): return array.array("h", [int(9000 * math.sin(hz * (n / 8000) * (1 + n / 9000))) for n in range(4000)])
+def say(hz): sys.stdout.buffer.write(word(hz).tobytes()); sys.stdout.buffer.flush()
+sys.stdin.buffer.read(int(16000 * late))  # so much of the call, however long this program takes to start
+say(first)
+for line in open(3, "r+b", buffering=0):
+    event = json.loads(line)
+    if event["event"] == "hangup": break
+    if event.get("digit") and event["digit"] != deaf: say(answer)
+"""
+
+
+@pytest.fixture
+def bot(serve: Serve, tmp_path: Path) -> Callable[..., Serving]:
+    """Start a bot: how late it begins, what it says first and to a digit (in Hz), which digit it does not hear."""
+    (tmp_path / "bot.py").write_text(BOT)
+
+    def start(late_s: float = 1.0, first: int = 1000, answer: int = 2500, deaf: str = "x") -> Serving:
+        command = f"python3 {tmp_path}/bot.py {late_s} {first} {answer} {deaf}"
+        return serve("--exec-rate", "8000", "--calls", "1", "--exec", command)
+
+    return start
+
+
+_OLD: dict[str, bytes] = {}
+
+
+@pytest.fixture
+def old(bot: Callable[..., Serving], tmp_path: Path) -> Path:
+    """The capture of a call with the bot as it should be; made once."""
+    path = tmp_path / "old.pcapng"
+    if not _OLD:
+        assert run("inject-dtmf", "12", bot().target, "--gap", "0.9", "--after", "2.6", "--wait", "1",
+                   "--capture", path).returncode == 0  # fmt: skip
+        _OLD["capture"] = path.read_bytes()
+    path.write_bytes(_OLD["capture"])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, []),
+        ({"late_s": 1.5}, [("speech", r"begins [45]\d\d ms later")]),
+        ({"first": 300}, [("speech", r"sounds different")]),
+        ({"deaf": "2"}, [(r"speech of 0.5\d s", "is missing")]),
+    ],
+    ids=["the same", "500 ms slower", "another prompt", "a digit missed"],
+)
+def test_an_answer_is_compared_with_the_recorded_one(
+    bot: Callable[..., Serving], old: Path, changed: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    done = run("replay", old, bot(**changed).target, "--expect", old, "--json")
+    found = json.loads(done.stdout)["differences"]
+    assert done.returncode == (1 if expected else 0), found
+    assert len(found) == len(expected), found
+    for one, (what, difference) in zip(found, expected, strict=True):
+        assert re.fullmatch(what, one["what"]), found
+        assert re.match(difference, one["difference"]), found
+
+
+def test_differences_are_a_table(bot: Callable[..., Serving], old: Path) -> None:
+    done = run("replay", old, bot(deaf="2").target, "--expect", old)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    at = lines.index("the answer differs in 1 place:")
+    assert lines[at + 1].split() == ["expected", "seen", "what", "difference"]
+    assert lines[at + 2].split()[1:] == ["s", "-", "speech", "of", "0.50", "s", "is", "missing"]
+
+
+def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Path) -> None:
+    script = """
+        # A comment, and an empty line.
+
+        {"silence_ms": 2500}
+        {"digit": "5"}
+        {"expect": "audio", "within_ms": 800}
+        {"expect": "silence", "within_ms": 2000}
+        {"expect": "hangup", "within_ms": 300}
+    """
+    (tmp_path / "script.jsonl").write_text(script)
+    done = run("replay", tmp_path / "script.jsonl", bot().target)
+    assert done.returncode == 1
+    assert "line 8: expected hangup within 300 ms, which did not come" in done.stdout.splitlines()
+    assert "line 6" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "code", "message"),
+    [
+        ('{"digit": "5"}\n{"expect": "audio", "within": 800}', [], 5,
+         'line 2: "within" does not go with "expect": there are expect, t, within_ms'),
+        ('{"digit": "5"}\n{"expct": "audio"}', [], 5,
+         'cannot replay script.jsonl: line 2: it says nothing to be sent'),
+        ('{"play": "a\\u0000b"}', [], 5, "no file can have that name"),
+        ('{"silence_ms": 86400000, "kind": "slin192"}\n{"expect": "audio", "within_ms": 1' + 400 * "0" + "}", [], 5,
+         "which is more than a year"),
+        ('{"silence_ms": 86400000}\n' * 2, [], 5, "line 2: up to here the script lasts more than a day"),
+        ('{"hangup": true, "\\u001b[2J\\r": 1}', [], 5, r'line 1: "\u001b[2J\r" does not go with "hangup"'),
+        ('{"hangup": false}', [], 5, '"hangup" is False: write true, or leave the line out'),
+        ('{"digit": "5"}\n{"hangup": true}', ["--from", "1"], 2,
+         "--call, --from and --to are for captures: a script is played whole"),
+        ('{"digit": "5"}', ["--from", "3"], 6, "the caller says nothing where --from says"),
+        ('{"digit": "5"}', ["--from", "3", "--to", "2"], 2, "--from 3 is not before --to 2"),
+        ('{"digit": "5"}', ["--expect", "script.jsonl", "--speed", "2"], 2,
+         "--expect compares times, which --speed moves: leave one of them out"),
+        ('{"expect": "joy"}', [], 5, "line 1: cannot expect 'joy': there are audio, silence, hangup"),
+        ('{"silence_ms": "x"}', [], 5, "line 1: \"silence_ms\" is 'x', which is not a number of milliseconds: write"),
+        ('{"play": "nowhere.wav"}', [], 5, "line 1: cannot read nowhere.wav: no such file or directory"),
+        ('{"play": "x.wav", "kind": "dtmf"}', [], 5, "line 1: kind dtmf carries no audio"),
+        ('{"digit": "5"}\n{"hangup": true}', ["--timing", "fast"], 2,
+         "--timing fast is for captures: a script has its own times"),
+        ('{"t": 1, "event": "closed"}', [], 6, "the caller says nothing in it"),
+        ("", [], 5, "it is empty"),
+        ('{"digit": "5"}', ["--uuid", "same"], 2, "--uuid same needs a capture with a UUID: this one has none"),
+        ('{"digit": "5"}', ["--uuid", "x"], 2, "--uuid x is no UUID: write new, same, or"),
+        ('{"digit": "5"}', ["--expect", "nowhere"], 5, "cannot read nowhere: no such file or directory"),
+        ('{"digit": "5"}', ["--calls", "2", "--record", "x.wav"], 2, "x.wav has room for one call, not 2"),
+        ('{"digit": "5"}', [], 3, "cannot connect to 127.0.0.1:1: connection refused"),
+    ],
+    ids=["unknown key", "half a script", "no file name", "a day of silence", "days of silence",
+         "what a terminal obeys", "no hangup", "part of a script",
+         "nothing there", "from behind to",
+         "other times", "expectation", "number", "file", "kind", "timing", "nothing", "empty", "no uuid", "bad uuid",
+         "no expected",
+         "one file for two", "nobody there"],
+)  # fmt: skip
+def test_what_cannot_be_replayed_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, arguments: list[str], code: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "script.jsonl").write_text(script)
+    done = run("replay", "script.jsonl", "127.0.0.1:1", *arguments)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "failures"),
+    [
+        ('{"silence_ms": 100}\n{"expect": "audio", "within_ms": 200}',
+         ["line 2: expected audio within 200 ms, which did not come"]),
+        ('{"expect": "hangup", "within_ms": 300}', ["line 1: expected hangup within 300 ms, which did not come"]),
+        ('{"expect": "silence", "within_ms": 2000}', []),
+    ],
+    ids=["audio", "hangup", "met"],
+)  # fmt: skip
+def test_what_a_script_expects_of_a_caller_is_judged_too(
+    answer: Answer, tmp_path: Path, script: str, failures: list[str]
+) -> None:
+    (tmp_path / "script.jsonl").write_text(script)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(8000 * 3, np.int16), 8000)
+    replaying = answer("replay", "script.jsonl")
+    run("play", tmp_path / "silence.wav", replaying.target)
+    code, _, err = replaying.end(0)
+    assert [line for line in err.splitlines() if line.startswith("line ")] == failures
+    assert code == (1 if failures else 0)
+
+
+def test_of_many_calls_the_good_ones_are_counted(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"digit": "1"}\n{"expect": "audio", "within_ms": 100}')
+    serving = serve("--calls", "3")
+    done = run("replay", tmp_path / "x.jsonl", serving.target, "--calls", "3")
+    assert done.returncode == 1
+    assert done.stderr == "3 calls: 0 as they should be, 3 not\n"
+    assert sum(line.startswith("call ") for line in done.stdout.splitlines()) == 3
+
+
+def test_what_was_not_reached_is_not_judged() -> None:
+    actions = [*HELLO, Expectation("audio", 9, 2), Expectation("silence", 9, 3), Expectation("hangup", 9, 4)]
+    source, _, _ = play(actions, other=Scripted(end=20))
+    assert source.failures == [
+        "line 2: expected audio within 9000 ms, which did not come",
+        "the call was over before lines 3, 4 could be expected",
+    ]
+
+
+def test_a_call_that_ended_before_all_was_played_says_so() -> None:
+    source, _, _ = play([Cue(number * 0.02, audio(number)) for number in range(100)], other=Scripted(end=50))
+    assert len(source.failures) == 1
+    assert source.failures[0].startswith("the call was over before all was played (5")
+
+
+def test_a_damaged_capture_is_played_up_to_the_damage(serve: Serve, tmp_path: Path) -> None:
+    old = captured_play(serve, tmp_path, signal((440, 0.5)))
+    old.write_bytes(old.read_bytes()[:-1000])
+    serving = serve("--calls", "1")
+    done = run("replay", old, serving.target)
+    assert done.returncode == 5
+    assert "damaged at byte" in done.stderr
+    assert "sent " in done.stdout
+
+
+def test_lines_of_a_damaged_capture_are_played_up_to_the_damage_too(serve: Serve, tmp_path: Path) -> None:
+    old = captured_play(serve, tmp_path, signal((440, 0.5)))
+    old.write_bytes(old.read_bytes()[:-1000])
+    lines = run("dump", old, "--json").stdout
+    assert '"event": "damage"' in lines
+    serving = serve("--calls", "1")
+    done = run("replay", "-", serving.target, stdin=lines[:-40].encode())
+    assert done.returncode == 5
+    assert "sent " in done.stdout
+
+
+def test_the_servers_frames_that_asterisk_would_not_take_are_left_out(tmp_path: Path) -> None:
+    lines = [
+        {"t": 0.0, "side": "server", "digit": "5"},
+        {"t": 0.1, "side": "server", "kind": "slin", "payload": ""},
+        {"t": 0.2, "side": "server", "kind": "slin", "payload": "AAAA"},
+        {"t": 0.3, "side": "server", "kind": "hangup", "payload": ""},
+    ]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.SERVER)
+    assert [action.frame for action in script.actions if isinstance(action, Cue)] == [Frame(Kind.SLIN, bytes(3))]
+    assert (script.left_out, script.ended_by) == (2, Side.SERVER)
+
+
+def test_a_part_of_a_capture_is_played(tmp_path: Path) -> None:
+    lines = [{"call": "a", "t": number, "digit": str(number)} for number in range(6)]
+    lines += [{"call": "b", "t": 0, "digit": "9"}]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.CALLER, from_s=2, to_s=4)
+    assert script.actions == [Cue(0, digit_frame("2")), Cue(1, digit_frame("3"))]
+    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.CALLER, call="b")
+    assert script.actions == [Cue(0, digit_frame("9"))]
+
+
+def test_the_servers_side_is_played_to_a_caller(answer: Answer, serve: Serve, tmp_path: Path) -> None:
+    prompt = signal((440, 0.5), (0, 0.7), (700, 0.4))
+    soundfile.write(tmp_path / "prompt.wav", prompt, 8000)
+    serving = serve("--play", tmp_path / "prompt.wav", "--hangup", "--capture", "bot.pcapng", "--calls", "1")
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, np.zeros(8000 * 4, np.int16), 8000)
+    run("play", silence, serving.target, "--until-hangup")
+    serving.end(0)
+    replaying = answer("replay", "bot.pcapng")
+    done = run("play", silence, replaying.target, "--until-hangup", "--record", tmp_path / "heard.wav", "--json")
+    result = json.loads(done.stdout)["call"]
+    assert (result["ended_by"], result["ended_how"]) == ("server", "hangup")
+    assert replaying.end(0)[0] == 0
+    heard, _ = soundfile.read(tmp_path / "heard.wav", dtype="int16")
+    lag = int(np.argmax(np.correlate(heard.astype(float), prompt.astype(float), "valid")))
+    assert np.array_equal(heard[lag : lag + len(prompt)], prompt)
+
+
+def test_the_uuid_is_a_new_one_that_of_the_capture_or_any(serve: Serve, tmp_path: Path) -> None:
+    old = captured_play(serve, tmp_path, signal((440, 0.1)), "--uuid", str(UUID(int=7)))
+    seen = {}
+    for wanted in ("new", "same", str(UUID(int=8))):
+        serving = serve("--json", "--calls", "1")
+        assert run("replay", old, serving.target, "--uuid", wanted).returncode == 0
+        seen[wanted] = json.loads(serving.wait_for('"ended"'))["uuid"]
+    assert seen["same"] == str(UUID(int=7))
+    assert seen[str(UUID(int=8))] == str(UUID(int=8))
+    assert seen["new"] not in (str(UUID(int=7)), str(UUID(int=8)))
+
+
+def test_a_loop_repeats_the_call(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"t": 0.1, "digit": "1"}\n{"t": 0.3, "digit": "2"}')
+    serving = serve("--json", "--calls", "1")
+    assert run("replay", tmp_path / "x.jsonl", serving.target, "--loop", "3").returncode == 0
+    call = json.loads(serving.wait_for('"ended"'))["call"]
+    assert "".join(press["digit"] for press in call["dtmf"]) == "121212"
+
+
+def test_the_end_of_the_recorded_call_is_read(serve: Serve, tmp_path: Path) -> None:
+    old = captured_play(serve, tmp_path, signal((440, 0.3)))
+    ends = [item for item in open_capture(old) if isinstance(item, Ended)]
+    assert [item.side for item in ends] == [Side.CALLER, Side.SERVER]
+    script = read_script(open_capture(old), Side.CALLER)
+    assert script.end_s is not None
+    assert (script.ended_by, script.end_s > 0.29) == (Side.CALLER, True)
+    assert encode(uuid_frame(script.uuid or UUID(int=0))) in old.read_bytes()

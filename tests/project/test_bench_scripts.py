@@ -1,0 +1,226 @@
+"""What measures `serve` under load measures: its loops do what they say, and each case runs. No limit is held here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.running import missing, need
+
+BENCH = Path(__file__).parents[2] / "scripts" / "bench"
+UUID_FRAME = bytes((1, 0, 16, *range(16)))
+AUDIO_FRAME = bytes((0x10, 1, 64)) + bytes(320)
+DIGIT_FRAME = b"\x03\x00\x015"
+CASES = {
+    "echo": ["echo: CPU a call-second"],
+    "record": ["record: CPU a call-second"],
+    "play": ["play: CPU a call-second", "play: |gap - 20 ms| p99, ms beyond C", "play: drift, %"],
+    "growth": ["growth: record, 20 calls against 5", "growth: echo, 20 calls against 5"],
+    "memory": ["memory: RSS, 30 recorded calls against 5", "memory: 100 recorded calls for 1 s, % grown"],
+}
+SMALL = ["--calls", "20", "--seconds", "0.6", "--settle", "0.3", "--runs", "1", "--growth-calls", "5,20",
+         "--memory-calls", "5,30", "--flat", "1"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def loops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C program, built with all warnings as errors."""
+    if sys.platform != "linux":
+        missing("loops.c needs Linux")
+    binary = tmp_path_factory.mktemp("bench") / "loops"
+    warnings = ["-Wall", "-Wextra", "-Werror"]
+    subprocess.run([need("gcc"), "-O2", *warnings, "-o", binary, BENCH / "loops.c", "-lm"], check=True)
+    return binary
+
+
+@pytest.fixture
+def loop(loops: Path) -> Iterator[Callable[..., int]]:
+    """Start one of its servers, and return the port."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(mode: str, *args: str) -> int:
+        process = subprocess.Popen([loops, mode, "0", *args], stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None
+        ready = re.fullmatch(r"ready (\d+)\n", process.stdout.readline())
+        assert ready is not None
+        return int(ready[1])
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def call(loops: Path, port: int, calls: int, seconds: float) -> dict[str, Any]:
+    done = subprocess.run(
+        [loops, "callers", "127.0.0.1", str(port), str(calls), str(seconds), "500", "0.1"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    ready, result = done.stdout.splitlines()
+    assert ready == "ready"
+    seen: dict[str, Any] = json.loads(result)
+    return seen
+
+
+def start_bench(*args: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, BENCH / "run", *SMALL, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def receive(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        assert piece
+        data += piece
+    return data
+
+
+def test_delay_answers_each_audio_frame_so_much_later(loops: Path, loop: Callable[..., int]) -> None:
+    with socket.create_connection(("127.0.0.1", loop("delay", "50"))) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(10)
+        connection.sendall(UUID_FRAME)
+        delays_ms = []
+        for _ in range(10):
+            sent_s = time.monotonic()
+            connection.sendall(DIGIT_FRAME + AUDIO_FRAME)
+            assert receive(connection, len(AUDIO_FRAME)) == AUDIO_FRAME
+            delays_ms.append((time.monotonic() - sent_s) * 1000)
+        assert min(delays_ms) >= 49.9
+        assert sorted(delays_ms)[3] < 55  # on a busy machine some come later
+
+
+def test_delay_keeps_the_distance_of_frames(loops: Path, loop: Callable[..., int]) -> None:
+    with socket.create_connection(("127.0.0.1", loop("delay", "100"))) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(10)
+        connection.sendall(UUID_FRAME + AUDIO_FRAME[:100])
+        time.sleep(0.05)
+        sent_s = time.monotonic()
+        connection.sendall(AUDIO_FRAME[100:])
+        receive(connection, len(AUDIO_FRAME))
+        assert time.monotonic() - sent_s >= 0.0999  # it arrived with its last byte
+
+
+@pytest.mark.parametrize("mode", ["echo", "drain", "play", "delay"])
+def test_callers_count_what_they_send_and_get(loops: Path, loop: Callable[..., int], mode: str) -> None:
+    args = ["20"] if mode == "delay" else []
+    seen = call(loops, loop(mode, *args), 20, 0.6)
+    ramp_rounds = 2  # of ten calls each: the first ones send one frame more
+    assert seen["frames_sent"] == 20 * 30 + sum(ramp_rounds - i % ramp_rounds for i in range(20))
+    assert seen["bytes_sent"] == 20 * len(UUID_FRAME) + seen["frames_sent"] * len(AUDIO_FRAME)
+    assert (seen["short_sends"], seen["skipped_frames"], seen["resets"], seen["closed_early"]) == (0, 0, 0, 0)
+    if mode == "echo":
+        assert seen["bytes_received"] == seen["bytes_sent"]
+    if mode in ("echo", "delay"):
+        assert seen["frames_received"] == seen["frames_sent"]
+    elif mode == "drain":
+        assert (seen["bytes_received"], seen["drift_percent"]) == (0, None)
+    else:
+        assert seen["frames_received"] == pytest.approx(20 * 46, rel=0.1)  # and while the callers wait for the rest
+        assert abs(seen["drift_percent"]["p50"]) < 5
+    assert seen["own_lateness_ms"]["p50"] < 10
+
+
+def test_drift_is_seen(loops: Path) -> None:
+    """A server that sends 48 frames a second is 4 % slow."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        caller = subprocess.Popen(
+            [loops, "callers", "127.0.0.1", str(listener.getsockname()[1]), "1", "1.5", "500", "0.2"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        connection, _ = listener.accept()
+        with connection:
+            start_s = time.monotonic()
+            for number in range(80):
+                time.sleep(max(0.0, start_s + number / 48 - time.monotonic()))
+                connection.sendall(AUDIO_FRAME)
+        out, _ = caller.communicate(timeout=30)
+    seen = json.loads(out.splitlines()[-1])
+    assert seen["drift_percent"]["mean"] == pytest.approx(-4, abs=1)
+    assert seen["gap_error_ms"]["p50"] == pytest.approx(0.83, abs=0.5)
+
+
+def test_turns_let_a_process_run_for_a_part(loops: Path) -> None:
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        turns = subprocess.Popen([loops, "turns", "10", "3", str(busy.pid)], stdout=subprocess.PIPE, text=True)
+        assert turns.stdout is not None
+        assert turns.stdout.readline() == "ready\n"
+        before, at_s = _cpu_s(busy.pid), time.monotonic()
+        time.sleep(1)
+        share = (_cpu_s(busy.pid) - before) / (time.monotonic() - at_s)
+        turns.terminate()
+        turns.communicate()
+    finally:
+        busy.kill()
+        busy.wait()
+    assert share < 0.5
+
+
+def _cpu_s(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run of the script came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def test_each_case_is_measured_and_judged(loops: Path) -> None:
+    """Several runs of the script, all at once: no figure is judged here."""
+    if len(os.sched_getaffinity(0)) < 2:
+        missing("two cores are needed")
+    running = {case: start_bench(case, "--json") for case in CASES}
+    running["table"] = start_bench("echo", "--server", f"{loops} echo {{port}}")
+    running["broken"] = start_bench("echo", "--server", "false {port}")
+    said = {name: process.communicate(timeout=120) for name, process in running.items()}
+    done = {name: Done(running[name].returncode, *said[name]) for name in running}
+    for case, names in CASES.items():
+        check_case(done[case], case, names)
+    check_table(done["table"])
+    assert done["broken"].code == 1
+    last = done["broken"].err.splitlines()[-1]
+    assert re.fullmatch(r"run: echo cannot be measured: false \d+ did not start: it said nothing", last)
+
+
+def check_case(done: Done, case: str, names: list[str]) -> None:
+    assert re.match(rf"run: Python 3\..*\nrun: measuring {case}\n", done.err)
+    rows = json.loads(done.out)["rows"]
+    assert [re.sub("5 calls against 5", "20 calls against 5", row["case"]) for row in rows] == names
+    assert done.code == (0 if all(row["held"] for row in rows) else 1)
+    for row in rows:
+        assert len(row["ours"]) == 1
+        if "CPU" in row["case"]:
+            assert 0 < row["reference"][0] < 100
+            assert 0 < row["ours"][0] < 100
+            assert row["judged"] == pytest.approx(row["ours"][0] / row["reference"][0])
+        if "memory" in row["case"]:
+            assert 10 < row["reference"][0] < 1000  # MiB
+        assert row["held"] == (row["judged"] <= row["limit"])
+
+
+def check_table(done: Done) -> None:
+    heading, ours, other = done.out.splitlines()
+    assert heading.split() == ["case", "reference", "ours", "figure", "limit"]
+    assert re.match(r"echo: CPU a call-second +\d+\.\d+ ms +\d+\.\d+ ms +\S+ +at most 1.4 +(held|NOT HELD)", ours)
+    assert re.match(r"echo by \S+/loops: CPU a call-second +\d+\.\d+ ms +\d+\.\d+ ms +\S+", other)
+    assert done.code == (1 if "NOT HELD" in ours else 0)

@@ -1,0 +1,166 @@
+"""`serve --drain`: told to end, it accepts no more calls, and cuts none of those that are there."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from audiosocket_cli.codec import Kind
+from support.peers import FRAME, connected, opening, read_to_end
+from support.running import CLOCK, Serve, Serving, run
+
+WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])
+
+
+def told(serving: Serving) -> str:
+    """The next line of stderr."""
+    assert serving.process.stderr is not None
+    return serving.process.stderr.readline().rstrip("\n")
+
+
+def refuses(serving: Serving) -> bool:
+    """Whether the port closes, soon."""
+    give_up_s = time.monotonic() + 10
+    while time.monotonic() < give_up_s:
+        try:
+            socket.create_connection(("127.0.0.1", serving.port), timeout=5).close()
+        except ConnectionRefusedError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@WAYS
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_calls_go_on_to_their_end_and_no_more_are_accepted(
+    serve: Serve, tmp_path: Path, more: tuple[str, ...], number: int
+) -> None:
+    serving = serve("--drain", "30", "--record", "calls", *more)
+    with connected(serving, opening(1)[1], FRAME * 10) as one, connected(serving, opening(2)[1], FRAME * 10) as other:
+        for _ in range(2):
+            serving.wait_for(" call ")
+        serving.process.send_signal(number)
+        assert told(serving) == "draining: 2 calls go on, for 30 s at most; a second signal hangs up now"
+        assert refuses(serving)
+        for peer in (one, other):
+            peer.sendall(FRAME * 10)
+            peer.shutdown(socket.SHUT_WR)
+            assert {frame.kind for frame in read_to_end(peer)} == {Kind.SLIN}, "it was hung up"
+    code, lines, err = serving.end(0)
+    assert code == 128 + number
+    assert re.fullmatch(
+        r"answered 2 calls with 0\.8 s of caller audio(, \d+ connections? closed without a byte)?\n", err
+    )
+    assert sum("ended by caller" in line for line in lines) == 2
+    for call in (1, 2):
+        result = json.loads((tmp_path / "calls" / f"{opening(call)[0]}.json").read_text())
+        assert result["caller"]["frames"] == {"slin": {"frames": 20, "bytes": 6400}}
+
+
+@WAYS
+def test_when_the_time_is_over_they_are_hung_up(serve: Serve, more: tuple[str, ...]) -> None:
+    serving = serve("--drain", "0.5", *more)
+    with connected(serving, opening()[1], FRAME) as peer:
+        serving.wait_for(" call ")
+        serving.process.send_signal(signal.SIGTERM)
+        assert told(serving) == "draining: 1 call goes on, for 0.5 s at most; a second signal hangs up now"
+        assert read_to_end(peer)[-1].kind == Kind.HANGUP
+    assert told(serving) == "drained for 0.5 s: hanging up, though 1 call goes on"
+    code, lines, _ = serving.end(0)
+    assert code == 143
+    assert "ended by server (hangup: server stopped)" in lines[-1]
+
+
+@WAYS
+def test_a_second_signal_ends_them_now(serve: Serve, more: tuple[str, ...]) -> None:
+    serving = serve("--drain", "1000", *more)
+    with connected(serving, opening()[1], FRAME):
+        serving.wait_for(" call ")
+        serving.process.send_signal(signal.SIGTERM)
+        assert told(serving).startswith("draining: 1 call goes on")
+        begun_s = time.monotonic()
+        code, lines, _ = serving.end(signal.SIGTERM)
+    assert (code, time.monotonic() - begun_s < 20) == (143, True)
+    assert "ended by server" in lines[-1]
+
+
+@WAYS
+def test_without_calls_it_ends_at_once(serve: Serve, more: tuple[str, ...]) -> None:
+    serving = serve("--drain", "1000", *more)
+    code, _, err = serving.end(signal.SIGTERM)
+    assert (code, err) == (143, "draining: no calls are left\nanswered 0 calls with 0.0 s of caller audio\n")
+
+
+def test_who_has_connected_but_not_said_a_uuid_still_becomes_a_call(serve: Serve) -> None:
+    serving = serve("--drain", "30")
+    with connected(serving) as early, connected(serving, opening(2)[1]) as other:
+        serving.wait_for(" call ")
+        serving.process.send_signal(signal.SIGTERM)
+        assert told(serving).startswith("draining: 2 calls go on")
+        early.sendall(opening(1)[1] + FRAME)
+        serving.wait_for(f"call {opening(1)[0]}")
+        for peer in (early, other):
+            peer.shutdown(socket.SHUT_WR)
+            assert {frame.kind for frame in read_to_end(peer)} <= {Kind.SLIN}
+    assert serving.end(0)[2] == "answered 2 calls with 0.0 s of caller audio\n"
+
+
+def test_who_waits_to_be_let_in_is_let_in(serve: Serve, tmp_path: Path) -> None:
+    script = tmp_path / "ask"
+    script.write_text("#!/bin/sh\ntouch asked; until [ -e answer ]; do sleep 0.05; done\n")
+    script.chmod(0o755)
+    serving = serve("--drain", "30", "--authorize", "./ask", "--authorize-timeout", "60")
+    with connected(serving, opening()[1], FRAME) as peer:
+        while not (tmp_path / "asked").exists():
+            time.sleep(0.02)
+        serving.process.send_signal(signal.SIGTERM)
+        assert told(serving).startswith("draining: 1 call goes on")
+        (tmp_path / "answer").touch()
+        serving.wait_for(" call ")
+        peer.shutdown(socket.SHUT_WR)
+        read_to_end(peer)
+    assert serving.end(0)[2] == "answered 1 call with 0.0 s of caller audio\n"
+
+
+@WAYS
+def test_programs_and_hooks_belong_to_calls_that_go_on(serve: Serve, tmp_path: Path, more: tuple[str, ...]) -> None:
+    hook = tmp_path / "after"
+    hook.write_text('#!/bin/sh\necho "$AUDIOSOCKET_ENDED_BY" >> "$AUDIOSOCKET_UUID"\n')
+    hook.chmod(0o755)
+    serving = serve("--drain", "30", *more, "--on-call-end", "./after", "--exec", "cat")
+    call, first = opening()
+    with connected(serving, first, FRAME * 5) as peer:
+        serving.wait_for(" call ")
+        serving.process.send_signal(signal.SIGTERM)
+        assert told(serving).startswith("draining: 1 call goes on")
+        peer.sendall(FRAME * 5)
+        give_up_s, heard = time.monotonic() + 20, b""
+        while FRAME[3:] not in heard and time.monotonic() < give_up_s:
+            heard += peer.recv(65536)
+        peer.shutdown(socket.SHUT_WR)
+        read_to_end(peer)
+    assert serving.end(0)[0] == 143
+    assert FRAME[3:] in heard
+    assert (tmp_path / call).read_text() == "caller\n"
+
+
+def test_without_it_calls_are_hung_up_as_ever(serve: Serve) -> None:
+    serving = serve()
+    with connected(serving, opening()[1], FRAME) as peer:
+        serving.wait_for(" call ")
+        serving.process.send_signal(signal.SIGTERM)
+        assert read_to_end(peer)[-1].kind == Kind.HANGUP
+    code, lines, err = serving.end(0)
+    assert (code, err) == (143, "answered 1 call with 0.0 s of caller audio\n")
+    assert re.fullmatch(CLOCK + r".* ended by server \(hangup: server stopped\) after .*", lines[-1])
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    done = run("serve", "--drain", "soon")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)

@@ -1,0 +1,46 @@
+"""Peers of a server that are sockets of the test itself."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, uuid_frame
+from support.running import Serving
+
+FRAME = encode(Frame(Kind.SLIN, bytes(range(160)) * 2))
+"""20 ms of audio."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def connected(serving: Serving, *first: bytes, host: str = "127.0.0.1") -> Iterator[socket.socket]:
+    with socket.create_connection((host, serving.port), timeout=10) as peer:
+        if first:
+            peer.sendall(b"".join(first))
+        yield peer
+
+
+def reset(peer: socket.socket) -> None:
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
+
+
+def read_to_end(peer: socket.socket) -> list[Frame]:
+    decoder, frames = FrameDecoder(), []
+    while data := peer.recv(65536):
+        frames += decoder.feed(data)
+    decoder.finish()
+    return frames
+
+
+def opening(number: int = 1) -> tuple[str, bytes]:
+    call = uuid.UUID(int=number)
+    return str(call), encode(uuid_frame(call))
