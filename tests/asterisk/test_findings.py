@@ -61,9 +61,10 @@ def test_what_is_wrong_with_how_a_server_sends_is_one_finding(change: dict[str, 
     [
         ({"disorder": "byte-swapped"}, "audio is byte-swapped, which is noise: send little-endian samples"),
         ({"disorder": "shifted by one byte"}, "audio is shifted by one byte, which is noise: cut audio between"),
+        ({"texture": "compressed"}, "audio is as noisy as compressed or encrypted bytes are (MP3, Opus, G.722 …): "),
         ({"has_wav_header": True}, "sent a WAV file's header as sound, which is heard as a click: send its samples"),
     ],
-    ids=["swapped", "shifted", "header"],
+    ids=["swapped", "shifted", "compressed", "header"],
 )
 def test_bytes_out_of_order_are_a_finding_whoever_sends_them(change: dict[str, Any], says: str) -> None:
     for rules, who in ((findings_on_caller, "the caller"), (findings_on_server, "the server")):

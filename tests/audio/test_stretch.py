@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
-from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.audio.stretch import EDGE, stretched
-
-FRAME_S = 0.02
-
-FLUSH_S = 0.8
-
-SETTLE_S = 0.5
-
-
-def place(times: Iterator[float]) -> tuple[Timeline[float], list[float]]:
-    """Place frames as a live call does; returns how far the end of each batch is from when its last frame arrived."""
-    timeline: Timeline[float] = Timeline()
-    flush_s, off_s = FLUSH_S, []
-    for at_s in times:
-        while at_s > flush_s:
-            placed = timeline.settle(flush_s - SETTLE_S)
-            if placed:
-                off_s.append(timeline.end_s - placed[-1][1])
-            timeline.pad(flush_s - SETTLE_S)
-            flush_s += FLUSH_S
-        timeline.add(at_s, FRAME_S, at_s)
-    placed = timeline.settle(math.inf)
-    off_s.append(timeline.end_s - placed[-1][1])
-    return timeline, off_s
 
 
 @pytest.mark.parametrize("more", [-64, -3, -1, 1, 3, 64])

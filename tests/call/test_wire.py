@@ -13,7 +13,6 @@ import pytest
 
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
-from audiosocket_cli.net.loop import run
 from support.running import Serving, missing, need, run
 
 

@@ -15,8 +15,7 @@ import pytest
 
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.http_server import MAX_CONNECTIONS, Answer, HttpServer
-from audiosocket_cli.net.listen import bind
+from audiosocket_cli.net.http_server import MAX_CONNECTIONS
 from audiosocket_cli.server.options import ServeOptions
 from support.faults import descriptors, needs_proc
 from support.peers import connected, free_port, get, opening
@@ -52,15 +51,6 @@ def test_a_port_in_use_names_the_option(option: str) -> None:
         done = run("serve", "--listen", "127.0.0.1:0", option, f"127.0.0.1:{other.getsockname()[1]}")
     assert done.returncode == 3
     assert done.stderr.splitlines()[-1].endswith(f"or choose another port with {option}")
-
-
-@pytest.fixture
-def port() -> int:
-    (listener,) = bind(Address("127.0.0.1", 0))
-    broken: dict[str, object] = {}
-    HttpServer([listener], {"/healthz": lambda _: Answer(200, b"well\n"),
-                            "/broken": lambda _: broken["not there"]})  # type: ignore[dict-item,return-value]  # fmt: skip
-    return int(listener.getsockname()[1])
 
 
 def test_250_unfinished_requests_take_few_descriptors_and_no_call_waits(serve: Serve) -> None:

@@ -8,9 +8,6 @@ import time
 
 import pytest
 
-from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.http_server import Answer, HttpServer
-from audiosocket_cli.net.listen import bind
 from audiosocket_cli.server.readiness import Readiness
 from support.peers import FRAME, connected, free_port, get, opening, read_to_end
 from support.running import Serve
@@ -49,12 +46,3 @@ def test_a_server_that_stands_still_is_not_healthy(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("time.monotonic", lambda: now_s + 60)
     status, text = readiness.health()
     assert (status, text.startswith("hangs: nothing done for 60 s")) == (503, True)
-
-
-@pytest.fixture
-def port() -> int:
-    (listener,) = bind(Address("127.0.0.1", 0))
-    broken: dict[str, object] = {}
-    HttpServer([listener], {"/healthz": lambda _: Answer(200, b"well\n"),
-                            "/broken": lambda _: broken["not there"]})  # type: ignore[dict-item,return-value]  # fmt: skip
-    return int(listener.getsockname()[1])

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, uuid_frame
-from support.peers import FRAME, connected, free_port, opening, read_to_end
 from support.running import Serving
 
 FRAME = encode(Frame(Kind.SLIN, bytes(range(160)) * 2))
