@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.call.wire import SocketWire, queues
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
+from support.peers import FRAME
 from support.running import Serving, missing, need, run
 
 
@@ -97,3 +100,22 @@ def test_a_goodbye_waits_behind_the_frame_that_the_peer_has_not_read_yet() -> No
     assert frames[-1] == Frame(Kind.HANGUP)
     peer.close()
     wire.close()
+
+
+def test_what_a_reader_leaves_unread_is_seen_on_both_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as caller, listener.accept()[0] as server:
+            assert queues(server.fileno()) == (0, 0)
+            caller.sendall(FRAME * 10)
+            time.sleep(0.05)
+            assert queues(server.fileno()) == (3230, 0)
+            caller.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    caller.send(bytes(65536))
+            time.sleep(0.05)
+            received, unsent = queues(server.fileno())[0], queues(caller.fileno())[1]
+            assert received > 3230
+            if os.uname().sysname == "Linux":
+                assert unsent > 0
+        assert queues(server.fileno()) == (0, 0)
