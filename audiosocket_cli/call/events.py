@@ -147,14 +147,9 @@ class EventTap:
 
     def opened(self, call: Call) -> None:
         self._call = call
-        self._report(CallStarted(call))
-        for text in call.notes:
-            self._report(Finding(call, text))
-        call.on_note = self._note
-
-    def _note(self, text: str) -> None:
-        assert self._call is not None
-        self._report(Finding(self._call, text))
+        report = self._report
+        report(CallStarted(call))
+        call.tell_notes(lambda call, text: report(Finding(call, text)))
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass
