@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from audiosocket_cli.call.events import Event, Listening, ProgramSaid
 from audiosocket_cli.ui.console import put, say
-from audiosocket_cli.ui.event_text import event_json, event_line, listening_line
+from audiosocket_cli.ui.event_text import event_json, event_line
 
 _MAX_WAITING: Final = 10_000
 """Lines that wait for a slow reader; beyond that they are lost, and counted."""
@@ -53,7 +53,7 @@ class EventLog:
     def report(self, event: Event) -> None:
         """Tell one event; never waits."""
         if isinstance(event, Listening):
-            say(listening_line(event))
+            say(event.sentence())
         talk = isinstance(event, ProgramSaid)
         as_json = self._as_json and not talk
         line = json.dumps(event_json(event), ensure_ascii=False) if as_json else event_line(event)
