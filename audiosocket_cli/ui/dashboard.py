@@ -17,6 +17,7 @@ from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.call.sources.basic import Playback
 from audiosocket_cli.model import Side
 from audiosocket_cli.text import printable
+from audiosocket_cli.ui.log_lines import terminal_line
 
 _REFRESHES_PER_S: Final = 4
 _METER_CELLS: Final = 10
@@ -88,7 +89,7 @@ def calls_table(
     """
     console = Console(file=stream, highlight=False)
     with Live(_Calls(live, title), console=console, refresh_per_second=_REFRESHES_PER_S, transient=True):
-        yield lambda line: console.print(Text(printable(line)), soft_wrap=True)
+        yield lambda line: console.print(Text(printable(terminal_line(line))), soft_wrap=True)
 
 
 @contextlib.contextmanager

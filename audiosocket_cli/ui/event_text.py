@@ -25,14 +25,15 @@ from audiosocket_cli.call.events import (
 from audiosocket_cli.model import Call, How, Side
 from audiosocket_cli.server.options import ServeSummary
 from audiosocket_cli.ui.console import shown_path
+from audiosocket_cli.ui.log_lines import stamped
 
 EVENT_SCHEMA: Final = "audiosocket.event/1"
 
 
 def event_line(event: Event) -> str | None:
-    """Return an event as a line that begins with the local time, or None for one that is talk."""
+    """Return an event as a line of the log, or None for one that is talk."""
     text = _event_text(event)
-    return text and f"{datetime.now():%H:%M:%S} {text}"
+    return text and stamped(text)
 
 
 def event_json(event: Event) -> dict[str, Any]:
