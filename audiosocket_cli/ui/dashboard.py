@@ -17,7 +17,7 @@ from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.call.sources.basic import Playback
 from audiosocket_cli.model import Side
 from audiosocket_cli.text import printable
-from audiosocket_cli.ui.log_lines import terminal_line
+from audiosocket_cli.ui.log_lines import terminal_lines
 
 _REFRESHES_PER_S: Final = 4
 _METER_CELLS: Final = 10
@@ -89,7 +89,7 @@ def calls_table(
     """
     console = Console(file=stream, highlight=False)
     with Live(_Calls(live, title), console=console, refresh_per_second=_REFRESHES_PER_S, transient=True):
-        yield lambda line: console.print(Text(printable(terminal_line(line))), soft_wrap=True)
+        yield lambda line: console.print(Text("\n".join(map(printable, terminal_lines(line)))), soft_wrap=True)
 
 
 @contextlib.contextmanager

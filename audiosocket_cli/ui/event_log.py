@@ -17,7 +17,7 @@ from audiosocket_cli.call.events import Event, Listening, ProgramSaid
 from audiosocket_cli.ui.console import put, say
 from audiosocket_cli.ui.event_text import event_json, event_line, listening_line
 from audiosocket_cli.ui.log_file import LogFile
-from audiosocket_cli.ui.log_lines import stamped, terminal_line
+from audiosocket_cli.ui.log_lines import stamped, terminal_lines
 
 _MAX_WAITING: Final = 10_000
 """Lines that wait for a slow reader; beyond that they are lost, and counted."""
@@ -109,4 +109,6 @@ class EventLog:
 
 def _for_stream(write: Callable[[str], object], stream: TextIO) -> Callable[[str], object]:
     """Return what writes lines of the log to a stream, as a terminal shows them where it is one."""
-    return (lambda line: write(terminal_line(line))) if stream.isatty() else write
+    if not stream.isatty():
+        return write
+    return lambda line: all(write(part) is not False for part in terminal_lines(line))
