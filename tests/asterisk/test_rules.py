@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from audiosocket_cli.asterisk.facts import frame_bytes, samples_per_frame
 from audiosocket_cli.asterisk.findings import Heard, findings_on_caller, findings_on_server
-from audiosocket_cli.asterisk.rules import fault_of_opening, fault_towards_asterisk
+from audiosocket_cli.asterisk.rules import (
+    PROXY_V1_SIGNATURE,
+    PROXY_V2_SIGNATURE,
+    fault_of_opening,
+    fault_towards_asterisk,
+)
 from audiosocket_cli.codec import Frame, Kind, kind_name
 
 FRAME_BYTES = {
@@ -95,9 +100,11 @@ def test_bytes_of_a_stranger_are_shown_beside_those_expected() -> None:
 @example(b"G\x85\xe2\x80\xa8\x7f\0\t\v\f'\"\\")
 @example(b"G" * 65536)
 @example(b"\x9b31m")
-def test_any_opening_is_judged_by_its_first_three_bytes_in_one_harmless_line(received: bytes) -> None:
+@example(b"P")
+def test_any_opening_is_judged_in_one_harmless_line_as_soon_as_it_can_be(received: bytes) -> None:
     fault = fault_of_opening(received)
-    assert (fault is None) == OPENING.startswith(received[:3])
+    may_be_proxied = any(signature.startswith(received) for signature in (PROXY_V1_SIGNATURE, PROXY_V2_SIGNATURE))
+    assert (fault is None) == (may_be_proxied or OPENING.startswith(received[:3]))
     assert fault is None or (fault.isprintable() and len(fault) < 300)
 
 
@@ -184,9 +191,10 @@ def test_what_is_wrong_with_how_a_server_sends_is_one_finding(change: dict[str, 
     [
         ({"disorder": "byte-swapped"}, "audio is byte-swapped, which is noise: send little-endian samples"),
         ({"disorder": "shifted by one byte"}, "audio is shifted by one byte, which is noise: cut audio between"),
+        ({"texture": "compressed"}, "audio is as noisy as compressed or encrypted bytes are (MP3, Opus, G.722 …): "),
         ({"has_wav_header": True}, "sent a WAV file's header as sound, which is heard as a click: send its samples"),
     ],
-    ids=["swapped", "shifted", "header"],
+    ids=["swapped", "shifted", "compressed", "header"],
 )
 def test_bytes_out_of_order_are_a_finding_whoever_sends_them(change: dict[str, Any], says: str) -> None:
     for rules, who in ((findings_on_caller, "the caller"), (findings_on_server, "the server")):
