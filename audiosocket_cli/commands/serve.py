@@ -172,6 +172,12 @@ if TYPE_CHECKING:
     help="With --proxy-protocol: accept connections only from this network (repeatable).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Append the log to this file, not to standard output. It may be rotated at any time.",
+)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Answer calls from Asterisk and record them.
@@ -205,9 +211,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     if wanted.worker is not None:
         answer_as_worker(options, wanted.worker, as_json=wanted.as_json)
     elif wanted.workers > 1:
-        ctx.exit(code_of_server(answer_with_workers(options, wanted.workers, as_json=wanted.as_json)))
+        summary = answer_with_workers(options, wanted.workers, as_json=wanted.as_json, log_file=wanted.log_file)
+        ctx.exit(code_of_server(summary))
     else:
-        ctx.exit(code_of_server(answer_calls(options, as_json=wanted.as_json)))
+        ctx.exit(code_of_server(answer_calls(options, as_json=wanted.as_json, log_file=wanted.log_file)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +258,7 @@ class _Wanted:
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
     as_json: bool
+    log_file: Path | None
 
 
 def _refuse_what_contradicts(ctx: click.Context, wanted: _Wanted) -> None:
