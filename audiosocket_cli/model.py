@@ -109,8 +109,7 @@ class Call:
     _leaks: list[Digit] = field(default_factory=list)
     """Those between the tone and the frame of one press, which may be of that press, or have a frame to come."""
     _frames_come: bool = False
-    on_note: Callable[[str], None] = lambda text: None
-    """Told of each line that `note` keeps."""
+    _tell_note: Callable[[Call, str], object] | None = None
 
     def by_side(self, heard: Sequence[T], said: Sequence[T]) -> tuple[tuple[Side, Sequence[T]], ...]:
         """Return what was heard and what was said under the name of the side that spoke it, caller first."""
@@ -165,7 +164,15 @@ class Call:
         """Keep a line about something odd, once, however often it happens; of too many kinds, the first."""
         if len(self.notes) < _MAX_NOTES and text not in self.notes:
             self.notes.append(text if len(self.notes) < _MAX_NOTES - 1 else "and more of the kind")
-            self.on_note(self.notes[-1])
+            if self._tell_note is not None:
+                self._tell_note(self, self.notes[-1])
+
+    def tell_notes(self, tell: Callable[[Call, str], object]) -> None:
+        """Tell the lines that `note` has kept, and from now on each that it keeps. `tell` does not refer to the call,
+        which is to leave memory as soon as it is over."""
+        for text in self.notes:
+            tell(self, text)
+        self._tell_note = tell
 
 
 def now_utc() -> datetime:

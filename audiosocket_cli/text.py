@@ -32,3 +32,8 @@ def json_lines(value: Any) -> Iterator[str]:
             lines[-1] += ","
         yield from (f"  {line}" for line in lines)
     yield "}" if named else "]"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 call", "2 calls"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

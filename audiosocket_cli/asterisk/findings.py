@@ -201,10 +201,11 @@ def _wrong_rate(heard: Heard, side: Side) -> str:
     real = min(RATE_BY_KIND, key=lambda kind: abs(RATE_BY_KIND[kind] - rate_hz))
     is_rate = abs(rate_hz / RATE_BY_KIND[real] - 1) <= _PACE_TOLERANCE
     if side is Side.SERVER:
-        meant = f"; is it {kind_name(real)} ({RATE_BY_KIND[real]} Hz)?" if is_rate else ":"
+        channels = ", or in two channels" if abs(heard.pace / 2 - 1) <= _PACE_TOLERANCE else ""
+        meant = f"; is it {kind_name(real)} ({RATE_BY_KIND[real]} Hz){channels}?" if is_rate else ":"
         return (
-            f"the server's {kind} audio comes {heard.pace:.2f} times as fast as it plays{meant} resample it to "
-            f"{RATE_BY_KIND[heard.kind]} Hz, and send {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms"
+            f"the server's {kind} audio comes {heard.pace:.2f} times as fast as it plays{meant} send one channel at "
+            f"{RATE_BY_KIND[heard.kind]} Hz, {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms"
         )
     if heard.kind != Kind.SLIN:
         return f"{kind} audio comes {heard.pace:.2f} times as fast as it plays: is its kind right?"

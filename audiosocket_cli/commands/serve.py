@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ from audiosocket_cli.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from audiosocket_cli.call.bots.bot import Bot
+    from audiosocket_cli.call.events import Report
     from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.call.sources.basic import Source
     from audiosocket_cli.net.address import Address
@@ -169,6 +172,12 @@ if TYPE_CHECKING:
     help="With --proxy-protocol: accept connections only from this network (repeatable).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Append the log to this file, not to standard output. It may be rotated at any time.",
+)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Answer calls from Asterisk and record them.
@@ -202,9 +211,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     if wanted.worker is not None:
         answer_as_worker(options, wanted.worker, as_json=wanted.as_json)
     elif wanted.workers > 1:
-        ctx.exit(code_of_server(answer_with_workers(options, wanted.workers, as_json=wanted.as_json)))
+        summary = answer_with_workers(options, wanted.workers, as_json=wanted.as_json, log_file=wanted.log_file)
+        ctx.exit(code_of_server(summary))
     else:
-        ctx.exit(code_of_server(answer_calls(options, as_json=wanted.as_json)))
+        ctx.exit(code_of_server(answer_calls(options, as_json=wanted.as_json, log_file=wanted.log_file)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +258,7 @@ class _Wanted:
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
     as_json: bool
+    log_file: Path | None
 
 
 def _refuse_what_contradicts(ctx: click.Context, wanted: _Wanted) -> None:
@@ -309,8 +320,8 @@ def _call_options(wanted: _Wanted) -> CallOptions:
     from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
     from audiosocket_cli.call.recording.recording import Decode, Layout
 
-    make_source = _source_maker(wanted)
-    source = make_source()
+    make_source, make_bot = _source_maker(wanted), _bot_maker(wanted)
+    source = make_source() if make_bot is None else make_bot(lambda event: None)
     layout = wanted.layout
     if layout == "auto":
         layout = "stereo" if source.speaks else "caller"
@@ -319,6 +330,7 @@ def _call_options(wanted: _Wanted) -> CallOptions:
         prepare(output)
     return CallOptions(
         make_source=make_source,
+        make_bot=make_bot,
         source_descriptors=source.descriptors,
         record=output,
         layout=Layout(layout),
@@ -336,12 +348,6 @@ def _source_maker(wanted: _Wanted) -> Callable[[], Source]:
     from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence
     from audiosocket_cli.call.sources.prompts import Prompt
 
-    if wanted.program is not None:
-        from audiosocket_cli.call.bots.program import Program, ProgramOptions
-
-        words = command_words(wanted.program, shell=wanted.shell)
-        program = ProgramOptions(words, wanted.exec_rate, wanted.grace)
-        return lambda: Program(program)
     if wanted.play is not None:
         from audiosocket_cli.audio.files import Sound
 
@@ -353,3 +359,13 @@ def _source_maker(wanted: _Wanted) -> Callable[[], Source]:
         return lambda: PromptSource(endless, times=0)
     says_nothing = Echo() if wanted.echo else Silence(sparse=wanted.silence == "sparse")
     return lambda: says_nothing  # one for all: it knows nothing of a call
+
+
+def _bot_maker(wanted: _Wanted) -> Callable[[Report], Bot] | None:
+    """Return what makes the bot of each call, where one answers."""
+    if wanted.program is None:
+        return None
+    from audiosocket_cli.call.bots.program import Program, ProgramOptions
+
+    words = command_words(wanted.program, shell=wanted.shell)
+    return partial(Program, ProgramOptions(words, wanted.exec_rate, wanted.grace))

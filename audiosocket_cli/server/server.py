@@ -10,6 +10,7 @@ import contextlib
 import math
 import socket
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any, Final
 
 from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
@@ -26,10 +27,9 @@ from audiosocket_cli.call.events import (
 )
 from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.call.session import AnsweredSession
-from audiosocket_cli.call.taps.capturing import Capturing
-from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.call.wire import Link
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.model import Call, Side
+from audiosocket_cli.model import Call
 from audiosocket_cli.net.address import network_of, peer_name
 from audiosocket_cli.net.listen import Listener, ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to
@@ -227,13 +227,14 @@ class Server:
 
     def reload(self) -> None:
         """Read the file of UUIDs again, where there is one."""
-        self._readiness.reloading()
+        reopened = self._readiness.reloading()
         if self._admission.has_file:
             reload = self._start(self._reload(), "reload")
             self._reloads.add(reload)
             reload.add_done_callback(self._reloads.discard)
         else:
-            self._complain(NOTHING_TO_RELOAD)
+            if not reopened:
+                self._complain(NOTHING_TO_RELOAD)
             self._readiness.reloaded()
 
     async def _reload(self) -> None:
@@ -277,18 +278,11 @@ class Server:
         if stranger:
             self._refuse_stranger(connection, peer, stranger)
             return
-        options = self._options.call
-        ours = ends.destination if ends else None
-        capturing = Capturing.begin(options.capture, connection, source, Side.SERVER, options.disk, ours)
-        wire = SocketWire(connection, capturing.trace)
-        session = AnsweredSession(
-            wire, peer, source=options.make_source(), limits=options.limits, door=lambda call: self._judge(live, call)
-        )
-        live = LiveCall(session, options, self._on_call_event, capturing)
+        link = Link(connection, peer, source, ends.destination if ends else None)
+        live = LiveCall(AnsweredSession, link, self._options.call, self._on_call_event, door=self._judge)
         self.live.add(live)
         assert self._driver is not None
-        live.on_over = self._on_over
-        self._driver.begin(session, wire, live.over)
+        self._driver.begin(live.session, live.wire, partial(self._on_over, live))
 
     def _refuse_stranger(self, connection: socket.socket, peer: str, reason: str) -> None:
         self._tell_refused(peer, reason)  # at once, and whatever it wanted
@@ -388,14 +382,14 @@ class Server:
         if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
             self._complain_of(live, error)
         self.live.discard(live)
-        self._places.leave(network_of(live.session.peer))
+        self._places.leave(network_of(live.peer))
         self._call_is_over.set()
         self._places.count_live(len(self.live))
         asking = self._asking.pop(live, None)
         if asking is not None:
             asking.cancel()  # nobody waits for its answer any more
         self.concluding.add(live)
-        self._start(self._conclude(live), f"end of the call from {live.session.peer}")
+        self._start(self._conclude(live), f"end of the call from {live.peer}")
 
     async def _conclude(self, live: LiveCall) -> None:
         try:
@@ -408,13 +402,13 @@ class Server:
             self.totals.add(live)
         self.summary.failed_captures += live.capture_error is not None
         if live.refusal:
-            self._tell_refused(live.session.peer, live.refusal)
+            self._tell_refused(live.peer, live.refusal)
         elif live.session.closed_silently:
             self._count_check()
         elif result is None:
             failure = live.session.failure or "ended without a UUID"
             is_second = failure == PROXY_HEADER_FAULT and self._arrivals is not None
-            self._tell_failed(live.session.peer, SECOND_HEADER_FAULT if is_second else failure)
+            self._tell_failed(live.peer, SECOND_HEADER_FAULT if is_second else failure)
         else:
             self.summary.caller_audio_s += result["caller"]["audio_s"]
             self.summary.failed_recordings += live.recording_error is not None
@@ -429,7 +423,7 @@ class Server:
 
     def _complain_of(self, live: LiveCall, error: Exception) -> None:
         self.summary.faults += 1
-        self._complain(f"internal error in the call from {live.session.peer}: {error!r}")
+        self._complain(f"internal error in the call from {live.peer}: {error!r}")
 
     def _on_call_event(self, event: Event) -> None:
         self._report(event)

@@ -14,8 +14,9 @@ from audiosocket_cli.call.sources.replay import Outcome, ReplaySource
 from audiosocket_cli.call.sources.reply import ReplySource
 from audiosocket_cli.call.taps.speech import Stretch
 from audiosocket_cli.net.client import PlacedCall
+from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import shown_path
-from audiosocket_cli.ui.event_text import counted, gaps_text, level_text
+from audiosocket_cli.ui.event_text import gaps_text, level_text
 
 PLAY_SCHEMA: Final = "audiosocket.play/1"
 

@@ -25,9 +25,7 @@ from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.server.admission import Admission, AdmissionOptions, parse_network
 from support.peers import FRAME, connected, opening, read_to_end
-from support.running import COMMAND, Serve, Serving, is_running, rest_of, run
-
-CLOCK = r"\d\d:\d\d:\d\d "
+from support.running import CLOCK, COMMAND, Serve, Serving, is_running, rest_of, run
 
 PEER = r"127\.0\.0\.1:\d+"
 

@@ -449,8 +449,8 @@ def control(data: bytes) -> None:
 def answers(data: bytes) -> list[dict[str, Any]]:
     """Return what a program is told on its events descriptor that says these bytes, in pieces, on all of its own."""
     with contextlib.chdir(folder_with_sounds()):
-        program, child, told = Program(ProgramOptions(["bot"], threads=AtOnce())), FakeChild(cut(data)), list[Event]()
-        program.report = told.append
+        child, told = FakeChild(cut(data)), list[Event]()
+        program = Program(ProgramOptions(["bot"], threads=AtOnce()), told.append)
         call = Call(Side.SERVER, "192.0.2.1:5060", UUID_1, now_utc(), Pacer(0.0))
         for tap in (EventTap(told.append), program):
             tap.opened(call)
@@ -471,7 +471,7 @@ def answers(data: bytes) -> list[dict[str, Any]]:
                 ending.send(None)
         for event in told:
             assert_is_told(event)
-        json.dumps(program.as_dict(), allow_nan=False)
+        json.dumps(program.facts(), allow_nan=False)
         return [json.loads(line) for line in b"".join(child.told).splitlines()]
 
 
