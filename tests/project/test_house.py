@@ -59,7 +59,6 @@ TESTED_AS_PART_OF = {
     "bench/processes.py": "commands/test_bench.py",
     "call/bots/child.py": "call/bots/test_program.py",
     "call/bots/lifetime.py": "call/bots/test_program.py",
-    "call/events.py": "ui/test_event_log.py",
     "call/live_call.py": "call/test_memory.py",
     "call/reader.py": "call/test_turns.py",
     "call/receiver.py": "call/test_session.py",
@@ -84,7 +83,7 @@ TESTED_AS_PART_OF = {
     "ui/capture_rows.py": "analysis/test_call_review.py",
     "ui/dump_notes.py": "commands/test_dump.py",
     "ui/dump_sinks.py": "commands/test_dump.py",
-    "ui/event_text.py": "ui/test_event_log.py",
+    "ui/event_text.py": "call/test_events.py",
     "ui/pages.py": "commands/test_help.py",
     "ui/results.py": "commands/test_play.py",
 }
