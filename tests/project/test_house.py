@@ -83,7 +83,7 @@ TESTED_AS_PART_OF = {
     "ui/capture_rows.py": "analysis/test_call_review.py",
     "ui/dump_notes.py": "commands/test_dump.py",
     "ui/dump_sinks.py": "commands/test_dump.py",
-    "ui/event_text.py": "call/test_events.py",
+    "ui/event_text.py": "ui/test_event_log.py",
     "ui/pages.py": "commands/test_help.py",
     "ui/results.py": "commands/test_play.py",
 }
