@@ -66,7 +66,7 @@ def test_a_frame_is_judged_by_its_header_where_asterisk_does() -> None:
     assert Placing().judge_begun(b"HT") is None
     web = Placing().judge_begun(b"HTTP/1.1 400 Bad Request\r\n")
     assert web is not None
-    assert web.reason == "no AudioSocket server: it answered in HTTP"
+    assert web.reason == "not an AudioSocket server: it answered in HTTP"
     digit = Placing().judge_begun(encode(digit_frame("5"))[:3])
     assert digit is not None
     assert digit.how is How.FAULT

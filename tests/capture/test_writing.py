@@ -75,7 +75,7 @@ def test_one_file_takes_all_connections_and_is_not_overwritten_unasked(tmp_path:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("a.wav", "a capture is no sound file"), ("{uuid}.pcapng", "names of captures have no fields"),
+    [("a.wav", "a capture is not a sound file"), ("{uuid}.pcapng", "names of captures have no fields"),
      ("file/a.pcapng", "file is a file; name a folder")],
 )  # fmt: skip
 def test_a_name_that_cannot_be_is_refused(name: str, says: str, tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ def test_a_block_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     file.close()
     file.close()
     with pytest.raises(OSError, match="No space left"):
-        file.settle()
+        file.wait_until_written()

@@ -220,7 +220,7 @@ def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Pa
         ('{"t": 1, "event": "closed"}', [], 6, "the caller says nothing in it"),
         ("", [], 5, "it is empty"),
         ('{"digit": "5"}', ["--uuid", "same"], 2, "--uuid same needs a capture with a UUID: this one has none"),
-        ('{"digit": "5"}', ["--uuid", "x"], 2, "--uuid x is no UUID: write new, same, or"),
+        ('{"digit": "5"}', ["--uuid", "x"], 2, "--uuid x is not a UUID: write new, same, or"),
         ('{"digit": "5"}', ["--expect", "nowhere"], 5, "cannot read nowhere: no such file or directory"),
         ('{"digit": "5"}', ["--calls", "2", "--record", "x.wav"], 2, "x.wav has room for one call, not 2"),
         ('{"digit": "5"}', [], 3, "cannot connect to 127.0.0.1:1: connection refused"),
