@@ -47,7 +47,7 @@ class PercentParam(click.ParamType):
         except ValueError:
             share = -1.0
         if not 0 <= share < float("inf"):
-            self.fail(f"{value!r} is no percentage: write 10%", param, ctx)
+            self.fail(f"{value!r} is not a percentage: write 10%", param, ctx)
         return share
 
 
