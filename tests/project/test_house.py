@@ -27,6 +27,7 @@ FLOORS = (
     "net",
     "server bench",
     "ui",
+    "jobs",
     "commands",
     "cli",
     "entry",

@@ -6,8 +6,8 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from audiosocket_cli.commands.params import close_capture
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.jobs.outputs import close_capture
 
 if TYPE_CHECKING:
     from audiosocket_cli.server.options import ServeOptions, ServeSummary
