@@ -195,5 +195,8 @@ def _is_from_environment(context: click.Context, option: click.Option) -> bool:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"{PROGRAM}: error: {printable(message)}", err=True)
+    from audiosocket_cli.ui.colours import coloured, has_colours
+
+    line = f"{PROGRAM}: error: {printable(message)}"
+    click.echo(coloured(line) if has_colours(sys.stderr) else line, err=True)
     sys.exit(code)

@@ -43,7 +43,7 @@ _MAX_LENGTHS: Final = 16
 
 
 class Reading(NamedTuple):
-    """What bytes look like, by `media.pcm`."""
+    """What bytes look like, by `audio.pcm`."""
 
     law: str | None
     disorder: str | None
@@ -135,12 +135,12 @@ class Arrivals:
 
     @property
     def disorder(self) -> str | None:
-        """What happened to the bytes, as in `media.pcm.guess_disorder`."""
+        """What happened to the bytes, as in `audio.pcm.guess_disorder`."""
         return self._read().disorder
 
     @property
     def texture(self) -> str | None:
-        """ "slin" or "codec", as in `media.pcm.guess_texture`."""
+        """ "slin" or "codec", as in `audio.pcm.guess_texture`."""
         return self._read().texture
 
     @property

@@ -46,7 +46,7 @@ class Heard(NamedTuple):
     law: str | None
     """"µ-law" or "A-law" when the bytes make better sense as that than as slin."""
     disorder: str | None
-    """What `media.pcm.guess_disorder` finds, such as "byte-swapped", when the bytes make better sense
+    """What `audio.pcm.guess_disorder` finds, such as "byte-swapped", when the bytes make better sense
     like that."""
     has_wav_header: bool
     """Whether a WAV file's header was among the samples."""
@@ -66,7 +66,7 @@ class Heard(NamedTuple):
     is_steady: bool = True
     """Whether it came at one pace."""
     texture: str | None = None
-    """"slin" when the bytes make sense as that, "codec" when they make as little sense as random ones."""
+    """What `audio.pcm.guess_texture` finds: "slin", "codec" or "compressed", or None where it is not clear."""
     usual_frame_s: float = 0.0
     """Seconds of audio, by its kind, in the frames that most of it came in; 0.0 where that is not known."""
 
@@ -201,10 +201,11 @@ def _wrong_rate(heard: Heard, side: Side) -> str:
     real = min(RATE_BY_KIND, key=lambda kind: abs(RATE_BY_KIND[kind] - rate_hz))
     is_rate = abs(rate_hz / RATE_BY_KIND[real] - 1) <= _PACE_TOLERANCE
     if side is Side.SERVER:
-        meant = f"; is it {kind_name(real)} ({RATE_BY_KIND[real]} Hz)?" if is_rate else ":"
+        channels = ", or in two channels" if abs(heard.pace / 2 - 1) <= _PACE_TOLERANCE else ""
+        meant = f"; is it {kind_name(real)} ({RATE_BY_KIND[real]} Hz){channels}?" if is_rate else ":"
         return (
-            f"the server's {kind} audio comes {heard.pace:.2f} times as fast as it plays{meant} resample it to "
-            f"{RATE_BY_KIND[heard.kind]} Hz, and send {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms"
+            f"the server's {kind} audio comes {heard.pace:.2f} times as fast as it plays{meant} send one channel at "
+            f"{RATE_BY_KIND[heard.kind]} Hz, {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms"
         )
     if heard.kind != Kind.SLIN:
         return f"{kind} audio comes {heard.pace:.2f} times as fast as it plays: is its kind right?"
@@ -219,7 +220,7 @@ def _wrong_rate(heard: Heard, side: Side) -> str:
 def _is_held_up(heard: Heard) -> bool:
     """Whether it comes too slowly although it is what its kind says: of another codec, frames are short, or noise."""
     is_slow = 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None
-    return is_slow and heard.frame_s >= PTIME_MS / 1000 and heard.texture != "codec"
+    return is_slow and heard.frame_s >= PTIME_MS / 1000 and heard.texture not in ("codec", "compressed")
 
 
 def _disordered(heard: Heard, side: Side) -> list[str]:
@@ -234,6 +235,9 @@ def _disordered(heard: Heard, side: Side) -> list[str]:
             "in 32-bit samples": "send 16-bit little-endian samples",
         }[heard.disorder]
         found.append(f"the {side}'s audio is {heard.disorder}, which is noise: {cure}")
+    elif heard.texture == "compressed":
+        what = "as noisy as compressed or encrypted bytes are (MP3, Opus, G.722 …)"
+        found.append(f"the {side}'s audio is {what}: {_decode_cure(heard, side)}")
     if heard.odd_bytes:
         found.append(
             f"{heard.odd_bytes} of the {side}'s audio frames have an odd length, after which samples are out of step: "

@@ -32,6 +32,9 @@ _QUIETEST_CODEC_DBFS: Final = -24.0
 _MIN_8_BIT_DBFS: Final = -3.0
 """Unsigned samples of 8 bits are about 128, of which two are slin near its limit."""
 
+_MIN_COMPRESSED_BYTES: Final = 2000
+"""In fewer bytes their entropy is not clear."""
+
 _MAX_FLOAT: Final = 4.0
 
 _NO_POWERS: Final = np.zeros(0)
@@ -173,15 +176,32 @@ def guess_law(data: bytes) -> str | None:
 
 
 def guess_texture(data: bytes) -> str | None:
-    """Say whether bytes are "slin" for sure (smooth), of a "codec" (as noisy as random bytes), or (None) either.
+    """Say whether bytes are "slin" for sure (smooth), of a "codec" (noise), "compressed" (of a codec, or encrypted,
+    whatever the codec is), or (None) either.
 
-    White noise at full scale looks like a codec, too.
+    White noise at full scale looks compressed, too.
     """
     slin = from_slin(data)
     smoothness = _smoothness(slin)
     if smoothness > 0.6:
         return "slin"
-    return "codec" if abs(smoothness) < 0.3 and level_dbfs(slin) > _QUIETEST_CODEC_DBFS / 2 else None
+    if abs(smoothness) >= 0.3 or level_dbfs(slin) <= _QUIETEST_CODEC_DBFS / 2:
+        return None
+    return "compressed" if _is_compressed(data) else "codec"
+
+
+def _is_compressed(data: bytes) -> bool:
+    """Whether the upper byte of a sample tells as much as the lower, where 16-bit noise below full scale tells less."""
+    lower, upper = _entropy_bits(data[0::2]), _entropy_bits(data[1::2])
+    is_compressed = len(data) >= _MIN_COMPRESSED_BYTES and min(lower, upper) > 5 and abs(upper - lower) < 0.3
+    return is_compressed and guess_law(data) is None and guess_disorder(data) is None
+
+
+def _entropy_bits(data: bytes) -> float:
+    """The entropy of bytes by themselves, 0.0 to 8.0 bits."""
+    shares = np.bincount(np.frombuffer(data, np.uint8), minlength=1) / max(1, len(data))
+    shares = shares[shares > 0]
+    return -float(np.dot(shares, np.log2(shares)))
 
 
 def guess_disorder(data: bytes) -> str | None:

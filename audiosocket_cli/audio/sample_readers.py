@@ -39,6 +39,13 @@ _AFTER_BYTES: Final = 2048
 """As much of what follows a sound in a pipe is looked at."""
 
 
+COMPRESSED: Final = (
+    "it is as noisy as compressed or encrypted bytes are: is it another format? … | ffmpeg -f FORMAT -i - -f wav - | "
+    "audiosocket play -"
+)
+"""The remark on headerless samples that may be none."""
+
+
 class Reader(Protocol):
     """A sound file being read, once. `frames` is how many there are to come, as far as that is known."""
 
@@ -139,10 +146,10 @@ class SlinReader(SampleReader):
         self._excerpt = bytearray()
         self._to_judge = _JUDGED_BYTES
         self._name, self.rate_hz = name, rate_hz
+        super().__init__(file, WavHeader("PCM_16", rate_hz, 1, SAMPLE_BYTES, 0, None), name, frames=frames)
         self._judge(read_fully(file, HEAD_BYTES))  # before anybody is called
         self._excerpt.clear()
         file.seek(0)
-        super().__init__(file, WavHeader("PCM_16", rate_hz, 1, SAMPLE_BYTES, 0, None), name, frames=frames)
 
     def read(self, frames: int) -> Floats:
         block = super().read(frames)
@@ -162,7 +169,10 @@ class SlinReader(SampleReader):
         if reason is not None:
             raise FileError(f"cannot play {self._name}: {reason}")
         del self._excerpt[: len(excerpt)]
-        self._to_judge -= self._to_judge if guess_texture(excerpt) == "slin" else len(excerpt)
+        texture = guess_texture(excerpt)
+        self._to_judge -= self._to_judge if texture == "slin" else len(excerpt)
+        if texture == "compressed" and COMPRESSED not in self.remarks:
+            self.remarks.append(COMPRESSED)
 
 
 class G722Reader:

@@ -34,10 +34,10 @@ def find_frames(data: bytes, start: int = 0, *, ends: bool = False) -> int | Non
 
     `ends` says that nothing follows these bytes.
     """
-    for match in _HEADS.finditer(data, start):
-        if _begins_chain(data, match.start(), ends=ends):
-            return match.start()
-    return None
+    match = _HEADS.search(data, start)
+    while match is not None and not _begins_chain(data, match.start(), ends=ends):
+        match = _HEADS.search(data, match.start() + 1)  # the real head may begin inside what only looks like one
+    return match.start() if match is not None else None
 
 
 def _begins_chain(data: bytes, at: int, *, ends: bool) -> bool:

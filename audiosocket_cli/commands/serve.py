@@ -158,6 +158,12 @@ if TYPE_CHECKING:
     help="With --proxy-protocol: accept connections only from this network (repeatable).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
+@click.option(
+    "--log-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Append the log to this file, not to standard output. It may be rotated at any time.",
+)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Answer calls from Asterisk and record them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audiosocket_cli.errors import UsageError
@@ -13,38 +14,43 @@ if TYPE_CHECKING:
     from audiosocket_cli.server.options import ServeOptions, ServeSummary
 
 
-def answer_calls(options: ServeOptions, *, as_json: bool) -> ServeSummary:
-    """Answer calls to the end, with the log on stdout or, where data goes there, on stderr."""
+def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None = None) -> ServeSummary:
+    """Answer calls to the end, with the log in a file, on stdout or, where data goes there, on stderr."""
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.server.server import Server
     from audiosocket_cli.server.service import begin_service
     from audiosocket_cli.ui.console import is_terminal, say
     from audiosocket_cli.ui.event_log import EventLog
     from audiosocket_cli.ui.event_text import summary_line
+    from audiosocket_cli.ui.log_file import LogFile
 
     log_to_stderr = options.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
-    log = EventLog(as_json=as_json, to_stderr=log_to_stderr)
-    service = begin_service(options, say)
-    server = Server(options, log.report, say, listening=service.listening, readiness=service.readiness)
+    file = None if log_file is None else LogFile(log_file)
+    log = EventLog(as_json=as_json, to_stderr=log_to_stderr, file=file)
+    service = begin_service(options, log.complain, log.reopen if file else None)
+    server = Server(options, log.report, log.complain, listening=service.listening, readiness=service.readiness)
     server.on_metrics = service.on_metrics
     with contextlib.ExitStack() as stack:
-        if is_terminal(stream) and not as_json:
+        if is_terminal(stream) and (file is not None or not as_json):
             from audiosocket_cli.ui.dashboard import calls_table
 
             def title(live: int) -> str:
                 counts = server.summary
                 return f"{live} live, {counts.calls} answered, {counts.refused} refused, {counts.failed} failed"
 
-            log.put = log.talk = stack.enter_context(calls_table(server.live, title, stream))
+            above = stack.enter_context(calls_table(server.live, title, stream))
+            if file is None:
+                log.put = log.talk = above
         stack.enter_context(log)
         summary = run(server.run())
+        log.note(summary_line(summary))
     summary.unwritten += log.lost + (not close_capture(options.call.capture))
     say(summary_line(summary))
     return summary
 
 
-def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -> ServeSummary:
+def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, log_file: Path | None) -> ServeSummary:
     """Answer calls in several processes, which are this command line again."""
     from audiosocket_cli.net.loop import run
     from audiosocket_cli.server.service import begin_service
@@ -52,6 +58,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
     from audiosocket_cli.ui.console import say
     from audiosocket_cli.ui.event_log import EventLog
     from audiosocket_cli.ui.event_text import summary_line
+    from audiosocket_cli.ui.log_file import LogFile
 
     call = options.call
     if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):
@@ -60,14 +67,16 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool) -
     def command(channel: int) -> list[str]:
         return [sys.executable, "-m", "audiosocket_cli", sys.argv[1], "--worker", str(channel), *sys.argv[2:]]
 
-    with EventLog(as_json=as_json) as log:
-        service = begin_service(options, say)
+    file = None if log_file is None else LogFile(log_file)
+    with EventLog(as_json=as_json, file=file) as log:
+        service = begin_service(options, log.complain, log.reopen if file else None)
         parent = Workers(
-            options, workers, command, report=log.report, put=log.relay, complain=say,
+            options, workers, command, report=log.report, put=log.relay, complain=log.complain,
             listening=service.listening, readiness=service.readiness,
         )  # fmt: skip
         parent.on_metrics = service.on_metrics
         summary = run(parent.run())
+        log.note(summary_line(summary))
     summary.unwritten += log.lost
     say(summary_line(summary))
     return summary

@@ -76,6 +76,7 @@ class ServeWanted:
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
     as_json: bool
+    log_file: Path | None
 
 
 def serve(wanted: ServeWanted) -> Outcome:
@@ -85,8 +86,10 @@ def serve(wanted: ServeWanted) -> Outcome:
         answer_as_worker(options, wanted.worker, as_json=wanted.as_json)
         return Outcome()
     if wanted.workers > 1:
-        return outcome_of_server(answer_with_workers(options, wanted.workers, as_json=wanted.as_json))
-    return outcome_of_server(answer_calls(options, as_json=wanted.as_json))
+        return outcome_of_server(
+            answer_with_workers(options, wanted.workers, as_json=wanted.as_json, log_file=wanted.log_file)
+        )
+    return outcome_of_server(answer_calls(options, as_json=wanted.as_json, log_file=wanted.log_file))
 
 
 def _options(wanted: ServeWanted) -> ServeOptions:

@@ -39,8 +39,10 @@ class State(StrEnum):
 class Readiness:
     """A server's state, and its heartbeat."""
 
-    def __init__(self, notifier: Notifier | None = None) -> None:
+    def __init__(self, notifier: Notifier | None = None, *, reopen: Callable[[], object] | None = None) -> None:
+        """`reopen` is called, where there is something to open again, whenever settings are read again."""
         self._notifier = notifier or Notifier()
+        self._reopen = reopen
         self._state = State.STARTING
         self._beat_s = time.monotonic()
 
@@ -63,10 +65,13 @@ class Readiness:
         """No more calls are accepted, and those that are there end now, or have ended."""
         self._stop(State.STOPPING)
 
-    def reloading(self) -> None:
-        """Settings are being read again; `reloaded` follows."""
+    def reloading(self) -> bool:
+        """Settings are being read again; `reloaded` follows. Returns whether something was opened again."""
         if self._state is State.READY:
             self._notifier.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        if self._reopen is not None:
+            self._reopen()
+        return self._reopen is not None
 
     def reloaded(self) -> None:
         """Settings have been read again, or were found wanting and left as they were."""

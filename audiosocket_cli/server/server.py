@@ -227,13 +227,14 @@ class Server:
 
     def reload(self) -> None:
         """Read the file of UUIDs again, where there is one."""
-        self._readiness.reloading()
+        reopened = self._readiness.reloading()
         if self._admission.has_file:
             reload = self._start(self._reload(), "reload")
             self._reloads.add(reload)
             reload.add_done_callback(self._reloads.discard)
         else:
-            self._complain(NOTHING_TO_RELOAD)
+            if not reopened:
+                self._complain(NOTHING_TO_RELOAD)
             self._readiness.reloaded()
 
     async def _reload(self) -> None:

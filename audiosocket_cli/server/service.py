@@ -27,9 +27,12 @@ class Service(NamedTuple):
     """What takes the newest figures, where somebody wants them."""
 
 
-def begin_service(options: ServeOptions, say: Callable[[str], object]) -> Service:
+def begin_service(
+    options: ServeOptions, say: Callable[[str], object], reopen: Callable[[], object] | None = None
+) -> Service:
     """Take what systemd has passed, so that no program inherits it, and begin to answer those who watch.
 
+    `reopen` opens again at SIGHUP what was opened before, where something was.
     Raises `NetworkError` and `UsageError`, as `take_sockets` and `begin_monitoring` do.
     """
     warning = others_descriptors(os.environ, os.getpid())
@@ -38,7 +41,7 @@ def begin_service(options: ServeOptions, say: Callable[[str], object]) -> Servic
     passed: dict[str, list[socket.socket]] = {}
     for name, listener in take_sockets(os.environ):
         passed.setdefault(name if name in _MONITORING else "calls", []).append(listener)
-    readiness = Readiness(Notifier.take(os.environ))
+    readiness = Readiness(Notifier.take(os.environ), reopen=reopen)
     on_metrics = begin_monitoring(options.metrics, options.health, readiness, passed, say)
     listening = ListeningSockets(passed["calls"], stay_open=True) if "calls" in passed else None
     return Service(listening, readiness, on_metrics)

@@ -252,9 +252,10 @@ class Workers:
             setattr(self.summary, name, getattr(self.summary, name) + value)
 
     def _reload(self) -> None:
-        self._readiness.reloading()
+        reopened = self._readiness.reloading()
         if self._options.admission.uuid_file is None:
-            self._complain(NOTHING_TO_RELOAD)
+            if not reopened:
+                self._complain(NOTHING_TO_RELOAD)
             self._readiness.reloaded()
         else:
             self._reloading = set(self._workers)

@@ -1,6 +1,7 @@
 """The one owner of stdout and stderr: data goes to stdout, talk to stderr, and a closed pipe is silent.
 
-Each line passes through `printable` here, whatever it is made of: names, and what peers, captures and programs say.
+Each line passes through `printable` here, whatever it is made of: names, and what peers, captures and programs say. On
+a terminal it has colours then.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from audiosocket_cli.text import printable
+from audiosocket_cli.ui.colours import coloured, has_colours
 
 _PATIENCE_S: Final = 1.0
 _BUFFER_BYTES: Final = 1 << 16
@@ -101,7 +103,8 @@ def _takes_more(stream: TextIO) -> bool:
 
 def _write(stream: TextIO, line: str) -> None:
     try:
-        stream.write(printable(line) + "\n")
+        line = printable(line)
+        stream.write((coloured(line) if has_colours(stream) else line) + "\n")
         stream.flush()
     except BrokenPipeError:
         # Nobody reads any more: go on without them (a recorder records on), and let the exit's own flush succeed.

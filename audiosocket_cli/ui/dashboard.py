@@ -17,6 +17,8 @@ from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.call.sources.basic import Playback
 from audiosocket_cli.model import Side
 from audiosocket_cli.text import printable
+from audiosocket_cli.ui.colours import spans
+from audiosocket_cli.ui.log_lines import terminal_lines
 
 _REFRESHES_PER_S: Final = 4
 _METER_CELLS: Final = 10
@@ -88,7 +90,7 @@ def calls_table(
     """
     console = Console(file=stream, highlight=False)
     with Live(_Calls(live, title), console=console, refresh_per_second=_REFRESHES_PER_S, transient=True):
-        yield lambda line: console.print(Text(printable(line)), soft_wrap=True)
+        yield lambda line: console.print(*map(_styled, terminal_lines(line)), sep="\n", soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -105,6 +107,13 @@ def meter(level_dbfs: float) -> Text:
     colour = "red" if level_dbfs > -6 else "yellow" if level_dbfs > -15 else "green"
     figure = f" {level_dbfs:4.0f}" if level_dbfs > _METER_FLOOR_DBFS else "    -"
     return Text.assemble(("█" * filled, colour), ("░" * (_METER_CELLS - filled), "dim"), figure)
+
+
+def _styled(line: str) -> Text:
+    text = Text(printable(line))
+    for span in spans(text.plain):
+        text.stylize(span.style, span.start, span.end)
+    return text
 
 
 def _row(live: LiveCall, wide: bool) -> list[RenderableType]:

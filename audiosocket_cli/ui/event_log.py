@@ -1,5 +1,5 @@
-"""Where events go as they happen: stdout, as lines or as JSON objects; where we listen is told on stderr, and so is all
-where stdout is for a recording.
+"""Where events go as they happen: stdout or a file, as lines or as JSON objects; where we listen is told on stderr, and
+so is all where stdout is for a recording.
 
 A thread of its own writes them, so that whoever reads slowly, or stops a terminal with Ctrl-S, holds up no call.
 """
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import queue
+import sys
 import threading
 from collections.abc import Callable
-from typing import Final, Self
+from typing import Final, Self, TextIO
 
 from audiosocket_cli.call.events import Event, Listening, ProgramSaid
 from audiosocket_cli.ui.console import put, say
 from audiosocket_cli.ui.event_text import event_json, event_line
+from audiosocket_cli.ui.log_file import LogFile
+from audiosocket_cli.ui.log_lines import stamped, terminal_lines
 
 _MAX_WAITING: Final = 10_000
 """Lines that wait for a slow reader; beyond that they are lost, and counted."""
@@ -25,13 +28,20 @@ _CLOSE_TIMEOUT_S: Final = 2.0
 class EventLog:
     """Reports events until its block ends; `put` can be changed before the first, to write where a live view is."""
 
-    def __init__(self, *, as_json: bool, to_stderr: bool = False) -> None:
-        self.put: Callable[[str], object] = say if to_stderr else put
-        self.talk: Callable[[str], object] = say
+    def __init__(self, *, as_json: bool, to_stderr: bool = False, file: LogFile | None = None) -> None:
+        """`file` is where the log goes in place of stdout. Then text is in it that is said elsewhere, too."""
+        self._say = _for_stream(say, sys.stderr)
+        self.put: Callable[[str], object] = self._say if to_stderr else _for_stream(put, sys.stdout)
+        self.talk: Callable[[str], object] = self._say
         """Where that goes which is not data: what programs write to their standard error."""
+        if file is not None:
+            self.put = file.put
+            if not as_json:
+                self.talk = file.put
         self.lost = 0
         """Lines that could not be written."""
         self._as_json = as_json
+        self._file = file
         self._waiting: queue.Queue[tuple[Callable[[str], object], str] | None] = queue.Queue(_MAX_WAITING)
         self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
 
@@ -50,10 +60,25 @@ class EventLog:
         if self.lost:
             say(f"{self.lost} lines of the log are lost")
 
+    def complain(self, line: str) -> None:
+        """Say what no event is, on stderr, and note it."""
+        self._say(line)
+        self.note(line)
+
+    def note(self, line: str) -> None:
+        """Have a line that is said elsewhere in the file of the log, where there is one and it is text; never waits."""
+        if self._file is not None and not self._as_json:
+            self._enqueue(self._file.put, stamped(line))
+
+    def reopen(self) -> None:
+        """Look whether the file of the log was moved, where there is one; never waits."""
+        if self._file is not None:
+            self._enqueue(self._file.reopen, "")
+
     def report(self, event: Event) -> None:
         """Tell one event; never waits."""
         if isinstance(event, Listening):
-            say(event.sentence())
+            self.complain(event.sentence())
         talk = isinstance(event, ProgramSaid)
         as_json = self._as_json and not talk
         line = json.dumps(event_json(event), ensure_ascii=False) if as_json else event_line(event)
@@ -80,3 +105,10 @@ class EventLog:
                 if not self.lost:
                     say(f"cannot write the log: {(error.strerror or str(error)).lower()} (calls go on)")
                 self.lost += 1
+
+
+def _for_stream(write: Callable[[str], object], stream: TextIO) -> Callable[[str], object]:
+    """Return what writes lines of the log to a stream, as a terminal shows them where it is one."""
+    if not stream.isatty():
+        return write
+    return lambda line: all(write(part) is not False for part in terminal_lines(line))

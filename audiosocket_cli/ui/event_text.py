@@ -12,16 +12,17 @@ from audiosocket_cli.model import Side
 from audiosocket_cli.server.options import ServeSummary
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import shown_path
+from audiosocket_cli.ui.log_lines import stamped
 
 EVENT_SCHEMA: Final = "audiosocket.event/1"
 
 
 def event_line(event: Event) -> str | None:
-    """Return an event as a line that begins with the local time, or None for one that is talk."""
+    """Return an event as a line of the log, or None for one that is talk."""
     if isinstance(event, Listening):
         return None
     details = f", {_details(event)}" if isinstance(event, CallEnded) else ""
-    return f"{datetime.now():%H:%M:%S} {event.sentence()}{details}"
+    return stamped(f"{event.sentence()}{details}")
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -65,7 +65,7 @@ BOTS: dict[str, tuple[bytes, int, float, int, str]] = {
     "codec": (NOISE, 160, 0.02, Kind.SLIN, "µ-law, A-law or another codec labelled slin, which is noise: decode it"),
     "codec-320": (NOISE, 320, 0.04, Kind.SLIN, "µ-law, A-law or another codec labelled slin, which is noise: decode"),
     "16-khz": (WIDE, 640, 0.02, Kind.SLIN, ("the server's slin audio comes 2.00 times as fast as it plays; is it "
-               "slin16 (16000 Hz)? resample it to 8000 Hz, and send 320 bytes each 20 ms")),
+               "slin16 (16000 Hz), or in two channels? send one channel at 8000 Hz, 320 bytes each 20 ms")),
     "24-khz": (to_slin(sung(4.0, 24000)), 960, 0.02, Kind.SLIN, ("the server's slin audio comes 3.00 times as fast as "
                "it plays; is it slin24 (24000 Hz)?")),
     "half-size": (SLIN, 160, 0.02, Kind.SLIN, ("the server's slin audio comes 0.50 times as fast as it plays (frames "

@@ -24,10 +24,9 @@ import soundfile
 
 from audiosocket_cli.audio.pcm import Samples, level_dbfs, tone
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encode, kind_of, uuid_frame
-from support.running import COMMAND, Serve, need, rest_of, run
+from support.running import CLOCK, COMMAND, Serve, need, rest_of, run
 
 CALL_1 = uuid.UUID(int=1)
-CLOCK = r"\d\d:\d\d:\d\d "
 RATES = list(KIND_BY_RATE)
 
 

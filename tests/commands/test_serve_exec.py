@@ -21,9 +21,8 @@ import soundfile
 
 from audiosocket_cli.audio.pcm import Samples, from_slin, level_dbfs, to_slin
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
-from support.running import COMMAND, Serve, Serving, children_of, is_running, need, run
+from support.running import CLOCK, COMMAND, Serve, Serving, children_of, is_running, need, run
 
-CLOCK = r"\d\d:\d\d:\d\d "
 CALL_1 = str(uuid.UUID(int=1))
 
 

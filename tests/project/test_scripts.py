@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.running import missing
+
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 PARTS = ["ruff check", "ruff format", "mypy", "mypy scripts/fuzz", "tests", "calls from a real Asterisk"]
@@ -92,3 +94,15 @@ def test_what_tests_start_is_told_by_signals_that_the_tests_themselves_ignore(nu
         cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["bench-captures", "bench/run", "man", "repeat-tests", "soak"])
+def test_a_script_needs_no_python_of_its_own(name: str) -> None:
+    """Started by the system's Python, which has none of our packages, it goes on in .venv."""
+    if not (SCRIPTS.parent / ".venv" / "bin" / "python").exists():
+        missing("there is no .venv")
+    outside = {**os.environ, "PYTHONNOUSERSITE": "1", "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    words = ["python3", SCRIPTS / name, "--help"]
+    done = subprocess.run(words, env=outside, capture_output=True, text=True, timeout=60, check=False)
+    assert "Error" not in done.stderr
+    assert "scripts/" in done.stdout + done.stderr

@@ -19,9 +19,7 @@ from audiosocket_cli.net.loop import run as run_on_uvloop
 from audiosocket_cli.server import hooks
 from audiosocket_cli.server.hooks import run_hook
 from support.peers import FRAME, connected, opening
-from support.running import Serve, Serving, is_running, need, run
-
-CLOCK = r"\d\d:\d\d:\d\d "
+from support.running import CLOCK, Serve, Serving, is_running, need, run
 
 
 def shell(script: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 COMMAND = [sys.executable, "-m", "audiosocket_cli"]
-CLOCK = r"\d\d:\d\d:\d\d "
+CLOCK = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d "
 """How a line of the event log begins."""
 
 

@@ -2,67 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
-import os
-import pty
-import re
-import select
-import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from audiosocket_cli.ui.dashboard import meter
-from support.running import COMMAND, Serving, run
-
-
-class Terminal:
-    """A command on a terminal of its own, killed at the end of the block if it still runs."""
-
-    def __init__(self, *args: str | Path, columns: int = 130) -> None:
-        self.text = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end inside a character
-        self._near, far = pty.openpty()
-        self.process = subprocess.Popen(
-            [*COMMAND, *map(str, args)], stdin=far, stdout=far, stderr=far,
-            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "40"},
-        )  # fmt: skip
-        os.close(far)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._near)
-
-    def wait_for(self, pattern: str, timeout_s: float = 20) -> re.Match[str]:
-        end_s = time.monotonic() + timeout_s
-        while not (found := re.search(pattern, self.text)):
-            assert time.monotonic() < end_s, self.text
-            if select.select([self._near], [], [], 0.1)[0]:
-                self._read()
-        return found
-
-    def end(self, number: int = signal.SIGINT) -> int:
-        self.process.send_signal(number)
-        code = self.process.wait(timeout=10)
-        while self._read():
-            pass
-        return code
-
-    def _read(self) -> bool:
-        try:
-            data = self._decoder.decode(os.read(self._near, 65536))
-        except OSError:  # the other end is closed
-            return False
-        self.text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.text + data)
-        return True
+from support.running import Serving, run
+from support.terminal import Terminal
 
 
 @pytest.mark.parametrize(

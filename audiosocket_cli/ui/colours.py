@@ -1,0 +1,65 @@
+"""Colours that say what a line means: green for an end in order, red for what failed, magenta for what to look at.
+
+A line is the same text with and without them: they are found in its words. There are none without a terminal, on one
+that cannot draw, and with NO_COLOR in the environment. Yellow is left out: nobody can read it on white.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TextIO
+
+
+class Span(NamedTuple):
+    """A part of a line that has a style, in rich's words."""
+
+    start: int
+    end: int
+    style: str
+
+
+_GOOD, _BAD, _LOOK = "green", "bold red", "magenta"
+
+_SGR: Final = {_GOOD: "32", _BAD: "1;31", _LOOK: "35"}
+
+_LOG: Final = r"(?:\d\d:\d\d:\d\d )"
+_CALL: Final = r"[0-9a-f]{8}(?:#\d+)? "
+
+_RULES: Final = tuple(
+    (re.compile(pattern), style)
+    for pattern, style in (
+        # The log, and what came of a placed call, which says the same without clock and call.
+        (rf"(?:{_LOG}{_CALL})?(ended by \w+ \((?:hangup|closed)\b.*)", _GOOD),
+        (rf"(?:{_LOG}{_CALL})?(ended by \w+ \((?:reset|fault)\b.*)", _BAD),
+        (rf"(?:{_LOG}{_CALL})?(findings?:) ", _LOOK),
+        (rf"(?:{_LOG}(?:{_CALL})?)?((?:recording|on-call-end|capture(?: of \S+)?) failed:)", _BAD),
+        (rf"{_LOG}(refused|no call from|and \d+ more connections? from) ", _LOOK),
+        (r"answered \d+ calls?.*? (\d+ (?:connection|recording|capture|--on-call-end command)s? failed)", _BAD),
+        (r"(cannot write|audiosocket: error:|failed:|INVALID:?)", _BAD),
+    )
+)
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether lines for a stream have colours."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb" and stream.isatty()
+
+
+def spans(line: str) -> Iterator[Span]:
+    """Yield the parts of a line that have a style, in order and apart from each other."""
+    for pattern, style in _RULES:
+        found = pattern.match(line)
+        if found:
+            yield Span(*found.span(1), style)
+            return
+
+
+def coloured(line: str) -> str:
+    """Return a line for a terminal, with its colours."""
+    parts, at = [], 0
+    for start, end, style in spans(line):
+        parts += [line[at:start], f"\x1b[{_SGR[style]}m{line[start:end]}\x1b[0m"]
+        at = end
+    return "".join([*parts, line[at:]])
