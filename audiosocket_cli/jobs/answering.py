@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None = None) -> ServeSummary:
     """Answer calls to the end, with the log in a file, on stdout or, where data goes there, on stderr."""
     from audiosocket_cli.net.loop import run
-    from audiosocket_cli.server.server import Server
+    from audiosocket_cli.server.server import Server, Told
     from audiosocket_cli.server.service import begin_service
     from audiosocket_cli.ui.console import is_terminal, say
     from audiosocket_cli.ui.event_log import EventLog
@@ -29,8 +29,10 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
     file = None if log_file is None else LogFile(log_file)
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr, file=file)
     service = begin_service(options, log.complain, log.reopen if file else None)
-    server = Server(options, log.report, log.complain, listening=service.listening, readiness=service.readiness)
-    server.on_metrics = service.on_metrics
+    server = Server(
+        options, log.report, log.complain,
+        listening=service.listening, readiness=service.readiness, told=Told(metrics=service.on_metrics),
+    )  # fmt: skip
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and (file is not None or not as_json):
             from audiosocket_cli.ui.dashboard import calls_table
@@ -70,12 +72,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, l
     file = None if log_file is None else LogFile(log_file)
     with EventLog(as_json=as_json, file=file) as log:
         service = begin_service(options, log.complain, log.reopen if file else None)
-        parent = Workers(
-            options, workers, command, report=log.report, put=log.relay, complain=log.complain,
-            listening=service.listening, readiness=service.readiness,
-        )  # fmt: skip
-        parent.on_metrics = service.on_metrics
-        summary = run(parent.run())
+        summary = run(Workers(options, workers, command, log, service).run())
         log.note(summary_line(summary))
     summary.unwritten += log.lost
     say(summary_line(summary))
