@@ -15,7 +15,8 @@ from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Layout
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource, Timing
+from audiosocket_cli.call.sources.cue_times import ReplayOptions, Timing
+from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.call.sources.script import Script, read_script
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.errors import ExitCode, NothingError, UsageError

@@ -15,9 +15,7 @@ import pytest
 import soundfile
 
 from audiosocket_cli.audio.pcm import Samples, tone
-from audiosocket_cli.call.sources.replay import (
-    Cue,
-)
+from audiosocket_cli.call.sources.actions import Cue
 from audiosocket_cli.call.sources.script import read_script
 from audiosocket_cli.capture.items import Captured, Ended
 from audiosocket_cli.capture.opening import open_capture

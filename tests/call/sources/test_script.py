@@ -6,13 +6,9 @@ import math
 
 import pytest
 
+from audiosocket_cli.call.sources.actions import Action, Cue, Hangup
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.sources.replay import (
-    Action,
-    Cue,
-    Expectation,
-    Hangup,
-)
+from audiosocket_cli.call.sources.expecting import Expectation
 from audiosocket_cli.codec import digit_frame
 from audiosocket_cli.model import Side
 from support.replayed import HELLO, Scripted, audio, play
