@@ -6,20 +6,21 @@ import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
 from audiosocket_cli.errors import NetworkError, UsageError
-from audiosocket_cli.jobs.answering import answer_calls
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import close_capture
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.client import PlacedCall, place_all
 from audiosocket_cli.net.loop import run
-from audiosocket_cli.server.options import ServeOptions, ServeSummary
 from audiosocket_cli.ui.console import is_terminal, say
 from audiosocket_cli.ui.event_log import EventLog
+
+if TYPE_CHECKING:
+    from audiosocket_cli.server.options import ServeSummary
 
 Progress = contextlib.AbstractContextManager[Any]
 
@@ -73,6 +74,9 @@ def outcome_of_call(placed: PlacedCall) -> Outcome:
 
 
 def _answered(job: Job, listen: Address) -> Outcome:
+    from audiosocket_cli.jobs.answering import answer_calls  # a server takes a while to load
+    from audiosocket_cli.server.options import ServeOptions
+
     summary = answer_calls(ServeOptions(listen, job.call, calls=job.calls), as_json=job.as_json)
     return outcome_of_server(summary) | job.judge_answered(summary.signal)
 
