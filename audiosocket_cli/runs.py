@@ -1,4 +1,4 @@
-"""Frames with their times, in runs: what taps get. What is done with many frames is done at once."""
+"""Runs of frames with their times, which taps get: what is done with many frames is done at once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from audiosocket_cli.mixed_runs import Chunk, MixedFrames, MixedRun, Part
 
 MAX_RUNS: Final = 8
 """Runs of equal frames that are looked at one by one. Where there are more, all of them are looked at together: each
-takes every tap as long, some 0.1 ms, be it a second of audio or a single sample."""
+costs every tap some 0.1 ms, whether it holds a second of audio or a single sample."""
 
 _FOLLOWS_S: Final = 0.005
-"""A chunk follows on from those before when it is no more than this early or late: as exact as event loops are."""
+"""A chunk follows on from the one before when it is at most this early or late; event loops are not more exact."""
 
 
 _NO_TIMES: Final = np.zeros(0)
@@ -63,7 +63,7 @@ class EqualRun(ABC):
 
     @property
     def has_audio(self) -> bool:
-        """Whether it is audio, be it less than a sample in each frame."""
+        """Whether it is audio, even with less than a sample in each frame."""
         return self.size > 0 and is_audio(self.kind)
 
     @property
@@ -82,7 +82,7 @@ class EqualRun(ABC):
         return self.frame_s
 
     def seconds(self, start: int, count: int) -> float:
-        """Return how long some of the frames are together."""
+        """Return the length of `count` frames from `start` on, in seconds."""
         return count * self.frame_s
 
     def equal(self) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float64]]]:
@@ -130,7 +130,7 @@ class EqualRun(ABC):
 
     @property
     def quiet(self) -> NDArray[np.bool_]:
-        """Of each frame whether it is digital silence, shape (n,)."""
+        """Whether each frame is digital silence, shape (n,)."""
         if not self.has_samples or self.loudness.peak:
             return self.loudness.powers == 0 if self.has_samples else np.zeros(len(self), np.bool_)
         return np.ones(len(self), np.bool_)
@@ -172,8 +172,8 @@ class TimedRun(EqualRun):
     def parts(self) -> Sequence[Part]:
         """The chunks of audio, those joined that followed on from each other.
 
-        As of all that follows on, the least delayed frame tells when it was said: a part came when its last frame would
-        have come if it had been delayed no more than that.
+        Of frames that follow on from each other, the least delayed tells when they were said: the time of a part is
+        that at which its last frame would have come with no more delay than that.
         """
         if self._parts is None:
             self._parts = self._joined()
@@ -197,7 +197,8 @@ class TimedRun(EqualRun):
 
     @property
     def is_silence(self) -> bool:
-        """Whether it is one frame of silence over and over, as we say it; for any other, it costs too much to tell."""
+        """Whether it is one and the same frame of silence, as we send it; False for any other, which costs too much to
+        tell."""
         first = self.chunks[0][3]
         is_one = self.has_samples and all(chunk[3] is first for chunk in self.chunks)
         return is_one and not first[HEADER_BYTES:].strip(b"\0")
@@ -213,7 +214,7 @@ FrameRun = EqualRun | MixedRun
 
 
 def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:
-    """Join chunks that follow each other with frames alike; where they keep changing, all of them."""
+    """Join successive chunks of like frames; if the frames keep changing, join all of them in one `MixedRun`."""
     runs: list[list[Chunk]] = []
     header, run = b"", None
     for chunk in chunks:

@@ -65,7 +65,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(args: list[str]) -> None:
 def test_options_come_from_the_environment_too() -> None:
     done = run("serve", AUDIOSOCKET_SERVE_LISTEN="nonsense:port")
     assert done.returncode == 2
-    assert "'nonsense:port' is no address" in done.stderr
+    assert "'nonsense:port' is not an address" in done.stderr
 
 
 def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from audiosocket_cli.write_behind import MAX_WAITING_BYTES, Behind
+from audiosocket_cli.write_behind import MAX_WAITING_BYTES, WriteBehind
 
 
-class Written(Behind):
+class Written(WriteBehind):
     """Nothing but what there is to count."""
 
     def take(self, size: int) -> None:
@@ -42,7 +42,7 @@ def test_what_waits_has_a_bound_and_what_is_written_waits_no_longer() -> None:
 def test_a_failure_is_told_with_the_next_bytes_and_at_the_end() -> None:
     file = Written(at_once)
     file.fail(OSError(errno.EIO, "broken"))
-    for tell in (lambda: file.take(1), file.settle):
+    for tell in (lambda: file.take(1), file.wait_until_written):
         with pytest.raises(OSError, match="broken"):
             tell()
 
@@ -60,7 +60,7 @@ def test_the_jobs_before_it_are_waited_for() -> None:
     file = Written(jobs.append)
     worker = threading.Thread(target=work)
     worker.start()
-    assert file.settle()
+    assert file.wait_until_written()
     assert done == ["before"]
     worker.join()
 
@@ -68,4 +68,4 @@ def test_the_jobs_before_it_are_waited_for() -> None:
 def test_who_gives_up_waits_no_longer() -> None:
     file = Written(lambda job: None)
     threading.Timer(0.05, file.abort).start()
-    assert not file.settle()
+    assert not file.wait_until_written()

@@ -124,7 +124,7 @@ class Placing(Role):
         if header is None or fault_towards_asterisk(Frame(header[0], begun)) is None:
             return None
         if begun.startswith(b"HTTP"[: len(begun)]):
-            return Ending(Side.SERVER, How.FAULT, "no AudioSocket server: it answered in HTTP")
+            return Ending(Side.SERVER, How.FAULT, "not an AudioSocket server: it answered in HTTP")
         return self._fault_of(Frame(header[0], begun))
 
     def judge_blocked(self, *, is_patient: bool) -> Ending | None:

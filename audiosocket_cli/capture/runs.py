@@ -18,7 +18,7 @@ MAX_RUN_S: Final = 0.5
 """What one side sent so long ago may still be on its way, in a run of its frames."""
 
 _MAX_FRAMES: Final = 500
-_MOST_BYTES: Final = 256 << 10
+_MAX_BYTES: Final = 256 << 10
 
 _MAX_LOOKS: Final = 64
 """Frames of a run that are looked at for an excerpt of their bytes."""
@@ -120,7 +120,7 @@ def _belongs(item: Captured, run: list[Captured]) -> bool:
         and len(item.frame.payload) == len(first.frame.payload)
         and item.at_s - first.at_s < MAX_RUN_S
         and len(run) < _MAX_FRAMES
-        and len(run) * len(first.frame.payload) < _MOST_BYTES
+        and len(run) * len(first.frame.payload) < _MAX_BYTES
     )
 
 

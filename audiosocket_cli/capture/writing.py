@@ -22,11 +22,11 @@ from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Clock, Trace, steady_c
 from audiosocket_cli.disk import make_folder, sync_folder
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
-from audiosocket_cli.write_behind import Behind, Do
+from audiosocket_cli.write_behind import Do, WriteBehind
 
 SUFFIX: Final = ".pcapng"
 _SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".raw", ".aiff", ".au", ".caf")
-"""What a file is called that somebody wants to record to, or has just played."""
+"""Suffixes of sound files: somebody wants to record to one, or has just played it."""
 
 
 class Ends(NamedTuple):
@@ -43,7 +43,7 @@ class CaptureOutput(Protocol):
     """Makes traces for connections."""
 
     has_stdout: bool
-    """Whether it takes standard output, which is no place for a log then."""
+    """Whether it takes standard output, so that a log must go elsewhere."""
     single: bool
     """Whether all connections share one stream, and so one process."""
 
@@ -51,7 +51,7 @@ class CaptureOutput(Protocol):
         """Make the trace of a connection. All that can wait for a disk is left to `do`, in its order."""
 
     def close(self) -> None:
-        """No more traces; wait a while for who reads them. Raises `OSError`."""
+        """Take no more traces, and give their reader some time. Raises `OSError`."""
 
 
 class CaptureFile:
@@ -68,7 +68,8 @@ class CaptureFile:
         self._file: BlockFile | None = None
         self._clock = steady_clock()
         if path.suffix.lower() in _SOUND:
-            raise UsageError(f"cannot capture to {path}: a capture is no sound file; name it .pcapng, or say --record")
+            cure = "name it .pcapng, or say --record"
+            raise UsageError(f"cannot capture to {path}: a capture is not a sound file; {cure}")
         if "{" in path.name:
             raise UsageError(f"cannot capture to {path}: names of captures have no fields; name a folder")
         _prepare_folder(path.parent, path)
@@ -88,7 +89,7 @@ class CaptureFile:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-            self._file.settle()
+            self._file.wait_until_written()
 
     def _make(self) -> tuple[Path, int]:
         if self._overwrite:
@@ -123,7 +124,7 @@ class CaptureFolder:
 
 
 class CapturePipe:
-    """All connections as a stream on a descriptor, to whoever reads it meanwhile."""
+    """All connections as a stream on a descriptor, for a program that reads it meanwhile."""
 
     single = True
     has_stdout = True
@@ -147,8 +148,8 @@ class CapturePipe:
         self._pipe.finish()
 
 
-class BlockFile(Behind):
-    """A file that grows by whole blocks, written by whoever does the jobs."""
+class BlockFile(WriteBehind):
+    """A file that grows by whole blocks; the jobs of another thread write it."""
 
     def __init__(self, make: Callable[[], tuple[Path, int]], do: Do) -> None:
         """`make` makes the file, and returns its name and descriptor, or raises `OSError`."""
@@ -243,7 +244,8 @@ class OwnFileTrace(FiledTrace):
 
 
 def parse_capture(text: str, application: str, *, overwrite: bool | None = False) -> CaptureOutput:
-    """Return where to capture to: `-` is standard output, a name without a suffix or with a slash behind it a folder.
+    """Return where to capture to: `-` is standard output, a name without a suffix or with a slash at its end is a
+    folder.
 
     Raises `UsageError`.
     """

@@ -56,7 +56,7 @@ class UuidParam(click.ParamType):
         try:
             return value if isinstance(value, UUID) else UUID(value)
         except ValueError:
-            self.fail(f"{value!r} is no UUID: write it as 8-4-4-4-12 hexadecimal digits", param, ctx)
+            self.fail(f"{value!r} is not a UUID: write it as 8-4-4-4-12 hexadecimal digits", param, ctx)
 
 
 def _offered(names: Iterable[object], incomplete: str) -> list[CompletionItem]:
@@ -90,7 +90,7 @@ class KindParam(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         kinds = {kind_name(kind): int(kind) for kind in KIND_BY_RATE.values()}
         if value not in kinds:
-            self.fail(f"{value!r} is no kind of audio; there are {', '.join(kinds)}", param, ctx)
+            self.fail(f"{value!r} is not a kind of audio; there are {', '.join(kinds)}", param, ctx)
         return kinds[value]
 
 
@@ -248,7 +248,7 @@ class BotRateParam(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         rate_hz = int(value) if str(value).isdecimal() else 0
         if rate_hz % 50 or not 4000 <= rate_hz <= 192000:
-            self.fail(f"{value} Hz is no rate that a program can have: a multiple of 50, 4000 to 192000", param, ctx)
+            self.fail(f"{value} Hz is not a rate that a program can have: a multiple of 50, 4000 to 192000", param, ctx)
         return rate_hz
 
 
@@ -283,7 +283,7 @@ class PercentParam(click.ParamType):
         except ValueError:
             share = -1.0
         if not 0 <= share < float("inf"):
-            self.fail(f"{value!r} is no percentage: write 10%", param, ctx)
+            self.fail(f"{value!r} is not a percentage: write 10%", param, ctx)
         return share
 
 

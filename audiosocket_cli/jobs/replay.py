@@ -134,7 +134,7 @@ def _uuids(wanted: str, script: Script, calls: int) -> list[UUID]:
     try:
         return [UUID(wanted)] * calls
     except ValueError:
-        raise UsageError(f"--uuid {wanted} is no UUID: write new, same, or 8-4-4-4-12 hexadecimal digits") from None
+        raise UsageError(f"--uuid {wanted} is not a UUID: write new, same, or 8-4-4-4-12 hexadecimal digits") from None
 
 
 def _to_server(wanted: PlayAgainOptions, script: Script) -> Job:

@@ -282,9 +282,9 @@ def test_frames_that_say_nothing_sensible_are_told_as_they_are() -> None:
     frames = [Frame(Kind.DTMF, b"x"), Frame(Kind.UUID, b"short"), Frame(Kind.DTMF, b""), Frame(0x42, bytes(20))]
     lines = told(reviewed(whole(call, sent(call, Side.CALLER, frames, [0.1, 0.2, 0.3, 0.4]), []))[1])
     assert lines[1:5] == [
-        "0.10 caller dtmf payload 78 is no DTMF digit",
+        "0.10 caller dtmf payload 78 is not a DTMF digit",
         "0.20 caller uuid a UUID has 16 bytes, not 5",
-        "0.30 caller dtmf payload of 0 bytes is no DTMF digit",
+        "0.30 caller dtmf payload of 0 bytes is not a DTMF digit",
         "0.40 caller 0x42 20 bytes: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 …",
     ]
 

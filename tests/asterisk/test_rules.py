@@ -69,19 +69,19 @@ def test_audio_before_the_uuid_is_named_by_its_kind(kind: int) -> None:
 def test_a_stranger_is_no_audiosocket_peer(received: bytes) -> None:
     fault = fault_of_opening(received)
     assert fault is not None
-    assert fault.startswith("no AudioSocket peer")
+    assert fault.startswith("not an AudioSocket peer")
 
 
 @pytest.mark.parametrize("line_end", [b"", b"\r\n", b"\n", b"\r"], ids=ascii)
 def test_a_web_browser_is_recognised_and_quoted_up_to_its_first_line(line_end: bytes) -> None:
     assert fault_of_opening(b"GET / HTTP/1.1" + line_end * 2) == (
-        "no AudioSocket peer: it began with 'GET / HTTP/1.1' (a web browser, or a probe?)"
+        "not an AudioSocket peer: it began with 'GET / HTTP/1.1' (a web browser, or a probe?)"
     )
 
 
 def test_bytes_of_a_stranger_are_shown_beside_those_expected() -> None:
     assert fault_of_opening(STRANGERS["random"]) == (
-        "no AudioSocket peer: it began with 9f 3c 77 00 1a e5 42 42, not with a UUID frame (01 00 10 …)"
+        "not an AudioSocket peer: it began with 9f 3c 77 00 1a e5 42 42, not with a UUID frame (01 00 10 …)"
     )
 
 

@@ -13,13 +13,13 @@ import pytest
 from audiosocket_cli.capture import writing
 from audiosocket_cli.capture.items import Captured
 from audiosocket_cli.capture.opening import open_capture
-from audiosocket_cli.capture.writing import BlockFile, CaptureFile, CaptureFolder, CapturePipe, parse_capture
+from audiosocket_cli.capture.writing import BlockFile, CaptureFile, CaptureFolder, CapturePipe, Ends, parse_capture
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
 from support.fakes import OPENING, UUID_1
 
-ENDS = (("10.0.0.9", 9092), ("10.0.0.5", 40000))
+ENDS = Ends(("10.0.0.9", 9092), ("10.0.0.5", 40000), Side.SERVER)
 DATA = encode(Frame(Kind.SLIN, b"ab" * 160))
 
 
@@ -34,7 +34,7 @@ def frames_in(path: Path) -> list[bytes]:
 def test_a_folder_gets_a_private_file_for_each_call_by_its_uuid(tmp_path: Path) -> None:
     folder = CaptureFolder(tmp_path / "new", "a test")
     for _ in range(2):
-        trace = folder.begin(*ENDS, me=Side.SERVER, do=at_once)
+        trace = folder.begin(ENDS, at_once)
         trace.received(OPENING)
         trace.received(DATA)
         trace.close()
@@ -46,7 +46,7 @@ def test_a_folder_gets_a_private_file_for_each_call_by_its_uuid(tmp_path: Path) 
 
 
 def test_a_connection_without_a_uuid_is_called_by_its_time_and_peer(tmp_path: Path) -> None:
-    trace = CaptureFolder(tmp_path, "a test").begin(*ENDS, me=Side.SERVER, do=at_once)
+    trace = CaptureFolder(tmp_path, "a test").begin(ENDS, at_once)
     trace.close()
     (file,) = tmp_path.iterdir()
     assert file.match("????-??-??_??-??-??_10.0.0.5_40000.pcapng")
@@ -58,7 +58,7 @@ def test_one_file_takes_all_connections_and_is_not_overwritten_unasked(tmp_path:
     output = CaptureFile(path, "a test")
     assert not path.exists()
     for port in (40000, 40001):
-        trace = output.begin(ENDS[0], ("10.0.0.5", port), me=Side.SERVER, do=at_once)
+        trace = output.begin(Ends(ENDS.ours, ("10.0.0.5", port), Side.SERVER), at_once)
         trace.received(OPENING)
         trace.close()
     output.close()
@@ -68,14 +68,14 @@ def test_one_file_takes_all_connections_and_is_not_overwritten_unasked(tmp_path:
     with pytest.raises(UsageError, match="choose another name or name a folder"):
         CaptureFile(path, "a test", overwrite=None)
     output = CaptureFile(path, "a test", overwrite=True)
-    output.begin(*ENDS, me=Side.SERVER, do=at_once).close()
+    output.begin(ENDS, at_once).close()
     output.close()
     assert frames_in(path) == []
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("a.wav", "a capture is no sound file"), ("{uuid}.pcapng", "names of captures have no fields"),
+    [("a.wav", "a capture is not a sound file"), ("{uuid}.pcapng", "names of captures have no fields"),
      ("file/a.pcapng", "file is a file; name a folder")],
 )  # fmt: skip
 def test_a_name_that_cannot_be_is_refused(name: str, says: str, tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ def test_a_block_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     file.close()
     file.close()
     with pytest.raises(OSError, match="No space left"):
-        file.settle()
+        file.wait_until_written()

@@ -15,11 +15,10 @@ import pytest
 import soundfile
 
 from audiosocket_cli.audio.pcm import Samples, tone
-from audiosocket_cli.call.sources.actions import Cue
 from audiosocket_cli.call.sources.script import read_script
 from audiosocket_cli.capture.items import Captured, Ended
 from audiosocket_cli.capture.opening import open_capture
-from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
+from audiosocket_cli.codec import encode, uuid_frame
 from audiosocket_cli.model import Side
 from support.running import COMMAND, Serve, Serving, run
 
@@ -221,7 +220,7 @@ def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Pa
         ('{"t": 1, "event": "closed"}', [], 6, "the caller says nothing in it"),
         ("", [], 5, "it is empty"),
         ('{"digit": "5"}', ["--uuid", "same"], 2, "--uuid same needs a capture with a UUID: this one has none"),
-        ('{"digit": "5"}', ["--uuid", "x"], 2, "--uuid x is no UUID: write new, same, or"),
+        ('{"digit": "5"}', ["--uuid", "x"], 2, "--uuid x is not a UUID: write new, same, or"),
         ('{"digit": "5"}', ["--expect", "nowhere"], 5, "cannot read nowhere: no such file or directory"),
         ('{"digit": "5"}', ["--calls", "2", "--record", "x.wav"], 2, "x.wav has room for one call, not 2"),
         ('{"digit": "5"}', [], 3, "cannot connect to 127.0.0.1:1: connection refused"),
@@ -294,29 +293,6 @@ def test_lines_of_a_damaged_capture_are_played_up_to_the_damage_too(serve: Serve
     done = run("replay", "-", serving.target, stdin=lines[:-40].encode())
     assert done.returncode == 5
     assert "sent " in done.stdout
-
-
-def test_the_servers_frames_that_asterisk_would_not_take_are_left_out(tmp_path: Path) -> None:
-    lines = [
-        {"t": 0.0, "side": "server", "digit": "5"},
-        {"t": 0.1, "side": "server", "kind": "slin", "payload": ""},
-        {"t": 0.2, "side": "server", "kind": "slin", "payload": "AAAA"},
-        {"t": 0.3, "side": "server", "kind": "hangup", "payload": ""},
-    ]
-    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.SERVER)
-    assert [action.frame for action in script.actions if isinstance(action, Cue)] == [Frame(Kind.SLIN, bytes(3))]
-    assert (script.left_out, script.ended_by) == (2, Side.SERVER)
-
-
-def test_a_part_of_a_capture_is_played(tmp_path: Path) -> None:
-    lines = [{"call": "a", "t": number, "digit": str(number)} for number in range(6)]
-    lines += [{"call": "b", "t": 0, "digit": "9"}]
-    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.CALLER, from_s=2, to_s=4)
-    assert script.actions == [Cue(0, digit_frame("2")), Cue(1, digit_frame("3"))]
-    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.CALLER, call="b")
-    assert script.actions == [Cue(0, digit_frame("9"))]
 
 
 def test_the_servers_side_is_played_to_a_caller(answer: Answer, serve: Serve, tmp_path: Path) -> None:

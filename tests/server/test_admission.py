@@ -73,7 +73,7 @@ def test_a_peer_is_let_in_from_the_networks_named(networks: list[str], host: str
      "::ffff:10.0.0.1/104", "10.0.0.0/8\n", "\u0661\u0660.0.0.0/8"],
 )  # fmt: skip
 def test_what_is_no_network_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no network: write 192"):
+    with pytest.raises(UsageError, match="is not a network: write 192"):
         parse_network(text)
 
 
@@ -144,8 +144,8 @@ def served(tmp_path: Path, *wrapped: str) -> Iterator[Serving]:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (["--allow-from", "10.0.0.1/8"], 2, r"Invalid value for '--allow-from': '10.0.0.1/8' is no network: .*"),
-        (["--allow-from", "10.0.0.0/8", "--allow-from", "lan"], 2, r".*'lan' is no network: .*"),
+        (["--allow-from", "10.0.0.1/8"], 2, r"Invalid value for '--allow-from': '10.0.0.1/8' is not a network: .*"),
+        (["--allow-from", "10.0.0.0/8", "--allow-from", "lan"], 2, r".*'lan' is not a network: .*"),
         (["--allow-uuid", "missing"], 5, r"cannot read missing: no such file or directory"),
         (["--allow-uuid", "/"], 5, r"cannot read /: is a directory"),
         (["--allow-uuid", __file__], 5, r"cannot read .*: line 1 is not a UUID: .*"),

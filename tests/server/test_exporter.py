@@ -186,7 +186,7 @@ def test_a_port_in_use_is_one_line(more: tuple[str, ...]) -> None:
 def test_without_a_port_it_is_no_address() -> None:
     done = run("serve", "--metrics", "localhost")
     assert done.returncode == 2
-    assert "'localhost' is no address" in done.stderr
+    assert "'localhost' is not an address" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -45,7 +45,7 @@ class Capturing:
         trace = self.trace
         if trace is not None and trace.file is not None and trace.error is None:
             try:
-                await asyncio.to_thread(trace.file.settle)
+                await asyncio.to_thread(trace.file.wait_until_written)
             except OSError as error:
                 trace.fail(error)
 

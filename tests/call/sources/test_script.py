@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
+import re
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audiosocket_cli.call.sources.actions import Action, Cue, Hangup
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.sources.expecting import Expectation
-from audiosocket_cli.codec import digit_frame
+from audiosocket_cli.call.sources.script import Script, read_script
+from audiosocket_cli.capture.opening import Capture, open_capture
+from audiosocket_cli.codec import Frame, Kind, digit_frame
+from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Side
 from support.replayed import HELLO, Scripted, audio, play
 
@@ -49,3 +59,86 @@ def test_a_script_can_hang_up() -> None:
     assert caller.call is not None
     assert caller.call.ending is not None
     assert caller.call.ending.by is Side.CALLER
+
+
+def test_the_servers_frames_that_asterisk_would_not_take_are_left_out(tmp_path: Path) -> None:
+    lines = [
+        {"t": 0.0, "side": "server", "digit": "5"},
+        {"t": 0.1, "side": "server", "kind": "slin", "payload": ""},
+        {"t": 0.2, "side": "server", "kind": "slin", "payload": "AAAA"},
+        {"t": 0.3, "side": "server", "kind": "hangup", "payload": ""},
+    ]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.SERVER)
+    assert [action.frame for action in script.actions if isinstance(action, Cue)] == [Frame(Kind.SLIN, bytes(3))]
+    assert (script.left_out, script.ended_by) == (2, Side.SERVER)
+
+
+def test_a_part_of_a_capture_is_played(tmp_path: Path) -> None:
+    lines = [{"call": "a", "t": number, "digit": str(number)} for number in range(6)]
+    lines += [{"call": "b", "t": 0, "digit": "9"}]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.CALLER, from_s=2, to_s=4)
+    assert script.actions == [Cue(0, digit_frame("2")), Cue(1, digit_frame("3"))]
+    script = read_script(open_capture(tmp_path / "x.jsonl"), Side.CALLER, call="b")
+    assert script.actions == [Cue(0, digit_frame("9"))]
+
+
+def script_of(*lines: dict[str, object], side: Side = Side.CALLER) -> Script:
+    data = "\n".join(map(json.dumps, lines)).encode()
+    return read_script(Capture(io.BytesIO(data).read, "x", scripts=True), side, name="x")
+
+
+def test_silence_is_as_long_as_it_is_said_to_be() -> None:
+    script = script_of({"silence_ms": 50}, {"silence_ms": 20, "kind": "slin16", "t": 3})
+    assert [(cue.at_s, cue.frame.kind, len(cue.frame.payload)) for cue in script.actions if isinstance(cue, Cue)] == [
+        (None, Kind.SLIN, 320), (None, Kind.SLIN, 320), (None, Kind.SLIN, 160), (3.0, Kind.SLIN16, 640),
+    ]  # fmt: skip
+    assert not script.has_steps
+
+
+def test_steps_become_what_is_done() -> None:
+    script = script_of({"expect": "audio", "within_ms": 1500}, {"hangup": True})
+    assert script.actions == [Expectation("audio", 1.5, 1), Hangup()]
+    assert script.has_steps
+    with pytest.raises(UsageError, match="--max-gap is for captures"):
+        script.shorten_gaps(1.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ({"expect": "noise"}, "cannot expect 'noise': there are audio, silence, hangup"),
+        ({"hangup": 1}, '"hangup" is 1: write true, or leave the line out'),
+        ({"silence_ms": "2"}, "\"silence_ms\" is '2', which is not a number of milliseconds: write one as 1500"),
+        ({"silence_ms": 1e9}, '"silence_ms" is 1000000000.0, which is more than a day'),
+        (
+            {"silence_ms": 20, "within_ms": 2},
+            '"within_ms" does not go with "silence_ms": there are kind, silence_ms, t',
+        ),
+        ({"silence_ms": 20, "kind": "dtmf"}, "kind dtmf carries no audio"),
+        ({"play": "/no/such/file.wav"}, "cannot read /no/such/file.wav: no such file or directory"),
+    ],
+)
+def test_a_step_that_cannot_be_is_named_with_its_line(line: dict[str, object], says: str) -> None:
+    with pytest.raises(FileError, match=re.escape(f"cannot replay x: line 2: {says}")):
+        script_of({"silence_ms": 20}, line)
+
+
+@given(st.lists(st.floats(0, 10), min_size=1, max_size=20).map(sorted), st.floats(0.1, 3))
+def test_no_gap_is_longer_than_allowed_and_shorter_ones_stay(times_s: list[float], most_s: float) -> None:
+    script = Script([Cue(at_s, audio(1)) for at_s in times_s], end_s=times_s[-1] + 5)
+    script.shorten_gaps(most_s)
+    after_s = [0.0, *(action.at_s or 0.0 for action in script.actions if isinstance(action, Cue))]
+    for old_s, new_s in zip(pairwise([0.0, *times_s]), pairwise(after_s), strict=True):
+        assert new_s[1] - new_s[0] == pytest.approx(min(most_s, old_s[1] - old_s[0]))
+    assert script.end_s == pytest.approx(after_s[-1] + min(5, most_s))
+
+
+def test_a_loop_says_it_again_after_its_end() -> None:
+    script = Script([Cue(0.0, audio(1)), Cue(None, audio(2))], end_s=2.0)
+    script.repeat(3)
+    assert [action.at_s for action in script.actions if isinstance(action, Cue)] == [0.0, None, 2.0, None, 4.0, None]
+    assert script.end_s == 6.0
+    with pytest.raises(UsageError, match="more than a day of them"):
+        script.repeat(10**7)

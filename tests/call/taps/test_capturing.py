@@ -148,7 +148,7 @@ def test_each_meaning_is_a_comment_on_its_packet(file: File) -> None:
         (Frame(Kind.ERROR, b"\x02"), "error: a frame could not be forwarded"),
         (Frame(0x7F, b"x"), "a frame of unknown kind 0x7f"),
         (Frame(Kind.SLIN), "an audio frame of length 0"),
-        (Frame(Kind.DTMF, b"x"), "payload 78 is no DTMF digit"),
+        (Frame(Kind.DTMF, b"x"), "payload 78 is not a DTMF digit"),
         (Frame(Kind.UUID, b"short"), "a UUID has 16 bytes, not 5"),
     ],
     ids=["error", "unknown", "empty", "no digit", "short UUID"],
