@@ -131,9 +131,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     run is INVALID because this machine did not keep up, 3 when no call could be connected, 5 when FILE or OLD cannot be
     read. It ends after 2 s when no call can be connected at the start, after 10 s when none can be any more.
     """
-    from audiosocket_cli.jobs.bench import BenchOptions, bench
+    from audiosocket_cli.jobs.bench import BenchWanted, bench
 
-    wanted = BenchOptions(**given)
+    wanted = BenchWanted(**given)
     refuse_without_effect(ctx, force="output")
     if wanted.stages and is_typed(ctx, "duration"):
         raise UsageError("--stages say how long each lasts: leave --duration out")

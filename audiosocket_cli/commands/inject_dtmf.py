@@ -91,10 +91,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent what ends a call in
     Asterisk, 7 when --after-silence waited in vain.
     """
-    from audiosocket_cli.jobs.inject_dtmf import InjectOptions, inject_job
+    from audiosocket_cli.jobs.inject_dtmf import InjectWanted, inject_job
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
 
     refuse_without_effect(ctx, layout="record", force="record capture", timeout="after_silence")
-    wanted = InjectOptions(**given)
+    wanted = InjectWanted(**given)
     refuse_two_ends(wanted.target, wanted.listen)
     ctx.exit(run_job(inject_job(wanted), target=wanted.target, listen=wanted.listen).exit_code)

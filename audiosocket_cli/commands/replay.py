@@ -94,9 +94,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to be played.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
-    from audiosocket_cli.jobs.replay import PlayAgainOptions, replay_job
+    from audiosocket_cli.jobs.replay import ReplayWanted, replay_job
 
     refuse_without_effect(ctx, layout="record", force="record capture", tolerance="expect", least_correlation="expect")
-    wanted = PlayAgainOptions(**given)
+    wanted = ReplayWanted(**given)
     refuse_two_ends(wanted.target, wanted.listen)
     ctx.exit(run_job(replay_job(wanted), target=wanted.target, listen=wanted.listen).exit_code)
