@@ -47,8 +47,13 @@ from support.captured import (
 )
 
 
+def said(row: Row) -> str:
+    side = f"{row.side} " if row.what not in ("comment", "finding", "remark") else ""
+    return side + row_text(row)
+
+
 def told(rows: Sequence[Row]) -> list[str]:
-    return [f"{row.at_s:.2f} {row_text(row)}" for row in rows]
+    return [f"{row.at_s:.2f} {said(row)}" for row in rows]
 
 
 def findings(items: Sequence[Item]) -> list[str]:
@@ -350,7 +355,7 @@ def test_a_live_view_shows_rows_as_they_are_complete() -> None:
 
     for shown in at_once(review(in_runs(passing()), live=True)):
         if isinstance(shown, CallRow):
-            seen.append((now_s, f"{shown.call.call.name[:1]} {row_text(shown.row)}"))
+            seen.append((now_s, f"{shown.call.call.name[:1]} {said(shown.row)}"))
     names = [text[0] for _, text in seen]
     assert names != sorted(names)
     assert sorted(names) == sorted("1" * len(reviewed(alone[0])[1]) + "2" * len(reviewed(alone[1])[1]))

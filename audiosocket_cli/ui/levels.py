@@ -1,0 +1,24 @@
+"""Levels as bars, as wide as they are loud: from nothing at -60 dBFS to all cells at 0."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FLOOR_DBFS: Final = -60.0
+
+_LOUD_DBFS: Final = -6.0
+"""Speech whose mean is above this is distorted, or will be by the next that amplifies it."""
+
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+
+
+def level_bar(level_dbfs: float, cells: int) -> str:
+    """Return a level as a bar of so many cells, an eighth of a cell fine, filled up with spaces."""
+    share = min(1.0, max(0.0, 1 - level_dbfs / FLOOR_DBFS))
+    whole, eighths = divmod(round(share * cells * 8), 8)
+    return ("█" * whole + _EIGHTHS[eighths] * (eighths > 0)).ljust(cells)
+
+
+def level_style(level_dbfs: float) -> str:
+    """Return the colour of a bar, in rich's words."""
+    return "red" if level_dbfs > _LOUD_DBFS else "green"
