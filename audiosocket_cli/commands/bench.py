@@ -272,23 +272,27 @@ def _judge(
 ) -> int:  # fmt: skip
     """Print a result with its verdict, and return the exit code."""
     from audiosocket_cli.bench.verdict import changes, regressions
-    from audiosocket_cli.ui.bench_report import bench_lines, change_lines, csv_lines
+    from audiosocket_cli.ui.bench_report import bench_lines, change_lines, csv_lines, verdict_lines
     from audiosocket_cli.ui.console import put_result, say
 
     values = result.values()
     failures = [failure for threshold in asked if (failure := threshold.failure(values))]
     found: list[Change] = [] if old is None else changes(old, result)
     worse = [] if most is None else regressions(found, most)
-    lines = csv_lines(result) if as_csv else [*bench_lines(result), *(change_lines(found, worse) if old else ())]
+    judged = len(asked) + (len(found) if most is not None else 0)
+    lines = [*verdict_lines(result, failures, worse, judged), *bench_lines(result)]
+    lines += change_lines(found, worse) if old else ()
+    if as_csv:
+        lines = csv_lines(result)
     content = result.as_json() | {"failed_thresholds": failures}
     if old is not None:
         content |= {"changes": [change.as_json() for change in found], "regressions": [one.name for one in worse]}
     told = put_result(content, lines, as_json=as_json)
     if old is not None and old.invalid:
         say("what it is compared with was INVALID itself")
-    for failure in [*failures, *result.failures]:
-        say(f"failed: {failure}")
     if as_csv or as_json:
+        for failure in [*failures, *result.failures]:
+            say(f"failed: {failure}")
         for fault in result.invalid:
             say(f"INVALID: {fault}")
     if result.signal is not None:
