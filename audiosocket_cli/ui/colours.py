@@ -72,7 +72,7 @@ def spans(line: str) -> Iterator[Span]:
             return
     found = _LEVEL.match(line)
     if found:
-        yield Span(*found.span(1), level_style(float(found[2])))
+        yield Span(*found.span(1), level_style(float(found[2])) or _GOOD)
 
 
 def coloured(line: str) -> str:

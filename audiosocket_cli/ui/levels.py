@@ -10,6 +10,7 @@ _LOUD_DBFS: Final = -6.0
 """Speech whose mean is above this is distorted, or will be by the next that amplifies it."""
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+_TICKS: Final = "▁▂▃▄▅▆▇█"
 
 
 def level_bar(level_dbfs: float, cells: int) -> str:
@@ -19,6 +20,11 @@ def level_bar(level_dbfs: float, cells: int) -> str:
     return ("█" * whole + _EIGHTHS[eighths] * (eighths > 0)).ljust(cells)
 
 
+def level_tick(level_dbfs: float) -> str:
+    """Return a level as one cell of a row of them, which is as high as it is loud; the lowest is silence."""
+    return _TICKS[round(min(1.0, max(0.0, 1 - level_dbfs / FLOOR_DBFS)) * (len(_TICKS) - 1))]
+
+
 def level_style(level_dbfs: float) -> str:
-    """Return the colour of a bar, in rich's words."""
-    return "red" if level_dbfs > _LOUD_DBFS else "green"
+    """Return the colour of a bar, in rich's words; nothing for silence."""
+    return "red" if level_dbfs > _LOUD_DBFS else "green" if level_dbfs > FLOOR_DBFS else ""
