@@ -235,7 +235,7 @@ def kind_named(name: str) -> int:
         pass
     if len(name) == 4 and name.startswith("0x"):
         return int(name, 16)
-    raise ValueError(f"{name!r} is no kind: there are {', '.join(kind_name(kind) for kind in Kind)}, 0x00 to 0xff")
+    raise ValueError(f"{name!r} is not a kind: there are {', '.join(kind_name(kind) for kind in Kind)}, 0x00 to 0xff")
 
 
 def is_audio(kind: int) -> bool:
@@ -275,7 +275,7 @@ def decode_uuid(payload: bytes) -> UUID:
 def digit_frame(digit: str) -> Frame:
     """Return the frame of one DTMF digit (0-9, *, #, A-D); raises `FrameError` for anything else."""
     if len(digit) != 1 or digit not in DIGITS:
-        raise FrameError(f"{digit!r} is no DTMF digit (one of {DIGITS})", kind=Kind.DTMF)
+        raise FrameError(f"{digit!r} is not a DTMF digit (one of {DIGITS})", kind=Kind.DTMF)
     return Frame(Kind.DTMF, digit.encode("ascii"))
 
 
@@ -283,7 +283,7 @@ def decode_digit(payload: bytes) -> str:
     """Return the digit in a DTMF frame's payload; raises `FrameError` unless it is one known digit."""
     digit = payload.decode("latin-1")
     if len(digit) != 1 or digit not in DIGITS:
-        raise FrameError(f"payload {payload[:8].hex(' ') or 'of 0 bytes'} is no DTMF digit", kind=Kind.DTMF)
+        raise FrameError(f"payload {payload[:8].hex(' ') or 'of 0 bytes'} is not a DTMF digit", kind=Kind.DTMF)
     return digit
 
 

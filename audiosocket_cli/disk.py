@@ -1,8 +1,8 @@
-"""Files that are whole or not there, whatever happens: made under another name, locked meanwhile, then given their own.
+"""Files that are whole or absent: made under a temporary name, locked while they have it, then given their own name.
 
 A file system may forget a new name at a power cut until its folder is synced, even that of a file which was synced
-itself. So it is: first the file, then its name, then the folder. What a process that died has left half-made is found
-by its lock, which the kernel took from it, and cleared by the next one.
+itself. So the file is synced first, then its name is set, then the folder is synced. The next process removes the
+unfinished files of a process that died: they are no longer locked, as the kernel has released their locks.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from typing import Final
 from audiosocket_cli.errors import OutputError, UsageError
 
 PREFIX: Final = ".audiosocket-"
-"""How names of files begin that are being converted."""
+"""The first characters of the names of files that are being converted."""
 
 PART: Final = ".part"
-"""How names of files end that are to be JSON."""
+"""The suffix of JSON files that are not finished."""
 
 _CONVERSION: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}(\.\w+)?")
 """Eight characters, as `HalfMade.unnamed` and earlier `tempfile` put them, and a suffix."""
@@ -36,7 +36,7 @@ _CANNOT_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, e
 
 
 class HalfMade:
-    """A file that only the user can read, under a name for the time being, and locked for as long as it has that."""
+    """A file that only the user can read, under a temporary name, and locked for as long as it has that name."""
 
     def __init__(self, path: Path) -> None:
         """Create `path`. Raises `OSError`, and `FileExistsError` where there is something by that name."""
@@ -49,11 +49,12 @@ class HalfMade:
 
     @classmethod
     def unnamed(cls, folder: Path, suffix: str) -> HalfMade:
-        """Create a file in a folder by a name that nobody asks for. Raises `OSError`."""
+        """Create a file in a folder under a random name. Raises `OSError`."""
         return cls(folder / f"{PREFIX}{secrets.token_hex(4)}{suffix}")
 
     def _lock(self) -> bool:
-        """Hold the file against `clear_half_made`; False where that was faster. Without locks it clears nothing."""
+        """Protect the file from `clear_half_made`; False if that has removed it already. Without locks it removes
+        nothing."""
         with contextlib.suppress(OSError):
             fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
@@ -61,7 +62,7 @@ class HalfMade:
         return False
 
     def name(self, path: Path) -> None:
-        """Have it on the disk itself, by the name of `path`, which nobody else has.
+        """Put it on the disk itself, under the name `path`, which must be free.
 
         Raises `OSError`, and `FileExistsError` where that name is taken; then it is still half-made.
         """
@@ -79,14 +80,14 @@ class HalfMade:
         os.close(self.descriptor)
 
     def drop(self) -> None:
-        """It is not wanted any more."""
+        """Remove the file."""
         with contextlib.suppress(OSError):  # a disk that fails, fails here as well
             self.path.unlink()
         os.close(self.descriptor)
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk itself. Raises `OSError`; does what can be done where that is nothing."""
+    """Put the names in a folder on the disk itself; does nothing on a file system that cannot. Raises `OSError`."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -99,7 +100,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents, where they are not there, and have them on the disk itself. Raises `OSError`."""
+    """Make a folder and its missing parents, and put them on the disk itself. Raises `OSError`."""
     made = [folder, *folder.parents]
     made = made[: next((number for number, each in enumerate(made) if each.is_dir()), len(made))]
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,10 +109,10 @@ def make_folder(folder: Path) -> None:
 
 
 def clear_half_made(folder: Path, is_json: Callable[[str], object]) -> None:
-    """Clear what processes that died have left in a folder: conversions, and parts of JSON files that are ours by name.
+    """Remove what processes that died have left in a folder: conversions, and unfinished JSON files with our names.
 
-    JSON that is complete, and only lacks its name, gets it. Nothing of a process that lives is touched, and no failure
-    is told: what cannot be cleared does no harm.
+    JSON that is complete, and only lacks its name, gets it. Files of a live process are not touched. Failures are not
+    reported: a file that cannot be removed does no harm.
     """
     with contextlib.suppress(OSError):
         for path in list(_half_made(folder, is_json)):
@@ -155,10 +156,10 @@ _FLUSH_S: Final = 0.25
 
 
 def write_file(name: str, pieces: Iterable[bytes], *, force: bool) -> None:
-    """Write a file that only the user can read; one that is there is not touched without `force`.
+    """Write a file that only the user can read; an existing file is not touched without `force`.
 
-    Whoever interrupts it keeps what was written so far; what fails leaves no file behind. Raises `UsageError` for a
-    name that cannot be, `OutputError` where writing fails.
+    After an interruption the file holds what was written so far; after a failure there is no file. Raises `UsageError`
+    for a name that cannot be used, `OutputError` when writing fails.
     """
     path = Path(name)
     try:
@@ -184,7 +185,7 @@ def _unwritable(name: str, error: OSError) -> str:
 
 
 def _write_new(path: Path, pieces: Iterable[bytes], name: str, *, keep: bool) -> None:
-    """Write a file that is not there; `keep` what is written by then where somebody interrupts."""
+    """Write a new file; `keep` says that an interruption leaves what is written by then."""
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
     try:
         with open(descriptor, "wb", buffering=0) as file:
@@ -196,7 +197,7 @@ def _write_new(path: Path, pieces: Iterable[bytes], name: str, *, keep: bool) ->
 
 
 def _write(file: FileIO, pieces: Iterable[bytes], name: str) -> None:
-    """Write pieces as they fill a buffer, or a quarter of a second has passed: somebody may be reading."""
+    """Write pieces whenever a buffer is full or a quarter of a second has passed: somebody may be reading."""
     waiting, size, next_s = [], 0, time.monotonic() + _FLUSH_S
     for piece in pieces:
         waiting.append(piece)

@@ -1,7 +1,7 @@
-"""What can go wrong, by whose fault, and the exit code each ends a command with.
+"""The errors of this package, each with the exit code of a command that it ends.
 
-Every error a user can cause is an `AudioSocketError` whose text is one line: what failed, with which value, what to
-try. Nothing here prints or exits; `cli.main` does.
+Every error that a user can cause is an `AudioSocketError` whose text is one line: what failed, with which value, what
+to try. Nothing here prints or exits; `cli.main` does.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class IncompleteFrameError(ProtocolError):
 
 
 class StoppedError(AudioSocketError):
-    """Told to stop before there was anything to end in order; there is nothing to say about it."""
+    """A signal came before there was a call to end in order; it has no text."""
 
     def __init__(self, number: int) -> None:
         super().__init__()

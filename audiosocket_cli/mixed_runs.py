@@ -1,8 +1,8 @@
-"""Frames of several kinds and lengths, one after the other: what is done with them is done for all of a kind at once.
+"""Frames of several kinds and lengths in turn: whatever is done with them is done for all frames of a kind at once.
 
 A peer may change the kind or the length with every frame, and send frames of a single sample. A run for each would cost
-every tap as much as a run of a second; so they are kept as the bytes that came, and looked at together. Costs are those
-of the kinds that there are, and of the bytes.
+every tap as much as a run of a second. So they are kept as the bytes that came, and looked at together. The cost
+depends on the number of kinds, and on the bytes.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from audiosocket_cli.audio.pcm import SPEECH_POWER, Loudness, loudness_of_uneven
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES
 
 Chunk = tuple[float, float, int, bytes]
-"""When it passed, in seconds since the call's start; how long it may have waited for us before; how many frames; and
-these, whole, of one kind and length unless they are `MixedFrames`. A plain tuple, as there is one for each frame of a
-call that talks."""
+"""When it passed, in seconds since the call's start; how long it may have waited for us before; the number of frames;
+and the frames, whole, of one kind and length unless they are `MixedFrames`. A plain tuple, because a call that talks
+has one for each frame."""
 
 Part = tuple[float, float, int, float]
-"""The same of frames that followed on from each other: when they were all there, how long the first may have waited for
-us, how many; and when the first passed."""
+"""The same for frames that followed on from each other: when all had arrived, how long the first may have waited for
+us, their number; and when the first passed."""
 
 Numbers = NDArray[np.int64]
 
@@ -75,7 +75,7 @@ class KindAudio(NamedTuple):
 
 
 class MixedRun:
-    """What `TimedRun` is to equal frames, for frames of any kinds and lengths."""
+    """A run of frames of any kinds and lengths; `TimedRun` is one of equal frames."""
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         """Take chunks, each of equal frames or of `MixedFrames`."""
@@ -96,7 +96,7 @@ class MixedRun:
 
     @property
     def has_audio(self) -> bool:
-        """Whether any of it is audio, be it less than a sample."""
+        """Whether any of it is audio, even less than a sample."""
         return bool(len(self._sounds))
 
     @property
@@ -158,7 +158,7 @@ class MixedRun:
         return np.concatenate([[0.0], np.cumsum(self.sound_s)])
 
     def seconds(self, start: int, count: int) -> float:
-        """Return how long some of the audio frames are together."""
+        """Return the length of `count` audio frames from `start` on, in seconds."""
         return float(self._ends_s[start + count] - self._ends_s[start])
 
     @cached_property
@@ -191,7 +191,7 @@ class MixedRun:
             yield int(self.kinds[at]), self.data[start : start + int(self.sizes[at])]
 
     def bytes_of(self, sounds: NDArray[np.intp], sizes: Numbers) -> NDArray[np.uint8]:
-        """Return so many bytes each of some audio frames, by their numbers, one after the other, shape (bytes,)."""
+        """Return the first `sizes` bytes of the audio frames numbered `sounds`, one after the other, shape (bytes,)."""
         starts = self._payload_starts[self._sounds[sounds]]
         shifts = starts - (np.cumsum(sizes) - sizes)
         return np.frombuffer(self.data, np.uint8)[np.repeat(shifts, sizes) + np.arange(int(sizes.sum()))]
@@ -232,7 +232,7 @@ class MixedRun:
 
     @property
     def quiet(self) -> NDArray[np.bool_]:
-        """Of each audio frame whether it is digital silence, shape (n,)."""
+        """Whether each audio frame is digital silence, shape (n,)."""
         quiet = np.zeros(len(self._sounds), np.bool_)
         for one in self.audio:
             quiet[one.sounds] = one.loudness.powers == 0 if one.loudness.peak else True

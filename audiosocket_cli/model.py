@@ -61,7 +61,7 @@ class Pacing(Protocol):
     """Frames sent more than half a ptime after they were due."""
     worst_lateness_s: float
     held: int
-    """Frames that found the peer not reading."""
+    """Frames that were due while the peer did not read."""
     slips: int
     """How often the schedule was given up for a later one, and by how much in all: `slipped_s`."""
     slipped_s: float
@@ -75,12 +75,14 @@ MAX_DIGITS: Final = 10_000
 
 _DIGITS_AT_ONCE: Final = 50
 _DIGITS_A_SECOND: Final = 20
-"""Ours: ITU-T Q.24 has keys of 40 ms and pauses of 40 ms, 12 a second. More are not fingers, and would fill a log."""
+"""Our own choice: ITU-T Q.24 has keys of 40 ms and pauses of 40 ms, 12 a second. More do not come from fingers, and
+would fill a log."""
 
 
 _SAME_PRESS_S: Final = 10.0
-"""A tone and a frame of the same digit this near are one press. Ours: a key may be held so long before its frame comes,
-at its release, and its tone leak through at the beginning (`ast_dsp_process` mutes it once it is sure)."""
+"""A tone and a frame of the same digit this near are one press. Our own choice: a key may be held so long before its
+frame comes, at its release, and its tone may leak through at the beginning (`ast_dsp_process` mutes it once it is
+sure)."""
 
 
 @dataclass(slots=True)
@@ -94,14 +96,14 @@ class Call:
     pacer: Pacing
     digits: list[Digit] = field(default_factory=list)
     digits_left_out: int = 0
-    """Digits that were not listed, and nobody was told of."""
+    """Digits that were neither listed nor reported."""
     notes: list[str] = field(default_factory=list)
     ending: Ending | None = None
     duration_s: float = 0.0
     in_bulk: bool = False
     """Whether what is heard is read some times a second: when each frame arrived is then known to 20 ms."""
     backlog_bytes: int = 0
-    """The most that we had said and the peer's system had not confirmed."""
+    """The most bytes that we had sent and the peer's system had not confirmed."""
     undelivered_bytes: int = 0
     """The same when the connection was closed: what may never arrive."""
     _tones: list[Digit] = field(default_factory=list)
@@ -109,8 +111,7 @@ class Call:
     _leaks: list[Digit] = field(default_factory=list)
     """Those between the tone and the frame of one press, which may be of that press, or have a frame to come."""
     _frames_come: bool = False
-    on_note: Callable[[str], None] = lambda text: None
-    """Told of each line that `note` keeps."""
+    _tell_note: Callable[[Call, str], object] | None = None
 
     def by_side(self, heard: Sequence[T], said: Sequence[T]) -> tuple[tuple[Side, Sequence[T]], ...]:
         """Return what was heard and what was said under the name of the side that spoke it, caller first."""
@@ -123,7 +124,7 @@ class Call:
         return self.started_at + timedelta(seconds=self.duration_s)
 
     def press(self, digit: Digit) -> bool:
-        """List a digit of the other side's; False where it is known already, there are too many, or they come too fast.
+        """List a digit of the other side; False if it is listed already, there are too many, or they come too fast.
 
         Once digits come as frames, tones are left out: a phone sends either; what leaks of the other is not a press.
         """
@@ -144,7 +145,8 @@ class Call:
         return False
 
     def _is_told(self, frame: Digit) -> bool:
-        """Whether the press of a frame was told when its tone came; it is listed as the frame then."""
+        """Whether a frame's press was reported when its tone came; then the frame takes the place of the tone in the
+        list."""
         self._tones = [tone for tone in self._tones if frame.at_s - tone.at_s <= _SAME_PRESS_S]
         of_digit = [tone for tone in self._tones if tone.digit == frame.digit]
         if not of_digit:
@@ -165,7 +167,15 @@ class Call:
         """Keep a line about something odd, once, however often it happens; of too many kinds, the first."""
         if len(self.notes) < _MAX_NOTES and text not in self.notes:
             self.notes.append(text if len(self.notes) < _MAX_NOTES - 1 else "and more of the kind")
-            self.on_note(self.notes[-1])
+            if self._tell_note is not None:
+                self._tell_note(self, self.notes[-1])
+
+    def tell_notes(self, tell: Callable[[Call, str], object]) -> None:
+        """Tell the lines that `note` has kept, and from now on each that it keeps. `tell` does not refer to the call,
+        which is to leave memory as soon as it is over."""
+        for text in self.notes:
+            tell(self, text)
+        self._tell_note = tell
 
 
 def now_utc() -> datetime:

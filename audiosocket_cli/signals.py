@@ -9,13 +9,13 @@ import signal
 import sys
 from types import FrameType
 
-_MOST_DESCRIPTORS = 1 << 16
+_MAX_DESCRIPTORS = 1 << 16
 
 _told: list[int] = []
 
 
 def take_over_process(words: list[str]) -> None:
-    """Do what has to be done before anything else: hear signals, and keep descriptors to ourselves.
+    """Do what has to be done before anything else: handle signals, and make descriptors private.
 
     `words` is the command line, without the program's name.
     """
@@ -27,8 +27,8 @@ def end_on_signals(*, answers: bool) -> None:
     """Let SIGTERM and SIGHUP end the command as SIGINT does, through its `finally` blocks, with exit codes 143 and 129.
 
     By default they end a process at once, and process 1 of a container not at all: the kernel drops what has no
-    handler. What whoever started us ignores (nohup) stays ignored. A command that `answers` calls does not end by
-    SIGHUP but where it had a terminal, and that is gone (see `net.loop.signals_to`).
+    handler. A signal that was ignored when we started (nohup) stays ignored. SIGHUP ends a command that `answers` calls
+    only when it had a terminal, and that is gone (see `net.loop.signals_to`).
     """
     has_terminal_to_lose = has_terminal()
 
@@ -52,7 +52,7 @@ def told_to_end() -> int | None:
 
 
 def keep_descriptors() -> None:
-    """Keep from the programs that we start all that we inherited ourselves, from a shell or a service manager.
+    """Make the descriptors that we inherited, from a shell or a service manager, private: our programs do not get them.
 
     What Python opens later is closed when a program starts, anyway.
     """
@@ -69,7 +69,7 @@ def _descriptors() -> list[int]:
         return [int(name) for name in os.listdir("/dev/fd")]
     except (OSError, ValueError):  # a chroot without /proc
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return list(range(3, _MOST_DESCRIPTORS if soft < 0 else min(soft, _MOST_DESCRIPTORS)))
+        return list(range(3, _MAX_DESCRIPTORS if soft < 0 else min(soft, _MAX_DESCRIPTORS)))
 
 
 def survives_hangup() -> bool:

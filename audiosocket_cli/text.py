@@ -1,4 +1,4 @@
-"""Text that a terminal only shows, and that JSON takes as it is."""
+"""Text that is safe to print on a terminal, and indented JSON."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 
 
 def printable(line: str) -> str:
-    """Spell out, as JSON does, what a terminal would obey, hide or turn around rather than print, and what is no
-    character at all. Harmless text, JSON of one line, and what has been through here stay as they are."""
+    """Escape, as JSON does, each character that a terminal would obey, hide or reorder instead of printing it.
+
+    Printable text, JSON of one line, and text that was escaped already stay as they are.
+    """
     if line.isprintable():
         return line
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
 
 
 def json_lines(value: Any) -> Iterator[str]:
-    """Yield the lines of a value as indented JSON: what `json` makes of it, which leaves 33 objects behind that refer
-    to each other, after each call of a server."""
+    """Yield the lines of a value as indented JSON, the same as `json.dumps` returns: that leaves 33 objects in
+    reference cycles each time, and a server writes JSON after each call."""
     nested = isinstance(value, dict | list | tuple) and value
     if not nested:
         yield json.dumps(value, ensure_ascii=False)
@@ -32,3 +34,8 @@ def json_lines(value: Any) -> Iterator[str]:
             lines[-1] += ","
         yield from (f"  {line}" for line in lines)
     yield "}" if named else "]"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 call", "2 calls"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

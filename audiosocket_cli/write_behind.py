@@ -1,4 +1,4 @@
-"""Work on a file that is done behind whoever has something for it, in order, and with a bound on what waits."""
+"""Write-behind for one file: jobs run in order on another thread, with a bounded backlog."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_WAITING_BYTES: Final = 16 << 20
-"""What one file may have waiting: a quarter of an hour of slin, 40 s of slin192 from both sides. Beyond that the disk
-is too slow, and no more is taken."""
+"""The largest backlog of one file: a quarter of an hour of slin, 40 s of slin192 from both sides. Beyond it the disk is
+too slow, and nothing more is taken."""
 
 _LOOK_AGAIN_S: Final = 0.1
 
 Do = Callable[[Callable[[], object]], object]
-"""Does a job that raises nothing, at once or later, after those before it."""
+"""Runs a job, which raises nothing, now or later, after the jobs before it."""
 
 
-class Behind:
-    """What is common to files that are written behind."""
+class WriteBehind:
+    """The base of files that another thread writes."""
 
     __slots__ = ("_aborted", "_do", "_error", "_taken_bytes", "_written_bytes")
 
@@ -28,8 +28,8 @@ class Behind:
         self._error: OSError | None = None
         self._aborted = False
 
-    def settle(self) -> bool:
-        """Wait until all is done, or (then False) given up. Raises `OSError` for what failed."""
+    def wait_until_written(self) -> bool:
+        """Wait until all jobs are done; False if `abort` was called first. Raises the `OSError` of a failed job."""
         done = threading.Event()
         self._do(done.set)
         while not done.wait(_LOOK_AGAIN_S):
@@ -40,15 +40,15 @@ class Behind:
         return True
 
     def abort(self) -> None:
-        """Let `settle` wait no longer."""
+        """Stop `wait_until_written` from waiting."""
         self._aborted = True
 
     def _take(self, size: int) -> None:
-        """Count bytes that are to be written. Raises `OSError` for what failed before, and when too much waits."""
+        """Count bytes to be written. Raises the `OSError` of an earlier failure, and one when the backlog is full."""
         if self._error is not None:
             raise self._error
         if (
             self._taken_bytes - self._written_bytes >= MAX_WAITING_BYTES
-        ):  # what comes at once, however much, is not a proof
+        ):  # one large piece alone does not show that the disk is slow
             raise OSError(errno.EBUSY, "the disk is too slow")
         self._taken_bytes += size

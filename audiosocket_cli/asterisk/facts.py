@@ -1,4 +1,4 @@
-"""Numbers of Asterisk's, each with the function that it was read from."""
+"""The numbers that Asterisk uses, each with the function in its source."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ MAX_BURST_MS: Final = 80
 """A softmix bridge throws its queue away beyond this much (`softmix_bridge_write_voice`, bridge_softmix.c)."""
 
 BURST_MS: Final = MAX_BURST_MS + PTIME_MS
-"""Audio that comes at once, and runs ahead of the clock by more than this, is a burst: such a bridge holds less, beside
-the frame that it plays."""
+"""Audio that runs ahead of the clock by more than this is a burst: such a bridge holds less, apart from the frame that
+it is playing."""
 
 _ROUNDING_S: Final = 1e-6
 
@@ -40,10 +40,10 @@ SPARSE_MS: Final = 100
 """How often 20 ms of silence are enough to keep a call: it ends after 2 s without a frame (`audiosocket_run`)."""
 
 QUIET_GAP_MS: Final = 2 * SPARSE_MS
-"""No more than this without audio after digital silence is silence that goes on, sent sparsely. Ours."""
+"""A pause of at most this length after digital silence counts as silence that is sent sparsely. Our own choice."""
 
 FRAME_GAP_MS: Final = 5
-"""Since 20.15, 21.10 and 22.5 so long without a new byte inside a payload ends the call, before that any gap does
+"""Since 20.15, 21.10 and 22.5 a gap of this length inside a payload ends the call; before, any gap does
 (`ast_audiosocket_receive_frame_with_hangup`)."""
 
 EXAMPLE_UUID: Final = UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
@@ -51,7 +51,7 @@ EXAMPLE_UUID: Final = UUID("40325ec2-5efd-4bd3-805f-53576e581d13")
 
 
 def is_burst(ahead_s: float) -> bool:
-    """Whether audio that runs ahead of the clock by so many seconds is a burst."""
+    """Whether audio that runs `ahead_s` seconds ahead of the clock is a burst."""
     return ahead_s > BURST_MS / 1000 + _ROUNDING_S
 
 

@@ -90,7 +90,8 @@ def findings_on_server(heard: Heard) -> list[str]:
 
 
 def finding_on_burst(burst_s: float) -> list[str]:
-    """Say that a server sent so many seconds of audio at once, with the cure, where that is too much."""
+    """Return the finding, with its cure, for a server that sent `burst_s` of audio at once; none if that is not a
+    burst."""
     if not is_burst(burst_s):
         return []
     text = (

@@ -1,4 +1,4 @@
-"""What Asterisk sends first, and what it takes from a server: whoever breaks these rules is told how."""
+"""What Asterisk sends first, and what it takes from a server; and in words, how a peer breaks these rules."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ UUID_WITHOUT_ANSWER_HINT: Final = "is an Answer() missing in the dialplan before
 PROXY_V1_SIGNATURE: Final = b"PROXY "
 
 PROXY_V2_SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
-"""How a proxy begins that says who is calling: HAProxy's doc/proxy-protocol.txt."""
+"""The first bytes of a PROXY protocol header, version 1 and 2 (HAProxy's doc/proxy-protocol.txt)."""
 
 PROXY_HEADER_FAULT: Final = (
     "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
 )
 
+SECOND_HEADER_FAULT: Final = (
+    "it began with two PROXY protocol headers: of two proxies in a row, let the second take that of the first "
+    "(HAProxy: accept-proxy; nginx: proxy_protocol in its listen line)"
+)
+
 _TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
-"""How a TLS client begins; read as a frame, slin48 of an odd length."""
+"""The first bytes of a TLS client; read as a frame they are slin48 of an odd length."""
 
 
 def fault_of_opening(received: bytes) -> str | None:
@@ -36,18 +41,19 @@ def fault_of_opening(received: bytes) -> str | None:
         if signature.startswith(received):
             return None
     if received[:3] in _TLS_HELLOS:
-        return f"no AudioSocket peer: it began with {_hex(received)}, a TLS handshake (AudioSocket has no encryption)"
+        began = f"it began with {_hex(received)}, a TLS handshake (AudioSocket has no encryption)"
+        return f"not an AudioSocket peer: {began}"
     if received[:1].isalpha() and received[:1].isascii():
-        return f"no AudioSocket peer: it began with {_quoted(received)} (a web browser, or a probe?)"
+        return f"not an AudioSocket peer: it began with {_quoted(received)} (a web browser, or a probe?)"
     header = peek_header(received)
     if header is None:
-        return f"no AudioSocket peer: it began with {_hex(received)}, not with a UUID frame ({_hex(expected)} …)"
+        return f"not an AudioSocket peer: it began with {_hex(received)}, not with a UUID frame ({_hex(expected)} …)"
     kind, length = header
     if kind == Kind.UUID:
         return f"its UUID has {length} bytes, not {UUID_BYTES} (36 means that it was sent as text)"
     if kind in RATE_BY_KIND:
         return f"{kind_name(kind)} audio came before the UUID; the first frame must be the UUID"
-    return f"no AudioSocket peer: it began with {_hex(received)}, not with a UUID frame ({_hex(expected)} …)"
+    return f"not an AudioSocket peer: it began with {_hex(received)}, not with a UUID frame ({_hex(expected)} …)"
 
 
 def fault_towards_asterisk(frame: Frame) -> str | None:

@@ -152,7 +152,7 @@ class ConvertedFile:
                 try:
                     self._write(wavs, disk)
                 finally:
-                    disk.settle()
+                    disk.raise_failure()
             half.name(self._path)
         except BaseException:
             half.drop()
@@ -218,7 +218,7 @@ class _Disk(io.FileIO):
             self._error = self._error or error
         return memoryview(data).nbytes - len(view)
 
-    def settle(self) -> None:
+    def raise_failure(self) -> None:
         """Raise the `OSError` of any write that failed."""
         if self._error is not None:
             raise self._error

@@ -12,7 +12,7 @@ _MARKERS: Final = (0x7FFE, 0x7FFF, 0xFFFE, 0xFFFF)
 """The upper half of sizes that stand for "until the end", less what headers take: sox writes 0x7FFFF000, ffmpeg
 0xFFFFFFFF."""
 
-_MOST_CHUNKS: Final = 1000
+_MAX_CHUNKS: Final = 1000
 _MAX_BEHIND_BYTES: Final = 1024
 """As much after the samples is padding or the like, whatever it is."""
 
@@ -64,7 +64,7 @@ def read_wav_header(file: BinaryIO) -> WavHeader | None:
     if len(riff) < 12 or riff[:4] not in (b"RIFF", b"RF64", b"BW64") or riff[8:] != b"WAVE":
         return None
     at, found, long_bytes = 12, None, None
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         head = file.read(8)
         if len(head) < 8:
             return None

@@ -104,7 +104,7 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
     for part in text.split(","):
         calls, _, duration = part.strip().partition(":")
         if not calls.isdecimal() or not duration:
-            raise UsageError(f"{part.strip()!r} is no stage: write CALLS:DURATION, as in 10:30s,50:1m")
+            raise UsageError(f"{part.strip()!r} is not a stage: write CALLS:DURATION, as in 10:30s,50:1m")
         stages.append(Stage(int(calls), parse_duration(duration)))
     if not any(stage.calls for stage in stages):
         raise UsageError(f"{text!r} has no calls in any stage")

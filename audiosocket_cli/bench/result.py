@@ -172,7 +172,7 @@ def read_result(path: Path) -> BenchResult:
     except OSError as error:
         raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
     except ValueError:
-        raise FileError(f"cannot read {path}: it is no JSON; bench --output writes what is read here") from None
+        raise FileError(f"cannot read {path}: it is not JSON; bench --output writes what is read here") from None
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
         raise FileError(f"cannot read {path}: its schema is {schema!r}, not {SCHEMA}; bench --output writes that")

@@ -58,19 +58,21 @@ def parse_threshold(text: str) -> Threshold:
     """Read `turn_p95<800ms`, `errors<=0`, `error_rate<1%`. Raises `UsageError`, for unknown names with near ones."""
     match = _THRESHOLD.fullmatch(text)
     if match is None:
-        raise UsageError(f"{text!r} is no threshold: write NAME<VALUE, as in turn_p95<800ms, errors<=0, error_rate<1%")
+        raise UsageError(
+            f"{text!r} is not a threshold: write NAME<VALUE, as in turn_p95<800ms, errors<=0, error_rate<1%"
+        )
     name, sign, number, unit = match.groups()
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=4, cutoff=0.5)
         hint = f"do you mean {', '.join(near)}?" if near else "there are turn_p95, echo_p50, errors, gaps_60 and more"
-        raise UsageError(f"{name!r} in {text!r} is no value of a result: {hint}")
+        raise UsageError(f"{name!r} in {text!r} is not a value of a result: {hint}")
     bound = float(number)
     if is_time(name):
         if unit == "%":
             raise UsageError(f"{text!r} has % for a time: write ms or s")
         bound *= 1000 if unit == "s" else 1
     elif unit in ("ms", "s"):
-        raise UsageError(f"{text!r} has {unit} for what is no time: leave it out")
+        raise UsageError(f"{text!r} has {unit} for what is not a time: leave it out")
     elif unit == "%" and name in ("error_rate", "audio_rate"):
         bound /= 100
     elif unit == "%" and name != "cpu_percent":

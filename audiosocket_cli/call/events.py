@@ -1,19 +1,45 @@
-"""What happens while calls come and go, told as it happens: the lines of a log, the objects of `--json`."""
+"""What happens while calls come and go, told as it happens: the lines of a log, the objects of `--json`.
+
+All there is to say of an event is said here, once. Where and when it is shown, and with what colour, is for `ui`.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from audiosocket_cli.model import Call, Digit
+from audiosocket_cli.model import Call, Digit, How, Side
 from audiosocket_cli.runs import FrameRun
+from audiosocket_cli.text import counted
+
+
+class Event(ABC):
+    """Something that happened: its name, its facts, and a sentence that says it."""
+
+    __slots__ = ()
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of it as JSON values, units in the keys."""
+
+    @abstractmethod
+    def sentence(self) -> str:
+        """Say it in one line."""
+
+
+Report = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class Listening(Event):
     """Calls are accepted from now on, and recorded somewhere, or not."""
+
+    name = "listening"
 
     host: str
     port: int
@@ -24,116 +50,227 @@ class Listening:
     """Where calls are captured to, if they are."""
     addresses: tuple[str, ...] = ()
     """All that is listened on, as host:port; `host` and `port` are the first."""
-    name: str = ""
+    host_name: str = ""
     """The name that these are the addresses of, where one was given."""
     passed: bool = False
     """Whether systemd has passed the sockets."""
 
+    def facts(self) -> dict[str, Any]:
+        where = {"host": self.host, "port": self.port, "addresses": self.addresses}
+        capture = {"capture": self.capture} if self.capture else {}
+        return {**where, "record": self.record, "program": self.program, **capture}
+
+    def sentence(self) -> str:
+        """Say where calls are accepted, and how to open it to others."""
+        recording = f"recording to {self.record}" if self.record else "not recording"
+        if self.capture:
+            recording += f", capturing to {self.capture}"
+        if self.program:
+            recording += f", running {self.program}"
+        remarks = []
+        if self.host_name and len(self.addresses) > 1:
+            where = f"{self.host_name}:{self.port}"
+            remarks.append(" and ".join(address.rpartition(":")[0] for address in self.addresses))
+        else:
+            addresses = self.addresses or (f"{self.host}:{self.port}",)
+            where = " and ".join(map(_listening_place, addresses))
+        if self.passed:
+            remarks.append("by systemd; --listen is not used")
+        elif self.host in ("127.0.0.1", "::1"):
+            remarks.append(f"this machine only; --listen :{self.port} opens it to the network")
+        remark = f" ({'; '.join(remarks)})" if remarks else ""
+        return f"listening on {where}{remark}, {recording}"
+
+
+def _listening_place(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    return f"port {port} of all interfaces" if host in ("0.0.0.0", "[::]") else address
+
 
 @dataclass(frozen=True, slots=True)
-class CallStarted:
+class CallStarted(Event):
     """A connection said its UUID."""
+
+    name = "call"
 
     call: Call
 
+    def facts(self) -> dict[str, Any]:
+        started_at = self.call.started_at.isoformat(timespec="milliseconds")
+        return {"uuid": str(self.call.uuid), "peer": self.call.peer, "started_at": started_at}
+
+    def sentence(self) -> str:
+        return f"call {self.call.uuid} {'from' if self.call.me is Side.SERVER else 'to'} {self.call.peer}"
+
 
 @dataclass(frozen=True, slots=True)
-class DigitHeard:
+class DigitHeard(Event):
     """The caller pressed a key."""
+
+    name = "digit"
 
     call: Call
     digit: Digit
 
+    def facts(self) -> dict[str, Any]:
+        return {"uuid": str(self.call.uuid), **self.digit.as_dict()}
+
+    def sentence(self) -> str:
+        at_s, digit, in_band = self.digit
+        return f"{self.call.uuid} digit {digit} at {at_s:.2f} s{' (in-band)' if in_band else ''}"
+
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Event):
     """Something is odd about a call: a line with its cure."""
+
+    name = "finding"
 
     call: Call
     text: str
 
+    def facts(self) -> dict[str, Any]:
+        return {"uuid": str(self.call.uuid), "finding": self.text}
+
+    def sentence(self) -> str:
+        return f"{self.call.uuid} finding: {self.text}"
+
 
 @dataclass(frozen=True, slots=True)
-class ProgramSaid:
+class ProgramSaid(Event):
     """A program that answers a call wrote a line to its standard error."""
+
+    name = "program"
 
     call: Call
     line: str
 
+    def facts(self) -> dict[str, Any]:
+        return {"uuid": str(self.call.uuid), "line": self.line}
+
+    def sentence(self) -> str:
+        return f"{self.call.uuid} | {self.line.expandtabs()}"
+
 
 @dataclass(frozen=True, slots=True)
-class RecordingFailed:
+class RecordingFailed(Event):
     """A recording ended before its call did."""
+
+    name = "recording-failed"
 
     call: Call
     reason: str
 
+    def facts(self) -> dict[str, Any]:
+        return {"uuid": str(self.call.uuid), "reason": self.reason}
+
+    def sentence(self) -> str:
+        return f"{self.call.uuid} recording failed: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
-class CaptureFailed:
+class CaptureFailed(Event):
     """A capture ended before its connection did."""
+
+    name = "capture-failed"
 
     peer: str
     reason: str
 
+    def facts(self) -> dict[str, Any]:
+        return {"peer": self.peer, "reason": self.reason}
+
+    def sentence(self) -> str:
+        return f"capture of {self.peer} failed: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(Event):
     """A call is over; `result` is the content of its JSON file, `files` are its recordings."""
+
+    name = "ended"
 
     call: Call
     result: dict[str, Any]
     files: Sequence[Path]
     capture: Path | None = None
 
+    def facts(self) -> dict[str, Any]:
+        capture = {"capture": str(self.capture)} if self.capture else {}
+        return {
+            "uuid": str(self.call.uuid), "files": [str(path) for path in self.files], **capture, "call": self.result
+        }  # fmt: skip
+
+    def sentence(self) -> str:
+        """Say who ended it, how and when; what else its result holds is for whoever shows results."""
+        by, how, reason = self.result["ended_by"], self.result["ended_how"], self.result["ended_reason"]
+        is_told = by == self.call.me or how == How.FAULT
+        how = f"{how}: {reason}" if is_told else how
+        return f"{self.call.uuid} ended by {by} ({how}) after {self.result['duration_s']:.2f} s"
+
 
 @dataclass(frozen=True, slots=True)
-class CallRefused:
+class CallRefused(Event):
     """A connection was turned away before it became a call."""
 
+    name = "refused"
+
     peer: str
     reason: str
 
+    def facts(self) -> dict[str, Any]:
+        return {"peer": self.peer, "reason": self.reason}
+
+    def sentence(self) -> str:
+        return f"refused {self.peer}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
-class ConnectionFailed:
+class ConnectionFailed(Event):
     """A connection ended without having become a call."""
 
+    name = "no-call"
+
     peer: str
     reason: str
 
+    def facts(self) -> dict[str, Any]:
+        return {"peer": self.peer, "reason": self.reason}
+
+    def sentence(self) -> str:
+        return f"no call from {self.peer}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
-class MoreRefused:
+class MoreRefused(Event):
     """So many more connections of one address were turned away, or failed, as were told of lately."""
+
+    name = "more-refused"
 
     host: str
     count: int
 
+    def facts(self) -> dict[str, Any]:
+        return {"host": self.host, "count": self.count}
+
+    def sentence(self) -> str:
+        return f"and {counted(self.count, 'more connection')} from {self.host} refused or failed"
+
 
 @dataclass(frozen=True, slots=True)
-class HookFailed:
+class HookFailed(Event):
     """A command that was to be run after a call went wrong."""
+
+    name = "on-call-end-failed"
 
     call: Call
     reason: str
 
+    def facts(self) -> dict[str, Any]:
+        return {"uuid": str(self.call.uuid), "reason": self.reason}
 
-Event = (
-    Listening
-    | CallStarted
-    | DigitHeard
-    | Finding
-    | ProgramSaid
-    | RecordingFailed
-    | CaptureFailed
-    | CallEnded
-    | HookFailed
-    | CallRefused
-    | ConnectionFailed
-    | MoreRefused
-)
-Report = Callable[[Event], None]
+    def sentence(self) -> str:
+        return f"{self.call.uuid} on-call-end failed: {self.reason}"
 
 
 class EventTap:
@@ -147,14 +284,9 @@ class EventTap:
 
     def opened(self, call: Call) -> None:
         self._call = call
-        self._report(CallStarted(call))
-        for text in call.notes:
-            self._report(Finding(call, text))
-        call.on_note = self._note
-
-    def _note(self, text: str) -> None:
-        assert self._call is not None
-        self._report(Finding(self._call, text))
+        report = self._report
+        report(CallStarted(call))
+        call.tell_notes(lambda call, text: report(Finding(call, text)))
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
+from weakref import WeakMethod
 
-from audiosocket_cli.call.bots.program import Program
+from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
 from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.recording.destinations import Output
 from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.call.session import Session
-from audiosocket_cli.call.sources.basic import Source
+from audiosocket_cli.call.sources.basic import Silence, Source
 from audiosocket_cli.call.taps.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.call.taps.speech import SilenceWatch
 from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.call.taps.tap import FLUSH_S, QUICK_FLUSH_S, Tap
+from audiosocket_cli.call.wire import Link, SocketWire
 from audiosocket_cli.capture.writing import CaptureOutput
-from audiosocket_cli.model import Digit
+from audiosocket_cli.model import Call, Digit
 
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
     """What is done with each call."""
 
-    make_source: Callable[[], Source]
-    """Called for each call: what it is told."""
+    make_source: Callable[[], Source] = Silence
+    """Called for each call: what it is told, where no bot answers."""
     record: Output | None = None
     capture: CaptureOutput | None = None
     """Where what passes on the wire goes."""
@@ -41,6 +45,8 @@ class CallOptions:
     """How recordings read what is heard."""
     detect_dtmf: bool = False
     """Whether to listen for digits in the audio."""
+    make_bot: Callable[[Report], Bot] | None = None
+    """Called for each call that a bot answers, with what the bot reports its events to."""
     make_taps: Callable[[Source], Sequence[Tap]] = lambda source: ()
     """Called for each call, with its source: who else watches it."""
     until_silence_s: float | None = None
@@ -52,6 +58,11 @@ class CallOptions:
     """How many open files what each call is told takes at most."""
 
     @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for what the taps find."""
+        return self.detect_dtmf or self.until_silence_s is not None
+
+    @property
     def takes_stdout(self) -> bool:
         """Whether data of calls goes to standard output, which is no place for a log then."""
         return any(output is not None and output.has_stdout for output in (self.record, self.capture))
@@ -61,70 +72,92 @@ class LiveCall:
     """A session with all that watches it."""
 
     __slots__ = (
+        "__weakref__",
         "_json",
         "_report",
+        "bot",
         "capture_error",
         "capturing",
-        "on_over",
-        "program",
+        "peer",
         "recording",
         "recording_error",
         "refusal",
         "session",
         "stats",
+        "wire",
     )
 
-    def __init__(self, session: Session, options: CallOptions, report: Report, capturing: Capturing) -> None:
-        """Give the session its taps; `report` gets the call's events; `capturing` is that of the session's wire."""
-        self.session = session
-        self.capturing = capturing
+    def __init__(
+        self,
+        make_session: type[Session],
+        link: Link,
+        options: CallOptions,
+        report: Report,
+        *,
+        uuid: UUID | None = None,
+        door: Callable[[LiveCall, Call], None] | None = None,
+    ) -> None:
+        """Make the session of a connection, and its taps; whoever made the call then drives it.
+
+        `report` gets its events. `uuid` and `door` are those of `Session`; the door is told this call, too.
+        """
+        self._report = report
+        self.peer = link.peer
+        self.stats = CallStats()
         self.capture_error: str | None = None
         """Why the capture is not complete, if it is not."""
-        self.stats = CallStats()
-        self.recording: Recording | None = None
-        self.program = session.source if isinstance(session.source, Program) else None
         self.recording_error: str | None = None
         """Why the recording, or the JSON beside it, is not complete, if it is not."""
         self.refusal: str | None = None
         """Why it was turned away at the door, if it was."""
-        self.on_over: Callable[[LiveCall, Exception | None], object] = lambda live, error: None
-        """Told by `over`."""
         self._json: Path | None = None
-        self._report = report
-        taps: list[Tap] = [EventTap(report)]
-        if options.record is not None:
-            self.recording = Recording(
-                options.layout,
-                options.record,
-                rate_hz=options.rate_hz,
-                decode=options.decode,
-                disk=options.disk,
-                with_json=True,
-                on_failure=self._lose_recording,
-            )
-            taps.append(self.recording)
-        taps.append(self.stats)
-        if capturing.error is not None:
-            self._lose_capture(capturing.error)
-        elif capturing.trace is not None:
-            capturing.trace.on_failure = self._lose_capture
-            if capturing.trace.error is not None:
-                self._lose_capture(capturing.trace.error)
-            taps.append(CaptureTap(capturing.trace))
-        if self.program is not None:
-            self.program.report = report
-            taps.append(self.program)
+        me, tell_lost_capture = make_session.role.me, _weakly(self._lose_capture)
+        self.capturing = Capturing.begin(options.capture, link, me, options.disk, tell_lost_capture)
+        self.recording = self._recording(options)
+        self.bot = None if options.make_bot is None else options.make_bot(report)
+        source = options.make_source() if self.bot is None else self.bot
+        self.wire = SocketWire(link.socket, self.capturing.trace)
+        self.session = make_session(
+            self.wire,
+            link.peer,
+            source=source,
+            limits=options.limits,
+            uuid=uuid,
+            door=None if door is None else partial(door, self),
+        )
+        self.session.watch(
+            [*self._taps(options), *options.make_taps(source)],
+            flush_s=QUICK_FLUSH_S if options.is_awaited else FLUSH_S,
+            each_arrival=self.capturing.trace is not None,
+        )
+
+    def _recording(self, options: CallOptions) -> Recording | None:
+        if options.record is None:
+            return None
+        return Recording(
+            options.layout,
+            options.record,
+            rate_hz=options.rate_hz,
+            decode=options.decode,
+            disk=options.disk,
+            with_json=True,
+            on_failure=_weakly(self._lose_recording),
+        )
+
+    def _taps(self, options: CallOptions) -> Iterator[Tap]:
+        yield EventTap(self._report)
+        if self.recording is not None:
+            yield self.recording
+        yield self.stats
+        if self.capturing.trace is not None:
+            yield CaptureTap(self.capturing.trace)
+        if self.bot is not None:
+            yield self.bot
         if options.detect_dtmf:
-            taps.append(DtmfTap(self._note_digit))
+            yield DtmfTap(self._note_digit)
         if options.until_silence_s is not None:
             reason = f"silent for {options.until_silence_s:g} s"
-            taps.append(SilenceWatch(options.until_silence_s, lambda: self._hang_up_soon(reason)))
-        is_awaited = options.detect_dtmf or options.until_silence_s is not None
-        session.watch(
-            [*taps, *options.make_taps(session.source)],
-            flush_s=QUICK_FLUSH_S if is_awaited else FLUSH_S,
-            each_arrival=capturing.trace is not None,
-        )
+            yield SilenceWatch(options.until_silence_s, partial(self._hang_up_soon, reason))
 
     @property
     def files(self) -> list[Path]:
@@ -136,10 +169,6 @@ class LiveCall:
         """The capture's file, if it has one."""
         return self.capturing.trace.path if self.capturing.trace else None
 
-    def over(self, error: Exception | None) -> None:
-        """The session has ended, by an error of ours if there is one."""
-        self.on_over(self, error)
-
     def turn_away(self, reason: str) -> None:
         """Hang up on a caller who was not let in."""
         if not self.session.ended and not self.session.begun and self.session.failure is None:
@@ -149,45 +178,29 @@ class LiveCall:
     def abort(self) -> None:
         """End it now, and what belongs to it; `conclude` still has to be awaited."""
         self.session.abort()
-        if self.program is not None:
-            self.program.kill()
+        if self.bot is not None:
+            self.bot.kill()
         if self.recording is not None:
             self.recording.abort()
         self.capturing.abort()
 
     async def conclude(self) -> dict[str, Any] | None:
-        """Finish the recording and the program, write and report the result, and return it.
+        """Finish the recording and the bot, write and report the result, and return it.
 
         None when it never became a call.
         """
-        try:
-            return await self._conclude()
-        finally:
-            self._untie()
-
-    def _untie(self) -> None:
-        """Make those who watched the call forget it: then it is gone from memory at once, and not when Python looks for
-        what refers to itself, thousands of calls later."""
-        if self.session.call is not None:
-            self.session.call.on_note = _ignore
-        if self.recording is not None:
-            self.recording.on_failure = _ignore
-        if self.capturing.trace is not None:
-            self.capturing.trace.on_failure = _ignore
-
-    async def _conclude(self) -> dict[str, Any] | None:
         await self.capturing.finish()
         call = self.session.call
         if call is None or call.ending is None:
             return None
-        if self.program is not None:
-            await self.program.finish()
+        if self.bot is not None:
+            await self.bot.finish()
         if self.recording is not None:
             await self.recording.finish()
         self.stats.part(call)
         result = call_result(call, self.stats, self.recording)
-        if self.program is not None:
-            result["program"] = self.program.as_dict()
+        if self.bot is not None:
+            result |= self.bot.facts()
         if self.capturing.is_wanted:
             result["capture"] = self.capturing.as_dict()
         if self.files and self.recording is not None and self.recording.output.has_json:
@@ -218,8 +231,8 @@ class LiveCall:
         if not self.session.call.press(digit):
             return
         self._report(DigitHeard(self.session.call, digit))
-        if self.program is not None:
-            self.program.digit(digit.at_s, digit.digit)
+        if self.bot is not None:
+            self.bot.digit(digit.at_s, digit.digit)
 
     def _lose_recording(self, error: OSError, what: str = "") -> None:
         if isinstance(error, BrokenPipeError):
@@ -232,15 +245,24 @@ class LiveCall:
 
     def _lose_capture(self, error: OSError) -> None:
         if isinstance(error, BrokenPipeError):  # whoever read it has had enough
-            self._report(CaptureFailed(self.session.peer, "nobody reads it any more"))
+            self._report(CaptureFailed(self.peer, "nobody reads it any more"))
             return
         self.capture_error = error.strerror or str(error)
-        self._report(CaptureFailed(self.session.peer, self.capture_error))
+        self._report(CaptureFailed(self.peer, self.capture_error))
 
     def _hang_up_soon(self, reason: str) -> None:
         # A tap may not end the call under the other taps' feet.
         asyncio.get_running_loop().call_soon(self.session.hang_up, reason)
 
 
-def _ignore(_: object) -> None:
-    """Be told of what no longer matters."""
+def _weakly(tell: Callable[[OSError], None]) -> Callable[[OSError], None]:
+    """Return what calls a method without keeping its object. What a live call owns tells it of failures this way: else
+    the two would refer to each other, and stay in memory until Python looks for that, thousands of calls later."""
+    reference = WeakMethod(tell)
+
+    def tell_if_there(error: OSError) -> None:
+        method = reference()
+        if method is not None:
+            method(error)
+
+    return tell_if_there

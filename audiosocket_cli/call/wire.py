@@ -7,7 +7,7 @@ import fcntl
 import socket
 import sys
 import termios
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from audiosocket_cli.capture.trace import Trace
 
@@ -16,6 +16,18 @@ READ_BYTES: Final = 16384
 
 _buffer: Final = memoryview(bytearray(READ_BYTES))
 """What all wires of a process read into, one after the other: what is kept is then as long as what has come."""
+
+
+class Link(NamedTuple):
+    """A connected socket, and who is at its ends."""
+
+    socket: socket.socket
+    peer: str
+    """Who is at the other end, as people write it."""
+    theirs: Any
+    """The peer's address, as sockets have it."""
+    ours: Any = None
+    """Ours, where a proxy has told both; that of the socket when None."""
 
 
 class Wire(Protocol):

@@ -71,7 +71,7 @@ local e = {
     uuid_length = expert_field("uuid_length", "A UUID that has not 16 bytes", expert.severity.WARN),
     unknown_kind = expert_field("unknown_kind", "Unknown kind", expert.severity.WARN),
     digit_payload = expert_field("digit_payload", "DTMF that is not one digit", expert.severity.WARN),
-    no_frame = expert_field("no_frame", "An answer that is no AudioSocket", expert.severity.WARN),
+    no_frame = expert_field("no_frame", "An answer that is not AudioSocket", expert.severity.WARN),
 }
 audiosocket.experts = e
 
@@ -86,7 +86,7 @@ local stream_field = Field.new("tcp.stream")
 --   caller   the end that Asterisk is, once its UUID frame was seen
 --   begun    whether a frame was seen
 --   kafka    whether it is Kafka on our port, which is Kafka's, too
---   foreign  whether one end's data turned out to be no AudioSocket
+--   foreign  whether one end's data turned out not to be AudioSocket
 -- and, per end, the number of the packet
 --   first    with its first data
 --   waiting  that was too short to tell
@@ -196,7 +196,7 @@ local function add_audio(tree, _, frame)
     tree:add(f.duration_ms, frame.header(1, 2), ms):set_generated()
     if frame.length % 2 == 1 then
         tree:add_proto_expert_info(
-            e.odd_length, string.format("%d bytes are no whole number of 16-bit samples", frame.length))
+            e.odd_length, string.format("%d bytes are not a whole number of 16-bit samples", frame.length))
     end
     if samples > MAX_SAMPLES then
         tree:add_proto_expert_info(e.long_audio, string.format(
@@ -233,7 +233,7 @@ local function add_digit(tree, range, frame)
         return "dtmf"
     end
     local shown = frame.captured > 0 and hex(range(0, math.min(frame.captured, 8))) or "of 0 bytes"
-    tree:add_proto_expert_info(e.digit_payload, string.format("payload %s is no DTMF digit", shown))
+    tree:add_proto_expert_info(e.digit_payload, string.format("payload %s is not a DTMF digit", shown))
     return string.format("dtmf (%s)", shown)
 end
 
@@ -425,9 +425,9 @@ local function dissect_answer(tvb, pinfo, root)
     local text = tvb:range():string():match("^[ -~]+")
     local shown = text and string.format("\"%s\"", text:sub(1, 40)) or hex(tvb(0, math.min(tvb:captured_len(), 8)))
     local tree = root:add(audiosocket, tvb())
-    tree:add_proto_expert_info(e.no_frame, string.format("answered with %s, which is no AudioSocket", shown))
+    tree:add_proto_expert_info(e.no_frame, string.format("answered with %s, which is not AudioSocket", shown))
     runs = { before = "" }
-    tell(pinfo, "no AudioSocket: " .. shown)
+    tell(pinfo, "not AudioSocket: " .. shown)
     return tvb:captured_len()
 end
 

@@ -18,7 +18,7 @@ _WINDOW: Final = 0xFFFF
 _SYN_OPTIONS: Final = bytes((2, 4, 0xFF, 0xD7, 3, 3, 14, 1))
 """Segments of up to 65,495 bytes, and windows in units of 16 KiB."""
 
-_MOST_BYTES: Final = 65_495
+_MAX_BYTES: Final = 65_495
 """What an IPv4 packet can carry: 65,535 bytes less two headers."""
 
 _APART: Final = 1 << 30
@@ -58,8 +58,8 @@ class Conversation:
 
     def chunk(self, data: bytes, *, sent: bool) -> Iterator[bytes]:
         """Yield the segment of a chunk, or several where it is too long for one."""
-        for start in range(0, len(data), _MOST_BYTES):
-            part = data[start : start + _MOST_BYTES]
+        for start in range(0, len(data), _MAX_BYTES):
+            part = data[start : start + _MAX_BYTES]
             flags = ACK | PSH if start + len(part) == len(data) else ACK
             yield self._packet(sent, flags, part)
             self._advance(sent, len(part))

@@ -245,7 +245,7 @@ def _item(call: CapturedCall, at_s: float, facts: dict[str, Any]) -> Remark | Lo
     if event in ("closed", "reset"):
         return Ended(call, at_s, side, event == "reset")
     if event is not None:
-        raise ValueError(f"{event!r} is no event of a capture")
+        raise ValueError(f"{event!r} is not an event of a capture")
     offset = _count(facts, "offset") if "offset" in facts else -1
     begun_s = _seconds_of(facts, "begun_t")
     return Captured(call, at_s, side, _frame(facts), at_s if begun_s is None else begun_s, offset)
@@ -275,7 +275,7 @@ def _name(facts: dict[str, Any], default: str) -> str:
 def _text(facts: dict[str, Any], name: str, default: str = "") -> str:
     value = facts.get(name, default)
     if not isinstance(value, str):
-        raise ValueError(f'"{name}" is {value!r:.40}, which is no text')
+        raise ValueError(f'"{name}" is {value!r:.40}, which is not text')
     value.encode()  # JSON can say half characters; they could not be written again
     return value
 
@@ -283,7 +283,7 @@ def _text(facts: dict[str, Any], name: str, default: str = "") -> str:
 def _count(facts: dict[str, Any], name: str) -> int:
     value = facts.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MAX_COUNT:
-        raise ValueError(f'"{name}" is {value!r:.40}, which is no number of bytes')
+        raise ValueError(f'"{name}" is {value!r:.40}, which is not a number of bytes')
     return value
 
 
@@ -300,7 +300,7 @@ def _seconds_of(facts: dict[str, Any], name: str) -> float | None:
         return None
     value = facts[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MAX_S:
-        raise ValueError(f'"{name}" is {value!r:.40}, which is no number of seconds')
+        raise ValueError(f'"{name}" is {value!r:.40}, which is not a number of seconds')
     return float(value)
 
 

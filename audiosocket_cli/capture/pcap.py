@@ -73,7 +73,7 @@ def _packet(window: Window, record: struct.Struct, unit_ns: int, link_type: int)
     if window.ensure(record.size):
         seconds, fraction, size, original = record.unpack_from(window.data, window.at)
         if not _is_believable(fraction * unit_ns, size, original):
-            return f"no packet record, but {window.data[window.at : window.at + 8].hex(' ')} …"
+            return f"not a packet record, but {window.data[window.at : window.at + 8].hex(' ')} …"
         if window.ensure(record.size + size):
             at = window.at + record.size
             window.at = at + size

@@ -17,10 +17,10 @@ CHAIN: Final = 4
 CHAIN_AT_END: Final = 2
 """As many are enough where they reach exactly to the end of all bytes."""
 
-_LONGEST_BYTES: Final = 0x7FFF
+_MAX_BYTES: Final = 0x7FFF
 """More than any frame that is sent: 60 ms of slin192 are 23,040 bytes."""
 
-MAX_CHAIN_BYTES: Final = CHAIN * (HEADER_BYTES + _LONGEST_BYTES)
+MAX_CHAIN_BYTES: Final = CHAIN * (HEADER_BYTES + _MAX_BYTES)
 
 _HEADS: Final = re.compile(
     rb"[\x10-\x18][\x00-\x7f][" + re.escape(bytes(range(0, 256, SAMPLE_BYTES))) + rb"]"
@@ -34,10 +34,10 @@ def find_frames(data: bytes, start: int = 0, *, ends: bool = False) -> int | Non
 
     `ends` says that nothing follows these bytes.
     """
-    for match in _HEADS.finditer(data, start):
-        if _begins_chain(data, match.start(), ends=ends):
-            return match.start()
-    return None
+    match = _HEADS.search(data, start)
+    while match is not None and not _begins_chain(data, match.start(), ends=ends):
+        match = _HEADS.search(data, match.start() + 1)  # the real head may begin inside what only looks like one
+    return match.start() if match is not None else None
 
 
 def _begins_chain(data: bytes, at: int, *, ends: bool) -> bool:
@@ -65,5 +65,5 @@ def _begins_chain(data: bytes, at: int, *, ends: bool) -> bool:
 def is_plausible(kind: int, length: int) -> bool:
     """Whether frames of this kind and payload length in bytes are really sent, hangups left out."""
     if kind in RATE_BY_KIND:
-        return 0 < length <= _LONGEST_BYTES and length % SAMPLE_BYTES == 0
+        return 0 < length <= _MAX_BYTES and length % SAMPLE_BYTES == 0
     return (kind == Kind.DTMF and length == 1) or (kind == Kind.UUID and length == UUID_BYTES)

@@ -44,7 +44,7 @@ def steady_clock() -> Clock:
 
 
 class Trace:
-    """Captures one connection. A file that fails ends the capture, and `on_failure` is told, once; never the call."""
+    """Captures one connection. A file that fails ends the capture, never the call."""
 
     def __init__(
         self,
@@ -54,14 +54,18 @@ class Trace:
         *,
         me: Side,
         clock_ns: Clock,
+        on_failure: Callable[[OSError], object] | None = None,
+        on_uuid: Callable[[str], object] | None = None,
     ) -> None:
-        """`write` takes whole blocks, and raises `OSError` where it cannot. The caller is who dialled."""
+        """`write` takes whole blocks, and raises `OSError` where it cannot. The caller is who dialled.
+
+        `on_failure` is told once, when the capture ends before its connection; `on_uuid` as soon as a UUID has passed.
+        """
         self.me = me
         self.error: OSError | None = None
         """Why the capture is not complete, if it is not."""
-        self.on_failure: Callable[[OSError], None] = lambda error: None
-        self.on_uuid: Callable[[str], None] = lambda uuid: None
-        """Told of the call's UUID as soon as it has passed."""
+        self._on_failure = on_failure
+        self._on_uuid = on_uuid
         self._write = write
         self._clock_ns = clock_ns
         at_ns = clock_ns()
@@ -109,7 +113,8 @@ class Trace:
     def fail(self, error: OSError) -> None:
         """End the capture, and tell why."""
         self.error = error
-        self.on_failure(error)
+        if self._on_failure is not None:
+            self._on_failure(error)
 
     def _chunk(self, data: bytes, *, sent: bool) -> None:
         if self.error is not None:
@@ -123,7 +128,9 @@ class Trace:
         uuid = self._meanings[sent].uuid
         if uuid is not None:
             self._meanings[sent].uuid = None
-            self.on_uuid(uuid)
+            if self._on_uuid is not None:
+                self._on_uuid(uuid)
+                self._on_uuid = None
 
     def _take_remarks(self) -> list[str]:
         remarks, self._remarks = self._remarks, []

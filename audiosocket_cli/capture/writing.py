@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from audiosocket_cli.audio.pipe_output import PipeWriter
 from audiosocket_cli.capture.conversation import Address
@@ -22,26 +22,36 @@ from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Clock, Trace, steady_c
 from audiosocket_cli.disk import make_folder, sync_folder
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
-from audiosocket_cli.write_behind import Behind, Do
+from audiosocket_cli.write_behind import Do, WriteBehind
 
 SUFFIX: Final = ".pcapng"
 _SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".raw", ".aiff", ".au", ".caf")
-"""What a file is called that somebody wants to record to, or has just played."""
+"""Suffixes of sound files: somebody wants to record to one, or has just played it."""
+
+
+class Ends(NamedTuple):
+    """A connection that is to be captured."""
+
+    ours: Address
+    theirs: Address
+    me: Side
+    on_failure: Callable[[OSError], object] | None = None
+    """Told once, when the capture ends before the connection does."""
 
 
 class CaptureOutput(Protocol):
     """Makes traces for connections."""
 
     has_stdout: bool
-    """Whether it takes standard output, which is no place for a log then."""
+    """Whether it takes standard output, so that a log must go elsewhere."""
     single: bool
     """Whether all connections share one stream, and so one process."""
 
-    def begin(self, ours: Address, theirs: Address, *, me: Side, do: Do) -> FiledTrace:
+    def begin(self, ends: Ends, do: Do) -> FiledTrace:
         """Make the trace of a connection. All that can wait for a disk is left to `do`, in its order."""
 
     def close(self) -> None:
-        """No more traces; wait a while for who reads them. Raises `OSError`."""
+        """Take no more traces, and give their reader some time. Raises `OSError`."""
 
 
 class CaptureFile:
@@ -58,7 +68,8 @@ class CaptureFile:
         self._file: BlockFile | None = None
         self._clock = steady_clock()
         if path.suffix.lower() in _SOUND:
-            raise UsageError(f"cannot capture to {path}: a capture is no sound file; name it .pcapng, or say --record")
+            cure = "name it .pcapng, or say --record"
+            raise UsageError(f"cannot capture to {path}: a capture is not a sound file; {cure}")
         if "{" in path.name:
             raise UsageError(f"cannot capture to {path}: names of captures have no fields; name a folder")
         _prepare_folder(path.parent, path)
@@ -69,16 +80,16 @@ class CaptureFile:
     def __str__(self) -> str:
         return str(self._path)
 
-    def begin(self, ours: Address, theirs: Address, *, me: Side, do: Do) -> FiledTrace:
+    def begin(self, ends: Ends, do: Do) -> FiledTrace:
         if self._file is None:
             self._file = BlockFile(self._make, do)
-            self._file.put(opening_blocks(_about(me, self._application), self._application))
-        return FiledTrace(self._file.put, ours, theirs, me=me, clock_ns=self._clock, file=self._file)
+            self._file.put(opening_blocks(_about(ends.me, self._application), self._application))
+        return FiledTrace(self._file.put, ends, clock_ns=self._clock, file=self._file)
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
-            self._file.settle()
+            self._file.wait_until_written()
 
     def _make(self) -> tuple[Path, int]:
         if self._overwrite:
@@ -101,19 +112,19 @@ class CaptureFolder:
     def __str__(self) -> str:
         return str(self._folder)
 
-    def begin(self, ours: Address, theirs: Address, *, me: Side, do: Do) -> FiledTrace:
-        host, port = theirs
+    def begin(self, ends: Ends, do: Do) -> FiledTrace:
+        host, port = ends.theirs
         peer = re.sub(r"[^\w.-]+", "_", f"{host.removeprefix('::ffff:')}_{port}")
         file = BlockFile(partial(_create_numbered, self._folder, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}"), do)
-        file.put(opening_blocks(_about(me, self._application), self._application))
-        return OwnFileTrace(file, ours, theirs, me=me)
+        file.put(opening_blocks(_about(ends.me, self._application), self._application))
+        return OwnFileTrace(file, ends)
 
     def close(self) -> None:
         pass
 
 
 class CapturePipe:
-    """All connections as a stream on a descriptor, to whoever reads it meanwhile."""
+    """All connections as a stream on a descriptor, for a program that reads it meanwhile."""
 
     single = True
     has_stdout = True
@@ -127,18 +138,18 @@ class CapturePipe:
     def __str__(self) -> str:
         return "standard output"
 
-    def begin(self, ours: Address, theirs: Address, *, me: Side, do: Do) -> FiledTrace:
+    def begin(self, ends: Ends, do: Do) -> FiledTrace:
         if not self._begun:
             self._begun = True
-            self._pipe.put(opening_blocks(_about(me, self._application), self._application))
-        return FiledTrace(self._pipe.put, ours, theirs, me=me, clock_ns=self._clock)
+            self._pipe.put(opening_blocks(_about(ends.me, self._application), self._application))
+        return FiledTrace(self._pipe.put, ends, clock_ns=self._clock)
 
     def close(self) -> None:
         self._pipe.finish()
 
 
-class BlockFile(Behind):
-    """A file that grows by whole blocks, written by whoever does the jobs."""
+class BlockFile(WriteBehind):
+    """A file that grows by whole blocks; the jobs of another thread write it."""
 
     def __init__(self, make: Callable[[], tuple[Path, int]], do: Do) -> None:
         """`make` makes the file, and returns its name and descriptor, or raises `OSError`."""
@@ -206,18 +217,12 @@ class BlockFile(Behind):
 class FiledTrace(Trace):
     """A trace that knows its file, if it has one."""
 
-    def __init__(
-        self,
-        write: Callable[[bytes], object],
-        ours: Address,
-        theirs: Address,
-        *,
-        me: Side,
-        clock_ns: Clock,
-        file: BlockFile | None = None,
-    ) -> None:
+    def __init__(self, write: Callable[[bytes], object], ends: Ends, *, clock_ns: Clock, file: BlockFile | None = None,
+                 on_uuid: Callable[[str], object] | None = None) -> None:  # fmt: skip
         self.file = file
-        super().__init__(write, ours, theirs, me=me, clock_ns=clock_ns)
+        super().__init__(
+            write, ends.ours, ends.theirs, me=ends.me, clock_ns=clock_ns, on_failure=ends.on_failure, on_uuid=on_uuid
+        )
 
     @property
     def path(self) -> Path | None:
@@ -228,24 +233,19 @@ class FiledTrace(Trace):
 class OwnFileTrace(FiledTrace):
     """A trace with a file of its own, which gets the name of the UUID."""
 
-    def __init__(self, file: BlockFile, ours: Address, theirs: Address, *, me: Side) -> None:
+    def __init__(self, file: BlockFile, ends: Ends) -> None:
         """Take a file that was just made, to be closed with the trace."""
-        super().__init__(file.put, ours, theirs, me=me, clock_ns=steady_clock(), file=file)
+        super().__init__(file.put, ends, clock_ns=steady_clock(), file=file, on_uuid=file.rename)
         self._file = file
-        self.on_uuid = self._rename
 
     def close(self) -> None:
         super().close()
         self._file.close()
-        self.on_uuid = lambda again: None  # it led back here
-
-    def _rename(self, uuid: str) -> None:
-        self._file.rename(uuid)
-        self.on_uuid = lambda again: None
 
 
 def parse_capture(text: str, application: str, *, overwrite: bool | None = False) -> CaptureOutput:
-    """Return where to capture to: `-` is standard output, a name without a suffix or with a slash behind it a folder.
+    """Return where to capture to: `-` is standard output, a name without a suffix or with a slash at its end is a
+    folder.
 
     Raises `UsageError`.
     """

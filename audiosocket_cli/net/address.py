@@ -38,7 +38,7 @@ def parse_address(text: str, default_port: int | None = DEFAULT_PORT) -> Address
     match = _FORMS.match(text)
     port = int(match["port"] or otherwise) if match else -1
     if match is None or not text or not 0 <= port <= 65535:
-        raise UsageError(f"{text!r} is no address: write host:port, :port or [::1]:port")
+        raise UsageError(f"{text!r} is not an address: write host:port, :port or [::1]:port")
     host = match["bracketed"] or match["host"] or ""
     if host.isdigit():
         raise UsageError(f"{text!r} has a number for a host: write :{host} for that port")

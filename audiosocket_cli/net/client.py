@@ -15,10 +15,9 @@ from uuid import UUID
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
-from audiosocket_cli.call.session import PlacedSession
+from audiosocket_cli.call.session import PlacedSession, Session
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.taps.capturing import Capturing
-from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.call.wire import Link
 from audiosocket_cli.errors import NetworkError, StoppedError
 from audiosocket_cli.model import Ending, How, Side
 from audiosocket_cli.net.address import Address
@@ -124,13 +123,11 @@ async def _place(
     except NetworkError as error:
         return error
     connect_s = time.monotonic() - begun_s
-    capturing = Capturing.begin(options.capture, connection, _peer_of(connection), Side.CALLER, options.disk)
-    wire = SocketWire(connection, capturing.trace)
-    session = PlacedSession(wire, str(target), source=options.make_source(), limits=options.limits, uuid=uuid)
-    live = LiveCall(session, options, report, capturing)
-    interruption.sessions.append(session)
+    link = Link(connection, str(target), _peer_of(connection))
+    live = LiveCall(PlacedSession, link, options, report, uuid=uuid)
+    interruption.sessions.append(live.session)
     watch(live)
-    await driver.drive(session, wire)
+    await driver.drive(live.session, live.wire)
     result = await live.conclude()
     assert result is not None
     return _placed(connect_s, live, result, interruption.signal)
@@ -148,7 +145,7 @@ class _Interruption:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self.sessions: list[PlacedSession] = []
+        self.sessions: list[Session] = []
         self._task = asyncio.current_task()
 
     def on_signal(self, number: int) -> None:

@@ -59,7 +59,7 @@ def dial_and_wait(target: Address) -> socket.socket:
 
 
 def _unknown(target: Address, error: Exception) -> NetworkError:
-    reason = (getattr(error, "strerror", None) or "no valid host name").lower()
+    reason = (getattr(error, "strerror", None) or "not a valid host name").lower()
     return NetworkError(f"cannot connect to {target}: {reason}; is the host name right?")
 
 

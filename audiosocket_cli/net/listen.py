@@ -58,7 +58,7 @@ def bind(address: Address, *, option: str = "--listen") -> list[socket.socket]:
     try:
         sockaddrs = _sockaddrs(address)
     except (socket.gaierror, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "no valid host name"
+        reason = getattr(error, "strerror", None) or "not a valid host name"
         raise NetworkError(f"cannot listen on {address}: {_lower(reason)}; is the host name right?") from None
     for tries_left in reversed(range(_PORT_TRIES)):
         try:

@@ -35,7 +35,7 @@ def parse_network(text: str) -> Network:
         network = ipaddress.ip_network(text)
     except ValueError as error:
         raise UsageError(
-            f"{text!r} is no network: write 192.0.2.0/24, 2001:db8::/32 or one address ({error})"
+            f"{text!r} is not a network: write 192.0.2.0/24, 2001:db8::/32 or one address ({error})"
         ) from None
     if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
         low_bits = int(network.network_address) - int(_MAPPED.network_address)
@@ -135,7 +135,7 @@ async def _read(path: Path) -> set[bytes]:
     uuids: set[bytes] = set()
     with contextlib.suppress(OSError):  # which reading it will tell
         if path.exists() and not path.is_file():  # a pipe has been read to its end, or never ends
-            raise FileError(f"cannot read {path} again: it is no file")
+            raise FileError(f"cannot read {path} again: it is not a file")
     for batch in read_uuids(path):
         uuids |= batch
         await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypedDict
 
-from audiosocket_cli.call.wire import SocketWire, queues
+from audiosocket_cli.call.wire import queues
 from audiosocket_cli.codec import kind_name
 from audiosocket_cli.model import Side
 
@@ -56,8 +56,13 @@ class Totals:
 class Counted(Protocol):
     """A server, as far as it is counted."""
 
-    summary: ServeSummary
-    totals: Totals
+    @property
+    def summary(self) -> ServeSummary:
+        """What came of it so far."""
+
+    @property
+    def totals(self) -> Totals:
+        """What is left of the calls that ended."""
 
     @property
     def live(self) -> Iterable[LiveCall]:
@@ -82,11 +87,10 @@ async def snapshot(server: Counted) -> Snapshot:
     for number, live in enumerate(lives, 1):
         _count(counts, live)
         calls += live.session.begun and not live.session.ended
-        children += live.program is not None and live.program.is_running
-        if isinstance(live.session.wire, SocketWire):
-            received_bytes, unsent_bytes = queues(live.session.wire.fileno())
-            received.append(received_bytes)
-            unsent.append(unsent_bytes)
+        children += live.bot.processes if live.bot is not None else 0
+        received_bytes, unsent_bytes = queues(live.wire.fileno())
+        received.append(received_bytes)
+        unsent.append(unsent_bytes)
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     return {

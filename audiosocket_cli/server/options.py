@@ -90,7 +90,7 @@ class ServeOptions:
             program=self.program,
             capture=str(capture) if capture else None,
             addresses=tuple(map(str, addresses)),
-            name="" if passed else self.listen.host,
+            host_name="" if passed else self.listen.host,
             passed=passed,
         )
 

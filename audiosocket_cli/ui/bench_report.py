@@ -18,8 +18,8 @@ from audiosocket_cli.bench.limit import Search
 from audiosocket_cli.bench.plan import Progress
 from audiosocket_cli.bench.result import ERRORS, BenchResult
 from audiosocket_cli.bench.verdict import Change, shown
+from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import is_terminal, say
-from audiosocket_cli.ui.event_text import counted
 from audiosocket_cli.ui.wrapping import wrapped
 
 _PLAIN_EVERY_S: Final = 10.0

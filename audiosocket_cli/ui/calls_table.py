@@ -142,13 +142,13 @@ def _row(live: LiveCall, history: _History, columns: _Columns) -> Iterator[Part]
     session, call, timeline = live.session, live.session.call, live.stats.timeline
     yield f"{str(call.uuid)[: columns.uuid] if call else '(no UUID)'[: columns.uuid]:<{columns.uuid}} ", _PLAIN
     if columns.peer:
-        yield set_cell_size(printable(session.peer), columns.peer) + " ", _PLAIN
+        yield set_cell_size(printable(live.peer), columns.peer) + " ", _PLAIN
     yield f"{_age(session.age_s):>5} ", _PLAIN
     for side, stats in live.stats.sides.items():
         yield from _meter(history.levels[side], stats.level_dbfs)
     yield _flag("R", live.recording is not None, live.recording_error)
     yield _flag("C", live.capturing.is_wanted, live.capture_error)
-    yield _flag("B", live.program is not None, None)
+    yield _flag("B", live.bot is not None, None)
     gaps = f"{timeline.gap_count} {timeline.gaps_s:.1f} s" if timeline.gap_count else ""
     yield f" {gaps:>10} ", _LOOK
     digits = "".join(press.digit for press in call.digits) if call else ""

@@ -15,7 +15,7 @@ from typing import Final, Self, TextIO
 
 from audiosocket_cli.call.events import Event, Listening, ProgramSaid
 from audiosocket_cli.ui.console import put, say
-from audiosocket_cli.ui.event_text import event_json, event_line, listening_line
+from audiosocket_cli.ui.event_text import event_json, event_line
 from audiosocket_cli.ui.log_file import LogFile
 from audiosocket_cli.ui.log_lines import stamped, terminal_lines
 
@@ -78,7 +78,7 @@ class EventLog:
     def report(self, event: Event) -> None:
         """Tell one event; never waits."""
         if isinstance(event, Listening):
-            self.complain(listening_line(event))
+            self.complain(event.sentence())
         talk = isinstance(event, ProgramSaid)
         as_json = self._as_json and not talk
         line = json.dumps(event_json(event), ensure_ascii=False) if as_json else event_line(event)

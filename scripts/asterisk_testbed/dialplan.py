@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 
 from asterisk_testbed.steps import Step
+from audiosocket_cli.asterisk import dialplan
 
-FORMATS = ["slin", *(f"slin{n}" for n in (12, 16, 24, 32, 44, 48, 96, 192)), "ulaw", "alaw", "none"]
+FORMATS = [*dialplan.FORMATS, "ulaw", "alaw", "none"]
 
 # The caller waits this long after answering, so that the near leg is connected to the server before the first step.
 LEAD_SECONDS = 0.5
@@ -44,14 +46,13 @@ class Call:
 
 
 def near_dialplan(call: Call) -> list[str]:
-    target = f"AudioSocket/{call.server}/{call.uuid}"
-    if call.format != "none":
-        target += f"/c({call.format})"
-    application = f"AudioSocket({call.uuid},{call.server})" if call.interface == "app" else f"Dial({target},,g)"
+    codec = None if call.format == "none" else call.format
+    is_app = call.interface == "app"
+    application = dialplan.application if is_app else partial(dialplan.dial, codec=codec)
     return [
         f"[{call.id}-near]",
         f"exten => near,1,Log(NOTICE,testbed {call.id} near_start)",
-        f" same => n,{application}",
+        f" same => n,{application(call.server, call.uuid)}",
         f" same => n,Log(NOTICE,testbed {call.id} near_continue ${{DIALSTATUS}})",
         " same => n,Hangup()",
         f"exten => h,1,Log(NOTICE,testbed {call.id} near_hangup ${{DIALSTATUS}})",

@@ -15,7 +15,6 @@ import soundfile
 
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.audio.pcm import Samples, tone
-from audiosocket_cli.audio.stretch import EDGE, stretched
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Layout, Recording
 from audiosocket_cli.call.session import AnsweredSession
@@ -30,7 +29,9 @@ from support.recorded import new_call
 from support.running import run
 
 FRAME_S = 0.02
+
 FLUSH_S = 0.8
+
 SETTLE_S = 0.5
 
 
@@ -96,9 +97,6 @@ def test_a_clock_that_becomes_another_is_followed_anew() -> None:
     assert max(map(abs, off_s)) < 0.075
     assert timeline.drift.share is not None
     assert abs(off_s[-1]) < 0.03
-
-
-# What is left alone
 
 
 def untouched(timeline: Timeline[float]) -> bool:
@@ -177,9 +175,6 @@ def test_real_pauses_of_a_call_whose_clock_is_followed_stay() -> None:
     timeline, off_s = place(times)
     assert [round(gap.length_s) for gap in timeline.gaps] == [100]
     assert abs(off_s[-1]) < 0.01
-
-
-# Recordings
 
 
 def ticking(seconds: float, kind: Kind) -> Samples:
@@ -332,32 +327,3 @@ def test_a_live_calls_recording_follows_the_clock(tmp_path: Path, ppm: float, in
     np.testing.assert_allclose(ticks_s, np.arange(seconds // 10) * 10 / (1 + ppm / 1e6), atol=0.13)
     assert stats.timeline.gap_count == 0
     assert recording.drift[Side.CALLER].share == pytest.approx(ppm / 1e6, rel=0.15)
-
-
-# Making samples fewer or more
-
-
-@pytest.mark.parametrize("more", [-64, -3, -1, 1, 3, 64])
-@pytest.mark.parametrize("hz", [300, 1000, 3400])
-def test_samples_are_made_fewer_or_more_without_being_heard(more: int, hz: int) -> None:
-    samples = tone(hz, 8000, 0.8, -10.0)
-    made = stretched(samples, len(samples) + more)
-    assert len(made) == len(samples) + more
-    np.testing.assert_array_equal(made[:EDGE], samples[:EDGE])
-    np.testing.assert_array_equal(made[-EDGE:], samples[-EDGE:])
-    place = np.interp(np.arange(len(made)), [0, EDGE, len(made) - EDGE, len(made)],
-                      [0, EDGE, len(samples) - EDGE, len(samples)])  # fmt: skip
-    wanted = 10 ** (-10 / 20) * np.sqrt(2) * 32768 * np.sin(2 * np.pi * hz / 8000 * place)
-    error = made - wanted
-    assert 10 * np.log10(np.mean(wanted**2) / np.mean(error**2)) > (50 if hz < 3000 else 35)  # dB
-
-
-def test_silence_stays_silence_and_loud_stays_in_range() -> None:
-    assert not stretched(np.zeros(1000, np.int16), 1010).any()
-    square = np.where(np.arange(1000) % 50 < 25, 32767, -32768).astype(np.int16)
-    assert np.abs(stretched(square, 990).astype(int)).max() <= 32768
-
-
-def test_too_few_samples_are_refused() -> None:
-    with pytest.raises(ValueError, match="10 samples are too few to make 11 of them"):
-        stretched(np.zeros(10, np.int16), 11)

@@ -97,12 +97,13 @@ async def left_over(options: ServeOptions, words: list[Any]) -> Counter[str]:
     return left
 
 
-def served(words: list[Any], make_source: Any = Echo, tmp_path: Path | None = None, **others: Any) -> Counter[str]:
+def served(words: list[Any], make_bot: Any = None, tmp_path: Path | None = None, **others: Any) -> Counter[str]:
     record = FileOutput.in_folder(tmp_path / "calls") if tmp_path else None
     if record is not None:
         record.prepare()
     options = CallOptions(
-        make_source=make_source,
+        make_source=Echo,
+        make_bot=make_bot,
         record=record,
         capture=parse_capture(f"{tmp_path}/captures/", "x") if tmp_path else None,
         detect_dtmf=True,
@@ -120,8 +121,8 @@ def test_a_recorded_and_captured_call_is_gone_at_once(tmp_path: Path, end: str) 
 
 @pytest.mark.usefixtures("no_search")
 def test_a_call_that_a_program_answered_is_gone_at_once() -> None:
-    make_source = partial(Program, ProgramOptions(["cat"]))
-    assert served(ENDS["close"], make_source, on_call_end=["true"]) == Counter()
+    make_bot = partial(Program, ProgramOptions(["cat"]))
+    assert served(ENDS["close"], make_bot, on_call_end=["true"]) == Counter()
 
 
 @pytest.mark.usefixtures("no_search")

@@ -396,7 +396,7 @@ def test_odd_frames_are_named_once_and_do_not_end_the_call() -> None:
     assert session.call.ending is None
     assert session.call.notes == [
         "ignored frames of unknown kind 0x77",
-        "ignored a DTMF frame: payload 5a is no DTMF digit",
+        "ignored a DTMF frame: payload 5a is not a DTMF digit",
         "caller reported an error: out of memory",
         "ignored an audio frame of length 0",
         "ignored a second UUID frame",

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from audiosocket_cli.call.wire import SocketWire, queues
+from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
+from support.peers import FRAME
 from support.running import Serving, missing, need, run
 
 
@@ -44,3 +50,72 @@ def test_each_frame_is_one_segment_on_its_deadline(
     assert times[-1] - times[0] == pytest.approx((len(times) - 1) * 0.02, abs=0.02)
     steps = sorted(after - before for before, after in pairwise(times))
     assert steps[len(steps) // 2] == pytest.approx(0.02, abs=0.002)
+
+
+def pair() -> tuple[socket.socket, SocketWire]:
+    """A TCP connection: a peer's end and a wire over ours."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    peer.settimeout(5)
+    return peer, SocketWire(ours)
+
+
+def test_a_peer_that_does_not_read_gets_whole_frames_later() -> None:
+    peer, wire = pair()
+    data = encode(Frame(Kind.SLIN192, bytes(range(256)) * 30))
+    sent = 0
+    while not wire.blocked and sent < 10_000:
+        sent += wire.send(data)
+    assert wire.blocked
+    assert not wire.send(data)
+    decoder, frames = FrameDecoder(), []
+    while len(frames) < sent:
+        frames += decoder.feed(peer.recv(65536))
+        wire.flush()
+    assert frames == [Frame(Kind.SLIN192, bytes(range(256)) * 30)] * sent
+    decoder.finish()
+    peer.close()
+    wire.close()
+    wire.close()
+
+
+def test_a_goodbye_waits_behind_the_frame_that_the_peer_has_not_read_yet() -> None:
+    peer, wire = pair()
+    data = encode(Frame(Kind.SLIN192, bytes(7680)))
+    sent = 0
+    while not wire.blocked and sent < 10_000:
+        sent += wire.send(data)
+    wire.end_sending(encode(Frame(Kind.HANGUP)))
+    wire.end_sending()
+    assert not wire.send(data)
+    assert wire.undelivered > 0
+    decoder, frames = FrameDecoder(), []
+    while received := peer.recv(65536):
+        frames += decoder.feed(received)
+        if wire.blocked:
+            wire.flush()
+    decoder.finish()
+    assert len(frames) == sent + 1
+    assert frames[-1] == Frame(Kind.HANGUP)
+    peer.close()
+    wire.close()
+
+
+def test_what_a_reader_leaves_unread_is_seen_on_both_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as caller, listener.accept()[0] as server:
+            assert queues(server.fileno()) == (0, 0)
+            caller.sendall(FRAME * 10)
+            time.sleep(0.05)
+            assert queues(server.fileno()) == (3230, 0)
+            caller.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    caller.send(bytes(65536))
+            time.sleep(0.05)
+            received, unsent = queues(server.fileno())[0], queues(caller.fileno())[1]
+            assert received > 3230
+            if os.uname().sysname == "Linux":
+                assert unsent > 0
+        assert queues(server.fileno()) == (0, 0)

@@ -293,7 +293,7 @@ def test_the_limit_is_looked_for_until_a_threshold_breaks(serve: Serve) -> None:
         (["a:1", "--find-limit"], "say --threshold"),
         (["a:1", "--fail-on-regression", "10%"], "say --compare"),
         (["a:1", "--threshold", "turn_p96<1s"], "do you mean turn_p99, turn_p95"),
-        (["a:1", "--stages", "10"], "is no stage"),
+        (["a:1", "--stages", "10"], "is not a stage"),
         (["a:1", "--csv", "--json"], "leave one out"),
         (["a:1", "--pid", "99999999"], "no such process"),
         (["report"], "bench report FILE"),

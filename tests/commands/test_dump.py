@@ -419,7 +419,7 @@ def test_damage_of_one_of_several_names_the_file(tmp_path: Path, pcapng: Path) -
         (["."], 5, error("cannot read .: is a directory")),
         (["/dev/null"], 5, error("cannot read /dev/null: it is empty")),
         (["-"], 5, error("cannot read standard input: it is empty")),
-        (["x", "--kind", "speech"], 2, "'speech' is no kind: there are hangup, "),
+        (["x", "--kind", "speech"], 2, "'speech' is not a kind: there are hangup, "),
         (["x", "--from", "soon"], 2, "or a time in the call, as 1:12.5 or 1:00:12.5"),
         (["x", "--from", "2", "--to", "1:00", "--from", "70"], 2,
          error("--from 70 is not before --to 60: there is no time between them")),
@@ -461,7 +461,9 @@ def test_other_connections_are_counted_and_what_is_no_call_is_told(tmp_path: Pat
     path.write_bytes(packets.pcap(web.packets))
     code, out, _ = ran(path)
     assert code == 6
-    assert out.startswith("no call from 10.0.0.1:40000 to 10.0.0.2:9092 at 2023-11-14 22:13:20.123 UTC: no AudioSocket")
+    assert out.startswith(
+        "no call from 10.0.0.1:40000 to 10.0.0.2:9092 at 2023-11-14 22:13:20.123 UTC: not an AudioSocket"
+    )
 
 
 def test_what_a_terminal_would_obey_is_not_printed(tmp_path: Path) -> None:

@@ -387,13 +387,13 @@ def test_sigkill_while_a_flac_grows_leaves_a_valid_wav_that_is_not_overwritten(r
         (["NEW/call.wav", "--kind", "slin16"], 2, "--kind needs a TARGET to call: name one, or leave it out"),
         (["NEW/call.wav", ":1", "--listen", ":2"], 2, "--listen is for calls to us: leave it out, or the TARGET"),
         (["NEW/call.wav", ":1", "--calls", "1"], 2, "--calls is for calls to us: leave it out, or the TARGET"),
-        (["NEW/call.wav", "--kind", "opus"], 2, "*'opus' is no kind of audio; there are slin, *"),
+        (["NEW/call.wav", "--kind", "opus"], 2, "*'opus' is not a kind of audio; there are slin, *"),
         (["NEW/call.wav", "--rate", "11025"], 2, "*no kind carries 11025 Hz; there are 8000, *"),
         (["NEW/call.wav", "--duration", "0"], 2, "*'--duration'*"),
         (["NEW/call.wav", "--until-silence", "nan"], 2, "*'nan' is not a length of time*"),
         (["NEW/call.wav", "--layout", "both"], 2, "*'--layout'*"),
-        (["NEW/call.wav", "--uuid", "7"], 2, "*'7' is no UUID: *"),
-        (["NEW/call.wav", "127.0.0.1:x"], 2, "*'127.0.0.1:x' is no address: *"),
+        (["NEW/call.wav", "--uuid", "7"], 2, "*'7' is not a UUID: *"),
+        (["NEW/call.wav", "127.0.0.1:x"], 2, "*'127.0.0.1:x' is not an address: *"),
     ],
     ids=lambda value: " ".join(value)[-40:] or "none" if isinstance(value, list) else "",
 )  # fmt: skip
@@ -671,7 +671,7 @@ def test_sox_reads_a_placed_call_from_a_pipe(serve: Serve, prompt: Path) -> None
     [
         (encode(Frame(Kind.DTMF, b"5")), 4, "(fault: the server sent a frame of kind dtmf"),
         (encode(Frame(Kind.HANGUP)), 0, "ended by server (hangup)"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", 4, "(fault: no AudioSocket server: it answered in HTTP)"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", 4, "(fault: not an AudioSocket server: it answered in HTTP)"),
     ],
     ids=["digit", "hangup", "http"],
 )

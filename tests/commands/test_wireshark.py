@@ -388,10 +388,10 @@ def test_a_web_servers_answer_to_a_call_is_told(tshark: Tshark, port: int) -> No
     call.say(SERVER, b"HTTP/1.1 400 Bad Request\r\n\r\n").say(CALLER, encode(SLIN))
     assert tshark.infos(pcap([call]))[1:] == [
         "slin 160 samples 20 ms",
-        'no AudioSocket: "HTTP/1.1 400 Bad Request"',
+        'not AudioSocket: "HTTP/1.1 400 Bad Request"',
         "slin 160 samples 20 ms",
     ]
-    assert 'answered with "HTTP/1.1 400 Bad Request", which is no AudioSocket' in tshark(pcap([call]), "-V")
+    assert 'answered with "HTTP/1.1 400 Bad Request", which is not AudioSocket' in tshark(pcap([call]), "-V")
 
 
 def test_an_unknown_kind_is_shown_on_the_port_even_without_a_call(tshark: Tshark) -> None:

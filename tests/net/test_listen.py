@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -19,7 +21,7 @@ from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.listen import bind
+from audiosocket_cli.net.listen import BACKLOG, Listener, ListeningSockets, bind
 from support.peers import opening
 from support.running import COMMAND, missing
 
@@ -36,7 +38,7 @@ def resolves_to(*addresses: tuple[str, int]) -> Callable[..., list[tuple[object,
     return getaddrinfo
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _needs_both() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
@@ -54,6 +56,7 @@ def listen_on(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int], port
             listener.close()
 
 
+@pytest.mark.usefixtures("_needs_both")
 def test_each_address_is_listened_on_with_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(20):
         (first, port), (second, other_port) = listen_on(monkeypatch, *BOTH)
@@ -61,10 +64,12 @@ def test_each_address_is_listened_on_with_one_port(monkeypatch: pytest.MonkeyPat
         assert port == other_port != 0
 
 
+@pytest.mark.usefixtures("_needs_both")
 def test_an_address_that_is_named_twice_is_listened_on_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(listen_on(monkeypatch, *BOTH, *BOTH)) == 2
 
 
+@pytest.mark.usefixtures("_needs_both")
 def test_an_address_that_this_machine_lacks_is_left_out_while_there_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
     lacking = ("2001:db8::1", socket.AF_INET6)
     assert [host for host, _ in listen_on(monkeypatch, lacking, BOTH[1])] == ["127.0.0.1"]
@@ -73,6 +78,7 @@ def test_an_address_that_this_machine_lacks_is_left_out_while_there_is_another(m
         listen_on(monkeypatch, lacking)
 
 
+@pytest.mark.usefixtures("_needs_both")
 def test_a_family_that_this_machine_lacks_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     create_server = socket.create_server
 
@@ -85,6 +91,7 @@ def test_a_family_that_this_machine_lacks_is_left_out(monkeypatch: pytest.Monkey
     assert [host for host, _ in listen_on(monkeypatch, *BOTH)] == ["127.0.0.1"]
 
 
+@pytest.mark.usefixtures("_needs_both")
 @pytest.mark.parametrize(("host", "family"), BOTH, ids=["ipv6", "ipv4"])
 def test_a_port_that_another_program_has_on_one_of_them_is_in_use(
     monkeypatch: pytest.MonkeyPatch, host: str, family: int
@@ -96,6 +103,7 @@ def test_a_port_that_another_program_has_on_one_of_them_is_in_use(
     assert len(listen_on(monkeypatch, *BOTH, port=port)) == 2, "half of it was left open"
 
 
+@pytest.mark.usefixtures("_needs_both")
 def test_a_free_port_is_looked_for_again_where_it_is_taken_on_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
     create_server, failures = socket.create_server, [OSError(errno.EADDRINUSE, "Address already in use")] * 3
 
@@ -123,6 +131,7 @@ socket.getaddrinfo = getaddrinfo
 """
 
 
+@pytest.mark.usefixtures("_needs_both")
 @pytest.mark.parametrize(
     "words",
     [
@@ -163,3 +172,83 @@ def test_callers_of_either_family_are_answered(words: tuple[str, ...], tmp_path:
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
+
+
+def test_a_listener_without_descriptors_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: list[str] = []
+    accepted: list[str] = []
+
+    class Starved(socket.socket):
+        starved = True
+
+        def accept(self) -> tuple[socket.socket, object]:
+            if Starved.starved:
+                Starved.starved = False
+                raise OSError(24, "Too many open files")
+            return super().accept()
+
+    async def main() -> None:
+        with Starved() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            listener.setblocking(False)
+
+            def accept(connection: socket.socket, peer: str) -> None:
+                accepted.append(peer)
+                connection.close()
+
+            listening = Listener(ListeningSockets([listener]), accept, complaints.append)
+            with socket.create_connection(listener.getsockname()):
+                for _ in range(40):
+                    await asyncio.sleep(0.05)
+                    if accepted:
+                        break
+            listening.close()
+            listening.close()
+
+    asyncio.run(main())
+    assert complaints == ["cannot accept calls for 0.5 s: too many open files (see `ulimit -n`)"]
+    assert len(accepted) == 1
+
+
+def accepted_in(listening: int, *, is_ahead: Callable[[], bool] = lambda: False) -> list[int]:
+    """Connect so many times, then listen; return how many were accepted in each turn of the loop that accepted any."""
+    turns: list[int] = []
+
+    async def main() -> None:
+        now = 0
+
+        def accept(connection: socket.socket, peer: object) -> None:
+            nonlocal now
+            now += 1
+            connection.close()
+
+        with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as server, contextlib.ExitStack() as peers:
+            server.setblocking(False)
+            for _ in range(listening):
+                peers.enter_context(socket.create_connection(server.getsockname()))
+            listener = Listener(ListeningSockets([server]), accept, print, is_ahead)
+            async with asyncio.timeout(30):
+                while sum(turns) < listening:
+                    await asyncio.sleep(0)
+                    turns.append(now)
+                    now = 0
+            listener.close()
+
+    asyncio.run(main())
+    return [count for count in turns if count]
+
+
+def test_a_burst_of_connections_is_accepted_some_at_a_time() -> None:
+    """Calls have their turn in between."""
+    turns = accepted_in(300)
+    assert sum(turns) == 300
+    assert max(turns) <= 64
+
+
+def test_who_is_ahead_leaves_a_burst_to_nobody_for_long() -> None:
+    """Another process may stand still: whoever steps back for it again and again takes more each time."""
+    turns = accepted_in(64, is_ahead=lambda: True)
+    assert sum(turns) == 64
+    assert turns[0] == 1
+    assert len(turns) <= 12

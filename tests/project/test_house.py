@@ -27,6 +27,7 @@ FLOORS = (
     "net",
     "server bench",
     "ui",
+    "jobs",
     "commands",
     "cli",
     "entry",
@@ -52,6 +53,54 @@ HOMES = {
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+
+TESTS = ROOT / "tests"
+
+TESTED_AS_PART_OF = {
+    "bench/processes.py": "commands/test_bench.py",
+    "call/bots/child.py": "call/bots/test_program.py",
+    "call/bots/lifetime.py": "call/bots/test_program.py",
+    "call/live_call.py": "call/test_memory.py",
+    "call/reader.py": "call/test_turns.py",
+    "call/receiver.py": "call/test_session.py",
+    "call/recording/mixer.py": "call/recording/test_track.py",
+    "call/sender.py": "call/test_session.py",
+    "call/tap_queue.py": "call/test_session.py",
+    "call/sources/actions.py": "call/sources/test_replay.py",
+    "call/taps/stats.py": "analysis/test_drift.py",
+    "call/taps/tap.py": "call/taps/test_capturing.py",
+    "capture/call_items.py": "capture/test_connection.py",
+    "capture/joining.py": "capture/test_copies.py",
+    "commands/values.py": "commands/test_completion.py",
+    "entry.py": "test_signals.py",
+    "jobs/answering.py": "jobs/test_outcome.py",
+    "jobs/bench.py": "commands/test_bench.py",
+    "jobs/inject_dtmf.py": "commands/test_inject_dtmf.py",
+    "jobs/outputs.py": "jobs/test_outcome.py",
+    "jobs/record.py": "commands/test_record.py",
+    "jobs/replay.py": "commands/test_replay.py",
+    "jobs/serve.py": "commands/test_serve.py",
+    "net/client.py": "commands/test_play.py",
+    "net/loop.py": "test_signals.py",
+    "server/after_calls.py": "server/test_hooks.py",
+    "server/calls.py": "server/test_server.py",
+    "server/intake.py": "server/test_refusals.py",
+    "server/proxied.py": "net/test_proxy_protocol.py",
+    "server/service.py": "server/test_systemd.py",
+    "server/worker.py": "server/test_workers.py",
+    "server/worker_process.py": "server/test_workers.py",
+    "ui/bench_report.py": "commands/test_bench.py",
+    "ui/capture_rows.py": "analysis/test_call_review.py",
+    "ui/dump_notes.py": "commands/test_dump.py",
+    "ui/dump_sinks.py": "commands/test_dump.py",
+    "ui/event_text.py": "ui/test_event_log.py",
+    "ui/pages.py": "commands/test_help.py",
+    "ui/results.py": "commands/test_play.py",
+}
+"""Files without a test of their name: what they do shows in a whole only, which this file tests."""
+
+RUNS_COMMANDS = "support.running"
+"""Who imports this runs the command, and so whatever is in the package."""
 
 
 def room_of(path: Path) -> str:
@@ -125,6 +174,53 @@ def test_libraries_live_in_their_rooms(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_each_module_says_what_lives_there(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_each_file_has_a_test_of_its_name(path: Path) -> None:
+    source = path.relative_to(PACKAGE)
+    if source.name.startswith("__"):
+        return
+    of_its_name = source.with_name(f"test_{source.name}")
+    other = TESTED_AS_PART_OF.get(str(source))
+    has_own = (TESTS / of_its_name).exists()
+    assert has_own or other is not None, f"write tests/{of_its_name}"
+    assert other is None or not has_own, f"tests/{of_its_name} is there: take {source} out of the table"
+    tested = reached_by(TESTS / (other or of_its_name))
+    assert tested is None or path in tested, f"tests/{other or of_its_name} does not use {source}"
+
+
+def test_the_table_of_files_without_a_test_of_their_name_holds_files() -> None:
+    names = {str(path.relative_to(PACKAGE)) for path in MODULES}
+    assert TESTED_AS_PART_OF.keys() <= names
+
+
+def reached_by(test: Path) -> set[Path] | None:
+    """The files of the package that a test imports, and those that they import; None where it runs commands."""
+    found: set[Path] = set()
+    todo = [test]
+    while todo:
+        names = imported_names(todo.pop())
+        if RUNS_COMMANDS in names:
+            return None
+        for name in names:
+            folder = PACKAGE.parent if name.startswith("audiosocket_cli") else TESTS
+            path = folder.joinpath(*name.split(".")).with_suffix(".py")
+            if path not in found and path.is_file():
+                found.add(path)
+                todo.append(path)
+    return found
+
+
+def imported_names(path: Path) -> set[str]:
+    """The modules that a file imports, wherever in it; of names from one, also as modules in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def test_the_top_level_holds_nothing_else() -> None:

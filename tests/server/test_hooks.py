@@ -173,21 +173,28 @@ def test_one_that_may_not_be_killed_is_left_alone_after_a_while(monkeypatch: pyt
 
 
 def test_neither_a_flood_nor_fifty_commands_hold_up_the_loop() -> None:
-    async def worst_stall_s(work: Awaitable[object]) -> float:
-        worst_s = 0.0
+    """A turn of the loop costs little time of the processor, whatever else runs on the machine, and waits for nothing:
+    what it could wait for takes longer than any turn may."""
+
+    async def worst_turn_s(work: Awaitable[object]) -> tuple[float, float]:
+        """Return the most time of the processor, and the most time at all, that a turn took."""
+        cpu_s = all_s = 0.0
         working = asyncio.ensure_future(work)
         while not working.done():
-            before_s = time.monotonic()
+            cpu_before_s, before_s = time.thread_time(), time.monotonic()
             await asyncio.sleep(0.005)
-            worst_s = max(worst_s, time.monotonic() - before_s - 0.005)
+            cpu_s = max(cpu_s, time.thread_time() - cpu_before_s)
+            all_s = max(all_s, time.monotonic() - before_s)
         await working
-        return worst_s
+        return cpu_s, all_s
 
     async def main() -> None:
-        flood = [run_hook(shell("exec yes >&2"), {}, 0.5) for _ in range(3)]
-        assert await worst_stall_s(asyncio.gather(*flood)) < 0.25
-        crowd = [run_hook(["sleep", "0.3"], {}, 5) for _ in range(50)]
-        assert await worst_stall_s(asyncio.gather(*crowd)) < 0.5
+        flood = [run_hook(shell("exec yes >&2"), {}, 4.0) for _ in range(3)]
+        crowd = [run_hook(["sleep", "4"], {}, 20) for _ in range(50)]
+        for work, most_cpu_s in ((flood, 0.1), (crowd, 0.3)):
+            cpu_s, all_s = await worst_turn_s(asyncio.gather(*work))
+            assert cpu_s < most_cpu_s
+            assert all_s < 3.0
 
     asyncio.run(main())
 

@@ -26,7 +26,7 @@ from support.activated import Manager, managed, start_activated
 from support.pages import FILES
 from support.running import COMMAND, missing, need, run
 
-UNITS = {name: text for name, text in FILES.items() if name.startswith("audiosocket.")}
+UNITS = {name: text for name, text in FILES.items() if name.endswith((".service", ".socket"))}
 WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])
 
 Start = Callable[..., subprocess.Popen[str]]

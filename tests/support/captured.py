@@ -17,9 +17,10 @@ from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 from audiosocket_cli.audio.pcm import to_slin, tone
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Opened, Over
 from audiosocket_cli.capture.jsonl import item_line
-from audiosocket_cli.capture.runs import in_runs
+from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, uuid_frame
 from audiosocket_cli.model import Side
+from audiosocket_cli.ui.capture_rows import row_text
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
 UUID_2 = UUID("22222222-2222-4333-8444-555555555555")
@@ -55,6 +56,12 @@ def sent(call: CapturedCall, side: Side, frames: Sequence[Frame], times_s: Seque
         items.append(Captured(call, at_s, side, frame, at_s, offset))
         offset += HEADER_BYTES + len(frame.payload)
     return items
+
+
+def run_at(times_s: NDArray[np.float64], length_s: float) -> Run:
+    """Frames of noise, each of so many seconds, when they arrived."""
+    noise = np.random.default_rng(6).integers(1, 255, (len(times_s), round(length_s * 16000)), dtype=np.uint8)
+    return Run(a_call(), Side.CALLER, Kind.SLIN, noise, times_s, 0)
 
 
 def whole(
@@ -100,3 +107,9 @@ def as_lines(items: Iterable[Item]) -> Iterator[str]:
 def write_lines(path: Path, items: Iterable[Item]) -> Path:
     path.write_text("".join(as_lines(items)))
     return path
+
+
+def row_in_words(row: Row) -> str:
+    """Return a row of a call as one line, without its time: side, what, how much."""
+    is_about_call = row.what in ("comment", "finding", "remark")
+    return row_text(row) if is_about_call else f"{row.side} {row_text(row)}"

@@ -32,8 +32,9 @@ from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, Even
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.session import AnsweredSession, PlacedSession, Session
 from audiosocket_cli.call.sources.basic import Echo
+from audiosocket_cli.call.sources.cue_times import ReplayOptions
 from audiosocket_cli.call.sources.prompts import Threads
-from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
+from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.call.sources.script import read_script
 from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.capture.exports import as_pcapng
@@ -449,8 +450,8 @@ def control(data: bytes) -> None:
 def answers(data: bytes) -> list[dict[str, Any]]:
     """Return what a program is told on its events descriptor that says these bytes, in pieces, on all of its own."""
     with contextlib.chdir(folder_with_sounds()):
-        program, child, told = Program(ProgramOptions(["bot"], threads=AtOnce())), FakeChild(cut(data)), list[Event]()
-        program.report = told.append
+        child, told = FakeChild(cut(data)), list[Event]()
+        program = Program(ProgramOptions(["bot"], threads=AtOnce()), told.append)
         call = Call(Side.SERVER, "192.0.2.1:5060", UUID_1, now_utc(), Pacer(0.0))
         for tap in (EventTap(told.append), program):
             tap.opened(call)
@@ -471,7 +472,7 @@ def answers(data: bytes) -> list[dict[str, Any]]:
                 ending.send(None)
         for event in told:
             assert_is_told(event)
-        json.dumps(program.as_dict(), allow_nan=False)
+        json.dumps(program.facts(), allow_nan=False)
         return [json.loads(line) for line in b"".join(child.told).splitlines()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import struct
 import uuid
@@ -44,3 +45,13 @@ def read_to_end(peer: socket.socket) -> list[Frame]:
 def opening(number: int = 1) -> tuple[str, bytes]:
     call = uuid.UUID(int=number)
     return str(call), encode(uuid_frame(call))
+
+
+def get(port: int, path: str = "/healthz", method: str = "GET", **headers: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()

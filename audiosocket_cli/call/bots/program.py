@@ -19,17 +19,17 @@ from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.asterisk.facts import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.audio.files import Sound
+from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.bots.child import Child
 from audiosocket_cli.call.bots.lifetime import Lifetime
 from audiosocket_cli.call.bots.process import why_not_run
 from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
 from audiosocket_cli.call.bots.streams import FRAMES_PER_S, HeardStream, SaidStream, bytes_of_frame
 from audiosocket_cli.call.events import ProgramSaid, Report
-from audiosocket_cli.call.sources.basic import LEAD_FRAMES, Source, silence_frame
+from audiosocket_cli.call.sources.basic import LEAD_FRAMES, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.model import Call
-from audiosocket_cli.runs import FrameRun
 
 MAX_QUEUED_FRAMES: Final = 500
 """As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf
@@ -71,17 +71,17 @@ class _Running(NamedTuple):
     said: SaidStream
 
 
-class Program(Source):
-    """The source, and the tap, of a call that a program of its own answers."""
+class Program(Bot):
+    """The bot of a call that a program of its own answers."""
 
     listens = True
     descriptors = 5
     """Its input, output and errors, what it is told and says, and a file that it plays."""
 
-    def __init__(self, options: ProgramOptions) -> None:
-        self.report: Report = lambda event: None
-        """Told each line of its standard error."""
+    def __init__(self, options: ProgramOptions, report: Report) -> None:
+        """`report` gets each line of its standard error."""
         self._options = options
+        self._report = report
         self._call: Call | None = None
         self._running: _Running | None = None
         """Once it was started."""
@@ -96,9 +96,8 @@ class Program(Source):
         self._commands, self._errors = Lines(), Lines()
 
     @property
-    def is_running(self) -> bool:
-        """Whether the program runs, as far as was seen."""
-        return self._running is not None and self._running.child.status is None
+    def processes(self) -> int:
+        return int(self._running is not None and self._running.child.status is None)
 
     # As a source.
 
@@ -146,9 +145,6 @@ class Program(Source):
     def opened(self, call: Call) -> None:
         self._call = call
 
-    def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
-        pass
-
     def digit(self, at_s: float, digit: str) -> None:
         self._tell(event="digit", digit=digit, at_s=round(at_s, 3))
 
@@ -165,7 +161,7 @@ class Program(Source):
     async def finish(self) -> None:
         """Wait for the program to end, and see to it: SIGTERM after the grace, SIGKILL after as much again.
 
-        What it started and left behind in its process group ends with it.
+        What it started and left running in its process group ends with it.
         """
         if self._running is None:
             return
@@ -192,15 +188,13 @@ class Program(Source):
         self._note_what_was_odd(self._running)
 
     def kill(self) -> None:
-        """End it now; `finish` still has to be awaited."""
         if self._running is not None:
             self._running.life.stop(signal.SIGKILL)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what became of it as JSON values, units in the keys."""
+    def facts(self) -> dict[str, Any]:
         running = self._running
         nothing = {"exit_code": None, "signal": None, "stopped_by": None, "ran_s": 0.0}
-        return {
+        program = {
             "command": list(self._options.command),
             "rate_hz": self._rate_hz,
             **(running.life.as_dict() if running else nothing),
@@ -208,6 +202,7 @@ class Program(Source):
             "unread_s": round(running.heard.unread_s, 3) if running else 0.0,
             "error": self._failure,
         }
+        return {"program": program}
 
     # Starting and ending.
 
@@ -331,5 +326,5 @@ class Program(Source):
         assert self._call is not None
         lines = self._errors.take(_MAX_ERRORS)
         for line in lines:
-            self.report(ProgramSaid(self._call, line))
+            self._report(ProgramSaid(self._call, line))
         return bool(lines)

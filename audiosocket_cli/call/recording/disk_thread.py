@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from audiosocket_cli.call.recording.destinations import Sink
-from audiosocket_cli.write_behind import Behind
+from audiosocket_cli.write_behind import WriteBehind
 
 _MB: Final = 1_000_000
 
@@ -82,7 +82,7 @@ class Disk:
                 self._jobs.popleft()()
 
 
-class BehindSink(Behind):
+class BehindSink(WriteBehind):
     """A sink whose work the disk's thread does. `open_sink` makes the real one, there."""
 
     __slots__ = (
@@ -138,7 +138,7 @@ class BehindSink(Behind):
 
     def finish(self) -> None:
         """Wait until all is written, and do what takes time after the end. Raises `OSError` for what failed."""
-        if self.settle() and self._sink is not None:
+        if self.wait_until_written() and self._sink is not None:
             self._sink.finish()
 
     def abort(self) -> None:

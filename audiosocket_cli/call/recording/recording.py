@@ -78,6 +78,7 @@ class Recording:
         "_first_heard_s",
         "_first_kind",
         "_guess",
+        "_on_failure",
         "_rate_hz",
         "_sink",
         "_tracks",
@@ -86,7 +87,6 @@ class Recording:
         "error",
         "law",
         "layout",
-        "on_failure",
         "output",
     )
 
@@ -99,7 +99,7 @@ class Recording:
         decode: Decode = Decode.SLIN,
         disk: Disk | None = None,
         with_json: bool = False,
-        on_failure: Callable[[OSError], None] = lambda error: None,
+        on_failure: Callable[[OSError], None] | None = None,
     ) -> None:
         """Record to what `output` makes for the call, at `rate_hz`, or at the rate that arrives.
 
@@ -120,7 +120,7 @@ class Recording:
         self._rate_hz = rate_hz
         self._disk = disk
         self._with_json = with_json and output.has_json
-        self.on_failure = on_failure
+        self._on_failure = on_failure
         self._call: Call | None = None
         self._sink: Sink | None = None
         self._tracks: tuple[tuple[Side, Track], ...] = ()
@@ -210,7 +210,7 @@ class Recording:
             if run.has_samples:
                 # A server may begin with slin silence, and go on at the call's rate once it knows it.
                 self._first_kind = max(run.best_kind, self._first_kind or 0)  # kinds are in the order of their rates
-                self._first_heard_s = min(self._first_heard_s, run.chunks[0][0])
+                self._first_heard_s = min(self._first_heard_s, float(run.at_s[0]))
                 if self._guess is not None:
                     self._guess.note(run)
 
@@ -275,4 +275,5 @@ class Recording:
         if isinstance(error, MissingLibraryError):
             error = OSError(str(error))
         self.error = error.strerror or str(error)
-        self.on_failure(error)
+        if self._on_failure is not None:
+            self._on_failure(error)

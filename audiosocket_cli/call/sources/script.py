@@ -12,9 +12,10 @@ from uuid import UUID
 from audiosocket_cli.asterisk.facts import PTIME_MS, frame_bytes
 from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.audio.files import Sound
+from audiosocket_cli.call.sources.actions import Action, Cue, Hangup, Say
 from audiosocket_cli.call.sources.basic import quiet_frame, silence_frame
+from audiosocket_cli.call.sources.expecting import Expectation
 from audiosocket_cli.call.sources.prompts import Prompt, Room
-from audiosocket_cli.call.sources.replay import Action, Cue, Expectation, Hangup, Say
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
@@ -34,7 +35,7 @@ _KEYS: Final = {
 _MAX_ACTIONS: Final = 5_000_000
 """A day of frames, and some more. A line is enough for a day of silence: of many, memory has no room."""
 
-_MOST_BYTES: Final = 512 << 20
+_MAX_BYTES: Final = 512 << 20
 """What is kept of a capture: 6 hours of one side's slin, an hour of slin48. A pipe may have no end."""
 
 _FRAME_COST_BYTES: Final = 200
@@ -158,9 +159,9 @@ def _take(script: Script, item: Captured, side: Side, from_s: float, name: str) 
         script.left_out += 1
         return
     script.size_bytes += len(frame.payload) + _FRAME_COST_BYTES
-    if script.size_bytes > _MOST_BYTES:
+    if script.size_bytes > _MAX_BYTES:
         raise FileError(
-            f"cannot replay {name}: up to {item.at_s:.0f} s of it fill {_MOST_BYTES >> 20} MB; choose a part with "
+            f"cannot replay {name}: up to {item.at_s:.0f} s of it fill {_MAX_BYTES >> 20} MB; choose a part with "
             "--from and --to"
         )
     script.actions.append(Cue(item.at_s - from_s, frame))

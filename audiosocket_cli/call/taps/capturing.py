@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from audiosocket_cli.call.recording.disk_thread import Disk
+from audiosocket_cli.call.wire import Link
 from audiosocket_cli.capture.trace import Trace
-from audiosocket_cli.capture.writing import CaptureOutput, FiledTrace
+from audiosocket_cli.capture.writing import CaptureOutput, Ends, FiledTrace
 from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
+
+OnFailure = Callable[[OSError], None]
 
 
 @dataclass(slots=True)
@@ -23,32 +25,27 @@ class Capturing:
     error: OSError | None = None
 
     @classmethod
-    def begin(
-        cls,
-        output: CaptureOutput | None,
-        connection: socket.socket,
-        peer: Any,
-        me: Side,
-        disk: Disk,
-        ours: Any = None,
-    ) -> Capturing:
-        """Begin to capture a connected socket, whose peer has a socket's address; nothing where there is no output.
+    def begin(cls, output: CaptureOutput | None, link: Link, me: Side, disk: Disk, on_failure: OnFailure) -> Capturing:
+        """Begin to capture a connection; nothing where there is no output.
 
-        `disk` writes files behind, so that nobody waits for them. `ours` is our address, where a proxy has told both.
+        `disk` writes files on another thread, so that nobody waits for them. `on_failure` is told once, if the capture
+        cannot begin, or ends before the connection does.
         """
         if output is None:
             return cls()
         try:
-            return cls(output.begin((ours or connection.getsockname())[:2], peer[:2], me=me, do=disk.do))
+            ours = (link.ours or link.socket.getsockname())[:2]
+            return cls(output.begin(Ends(ours, link.theirs[:2], me, on_failure), disk.do))
         except OSError as error:
+            on_failure(error)
             return cls(error=error)
 
     async def finish(self) -> None:
-        """Wait until all of it is in its file; what failed is told to the trace's `on_failure`."""
+        """Wait until all of it is in its file; what failed is told to `on_failure`."""
         trace = self.trace
         if trace is not None and trace.file is not None and trace.error is None:
             try:
-                await asyncio.to_thread(trace.file.settle)
+                await asyncio.to_thread(trace.file.wait_until_written)
             except OSError as error:
                 trace.fail(error)
 

@@ -61,8 +61,7 @@ class Stage:
         self, command: list[str], *, rate_hz: int | None = None, grace_s: float = 5.0, kind: int = Kind.SLIN
     ) -> None:
         self.threads = Threads(2)
-        self.program = Program(ProgramOptions(command, rate_hz, grace_s, self.threads))
-        self.program.report = self._take
+        self.program = Program(ProgramOptions(command, rate_hz, grace_s, self.threads), self._take)
         self.call = Call(Side.SERVER, "192.0.2.1:5060", UUID_1, now_utc(), Pacer(0.0))
         self.kind = kind
         self.log: list[str] = []
@@ -99,7 +98,11 @@ class Stage:
 
     def finish(self) -> dict[str, object]:
         asyncio.run(asyncio.wait_for(self.program.finish(), 20))
-        return self.program.as_dict()
+        return self.facts()
+
+    def facts(self) -> dict[str, object]:
+        program: dict[str, object] = self.program.facts()["program"]
+        return program
 
     @property
     def speech(self) -> bytes:
@@ -289,7 +292,7 @@ def test_it_starts_with_the_callers_first_audio_or_after_100_ms_without() -> Non
     stage = Stage(["cat"])
     for _ in range(5):
         stage.tick()
-        assert stage.program.as_dict()["ran_s"] == 0.0
+        assert stage.facts()["ran_s"] == 0.0
     assert stage.end()["exit_code"] is None
     stage = Stage(sh("exit 7"))
     stage.kind = Kind.SLIN16  # not heard yet: the program gets that which every call can carry
@@ -372,7 +375,7 @@ def test_a_file_is_said_at_the_programs_rate_like_all_it_says(start: Start, tmp_
     soundfile.write(tmp_path / "beep.wav", np.full(8000, 5000, np.int16), 16000)
     stage = start(sh(f'echo \'{{"play": "{tmp_path}/beep.wav"}}\' >&3'), rate_hz=24000)
     stage.until(lambda: stage.over)
-    assert stage.program.as_dict()["said_s"] == 0.5
+    assert stage.facts()["said_s"] == 0.5
     assert from_slin(stage.speech)[1000:3000].mean() == pytest.approx(5000, abs=2)
 
 
@@ -774,7 +777,7 @@ def test_hundred_programs_leave_nothing_behind() -> None:
 def test_a_whole_call_over_a_wire_from_uuid_to_hangup() -> None:
     """`head` hears 400 ms, says them and ends: the rest of the call follows from that."""
     clock, wire = FakeClock(), FakeWire()
-    program = Program(ProgramOptions(["head", "-c", str(20 * 320)]))
+    program = Program(ProgramOptions(["head", "-c", str(20 * 320)]), lambda event: None)
     source: Source = program
     session = AnsweredSession(wire, "peer", source=source, taps=[program], clock=clock)
     session.start()

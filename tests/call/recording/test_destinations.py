@@ -344,8 +344,9 @@ def test_json_whose_folder_was_taken_away_and_made_again_is_written(tmp_path: Pa
 
 def leave(tmp_path: Path, script: str) -> subprocess.Popen[str]:
     """Run a process that makes something, until it says so."""
-    head = f"import sys, time; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-    head += "from test_destinations import *\n"
+    here = Path(__file__).resolve()
+    head = f"import sys, time; sys.path[:0] = {[str(here.parent), str(here.parents[2])]!r}\n"
+    head += f"from {here.stem} import *\n"
     process = subprocess.Popen(
         [sys.executable, "-c", head + textwrap.dedent(script) + "\nprint('made', flush=True); time.sleep(100)"],
         stdout=subprocess.PIPE, text=True, cwd=tmp_path,

@@ -18,7 +18,6 @@ from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.call.recording.destinations import FileOutput, Output, PipeOutput
 from audiosocket_cli.call.recording.disk_thread import Disk
-from audiosocket_cli.call.recording.pieces import MIN_SILENCE, Pieces, interleaved, joined
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.capture.exports import as_jsonl
 from audiosocket_cli.codec import Kind, rate_of
@@ -147,9 +146,6 @@ def test_what_a_caller_said_while_it_waited_to_be_let_in_is_no_slow_disk(tmp_pat
     assert soundfile.info(recording.paths[0]).frames == pytest.approx(200 * 48000, abs=48000)
 
 
-# Pipes
-
-
 def read_all(descriptor: int, sink: list[int]) -> None:
     size = 0
     while data := os.read(descriptor, 1 << 16):
@@ -214,9 +210,6 @@ def test_more_than_4_gib_to_a_file_on_standard_output_keeps_the_header_of_unknow
         assert file.read(HEADER_BYTES)[40:] == (0x7FFFF000).to_bytes(4, "little")
 
 
-# Captures
-
-
 def paused(pause_s: float) -> list[object]:
     call = a_call(me=Side.SERVER)
     caller = sent(call, Side.CALLER, [*speech(1.0), *speech(1.0)], [*steady(0.02, 50), *steady(pause_s + 1.02, 50)])
@@ -259,23 +252,3 @@ def test_dump_ends_a_file_before_a_pause_that_is_no_call(tmp_path: Path, days: i
     (path,) = (tmp_path / "wav").iterdir()
     assert soundfile.info(path).duration == pytest.approx(1.0, abs=0.1)
     assert soundfile.read(path)[0].any()
-
-
-# The queue of pieces
-
-
-def test_pieces_of_two_channels_are_taken_side_by_side() -> None:
-    first, second = Pieces(), Pieces()
-    one = np.arange(1, 101, dtype=np.int16)
-    first.put(one)
-    first.put_silence(MIN_SILENCE * 2)
-    second.put_silence(50)
-    second.put(one)
-    second.put_silence(MIN_SILENCE * 3)
-    pieces = list(joined(interleaved([first, second])))
-    assert [piece if isinstance(piece, int) else piece.shape for piece in pieces] == [(150, 2), MIN_SILENCE * 2 - 50]
-    assert pieces[0][:100, 0].tolist() == one.tolist()
-    assert pieces[0][50:, 1].tolist() == one.tolist()
-    assert not pieces[0][100:, 0].any()
-    assert (first.length, second.length) == (0, MIN_SILENCE + 50)
-    assert list(joined(interleaved([first, second], final=True))) == [MIN_SILENCE + 50]

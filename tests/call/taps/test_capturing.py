@@ -8,6 +8,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -71,8 +72,8 @@ def file() -> File:
     return File()
 
 
-def trace_to(file: File, ours: Address = OURS, theirs: Address = THEIRS, me: Side = Side.SERVER) -> Trace:
-    return Trace(file, ours, theirs, me=me, clock_ns=Clock())
+def trace_to(file: File, ours: Address = OURS, theirs: Address = THEIRS, **others: Any) -> Trace:
+    return Trace(file, ours, theirs, clock_ns=Clock(), **{"me": Side.SERVER, **others})
 
 
 def a_call(trace: Trace) -> None:
@@ -110,7 +111,7 @@ BOTH = pytest.mark.parametrize(
 @BOTH
 @pytest.mark.parametrize("me", Side, ids=str)
 def test_what_passed_is_read_again(file: File, ours: Address, theirs: Address, me: Side) -> None:
-    trace = trace_to(file, ours, theirs, me)
+    trace = trace_to(file, ours, theirs, me=me)
     (trace.received if me is Side.SERVER else trace.sent)(encode(uuid_frame(UUID_1)) + AUDIO)
     (trace.sent if me is Side.SERVER else trace.received)(AUDIO)
     trace.close()
@@ -147,7 +148,7 @@ def test_each_meaning_is_a_comment_on_its_packet(file: File) -> None:
         (Frame(Kind.ERROR, b"\x02"), "error: a frame could not be forwarded"),
         (Frame(0x7F, b"x"), "a frame of unknown kind 0x7f"),
         (Frame(Kind.SLIN), "an audio frame of length 0"),
-        (Frame(Kind.DTMF, b"x"), "payload 78 is no DTMF digit"),
+        (Frame(Kind.DTMF, b"x"), "payload 78 is not a DTMF digit"),
         (Frame(Kind.UUID, b"short"), "a UUID has 16 bytes, not 5"),
     ],
     ids=["error", "unknown", "empty", "no digit", "short UUID"],
@@ -201,8 +202,8 @@ def test_what_is_said_when_both_sides_have_closed_is_on_a_packet_of_its_own(file
 
 
 def test_a_disk_that_fails_ends_the_capture_and_tells_once(file: File) -> None:
-    trace, told = trace_to(file), []
-    trace.on_failure = told.append
+    told: list[OSError] = []
+    trace = trace_to(file, on_failure=told.append)
     trace.received(encode(uuid_frame(UUID_1)))
     file.error = OSError(errno.ENOSPC, "No space left on device")
     a_call(trace)

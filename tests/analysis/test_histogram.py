@@ -1,0 +1,40 @@
+"""Distributions: percentiles, sums, bars."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiosocket_cli.analysis.histogram import Histogram
+
+times = st.lists(st.floats(0.02, 90_000), min_size=1, max_size=300)
+
+
+@given(times, st.sampled_from([1, 50, 95, 99, 100]))
+def test_percentiles_are_those_of_numpy_within_a_percent(values: list[float], percent: float) -> None:
+    histogram = Histogram()
+    histogram.add(np.array(values))
+    exact = float(np.percentile(values, percent, method="inverted_cdf"))
+    assert histogram.percentile_ms(percent) == pytest.approx(exact, rel=0.01)
+    assert histogram.mean_ms == pytest.approx(np.mean(values))
+
+
+@given(times, times)
+def test_two_distributions_add_up_to_one(first: list[float], second: list[float]) -> None:
+    one, other, both = Histogram(), Histogram(), Histogram()
+    one.add(np.array(first))
+    other.add(np.array(second))
+    both.add(np.array(first + second))
+    empty = Histogram()
+    empty.merge(Histogram.from_json(one.as_json()))
+    empty.merge(other)
+    merged, whole = empty.as_json(), both.as_json()
+    assert merged.pop("sum_ms") == pytest.approx(whole.pop("sum_ms"))
+    assert merged == whole
+    assert sum(count for _, _, count in both.bars(10)) == len(first) + len(second)
+
+
+def test_of_nothing_there_are_no_percentiles() -> None:
+    assert (Histogram().percentile_ms(50), Histogram().mean_ms, Histogram().bars(5)) == (None, None, [])

@@ -1,0 +1,66 @@
+"""What waits for its turn: samples in order, whole, filled up at the end; lines of text."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
+
+
+@given(st.lists(st.binary(max_size=100), max_size=20), st.integers(1, 40).map(lambda half: 2 * half))
+def test_all_that_was_written_is_said_in_order_whatever_its_pieces(pieces: list[bytes], size: int) -> None:
+    queue, said = SpeechQueue(), b""
+    for piece in pieces:
+        queue.add(piece)
+        while len(queue) >= size:
+            said += queue.take(size) or b""
+    data = b"".join(pieces)
+    assert queue.odd is bool(len(data) % 2)
+    while len(queue):
+        said += queue.take(size) or b""  # the first look at a rest leaves it time to grow
+    whole = data[: len(data) & ~1]
+    assert said == whole.ljust(-(-len(whole) // size) * size, b"\0")
+    assert queue.take(size) is None
+
+
+def test_a_rest_that_has_just_begun_to_arrive_is_waited_for_once() -> None:
+    queue = SpeechQueue()
+    queue.add(b"ab")
+    assert queue.take(4) is None
+    queue.add(b"cd")
+    assert queue.take(4) == b"abcd"
+    queue.add(b"ef")
+    assert queue.take(4) is None
+    assert queue.take(4) == b"ef\0\0"
+
+
+def test_what_is_cleared_is_counted() -> None:
+    queue = SpeechQueue()
+    queue.add(b"abcde")
+    assert queue.clear() == 4
+    assert not queue.odd
+    queue.add(b"fg")
+    assert (queue.take(2), len(queue)) == (b"fg", 0)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n\r", codec="utf-8"))), st.integers(1, 30))
+def test_lines_come_whole_and_in_order(lines: list[str], size: int) -> None:
+    waiting, taken = Lines(), []
+    data = "".join(f"{line}\r\n" for line in lines).encode()
+    for at in range(0, len(data), size):
+        waiting.feed(data[at : at + size])
+        taken += waiting.take(2)
+    while waiting:
+        taken += waiting.take(3)
+    assert taken == lines
+
+
+def test_a_line_without_an_end_is_cut_and_the_last_one_is_taken_at_the_end() -> None:
+    waiting = Lines()
+    waiting.feed(b"x" * 10_000)
+    waiting.feed(b"last")
+    assert [len(line) for line in waiting.take(10)] == [10_000]
+    waiting.end()
+    waiting.end()
+    assert waiting.take(10) == ["last"]

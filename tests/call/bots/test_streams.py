@@ -1,0 +1,44 @@
+"""What a program hears: one signal at its own rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from audiosocket_cli.call.bots.streams import HeardStream
+from audiosocket_cli.codec import Kind
+from support.mixes import frame
+
+
+class Reading:
+    """A program that reads all that is written to it."""
+
+    def __init__(self) -> None:
+        self.read: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self.read.append(data)
+        return len(data)
+
+
+def test_a_program_hears_each_kind_as_one_signal() -> None:
+    child = Reading()
+    heard = HeardStream(child, 8000)  # type: ignore[arg-type]
+    sound = np.full(160, 5000, "<i2").tobytes()
+    for number in range(100):
+        kind = Kind.SLIN + number % 2
+        heard.take(frame(kind, sound[: 320 if kind == Kind.SLIN else 240]))
+    samples = np.frombuffer(b"".join(child.read), "<i2")
+    assert len(samples) == pytest.approx(50 * 160 + 50 * 80, abs=2)
+    # A converter that begins anew at each change begins with silence.
+    assert np.all(np.abs(samples[1000:] - 5000) < 100)
+
+
+def test_a_program_gets_frames_of_one_sample_many_at_a_time() -> None:
+    child = Reading()
+    heard = HeardStream(child, 8000)  # type: ignore[arg-type]
+    for number in range(4800):
+        heard.take(frame(Kind.SLIN + number % 2, b"\1\2\3"))  # and half a sample, which is left out
+    heard.pass_on()
+    assert len(child.read) <= 240  # 0.5 s, 5 ms of two kinds at a time
+    assert len(b"".join(child.read)) // 2 == pytest.approx(2400 + 1600, abs=2)

@@ -1,0 +1,96 @@
+"""The driver on real sockets, on either event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from audiosocket_cli.call.driver import Driver
+from audiosocket_cli.call.session import AnsweredSession
+from audiosocket_cli.call.sources.basic import Silence
+from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
+from audiosocket_cli.net.loop import run
+from support.fakes import OPENING, KeepingTap
+
+
+def pair() -> tuple[socket.socket, SocketWire]:
+    """A TCP connection: a peer's end and a wire over ours."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    peer.settimeout(5)
+    return peer, SocketWire(ours)
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, run], ids=["asyncio", "uvloop"])
+def test_a_driven_session_talks_and_ends_on_either_loop(runner: Callable[..., None]) -> None:
+    peer, wire = pair()
+    tap = KeepingTap()
+
+    async def main() -> None:
+        session = AnsweredSession(wire, "peer", source=Silence(), taps=[tap])
+        driving = asyncio.create_task(Driver().drive(session, wire))
+        peer.sendall(OPENING + encode(Frame(Kind.SLIN, bytes(320))))
+        await asyncio.sleep(0.3)
+        session.hang_up("enough")
+        decoder, frames = FrameDecoder(), []
+        while data := await asyncio.to_thread(peer.recv, 65536):
+            frames += decoder.feed(data)
+        peer.close()
+        await driving
+        assert frames[-1] == Frame(Kind.HANGUP)
+        assert 13 <= len(frames) - 1 <= 17
+
+    runner(main())
+    assert [timed.frame.kind for timed in tap.heard] == [Kind.SLIN]
+    assert wire.fileno() == -1
+
+
+def test_a_fault_of_ours_ends_that_call_alone_and_reaches_who_awaits_it() -> None:
+    peer, wire = pair()
+
+    class Broken(KeepingTap):
+        def digit(self, at_s: float, digit: str) -> None:
+            raise RuntimeError("a bug")
+
+    async def main() -> None:
+        session = AnsweredSession(wire, "peer", source=Silence(), taps=[Broken()])
+        driving = asyncio.create_task(Driver().drive(session, wire))
+        peer.sendall(OPENING + b"\x03\x00\x011")
+        with pytest.raises(RuntimeError, match="a bug"):
+            await driving
+
+    asyncio.run(main())
+    with peer:
+        while peer.recv(65536):
+            pass
+    assert wire.fileno() == -1
+
+
+def test_a_session_that_is_always_late_keeps_the_loop_from_nothing() -> None:
+    peer, wire = pair()
+    ticks: list[int] = []
+
+    class Late(AnsweredSession):
+        def tick(self) -> None:
+            ticks.append(1)
+            self.wake_s = 0.0 if len(ticks) < 10_000 else math.inf  # or this would never end
+
+    async def main() -> None:
+        session = Late(wire, "peer", source=Silence())
+        driving = asyncio.create_task(Driver().drive(session, wire))
+        await asyncio.sleep(0)
+        session.wake_s = 0.0
+        peer.sendall(OPENING)
+        await asyncio.sleep(0.1)
+        assert 1 < len(ticks) <= 60  # one in each slot of 2 ms
+        driving.cancel()
+        await asyncio.gather(driving, return_exceptions=True)
+
+    with peer:
+        asyncio.run(main())

@@ -1,0 +1,58 @@
+"""What a server is asked for: how many open files that takes, and whether there are enough."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.call.sources.basic import Silence
+from audiosocket_cli.net.address import Address
+from audiosocket_cli.server.admission import AdmissionOptions
+from audiosocket_cli.server.options import ServeOptions
+
+LISTEN = Address("127.0.0.1", 9092)
+
+
+def options(max_calls: float = math.inf, *, authorize: bool = False, metrics: bool = False) -> ServeOptions:
+    admission = AdmissionOptions(authorize=("true",)) if authorize else AdmissionOptions()
+    return ServeOptions(
+        LISTEN, CallOptions(Silence), max_calls=max_calls, admission=admission, metrics=LISTEN if metrics else None
+    )
+
+
+def test_a_call_takes_its_socket_and_the_question_whether_it_may() -> None:
+    assert options().descriptors_of_call == 1
+    assert options(authorize=True).descriptors_of_call == 2
+
+
+def test_who_watches_takes_open_files_of_the_server() -> None:
+    assert options(metrics=True).own_descriptors > options().own_descriptors
+    assert math.isinf(options().descriptors)
+
+
+@pytest.mark.parametrize(("limit", "lacks"), [(132, False), (131, True), (math.inf, False)])
+def test_too_few_for_all_calls_are_told_with_what_to_raise(limit: float, lacks: bool) -> None:
+    said = options(100).lack_of_descriptors(limit)
+    assert (said is not None) is lacks
+    assert said is None or said == (
+        "--max-calls 100 may take 132 open files, and 131 are allowed: "
+        "raise `ulimit -n`, or LimitNOFILE= of a unit file"
+    )
+    assert options().lack_of_descriptors(10) is None
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 50))
+def test_there_is_room_for_another_call_while_all_those_there_are_fit(limit: int, calls: int, refused: int) -> None:
+    asked = options(authorize=True)
+    needed = asked.own_descriptors + refused + (calls + 1) * asked.descriptors_of_call
+    assert asked.has_descriptors(limit, calls, refused) is (needed <= limit)
+
+
+def test_the_line_that_says_where_calls_are_accepted_names_what_was_asked_for() -> None:
+    listening = options().listening([Address("127.0.0.1", 5), Address("::1", 5)])
+    assert (listening.port, listening.addresses) == (5, ("127.0.0.1:5", "[::1]:5"))
+    assert (listening.record, listening.capture, listening.program) == (None, None, None)

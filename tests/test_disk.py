@@ -1,0 +1,66 @@
+"""Files that are whole or not there, private, and never overwritten unasked."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audiosocket_cli.disk import write_file
+from audiosocket_cli.errors import FileError, UsageError
+
+
+def test_a_file_is_private_and_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "out"
+    write_file(str(path), [b"one"], force=False)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"one", 0o600)
+    with pytest.raises(UsageError, match="it exists; choose another name or add --force"):
+        write_file(str(path), [b"two"], force=False)
+    path.chmod(0o644)
+    write_file(str(path), [b"two"], force=True)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"two", 0o600)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def failing(error: BaseException) -> Iterator[bytes]:
+    yield b"begun"
+    raise error
+
+
+@pytest.mark.parametrize("error", [UsageError("no"), OSError(5, "Input/output error")], ids=repr)
+def test_what_fails_leaves_neither_a_file_nor_spoils_the_one_that_was(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "out"
+    with pytest.raises((UsageError, FileError)):
+        write_file(str(path), failing(error), force=False)
+    assert list(tmp_path.iterdir()) == []
+    path.write_bytes(b"old")
+    with pytest.raises((UsageError, FileError)):
+        write_file(str(path), failing(error), force=True)
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])
+
+
+def test_who_interrupts_keeps_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        write_file(str(path), failing(KeyboardInterrupt()), force=False)
+    assert path.exists()
+
+
+def test_a_named_pipe_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read = io.BytesIO()
+    reader = threading.Thread(target=lambda: read.write(path.read_bytes()))
+    reader.start()
+    write_file(str(path), [b"one", b"two"], force=False)
+    reader.join(10)
+    assert read.getvalue() == b"onetwo"
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="it is a folder; name a file in it"):
+        write_file(str(tmp_path), [], force=True)
