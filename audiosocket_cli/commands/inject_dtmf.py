@@ -78,7 +78,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     \b
     Examples:
       audiosocket inject-dtmf 123# bot:9092
-      audiosocket inject-dtmf '1w23W#' :9092 --after-silence --expect-audio-within 2
+      audiosocket inject-dtmf '1w23W#' :9092 --expect-audio-within 2
       audiosocket inject-dtmf 42# --listen :9092
 
     DIGITS are 0-9, *, #, A-D; w waits half a second, W a second, as in Asterisk's dial strings. As Asterisk would, it

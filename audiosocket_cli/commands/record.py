@@ -46,8 +46,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     \b
     Examples:
-      audiosocket record call.wav                    the next call from Asterisk
-      audiosocket record answer.flac bot:9092        what a server says to a call of ours
+      audiosocket record call.wav               the next call from Asterisk
+      audiosocket record answer.flac bot:9092   what a server says to us
       audiosocket record 'calls/{date}/{uuid}.wav' --calls 3
       audiosocket record - | sox - -n stats
 

@@ -74,19 +74,20 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket replay call.pcapng bot:9092 --record answer.wav
       audiosocket replay call.pcapng bot:9092 --expect call.pcapng
       audiosocket replay call.jsonl :9092 --timing fast --calls 50
-      audiosocket dump pbx.pcap --call 8f269582 --json | audiosocket replay - bot:9092
+      audiosocket dump pbx.pcap --call 8f269582 --json |
+        audiosocket replay - bot:9092
       audiosocket replay call.pcapng --listen :9092
 
     CAPTURE is all that dump reads, or - for standard input. As JSON lines it can be a script, written by hand:
 
     \b
-      {"play": "hello.wav"}                      say a sound file
-      {"expect": "audio", "within_ms": 800}      wait for an answer, and fail without one
-      {"expect": "silence"}                      wait until it is over (0.5 s without speech)
-      {"digit": "5"}                             press a key, now
-      {"t": 9.5, "digit": "#"}                   … or at this time of the call
-      {"silence_ms": 2000}                       say nothing for a while
-      {"expect": "hangup", "within_ms": 5000}    or {"hangup": true}, to end the call ourselves
+      {"play": "hello.wav"}                    say a sound file
+      {"expect": "audio", "within_ms": 800}    fail without an answer by then
+      {"expect": "silence"}                    until 0.5 s without speech
+      {"digit": "5"}                           press a key, now
+      {"t": 9.5, "digit": "#"}                 … or at this time of the call
+      {"silence_ms": 2000}                     say nothing for a while
+      {"expect": "hangup", "within_ms": 5000}  or {"hangup": true}: we hang up
 
     An expect waits for 30 s where it says nothing else; files to play are looked for where replay runs.
 
