@@ -19,10 +19,10 @@ from audiosocket_cli.capture.tcp import Direction, Piece
 from audiosocket_cli.model import Side
 
 _MAX_HELD_BYTES: Final = 128 << 10
-"""How much of one side of a connection is kept to find out what it is: a run of the longest frames."""
+"""How many bytes of one side of a connection are kept until it is clear what it is: a run of the longest frames."""
 
 _MAX_HELD: Final = 4000
-"""How many of its segments are."""
+"""How many of its segments are kept for that."""
 
 _MIN_REPEATED: Final = 3
 _MAX_REPEATED: Final = 0.5
@@ -31,7 +31,7 @@ _MAX_REPEATED: Final = 0.5
 _NS: Final = 1e9
 
 _QUOTED_BYTES: Final = 64
-"""As much as is told of what some other protocol began with."""
+"""How much of the first bytes of another protocol is quoted."""
 
 _SILENT: Final = f"it ended without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
 _REFUSED: Final = "it was refused: does nothing listen there?"
@@ -48,32 +48,32 @@ _Event = tuple[int, int, _Happened]
 
 
 class Connection:
-    """One TCP connection, of which is not known yet what it is, or that is a call."""
+    """One TCP connection that is a call, or may be one."""
 
     def __init__(
         self,
         flow: bytes,
         me: Side | None,
         names: CallNames,
-        settle: Callable[[Connection, bool], Iterator[Item]] = lambda connection, ends: iter(()),
+        check_copy: Callable[[Connection, bool], Iterator[Item]] = lambda connection, ends: iter(()),
     ) -> None:
-        """`settle` is told of a call before it begins, and may say that it `is_copy`, or `is_in_doubt`."""
+        """`check_copy` gets a call before it begins, and may set its `is_copy` or `is_in_doubt`."""
         self.flow = flow
         self.done = False
-        """Whether nothing more is to be had from it."""
+        """Whether it yields nothing more."""
         self.is_other = False
         """Whether it is not a call."""
         self.is_copy = False
-        """Whether it is a call that is there already."""
+        """Whether it is a copy of a call that was found already."""
         self.is_in_doubt = False
-        """Whether that is to be seen."""
+        """Whether that is not decided yet."""
         self.uuid: UUID | None = None
-        """Of the call that it is, or is about to be."""
+        """The UUID of its call, once that is known."""
         self.first_ns = 0
         self.last_ns = 0
-        self._settle_copies = settle
+        self._check_copy = check_copy
         self._copies: dict[str, None] = {}
-        """How else the call was captured."""
+        """The other ways in which the call was captured."""
         self._missing_bytes = 0
         self._me = me
         self._names = names
@@ -111,15 +111,15 @@ class Connection:
         """Bytes that were cut off from its packets."""
         return sum(direction.cut_bytes for direction in self._directions)
 
-    def is_twin_of(self, other: Connection) -> bool:
+    def is_duplicate_of(self, other: Connection) -> bool:
         """Whether another call is this one, captured elsewhere: its addresses may differ, its numbers do not."""
         turned = self._caller != other._caller
         pairs = [(self._directions[who], other._directions[who ^ turned]) for who in (0, 1)]
-        twins = [mine.is_twin_of(its) for mine, its in pairs if mine.is_seen and its.is_seen]
-        return bool(twins) and all(twins) and (self.uuid is not None or len(twins) == len(pairs))
+        duplicates = [mine.is_duplicate_of(its) for mine, its in pairs if mine.is_seen and its.is_seen]
+        return bool(duplicates) and all(duplicates) and (self.uuid is not None or len(duplicates) == len(pairs))
 
     def take_copy(self, copy: Connection) -> None:
-        """Hear of a copy of this call."""
+        """Note a copy of this call."""
         caller, server = copy._names_of_ends()
         if copy.flow in (self.flow, reverse_of(self.flow)):
             how = "two captures of it are merged here"
@@ -128,7 +128,7 @@ class Connection:
         self._copies[how] = None
 
     def skip(self, segment: Segment, at_ns: int) -> None:
-        """Take a segment of which nothing is wanted, to know where the connection is."""
+        """Take a segment only to follow the connection; it yields nothing."""
         self.last_ns = max(self.last_ns, at_ns)
         direction = self._directions[segment.flow != self.flow]
         direction.take(segment, at_ns)
@@ -146,7 +146,7 @@ class Connection:
         if not segment.flags & RST and segment.flags & (SYN | ACK) != SYN:
             self._answered = True
         events: list[_Event] = [(piece.at_ns, who, piece) for piece in direction.take(segment, at_ns)]
-        if direction.was_reset:  # what waits was said before
+        if direction.was_reset:  # the bytes that wait came before the reset
             events += [(piece.at_ns, who, piece) for piece in direction.finish()]
         if segment.flags & ACK and not segment.flags & RST:
             events += [(piece.at_ns, 1 - who, piece) for piece in other.acknowledge(segment.ack, at_ns)]
@@ -159,7 +159,7 @@ class Connection:
             yield from self.finish()
 
     def finish(self) -> Iterator[Item]:
-        """Yield the rest; nothing more is coming."""
+        """Yield the rest: no more segments follow."""
         if self.done:
             return
         self.done = True
@@ -171,7 +171,7 @@ class Connection:
                 events.append((direction.ended_ns, who, None))
         yield from self._pass_on(events)
         if self._call is None and not (self.is_other or self.is_copy):
-            yield from self._settle(ends=True)
+            yield from self._decide(ends=True)
         if self._call is not None and self._streams is not None:
             at_s = self._seconds(self.last_ns)
             for who, stream in enumerate(self._streams):
@@ -183,7 +183,7 @@ class Connection:
         self._streams = None
 
     def _remarks(self) -> Iterator[str]:
-        """Say what there is to know of how the call was captured."""
+        """Yield what there is to say about how the call was captured."""
         segments = sum(direction.segments for direction in self._directions)
         repeated = sum(direction.repeated for direction in self._directions)
         if repeated >= max(_MIN_REPEATED, (segments - repeated) * _MAX_REPEATED):
@@ -209,32 +209,32 @@ class Connection:
                 self._held.append(event)
                 if isinstance(event[2], Piece):
                     self._heads[event[1]].take(event[2])
-                yield from self._settle(ends=False)
+                yield from self._decide(ends=False)
 
-    def _settle(self, *, ends: bool) -> Iterator[Item]:
-        """Find out what it is, if that can be told by now."""
+    def _decide(self, *, ends: bool) -> Iterator[Item]:
+        """Decide what it is, if that is clear by now."""
         opener, heads = self._opener, self._heads
         for who in (0, 1) if opener is None else (opener,):
             if heads[who].is_call:
                 yield from self._become_call(who, ends=ends or self._is_much_held)
                 return
         if opener is not None and self._directions[opener].from_start and heads[opener].is_first:
-            # Who calls says what this is. A server may well speak first.
+            # The caller decides what this is. A server may speak first.
             said = bytes(heads[opener].data[:_QUOTED_BYTES])
             if fault := said and fault_of_opening(said):
                 yield from self._become_other(fault)
             elif ends:
                 yield from self._become_other(_CUT_UUID if said else self._why_silent())
             elif self._is_much_held:
-                yield from self._settle_by_frames(ends=False)
+                yield from self._decide_by_frames(ends=False)
         elif ends or self._is_much_held or any(head.shows_frames(ends=False) for head in heads):
-            yield from self._settle_by_frames(ends=ends)
+            yield from self._decide_by_frames(ends=ends)
 
     @property
     def _is_much_held(self) -> bool:
         return max(len(head.data) for head in self._heads) >= _MAX_HELD_BYTES or len(self._held) >= _MAX_HELD
 
-    def _settle_by_frames(self, *, ends: bool) -> Iterator[Item]:
+    def _decide_by_frames(self, *, ends: bool) -> Iterator[Item]:
         found = any(head.shows_frames(ends=ends) for head in self._heads)
         if found or (self._is_ours and any(head.data for head in self._heads)):
             yield from self._become_call(self._likely_caller(), ends=True)
@@ -254,12 +254,12 @@ class Connection:
         ports = flow_ports(self.flow)
         if self._is_ours:
             return 1 - ports.index(DEFAULT_PORT)
-        return int(ports[0] < ports[1])  # whoever dials has a port of the upper half
+        return int(ports[0] < ports[1])  # the side that dials has the higher port
 
     def _become_call(self, caller: int, *, ends: bool) -> Iterator[Item]:
         self._caller = caller
         self.uuid = uuid = self._heads[caller].uuid()
-        yield from self._settle_copies(self, ends)
+        yield from self._check_copy(self, ends)
         if self.is_copy:
             self._forget_all()
         if self.is_copy or self.is_in_doubt:
@@ -268,7 +268,7 @@ class Connection:
         self._call = call = CapturedCall(
             self._names.name(uuid), uuid, *self._names_of_ends(), started_ns, self._me, whole=uuid is not None
         )
-        # Where the UUID was seen, so was all that followed, be it that the connection's own beginning was not.
+        # If the UUID was captured, so was all that followed, even if the beginning of the connection was not.
         first, second = (Stream(in_step=uuid is not None or way.from_start) for way in self._directions)
         self._streams = (first, second)
         yield Opened(call, min(0.0, self._seconds(self.first_ns)))

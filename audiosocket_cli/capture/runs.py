@@ -13,7 +13,7 @@ from audiosocket_cli.codec import HEADER_BYTES, Frame
 from audiosocket_cli.model import Side
 
 MAX_RUN_S: Final = 0.5
-"""What one side sent so long ago may still be on its way, in a run of its frames."""
+"""The longest run: frames that one side sent this long ago may not have been yielded yet."""
 
 _MAX_FRAMES: Final = 500
 _MAX_BYTES: Final = 256 << 10
@@ -32,11 +32,11 @@ class Run(NamedTuple):
     offset: int
     """Where the first begins in the bytes of its side."""
     slowest_s: float = 0.0
-    """The most that lay between a frame's first byte and its last."""
+    """The longest time between the first and the last byte of a frame."""
 
 
 def in_runs(items: Iterable[Item]) -> Iterator[Run | Item]:
-    """Join frames to runs of half a second at most; all else of a call comes in its place between them."""
+    """Join frames to runs of at most half a second; all other items of a call keep their places among them."""
     waiting: dict[tuple[CapturedCall, Side], list[Captured]] = {}
     for item in items:
         if isinstance(item, Captured):
