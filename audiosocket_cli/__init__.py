@@ -23,6 +23,7 @@ The house, from the ground up. A module imports only from its own room and from 
     server/       answering many calls: who may call, how many, in how many processes, and who is told
     bench/        many calls at once, measured and judged
     ui/           how events and results look: text, JSON, a live view; it reads, and never drives
+    jobs/         what commands do: which calls, what is said and kept in each, and what came of them
     commands/     one file for each command: options, help, one call, exit
     cli           the root command, and where errors become exits
     entry         where the command begins

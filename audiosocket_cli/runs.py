@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio, peek_header, rate_of
+from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, is_audio, peek_header
 from audiosocket_cli.mixed_runs import Chunk, MixedFrames, MixedRun, Part
 
 MAX_RUNS: Final = 8
@@ -24,27 +25,41 @@ _FOLLOWS_S: Final = 0.005
 _NO_TIMES: Final = np.zeros(0)
 
 
-class TimedRun:
-    """Frames of one kind and length, one after the other, with their times."""
+class EqualRun(ABC):
+    """Frames of one kind and length, one after the other, with their times: as they pass in a call, or at rest."""
 
-    __slots__ = ("_loudness", "_parts", "_payloads", "chunks", "data", "kind", "size")
+    __slots__ = ("_loudness", "frame_s", "kind", "size")
 
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
-        """Take chunks that all hold frames with the same header."""
-        self.chunks = chunks
-        """How they came: frames of one chunk came at once."""
-        self.data = chunks[0][3] if len(chunks) == 1 else b"".join([chunk[3] for chunk in chunks])
-        """All of the frames, headers included."""
-        header = peek_header(self.data)
-        assert header is not None
-        self.kind, self.size = header
-        """The kind, and the bytes of each payload."""
-        self._payloads: NDArray[np.uint8] | None = None
+    def __init__(self, kind: int, size: int) -> None:
+        self.kind = kind
+        self.size = size
+        """The bytes of each payload."""
+        self.frame_s = size // SAMPLE_BYTES / RATE_BY_KIND[kind] if kind in RATE_BY_KIND else 0.0
+        """Seconds of audio in each frame."""
         self._loudness: Loudness | None = None
-        self._parts: list[Part] | None = None
 
-    def __len__(self) -> int:
-        return len(self.data) // (HEADER_BYTES + self.size)
+    @property
+    @abstractmethod
+    def payloads(self) -> NDArray[np.uint8]:
+        """The payloads, shape (n, size)."""
+
+    @property
+    @abstractmethod
+    def at_s(self) -> NDArray[np.float64]:
+        """The time of each frame, shape (n,)."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def arrived(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """When audio arrived, and how many seconds of it each time, two arrays of shape (n,)."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> Sequence[Part]:
+        """The audio as it arrived."""
 
     @property
     def has_audio(self) -> bool:
@@ -62,11 +77,6 @@ class TimedRun:
         return self.kind
 
     @property
-    def frame_s(self) -> float:
-        """Seconds of audio in each frame."""
-        return self.size // SAMPLE_BYTES / rate_of(self.kind)
-
-    @property
     def longest_s(self) -> float:
         """The same, as `MixedRun` has it of many."""
         return self.frame_s
@@ -74,12 +84,6 @@ class TimedRun:
     def seconds(self, start: int, count: int) -> float:
         """Return the length of `count` frames from `start` on, in seconds."""
         return count * self.frame_s
-
-    @property
-    def arrived(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """When audio arrived, and how many seconds of it each time, two arrays of shape (n,)."""
-        at_s, _, frames, _ = zip(*self.chunks, strict=True)
-        return np.array(at_s), np.array(frames) * self.frame_s
 
     def equal(self) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.float64]]]:
         """Yield it as `MixedRun` does: kind, payloads and times."""
@@ -91,15 +95,81 @@ class TimedRun:
         return ((self.kind, payload.tobytes()) for payload in islice(varied, most))
 
     @property
+    def is_silence(self) -> bool:
+        """Whether it is known, without a look, to be silence as we say it."""
+        return False
+
+    @property
+    def samples(self) -> Samples:
+        """The samples of audio, shape (n, samples); an odd last byte of each frame is left out."""
+        return self.loudness.samples
+
+    @property
+    def loudness(self) -> Loudness:
+        """What the audio sounded like, measured once for all who ask."""
+        if self._loudness is None:
+            self._loudness = loudness_of(frames_from_slin(self.payloads))
+        return self._loudness
+
+    @property
+    def powers(self) -> NDArray[np.float64]:
+        """The mean square of each frame of audio, shape (n,), in units of full scale squared."""
+        return self.loudness.powers if self.loudness.peak else np.zeros(len(self))
+
+    @property
+    def loud_s(self) -> NDArray[np.float64]:
+        """When frames of audio loud enough to be speech passed, shape (n,)."""
+        if self.loudness.peak <= SPEECH_PEAK:
+            return _NO_TIMES
+        return self.at_s[self.loudness.powers > SPEECH_POWER]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether all payloads are zeros."""
+        return not self.payloads.any()
+
+    @property
+    def quiet(self) -> NDArray[np.bool_]:
+        """Whether each frame is digital silence, shape (n,)."""
+        if not self.has_samples or self.loudness.peak:
+            return self.loudness.powers == 0 if self.has_samples else np.zeros(len(self), np.bool_)
+        return np.ones(len(self), np.bool_)
+
+
+class TimedRun(EqualRun):
+    """Equal frames as they pass in a call, in chunks."""
+
+    __slots__ = ("_parts", "_payloads", "chunks", "data")
+
+    def __init__(self, chunks: Sequence[Chunk]) -> None:
+        """Take chunks that all hold frames with the same header."""
+        self.chunks = chunks
+        """How they came: frames of one chunk came at once."""
+        self.data = chunks[0][3] if len(chunks) == 1 else b"".join([chunk[3] for chunk in chunks])
+        """All of the frames, headers included."""
+        header = peek_header(self.data)
+        assert header is not None
+        super().__init__(*header)
+        self._payloads: NDArray[np.uint8] | None = None
+        self._parts: list[Part] | None = None
+
+    def __len__(self) -> int:
+        return len(self.data) // (HEADER_BYTES + self.size)
+
+    @property
+    def arrived(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        at_s, _, frames, _ = zip(*self.chunks, strict=True)
+        return np.array(at_s), np.array(frames) * self.frame_s
+
+    @property
     def payloads(self) -> NDArray[np.uint8]:
-        """The payloads, shape (n, size)."""
         if self._payloads is None:
             frames = np.frombuffer(self.data, np.uint8).reshape(-1, HEADER_BYTES + self.size)
             self._payloads = np.ascontiguousarray(frames[:, HEADER_BYTES:])
         return self._payloads
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> Sequence[Part]:
         """The chunks of audio, those joined that followed on from each other.
 
         Of frames that follow on from each other, the least delayed tells when they were said: the time of a part is
@@ -134,45 +204,13 @@ class TimedRun:
         return is_one and not first[HEADER_BYTES:].strip(b"\0")
 
     @property
-    def samples(self) -> Samples:
-        """The samples of audio, shape (n, samples); an odd last byte of each frame is left out."""
-        return self.loudness.samples
-
-    @property
-    def loudness(self) -> Loudness:
-        """What the audio sounded like, measured once for all who ask."""
-        if self._loudness is None:
-            self._loudness = loudness_of(frames_from_slin(self.payloads))
-        return self._loudness
-
-    @property
-    def loud_s(self) -> NDArray[np.float64]:
-        """When frames of audio loud enough to be speech passed, shape (n,)."""
-        if self.loudness.peak <= SPEECH_PEAK:
-            return _NO_TIMES
-        return self.at_s[self.loudness.powers > SPEECH_POWER]
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether all payloads are zeros."""
-        return not self.payloads.any()
-
-    @property
-    def quiet(self) -> NDArray[np.bool_]:
-        """Whether each frame is digital silence, shape (n,)."""
-        if not self.has_samples or self.loudness.peak:
-            return self.loudness.powers == 0 if self.has_samples else np.zeros(len(self), np.bool_)
-        return np.ones(len(self), np.bool_)
-
-    @property
     def at_s(self) -> NDArray[np.float64]:
-        """The time of each frame, shape (n,)."""
         times = np.array([chunk[0] for chunk in self.chunks])
         return times if len(times) == len(self) else times.repeat([chunk[2] for chunk in self.chunks])
 
 
-FrameRun = TimedRun | MixedRun
-"""What a tap gets."""
+FrameRun = EqualRun | MixedRun
+"""What taps get, captures hold, and measures take."""
 
 
 def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:

@@ -4,7 +4,8 @@ steps           what a gap, jitter and a burst are
 timeline        where audio has its place in a call; `drift` follows the peer's clock there
 arrivals        how audio arrives: its jitter, its pace, an excerpt of its bytes
 side_stats      what one side sent: frames, audio, levels; live calls and captures
-side_figures    what one side of a captured call sent, and how it arrived
+side_measure    what one side sent and how it arrived: the one measure of calls, live or captured
+side_figures    the same of a captured call, with what only a capture can tell: drift, spacing, lost bytes
 histogram       distributions of times
 
 selection       which calls, sides, kinds and times of a capture are wanted

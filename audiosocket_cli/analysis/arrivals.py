@@ -183,20 +183,14 @@ class Arrivals:
             for at_s, _, count, _ in run.parts:
                 self._note_pace(at_s, run.seconds(start, count), count)
                 start += count
+        self.note_sound(run)
+
+    def note_sound(self, run: FrameRun) -> None:
+        """Take what audio frames hold, and nothing of their times."""
         if self.wants_bytes:
             for kind, payload in run.excerpt(_EXCERPT_FRAMES):
                 self.note_bytes(kind, payload)
-            self.kind = run.kind
-
-    def note_times(self, at_s: NDArray[np.float64], duration_s: float, *, silent: bool = False) -> None:
-        """Take when audio frames of a length in seconds each arrived, shape (n,); digital silence tells no pace."""
-        self._note_length(duration_s, len(at_s))
-        self._note_jitter(at_s, np.full(len(at_s), duration_s))
-        if silent:
-            self._at_s = self._before_s = None
-            return
-        for one_s in at_s.tolist():
-            self._note_pace(one_s, duration_s, 1)
+        self.kind = run.kind
 
     def interrupt(self) -> None:
         """Know nothing of what comes before the next frame: pace and jitter begin anew."""

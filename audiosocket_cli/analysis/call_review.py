@@ -22,7 +22,6 @@ from audiosocket_cli.codec import (
     decode_digit,
     decode_uuid,
     describe_error,
-    is_audio,
     kind_name,
 )
 from audiosocket_cli.errors import FrameError
@@ -164,12 +163,12 @@ class CallReview:
     def _take_run(self, run: Run) -> None:
         self._has_missing[run.side] = False
         figures = self.sides[run.side]
-        samples = figures.take(run)
-        if not (is_audio(run.kind) and run.payloads.shape[1]):
+        figures.take(run)
+        if not run.has_audio:
             self.rows.interrupt(run.side)
             self._put_frames(run)
             return
-        self.rows.take_audio(run, samples)
+        self.rows.take_audio(run)
         found = findings_on_frame(run.side, Frame(run.kind, b"\0\0"), run.slowest_s)
         self._findings.find(found, float(run.at_s[0]), last=True)
         if run.side is Side.SERVER:
@@ -178,18 +177,18 @@ class CallReview:
     def _put_frames(self, run: Run) -> None:
         """Make rows of frames that are not audio."""
         digits = ""
-        if run.kind == Kind.DTMF and run.payloads.shape[1] == 1:
+        if run.kind == Kind.DTMF and run.size == 1:
             digits = self.sides[run.side].take_digits(run)
-        alike = len(run.at_s) > _MAX_ALIKE
+        alike = len(run) > _MAX_ALIKE
         shown = [run.payloads[0]] if alike else run.payloads
-        frame_bytes = HEADER_BYTES + run.payloads.shape[1]
+        frame_bytes = HEADER_BYTES + run.size
         for number, (at_s, payload) in enumerate(zip(run.at_s.tolist(), shown, strict=False)):
             frame = Frame(run.kind, payload.tobytes())
             what, text = _meaning(frame)
             if alike and digits:
                 what, text = "digits", digits[:_MAX_SHOWN_DIGITS] + ("…" if len(digits) > _MAX_SHOWN_DIGITS else "")
             offset = run.offset + number * frame_bytes
-            self.rows.put(Row(at_s, run.side, what, text, run.kind, len(run.at_s) if alike else 1, offset=offset))
+            self.rows.put(Row(at_s, run.side, what, text, run.kind, len(run) if alike else 1, offset=offset))
             self._findings.find(findings_on_frame(run.side, frame, run.slowest_s), at_s)
 
     def _finish(self) -> None:

@@ -8,7 +8,6 @@ from heapq import heappop, heappush
 from typing import Final
 
 from audiosocket_cli.analysis.rows import LossRowBuilder, Row, RowBuilder
-from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.items import Lost
 from audiosocket_cli.capture.runs import MAX_RUN_S, Run
 from audiosocket_cli.model import Side
@@ -52,11 +51,11 @@ class CallRows:
         rank = 2 if last else row.what != "lost"  # a row of a loss is complete later than the rows after it
         heappush(self._rows, (row.at_s, rank, self._number, row))
 
-    def take_audio(self, run: Run, samples: Samples | None) -> None:
-        """Take frames of audio with their samples, as `RowBuilder.take` does."""
+    def take_audio(self, run: Run) -> None:
+        """Take frames of audio."""
         self._losses[run.side].interrupt()
         if self._are_wanted:
-            self._builders[run.side].take(run, samples)
+            self._builders[run.side].take(run)
 
     def lose(self, lost: Lost) -> None:
         """Take bytes that are not frames."""

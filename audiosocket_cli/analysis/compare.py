@@ -17,7 +17,7 @@ from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import Run
-from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, describe_error, is_audio, kind_name, rate_of
+from audiosocket_cli.codec import Frame, Kind, describe_error, kind_name, rate_of
 from audiosocket_cli.errors import NothingError
 from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
@@ -140,16 +140,15 @@ class Answer:
             self.happenings.append(Happening(at_s, "closed"))
 
     def _take_run(self, run: Run) -> None:
-        size = run.payloads.shape[1]
-        if not is_audio(run.kind) or size < SAMPLE_BYTES:
+        if not run.has_samples:
             for at_s, payload in zip(run.at_s.tolist(), run.payloads, strict=True):
                 self.happenings.append(Happening(at_s, _named(Frame(run.kind, payload.tobytes()))))
                 if run.kind == Kind.HANGUP:
                     self.over_s = self.over_s or at_s
             return
-        samples = np.ascontiguousarray(run.payloads[:, : size // 2 * 2]).view("<i2").astype(np.int16, copy=False)
-        self._builder.take(run, samples)
-        self._audio += [(at_s, rate_of(run.kind), row) for at_s, row in zip(run.at_s.tolist(), samples, strict=True)]
+        self._builder.take(run)
+        rate_hz = rate_of(run.kind)
+        self._audio += [(at_s, rate_hz, row) for at_s, row in zip(run.at_s.tolist(), run.samples, strict=True)]
 
     @property
     def stretches(self) -> list[Stretch]:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.steps import GAP_S, TIGHT
 from audiosocket_cli.asterisk.facts import is_burst
-from audiosocket_cli.audio.pcm import SPEECH_POWER, Samples, frame_powers, power_to_dbfs
+from audiosocket_cli.audio.pcm import SPEECH_POWER, power_to_dbfs
 from audiosocket_cli.capture.items import Lost
 from audiosocket_cli.capture.runs import Run
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, rate_of
+from audiosocket_cli.codec import HEADER_BYTES
 from audiosocket_cli.model import Side
 
 PAUSE_S: Final = 0.3
@@ -123,11 +123,9 @@ class RowBuilder:
         open_s = self._now.first_s if self._now is not None else float("inf")
         return min(open_s, self._burst.first_s) if self._burst is not None else open_s
 
-    def take(self, run: Run, samples: Samples | None) -> None:
-        """Take frames of audio with their samples, shape (n, samples); None stands for digital silence."""
-        powers = np.zeros(len(run.at_s)) if samples is None else frame_powers(samples)
-        size = run.payloads.shape[1]
-        duration_s = size // SAMPLE_BYTES / rate_of(run.kind)
+    def take(self, run: Run) -> None:
+        """Take frames of audio."""
+        powers, duration_s = run.powers, run.frame_s
         at_s, loud = run.at_s, powers > SPEECH_POWER
         cut = loud[1:] != loud[:-1]
         if self._timed:
@@ -140,7 +138,7 @@ class RowBuilder:
             first_s = float(at_s[start])
             if self._timed and self._last_s is not None and first_s - self._last_s - duration_s > GAP_S:
                 self._gap(first_s - self._last_s - duration_s)
-            offset = run.offset + start * (HEADER_BYTES + size)
+            offset = run.offset + start * (HEADER_BYTES + run.size)
             count = stop - start
             self._stretch(bool(loud[start]), run.kind, first_s, offset).add(
                 count, count * duration_s, float(energy[stop] - energy[start])
@@ -214,7 +212,7 @@ class RowBuilder:
         if not tight.any():
             return
         edges = np.flatnonzero(np.diff(np.concatenate(([False], tight, [False])).astype(np.int8)))
-        frame_bytes = HEADER_BYTES + run.payloads.shape[1]
+        frame_bytes = HEADER_BYTES + run.size
         for start, stop in edges.reshape(-1, 2).tolist():
             last_s = float(run.at_s[stop - 1])
             if start == 0 and self._burst is not None:

@@ -23,7 +23,6 @@ from audiosocket_cli.capture.items import (
     Step,
 )
 from audiosocket_cli.capture.runs import Run
-from audiosocket_cli.codec import HEADER_BYTES
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
 
@@ -107,9 +106,7 @@ class Selection:
             return run
         if not len(wanted):
             return None
-        offset = run.offset + int(wanted[0]) * (HEADER_BYTES + run.payloads.shape[1])
-        # Which frame of it came in parts is not known: it may be one that is left out.
-        return run._replace(payloads=run.payloads[wanted], at_s=run.at_s[wanted], offset=offset, slowest_s=0.0)
+        return run.part(wanted)
 
     def _is_then(self, at_s: float) -> bool:
         return self.from_s <= at_s < self.to_s

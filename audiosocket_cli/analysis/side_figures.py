@@ -8,17 +8,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.histogram import BY_TENTHS, Histogram
-from audiosocket_cli.analysis.side_stats import SideStats, heard_of
+from audiosocket_cli.analysis.side_measure import SideMeasure
 from audiosocket_cli.analysis.steps import GAP_S, TIGHT
-from audiosocket_cli.analysis.timeline import MAX_GAPS, Gap, Timeline
+from audiosocket_cli.analysis.timeline import MAX_GAPS, Gap
 from audiosocket_cli.asterisk.facts import is_burst
 from audiosocket_cli.asterisk.findings import Heard
-from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.runs import Run
-from audiosocket_cli.codec import DIGITS, SAMPLE_BYTES, is_audio, rate_of
+from audiosocket_cli.codec import DIGITS
 from audiosocket_cli.model import MAX_DIGITS, Digit
+from audiosocket_cli.runs import FrameRun
 
 _NO_DIGITS: Final = bytes(set(range(256)) - set(DIGITS.encode()))
 _SETTLE_S: Final = 0.5
@@ -76,12 +75,12 @@ class Drift:
         return self._audio_s / self._wall_s - 1 if self._wall_s >= _MIN_DRIFT_S else None
 
 
-class SideFigures:
-    """The figures of one side."""
+class SideFigures(SideMeasure):
+    """The figures of one side of a captured call."""
 
     def __init__(self, *, timed: bool, since_s: float = 0.0) -> None:
         """`timed` says that frames have times of their own; what comes before `since_s` is not looked at."""
-        self.stats = SideStats()
+        super().__init__()
         self.digits: list[Digit] = []
         """The first of them."""
         self.digit_count = 0
@@ -95,8 +94,6 @@ class SideFigures:
         """The time between one audio frame and the next, gaps left out."""
         self._timed = timed
         self._since_s = since_s
-        self._arrivals = Arrivals()
-        self._timeline: Timeline[bool] = Timeline(is_quiet=bool)
         self._drift = Drift()
         self._last_s: float | None = None
         self._gaps: list[Gap] = []
@@ -104,29 +101,22 @@ class SideFigures:
         self._gaps_s = 0.0
         self._longest_gap_s = 0.0
 
-    def take(self, run: Run) -> Samples | None:
-        """Count a run, and return its samples, shape (n, samples), unless it is not audio or digital silence."""
-        self.frames += len(run.at_s)
-        samples = self.stats.take_run(run.kind, run.payloads, run.at_s)
-        size = run.payloads.shape[1]
-        if not is_audio(run.kind) or not size:
-            return samples
-        self._arrivals.kind = run.kind
-        if samples is not None and self._arrivals.wants_bytes:
-            self._take_excerpt(run)
-        if self._timed:
-            quiet: NDArray[np.bool_] = np.ones(len(run.at_s), np.bool_)
-            if samples is not None:
-                quiet = np.all(samples == 0, axis=1)
-            self._take_times(run.at_s, size // SAMPLE_BYTES / rate_of(run.kind), quiet, silent=samples is None)
-        return samples
+    def take(self, run: FrameRun, *, in_bulk: bool = False) -> None:
+        self.frames += len(run)
+        if not self._timed:
+            self.stats.take(run)
+            if run.has_samples and not run.is_quiet:
+                self.arrivals.note_sound(run)
+            return
+        super().take(run, in_bulk=in_bulk)
+        if run.has_audio:
+            self._take_times(*run.arrived)
 
     def lose(self, lost_bytes: int) -> None:
         """Hear that bytes are missing, or are not frames: what they were, nobody can be blamed for the lack of."""
         self.lost_bytes += lost_bytes
         self._lost_first |= self.stats.first_audio_s is None
-        self._timeline.interrupt()
-        self._arrivals.interrupt()
+        self.interrupt()
         self._last_s = None
 
     def take_digits(self, run: Run) -> str:
@@ -140,21 +130,11 @@ class SideFigures:
             self.digits += [Digit(float(at_s), digit) for at_s, digit in islice(known, room)]
         return digits[:MAX_DIGITS]
 
-    def _take_excerpt(self, run: Run) -> None:
-        for payload in run.payloads[:_MAX_LOOKS]:
-            self._arrivals.note_bytes(run.kind, payload.tobytes())
-            if not self._arrivals.wants_bytes:
-                return
-
-    def _take_times(
-        self, at_s: NDArray[np.float64], duration_s: float, quiet: NDArray[np.bool_], *, silent: bool
-    ) -> None:
-        self._arrivals.note_times(at_s, duration_s, silent=silent)
-        for one_s, is_quiet in zip(at_s.tolist(), quiet.tolist(), strict=True):
-            self._timeline.add(one_s, duration_s, is_quiet)
-        self._timeline.settle(float(at_s[-1]) - _SETTLE_S)
-        if len(self._timeline.gaps) > 1:
-            self._take_gaps(len(self._timeline.gaps) - 1)  # the last may grow
+    def _take_times(self, at_s: NDArray[np.float64], durations_s: NDArray[np.float64]) -> None:
+        duration_s = float(durations_s[-1])
+        self.timeline.settle(float(at_s[-1]) - _SETTLE_S)
+        if len(self.timeline.gaps) > 1:
+            self._take_gaps(len(self.timeline.gaps) - 1)  # the last may grow
         steps = np.diff(at_s, prepend=self._last_s) if self._last_s is not None else np.diff(at_s)
         self._last_s = float(at_s[-1])
         middle_s = float(np.median(steps)) if len(steps) else 0.0
@@ -166,8 +146,8 @@ class SideFigures:
 
     def _take_gaps(self, count: int) -> None:
         """Take gaps over from the timeline, which would keep them all."""
-        gaps = self._timeline.gaps[:count]
-        del self._timeline.gaps[:count]
+        gaps = self.timeline.gaps[:count]
+        del self.timeline.gaps[:count]
         self._gap_count += count
         self._gaps_s += sum(gap.length_s for gap in gaps)
         self._longest_gap_s = max([self._longest_gap_s, *(gap.length_s for gap in gaps)])
@@ -175,11 +155,11 @@ class SideFigures:
 
     def finish(self, end_s: float) -> None:
         """Nothing more is coming; the call has ended, or the part of it that is looked at."""
-        self._timeline.settle(float("inf"))
+        self.timeline.settle(float("inf"))
         if self._timed:
-            self._timeline.pad(end_s)
-        self._take_gaps(len(self._timeline.gaps))
-        if self._arrivals.law:
+            self.timeline.pad(end_s)
+        self._take_gaps(len(self.timeline.gaps))
+        if self.arrivals.law:
             # Half of what its label says: such audio seems to pause a little all the time.
             self._gaps = [gap for gap in self._gaps if gap.length_s > 2 * GAP_S]
             self._gap_count, self._gaps_s = len(self._gaps), sum(gap.length_s for gap in self._gaps)
@@ -187,18 +167,18 @@ class SideFigures:
     @property
     def worst_ahead_s(self) -> float:
         """The most that audio ran ahead of the clock so far, half a second ago."""
-        return self._timeline.worst_ahead_s
+        return self.timeline.worst_ahead_s
 
     def heard(self, end_s: float) -> Heard:
         """Return what the rules on a side's audio judge by."""
-        heard = heard_of(self.stats, self._arrivals, self._timeline, 0.0)
+        heard = super().heard(0.0)
         if self.lost_bytes and not heard.peak:
             heard = heard._replace(audio_s=0.0)  # what is missing may not have been silence
         if self._timed:
             first_s = self.stats.first_audio_s
             silent_s = 0.0 if self._lost_first else (end_s if first_s is None else first_s) - self._since_s
             return heard._replace(longest_pause_s=max(self._longest_gap_s, silent_s))
-        law = self._arrivals.law_of_bytes
+        law = self.arrivals.law_of_bytes
         return heard._replace(law=law, pace=0.5 if law else 0.0, longest_pause_s=0.0)
 
     def as_dict(self, duration_s: float) -> dict[str, Any]:
@@ -213,12 +193,12 @@ class SideFigures:
         return figures | {
             "audio_percent": round(self.stats.audio_s / duration_s * 100, 2) if duration_s else 0.0,
             "drift_percent": None if drift is None else round(drift * 100, 4),
-            "jitter_ms": self._arrivals.jitter_ms,
+            "jitter_ms": self.arrivals.jitter_ms,
             "spacing_ms": self._spacing_ms(),
             "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in self._gaps],
             "gap_count": self._gap_count,
             "gaps_s": round(self._gaps_s, 3),
-            "worst_ahead_ms": round(self._timeline.worst_ahead_s * 1000),
+            "worst_ahead_ms": round(self.timeline.worst_ahead_s * 1000),
         }
 
     def _spacing_ms(self) -> dict[str, float]:

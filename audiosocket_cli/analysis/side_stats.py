@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.timeline import Timeline
@@ -14,21 +13,16 @@ from audiosocket_cli.audio.pcm import (
     FULL_SCALE,
     SILENCE_DBFS,
     SPEECH_PEAK,
-    SPEECH_POWER,
     Loudness,
-    Samples,
-    frames_from_slin,
-    loudness_of,
     power_to_dbfs,
 )
-from audiosocket_cli.codec import SAMPLE_BYTES, is_audio, kind_name, rate_of
+from audiosocket_cli.codec import SAMPLE_BYTES, kind_name, rate_of
 from audiosocket_cli.mixed_runs import MixedRun
 from audiosocket_cli.runs import FrameRun
 
 _AT_LIMIT: Final = 32767
 _WAV_HEADER: Final = b"WAVEfmt "
 _WAV_HEADER_PEAK: Final = int(np.frombuffer(_WAV_HEADER, "<i2").max())
-_NO_TIMES: Final = np.zeros(0)
 
 
 class SideStats:
@@ -82,16 +76,21 @@ class SideStats:
         if isinstance(run, MixedRun):
             self._take_mixed(run)
             return
-        if self.first_audio_s is not None and run.is_silence:
-            self._count(run.kind, len(run), len(run) * run.size)
-            self._count_audio(run.kind, len(run), run.size)
+        audio_s, energy = self.audio_s, self._energy
+        self._count(run.kind, len(run), len(run) * run.size)
+        if not run.has_audio:
+            return
+        self._count_audio(run.kind, len(run), run.size)
+        if self.first_audio_s is None:
+            self.first_audio_s = float(run.at_s[0])
+        elif run.is_silence:
             self.level_dbfs = SILENCE_DBFS
             return
-        audio_s, energy = self.audio_s, self._energy
-        loudness = run.loudness if run.has_audio else None
-        is_loud = loudness is not None and loudness.peak > SPEECH_PEAK
-        wants_times = self.first_audio_s is None or (is_loud and self.first_speech_s is None)
-        self._take(run.kind, len(run), run.size, loudness, run.at_s if wants_times else _NO_TIMES)
+        loudness = run.loudness
+        if loudness.peak:
+            self._listen(run.kind, loudness)
+            if self.first_speech_s is None and loudness.peak > SPEECH_PEAK:
+                self.first_speech_s = next(iter(run.loud_s.tolist()), None)
         self._note_level(audio_s, energy)
 
     def _take_mixed(self, run: MixedRun) -> None:
@@ -114,30 +113,6 @@ class SideStats:
         """Set the level of the audio since the side had `audio_s` seconds with so much `energy`."""
         if self.audio_s > audio_s:
             self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
-
-    def take_run(self, kind: int, payloads: NDArray[np.uint8], at_s: NDArray[np.float64]) -> Samples | None:
-        """Count frames of one kind and length, payloads of shape (n, bytes), at their times.
-
-        Returns their samples, shape (n, samples), or None for what is not audio, or digital silence.
-        """
-        frames, size = payloads.shape
-        loudness = loudness_of(frames_from_slin(payloads)) if is_audio(kind) and size else None
-        self._take(kind, frames, size, loudness, at_s)
-        return loudness.samples if loudness and loudness.peak else None
-
-    def _take(self, kind: int, frames: int, size: int, loudness: Loudness | None, at_s: NDArray[np.float64]) -> None:
-        self._count(kind, frames, frames * size)
-        if loudness is None:
-            return
-        self._count_audio(kind, frames, size)
-        if self.first_audio_s is None:
-            self.first_audio_s = float(at_s[0])
-        if not loudness.peak:
-            return
-        self._listen(kind, loudness)
-        if self.first_speech_s is None and loudness.peak > SPEECH_PEAK:
-            loud = np.flatnonzero(loudness.powers > SPEECH_POWER)
-            self.first_speech_s = float(at_s[loud[0]]) if len(loud) else None
 
     def _listen(self, kind: int, loudness: Loudness) -> None:
         samples, peak, _, total, energy = loudness

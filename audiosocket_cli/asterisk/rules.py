@@ -18,6 +18,11 @@ PROXY_HEADER_FAULT: Final = (
     "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
 )
 
+SECOND_HEADER_FAULT: Final = (
+    "it began with two PROXY protocol headers: of two proxies in a row, let the second take that of the first "
+    "(HAProxy: accept-proxy; nginx: proxy_protocol in its listen line)"
+)
+
 _TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
 """The first bytes of a TLS client; read as a frame they are slin48 of an odd length."""
 

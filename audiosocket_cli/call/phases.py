@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
+from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT
 from audiosocket_cli.call.receiver import Receiver
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sender import Sender
@@ -105,9 +105,10 @@ class Phase:
 class Opening(Phase):
     """Until the peer has said its UUID. Nothing is said."""
 
-    __slots__ = ("_connected_s", "_receiver", "_uuid_s")
+    __slots__ = ("_connected_s", "_receiver", "_role", "_uuid_s")
 
-    def __init__(self, receiver: Receiver, uuid_s: float, connected_s: float = math.inf) -> None:
+    def __init__(self, role: Role, receiver: Receiver, uuid_s: float, connected_s: float = math.inf) -> None:
+        self._role = role
         self._receiver = receiver
         self._uuid_s = uuid_s
         self._connected_s = connected_s
@@ -117,7 +118,7 @@ class Opening(Phase):
 
     def hear(self, data: bytes, *, is_answered: bool = True) -> Outcome:
         first = self._receiver.take_first(data)
-        fault = fault_of_opening(first or self._receiver.decoder.buffered)
+        fault = self._role.fault_of_opening(first or self._receiver.decoder.buffered)
         if fault:
             return Failure(fault)
         return decode_uuid(first[HEADER_BYTES:]) if first else None

@@ -69,7 +69,7 @@ class Reader(ABC):
         self._queue = TapQueue(wire, taps)
         self._sender = Sender(wire, source, self.role, self._queue)
         self.receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
-        self._phase: Phase = Opening(self.receiver, uuid_s)
+        self._phase: Phase = Opening(self.role, self.receiver, uuid_s)
         self.wake_s = self._phase.wake_s()
         """When, on the clock, `tick` wants to be called next."""
 

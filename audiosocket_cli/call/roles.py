@@ -10,7 +10,12 @@ import math
 from abc import ABC, abstractmethod
 from uuid import UUID
 
-from audiosocket_cli.asterisk.rules import fault_towards_asterisk
+from audiosocket_cli.asterisk.rules import (
+    PROXY_HEADER_FAULT,
+    SECOND_HEADER_FAULT,
+    fault_of_opening,
+    fault_towards_asterisk,
+)
 from audiosocket_cli.codec import Frame, Kind, describe_error, encode, is_audio, kind_name, peek_header, uuid_frame
 from audiosocket_cli.model import Call, Ending, How, Side
 
@@ -31,6 +36,10 @@ class Role(ABC):
     def first_words(self, uuid: UUID) -> bytes:
         """Return what we say as soon as we are connected; empty for who waits for the peer's UUID."""
         return b""
+
+    def fault_of_opening(self, received: bytes) -> str | None:
+        """Judge the first bytes of a connection; None while they may still become a UUID frame."""
+        return fault_of_opening(received)
 
     @abstractmethod
     def ends_with(self, kind: int) -> bool:
@@ -76,6 +85,14 @@ class Answering(Role):
         elif frame.kind != Kind.DTMF:
             call.note(f"ignored frames of unknown kind {kind_name(frame.kind)}")
         return None
+
+
+class AnsweringProxied(Answering):
+    """The same behind a proxy, whose header has been read."""
+
+    def fault_of_opening(self, received: bytes) -> str | None:
+        fault = super().fault_of_opening(received)
+        return SECOND_HEADER_FAULT if fault == PROXY_HEADER_FAULT else fault
 
 
 class Placing(Role):

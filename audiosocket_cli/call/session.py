@@ -89,7 +89,7 @@ from audiosocket_cli.call.phases import (
     Waiting,
 )
 from audiosocket_cli.call.reader import HELD_UP_S, Reader
-from audiosocket_cli.call.roles import Answering, Placing
+from audiosocket_cli.call.roles import Answering, AnsweringProxied, Placing
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.tap_queue import Keeper
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
@@ -173,7 +173,7 @@ class Session(Reader):
         self._keeper = keeper
         self._queue.keep(keeper)
         if isinstance(self._phase, Opening):  # else it was hung up already: the connection is refused
-            self._phase = Opening(self.receiver, self._limits.uuid_s, self._clock())
+            self._phase = Opening(self.role, self.receiver, self._limits.uuid_s, self._clock())
             words = self.role.first_words(self._uuid)
             if words:
                 self.wire.send(words)
@@ -332,6 +332,13 @@ class AnsweredSession(Session):
 
     __slots__ = ()
     role = Answering()
+
+
+class ProxiedSession(Session):
+    """A call that Asterisk dialled, through a proxy that has said so in its header."""
+
+    __slots__ = ()
+    role = AnsweringProxied()
 
 
 class PlacedSession(Session):

@@ -5,7 +5,8 @@
     items         what a capture consists of: calls, frames, remarks, losses, ends; runs: frames alike, as arrays
     pcapng, pcap  blocks and records, packets in them
     packets       links, IP and TCP headers; layers: tags and tunnels between them
-    tcp           segments to streams; streams: what these hold; connection, connections: which are calls, and whose
+    tcp           segments to streams; streams: what these hold; connection, connections: which are calls, and whose;
+                  undecided: what came before that is known; call_items: what comes once it is
     jsonl         an item a line; scripts written by hand
     raw           one direction's bytes, with no times but the media's
     resync        where frames begin again after damage or loss

@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-from audiosocket_cli.codec import Kind
-from audiosocket_cli.commands.outcome import worst
 from audiosocket_cli.commands.params import (
     CountParam,
     DurationParam,
     KindParam,
     NumberParam,
+    PercentParam,
     ProcessCountParam,
     check_processes,
     is_typed,
     option_name,
     refuse_without_effect,
 )
-from audiosocket_cli.errors import ExitCode, NetworkError, UsageError
+from audiosocket_cli.errors import UsageError
 
-if TYPE_CHECKING:
-    from audiosocket_cli.bench.plan import Plan
-    from audiosocket_cli.bench.result import BenchResult
-    from audiosocket_cli.bench.verdict import Change, Threshold
-
-_LIMIT_FIRST: Final = 10
-_LIMIT_MOST: Final = 5000
-_MAX_ARRIVALS: Final = 10_000_000
 _FRAME_MS: Final = ("10", "20", "30", "40", "60")
-
-
-class PercentParam(click.ParamType):
-    """A percentage, with or without its sign, as a share of 1."""
-
-    name = "percent"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            share = float(str(value).removesuffix("%")) / 100
-        except ValueError:
-            share = -1.0
-        if not 0 <= share < float("inf"):
-            self.fail(f"{value!r} is not a percentage: write 10%", param, ctx)
-        return share
+_OF_REPORT: Final = {
+    "words", "thresholds", "compare", "fail_on_regression", "find_limit", "output", "force", "as_csv", "as_json",
+    "max_lateness",
+}  # fmt: skip
+"""Parameters that may stand beside `report`, or are refused below: all others are of a load."""
 
 
 class _BenchCommand(click.Command):
@@ -125,11 +103,7 @@ class _BenchCommand(click.Command):
 @click.option("--csv", "as_csv", is_flag=True, help="Print all values as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
-def command(
-    ctx: click.Context, /, words: tuple[str, ...], thresholds: tuple[str, ...], compare: Path | None,
-    fail_on_regression: float | None, find_limit: bool, output: Path | None, force: bool, as_csv: bool, as_json: bool,
-    max_lateness: float, **given: Any,
-) -> None:  # fmt: skip
+def command(ctx: click.Context, /, **given: Any) -> None:
     """Place many calls at once, measure what the server makes of them, and judge it.
 
     \b
@@ -157,180 +131,14 @@ def command(
     run is INVALID because this machine did not keep up, 3 when no call could be connected, 5 when FILE or OLD cannot be
     read. It ends after 2 s when no call can be connected at the start, after 10 s when none can be any more.
     """
-    from audiosocket_cli.bench.result import read_result
-    from audiosocket_cli.bench.verdict import parse_threshold
+    from audiosocket_cli.jobs.bench import BenchOptions, bench
 
+    wanted = BenchOptions(**given)
     refuse_without_effect(ctx, force="output")
-    if given["stages"] and is_typed(ctx, "duration"):
+    if wanted.stages and is_typed(ctx, "duration"):
         raise UsageError("--stages say how long each lasts: leave --duration out")
-    if words[:1] == ("report",) and (typed := [name for name in given if is_typed(ctx, name)]):
+    if wanted.is_report and (typed := [name for name in given if name not in _OF_REPORT and is_typed(ctx, name)]):
         raise UsageError(f"bench report shows what was measured: leave {option_name(ctx, typed[0])} out")
-    asked = [parse_threshold(text) for text in thresholds]
-    if fail_on_regression is not None and compare is None:
-        raise UsageError("--fail-on-regression needs something to compare with: say --compare OLD")
-    if as_csv and as_json:
-        raise UsageError("either --csv or --json: leave one out")
-    old = None if compare is None else read_result(compare)
-    kept = True
-    if words[:1] == ("report",):
-        if len(words) != 2 or find_limit or output:
-            raise UsageError("write bench report FILE, without --find-limit and --output")
-        result = read_result(Path(words[1]))
-    else:
-        plan = _plan(words, find_limit=find_limit, **given)
-        _check_output(output, force=force)
-        if find_limit:
-            if not asked:
-                raise UsageError("--find-limit needs to know what has to hold: say --threshold, as 'echo_p99<150ms'")
-            if as_csv or old or output:
-                raise UsageError("--find-limit goes without --csv, --compare and --output")
-            ctx.exit(
-                _find_limit(plan, asked, max_lateness * 1000, first=given["calls"] or _LIMIT_FIRST, as_json=as_json)
-            )
-        result = _run(plan, max_lateness * 1000)
-        kept = output is None or _save(result, output)
-    code = _judge(result, asked, old, fail_on_regression, as_csv=as_csv, as_json=as_json)
-    ctx.exit(worst([code, ExitCode.DONE if kept else ExitCode.NEGATIVE]))
-
-
-def _plan(words: tuple[str, ...], *, find_limit: bool, **given: Any) -> Plan:
-    from audiosocket_cli.bench.load import Load, parse_stages
-    from audiosocket_cli.bench.plan import Plan, lack_of_room
-    from audiosocket_cli.bench.usage import UsageWatch
-    from audiosocket_cli.net.address import parse_address
-
-    if len(words) > 1:
-        raise UsageError(f"one TARGET, not {len(words)}; bench report FILE shows a result again")
-    shapes = [name for name in ("calls", "rate", "stages") if given[name] is not None]
-    if len(shapes) > 1:
-        raise UsageError(f"--{shapes[0]} and --{shapes[1]} are two different loads: leave one out")
-    if find_limit and shapes not in ([], ["calls"]):
-        raise UsageError(f"--find-limit finds --calls: leave --{shapes[0]} out")
-    if given["max_calls"] is not None and given["rate"] is None and not find_limit:
-        raise UsageError("--max-calls goes with --rate or --find-limit")
-    check_processes(given["processes"] or 1, "processes", allowed=given["many_processes"])
-    if given["pid"] is not None:
-        UsageWatch(given["pid"])
-    call_duration = given["call_duration"]
-    if given["rate"] is not None and given["rate"] * given["duration"] > _MAX_ARRIVALS:
-        raise UsageError(f"--rate {given['rate']:g} for {given['duration']:g} s is more than {_MAX_ARRIVALS} calls")
-    load = Load(
-        calls=given["calls"] or 1,
-        rate=given["rate"],
-        max_calls=given["max_calls"],
-        ramp_s=given["ramp"],
-        stages=parse_stages(given["stages"]) if given["stages"] else (),
-        duration_s=given["duration"],
-        call_duration_s=10.0 if call_duration is None and given["rate"] is not None else call_duration,
-    )
-    frame_ms = int(given["frame_ms"])
-    target = parse_address(words[0] if words else "127.0.0.1")
-    plan = Plan(target, load, given["kind"] or Kind.SLIN, frame_ms, given["audio"], given["processes"], given["seed"],
-                given["pid"])  # fmt: skip
-    lack = lack_of_room(load.most_calls, plan.process_count)
-    if lack:
-        raise UsageError(lack)
-    return plan
-
-
-def _check_output(output: Path | None, *, force: bool) -> None:
-    if output is not None and output.exists() and not force:
-        raise UsageError(f"{output} is there already: say --force to overwrite it")
-
-
-def _save(result: BenchResult, output: Path) -> bool:
-    """Keep a result; False, and a line, where that cannot be: it is still to be printed."""
-    from audiosocket_cli.ui.console import say
-
-    try:
-        result.save(output)
-    except OSError as error:
-        say(f"cannot write {output}: {(error.strerror or str(error)).lower()}")
-        return False
-    return True
-
-
-def _run(plan: Plan, max_lateness_ms: float) -> BenchResult:
-    """Run a load. Raises `NetworkError` when no call of it could be connected."""
-    from audiosocket_cli.bench.processes import run_plan
-    from audiosocket_cli.bench.result import result_of
-    from audiosocket_cli.net.loop import run
-    from audiosocket_cli.ui.bench_report import bench_progress
-
-    started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with bench_progress(plan.load.total_s) as watch:
-        progress = run(run_plan(plan, watch))
-    result = result_of(plan, progress, started_at=started_at, max_lateness_ms=max_lateness_ms)
-    if not result.figures.counts["connected"] and result.figures.reasons:
-        raise NetworkError(next(iter(result.figures.reasons)))
-    return result
-
-
-def _judge(
-    result: BenchResult, asked: list[Threshold], old: BenchResult | None, most: float | None,
-    *, as_csv: bool, as_json: bool,
-) -> int:  # fmt: skip
-    """Print a result with its verdict, and return the exit code."""
-    from audiosocket_cli.bench.verdict import changes, regressions
-    from audiosocket_cli.ui.bench_report import bench_lines, change_lines, csv_lines
-    from audiosocket_cli.ui.console import put_result, say
-
-    values = result.values()
-    failures = [failure for threshold in asked if (failure := threshold.failure(values))]
-    found: list[Change] = [] if old is None else changes(old, result)
-    worse = [] if most is None else regressions(found, most)
-    lines = csv_lines(result) if as_csv else [*bench_lines(result), *(change_lines(found, worse) if old else ())]
-    content = result.as_json() | {"failed_thresholds": failures}
-    if old is not None:
-        content |= {"changes": [change.as_json() for change in found], "regressions": [one.name for one in worse]}
-    told = put_result(content, lines, as_json=as_json)
-    if old is not None and old.invalid:
-        say("what it is compared with was INVALID itself")
-    for failure in [*failures, *result.failures]:
-        say(f"failed: {failure}")
-    if as_csv or as_json:
-        for fault in result.invalid:
-            say(f"INVALID: {fault}")
-    if result.signal is not None:
-        return 128 + result.signal
-    failed = failures or worse or result.invalid or result.failures or not told
-    return ExitCode.NEGATIVE if failed else ExitCode.DONE
-
-
-def _find_limit(plan: Plan, asked: list[Threshold], max_lateness_ms: float, *, first: int, as_json: bool) -> int:
-    from dataclasses import replace
-
-    from audiosocket_cli.bench.limit import Step, find_limit
-    from audiosocket_cli.bench.plan import lack_of_room
-    from audiosocket_cli.ui.bench_report import limit_json, limit_lines
-    from audiosocket_cli.ui.console import put_result, say
-
-    signals: list[int] = []
-    most = plan.load.max_calls or _LIMIT_MOST
-    while lack := lack_of_room(most, replace(plan, load=replace(plan.load, calls=most)).process_count):
-        if plan.load.max_calls is not None:
-            raise UsageError(lack)
-        most = most * 3 // 4
-
-    def attempt(calls: int) -> Step | None:
-        try:
-            result = _run(replace(plan, load=replace(plan.load, calls=calls, max_calls=None)), max_lateness_ms)
-        except NetworkError as error:
-            if not search_has_begun:
-                raise
-            return Step(calls, [str(error)])
-        search_has_begun.append(calls)
-        if result.signal is not None:
-            signals.append(result.signal)
-            return None
-        values = result.values()
-        failures = [failure for threshold in asked if (failure := threshold.failure(values))] + result.failures
-        say(f"{calls} calls: {'; '.join([*failures, *result.invalid]) or 'held'}")
-        return Step(calls, [*failures, *result.invalid], ours=bool(result.invalid))
-
-    search_has_begun: list[int] = []
-    search = find_limit(min(first, most), most, attempt)
-    told = put_result(limit_json(search), limit_lines(search), as_json=as_json)
-    if signals:
-        return 128 + signals[0]
-    return ExitCode.DONE if search.held and told else ExitCode.NEGATIVE
+    if not wanted.is_report:
+        check_processes(wanted.processes or 1, "processes", allowed=wanted.many_processes)
+    ctx.exit(bench(wanted).exit_code)

@@ -119,7 +119,7 @@ def _form(each: bool, with_hex: bool, as_json: bool, stats: bool, *, copies: boo
 def _run(request: DumpRequest, wav_name: str | None, *, force: bool) -> int:
     """Show what is asked for, and return the exit code. WAV files are complete, however it ends."""
     from audiosocket_cli.analysis.dumping import dump
-    from audiosocket_cli.commands.outcome import code_of_dump
+    from audiosocket_cli.jobs.outcome import Outcome
     from audiosocket_cli.ui.console import drop_output
     from audiosocket_cli.ui.dump_notes import SaidNotes, say_wav
     from audiosocket_cli.ui.dump_sinks import sink_for
@@ -140,4 +140,10 @@ def _run(request: DumpRequest, wav_name: str | None, *, force: bool) -> int:
         if wav is not None:
             wav.close()
             say_wav(wav)
-    return code_of_dump(result, failed=(request.strict and result.findings) or (wav and wav.errors))
+    has_failed = (request.strict and result.findings) or (wav and wav.errors)
+    return Outcome(
+        signal.SIGINT if result.interrupted else None,
+        damaged=bool(result.damages),
+        failed=bool(has_failed),
+        found_nothing=not result.frames and not result.is_full,
+    ).exit_code

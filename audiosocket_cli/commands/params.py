@@ -1,4 +1,4 @@
-"""Option types that commands share. They check values before anything connects."""
+"""Option types, and options, that commands share. They check values before anything connects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import os
 import re
 import shlex
-import shutil
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -21,8 +20,6 @@ from audiosocket_cli.quantities import bounded_duration, parse_duration, parse_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from audiosocket_cli.capture.writing import CaptureOutput
 
 
 _MAX_PROCESSES: Final = 1024
@@ -273,6 +270,23 @@ class NumberParam(click.ParamType):
         return number
 
 
+class PercentParam(click.ParamType):
+    """A percentage, with or without its sign, as a share of 1."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            share = float(str(value).removesuffix("%")) / 100
+        except ValueError:
+            share = -1.0
+        if not 0 <= share < float("inf"):
+            self.fail(f"{value!r} is not a percentage: write 10%", param, ctx)
+        return share
+
+
 SECONDS = DurationParam(zero=True)
 POSITIVE_SECONDS = DurationParam()
 
@@ -326,6 +340,22 @@ capture_option = click.option(
 )
 
 
+def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --capture, --record, --layout and --force to a command."""
+    for option in (
+        click.option("--force", is_flag=True, help="Overwrite OUT if it is there."),
+        click.option(
+            "--layout",
+            type=click.Choice(["caller", "server", "stereo", "mix"]),
+            help="What to record; stereo has the caller left, the server right.  [default: the other side]",
+        ),
+        click.option("--record", metavar="OUT", shell_complete=files, help="Record what comes back."),
+        capture_option,
+    ):
+        command = option(command)
+    return command
+
+
 def expect_audio_option(since: str) -> Callable[[Any], Any]:
     """Add --expect-audio-within to a command; `since` says what the time counts from."""
     return click.option(
@@ -337,56 +367,4 @@ def expect_audio_option(since: str) -> Callable[[Any], Any]:
     )
 
 
-def capture_output(capture: str | None, *, force: bool | None = None) -> CaptureOutput | None:
-    """Return where --capture goes to, checked before anything connects. Raises `UsageError`.
-
-    `force` is None for a command that has no --force.
-    """
-    if capture is None:
-        return None
-    from audiosocket_cli import __version__
-    from audiosocket_cli.capture.writing import parse_capture
-
-    return parse_capture(capture, f"audiosocket {__version__}", overwrite=force)
-
-
-def close_capture(output: CaptureOutput | None) -> bool:
-    """Complete what --capture wrote, once all calls are over; False, and a line, where some of it is lost."""
-    from audiosocket_cli.ui.console import say
-
-    try:
-        if output is not None:
-            output.close()
-    except BrokenPipeError:  # whoever read it has had enough
-        pass
-    except OSError as error:
-        say(f"the capture to {output} is not complete: {(error.strerror or str(error)).lower()}")
-        return False
-    return True
-
-
 _CLOCK: Final = re.compile(r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)")
-
-_SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}
-
-
-def command_words(line: str, *, shell: bool) -> tuple[str, ...]:
-    """Return the words of a command line, as a shell would split them, or those that give it to a shell.
-
-    A line that is the name of a program, spaces and all, is that. Raises `UsageError` when there is no such program.
-    """
-    if shell:
-        return ("/bin/sh", "-c", line)
-    if shutil.which(line):
-        return (line,)
-    try:
-        words = tuple(shlex.split(line))
-    except ValueError as error:
-        raise UsageError(f"cannot run {line}: {str(error).lower()}") from None
-    if _SHELL_WORDS & set(words) or "$AUDIOSOCKET" in line:
-        raise UsageError(f"cannot run {line}: it is for a shell; add --shell")
-    if not words or shutil.which(words[0]) is None:
-        raise UsageError(
-            f"cannot run {line or 'nothing'}: there is no such program; is it executable, and on the PATH?"
-        )
-    return words

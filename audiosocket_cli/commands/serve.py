@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +18,17 @@ from audiosocket_cli.commands.params import (
     RestCommand,
     SizeParam,
     capture_option,
-    capture_output,
     check_processes,
-    command_words,
     decode_option,
     is_typed,
     option_name,
     refuse_without_effect,
     silence_option,
 )
-from audiosocket_cli.commands.placing import open_prompt, prepare
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from audiosocket_cli.call.bots.bot import Bot
-    from audiosocket_cli.call.events import Report
-    from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.call.sources.basic import Source
-    from audiosocket_cli.net.address import Address
-    from audiosocket_cli.server.admission import Network
-    from audiosocket_cli.server.options import ServeOptions
+    from audiosocket_cli.jobs.serve import ServeWanted
 
 
 @click.command(cls=RestCommand, short_help="Answer calls: record them, play to them, or let a bot answer.")
@@ -200,68 +186,16 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Ends with Ctrl-C: calls are hung up (or go on for a while, with --drain) and files completed; a second Ctrl-C drops
     them at once.
     """
-    from audiosocket_cli.commands.answering import answer_as_worker, answer_calls, answer_with_workers
-    from audiosocket_cli.commands.outcome import code_of_server
+    from audiosocket_cli.jobs.serve import ServeWanted, serve
 
-    wanted = _Wanted(**given)
+    wanted = ServeWanted(**given)
     refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
     _refuse_what_contradicts(ctx, wanted)
     check_processes(wanted.workers, "workers", allowed=wanted.many_workers)
-    options = _options(wanted)
-    if wanted.worker is not None:
-        answer_as_worker(options, wanted.worker, as_json=wanted.as_json)
-    elif wanted.workers > 1:
-        summary = answer_with_workers(options, wanted.workers, as_json=wanted.as_json, log_file=wanted.log_file)
-        ctx.exit(code_of_server(summary))
-    else:
-        ctx.exit(code_of_server(answer_calls(options, as_json=wanted.as_json, log_file=wanted.log_file)))
+    ctx.exit(serve(wanted).exit_code)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """The command line."""
-
-    listen: Address
-    record: Path | None
-    layout: str
-    decode: str
-    capture: str | None
-    detect_dtmf: bool
-    play: Path | None
-    echo: bool
-    tone: int | None
-    loop: bool
-    hangup: bool
-    silence: str
-    program: str | None
-    exec_rate: int | None
-    grace: float
-    shell: bool
-    calls: int | None
-    workers: int
-    many_workers: bool
-    worker: int | None
-    max_calls: int | None
-    max_calls_from: int | None
-    min_free: int | None
-    uuid_timeout: float
-    idle_timeout: float | None
-    max_duration: float | None
-    allow_from: tuple[Network, ...]
-    allow_uuid: Path | None
-    authorize: str | None
-    authorize_timeout: float
-    on_call_end: str | None
-    metrics: Address | None
-    health: Address | None
-    drain: float | None
-    proxy_protocol: bool
-    proxy_from: tuple[Network, ...]
-    as_json: bool
-    log_file: Path | None
-
-
-def _refuse_what_contradicts(ctx: click.Context, wanted: _Wanted) -> None:
+def _refuse_what_contradicts(ctx: click.Context, wanted: ServeWanted) -> None:
     """Refuse options of which one makes another mean nothing. Raises `UsageError`."""
     said = [name for name in ("play", "echo", "tone", "program") if getattr(wanted, name) not in (None, False)]
     if len(said) > 1:
@@ -286,86 +220,3 @@ def _refuse_what_contradicts(ctx: click.Context, wanted: _Wanted) -> None:
         raise UsageError("--loop never ends, so --hangup would never come: choose one")
     if wanted.program is None and wanted.exec_rate:
         raise UsageError("--exec-rate needs a program: add --exec CMD")
-
-
-def _options(wanted: _Wanted) -> ServeOptions:
-    from audiosocket_cli.server.admission import AdmissionOptions
-    from audiosocket_cli.server.options import ServeOptions
-
-    return ServeOptions(
-        wanted.listen,
-        _call_options(wanted),
-        calls=wanted.calls or math.inf,
-        max_calls=wanted.max_calls or math.inf,
-        max_calls_from=wanted.max_calls_from or math.inf,
-        admission=AdmissionOptions(
-            wanted.allow_from,
-            wanted.allow_uuid,
-            None if wanted.authorize is None else command_words(wanted.authorize, shell=wanted.shell),
-            wanted.authorize_timeout,
-        ),
-        program=wanted.program,
-        on_call_end=None if wanted.on_call_end is None else command_words(wanted.on_call_end, shell=wanted.shell),
-        metrics=wanted.metrics,
-        health=wanted.health,
-        drain_s=wanted.drain,
-        proxies=wanted.proxy_from if wanted.proxy_protocol else None,
-    )
-
-
-def _call_options(wanted: _Wanted) -> CallOptions:
-    from audiosocket_cli.call.live_call import CallOptions
-    from audiosocket_cli.call.phases import Limits
-    from audiosocket_cli.call.recording.destinations import FileOutput
-    from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
-    from audiosocket_cli.call.recording.recording import Decode, Layout
-
-    make_source, make_bot = _source_maker(wanted), _bot_maker(wanted)
-    source = make_source() if make_bot is None else make_bot(lambda event: None)
-    layout = wanted.layout
-    if layout == "auto":
-        layout = "stereo" if source.speaks else "caller"
-    output = FileOutput.in_folder(wanted.record) if wanted.record is not None else None
-    if output is not None:
-        prepare(output)
-    return CallOptions(
-        make_source=make_source,
-        make_bot=make_bot,
-        source_descriptors=source.descriptors,
-        record=output,
-        layout=Layout(layout),
-        decode=Decode(wanted.decode),
-        capture=capture_output(wanted.capture),
-        detect_dtmf=wanted.detect_dtmf,
-        disk=Disk(FreeSpace(output.folder, wanted.min_free) if output and wanted.min_free is not None else None),
-        limits=Limits(wanted.uuid_timeout, wanted.idle_timeout or math.inf, wanted.max_duration or math.inf),
-    )
-
-
-def _source_maker(wanted: _Wanted) -> Callable[[], Source]:
-    """Return what makes a source for each call, of what the caller is to be told."""
-    from audiosocket_cli.asterisk.facts import POST_ROLL_MS
-    from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence
-    from audiosocket_cli.call.sources.prompts import Prompt
-
-    if wanted.play is not None:
-        from audiosocket_cli.audio.files import Sound
-
-        prompt = open_prompt(Sound(wanted.play).kept())
-        post_roll_ms = POST_ROLL_MS if wanted.hangup else None
-        return lambda: PromptSource(prompt, times=0 if wanted.loop else 1, post_roll_ms=post_roll_ms)
-    if wanted.tone is not None:
-        endless = Prompt.of_tone(wanted.tone)
-        return lambda: PromptSource(endless, times=0)
-    says_nothing = Echo() if wanted.echo else Silence(sparse=wanted.silence == "sparse")
-    return lambda: says_nothing  # one for all: it knows nothing of a call
-
-
-def _bot_maker(wanted: _Wanted) -> Callable[[Report], Bot] | None:
-    """Return what makes the bot of each call, where one answers."""
-    if wanted.program is None:
-        return None
-    from audiosocket_cli.call.bots.program import Program, ProgramOptions
-
-    words = command_words(wanted.program, shell=wanted.shell)
-    return partial(Program, ProgramOptions(words, wanted.exec_rate, wanted.grace))

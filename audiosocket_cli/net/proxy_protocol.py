@@ -14,11 +14,6 @@ from audiosocket_cli.asterisk.rules import PROXY_V1_SIGNATURE, PROXY_V2_SIGNATUR
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import AudioSocketError
 
-SECOND_HEADER_FAULT: Final = (
-    "it began with two PROXY protocol headers: of two proxies in a row, let the second take that of the first "
-    "(HAProxy: accept-proxy; nginx: proxy_protocol in its listen line)"
-)
-
 _V1_MAX_BYTES: Final = 107
 """The longest line of version 1, CR LF included (section 2.1)."""
 

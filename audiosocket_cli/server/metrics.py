@@ -56,8 +56,13 @@ class Totals:
 class Counted(Protocol):
     """A server, as far as it is counted."""
 
-    summary: ServeSummary
-    totals: Totals
+    @property
+    def summary(self) -> ServeSummary:
+        """What came of it so far."""
+
+    @property
+    def totals(self) -> Totals:
+        """What is left of the calls that ended."""
 
     @property
     def live(self) -> Iterable[LiveCall]:

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from audiosocket_cli.call.bots.process import Process
@@ -15,7 +16,7 @@ from audiosocket_cli.net.listen import ListeningSockets
 from audiosocket_cli.server.limits import SharedPlaces
 from audiosocket_cli.server.metrics import Snapshot
 from audiosocket_cli.server.options import ServeOptions
-from audiosocket_cli.server.server import Server
+from audiosocket_cli.server.server import Server, Told
 from audiosocket_cli.server.worker_process import (
     LISTENING_FD,
     SHARED_FD,
@@ -52,11 +53,12 @@ class Worker:
 
         sockets = [socket.socket(fileno=LISTENING_FD + at) for at in range(self._sockets)]
         listening = ListeningSockets(sockets, stay_open=self._stay_open)
-        server = Server(options, report_all_but_where, complain, places=places, listening=listening)
-        server.on_enough = lambda: self._tell({"enough": True})
-        server.on_reloaded = lambda: self._tell({"reloaded": True})
-        if self._wants_metrics:
-            server.on_metrics = self._tell_metrics
+        told = Told(
+            metrics=self._tell_metrics if self._wants_metrics else None,
+            enough=partial(self._tell, {"enough": True}),
+            reloaded=partial(self._tell, {"reloaded": True}),
+        )
+        server = Server(options, report_all_but_where, complain, places=places, listening=listening, told=told)
         Process.watchers.append(lambda group, runs: self._tell({"program": group, "runs": runs}))
         self._channel.setblocking(False)
         loop = asyncio.get_running_loop()

@@ -21,10 +21,10 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from audiosocket_cli.call.bots.process import bury_orphans
-from audiosocket_cli.call.events import Report
+from audiosocket_cli.call.events import Event
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.channel import parse_object
 from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind
@@ -32,10 +32,11 @@ from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.server.admission import Admission
 from audiosocket_cli.server.drain import Drain
 from audiosocket_cli.server.limits import SharedPlaces, new_shared_file
-from audiosocket_cli.server.metrics import Snapshot, WorkersMetrics
+from audiosocket_cli.server.metrics import WorkersMetrics
 from audiosocket_cli.server.options import ServeOptions, ServeSummary
-from audiosocket_cli.server.readiness import Readiness
-from audiosocket_cli.server.server import NOBODY_MAY_CALL, NOTHING_TO_RELOAD
+from audiosocket_cli.server.reloading import NOTHING_TO_RELOAD
+from audiosocket_cli.server.server import NOBODY_MAY_CALL
+from audiosocket_cli.server.service import Service
 from audiosocket_cli.server.worker_process import (
     CHANNEL_FD,
     LOOK_S,
@@ -59,6 +60,19 @@ _ABORTED_S: Final = 10.0
 """How long a worker may take to complete its files once it is told to end at once."""
 
 
+class Log(Protocol):
+    """Where workers are logged."""
+
+    def report(self, event: Event) -> None:
+        """Tell one event."""
+
+    def relay(self, line: str) -> None:
+        """Tell a line of a worker's log."""
+
+    def complain(self, line: str) -> None:
+        """Tell a line about the processes themselves."""
+
+
 class Workers:
     """Starts the workers, passes on what they say, and ends them."""
 
@@ -67,30 +81,19 @@ class Workers:
         options: ServeOptions,
         count: int,
         command: Callable[[int], Sequence[str]],
-        *,
-        report: Report,
-        put: Callable[[str], object],
-        complain: Callable[[str], object],
-        listening: ListeningSockets | None = None,
-        readiness: Readiness | None = None,
+        log: Log,
+        service: Service,
     ) -> None:
-        """`command` returns the command line of a worker that has this descriptor for its socket.
-
-        `put` gets lines of their logs, `complain` lines about the processes themselves, `readiness` how all of them
-        are. `listening` is what listens already.
-        """
+        """`command` returns the command line of a worker that has this descriptor for its socket; `service` is told
+        how all of them are."""
         self.summary = ServeSummary()
-        self.on_metrics: Callable[[Snapshot, float], object] | None = None
-        """Told how things are, and when the oldest of that was told."""
         self._metrics = WorkersMetrics()
         self._options = options
         self._count = count
         self._command = command
-        self._report = report
-        self._put = put
-        self._complain = complain
-        self._listening = listening or ListeningSockets(())
-        self._readiness = readiness or Readiness()
+        self._log = log
+        self._service = service
+        self._listening = service.listening or ListeningSockets(())
         self._reloading: set[int] = set()
         self._drain: Drain | None = None
         self._shared = new_shared_file(count)
@@ -106,13 +109,13 @@ class Workers:
         """Serve to the end and return what came of it. Raises `NetworkError` when it cannot listen there."""
         lack = self._options.lack_of_descriptors(allow_many_descriptors())
         if lack:
-            self._complain(lack)
+            self._log.complain(lack)
         self._check_uuids()
         if not self._listening.sockets:
             self._listening = ListeningSockets(bind(self._options.listen))
-        self._addresses = self._listening.addresses
+        self._addresses = self._listening.addresses  # closed sockets have none
         burying = asyncio.create_task(_bury_orphans(), name="orphans") if os.getpid() == 1 else None
-        with signals_to(self._on_signal, on_hangup=self._reload), self._readiness.beating(self._status):
+        with signals_to(self._on_signal, on_hangup=self._reload), self._service.readiness.beating(self._status):
             await asyncio.gather(*(self._keep(number) for number in range(self._count)))
             if self._ending_programs:
                 await asyncio.wait(self._ending_programs)
@@ -132,7 +135,7 @@ class Workers:
         if path is not None and path.is_fifo():
             raise UsageError(f"{path} can be read once, but --workers read it each: name a file for --allow-uuid")
         if Admission(self._options.admission).lets_nobody_in:
-            self._complain(NOBODY_MAY_CALL)
+            self._log.complain(NOBODY_MAY_CALL)
 
     async def _keep(self, number: int) -> None:
         """Run a worker, and another when it dies."""
@@ -153,7 +156,7 @@ class Workers:
     async def _run_worker(self, number: int) -> None:
         try:
             worker = WorkerProcess(number, self._command(CHANNEL_FD), self._shared, self._listening.sockets,
-                                   take=self._take, put=self._put, complain=self._complain)  # fmt: skip
+                                   take=self._take, put=self._log.relay, complain=self._log.complain)  # fmt: skip
         except OSError as error:
             self._on_no_worker(number, (error.strerror or str(error)).lower())
             return
@@ -176,7 +179,7 @@ class Workers:
 
     def _on_no_worker(self, number: int, reason: str) -> None:
         if self._ready:
-            self._complain(f"cannot start worker {number + 1}: {reason}; it is tried again")
+            self._log.complain(f"cannot start worker {number + 1}: {reason}; it is tried again")
         elif not self._stopping:
             self._failure = f"cannot start worker {number + 1}: {reason}; use fewer --workers"
             self._end("stop")
@@ -190,13 +193,13 @@ class Workers:
         self._metrics.counts["calls_lost"] += lost
         then = "" if self._stopping else "; another takes its place"
         calls = "no call is" if not lost else "1 call is" if lost == 1 else f"{lost} calls are"
-        self._complain(f"{worker.name} {worker.how_it_ended}: {calls} lost{then}")
+        self._log.complain(f"{worker.name} {worker.how_it_ended}: {calls} lost{then}")
 
     def _orders(self, number: int) -> dict[str, Any]:
         return {
             "number": number,
             "workers": self._count,
-            "metrics": self.on_metrics is not None,
+            "metrics": self._service.on_metrics is not None,
             "sockets": len(self._listening.sockets),
             "stay_open": self._listening.stay_open,
         }
@@ -208,7 +211,7 @@ class Workers:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if not worker.is_dismissed:
                 worker.is_dismissed = True
-                self._complain(f"{worker.name} talks nonsense ({error}): it is told to end")
+                self._log.complain(f"{worker.name} talks nonsense ({error}): it is told to end")
                 worker.end_within(_DISMISSED_S, signal.SIGTERM)
 
     def _understand(self, worker: WorkerProcess, told: dict[str, Any]) -> None:
@@ -235,12 +238,12 @@ class Workers:
         is_first = len(self._ready) < self._count
         self._ready.add(worker.number)
         if is_first and len(self._ready) == self._count:
-            self._readiness.ready()
-            self._report(self._options.listening(self._addresses, passed=self._listening.stay_open))
+            self._service.readiness.ready()
+            self._log.report(self._options.listening(self._addresses, passed=self._listening.stay_open))
 
     def _tell_metrics(self) -> None:
-        if self.on_metrics is not None:
-            self.on_metrics(*self._metrics.merged())
+        if self._service.on_metrics is not None:
+            self._service.on_metrics(*self._metrics.merged())
 
     def _add(self, totals: dict[str, Any]) -> None:
         names = {field.name for field in dataclasses.fields(self.summary)} - {"signal"}
@@ -252,11 +255,11 @@ class Workers:
             setattr(self.summary, name, getattr(self.summary, name) + value)
 
     def _reload(self) -> None:
-        reopened = self._readiness.reloading()
+        reopened = self._service.readiness.reloading()
         if self._options.admission.uuid_file is None:
             if not reopened:
-                self._complain(NOTHING_TO_RELOAD)
-            self._readiness.reloaded()
+                self._log.complain(NOTHING_TO_RELOAD)
+            self._service.readiness.reloaded()
         else:
             self._reloading = set(self._workers)
             self._tell_all({"do": "reload"})
@@ -265,7 +268,7 @@ class Workers:
         if number in self._reloading:
             self._reloading.discard(number)
             if not self._reloading:
-                self._readiness.reloaded()
+                self._service.readiness.reloaded()
 
     def _on_signal(self, number: int) -> None:
         if self.summary.signal is None:
@@ -280,20 +283,22 @@ class Workers:
             self._end("stop")
             return
         self._end("drain")
-        self._drain = Drain(drain_s, count=self._count_live, complain=self._complain, hang_up=lambda: self._end("stop"))
+        self._drain = Drain(
+            drain_s, count=self._count_live, complain=self._log.complain, hang_up=lambda: self._end("stop")
+        )
 
     def _count_live(self) -> int:
         return sum(map(self._places.live_in, range(self._count)))
 
     def _status(self) -> str:
-        return f"{self._readiness.state}, {self._count_live()} live in {len(self._ready)} workers"
+        return f"{self._service.readiness.state}, {self._count_live()} live in {len(self._ready)} workers"
 
     def _end(self, how: str) -> None:
         self._stopping = how
         if how in ("stop", "abort"):
-            self._readiness.stopping()
+            self._service.readiness.stopping()
         else:
-            self._readiness.draining()
+            self._service.readiness.draining()
         self._tell_all({"do": how})
         self._listening.close()
         if how == "abort":

@@ -9,8 +9,9 @@ from typing import Any, Final
 from audiosocket_cli.analysis.compare import Difference
 from audiosocket_cli.audio.pcm import SILENCE_DBFS
 from audiosocket_cli.call.sources.basic import Playback
+from audiosocket_cli.call.sources.expecting import Outcome
 from audiosocket_cli.call.sources.keys import KeySource
-from audiosocket_cli.call.sources.replay import Outcome, ReplaySource
+from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.call.sources.reply import ReplySource
 from audiosocket_cli.call.taps.speech import Stretch
 from audiosocket_cli.net.client import PlacedCall

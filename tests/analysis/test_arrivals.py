@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from audiosocket_cli.analysis.arrivals import Arrivals
+from support.captured import run_at
 
 
 def pace_of(at_s: np.ndarray, duration_s: float) -> float:  # type: ignore[type-arg]
     arrivals = Arrivals()
-    arrivals.note_times(at_s, duration_s)
+    arrivals.note(run_at(at_s, duration_s))
     return arrivals.pace
 
 
@@ -48,13 +49,13 @@ def test_jitter_is_smoothed_from_arrival_to_arrival_however_they_are_batched(siz
             expected_s += (abs(step_s - 0.02) - expected_s) / 16
     arrivals = Arrivals()
     for start in range(0, 2000, size):
-        arrivals.note_times(at_s[start : start + size], 0.02)
+        arrivals.note(run_at(at_s[start : start + size], 0.02))
     assert arrivals.jitter_s == pytest.approx(expected_s, rel=1e-6)
 
 
 def test_what_a_network_holds_back_and_lets_go_does_not_come_at_one_pace() -> None:
     jittery, held_back = Arrivals(), Arrivals()
-    jittery.note_times(np.arange(400) * 0.02 + np.random.default_rng(3).uniform(0, 0.018, 400), 0.01)
+    jittery.note(run_at(np.arange(400) * 0.02 + np.random.default_rng(3).uniform(0, 0.018, 400), 0.01))
     assert jittery.is_steady
-    held_back.note_times(np.cumsum(np.repeat([0.04, 0.01, 0.03, 0.01], 100)), 0.02)
+    held_back.note(run_at(np.cumsum(np.repeat([0.04, 0.01, 0.03, 0.01], 100)), 0.02))
     assert not held_back.is_steady

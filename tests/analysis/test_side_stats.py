@@ -11,9 +11,11 @@ from audiosocket_cli.analysis.arrivals import Arrivals
 from audiosocket_cli.analysis.side_stats import SideStats, heard_of
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.audio.pcm import SILENCE_DBFS, level_dbfs, tone
+from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import Frame, Kind, encode
+from audiosocket_cli.model import Side
 from audiosocket_cli.runs import in_runs
-from support.captured import cut
+from support.captured import a_call, cut
 
 
 def stats_of(*frames: Frame, step_s: float = 0.02) -> SideStats:
@@ -46,7 +48,7 @@ def test_frames_one_by_one_count_as_arrays_of_them(frames: list[Frame]) -> None:
     one, other = stats_of(*frames), SideStats()
     for number, frame in enumerate(frames):
         payloads = np.frombuffer(frame.payload, np.uint8).reshape(1, -1)
-        other.take_run(frame.kind, payloads, np.array([0.02 * number]))
+        other.take(Run(a_call(), Side.CALLER, frame.kind, payloads, np.array([0.02 * number]), 0))
     mine, its = one.as_dict(), other.as_dict()
     for name in ("level_dbfs", "audio_s"):
         assert mine.pop(name) == pytest.approx(its.pop(name), abs=0.11)

@@ -16,7 +16,7 @@ from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.model import Side
 from audiosocket_cli.runs import in_runs
-from support.captured import a_call, reviewed, sent, speech, steady, whole
+from support.captured import a_call, reviewed, run_at, sent, speech, steady, whole
 
 
 def metered(frames: Sequence[Frame], times_s: Sequence[float], batch: int = 5) -> Figures:
@@ -79,5 +79,5 @@ def test_jitter_is_how_far_steps_are_from_the_length_of_their_frame_and_a_gap_is
         smoothed_s += (late_s - smoothed_s) / 16 if late_s <= GAP_S else 0.0
     arrivals = Arrivals()
     for at_s, length_s in zip(times_s.tolist(), lengths_s, strict=True):
-        arrivals.note_times(np.array([at_s]), length_s)
+        arrivals.note(run_at(np.array([at_s]), length_s))
     assert arrivals.jitter_s == pytest.approx(smoothed_s)

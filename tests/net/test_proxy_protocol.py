@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.asterisk.rules import PROXY_V2_SIGNATURE as SIGNATURE
+from audiosocket_cli.asterisk.rules import SECOND_HEADER_FAULT
 from audiosocket_cli.codec import Frame, Kind
-from audiosocket_cli.net.proxy_protocol import SECOND_HEADER_FAULT, Ends, ProxyHeaderReader, ProxyProtocolError
+from audiosocket_cli.net.proxy_protocol import Ends, ProxyHeaderReader, ProxyProtocolError
 from support.peers import FRAME, connected, opening, read_to_end, reset
 from support.running import Serve, Serving, run
 

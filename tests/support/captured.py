@@ -17,7 +17,7 @@ from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 from audiosocket_cli.audio.pcm import to_slin, tone
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Opened, Over
 from audiosocket_cli.capture.jsonl import item_line
-from audiosocket_cli.capture.runs import in_runs
+from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, uuid_frame
 from audiosocket_cli.model import Side
 
@@ -55,6 +55,12 @@ def sent(call: CapturedCall, side: Side, frames: Sequence[Frame], times_s: Seque
         items.append(Captured(call, at_s, side, frame, at_s, offset))
         offset += HEADER_BYTES + len(frame.payload)
     return items
+
+
+def run_at(times_s: NDArray[np.float64], length_s: float) -> Run:
+    """Frames of noise, each of so many seconds, when they arrived."""
+    noise = np.random.default_rng(6).integers(1, 255, (len(times_s), round(length_s * 16000)), dtype=np.uint8)
+    return Run(a_call(), Side.CALLER, Kind.SLIN, noise, times_s, 0)
 
 
 def whole(

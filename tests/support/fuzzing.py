@@ -32,8 +32,9 @@ from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, Even
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.session import AnsweredSession, PlacedSession, Session
 from audiosocket_cli.call.sources.basic import Echo
+from audiosocket_cli.call.sources.cue_times import ReplayOptions
 from audiosocket_cli.call.sources.prompts import Threads
-from audiosocket_cli.call.sources.replay import ReplayOptions, ReplaySource
+from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.call.sources.script import read_script
 from audiosocket_cli.call.taps.stats import CallStats, call_result
 from audiosocket_cli.capture.exports import as_pcapng

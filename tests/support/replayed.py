@@ -6,13 +6,10 @@ from collections.abc import Sequence
 
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.call.session import AnsweredSession, PlacedSession
+from audiosocket_cli.call.sources.actions import Action, Cue
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.sources.replay import (
-    Action,
-    Cue,
-    ReplayOptions,
-    ReplaySource,
-)
+from audiosocket_cli.call.sources.cue_times import ReplayOptions
+from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.model import Side
 from support.fakes import FakeClock, KeepingTap, run_until, wire_pair

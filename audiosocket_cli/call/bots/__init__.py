@@ -1,1 +1,6 @@
-"""Who answers for us: a program, its process, and what it has to say."""
+"""Who answers for us: what every bot is, and the one that is a program.
+
+bot           a source and a tap with a life of its own
+program       a program as a bot; streams: what it hears and says; speech_queue: what waits to be said
+child         its four descriptors; process: its process group; lifetime: how long it may live
+"""

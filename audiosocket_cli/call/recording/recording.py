@@ -210,7 +210,7 @@ class Recording:
             if run.has_samples:
                 # A server may begin with slin silence, and go on at the call's rate once it knows it.
                 self._first_kind = max(run.best_kind, self._first_kind or 0)  # kinds are in the order of their rates
-                self._first_heard_s = min(self._first_heard_s, run.chunks[0][0])
+                self._first_heard_s = min(self._first_heard_s, float(run.at_s[0]))
                 if self._guess is not None:
                     self._guess.note(run)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from audiosocket_cli.audio.pcm import Samples, decode_law
 from audiosocket_cli.codec import SAMPLE_BYTES, Kind, rate_of
 from audiosocket_cli.mixed_runs import RATES, MixedRun, Numbers
-from audiosocket_cli.runs import FrameRun, TimedRun
+from audiosocket_cli.runs import EqualRun, FrameRun
 
 
 class Spoken(Protocol):
@@ -34,7 +34,7 @@ def spoken_of(run: FrameRun, law: str | None) -> Spoken:
 class _EqualSpoken:
     """The audio of equal frames."""
 
-    def __init__(self, run: TimedRun, law: str | None) -> None:
+    def __init__(self, run: EqualRun, law: str | None) -> None:
         self.kind = run.kind
         self._law = law if run.kind == Kind.SLIN else None
         size = SAMPLE_BYTES if self._law is None else 1

@@ -12,9 +12,10 @@ from uuid import UUID
 from audiosocket_cli.asterisk.facts import PTIME_MS, frame_bytes
 from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.audio.files import Sound
+from audiosocket_cli.call.sources.actions import Action, Cue, Hangup, Say
 from audiosocket_cli.call.sources.basic import quiet_frame, silence_frame
+from audiosocket_cli.call.sources.expecting import Expectation
 from audiosocket_cli.call.sources.prompts import Prompt, Room
-from audiosocket_cli.call.sources.replay import Action, Cue, Expectation, Hangup, Say
 from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError

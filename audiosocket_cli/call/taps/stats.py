@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from audiosocket_cli.analysis.arrivals import Arrivals
-from audiosocket_cli.analysis.side_stats import SideStats, heard_of
+from audiosocket_cli.analysis.side_measure import SideMeasure
+from audiosocket_cli.analysis.side_stats import SideStats
 from audiosocket_cli.analysis.steps import GAP_S
 from audiosocket_cli.analysis.timeline import SETTLE_S, Gap, Timeline
-from audiosocket_cli.asterisk.findings import Heard, findings_on_caller, findings_on_server, mislabelled
+from audiosocket_cli.asterisk.findings import findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.audio.pcm import (
     SILENCE_DBFS,
 )
@@ -31,43 +31,40 @@ _MAX_BACKLOG_S: Final = 1.0
 class CallStats:
     """A tap that measures both sides, and how the heard side's frames arrived."""
 
-    __slots__ = ("_caller", "_judged", "_server", "arrivals", "call", "timeline")
+    __slots__ = ("_judged", "_said", "call", "heard")
 
     def __init__(self) -> None:
-        self._caller, self._server = SideStats(), SideStats()
+        self.heard = SideMeasure()
+        self._said = SideStats()
         self.call: Call | None = None
-        self.timeline: Timeline[bool] = Timeline(is_quiet=bool)
-        self.arrivals = Arrivals()
         self._judged = False
 
     @property
     def sides(self) -> dict[Side, SideStats]:
         """What each side sent."""
-        return {Side.CALLER: self._caller, Side.SERVER: self._server}
+        me = Side.SERVER if self.call is None else self.call.me
+        return {me.other: self.heard.stats, me: self._said}
+
+    @property
+    def timeline(self) -> Timeline[bool]:
+        """Where what was heard is in the call."""
+        return self.heard.timeline
 
     def opened(self, call: Call) -> None:
         self.call = call
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         assert self.call is not None
-        sides = self.sides
-        for side, batch in self.call.by_side(heard, said):
-            stats = sides[side]
+        for stats, batch in ((self.heard.stats, heard), (self._said, said)):
             if not batch:
                 stats.level_dbfs = SILENCE_DBFS
-            for run in batch:
-                stats.take(run)
         for run in heard:
-            if run.has_audio:
-                self.arrivals.note(run, in_bulk=self.call.in_bulk)
-                quiet, start = run.quiet, 0
-                for at_s, held_s, count, since_s in run.parts:
-                    seconds = run.seconds(start, count)
-                    start += count
-                    self.timeline.add(at_s, seconds, bool(quiet[start - 1]), held_s, since_s)
+            self.heard.take(run, in_bulk=self.call.in_bulk)
+        for run in said:
+            self._said.take(run)
         self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
         self.timeline.pad(now_s - SETTLE_S)
-        if not self._judged and self.arrivals.law_is_clear:
+        if not self._judged and self.heard.arrivals.law_is_clear:
             # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
             self._judged = True
             self._note_mislabelled(self.call)
@@ -93,15 +90,14 @@ class CallStats:
             )
         if call.digits_left_out:
             call.note(f"{call.digits_left_out} digits are left out: they came too fast for fingers, or are too many")
-        heard = self._heard(call)
+        heard = self.heard.heard(call.duration_s)
         rules = findings_on_caller if call.me is Side.SERVER else findings_on_server
         for finding in rules(heard):
             call.note(finding)
 
     def said_s(self, size: int) -> float:
         """Return how much of what we said so many bytes are, in seconds of audio."""
-        assert self.call is not None
-        said = self.sides[self.call.me]
+        said = self._said
         bytes_said = sum(frames * HEADER_BYTES + payload for frames, payload in said.by_kind.values())
         return size / bytes_said * said.audio_s if said.audio_s else 0.0
 
@@ -114,19 +110,16 @@ class CallStats:
 
     def heard_gaps(self) -> tuple[list[Gap], int, float]:
         """Return the pauses that are listed, and of all how many there were, and for how many seconds."""
-        if self.arrivals.law:
+        if self.heard.arrivals.law:
             # Half of what its label says: such audio seems to pause a little all the time.
             gaps = [gap for gap in self.timeline.gaps if gap.length_s > 2 * GAP_S]
             return gaps, len(gaps), sum(gap.length_s for gap in gaps)
         return self.timeline.gaps, self.timeline.gap_count, self.timeline.gaps_s
 
     def _note_mislabelled(self, call: Call) -> None:
-        finding = mislabelled(self._heard(call), call.me.other)
+        finding = mislabelled(self.heard.heard(call.duration_s), call.me.other)
         if finding:
             call.note(finding)
-
-    def _heard(self, call: Call) -> Heard:
-        return heard_of(self.sides[call.me.other], self.arrivals, self.timeline, call.duration_s)
 
 
 def call_result(call: Call, stats: CallStats, recording: Recording | None) -> dict[str, Any]:
@@ -158,7 +151,7 @@ def _arrival(call: Call, stats: CallStats) -> dict[str, Any]:
         "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps],
         "gap_count": gap_count,
         "gaps_s": round(gaps_s, 3),
-        "jitter_ms": stats.arrivals.jitter_ms if not call.in_bulk else None,
+        "jitter_ms": stats.heard.arrivals.jitter_ms if not call.in_bulk else None,
         "worst_ahead_ms": round(stats.timeline.worst_ahead_s * 1000),
     }
 

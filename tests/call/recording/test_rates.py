@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,36 +55,65 @@ def judge(heard: Floats, rate_hz: int) -> None:
         assert 10 * np.log10(spectrum[image].sum() / spectrum.sum()) < -60
 
 
-def in_threes() -> list[list[int]]:
-    """The nine rates as many at a time as a small machine can start while it keeps time."""
-    return [RATES[first : first + 3] for first in range(0, len(RATES), 3)]
+Made = dict[int, tuple[Path, dict[str, Any]]]
+"""By rate: a recording, and the JSON of its call."""
 
 
-def start(*args: object) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*COMMAND, *map(str, args)], stdout=subprocess.DEVNULL)
+def start(*args: object) -> subprocess.Popen[str]:
+    return subprocess.Popen([*COMMAND, *map(str, args)], stdout=subprocess.PIPE, text=True)
+
+
+def until_undisturbed(call_at: Callable[[list[int]], Made], heard: str) -> dict[int, Path]:
+    """Make a call at each rate, and again where a busy machine made a pause: that is recorded as one, as it should be.
+
+    As many are made at a time as a small machine can start while it keeps time.
+    """
+    good: dict[int, Path] = {}
+    for _ in range(5):
+        left = [rate_hz for rate_hz in RATES if rate_hz not in good]
+        for first in range(0, len(left), 3):
+            for rate_hz, (path, call) in call_at(left[first : first + 3]).items():
+                if not call[heard].get("gap_count"):
+                    good[rate_hz] = path
+    return good
 
 
 def test_a_sweep_that_callers_play_is_recorded_as_it_was(serve: Serve, sweep: Path, tmp_path: Path) -> None:
-    serving = serve("--record", "calls/{peer}.wav", "--calls", len(RATES))
-    for rates in in_threes():
+    serving = serve("--record", "calls/{peer}.wav", "--json")
+
+    def call_at(rates: list[int]) -> Made:
         playing = [start("play", sweep, serving.target, "--rate", rate_hz) for rate_hz in rates]
-        assert [process.wait(30) for process in playing] == [0, 0, 0]
-    assert serving.end(0)[0] == 0
-    recordings = [soundfile.read(path) for path in sorted((tmp_path / "calls").glob("*.wav"))]
-    assert sorted(rate_hz for _, rate_hz in recordings) == RATES
-    for heard, rate_hz in recordings:
-        judge(heard, rate_hz)
+        for process in playing:
+            process.communicate(timeout=30)
+        assert [process.returncode for process in playing] == [0] * len(rates)
+        ended = [json.loads(serving.wait_for('"event": "ended"')) for _ in rates]
+        made = [(tmp_path / event["files"][0], event["call"]) for event in ended]
+        return {soundfile.info(path).samplerate: (path, call) for path, call in made}
+
+    recordings = until_undisturbed(call_at, "caller")
+    assert sorted(recordings) == RATES
+    for rate_hz, path in recordings.items():
+        judge(soundfile.read(path)[0], rate_hz)
 
 
 def test_a_sweep_that_a_server_plays_is_recorded_as_it_was(serve: Serve, sweep: Path, tmp_path: Path) -> None:
     serving = serve("--play", sweep, "--hangup")
-    for rates in in_threes():
+
+    def call_at(rates: list[int]) -> Made:
+        paths = {rate_hz: tmp_path / f"{rate_hz}.wav" for rate_hz in rates}
         recording = [
-            start("record", tmp_path / f"{hz}.wav", serving.target, "--kind", kind_name(kind_of(hz))) for hz in rates
+            start("record", path, serving.target, "--kind", kind_name(kind_of(rate_hz)), "--force", "--json")
+            for rate_hz, path in paths.items()
         ]
-        assert [process.wait(30) for process in recording] == [0, 0, 0]
-    for expected_hz in RATES:
-        samples, rate_hz = soundfile.read(tmp_path / f"{expected_hz}.wav")
+        told = [process.communicate(timeout=30)[0] for process in recording]
+        assert [process.returncode for process in recording] == [0] * len(rates)
+        ended = [json.loads(text.splitlines()[-1]) for text in told]
+        return {rate_hz: (paths[rate_hz], event["call"]) for rate_hz, event in zip(rates, ended, strict=True)}
+
+    recordings = until_undisturbed(call_at, "server")
+    assert sorted(recordings) == RATES
+    for expected_hz, path in recordings.items():
+        samples, rate_hz = soundfile.read(path)
         assert rate_hz == expected_hz
         first = np.flatnonzero(samples)[0]
         heard = samples[max(0, first - 2) :]

@@ -6,13 +6,10 @@ import numpy as np
 import pytest
 
 from audiosocket_cli.call.session import AnsweredSession, PlacedSession
-from audiosocket_cli.call.sources.replay import (
-    Cue,
-    Expectation,
-    ReplayOptions,
-    ReplaySource,
-    Timing,
-)
+from audiosocket_cli.call.sources.actions import Cue
+from audiosocket_cli.call.sources.cue_times import ReplayOptions, Timing
+from audiosocket_cli.call.sources.expecting import Expectation
+from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.call.sources.script import Script
 from audiosocket_cli.codec import Frame, Kind, digit_frame
 from audiosocket_cli.model import Side

@@ -13,13 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiosocket_cli.call.sources.actions import Action, Cue, Hangup
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.sources.replay import (
-    Action,
-    Cue,
-    Expectation,
-    Hangup,
-)
+from audiosocket_cli.call.sources.expecting import Expectation
 from audiosocket_cli.call.sources.script import Script, read_script
 from audiosocket_cli.capture.opening import Capture, open_capture
 from audiosocket_cli.codec import Frame, Kind, digit_frame

@@ -5,32 +5,30 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from audiosocket_cli.commands.params import close_capture
 from audiosocket_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from audiosocket_cli.server.options import ServeOptions, ServeSummary
+from audiosocket_cli.jobs.outputs import close_capture
+from audiosocket_cli.net.loop import run
+from audiosocket_cli.server.options import ServeOptions, ServeSummary
+from audiosocket_cli.server.server import Server, Told
+from audiosocket_cli.server.service import begin_service
+from audiosocket_cli.ui.console import is_terminal, say
+from audiosocket_cli.ui.event_log import EventLog
+from audiosocket_cli.ui.event_text import summary_line
+from audiosocket_cli.ui.log_file import LogFile
 
 
 def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None = None) -> ServeSummary:
     """Answer calls to the end, with the log in a file, on stdout or, where data goes there, on stderr."""
-    from audiosocket_cli.net.loop import run
-    from audiosocket_cli.server.server import Server
-    from audiosocket_cli.server.service import begin_service
-    from audiosocket_cli.ui.console import is_terminal, say
-    from audiosocket_cli.ui.event_log import EventLog
-    from audiosocket_cli.ui.event_text import summary_line
-    from audiosocket_cli.ui.log_file import LogFile
-
     log_to_stderr = options.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
     file = None if log_file is None else LogFile(log_file)
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr, file=file)
     service = begin_service(options, log.complain, log.reopen if file else None)
-    server = Server(options, log.report, log.complain, listening=service.listening, readiness=service.readiness)
-    server.on_metrics = service.on_metrics
+    server = Server(
+        options, log.report, log.complain,
+        listening=service.listening, readiness=service.readiness, told=Told(metrics=service.on_metrics),
+    )  # fmt: skip
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and (file is not None or not as_json):
             from audiosocket_cli.ui.dashboard import calls_table
@@ -52,13 +50,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
 
 def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, log_file: Path | None) -> ServeSummary:
     """Answer calls in several processes, which are this command line again."""
-    from audiosocket_cli.net.loop import run
-    from audiosocket_cli.server.service import begin_service
     from audiosocket_cli.server.workers import Workers
-    from audiosocket_cli.ui.console import say
-    from audiosocket_cli.ui.event_log import EventLog
-    from audiosocket_cli.ui.event_text import summary_line
-    from audiosocket_cli.ui.log_file import LogFile
 
     call = options.call
     if any(output is not None and (output.single or output.has_stdout) for output in (call.record, call.capture)):
@@ -70,12 +62,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, l
     file = None if log_file is None else LogFile(log_file)
     with EventLog(as_json=as_json, file=file) as log:
         service = begin_service(options, log.complain, log.reopen if file else None)
-        parent = Workers(
-            options, workers, command, report=log.report, put=log.relay, complain=log.complain,
-            listening=service.listening, readiness=service.readiness,
-        )  # fmt: skip
-        parent.on_metrics = service.on_metrics
-        summary = run(parent.run())
+        summary = run(Workers(options, workers, command, log, service).run())
         log.note(summary_line(summary))
     summary.unwritten += log.lost
     say(summary_line(summary))
@@ -84,10 +71,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, l
 
 def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> None:
     """Answer calls as one of several processes, until told to stop on a socket with this descriptor."""
-    from audiosocket_cli.net.loop import run
     from audiosocket_cli.server.worker import Worker
-    from audiosocket_cli.ui.console import say
-    from audiosocket_cli.ui.event_log import EventLog
 
     worker = Worker(channel)
     with EventLog(as_json=as_json) as log:

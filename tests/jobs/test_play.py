@@ -11,8 +11,8 @@ import soundfile
 
 from audiosocket_cli.audio.files import HELLO
 from audiosocket_cli.audio.recognition import HEADERLESS, has_sound_suffix
-from audiosocket_cli.commands.play import _file_and_target
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.jobs.play import file_and_target
 from audiosocket_cli.net.address import Address, looks_like_address
 from support.running import Serve, run
 
@@ -58,19 +58,19 @@ def test_without_a_file_it_is_heard_by_a_caller(answer: Serve, tmp_path: Path) -
     ],
 )
 def test_one_word_may_be_a_server(word: str | None, target: Address | None) -> None:
-    assert _file_and_target(word, None) == (str(HELLO), target)
+    assert file_and_target(word, None) == (str(HELLO), target)
 
 
 @pytest.mark.parametrize("word", ["-", "hello.wav", "hello.sln16", "./bot", "sounds/bot", "/no/where:9092", "x.FLAC"])
 def test_one_word_may_be_a_file_that_need_not_be_there(word: str) -> None:
-    assert _file_and_target(word, None) == (word, None)
+    assert file_and_target(word, None) == (word, None)
 
 
 def test_a_file_that_is_there_is_one_whatever_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("bot").touch()
-    assert _file_and_target("bot", None) == ("bot", None)
-    assert _file_and_target("bot", Address("bot", 1)) == ("bot", Address("bot", 1))
+    assert file_and_target("bot", None) == ("bot", None)
+    assert file_and_target("bot", Address("bot", 1)) == ("bot", Address("bot", 1))
 
 
 @pytest.mark.parametrize("word", ["bot", "bot.example.net", "bot.example.au", "play", ""])
@@ -90,7 +90,7 @@ def test_a_file_named_as_a_server_is_refused_with_the_cure(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     Path(":9092").touch()
     with pytest.raises(UsageError, match=r"write \./:9092 to play it"):
-        _file_and_target(":9092", None)
+        file_and_target(":9092", None)
 
 
 def test_a_name_of_an_ip_is_an_address_and_a_path_is_not() -> None:

@@ -16,8 +16,8 @@ import pytest
 import soundfile
 
 from audiosocket_cli.audio.pcm import tone
-from audiosocket_cli.commands.outcome import worst
 from audiosocket_cli.errors import ExitCode
+from audiosocket_cli.jobs.outcome import Outcome
 from support.bots import SILENCE, Closed, Heard, bot
 from support.running import COMMAND, Serving, missing, need, run
 
@@ -242,6 +242,19 @@ def test_a_command_after_the_call_that_fails_is_told_and_changes_no_code(answer:
         assert (returned, "--on-call-end command failed" in told) == (0, fails)
 
 
+BY_CODE = {
+    0: Outcome(),
+    1: Outcome(failed=True),
+    3: Outcome(unreachable=True),
+    4: Outcome(protocol_broken=True),
+    5: Outcome(damaged=True),
+    6: Outcome(found_nothing=True),
+    7: Outcome(timed_out=True),
+    130: Outcome(signal.SIGINT),
+    143: Outcome(signal.SIGTERM),
+}
+
+
 @pytest.mark.parametrize(
     ("codes", "code"),
     [
@@ -257,5 +270,9 @@ def test_a_command_after_the_call_that_fails_is_told_and_changes_no_code(answer:
     ],
 )
 def test_of_several_codes_the_most_severe_counts(codes: list[int], code: int) -> None:
-    assert worst(codes) == code
+    outcome = Outcome()
+    for one in codes:
+        outcome |= BY_CODE[one]
+    assert outcome.exit_code == code
+    assert [BY_CODE[one].exit_code for one in codes] == codes
     assert {0, *codes} <= {*map(int, ExitCode)}

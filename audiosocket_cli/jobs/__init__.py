@@ -1,0 +1,6 @@
+"""What commands do: which calls, what is said and kept in each, how they are shown, and what came of them.
+
+job           what is done with calls, placed or answered, and its run; outcome: what came of it, and its exit code
+outputs       what calls are kept in, and what is played to them, checked first; answering: a server for a command
+record, play, inject_dtmf, replay, serve, bench      the job of each command, made of its options
+"""

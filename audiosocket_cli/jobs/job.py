@@ -1,0 +1,123 @@
+"""A job: what a command does with calls, whoever dials. It is placed or answered, shown as it goes, and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from audiosocket_cli.call.live_call import CallOptions, LiveCall
+from audiosocket_cli.errors import NetworkError, UsageError
+from audiosocket_cli.jobs.outcome import Outcome
+from audiosocket_cli.jobs.outputs import close_capture
+from audiosocket_cli.net.address import Address, parse_address
+from audiosocket_cli.net.client import PlacedCall, place_all
+from audiosocket_cli.net.loop import run
+from audiosocket_cli.ui.console import is_terminal, say
+from audiosocket_cli.ui.event_log import EventLog
+
+if TYPE_CHECKING:
+    from audiosocket_cli.server.options import ServeSummary
+
+Progress = contextlib.AbstractContextManager[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is done with each call, and how it is judged. A job is run once."""
+
+    call: CallOptions
+    as_json: bool = False
+    uuids: Sequence[UUID] = ()
+    """One for each call that is to be placed."""
+    calls: int = 1
+    """How many are to be answered."""
+    judge_placed: Callable[[PlacedCall], Outcome] = lambda placed: Outcome()
+    """Shows what came of a call that we placed, and says how it is to be judged."""
+    judge_answered: Callable[[int | None], Outcome] = lambda signal: Outcome()
+    """The same of calls that we answered, once all are over, by a signal if there was one."""
+    sum_up: Callable[[Sequence[Outcome]], Outcome] = lambda outcomes: Outcome()
+    """Shows what came of all calls that were placed, and says what else is to be judged."""
+    is_logged: bool = False
+    """Whether events of placed calls are told as they happen. Those of answered ones always are."""
+    progress: Callable[[], Progress] = contextlib.nullcontext
+    """A live view of placed calls that are not logged."""
+
+
+def run_job(job: Job, *, target: Address | None, listen: Address | None) -> Outcome:
+    """Place a job's calls, or answer them where `listen` says where to wait, and return what came of them.
+
+    Raises `UsageError` when both ends are named, and `NetworkError` when there is nobody at all.
+    """
+    return _placed(job, target or parse_address("127.0.0.1")) if listen is None else _answered(job, listen)
+
+
+def refuse_two_ends(target: Address | None, listen: Address | None) -> None:
+    """Raise `UsageError` when both a server to call and an address to listen on are named."""
+    if target is not None and listen is not None:
+        raise UsageError(f"either TARGET {target} is called or --listen waits for a call: leave one out")
+
+
+def outcome_of_server(summary: ServeSummary) -> Outcome:
+    """Return what came of a server, as far as all who answer calls judge that."""
+    lost = summary.failed_recordings + summary.failed_captures + summary.unwritten
+    return Outcome(summary.signal, failed=bool(lost or summary.faults))
+
+
+def outcome_of_call(placed: PlacedCall) -> Outcome:
+    """Return what came of a placed call, as far as all who place one judge that."""
+    lost = placed.recording_error or placed.capture_error
+    return Outcome(placed.signal, failed=bool(lost), protocol_broken=placed.protocol_broken)
+
+
+def _answered(job: Job, listen: Address) -> Outcome:
+    from audiosocket_cli.jobs.answering import answer_calls  # a server takes a while to load
+    from audiosocket_cli.server.options import ServeOptions
+
+    summary = answer_calls(ServeOptions(listen, job.call, calls=job.calls), as_json=job.as_json)
+    return outcome_of_server(summary) | job.judge_answered(summary.signal)
+
+
+def _placed(job: Job, target: Address) -> Outcome:
+    lost_lines, results = _log(job, target) if job.is_logged else _watch(job, target)
+    outcomes = [_judged(job, placed) for placed in results]
+    result = job.sum_up(outcomes)
+    all_is_kept = close_capture(job.call.capture)
+    result |= Outcome(failed=bool(lost_lines or not all_is_kept))
+    for outcome in outcomes:
+        result |= outcome
+    return result
+
+
+def _judged(job: Job, placed: PlacedCall | NetworkError) -> Outcome:
+    if isinstance(placed, PlacedCall):
+        return outcome_of_call(placed) | job.judge_placed(placed)
+    if len(job.uuids) == 1:
+        raise placed
+    say(str(placed))
+    return Outcome(unreachable=True)
+
+
+def _watch(job: Job, target: Address) -> tuple[int, list[PlacedCall | NetworkError]]:
+    with job.progress():
+        return 0, run(place_all(target, job.uuids, job.call))
+
+
+def _log(job: Job, target: Address) -> tuple[int, list[PlacedCall | NetworkError]]:
+    """Place calls with their events on stdout or, where data goes there, on stderr; returns also how many lines of it
+    are lost."""
+    log_to_stderr = job.call.takes_stdout
+    stream = sys.stderr if log_to_stderr else sys.stdout
+    log = EventLog(as_json=job.as_json, to_stderr=log_to_stderr)
+    calls: list[LiveCall] = []
+    with contextlib.ExitStack() as stack:
+        if is_terminal(stream) and not job.as_json:
+            from audiosocket_cli.ui.dashboard import calls_table
+
+            log.put = stack.enter_context(calls_table(calls, lambda live: f"call to {target}", stream))
+        stack.enter_context(log)
+        placed = run(place_all(target, job.uuids, job.call, report=log.report, watch=calls.append))
+    return log.lost, placed

@@ -1,0 +1,184 @@
+"""The calls of a server: each from its connection to the end of all that belongs to it.
+
+A call's failure, a disk's failure and a peer's nonsense each end where they began: no other call notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
+
+from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
+from audiosocket_cli.asterisk.findings import EXAMPLE_UUID_FINDING
+from audiosocket_cli.call.driver import Driver
+from audiosocket_cli.call.events import CallStarted, Event
+from audiosocket_cli.call.live_call import LiveCall
+from audiosocket_cli.call.session import Session
+from audiosocket_cli.call.wire import Link
+from audiosocket_cli.model import Call
+from audiosocket_cli.net.address import network_of
+from audiosocket_cli.server.account import Account
+from audiosocket_cli.server.admission import Admission
+from audiosocket_cli.server.after_calls import AfterCalls
+from audiosocket_cli.server.limits import Places
+from audiosocket_cli.server.options import ServeOptions
+
+_MUTE_S: Final = 2.0
+"""What takes longer than this at the end is named."""
+
+
+class Calls:
+    """Calls that begin, go on and end. They are let in by their UUID, and by a program if it is asked."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        account: Account,
+        places: Places,
+        admission: Admission,
+        *,
+        on_leave: Callable[[], object],
+        on_used_up: Callable[[], object],
+    ) -> None:
+        """`on_leave` is told when a connection is closed, `on_used_up` when the last call that there may be begins."""
+        self.live: set[LiveCall] = set()
+        self.concluding: set[LiveCall] = set()
+        """Calls that are over, but for their recording and their program."""
+        self._options = options
+        self._account = account
+        self._places = places
+        self._admission = admission
+        self._on_leave = on_leave
+        self._on_used_up = on_used_up
+        self._after_calls = AfterCalls(options.on_call_end or (), account.fail_hook)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: dict[LiveCall, asyncio.Task[None]] = {}
+        """Callers who wait while a program is asked about them."""
+
+    def enter(self, peer: str) -> None:
+        """Count a connection that is about to `begin`, among all processes that hold places."""
+        self._places.enter(network_of(peer))
+        self._places.count_live(len(self.live) + 1)
+
+    def begin(self, driver: Driver, make_session: type[Session], link: Link) -> None:
+        """Begin with a connection that has entered, and may become a call."""
+        live = LiveCall(make_session, link, self._options.call, self._on_event, door=self._judge)
+        self.live.add(live)
+        driver.begin(live.session, live.wire, partial(self._on_over, live))
+
+    def stop(self, reason: str) -> None:
+        """Hang up on all."""
+        for live in list(self.live):
+            live.session.stop(reason)
+
+    def refuse_those_at_the_door(self, reason: str) -> None:
+        """Hang up on whoever has yet to say a UUID, or to be let in."""
+        for live in list(self.live):
+            if not live.session.begun:
+                live.session.hang_up(reason)
+
+    def abort(self) -> None:
+        """Drop all at once; their files are complete all the same, but no command is run after them."""
+        for live in self.live | self.concluding:
+            live.abort()
+        self._after_calls.abort()
+
+    async def wait(self) -> None:
+        """Wait until what belongs to calls has ended, too; what takes its time is named."""
+        told = False
+        while self._tasks:
+            _, slow = await asyncio.wait(self._tasks, timeout=_MUTE_S)
+            if slow and not told and (self.concluding or self._after_calls):
+                told = True
+                commands = len(self._after_calls)
+                what = f"programs or recordings ({len(self.concluding)}), --on-call-end commands ({commands})"
+                self._account.complain(f"waiting for {what}; a second signal hangs up now")
+
+    # Their beginning.
+
+    def _judge(self, live: LiveCall, call: Call) -> None:
+        """Let a call in, now or when a program has said so, or turn it away."""
+        refusal = self._admission.why_not(call.uuid)
+        if refusal:
+            live.turn_away(refusal)
+        elif self._admission.asks:
+            self._asking[live] = self._start(self._ask(live, call), f"question about {call.peer}")
+        else:
+            self._let_in(live)
+
+    def _let_in(self, live: LiveCall) -> None:
+        if live.session.ended:
+            return
+        if self._places.begin():
+            live.session.admit()
+        else:
+            live.turn_away("no more calls are taken")
+
+    async def _ask(self, live: LiveCall, call: Call) -> None:
+        try:
+            refusal = await self._admission.ask(call)
+            if refusal:
+                live.turn_away(refusal)
+            else:
+                self._let_in(live)
+        except Exception as error:  # or the caller would wait for ever
+            self._account.blame_ourselves(live.peer, error)
+            live.turn_away("not authorized: internal error")
+            if live.session.begun:
+                with contextlib.suppress(Exception):
+                    live.abort()
+
+    def _on_event(self, event: Event) -> None:
+        self._account.report(event)
+        if isinstance(event, CallStarted):
+            self._count(event.call)
+
+    def _count(self, call: Call) -> None:
+        self._account.summary.calls += 1
+        begun = [live.session.call for live in self.live if live.session.begun]
+        duplicates = [other for other in begun if other is not None and other.uuid == call.uuid]
+        if len(duplicates) > 1:
+            for duplicate in duplicates:
+                duplicate.note("another call has the same UUID at the same time: say ${UUID()} in the dialplan")
+        if call.uuid == EXAMPLE_UUID:
+            call.note(EXAMPLE_UUID_FINDING)
+        if self._places.are_used_up:
+            self._on_used_up()
+
+    # Their end.
+
+    def _on_over(self, live: LiveCall, error: Exception | None) -> None:
+        if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
+            self._account.blame_ourselves(live.peer, error)
+        self.live.discard(live)
+        self._places.leave(network_of(live.peer))
+        self._places.count_live(len(self.live))
+        asking = self._asking.pop(live, None)
+        if asking is not None:
+            asking.cancel()  # nobody waits for its answer any more
+        self.concluding.add(live)
+        self._start(self._conclude(live), f"end of the call from {live.peer}")
+        self._on_leave()
+
+    async def _conclude(self, live: LiveCall) -> None:
+        try:
+            result = await live.conclude()
+        except Exception as error:
+            self._account.blame_ourselves(live.peer, error)
+            return
+        finally:
+            self.concluding.discard(live)
+            self._account.totals.add(live)
+        self._account.conclude(live, result)
+        if result is not None and self._options.on_call_end is not None:
+            assert live.session.call is not None
+            await self._after_calls.run(live.session.call, live.facts(result))
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

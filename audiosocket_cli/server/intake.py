@@ -1,0 +1,159 @@
+"""Connections as they come: each begins a call, waits for its proxy's header first, or is turned away in order."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from audiosocket_cli.call.driver import Driver
+from audiosocket_cli.call.session import AnsweredSession, ProxiedSession
+from audiosocket_cli.call.wire import Link
+from audiosocket_cli.net.address import network_of, peer_name
+from audiosocket_cli.net.listen import Listener, ListeningSockets
+from audiosocket_cli.net.proxy_protocol import Ends
+from audiosocket_cli.server.account import Account
+from audiosocket_cli.server.admission import Admission, why_not_from
+from audiosocket_cli.server.calls import Calls
+from audiosocket_cli.server.limits import Places
+from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.proxied import Arrivals
+from audiosocket_cli.server.refusals import Refusals, Tell, refuse_at_once
+
+
+class Intake:
+    """Takes connections, on the running loop, for as long as there is room."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        account: Account,
+        calls: Calls,
+        places: Places,
+        admission: Admission,
+        *,
+        listening: ListeningSockets,
+        most_descriptors: float,
+        on_leave: Callable[[], None],
+    ) -> None:
+        """Begin to listen. The process may have so many open files; `on_leave` is told when a connection is no longer
+        one of ours."""
+        self._options = options
+        self._account = account
+        self._calls = calls
+        self._places = places
+        self._admission = admission
+        self._most_descriptors = most_descriptors
+        self._on_leave = on_leave
+        self._takes_no_more = False
+        self._driver = Driver()
+        self._refusals = Refusals(on_check=account.count_check, on_over=on_leave, complain=account.complain)
+        self._arrivals: Arrivals | None = None
+        if options.proxies is not None:
+            self._arrivals = Arrivals(options.call.limits.uuid_s, arrived=self._begin, failed=self._without_header)
+        self._listener = Listener(listening, self._accept, account.complain, lambda: places.are_ahead)
+
+    @property
+    def connections(self) -> int:
+        """How many there are that are calls, or may become some."""
+        return len(self._calls.live) + len(self._arrivals or ())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no connection is left, be it one that is being turned away."""
+        return not (self.connections or self._refusals)
+
+    def close(self, *, take_waiting: bool = False) -> None:
+        """Accept no more, or only, unless it takes no more, what waits to be accepted. Twice is fine."""
+        self._listener.close(take_waiting=take_waiting and not self._takes_no_more)
+
+    def take_no_more(self, reason: str) -> None:
+        """Turn away whoever comes from now on, or has come and not said for whom it calls."""
+        self._takes_no_more = True
+        if self._arrivals is not None:
+            self._arrivals.fail_all(reason)
+
+    def stop(self) -> None:
+        """Wait no longer than needed for those that are turned away."""
+        self._refusals.stop()
+
+    def abort(self) -> None:
+        """Wait for nobody any longer."""
+        self._refusals.abort()
+
+    def _accept(self, connection: socket.socket, sockaddr: Any) -> None:
+        # Counted here and now: many connections can be accepted before the first of their tasks runs.
+        if self._arrivals is None:
+            self._begin(connection, sockaddr, None)
+            return
+        stranger = why_not_from(sockaddr, self._options.proxies or (), "--proxy-from")
+        if stranger:
+            self._refuse_stranger(connection, peer_name(sockaddr), stranger)
+        elif not self._has_descriptors:
+            self._turn_away(connection, peer_name(sockaddr), self._lack_of_descriptors, self._account.refuse)
+        else:
+            self._arrivals.add(connection, sockaddr)
+
+    def _begin(self, connection: socket.socket, sockaddr: Any, ends: Ends | None) -> None:
+        """Begin with a connection that may become a call, between these ends where a proxy has told them."""
+        self._on_leave()  # it has left the arrivals
+        source = ends.source if ends else sockaddr
+        peer = peer_name(source)
+        stranger = self._admission.why_not_from(source)
+        with self._places.held():
+            refusal = self._why_not(peer)
+            if not refusal and not stranger:
+                self._calls.enter(peer)
+        if refusal:
+            self._turn_away(connection, peer, refusal, self._account.refuse)
+        elif stranger:
+            self._refuse_stranger(connection, peer, stranger)
+        else:
+            make_session = AnsweredSession if self._arrivals is None else ProxiedSession
+            link = Link(connection, peer, source, ends.destination if ends else None)
+            self._calls.begin(self._driver, make_session, link)
+
+    def _without_header(self, connection: socket.socket, sockaddr: Any, reason: str | None) -> None:
+        self._on_leave()
+        peer = peer_name(sockaddr)
+        if reason is None:
+            self._account.count_check()
+            connection.close()
+        else:
+            self._account.fail(peer, reason)
+            self._turn_away(connection, peer, reason)
+
+    # Who is turned away.
+
+    def _why_not(self, peer: str) -> str | None:
+        if self._takes_no_more:
+            return "no more calls are taken"
+        if self._places.are_taken:
+            return f"all {self._options.max_calls:g} calls are taken"
+        most = self._options.max_calls_from
+        if not math.isinf(most) and self._places.calls_from(network_of(peer)) >= most:
+            return f"all {most:g} calls from one address are taken"
+        return None if self._has_descriptors else self._lack_of_descriptors
+
+    @property
+    def _lack_of_descriptors(self) -> str:
+        return f"{self._most_descriptors:g} open files are too few for another call; raise `ulimit -n`"
+
+    @property
+    def _has_descriptors(self) -> bool:
+        calls = self.connections + len(self._calls.concluding)
+        return self._options.has_descriptors(self._most_descriptors, calls, len(self._refusals))
+
+    def _refuse_stranger(self, connection: socket.socket, peer: str, reason: str) -> None:
+        self._account.refuse(peer, reason)  # at once, and whatever it wanted
+        self._turn_away(connection, peer, reason)
+
+    def _turn_away(self, connection: socket.socket, peer: str, reason: str, tell: Tell | None = None) -> None:
+        """Hang up on a connection in order; `tell` of it unless it turns out to be a health check."""
+        if self._has_descriptors:
+            self._refusals.turn_away(self._driver, connection, peer, reason, tell)
+        else:
+            refuse_at_once(connection)
+            if tell is not None:
+                tell(peer, reason)

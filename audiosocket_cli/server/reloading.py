@@ -1,0 +1,65 @@
+"""Settings that are read again while calls go on: the list of UUIDs that may call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.server.admission import Admission
+from audiosocket_cli.server.readiness import Readiness
+
+NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload; calls go on"
+
+
+class Reloading:
+    """Reads again what there is to read, as often as it is told to."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        readiness: Readiness,
+        complain: Callable[[str], object],
+        on_reloaded: Callable[[], object] | None = None,
+    ) -> None:
+        """`on_reloaded` is told each time the list has been read again, in vain or not."""
+        self._admission = admission
+        self._readiness = readiness
+        self._complain = complain
+        self._on_reloaded = on_reloaded
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self) -> None:
+        """Read the list again, where there is one."""
+        reopened = self._readiness.reloading()
+        if self._admission.has_file:
+            task = asyncio.create_task(self._reload(), name="reload")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        if not reopened:
+            self._complain(NOTHING_TO_RELOAD)
+        self._readiness.reloaded()
+
+    def cancel(self) -> None:
+        """Read no more of it."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def wait(self) -> None:
+        """Wait until all that was begun is done."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _reload(self) -> None:
+        try:
+            count = await self._admission.reload()
+            if count is not None:
+                self._complain(f"{count} UUID{'' if count == 1 else 's'} may call now")
+        except FileError as error:
+            self._complain(f"{error}; the old list stays")
+        finally:
+            self._readiness.reloaded()
+            if self._on_reloaded is not None:
+                self._on_reloaded()
