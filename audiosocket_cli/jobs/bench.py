@@ -27,6 +27,7 @@ from audiosocket_cli.ui.bench_report import (
     csv_lines,
     limit_json,
     limit_lines,
+    verdict_lines,
 )
 from audiosocket_cli.ui.console import put_result, say
 
@@ -168,7 +169,9 @@ def _judge(result: BenchResult, wanted: BenchOptions, asked: Sequence[Threshold]
     failures = _broken(asked, result)
     found: list[Change] = [] if old is None else changes(old, result)
     worse = [] if wanted.fail_on_regression is None else regressions(found, wanted.fail_on_regression)
-    for_people = [*bench_lines(result), *(change_lines(found, worse) if old else ())]
+    judged = len(asked) + (len(found) if wanted.fail_on_regression is not None else 0)
+    for_people = [*verdict_lines(result, failures, worse, judged), *bench_lines(result)]
+    for_people += change_lines(found, worse) if old else ()
     lines = csv_lines(result) if wanted.as_csv else for_people
     content = result.as_json() | {"failed_thresholds": failures}
     if old is not None:
@@ -176,9 +179,9 @@ def _judge(result: BenchResult, wanted: BenchOptions, asked: Sequence[Threshold]
     told = put_result(content, lines, as_json=wanted.as_json)
     if old is not None and old.invalid:
         say("what it is compared with was INVALID itself")
-    for failure in [*failures, *result.failures]:
-        say(f"failed: {failure}")
     if wanted.as_csv or wanted.as_json:
+        for failure in [*failures, *result.failures]:
+            say(f"failed: {failure}")
         for fault in result.invalid:
             say(f"INVALID: {fault}")
     return Outcome(result.signal, failed=bool(failures or worse or result.invalid or result.failures or not told))

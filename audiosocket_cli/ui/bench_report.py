@@ -1,10 +1,10 @@
-"""A load's result as text and CSV, and the line that shows how it goes."""
+"""A load's verdict and result as text and CSV, and the line that shows how it goes."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -18,7 +18,9 @@ from audiosocket_cli.bench.limit import Search
 from audiosocket_cli.bench.plan import Progress
 from audiosocket_cli.bench.result import ERRORS, BenchResult
 from audiosocket_cli.bench.verdict import Change, shown
+from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import is_terminal, say
+from audiosocket_cli.ui.wrapping import wrapped
 
 _PLAIN_EVERY_S: Final = 10.0
 _BAR_CELLS: Final = 40
@@ -41,26 +43,45 @@ _ROWS: Final = (
 ADVICE: Final = "use fewer --calls, more --processes, or a quieter or a second machine"
 
 
+def verdict_lines(result: BenchResult, failures: Sequence[str], worse: Sequence[Change], judged: int) -> list[str]:
+    """Return what a result comes to, for people, to stand first: INVALID, failed, passed, or how many calls failed.
+
+    `failures` says which thresholds broke, `worse` what got worse by too much; `judged` is how many there were of both.
+    """
+    lines = []
+    if result.invalid:
+        lines = wrapped("INVALID: ", f"these figures say nothing about the server: {ADVICE}")
+        lines += [line for fault in result.invalid for line in wrapped("INVALID: ", fault)]
+    broken = [*failures, *result.failures, *map(_regression, worse)]
+    lines += [line for failure in broken for line in wrapped("failed: ", failure)]
+    if lines:
+        return lines
+    errors = f"{counted(result.errors, 'error')} in" if result.errors else "no errors in"
+    calls = f"{errors} {counted(result.figures.counts['placed'], 'call')}"
+    return [f"passed: {judged} of {judged} hold, {calls}" if judged else calls]
+
+
+def _regression(change: Change) -> str:
+    before, now = shown(change.name, change.before), shown(change.name, change.now)
+    return f"{change.name} is {now}, and was {before}: {_change(change.worse or 0.0)}"
+
+
 def bench_lines(result: BenchResult) -> list[str]:
     """Return a result for people: a table of times, what went wrong, a histogram of the answer."""
     counts = result.figures.counts
     calls = f"{counts['placed']} calls placed, {counts['connected']} connected, at most {result.calls_at_once} at once"
-    lines = [f"{_load(result.settings)}: {calls}, {result.elapsed_s:.1f} s"]
+    lines = wrapped("", f"{_load(result.settings)}: {calls}, {result.elapsed_s:.1f} s")
     if counts["left_out"]:
         lines.append(f"{counts['left_out']} arrivals left out: --max-calls were under way")
     lines += _table(result)
-    lines.append(_errors(result))
-    lines += [f"  {count} x {reason}" for reason, count in result.figures.reasons.most_common(_MAX_REASONS)]
-    lines.append(_stream(result))
+    lines += wrapped("", _errors(result))
+    for reason, count in result.figures.reasons.most_common(_MAX_REASONS):
+        lines += wrapped(f"  {count} x ", reason)
+    lines += wrapped("", _stream(result))
     looked_at = f"the first {MAX_JUDGED} calls of each process"
-    lines += [
-        f"finding in {count} of {looked_at}: {finding}"
-        for finding, count in result.figures.findings.most_common(_MAX_REASONS)
-    ]
+    for finding, count in result.figures.findings.most_common(_MAX_REASONS):
+        lines += wrapped("", f"finding in {count} of {looked_at}: {finding}", hang=2)
     lines += _histogram(result)
-    lines += [f"INVALID: {fault}" for fault in result.invalid]
-    if result.invalid:
-        lines.append(f"INVALID: these figures say nothing about the server: {ADVICE}")
     return lines
 
 
@@ -150,16 +171,17 @@ def csv_lines(result: BenchResult) -> list[str]:
 
 
 def limit_lines(search: Search) -> list[str]:
-    """Return what the search for the largest load came to."""
-    lines = [
-        f"{step.calls:>6} calls: {'held' if not step.failures else '; '.join(step.failures)}" for step in search.steps
-    ]
+    """Return what the search for the largest load came to: its verdict, and each step."""
     broke = search.broke
     if broke is None:
-        return [*lines, f"the limit is beyond {search.held} calls at once: raise --max-calls to go on"]
-    if broke.ours:
-        lines.append(f"the generator, not the server, was the limit at {broke.calls} calls: {ADVICE}")
-    return [*lines, f"{search.held} calls at once held" if search.held else "no load held"]
+        lines = [f"the limit is beyond {search.held} calls at once: raise --max-calls to go on"]
+    else:
+        lines = [f"{search.held} calls at once held" if search.held else "no load held"]
+        if broke.ours:
+            lines += wrapped("", f"the generator, not the server, was the limit at {broke.calls} calls: {ADVICE}")
+    for step in search.steps:
+        lines += wrapped(f"{step.calls:>6} calls: ", "; ".join(step.failures) or "held")
+    return lines
 
 
 def limit_json(search: Search) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A capture in words: the rows of its calls, frames one by one, figures side by side."""
+"""A capture in words: the rows of its calls in a column for each side, frames one by one, figures side by side."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from audiosocket_cli.audio.pcm import from_slin, level_dbfs
 from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Ended, Item, Lost, NoCall, Opened, Remark
 from audiosocket_cli.codec import Kind, is_audio, kind_name, rate_of
 from audiosocket_cli.model import Side
+from audiosocket_cli.ui.levels import level_bar
+from audiosocket_cli.ui.wrapping import WIDTH, wrapped
 
 _HEX_COLUMNS: Final = 16
+_BAR_CELLS: Final = 5
 _NAME_LENGTH: Final = 8
 
 _MAX_DIGITS: Final = 64
@@ -36,13 +39,12 @@ def shown_lines(shown: Shown, *, named: bool, file: str = "") -> Iterator[str]:
     is told where there are several."""
     match shown:
         case Heading(review):
-            yield _heading(review.call, file)
+            yield from wrapped("call ", _heading(review.call, file))
+            yield _in_columns(_margin(review, 0.0, named), *(" " * (_BAR_CELLS + 1) + side for side in Side))
         case CallRow(review, row):
-            name = f"{short_name(review.call)} " if named else ""
-            at = "" if review.timed else f"{'' if row.offset is None else f'@{row.offset}':<10} "
-            yield f"{name}{at}{clock(row.at_s)} {row_text(row)}"
+            yield from _row_lines(review, row, named=named)
         case Summary(review):
-            yield _summary(review)
+            yield from _summary(review, named=named)
         case NoCall(started_ns, caller, server, reason):
             yield f"no call from {caller} to {server} at {_wall_clock(started_ns)}: {reason}"
         case Damage():
@@ -64,11 +66,41 @@ def short_name(call: CapturedCall) -> str:
     return name[:_NAME_LENGTH] + (f"#{again}" if again else "")
 
 
+def _row_lines(review: CallReview, row: Row, *, named: bool) -> list[str]:
+    """Return a row below its side, after a bar of its level. What a caller said may go on below the server."""
+    head = _margin(review, row.at_s, named, row.offset)
+    if row.what in _WITHOUT_SIDE:
+        return wrapped(head, row_text(row))
+    if row.side is Side.SERVER:
+        head = f"{head:<{_server_at(_margin(review, 0.0, named))}}"
+    is_heard = row.audio_s and row.level_dbfs is not None and row.what not in ("silence", "burst", "gap")
+    bar = level_bar(row.level_dbfs, _BAR_CELLS) if is_heard and row.level_dbfs is not None else " " * _BAR_CELLS
+    return wrapped(f"{head}{bar} ", row_text(row))
+
+
+def _margin(review: CallReview, at_s: float, named: bool, offset: int | None = None) -> str:
+    """Return what stands before the columns: name, offset and time."""
+    name = f"{short_name(review.call)} " if named else ""
+    at = "" if review.timed else f"{'' if offset is None else f'@{offset}':<10} "
+    return f"{name}{at}{clock(at_s)} "
+
+
+def _server_at(margin: str) -> int:
+    """Return the column where the server's begins."""
+    return (len(margin) + WIDTH) // 2
+
+
+def _in_columns(margin: str, caller: str, server: str) -> str:
+    """Return a line with something in each side's column."""
+    before = " " * len(margin) + caller
+    return f"{before:<{_server_at(margin)}}{server}".rstrip()
+
+
 def row_text(row: Row) -> str:
-    """Return a row without its time: side, what, how much."""
-    if row.what in ("comment", "finding", "remark"):
+    """Return a row without its time and side: what, how much."""
+    if row.what in _WITHOUT_SIDE:
         return f"{row.what}: {row.text}"
-    parts = [f"{row.side} {_WORDS.get(row.what, row.what)}"]
+    parts = [_WORDS.get(row.what, row.what)]
     if row.text and row.what != "burst":
         parts.append(row.text)
     if row.what == "gap":
@@ -91,6 +123,9 @@ def row_text(row: Row) -> str:
 
 
 _WORDS: Final = {"speech": "audio"}
+
+_WITHOUT_SIDE: Final = ("comment", "finding", "remark")
+"""Rows about a call, not about what one side sent."""
 
 
 def frame_line(item: Captured, *, named: bool) -> str:
@@ -122,7 +157,7 @@ def other_line(item: Item, *, named: bool, file: str = "") -> str | None:
     """Return an item that is not a frame as a line, in a list of frames; None for one that says nothing there."""
     match item:
         case Opened(call, _):
-            return _heading(call, file)
+            return f"call {_heading(call, file)}"
         case Remark(call, at_s, text) if not is_said_by_frames(text):
             return _at(call, at_s, named) + f"comment: {text}"
         case Lost(call, at_s, side, lost_bytes, reason):
@@ -141,7 +176,7 @@ def _at(call: CapturedCall, at_s: float, named: bool) -> str:
 
 
 def _heading(call: CapturedCall, file: str = "") -> str:
-    parts = [f"call {call.name}"]
+    parts = [call.name]
     if call.caller:
         parts.append(f"from {call.caller} to {call.server}")
     timed = call.started_ns is not None
@@ -157,21 +192,23 @@ def _wall_clock(at_ns: int) -> str:
     return f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}.{at_ns // 10**6 % 1000:03d} UTC"
 
 
-def _summary(review: CallReview) -> str:
-    parts = []
+def _summary(review: CallReview, *, named: bool) -> Iterator[str]:
+    totals = dict.fromkeys(Side, "")
     for side, figures in review.sides.items():
         stats = figures.stats
         if figures.frames:
-            audio = f", {stats.audio_s:.2f} s of audio, {stats.mean_dbfs:.1f} dBFS" if stats.audio_s else ""
-            parts.append(f"{side} {_count(figures.frames, 'frame')}{audio}")
+            audio = f", {stats.audio_s:.2f} s, {stats.mean_dbfs:.1f} dBFS" if stats.audio_s else ""
+            totals[side] = f"{_count(figures.frames, 'frame')}{audio}"
     digits = "".join(press.digit for figures in review.sides.values() for press in figures.digits)
     count = sum(figures.digit_count for figures in review.sides.values())
-    parts.append(f"digits {_digits_text(digits, count) or 'none'}")
+    parts = [f"digits {_digits_text(digits, count) or 'none'}"]
     if review.findings:
         parts.append(_count(len(review.findings), "finding"))
     took = f" after {review.duration_s:.3f} s" if review.timed else ""
     selected = ", selected" if review.is_part else ""
-    return f"call {short_name(review.call)} over{took}{selected}: {'; '.join(parts)}"
+    yield from wrapped("", f"call {short_name(review.call)} over{took}{selected}: {'; '.join(parts)}")
+    if any(totals.values()):
+        yield _in_columns(_margin(review, 0.0, named), totals[Side.CALLER], totals[Side.SERVER])
 
 
 def _digits_text(digits: str, count: int) -> str:
@@ -197,17 +234,17 @@ def stats_lines(result: Mapping[str, Any], *, file: str = "") -> Iterator[str]:
     if any(figures["dtmf"] for figures in sides):
         rows.append(("digits", [_digits_of(figures) for figures in sides]))
     widths = [max(len(cells[column]) for _, cells in rows) for column in (0, 1)]
-    yield _stats_heading(result, file)
+    yield from _stats_heading(result, file)
     for label, cells in rows:
         yield f"  {label:<16} {cells[0]:>{widths[0]}}  {cells[1]:>{widths[1]}}".rstrip()
     for finding in result["findings"]:
-        yield f"  finding: {finding}"
+        yield from wrapped("  ", f"finding: {finding}")
     for remark in result.get("remarks", ()):
-        yield f"  remark: {remark}"
+        yield from wrapped("  ", f"remark: {remark}")
 
 
-def _stats_heading(result: Mapping[str, Any], file: str) -> str:
-    parts = [f"call {result['call']}"]
+def _stats_heading(result: Mapping[str, Any], file: str) -> list[str]:
+    parts = [result["call"]]
     if result["caller_address"]:
         parts.append(f"from {result['caller_address']} to {result['server_address']}")
     if result["duration_s"] is not None:
@@ -216,7 +253,7 @@ def _stats_heading(result: Mapping[str, Any], file: str) -> str:
         parts.append(f"ended by {result['ended_by']} ({result['ended_how']})")
     if file:
         parts.append(f"in {file}")
-    return ", ".join(parts)
+    return wrapped("call ", ", ".join(parts))
 
 
 _FIGURES: Final = (

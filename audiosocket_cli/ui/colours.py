@@ -11,6 +11,11 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple, TextIO
 
+from audiosocket_cli.ui.levels import level_style
+
+_ROW: Final = r"(?:[0-9a-f]{8}\S* )?(?:@\d+ +)?(?:\d+:)?\d\d:\d\d\.\d+ +"
+"""How a row of a capture begins."""
+
 
 class Span(NamedTuple):
     """A part of a line that has a style, in rich's words."""
@@ -22,7 +27,10 @@ class Span(NamedTuple):
 
 _GOOD, _BAD, _LOOK = "green", "bold red", "magenta"
 
-_SGR: Final = {_GOOD: "32", _BAD: "1;31", _LOOK: "35"}
+_SGR: Final = {_GOOD: "32", _BAD: "1;31", _LOOK: "35", "red": "31"}
+
+_LEVEL: Final = re.compile(rf"{_ROW}([█-▏]+) .* (-?\d+) dBFS")
+"""A row with a bar, whose colour is that of its level."""
 
 _LOG: Final = r"(?:\d\d:\d\d:\d\d )"
 _CALL: Final = r"[0-9a-f]{8}(?:#\d+)? "
@@ -36,7 +44,15 @@ _RULES: Final = tuple(
         (rf"(?:{_LOG}{_CALL})?(findings?:) ", _LOOK),
         (rf"(?:{_LOG}(?:{_CALL})?)?((?:recording|on-call-end|capture(?: of \S+)?) failed:)", _BAD),
         (rf"{_LOG}(refused|no call from|and \d+ more connections? from) ", _LOOK),
+        (rf"{_ROW}(finding:) ", _LOOK),
+        (rf"{_ROW}((?:gap|burst|lost) .*)", _LOOK),
+        (r" {2}(finding:) ", _LOOK),
+        (r"(damaged at byte|.*: damaged at byte) ", _BAD),
         (r"answered \d+ calls?.*? (\d+ (?:connection|recording|capture|--on-call-end command)s? failed)", _BAD),
+        (r"(\d+ errors?) in \d+ calls?", _BAD),
+        (r"(passed:|no errors in \d+|\d+ calls at once held)", _GOOD),
+        (r"(finding) in \d+ of", _LOOK),
+        (r".* (REGRESSION)", _BAD),
         (r"(cannot write|audiosocket: error:|failed:|INVALID:?)", _BAD),
     )
 )
@@ -54,6 +70,9 @@ def spans(line: str) -> Iterator[Span]:
         if found:
             yield Span(*found.span(1), style)
             return
+    found = _LEVEL.match(line)
+    if found:
+        yield Span(*found.span(1), level_style(float(found[2])) or _GOOD)
 
 
 def coloured(line: str) -> str:

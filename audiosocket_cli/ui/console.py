@@ -48,9 +48,10 @@ def put_lines(lines: Iterable[str], *, at_once: bool = False) -> None:
     put_bytes(map(line_bytes, lines))
 
 
-def line_bytes(line: str) -> bytes:
-    """Return a line as bytes for `put_bytes`, which knows no lines."""
-    return printable(line).encode() + b"\n"
+def line_bytes(line: str, stream: TextIO | None = None) -> bytes:
+    """Return a line as bytes for `put_bytes`, which knows no lines; with the colours of a stream, if one is named."""
+    line = printable(line)
+    return (coloured(line) if stream is not None and has_colours(stream) else line).encode() + b"\n"
 
 
 def put_bytes(pieces: Iterable[bytes]) -> None:

@@ -32,7 +32,7 @@ def _put(reading: Reading, *, lines: Callable[[Reading], Iterable[str]]) -> None
         put_lines(lines(reading))
         return
     for line in lines(reading):
-        put_bytes([line_bytes(line)])  # `put` would go on when nobody reads any more
+        put_bytes([line_bytes(line, sys.stdout)])  # `put` would go on when nobody reads any more
 
 
 def _row_lines(reading: Reading) -> Iterator[str]:

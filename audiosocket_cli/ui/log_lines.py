@@ -7,20 +7,16 @@ All is made of the one line: it may come from another process.
 from __future__ import annotations
 
 import re
-import textwrap
 from datetime import datetime
 from typing import Final
 
 from audiosocket_cli.text import printable
-
-WIDTH: Final = 80
+from audiosocket_cli.ui.wrapping import WIDTH, wrapped
 
 _STAMPED: Final = re.compile(r"\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d)[+-]\d\d:\d\d (.*)", re.DOTALL)
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ABOUT_CALL: Final = re.compile(rf"({_UUID}) (.*)", re.DOTALL)
 _NAME_LENGTH: Final = 8
-_GLUE: Final = "\0"
-"""Stands for a space at which no line may be broken."""
 
 
 def stamped(text: str) -> str:
@@ -45,16 +41,16 @@ def terminal_lines(line: str) -> list[str]:
     clock, text = found.groups()
     call = _ABOUT_CALL.fullmatch(text)
     if call is None:
-        return _wrapped(f"{clock} ", text)
+        return wrapped(f"{clock} ", text)
     uuid, text = call.groups()
     name = uuid[:_NAME_LENGTH]
     head = f"{clock} {name} "
     if text.startswith("| "):  # what a program said stays as it said it
         return [head + text]
     if not text.startswith("ended by "):
-        return _wrapped(head, text)
+        return wrapped(head, text)
     texts = (text, text.replace(uuid, f"{name}…"))
-    return next(filter(None, (_two_lines(head, each) for each in texts)), None) or _wrapped(head, texts[1])
+    return next(filter(None, (_two_lines(head, each) for each in texts)), None) or wrapped(head, texts[1])
 
 
 def _two_lines(head: str, text: str) -> list[str] | None:
@@ -62,12 +58,3 @@ def _two_lines(head: str, text: str) -> list[str] | None:
     how, _, what = printable(text).partition(", ")
     lines = [head + how, " " * len(head) + what]
     return lines if what and max(map(len, lines)) <= WIDTH else None
-
-
-def _wrapped(head: str, text: str) -> list[str]:
-    """Return a text in lines that begin below each other, broken after commas where that is possible."""
-    room = WIDTH - len(head)
-    parts = [part.replace(" ", _GLUE) if len(part) < room else part for part in printable(text).split(", ")]
-    lines = textwrap.wrap(", ".join(parts), room, break_long_words=False, break_on_hyphens=False)
-    indent = " " * len(head)
-    return [(indent if number else head) + line.replace(_GLUE, " ") for number, line in enumerate(lines or [""])]

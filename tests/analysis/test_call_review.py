@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
 from audiosocket_cli.asterisk.findings import EXAMPLE_UUID_FINDING
 from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, to_slin, tone
@@ -23,7 +22,6 @@ from audiosocket_cli.capture.items import (
 )
 from audiosocket_cli.codec import Frame, Kind, digit_frame
 from audiosocket_cli.model import Side
-from audiosocket_cli.ui.capture_rows import row_text
 from support.captured import (
     QUIET,
     STARTED_NS,
@@ -34,12 +32,9 @@ from support.captured import (
     sent,
     speech,
     steady,
+    told,
     whole,
 )
-
-
-def told(rows: Sequence[Row]) -> list[str]:
-    return [f"{row.at_s:.2f} {row_text(row)}" for row in rows]
 
 
 def findings(items: Sequence[Item]) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from audiosocket_cli.analysis.call_review import CallReview
 from audiosocket_cli.analysis.reviewing import CallRow, Heading, Shown, Summary, at_once, in_turn, judged, review
-from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import EVERYTHING
 from audiosocket_cli.capture.items import (
     Damage,
@@ -18,7 +17,6 @@ from audiosocket_cli.capture.items import (
 from audiosocket_cli.capture.runs import in_runs
 from audiosocket_cli.codec import digit_frame
 from audiosocket_cli.model import Side
-from audiosocket_cli.ui.capture_rows import row_text
 from support.captured import (
     QUIET,
     STARTED_NS,
@@ -27,15 +25,13 @@ from support.captured import (
     a_call,
     a_normal_call,
     reviewed,
+    said,
     sent,
     speech,
     steady,
+    told,
     whole,
 )
-
-
-def told(rows: Sequence[Row]) -> list[str]:
-    return [f"{row.at_s:.2f} {row_text(row)}" for row in rows]
 
 
 def test_rows_stay_in_the_order_of_time_where_a_side_begins_late() -> None:
@@ -90,7 +86,7 @@ def test_a_live_view_shows_rows_as_they_are_complete() -> None:
 
     for shown in at_once(review(in_runs(passing()), live=True)):
         if isinstance(shown, CallRow):
-            seen.append((now_s, f"{shown.call.call.name[:1]} {row_text(shown.row)}"))
+            seen.append((now_s, f"{shown.call.call.name[:1]} {said(shown.row)}"))
     names = [text[0] for _, text in seen]
     assert names != sorted(names)
     assert sorted(names) == sorted("1" * len(reviewed(alone[0])[1]) + "2" * len(reviewed(alone[1])[1]))

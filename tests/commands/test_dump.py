@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -35,6 +36,7 @@ from support.captured import (
     write_lines,
 )
 from support.running import COMMAND, Serving, need, run
+from support.terminal import Terminal
 
 HEADING = f"call {UUID_1}, from 10.0.0.5:40000 to 10.0.0.9:9092, at 2023-11-14 22:13:20.000 UTC\n"
 
@@ -53,18 +55,24 @@ SPLIT = (
     "a frame of the server came in parts over 12 ms: Asterisk ends a call in which 5 ms pass inside a frame; send each "
     "frame with one send, and set TCP_NODELAY"
 )
+CALL_LINE = HEADING.replace(", at", ",\n     at")
+"""The same where rows follow: no line of those is wider than 80 columns."""
+
+COLUMNS = " " * 16 + "caller" + " " * 29 + "server\n"
 TIMELINE = (
-    HEADING + f"00:00.000 caller uuid {UUID_1}\n"
-    "00:00.020 caller audio x25 0.50 s -15 dBFS\n"
-    "00:00.210 server audio x40 0.80 s -15 dBFS\n"
-    f"00:00.210 finding: {SPLIT}\n"
-    "00:00.510 caller digit 7\n"
-    "00:00.520 caller audio x25 0.50 s -15 dBFS\n"
-    "00:01.010 server hangup\n"
-    "00:01.050 caller closed\n"
-    "00:01.050 server closed\n"
-    "call 11111111 over after 1.050 s: caller 52 frames, 1.00 s of audio, -15.0 dBFS; "
-    "server 41 frames, 0.80 s of audio, -15.0 dBFS; digits 7; 1 finding\n"
+    CALL_LINE + COLUMNS + f"00:00.000       uuid {UUID_1}\n"
+    "00:00.020 ███▊  audio x25 0.50 s -15 dBFS\n"
+    "00:00.210                                    ███▊  audio x40 0.80 s -15 dBFS\n"
+    "00:00.210 finding: a frame of the server came in parts over 12 ms: Asterisk ends\n"
+    "          a call in which 5 ms pass inside a frame; send each frame with one\n"
+    "          send, and set TCP_NODELAY\n"
+    "00:00.510       digit 7\n"
+    "00:00.520 ███▊  audio x25 0.50 s -15 dBFS\n"
+    "00:01.010                                          hangup\n"
+    "00:01.050       closed\n"
+    "00:01.050                                          closed\n"
+    "call 11111111 over after 1.050 s: digits 7; 1 finding\n"
+    "          52 frames, 1.00 s, -15.0 dBFS      41 frames, 0.80 s, -15.0 dBFS\n"
 )
 
 
@@ -117,11 +125,13 @@ def test_raw_bytes_have_offsets_and_media_time(raw: Path) -> None:
     assert ran(raw) == (
         0,
         (f"call {UUID_1}, without a clock: media time\n"
-        f"@0         00:00.000 caller uuid {UUID_1}\n"
-        "@19        00:00.020 caller audio x25 0.50 s -15 dBFS\n"
-        "@8094      00:00.500 caller digit 7\n"
-        "@8098      00:00.520 caller audio x25 0.50 s -15 dBFS\n"
-        "call 11111111 over: caller 52 frames, 1.00 s of audio, -15.0 dBFS; digits 7\n"),
+        "                           caller                       server\n"
+        f"@0         00:00.000       uuid {UUID_1}\n"
+        "@19        00:00.020 ███▊  audio x25 0.50 s -15 dBFS\n"
+        "@8094      00:00.500       digit 7\n"
+        "@8098      00:00.520 ███▊  audio x25 0.50 s -15 dBFS\n"
+        "call 11111111 over: digits 7\n"
+        "                     52 frames, 1.00 s, -15.0 dBFS\n"),
         "",
     )  # fmt: skip
 
@@ -155,14 +165,14 @@ def test_what_is_selected_is_shown_and_no_more(pcapng: Path) -> None:
     rest = "call 11111111 over after 1.050 s, selected: "
     assert ran(pcapng, "--kind", "dtmf", "--kind", "hangup") == (
         0,
-        HEADING + "00:00.510 caller digit 7\n00:01.010 server hangup\n" + rest
-        + "caller 1 frame; server 1 frame; digits 7\n",
+        CALL_LINE + COLUMNS + f"00:00.510       digit 7\n00:01.010{'':42}hangup\n" + rest
+        + f"digits 7\n{'':10}1 frame{'':28}1 frame\n",
         "",
     )  # fmt: skip
     assert ran(pcapng, "--side", "server", "--from", "0.6", "--to", "1.0") == (
         0,
-        HEADING + "00:00.610 server audio x20 0.40 s -15 dBFS\n" + rest
-        + "server 20 frames, 0.40 s of audio, -15.0 dBFS; digits none\n",
+        CALL_LINE + COLUMNS + f"00:00.610{'':36}███▊  audio x20 0.40 s -15 dBFS\n" + rest
+        + f"digits none\n{'':45}20 frames, 0.40 s, -15.0 dBFS\n",
         "",
     )  # fmt: skip
     assert ran(pcapng, "--kind", "0x03", "--each") == (
@@ -175,7 +185,8 @@ def test_what_is_selected_is_shown_and_no_more(pcapng: Path) -> None:
 def test_figures_of_both_sides_are_beside_each_other(pcapng: Path) -> None:
     assert ran(pcapng, "--stats") == (
         0,
-        (f"call {UUID_1}, from 10.0.0.5:40000 to 10.0.0.9:9092, 1.050 s, ended by server (hangup)\n"
+        (f"call {UUID_1}, from 10.0.0.5:40000 to 10.0.0.9:9092,\n"
+        "     1.050 s, ended by server (hangup)\n"
         "                             caller            server\n"
         "  uuid frames          1 (16 bytes)                 -\n"
         "  slin frames      50 (16000 bytes)  40 (12800 bytes)\n"
@@ -192,7 +203,9 @@ def test_figures_of_both_sides_are_beside_each_other(pcapng: Path) -> None:
         "  spacing p99               20.0 ms           20.0 ms\n"
         "  spacing max               20.0 ms           20.0 ms\n"
         "  digits                          7                 -\n"
-        f"  finding: {SPLIT}\n"),
+        "  finding: a frame of the server came in parts over 12 ms: Asterisk ends a call\n"
+        "  in which 5 ms pass inside a frame; send each frame with one send,\n"
+        "  and set TCP_NODELAY\n"),
         "",
     )  # fmt: skip
 
@@ -222,8 +235,10 @@ def test_several_captures_are_told_one_after_the_other(tmp_path: Path, pcapng: P
     code, out, err = ran(pcapng, missing, raw)
     assert code == 5
     assert err == f"cannot read {missing}: no such file or directory\n"
-    headings = [line for line in out.splitlines() if line.startswith("call") and " over" not in line]
-    assert headings == [f"{HEADING.strip()}, in {pcapng}", f"call {UUID_1}, without a clock: media time, in {raw}"]
+    headings = re.findall(r"^call \S+,.*?(?=^ +caller)", out, re.DOTALL | re.MULTILINE)
+    assert [" ".join(heading.split()) for heading in headings] == [
+        f"{HEADING.strip()}, in {pcapng}", f"call {UUID_1}, without a clock: media time, in {raw}",
+    ]  # fmt: skip
 
 
 def test_calls_at_once_are_told_apart(tmp_path: Path) -> None:
@@ -245,7 +260,7 @@ def test_calls_at_once_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_limit_counts_rows_frames_or_calls(tmp_path: Path, pcapng: Path) -> None:
-    assert ran(pcapng, "--limit", "2") == (0, "".join(TIMELINE.splitlines(True)[:3]), "")
+    assert ran(pcapng, "--limit", "2") == (0, "".join(TIMELINE.splitlines(True)[:5]), "")
     assert len(ran(pcapng, "--limit", "3", "--each")[1].splitlines()) == 4
     assert ran(pcapng, "--limit", "1", "--kind", "dtmf", "--json")[1].count('"digit"') == 1
     two = write_lines(tmp_path / "two", [*some_call(), *a_normal_call(1.0, UUID_2)])
@@ -367,7 +382,7 @@ def test_damage_is_told_with_its_offset_and_all_before_it_is_shown(tmp_path: Pat
         "damaged at byte 3249: no frame of AudioSocket: its kind would be 0x55, its length 43605; "
         "reading ends here; --resync searches on\n"
     )
-    assert "caller audio x10 0.20 s" in out
+    assert "███▊  audio x10 0.20 s" in out
     code, out, err = ran(path, "--resync", "--each")
     assert (code, len(out.splitlines())) == (5, 1 + 52)
     assert err.endswith("skipped 200 bytes\n")
@@ -389,7 +404,7 @@ def test_damage_of_one_of_several_names_the_file(tmp_path: Path, pcapng: Path) -
     path.write_bytes(b"\x99" * 100)
     code, out, err = ran(path, pcapng)
     assert code == 5
-    assert out == TIMELINE.replace("UTC\n", f"UTC, in {pcapng}\n")
+    assert out == TIMELINE.replace("UTC\n", f"UTC, in\n     {pcapng}\n")
     assert err == (
         f"{path}: damaged at byte 0: no frame of AudioSocket: its kind would be 0x99, its length 39321; "
         "reading ends here; --resync searches on\n"
@@ -491,8 +506,9 @@ def test_a_growing_file_is_followed_until_somebody_interrupts(tmp_path: Path) ->
     path.write_text("".join(lines[:40]))
     with subprocess.Popen([*COMMAND, "dump", path, "--follow"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == HEADING
-        assert process.stdout.readline() == f"11111111 00:00.000 caller uuid {UUID_1}\n"
+        assert process.stdout.readline() + process.stdout.readline() == CALL_LINE
+        assert process.stdout.readline() == f"{'':25}caller{'':24}server\n"
+        assert process.stdout.readline() == f"11111111 00:00.000       uuid {UUID_1}\n"
         with path.open("a") as file:
             file.write("".join(lines[40:70]))
         seen = ""
@@ -502,8 +518,8 @@ def test_a_growing_file_is_followed_until_somebody_interrupts(tmp_path: Path) ->
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
         assert process.wait(30) == 130
-    assert "11111111 00:00.020 caller audio x25 0.50 s -15 dBFS\n" in seen
-    assert rest.splitlines()[-1].startswith("call 11111111 over after ")
+    assert "11111111 00:00.020 ███▊  audio x25 0.50 s -15 dBFS\n" in seen
+    assert rest.splitlines()[-2].startswith("call 11111111 over after ")
 
 
 def test_a_file_that_is_followed_can_be_kept_in_another_format(tmp_path: Path) -> None:
@@ -519,8 +535,8 @@ def test_a_file_that_is_followed_can_be_kept_in_another_format(tmp_path: Path) -
         assert process.wait(30) == 130
     code, shown, _ = ran(out)
     assert code == 0
-    assert shown.startswith(HEADING)
-    assert "caller audio" in shown
+    assert shown.startswith(CALL_LINE)
+    assert "audio x" in shown
 
 
 # Real calls
@@ -546,8 +562,8 @@ def test_what_the_other_commands_capture_is_shown(
     code, out, _ = ran(theirs)
     assert code == 0
     assert [line.split(" ", 1)[1] for line in out.splitlines() if "digit " in line] == [
-        "caller digit 4",
-        "caller digit #",
+        "      digit 4",
+        "      digit #",
     ]
 
 
@@ -625,3 +641,39 @@ def test_a_folder_is_a_folder(tmp_path: Path, name: str) -> None:
     path = write_lines(tmp_path / "call.jsonl", numbered_call(1.0))
     assert ran(path, "--wav", f"{tmp_path}/{name}")[0] == 0
     assert (tmp_path / name / f"{UUID_1}.wav").is_file()
+
+
+@pytest.mark.parametrize("env", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["colours", "NO_COLOR", "dumb"])
+@pytest.mark.parametrize("how", [(), ("--follow",)], ids=["whole", "followed"])
+def test_a_terminal_of_80_columns_shows_the_same_with_colours(
+    pcapng: Path, how: tuple[str, ...], env: dict[str, str]
+) -> None:
+    with Terminal("dump", *how, pcapng, columns=80, **env) as terminal:
+        terminal.wait_for("over after")
+        terminal.end(signal.SIGINT if how else 0)
+    shown = terminal.text.replace("\r\n", "\n").replace("^C", "")
+    if not how:
+        assert shown == TIMELINE
+    assert max(map(len, shown.splitlines())) <= 80
+    assert ("\x1b[32m███▊\x1b[0m" in terminal.raw) == (not env)
+    assert ("\x1b[35mfinding:\x1b[0m" in terminal.raw) == (not env)
+
+
+def test_no_row_is_wider_than_80_columns_unless_a_path_is(tmp_path: Path) -> None:
+    """Of a call of hours, gaps, long words, another kind of audio, and many frames."""
+    call = a_call()
+    caller = sent(
+        call,
+        Side.CALLER,
+        [*speech(0.5), *speech(0.5), digit_frame("7")],
+        [*steady(0.02, 25), *steady(4000.0, 25), 4001.0],
+    )
+    frames = [Frame(Kind.SLIN192, frame.payload) for frame in speech(0.8)]
+    server = sent(call, Side.SERVER, frames, [*steady(0.21, 20), *steady(4000.9, 20)])
+    path = tmp_path / "call.pcapng"
+    path.write_bytes(b"".join(as_pcapng(whole(call, caller, server, 4002.0), "test")))
+    code, out, _ = ran(path)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert "1:06:40.000" in out
+    assert "slin192" in out

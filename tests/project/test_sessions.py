@@ -134,12 +134,13 @@ def ulaw_lines() -> Iterator[str]:
 def masked(text: str) -> str:
     """Return a session's output without what differs between two runs: times, ports, UUIDs, levels, lateness."""
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
+    text = re.sub("[█-▏]+", "", text)
     text = re.sub(r"\b[0-9a-f]{8}\b", "UUID", text.replace("\r\n", "\n"))
     text = re.sub(r",?\n {18}(?=\S)", ", ", text)  # a call's end, which has as many lines as it needs
-    text = re.sub(r"00:00\.\d+ server silence x\d 0\.\d+ s\n", "", text)  # until the caller is heard
+    text = re.sub(r"00:00\.\d+ +silence x\d 0\.\d+ s\n", "", text)  # until the caller is heard
     text = re.sub(r", \d+ frames? late,", ",", text).replace("(reset)", "(closed)")
     text = re.sub(
-        r"^( +[\d.]+ to|INVALID).*\n", "", text, flags=re.MULTILINE
+        r"^( +[\d.]+ to|no errors in|INVALID).*\n( {9}.*\n)*", "", text, flags=re.MULTILINE
     )  # a histogram's rows, and what a busy machine makes of a load
     text = re.sub(r"no gaps|\d+ gaps? [\d.]+ s", "gaps", text)  # of a machine that stood still
     text = re.sub(r"^findings: the server sent nothing for .*\n", "", text, flags=re.MULTILINE)

@@ -20,6 +20,7 @@ from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, uuid_frame
 from audiosocket_cli.model import Side
+from audiosocket_cli.ui.capture_rows import row_text
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
 UUID_2 = UUID("22222222-2222-4333-8444-555555555555")
@@ -106,3 +107,14 @@ def as_lines(items: Iterable[Item]) -> Iterator[str]:
 def write_lines(path: Path, items: Iterable[Item]) -> Path:
     path.write_text("".join(as_lines(items)))
     return path
+
+
+def said(row: Row) -> str:
+    """Return a row's side, if it has one, and its text."""
+    side = f"{row.side} " if row.what not in ("comment", "finding", "remark") else ""
+    return side + row_text(row)
+
+
+def told(rows: Sequence[Row]) -> list[str]:
+    """Return rows as time, side and text."""
+    return [f"{row.at_s:.2f} {said(row)}" for row in rows]

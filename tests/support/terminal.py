@@ -30,6 +30,9 @@ class Terminal:
         """`env` adds to the environment: TERM is xterm-256color otherwise, and NO_COLOR unset."""
         self.raw = ""
         """All that came, with what moves the cursor and sets colours."""
+        self.text = ""
+        """What came, without those."""
+        self._part = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end inside a character
         self._near, far = pty.openpty()
         fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -39,11 +42,6 @@ class Terminal:
             env={**inherited, "TERM": "xterm-256color", **env},
         )  # fmt: skip
         os.close(far)
-
-    @property
-    def text(self) -> str:
-        """What came, without those."""
-        return _SEQUENCE.sub("", self.raw)
 
     def __enter__(self) -> Self:
         return self
@@ -75,5 +73,10 @@ class Terminal:
             data = os.read(self._near, 65536)
         except OSError:  # the other end is closed
             return False
-        self.raw += self._decoder.decode(data)
+        came = self._decoder.decode(data)
+        self.raw += came
+        part = _SEQUENCE.sub("", self._part + came)
+        whole, escape, begun = part.rpartition("\x1b")  # a sequence that will be whole with the next read
+        self.text += whole if escape else begun
+        self._part = escape + begun if escape else ""
         return True
