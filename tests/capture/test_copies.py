@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import struct
 import subprocess
 from collections.abc import Callable, Sequence
@@ -299,7 +300,7 @@ def test_mergecap_of_both_ends_is_one_call(serve: Callable[..., Serving], tmp_pa
     lines = run("dump", both).stdout.splitlines()
     times = [line.split()[0] for line in lines if line.startswith("00:")]
     assert times == sorted(times)
-    assert "digits 12#" in lines[-1]
+    assert any("digits 12#" in line for line in lines[-3:])
 
 
 @pytest.mark.parametrize("form", ["pcap", "pcapng"])
@@ -317,7 +318,7 @@ def test_files_of_a_rotation_in_any_order_are_one_capture(tmp_path: Path, form: 
     expected = run("dump", whole).stdout
     done = run("dump", *names)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.replace(f", in {min(names)}", "") == expected
+    assert re.sub(rf",\s+in\s+{re.escape(str(min(names)))}", "", done.stdout) == expected
     cut = run("dump", *[name for name in names if "00002" not in name.name])
     assert "which lost packets" in cut.stdout
     assert "finding" not in cut.stdout
@@ -334,4 +335,4 @@ def test_what_is_damaged_of_several_is_named_and_the_rest_is_read(tmp_path: Path
     assert f"{parts[0]}: damaged at byte" in done.stderr
     assert f"cannot read {tmp_path / 'none'}" in done.stderr
     assert done.stdout.count("call 11111111-2222") == 1
-    assert "server hangup" in done.stdout
+    assert re.search(r"^\d\S+ {20,}hangup$", done.stdout, re.MULTILINE)  # in the column of the server
