@@ -102,11 +102,11 @@ def root(ctx: click.Context) -> None:
       audiosocket serve --record ./calls       answer calls and record them
       audiosocket record call.wav              record the next call
       audiosocket play hello.wav host:9092     stand in for Asterisk
-      audiosocket inject-dtmf 123# host:9092   and press keys
+      audiosocket inject-dtmf 123# host:9092   press keys in a call
       audiosocket dump capture.pcap            see what was on the wire
-      audiosocket replay call.pcapng host:9092 say it again
-      audiosocket bench host:9092 --calls 50   and see whether it holds
-      audiosocket help                         read about all of it
+      audiosocket replay call.pcapng host:9092 play a call again
+      audiosocket bench host:9092 --calls 50   see whether a server holds
+      audiosocket help                         list the documentation
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")
 

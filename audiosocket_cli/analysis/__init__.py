@@ -12,6 +12,6 @@ selection       which calls, sides, kinds and times of a capture are wanted
 rows            one side's audio to rows that people can read; `call_rows` puts those of a call in order
 call_findings   what is wrong with a captured call
 call_review     a captured call: its rows, figures and findings; `reviewing`: all calls of a capture
-dumping         a capture on its way through all that, to whoever wants to see it
+dumping         the pipeline of `dump`, through all of these
 compare         two answers held against each other
 """

@@ -39,7 +39,7 @@ _MIN_SILENT: Final = 25
 """So many such frames, and no others, are not an accident."""
 
 _MAX_LENGTHS: Final = 16
-"""Lengths of frames that are told apart."""
+"""The most lengths of frames that are distinguished."""
 
 
 class Reading(NamedTuple):
@@ -85,7 +85,7 @@ class Arrivals:
         self._silent: dict[str, int] = {}
         """Frames of a law's silence."""
         self._reading: Reading | None = None
-        """What a whole excerpt looks like; it is let go of then."""
+        """What a whole excerpt looks like; the excerpt is dropped then."""
         self._paces = array("f")
         self._group_audio_s = self._group_wall_s = 0.0
         self._group_size = 0
@@ -104,7 +104,7 @@ class Arrivals:
 
     @property
     def is_steady(self) -> bool:
-        """Whether most of it came at that pace. What a network held back, and then let go, did not."""
+        """Whether most of it came at that pace; audio that a network held back, and then released, did not."""
         pace = self.pace
         return sum(abs(one - pace) <= _STEADY * pace for one in self._paces) >= _MOST * len(self._paces)
 
@@ -176,7 +176,7 @@ class Arrivals:
             self._note_jitter(*run.arrived)
         self.kind = run.kind
         if (self._wants_paces or self.wants_bytes) and run.is_quiet:
-            self._at_s = self._before_s = None  # who has nothing to say may say it as seldom as it is needed
+            self._at_s = self._before_s = None  # silence may be sent as sparsely as is needed
             return
         if self._wants_paces:
             start = 0

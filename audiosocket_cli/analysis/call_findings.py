@@ -43,7 +43,7 @@ class CallFindings:
         """The most that the server's audio ran ahead, before the last run."""
 
     def find(self, found: Iterable[str], at_s: float, *, last: bool = False) -> None:
-        """Note findings, each kind of them once, whatever the numbers in it are; `last` of all that is at that time."""
+        """Note findings, each kind once, whatever numbers it has; with `last`, after all others of the same time."""
         for text in found:
             template = _NUMBER.sub("#", text)
             if template not in self._templates:
@@ -61,7 +61,7 @@ class CallFindings:
         self._last_sent_s = max(last_s, self._last_sent_s or 0.0)
 
     def note_lost(self, at_s: float) -> None:
-        """Hear that a side may have sent something by then: whoever captured it may have missed the rest."""
+        """Note that a side may have sent something by then that the capture missed."""
         self._last_sent_s = max(at_s, self._last_sent_s or 0.0)
 
     def note_silent_until(self, until_s: float) -> None:

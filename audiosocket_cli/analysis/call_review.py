@@ -84,7 +84,7 @@ class CallReview:
 
     @property
     def is_shown(self) -> bool:
-        """Whether there is something to be shown of it: always of a whole call, be it that nothing was said in it."""
+        """Whether there is something to show: always for a whole call, even if nothing was said in it."""
         return not self.is_part or self.frames > 0
 
     @property
@@ -138,7 +138,7 @@ class CallReview:
                         self._findings.find([cut], at_s)
 
     def _lose(self, lost: Lost) -> None:
-        """Take bytes that are not frames; whoever captured may have missed what would be found to be lacking."""
+        """Take bytes that are not frames; what seems to be missing after them may be missing in the capture only."""
         side = lost.side
         self.rows.lose(lost)
         self.sides[side].lose(lost.lost_bytes)

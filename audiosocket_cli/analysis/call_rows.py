@@ -1,4 +1,4 @@
-"""The rows of one call in the order of time, each ready once none can come before it any more."""
+"""The rows of one call in the order of time; a row is ready once no earlier row can come."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from audiosocket_cli.capture.runs import MAX_RUN_S, Run
 from audiosocket_cli.model import Side
 
 _MAX_LIVE_S: Final = 5.0
-"""A row of a live view holds no more audio than this: somebody waits for it."""
+"""The most audio in a row of a live view, which somebody waits for."""
 
 _MAX_ROWS: Final = 5000
-"""Rows of a call that wait for their turn."""
+"""The most rows of a call that wait for their turn."""
 
 
 class CallRows:
-    """What becomes of a call's audio and losses as rows, among the rows that are put here."""
+    """Makes rows of a call's audio and losses, and orders them with the rows that are put here."""
 
     def __init__(self, *, timed: bool, live: bool, are_wanted: bool = True) -> None:
-        """`timed` says that frames have times of their own. Where no rows are wanted, there are none.
+        """`timed` says that frames have times of their own. Unless rows `are_wanted`, there are none.
 
-        `live`: somebody watches. A row is ready as soon as it is complete, not when its turn has come in the order of
-        time, and is complete after some seconds.
+        `live` says that somebody watches: a row is complete after some seconds at most, and ready as soon as it is
+        complete, whatever the order of time.
         """
         self.ready: deque[Row] = deque()
         self._live = live
@@ -35,20 +35,20 @@ class CallRows:
         self._builders = {side: RowBuilder(side, self.put, timed=timed, most_s=most_s) for side in Side}
         self._losses = {side: LossRowBuilder(side, self.put, most_s=most_s) for side in Side}
         self._rows: list[tuple[float, int, int, Row]] = []
-        """Those that are complete, as a heap: by time, some after what else is at the same time."""
+        """The complete rows as a heap, by time; of one time, `last` ones come last."""
         self._number = 0
 
     @property
     def waiting(self) -> int:
-        """How many rows are complete, and wait for their turn."""
+        """The number of complete rows that wait for their turn."""
         return len(self._rows)
 
     def put(self, row: Row, *, last: bool = False) -> None:
-        """Put a row in its place; `last` of all that is at that time."""
+        """Put a row in its place; with `last`, after all others of the same time."""
         if not self._are_wanted:
             return
         self._number += 1
-        rank = 2 if last else row.what != "lost"  # that row is complete later than those that it stands before
+        rank = 2 if last else row.what != "lost"  # a row of a loss is complete later than the rows after it
         heappush(self._rows, (row.at_s, rank, self._number, row))
 
     def take_audio(self, run: Run) -> None:
@@ -65,12 +65,12 @@ class CallRows:
         self._losses[lost.side].take(lost)
 
     def interrupt(self, side: Side) -> None:
-        """End the rows of a side: something else of it follows, or nothing."""
+        """End the open rows of a side."""
         self._builders[side].interrupt()
         self._losses[side].interrupt()
 
     def release(self, lasted_s: float = math.inf) -> None:
-        """Let go of the rows before which none can come any more, now that the call has lasted so long; else of all."""
+        """Make rows ready: all, or, given how long the call has lasted, those that no earlier row can precede."""
         until_s = math.inf
         if lasted_s < math.inf and not self._live:
             if len(self._rows) > _MAX_ROWS:  # one side goes on and on, and all of the other's waits for it

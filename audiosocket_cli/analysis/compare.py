@@ -1,7 +1,7 @@
-"""Two answers of a server held against each other: when it spoke, what it said, how it ended.
+"""Compares two answers of a server: when it spoke, what it said, how it ended.
 
-What is compared is what a caller would notice. Speech is cut at pauses as in a timeline; each stretch is matched by its
-sound with one of the other answer, in order, so that a stretch that is missing or new leaves the rest in place.
+It compares what a caller would notice. Speech is cut at pauses, as in a timeline. Each stretch is matched by its sound
+with one of the other answer, in order, so that a missing or new stretch leaves the others in place.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ TOLERANCE_S: Final = 0.2
 MIN_CORRELATION: Final = 0.8
 
 _ALIKE: Final = 0.5
-"""Stretches that correlate as much are the same words, be they changed."""
+"""Stretches that correlate at least this much are the same words, perhaps changed."""
 
 _COST_PER_S: Final = 0.02
 _FAR_S: Final = 10.0
-"""What a second between two stretches counts against their likeness, and as many seconds at most."""
+"""How much each second between two stretches reduces their likeness, and the most seconds that count."""
 
 _MIN_SPEECH_S: Final = 0.06
 """A shorter sound is a click."""
@@ -53,7 +53,7 @@ class Happening(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What is not as it was: where in either answer, in seconds (None: not there), and what it is."""
+    """A difference: its place in either answer in seconds (None: it is not there), and what it is."""
 
     expected_s: float | None
     seen_s: float | None
@@ -62,7 +62,7 @@ class Difference(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What is still the same, and when either call was over: what a call lacks that ended sooner, by no more than the
+    """The tolerances, and when each call was over. What a call lacks because it ended earlier, by no more than the
     tolerance, is not a difference."""
 
     tolerance_s: float
@@ -83,18 +83,18 @@ class Limits(NamedTuple):
         return at_end and self.end_together
 
     def is_beyond(self, at_s: float, *, was_expected: bool) -> bool:
-        """Whether what was there at that time in one call came when the other was over, or about to be."""
+        """Whether the other call was over, or about to end, at that time."""
         over_s = self.seen_over_s if was_expected else self.expected_over_s
         return self.end_together and at_s >= over_s - self.tolerance_s
 
 
 class Answer:
-    """What a server said in one call, heard live (as a tap) or read from a capture."""
+    """What a server said in one call, from a live call (as a tap) or a capture."""
 
     def __init__(self) -> None:
         self.happenings: list[Happening] = []
         self.over_s = 0.0
-        """When the call was over, whoever ended it."""
+        """When the call was over."""
         self._rows: list[Row] = []
         self._builder = RowBuilder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
         self._audio: list[tuple[float, int, Samples]] = []
@@ -171,7 +171,7 @@ class Answer:
 def read_answer(capture: Capture, call: str | None = None) -> Answer:
     """Read what the server said in the first call of a capture, or in the one whose name begins with `call`.
 
-    Raises `NothingError` where it says nothing.
+    Raises `NothingError` if it says nothing.
     """
     answer, chosen = Answer(), None
     for found in capture.runs():
@@ -192,7 +192,7 @@ def differences(
     tolerance_s: float = TOLERANCE_S,
     least_correlation: float = MIN_CORRELATION,
 ) -> list[Difference]:
-    """Say what of an answer is not as expected, in the order of time; nothing is good."""
+    """Return how an answer differs from the expected one, in the order of time; an empty list if it does not."""
     limits = Limits(tolerance_s, least_correlation, expected.over_s, seen.over_s)
     found = _in_speech(expected.stretches, seen.stretches, limits)
     found += _in_happenings(expected.happenings, seen.happenings, limits)
@@ -220,7 +220,8 @@ def _in_speech(expected: Sequence[Stretch], seen: Sequence[Stretch], limits: Lim
 
 
 def _likeness(old: Stretch, new: Stretch, limits: Limits) -> float:
-    """Return how alike two stretches sound; of one that the end of the call may have cut, what both have counts."""
+    """Return how alike two stretches sound; if the end of the call may have cut one, only what both have is
+    compared."""
     if limits.is_cut(old, new) and old.rate_hz == new.rate_hz:
         size = min(len(old.samples), len(new.samples))
         old, new = (one._replace(samples=one.samples[:size]) for one in (old, new))
@@ -245,11 +246,10 @@ def _between(old: Stretch, new: Stretch, likeness: float, limits: Limits) -> lis
 
 
 def _matched(alike: NDArray[np.float64], cost: NDArray[np.float64]) -> list[tuple[int | None, int | None]]:
-    """Pair the stretches of two answers in order, by how alike they are; what finds none is paired with None.
+    """Pair the stretches of two answers in order, by how alike they are; a stretch without a match is paired with None.
 
-    `cost` is what it costs to pair them all the same: of two that sound alike, the nearer in time is meant.
-
-    Between two pairs that are alike, those left over are paired one by one as well: other words at the same place.
+    `cost` is subtracted from the likeness: of two that sound alike, the nearer in time wins. Between two pairs that are
+    alike, the stretches left over are paired one by one: they are other words at the same place.
     """
     rows, columns = alike.shape
     gain = np.where(alike >= _ALIKE, alike - cost, -1.0)
@@ -309,7 +309,7 @@ def _in_happenings(expected: Sequence[Happening], seen: Sequence[Happening], lim
 
 
 def correlation(old: Stretch, new: Stretch) -> float:
-    """Return how alike two stretches sound at the best of all shifts, -1.0 to 1.0; what is longer may hold more."""
+    """Return how alike two stretches sound, -1.0 to 1.0, at the shift that fits best."""
     if old.rate_hz != new.rate_hz:
         return 0.0
     first, second = (one.samples.astype(np.float64) for one in (old, new))

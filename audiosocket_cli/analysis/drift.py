@@ -84,7 +84,7 @@ class ClockDrift:
         """What had been corrected by then, and is not taken back."""
         self._filled_s = 0.0
         self._before: tuple[float, float] | None = None
-        """The last window that was not held up, as a point."""
+        """The last window that was not delayed, as a point."""
         self._late_windows = 0
 
     def note_on(self, side: str) -> str | None:
@@ -135,7 +135,7 @@ class ClockDrift:
             before_at_s, before_s = self._before
             step_s = raw_s - before_s - (self.share or 0.0) * (at_s - before_at_s)
         if step_s < -_STEP_S and self._late_windows < _MAX_LATE_WINDOWS:
-            self._late_windows += 1  # all of it was held up: that tells nothing
+            self._late_windows += 1  # all of it was delayed: that shows nothing
             return
         if abs(step_s) > _STEP_S:
             back_s = self._to_take_back(step_s)
@@ -163,7 +163,7 @@ class ClockDrift:
         return math.copysign(min(abs(done_s), abs(step_s)), step_s)
 
     def _note(self, at_s: float, raw_s: float) -> None:
-        """Take a window into the line; where there are many points, half as many stand for all, and for more."""
+        """Add a window to the line; when there are many points, they are merged in pairs."""
         self._pool.append((at_s, raw_s))
         if len(self._pool) < self._pooled:
             return

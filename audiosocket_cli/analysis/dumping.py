@@ -1,4 +1,4 @@
-"""A capture on its way to whoever wants to see it: opened, read, selected, and into a sink.
+"""The pipeline of `dump`: open a capture, read it, select from it, and put it into a sink.
 
     frames()   read -> beside -> judged, where asked for -> selected -> the sink
     rows()     read -> beside -> in runs -> reviewed, and put in order -> the sink
@@ -93,7 +93,7 @@ class DumpResult:
 
 
 class Notes(Protocol):
-    """Told what there is to say of a capture beside what is in it, as it is read."""
+    """Gets the notes on a capture, as it is read: what is to be said about it, besides its content."""
 
     def damaged(self, damage: Damage, file: str, *, is_beyond_resync: bool) -> None:
         """The capture is damaged; `file` where there are several."""
@@ -194,7 +194,7 @@ class Reading:
     def _read(self, found: Iterable[Run | Item], *, tells_remarks: bool = False) -> Iterator[Any]:
         """Yield all that the capture holds, count its calls, and tell what is to be told of it.
 
-        Whoever interrupts gets to see the end of what there is.
+        After an interruption the end of what was read is shown.
         """
         going_on: dict[CapturedCall, None] = {}
         rare = (Opened, Over, Damage)  # the question is asked for each frame
@@ -235,7 +235,7 @@ Sink = Callable[[Reading], None]
 
 
 def dump(request: DumpRequest, sink: Sink, notes: Notes, beside: Beside | None = None) -> DumpResult:
-    """Show captures. One of several that cannot be read is told, and the others are shown.
+    """Show captures. If one of several cannot be read, that is reported, and the others are shown.
 
     Raises `FileError` where the only one cannot be read, and what the sink raises.
     """

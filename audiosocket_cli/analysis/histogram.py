@@ -1,4 +1,4 @@
-"""Distributions of times, in constant memory, of calls, captures and loads; and all that a load is counted in."""
+"""Distributions of times of calls, captures and loads, in constant memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Values = NDArray[np.float64]
 
 
 class EvenSteps:
-    """Buckets of one width around its multiples, from 0 on; the last holds all that is more."""
+    """Buckets of equal width, centred on its multiples from 0 on; the last holds all larger values."""
 
     is_exact = True
-    """Whether all values in a bucket are told as its middle, though none may be so much, or so little."""
+    """Whether a percentile is always the middle of a bucket, even beyond the largest or smallest value."""
 
     def __init__(self, step_ms: float, last: int) -> None:
         self._step_ms, self._step_s = step_ms, step_ms / 1000
@@ -31,13 +31,13 @@ class EvenSteps:
         return max(0.0, (index - 0.5) * self._step_ms)
 
     def middle_ms(self, index: int) -> float:
-        """What the values in a bucket are told as."""
+        """The value that stands for those in a bucket."""
         return index * self._step_ms
 
 
 class GrowingSteps:
-    """Buckets each wider than the one before by the same share, from `least_ms` on; the first holds all that is less,
-    and the last all that is more."""
+    """Buckets each wider than the one before by the same factor, from `least_ms` on; the first holds all smaller
+    values, the last all larger ones."""
 
     is_exact = False
 
@@ -55,22 +55,22 @@ class GrowingSteps:
         return self._least_ms * self._growth**index
 
     def middle_ms(self, index: int) -> float:
-        """What the values in a bucket are told as."""
+        """The value that stands for those in a bucket."""
         return float(self._least_ms * self._growth ** (index + 0.5))
 
 
 BY_PERCENT: Final = GrowingSteps(0.01, 1.01, 100_000.0)
-"""From 10 µs to 100 s, to 0.5 %: for times of which nobody knows how long they are."""
+"""From 10 µs to 100 s, exact to 0.5 %: for times of any length."""
 
 BY_TENTHS: Final = EvenSteps(0.1, 20_000)
-"""Up to 2 s, to 0.05 ms: for times between frames."""
+"""Up to 2 s, exact to 0.05 ms: for times between frames."""
 
 
 class Histogram:
     """A distribution of times in ms, in constant memory."""
 
     def __init__(self, buckets: EvenSteps | GrowingSteps = BY_PERCENT) -> None:
-        """`buckets` say how exact it is, and where."""
+        """`buckets` set its range and how exact it is."""
         self._buckets = buckets
         self._counts: NDArray[np.int64] = np.zeros(0, np.int64)
         self.count = 0
@@ -79,7 +79,7 @@ class Histogram:
         self.min_ms = math.inf
 
     def add(self, values_ms: Values) -> None:
-        """Count values, shape (n,); below 0 is 0."""
+        """Count values, shape (n,); a negative value counts as 0."""
         if not len(values_ms):
             return
         if not len(self._counts):
@@ -111,7 +111,8 @@ class Histogram:
         return self.sum_ms / self.count if self.count else None
 
     def percentile_ms(self, percent: float) -> float | None:
-        """Return the value that so many percent do not exceed, as exact as the buckets are; None for no values."""
+        """Return the value that `percent` of the values do not exceed, as exact as the buckets are; None without
+        values."""
         if not self.count:
             return None
         counted = np.cumsum(self._counts)
@@ -120,7 +121,7 @@ class Histogram:
         return middle_ms if self._buckets.is_exact else min(max(middle_ms, self.min_ms), self.max_ms)
 
     def bars(self, most: int) -> list[tuple[float, float, int]]:
-        """Return (from ms, to ms, count) of at most so many ranges, each of as many buckets, from the least on."""
+        """Return (from ms, to ms, count) of at most `most` ranges of equally many buckets, smallest first."""
         if not self.count:
             return []
         used = np.flatnonzero(self._counts)
@@ -143,7 +144,7 @@ class Histogram:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Histogram:
-        """Make it again, by percent; raises what Python raises for other content."""
+        """Make it again, with buckets `BY_PERCENT`; raises what Python raises for other content."""
         made = cls()
         if content["count"]:
             made._counts = np.zeros(made._buckets.count, np.int64)

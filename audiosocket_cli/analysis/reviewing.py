@@ -1,4 +1,4 @@
-"""The calls of a capture under review: each told what the capture holds of it, and shown one after the other."""
+"""Reviews the calls of a capture: each gets its items, and its rows are shown in turn or as they come."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Reviewer:
         self._reviews: dict[CapturedCall, CallReview] = {}
 
     def take(self, one: Run | Item) -> CallReview | NoCall | Damage | None:
-        """Take what comes next. Returns a call when it has rows to show, at its end the last time; damage as it is."""
+        """Take the next item. Returns a call when it has rows to show, the last time at its end; returns damage
+        unchanged."""
         match one:
             case Opened(call, _):
                 if not self._selection.takes_call(call):
@@ -47,7 +48,7 @@ class Reviewer:
 def review(
     found: Iterable[Run | Item], selection: Selection = EVERYTHING, *, with_rows: bool = True, live: bool = False
 ) -> Iterator[CallReview | NoCall | Damage]:
-    """Go through a capture, of which only calls are left out, and yield what a `Reviewer` returns."""
+    """Take a whole capture, and yield what a `Reviewer` returns."""
     reviewer = Reviewer(selection, with_rows=with_rows, live=live)
     for one in found:
         shown = reviewer.take(one)
@@ -56,7 +57,7 @@ def review(
 
 
 def judged(items: Iterable[Item], selection: Selection, note: Callable[[CallReview], object]) -> Iterator[Item]:
-    """Hand on all items, at most half a second late, and tell `note` of each call once it was judged."""
+    """Yield all items, at most half a second late, and pass each call to `note` once it was judged."""
     reviewer = Reviewer(selection, with_rows=False)
     passed: deque[Item] = deque()
 
@@ -97,9 +98,9 @@ Shown = Heading | CallRow | Summary | NoCall | Damage
 
 
 def in_turn(found: Iterable[CallReview | NoCall | Damage]) -> Iterator[Shown]:
-    """Show one call after the other, in the order of their beginnings, each as soon as it is its turn.
+    """Show one call after the other, in the order of their beginnings.
 
-    Calls that are at the same time wait with their rows, which are few.
+    The rows of a call that overlaps an earlier one wait; they are few.
     """
     queue: deque[CallReview] = deque()
     headed: set[CallReview] = set()
@@ -117,7 +118,7 @@ def in_turn(found: Iterable[CallReview | NoCall | Damage]) -> Iterator[Shown]:
 
 
 def at_once(found: Iterable[CallReview | NoCall | Damage]) -> Iterator[Shown]:
-    """Show each row as soon as it can be, whichever call it belongs to."""
+    """Show each row as soon as it is ready, whichever call it belongs to."""
     headed: set[CallReview] = set()
     for one in found:
         if isinstance(one, CallReview):
@@ -127,7 +128,7 @@ def at_once(found: Iterable[CallReview | NoCall | Damage]) -> Iterator[Shown]:
 
 
 def _ready_of(call: CallReview, headed: set[CallReview]) -> Iterator[Shown]:
-    """Yield what can be shown of a call by now; of one of which nothing is selected, nothing."""
+    """Yield what can be shown of a call by now; nothing of a call in which nothing is selected."""
     if call not in headed and (call.ready or call.is_shown):
         headed.add(call)
         yield Heading(call)

@@ -1,4 +1,4 @@
-"""What one side of a call sent: frames and bytes by kind, audio and its levels; and how that is judged."""
+"""What one side of a call sent: frames and bytes by kind, audio and its levels, and the input of the findings."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SideStats:
         self.first_audio_s: float | None = None
         self.first_speech_s: float | None = None
         self.samples = 0
-        """Samples that were looked at: all but those of our own silence."""
+        """Samples that were measured: all except our own silence."""
         self.sample_sum = 0.0
         self.clipped = 0
         self.has_wav_header = False
@@ -110,7 +110,7 @@ class SideStats:
         self._note_level(audio_s, energy)
 
     def _note_level(self, audio_s: float, energy: float) -> None:
-        """Tell the level of what has come since there were so many seconds, with so much energy."""
+        """Set the level of the audio since the side had `audio_s` seconds with so much `energy`."""
         if self.audio_s > audio_s:
             self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
 

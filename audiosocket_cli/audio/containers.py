@@ -31,17 +31,17 @@ WAV_SUFFIX: Final = ".wav"
 UNCONVERTED_SUFFIX: Final = f".unconverted{WAV_SUFFIX}"
 
 _COMMON_RATE_HZ: Final = 48000
-"""A rate that every container takes: Opus knows no more, and neither 44100 nor 32000."""
+"""A rate that every container takes: it is the highest of Opus, which takes neither 44100 nor 32000."""
 
 _BLOCK_SAMPLES: Final = 1 << 18
 
 _UNFIT: Final = {"HTK", "MPC2K", "SD2", "SDS", "SVX", "WVE", "XI"}
-"""What cannot hold every call: libsndfile 1.2 writes them without complaint, and they play at another speed above 8000
-to 65535 Hz, depending on which, take one channel only, or (SD2) are two files."""
+"""Formats that cannot hold every call. libsndfile 1.2 writes them without an error, but they play at another speed
+above 8000 to 65535 Hz (depending on the format), take one channel only, or (SD2) are two files."""
 
 
 class Container(NamedTuple):
-    """What libsndfile calls a format and a subtype."""
+    """A format and a subtype, as libsndfile names them."""
 
     format: str
     subtype: str
@@ -55,7 +55,8 @@ _BY_SUFFIX: Final = {
     ".raw": Container("RAW", "PCM_16"),
     ".sln": Container("RAW", "PCM_16"),
 }
-"""Suffixes that are not libsndfile's name of the format, or leave the subtype open. Headerless is little-endian."""
+"""Suffixes that are not the name of the format in libsndfile, or that have several subtypes. Headerless samples are
+little-endian."""
 
 
 def container_of(path: Path) -> Container:
@@ -77,13 +78,13 @@ def container_of(path: Path) -> Container:
 
 
 def unconverted_path(path: Path) -> Path:
-    """Return the name of the WAV file that grows until there is `path`."""
+    """Return the name of the WAV file that grows until `path` is made of it."""
     return path.with_name(path.stem + UNCONVERTED_SUFFIX)
 
 
 class ConvertedFile:
-    """A file of any container under construction; until `finish` it is `NAME.unconverted.wav`, which any crash leaves
-    valid."""
+    """A file of any container under construction. Until `finish` it is `NAME.unconverted.wav`, which stays valid in any
+    crash."""
 
     def __init__(self, path: Path, rate_hz: int, channels: int = 1) -> None:
         """Take the name of `path`, which must not exist yet (`FileExistsError`). Raises `UsageError` for its suffix."""
@@ -92,7 +93,7 @@ class ConvertedFile:
         self._finished = False
         self._aborted = threading.Event()
         self._wav = GrowingWav(unconverted_path(path), rate_hz, channels)
-        # Only now: whoever had the name before us made `path` before they let go of the WAV file's name.
+        # Only now: a process that had the name before us made `path` before it removed its WAV file.
         if os.path.lexists(path):
             self._wav.close()
             unconverted_path(path).unlink(missing_ok=True)
@@ -126,7 +127,7 @@ class ConvertedFile:
         self._wav.append_silence(frames)
 
     def close(self) -> None:
-        """Let go of the WAV file. Twice is fine."""
+        """Close the WAV file. Twice is fine."""
         self._wav.close()
 
     def finish(self) -> None:
@@ -142,7 +143,7 @@ class ConvertedFile:
             wav.unlink(missing_ok=True)
 
     def abort(self) -> None:
-        """Give a conversion up; the WAV file stays."""
+        """Stop a conversion; the WAV file stays."""
         self._aborted.set()
 
     def _convert(self, wavs: list[Path]) -> None:
@@ -167,11 +168,12 @@ class ConvertedFile:
             if not out.frames:  # FLAC, MP3 and Opus without a sample are not files that anything opens
                 out.write(np.zeros((1, out.channels), np.int32))
             written, rate_hz = out.frames, out.samplerate
-        if not disk.hears_of_errors:
+        if not disk.reports_errors:
             self._read_again(disk, written, rate_hz)
 
     def _read_again(self, disk: _Disk, written: int, rate_hz: int) -> None:
-        """Raise `OSError` unless all that was written is there, where nobody tells of failed writes."""
+        """Read the file again where failed writes are not reported. Raises `OSError` unless all that was written is
+        there."""
         disk.seek(0)
         raw = {"format": "RAW", "subtype": self._container.subtype, "samplerate": rate_hz,
                "channels": self._wav.channels} if self._container.format == "RAW" else {}  # fmt: skip
@@ -194,18 +196,18 @@ class ConvertedFile:
         except MemoryError:
             # The system forbids memory that is written and then executed (MemoryDenyWriteExecute=yes in a systemd
             # unit), of which cffi makes functions that a library can call: libsndfile cannot write to objects.
-            disk.hears_of_errors = False
+            disk.reports_errors = False
             return soundfile.SoundFile(disk.fileno(), *kind, closefd=False)
 
 
 class _Disk(io.FileIO):
-    """A file for libsndfile to write to. It keeps the error of a failed write: libsndfile tells none on closing, when
-    it writes the last block of a FLAC and all of a short Vorbis file, and says no more than "System error" before."""
+    """A file for libsndfile to write to, which keeps the error of a failed write. libsndfile reports none on closing,
+    when it writes the last block of a FLAC and all of a short Vorbis file, and only "System error" before that."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "r+", closefd=False)
-        self.hears_of_errors = True
-        """Whether `write` is called at all, and not the descriptor written to."""
+        self.reports_errors = True
+        """Whether libsndfile calls `write`, rather than writing to the descriptor itself."""
         self._error: OSError | None = None
 
     def write(self, data: ReadableBuffer) -> int:

@@ -28,7 +28,7 @@ PAUSES_S: Final = {"w": 0.5, "W": 1.0}
 """The pauses of a dial string, as in Asterisk's `dtmf_stream()` (main/app.c)."""
 
 EDGE_S: Final = 0.002
-"""How long a tone of ours rises and falls: long enough not to click, short beside the shortest tone of 40 ms."""
+"""How long a tone that we make rises and falls: long enough not to click, short beside the shortest tone of 40 ms."""
 
 WINDOW_HOPS: Final = 3
 HOP_S: Final = 0.008
@@ -37,10 +37,10 @@ holds three whole windows."""
 
 INNER_RATE_HZ: Final = 8000
 """Faster sound is first brought near this rate by sums of neighbours. What that folds back is 12 dB down and no harm:
-the tones lose half a decibel, and what is not tone still counts against them. Ours."""
+the tones lose half a decibel, and what is not tone still counts against them. Our own choice."""
 
 MIN_LEVEL_DBFS: Final = -40.0
-"""Both tones together. Ours: 10 dB below the weakest that must be heard, -30 dBFS."""
+"""Both tones together. Our own choice: 10 dB below the weakest that must be heard, -30 dBFS."""
 
 MAX_TWIST_DB: Final = 10.0
 """How far the level of one tone may be above the other's: the widest figure in Q.24 (Australia's)."""
@@ -48,20 +48,22 @@ MAX_TWIST_DB: Final = 10.0
 MAX_OFFSET: Final = 0.015
 MAX_OFFSET_HZ: Final = 5.0
 """How far a frequency may be off: the 1.5 % that Q.24 wants accepted, short of the 3.5 % that it wants refused, and a
-few Hz for noise 15 dB below the tones. The Hz are ours: a flat 2.5 % takes six times as much speech for digits."""
+few Hz for noise 15 dB below the tones. The Hz are our own choice: a flat 2.5 % takes six times as much speech for
+digits."""
 
 MIN_OVER_GROUP_DB: Final = 9.0
-"""How far a tone stands above the others of its group. Ours: one that is 1.5 % off reaches its neighbour at -15 dB."""
+"""How far a tone stands above the others of its group. Our own choice: one that is 1.5 % off reaches its neighbour at
+-15 dB."""
 
 MIN_SHARE: Final = 0.85
-"""How much of a window's power the two tones hold; what most speech fails by, overtones included. Ours: noise 15 dB
-below the tones leaves 0.97; two hours of speech gave 15 false digits at 0.7 and 1 at 0.8."""
+"""How much of a window's power the two tones hold; what most speech fails by, overtones included. Our own choice: noise
+15 dB below the tones leaves 0.97; two hours of speech gave 15 false digits at 0.7 and 1 at 0.8."""
 
 MIN_PAIRS: Final = 2
 """How many windows in a row must each agree with the one before: those that a tone of 50 ms is sure to hold."""
 
 MIN_DURATION_S: Final = 0.038
-"""A sound shorter than this is not a digit: Q.24 wants 40 ms accepted, ours measure to 2 ms."""
+"""A sound shorter than this is not a digit: Q.24 wants 40 ms accepted, and we measure to 2 ms."""
 
 MIN_GAP_S: Final = 0.026
 """A shorter gap is a fault in one digit, such as a lost packet of 20 ms; Q.24 has pauses from 30 ms separate two. At
@@ -79,7 +81,7 @@ _LEVEL_DECAY: Final = 0.8  # per window: the level of a digit that fades is that
 
 
 class Key(NamedTuple):
-    """A key to press, with the pauses before and (after the last key only) behind it."""
+    """A key to press, with the pause before it and (for the last key only) the pause after it."""
 
     digit: str
     pause_s: float = 0.0
@@ -341,7 +343,8 @@ def _within(one: Floats, other: Floats, limit_db: float) -> NDArray[np.bool_]:
 
 
 def _hann_gain(cycles: Floats) -> Floats:
-    """Return what a Hann window leaves of the amplitude of a tone that is off by so many cycles per window."""
+    """Return the share of a tone's amplitude that a Hann window keeps when the tone is off by some cycles per
+    window."""
     off = np.minimum(np.abs(cycles), 0.99)
     gain: Floats = np.sinc(off) / (1 - off**2)
     return gain

@@ -28,8 +28,7 @@ _BLOCK_SAMPLES: Final = 1 << 17
 """And no more than this, all channels together: a file may say that it has a thousand of them."""
 
 _LOUDEST: Final = 65536.0
-"""Far above full scale, for files whose samples are numbers up to 32768 all the same. Floats of 32 bits go on to 10^38,
-with which nothing can be reckoned."""
+"""Far above full scale: floats in a file may go up to 32768. Larger ones, up to 10^38, cannot be computed with."""
 
 _MAX_SAMPLES: Final = 1 << 26
 """128 MB of them, two hours and a third at 8000 Hz: what `load_audio` holds at once."""
@@ -42,7 +41,7 @@ HELLO: Final = Path(__file__).with_name("hello.wav")
 
 @dataclass(slots=True)
 class Remarks:
-    """What is to be said of a sound once it was read: all that is odd about it, and what was clipped."""
+    """What is odd about a sound, known once it was read, and the number of clipped samples."""
 
     texts: list[str] = field(default_factory=list)
     clipped: int = 0
@@ -51,7 +50,7 @@ class Remarks:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A file, or a pipe, and what is wanted of it. Times are in its own time."""
+    """A file, or a pipe, and the part of it that is wanted. Times are in the time of the file."""
 
     source: Path | bytes | BinaryIO
     """A path, the bytes of a file, or a pipe, which can be read once."""
@@ -59,13 +58,13 @@ class Sound:
     start_s: float = 0.0
     duration_s: float | None = None
     raw_rate_hz: int | None = None
-    """The rate of headerless 16-bit mono samples, where it may be those that come through a pipe."""
+    """The rate of headerless 16-bit mono samples, if a pipe may carry those."""
     never_waits: bool = False
-    """Refuse pipes, which may never have an end, or a beginning."""
+    """Refuse pipes, which may never end, or never begin."""
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name for people."""
         return str(self.source) if isinstance(self.source, Path) else STANDARD_INPUT
 
     @property
@@ -76,7 +75,8 @@ class Sound:
         return not isinstance(self.source, bytes)
 
     def kept(self) -> Sound:
-        """Return the same sound to be read as often as one likes; a pipe is read to its end. Raises `FileError`."""
+        """Return the same sound in a form that can be read repeatedly; a pipe is read to its end. Raises
+        `FileError`."""
         if not self.is_pipe:
             return self
         try:
@@ -116,7 +116,7 @@ class OpenSound:
 
     @property
     def duration_s(self) -> float | None:
-        """How long it will be, as far as that is known, in seconds."""
+        """Its length in seconds, or None when that is not known."""
         wanted_s = self._sound.duration_s
         if self._reader.frames is None:
             return None
@@ -124,7 +124,8 @@ class OpenSound:
         return left_s if wanted_s is None else min(left_s, wanted_s)
 
     def blocks(self, rate_hz: int) -> Iterator[Samples]:
-        """Yield it as int16 mono at `rate_hz`, in blocks, shape (n,); then, or when given up, let go of the file.
+        """Yield it as int16 mono at `rate_hz`, in blocks, shape (n,); close the file at the end, or when the caller
+        stops.
 
         Channels are averaged. The rate is converted with soxr at high quality, in one stream from the first sample to
         the last, its delay compensated; 16-bit mono at `rate_hz` comes through sample for sample. Raises `FileError`
@@ -148,12 +149,12 @@ class OpenSound:
             raise FileError(f"cannot play {self._sound.name}: it holds no audio{in_range}")
 
     def close(self) -> None:
-        """Let go of the file. Twice is fine."""
+        """Close the file. Twice is fine."""
         self.give_up()
         self._reader.close()
 
     def give_up(self) -> None:
-        """Convert no more of it; from any thread. soxr complains of what is still there when the process ends."""
+        """Stop the conversion, from any thread. soxr complains about converters that are left when the process ends."""
         self._converter = None
 
     def _resampled(self, rate_hz: int) -> Iterator[Floats]:
@@ -200,7 +201,7 @@ class MadeSound:
 
     @property
     def is_pipe(self) -> bool:
-        """It can be made as often as one likes."""
+        """It can be made again and again."""
         return False
 
     def open(self) -> MadeSound:
@@ -215,7 +216,7 @@ class MadeSound:
         """Nothing is open."""
 
     def give_up(self) -> None:
-        """Nothing goes on."""
+        """Nothing is running."""
 
 
 def load_audio(source: Path | bytes, rate_hz: int, **wanted: float | None) -> Samples:

@@ -74,7 +74,7 @@ class GrowingWav:
             view = view[room:]
 
     def append_silence(self, frames: int) -> None:
-        """Write so many samples of silence for each channel: as a hole in the file, which takes no room on most disks.
+        """Write `frames` samples of silence for each channel: as a hole in the file, which takes no room on most disks.
 
         Raises `OSError`, as `append` does.
         """
@@ -96,12 +96,12 @@ class GrowingWav:
             self._fd = -1
 
     def finish(self) -> None:
-        """Have all on the disk itself, names included.
+        """Put all files on the disk itself, names included.
 
-        Raises `OSError` for what the disk could not take after all, which no write tells.
+        Raises `OSError` for what the disk could not take: a write does not report that.
         """
         for path in self.paths:
-            with contextlib.suppress(FileNotFoundError):  # whoever took it away knows
+            with contextlib.suppress(FileNotFoundError):  # somebody has removed it
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 try:
                     os.fsync(descriptor)
@@ -112,7 +112,7 @@ class GrowingWav:
                 sync_folder(folder)
 
     def abort(self) -> None:
-        """Nothing is there to be given up."""
+        """Nothing can be aborted."""
 
     def _open(self, path: Path) -> None:
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -130,7 +130,7 @@ class GrowingWav:
         self._names.append(str(path))
 
     def _create_part(self, part: int) -> Path:
-        """Create the next file, with a number in its name if somebody else has that by now."""
+        """Create the next file, with a number in its name if the name is taken."""
         for number in itertools.count(1):
             path = part_path(self.paths[0], part, number)
             with contextlib.suppress(FileExistsError):
@@ -168,7 +168,7 @@ def part_path(first: Path, part: int, number: int = 1) -> Path:
 
 
 def parts_of(first: Path) -> list[Path]:
-    """Return whatever there is by the names of files that would continue a WAV file."""
+    """Return the files that have the names of parts that would continue a WAV file."""
     name = re.compile(re.escape(first.stem) + r"\.part\d+(-\d+)?" + re.escape(first.suffix))
     with contextlib.suppress(FileNotFoundError):
         return [first.with_name(each) for each in sorted(os.listdir(first.parent)) if name.fullmatch(each)]

@@ -1,14 +1,14 @@
-"""How long sound files other than little-endian WAV say that they are, and whether that is true. For WAV: `wavfile`."""
+"""The lengths that sound files other than little-endian WAV state, and whether they are true. For WAV: `wav_header`."""
 
 from __future__ import annotations
 
 from typing import BinaryIO, Final, NamedTuple
 
 _UNKNOWN_BYTES: Final = 0x7F000000
-"""From here on, sizes of 32 bits stand for "until the end": so does this of sox, and 0xFFFFFFFF of others."""
+"""From here on, a size of 32 bits means "until the end": sox writes this one, others write 0xFFFFFFFF."""
 
 _MIN_LOST_BYTES: Final = 1024
-"""No less than this after a header that says 0 is sound whose writer died."""
+"""At least this much after a header that says 0 is sound whose writer died."""
 
 _AU_IN_BLOCKS: Final = range(23, 27)
 _AIFF_IN_BLOCKS: Final = (b"GSM ", b"ima4")
@@ -24,7 +24,7 @@ _MAX_MARK_BYTES: Final = 16
 
 
 def promised_bytes(head: bytes) -> int | None:
-    """Return how long AIFF, AU, W64 and big-endian WAV files say that they are, where they do."""
+    """Return the length in bytes that the header of an AIFF, AU, W64 or big-endian WAV file states, or None."""
     if len(head) < 24:
         return None
     if head.startswith((b"FORM", b"RIFX")):
@@ -45,7 +45,7 @@ def size_correction(head: bytes, size: int) -> tuple[int, bytes] | None:
         return (8, b"\xff" * 4) if size > int.from_bytes(head[4:8], "big") + _MIN_LOST_BYTES else None
     if head.startswith(b"caff"):
         at, width, unknown = _data_at(head, 8, 8), 8, (0, (1 << 64) - 1)
-        begins = at + 16  # behind an edit count
+        begins = at + 16  # after an edit count
     elif head.startswith(b"RIFX"):
         at, width, unknown = _data_at(head, 12, 4), 4, (0, (1 << 32) - 1)
         begins = at + 8
@@ -58,7 +58,8 @@ def size_correction(head: bytes, size: int) -> tuple[int, bytes] | None:
 
 
 def _data_at(head: bytes, at: int, width: int) -> int:
-    """Return where the chunk of the samples begins, in chunks with big-endian sizes of so many bytes; 0 for nowhere."""
+    """Return where the chunk of the samples begins, among chunks with big-endian sizes of `width` bytes; 0 for
+    nowhere."""
     while len(head) >= at + 4 + width:
         if head.startswith(b"data", at):
             return at
@@ -86,17 +87,17 @@ def has_frame_count(head: bytes) -> bool:
 
 
 class JoinMark(NamedTuple):
-    """How the second of two joined files begins, and where: libsndfile plays the first only."""
+    """How and where the second of two joined files begins, of which libsndfile plays the first only."""
 
     format: str
     begins: bytes
     at: int
     is_exact: bool
-    """Whether it is there or nowhere, rather than anywhere after."""
+    """Whether it is exactly there, if anywhere; otherwise it may be anywhere after that."""
 
 
 def join_mark(head: bytes) -> JoinMark | None:
-    """Return by what a second file would be known after the one that begins so; None where it plays, or for WAV."""
+    """Return how to recognise a second file after the one with this head; None where both play, and for WAV."""
     promised = promised_bytes(head)
     if promised is not None and not head.startswith(b"RIFX"):
         if head.startswith(b"FORM"):
@@ -113,7 +114,7 @@ def join_mark(head: bytes) -> JoinMark | None:
     if head.startswith(b"fLaC"):
         return JoinMark("FLAC", b"fLaC\0\0\0\x22", 1, False)
     if head.startswith(b"OggS"):
-        begins = head.find(b"OggS\0\0")  # all that sounds at once has begun before
+        begins = head.find(b"OggS\0\0")  # all streams that play at the same time have begun before
         return JoinMark("Ogg", b"OggS\0\x02", begins if begins > 0 else len(head), False)
     if has_frame_count(head):
         tag = b"Xing" if b"Xing" in head else b"Info"
@@ -147,10 +148,10 @@ def is_cut_ogg(file: BinaryIO, head: bytes, size: int) -> bool:
 
 
 class EndWatch:
-    """Sees a sound file pass, and knows at its end whether another follows, and whether an Ogg file lacks its end."""
+    """Watches a sound file pass, and tells whether another file follows it, and whether an Ogg file lacks its end."""
 
     def __init__(self, head: bytes, *, begin: int = 0) -> None:
-        """Watch the file that begins with `head`, from the place `begin` on."""
+        """Watch the file that begins with `head`, from offset `begin` on."""
         self.joined: str | None = None
         """The format of a second file, once that has begun."""
         self._mark = join_mark(head)
@@ -180,7 +181,7 @@ class EndWatch:
 
     @property
     def is_cut_ogg(self) -> bool:
-        """Whether it is Ogg, and its last page by now is not whole, or does not say that it is the last (RFC 3533)."""
+        """Whether it is Ogg, and its latest page is not whole or not marked as the last (RFC 3533)."""
         if not self._is_ogg:
             return False
         page = self._tail[self._tail.rfind(b"OggS") :]

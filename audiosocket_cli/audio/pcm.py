@@ -27,10 +27,10 @@ SPEECH_PEAK: Final = int(FULL_SCALE * SPEECH_POWER**0.5)
 """What has no sample above this is not speech."""
 
 _QUIETEST_CODEC_DBFS: Final = -24.0
-"""Bytes of a codec, be it of silence, are louder than this as slin; most are at about -6 dBFS."""
+"""The bytes of a codec, even those of silence, are louder than this as slin; most are at about -6 dBFS."""
 
 _MIN_8_BIT_DBFS: Final = -3.0
-"""Unsigned samples of 8 bits are about 128, of which two are slin near its limit."""
+"""Unsigned samples of 8 bits are near 128; two of them, read as slin, are near its limit."""
 
 _MIN_COMPRESSED_BYTES: Final = 2000
 """In fewer bytes their entropy is not clear."""

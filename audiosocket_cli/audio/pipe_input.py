@@ -1,4 +1,4 @@
-"""Pipes as files: bytes that come once, for readers of sound that want to look back, or know how much there is."""
+"""Pipes as files: for readers of sound that want to seek back, or to know the length."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from audiosocket_cli.audio.lengths import EndWatch
 from audiosocket_cli.errors import FileError
 
 MAX_SPOOLED_BYTES: Final = 64 << 20
-"""As much of a pipe is kept where a format cannot be read as it comes, or is to be read again."""
+"""How much of a pipe is kept when a format cannot be read as it comes, or is to be read again."""
 
 _KEPT_BYTES: Final = 1 << 20
 
 VAST_BYTES: Final = 1 << 62
-"""What is said to be the length of a pipe."""
+"""The length that a pipe is said to have."""
 
 
 def spooled(file: BinaryIO, name: str) -> BinaryIO:
@@ -40,12 +40,12 @@ def spooled(file: BinaryIO, name: str) -> BinaryIO:
 
 
 class Rewindable(io.RawIOBase):
-    """A pipe whose first megabyte can be read again. Its length is not known, and said to be vast."""
+    """A pipe whose first megabyte can be read again. Its length is unknown; `VAST_BYTES` stands for it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.watch: EndWatch | None = None
-        """What sees all bytes pass, once."""
+        """Sees each byte pass once."""
         self._kept = bytearray()
         self._at = self._read = 0
 
@@ -67,7 +67,7 @@ class Rewindable(io.RawIOBase):
         if self._at < self._read:
             data = bytes(self._kept[self._at : self._at + len(view)])
             if not data:
-                raise OSError(0, "what came through the pipe before is gone")
+                raise OSError(0, "what came through the pipe earlier is gone")
         elif self._at > self._read:
             data = b""  # nobody knows what is there
         else:
@@ -90,7 +90,7 @@ class Rewindable(io.RawIOBase):
 
 
 class Corrected(io.RawIOBase):
-    """A file in which some bytes are others: one with the true size of its samples in its header."""
+    """A file with some bytes replaced: the true size of its samples in its header."""
 
     def __init__(self, file: BinaryIO, at: int, true: bytes) -> None:
         self._file = file
@@ -126,7 +126,7 @@ class Corrected(io.RawIOBase):
 
 
 class Pump:
-    """Carries what comes through a pipe, from its beginning, into one that libsndfile reads."""
+    """Copies what comes through a pipe, from its beginning, into another pipe, which libsndfile reads."""
 
     def __init__(self, file: Rewindable) -> None:
         descriptor, self._into = os.pipe()

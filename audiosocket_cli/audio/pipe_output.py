@@ -1,4 +1,4 @@
-"""Sound to a pipe: WAV of unknown length, or headerless samples, to whoever reads them as the call goes on.
+"""Sound to a pipe: WAV of unknown length, or headerless samples, for a program that reads them during the call.
 
 A thread of its own writes, so that a reader who is slow holds up no call.
 """
@@ -63,7 +63,7 @@ class PipeWriter:
         try:
             self._waiting.put_nowait(data)
         except queue.Full:
-            raise OSError(errno.ETIMEDOUT, "whoever reads standard output is a minute behind") from None
+            raise OSError(errno.ETIMEDOUT, "the reader of standard output is a minute behind") from None
 
     def finish(self) -> None:
         """Wait until all is read, while anything is within half a minute. Raises `OSError` when that cannot be."""
@@ -107,7 +107,7 @@ class PipeWriter:
                 written = os.write(self._descriptor, view)
                 view = view[written:]
                 self._written += written
-            except BlockingIOError:  # whoever shares the pipe with us wants it so
+            except BlockingIOError:  # another process that shares the pipe has made it so
                 select.select([], [self._descriptor], [])
             except OSError as error:
                 self._error = error
@@ -147,7 +147,7 @@ class SoundPipe:
         self._samples += len(data) // (2 * self._channels)
 
     def append_silence(self, frames: int) -> None:
-        """Take so many samples of silence for each channel; never waits, and takes no memory. Raises as `append`."""
+        """Add `frames` samples of silence for each channel; never waits, and takes no memory. Raises as `append`."""
         if not self._begun:
             self.append(b"")
         self._pipe.put(frames * 2 * self._channels)
@@ -161,7 +161,7 @@ class SoundPipe:
         self._pipe.finish()
         self._complete_header()
         if self._pipe.is_writing:
-            raise OSError(errno.ETIMEDOUT, "whoever reads standard output stopped reading")
+            raise OSError(errno.ETIMEDOUT, "the reader of standard output stopped reading")
 
     def _complete_header(self) -> None:
         """Where standard output is a file after all, its header can tell the length."""

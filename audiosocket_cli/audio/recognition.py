@@ -19,7 +19,7 @@ _MAGIC: Final = (
     b"NIST_1A", b"Creative Voice File", b"MATLAB 5.0 MAT-file", b"PVF1\n", b"2BIT", b" paf", b"fap ",
     b"Extended Instrument: ", b"ALawSoundFile**",
 )  # fmt: skip
-"""How the sound files begin that libsndfile reads. It takes more for MP3: quiet raw samples, for example."""
+"""The first bytes of the sound files that libsndfile reads. It mistakes more for MP3, such as quiet raw samples."""
 
 _FOREIGN: Final = (
     (0, b"\x1aE\xdf\xa3", "WebM or Matroska"),
@@ -50,7 +50,7 @@ _FOREIGN: Final = (
     (0, b".SoX", "SoX's own format"),
     (0, b"XoS.", "SoX's own format"),
 )
-"""Sound that libsndfile does not read and ffmpeg does: (offset, bytes, name)."""
+"""Sound that ffmpeg reads and libsndfile does not: (offset, bytes, name)."""
 
 _NOT_SOUND: Final = (
     (b"MThd", "MIDI: notes, not sound; a synthesizer makes sound of them"),
@@ -63,7 +63,7 @@ _NOT_SOUND: Final = (
     (b"\x7fELF", "a program (ELF), not sound"),
     (b"SQLite format 3\0", "a database (SQLite), not sound"),
 )
-"""What is not sound at all: (bytes, what to say of it)."""
+"""Files that are not sound: (first bytes, what to say about it)."""
 
 _PACKED: Final = (
     (b"\x1f\x8b\x08", "gzip", "gunzip"),
@@ -76,7 +76,7 @@ _PACKED: Final = (
 _PACKED_SUFFIXES: Final = (".gz", ".bz2", ".xz", ".zst")
 
 _MIN_LETTERS: Final = 16
-"""Text that is as smooth as sound has more different letters."""
+"""Text whose bytes look like slin has more different letters than a tone has."""
 
 _CAPTURES: Final = (b"\n\r\r\n", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
 
@@ -92,11 +92,11 @@ _FFMPEG_BY_SUFFIX: Final = {
 _ASTERISK_BY_SUFFIX: Final = {
     "g723": "G.723.1", "g723sf": "G.723.1", "g719": "G.719", "ilbc": "iLBC", "siren7": "Siren 7", "siren14": "Siren 14",
 }  # fmt: skip
-"""Those that Asterisk alone reads as it writes them."""
+"""Headerless formats of Asterisk that only Asterisk reads."""
 
 
 class Headerless(NamedTuple):
-    """What there is in a file that says nothing of it: how samples are coded, and their rate."""
+    """What a file without a header holds: how samples are coded, and their rate."""
 
     coding: str
     """As libsndfile calls it, or `G722`."""
@@ -124,7 +124,7 @@ _WITH_HEADERS: Final = {
     "wav", "wave", "wav49", "w64", "rf64", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "aifc", "caf", "snd",
     "voc", "nist", "sph", "m4a", "mp4", "aac", "wma", "amr", "webm",
 }  # fmt: skip
-"""Suffixes of formats that are known by their content, or named as what they are."""
+"""Suffixes of formats that have headers."""
 
 
 def has_sound_suffix(name: str) -> bool:
@@ -140,7 +140,7 @@ def is_sound(head: bytes) -> bool:
 
 
 def headerless_by_suffix(path: Path, head: bytes) -> Headerless | None:
-    """Return what a file without a header is by its suffix, if that says so.
+    """Return what a file without a header holds, by its suffix; None if the suffix does not tell.
 
     `.pcm` is µ-law in Asterisk, and what `serve --record` writes under that name is slin: there the samples tell.
     """
@@ -152,7 +152,7 @@ def headerless_by_suffix(path: Path, head: bytes) -> Headerless | None:
 
 
 def why_not(head: bytes, name: str, path: Path | None) -> str | None:
-    """Say what a file is that cannot be played, and the cure, or None for one that may be sound.
+    """Say what a file that cannot be played is, with the cure; None for a file that may be sound.
 
     `path` is None for a pipe.
     """
@@ -176,13 +176,13 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
     if text is not None:
         begins_html = text.lstrip("\ufeff \t\r\n")[:14].lower().startswith(("<!doctype html", "<html"))
         if begins_html:
-            return "it is a web page (HTML), not sound; whatever made it answered with an error, or a login"
+            return "it is a web page (HTML), not sound; the server that sent it answered with an error, or a login"
         return "it is text, not sound; name a sound file"
     return _by_suffix(path) if path is not None and not is_sound(head) else None
 
 
 def why_not_slin(data: bytes, rate_hz: int) -> str | None:
-    """Say what headerless bytes that should be slin at `rate_hz` clearly are instead, and the cure, or None."""
+    """Say what headerless bytes clearly are instead of slin at `rate_hz`, with the cure; None if they may be slin."""
     law, disorder = guess_law(data), guess_disorder(data)
     if law is not None:
         options = f"-f {'mulaw' if law == 'µ-law' else 'alaw'} -ar 8000"
@@ -197,11 +197,12 @@ _FFMPEG_BY_DISORDER: Final = {
     "byte-swapped": "s16be", "in 32-bit floats": "f32le", "in 8-bit samples": "u8", "in 24-bit samples": "s24le",
     "in 32-bit samples": "s32le",
 }  # fmt: skip
-"""What `guess_disorder` finds, and how ffmpeg is told so."""
+"""What `guess_disorder` finds, and the format that ffmpeg calls so."""
 
 
 def ffmpeg_cure(path: Path | None, options: str = "", *, seeks: bool = False) -> str:
-    """Return how ffmpeg makes a WAV file of `path`, or of what comes through a pipe; `seeks` where none will do."""
+    """Return how ffmpeg makes a WAV file of `path`, or of a pipe (None); `seeks`: the format cannot be read from a
+    pipe."""
     options = f"{options} " if options else ""
     if path is not None:
         target = f"{path.stem}.wav" if path.suffix.lower() != ".wav" else f"{path.stem}.converted.wav"
@@ -226,12 +227,12 @@ def _by_suffix(path: Path) -> str | None:
 
 
 def _argument(name: str) -> str:
-    """Return a file's name for a command line, so that it is neither taken for an option nor, by ffmpeg, for a URL."""
+    """Quote a file's name for a command line: it is not taken for an option, nor, by ffmpeg, for a URL."""
     return shlex.quote(f"./{name}" if name.startswith("-") or ":" in name.partition("/")[0] else name)
 
 
 def _unpacking_cure(path: Path | None, tool: str) -> str:
-    """Return how a packed sound is unpacked, whatever the suffix is."""
+    """Return the command that unpacks a packed sound, whatever its suffix."""
     if tool == "unzip":
         return f"unpack it first: unzip {_argument(str(path)) if path is not None else 'FILE'}"
     if path is None:
@@ -352,11 +353,11 @@ _FRAMED: Final = (
     (_is_ac3, "AC-3"),
     (_is_transport_stream, "an MPEG transport stream"),
 )
-"""Sound without a header that its frames give away, and that ffmpeg reads."""
+"""Sound without a header that ffmpeg reads, recognised by its frames."""
 
 
 def _text(head: bytes) -> str | None:
-    """Return bytes as text if that is what they are."""
+    """Return bytes as text if they are text."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16 with a byte order mark; MP1 can begin like it
         text = head[: len(head) // 2 * 2].decode("utf-16", "replace")
         return text if all(char.isprintable() or char in "\t\r\n\f\ufeff" for char in text) else None

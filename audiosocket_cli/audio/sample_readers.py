@@ -1,4 +1,4 @@
-"""Samples that we read ourselves: headerless, in WAV files, and G.722; block by block."""
+"""The formats that we read ourselves, block by block: headerless samples, samples in WAV files, and G.722."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COMPRESSED: Final = (
 
 
 class Reader(Protocol):
-    """A sound file being read, once. `frames` is how many there are to come, as far as that is known."""
+    """A sound file that is read once. `frames` is how many it has, or None when that is not known."""
 
     rate_hz: int
     channels: int
@@ -55,16 +55,16 @@ class Reader(Protocol):
     remarks: list[str]
 
     def read(self, frames: int) -> Floats:
-        """Return up to so many frames as float32 in -1.0 to 1.0, shape (n, channels); none at the end.
+        """Return up to `frames` frames as float32 in -1.0 to 1.0, shape (n, channels); none at the end.
 
         Raises `FileError` for damage, and `OSError`.
         """
 
     def skip(self, frames: int) -> None:
-        """Pass over so many frames, or all there are."""
+        """Skip `frames` frames, or all that are left."""
 
     def close(self) -> None:
-        """Let go of the file. Twice is fine."""
+        """Close the file. Twice is fine."""
 
 
 CODING_BYTES: Final = {
@@ -73,7 +73,7 @@ CODING_BYTES: Final = {
 
 
 class SampleReader:
-    """Little-endian samples one after another, from where a file is: headerless, or in a WAV file."""
+    """Reads little-endian samples, headerless or in a WAV file, from the file's current position on."""
 
     def __init__(
         self, file: BinaryIO, header: WavHeader, name: str, *, frames: int | None = None, limit: int | None = None
@@ -125,7 +125,7 @@ class SampleReader:
         self._file.close()
 
     def _goes_on(self) -> bool:
-        """Look at what follows the samples in a pipe: other chunks, or more samples than 32 bits can count."""
+        """Whether more samples than 32 bits can count follow in a pipe, rather than other chunks."""
         following = read_fully(self._file, 2048)
         left = len(following) if len(following) < 2048 else VAST_BYTES  # nobody knows how much comes
         fault = fault_after(self._header, following[:13], left)
@@ -206,7 +206,7 @@ class G722Reader:
 
 
 def floats(data: bytes, coding: str) -> Floats:
-    """Return little-endian samples as float32 in -1.0 to 1.0, the same that libsndfile makes of them."""
+    """Return little-endian samples as float32 in -1.0 to 1.0, exactly as libsndfile converts them."""
     match coding:
         case "FLOAT":
             return np.frombuffer(data, "<f4").astype(np.float32)

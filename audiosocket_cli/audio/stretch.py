@@ -1,4 +1,4 @@
-"""Sound made a little shorter or longer, so little that nobody hears it: for clocks that run fast or slow."""
+"""Makes sound slightly shorter or longer, inaudibly: for clocks that run fast or slow."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ EDGE: Final = 16
 """Samples at both ends that stay as they are, so that pieces fit together; also half the width of the filter."""
 
 MIN_SAMPLES: Final = 160
-"""Less than this is not made longer or shorter."""
+"""Fewer samples than this are not stretched."""
 
 _PLACES: Final = 2048
-"""Places between two samples that are told apart: the error is 65 dB down at the top of the band."""
+"""How many places between two samples are distinguished: the error is 65 dB down at the top of the band."""
 
 _BETA: Final = 7.5
 """Of the filter's window (Kaiser): images 77 dB down beyond 1.15 times half the rate."""
@@ -29,7 +29,7 @@ _BLOCK: Final = 8192
 def stretched(samples: Samples, count: int) -> Samples:
     """Return samples, shape (n,), as `count` of them that sound the same; the first and last `EDGE` are not changed.
 
-    In between, each sample is taken from a little earlier or later in the signal, as a windowed sinc tells it. Raises
+    In between, each sample is interpolated by a windowed sinc, from slightly earlier or later in the signal. Raises
     ValueError for fewer than `MIN_SAMPLES`.
     """
     if count == len(samples):
@@ -52,7 +52,7 @@ def stretched(samples: Samples, count: int) -> Samples:
 
 @functools.cache
 def _taps() -> NDArray[np.float32]:
-    """Return what each of the samples around a place counts there, shape (places + 1, 2 * EDGE)."""
+    """Return the weight of each sample around a place, shape (places + 1, 2 * EDGE)."""
     offset = np.arange(1 - EDGE, EDGE + 1) - np.linspace(0, 1, _PLACES + 1)[:, None]
     window = np.i0(_BETA * np.sqrt(np.maximum(0.0, 1 - (offset / EDGE) ** 2)))
     taps = np.sinc(offset) * window

@@ -1,6 +1,6 @@
-"""The header of a WAV file, and whether it is true: writers that died, pipes, and 32-bit sizes past 4 GiB leave lies.
+"""The header of a WAV file, and whether its sizes are true: they are wrong after a crash, from a pipe, past 4 GiB.
 
-For writing WAV files see `wav.py`.
+For writing WAV files see `growing_wav.py`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ import struct
 from typing import BinaryIO, Final, NamedTuple
 
 _MARKERS: Final = (0x7FFE, 0x7FFF, 0xFFFE, 0xFFFF)
-"""The upper half of sizes that stand for "until the end", less what headers take: sox writes 0x7FFFF000, ffmpeg
+"""The upper half of sizes that mean "until the end", less the length of headers: sox writes 0x7FFFF000, ffmpeg
 0xFFFFFFFF."""
 
 _MAX_CHUNKS: Final = 1000
-_MAX_BEHIND_BYTES: Final = 1024
-"""As much after the samples is padding or the like, whatever it is."""
+_MAX_AFTER_BYTES: Final = 1024
+"""Up to this much after the samples is taken for padding, whatever it holds."""
 
 _WRAPPED_BYTES: Final = (1 << 32) - 65536
-"""As much after the samples is what a size of 32 bits could not say."""
+"""From this much on, what follows the samples is more samples, which a size of 32 bits could not count."""
 
 _CODINGS: Final = {
     (1, 8): "PCM_U8", (1, 16): "PCM_16", (1, 24): "PCM_24", (1, 32): "PCM_32", (3, 32): "FLOAT", (3, 64): "DOUBLE",
     (6, 8): "ALAW", (7, 8): "ULAW",
 }  # fmt: skip
-"""Format tag and bits of samples that stand one after another, and what libsndfile calls them."""
+"""Format tag and bits of uncompressed samples, and what libsndfile calls them."""
 
 
 UNKNOWN_LENGTH: Final = "its header does not say how long it is: it is played to the end of the file"
@@ -44,7 +44,7 @@ class WavHeader(NamedTuple):
 
     @property
     def is_marker(self) -> bool:
-        """Whether `data_bytes` stands for "until the end", unless there are as many indeed."""
+        """Whether `data_bytes` means "until the end", unless the file really holds that many."""
         return self.data_bytes is None or self.data_bytes >> 16 in _MARKERS
 
 
@@ -97,8 +97,8 @@ def fault_of(header: WavHeader, size: int, file: BinaryIO) -> WavFault | None:
 
 
 def fault_after(header: WavHeader, following: bytes, left: int) -> WavFault | None:
-    """Judge by the 13 bytes that follow the samples, and by how many there are in all, what it is that follows them."""
-    if left < _MAX_BEHIND_BYTES:
+    """Judge what follows the samples by its first 13 bytes and by its length, `left` bytes."""
+    if left < _MAX_AFTER_BYTES:
         return None
     for chunk in (following[(header.data_bytes or 0) & 1 :], following):
         if chunk[:4] in (b"RIFF", b"RF64") and chunk[8:12] == b"WAVE":

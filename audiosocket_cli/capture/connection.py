@@ -26,7 +26,7 @@ _MAX_REPEATED: Final = 0.5
 """No network has to send half of all segments again."""
 
 _QUOTED_BYTES: Final = 64
-"""As much as is told of what some other protocol began with."""
+"""How much of the first bytes of another protocol is quoted."""
 
 _SILENT: Final = f"it ended without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
 _REFUSED: Final = "it was refused: does nothing listen there?"
@@ -47,30 +47,30 @@ class Standing(Enum):
 
 
 class Connection:
-    """One TCP connection, of which is not known yet what it is, or that is a call."""
+    """One TCP connection that is a call, or may be one."""
 
     def __init__(
         self,
         flow: bytes,
         me: Side | None,
         names: CallNames,
-        settle: Callable[[Connection, bool], Generator[Item, None, Standing]],
+        check_copy: Callable[[Connection, bool], Generator[Item, None, Standing]],
     ) -> None:
-        """`settle` is told of a call before it begins, and whether that can wait no longer; it returns what the call is
+        """`check_copy` gets a call before it begins, and whether the decision cannot wait; it returns what the call is
         among the others."""
         self.flow = flow
         self.done = False
-        """Whether nothing more is to be had from it."""
+        """Whether it yields nothing more."""
         self.is_other = False
         """Whether it is not a call."""
         self._standing = Standing.NEW
         self.uuid: UUID | None = None
-        """Of the call that it is, or is about to be."""
+        """The UUID of its call, once that is known."""
         self.first_ns = sys.maxsize
         self.last_ns = 0
-        self._settle_copies = settle
+        self._check_copy = check_copy
         self._copies: dict[str, None] = {}
-        """How else the call was captured."""
+        """The other ways in which the call was captured."""
         self._me = me
         self._names = names
         self._directions = (Direction(), Direction())
@@ -114,15 +114,15 @@ class Connection:
         """Bytes that were cut off from its packets."""
         return sum(direction.cut_bytes for direction in self._directions)
 
-    def is_twin_of(self, other: Connection) -> bool:
+    def is_duplicate_of(self, other: Connection) -> bool:
         """Whether another call is this one, captured elsewhere: its addresses may differ, its numbers do not."""
         turned = self._caller != other._caller
         pairs = [(self._directions[who], other._directions[who ^ turned]) for who in (0, 1)]
-        twins = [mine.is_twin_of(its) for mine, its in pairs if mine.is_seen and its.is_seen]
-        return bool(twins) and all(twins) and (self.uuid is not None or len(twins) == len(pairs))
+        duplicates = [mine.is_duplicate_of(its) for mine, its in pairs if mine.is_seen and its.is_seen]
+        return bool(duplicates) and all(duplicates) and (self.uuid is not None or len(duplicates) == len(pairs))
 
     def take_copy(self, copy: Connection) -> None:
-        """Hear of a copy of this call."""
+        """Note a copy of this call."""
         caller, server = copy._names_of_ends()
         if copy.flow in (self.flow, reverse_of(self.flow)):
             how = "two captures of it are merged here"
@@ -131,7 +131,7 @@ class Connection:
         self._copies[how] = None
 
     def skip(self, segment: Segment, at_ns: int) -> None:
-        """Take a segment of which nothing is wanted, to know where the connection is."""
+        """Take a segment only to follow the connection; it yields nothing."""
         self.last_ns = max(self.last_ns, at_ns)
         direction = self._directions[segment.flow != self.flow]
         direction.take(segment, at_ns)
@@ -148,7 +148,7 @@ class Connection:
         if not segment.flags & RST and segment.flags & (SYN | ACK) != SYN:
             self._answered = True
         events: list[Event] = [(piece.at_ns, who, piece) for piece in direction.take(segment, at_ns)]
-        if direction.was_reset:  # what waits was said before
+        if direction.was_reset:  # the bytes that wait came before the reset
             events += [(piece.at_ns, who, piece) for piece in direction.finish()]
         if segment.flags & ACK and not segment.flags & RST:
             events += [(piece.at_ns, 1 - who, piece) for piece in other.acknowledge(segment.ack, at_ns)]
@@ -161,7 +161,7 @@ class Connection:
             yield from self.finish()
 
     def finish(self) -> Iterator[Item]:
-        """Yield the rest; nothing more is coming."""
+        """Yield the rest: no more segments follow."""
         if self.done:
             return
         self.done = True
@@ -173,14 +173,14 @@ class Connection:
                 events.append((direction.ended_ns, who, None))
         yield from self._pass_on(events)
         if self._call is None and not (self.is_other or self.is_copy):
-            yield from self._settle(ends=True)
+            yield from self._decide(ends=True)
         if self._call is not None:
             yield from self._call.finish(self.last_ns)
             self._call.call.remarks += self._remarks(self._call)
             yield self._call.over()
 
     def _remarks(self, call: CallItems) -> Iterator[str]:
-        """Say what there is to know of how the call was captured."""
+        """Yield what there is to say about how the call was captured."""
         segments = sum(direction.segments for direction in self._directions)
         repeated = sum(direction.repeated for direction in self._directions)
         if repeated >= max(_MIN_REPEATED, (segments - repeated) * _MAX_REPEATED):
@@ -204,28 +204,28 @@ class Connection:
                 yield from self._call.of(event)
             elif not (self.is_other or self.is_copy):
                 self._undecided.take(event)
-                yield from self._settle(ends=False)
+                yield from self._decide(ends=False)
 
-    def _settle(self, *, ends: bool) -> Iterator[Item]:
-        """Find out what it is, if that can be told by now."""
+    def _decide(self, *, ends: bool) -> Iterator[Item]:
+        """Decide what it is, if that is clear by now."""
         opener, heads = self._opener, self._undecided.heads
         for who in (0, 1) if opener is None else (opener,):
             if heads[who].is_call:
                 yield from self._become_call(who, ends=ends or self._undecided.is_much)
                 return
         if opener is not None and self._directions[opener].from_start and heads[opener].is_first:
-            # Who calls says what this is. A server may well speak first.
+            # The caller decides what this is. A server may speak first.
             said = bytes(heads[opener].data[:_QUOTED_BYTES])
             if fault := said and fault_of_opening(said):
                 yield from self._become_other(fault)
             elif ends:
                 yield from self._become_other(_CUT_UUID if said else self._why_silent())
             elif self._undecided.is_much:
-                yield from self._settle_by_frames(ends=False)
+                yield from self._decide_by_frames(ends=False)
         elif ends or self._undecided.is_much or self._undecided.shows_frames(ends=False):
-            yield from self._settle_by_frames(ends=ends)
+            yield from self._decide_by_frames(ends=ends)
 
-    def _settle_by_frames(self, *, ends: bool) -> Iterator[Item]:
+    def _decide_by_frames(self, *, ends: bool) -> Iterator[Item]:
         undecided = self._undecided
         if undecided.shows_frames(ends=ends) or (self._is_ours and undecided.has_data):
             yield from self._become_call(self._likely_caller(), ends=True)
@@ -244,12 +244,12 @@ class Connection:
         ports = flow_ports(self.flow)
         if self._is_ours:
             return 1 - ports.index(DEFAULT_PORT)
-        return int(ports[0] < ports[1])  # whoever dials has a port of the upper half
+        return int(ports[0] < ports[1])  # the side that dials has the higher port
 
     def _become_call(self, caller: int, *, ends: bool) -> Iterator[Item]:
         self._caller = caller
         self.uuid = uuid = self._undecided.uuid(caller)
-        self._standing = yield from self._settle_copies(self, ends)
+        self._standing = yield from self._check_copy(self, ends)
         if self.is_copy:
             self._forget_all()
         if self._standing is not Standing.NEW:

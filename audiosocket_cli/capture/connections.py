@@ -1,7 +1,8 @@
-"""All TCP connections of a capture, told apart: those that are calls, others, and what was captured more than once.
+"""All TCP connections of a capture: which are calls, which are not, and which were captured more than once.
 
-Others are counted, and cost nothing more. Between the same ports there may be several connections, one after the other,
-or, where two captures were merged that count a connection's bytes from numbers of their own, side by side: strands.
+Connections that are not calls are counted, and cost nothing more. There may be several connections between the same
+ports: one after the other, or at the same time, when two merged captures number the bytes of a connection differently.
+Each of them is a strand.
 """
 
 from __future__ import annotations
@@ -17,24 +18,26 @@ from audiosocket_cli.capture.packets import SYN, Segment, reverse_of
 from audiosocket_cli.model import Side
 
 _MAX_OPEN: Final = 10_000
-"""Connections that are followed at a time. Beyond, what was silent for longest is over: a scan has no end."""
+"""The most connections that are followed at a time. Beyond it, the one that was silent for longest is ended: a port
+scan opens any number."""
 
 _MAX_ENDED: Final = 10_000
 """Connections that are remembered after their end, so that a late segment is not taken for a new one."""
 
 _MAX_STRANDS: Final = 8
-"""Connections between the same ports that are told apart."""
+"""The most connections between the same ports."""
 
 _FAR_BYTES: Final = 1 << 26
 _FASTEST_BYTES: Final = 1 << 20
-"""No call goes on this far from where it was, nor in a second this much farther: slin192 has 384,000 bytes a second."""
+"""A segment that is farther away than this, plus so much for each second, is of another connection: slin192 has 384,000
+bytes a second."""
 
 _NS: Final = 1_000_000_000
 _STALE_NS: Final = 30 * _NS
 """A copy comes no later than this after the last of its original: clocks of two captures agree better."""
 
 _GOES_ON_NS: Final = 2 * _NS
-"""A call that is shown twice goes on within this time; another between the same ports takes its place."""
+"""A copy of a call goes on within this time; after a longer pause it is another call between the same ports."""
 
 
 class Connections:
@@ -42,17 +45,17 @@ class Connections:
 
     def __init__(self) -> None:
         self.me: Side | None = None
-        """Which side the capture was taken on, as far as it says so."""
+        """The side that the capture was taken on, if it says so."""
         self.ignored = 0
         """Connections that are not calls."""
         self.is_cut = False
-        """Whether bytes of such were cut off, so that they may be calls."""
+        """Whether bytes of connections that are not calls were cut off, so that they may be calls."""
         self._by_flow: dict[bytes, list[Connection]] = {}
         """Strands, the same list for both directions of a flow."""
         self._by_uuid: dict[UUID | None, list[Connection]] = {}
         """Calls that are remembered; those without a UUID only while they go on."""
         self._open: dict[Connection, None] = {}
-        """Those of which more is wanted; what was silent for longest comes first."""
+        """Those that are still followed; the one that was silent for longest comes first."""
         self._ended: deque[Connection] = deque()
         self._names = CallNames()
 
@@ -65,7 +68,7 @@ class Connections:
                 return  # the end of something that has ended, or begins later
             for old in [old for old in strands if not self._goes_on(old, at_ns) or len(strands) >= _MAX_STRANDS]:
                 yield from self._end(old)
-            connection = Connection(segment.flow, self.me, self._names, self._settle)
+            connection = Connection(segment.flow, self.me, self._names, self._check_copy)
             strands = self._by_flow.setdefault(segment.flow, [])
             self._by_flow[reverse_of(segment.flow)] = strands
             strands.append(connection)
@@ -79,18 +82,18 @@ class Connections:
             yield from self._end(next(iter(self._open)))
 
     def finish(self) -> Iterator[Item]:
-        """Yield the rest of all connections; nothing more is coming."""
+        """Yield the rest of all connections: no more segments follow."""
         for connection in [strand for strands in self._by_flow.values() for strand in strands]:
             if connection in self._open:
                 yield from self._end(connection)
 
-    def _settle(self, new: Connection, ends: bool) -> Generator[Item, None, Standing]:
-        """Hear of a call that begins: it may be there already, or take the place of one between the same ports.
+    def _check_copy(self, new: Connection, ends: bool) -> Generator[Item, None, Standing]:
+        """Decide whether a call that begins is a copy of another, or replaces one between the same ports.
 
-        What is there already goes on beside it. `ends` says that no more can be waited for.
+        An original goes on as it was. `ends` says that the decision cannot wait.
         """
         originals = [old for old in self._by_uuid.get(new.uuid, ()) if self._may_be(old, new)]
-        sure = [old for old in originals if old.last_ns > new.first_ns or old.is_twin_of(new)]
+        sure = [old for old in originals if old.last_ns > new.first_ns or old.is_duplicate_of(new)]
         is_new = ends or new.last_ns - new.first_ns > _GOES_ON_NS
         if sure:
             sure[0].take_copy(new)
@@ -104,7 +107,7 @@ class Connections:
         return Standing.NEW
 
     def _goes_on(self, strand: Connection, now_ns: int) -> bool:
-        """Whether more of a connection may come: of a copy, too, of which nothing is wanted."""
+        """Whether more of a connection may come, also of a copy, which yields nothing."""
         return strand in self._open or (strand.is_copy and strand.last_ns > now_ns - _GOES_ON_NS)
 
     def _may_be(self, old: Connection, new: Connection) -> bool:
@@ -112,10 +115,10 @@ class Connections:
         if old is new or old.last_ns < new.first_ns - _STALE_NS:
             return False
         is_between_its_ports = new.uuid is not None and old in self._by_flow[new.flow] and old in self._open
-        return is_between_its_ports or old.is_twin_of(new)
+        return is_between_its_ports or old.is_duplicate_of(new)
 
     def _end(self, connection: Connection) -> Iterator[Item]:
-        """Yield the rest of a connection, and know it no more."""
+        """Yield the rest of a connection, and forget it."""
         if connection in self._open:
             yield from self._pass(connection, connection.finish())
         self._forget(connection)

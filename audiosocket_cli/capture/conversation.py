@@ -1,7 +1,7 @@
-"""A live connection as TCP packets that never were, so that Wireshark, tshark and tcpdump can follow it.
+"""A live connection as made-up TCP packets, so that Wireshark, tshark and tcpdump can follow it.
 
 Each chunk that was read or written is a segment, exactly as it was; sequence numbers, acknowledgements and checksums
-are right; the window is as large as TCP can say, for nobody tells us the real one.
+are right; the window is the largest that TCP has, because the real one is not known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is given as a capture and is none, or is no longer one: named for what it is, with the cure."""
+"""Names inputs that are not captures, or no longer are, with the cure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FILES: Final = {
     b"%PDF": "a PDF file",
     b"\x89PNG": "a PNG file",
 }
-"""What is named by mistake, and would be taken for raw bytes otherwise."""
+"""Files given by mistake, which would be taken for raw bytes otherwise."""
 
 _OTHER_CAPTURES: Final = {
     b"snoop\0\0\0": "snoop",
@@ -38,7 +38,7 @@ _CHANGED: Final = {
     b"\n\r\n": "each CR LF in it became a line feed, as through dos2unix, or FTP in text mode",
     b"\xff\xfe": "it was made text, as by the > of PowerShell",
 }
-"""How a file begins of which bytes were changed on its way."""
+"""The first bytes of a capture that was changed on its way, and what changed it."""
 
 _BYTE_ORDER: Final = re.compile(rb"\x1a\x2b\x3c\x4d|\x4d\x3c\x2b\x1a")
 _SECTION_BYTES: Final = 12
@@ -50,7 +50,7 @@ _STARTS: Final = re.compile(
     rb"|\n\r\r\n.{4}(?:\x1a\x2b\x3c\x4d|\x4d\x3c\x2b\x1a)|\r\n\r\r\r\n",
     re.DOTALL,
 )
-"""Where a capture begins, behind something else."""
+"""Where a capture begins after something else."""
 
 _PRINTED: Final = re.compile(
     rb"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d+ (?:\S+ +(?:In|Out|P|B|M) +)?(?:IP6?|ARP|\d\d:)\b"
@@ -62,11 +62,11 @@ _LOOK_BYTES: Final = 64 << 10
 _QUOTED: Final = 60
 _SURE_LINES: Final = 3
 _MIN_TEXT: Final = 16
-"""As much printable text is not an accident."""
+"""This many printable characters are text, not chance."""
 
 
 def name_foreign(window: Window, name: str) -> str | None:
-    """Say what an input is that is not a capture, with the cure; None for what may be one."""
+    """Say what an input that is not a capture is, with the cure; None if it may be one."""
     start = window.data[:16]
     for magic, what in _FILES.items():
         if start.startswith(magic):
@@ -84,9 +84,9 @@ def name_foreign(window: Window, name: str) -> str | None:
 
 
 def name_text(window: Window, name: str) -> str | None:
-    """Say what an input is that begins with text: a capture may follow behind a greeting. None where it is not text.
+    """Say what an input that begins with text is: a capture may follow a greeting. None if it is not text.
 
-    Waits for what follows, as whoever greets says more.
+    It reads on, because more follows a greeting.
     """
     if 0x20 <= window.data[window.at] < 0x7F and is_tar(window):
         return f"it is a tar archive; take the capture out of it: {unpacking_line('tar -xOf', name)}"
@@ -119,7 +119,8 @@ def _quoted(text: bytes) -> str:
 
 
 class LineEnds:
-    """Reads an input, and knows whether all its line feeds have a carriage return before them, as of few is chance."""
+    """Reads an input, and tells whether a carriage return precedes every line feed; of few line feeds that is
+    chance."""
 
     def __init__(self, read: Read, begun: bytes) -> None:
         """Some of it may have been read already."""
@@ -128,7 +129,7 @@ class LineEnds:
         self._last = begun[-1:]
 
     def __call__(self, size: int) -> bytes:
-        """Return up to so many bytes."""
+        """Return up to `size` bytes."""
         data = self._read(size)
         self._feeds += data.count(b"\n")
         self._pairs += data.count(b"\r\n") + (self._last == b"\r" and data.startswith(b"\n"))

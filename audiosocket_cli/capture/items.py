@@ -16,23 +16,23 @@ class CapturedCall:
     """One connection of a capture. Times in its items are seconds since its start: the UUID, or the first byte seen."""
 
     name: str
-    """The UUID where there is one, with `#2` and so on behind it from the second call that has it on; else a number."""
+    """The UUID, followed by `#2` and so on from the second call with the same UUID on; a number if there is none."""
     uuid: UUID | None = None
     caller: str = ""
-    """Who called, as host:port; "" where the capture does not tell."""
+    """The caller's address as host:port; "" when the capture does not have it."""
     server: str = ""
     started_ns: int | None = None
     """Wall clock of its start in ns since 1970; None in a capture without times."""
     me: Side | None = None
-    """Which side the capture was taken on, where one of the two took it."""
+    """The side that took the capture, if one of the two did."""
     whole: bool = True
     """Whether its beginning was seen."""
     unseen: Side | None = None
-    """The side of which no packet was captured, where there is one; known at the call's end."""
+    """The side of which no packet was captured, if there is one; known at the call's end."""
     file: str = ""
-    """The capture that it begins in, where several were joined."""
+    """The capture that it begins in, if several were joined."""
     remarks: list[str] = field(default_factory=list)
-    """What there is to know of how it was captured: more than once, or not all of it; known at the call's end."""
+    """How it was captured: more than once, or not all of it; known at the call's end."""
 
 
 class CallNames:
@@ -111,7 +111,7 @@ class Over(NamedTuple):
 
 
 class NoCall(NamedTuple):
-    """A connection that should have been a call and was none, with the reason."""
+    """A connection that should have been a call and was not, with the reason."""
 
     started_ns: int
     caller: str

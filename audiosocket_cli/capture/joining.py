@@ -14,11 +14,11 @@ from audiosocket_cli.capture.runs import Run, in_runs
 from audiosocket_cli.errors import FileError
 
 _OUT_OF_ORDER_NS: Final = 10_000_000
-"""Packets of several processors are this much out of order at most."""
+"""Packets that several processors captured are out of order by at most this much."""
 
 
 class _Part(NamedTuple):
-    """One of the captures. Only what cannot be read again stays open, with what was read of it."""
+    """One of the captures. Only one that cannot be read again stays open, with what was read of it."""
 
     name: str
     first: Packet
@@ -38,8 +38,8 @@ class _Part(NamedTuple):
 
 
 def joined_captures(names: tuple[str, ...], *, resync: bool) -> list[JoinedCapture | str]:
-    """Return captures to be read one after the other: all that consist of packets as one, in the place of the first;
-    others by their names, and so what cannot be read, for whoever opens it to say why."""
+    """Return captures to be read one after the other. All that consist of packets are one, in the place of the first;
+    others are names, also those that cannot be read: opening them says why."""
     found: list[JoinedCapture | str] = []
     parts: list[_Part] = []
     place = 0
@@ -131,7 +131,7 @@ class JoinedCapture(Capture):
         yield from self._end()
 
     def _end(self) -> Iterator[Item]:
-        """End all calls: what follows is another capture."""
+        """End all calls: another capture follows."""
         yield from self._calls.connections.finish()
         self._ignored, self._is_cut = self.ignored, self.is_cut
         self._calls.connections = Connections()

@@ -305,7 +305,7 @@ def _seconds_of(facts: dict[str, Any], name: str) -> float | None:
 
 
 def _meaning(frame: Frame) -> str:
-    """Return what a frame's payload stands for as the inner part of a JSON object, with a comma behind it."""
+    """Return what a frame's payload stands for as the inner part of a JSON object, with a comma after it."""
     rate_hz = RATE_BY_KIND.get(frame.kind)
     if rate_hz:
         return f'"ms": {round(len(frame.payload) // SAMPLE_BYTES * 1000 / rate_hz, 3):.10g}, '

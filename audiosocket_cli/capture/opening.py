@@ -27,7 +27,7 @@ from audiosocket_cli.model import Side
 _LOOK_S: Final = 0.2
 
 _JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|(?:#|//)[^\n]*\n)*+\{\s*[\"}]")
-"""What JSON lines begin with, behind comments and empty lines: an object."""
+"""JSON lines begin with an object, after comments and empty lines."""
 
 _MAY_BE_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:#|//|\{|/?\Z)")
 _LOOK_BYTES: Final = 64 << 10
@@ -137,7 +137,7 @@ class Capture:
                 fault = self._line_ends.fault
                 yield packet._replace(reason=fault) if fault else packet
                 if fault:
-                    break  # nothing behind it is what it was
+                    break  # nothing after it can be trusted
                 continue
             yield packet
 
@@ -171,7 +171,7 @@ class CallsInPackets:
 def open_capture(name: str | Path, *, resync: bool = False, follow: bool = False, scripts: bool = False) -> Capture:
     """Open a capture by name; `-` is standard input.
 
-    `resync` goes on behind damage, `follow` waits for more at the end of the file. Raises `FileError` for what is
+    `resync` goes on after damage, `follow` waits for more at the end of the file. Raises `FileError` for what is
     missing, unreadable or empty, and while it is read, where that fails.
     """
     if str(name) == "-":

@@ -88,7 +88,7 @@ _MIN_WORDS: Final = 5
 
 
 def tcp_segment(link_type: int, data: bytes) -> Segment | Unreadable | None:
-    """Return the TCP segment in a packet, be it in a tunnel, or why it cannot be read; None where it holds none."""
+    """Return the TCP segment in a packet, also inside a tunnel, or why it cannot be read; None if it holds none."""
     if link_type not in _LINKS:
         return Unreadable(f"of link type {link_type}")
     try:

@@ -171,7 +171,7 @@ class Unpacked:
     def _step(self, size: int) -> bytes:
         step = bytes(self._packed[:_STEP_BYTES]) if self._unpack.needs_input or self._unpack.eof else b""
         if self._unpack.eof:
-            padding = len(step) - len(step.lstrip(b"\0"))  # some writers pad, behind the last member or between two
+            padding = len(step) - len(step.lstrip(b"\0"))  # some writers pad, after the last member or between two
             if padding:
                 self._packed = self._packed[padding:]
                 return b""

@@ -1,4 +1,4 @@
-"""Records of a pcap file, as tcpdump has written them since ever: packets with their time, and where the file breaks.
+"""Records of a pcap file, as tcpdump writes them: packets with their time, and where the file breaks.
 
 Source: https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html
 """
@@ -34,7 +34,7 @@ _ALIKE_S: Final = 7 * 24 * 3600
 
 
 class Packet(NamedTuple):
-    """One captured packet: its time in ns since 1970, its link type, its bytes, what somebody remarked on it."""
+    """One captured packet: its time in ns since 1970, its link type, its bytes, and the comments on it."""
 
     at_ns: int
     link_type: int
@@ -43,7 +43,7 @@ class Packet(NamedTuple):
 
 
 def read_pcap(window: Window, *, resync: bool) -> Iterator[Packet | Damage]:
-    """Yield the packets of a pcap file whose magic was seen, and its damage, behind which only `resync` goes on."""
+    """Yield the packets of a pcap file whose magic was seen, and its damage, after which only `resync` goes on."""
     if not window.ensure(_HEADER_BYTES):
         reason = f"the file ends inside its header: {window.size} of {_HEADER_BYTES} bytes"
         yield Damage(window.offset, reason, window.size if resync else None)
@@ -114,7 +114,7 @@ def _starts(record: struct.Struct, last_s: int | None) -> re.Pattern[bytes]:
 
 
 def _is_record(window: Window, ahead: int, record: struct.Struct, unit_ns: int, last_s: int | None) -> bool:
-    """Whether a record stands `ahead` bytes from here, and another, or the end of the file, behind it."""
+    """Whether a record stands `ahead` bytes from here, and another, or the end of the file, after it."""
     if not window.ensure(ahead + record.size):
         return window.size == ahead
     seconds, fraction, size, original = record.unpack_from(window.data, window.at + ahead)

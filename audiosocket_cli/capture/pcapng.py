@@ -38,7 +38,7 @@ _DROPPED: Final = (5, 7)
 
 
 class PcapngReader:
-    """Yields packets, and damage, behind which only `resync` goes on. `about` is the JSON of the first section."""
+    """Yields packets, and damage, after which only `resync` goes on. `about` is the JSON of the first section."""
 
     def __init__(self, window: Window, *, resync: bool) -> None:
         self.about: dict[str, Any] = {}

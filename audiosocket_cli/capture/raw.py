@@ -26,7 +26,7 @@ from audiosocket_cli.codec import (
 from audiosocket_cli.model import Side
 
 _FIRST_LOOK: Final = 1024
-"""So many frames are held against the first; where all are alike, eight times as many are next."""
+"""This many frames are compared with the first; if all are alike, eight times as many come next."""
 
 _MAX_ERROR: Final = 64
 _SIZES: Final[dict[int, int]] = {Kind.UUID: UUID_BYTES, Kind.DTMF: 1, Kind.HANGUP: 0}
@@ -56,7 +56,7 @@ class RawReader:
                 yield found
 
     def runs(self) -> Iterator[Run | Item]:
-        """Yield runs, and damage, behind which only `resync` goes on."""
+        """Yield runs, and damage, after which only `resync` goes on."""
         window = self._window
         while window.ensure(1):
             fault = self._fault()

@@ -1,7 +1,7 @@
 """Where frames begin again in bytes that do not begin with one: after damage, after a loss, in mid-call.
 
-Any bytes are a run of frames to the codec, so a beginning is only believed when several frames that are really sent
-follow each other from there. A hangup does not count (silence is full of its bytes), but for the very last.
+To the codec any bytes are a run of frames. So a beginning is only believed when several frames of the kinds that are
+really sent follow each other from there. A hangup counts only as the very last (silence is full of its bytes).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Final
 from audiosocket_cli.codec import DIGITS, HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, UUID_BYTES, Kind, peek_header
 
 CHAIN: Final = 4
-"""So many frames in a row are not an accident: in random bytes one position in 10^9 looks like that."""
+"""This many frames in a row are not chance: in random bytes one position in 10^9 looks like that."""
 
 CHAIN_AT_END: Final = 2
-"""As many are enough where they reach exactly to the end of all bytes."""
+"""This many are enough when they end exactly with the last byte."""
 
 _MAX_BYTES: Final = 0x7FFF
-"""More than any frame that is sent: 60 ms of slin192 are 23,040 bytes."""
+"""Longer than any payload that is sent: 60 ms of slin192 are 23,040 bytes."""
 
 MAX_CHAIN_BYTES: Final = CHAIN * (HEADER_BYTES + _MAX_BYTES)
 
@@ -30,7 +30,7 @@ _HEADS: Final = re.compile(
 
 
 def find_frames(data: bytes, start: int = 0, *, ends: bool = False) -> int | None:
-    """Return where, from `start` on, a believable run of frames begins; None where none does (yet).
+    """Return where the first believable run of frames begins, from `start` on; None if there is none (yet).
 
     `ends` says that nothing follows these bytes.
     """

@@ -15,7 +15,7 @@ from audiosocket_cli.model import Side
 from audiosocket_cli.runs import EqualRun
 
 MAX_RUN_S: Final = 0.5
-"""What one side sent so long ago may still be on its way, in a run of its frames."""
+"""The longest run: frames that one side sent this long ago may not have been yielded yet."""
 
 _MAX_FRAMES: Final = 500
 _MAX_BYTES: Final = 256 << 10
@@ -46,7 +46,7 @@ class Run(EqualRun):
         self.offset = offset
         """Where the first begins in the bytes of its side."""
         self.slowest_s = slowest_s
-        """The most that lay between a frame's first byte and its last."""
+        """The longest time between the first and the last byte of a frame."""
         self._payloads = payloads
         self._at_s = at_s
 
@@ -86,7 +86,7 @@ class Run(EqualRun):
 
 
 def in_runs(items: Iterable[Item]) -> Iterator[Run | Item]:
-    """Join frames to runs of half a second at most; all else of a call comes in its place between them."""
+    """Join frames to runs of at most half a second; all other items of a call keep their places among them."""
     waiting: dict[tuple[CapturedCall, Side], list[Captured]] = {}
     for item in items:
         if isinstance(item, Captured):

@@ -1,4 +1,4 @@
-"""One side's bytes of a connection: what they began with, and the frames in them, in step again after a loss."""
+"""One side's bytes of a connection: how they begin, and the frames in them, found again after a loss."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ OPENING: Final = bytes([Kind.UUID, 0, UUID_BYTES])
 OPENING_BYTES: Final = HEADER_BYTES + UUID_BYTES
 
 _GROWTH: Final = 8
-"""A search that found nothing is made again when there is an eighth more to search: each byte is seen a few times, in
-however small pieces it comes."""
+"""A search that found nothing is repeated when there is an eighth more to search: so each byte is searched a few times
+only, even when bytes come in small pieces."""
 
 
 class Stream:
@@ -30,12 +30,12 @@ class Stream:
         self._begun_s = 0.0
         self._in_step = in_step
         self._search: list[tuple[float, bytes]] = []
-        """What came since the step was lost, with its times."""
+        """The bytes since the last whole frame, with their times."""
         self._search_bytes = 0
         self._search_from = 0
-        """How many bytes have to be there for the next search."""
+        """The number of bytes from which on the next search is made."""
         self._broken_bytes = 0
-        """What follows of a frame of which bytes are missing."""
+        """How many bytes of a frame still follow whose other bytes are missing."""
 
     def feed(self, call: CapturedCall, side: Side, at_s: float, data: bytes) -> Iterator[Item]:
         """Take bytes, and yield the frames that they complete."""
@@ -61,7 +61,7 @@ class Stream:
         self._begun_s = begun_s
 
     def lose(self, call: CapturedCall, side: Side, at_s: float, lost_bytes: int) -> Iterator[Item]:
-        """Hear that the next bytes are missing. Where they are all of one frame, the next is where it was."""
+        """Note that the next bytes are missing. If all are of one frame, the place of the next frame is known."""
         rest = self._rest_of_frame()
         yield from self.finish(call, side, at_s)
         yield Lost(call, at_s, side, lost_bytes, MISSING)
@@ -78,7 +78,7 @@ class Stream:
         return HEADER_BYTES + header[1] - len(begun) if header else 0
 
     def finish(self, call: CapturedCall, side: Side, at_s: float) -> Iterator[Item]:
-        """Say that nothing follows on what came so far."""
+        """End the stream: nothing follows the bytes that came so far."""
         if not self._in_step:
             yield from self._find(call, side, ends=True)
         rest = len(self._decoder.buffered) + self._search_bytes
@@ -88,7 +88,7 @@ class Stream:
         self._decoder, self._search, self._search_bytes, self._search_from = FrameDecoder(), [], 0, 0
 
     def _find(self, call: CapturedCall, side: Side, *, ends: bool) -> Iterator[Item]:
-        """Go on from the next frame, if there is one in what came so far."""
+        """Go on from the next frame, if there is one in the bytes so far."""
         data = b"".join(data for _, data in self._search)
         found = find_frames(data, ends=ends)
         passed_over = found or 0
@@ -112,19 +112,19 @@ class Stream:
 
 
 class Head:
-    """What one side of a connection began with, or, where bytes are missing, went on with behind them."""
+    """The first bytes of one side of a connection, or, if bytes are missing, the first after them."""
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.is_first = True
         """Whether nothing is missing before it."""
         self.is_call = False
-        """Whether it began as a call does: with a UUID, or as much of one as the capture holds."""
+        """Whether it began as a call does: with a UUID, or with the part of one that the capture holds."""
         self._has_frames = False
         self._search_from = OPENING_BYTES
 
     def take(self, piece: Piece) -> None:
-        """Take the side's next bytes, or hear that they are missing."""
+        """Take the side's next bytes, or note that they are missing."""
         if piece.lost_bytes:
             self.is_call = self.is_call or (self.is_first and self.data.startswith(OPENING))
             self.is_first = False
@@ -136,7 +136,7 @@ class Head:
             self.is_call = self.data.startswith(OPENING)
 
     def shows_frames(self, *, ends: bool) -> bool:
-        """Whether a run of frames was found in it that is not an accident."""
+        """Whether a believable run of frames was found in it."""
         size = len(self.data)
         if not self._has_frames and (ends or size >= self._search_from):
             self._search_from = size + size // _GROWTH

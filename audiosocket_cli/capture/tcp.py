@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 from audiosocket_cli.capture.packets import FIN, RST, SYN, Segment
 
 _MAX_WAITING_BYTES: Final = 4 << 20
-"""What may wait for a missing segment: about as much as a receiver does (Linux: tcp_rmem, 6 MiB)."""
+"""How many bytes may wait for a missing segment: about as many as a receiver keeps (Linux: tcp_rmem, 6 MiB)."""
 
 _WAITING_COST_BYTES: Final = 250
-"""What a waiting segment takes beside its payload."""
+"""The memory of a waiting segment, apart from its payload."""
 
 _ACKED_PATIENCE_NS: Final = 1_000_000_000
 """A segment that its receiver has acknowledged will not be sent again; it may still be captured a little later."""
@@ -54,7 +54,7 @@ class Direction:
         self.ended = False
         """Whether all up to the end of the stream has been handed out."""
         self.ended_ns = 0
-        """When the end of the stream was seen first, be it that bytes before it are missing."""
+        """When the end of the stream was seen first, even if bytes before it are missing."""
         self.was_reset = False
         self.segments = 0
         """Segments with bytes in them."""
@@ -85,7 +85,7 @@ class Direction:
         """Return how far a sequence number is from where the stream is, in bytes; None where that is not known."""
         return None if self._next is None else abs(_distance(self._next, number))
 
-    def is_twin_of(self, other: Direction) -> bool:
+    def is_duplicate_of(self, other: Direction) -> bool:
         """Whether another direction counts the same bytes from the same number: a copy of it, taken elsewhere."""
         if self._next is None or other._next is None:
             return False
@@ -187,7 +187,7 @@ class Direction:
         assert self._next is not None
         first = self._waiting[0]
         if self._end is not None and first.position >= self._end:
-            self.forget()  # behind the end of the stream is nothing of it
+            self.forget()  # nothing after its end belongs to the stream
             return
         pieces.append(Piece(first.at_ns, b"", first.position - self._next))
         self._next = first.position

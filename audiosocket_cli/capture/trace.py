@@ -1,6 +1,6 @@
-"""One live connection into a pcapng: what was read and written, when, and what it meant, a block as soon as it passes.
+"""Writes one live connection to a pcapng as it happens: what was read and written, when, and what it means.
 
-Each block is one write, so whatever kills the process, what is in the file is whole blocks.
+Each block is one write, so the file holds whole blocks whatever kills the process.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from audiosocket_cli.model import Side
 CAPTURE_SCHEMA: Final = "audiosocket.capture/1"
 
 MAX_COMMENTS: Final = 20
-"""Comments on what was read or written at once: a peer can send thousands of frames that deserve one."""
+"""The most comments on one read or write: a peer can send thousands of frames that would each have one."""
 
 _SEQ_TICK_NS: Final = 4000
 """Sequence numbers begin with the clock, as in RFC 9293, section 3.4.1."""
@@ -38,7 +38,7 @@ Clock = Callable[[], int]
 
 
 def steady_clock() -> Clock:
-    """Return a wall clock in ns since 1970 that starts right, and never steps: the stamps of one file."""
+    """Return a wall clock in ns since 1970 that starts right and never steps, for the stamps of one file."""
     start_ns = time.time_ns() - time.monotonic_ns()
     return lambda: start_ns + time.monotonic_ns()
 
@@ -91,7 +91,7 @@ class Trace:
             self._put(packet_block(self._clock_ns(), packet, outbound=sent, comments=self._take_remarks()))
 
     def was_reset(self) -> None:
-        """The peer has reset the connection, or it was lost. Nothing can follow: that waits for what is said of it."""
+        """The connection was reset or lost. The packet of the reset is written at the end, with the last comments."""
         self._reset_ns = self._clock_ns()
 
     def remark(self, text: str) -> None:
@@ -99,7 +99,7 @@ class Trace:
         self._remarks.append(text)
 
     def close(self) -> None:
-        """The connection is no more. What is left to be said goes onto its last packet, be it one without data."""
+        """The connection is closed. The last comments go onto its last packet, which may have no data."""
         conversation, outbound = self._conversation, False
         if self._reset_ns is not None and not conversation.has_ended:
             at_ns, packet = self._reset_ns, conversation.reset(sent=False)
@@ -111,7 +111,7 @@ class Trace:
         self._put(packet_block(at_ns, packet, outbound=outbound, comments=self._take_remarks()))
 
     def fail(self, error: OSError) -> None:
-        """End the capture, and tell why."""
+        """End the capture because of an error, and report it."""
         self.error = error
         if self._on_failure is not None:
             self._on_failure(error)
@@ -146,7 +146,7 @@ class Trace:
 
 
 class _Meanings:
-    """What the bytes of one side mean, where they are more than audio that goes on."""
+    """What the bytes of one side mean, unless they are audio that goes on."""
 
     def __init__(self) -> None:
         self.uuid: str | None = None
@@ -155,7 +155,7 @@ class _Meanings:
         self._audio_kind: int | None = None
 
     def of(self, data: bytes) -> list[str]:
-        """Return a comment for each frame that has one to deserve and ends in these bytes; of too many, the first."""
+        """Return a comment on each notable frame that ends in these bytes; of too many, the first."""
         if data and data[0] == self._audio_kind and data[1:3] != b"\0\0" and self._decoder.take_equal(data):
             return []
         frames, starts = self._decoder.take(data)

@@ -1,4 +1,4 @@
-"""Bytes of an input as they come: as much of them at hand as a reader asks for, and where they stand in the input."""
+"""A window on an input: it reads as many bytes as a reader asks for, and knows their offset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 READ_BYTES: Final = 1 << 20
 
 Read = Callable[[int], bytes]
-"""Returns up to so many bytes, as soon as there are some; b"" at the end."""
+"""Returns up to the given number of bytes, as soon as there are some; b"" at the end."""
 
 
 class Window:
@@ -32,7 +32,7 @@ class Window:
         return len(self.data) - self.at
 
     def ensure(self, size: int) -> bool:
-        """Have `size` bytes at hand; False when the input ends before, with all the rest at hand."""
+        """Read until `size` bytes are at hand; False when the input ends before, with all the rest at hand."""
         if len(self.data) - self.at >= size:
             return True
         if self._ended:

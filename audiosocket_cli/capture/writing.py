@@ -184,7 +184,7 @@ class BlockFile(WriteBehind):
             self._error = error
 
     def _write(self) -> None:
-        self._is_told = False  # before the last look: what comes now is told again
+        self._is_told = False  # set before the last look, so that a later block starts another job
         blocks = b"".join(_taken(self._blocks))
         if self._error is None:
             try:

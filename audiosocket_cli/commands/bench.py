@@ -54,7 +54,7 @@ class _BenchCommand(click.Command):
 @click.option("--stages", metavar="N:TIME,…", help="N callers for TIME, then the next N: 10:30s,50:1m.")
 @click.option(
     "--duration", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
-    help="How long calls are placed for.",
+    help="How long to place calls.",
 )  # fmt: skip
 @click.option(
     "--call-duration", type=DurationParam(), metavar="TIME",
@@ -74,7 +74,7 @@ class _BenchCommand(click.Command):
     metavar="N",
     default=0,
     show_default=True,
-    help="Another seed: other speech, other pauses.",
+    help="Another seed gives other speech and other pauses.",
 )
 @click.option(
     "--processes", type=ProcessCountParam(), metavar="N",
@@ -104,7 +104,7 @@ class _BenchCommand(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Place many calls at once, measure what the server makes of them, and judge it.
+    """Place many calls at once, measure how the server handles them, and judge it.
 
     \b
     Examples:
@@ -118,14 +118,14 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     Callers say bursts of 1.0 to 1.6 s with pauses of 1.5 to 3 s, in which a bot answers. Frames are sent when they are
     due, whatever the server does, and times count from when they were due. Every 200 ms a frame carries a mark, about
-    -60 dBFS, by which an echo is known again.
+    -60 dBFS, by which an echo is recognised.
 
     \b
     Names for --threshold, each with _p50, _p95, _p99, _max or _mean:
       connect first_byte first_speech turn echo jitter barge_in hangup lateness
       connect_actual turn_actual echo_actual barge_in_actual (since it was done)
     and: errors error_rate refused timeout reset fault silent gaps_40 gaps_60
-      gaps_100 bursts audio_rate cpu_percent rss_mib, and all else --csv prints
+      gaps_100 bursts audio_rate cpu_percent rss_mib, and the others that --csv prints
 
     Exits with 0 when all is well, 1 when a threshold broke, it got worse, the server was gone before the end, or the
     run is INVALID because this machine did not keep up, 3 when no call could be connected, 5 when FILE or OLD cannot be

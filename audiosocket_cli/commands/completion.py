@@ -30,8 +30,8 @@ def command(ctx: click.Context, shell: str) -> None:
       audiosocket completion fish > ~/.config/fish/completions/audiosocket.fish
       eval "$(audiosocket completion bash)"    for this shell only
 
-    A new shell knows it then. zsh needs fpath+=~/.zfunc before compinit in ~/.zshrc. Values are completed, too: kinds,
-    rates, files, and the UUIDs of the calls in a capture.
+    It works in the next shell that you start. zsh needs fpath+=~/.zfunc before compinit in ~/.zshrc. Values are also
+    completed: kinds, rates, files, and the UUIDs of the calls in a capture.
     """
     from click.shell_completion import get_completion_class
 

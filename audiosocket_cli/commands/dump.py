@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 
 @click.command(cls=ToOptionCommand, short_help="Show what is in a capture: who said what, when, what is wrong.")
 @click.argument("captures", metavar="CAPTURE…", nargs=-1, required=True)
-@click.option("--each", is_flag=True, help="A line for each frame.")
-@click.option("--hex", "with_hex", is_flag=True, help="… and its payload in hexadecimal.")
-@click.option("--json", "as_json", is_flag=True, help="JSON lines, one a frame, which replay takes.")
-@click.option("--stats", is_flag=True, help="Figures of both sides; with --json an object for each call.")
-@click.option("--kind", "kinds", type=AnyKindParam(), multiple=True, help="Frames of this kind only; more than once.")
-@click.option("--side", type=click.Choice(["caller", "server"]), help="Frames of this side only.")
-@click.option("--call", metavar="UUID", help="This call only; the first digits do.")
-@click.option("--from", "from_s", type=TimeParam(), help="From this time of the call on, as 12.5 or 1:12.5.")
-@click.option("--to", "to_s", type=UntilParam(), help="Up to this time of the call.")
+@click.option("--each", is_flag=True, help="Show a line for each frame.")
+@click.option("--hex", "with_hex", is_flag=True, help="The same, with each payload in hexadecimal.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines, one for each frame; replay reads them.")
+@click.option("--stats", is_flag=True, help="Show figures of both sides; with --json one object for each call.")
+@click.option("--kind", "kinds", type=AnyKindParam(), multiple=True, help="Show frames of this kind only (repeatable).")
+@click.option("--side", type=click.Choice(["caller", "server"]), help="Show frames of this side only.")
+@click.option("--call", metavar="UUID", help="Show this call only; the first digits of the UUID are enough.")
+@click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call, as 12.5 or 1:12.5.")
+@click.option("--to", "to_s", type=UntilParam(), help="End at this time of the call.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Stop after N rows, calls with --stats, or frames with all else.",
+    help="Stop after N rows; with --stats after N calls, with other options after N frames.",
 )
 @click.option(
     "--wav",
     type=str,
     metavar="DIR|FILE.wav",
-    help="Write each call to DIR/<uuid>.wav, too, or the call to FILE.wav, a second one to FILE-2.wav; from --from on.",
+    help="Also write each call to DIR/<uuid>.wav, or one call to FILE.wav (a second to FILE-2.wav), from --from on.",
 )
 @click.option(
     "--convert",
     type=(click.Choice(FORMATS), str),
     metavar="FORMAT OUT",
-    help="Write it as pcapng, jsonl or bin (one side's bytes) to OUT, or to - for a pipe; --to FORMAT OUT, too.",
+    help="Write it as pcapng, jsonl or bin (one side's bytes) to OUT, or - for a pipe; --to FORMAT OUT is the same.",
 )
 @click.option("--follow", is_flag=True, help="Wait for more at the end of the file, as it grows.")
-@click.option("--resync", is_flag=True, help="Search on after damage.")
+@click.option("--resync", is_flag=True, help="Go on with the next whole frame after damage.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when there are findings.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
 @click.pass_context
@@ -75,7 +75,7 @@ def command(
 
     CAPTURE is what --capture wrote, what tcpdump or Wireshark captured (pcap, pcapng), JSON lines, or the bytes of one
     side as nc and socat keep them; packed (gzip, xz, bzip2, zstd, lz4) or not, or - for standard input. Its content
-    says which it is. Several of pcap and pcapng that go on from each other, as of a rotation, are joined by time.
+    says which it is. Several pcap or pcapng files that continue each other, as in a rotation, are joined by time.
 
     Exits with 0, with 1 for findings with --strict, with 5 when a file is damaged or cut (all before the damage is
     shown), with 6 when there is no call in it, or nothing that is selected.

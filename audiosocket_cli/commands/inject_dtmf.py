@@ -22,7 +22,9 @@ from audiosocket_cli.commands.params import (
 @click.command(short_help="Press keys in a call.")
 @click.argument("digits")
 @click.argument("target", type=AddressParam(), required=False)
-@click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and press to the caller.")
+@click.option(
+    "--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and send the digits to the caller."
+)
 @click.option(
     "--after",
     type=SECONDS,
@@ -42,9 +44,9 @@ from audiosocket_cli.commands.params import (
     metavar="TIME",
     default="0.35s",
     show_default=True,
-    help="From one digit to the next.",
+    help="The time from one digit to the next.",
 )
-@click.option("--in-band", is_flag=True, help="Add the digits' tones to the audio, too.")
+@click.option("--in-band", is_flag=True, help="Also send the digits as tones in the audio.")
 @click.option("--in-band-only", is_flag=True, help="Send tones, and no DTMF frames.")
 @click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file meanwhile.")
 @click.option(
@@ -81,15 +83,15 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket inject-dtmf '1w23W#' :9092 --expect-audio-within 2
       audiosocket inject-dtmf 42# --listen :9092
 
-    DIGITS are 0-9, *, #, A-D; w waits half a second, W a second, as in Asterisk's dial strings. As Asterisk would, it
-    says a UUID to TARGET (host:port), sends silence or --audio, and each digit as a frame of kind 03.
+    DIGITS are 0-9, *, #, A-D; w waits half a second, W a second, as in Asterisk's dial strings. Like Asterisk, it sends
+    a UUID to TARGET (host:port), then silence or --audio, and each digit as a frame of kind 03.
 
-    With --listen it answers Asterisk and presses keys to the caller. Those are tones in the audio, always: Asterisk
-    ends a call in which a server sends a DTMF frame.
+    With --listen it answers a call from Asterisk, and sends the digits to the caller, always as tones in the audio:
+    Asterisk ends a call in which a server sends a DTMF frame.
 
-    Exits with 0 when all was pressed and came as expected, 1 when not, or when the other side hung up or went silent
-    after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent what ends a call in
-    Asterisk, 7 when --after-silence waited in vain.
+    Exits with 0 when all digits were pressed and the answer was as expected, 1 when not, or when the other side hung up
+    or went silent after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent a frame that
+    ends a call in Asterisk, 7 when --after-silence waited in vain.
     """
     from audiosocket_cli.jobs.inject_dtmf import InjectWanted, inject_job
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job

@@ -34,7 +34,7 @@ from audiosocket_cli.commands.values import files
 @click.option("--rate", type=RateParam(), help="Convert to this sample rate.  [default: the rate that arrives]")
 @decode_option
 @capture_option
-@click.option("--detect-dtmf", is_flag=True, help="Listen for digits in the audio, too.")
+@click.option("--detect-dtmf", is_flag=True, help="Also detect digits as tones in the audio.")
 @click.option("--raw", is_flag=True, help="With -: samples without a WAV header, 16-bit little-endian.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
@@ -47,7 +47,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     \b
     Examples:
       audiosocket record call.wav               the next call from Asterisk
-      audiosocket record answer.flac bot:9092   what a server says to us
+      audiosocket record answer.flac bot:9092   what a server says
       audiosocket record 'calls/{date}/{uuid}.wav' --calls 3
       audiosocket record - | sox - -n stats
 
@@ -55,8 +55,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     places a call as Asterisk would, sends silence, and records what the server says.
 
     OUT is a file, a folder (each call as <uuid>.wav, JSON beside it), a name with the fields {uuid} {date} {time}
-    {peer}, or - for standard output, as WAV or --raw. Its suffix says the container: .wav, .flac, .ogg, .opus, .mp3,
-    .raw and all else that libsndfile writes. WAV survives a crash at any time; the others are made when the call ends.
+    {peer}, or - for standard output, as WAV or --raw. Its suffix selects the container: .wav, .flac, .ogg, .opus, .mp3,
+    .raw and any other that libsndfile writes. WAV survives a crash at any time; the others are made when the call ends.
     """
     from audiosocket_cli.jobs.job import run_job
     from audiosocket_cli.jobs.record import RecordWanted, record_job

@@ -29,31 +29,32 @@ from audiosocket_cli.commands.values import calls, files
     type=click.Choice(["recorded", "media", "fast"]),
     default="recorded",
     show_default=True,
-    help="Send frames when they were sent, as they play without pauses, or as fast as they are taken.",
+    help="Send frames at their recorded times, one after the other without pauses, or as fast as they are taken.",
 )
 @click.option(
     "--speed", type=NumberParam(0.01, 1000), metavar="X", default=1.0, help="Play X times as fast, up to 1000."
 )
-@click.option(
-    "--max-gap", type=SECONDS, metavar="TIME", help="Shorten longer pauses, in which nothing was sent, to this."
-)
+@click.option("--max-gap", type=SECONDS, metavar="TIME", help="Shorten pauses in which nothing was sent to this.")
 @click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call.")
 @click.option("--to", "to_s", type=TimeParam(), help="End at this time of the call.")
 @click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play it N times in one call.")
 @click.option(
-    "--call", metavar="UUID", shell_complete=calls, help="Play this call; the first digits do.  [default: the first]"
+    "--call",
+    metavar="UUID",
+    shell_complete=calls,
+    help="Play this call; the first digits of the UUID are enough.  [default: the first]",
 )
 @click.option(
     "--uuid", metavar="new|same|UUID", default="new", show_default=True,
     help="The UUID to say: a random one, that of the capture, or this.",
 )  # fmt: skip
 @click.option("--calls", type=CountParam(10_000), metavar="N", default=1, help="Place N calls at once.")
-@click.option("--wait", type=SECONDS, metavar="TIME", help="Stay this long when all is said, sending silence.")
+@click.option("--wait", type=SECONDS, metavar="TIME", help="Send silence for this long at the end.")
 @click.option(
     "--expect",
     type=click.Path(path_type=Path, readable=False),
     metavar="OLD",
-    help="Compare the answer with that of a capture, as a rule CAPTURE itself; differences in a table, exit code 1.",
+    help="Compare the answer with the one in a capture, usually CAPTURE itself; show differences, and exit with 1.",
 )
 @click.option(
     "--tolerance", type=POSITIVE_SECONDS, metavar="TIME", default="0.2s", show_default=True,
@@ -78,18 +79,18 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         audiosocket replay - bot:9092
       audiosocket replay call.pcapng --listen :9092
 
-    CAPTURE is all that dump reads, or - for standard input. As JSON lines it can be a script, written by hand:
+    CAPTURE is any capture that dump reads, or - for standard input. As JSON lines it can be a script, written by hand:
 
     \b
       {"play": "hello.wav"}                    say a sound file
       {"expect": "audio", "within_ms": 800}    fail without an answer by then
-      {"expect": "silence"}                    until 0.5 s without speech
+      {"expect": "silence"}                    wait for 0.5 s without speech
       {"digit": "5"}                           press a key, now
       {"t": 9.5, "digit": "#"}                 … or at this time of the call
-      {"silence_ms": 2000}                     say nothing for a while
+      {"silence_ms": 2000}                     send silence
       {"expect": "hangup", "within_ms": 5000}  or {"hangup": true}: we hang up
 
-    An expect waits for 30 s where it says nothing else; files to play are looked for where replay runs.
+    An expect without within_ms waits for 30 s. Files to play are relative to the folder that replay runs in.
 
     Exits with 0 when all was played and as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent what
     ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to be played.

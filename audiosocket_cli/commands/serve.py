@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 )
 @decode_option
 @capture_option
-@click.option("--detect-dtmf", is_flag=True, help="Listen for digits in the audio, too.")
+@click.option("--detect-dtmf", is_flag=True, help="Also detect digits as tones in the audio.")
 @click.option("--play", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file to each caller.")
 @click.option("--echo", is_flag=True, help="Send each caller's audio back.")
 @click.option("--tone", type=click.IntRange(20, 3900), metavar="HZ", help="Play a tone to each caller.")
@@ -138,7 +138,7 @@ if TYPE_CHECKING:
 @click.option(
     "--health",
     type=AddressParam(needs_port=True),
-    help="Answer health checks on this address, at /healthz: 200 ready or 503 draining. --metrics does so, too.",
+    help="Answer health checks on this address, at /healthz: 200 ready or 503 draining. --metrics does the same.",
 )
 @click.option(
     "--drain",
@@ -177,8 +177,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket serve --record ./calls --exec ./bot.py --language en
       audiosocket serve --capture - | wireshark -k -i -
 
-    What the caller says is written to DIR/<uuid>.wav as it arrives, pauses included, and what is known of the call to
-    DIR/<uuid>.json when it ends. The caller hears silence unless told otherwise, so that Asterisk keeps the call.
+    The caller's audio is written to DIR/<uuid>.wav as it arrives, pauses included, and the facts of the call to
+    DIR/<uuid>.json when it ends. Unless an option says otherwise the caller hears silence, so that Asterisk keeps the
+    call.
 
     A program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
     digits, the hangup and its commands are JSON lines on descriptor 3.

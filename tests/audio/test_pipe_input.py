@@ -53,7 +53,7 @@ def test_only_the_first_megabyte_comes_again() -> None:
     while file.read(1 << 16):
         pass
     file.seek(KEPT_BYTES)
-    with pytest.raises(OSError, match="came through the pipe before is gone"):
+    with pytest.raises(OSError, match="came through the pipe earlier is gone"):
         file.read(10)
 
 

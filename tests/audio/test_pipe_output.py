@@ -131,7 +131,7 @@ def test_a_reader_who_is_a_minute_behind_is_given_up(ends: Pipe) -> None:
     time.sleep(0.1)
     for _ in range(MAX_WAITING):
         sound.append(noise(4000))
-    with pytest.raises(OSError, match="whoever reads standard output is a minute behind") as caught:
+    with pytest.raises(OSError, match="the reader of standard output is a minute behind") as caught:
         sound.append(noise(4000))
     assert caught.value.errno == errno.ETIMEDOUT
     assert sound.duration_s == (PIPE_BYTES + MAX_WAITING * 4000) / 8000
@@ -147,7 +147,7 @@ def test_a_reader_who_stopped_is_waited_for_so_long_and_no_longer(ends: Pipe, pi
     for _ in range(pieces - 1):
         sound.append(noise(10))
     begun_s = time.monotonic()
-    with pytest.raises(OSError, match="whoever reads standard output stopped reading"):
+    with pytest.raises(OSError, match="the reader of standard output stopped reading"):
         sound.finish()
     assert 0.15 < time.monotonic() - begun_s < 0.4
     ends.close_reader()

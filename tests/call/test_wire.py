@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import statistics
 import subprocess
 import time
 from collections.abc import Callable
@@ -30,7 +32,7 @@ def test_each_frame_is_one_segment_on_its_deadline(
     direction = "src" if side == "server" else "dst"
     capture = subprocess.Popen(
         [
-            tshark, "-l", "-i", "lo", "-f", f"tcp {direction} port {serving.port}", "-a", "duration:4",
+            tshark, "-l", "-i", "lo", "-f", f"tcp {direction} port {serving.port}",
             "-T", "fields", "-e", "frame.time_epoch", "-e", "tcp.len", "-e", "tcp.payload",
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -39,6 +41,8 @@ def test_each_frame_is_one_segment_on_its_deadline(
     while "Capturing on" not in capture.stderr.readline():
         pass
     assert run("play", tone_file, serving.target, "--wait", "0.5").returncode == 0
+    time.sleep(2)  # for what tshark has yet to read
+    capture.send_signal(signal.SIGINT)
     rows = [line.split("\t") for line in capture.communicate(timeout=30)[0].splitlines()]
     segments = [(float(at_s), payload) for at_s, length, payload in rows if int(length)]
     audio = [(at_s, payload) for at_s, payload in segments if payload.startswith("100140")]
@@ -47,9 +51,12 @@ def test_each_frame_is_one_segment_on_its_deadline(
     assert {len(payload) // 2 for _, payload in audio} == {323}
     assert len(others) <= 1  # the caller's UUID
     times = [at_s for at_s, _ in audio]
-    assert times[-1] - times[0] == pytest.approx((len(times) - 1) * 0.02, abs=0.02)
-    steps = sorted(after - before for before, after in pairwise(times))
-    assert steps[len(steps) // 2] == pytest.approx(0.02, abs=0.002)
+    # A busy machine makes frames late, some of them much: none is early, and the deadlines of others do not move.
+    late_s = [at_s - number * 0.02 for number, at_s in enumerate(times)]
+    assert min(late_s[-20:]) == pytest.approx(min(late_s[:20]), abs=0.02)
+    assert statistics.median(late_s) - min(late_s) < 0.02
+    steps = [after - before for before, after in pairwise(times)]
+    assert statistics.median(steps) == pytest.approx(0.02, abs=0.005)
 
 
 def pair() -> tuple[socket.socket, SocketWire]:
