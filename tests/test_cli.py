@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import subprocess
 import sys
@@ -47,12 +48,33 @@ def test_the_list_of_commands_fits_80_columns_whole() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_80_columns(name: str) -> None:
+    shown = run(name, "--help", COLUMNS="80").stdout.splitlines()
+    assert [line for line in shown if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_option_has_help(name: str) -> None:
     command = root.get_command(click.Context(root), name)
     assert command is not None
     options = [param for param in command.params if isinstance(param, click.Option)]
     assert options or name in WITHOUT_OPTIONS
     assert [option.name for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize(
+    ("args", "meant"),
+    [
+        (["serve", "--recrod", "x"], "--record"),
+        (["dump", "x", "--jsn"], "--json"),
+        (["bench", "--cals", "3"], "--calls"),
+    ],
+    ids=["serve", "dump", "bench"],
+)
+def test_a_mistyped_option_is_suggested(args: list[str], meant: str) -> None:
+    done = run(*args)
+    assert done.returncode == 2
+    assert re.search(rf"No such option .*{meant}\b", done.stderr)
 
 
 @pytest.mark.parametrize("args", [["record-it"], ["serve", "--nope"], ["serve", "extra"]], ids=" ".join)

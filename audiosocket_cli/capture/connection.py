@@ -7,7 +7,8 @@ a run of frames that is not an accident.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
@@ -35,6 +36,16 @@ _CUT_SHORT: Final = "its bytes are missing from the capture (tcpdump keeps them 
 _STOPPED: Final = "the capture ends before it said anything"
 
 
+class Standing(Enum):
+    """What a call is among the others of a capture."""
+
+    NEW = auto()
+    COPY = auto()
+    """It is there already, captured elsewhere."""
+    IN_DOUBT = auto()
+    """It may be a copy: that is to be seen."""
+
+
 class Connection:
     """One TCP connection that is a call, or may be one."""
 
@@ -43,18 +54,16 @@ class Connection:
         flow: bytes,
         me: Side | None,
         names: CallNames,
-        check_copy: Callable[[Connection, bool], Iterator[Item]],
+        check_copy: Callable[[Connection, bool], Generator[Item, None, Standing]],
     ) -> None:
-        """`check_copy` gets a call before it begins, and may set its `is_copy` or `is_in_doubt`."""
+        """`check_copy` gets a call before it begins, and whether the decision cannot wait; it returns what the call is
+        among the others."""
         self.flow = flow
         self.done = False
         """Whether it yields nothing more."""
         self.is_other = False
         """Whether it is not a call."""
-        self.is_copy = False
-        """Whether it is a copy of a call that was found already."""
-        self.is_in_doubt = False
-        """Whether that is not decided yet."""
+        self._standing = Standing.NEW
         self.uuid: UUID | None = None
         """The UUID of its call, once that is known."""
         self.first_ns = sys.maxsize
@@ -89,6 +98,11 @@ class Connection:
             found.append(self._directions[1 - who].distance_to(segment.ack))
         known = [distance for distance in found if distance is not None]
         return min(known, default=0), sum(known) * len(found) // max(1, len(known))
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a call that is there already."""
+        return self._standing is Standing.COPY
 
     @property
     def _is_ours(self) -> bool:
@@ -235,10 +249,10 @@ class Connection:
     def _become_call(self, caller: int, *, ends: bool) -> Iterator[Item]:
         self._caller = caller
         self.uuid = uuid = self._undecided.uuid(caller)
-        yield from self._check_copy(self, ends)
+        self._standing = yield from self._check_copy(self, ends)
         if self.is_copy:
             self._forget_all()
-        if self.is_copy or self.is_in_doubt:
+        if self._standing is not Standing.NEW:
             return
         started_ns = self._undecided.opened_ns(caller, self.last_ns) if uuid else self.first_ns
         call = CapturedCall(

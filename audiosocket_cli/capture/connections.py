@@ -8,11 +8,11 @@ Each of them is a strand.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Final
 from uuid import UUID
 
-from audiosocket_cli.capture.connection import Connection
+from audiosocket_cli.capture.connection import Connection, Standing
 from audiosocket_cli.capture.items import CallNames, Item
 from audiosocket_cli.capture.packets import SYN, Segment, reverse_of
 from audiosocket_cli.model import Side
@@ -87,7 +87,7 @@ class Connections:
             if connection in self._open:
                 yield from self._end(connection)
 
-    def _check_copy(self, new: Connection, ends: bool) -> Iterator[Item]:
+    def _check_copy(self, new: Connection, ends: bool) -> Generator[Item, None, Standing]:
         """Decide whether a call that begins is a copy of another, or replaces one between the same ports.
 
         An original goes on as it was. `ends` says that the decision cannot wait.
@@ -95,15 +95,16 @@ class Connections:
         originals = [old for old in self._by_uuid.get(new.uuid, ()) if self._may_be(old, new)]
         sure = [old for old in originals if old.last_ns > new.first_ns or old.is_duplicate_of(new)]
         is_new = ends or new.last_ns - new.first_ns > _GOES_ON_NS
-        new.is_copy, new.is_in_doubt = bool(sure), bool(originals) and not sure and not is_new
-        if new.is_copy:
+        if sure:
             sure[0].take_copy(new)
-        if new.is_copy or new.is_in_doubt:
-            return
+            return Standing.COPY
+        if originals and not is_new:
+            return Standing.IN_DOUBT
         for old in list(self._by_flow[new.flow]):
             if old is not new and old in self._open and old.last_ns <= new.first_ns:
                 yield from self._end(old)
         self._by_uuid.setdefault(new.uuid, []).append(new)
+        return Standing.NEW
 
     def _goes_on(self, strand: Connection, now_ns: int) -> bool:
         """Whether more of a connection may come, also of a copy, which yields nothing."""

@@ -24,7 +24,8 @@ def command(ctx: click.Context, shell: str) -> None:
 
     \b
     Examples:
-      audiosocket completion bash > ~/.local/share/bash-completion/completions/audiosocket
+      audiosocket completion bash \\
+        > ~/.local/share/bash-completion/completions/audiosocket
       audiosocket completion zsh > ~/.zfunc/_audiosocket
       audiosocket completion fish > ~/.config/fish/completions/audiosocket.fish
       eval "$(audiosocket completion bash)"    for this shell only

@@ -66,7 +66,8 @@ def command(
       audiosocket dump capture.bin --resync
       audiosocket dump pbx.pcap --stats
       audiosocket dump pbx.pcap --call 8f269582 --wav ./calls
-      audiosocket dump pbx.pcap --call 8f269582 --from 1:00 --to 1:30 --wav part.wav
+      audiosocket dump pbx.pcap --call 8f269582 --from 1:00 --to 1:30 \\
+        --wav part.wav
       audiosocket dump rotated/pbx.pcap*
       audiosocket dump pbx.pcap --call 8f269582 --to pcapng call.pcapng
       audiosocket dump pbx.pcap.gz --json | jq 'select(.digit)'

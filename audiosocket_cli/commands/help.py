@@ -35,7 +35,7 @@ def command(ctx: click.Context, /, topic: str | None, name: str | None) -> None:
       audiosocket help
       audiosocket help bots
       audiosocket help serve
-      audiosocket help --file audiosocket.service > /etc/systemd/system/audiosocket.service
+      audiosocket help --file audiosocket.service
 
     On a terminal it is shown through a pager ($PAGER), else as plain text.
     """

@@ -80,7 +80,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     \b
     Examples:
       audiosocket inject-dtmf 123# bot:9092
-      audiosocket inject-dtmf '1w23W#' :9092 --after-silence --expect-audio-within 2
+      audiosocket inject-dtmf '1w23W#' :9092 --expect-audio-within 2
       audiosocket inject-dtmf 42# --listen :9092
 
     DIGITS are 0-9, *, #, A-D; w waits half a second, W a second, as in Asterisk's dial strings. Like Asterisk, it sends
@@ -93,10 +93,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     or went silent after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent a frame that
     ends a call in Asterisk, 7 when --after-silence waited in vain.
     """
-    from audiosocket_cli.jobs.inject_dtmf import InjectOptions, inject_job
+    from audiosocket_cli.jobs.inject_dtmf import InjectWanted, inject_job
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
 
     refuse_without_effect(ctx, layout="record", force="record capture", timeout="after_silence")
-    wanted = InjectOptions(**given)
+    wanted = InjectWanted(**given)
     refuse_two_ends(wanted.target, wanted.listen)
     ctx.exit(run_job(inject_job(wanted), target=wanted.target, listen=wanted.listen).exit_code)

@@ -71,10 +71,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     a call in Asterisk, 5 when FILE is not sound, or damaged, 7 when --until-hangup --wait TIME passed without a hangup.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
-    from audiosocket_cli.jobs.play import PlayOptions, file_and_target, play_job
+    from audiosocket_cli.jobs.play import PlayWanted, file_and_target, play_job
 
     refuse_without_effect(ctx, layout="record", force="record capture")
     file, target = file_and_target(given.pop("file"), given.pop("target"))
-    wanted = PlayOptions(file, **given)
+    wanted = PlayWanted(file, **given)
     refuse_two_ends(target, wanted.listen)
     ctx.exit(run_job(play_job(wanted), target=target, listen=wanted.listen).exit_code)

@@ -46,8 +46,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     \b
     Examples:
-      audiosocket record call.wav                    the next call from Asterisk
-      audiosocket record answer.flac bot:9092        what a server says when called
+      audiosocket record call.wav               the next call from Asterisk
+      audiosocket record answer.flac bot:9092   what a server says
       audiosocket record 'calls/{date}/{uuid}.wav' --calls 3
       audiosocket record - | sox - -n stats
 
@@ -59,9 +59,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     .raw and any other that libsndfile writes. WAV survives a crash at any time; the others are made when the call ends.
     """
     from audiosocket_cli.jobs.job import run_job
-    from audiosocket_cli.jobs.record import RecordOptions, record_job
+    from audiosocket_cli.jobs.record import RecordWanted, record_job
     from audiosocket_cli.net.address import parse_address
 
-    wanted = RecordOptions(**given)
+    wanted = RecordWanted(**given)
     listen = None if wanted.target else wanted.listen or parse_address("127.0.0.1")
     ctx.exit(run_job(record_job(wanted), target=wanted.target, listen=listen).exit_code)

@@ -75,19 +75,20 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket replay call.pcapng bot:9092 --record answer.wav
       audiosocket replay call.pcapng bot:9092 --expect call.pcapng
       audiosocket replay call.jsonl :9092 --timing fast --calls 50
-      audiosocket dump pbx.pcap --call 8f269582 --json | audiosocket replay - bot:9092
+      audiosocket dump pbx.pcap --call 8f269582 --json |
+        audiosocket replay - bot:9092
       audiosocket replay call.pcapng --listen :9092
 
     CAPTURE is any capture that dump reads, or - for standard input. As JSON lines it can be a script, written by hand:
 
     \b
-      {"play": "hello.wav"}                      say a sound file
-      {"expect": "audio", "within_ms": 800}      wait for an answer, and fail without one
-      {"expect": "silence"}                      wait until it is over (0.5 s without speech)
-      {"digit": "5"}                             press a key, now
-      {"t": 9.5, "digit": "#"}                   … or at this time of the call
-      {"silence_ms": 2000}                       send silence
-      {"expect": "hangup", "within_ms": 5000}    or {"hangup": true}, to end the call ourselves
+      {"play": "hello.wav"}                    say a sound file
+      {"expect": "audio", "within_ms": 800}    fail without an answer by then
+      {"expect": "silence"}                    wait for 0.5 s without speech
+      {"digit": "5"}                           press a key, now
+      {"t": 9.5, "digit": "#"}                 … or at this time of the call
+      {"silence_ms": 2000}                     send silence
+      {"expect": "hangup", "within_ms": 5000}  or {"hangup": true}: we hang up
 
     An expect without within_ms waits for 30 s. Files to play are relative to the folder that replay runs in.
 
@@ -95,9 +96,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to be played.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
-    from audiosocket_cli.jobs.replay import PlayAgainOptions, replay_job
+    from audiosocket_cli.jobs.replay import ReplayWanted, replay_job
 
     refuse_without_effect(ctx, layout="record", force="record capture", tolerance="expect", least_correlation="expect")
-    wanted = PlayAgainOptions(**given)
+    wanted = ReplayWanted(**given)
     refuse_two_ends(wanted.target, wanted.listen)
     ctx.exit(run_job(replay_job(wanted), target=wanted.target, listen=wanted.listen).exit_code)

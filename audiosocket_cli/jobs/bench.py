@@ -37,7 +37,7 @@ _MAX_ARRIVALS: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class BenchOptions:
+class BenchWanted:
     """The command line."""
 
     words: Sequence[str]
@@ -72,7 +72,7 @@ class BenchOptions:
         return self.words[:1] == ("report",)
 
 
-def bench(wanted: BenchOptions) -> Outcome:
+def bench(wanted: BenchWanted) -> Outcome:
     """Place the calls, or take what was kept, and judge it. Raises `UsageError`, `NetworkError` and `FileError`."""
     asked = [parse_threshold(text) for text in wanted.thresholds]
     if wanted.fail_on_regression is not None and wanted.compare is None:
@@ -97,7 +97,7 @@ def bench(wanted: BenchOptions) -> Outcome:
     return _judge(result, wanted, asked, old) | Outcome(failed=not is_kept)
 
 
-def _plan(wanted: BenchOptions) -> Plan:
+def _plan(wanted: BenchWanted) -> Plan:
     if len(wanted.words) > 1:
         raise UsageError(f"one TARGET, not {len(wanted.words)}; bench report FILE shows a result again")
     _refuse_two_loads(wanted)
@@ -113,7 +113,7 @@ def _plan(wanted: BenchOptions) -> Plan:
     return plan
 
 
-def _refuse_two_loads(wanted: BenchOptions) -> None:
+def _refuse_two_loads(wanted: BenchWanted) -> None:
     shapes = [name for name in ("calls", "rate", "stages") if getattr(wanted, name) is not None]
     if len(shapes) > 1:
         raise UsageError(f"--{shapes[0]} and --{shapes[1]} are two different loads: leave one out")
@@ -123,7 +123,7 @@ def _refuse_two_loads(wanted: BenchOptions) -> None:
         raise UsageError("--max-calls goes with --rate or --find-limit")
 
 
-def _load(wanted: BenchOptions) -> Load:
+def _load(wanted: BenchWanted) -> Load:
     if wanted.rate is not None and wanted.rate * wanted.duration > _MAX_ARRIVALS:
         raise UsageError(f"--rate {wanted.rate:g} for {wanted.duration:g} s is more than {_MAX_ARRIVALS} calls")
     is_endless = wanted.call_duration is None and wanted.rate is not None
@@ -138,7 +138,7 @@ def _load(wanted: BenchOptions) -> Load:
     )
 
 
-def _check_output(wanted: BenchOptions) -> None:
+def _check_output(wanted: BenchWanted) -> None:
     if wanted.output is not None and wanted.output.exists() and not wanted.force:
         raise UsageError(f"{wanted.output} is there already: say --force to overwrite it")
 
@@ -153,7 +153,7 @@ def _save(result: BenchResult, output: Path) -> bool:
     return True
 
 
-def _run(plan: Plan, wanted: BenchOptions) -> BenchResult:
+def _run(plan: Plan, wanted: BenchWanted) -> BenchResult:
     """Run a load. Raises `NetworkError` when no call of it could be connected."""
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with bench_progress(plan.load.total_s) as watch:
@@ -164,7 +164,7 @@ def _run(plan: Plan, wanted: BenchOptions) -> BenchResult:
     return result
 
 
-def _judge(result: BenchResult, wanted: BenchOptions, asked: Sequence[Threshold], old: BenchResult | None) -> Outcome:
+def _judge(result: BenchResult, wanted: BenchWanted, asked: Sequence[Threshold], old: BenchResult | None) -> Outcome:
     """Print a result, and judge it."""
     failures = _broken(asked, result)
     found: list[Change] = [] if old is None else changes(old, result)
@@ -193,7 +193,7 @@ def _broken(asked: Sequence[Threshold], result: BenchResult) -> list[str]:
     return [failure for threshold in asked if (failure := threshold.failure(values))]
 
 
-def _find_limit(plan: Plan, wanted: BenchOptions, asked: Sequence[Threshold]) -> Outcome:
+def _find_limit(plan: Plan, wanted: BenchWanted, asked: Sequence[Threshold]) -> Outcome:
     signals: list[int] = []
     most = plan.load.max_calls or _LIMIT_MOST
     while lack := lack_of_room(most, replace(plan, load=replace(plan.load, calls=most)).process_count):

@@ -31,7 +31,7 @@ _FAULTS: Final = {"reset": "reset the connection", "fault": "broke the protocol"
 
 
 @dataclass(frozen=True, slots=True)
-class InjectOptions:
+class InjectWanted:
     """The command line."""
 
     digits: str
@@ -56,13 +56,13 @@ class InjectOptions:
     as_json: bool
 
 
-def inject_job(wanted: InjectOptions) -> Job:
+def inject_job(wanted: InjectWanted) -> Job:
     """Return what is to be done. Raises `UsageError`, and `FileError` for what cannot be played meanwhile."""
     keys = _key_options(wanted)
     return _to_server(wanted, keys) if wanted.listen is None else _to_caller(wanted, keys)
 
 
-def _key_options(wanted: InjectOptions) -> KeyOptions:
+def _key_options(wanted: InjectWanted) -> KeyOptions:
     keys = parse_digits(wanted.digits)
     if wanted.in_band and wanted.in_band_only:
         raise UsageError("--in-band and --in-band-only exclude each other: choose one")
@@ -85,7 +85,7 @@ def _key_options(wanted: InjectOptions) -> KeyOptions:
     )
 
 
-def _call_options(wanted: InjectOptions, make_source: Callable[[], Source], other_side: str) -> CallOptions:
+def _call_options(wanted: InjectWanted, make_source: Callable[[], Source], other_side: str) -> CallOptions:
     return CallOptions(
         make_source,
         output_for(wanted.record, force=wanted.force, played=wanted.audio),
@@ -94,7 +94,7 @@ def _call_options(wanted: InjectOptions, make_source: Callable[[], Source], othe
     )
 
 
-def _to_server(wanted: InjectOptions, keys: KeyOptions) -> Job:
+def _to_server(wanted: InjectWanted, keys: KeyOptions) -> Job:
     kind = kind_of(wanted.rate or 8000)
     under: Source = QuietLine(kind)
     if wanted.audio is not None:
@@ -125,7 +125,7 @@ def _how_it_left(placed: PlacedCall) -> str | None:
     return _FAULTS.get(how, "hung up" if how == "hangup" else "closed the connection")
 
 
-def _to_caller(wanted: InjectOptions, keys: KeyOptions) -> Job:
+def _to_caller(wanted: InjectWanted, keys: KeyOptions) -> Job:
     refuse_of_a_placed_call(uuid=wanted.uuid, rate=wanted.rate)
     prompt = open_prompt(Sound(wanted.audio).kept()) if wanted.audio is not None else None
     sources: list[KeySource] = []

@@ -33,7 +33,7 @@ from audiosocket_cli.ui.results import play_json, play_lines, reply_lines
 
 
 @dataclass(frozen=True, slots=True)
-class PlayOptions:
+class PlayWanted:
     """The command line."""
 
     file: str
@@ -73,12 +73,12 @@ def file_and_target(first: str | None, target: Address | None) -> tuple[str, Add
     raise UsageError(f"{first!r:.80} is neither a file here nor host:port: {cure}")
 
 
-def play_job(wanted: PlayOptions) -> Job:
+def play_job(wanted: PlayWanted) -> Job:
     """Return what is to be done. Raises `UsageError`, and `FileError` for what cannot be played."""
     return _to_server(wanted) if wanted.listen is None else _to_caller(wanted)
 
 
-def _to_server(wanted: PlayOptions) -> Job:
+def _to_server(wanted: PlayWanted) -> Job:
     output = _output(wanted)
     wait_s = None if wanted.expect_audio is not None else wanted.wait if wanted.until_hangup else wanted.wait or 0.0
     prompt = open_prompt(_sound(wanted, wanted.rate))
@@ -118,7 +118,7 @@ def _outcome(placed: PlacedCall, playback: Playback, *, until_hangup: bool) -> O
     return Outcome(damaged=damaged, failed=is_cut, timed_out=until_hangup and not placed.ended_by_server)
 
 
-def _to_caller(wanted: PlayOptions) -> Job:
+def _to_caller(wanted: PlayWanted) -> Job:
     refuse_of_a_placed_call(uuid=wanted.uuid, rate=wanted.rate)
     output = _output(wanted)
     prompt = open_prompt(_sound(wanted, None))
@@ -150,24 +150,24 @@ def _to_caller(wanted: PlayOptions) -> Job:
     return Job(options, as_json=wanted.as_json, judge_answered=judge)
 
 
-def _stay_s(wanted: PlayOptions, wait_s: float | None) -> float:
+def _stay_s(wanted: PlayWanted, wait_s: float | None) -> float:
     """Return how long to stay for an answer: for ever, where only a hangup ends the call."""
     return math.inf if wanted.until_hangup and wanted.wait is None else wait_s or 0.0
 
 
-def _output(wanted: PlayOptions) -> FileOutput | None:
+def _output(wanted: PlayWanted) -> FileOutput | None:
     played = None if wanted.file == "-" else Path(wanted.file)
     return output_for(wanted.record, force=wanted.force, played=played)
 
 
 def _call_options(
-    wanted: PlayOptions, make_source: Callable[[], Source], output: FileOutput | None, other_side: str
+    wanted: PlayWanted, make_source: Callable[[], Source], output: FileOutput | None, other_side: str
 ) -> CallOptions:
     capture = capture_output(wanted.capture, force=wanted.force)
     return CallOptions(make_source, output, capture, layout=Layout(wanted.layout or other_side))
 
 
-def _sound(wanted: PlayOptions, raw_rate_hz: int | None) -> Sound:
+def _sound(wanted: PlayWanted, raw_rate_hz: int | None) -> Sound:
     """Return what is to be played; a pipe that is to be played more than once is read to its end."""
     if wanted.file == "-":
         stdin = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 - whoever reads it closes it

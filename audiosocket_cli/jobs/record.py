@@ -21,7 +21,7 @@ from audiosocket_cli.net.address import Address
 
 
 @dataclass(frozen=True, slots=True)
-class RecordOptions:
+class RecordWanted:
     """The command line."""
 
     out: str
@@ -42,7 +42,7 @@ class RecordOptions:
     as_json: bool
 
 
-def record_job(wanted: RecordOptions) -> Job:
+def record_job(wanted: RecordWanted) -> Job:
     """Return what is to be done. Raises `UsageError`, before anything is listened to, connected or made."""
     is_placed = wanted.target is not None
     if is_placed:
@@ -58,7 +58,7 @@ def record_job(wanted: RecordOptions) -> Job:
     )
 
 
-def _call_options(wanted: RecordOptions, output: Output, *, is_placed: bool) -> CallOptions:
+def _call_options(wanted: RecordWanted, output: Output, *, is_placed: bool) -> CallOptions:
     if wanted.capture == "-" and output.has_stdout:
         raise UsageError("the recording and the capture both go to standard output: name a file for one of them")
     return CallOptions(
@@ -74,7 +74,7 @@ def _call_options(wanted: RecordOptions, output: Output, *, is_placed: bool) -> 
     )
 
 
-def _output(wanted: RecordOptions) -> Output:
+def _output(wanted: RecordWanted) -> Output:
     """Refuse what cannot be recorded to before anything is listened to, connected or made."""
     output: Output
     if wanted.out == "-":

@@ -35,7 +35,7 @@ HANGUP_WAIT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class PlayAgainOptions:
+class ReplayWanted:
     """The command line."""
 
     captured: str
@@ -61,14 +61,14 @@ class PlayAgainOptions:
     as_json: bool
 
 
-def replay_job(wanted: PlayAgainOptions) -> Job:
+def replay_job(wanted: ReplayWanted) -> Job:
     """Return what is to be done. Raises `UsageError`, `FileError`, and `NothingError` where nothing is to be said."""
     _refuse_to_compare_unlike_things(wanted)
     script = _script(wanted)
     return _to_server(wanted, script) if wanted.listen is None else _to_caller(wanted, script)
 
 
-def _refuse_to_compare_unlike_things(wanted: PlayAgainOptions) -> None:
+def _refuse_to_compare_unlike_things(wanted: ReplayWanted) -> None:
     """Refuse --expect with what moves the times that it compares."""
     if wanted.from_s is not None and wanted.to_s is not None and wanted.from_s >= wanted.to_s:
         raise UsageError(f"--from {wanted.from_s:g} is not before --to {wanted.to_s:g}: there is no time between them")
@@ -81,7 +81,7 @@ def _refuse_to_compare_unlike_things(wanted: PlayAgainOptions) -> None:
             raise UsageError(f"--expect compares times, which {option} moves: leave one of them out")
 
 
-def _script(wanted: PlayAgainOptions) -> Script:
+def _script(wanted: ReplayWanted) -> Script:
     """Read what is to be said, and say what is odd about it. Raises `NothingError` where nothing is."""
     captured, call, from_s, to_s = wanted.captured, wanted.call, wanted.from_s, wanted.to_s
     side = Side.CALLER if wanted.listen is None else Side.SERVER
@@ -109,13 +109,13 @@ def _script(wanted: PlayAgainOptions) -> Script:
     return script
 
 
-def _options(script: Script, wanted: PlayAgainOptions, stay_s: float, *, fill: bool) -> ReplayOptions:
+def _options(script: Script, wanted: ReplayWanted, stay_s: float, *, fill: bool) -> ReplayOptions:
     if script.has_steps and wanted.timing != "recorded":
         raise UsageError(f"--timing {wanted.timing} is for captures: a script has its own times")
     return ReplayOptions(Timing(wanted.timing), wanted.speed, stay_s, fill=fill)
 
 
-def _output(wanted: PlayAgainOptions) -> FileOutput | None:
+def _output(wanted: ReplayWanted) -> FileOutput | None:
     output = output_for(wanted.record, force=wanted.force)
     if output is not None and output.single and wanted.calls > 1:
         raise UsageError(
@@ -137,7 +137,7 @@ def _uuids(wanted: str, script: Script, calls: int) -> list[UUID]:
         raise UsageError(f"--uuid {wanted} is not a UUID: write new, same, or 8-4-4-4-12 hexadecimal digits") from None
 
 
-def _to_server(wanted: PlayAgainOptions, script: Script) -> Job:
+def _to_server(wanted: ReplayWanted, script: Script) -> Job:
     may_hang_up = script.ended_by is Side.SERVER
     stay_s = wanted.wait if wanted.wait is not None else HANGUP_WAIT_S if may_hang_up else 0.0
     replay = _options(script, wanted, stay_s, fill=False)
@@ -172,7 +172,7 @@ def _to_server(wanted: PlayAgainOptions, script: Script) -> Job:
 
 
 def _judge(
-    placed: PlacedCall, wanted: PlayAgainOptions, old: Answer | None, answer: Answer, tolerance_s: float,
+    placed: PlacedCall, wanted: ReplayWanted, old: Answer | None, answer: Answer, tolerance_s: float,
     *, to_stderr: bool,
 ) -> Outcome:  # fmt: skip
     """Say what came of a call, and judge it."""
@@ -192,7 +192,7 @@ def _judge(
     return Outcome(failed=bool(placed.tail_lost or source.failures or found or source.is_cut or not told))
 
 
-def _to_caller(wanted: PlayAgainOptions, script: Script) -> Job:
+def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
     if wanted.uuid != "new" or wanted.expect is not None:
         option = "--expect" if wanted.expect else "--uuid"
         raise UsageError(f"{option} goes with TARGET only: leave it, or --listen, out")

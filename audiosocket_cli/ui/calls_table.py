@@ -142,7 +142,7 @@ def _row(live: LiveCall, history: _History, columns: _Columns) -> Iterator[Part]
     session, call, timeline = live.session, live.session.call, live.stats.timeline
     yield f"{str(call.uuid)[: columns.uuid] if call else '(no UUID)'[: columns.uuid]:<{columns.uuid}} ", _PLAIN
     if columns.peer:
-        yield set_cell_size(printable(session.peer), columns.peer) + " ", _PLAIN
+        yield set_cell_size(printable(live.peer), columns.peer) + " ", _PLAIN
     yield f"{_age(session.age_s):>5} ", _PLAIN
     for side, stats in live.stats.sides.items():
         yield from _meter(history.levels[side], stats.level_dbfs)

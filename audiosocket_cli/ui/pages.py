@@ -23,9 +23,9 @@ from rich.theme import Theme
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
-    "first-call", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot", "scripts",
-    "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "monitoring", "systemd",
-    "proxies", "security", "tls", "reliability", "evidence", "json", "json-lines", "exit-codes", "library",
+    "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot",
+    "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "monitoring",
+    "systemd", "proxies", "security", "tls", "reliability", "evidence", "json", "json-lines", "exit-codes", "library",
     "development", "changes",
 )  # fmt: skip
 """Pages in the order in which they are listed: from a first call to what few need."""

@@ -189,7 +189,7 @@ def test_thresholds_and_comparisons_decide_the_exit_code(kept: tuple[str, Path],
 def test_a_generator_that_is_late_makes_the_run_invalid(serve: Serve) -> None:
     done = run("bench", serve("--echo").target, "--duration", "1s", "--max-lateness", "0.001")
     assert done.returncode == 1
-    assert re.match(r"INVALID: .* use\n +fewer --calls, (.*\n)+INVALID: 1 % of the frames were sent ", done.stdout)
+    assert re.match(r"INVALID: .* use fewer --calls,\n +more (.*\n)+INVALID: 1 % of the frames were sent ", done.stdout)
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

@@ -59,6 +59,7 @@ TESTS = ROOT / "tests"
 TESTED_AS_PART_OF = {
     "bench/processes.py": "commands/test_bench.py",
     "call/bots/child.py": "call/bots/test_program.py",
+    "call/bots/error_log.py": "call/bots/test_program.py",
     "call/bots/lifetime.py": "call/bots/test_program.py",
     "call/live_call.py": "call/test_memory.py",
     "call/reader.py": "call/test_turns.py",

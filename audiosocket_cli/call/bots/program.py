@@ -21,11 +21,12 @@ from audiosocket_cli.asterisk.facts import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.bots.child import Child
+from audiosocket_cli.call.bots.error_log import ErrorLog
 from audiosocket_cli.call.bots.lifetime import Lifetime
 from audiosocket_cli.call.bots.process import why_not_run
 from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
 from audiosocket_cli.call.bots.streams import FRAMES_PER_S, HeardStream, SaidStream, bytes_of_frame
-from audiosocket_cli.call.events import ProgramSaid, Report
+from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
@@ -35,16 +36,10 @@ MAX_QUEUED_FRAMES: Final = 500
 """As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf
 to its caller's keys unless it has a thread for them."""
 
-_ERROR_BYTES: Final = 4096
-"""As much of a program's standard error is taken with each frame: 200 kB a second."""
-
-_MAX_ERRORS: Final = 50
 _MAX_COMMANDS: Final = 10
 """Lines that are taken with each frame; the rest waits, and a program that floods waits with it."""
 
 _LOOK_AGAIN_S: Final = 0.02
-_MAX_LAST_LOOKS: Final = 64
-"""As often is a dead program's standard error looked at, for all that the pipe holds; what else has it may go on."""
 
 _MAX_FILES: Final = 100
 
@@ -81,7 +76,6 @@ class Program(Bot):
     def __init__(self, options: ProgramOptions, report: Report) -> None:
         """`report` gets each line of its standard error."""
         self._options = options
-        self._report = report
         self._call: Call | None = None
         self._running: _Running | None = None
         """Once it was started."""
@@ -93,7 +87,8 @@ class Program(Bot):
         self._queue = SpeechQueue()
         self._hanging_up = self._deaf = False
         self._post_roll = POST_ROLL_MS // PTIME_MS
-        self._commands, self._errors = Lines(), Lines()
+        self._commands = Lines()
+        self._errors = ErrorLog(report)
 
     @property
     def processes(self) -> int:
@@ -107,7 +102,8 @@ class Program(Bot):
         child, _, heard, said = self._running
         child.push()
         self._obey(child)
-        self._pass_on_errors(child)
+        assert self._call is not None
+        self._errors.pass_on(child, self._call)
         heard.tick()
         self._listen(self._running)
         data = self._queue.take(bytes_of_frame(self._rate_hz))
@@ -165,6 +161,7 @@ class Program(Bot):
         """
         if self._running is None:
             return
+        assert self._call is not None
         child, life = self._running.child, self._running.life
         child.end_input()
         ended_s = time.monotonic()
@@ -173,16 +170,9 @@ class Program(Bot):
             child.read()  # one that waits in a write does not see that its input has ended
             child.receive()
             child.push()
-            self._pass_on_errors(child)
+            self._errors.pass_on(child, self._call)
             await asyncio.sleep(_LOOK_AGAIN_S)
-        for _ in range(_MAX_LAST_LOOKS):
-            if not self._pass_on_errors(child):
-                break
-            await asyncio.sleep(0)
-        self._errors.end()
-        self._report_errors()
-        if self._errors or self._pass_on_errors(child):
-            assert self._call is not None
+        if not await self._errors.finish(child, self._call):
             self._call.note("the last of the program's standard error is lost: there is no end to it")
         child.close()
         self._note_what_was_odd(self._running)
@@ -315,16 +305,3 @@ class Program(Bot):
         assert self._call is not None
         self._call.note(f"the program's command failed: {problem}")
         self._tell(event="error", error=problem)
-
-    def _pass_on_errors(self, child: Child) -> bool:
-        """Report some of its standard error; False when there is nothing (yet)."""
-        data = b"" if self._errors else child.read_errors(_ERROR_BYTES)
-        self._errors.feed(data or b"")
-        return self._report_errors() or bool(data)
-
-    def _report_errors(self) -> bool:
-        assert self._call is not None
-        lines = self._errors.take(_MAX_ERRORS)
-        for line in lines:
-            self._report(ProgramSaid(self._call, line))
-        return bool(lines)
