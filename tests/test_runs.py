@@ -50,8 +50,8 @@ def test_parts_lie_where_their_frames_do(steps_s: list[float]) -> None:
     joined: Timeline[int] = Timeline()
     for at_s, held_s, count, since_s in run_of(arrivals).parts:
         joined.add(at_s, count * PTIME_S, count, held_s, since_s)
-    each.settle(float("inf"))
-    joined.settle(float("inf"))
+    each.place(float("inf"))
+    joined.place(float("inf"))
     assert joined.end_s >= len(arrivals) * PTIME_S
     if min(abs(step_s - PTIME_S - GAP_MS / 1000) for step_s in steps_s) > 0.03:  # no pause is a matter of milliseconds
         assert joined.gap_count == each.gap_count

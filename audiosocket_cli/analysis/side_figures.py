@@ -132,7 +132,7 @@ class SideFigures(SideMeasure):
 
     def _take_times(self, at_s: NDArray[np.float64], durations_s: NDArray[np.float64]) -> None:
         duration_s = float(durations_s[-1])
-        self.timeline.settle(float(at_s[-1]) - _SETTLE_S)
+        self.timeline.place(float(at_s[-1]) - _SETTLE_S)
         if len(self.timeline.gaps) > 1:
             self._take_gaps(len(self.timeline.gaps) - 1)  # the last may grow
         steps = np.diff(at_s, prepend=self._last_s) if self._last_s is not None else np.diff(at_s)
@@ -155,7 +155,7 @@ class SideFigures(SideMeasure):
 
     def finish(self, end_s: float) -> None:
         """Nothing more is coming; the call has ended, or the part of it that is looked at."""
-        self.timeline.settle(float("inf"))
+        self.timeline.place(float("inf"))
         if self._timed:
             self.timeline.pad(end_s)
         self._take_gaps(len(self.timeline.gaps))

@@ -18,7 +18,7 @@ class SideMeasure:
         self.arrivals = Arrivals()
         """How fast and how evenly audio came, and what it looks like."""
         self.timeline: Timeline[bool] = Timeline(is_quiet=bool)
-        """Where audio is in the call: `settle` it, and `pad` it, as time passes."""
+        """Where audio is in the call: `place` it, and `pad` it, as time passes."""
 
     def take(self, run: FrameRun, *, in_bulk: bool = False) -> None:
         """Take frames of any kind. Those that were read in bulk tell nothing of jitter."""

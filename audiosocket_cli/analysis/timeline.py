@@ -5,8 +5,8 @@ clicks, and simply appending would drop every pause (Asterisk sends nothing whil
 stay contiguous while they arrive about as fast as they play, a real gap becomes silence, and nothing is ever dropped.
 
 A frame cannot arrive before it was spoken, so of the frames that follow a gap the least delayed tells where the gap
-ended. That needs a look ahead: frames wait here until they are `settle`d, and a stall followed by a burst is seen for
-what it is, late audio rather than silence.
+ended. That needs a look ahead: frames wait here until they are placed by `place`, and a stall followed by a burst is
+seen for what it is, late audio rather than silence.
 
 A peer's clock that runs a little fast or slow is followed, see `drift`.
 """
@@ -121,7 +121,7 @@ class Timeline(Generic[T]):
         """
         self._pending.append((at_s, duration_s, held_s, at_s if since_s is None else since_s, item))
 
-    def settle(self, until_s: float) -> list[tuple[float, T]]:
+    def place(self, until_s: float) -> list[tuple[float, T]]:
         """Place what arrived up to `until_s`, for good, and what follows on directly.
 
         What arrived later, after a pause, is only looked at: there may have been none. What leaves no room for a pause
@@ -169,7 +169,7 @@ class Timeline(Generic[T]):
 
     def interrupt(self) -> None:
         """Place all that waits, for good, and know nothing of what comes before the next: that is not a pause."""
-        self.settle(float("inf"))
+        self.place(float("inf"))
         self.drift.paused(0.0, is_long=True)
         self._begun = self._flowing = False
 

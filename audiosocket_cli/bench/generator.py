@@ -31,7 +31,7 @@ _MIN_CALL_S: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which part of a load is one process's: each of so many takes every so manieth slot."""
+    """The part of a load that one process takes: process `number` of `of` takes every `of`-th slot."""
 
     number: int = 0
     of: int = 1

@@ -35,7 +35,7 @@ class Load:
     calls: int = 1
     rate: float | None = None
     max_calls: int | None = None
-    """Of arrivals, those that find so many calls under way are left out, and counted."""
+    """The most calls at once of arrivals; those beyond it are left out, and counted."""
     ramp_s: float | None = None
     """Over how long callers come, after the start and after each stage's; over how long arrivals reach their rate.
     None: callers come 5 ms apart, within a fifth of the time at most, for all at once would be late; arrivals at once.

@@ -48,7 +48,7 @@ class Speech:
     """The utterances of a load, and the silence between them, in frames of one kind and length."""
 
     def __init__(self, pieces: Sequence[Samples], kind: int, frame_ms: int = PTIME_MS) -> None:
-        """Cut pieces, int16 at the kind's rate, into frames of so many milliseconds."""
+        """Cut pieces, int16 at the kind's rate, into frames of `frame_ms`."""
         size = rate_of(kind) * frame_ms // 1000
         self.ptime_s = frame_ms / 1000
         self.remarks: list[str] = []

@@ -1,4 +1,4 @@
-"""Judging a result: thresholds that it has to keep, and an older result that it must not fall behind."""
+"""Judging a result: thresholds that it has to keep, and an older result that it must not be worse than."""
 
 from __future__ import annotations
 

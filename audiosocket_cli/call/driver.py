@@ -165,7 +165,7 @@ class Driver:
                     self._run(driven, driven.session.tick)
         self._set_timer()
 
-    def put_off(self, driven: _Driven, step: Callable[[], object]) -> None:
+    def defer(self, driven: _Driven, step: Callable[[], object]) -> None:
         """Do something after all that is due, and so that it makes no frame late."""
         if not self._late:
             self._loop.call_soon(self._do_late)
@@ -206,7 +206,7 @@ class Driver:
             return
         if session.has_more and not driven.is_behind:
             driven.is_behind = True
-            self.put_off(driven, partial(self._hear_on, driven))
+            self.defer(driven, partial(self._hear_on, driven))
         events = 0  # nothing is to be read while there is something that it has yet to hear
         if not driven.is_behind:
             events = _READABLE if session.receiver.wants_readable else _ENDED
@@ -294,7 +294,7 @@ class _Driven:
         """When it wants to be woken next, and the slot in which it is."""
 
     def defer_flush(self) -> None:
-        self._driver.put_off(self, self.session.flush)
+        self._driver.defer(self, self.session.flush)
 
     def released(self) -> None:
         self._driver.release(self)

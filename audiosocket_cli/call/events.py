@@ -202,7 +202,7 @@ class CallEnded(Event):
         }  # fmt: skip
 
     def sentence(self) -> str:
-        """Say who ended it, how and when; what else its result holds is for whoever shows results."""
+        """Say who ended it, how and when; the rest of its result is shown by `results`."""
         by, how, reason = self.result["ended_by"], self.result["ended_how"], self.result["ended_reason"]
         is_told = by == self.call.me or how == How.FAULT
         how = f"{how}: {reason}" if is_told else how

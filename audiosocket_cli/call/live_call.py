@@ -95,11 +95,11 @@ class LiveCall:
         report: Report,
         *,
         uuid: UUID | None = None,
-        door: Callable[[LiveCall, Call], None] | None = None,
+        admission: Callable[[LiveCall, Call], None] | None = None,
     ) -> None:
-        """Make the session of a connection, and its taps; whoever made the call then drives it.
+        """Make the session of a connection, and its taps; the caller of this then drives it.
 
-        `report` gets its events. `uuid` and `door` are those of `Session`; the door is told this call, too.
+        `report` gets its events. `uuid` and `admission` are those of `Session`; `admission` also gets this call.
         """
         self._report = report
         self.peer = link.peer
@@ -109,7 +109,7 @@ class LiveCall:
         self.recording_error: str | None = None
         """Why the recording, or the JSON beside it, is not complete, if it is not."""
         self.refusal: str | None = None
-        """Why it was turned away at the door, if it was."""
+        """Why it was not admitted, if it was not."""
         self._json: Path | None = None
         me, tell_lost_capture = make_session.role.me, _weakly(self._lose_capture)
         self.capturing = Capturing.begin(options.capture, link, me, options.disk, tell_lost_capture)
@@ -123,7 +123,7 @@ class LiveCall:
             source=source,
             limits=options.limits,
             uuid=uuid,
-            door=None if door is None else partial(door, self),
+            admission=None if admission is None else partial(admission, self),
         )
         self.session.watch(
             [*self._taps(options), *options.make_taps(source)],

@@ -15,7 +15,7 @@ LATE_S: Final = PTIME_S / 2
 """A frame sent more than half a ptime after its deadline counts as late."""
 
 MAX_CATCH_UP_S: Final = (MAX_BURST_MS - PTIME_MS) / 1000
-"""As far behind as frames are caught up at once; the burst is then as long as a bridge can hold. Further behind (the
+"""The largest delay that is caught up at once; the burst is then as long as a bridge can hold. Beyond it (the
 machine slept, the peer stopped reading) the whole schedule slips, and nothing is skipped."""
 
 EARLY_S: Final = 0.001
@@ -56,7 +56,7 @@ class Pacer:
         return deadline_s
 
     def _note_lateness(self, lateness_s: float) -> None:
-        """Count a deadline that is used up, and give up a schedule that is too far behind."""
+        """Count a deadline that is used up, and give up a schedule that is too late."""
         self.taken += 1
         if lateness_s > LATE_S:
             self.late += 1

@@ -82,7 +82,7 @@ class Phase:
         return None
 
     def flush(self, now_s: float) -> Outcome:
-        """Tell the taps what there is."""
+        """Flush the taps."""
         return None
 
     def lose(self, how: How, reason: str) -> Outcome:

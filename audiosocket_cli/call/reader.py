@@ -75,7 +75,7 @@ class Reader(ABC):
 
     @abstractmethod
     def flush(self) -> None:
-        """Give the taps what there is."""
+        """Flush the taps."""
 
     @abstractmethod
     def _become(self, outcome: Outcome) -> None:
@@ -117,7 +117,7 @@ class Reader(ABC):
         return self.has_more
 
     def _take_turn(self, now_s: float) -> bool:
-        """Hear as much as one turn has time for; return whether there may be more."""
+        """Hear what fits into one turn; return whether there may be more."""
         receiver, queue, wire = self.receiver, self._queue, self.wire
         until_s, late_s = now_s + TURN_S, now_s - self.wake_s
         chunks = 1 if late_s < HELD_UP_S else 1 + int(late_s * _MAX_BYTES_S / READ_BYTES)

@@ -18,7 +18,7 @@ from audiosocket_cli.codec import RATE_BY_KIND, Frame, Kind, decode_digit
 from audiosocket_cli.model import Call, Digit, Ending
 
 _MAX_SAID: Final = 64
-"""As many frames as are sent before the peer is heard again, should ever so many be due."""
+"""The most frames that are sent before the peer is heard again, however many are due."""
 
 
 class Sender:

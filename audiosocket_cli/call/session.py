@@ -104,7 +104,7 @@ class Session(Reader):
     """One call, from its connection to its end."""
 
     __slots__ = (
-        "_door",
+        "_admission",
         "_limits",
         "_uuid",
         "begun",
@@ -122,13 +122,13 @@ class Session(Reader):
         taps: Sequence[Tap] = (),
         limits: Limits | None = None,
         uuid: UUID | None = None,
-        door: Callable[[Call], None] | None = None,
+        admission: Callable[[Call], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take a connected wire. `uuid` is the one that a placed call says; an answered call hears it.
 
-        `door` is told of the UUID, and calls `admit` or `hang_up`, at once or later. Until then the caller hears
-        silence; what arrives is kept, and no tap is told.
+        `admission` gets the call once its UUID is known, and calls `admit` or `hang_up`, at once or later. Until then
+        the caller hears silence; what arrives is kept, and no tap is told.
         """
         limits = limits or Limits()
         super().__init__(wire, source, taps, limits.uuid_s, clock)
@@ -141,7 +141,7 @@ class Session(Reader):
         """Whether the peer has closed without ever having sent a byte, as health checks do."""
         self._limits = limits
         self._uuid = uuid or uuid4()
-        self._door = door
+        self._admission = admission
 
     def watch(self, taps: Sequence[Tap], *, flush_s: float = FLUSH_S, each_arrival: bool = False) -> None:
         """Tell these taps, so often; before `start`. `each_arrival` says that it matters when each frame arrived."""
@@ -197,13 +197,13 @@ class Session(Reader):
         self.wake_s = self._phase.wake_s()
 
     def flush(self) -> None:
-        """Give the taps what there is: those of a call that has ended, the last of it."""
+        """Flush the taps; for a call that has ended, for the last time."""
         outcome = self._phase.flush(self._clock())
         if outcome is not None:
             self._become(outcome)
 
     def admit(self) -> None:
-        """Let a caller in who waits at the door."""
+        """Admit a caller who waits for it."""
         if isinstance(self._phase, Waiting):
             self._begin()
             self.wake_s = self._phase.wake_s()
@@ -271,12 +271,12 @@ class Session(Reader):
         self.receiver.begin(now_s)
         self._sender.begin(self.call, now_s)
         self._queue.begin(self.call, now_s)
-        door, self._door = self._door, None
-        if door is None:
+        admission, self._admission = self._admission, None
+        if admission is None:
             self._begin()
         else:
             self._phase = Waiting(self.role, self.receiver, self._sender)
-            door(self.call)
+            admission(self.call)
 
     def _begin(self) -> None:
         """The caller is in: now it is a call."""
@@ -317,7 +317,7 @@ class Session(Reader):
             return
         self._phase = Ended()
         self.ended = True
-        self._door = None
+        self._admission = None
         self._queue.release()
         if self.call is not None:
             self.call.undelivered_bytes = self.wire.undelivered

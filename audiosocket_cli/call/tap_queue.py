@@ -88,7 +88,7 @@ class TapQueue:
         self._flush_s = flush_s
 
     def keep(self, keeper: Keeper | None) -> None:
-        """Say who has other sessions to look after, if anybody has."""
+        """Set the keeper, which drives other sessions as well, if there is one."""
         self._keeper = keeper
 
     def begin(self, call: Call, now_s: float) -> None:
@@ -100,7 +100,7 @@ class TapQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether the taps are to get what there is before anything else is heard."""
+        """Whether the taps have to be flushed before anything else is heard."""
         return self.memory_bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S
 
     def add_equal(self, chunk: Chunk, audio_s: float, now_s: float, *, is_all: bool) -> None:
@@ -171,7 +171,7 @@ class TapQueue:
         self._tell(len(self.ready))
 
     def _gather(self, now_s: float, *, is_all: bool) -> None:
-        """Make what there is ready for the taps."""
+        """Prepare the waiting frames for the taps."""
         heard = in_runs(self.heard)
         said = heard if self.said == self.heard else in_runs(self.said)  # an echo is looked at once
         assert self._call is not None

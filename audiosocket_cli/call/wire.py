@@ -56,7 +56,7 @@ class Wire(Protocol):
         """Try again to send what is left of a frame."""
 
     def end_sending(self, last: bytes = b"") -> None:
-        """Half-close, behind what is left of a frame and a last one: the peer reads to there, and may go on sending."""
+        """Half-close, after the rest of a frame and a last frame: the peer reads up to there, and may go on sending."""
 
     def close(self) -> None:
         """Close both ways. Twice is fine."""
@@ -82,7 +82,7 @@ class SocketWire:
         self._rest = b""
         self._writable = True
         self._ending = False
-        """Nothing comes behind what is left to send."""
+        """Half-closed: only the queued rest may still be sent."""
         self.blocked = False
         self.drained = True
 

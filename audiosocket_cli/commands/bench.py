@@ -125,7 +125,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       connect first_byte first_speech turn echo jitter barge_in hangup lateness
       connect_actual turn_actual echo_actual barge_in_actual (since it was done)
     and: errors error_rate refused timeout reset fault silent gaps_40 gaps_60
-      gaps_100 bursts audio_rate cpu_percent rss_mib, and what else --csv prints
+      gaps_100 bursts audio_rate cpu_percent rss_mib, and others that --csv prints
 
     Exits with 0 when all is well, 1 when a threshold broke, it got worse, the server was gone before the end, or the
     run is INVALID because this machine did not keep up, 3 when no call could be connected, 5 when FILE or OLD cannot be

@@ -28,7 +28,7 @@ def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option("--file", "name", metavar="NAME", help="Print a file that a page holds, such as audiosocket.service.")
 @click.pass_context
 def command(ctx: click.Context, /, topic: str | None, name: str | None) -> None:
-    """Show the documentation: what there is, a topic, or the options of a command.
+    """Show the documentation: the list of topics, a topic, or the options of a command.
 
     \b
     Examples:

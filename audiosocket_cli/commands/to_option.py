@@ -37,7 +37,7 @@ class ToOptionCommand(click.Command):
 
 
 class UntilParam(TimeParam):
-    """A time; whoever meant a format is told which there are."""
+    """A time; the error for anything else lists the formats."""
 
     def fail(self, message: str, param: click.Parameter | None = None, ctx: click.Context | None = None) -> Any:
         formats = ", ".join(FORMATS)

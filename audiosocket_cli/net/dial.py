@@ -36,7 +36,7 @@ async def dial(target: Address) -> socket.socket:
 
 
 def dial_and_wait(target: Address) -> socket.socket:
-    """Do the same without an event loop, for who has threads or greenlets."""
+    """Do the same without an event loop, for threads or greenlets."""
     try:
         found = socket.getaddrinfo(target.host or "localhost", target.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:

@@ -153,7 +153,7 @@ class Listener:
                     self._accept(*listener.accept())
 
     def _on_readable(self, listener: socket.socket, turn: int = 0) -> None:
-        """Accept some of what is there, `turn` connections at least, if there are as many."""
+        """Accept some of the waiting connections: at least `turn`, if that many wait."""
         for number in range(_MAX_AT_ONCE):
             if listener.fileno() < 0:
                 return

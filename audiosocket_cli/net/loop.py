@@ -69,7 +69,7 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
             return
         first_s = min(first_s, time.monotonic())
         if number == signal.SIGHUP:
-            _let_go_of_lost_terminal()
+            _discard_output_to_lost_terminal()
         handle(number)
 
     for number in numbers:
@@ -98,7 +98,7 @@ def _end_if_it_takes_long(first_s: float) -> Callable[[int, Any], None]:
     return handle
 
 
-def _let_go_of_lost_terminal() -> None:
+def _discard_output_to_lost_terminal() -> None:
     """Let output go nowhere that would go to a terminal which is no more: each write of it would be an error."""
     for descriptor in (1, 2):
         try:

@@ -65,7 +65,7 @@ class Calls:
 
     def begin(self, driver: Driver, make_session: type[Session], link: Link) -> None:
         """Begin with a connection that has entered, and may become a call."""
-        live = LiveCall(make_session, link, self._options.call, self._on_event, door=self._judge)
+        live = LiveCall(make_session, link, self._options.call, self._on_event, admission=self._judge)
         self.live.add(live)
         driver.begin(live.session, live.wire, partial(self._on_over, live))
 
@@ -74,8 +74,8 @@ class Calls:
         for live in list(self.live):
             live.session.stop(reason)
 
-    def refuse_those_at_the_door(self, reason: str) -> None:
-        """Hang up on whoever has yet to say a UUID, or to be let in."""
+    def refuse_waiting(self, reason: str) -> None:
+        """Hang up connections that have sent no UUID yet, or are not admitted yet."""
         for live in list(self.live):
             if not live.session.begun:
                 live.session.hang_up(reason)

@@ -94,7 +94,7 @@ class _Hook(Process):
     def close(self) -> None:
         """Read its errors no more."""
         os.close(self._stderr)
-        self.let_go()
+        self.release()
 
 
 def _last_line(data: bytes | bytearray) -> str:

@@ -61,7 +61,7 @@ class Intake:
 
     @property
     def is_over(self) -> bool:
-        """Whether no connection is left, be it one that is being turned away."""
+        """Whether no connection is left, not even one that is being refused."""
         return not (self.connections or self._refusals)
 
     def close(self, *, take_waiting: bool = False) -> None:
@@ -69,7 +69,7 @@ class Intake:
         self._listener.close(take_waiting=take_waiting and not self._takes_no_more)
 
     def take_no_more(self, reason: str) -> None:
-        """Turn away whoever comes from now on, or has come and not said for whom it calls."""
+        """Refuse new connections, and those that have not sent their PROXY header yet."""
         self._takes_no_more = True
         if self._arrivals is not None:
             self._arrivals.fail_all(reason)

@@ -39,12 +39,12 @@ class Places:
 
     @property
     def are_taken(self) -> bool:
-        """Whether there are as many calls as there may be at once."""
+        """Whether the limit of calls at once is reached."""
         return self._live >= self.max_calls
 
     @property
     def are_used_up(self) -> bool:
-        """Whether as many calls have begun as there may be in all."""
+        """Whether the limit of calls in all is reached."""
         return self._begun >= self.calls
 
     @property

@@ -53,8 +53,8 @@ class ServeOptions:
         """How many open files a call takes."""
         record = self.call.record
         recording = 0 if record is None else 1 + record.has_json
-        at_the_door = _QUESTION_DESCRIPTORS if self.admission.authorize is not None else 0
-        return 1 + (self.call.capture is not None) + max(recording + self.call.source_descriptors, at_the_door)
+        asking = _QUESTION_DESCRIPTORS if self.admission.authorize is not None else 0
+        return 1 + (self.call.capture is not None) + max(recording + self.call.source_descriptors, asking)
 
     @property
     def own_descriptors(self) -> int:

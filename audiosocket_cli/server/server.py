@@ -187,10 +187,10 @@ class Server:
             self._intake.abort()
 
     def enough(self) -> None:
-        """Accept no more calls, let those go on that are there, and hang up on whoever has yet to say a UUID."""
+        """Accept no more calls, let those in progress go on, and hang up connections that have sent no UUID yet."""
         self._readiness.draining()
         self._take_no_more("enough calls")
-        self._calls.refuse_those_at_the_door("enough calls")
+        self._calls.refuse_waiting("enough calls")
 
     def _on_used_up(self) -> None:
         self.enough()

@@ -1,4 +1,4 @@
-"""One of several processes that answer calls on one port: a server that is told what to do by whoever started it."""
+"""One of several processes that answer calls on one port: a server that takes orders from its parent."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _why_nothing(reading: Reading) -> str:
 
 
 def say_wav(export: WavExport) -> None:
-    """Say which WAV files were written, and what there is to say of them."""
+    """Say which WAV files were written, and the notes on them."""
     if export.is_one_file and len(export.files) > 1:
         say(f"{export.name} has room for one call, the first: the others are in files beside it")
     for path in export.files:

@@ -47,13 +47,13 @@ def place(times: Iterator[float]) -> tuple[Timeline[float], list[float]]:
     flush_s, off_s = FLUSH_S, []
     for at_s in times:
         while at_s > flush_s:
-            placed = timeline.settle(flush_s - SETTLE_S)
+            placed = timeline.place(flush_s - SETTLE_S)
             if placed:
                 off_s.append(timeline.end_s - placed[-1][1])
             timeline.pad(flush_s - SETTLE_S)
             flush_s += FLUSH_S
         timeline.add(at_s, FRAME_S, at_s)
-    placed = timeline.settle(math.inf)
+    placed = timeline.place(math.inf)
     off_s.append(timeline.end_s - placed[-1][1])
     return timeline, off_s
 

@@ -27,7 +27,7 @@ def test_live_and_captured_frames_measure_alike(jitter_s: float) -> None:
     for found in captured_runs(sent(a_call(), Side.CALLER, frames, times_s.tolist())):
         captured.take(found)  # type: ignore[arg-type]
     for measure in (live, captured):
-        measure.timeline.settle(float("inf"))
+        measure.timeline.place(float("inf"))
     mine, its = live.stats.as_dict(), captured.stats.as_dict()
     assert mine == its
     assert live.arrivals.jitter_ms == captured.arrivals.jitter_ms

@@ -19,7 +19,7 @@ def place(arrivals: Iterable[float], *, until_s: float = float("inf"), duration_
     timeline: Timeline[int] = Timeline()
     for number, at_s in enumerate(arrivals):
         timeline.add(at_s, duration_s, number)
-    timeline.settle(until_s)
+    timeline.place(until_s)
     return timeline
 
 
@@ -29,7 +29,7 @@ def starts(arrivals: Iterable[float], duration_s: float = D) -> list[float]:
     for number, at_s in enumerate(arrivals):
         timeline.add(at_s, duration_s, number)
     position_s, result = 0.0, []
-    for silence_s, _ in timeline.settle(float("inf")):
+    for silence_s, _ in timeline.place(float("inf")):
         position_s += silence_s
         result.append(position_s)
         position_s += duration_s
@@ -83,10 +83,10 @@ def test_the_start_after_a_pause_is_told_by_its_least_delayed_frame() -> None:
 def test_audio_after_silence_already_written_follows_it() -> None:
     timeline: Timeline[str] = Timeline()
     timeline.add(D, D, "a")
-    timeline.settle(1.0)
+    timeline.place(1.0)
     assert timeline.pad(1.0) == pytest.approx(1.0 - D)
     timeline.add(1.0, 0.2, "spoken before 1.0, arrived with it")
-    assert [silence_s for silence_s, _ in timeline.settle(1.0)] == [0.0]
+    assert [silence_s for silence_s, _ in timeline.place(1.0)] == [0.0]
     assert timeline.end_s == pytest.approx(1.2)
     assert timeline.worst_ahead_s == pytest.approx(0.2)
 
@@ -94,11 +94,11 @@ def test_audio_after_silence_already_written_follows_it() -> None:
 def test_a_pause_written_in_pieces_is_one_gap() -> None:
     timeline: Timeline[str] = Timeline()
     timeline.add(D, D, "a")
-    timeline.settle(0.5)
+    timeline.place(0.5)
     for until_s in (0.5, 1.0, 1.5):
         timeline.pad(until_s)
     timeline.add(2.0, D, "b")
-    timeline.settle(3.0)
+    timeline.place(3.0)
     assert timeline.gaps == [Gap(pytest.approx(D), pytest.approx(1.96))]
 
 
@@ -113,9 +113,9 @@ def test_what_follows_on_is_placed_at_once_and_what_comes_after_a_pause_when_it_
         timeline.add(0.1 * n, 0.1, n)
     for n in range(5):
         timeline.add(0.1 * n + 2, 0.1, n + 5)
-    assert timeline.settle(0.0) == [(0.0, n) for n in range(5)]
-    assert timeline.settle(1.9) == []
-    assert timeline.settle(2.0) == [(pytest.approx(1.4), 5), *((0.0, n) for n in range(6, 10))]
+    assert timeline.place(0.0) == [(0.0, n) for n in range(5)]
+    assert timeline.place(1.9) == []
+    assert timeline.place(2.0) == [(pytest.approx(1.4), 5), *((0.0, n) for n in range(6, 10))]
 
 
 @given(
@@ -128,9 +128,9 @@ def test_nothing_is_dropped_or_reordered_and_time_is_never_behind(steps: list[fl
     for number, step_s in enumerate(steps):
         now_s += step_s
         timeline.add(now_s, D, number)
-        items += timeline.settle(now_s - settles[number % len(settles)])
+        items += timeline.place(now_s - settles[number % len(settles)])
         timeline.pad(now_s - 0.5)
-    items += timeline.settle(float("inf"))
+    items += timeline.place(float("inf"))
     assert [item for _, item in items] == list(range(len(steps)))
     assert all(silence_s >= 0 for silence_s, _ in items)
     # The last frame ends no earlier than a gap's length before it arrived.
@@ -141,7 +141,7 @@ def test_last_audio_that_we_read_late_follows_on() -> None:
     timeline = place([D, 2 * D])
     for _ in range(3):
         timeline.add(0.3, D, 0, held_s=0.24)
-    timeline.settle(float("inf"))
+    timeline.place(float("inf"))
     assert timeline.gaps == []
     assert timeline.end_s == pytest.approx(5 * D)
 
@@ -151,7 +151,7 @@ def test_audio_that_we_read_late_comes_after_the_pause_when_what_follows_says_so
     timeline.add(0.3, D, 0, held_s=0.24)
     for n in range(1, 10):
         timeline.add(0.3 + n * D, D, n)
-    timeline.settle(float("inf"))
+    timeline.place(float("inf"))
     assert timeline.gaps == [Gap(pytest.approx(2 * D), pytest.approx(0.3 - 3 * D))]
 
 
@@ -159,7 +159,7 @@ def test_of_more_pauses_than_are_listed_the_others_are_counted() -> None:
     timeline: Timeline[None] = Timeline()
     for number in range(MAX_GAPS + 5):
         timeline.add(0.02 + number, 0.02, None)
-        timeline.settle(math.inf)
+        timeline.place(math.inf)
         timeline.pad(0.5 + number)  # each pause grows in two steps
     assert (len(timeline.gaps), timeline.gap_count) == (MAX_GAPS, MAX_GAPS + 5)
     assert timeline.gaps[-1].length_s == pytest.approx(0.98)
@@ -175,9 +175,9 @@ def placed_quiet(frames: list[tuple[float, bool]], end_s: float) -> Timeline[boo
     timeline: Timeline[bool] = Timeline(is_quiet=bool)
     for at_s, quiet in frames:
         timeline.add(at_s, 0.02, quiet)
-        timeline.settle(at_s - 0.5)
+        timeline.place(at_s - 0.5)
         timeline.pad(at_s - 0.5)
-    timeline.settle(float("inf"))
+    timeline.place(float("inf"))
     timeline.pad(end_s)
     return timeline
 

@@ -39,7 +39,13 @@ class Stage:
         self.wire, self.clock, self.tap = FakeWire(), FakeClock(), KeepingTap()
         doors: dict[str, Callable[[Call], None]] = {"waiting": lambda call: None}
         self.session = AnsweredSession(
-            self.wire, "peer", source=Silence(), taps=[self.tap], limits=LIMITS, door=doors.get(phase), clock=self.clock
+            self.wire,
+            "peer",
+            source=Silence(),
+            taps=[self.tap],
+            limits=LIMITS,
+            admission=doors.get(phase),
+            clock=self.clock,
         )
         self.session.start()
         if phase != "opening":
@@ -149,7 +155,7 @@ def test_nothing_below_a_session_refers_to_it() -> None:
 def test_a_session_that_has_ended_lets_go_of_taps_and_keeper_which_may_know_it(phase: str) -> None:
     wire, clock, tap, keeper = FakeWire(), FakeClock(), KeepingTap(), Keeper()
     door: Callable[[Call], None] | None = (lambda call: None) if phase == "waiting" else None
-    session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], door=door, clock=clock)
+    session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], admission=door, clock=clock)
     tap.session = keeper.session = session  # type: ignore[attr-defined]
     session.start(keeper)
     if phase != "opening":

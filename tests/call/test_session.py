@@ -28,13 +28,13 @@ def answered(
     *chunks: bytes,
     source: Source | None = None,
     limits: Limits | None = None,
-    door: Callable[[Call], None] | None = None,
+    admission: Callable[[Call], None] | None = None,
     keeper: Keeper | None = None,
 ) -> tuple[AnsweredSession, FakeWire, FakeClock, KeepingTap]:
     """An answered session that has started and read these chunks."""
     wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
     session = AnsweredSession(
-        wire, "peer", source=source or Silence(), taps=[tap], limits=limits, door=door, clock=clock
+        wire, "peer", source=source or Silence(), taps=[tap], limits=limits, admission=admission, clock=clock
     )
     session.start(keeper)
     wire.inbox.extend(chunks)
@@ -404,15 +404,15 @@ def test_odd_frames_are_named_once_and_do_not_end_the_call() -> None:
     ]
 
 
-# The door.
+# Admission.
 
 
 def keep_waiting(call: Call) -> None:
-    """A door that says nothing yet."""
+    """An admission that decides nothing yet."""
 
 
 def test_who_waits_at_the_door_hears_paced_silence_and_no_tap_is_told() -> None:
-    session, wire, clock, tap = answered(OPENING, source=Counting(), door=keep_waiting)
+    session, wire, clock, tap = answered(OPENING, source=Counting(), admission=keep_waiting)
     run_until(START_S + 1.0, clock, session)
     assert wire.frames == [silence_frame(Kind.SLIN)] * 51
     assert (tap.call, tap.said, session.begun) == (None, [], False)
@@ -422,8 +422,8 @@ def test_who_waits_at_the_door_hears_paced_silence_and_no_tap_is_told() -> None:
     assert session.pacer.late == 0
 
 
-def test_what_was_said_before_the_door_opened_keeps_its_time_digits_too() -> None:
-    session, wire, clock, tap = answered(OPENING + encode(audio(1)), door=keep_waiting)
+def test_what_was_said_before_admission_keeps_its_time_digits_too() -> None:
+    session, wire, clock, tap = answered(OPENING + encode(audio(1)), admission=keep_waiting)
     for at_s, frame in [(0.1, audio(2)), (0.25, digit_frame("5")), (0.3, audio(3))]:
         run_until(START_S + at_s, clock, session)
         wire.inbox.append(encode(frame))
@@ -446,7 +446,7 @@ def test_a_door_that_opens_at_once_changes_nothing() -> None:
         wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
         session = AnsweredSession(
             wire, "peer", source=Echo(), taps=[tap], clock=clock,
-            door=(lambda call: session.admit()) if with_door else None,
+            admission=(lambda call: session.admit()) if with_door else None,
         )  # fmt: skip
         session.start()
         wire.inbox.extend([OPENING + encode(audio()) + encode(digit_frame("5")), encode(audio(2))])
@@ -459,7 +459,7 @@ def test_a_door_that_opens_at_once_changes_nothing() -> None:
 
 @pytest.mark.parametrize("waited", [0, 25], ids=["at-once", "later"])
 def test_who_is_turned_away_gets_a_hangup_and_was_no_call(waited: int) -> None:
-    session, wire, clock, tap = answered(OPENING + encode(audio()), door=keep_waiting)
+    session, wire, clock, tap = answered(OPENING + encode(audio()), admission=keep_waiting)
     before = len(wire.frames)
     run_until(START_S + 0.02 * waited, clock, session)
     session.hang_up("not on the list")
@@ -475,7 +475,7 @@ def test_who_is_turned_away_gets_a_hangup_and_was_no_call(waited: int) -> None:
 def test_who_is_turned_away_within_the_uuids_own_segment_hears_nothing_else() -> None:
     wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
     session = AnsweredSession(
-        wire, "peer", source=Silence(), taps=[tap], door=lambda call: session.hang_up("no"), clock=clock
+        wire, "peer", source=Silence(), taps=[tap], admission=lambda call: session.hang_up("no"), clock=clock
     )
     session.start()
     wire.inbox.append(OPENING + encode(audio()) * 3)
@@ -494,7 +494,7 @@ def test_who_is_turned_away_within_the_uuids_own_segment_hears_nothing_else() ->
     ids=["closed", "reset", "hangup"],
 )
 def test_a_caller_that_goes_while_it_waits_was_no_call(chunk: bytes | OSError, says: str) -> None:
-    session, wire, clock, tap = answered(OPENING + encode(audio()), door=keep_waiting)
+    session, wire, clock, tap = answered(OPENING + encode(audio()), admission=keep_waiting)
     run_until(START_S + 0.5, clock, session)
     wire.inbox.append(chunk)
     run_until(clock.now_s, clock, session)
@@ -510,7 +510,7 @@ def test_a_caller_that_goes_while_it_waits_was_no_call(chunk: bytes | OSError, s
     ids=["huge-frames", "empty-frames", "unknown-frames"],
 )
 def test_a_flood_at_the_door_is_hung_up_on(frame: Frame) -> None:
-    session, wire, clock, _ = answered(OPENING, door=keep_waiting)
+    session, wire, clock, _ = answered(OPENING, admission=keep_waiting)
     flood, chunks = encode(frame) * max(1, 65536 // len(encode(frame))), 0
     while not session.failure and chunks < 300:
         chunks += 1
@@ -522,7 +522,7 @@ def test_a_flood_at_the_door_is_hung_up_on(frame: Frame) -> None:
 
 
 def test_minutes_of_audio_at_the_door_are_no_flood() -> None:
-    session, wire, clock, tap = answered(OPENING, door=keep_waiting)
+    session, wire, clock, tap = answered(OPENING, admission=keep_waiting)
     for number in range(9 * 60 * 50):
         wire.inbox.append(encode(audio(number % 256)))
         session.readable()
@@ -534,7 +534,7 @@ def test_minutes_of_audio_at_the_door_are_no_flood() -> None:
 
 
 def test_the_silence_at_the_door_is_of_the_callers_kind() -> None:
-    session, wire, clock, _ = answered(OPENING, door=keep_waiting)
+    session, wire, clock, _ = answered(OPENING, admission=keep_waiting)
     wire.inbox.append(encode(audio(1, Kind.SLIN16, 640)))
     run_until(START_S + 0.1, clock, session)
     assert [frame.kind for frame in wire.frames] == [Kind.SLIN] * (len(wire.frames) - 5) + [Kind.SLIN16] * 5
@@ -546,14 +546,14 @@ def test_the_silence_at_the_door_is_of_the_callers_kind() -> None:
 
 
 def test_a_change_of_kind_at_the_door_is_found_as_it_happened() -> None:
-    session, _, _, _ = answered(OPENING + encode(audio()) + encode(audio(1, Kind.SLIN16, 640)), door=keep_waiting)
+    session, _, _, _ = answered(OPENING + encode(audio()) + encode(audio(1, Kind.SLIN16, 640)), admission=keep_waiting)
     session.admit()
     assert session.call is not None
     assert session.call.notes == ["the caller's kind changed from slin to slin16"]
 
 
 def test_an_echo_does_not_return_in_one_burst_what_was_said_to_a_closed_door() -> None:
-    session, wire, clock, tap = answered(OPENING, source=Echo(), door=keep_waiting)
+    session, wire, clock, tap = answered(OPENING, source=Echo(), admission=keep_waiting)
     for number in range(1, 11):
         wire.inbox.append(encode(audio(number)))
         run_until(START_S + 0.02 * number, clock, session)
@@ -568,7 +568,7 @@ def test_an_echo_does_not_return_in_one_burst_what_was_said_to_a_closed_door() -
 
 
 def test_a_stall_of_ours_at_the_door_is_held_against_nobody() -> None:
-    session, wire, clock, tap = answered(OPENING, door=keep_waiting)
+    session, wire, clock, tap = answered(OPENING, admission=keep_waiting)
     clock.now_s += 0.3
     wire.inbox.append(encode(audio()) * 15)
     session.tick()
@@ -578,7 +578,7 @@ def test_a_stall_of_ours_at_the_door_is_held_against_nobody() -> None:
 
 
 def test_who_waits_and_does_not_read_holds_up_nothing() -> None:
-    session, wire, clock, _ = answered(OPENING, door=keep_waiting)
+    session, wire, clock, _ = answered(OPENING, admission=keep_waiting)
     wire.blocked = True
     run_until(START_S + 1.0, clock, session)
     assert session.pacer.held == 50
@@ -588,7 +588,7 @@ def test_who_waits_and_does_not_read_holds_up_nothing() -> None:
 
 
 def test_the_time_at_the_door_counts_towards_the_longest_duration() -> None:
-    session, wire, clock, _ = answered(OPENING, limits=Limits(duration_s=2), door=keep_waiting)
+    session, wire, clock, _ = answered(OPENING, limits=Limits(duration_s=2), admission=keep_waiting)
     run_until(START_S + 1.5, clock, session)
     session.admit()
     run_until(START_S + 2.0, clock, session)
@@ -598,7 +598,7 @@ def test_the_time_at_the_door_counts_towards_the_longest_duration() -> None:
 
 
 def test_aborting_at_the_door_twice_is_fine() -> None:
-    session, wire, _, tap = answered(OPENING, door=keep_waiting)
+    session, wire, _, tap = answered(OPENING, admission=keep_waiting)
     session.abort()
     session.abort()
     session.admit()

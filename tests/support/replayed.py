@@ -48,7 +48,7 @@ def play(
     heard = KeepingTap()
     caller = PlacedSession(ours, "server", source=source, clock=clock)
     server = AnsweredSession(theirs, "caller", source=other or Scripted(), taps=[heard], clock=clock,
-                             door=lambda call: server.admit())  # fmt: skip
+                             admission=lambda call: server.admit())  # fmt: skip
     server.start()
     caller.start()
     run_until(clock.now_s + until_s, clock, caller, server)

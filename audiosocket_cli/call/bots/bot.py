@@ -1,4 +1,4 @@
-"""Who answers for us with a life of its own: what every bot is, be it a program or something across a network."""
+"""Who answers for us with a life of its own: what all bots have in common, programs and others."""
 
 from __future__ import annotations
 

@@ -74,7 +74,8 @@ class Child(Process):
         return written
 
     def end_input(self) -> None:
-        """Close its standard input, which tells most programs to end, and its events behind the last. Twice is fine."""
+        """Close its standard input, which tells most programs to end, and its events after the last one. Twice is
+        fine."""
         if self._stdin >= 0:
             os.close(self._stdin)
             self._stdin = -1
@@ -132,7 +133,7 @@ class Child(Process):
                 os.close(descriptor)
         self._stdout = self._stderr = -1
         self._events.close()
-        self.let_go()
+        self.release()
 
 
 def _bytes_in(pipe: int) -> int:

@@ -1,4 +1,4 @@
-"""How long a program may live after its call: a grace, SIGTERM, as much again, SIGKILL. Nothing here waits."""
+"""How long a program may live after its call: a grace, SIGTERM, the same time again, SIGKILL. Nothing here waits."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 _RESET_SIGNALS: Final = [
     signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTERM, signal.SIGXFSZ, signal.SIGCHLD
 ]  # fmt: skip
-"""What Python ignores, or whoever started us made us ignore, is not ignored by a program."""
+"""Signals that Python ignores, or that were ignored when we started: a program gets their defaults."""
 
 
 class Process:
@@ -82,9 +82,9 @@ class Process:
         except OSError:
             self._is_gone = self.status is not None
             if self._is_gone:
-                self.let_go()
+                self.release()
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Look after its group no more. Twice is fine."""
         if self._is_watched:
             self._is_watched = False
@@ -115,7 +115,7 @@ _CHILDREN: Final[dict[int, Process]] = {}
 
 
 def bury_orphans() -> None:
-    """As process 1 of a container, wait for what programs left behind and nobody else waits for."""
+    """As process 1 of a container, reap the processes that programs left and nobody else waits for."""
     while True:
         try:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -139,7 +139,7 @@ def how_it_ended(status: int | None) -> str:
 
 
 def why_not_run(program: str, error: OSError) -> str:
-    """Say why a program could not be started, and what may be behind it."""
+    """Say why a program could not be started, and the likely cause."""
     reason = (error.strerror or str(error)).lower()
     if error.errno == errno.ENOENT and shutil.which(program):
         return f"{reason}: the interpreter that its first line names (does the line end in CR LF?)"

@@ -155,7 +155,7 @@ class Program(Bot):
     # After the call.
 
     async def finish(self) -> None:
-        """Wait for the program to end, and see to it: SIGTERM after the grace, SIGKILL after as much again.
+        """Wait for the program to end, and see to it: SIGTERM after the grace, SIGKILL after the same time again.
 
         What it started and left running in its process group ends with it.
         """
@@ -301,7 +301,7 @@ class Program(Bot):
             self._call.note("the program does not read its events: some are lost")
 
     def _complain(self, problem: str) -> None:
-        """Tell the program, and whoever reads the log, that it asked for what cannot be."""
+        """Tell the program, and the log, that it asked for something impossible."""
         assert self._call is not None
         self._call.note(f"the program's command failed: {problem}")
         self._tell(event="error", error=problem)

@@ -131,7 +131,7 @@ class SpeechQueue:
         if speech.is_over:
             if speech.error is not None:
                 self._problems.append(speech.error)
-            self.account.settle(speech, is_told=True)
+            self.account.add(speech, is_told=True)
             self.files -= 1
             self._later.popleft()
             self._prepare(0)
@@ -166,12 +166,12 @@ class Lines:
             self.end()
 
     def end(self) -> None:
-        """Take what there is of the last line for a whole one."""
+        """Treat an unfinished last line as a whole one."""
         if self._rest:
             self._waiting.append(self._rest)
             self._rest = b""
 
     def take(self, most: int) -> list[str]:
-        """Return the next lines, as many as there are and no more than `most`."""
+        """Return the next lines, at most `most`."""
         lines = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]

@@ -15,7 +15,7 @@ from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, rate_of
 FRAMES_PER_S: Final = 1000 // PTIME_MS
 
 BEHIND_FRAMES: Final = 5
-"""As far as a program's input may be behind the clock, 100 ms, before silence is written for a caller who pauses."""
+"""How far a program's input may lag the clock, 100 ms, before silence is written for a caller who pauses."""
 
 _QUIET_FRAMES: Final = 5
 """As long as this, 100 ms, a program may hesitate within a phrase."""

@@ -49,7 +49,7 @@ class Sink(Protocol):
         """Take interleaved little-endian int16 samples, at once. Raises `OSError`."""
 
     def append_silence(self, frames: int) -> None:
-        """Take so many samples of silence for each channel, however many; at once. Raises `OSError`."""
+        """Add any number of samples of silence for each channel, without delay. Raises `OSError`."""
 
     def close(self) -> None:
         """No more samples come. Twice is fine."""
@@ -297,7 +297,7 @@ def _left_unconverted(folder: Path, is_json: Callable[[str], object]) -> list[Pa
 
 
 def _exists(path: Path) -> bool:
-    """Whether a name is taken, be it by a link to nowhere. Raises `OSError` for a name that cannot be."""
+    """Whether a name is taken, also by a broken link. Raises `OSError` for an impossible name."""
     try:
         path.lstat()
     except FileNotFoundError:

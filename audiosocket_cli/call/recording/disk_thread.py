@@ -1,4 +1,4 @@
-"""Writing behind: one thread does all that a process's recordings ask of the disk, so that a slow one delays no audio.
+"""Write-behind: one thread does all disk work of a process's recordings, so that a slow disk delays no audio.
 
 Each recording's writes stay in order; what failed is told with the recording's next one, or at its end.
 """
@@ -127,7 +127,7 @@ class BehindSink(WriteBehind):
         self._do(lambda: self._write(data))
 
     def append_silence(self, frames: int) -> None:
-        """Take so many samples of silence for each channel; never waits, and takes no memory. Raises `OSError`."""
+        """Add `frames` samples of silence for each channel; never waits, and takes no memory. Raises `OSError`."""
         self._take(0)
         self._samples += frames
         self._do(lambda: self._write_silence(frames))

@@ -70,7 +70,7 @@ class Mixer:
         return due
 
     def pause(self, count: int) -> Samples:
-        """Put so many samples of silence between the frames; returns the samples that are due."""
+        """Put `count` samples of silence between the frames; returns the samples that are due."""
         self._kinds = np.append(self._kinds, np.uint8(_SILENCE))
         self._lengths = np.append(self._lengths, count)
         return self._place()

@@ -39,7 +39,7 @@ class Pieces:
             self.length += len(samples)
 
     def put_silence(self, count: int) -> None:
-        """Add so many samples of silence."""
+        """Add samples of silence."""
         if count <= 0:
             return
         self.length += count
@@ -51,7 +51,7 @@ class Pieces:
 
     @property
     def is_silent(self) -> bool:
-        """Whether silence comes next, be it because nothing is left."""
+        """Whether silence comes next, or nothing is left."""
         return not self._queue or isinstance(self._queue[0], int)
 
     @property

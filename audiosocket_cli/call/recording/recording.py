@@ -253,7 +253,7 @@ class Recording:
                 if spoke is side:
                     track.add(run, ours=side is self._call.me)
             try:
-                track.settle(until_s, pad_until_s)
+                track.place(until_s, pad_until_s)
             except MissingLibraryError as error:  # which is needed from the first change of rate on
                 self._fail(error)
                 break

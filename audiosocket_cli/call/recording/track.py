@@ -71,7 +71,7 @@ class Track:
             self.timeline.add(at_s + heard_s, audio.seconds(start, end), (audio, start, end), held_s, since_s + heard_s)
             start = end
 
-    def settle(self, until_s: float, pad_until_s: float) -> None:
+    def place(self, until_s: float, pad_until_s: float) -> None:
         """Place what came until then, and fill a pause up to `pad_until_s`."""
         audio, first, after = None, 0, 0
         pauses: list[tuple[int, int]] = []
@@ -93,7 +93,7 @@ class Track:
     def _placed(self, until_s: float) -> list[tuple[float, tuple[Spoken, int, int]]]:
         """Place what came until then, and note how much longer than it plays it is to be."""
         before_s, corrected_s = self.timeline.end_s, self.drift.corrected_s
-        placed = self.timeline.settle(until_s)
+        placed = self.timeline.place(until_s)
         if self.drift.share is not None:
             self._owed_s += self.drift.corrected_s - corrected_s
             audio_s = self.timeline.end_s - before_s - sum(silence_s for silence_s, _ in placed)

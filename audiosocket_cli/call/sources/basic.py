@@ -173,7 +173,7 @@ class PromptSource(Source):
     def close(self) -> Sequence[str]:
         for speech in (self._speech, self._next and self._next[1]):
             if speech is not None:
-                self.account.settle(speech)
+                self.account.add(speech)
         return self.account.texts()
 
     def _begin_round(self, heard_kind: int | None) -> None:
@@ -196,7 +196,7 @@ class PromptSource(Source):
         self._speech, self._next = speech, None
 
     def _end_round(self, speech: Speech) -> None:
-        self.account.settle(speech)
+        self.account.add(speech)
         self._speech = None
         if not speech.position:  # or a file that is gone would be looked for in every frame of an endless loop
             self._rounds_left = 0
@@ -265,7 +265,7 @@ class Playback(Source):
     def close(self) -> Sequence[str]:
         for speech in (self._speech, self._next):
             if speech is not None:
-                self.account.settle(speech)
+                self.account.add(speech)
         return self.account.texts()
 
     def _take(self, size: int) -> bytes | None:
@@ -280,7 +280,7 @@ class Playback(Source):
             if self._speech.is_over:
                 if self._next is None or self._speech.error is not None:
                     break
-                self.account.settle(self._speech)
+                self.account.add(self._speech)
                 self._speech, self._next = self._next, None
                 self._rounds_left -= 1
         data, self._rest = self._rest, b""

@@ -22,7 +22,7 @@ TONE_S: Final = 0.1
 """As long as Asterisk's own digits are (`AST_DEFAULT_EMULATE_DTMF_DURATION`, include/asterisk/channel.h)."""
 
 ENOUGH_S: Final = 0.04
-"""So much of a tone is a digit (ITU-T Q.24): whoever hangs up then may have heard it."""
+"""A tone this long is a digit (ITU-T Q.24): a peer that hangs up then may have heard it."""
 
 MUTE_S: Final = 0.5
 """Without a frame for so long, a server that has sent them without a pause has stopped. Ours."""
@@ -50,7 +50,7 @@ class KeyOptions:
     patience_s: float = 30.0
     """How long to wait for that."""
     wait_s: float = 1.0
-    """How long to stay after the last digit and the pauses behind it."""
+    """How long to stay after the last digit and the pauses after it."""
     expect_audio_s: float | None = None
     """The other side has to speak within so long after the last digit."""
     stay: bool = True

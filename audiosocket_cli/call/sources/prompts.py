@@ -149,7 +149,7 @@ class Track:
             if self._is_busy or self.has_ended:
                 return  # whoever converts it will see
             self._is_busy = True
-        self._threads.do(self._let_go)
+        self._threads.do(self._close)
 
     def _is_wanting(self, share: int = 1) -> bool:
         return not self.has_ended and (self._keeps or len(self._data) < self._ahead_bytes // share)
@@ -183,7 +183,7 @@ class Track:
         if goes_on:
             self._threads.do(self._convert)
         elif self._is_closed:
-            self._let_go()
+            self._close()
 
     def _next_block(self) -> Samples | None:
         if self._blocks is None:
@@ -193,7 +193,7 @@ class Track:
             self._blocks = self._opened.blocks(self._rate_hz)
         return next(self._blocks, None)
 
-    def _let_go(self) -> None:
+    def _close(self) -> None:
         self._blocks = None  # which closes its file
         if self._opened is not None:
             self._opened.close()
@@ -323,7 +323,7 @@ class Prompt:
         return Speech(track, rate_hz, self._told)
 
     def tell(self) -> list[str]:
-        """Return what is odd about it, for whoever tells it now rather than in every call."""
+        """Return what is odd about it, to be reported now rather than in every call."""
         self._told |= set(self._remarks.texts)
         return [f"{self.name}: {text}" for text in self._remarks.texts]
 
@@ -372,7 +372,7 @@ class Account:
         """Samples that were limited, in one round."""
         self._texts: list[str] = []
 
-    def settle(self, speech: Speech, *, is_told: bool = False) -> None:
+    def add(self, speech: Speech, *, is_told: bool = False) -> None:
         """Take what there is to be said of a speech that is over, or given up, but not an error that was told."""
         self._texts += speech.remarks()
         self.clipped = max(self.clipped, speech.clipped)

@@ -90,7 +90,7 @@ class ReplaySource(Source):
 
     def close(self) -> Sequence[str]:
         if self._speech is not None:
-            self._account.settle(self._speech)
+            self._account.add(self._speech)
         return self._account.texts()
 
     def give_up(self, *, hung_up: bool, tolerance_s: float = 0.0) -> None:
@@ -143,7 +143,7 @@ class ReplaySource(Source):
         return self._hand_out(Frame(action.kind, data.ljust(size, b"\0"))) if data else None
 
     def _end_of_sound(self, speech: Speech, action: Say, has_data: bool) -> None:
-        self._account.settle(speech)
+        self._account.add(speech)
         if speech.error is not None:
             self.failures.append(speech.error)
         self.total += self.said - self._said_before + has_data - action.frames

@@ -81,7 +81,7 @@ class Script:
             self.end_s = max(before_s, min(self.end_s, before_s + most_s)) - shift_s
 
     def repeat(self, times: int) -> None:
-        """Say it all so many times over. Raises `UsageError` when that lasts more than a day."""
+        """Repeat all of it `times` times. Raises `UsageError` when that lasts more than a day."""
         if times * len(self.actions) > _MAX_ACTIONS:
             raise UsageError(f"--loop {times} makes {times * len(self.actions)} frames, more than a day of them")
         last_s = max((action.at_s or 0.0 for action in self.actions if isinstance(action, Cue | Say)), default=0.0)

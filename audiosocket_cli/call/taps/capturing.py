@@ -66,7 +66,7 @@ class Capturing:
 
 
 class CaptureTap:
-    """A tap that writes a call's findings and its end into its capture. It goes behind whoever has findings."""
+    """A tap that writes a call's findings and its end into its capture. It comes after the taps that have findings."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace

@@ -57,7 +57,7 @@ class DtmfTap:
 
     def _settle(self, until_s: float, pad_until_s: float) -> None:
         try:
-            self._track.settle(until_s, pad_until_s)
+            self._track.place(until_s, pad_until_s)
         except MissingLibraryError as error:  # which is needed for all rates but 8 kHz
             assert self._call is not None
             self._is_deaf = True

@@ -62,7 +62,7 @@ class CallStats:
             self.heard.take(run, in_bulk=self.call.in_bulk)
         for run in said:
             self._said.take(run)
-        self.timeline.settle(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
+        self.timeline.place(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
         self.timeline.pad(now_s - SETTLE_S)
         if not self._judged and self.heard.arrivals.law_is_clear:
             # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
@@ -73,7 +73,7 @@ class CallStats:
         pass
 
     def closed(self, call: Call) -> None:
-        self.timeline.settle(float("inf"))
+        self.timeline.place(float("inf"))
         self.timeline.pad(call.duration_s)
         if self.timeline.worst_ahead_s > SETTLE_S + _ROUNDING_S:
             ahead_s = self.timeline.worst_ahead_s

@@ -35,9 +35,9 @@ def tracked(frames: Sequence[Frame], rate_hz: int, together: int = 50) -> np.nda
             at_s += run.seconds(0, len(run.sound_kinds))
             batch.append((at_s, held_s, count, data))
         track.add(MixedRun(batch))
-        track.settle(at_s, 0.0)
+        track.place(at_s, 0.0)
         made.append(taken(track))
-    track.settle(float("inf"), 0.0)
+    track.place(float("inf"), 0.0)
     track.end_conversion()
     return np.concatenate([*made, taken(track)])
 
@@ -82,5 +82,5 @@ def test_pauses_that_turn_out_to_be_none_are_looked_through_once(monkeypatch: py
     for number in range(2000):
         timeline.add(1.0 + number * 0.2, 0.02, number)  # each seems to pause
     timeline.add(401.0, 450.0, 0)  # and all followed on
-    assert {silence_s for silence_s, _ in timeline.settle(float("inf"))} == {0.0}
+    assert {silence_s for silence_s, _ in timeline.place(float("inf"))} == {0.0}
     assert looks == [2002]

@@ -93,7 +93,7 @@ def test_towards_asterisk_pauses_are_silence_and_jitter_is_gone() -> None:
     jittery = [Cue(0.5 + number * 0.02 + (0.012 if number % 2 else 0.0), audio(number + 1)) for number in range(10)]
     clock, wire = FakeClock(), FakeWire()
     source = ReplaySource([*jittery, Cue(2.0, audio(99))], ReplayOptions(fill=True, stay_s=0.3))
-    server = AnsweredSession(wire, "caller", source=source, clock=clock, door=lambda call: server.admit())
+    server = AnsweredSession(wire, "caller", source=source, clock=clock, admission=lambda call: server.admit())
     wire.inbox.append(OPENING)
     server.start()
     begun_s = clock.now_s
