@@ -117,7 +117,8 @@ def test_a_server_that_stood_still_shows_from_when_it_was_due(serve: Serve) -> N
     serving = serve("--echo")
 
     def stand_still() -> None:
-        time.sleep(2.5)
+        serving.wait_for(" call ")
+        time.sleep(2.0)
         serving.process.send_signal(signal.SIGSTOP)
         time.sleep(1.0)
         serving.process.send_signal(signal.SIGCONT)
@@ -151,7 +152,7 @@ def test_a_kept_result_is_reported_again(kept: tuple[str, Path]) -> None:
     printed, path = kept
     done = run("bench", "report", path)
     assert (done.returncode, done.stdout) == (0, printed)
-    assert "4 calls placed, 4 connected" in printed
+    assert "4 calls placed, 4 connected" in " ".join(printed.split())
     assert "% CPU" in printed
     content = json.loads(run("bench", "report", path, "--json").stdout)
     assert content["schema"] == "audiosocket.bench/1"
@@ -350,7 +351,8 @@ def test_a_server_that_dies_ends_the_load_with_code_1(serve: Serve, tmp_path: Pa
     assert "failed: the server was gone after " in done.stderr
     assert time.monotonic() - begun_s < 100
     again = run("bench", "report", tmp_path / "kept.json")
-    assert (again.returncode, again.stdout.startswith("failed: the server was gone after ")) == (1, True)
+    assert again.returncode == 1
+    assert re.search("^failed: the server was gone after ", again.stdout, re.MULTILINE)  # INVALID may stand first
 
 
 @pytest.mark.parametrize(
