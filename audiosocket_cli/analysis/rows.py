@@ -144,7 +144,7 @@ class RowBuilder:
                 count, count * duration_s, float(energy[stop] - energy[start])
             )
             self._last_s = float(at_s[stop - 1])
-            self._settle()
+            self._complete_ready()
 
     def interrupt(self) -> None:
         """End the row: something else of this side follows."""
@@ -187,7 +187,7 @@ class RowBuilder:
             self._pause = _Stretch(loud, kind, at_s, offset)
         return self._pause
 
-    def _settle(self) -> None:
+    def _complete_ready(self) -> None:
         """Complete what is complete: speech that a pause has followed, and what is long enough."""
         now = self._now
         if now is not None and self._pause is not None and self._pause.audio_s > PAUSE_S - _ROUNDING_S:

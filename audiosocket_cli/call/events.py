@@ -286,7 +286,7 @@ class EventTap:
         self._call = call
         report = self._report
         report(CallStarted(call))
-        call.tell_notes(lambda call, text: report(Finding(call, text)))
+        call.report_notes(lambda call, text: report(Finding(call, text)))
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass

@@ -197,7 +197,7 @@ class LiveCall:
             await self.bot.finish()
         if self.recording is not None:
             await self.recording.finish()
-        self.stats.part(call)
+        self.stats.note_undelivered(call)
         result = call_result(call, self.stats, self.recording)
         if self.bot is not None:
             result |= self.bot.facts()
@@ -260,9 +260,9 @@ def _weakly(tell: Callable[[OSError], None]) -> Callable[[OSError], None]:
     the two would refer to each other, and stay in memory until Python looks for that, thousands of calls later."""
     reference = WeakMethod(tell)
 
-    def tell_if_there(error: OSError) -> None:
+    def call_if_alive(error: OSError) -> None:
         method = reference()
         if method is not None:
             method(error)
 
-    return tell_if_there
+    return call_if_alive

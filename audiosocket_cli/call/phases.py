@@ -93,7 +93,7 @@ class Phase:
         """Somebody here wants it to end."""
         return None
 
-    def hurry(self, leave_by_s: float) -> None:
+    def leave_by(self, until_s: float) -> None:
         """Stay no longer than that, on the clock."""
 
     def leave(self) -> bool:
@@ -357,8 +357,8 @@ class Closing(Phase):
         queue.close()
         return Closed() if self._is_left else None
 
-    def hurry(self, leave_by_s: float) -> None:
-        self._leave_by_s = min(self._leave_by_s, leave_by_s)
+    def leave_by(self, until_s: float) -> None:
+        self._leave_by_s = min(self._leave_by_s, until_s)
         self._close_by_s = min(self._close_by_s, self._leave_by_s)
 
     def leave(self) -> bool:

@@ -15,7 +15,7 @@ from audiosocket_cli.call.receiver import READ_S, Receiver
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sender import Sender
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Keeper, TapQueue
+from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Scheduler, TapQueue
 from audiosocket_cli.call.taps.tap import Tap
 from audiosocket_cli.call.wire import READ_BYTES, Wire
 from audiosocket_cli.model import Call, How, Side
@@ -39,9 +39,9 @@ class Reader(ABC):
 
     __slots__ = (
         "_clock",
-        "_keeper",
         "_phase",
         "_queue",
+        "_scheduler",
         "_sender",
         "call",
         "ended",
@@ -65,7 +65,7 @@ class Reader(ABC):
         self.has_more = False
         """Whether the last turn left something to hear: `readable` is to be called again, after others."""
         self._clock = clock
-        self._keeper: Keeper | None = None
+        self._scheduler: Scheduler | None = None
         self._queue = TapQueue(wire, taps)
         self._sender = Sender(wire, source, self.role, self._queue)
         self.receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
@@ -132,7 +132,7 @@ class Reader(ABC):
                     return False
                 self._received(data)
             while receiver.is_behind:
-                if self._clock() >= until_s or (queue.is_full and self._keeper is not None):
+                if self._clock() >= until_s or (queue.is_full and self._scheduler is not None):
                     return True  # a flush to the taps takes a turn of its own
                 self._hear()
             if wire.drained or self.ended:

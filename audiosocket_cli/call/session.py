@@ -91,7 +91,7 @@ from audiosocket_cli.call.phases import (
 from audiosocket_cli.call.reader import HELD_UP_S, Reader
 from audiosocket_cli.call.roles import Answering, AnsweringProxied, Placing
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import Keeper
+from audiosocket_cli.call.tap_queue import Scheduler
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Call, Ending, How, now_utc
@@ -168,10 +168,10 @@ class Session(Reader):
 
     # What happens to a session, said by whoever drives it.
 
-    def start(self, keeper: Keeper | None = None) -> None:
-        """The connection is there; `keeper` drives the session among others."""
-        self._keeper = keeper
-        self._queue.keep(keeper)
+    def start(self, scheduler: Scheduler | None = None) -> None:
+        """The connection is there; `scheduler` drives the session among others."""
+        self._scheduler = scheduler
+        self._queue.use_scheduler(scheduler)
         if isinstance(self._phase, Opening):  # else it was hung up already: the connection is refused
             self._phase = Opening(self.role, self.receiver, self._limits.uuid_s, self._clock())
             words = self.role.first_words(self._uuid)
@@ -187,7 +187,7 @@ class Session(Reader):
         if not self.receiver.wants_readable:
             self._tick_in_bulk(now_s)
         else:
-            if now_s - self.wake_s > HELD_UP_S and not (self.has_more and self._keeper is not None):
+            if now_s - self.wake_s > HELD_UP_S and not (self.has_more and self._scheduler is not None):
                 # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
                 self.readable()
             if self._phase is phase:
@@ -217,7 +217,7 @@ class Session(Reader):
         """End the call from our side, as `hang_up` does, but stay no longer than `STOP_S` after our goodbye."""
         leave_by_s = self._clock() + STOP_S
         self.hang_up(reason)
-        self._phase.hurry(leave_by_s)
+        self._phase.leave_by(leave_by_s)
         self.wake_s = self._phase.wake_s()
 
     def abort(self) -> None:
@@ -299,10 +299,10 @@ class Session(Reader):
             self.wire.end_sending(self.role.last_words)
         for text in self._sender.source.close():
             self.call.note(text)
-        if self._keeper is None:
+        if self._scheduler is None:
             self.flush()
         else:
-            self._keeper.defer_flush()  # the last of many calls that end at once takes long: others have turns between
+            self._scheduler.defer_flush()  # flushing many calls that end at once takes long: let others run between
 
     def _fail(self, failure: Failure) -> None:
         """End a connection that never became a call."""
@@ -321,9 +321,9 @@ class Session(Reader):
         self._queue.release()
         if self.call is not None:
             self.call.undelivered_bytes = self.wire.undelivered
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.released()
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.released()
         self.wire.close()
 
 

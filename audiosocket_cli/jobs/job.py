@@ -36,11 +36,11 @@ class Job:
     calls: int = 1
     """How many are to be answered."""
     judge_placed: Callable[[PlacedCall], Outcome] = lambda placed: Outcome()
-    """Shows what came of a call that we placed, and says how it is to be judged."""
+    """Shows the result of a call that we placed, and returns its outcome."""
     judge_answered: Callable[[int | None], Outcome] = lambda signal: Outcome()
-    """The same of calls that we answered, once all are over, by a signal if there was one."""
+    """The same for the calls that we answered, once all are over; `signal` is the signal that ended them, if any."""
     sum_up: Callable[[Sequence[Outcome]], Outcome] = lambda outcomes: Outcome()
-    """Shows what came of all calls that were placed, and says what else is to be judged."""
+    """Shows a summary of all calls that were placed, and returns the outcome beyond those of single calls."""
     is_logged: bool = False
     """Whether events of placed calls are told as they happen. Those of answered ones always are."""
     progress: Callable[[], Progress] = contextlib.nullcontext

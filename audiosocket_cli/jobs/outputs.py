@@ -43,7 +43,7 @@ def prepare(output: FileOutput) -> None:
 def open_prompt(sound: Sound) -> Prompt:
     """Open what is to be played, before anything connects, and say what is odd about it. Raises `FileError`."""
     prompt = Prompt(sound)
-    for line in prompt.tell():
+    for line in prompt.take_remarks():
         say(line)
     return prompt
 

@@ -30,7 +30,7 @@ class AfterCalls:
         return len(self._tasks)
 
     async def run(self, call: Call, facts: Mapping[str, str]) -> None:
-        """Run it after a call, with what is known of that in its environment, and return when it has ended."""
+        """Run the command after a call, with the call's facts in its environment, and return when it has ended."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -49,7 +49,7 @@ class AfterCalls:
             self._on_failure(call, failure)
 
     def abort(self) -> None:
-        """End those that run, and begin none any more."""
+        """End the commands that run, and start no others."""
         self._aborted = True
         for task in self._tasks:
             task.cancel()

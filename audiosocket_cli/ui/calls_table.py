@@ -34,7 +34,7 @@ _WIDEST: Final = 150
 """Columns from which the whole UUID is."""
 
 _REDRAW_S: Final = 0.1
-"""How old a drawing may be that is shown again, as below each line of a burst of them."""
+"""Seconds for which a drawing is reused, as below each line of a burst of log lines."""
 
 _PLAIN, _BOLD, _DIM = Style.null(), Style(bold=True), Style(dim=True)
 _BAD, _LOOK = Style(color="red", bold=True), Style(color="magenta")

@@ -38,7 +38,7 @@ class LogFile:
             self._follow()
             self._write(line_bytes(line))
         except OSError as error:
-            self._tell(error)
+            self._complain_once(error)
             return False
         return True
 
@@ -47,7 +47,7 @@ class LogFile:
         try:
             self._follow()
         except OSError as error:
-            self._tell(error)
+            self._complain_once(error)
         return True
 
     def _open(self) -> int:
@@ -63,7 +63,7 @@ class LogFile:
         except OSError as error:
             if not os.fstat(self._descriptor).st_nlink:
                 raise
-            self._tell(error)  # lines go on to the file that was moved: none is lost
+            self._complain_once(error)  # lines go on to the file that was moved: none is lost
             return
         os.close(self._descriptor)
         self._descriptor, self._is_torn = new, False
@@ -85,7 +85,7 @@ class LogFile:
         finally:
             self._is_torn = written < len(data) and (written > 0 or self._is_torn)
 
-    def _tell(self, error: OSError) -> None:
+    def _complain_once(self, error: OSError) -> None:
         reason = _reason(error)
         if reason not in self._told:
             self._told.add(reason)

@@ -235,7 +235,7 @@ def _rounded_s(seconds: float | None) -> float | None:
 
 
 def _flow(side: dict[str, Any]) -> str:
-    """In digital silence, a gap is no matter."""
+    """Return a side's figures as text; gaps in digital silence do not matter."""
     return gaps_text(side) if side["peak_dbfs"] > SILENCE_DBFS else "silence only"
 
 

@@ -67,11 +67,11 @@ class Disk:
             return
         self._is_told = True
         try:
-            asyncio.get_running_loop().call_soon(self._tell)
+            asyncio.get_running_loop().call_soon(self._wake)
         except RuntimeError:
-            self._tell()
+            self._wake()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         self._is_told = False
         self._told.put(None)
 

@@ -223,7 +223,7 @@ class Recording:
             kind = self._waiting[0][1].kind
         if kind is None and math.isinf(now_s):
             kind = Kind.SLIN
-        if kind is None or not self._settle_law(now_s):
+        if kind is None or not self._find_law(now_s):
             return
         rate_hz = self._rate_hz or rate_of(kind)
         try:
@@ -234,7 +234,7 @@ class Recording:
         me = self._call.me
         self._tracks = tuple((side, Track(rate_hz, None if side is me else self.law)) for side in self.layout.sides)
 
-    def _settle_law(self, now_s: float) -> bool:
+    def _find_law(self, now_s: float) -> bool:
         """Find out what the bytes are, if that is to be found out; False while there are too few of them."""
         guess = self._guess
         if guess is None or self._first_kind is None:

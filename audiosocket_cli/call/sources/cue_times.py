@@ -73,7 +73,7 @@ class CueTimes:
         """20 ms of silence are said, where nothing else is to be."""
         self._filling = True
         self._media_s = self.due_s + _PTIME_S
-        self._settle(self._media_s)
+        self._set_due(self._media_s)
 
     def plan(self, action: Action | None, *, goes_on: bool) -> None:
         """Settle when the next action is due, None for the end; `goes_on` says that it is a sound that has begun."""
@@ -84,13 +84,13 @@ class CueTimes:
                 at_s = min(at_s, self._media_s)
         elif action is None and not self._options.fill and self._options.timing is not Timing.FAST:
             at_s = max(self._media_s, self._end_s)
-        self._settle(at_s)
+        self._set_due(at_s)
 
     def has_to_wait(self, action: Cue | Say, *, goes_on: bool) -> bool:
         """Whether there is time for silence before an action, and silence is to be said."""
         return self._options.fill and self._due_of(action, goes_on=goes_on) > self.due_s + _PTIME_S / 2
 
-    def _settle(self, at_s: float) -> None:
+    def _set_due(self, at_s: float) -> None:
         self.schedule.hand_out(at_s)
         self.due_s = at_s
 

@@ -322,7 +322,7 @@ class Prompt:
             track = self._new_track(rate_hz, opened)
         return Speech(track, rate_hz, self._told)
 
-    def tell(self) -> list[str]:
+    def take_remarks(self) -> list[str]:
         """Return what is odd about it, to be reported now rather than in every call."""
         self._told |= set(self._remarks.texts)
         return [f"{self.name}: {text}" for text in self._remarks.texts]

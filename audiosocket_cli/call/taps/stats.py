@@ -101,7 +101,7 @@ class CallStats:
         bytes_said = sum(frames * HEADER_BYTES + payload for frames, payload in said.by_kind.values())
         return size / bytes_said * said.audio_s if said.audio_s else 0.0
 
-    def part(self, call: Call) -> None:
+    def note_undelivered(self, call: Call) -> None:
         """The connection is closed: what we said and did not get through is lost, unless it was the peer who left."""
         assert call.ending is not None
         lost_s = self.said_s(call.undelivered_bytes)
