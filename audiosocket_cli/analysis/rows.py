@@ -188,7 +188,7 @@ class RowBuilder:
         return self._pause
 
     def _complete_ready(self) -> None:
-        """Complete what is complete: speech that a pause has followed, and what is long enough."""
+        """Emit finished rows: speech followed by a pause, and rows of the full length."""
         now = self._now
         if now is not None and self._pause is not None and self._pause.audio_s > PAUSE_S - _ROUNDING_S:
             self._complete(now)

@@ -181,14 +181,14 @@ class Session(Reader):
         self.wake_s = self._phase.wake_s()
 
     def tick(self) -> None:
-        """It is `wake_s`, or later, or earlier: do what is due."""
+        """Do what is due. Call it at `wake_s`; earlier or later does no harm."""
         now_s = self._clock()
         phase = self._phase
         if not self.receiver.wants_readable:
             self._tick_in_bulk(now_s)
         else:
             if now_s - self.wake_s > HELD_UP_S and not (self.has_more and self._scheduler is not None):
-                # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
+                # We woke late. What waits on the wire arrived in time: hear it before judging the peer by the clock.
                 self.readable()
             if self._phase is phase:
                 outcome = phase.tick(now_s)
@@ -209,7 +209,7 @@ class Session(Reader):
             self.wake_s = self._phase.wake_s()
 
     def hang_up(self, reason: str) -> None:
-        """End the call from our side, for a reason in words. Twice is fine."""
+        """End the call from our side, for a reason in words. Safe to call twice."""
         self._end_on(self._phase.hang_up(reason))
         self.wake_s = self._phase.wake_s()
 
@@ -221,17 +221,17 @@ class Session(Reader):
         self.wake_s = self._phase.wake_s()
 
     def abort(self) -> None:
-        """End it now, without waiting for the peer. Twice is fine."""
+        """End it now, without waiting for the peer. Safe to call twice."""
         self.hang_up("stopped at once")
         self.flush()
         self._end()
         self.wake_s = self._phase.wake_s()
 
     def _tick_in_bulk(self, now_s: float) -> None:
-        """Say what is due, and read what came since the last time: which is done in one phase only."""
+        """Send what is due, and read what came since the last time; used in TALKING only."""
         talking, sender = self._phase, self._sender
         assert isinstance(talking, Talking)
-        # Ours first: what we say takes the acknowledgement along of all that has arrived.
+        # Send first: our packet also acknowledges what has arrived.
         outcome: Outcome = sender.say(now_s, sender.source, self.receiver.heard_kind)
         if outcome is None:
             if now_s + EARLY_S >= self.receiver.next_read_s:
@@ -255,7 +255,8 @@ class Session(Reader):
             self._end()
 
     def _end_on(self, outcome: Outcome) -> None:
-        """Go there; if that ends the call, once all that has arrived has been heard, unless that ends it."""
+        """Act on the outcome. Before it ends the call, hear all that has arrived: that may end the call in another
+        way."""
         phase = self._phase
         if isinstance(outcome, Ending):
             self._hear_rest(phase)
@@ -279,7 +280,7 @@ class Session(Reader):
             admission(self.call)
 
     def _begin(self) -> None:
-        """The caller is in: now it is a call."""
+        """The caller is admitted: start the call."""
         assert self.call is not None
         self._phase = Talking(self.call, self.role, self.receiver, self._sender, self._queue, self._limits)
         self.begun = True

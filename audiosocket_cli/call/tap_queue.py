@@ -1,4 +1,4 @@
-"""What passed on the wire and waits for the taps: they get it in batches, and never all of a flood at once.
+"""Frames that wait for the taps, which get them in batches, and never a whole flood at once.
 
 Taps cost most of what a call costs, and most of that is for being called at all: so they get half a second and more in
 one batch. Audio that keeps changing kind costs them many times more. Where others wait, one tap gets such a batch in
@@ -22,8 +22,8 @@ WAKE_TOLERANCE_S: Final = 0.005
 
 _MAX_BYTES: Final = 320 << 10
 _MAX_AUDIO_S: Final = 1.0
-"""What may wait for the next flush, by its size in memory and in seconds of audio heard, which some taps take
-milliseconds each for. A call that keeps to the clock has less than either, be it one of slin192."""
+"""Limits on what waits for the next flush: bytes in memory, and seconds of audio heard, as some taps take milliseconds
+for each second. A paced call stays below both, even with slin192."""
 
 _MIXED_COST: Final = 4
 """How much longer taps take for audio that keeps changing kind or length."""
@@ -44,7 +44,7 @@ class Scheduler(Protocol):
 
 
 class TapQueue:
-    """The taps of one call, and what they have yet to be told."""
+    """The taps of one call, and the frames that they have not got yet."""
 
     __slots__ = (
         "_audio_s",
@@ -83,7 +83,7 @@ class TapQueue:
         """Up to when, in seconds since the call's start, the taps know all."""
 
     def watch(self, taps: Sequence[Tap], flush_s: float) -> None:
-        """Tell these taps, so often."""
+        """Give batches to these taps, every `flush_s` seconds."""
         self._taps = list(taps)
         self._flush_s = flush_s
 
@@ -185,7 +185,7 @@ class TapQueue:
         self.heard, self.said, self.memory_bytes, self._audio_s = [], [], 0, 0.0
 
     def _hand_out(self, taps: int) -> None:
-        """Give the next taps what is ready for them."""
+        """Give the ready batch to the next `taps` taps."""
         for _ in range(taps):
             tap, heard, said, at_s = self.ready.pop()
             tap.frames(heard, said, at_s)

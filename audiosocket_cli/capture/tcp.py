@@ -197,5 +197,5 @@ class Direction:
 
 
 def _distance(position: int, seq: int) -> int:
-    """Return how far a sequence number is behind a position; negative for one before it."""
+    """Return by how many bytes a sequence number is after a position; negative for one before it."""
     return (seq - position + 0x80000000) % _MODULUS - 0x80000000

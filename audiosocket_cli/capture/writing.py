@@ -174,7 +174,7 @@ class BlockFile(WriteBehind):
         self._do(partial(self._rename, stem))
 
     def close(self) -> None:
-        """No more blocks come. Twice is fine."""
+        """No more blocks come. Safe to call twice."""
         self._do(self._close)
 
     def _open(self, make: Callable[[], tuple[Path, int]]) -> None:

@@ -135,7 +135,7 @@ def _to_caller(wanted: InjectWanted, keys: KeyOptions) -> Job:
         return sources[-1]
 
     def judge(signal: int | None) -> Outcome:
-        source = next((source for source in sources if source.begun), None)  # others were no calls
+        source = next((source for source in sources if source.begun), None)  # the others never became calls
         if source is None or signal is not None:
             return Outcome()
         say(pressed_text(source))

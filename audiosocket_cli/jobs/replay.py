@@ -210,7 +210,7 @@ def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
 
     def judge(signal: int | None) -> Outcome:
         for source in sources:
-            if source.said or source.failures:  # others were no calls
+            if source.said or source.failures:  # the others never became calls
                 source.give_up(hung_up=not source.finished)
         failures = [failure for source in sources for failure in source.failures]
         for line in [line for source in sources for line in expectation_lines(source)] + failures:

@@ -72,7 +72,7 @@ class HttpServer:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._answer(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # it went away, or takes too long
+            pass  # it has gone, or takes too long
         finally:
             self._open.pop(writer, None)
             writer.transport.abort()

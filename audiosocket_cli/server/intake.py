@@ -65,7 +65,7 @@ class Intake:
         return not (self.connections or self._refusals)
 
     def close(self, *, take_waiting: bool = False) -> None:
-        """Accept no more, or only, unless it takes no more, what waits to be accepted. Twice is fine."""
+        """Accept no more, or only, unless it takes no more, what waits to be accepted. Safe to call twice."""
         self._listener.close(take_waiting=take_waiting and not self._takes_no_more)
 
     def take_no_more(self, reason: str) -> None:

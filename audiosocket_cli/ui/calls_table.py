@@ -28,10 +28,10 @@ _LOG_LINES: Final = 6
 
 _MIN_ROWS: Final = 3
 _WIDE: Final = 110
-"""Columns from which the peer is shown."""
+"""Terminal width in columns from which the peer is shown."""
 
 _WIDEST: Final = 150
-"""Columns from which the whole UUID is."""
+"""Terminal width in columns from which the whole UUID is shown."""
 
 _REDRAW_S: Final = 0.1
 """Seconds for which a drawing is reused, as below each line of a burst of log lines."""

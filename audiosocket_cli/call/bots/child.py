@@ -88,7 +88,7 @@ class Child(Process):
         return read_now(self._stdout, READ_BYTES)
 
     def drain(self) -> bytes:
-        """Return all that its standard output holds now, but nothing that it writes meanwhile, which might never end."""
+        """Return all that its standard output holds now, but nothing written meanwhile, which might never end."""
         return read_now(self._stdout, _bytes_in(self._stdout)) or b""
 
     def has_read(self) -> bool:

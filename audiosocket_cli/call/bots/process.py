@@ -86,7 +86,7 @@ class Process:
                 self.release()
 
     def release(self) -> None:
-        """Look after its group no more. Twice is fine."""
+        """Look after its group no more. Safe to call twice."""
         if self._is_watched:
             self._is_watched = False
             self._notify_watchers(there=False)
@@ -98,7 +98,8 @@ class Process:
 
 @contextlib.contextmanager
 def _out_of_the_way(descriptors: Sequence[int]) -> Iterator[list[int]]:
-    """Yield copies of descriptors, numbered so that `dup2` to 0, 1, 2, … overwrites none before its turn."""
+    """Yield the descriptors, some as copies with higher numbers, so that `dup2` to 0, 1, 2, … overwrites none before
+    its turn."""
     given, copies = list(descriptors), []
     try:
         for number, ours in enumerate(descriptors):

@@ -1,4 +1,4 @@
-"""The WAV tap: a call on disk with true time, valid to the last second whatever happens.
+"""The recording tap: a call on disk in true time, valid to the last second even after a crash.
 
 Each side's frames are placed by a `Timeline` and laid out as the caller alone, the server alone, both as stereo on one
 clock (caller left, server right), or mixed. The file has the rate of the first audio that arrives; other kinds later in
@@ -30,8 +30,8 @@ from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
 RATE_WAIT_S: Final = 1.0
-"""How long audio of ours waits for the caller's first, which sets the file's rate. A caller who says nothing, in a file
-that has nothing of ours, is waited for without end: only silence is at stake."""
+"""Seconds that our audio waits for the caller's first audio, which sets the file's rate. A recording without our audio
+waits for the caller without limit: only silence could be lost."""
 
 
 LAW_WAIT_S: Final = 10.0
@@ -254,7 +254,7 @@ class Recording:
                     track.add(run, ours=side is self._call.me)
             try:
                 track.place(until_s, pad_until_s)
-            except MissingLibraryError as error:  # which is needed from the first change of rate on
+            except MissingLibraryError as error:  # needed from the first change of rate on
                 self._fail(error)
                 break
         self._waiting.clear()

@@ -1,4 +1,4 @@
-"""When what is played again is due: at its own times, without pauses, or as fast as the peer takes it."""
+"""When replayed frames are due: at their own times, without pauses, or as fast as the peer takes them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from audiosocket_cli.call.taps.speech import Ear, Stretch
 
 SILENT_S: Final = 0.5
-"""As long without speech is silence, for who expects it."""
+"""Seconds without speech that count as silence for an expectation."""
 
 
 class Expectation(NamedTuple):
@@ -22,7 +22,7 @@ class Expectation(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of an expectation. Times are in seconds since the call's start."""
+    """The outcome of an expectation. Times are in seconds since the call's start."""
 
     expected: Expectation
     since_s: float

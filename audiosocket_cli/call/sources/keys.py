@@ -19,17 +19,18 @@ from audiosocket_cli.call.taps.speech import PAUSE_S, Ear, Stretch
 from audiosocket_cli.codec import Frame, digit_frame, is_audio, rate_of
 
 TONE_S: Final = 0.1
-"""As long as Asterisk's own digits are (`AST_DEFAULT_EMULATE_DTMF_DURATION`, include/asterisk/channel.h)."""
+"""Seconds of a tone: as long as Asterisk's own digits (`AST_DEFAULT_EMULATE_DTMF_DURATION`,
+include/asterisk/channel.h)."""
 
 ENOUGH_S: Final = 0.04
 """A tone this long is a digit (ITU-T Q.24): a peer that hangs up then may have heard it."""
 
 MUTE_S: Final = 0.5
-"""Without a frame for so long, a server that has sent them without a pause has stopped. Ours."""
+"""Our own choice: a server that sent frames without a pause, and then none for this many seconds, has stopped."""
 
 _PTIME_S: Final = PTIME_MS / 1000
 _ROUNDING_S: Final = 1e-9
-"""As little as sums of seconds may be beside the frame that they name."""
+"""Seconds: the rounding error of sums of frame times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +156,9 @@ class KeySource(Source):
 
     @property
     def mute_s(self) -> float | None:
-        """For how long nothing came any more after a digit, where frames had come without a pause until then.
+        """Return for how many seconds nothing has come since a digit, though frames came without a pause before.
 
-        None where that is not so, or cannot be told.
+        None if that is not so, or not known.
         """
         first_s, last_s = self._first_heard_s, self._ear.last_s
         if first_s is None or last_s is None or not self.pressed:

@@ -21,12 +21,12 @@ from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import first_line
 
 LEAD_S: Final = 1.0
-"""So much of a pipe is waited for before it is said, `LEAD_WAIT_S` at most once it has begun."""
+"""Seconds of a pipe's audio to wait for before it is said, for `LEAD_WAIT_S` at most once it has begun."""
 
 LEAD_WAIT_S: Final = 2.0
 
 AHEAD_S: Final = 2.0
-"""So much of a long sound is converted ahead: what a disk may hesitate."""
+"""Seconds of a long sound that are converted ahead, for a slow disk."""
 
 KEPT_BYTES: Final = 32 << 20
 """What prompts that share their room keep of converted sound, at all rates together: half an hour at 8000 Hz, 90 s at
@@ -139,7 +139,7 @@ class Track:
             self._change.wait_for(lambda: self.has_ended or self.end >= position, timeout_s)
 
     def close(self) -> None:
-        """Nobody wants any more of it. Twice is fine."""
+        """Stop the conversion. Safe to call twice."""
         if self._keeps or self._is_closed:
             return
         self._is_closed = True
@@ -147,7 +147,7 @@ class Track:
             self._opened.give_up()
         with self._change:
             if self._is_busy or self.has_ended:
-                return  # whoever converts it will see
+                return  # the converting thread will notice
             self._is_busy = True
         self._threads.do(self._close)
 
@@ -268,7 +268,7 @@ class Speech:
         self._track.wait(round(LEAD_S * self.rate_hz) * SAMPLE_BYTES, LEAD_WAIT_S)
 
     def close(self) -> None:
-        """Want no more of it. Twice is fine."""
+        """Want no more of it. Safe to call twice."""
         self._track.close()
 
 
@@ -361,7 +361,7 @@ class Prompt:
 
 
 class Account:
-    """What is to be said of the speeches of one call, when it is over."""
+    """Collects what to note about the speeches of one call."""
 
     def __init__(self) -> None:
         self.missed = 0
