@@ -50,7 +50,8 @@ NAMES: Final = {
     "barge_in": "barge-in",
     "hangup": "hangup",
 }
-"""What is told value by value, and as what. Beside them there are `call` and `our lateness`, once a call."""
+"""Figures that go to Locust value by value, and their names there. In addition `call` and `our lateness`, once a
+call."""
 
 _REDIAL_S: Final = 1.0
 _COME_S: Final = 1.0

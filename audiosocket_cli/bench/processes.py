@@ -47,7 +47,7 @@ _WORK: Final = "from audiosocket_cli.bench.processes import work; work()"
 
 
 async def run_plan(plan: Plan, watch: Callable[[Progress], None] = lambda progress: None) -> Progress:
-    """Run a load to its end, or to the second signal. `watch` is told about once a second how it goes.
+    """Run a load to its end, or to the second signal. `watch` is called about once a second with the progress.
 
     Raises `FileError` when the audio cannot be read.
     """

@@ -47,7 +47,7 @@ class Role(ABC):
 
     @abstractmethod
     def judge(self, frame: Frame, call: Call) -> Ending | None:
-        """Judge a whole frame that is not audio, and note what is odd about it. A digit is none of its business."""
+        """Judge a whole frame that is not audio, and note what is odd about it. Digits are handled elsewhere."""
 
     def judge_begun(self, begun: bytes) -> Ending | None:
         """Judge a frame by the part that has arrived."""

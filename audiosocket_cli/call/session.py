@@ -3,8 +3,8 @@
 Theory of operation
 ===================
 
-A session does no I/O of its own accord, and knows no event loop: whoever drives it (`driver`, bench's Locust user, a
-test) tells it what happens, and looks afterwards at what it wants.
+A session never waits for I/O, and has no event loop. Its driver (`driver`, bench's Locust user, a test) calls it when
+something happens, and then reads what it needs next.
 
     it is told      `start`; `readable`, there is something to read; `tick`, it is `wake_s`; `flush`, there is time for
                     the taps; `admit`, `hang_up`, `stop`, `abort`
@@ -21,9 +21,10 @@ Who does what, each calling only those below it:
     TapQueue    keeps what was heard and said, until the taps get it in a batch
     Role        how the two ends of a call differ: it judges, and does nothing
 
-A phase returns an `Outcome` (a UUID, a `Failure`, an `Ending`, `Closed`), and the session goes where that leads. None
-of them refers to the session, which forgets its taps at the end: so a call leaves memory as soon as it is over, and not
-when Python looks for what refers to itself, thousands of calls later.
+A phase returns an `Outcome` (a UUID, a `Failure`, an `Ending`, `Closed`), and the session goes to the phase that
+follows. None of these parts refers to the session, and the session drops its taps at the end. So a call leaves memory
+as soon as it is over, without a reference cycle that stays for thousands of calls until Python's garbage collector
+looks for it.
 
 Phases
 ------
@@ -47,26 +48,25 @@ last of the call. Before we end a call we hear all that has arrived: the peer ma
 Time
 ----
 
-All that is there is read before the clock is looked at, so that a stall of ours is held against nobody: woken
-`HELD_UP_S` late, a session reads first, and then judges. Reads never wait for writes.
+All that has arrived is read before the clock is looked at, so that a stall of ours does not count against the peer: if
+it is woken `HELD_UP_S` late, a session reads first, and then judges. Reads never wait for writes.
 
-Nothing is done per frame that can be done per batch. Calls spend nearly all of their time on two paths. Where the
-source hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`. Where it does not: `tick`,
-`Sender.say`, and once in `READ_S` `_read_in_bulk`, `Receiver.flow`. A function call more on them, for each frame, costs
-some 1 % of the whole: so what they need are plain attributes, and they leave out what is there for other cases. After a
-frame on the first path `wake_s` stays as it was: to be woken too early now and then costs less than to plan anew each
-time.
+Work is done per batch where possible, not per frame. Calls spend nearly all of their time on two paths. If the source
+hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`. Otherwise: `tick`, `Sender.say`, and every
+`READ_S` `_read_in_bulk`, `Receiver.flow`. One more function call per frame on these paths costs about 1 % of the total
+CPU time, so they use plain attributes and skip rare cases. After a frame on the first path `wake_s` is not updated:
+being woken too early now and then costs less than planning each time.
 
 Bounds
 ------
 
-Nobody waits for one peer, whatever it sends. A turn (`readable`) ends when it has taken `TURN_S`, checked after each
-slice; `has_more` asks for another one, after those of others. In a turn that comes late, as much is read as can have
-come meanwhile (`_MAX_BYTES_S`), for at most `_MAX_CHUNKS` reads. Nothing more is read until all that was read has been
-heard, and nothing more is heard while taps have not got what was heard before: so a peer that sends faster than it can
-be heard waits, as TCP has it, and of each peer we hold one read, one batch for the taps (`TapQueue`), and what it said
-while it waited to be let in (`Receiver.keep`). Closing is bounded by `phases`: 2 s for a peer that does not close, 30 s
-for what is still getting through to it.
+No peer delays other calls, whatever it sends. A turn (`readable`) ends after `TURN_S`, checked after each slice;
+`has_more` asks for another turn, after those of others. A turn that comes late reads as much as can have come meanwhile
+(`_MAX_BYTES_S`), in at most `_MAX_CHUNKS` reads. Nothing more is read until all that was read has been heard, and
+nothing more is heard until the taps have what was heard before. So TCP flow control slows down a peer that sends faster
+than it can be heard, and of each peer we hold one read, one batch for the taps (`TapQueue`), and what it sent before it
+was admitted (`Receiver.keep`). Closing is bounded by `phases`: 2 s for a peer that does not close, 30 s for data that
+is still on its way.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class TapQueue:
         self._scheduler = scheduler
 
     def begin(self, call: Call, now_s: float) -> None:
-        """The call has its UUID: times count from now on. No tap is told yet."""
+        """The call has its UUID: times count from now on. The taps are not told yet."""
         self._call = call
         self._origin_s = now_s
 
@@ -104,7 +104,8 @@ class TapQueue:
         return self.memory_bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S
 
     def add_equal(self, chunk: Chunk, audio_s: float, now_s: float, *, is_all: bool) -> None:
-        """Keep frames that were heard, all alike, with so much audio. When that is much, all taps are told at once.
+        """Keep frames that were heard, all alike, with `audio_s` seconds of audio. If that is much, all taps are
+        flushed at once.
 
         `is_all` says that no more has been read than what was heard.
         """

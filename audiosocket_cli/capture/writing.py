@@ -98,7 +98,7 @@ class CaptureFile:
 
 
 class CaptureFolder:
-    """A file for each connection, by its UUID, or, as long as there is none, by the time and the peer."""
+    """A file for each connection, named by its UUID; until that is known, by the time and the peer."""
 
     single = False
     has_stdout = False

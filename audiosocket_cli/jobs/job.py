@@ -1,4 +1,4 @@
-"""A job: what a command does with calls, whoever dials. It is placed or answered, shown as it goes, and judged."""
+"""A job: what a command does with calls, placed or answered. It runs them, shows their progress, and judges them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Job:
     sum_up: Callable[[Sequence[Outcome]], Outcome] = lambda outcomes: Outcome()
     """Shows a summary of all calls that were placed, and returns the outcome beyond those of single calls."""
     is_logged: bool = False
-    """Whether events of placed calls are told as they happen. Those of answered ones always are."""
+    """Whether events of placed calls are logged as they happen. Those of answered calls always are."""
     progress: Callable[[], Progress] = contextlib.nullcontext
     """A live view of placed calls that are not logged."""
 

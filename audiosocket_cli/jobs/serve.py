@@ -1,4 +1,4 @@
-"""`serve`: calls answered until there have been enough: who is let in, what they are told, what is kept of them."""
+"""`serve`: answers calls: admission, what callers hear, what is recorded."""
 
 from __future__ import annotations
 

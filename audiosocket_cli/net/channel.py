@@ -21,7 +21,7 @@ _SHOWN_CHARACTERS: Final = 60
 
 
 class LineReader:
-    """Hands on the lines of a pipe or a socket until it ends, or is told to close."""
+    """Hands on the lines of a pipe or a socket until it ends, or until `close`."""
 
     def __init__(
         self, descriptor: int, take: Callable[[str], object], on_end: Callable[[], object], *, whole: bool = False

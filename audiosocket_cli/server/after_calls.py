@@ -19,7 +19,7 @@ class AfterCalls:
     """Runs a command after each call."""
 
     def __init__(self, words: Sequence[str], on_failure: Callable[[Call, str], None]) -> None:
-        """`on_failure` is told of a call whose command failed, and why."""
+        """`on_failure` is called with the call whose command failed, and the reason."""
         self._words = words
         self._on_failure = on_failure
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)

@@ -23,7 +23,7 @@ class Refusals:
     """Hangs up on connections, and tells of those that were more than a health check."""
 
     def __init__(self, *, on_check: Callable[[], None], on_over: Callable[[], None], complain: Callable[[str], object]):
-        """`on_check` is told of a peer that closed without a byte, `on_over` of each that is gone."""
+        """`on_check` is called with a peer that closed without a byte, `on_over` with each that is gone."""
         self._on_check = on_check
         self._on_over = on_over
         self._complain = complain

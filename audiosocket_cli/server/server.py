@@ -31,7 +31,7 @@ from audiosocket_cli.server.reloading import Reloading
 NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come"
 
 
-class Listeners(NamedTuple):
+class Callbacks(NamedTuple):
     """Callbacks beside the log; None where not needed."""
 
     metrics: Callable[[Snapshot], object] | None = None
@@ -54,12 +54,12 @@ class Server:
         call_limits: CallLimits | None = None,
         listening: ListeningSockets | None = None,
         readiness: Readiness | None = None,
-        told: Listeners | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         """`report` gets the events, `complain` lines about the process itself.
 
         `call_limits`: limits shared with other processes; `listening`: sockets that listen already; `readiness`: gets
-        each change of the server's state; `told`: callbacks.
+        each change of the server's state; `callbacks`: what else to call.
 
         Raises `FileError` when the file of UUIDs that may call cannot be read.
         """
@@ -69,12 +69,12 @@ class Server:
         self._call_limits = call_limits or CallLimits(options.calls, options.max_calls)
         self._listening = listening
         self._readiness = readiness or Readiness()
-        self._told = told or Listeners()
+        self._callbacks = callbacks or Callbacks()
         self._admission = Admission(options.admission)
-        self._reloading = Reloading(self._admission, self._readiness, complain, self._told.reloaded)
+        self._reloading = Reloading(self._admission, self._readiness, complain, self._callbacks.reloaded)
         self._enough = asyncio.Event()
         self._has_left = asyncio.Event()
-        """A connection is no longer there, or no longer where it was."""
+        """Set when a connection has gone, or has moved on from arrival to call."""
         self._calls = Calls(
             options, self._account, self._call_limits, self._admission,
             on_leave=self._has_left.set, on_used_up=self._on_used_up,
@@ -149,11 +149,11 @@ class Server:
 
     @contextlib.contextmanager
     def _metrics(self) -> Iterator[None]:
-        if self._told.metrics is None:
+        if self._callbacks.metrics is None:
             yield
             return
         publishing = asyncio.create_task(
-            publish_snapshots(self, self._told.metrics, self._account.complain), name="metrics"
+            publish_snapshots(self, self._callbacks.metrics, self._account.complain), name="metrics"
         )
         try:
             yield
@@ -196,8 +196,8 @@ class Server:
 
     def _on_used_up(self) -> None:
         self.enough()
-        if self._told.enough is not None:
-            self._told.enough()
+        if self._callbacks.enough is not None:
+            self._callbacks.enough()
 
     def _take_no_more(self, reason: str) -> None:
         self._enough.set()

@@ -16,7 +16,7 @@ from audiosocket_cli.net.listen import ListeningSockets
 from audiosocket_cli.server.limits import SharedCallLimits
 from audiosocket_cli.server.metrics import Snapshot
 from audiosocket_cli.server.options import ServeOptions
-from audiosocket_cli.server.server import Listeners, Server
+from audiosocket_cli.server.server import Callbacks, Server
 from audiosocket_cli.server.worker_process import (
     LISTENING_FD,
     SHARED_FD,
@@ -53,13 +53,13 @@ class Worker:
 
         sockets = [socket.socket(fileno=LISTENING_FD + at) for at in range(self._sockets)]
         listening = ListeningSockets(sockets, stay_open=self._stay_open)
-        told = Listeners(
+        callbacks = Callbacks(
             metrics=self._send_metrics if self._wants_metrics else None,
             enough=partial(self._send, {"enough": True}),
             reloaded=partial(self._send, {"reloaded": True}),
         )
         server = Server(
-            options, report_all_but_where, complain, call_limits=call_limits, listening=listening, told=told
+            options, report_all_but_where, complain, call_limits=call_limits, listening=listening, callbacks=callbacks
         )
         Process.watchers.append(lambda group, runs: self._send({"program": group, "runs": runs}))
         self._channel.setblocking(False)

@@ -81,7 +81,7 @@ class CallsTable:
     def __init__(
         self, live: Collection[LiveCall], title: Callable[[int], str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`live` is what another thread goes on to change; `title` is told how many calls there are."""
+        """`live` may be changed by another thread meanwhile; `title` makes the title from the number of calls."""
         self._live = live
         self._title = title
         self._clock = clock

@@ -1,5 +1,5 @@
-"""Where events go as they happen: stdout or a file, as lines or as JSON objects; where we listen is told on stderr, and
-so is all where stdout is for a recording.
+"""The log of events: stdout or a file, as lines or as JSON objects. The listening address goes to stderr, and so does
+the whole log if stdout carries a recording.
 
 A separate thread writes, so a slow reader, or a terminal stopped with Ctrl-S, delays no call.
 """

@@ -19,7 +19,7 @@ _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOC
 
 
 class LogFile:
-    """Appends lines to a file; what cannot be written is told once for each reason, and ends nothing."""
+    """Appends lines to a file. A write error is reported once for each reason, and ends nothing."""
 
     def __init__(self, path: Path, complain: Callable[[str], object] = say) -> None:
         """Open it. Raises `UsageError` where that cannot be."""

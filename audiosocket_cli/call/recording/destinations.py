@@ -110,7 +110,7 @@ class FileOutput:
         self.single = not _FIELD.search(pattern)
         self.has_json = not self.single
         self.unconverted: list[Path] = []
-        """Recordings that `prepare` found which a process that died has not converted, and so not told of."""
+        """Recordings found by `prepare` that a process which died left unconverted."""
         self._json: dict[Path, HalfMade] = {}
         """By the name that it is going to have."""
         if overwrite and not self.single:
@@ -233,7 +233,7 @@ class PipeOutput:
         return SoundPipe(self._descriptor, rate_hz, channels, headerless=self._headerless)
 
     def write_json(self, path: Path, content: dict[str, Any]) -> Path:
-        """There is no place for it."""
+        """Do nothing: a pipe has no place for JSON."""
         raise AssertionError("standard output has no place for a JSON")
 
 
