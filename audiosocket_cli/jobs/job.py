@@ -48,7 +48,7 @@ class Job:
 
 
 def run_job(job: Job, *, target: Address | None, listen: Address | None) -> Outcome:
-    """Place a job's calls, or answer them where `listen` says where to wait, and return what came of them.
+    """Run a job: place its calls to `target`, or answer them on `listen`. Returns the outcome.
 
     Raises `UsageError` when both ends are named, and `NetworkError` when there is nobody at all.
     """
@@ -62,13 +62,13 @@ def refuse_two_ends(target: Address | None, listen: Address | None) -> None:
 
 
 def outcome_of_server(summary: ServeSummary) -> Outcome:
-    """Return what came of a server, as far as all who answer calls judge that."""
+    """Return the outcome of a server, by the rules for all commands that answer calls."""
     lost = summary.failed_recordings + summary.failed_captures + summary.unwritten
     return Outcome(summary.signal, failed=bool(lost or summary.faults))
 
 
 def outcome_of_call(placed: PlacedCall) -> Outcome:
-    """Return what came of a placed call, as far as all who place one judge that."""
+    """Return the outcome of a placed call, by the rules for all commands that place one."""
     lost = placed.recording_error or placed.capture_error
     return Outcome(placed.signal, failed=bool(lost), protocol_broken=placed.protocol_broken)
 

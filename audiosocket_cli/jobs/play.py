@@ -74,7 +74,7 @@ def file_and_target(first: str | None, target: Address | None) -> tuple[str, Add
 
 
 def play_job(wanted: PlayWanted) -> Job:
-    """Return what is to be done. Raises `UsageError`, and `FileError` for what cannot be played."""
+    """Return the job. Raises `UsageError`, and `FileError` for what cannot be played."""
     return _to_server(wanted) if wanted.listen is None else _to_caller(wanted)
 
 

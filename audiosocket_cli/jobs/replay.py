@@ -1,4 +1,4 @@
-"""`replay`: one side of a captured call said again, or a script, and the answer held against what was expected."""
+"""`replay`: plays one side of a captured call, or a script, and compares the answer with what was expected."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ReplayWanted:
 
 
 def replay_job(wanted: ReplayWanted) -> Job:
-    """Return what is to be done. Raises `UsageError`, `FileError`, and `NothingError` where nothing is to be said."""
+    """Return the job. Raises `UsageError`, `FileError`, and `NothingError` where nothing is to be said."""
     _refuse_to_compare_unlike_things(wanted)
     script = _script(wanted)
     return _to_server(wanted, script) if wanted.listen is None else _to_caller(wanted, script)

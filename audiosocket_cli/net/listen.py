@@ -35,7 +35,8 @@ class ListeningSockets(NamedTuple):
 
     sockets: Sequence[socket.socket]
     stay_open: bool = False
-    """Whether systemd keeps them open, too: who waits when we close ours is answered by the server that follows."""
+    """Whether systemd keeps them open as well: then waiting connections survive our closing, and the next server
+    answers them."""
 
     @property
     def addresses(self) -> list[Address]:

@@ -16,7 +16,8 @@ _GAP_S: Final = GAP_MS / 1000
 
 FAST_FRAMES: Final = 32
 FAST_STEP_S: Final = 0.001
-"""`fast` sends so many frames, then lets the answer be heard: 640 times as fast as they play, or as the peer reads."""
+"""Seconds of audio that `fast` sends before the peer's answer is heard: 640 times as fast as it plays, or as fast as
+the peer reads."""
 
 
 class Timing(StrEnum):
@@ -34,13 +35,13 @@ class ReplayOptions:
     timing: Timing = Timing.RECORDED
     speed: float = 1.0
     stay_s: float = 0.0
-    """How long to wait, with silence, for the other side to hang up once all is said; infinite: as long as it takes."""
+    """How many seconds to send silence at the end, waiting for the other side to hang up; infinite: without limit."""
     fill: bool = False
     """Say silence where nothing is to be said, and frames that belong together at their own pace: for Asterisk."""
 
 
 class CueTimes:
-    """Follows what is said, and settles when the next is due. Times are in seconds since the call's start."""
+    """Follows what is sent, and sets when the next frame is due. Times are in seconds since the call's start."""
 
     def __init__(self, options: ReplayOptions, end_s: float) -> None:
         """`end_s` is when the call ended that is played, where its end is to come then."""

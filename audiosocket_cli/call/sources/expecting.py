@@ -13,7 +13,8 @@ SILENT_S: Final = 0.5
 
 
 class Expectation(NamedTuple):
-    """What the other side has to do before a script goes on: `audio`, `silence` or `hangup`, within so many seconds."""
+    """What the other side has to do before a script goes on: `audio`, `silence` or `hangup`, and within how many
+    seconds."""
 
     what: str
     within_s: float

@@ -45,7 +45,7 @@ class KeyOptions:
     tones: bool = False
     """Say digits as tones in the audio."""
     after_s: float = 1.0
-    """The first digit comes so long after the call's start, or after the other side's last word."""
+    """Seconds from the call's start, or from the other side's last word, to the first digit."""
     after_silence: bool = False
     """Wait for the other side to speak and fall silent, which takes `PAUSE_S` at least."""
     patience_s: float = 30.0
@@ -53,7 +53,7 @@ class KeyOptions:
     wait_s: float = 1.0
     """How long to stay after the last digit and the pauses after it."""
     expect_audio_s: float | None = None
-    """The other side has to speak within so long after the last digit."""
+    """Seconds after the last digit within which the other side has to speak; None: not expected."""
     stay: bool = True
     """Stay as long as `wait_s` says, even when the audio that was expected has come."""
 

@@ -56,7 +56,7 @@ class Opened(Protocol):
         """Let go of it."""
 
     def give_up(self) -> None:
-        """Convert no more of it; from any thread."""
+        """Stop the conversion; may be called from any thread."""
 
 
 class Playable(Protocol):
@@ -102,7 +102,7 @@ class Track:
     """A sound at one rate, as slin bytes that grow at one end, and, unless all of it is kept, shrink at the other."""
 
     def __init__(self, sound: Playable, rate_hz: int, threads: Threads, *, keep: bool, opened: Opened | None = None):
-        """Convert a sound, opened already or not: all of it as soon as may be, or what is wanted of it next."""
+        """Convert a sound, opened already or not: the whole of it at once, or ahead of the position that is taken."""
         self.error: FileError | None = None
         """Why it ends early, if it does."""
         self.has_ended = False
@@ -134,7 +134,7 @@ class Track:
         return data
 
     def wait(self, position: int, timeout_s: float | None = None) -> None:
-        """Wait until there is as much as `position`, or all; not longer than `timeout_s`."""
+        """Wait until `position` (bytes) is converted, or the sound has ended; at most `timeout_s`."""
         with self._change:
             self._change.wait_for(lambda: self.has_ended or self.end >= position, timeout_s)
 
@@ -257,7 +257,7 @@ class Speech:
         return data
 
     def wait_for_all(self) -> None:
-        """Wait until all has been converted, which is for what is kept."""
+        """Wait until all has been converted; only for sounds that are kept."""
         self._track.wait(1 << 62)
 
     def wait_for_beginning(self) -> None:
@@ -268,7 +268,7 @@ class Speech:
         self._track.wait(round(LEAD_S * self.rate_hz) * SAMPLE_BYTES, LEAD_WAIT_S)
 
     def close(self) -> None:
-        """Want no more of it. Safe to call twice."""
+        """Stop using it. Safe to call twice."""
         self._track.close()
 
 
@@ -280,7 +280,7 @@ class Room:
         self._free_bytes = free_bytes
 
     def take(self, size: int) -> bool:
-        """Take so many bytes, for good, if they are free."""
+        """Reserve `size` bytes for good; False if they are not free."""
         if size > self._free_bytes:
             return False
         self._free_bytes -= size

@@ -94,7 +94,7 @@ class ReplaySource(Source):
         return self._account.texts()
 
     def give_up(self, *, hung_up: bool, tolerance_s: float = 0.0) -> None:
-        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached.
+        """The call is over: fail the current expectation, unless the hangup meets it, and those that were not reached.
 
         `tolerance_s` of the end may be left unsaid.
         """

@@ -14,7 +14,7 @@ from audiosocket_cli.codec import Frame
 
 
 class Speaker(Protocol):
-    """A source that comes to an end of what it has to say."""
+    """A source that knows when it has said all."""
 
     @property
     def finished(self) -> bool:

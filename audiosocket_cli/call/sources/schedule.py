@@ -1,4 +1,4 @@
-"""Frames at times of their own: a pacer whose deadlines are given one by one, for what is played again."""
+"""A pacer with deadlines that are given one by one, for replays."""
 
 from __future__ import annotations
 

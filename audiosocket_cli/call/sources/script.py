@@ -60,7 +60,7 @@ class Script:
     calls: int = 0
     """Calls that there are to choose from."""
     size_bytes: int = 0
-    """About what its frames take in memory."""
+    """The approximate memory of its frames."""
 
     @property
     def has_steps(self) -> bool:
