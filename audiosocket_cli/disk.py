@@ -62,7 +62,7 @@ class HalfMade:
         return False
 
     def name(self, path: Path) -> None:
-        """Put it on the disk itself, under the name `path`, which must be free.
+        """Sync it to the disk and give it the name `path`, which must be free.
 
         Raises `OSError`, and `FileExistsError` where that name is taken; then it is still half-made.
         """

@@ -170,9 +170,9 @@ class Call:
             if self._tell_note is not None:
                 self._tell_note(self, self.notes[-1])
 
-    def tell_notes(self, tell: Callable[[Call, str], object]) -> None:
-        """Tell the lines that `note` has kept, and from now on each that it keeps. `tell` does not refer to the call,
-        which is to leave memory as soon as it is over."""
+    def report_notes(self, tell: Callable[[Call, str], object]) -> None:
+        """Report the lines kept by `note`, and from now on each new one, to `tell`. `tell` must not refer to the call,
+        so that the call leaves memory as soon as it is over."""
         for text in self.notes:
             tell(self, text)
         self._tell_note = tell

@@ -65,7 +65,7 @@ def test_a_note_is_kept_once_and_of_too_many_the_first() -> None:
     call = a_call()
     told: list[str] = []
     call.note("note 0")
-    call.tell_notes(lambda of, text: told.append(text))
+    call.report_notes(lambda of, text: told.append(text))
     for number in range(40):
         call.note(f"note {number // 2}")
     assert call.notes == told == [f"note {number}" for number in range(19)] + ["and more of the kind"]

@@ -36,7 +36,7 @@ _LAW_SILENCE: Final = {0x7F: "µ-law", 0xD5: "A-law", 0x55: "A-law"}
 """Bytes of which whole frames of silence are made. 0xff is silence in µ-law, too, but slin of -1 is not a rarity."""
 
 _MIN_SILENT: Final = 25
-"""So many such frames, and no others, are not an accident."""
+"""This many such frames, and no others, are not an accident."""
 
 _MAX_LENGTHS: Final = 16
 """The most lengths of frames that are distinguished."""

@@ -192,7 +192,7 @@ class Reading:
         return self._beside.watch(items, both=self.capture.format != "raw")
 
     def _read(self, found: Iterable[Run | Item], *, tells_remarks: bool = False) -> Iterator[Any]:
-        """Yield all that the capture holds, count its calls, and tell what is to be told of it.
+        """Yield all that the capture holds, count its calls, and pass notes on.
 
         After an interruption the end of what was read is shown.
         """

@@ -144,7 +144,7 @@ class RowBuilder:
                 count, count * duration_s, float(energy[stop] - energy[start])
             )
             self._last_s = float(at_s[stop - 1])
-            self._settle()
+            self._complete_ready()
 
     def interrupt(self) -> None:
         """End the row: something else of this side follows."""
@@ -187,8 +187,8 @@ class RowBuilder:
             self._pause = _Stretch(loud, kind, at_s, offset)
         return self._pause
 
-    def _settle(self) -> None:
-        """Complete what is complete: speech that a pause has followed, and what is long enough."""
+    def _complete_ready(self) -> None:
+        """Emit finished rows: speech followed by a pause, and rows of the full length."""
         now = self._now
         if now is not None and self._pause is not None and self._pause.audio_s > PAUSE_S - _ROUNDING_S:
             self._complete(now)

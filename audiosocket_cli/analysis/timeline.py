@@ -50,7 +50,7 @@ class _Quiet:
         self._since_s = 0.0
 
     def add(self, end_s: float, duration_s: float) -> float:
-        """Take silence that ends there; returns how long a pause may follow that is none."""
+        """Take silence that ends at `end_s`; returns how many seconds may follow without counting as a pause."""
         if not self._audio_s:
             self._since_s = end_s - duration_s
         self._audio_s += duration_s
@@ -88,12 +88,13 @@ class Timeline(Generic[T]):
     )
 
     def __init__(self, gap_s: float = GAP_MS / 1000, *, is_quiet: Callable[[T], bool] = lambda item: False) -> None:
-        """`is_quiet` says of an item whether it ends with digital silence: a pause after that is none for so long as
-        silence may be sent sparsely."""
+        """`is_quiet` says whether an item ends with digital silence: after that, a gap as long as in sparsely sent
+        silence is not a pause."""
         self.end_s = 0.0
         """Where the audio placed so far ends."""
         self.gaps: list[Gap] = []
-        """The pauses between audio, and after the last of it, `MAX_GAPS` of them. What comes first is none."""
+        """The pauses between audio and after the last of it, at most `MAX_GAPS`. Time before the first audio is not a
+        pause."""
         self.gap_count = 0
         self.gaps_s = 0.0
         """How many pauses there were, and how long in all, whatever becomes of the list."""

@@ -169,7 +169,7 @@ def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
     if heard.disorder or not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MAX_PACE:
         return None
     if _is_held_up(heard) or not heard.is_steady:
-        return None  # it is the network's doing
+        return None  # the network caused it
     if heard.texture == "slin" and heard.pace < 1:
         return _too_short_frames(heard, side)
     if heard.kind == Kind.SLIN and abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:

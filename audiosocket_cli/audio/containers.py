@@ -127,7 +127,7 @@ class ConvertedFile:
         self._wav.append_silence(frames)
 
     def close(self) -> None:
-        """Close the WAV file. Twice is fine."""
+        """Close the WAV file. Safe to call twice."""
         self._wav.close()
 
     def finish(self) -> None:

@@ -227,7 +227,7 @@ class DtmfDetector:
 
 @dataclass
 class _Press:
-    """A digit that is sounding, or has fallen so lately that it may go on; `start` and `end` count windows."""
+    """A digit that is sounding, or ended so recently that it may go on; `start` and `end` count windows."""
 
     digit: int
     start: float

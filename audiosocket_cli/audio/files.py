@@ -149,7 +149,7 @@ class OpenSound:
             raise FileError(f"cannot play {self._sound.name}: it holds no audio{in_range}")
 
     def close(self) -> None:
-        """Close the file. Twice is fine."""
+        """Close the file. Safe to call twice."""
         self.give_up()
         self._reader.close()
 

@@ -90,7 +90,7 @@ class GrowingWav:
             size -= step
 
     def close(self) -> None:
-        """Close the file. Twice is fine."""
+        """Close the file. Safe to call twice."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

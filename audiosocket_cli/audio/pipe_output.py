@@ -23,10 +23,10 @@ UNKNOWN_BYTES: Final = 0x7FFFF000
 """The data size that stands for "until the end", as sox writes and understands it; ffmpeg and aplay read on, too."""
 
 MAX_WAITING: Final = 120
-"""Pieces that wait for the reader, a minute of a call; one who is further behind does not read any more."""
+"""The most pieces that wait for the reader: a minute of a call. A reader further behind has stopped reading."""
 
 MAX_BLOCKS_WAITING: Final = 10_000
-"""As many, where each is but a packet: a minute of a call and a half, both ways."""
+"""The same where each piece is one packet: a minute and a half of a call, both directions."""
 
 _LAST_CHANCE_S: Final = 30.0
 """How long a reader may take at the end for anything at all."""

@@ -64,7 +64,7 @@ class Reader(Protocol):
         """Skip `frames` frames, or all that are left."""
 
     def close(self) -> None:
-        """Close the file. Twice is fine."""
+        """Close the file. Safe to call twice."""
 
 
 CODING_BYTES: Final = {

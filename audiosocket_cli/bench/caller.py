@@ -22,7 +22,7 @@ from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Side
 
 MAX_JUDGED: Final = 5
-"""So many calls of each process are looked at for what is wrong with the answer: others are answered alike."""
+"""How many calls of each process are checked for faults in the answer; the others are answered alike."""
 
 _GRACE_S = 1.0
 """How much longer than planned a call may last that sends too late."""
@@ -72,7 +72,7 @@ class BenchCall:
         return self.session
 
     def not_connected(self, error: Exception) -> dict[str, Any]:
-        """Count a connection that did not come about; returns its row."""
+        """Count a failed connection; return its row."""
         cause = error.__cause__
         name = "unreachable"
         if isinstance(error, OSError):  # no socket to dial with
@@ -88,7 +88,7 @@ class BenchCall:
         return self._row(ended=name, reason=str(error))
 
     def conclude(self) -> dict[str, Any]:
-        """Say that the session has ended just now; returns the call's row."""
+        """Finish after the session has ended; return the call's row."""
         call, meter = self._meter.call, self._meter
         assert call is not None
         assert call.ending is not None

@@ -1,4 +1,4 @@
-"""What a load is counted in: times and counts that add up across processes."""
+"""The figures of a load: times and counts that add up across processes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Figures:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Figures:
-        """Make it again; raises what Python raises for other content."""
+        """Restore it from `as_json`; raises any Python error for other content."""
         made = cls()
         for name in METRICS:
             made.times[name] = Histogram.from_json(content["times"][name])

@@ -41,7 +41,7 @@ class Share:
         return [slot for slot in load.slots() if slot.number % self.of == self.number]
 
     def of_calls(self, most: int) -> int:
-        """Return its part of a number of calls."""
+        """Return its share of a number of calls."""
         return most // self.of + (self.number < most % self.of)
 
 

@@ -47,12 +47,12 @@ class Load:
 
     @property
     def total_s(self) -> float:
-        """How long calls are placed for."""
+        """Seconds during which calls are placed."""
         return sum(stage.duration_s for stage in self.stages) if self.stages else self.duration_s
 
     @property
     def most_calls(self) -> int:
-        """How many calls there are at once, at most."""
+        """The most simultaneous calls."""
         if self.rate is None:
             return max((stage.calls for stage in self.stages), default=self.calls)
         wanted = math.ceil(self.rate * min(self.call_duration_s or self.duration_s, self.duration_s))

@@ -50,7 +50,8 @@ NAMES: Final = {
     "barge_in": "barge-in",
     "hangup": "hangup",
 }
-"""What is told value by value, and as what. Beside them there are `call` and `our lateness`, once a call."""
+"""Figures that go to Locust value by value, and their names there. In addition `call` and `our lateness`, once a
+call."""
 
 _REDIAL_S: Final = 1.0
 _COME_S: Final = 1.0
@@ -107,7 +108,7 @@ class AudioSocketUser(User):
     @task
     def place_call(self) -> None:
         """Place a call, and return when it is over."""
-        figures = _TellingFigures(self._tell)
+        figures = _TellingFigures(self._fire)
         due_s = time.monotonic()
         seed = getattr(self.environment.runner, "worker_index", 0)
         call = BenchCall(next(_numbers), self._speech, figures, self.call_duration_s, due_s=due_s, seed=seed)
@@ -115,7 +116,7 @@ class AudioSocketUser(User):
             connection = dial_and_wait(self._address)
         except (NetworkError, OSError) as error:
             call.not_connected(error)
-            self._tell("connect", (time.monotonic() - due_s) * 1000, error)
+            self._fire("connect", (time.monotonic() - due_s) * 1000, error)
             return
         wire = SocketWire(connection)
         session = call.connected(wire, str(self._address), due_s)
@@ -142,16 +143,16 @@ class AudioSocketUser(User):
         if reason is None and over.ending.by is Side.SERVER and over.ending.how is How.CLOSED:
             reason = f"{over.ending.reason} without a hangup, before the call was over"
         failure = None if reason is None else CallFailedError(reason)
-        self._tell("call", over.duration_s * 1000, failure, length=session.received_bytes)
+        self._fire("call", over.duration_s * 1000, failure, length=session.received_bytes)
         lateness = figures.times["lateness"]
         self._lateness.merge(lateness)
         late_ms, all_late_ms = lateness.percentile_ms(99), self._lateness.percentile_ms(99)
         if late_ms is not None and all_late_ms is not None:
             bound = f"{self.max_lateness_ms:g} ms"
             late = LateError(f"1 % of a caller's frames were sent over {bound} late: use more workers, or quieter ones")
-            self._tell("our lateness", late_ms, late if all_late_ms > self.max_lateness_ms else None)
+            self._fire("our lateness", late_ms, late if all_late_ms > self.max_lateness_ms else None)
 
-    def _tell(self, name: str, value_ms: float, failure: Exception | None = None, *, length: int = 0) -> None:
+    def _fire(self, name: str, value_ms: float, failure: Exception | None = None, *, length: int = 0) -> None:
         self.environment.events.request.fire(
             request_type=REQUEST_TYPE,
             name=name,
@@ -174,12 +175,12 @@ class _TellingFigures(Figures):
 class _TellingHistogram(Histogram):
     def __init__(self, tell: Callable[[float], None]) -> None:
         super().__init__()
-        self._tell = tell
+        self._fire = tell
 
     def add(self, values_ms: Values) -> None:
         super().add(values_ms)
         for value_ms in values_ms.tolist():
-            self._tell(max(0.0, value_ms))
+            self._fire(max(0.0, value_ms))
 
 
 def _drive(session: Session, wire: SocketWire, until_s: float = math.inf) -> None:

@@ -25,7 +25,8 @@ from audiosocket_cli.runs import FrameRun
 
 GAPS_MS: Final = (40, 60, 100)
 MAX_ECHO_S: Final = 1.0
-"""What brings our sound back sooner does not wait for its turn: an echo. A parrot that hears us out takes longer."""
+"""In seconds: a server that returns our sound sooner than this does not take turns: it is an echo. A bot that repeats
+what it heard waits for the end of our speech."""
 
 _KEPT_MARKS: Final = 1024
 _LATELY: Final = 5

@@ -1,4 +1,4 @@
-"""All that a load is, and what came of it so far: what passes between the processes that place it."""
+"""The plan of a load and its progress, as the processes that place it exchange them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OWN_DESCRIPTORS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a load is."""
+    """The plan of a load."""
 
     target: Address
     load: Load
@@ -43,7 +43,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Progress:
-    """What came of a load so far, and in the end."""
+    """The results of a load so far, or at the end."""
 
     figures: Figures = field(default_factory=Figures)
     live_calls: int = 0
@@ -55,7 +55,7 @@ class Progress:
     lost: list[str] = field(default_factory=list)
     """Processes that ended by themselves, in words."""
     gone_s: float | None = None
-    """When the last call had ended of a server that nobody could be connected to from then on, to a second."""
+    """In seconds, to a second: when the last call ended, if no call could be connected after it."""
 
 
 def lack_of_room(calls: int, processes: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Several processes that place one load: each a `Generator`, told what to do and telling what it saw in JSON lines.
+"""Several processes that place one load: each a `Generator`, told what to do and reporting what it saw in JSON lines.
 
 They begin at one moment of the monotonic clock, which all processes of a machine share. They are in a session of their
 own, so that Ctrl-C reaches the parent alone, and end when it does, with their standard input.
@@ -31,22 +31,23 @@ from audiosocket_cli.net.loop import run, signals_to
 _HEADSTART_S: Final = 0.1
 _REPORT_S: Final = 1.0
 _SHORT_S: Final = 2.0
-"""So long without anybody there at the start, and there is nobody."""
+"""After this many seconds without a connection at the start, the load ends: nobody answers."""
 _LONG_S: Final = 10.0
-"""So long without anybody there after calls, and the server is gone for good; before that, it may be starting again."""
+"""After this many seconds without a connection later on, the load ends: the server is gone. Before that, it may be
+restarting."""
 _LINE_BYTES: Final = 1 << 27
 _LOOK_S: Final = 1.0
 _PATIENCE_LOOKS: Final = 15
 _STOP_LOOKS: Final = 5
 _ABORT_LOOKS: Final = 2
-"""For how many looks a process may say nothing, which reports each second: while it works, once it is told to end, and
-to end at once. Looks, not seconds: where all processes stand still together, none of them is silent."""
+"""How many checks a process may be silent (it reports each second): while it works; once told to end; once told to end
+at once. Checks, not seconds: if all processes stop together, none is silent."""
 
 _WORK: Final = "from audiosocket_cli.bench.processes import work; work()"
 
 
 async def run_plan(plan: Plan, watch: Callable[[Progress], None] = lambda progress: None) -> Progress:
-    """Run a load to its end, or to the second signal. `watch` is told about once a second how it goes.
+    """Run a load to its end, or to the second signal. `watch` is called about once a second with the progress.
 
     Raises `FileError` when the audio cannot be read.
     """
@@ -72,9 +73,9 @@ class _Parent:
         await asyncio.gather(*(worker.start() for worker in self._workers))
         self._start_s = time.monotonic() + _HEADSTART_S
         for worker in self._workers:
-            worker.tell({"start_s": self._start_s})
+            worker.send({"start_s": self._start_s})
         if self._signal is not None:
-            self._tell_all()
+            self._stop_all()
         if self._usage:
             self._usage.look()
         ends = [asyncio.create_task(worker.follow(), name="worker") for worker in self._workers]
@@ -88,7 +89,7 @@ class _Parent:
             progress = self._progress(whole=False)
             self._watch(progress)
             if outage.is_over(progress):
-                self._tell_all()
+                self._stop_all()
         for end in ends:
             end.result()
         progress = self._progress(whole=True)
@@ -98,7 +99,7 @@ class _Parent:
     def on_signal(self, number: int) -> None:
         again, self._signal = self._signal is not None, number
         if self._start_s:
-            self._tell_all(at_once=again)
+            self._stop_all(at_once=again)
         else:
             asyncio.get_running_loop().call_later(0 if again else _STOP_LOOKS * _LOOK_S, self._give_up_starting)
 
@@ -107,14 +108,14 @@ class _Parent:
             for worker in self._workers:
                 worker.kill()
 
-    def _tell_all(self, *, at_once: bool = False) -> None:
+    def _stop_all(self, *, at_once: bool = False) -> None:
         for worker in self._workers:
             worker.stop(at_once=at_once)
 
     def _progress(self, *, whole: bool) -> Progress:
         progress = Progress(elapsed_s=max(0.0, time.monotonic() - self._start_s), signal=self._signal)
         for worker in self._workers:
-            told = worker.told
+            told = worker.report
             progress.figures.merge(told.figures)
             progress.live_calls += told.live_calls
             progress.peak_calls += told.peak_calls
@@ -127,18 +128,18 @@ class _Parent:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What a process said last."""
+class _Report:
+    """The last report of a process."""
 
     figures: Figures = field(default_factory=Figures)
     live_calls: int = 0
     peak_calls: int = 0
     rows: Sequence[dict[str, Any]] = ()
     is_whole: bool = False
-    """Whether that was its last word."""
+    """Whether it was the final report."""
 
     @classmethod
-    def of(cls, line: bytes) -> _Told:
+    def of(cls, line: bytes) -> _Report:
         """Read a line. Raises `ValueError` and others of that kind for what a process does not say."""
         told = parse_object(line.decode("utf-8", "replace"))
         rows = told.get("rows", ())
@@ -179,7 +180,7 @@ class _Worker:
     """One process, seen from its parent."""
 
     def __init__(self, plan: Plan, share: Share) -> None:
-        self.told = _Told()
+        self.report = _Report()
         self._why_killed = ""
         self._patience_looks = _PATIENCE_LOOKS
         self._plan = plan
@@ -201,7 +202,7 @@ class _Worker:
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_LINE_BYTES,
             start_new_session=True, env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
-        self.tell({"plan": plan_json(self._plan), "share": asdict(self._share)})
+        self.send({"plan": plan_json(self._plan), "share": asdict(self._share)})
         assert self._process.stdout is not None
         try:
             told = parse_object((await self._process.stdout.readline()).decode("utf-8", "replace") or "{}")
@@ -211,7 +212,7 @@ class _Worker:
         if "error" in told:
             raise FileError(str(told["error"]))
 
-    def tell(self, content: dict[str, Any]) -> None:
+    def send(self, content: dict[str, Any]) -> None:
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError, RuntimeError):
                 self._process.stdin.write(json.dumps(content).encode() + b"\n")
@@ -219,7 +220,7 @@ class _Worker:
     def stop(self, *, at_once: bool) -> None:
         """Tell it to end, and have less patience with it."""
         self._patience_looks = _ABORT_LOOKS if at_once else _STOP_LOOKS
-        self.tell({"stop": "at once" if at_once else "in order"})
+        self.send({"stop": "at once" if at_once else "in order"})
 
     async def follow(self) -> None:
         """Take its reports, which are its signs of life, until it has ended; one that does not report is killed."""
@@ -231,7 +232,7 @@ class _Worker:
                 line = await asyncio.wait_for(self._process.stdout.readline(), _LOOK_S)
                 if not line:
                     break
-                self.told, silent_looks = _Told.of(line), 0
+                self.report, silent_looks = _Report.of(line), 0
             except TimeoutError:
                 silent_looks += 1
                 if silent_looks >= self._patience_looks:
@@ -278,12 +279,12 @@ async def _work() -> None:
     if not start:
         return
     obeying = asyncio.create_task(_obey(orders, generator), name="orders")
-    telling = asyncio.create_task(_tell(generator), name="reports")
+    reporting = asyncio.create_task(_send_reports(generator), name="reports")
     try:
         await generator.run(json.loads(start)["start_s"])
     finally:
         obeying.cancel()
-        telling.cancel()
+        reporting.cancel()
     _say(_report(generator) | {"rows": generator.rows})
 
 
@@ -293,7 +294,7 @@ async def _obey(orders: asyncio.StreamReader, generator: Generator) -> None:
     os._exit(1)  # the parent is gone
 
 
-async def _tell(generator: Generator) -> None:
+async def _send_reports(generator: Generator) -> None:
     while True:
         await asyncio.sleep(_REPORT_S)
         _say(_report(generator))

@@ -44,12 +44,12 @@ class Turns:
         self._last_loud_s = float(loud_s[-1])
 
     def look(self, now_s: float) -> None:
-        """Take the time: nothing loud came until then but what was heard."""
+        """Advance the clock to `now_s`: nothing loud came except what was passed to `hear`."""
         if self._interrupted_s is not None and now_s - self._last_loud_s >= QUIET_S:
             self._fell_silent(self._last_loud_s)
 
     def we_begin(self, at_s: float, late_s: float = 0.0) -> None:
-        """We begin to speak, in fact so much later."""
+        """We start to speak: due at `at_s`, sent `late_s` later, in seconds."""
         self.look(at_s)
         if self._interrupted_s is not None and not self.is_echo:
             self._figures.counts["barge_ins_ignored"] += 1
@@ -57,7 +57,7 @@ class Turns:
         self._interrupted_s = at_s if at_s - self._last_loud_s < QUIET_S else None
 
     def we_end(self, at_s: float, late_s: float = 0.0) -> None:
-        """We have spoken, in fact so much later, and it is their turn unless they are speaking."""
+        """We stop speaking: due at `at_s`, in fact `late_s` later. It is their turn unless they are speaking."""
         if self._asked_s is not None and not self.is_echo:
             self._figures.counts["turns_unanswered"] += 1
         self._late_s = late_s

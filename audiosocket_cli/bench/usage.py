@@ -39,7 +39,7 @@ class UsageWatch:
             raise UsageError(f"cannot watch --pid {pid}: there is no such process on this machine") from None
 
     def look(self) -> None:
-        """Look; a process that has ended is seen no more."""
+        """Take a sample; a process that has ended is not looked at again."""
         try:
             cpu_s, rss_mib = _look(self._pid)
         except (OSError, ValueError, IndexError):

@@ -45,7 +45,7 @@ class Threshold:
     text: str
 
     def failure(self, values: dict[str, float | None]) -> str | None:
-        """Say how values fail it, or None. A value that there is none of fails, too: nothing was shown."""
+        """Return how values fail it, or None. A missing value fails, too: nothing was shown."""
         value = values[self.name]
         if value is None:
             return f"{self.text}: there is no {self.name}, for nothing of the kind was seen"

@@ -1,4 +1,5 @@
-"""One live call: a session that turns bytes into frames and back, what we say (sources, paced), and who watches (taps).
+"""One live call: a session that turns bytes into frames and back, what we say (sources, paced), and its observers
+(taps).
 
     wire -> Reader -> Receiver -> TapQueue -> taps         source, pacer -> Sender -> wire
 

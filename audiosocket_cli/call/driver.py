@@ -1,19 +1,19 @@
 """Connects sessions to asyncio: one poll for all sockets of a process, and one clock for all its deadlines.
 
-A poll of our own rather than a reader of the loop's for each call: it says of many sockets at once what there is to
-read, and libuv polls a socket no further once it has seen a reset, so what is left behind it would never be told.
+We use our own poll instead of a reader per socket on the loop. One poll reports many sockets at once, and libuv polls a
+socket no further once it has seen a reset, so that the data received before the reset would never be reported.
 
-What was tried, as CPU per call-second of `serve --echo` with 500 calls against an echo loop in C (0.67 to 0.8 ms) that
-ran beside it: a reader and a timer of the loop's for each call, 2.5 to 3 times; one poll that wakes for every frame and
-one clock, 1.6 to 1.9; the same swept every 4 ms while busy, 1.1 to 1.3. uvloop's protocols, doing nothing but echo,
-take 1.1. Calls that only listen are woken 50 ms apart, together: the first of many costs several times what each of the
-others does, as all that it needs has left the caches. For the same reason what can wait is done for all of them after
-what is due. A tick of such a call took 16.5 µs, 11.5 of it in the kernel, to read 100 ms and say 20; a flush to its
-taps, every 0.8 s, 65 µs. `scripts/bench/run` measures the whole.
+Measured, as CPU per call-second of `serve --echo` with 500 calls, relative to an echo loop in C (0.67 to 0.8 ms) that
+ran beside it: with a reader and a timer of the loop's for each call, 2.5 to 3 times as much; with one poll that wakes
+for every frame and one clock, 1.6 to 1.9; with the same but polling every 4 ms while busy, 1.1 to 1.3. uvloop's
+protocols, doing nothing but echo, take 1.1. Calls that only listen are woken together, 50 ms apart: the first of a
+batch costs several times as much as the others, because its data has left the CPU caches. For the same reason deferred
+work is done for all calls together, after what is due. A tick of such a call took 16.5 µs (11.5 of it in the kernel) to
+read 100 ms and send 20; a flush to its taps, every 0.8 s, 65 µs. `scripts/bench/run` measures the whole.
 
-What can wait, does: taps get theirs, and whoever sent more than a turn has time for is heard on, in turns of a
-millisecond; after each the loop looks for what is due and for what has arrived. A peer that floods is polled no more
-until it has been heard, so there may be many of them and a call beside waits for one turn of one.
+Work without a deadline is deferred: flushes to taps, and the rest of what a peer sent beyond one turn. It runs in turns
+of a millisecond; after each, the loop handles what is due and what has arrived. A flooding peer is not polled again
+until all that it sent was heard, so there may be many of them, and other calls wait for at most one turn.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 
 SLOT_S: Final = 0.002
-"""Deadlines are met on a grid this fine: the calls of one slot share a wake. It divides a ptime, so a call's frames
-keep their distance."""
+"""The grid of deadlines, in seconds: the calls of one slot share a wake. It divides the frame length, so a call's
+frames keep their distance."""
 
 _FINE_SLOT_S: Final = 0.001
-"""The same where it matters when each frame goes out; event loops count no finer."""
+"""The same where the time of each frame matters; event loops count no finer."""
 
 SWEEP_S: Final = 0.004
-"""How often a process looks for what has arrived while there is always something: a call hears that much later."""
+"""The polling interval while there is always something to read: calls hear that much later."""
 
 _BUSY: Final = 8
-"""As often in a row as there is something, or nothing, before that is taken for how things are."""
+"""How many polls in a row must find something, or nothing, before the polling mode changes."""
 
 _MAX_HEARING_S: Final = 0.005
-"""As long as sessions are heard in a row, before the loop looks what else there is to do."""
+"""How many seconds sessions may read in a row before the loop does other work."""
 
 _READABLE: Final = 0x0001  # EPOLLIN
 _WRITABLE: Final = 0x0004  # EPOLLOUT
@@ -59,7 +59,7 @@ class Driver:
     """Runs any number of sessions on the running loop."""
 
     def __init__(self, *, at_once: bool = False) -> None:
-        """`at_once` says that when something arrives, or goes out, matters more than what it costs."""
+        """`at_once`: exact times of arrival and sending matter more than CPU."""
         self._loop = asyncio.get_running_loop()
         self._slot_s = _FINE_SLOT_S if at_once else SLOT_S
         self._poll = _poll()
@@ -73,7 +73,7 @@ class Driver:
         self._slots: dict[int, list[_Driven]] = {}
         self._next: list[int] = []
         """The slots that somebody is in, as a heap."""
-        self._late: deque[tuple[_Driven, Callable[[], object]]] = deque()
+        self._deferred: deque[tuple[_Driven, Callable[[], object]]] = deque()
         """What can wait until all that was due has been said and heard, in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = math.inf
@@ -84,7 +84,7 @@ class Driver:
     async def drive(self, session: Session, wire: SocketWire) -> None:
         """Run a session over its connected wire until it has ended and the wire is closed.
 
-        Raises what went wrong inside the session or its taps, if anything did; cancelling aborts the call.
+        Raises an error of the session or its taps; cancelling aborts the call.
         """
         over: asyncio.Future[Exception | None] = self._loop.create_future()
 
@@ -102,10 +102,10 @@ class Driver:
             raise error
 
     def begin(self, session: Session, wire: SocketWire, over: Callable[[Exception | None], object]) -> None:
-        """Begin to run a session over its connected wire; nobody has to wait for it, which spares each call a task.
+        """Start a session over its connected wire. Nobody has to await it, which saves one task per call.
 
-        `over` is called once it has ended and the wire is closed, with what went wrong inside it or its taps, if
-        anything did.
+        `over` is called once it has ended and the wire is closed, with the error of the session or its taps, if there
+        was one.
         """
         driven = _Driven(self, session, wire, over)
         if not self._driven:
@@ -121,7 +121,7 @@ class Driver:
         self._in_a_row = self._in_a_row + 1 if now_s - self._ready_s < SWEEP_S else 0
         self._ready_s = now_s
         if self._in_a_row >= _BUSY and self._driven:
-            # There is always something to read: look now and then, rather than be woken for each frame.
+            # There is always something to read: poll at intervals rather than wake for each frame.
             self._in_a_row = 0
             self._loop.remove_reader(self._poll.fileno())
             self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
@@ -138,7 +138,7 @@ class Driver:
             self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
 
     def _hear(self) -> bool:
-        """Let all sessions read that have something to read; False when none has."""
+        """Let all sessions read that have data; False when none has."""
         ready = self._poll.ready()
         until_s = time.monotonic() + _MAX_HEARING_S
         for fd, events in ready:
@@ -149,7 +149,7 @@ class Driver:
                 self._run(driven, driven.wire.flush)
             if events & ~_WRITABLE and not driven.is_behind:
                 self._run(driven, driven.session.readable)
-                if time.monotonic() >= until_s:  # many calls end at once, say: let others begin meanwhile
+                if time.monotonic() >= until_s:  # many calls may end at once: let others begin meanwhile
                     self._loop.call_soon(self._hear)
                     break
         return bool(ready)
@@ -166,25 +166,25 @@ class Driver:
         self._set_timer()
 
     def defer(self, driven: _Driven, step: Callable[[], object]) -> None:
-        """Do something after all that is due, and so that it makes no frame late."""
-        if not self._late:
-            self._loop.call_soon(self._do_late)
-        self._late.append((driven, step))
+        """Run a step after all that is due, so that it makes no frame late."""
+        if not self._deferred:
+            self._loop.call_soon(self._run_deferred)
+        self._deferred.append((driven, step))
 
-    def _do_late(self) -> None:
-        """Do what could wait: many at once, which makes it cheaper, but for no longer than one turn may take."""
+    def _run_deferred(self) -> None:
+        """Run deferred steps: many together, which is cheaper, but for no longer than one turn may take."""
         until_s = time.monotonic() + TURN_S
-        while self._late:
-            driven, step = self._late[0]
+        while self._deferred:
+            driven, step = self._deferred[0]
             self._run(driven, step)
-            self._late.popleft()
+            self._deferred.popleft()
             if time.monotonic() >= until_s:
                 break
-        if self._late:
-            self._loop.call_soon(self._do_late)
+        if self._deferred:
+            self._loop.call_soon(self._run_deferred)
 
     def _hear_on(self, driven: _Driven) -> None:
-        """Give a session its turn that had to wait for it."""
+        """Give a session the turn that it waited for."""
         driven.is_behind = False
         driven.session.readable()
 
@@ -195,7 +195,7 @@ class Driver:
         try:
             step()
         except Exception as error:
-            # A fault of ours harms this call alone; whoever began it gets the error.
+            # A fault of ours harms this call alone; `over` gets the error.
             driven.error = driven.error or error
             with contextlib.suppress(Exception):
                 session.abort()
@@ -207,7 +207,7 @@ class Driver:
         if session.has_more and not driven.is_behind:
             driven.is_behind = True
             self.defer(driven, partial(self._hear_on, driven))
-        events = 0  # nothing is to be read while there is something that it has yet to hear
+        events = 0  # read nothing while something read is not heard yet
         if not driven.is_behind:
             events = _READABLE if session.receiver.wants_readable else _ENDED
         if driven.wire.blocked:
@@ -221,7 +221,7 @@ class Driver:
             if math.isinf(wake_s):
                 return
             slot = max(math.ceil(wake_s / self._slot_s), self._done_slot + 1)
-            # A slot that comes too early costs one idle tick; leaving it each time would cost more.
+            # An idle tick in a slot that comes too early costs less than leaving the slot each time.
             if slot < driven.slot:
                 self._enter(driven, slot)
 
@@ -246,7 +246,7 @@ class Driver:
             self._timer = self._loop.call_later(max(0, delay_ms) / 1000, self._on_timer)
 
     def release(self, driven: _Driven) -> None:
-        """Drive it no more, and tell who began it."""
+        """Remove an ended session, and call its `over`."""
         if self._driven.pop(driven.fd, None) is not driven:
             return
         if driven.events:
@@ -304,10 +304,10 @@ class _Poll(Protocol):
     def fileno(self) -> int: ...
 
     def look_out(self, fd: int, before: int, events: int) -> None:
-        """Look out for these events of a socket, and for those of before no more."""
+        """Watch a socket for these events instead of those `before`."""
 
     def ready(self) -> list[tuple[int, int]]:
-        """Return the sockets that something has happened to, and what."""
+        """Return the ready sockets, each with its events."""
 
 
 def _poll() -> _Poll:
@@ -330,7 +330,7 @@ class _Epoll:
 
 
 class _Selector:
-    """The standard library's way, for systems without epoll. The end of a stream is found when it is read."""
+    """The standard library's selector, for systems without epoll. The end of a stream is found when it is read."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()

@@ -1,6 +1,6 @@
-"""What happens while calls come and go, told as it happens: the lines of a log, the objects of `--json`.
+"""Events of calls and of the server, reported as they happen: the lines of a log, the objects of `--json`.
 
-All there is to say of an event is said here, once. Where and when it is shown, and with what colour, is for `ui`.
+The content of an event is defined here alone; where and how it is shown is the business of `ui`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from audiosocket_cli.text import counted
 
 
 class Event(ABC):
-    """Something that happened: its name, its facts, and a sentence that says it."""
+    """An event: its name, its facts, and a sentence for people."""
 
     __slots__ = ()
 
@@ -243,7 +243,7 @@ class ConnectionFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class MoreRefused(Event):
-    """So many more connections of one address were turned away, or failed, as were told of lately."""
+    """The number of further connections of one address that were turned away or failed, since the last report."""
 
     name = "more-refused"
 
@@ -286,7 +286,7 @@ class EventTap:
         self._call = call
         report = self._report
         report(CallStarted(call))
-        call.tell_notes(lambda call, text: report(Finding(call, text)))
+        call.report_notes(lambda call, text: report(Finding(call, text)))
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass

@@ -1,4 +1,4 @@
-"""A call while it lasts, whoever dialled: what watches it, and what is left of it when it is over."""
+"""A live call, whoever dialled: its session, its taps, and its result at the end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CallOptions:
     """What is done with each call."""
 
     make_source: Callable[[], Source] = Silence
-    """Called for each call: what it is told, where no bot answers."""
+    """Makes the source of each call that no bot answers."""
     record: Output | None = None
     capture: CaptureOutput | None = None
     """Where what passes on the wire goes."""
@@ -46,20 +46,20 @@ class CallOptions:
     detect_dtmf: bool = False
     """Whether to listen for digits in the audio."""
     make_bot: Callable[[Report], Bot] | None = None
-    """Called for each call that a bot answers, with what the bot reports its events to."""
+    """Makes the bot of each call, if bots answer; it reports its events to the argument."""
     make_taps: Callable[[Source], Sequence[Tap]] = lambda source: ()
-    """Called for each call, with its source: who else watches it."""
+    """Makes further taps of each call, given its source."""
     until_silence_s: float | None = None
     """Hang up when the other side was silent for so long."""
     limits: Limits = field(default_factory=Limits)
     disk: Disk = field(default_factory=Disk)
     """What writes the recordings' files."""
     source_descriptors: int = 0
-    """How many open files what each call is told takes at most."""
+    """The most open files that the source of a call takes."""
 
     @property
     def is_awaited(self) -> bool:
-        """Whether somebody waits for what the taps find."""
+        """Whether anything waits for what the taps find, so that they are flushed more often."""
         return self.detect_dtmf or self.until_silence_s is not None
 
     @property
@@ -197,7 +197,7 @@ class LiveCall:
             await self.bot.finish()
         if self.recording is not None:
             await self.recording.finish()
-        self.stats.part(call)
+        self.stats.note_undelivered(call)
         result = call_result(call, self.stats, self.recording)
         if self.bot is not None:
             result |= self.bot.facts()
@@ -244,25 +244,26 @@ class LiveCall:
         self._report(RecordingFailed(self.session.call, reason))
 
     def _lose_capture(self, error: OSError) -> None:
-        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
+        if isinstance(error, BrokenPipeError):  # its reader has closed the pipe
             self._report(CaptureFailed(self.peer, "nobody reads it any more"))
             return
         self.capture_error = error.strerror or str(error)
         self._report(CaptureFailed(self.peer, self.capture_error))
 
     def _hang_up_soon(self, reason: str) -> None:
-        # A tap may not end the call under the other taps' feet.
+        # Not at once: the other taps must get this batch first.
         asyncio.get_running_loop().call_soon(self.session.hang_up, reason)
 
 
 def _weakly(tell: Callable[[OSError], None]) -> Callable[[OSError], None]:
-    """Return what calls a method without keeping its object. What a live call owns tells it of failures this way: else
-    the two would refer to each other, and stay in memory until Python looks for that, thousands of calls later."""
+    """Return a function that calls a method without keeping its object alive. The parts of a live call report failures
+    through it: a strong reference would form a cycle, which stays in memory until Python's next full collection,
+    thousands of calls later."""
     reference = WeakMethod(tell)
 
-    def tell_if_there(error: OSError) -> None:
+    def call_if_alive(error: OSError) -> None:
         method = reference()
         if method is not None:
             method(error)
 
-    return tell_if_there
+    return call_if_alive

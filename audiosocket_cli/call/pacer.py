@@ -1,7 +1,7 @@
 """Pacing: frame n is due at start + n x ptime on the monotonic clock, however long sending took.
 
-Asterisk has no clock of its own for what we say: it writes each frame onward at once, so our deadlines are what the
-phone hears. Sleeping 20 ms between frames runs 1.7 % slow; sending in bursts overflows a bridge's 80 ms.
+Asterisk does not pace what we send: it forwards each frame at once, so our deadlines are what the phone hears. Sleeping
+20 ms between frames runs 1.7 % slow; sending in bursts overflows a bridge's 80 ms.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Pacer:
         self.slipped_s = 0.0
 
     def take(self, now_s: float) -> float:
-        """Use up the next deadline at the time of sending, and return it: the frame's true place in time."""
+        """Take the next deadline, at the time of sending. Returns the deadline, in seconds on the clock: the frame's
+        true place in time."""
         self._note_lateness(now_s - self.deadline_s)
         deadline_s = self._start_s + self._number * self.period_s
         self._number += 1

@@ -1,4 +1,4 @@
-"""The phases of a session, one class each: what it does with what is heard, with time that passes, and with an end.
+"""The phases of a session, one class each: how each reacts to received data, to time, and to an end.
 
 A phase does not know its session. Each method returns an `Outcome`: what becomes of the session now, or None while the
 phase goes on. The session alone goes from one phase to another; `session` has the table.
@@ -24,15 +24,15 @@ from audiosocket_cli.errors import FrameError, IncompleteFrameError
 from audiosocket_cli.model import Call, Digit, Ending, How
 
 CLOSE_TIMEOUT_S: Final = 2.0
-"""How long a peer may take to close its side after our hangup, before we close without it."""
+"""Seconds that a peer may take to close its side after our hangup, before we close without it."""
 
 STALLED_S: Final = 6.0
-"""How long what we said may get no further before it is given up: with a full queue on the way, TCP takes seconds to
-send a lost packet again."""
+"""Seconds without progress after which sent data is given up: if a queue on the way is full, TCP takes seconds to
+resend a lost packet."""
 
 MAX_CLOSING_S: Final = 30.0
-"""How long we stay after our goodbye for what gets through slowly: closing may reset the connection, and what is still
-on its way is lost then."""
+"""The most seconds to wait after our goodbye for sent data to arrive: closing may reset the connection, and data still
+on its way would be lost."""
 
 _SILENCE: Final = Silence()
 
@@ -90,11 +90,11 @@ class Phase:
         return None
 
     def hang_up(self, reason: str) -> Outcome:
-        """Somebody here wants it to end."""
+        """Our side ends the call."""
         return None
 
-    def hurry(self, leave_by_s: float) -> None:
-        """Stay no longer than that, on the clock."""
+    def leave_by(self, until_s: float) -> None:
+        """Close by `until_s`, on the clock, at the latest."""
 
     def leave(self) -> bool:
         """Nothing more is to be heard or said: return whether the wire may be closed now, or else answer `flush` with
@@ -103,7 +103,7 @@ class Phase:
 
 
 class Opening(Phase):
-    """Until the peer has said its UUID. Nothing is said."""
+    """Until the peer has sent its UUID. Nothing is sent."""
 
     __slots__ = ("_connected_s", "_receiver", "_role", "_uuid_s")
 
@@ -139,7 +139,7 @@ class Opening(Phase):
 
 
 class Waiting(Phase):
-    """Until somebody has let the caller in. It hears silence, and what it says is kept."""
+    """Until the caller is admitted. It hears silence, and what it sends is kept."""
 
     __slots__ = ("_receiver", "_role", "_sender")
 
@@ -211,14 +211,14 @@ class Talking(Phase):
         return outcome
 
     def end_tick(self, now_s: float) -> Outcome:
-        """Do what is due beside saying, once what was to be read in bulk has been heard."""
+        """Do all that is due except sending, once what was read in bulk has been heard."""
         outcome = self._judge(now_s) if self.is_limited else None
         if outcome is None and now_s >= self._queue.next_flush_s:
             self._flush_in_time(now_s)
         return outcome
 
     def _judge(self, now_s: float) -> Ending | None:
-        """End a call that has had its time."""
+        """End a call whose time is over."""
         limits, receiver, role = self._limits, self._receiver, self._role
         if now_s >= receiver.origin_s + limits.duration_s:
             return role.our_ending(f"longer than {limits.duration_s:g} s")
@@ -243,7 +243,7 @@ class Talking(Phase):
         receiver = self._receiver
         early = receiver.take_early(self._passed_over)
         if early is not None:
-            return self._hear(*early, is_echoed=False)  # or all of it would come back in one burst
+            return self._hear(*early, is_echoed=False)  # else all of it would be echoed in one burst
         heard = receiver.take(data, self._passed_over)
         if heard is None:
             return self._role.judge_begun(receiver.decoder.buffered)
@@ -252,7 +252,7 @@ class Talking(Phase):
     def _hear(
         self, heard: Slice, at_s: float, held_s: float, *, is_answered: bool = True, is_echoed: bool = True
     ) -> Ending | None:
-        """Hear frames of any kinds. What follows on the one that ends the call is said to nobody."""
+        """Hear frames of any kinds. Frames after the one that ends the call are dropped."""
         if self._queue.is_full:
             self._queue.flush(math.inf, is_all=False)
         for mark in heard.marks:
@@ -269,21 +269,21 @@ class Talking(Phase):
             if is_audio:
                 self._note_kind(heard.data[heard.starts[number]])
             else:
-                ending = self._look_at(heard.frame(number), self._receiver.mark_s(heard, at_s, before_s))
+                ending = self._take_other(heard.frame(number), self._receiver.mark_s(heard, at_s, before_s))
         return ending
 
-    def _look_at(self, frame: Frame, now_s: float) -> Ending | None:
-        """Take a frame that is not audio, and those no more that would only be noted again."""
+    def _take_other(self, frame: Frame, now_s: float) -> Ending | None:
+        """Take a frame that is not audio, unless its kind was noted before and need not be again."""
         if frame.kind in self._passed_over:
             return None
         ending = self._role.judge(frame, self._call)
         if frame.kind == Kind.DTMF and ending is None:
-            self._press(frame, now_s)
+            self._take_digit(frame, now_s)
         if frame.kind not in _TOLD_EACH_TIME:
             self._passed_over.add(frame.kind)
         return ending
 
-    def _press(self, frame: Frame, now_s: float) -> None:
+    def _take_digit(self, frame: Frame, now_s: float) -> None:
         try:
             digit = decode_digit(frame.payload)
         except FrameError as error:
@@ -315,9 +315,9 @@ class Talking(Phase):
 
 
 class Closing(Phase):
-    """We said goodbye, and read to the end of the stream; what we said may still be on its way.
+    """We said goodbye, and read to the end of the stream; sent data may still be on its way.
 
-    The taps of a call are told the last of it in a turn of its own: with many calls that end at once that takes long.
+    The last batch goes to the taps in a turn of its own: when many calls end at once, that takes long.
     """
 
     __slots__ = ("_close_by_s", "_is_left", "_leave_by_s", "_moved_s", "_queue", "_undelivered", "_wire")
@@ -357,8 +357,8 @@ class Closing(Phase):
         queue.close()
         return Closed() if self._is_left else None
 
-    def hurry(self, leave_by_s: float) -> None:
-        self._leave_by_s = min(self._leave_by_s, leave_by_s)
+    def leave_by(self, until_s: float) -> None:
+        self._leave_by_s = min(self._leave_by_s, until_s)
         self._close_by_s = min(self._close_by_s, self._leave_by_s)
 
     def leave(self) -> bool:
@@ -367,6 +367,6 @@ class Closing(Phase):
 
 
 class Ended(Phase):
-    """All is over: the wire is closed, and all have been told."""
+    """The wire is closed, and the taps have all they were to get."""
 
     __slots__ = ()

@@ -15,33 +15,33 @@ from audiosocket_cli.call.receiver import READ_S, Receiver
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sender import Sender
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Keeper, TapQueue
+from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Scheduler, TapQueue
 from audiosocket_cli.call.taps.tap import Tap
 from audiosocket_cli.call.wire import READ_BYTES, Wire
 from audiosocket_cli.model import Call, How, Side
 
 TURN_S: Final = 0.001
-"""How long one peer's turn may take until what is left waits for the next. Checked after each slice, and a flush to the
-taps comes on top: what they get at once is bounded for it."""
+"""Seconds that one peer's turn may take before the rest waits for the next. It is checked after each slice; a flush to
+the taps, which is bounded as well, comes on top."""
 
 HELD_UP_S: Final = GAP_MS / 1000
-"""We are this late when this machine was busy elsewhere, or stood still."""
+"""A wake this many seconds late shows that this machine was busy, or stood still."""
 
 _MAX_BYTES_S: Final = 384_000
 """Bytes a second of the best audio, slin192: a peer that sends more does not wait for its turn longer than others."""
 
 _MAX_CHUNKS: Final = 256
-"""As much as is read from one peer in its turn, however late we are, and if it takes no longer than `TURN_S`."""
+"""The most reads from one peer in its turn, however late we are, if they take no longer than `TURN_S`."""
 
 
 class Reader(ABC):
-    """What a session does with a wire that has something to read. Where that leads to is not for it to say."""
+    """Reads the wire of a session. The subclass decides what an outcome leads to."""
 
     __slots__ = (
         "_clock",
-        "_keeper",
         "_phase",
         "_queue",
+        "_scheduler",
         "_sender",
         "call",
         "ended",
@@ -56,7 +56,7 @@ class Reader(ABC):
     def __init__(
         self, wire: Wire, source: Source, taps: Sequence[Tap], uuid_s: float, clock: Callable[[], float]
     ) -> None:
-        """Take a connected wire, and make what hears and speaks on it."""
+        """Take a connected wire, and make its receiver, sender and queue."""
         self.wire = wire
         self.call: Call | None = None
         """The call, once there is a UUID."""
@@ -65,7 +65,7 @@ class Reader(ABC):
         self.has_more = False
         """Whether the last turn left something to hear: `readable` is to be called again, after others."""
         self._clock = clock
-        self._keeper: Keeper | None = None
+        self._scheduler: Scheduler | None = None
         self._queue = TapQueue(wire, taps)
         self._sender = Sender(wire, source, self.role, self._queue)
         self.receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
@@ -79,7 +79,7 @@ class Reader(ABC):
 
     @abstractmethod
     def _become(self, outcome: Outcome) -> None:
-        """Go where an outcome leads."""
+        """Act on the outcome of a phase."""
 
     @abstractmethod
     def _end(self) -> None:
@@ -96,11 +96,11 @@ class Reader(ABC):
         return self.receiver.wants_readable
 
     def readable(self) -> bool:
-        """The wire has something to read, or there was more than one turn had time for: take it.
+        """Read the wire, or go on with a turn that was cut: call it when there is something to read, or `has_more`.
 
-        Returns whether there may be more, to be heard soon: `has_more`. Not without end, or a flooding peer would be
-        the only one heard; but as much as there is time for of what can have come while we were late, as that is to be
-        heard before anything is judged by the clock.
+        Returns `has_more`: whether to call it again soon. A turn is bounded, or a flooding peer would be the only one
+        heard. A turn that comes late may read all that can have come meanwhile: that has to be heard before anything is
+        judged by the clock.
         """
         now_s = self._clock()
         receiver = self.receiver
@@ -132,7 +132,7 @@ class Reader(ABC):
                     return False
                 self._received(data)
             while receiver.is_behind:
-                if self._clock() >= until_s or (queue.is_full and self._keeper is not None):
+                if self._clock() >= until_s or (queue.is_full and self._scheduler is not None):
                     return True  # a flush to the taps takes a turn of its own
                 self._hear()
             if wire.drained or self.ended:
@@ -192,7 +192,7 @@ class Reader(ABC):
         self.wake_s = self._phase.wake_s()
 
     def _hear_rest(self, phase: Phase) -> None:
-        """Hear all that has been read: there is no later turn for it."""
+        """Hear all that has been read, as there is no later turn for it."""
         while self.receiver.is_behind and self._phase is phase:
             self._hear(is_answered=False)
 

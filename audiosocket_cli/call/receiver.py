@@ -1,13 +1,15 @@
 """The receiving side of a call: bytes in; frames with their times out, for the taps.
 
-**When something arrived.** A frame arrived when it was read. If the session was woken late, because this machine was
-busy elsewhere, it may have waited for us so long (`held_s`), which is said with it: nobody is blamed for that.
+**Times of arrival.** A frame's time is that of its read. If the session was woken late, because this machine was busy,
+the frame may have waited up to `held_s` seconds before that. Both are passed on, so our delay is not counted as the
+peer's.
 
-**Audio that goes on.** Most of a call is frames like the one before. `flow` takes them as the bytes that came, without
-a look at each: that is nearly all of what hearing costs. All else is looked at in slices (`take`).
+**Continuous audio.** Most frames have the header of the frame before. `flow` takes them as raw bytes, without looking
+at each one: this is most of the work of hearing. All other frames are looked at in slices (`take`).
 
-**Reading in bulk.** Where nobody has to hear each frame at once, the wire is read `READ_S` apart while audio flows. Of
-what is read then, less than went by since the last time is taken to have followed on; after that came a pause.
+**Reading in bulk.** Where nobody needs each frame at once, the wire is read `READ_S` apart while audio flows. If a read
+holds less audio than the time since the last read, the audio is placed directly after the last frame, and the rest of
+the time is a pause.
 
 **Bounds.** A slice is some hundred frames, a third of a millisecond of work. What has been read and not been heard yet
 (`is_behind`) is one read at most: the session reads no more until it has been heard. What a caller says who waits to be
@@ -28,11 +30,11 @@ from audiosocket_cli.codec import FrameDecoder
 from audiosocket_cli.mixed_runs import Chunk
 
 READ_S: Final = 0.1
-"""How far apart the wire is read while audio flows that nobody has to hear at once: digits are late by as much."""
+"""Seconds between reads while audio flows that nobody needs at once: digits are reported that much later."""
 
 _TOGETHER_S: Final = 0.05
-"""Calls that only listen are seen to so far apart, many at a time: the first of many costs several times what each of
-the others does."""
+"""Seconds between wakes of calls that only listen, many together: the first of a batch costs several times as much as
+the others."""
 
 _SLICE: Final = 256
 _SLICE_ANSWERED: Final = 16
@@ -104,7 +106,7 @@ class Receiver:
         self.origin_s = self.last_heard_s = now_s
 
     def stop(self) -> None:
-        """We said goodbye: what has been read and not heard is heard by nobody, nor what comes."""
+        """We said goodbye: drop what was read and not heard, and all that comes."""
         self.is_behind = False
         self.wants_readable = True
         self.frame_s = 0.0
@@ -113,7 +115,7 @@ class Receiver:
     # Audio that goes on.
 
     def flow(self, data: bytes, count: int, held_s: float, now_s: float) -> None:
-        """Hear so many frames, all like the last one, which was audio."""
+        """Hear `count` frames, all with the header of the last one, which was audio."""
         audio_s = count * self.frame_s
         at_s = now_s - self.origin_s
         if not self.wants_readable:
@@ -135,7 +137,7 @@ class Receiver:
     # All else, a slice at a time.
 
     def note_read(self, now_s: float, held_s: float) -> None:
-        """Something was read, which is to be taken from now on."""
+        """Note when something was read, before it is taken."""
         self.read_s, self._read_held_s, self._was_in_bulk = now_s, held_s, not self.wants_readable
 
     def held_s(self, now_s: float, wake_s: float) -> float:
@@ -165,8 +167,8 @@ class Receiver:
         self.frame_s = heard.last_s
 
     def place(self, audio_s: float) -> tuple[float, float]:
-        """Say when so much audio of what was read arrived, in seconds since the call's start, and for how long it may
-        have waited for us. Of what was read in bulk, it followed on the slice before."""
+        """Return when `audio_s` seconds of the audio just read arrived, in seconds since the call's start, and how long
+        they may have waited for us. Audio read in bulk is placed directly after the slice before."""
         heard = self._queue.heard
         if self._was_in_bulk and self.last_heard_s == self.read_s and heard:
             at_s = min(self.read_s - self.origin_s, heard[-1][0] + audio_s)
@@ -182,7 +184,8 @@ class Receiver:
         return at_s - max(0.0, self.read_s - self.last_heard_s - audio_s)
 
     def mark_s(self, heard: Slice, at_s: float, before_s: float) -> float:
-        """Return when, on the clock, a frame of a slice that arrived at `at_s` was said, after so much of its audio."""
+        """Return when, on the clock, a frame was sent: it is in a slice that arrived at `at_s`, after `before_s` of the
+        slice's audio."""
         return self.origin_s + at_s - heard.audio_s + before_s if self._was_in_bulk else self.origin_s + at_s
 
     # A caller who waits to be let in.
@@ -197,7 +200,7 @@ class Receiver:
 
     def let_in(self) -> bool:
         """From now on, hear what was kept; return whether there is any."""
-        self.heard_kind = None  # it changes again as what was kept is heard
+        self.heard_kind = None  # set again as the kept audio is heard
         if not self._early:
             return False
         self._early.reverse()

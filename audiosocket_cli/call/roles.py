@@ -21,20 +21,20 @@ from audiosocket_cli.model import Call, Ending, How, Side
 
 
 class Role(ABC):
-    """What one end of a call does in its own way. `me` is the side that we are."""
+    """The behaviour of one end of a call. `me` is the side that we are."""
 
     me: Side
     goodbye = How.HANGUP
-    """How a call ends that we end."""
+    """The `How` of a call that we end."""
     last_words = b""
     """What we send last; we half-close after it."""
     reads_in_bulk = True
-    """Whether it may read some times a second rather than when something arrives."""
+    """Whether it may read in bulk, a few times a second, rather than when something arrives."""
     frame_timeout_s = math.inf
     """How long the peer may take between two parts of a frame."""
 
     def first_words(self, uuid: UUID) -> bytes:
-        """Return what we say as soon as we are connected; empty for who waits for the peer's UUID."""
+        """Return what we send on connecting; empty for the end that waits for the peer's UUID."""
         return b""
 
     def fault_of_opening(self, received: bytes) -> str | None:
@@ -47,14 +47,14 @@ class Role(ABC):
 
     @abstractmethod
     def judge(self, frame: Frame, call: Call) -> Ending | None:
-        """Judge a whole frame that is not audio, and note what is odd about it. A digit is none of its business."""
+        """Judge a whole frame that is not audio, and note what is odd about it. Digits are handled elsewhere."""
 
     def judge_begun(self, begun: bytes) -> Ending | None:
-        """Judge a frame by what there is of it so far."""
+        """Judge a frame by the part that has arrived."""
         return None
 
     def judge_blocked(self, *, is_patient: bool) -> Ending | None:
-        """A frame is due, and the peer does not read; `is_patient` says that we mean to wait for it."""
+        """Judge a peer that does not read while a frame is due; `is_patient` says that we wait for it."""
         return None
 
     def our_ending(self, reason: str) -> Ending:

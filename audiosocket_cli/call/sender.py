@@ -56,7 +56,7 @@ class Sender:
         self.pacer.restart(now_s)
 
     def say(self, now_s: float, source: Source, heard_kind: int | None) -> Ending | None:
-        """Send what is due, of a source; return how the call ends if that is its end."""
+        """Send the frames of `source` that are due; return the ending if its end ends the call."""
         pacer, wire = self.pacer, self._wire
         due_s = now_s + EARLY_S
         for _ in range(_MAX_SAID):
@@ -73,7 +73,7 @@ class Sender:
             if frame is None:
                 return self._role.our_ending(source.ending)
             at_s = pacer.take(now_s) if frame.kind in RATE_BY_KIND else now_s
-            if frame is not self._last_frame:  # of silence, there is one frame for all
+            if frame is not self._last_frame:  # silence is one shared frame object
                 self._last_frame, self._last_data, self._last_meant = frame, encoded(frame), meant(frame)
             if wire.send(self._last_data):
                 self._queue.said.append((at_s - self._origin_s, 0.0, 1, self._last_meant))
@@ -84,20 +84,21 @@ class Sender:
         return None
 
     def answer(self, data: bytes, now_s: float, *, is_echoed: bool = True) -> None:
-        """Let the source hear a frame of audio, and send what it answers, unless that came too long ago."""
+        """Give the source a frame of audio, and send its answer, unless the audio is too old to be echoed
+        (`is_echoed`)."""
         at_s = now_s - self._origin_s
         answer = self.source.answer(data, at_s)
         if answer is None or not is_echoed:
             return
         if self._wire.send(answer):
             self._queue.said.append((at_s, 0.0, 1, answer))
-            self._queue.memory_bytes += CHUNK_COST_BYTES  # there may be any number, unlike of what the pacer lets out
+            self._queue.memory_bytes += CHUNK_COST_BYTES  # unlike paced frames, answers are not bounded in number
         else:
             self.pacer.held += 1
         self.pacer.restart(now_s + GAP_MS / 1000)
 
     def answer_each(self, data: bytes, count: int, now_s: float) -> None:
-        """Do the same with so many frames, all alike."""
+        """Do the same with `count` frames of equal length."""
         size = len(data) // count
         for start in range(0, len(data), size):
             self.answer(data[start : start + size], now_s)

@@ -3,8 +3,8 @@
 Theory of operation
 ===================
 
-A session does no I/O of its own accord, and knows no event loop: whoever drives it (`driver`, bench's Locust user, a
-test) tells it what happens, and looks afterwards at what it wants.
+A session never waits for I/O, and has no event loop. Its driver (`driver`, bench's Locust user, a test) calls it when
+something happens, and then reads what it needs next.
 
     it is told      `start`; `readable`, there is something to read; `tick`, it is `wake_s`; `flush`, there is time for
                     the taps; `admit`, `hang_up`, `stop`, `abort`
@@ -21,9 +21,10 @@ Who does what, each calling only those below it:
     TapQueue    keeps what was heard and said, until the taps get it in a batch
     Role        how the two ends of a call differ: it judges, and does nothing
 
-A phase returns an `Outcome` (a UUID, a `Failure`, an `Ending`, `Closed`), and the session goes where that leads. None
-of them refers to the session, which forgets its taps at the end: so a call leaves memory as soon as it is over, and not
-when Python looks for what refers to itself, thousands of calls later.
+A phase returns an `Outcome` (a UUID, a `Failure`, an `Ending`, `Closed`), and the session goes to the phase that
+follows. None of these parts refers to the session, and the session drops its taps at the end. So a call leaves memory
+as soon as it is over, without a reference cycle that stays for thousands of calls until Python's garbage collector
+looks for it.
 
 Phases
 ------
@@ -47,26 +48,25 @@ last of the call. Before we end a call we hear all that has arrived: the peer ma
 Time
 ----
 
-All that is there is read before the clock is looked at, so that a stall of ours is held against nobody: woken
-`HELD_UP_S` late, a session reads first, and then judges. Reads never wait for writes.
+All that has arrived is read before the clock is looked at, so that a stall of ours does not count against the peer: if
+it is woken `HELD_UP_S` late, a session reads first, and then judges. Reads never wait for writes.
 
-Nothing is done per frame that can be done per batch. Calls spend nearly all of their time on two paths. Where the
-source hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`. Where it does not: `tick`,
-`Sender.say`, and once in `READ_S` `_read_in_bulk`, `Receiver.flow`. A function call more on them, for each frame, costs
-some 1 % of the whole: so what they need are plain attributes, and they leave out what is there for other cases. After a
-frame on the first path `wake_s` stays as it was: to be woken too early now and then costs less than to plan anew each
-time.
+Work is done per batch where possible, not per frame. Calls spend nearly all of their time on two paths. If the source
+hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`. Otherwise: `tick`, `Sender.say`, and every
+`READ_S` `_read_in_bulk`, `Receiver.flow`. One more function call per frame on these paths costs about 1 % of the total
+CPU time, so they use plain attributes and skip rare cases. After a frame on the first path `wake_s` is not updated:
+being woken too early now and then costs less than planning each time.
 
 Bounds
 ------
 
-Nobody waits for one peer, whatever it sends. A turn (`readable`) ends when it has taken `TURN_S`, checked after each
-slice; `has_more` asks for another one, after those of others. In a turn that comes late, as much is read as can have
-come meanwhile (`_MAX_BYTES_S`), for at most `_MAX_CHUNKS` reads. Nothing more is read until all that was read has been
-heard, and nothing more is heard while taps have not got what was heard before: so a peer that sends faster than it can
-be heard waits, as TCP has it, and of each peer we hold one read, one batch for the taps (`TapQueue`), and what it said
-while it waited to be let in (`Receiver.keep`). Closing is bounded by `phases`: 2 s for a peer that does not close, 30 s
-for what is still getting through to it.
+No peer delays other calls, whatever it sends. A turn (`readable`) ends after `TURN_S`, checked after each slice;
+`has_more` asks for another turn, after those of others. A turn that comes late reads as much as can have come meanwhile
+(`_MAX_BYTES_S`), in at most `_MAX_CHUNKS` reads. Nothing more is read until all that was read has been heard, and
+nothing more is heard until the taps have what was heard before. So TCP flow control slows down a peer that sends faster
+than it can be heard, and of each peer we hold one read, one batch for the taps (`TapQueue`), and what it sent before it
+was admitted (`Receiver.keep`). Closing is bounded by `phases`: 2 s for a peer that does not close, 30 s for data that
+is still on its way.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ from audiosocket_cli.call.phases import (
 from audiosocket_cli.call.reader import HELD_UP_S, Reader
 from audiosocket_cli.call.roles import Answering, AnsweringProxied, Placing
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import Keeper
+from audiosocket_cli.call.tap_queue import Scheduler
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Call, Ending, How, now_utc
@@ -168,10 +168,10 @@ class Session(Reader):
 
     # What happens to a session, said by whoever drives it.
 
-    def start(self, keeper: Keeper | None = None) -> None:
-        """The connection is there; `keeper` drives the session among others."""
-        self._keeper = keeper
-        self._queue.keep(keeper)
+    def start(self, scheduler: Scheduler | None = None) -> None:
+        """The connection is there; `scheduler` drives the session among others."""
+        self._scheduler = scheduler
+        self._queue.use_scheduler(scheduler)
         if isinstance(self._phase, Opening):  # else it was hung up already: the connection is refused
             self._phase = Opening(self.role, self.receiver, self._limits.uuid_s, self._clock())
             words = self.role.first_words(self._uuid)
@@ -181,14 +181,14 @@ class Session(Reader):
         self.wake_s = self._phase.wake_s()
 
     def tick(self) -> None:
-        """It is `wake_s`, or later, or earlier: do what is due."""
+        """Do what is due. Call it at `wake_s`; earlier or later does no harm."""
         now_s = self._clock()
         phase = self._phase
         if not self.receiver.wants_readable:
             self._tick_in_bulk(now_s)
         else:
-            if now_s - self.wake_s > HELD_UP_S and not (self.has_more and self._keeper is not None):
-                # We were held up. What waits on the wire arrived in time: hear it before judging the peer by the clock.
+            if now_s - self.wake_s > HELD_UP_S and not (self.has_more and self._scheduler is not None):
+                # We woke late. What waits on the wire arrived in time: hear it before judging the peer by the clock.
                 self.readable()
             if self._phase is phase:
                 outcome = phase.tick(now_s)
@@ -209,7 +209,7 @@ class Session(Reader):
             self.wake_s = self._phase.wake_s()
 
     def hang_up(self, reason: str) -> None:
-        """End the call from our side, for a reason in words. Twice is fine."""
+        """End the call from our side, for a reason in words. Safe to call twice."""
         self._end_on(self._phase.hang_up(reason))
         self.wake_s = self._phase.wake_s()
 
@@ -217,21 +217,21 @@ class Session(Reader):
         """End the call from our side, as `hang_up` does, but stay no longer than `STOP_S` after our goodbye."""
         leave_by_s = self._clock() + STOP_S
         self.hang_up(reason)
-        self._phase.hurry(leave_by_s)
+        self._phase.leave_by(leave_by_s)
         self.wake_s = self._phase.wake_s()
 
     def abort(self) -> None:
-        """End it now, without waiting for the peer. Twice is fine."""
+        """End it now, without waiting for the peer. Safe to call twice."""
         self.hang_up("stopped at once")
         self.flush()
         self._end()
         self.wake_s = self._phase.wake_s()
 
     def _tick_in_bulk(self, now_s: float) -> None:
-        """Say what is due, and read what came since the last time: which is done in one phase only."""
+        """Send what is due, and read what came since the last time; used in TALKING only."""
         talking, sender = self._phase, self._sender
         assert isinstance(talking, Talking)
-        # Ours first: what we say takes the acknowledgement along of all that has arrived.
+        # Send first: our packet also acknowledges what has arrived.
         outcome: Outcome = sender.say(now_s, sender.source, self.receiver.heard_kind)
         if outcome is None:
             if now_s + EARLY_S >= self.receiver.next_read_s:
@@ -255,7 +255,8 @@ class Session(Reader):
             self._end()
 
     def _end_on(self, outcome: Outcome) -> None:
-        """Go there; if that ends the call, once all that has arrived has been heard, unless that ends it."""
+        """Act on the outcome. Before it ends the call, hear all that has arrived: that may end the call in another
+        way."""
         phase = self._phase
         if isinstance(outcome, Ending):
             self._hear_rest(phase)
@@ -279,7 +280,7 @@ class Session(Reader):
             admission(self.call)
 
     def _begin(self) -> None:
-        """The caller is in: now it is a call."""
+        """The caller is admitted: start the call."""
         assert self.call is not None
         self._phase = Talking(self.call, self.role, self.receiver, self._sender, self._queue, self._limits)
         self.begun = True
@@ -299,10 +300,10 @@ class Session(Reader):
             self.wire.end_sending(self.role.last_words)
         for text in self._sender.source.close():
             self.call.note(text)
-        if self._keeper is None:
+        if self._scheduler is None:
             self.flush()
         else:
-            self._keeper.defer_flush()  # the last of many calls that end at once takes long: others have turns between
+            self._scheduler.defer_flush()  # flushing many calls that end at once takes long: let others run between
 
     def _fail(self, failure: Failure) -> None:
         """End a connection that never became a call."""
@@ -321,9 +322,9 @@ class Session(Reader):
         self._queue.release()
         if self.call is not None:
             self.call.undelivered_bytes = self.wire.undelivered
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None:
-            keeper.released()
+        scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.released()
         self.wire.close()
 
 

@@ -1,4 +1,4 @@
-"""Some of the frames that a peer sent, seen through once: how much audio they are, and which are more than that.
+"""Some of the frames that a peer sent, scanned once: how much audio they hold, and which need a closer look.
 
 A session hears what it has read a slice at a time, so that no peer keeps others waiting, whatever it sends.
 """
@@ -12,7 +12,7 @@ from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, Fram
 from audiosocket_cli.mixed_runs import Chunk, MixedFrames
 
 MAX_STRETCHES: Final = 4
-"""As many changes of kind or length as there may be in a slice whose frames are told apart."""
+"""The most changes of kind or length in a slice whose frames are passed on separately."""
 
 _SAMPLE_S: Final = [1 / RATE_BY_KIND[kind] if kind in RATE_BY_KIND else 0.0 for kind in range(256)]
 
@@ -52,7 +52,7 @@ class Slice(NamedTuple):
         return Frame(self.data[start], self.data[start + HEADER_BYTES : self._end_of(number)])
 
     def frames(self) -> list[bytes]:
-        """Return those that are audio, headers included."""
+        """Return the frames of audio, headers included."""
         data, ends = self.data, [*self.starts[1:], len(self.data)]
         return [
             data[start:end]
@@ -86,7 +86,7 @@ class Slice(NamedTuple):
 
 
 def slice_of(data: bytes, starts: Sequence[int], passed_over: Container[object] = ()) -> Slice:
-    """See frames through. Those of kinds that are `passed_over` need no look where they have no audio."""
+    """Scan frames. Those without audio need no look if their kind is in `passed_over`."""
     audio_s = frame_s = 0.0
     stretches: list[tuple[int, float]] = []
     marks: list[Mark] = []

@@ -1,4 +1,4 @@
-"""What passed on the wire and waits for the taps: they get it in batches, and never all of a flood at once.
+"""Frames that wait for the taps, which get them in batches, and never a whole flood at once.
 
 Taps cost most of what a call costs, and most of that is for being called at all: so they get half a second and more in
 one batch. Audio that keeps changing kind costs them many times more. Where others wait, one tap gets such a batch in
@@ -22,8 +22,8 @@ WAKE_TOLERANCE_S: Final = 0.005
 
 _MAX_BYTES: Final = 320 << 10
 _MAX_AUDIO_S: Final = 1.0
-"""What may wait for the next flush, by its size in memory and in seconds of audio heard, which some taps take
-milliseconds each for. A call that keeps to the clock has less than either, be it one of slin192."""
+"""Limits on what waits for the next flush: bytes in memory, and seconds of audio heard, as some taps take milliseconds
+for each second. A paced call stays below both, even with slin192."""
 
 _MIXED_COST: Final = 4
 """How much longer taps take for audio that keeps changing kind or length."""
@@ -33,7 +33,7 @@ _EQUAL_COST_BYTES: Final = 16
 """What a chunk takes beside its payload, and each frame that is like the one before."""
 
 
-class Keeper(Protocol):
+class Scheduler(Protocol):
     """Who drives a session among others."""
 
     def defer_flush(self) -> None:
@@ -44,14 +44,14 @@ class Keeper(Protocol):
 
 
 class TapQueue:
-    """The taps of one call, and what they have yet to be told."""
+    """The taps of one call, and the frames that they have not got yet."""
 
     __slots__ = (
         "_audio_s",
         "_call",
         "_flush_s",
-        "_keeper",
         "_origin_s",
+        "_scheduler",
         "_taps",
         "_told_s",
         "_wire",
@@ -76,23 +76,23 @@ class TapQueue:
         self._wire = wire
         self._taps = list(taps)
         self._flush_s = FLUSH_S
-        self._keeper: Keeper | None = None
+        self._scheduler: Scheduler | None = None
         self._call: Call | None = None
         self._origin_s = 0.0
         self._told_s = 0.0
         """Up to when, in seconds since the call's start, the taps know all."""
 
     def watch(self, taps: Sequence[Tap], flush_s: float) -> None:
-        """Tell these taps, so often."""
+        """Give batches to these taps, every `flush_s` seconds."""
         self._taps = list(taps)
         self._flush_s = flush_s
 
-    def keep(self, keeper: Keeper | None) -> None:
-        """Set the keeper, which drives other sessions as well, if there is one."""
-        self._keeper = keeper
+    def use_scheduler(self, scheduler: Scheduler | None) -> None:
+        """Set the scheduler, which drives other sessions as well, if there is one."""
+        self._scheduler = scheduler
 
     def begin(self, call: Call, now_s: float) -> None:
-        """The call has its UUID: times count from now on. No tap is told yet."""
+        """The call has its UUID: times count from now on. The taps are not told yet."""
         self._call = call
         self._origin_s = now_s
 
@@ -104,7 +104,8 @@ class TapQueue:
         return self.memory_bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S
 
     def add_equal(self, chunk: Chunk, audio_s: float, now_s: float, *, is_all: bool) -> None:
-        """Keep frames that were heard, all alike, with so much audio. When that is much, all taps are told at once.
+        """Keep frames that were heard, all alike, with `audio_s` seconds of audio. If that is much, all taps are
+        flushed at once.
 
         `is_all` says that no more has been read than what was heard.
         """
@@ -138,19 +139,19 @@ class TapQueue:
     def flush_in_time(self, now_s: float, *, is_all: bool) -> None:
         """It is time to tell the taps: do it, or ask for a turn for it."""
         self.next_flush_s = now_s + self._flush_s - WAKE_TOLERANCE_S  # or a wake a little too early would miss it
-        if self._keeper is None:
+        if self._scheduler is None:
             self._flush_all(now_s, is_all=is_all)
         else:
-            self._keeper.defer_flush()
+            self._scheduler.defer_flush()
 
     def flush(self, now_s: float, *, is_all: bool) -> None:
         """Give the taps what there is. Frames that keep changing take long: then one tap gets it now, others later."""
         if not self.ready:
             self._gather(now_s, is_all=is_all)
         is_dear = any(isinstance(run, MixedRun) for _, heard, said, _ in self.ready[-1:] for run in (*heard, *said))
-        self._tell(1 if is_dear and self._keeper is not None else len(self.ready))
-        if self.ready and self._keeper is not None:
-            self._keeper.defer_flush()
+        self._hand_out(1 if is_dear and self._scheduler is not None else len(self.ready))
+        if self.ready and self._scheduler is not None:
+            self._scheduler.defer_flush()
 
     def close(self) -> None:
         """The call has ended: give the taps the last of it."""
@@ -162,13 +163,13 @@ class TapQueue:
     def release(self) -> None:
         """Forget the taps, and who keeps the session: they may refer to it, and it is to leave memory at once."""
         self._taps = []
-        self._keeper = None
+        self._scheduler = None
 
     def _flush_all(self, now_s: float, *, is_all: bool) -> None:
         """Give all taps all that there is."""
-        self._tell(len(self.ready))
+        self._hand_out(len(self.ready))
         self._gather(now_s, is_all=is_all)
-        self._tell(len(self.ready))
+        self._hand_out(len(self.ready))
 
     def _gather(self, now_s: float, *, is_all: bool) -> None:
         """Prepare the waiting frames for the taps."""
@@ -184,8 +185,8 @@ class TapQueue:
         self.ready = [(tap, heard, said, at_s) for tap in reversed(self._taps)]
         self.heard, self.said, self.memory_bytes, self._audio_s = [], [], 0, 0.0
 
-    def _tell(self, taps: int) -> None:
-        """Give the next taps what is ready for them."""
+    def _hand_out(self, taps: int) -> None:
+        """Give the ready batch to the next `taps` taps."""
         for _ in range(taps):
             tap, heard, said, at_s = self.ready.pop()
             tap.frames(heard, said, at_s)

@@ -53,13 +53,13 @@ class Wire(Protocol):
         waits already, or once the peer is gone."""
 
     def flush(self) -> None:
-        """Try again to send what is left of a frame."""
+        """Try again to send the rest of a frame."""
 
     def end_sending(self, last: bytes = b"") -> None:
         """Half-close, after the rest of a frame and a last frame: the peer reads up to there, and may go on sending."""
 
     def close(self) -> None:
-        """Close both ways. Twice is fine."""
+        """Close both ways. Safe to call twice."""
 
 
 class SocketWire:
@@ -166,7 +166,8 @@ class SocketWire:
 
 
 def queues(descriptor: int) -> tuple[int, int]:
-    """Return how many bytes a TCP socket has received that nobody read, and has taken that its peer does not have yet.
+    """Return how many received bytes of a TCP socket are unread, and how many sent ones the peer's system has not
+    confirmed.
 
     0 for what the system does not say, and for a socket that is closed.
     """

@@ -57,7 +57,7 @@ def uint16(data: bytes, at: int) -> int:
 
 
 def network_offset(kind: int, data: bytes, at: int) -> int | None:
-    """Return where IP begins in what has an EtherType and begins at `at`; None where there is none.
+    """Return the offset of the IP header in data of EtherType `kind` that starts at `at`; None without IP.
 
     Raises `EncryptedError`, and `IndexError` for what is cut off.
     """

@@ -24,7 +24,7 @@ _PATIENCE_NS: Final = 20_000_000_000
 """A segment that nobody acknowledges is sent again, each time twice as late (Linux: six times in 12.6 s). A capture of
 one direction holds no acknowledgements, and would wait for ever."""
 
-_TWINS_APART_BYTES: Final = 1 << 18
+_MAX_COPY_LEAD_BYTES: Final = 1 << 18
 """How far one copy of a stream may be ahead of the other."""
 
 _MODULUS: Final = 1 << 32
@@ -91,7 +91,7 @@ class Direction:
             return False
         if self.from_start and other.from_start:
             return self._first == other._first
-        return abs(_distance(self._next, other._next % _MODULUS)) <= _TWINS_APART_BYTES
+        return abs(_distance(self._next, other._next % _MODULUS)) <= _MAX_COPY_LEAD_BYTES
 
     def take(self, segment: Segment, at_ns: int) -> list[Piece]:
         """Take a segment, and return what of the stream is in order now."""
@@ -197,5 +197,5 @@ class Direction:
 
 
 def _distance(position: int, seq: int) -> int:
-    """Return how far a sequence number is behind a position; negative for one before it."""
+    """Return by how many bytes a sequence number is after a position; negative for one before it."""
     return (seq - position + 0x80000000) % _MODULUS - 0x80000000

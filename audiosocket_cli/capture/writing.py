@@ -98,7 +98,7 @@ class CaptureFile:
 
 
 class CaptureFolder:
-    """A file for each connection, by its UUID, or, as long as there is none, by the time and the peer."""
+    """A file for each connection, named by its UUID; until that is known, by the time and the peer."""
 
     single = False
     has_stdout = False
@@ -174,7 +174,7 @@ class BlockFile(WriteBehind):
         self._do(partial(self._rename, stem))
 
     def close(self) -> None:
-        """No more blocks come. Twice is fine."""
+        """No more blocks come. Safe to call twice."""
         self._do(self._close)
 
     def _open(self, make: Callable[[], tuple[Path, int]]) -> None:

@@ -16,7 +16,7 @@ TOLD_TO_PROGRAMS: Final = {
         "RECORDING", "JSON",
     )
 }  # fmt: skip
-"""What --exec, --authorize and --on-call-end programs are told, and so have when they run this command in turn."""
+"""Variables that --exec, --authorize and --on-call-end programs get, and so may pass on when they run this command."""
 
 _OF_OTHERS: Final = re.compile(
     r"AUDIOSOCKET_(?:\w+_)?(?:SERVICE|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_[0-9]+_(?:TCP|UDP)(?:_\w+)?|ENV_\w+|NAME)"

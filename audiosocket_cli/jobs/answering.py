@@ -10,7 +10,7 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outputs import close_capture
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.server.options import ServeOptions, ServeSummary
-from audiosocket_cli.server.server import Server, Told
+from audiosocket_cli.server.server import Callbacks, Server
 from audiosocket_cli.server.service import begin_service
 from audiosocket_cli.ui.console import is_terminal, say
 from audiosocket_cli.ui.event_log import EventLog
@@ -27,7 +27,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
     service = begin_service(options, log.complain, log.reopen if file else None)
     server = Server(
         options, log.report, log.complain,
-        listening=service.listening, readiness=service.readiness, told=Told(metrics=service.on_metrics),
+        listening=service.listening, readiness=service.readiness, callbacks=Callbacks(metrics=service.on_metrics),
     )  # fmt: skip
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and (file is not None or not as_json):

@@ -1,4 +1,4 @@
-"""`inject-dtmf`: keys pressed in a call, and what came of them."""
+"""`inject-dtmf`: presses keys in a call, and judges the result."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class InjectWanted:
 
 
 def inject_job(wanted: InjectWanted) -> Job:
-    """Return what is to be done. Raises `UsageError`, and `FileError` for what cannot be played meanwhile."""
+    """Return the job. Raises `UsageError`, and `FileError` for a background sound that cannot be played."""
     keys = _key_options(wanted)
     return _to_server(wanted, keys) if wanted.listen is None else _to_caller(wanted, keys)
 
@@ -135,7 +135,7 @@ def _to_caller(wanted: InjectWanted, keys: KeyOptions) -> Job:
         return sources[-1]
 
     def judge(signal: int | None) -> Outcome:
-        source = next((source for source in sources if source.begun), None)  # others were no calls
+        source = next((source for source in sources if source.begun), None)  # the others never became calls
         if source is None or signal is not None:
             return Outcome()
         say(pressed_text(source))

@@ -1,4 +1,4 @@
-"""A job: what a command does with calls, whoever dials. It is placed or answered, shown as it goes, and judged."""
+"""A job: what a command does with calls, placed or answered. It runs them, shows their progress, and judges them."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class Job:
     calls: int = 1
     """How many are to be answered."""
     judge_placed: Callable[[PlacedCall], Outcome] = lambda placed: Outcome()
-    """Shows what came of a call that we placed, and says how it is to be judged."""
+    """Shows the result of a call that we placed, and returns its outcome."""
     judge_answered: Callable[[int | None], Outcome] = lambda signal: Outcome()
-    """The same of calls that we answered, once all are over, by a signal if there was one."""
+    """The same for the calls that we answered, once all are over; `signal` is the signal that ended them, if any."""
     sum_up: Callable[[Sequence[Outcome]], Outcome] = lambda outcomes: Outcome()
-    """Shows what came of all calls that were placed, and says what else is to be judged."""
+    """Shows a summary of all calls that were placed, and returns the outcome beyond those of single calls."""
     is_logged: bool = False
-    """Whether events of placed calls are told as they happen. Those of answered ones always are."""
+    """Whether events of placed calls are logged as they happen. Those of answered calls always are."""
     progress: Callable[[], Progress] = contextlib.nullcontext
     """A live view of placed calls that are not logged."""
 
 
 def run_job(job: Job, *, target: Address | None, listen: Address | None) -> Outcome:
-    """Place a job's calls, or answer them where `listen` says where to wait, and return what came of them.
+    """Run a job: place its calls to `target`, or answer them on `listen`. Returns the outcome.
 
     Raises `UsageError` when both ends are named, and `NetworkError` when there is nobody at all.
     """
@@ -62,13 +62,13 @@ def refuse_two_ends(target: Address | None, listen: Address | None) -> None:
 
 
 def outcome_of_server(summary: ServeSummary) -> Outcome:
-    """Return what came of a server, as far as all who answer calls judge that."""
+    """Return the outcome of a server, by the rules for all commands that answer calls."""
     lost = summary.failed_recordings + summary.failed_captures + summary.unwritten
     return Outcome(summary.signal, failed=bool(lost or summary.faults))
 
 
 def outcome_of_call(placed: PlacedCall) -> Outcome:
-    """Return what came of a placed call, as far as all who place one judge that."""
+    """Return the outcome of a placed call, by the rules for all commands that place one."""
     lost = placed.recording_error or placed.capture_error
     return Outcome(placed.signal, failed=bool(lost), protocol_broken=placed.protocol_broken)
 

@@ -40,8 +40,8 @@ class Outcome:
     def exit_code(self) -> int:
         """The code for the most severe of it.
 
-        A verdict says little where its input was damaged, and less where there was nobody to talk to. The code of a
-        signal, 128 and its number, is above all: whoever sent it waits for that.
+        Damaged input, and even more an unreachable peer, outweigh a verdict. A signal's code, 128 and its number,
+        outweighs all: its sender waits for it.
         """
         if self.signal is not None:
             return 128 + self.signal

@@ -1,4 +1,4 @@
-"""What calls are kept in, and what is played to them: checked before anything connects."""
+"""The inputs and outputs of calls: recordings, captures, sounds; checked before anything connects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def prepare(output: FileOutput) -> None:
 def open_prompt(sound: Sound) -> Prompt:
     """Open what is to be played, before anything connects, and say what is odd about it. Raises `FileError`."""
     prompt = Prompt(sound)
-    for line in prompt.tell():
+    for line in prompt.take_remarks():
         say(line)
     return prompt
 
@@ -63,7 +63,7 @@ def close_capture(output: CaptureOutput | None) -> bool:
     try:
         if output is not None:
             output.close()
-    except BrokenPipeError:  # whoever read it has had enough
+    except BrokenPipeError:  # its reader has closed the pipe
         pass
     except OSError as error:
         say(f"the capture to {output} is not complete: {(error.strerror or str(error)).lower()}")

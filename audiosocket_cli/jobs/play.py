@@ -74,7 +74,7 @@ def file_and_target(first: str | None, target: Address | None) -> tuple[str, Add
 
 
 def play_job(wanted: PlayWanted) -> Job:
-    """Return what is to be done. Raises `UsageError`, and `FileError` for what cannot be played."""
+    """Return the job. Raises `UsageError`, and `FileError` for what cannot be played."""
     return _to_server(wanted) if wanted.listen is None else _to_caller(wanted)
 
 
@@ -138,7 +138,7 @@ def _to_caller(wanted: PlayWanted) -> Job:
         for said in prompts:
             _warn_of_clipping(said.account)
         damaged = any(said.account.has_failed for said in prompts)
-        source = next((source for source in sources if source.finished), None)  # others were no calls
+        source = next((source for source in sources if source.finished), None)  # the others never became calls
         if signal is None and source is None and not damaged:
             say("the caller hung up before all was played")
         if source is not None:

@@ -43,7 +43,7 @@ class RecordWanted:
 
 
 def record_job(wanted: RecordWanted) -> Job:
-    """Return what is to be done. Raises `UsageError`, before anything is listened to, connected or made."""
+    """Return the job. Raises `UsageError`, before anything listens, connects or is created."""
     is_placed = wanted.target is not None
     if is_placed:
         _refuse("is for calls to us: leave it out, or the TARGET", listen=wanted.listen, calls=wanted.calls)

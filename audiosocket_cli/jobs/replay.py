@@ -1,4 +1,4 @@
-"""`replay`: one side of a captured call said again, or a script, and the answer held against what was expected."""
+"""`replay`: plays one side of a captured call, or a script, and compares the answer with what was expected."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ReplayWanted:
 
 
 def replay_job(wanted: ReplayWanted) -> Job:
-    """Return what is to be done. Raises `UsageError`, `FileError`, and `NothingError` where nothing is to be said."""
+    """Return the job. Raises `UsageError`, `FileError`, and `NothingError` where nothing is to be said."""
     _refuse_to_compare_unlike_things(wanted)
     script = _script(wanted)
     return _to_server(wanted, script) if wanted.listen is None else _to_caller(wanted, script)
@@ -210,7 +210,7 @@ def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
 
     def judge(signal: int | None) -> Outcome:
         for source in sources:
-            if source.said or source.failures:  # others were no calls
+            if source.said or source.failures:  # the others never became calls
                 source.give_up(hung_up=not source.finished)
         failures = [failure for source in sources for failure in source.failures]
         for line in [line for source in sources for line in expectation_lines(source)] + failures:

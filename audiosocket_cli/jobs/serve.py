@@ -1,4 +1,4 @@
-"""`serve`: calls answered until there have been enough: who is let in, what they are told, what is kept of them."""
+"""`serve`: answers calls: admission, what callers hear, what is recorded."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _source_maker(wanted: ServeWanted) -> Callable[[], Source]:
         endless = Prompt.of_tone(wanted.tone)
         return lambda: PromptSource(endless, times=0)
     says_nothing = Echo() if wanted.echo else Silence(sparse=wanted.silence == "sparse")
-    return lambda: says_nothing  # one for all: it knows nothing of a call
+    return lambda: says_nothing  # shared by all calls: it has no state
 
 
 def _bot_maker(wanted: ServeWanted) -> Callable[[Report], Bot] | None:
@@ -161,7 +161,8 @@ def _bot_maker(wanted: ServeWanted) -> Callable[[Report], Bot] | None:
 def command_words(line: str, *, shell: bool) -> tuple[str, ...]:
     """Return the words of a command line, as a shell would split them, or those that give it to a shell.
 
-    A line that is the name of a program, spaces and all, is that. Raises `UsageError` when there is no such program.
+    If the whole line names a program, spaces included, that is the command. Raises `UsageError` when there is no such
+    program.
     """
     if shell:
         return ("/bin/sh", "-c", line)

@@ -1,4 +1,4 @@
-"""Lines that another process writes, on this process's loop: read as they come, bounded, whatever they hold."""
+"""Reads lines of another process on this process's loop: as they come, of bounded length, with any content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN_CHARACTERS: Final = 60
 
 
 class LineReader:
-    """Hands on the lines of a pipe or a socket until it ends, or is told to close."""
+    """Hands on the lines of a pipe or a socket until it ends, or until `close`."""
 
     def __init__(
         self, descriptor: int, take: Callable[[str], object], on_end: Callable[[], object], *, whole: bool = False
@@ -43,7 +43,7 @@ class LineReader:
         return self._descriptor < 0
 
     def close(self) -> None:
-        """Hand on what is still there, and read no more. Twice is fine."""
+        """Hand on what is still there, and stop reading. Safe to call twice."""
         for _ in range(_MAX_LAST_READS):
             if self._descriptor < 0 or not self._read():
                 break

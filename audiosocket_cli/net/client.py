@@ -136,7 +136,7 @@ async def _place(
 def _peer_of(connection: socket.socket) -> Any:
     try:
         return connection.getpeername()
-    except OSError:  # it is gone again
+    except OSError:  # it has already closed
         return connection.getsockname()
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 MAX_CONNECTIONS: Final = 16
 DESCRIPTORS: Final = 2 * MAX_CONNECTIONS + 8
-"""Open files that it takes at most: as many connections are accepted at once as there may be, before the oldest go."""
+"""The most open files: as many connections again may be accepted at once before the oldest are closed."""
 
 TIMEOUT_S: Final = 5.0
 _MAX_REQUEST_BYTES: Final = 8192
@@ -72,7 +72,7 @@ class HttpServer:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._answer(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # it went away, or takes too long
+            pass  # it has gone, or takes too long
         finally:
             self._open.pop(writer, None)
             writer.transport.abort()

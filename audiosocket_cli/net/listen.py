@@ -18,7 +18,7 @@ BACKLOG = 1024
 _RETRY_S = 0.5
 _PORT_TRIES = 20
 _STEP_BACK_S = 0.005
-"""How long a process leaves a connection to one with fewer calls before it accepts it itself."""
+"""Seconds that a process leaves a connection to one with fewer calls before it accepts it itself."""
 
 _MAX_TURN = 8
 """Connections that it then takes, at most: one at first, and twice as many each time while more wait than the other,
@@ -31,19 +31,20 @@ _COMPLAIN_AGAIN_S = 60.0
 
 
 class ListeningSockets(NamedTuple):
-    """What calls are accepted on."""
+    """The sockets that calls are accepted on."""
 
     sockets: Sequence[socket.socket]
     stay_open: bool = False
-    """Whether systemd keeps them open, too: who waits when we close ours is answered by the server that follows."""
+    """Whether systemd keeps them open as well: then waiting connections survive our closing, and the next server
+    answers them."""
 
     @property
     def addresses(self) -> list[Address]:
-        """Where they listen."""
+        """The addresses that they listen on, as host:port."""
         return [Address(*listener.getsockname()[:2]) for listener in self.sockets]
 
     def close(self) -> None:
-        """Close ours. Twice is fine."""
+        """Close our copies. Safe to call twice."""
         for listener in self.sockets:
             listener.close()
 
@@ -139,7 +140,7 @@ class Listener:
             self._resume(listener)
 
     def close(self, *, take_waiting: bool = False) -> None:
-        """Stop accepting. Twice is fine.
+        """Stop accepting. Safe to call twice.
 
         Connections that wait to be accepted are reset, unless the sockets stay open or we `take_waiting` ones.
         """

@@ -86,9 +86,11 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
 
 
 def _end_if_it_takes_long(first_s: float) -> Callable[[int, Any], None]:
-    """Return a handler for signals that follow, on the heels of the first, an end in order that is nearly there.
+    """Return a handler for later signals, while an end in order is nearly done: it exits at once, but ignores a
+    repetition of the first signal.
 
-    `timeout` and others send each signal twice. Later ones come from somebody who has lost patience.
+    `timeout` and others send each signal twice. A signal after `_PATIENCE_S` comes from somebody who does not want to
+    wait.
     """
 
     def handle(number: int, frame: Any) -> None:
@@ -99,7 +101,7 @@ def _end_if_it_takes_long(first_s: float) -> Callable[[int, Any], None]:
 
 
 def _discard_output_to_lost_terminal() -> None:
-    """Let output go nowhere that would go to a terminal which is no more: each write of it would be an error."""
+    """Redirect output from a terminal that is gone to /dev/null: each write to it would fail."""
     for descriptor in (1, 2):
         try:
             os.write(descriptor, b"")

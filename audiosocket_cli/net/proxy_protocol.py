@@ -52,7 +52,7 @@ class ProxyHeaderReader:
 
     @property
     def received_bytes(self) -> int:
-        """How much of the header has come."""
+        """How many bytes of the header have come."""
         return len(self._data)
 
     def feed(self, data: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Answering many calls: who may call, how many, in how many processes, and who is told.
+"""A server for many calls: admission, limits, processes, notifications.
 
 server        its beginning and its end; options: what it is asked for; account: what came of connections and calls
 intake        connections as they come; proxied: those that a proxy carries; refusals: those that are turned away

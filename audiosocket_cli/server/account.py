@@ -1,4 +1,4 @@
-"""What came of connections and calls: each is counted, and told, here and nowhere else."""
+"""The outcomes of connections and calls: all are counted and reported here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from audiosocket_cli.call.events import CallRefused, ConnectionFailed, HookFailed, Report
 from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.model import Call
-from audiosocket_cli.server.log_limiter import FloodGate
+from audiosocket_cli.server.log_limiter import LogLimiter
 from audiosocket_cli.server.metrics import Totals
 from audiosocket_cli.server.options import ServeSummary
 
@@ -17,17 +17,17 @@ class Account:
     """Counts of a server, and its log."""
 
     def __init__(self, report: Report, complain: Callable[[str], object]) -> None:
-        """`report` gets the events, but for a flood of refusals; `complain` lines about the process itself."""
+        """`report` gets the events, except for a flood of refusals; `complain` gets lines about the process itself."""
         self.summary = ServeSummary()
         self.totals = Totals()
         """What calls measured that are over with all that belongs to them."""
         self.complain = complain
-        self._gate = FloodGate(report)
-        self.report: Report = self._gate.report
+        self._limiter = LogLimiter(report)
+        self.report: Report = self._limiter.report
 
     def close(self) -> None:
-        """Tell what has been held back of a flood."""
-        self._gate.tell()
+        """Report how many refusals were held back."""
+        self._limiter.flush()
 
     def refuse(self, peer: str, reason: str) -> None:
         """A connection is turned away, or a call was."""
@@ -44,17 +44,17 @@ class Account:
         self.summary.checks += 1
 
     def blame_ourselves(self, peer: str, error: Exception) -> None:
-        """A fault of our own ended a call, or a part of one."""
+        """Count and report an internal error that ended a call or a part of one."""
         self.summary.faults += 1
         self.complain(f"internal error in the call from {peer}: {error!r}")
 
     def fail_hook(self, call: Call, reason: str) -> None:
-        """The command after a call went wrong."""
+        """Report that the command after a call failed."""
         self.summary.failed_hooks += 1
         self.report(HookFailed(call, reason))
 
     def conclude(self, live: LiveCall, result: dict[str, Any] | None) -> None:
-        """A connection is over, with the result of its call if it was one."""
+        """Count and report a connection that is over, with its call's result if there was a call."""
         self.summary.failed_captures += live.capture_error is not None
         if live.refusal:
             self.refuse(live.peer, live.refusal)

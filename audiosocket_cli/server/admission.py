@@ -55,7 +55,7 @@ def why_not_from(sockaddr: Any, networks: Sequence[Network], option: str) -> str
 
 @dataclass(frozen=True, slots=True)
 class AdmissionOptions:
-    """Who may call; everybody, where nothing is said."""
+    """Who may call; everybody if no option is set."""
 
     networks: Sequence[Network] = ()
     uuid_file: Path | None = None
@@ -79,7 +79,7 @@ class Admission:
 
     @property
     def has_file(self) -> bool:
-        """Whether there is something to `reload`."""
+        """Whether there is a file to `reload`."""
         return self._options.uuid_file is not None
 
     @property
@@ -88,10 +88,11 @@ class Admission:
         return self.has_file and not self._uuids
 
     async def reload(self) -> int | None:
-        """Read the file of UUIDs again, and return how many there are; None where another waits to do just that.
+        """Read the file of UUIDs again. Return the number of UUIDs, or None if a later call of `reload` is already
+        waiting to do the same.
 
-        Raises `FileError`; the old ones stay. So they do when there are none: a file that was cut looks like that.
-        However long the file, calls have their turn meanwhile.
+        Raises `FileError`, and keeps the old list; also for a file without UUIDs, because a truncated file looks like
+        that. Calls go on while a long file is read.
         """
         path = self._options.uuid_file
         assert path is not None
@@ -99,7 +100,7 @@ class Admission:
             return None
         self._reload_waits = True
         try:
-            await self._reloading.acquire()  # who asks last reads last
+            await self._reloading.acquire()  # the last to ask reads last
         finally:
             self._reload_waits = False
         try:
@@ -133,7 +134,7 @@ class Admission:
 
 async def _read(path: Path) -> set[bytes]:
     uuids: set[bytes] = set()
-    with contextlib.suppress(OSError):  # which reading it will tell
+    with contextlib.suppress(OSError):  # reading will report it
         if path.exists() and not path.is_file():  # a pipe has been read to its end, or never ends
             raise FileError(f"cannot read {path} again: it is not a file")
     for batch in read_uuids(path):

@@ -19,7 +19,7 @@ class AfterCalls:
     """Runs a command after each call."""
 
     def __init__(self, words: Sequence[str], on_failure: Callable[[Call, str], None]) -> None:
-        """`on_failure` is told of a call whose command failed, and why."""
+        """`on_failure` is called with the call whose command failed, and the reason."""
         self._words = words
         self._on_failure = on_failure
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
@@ -30,7 +30,7 @@ class AfterCalls:
         return len(self._tasks)
 
     async def run(self, call: Call, facts: Mapping[str, str]) -> None:
-        """Run it after a call, with what is known of that in its environment, and return when it has ended."""
+        """Run the command after a call, with the call's facts in its environment, and return when it has ended."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -49,7 +49,7 @@ class AfterCalls:
             self._on_failure(call, failure)
 
     def abort(self) -> None:
-        """End those that run, and begin none any more."""
+        """End the commands that run, and start no others."""
         self._aborted = True
         for task in self._tasks:
             task.cancel()

@@ -1,6 +1,6 @@
 """The calls of a server: each from its connection to the end of all that belongs to it.
 
-A call's failure, a disk's failure and a peer's nonsense each end where they began: no other call notices.
+A failure of one call, a disk or a peer affects no other call.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from audiosocket_cli.net.address import network_of
 from audiosocket_cli.server.account import Account
 from audiosocket_cli.server.admission import Admission
 from audiosocket_cli.server.after_calls import AfterCalls
-from audiosocket_cli.server.limits import Places
+from audiosocket_cli.server.limits import CallLimits
 from audiosocket_cli.server.options import ServeOptions
 
 _MUTE_S: Final = 2.0
-"""What takes longer than this at the end is named."""
+"""Seconds after which the log names what the server still waits for at the end."""
 
 
 class Calls:
-    """Calls that begin, go on and end. They are let in by their UUID, and by a program if it is asked."""
+    """The calls of a server: admitted by their UUID and, if set, by a program; run; concluded."""
 
     def __init__(
         self,
         options: ServeOptions,
         account: Account,
-        places: Places,
+        call_limits: CallLimits,
         admission: Admission,
         *,
         on_leave: Callable[[], object],
         on_used_up: Callable[[], object],
     ) -> None:
-        """`on_leave` is told when a connection is closed, `on_used_up` when the last call that there may be begins."""
+        """`on_leave` is called when a connection is closed, `on_used_up` when the last permitted call begins."""
         self.live: set[LiveCall] = set()
         self.concluding: set[LiveCall] = set()
         """Calls that are over, but for their recording and their program."""
         self._options = options
         self._account = account
-        self._places = places
+        self._call_limits = call_limits
         self._admission = admission
         self._on_leave = on_leave
         self._on_used_up = on_used_up
@@ -59,12 +59,12 @@ class Calls:
         """Callers who wait while a program is asked about them."""
 
     def enter(self, peer: str) -> None:
-        """Count a connection that is about to `begin`, among all processes that hold places."""
-        self._places.enter(network_of(peer))
-        self._places.count_live(len(self.live) + 1)
+        """Count a connection that is about to `begin`, among all processes of this server."""
+        self._call_limits.enter(network_of(peer))
+        self._call_limits.count_live(len(self.live) + 1)
 
     def begin(self, driver: Driver, make_session: type[Session], link: Link) -> None:
-        """Begin with a connection that has entered, and may become a call."""
+        """Start the session of a connection that was counted by `enter`."""
         live = LiveCall(make_session, link, self._options.call, self._on_event, admission=self._judge)
         self.live.add(live)
         driver.begin(live.session, live.wire, partial(self._on_over, live))
@@ -81,13 +81,13 @@ class Calls:
                 live.session.hang_up(reason)
 
     def abort(self) -> None:
-        """Drop all at once; their files are complete all the same, but no command is run after them."""
+        """Abort all calls. Their files are complete, but no command is run after them."""
         for live in self.live | self.concluding:
             live.abort()
         self._after_calls.abort()
 
     async def wait(self) -> None:
-        """Wait until what belongs to calls has ended, too; what takes its time is named."""
+        """Wait until recordings, bots and commands of all calls have ended; name those that take long."""
         told = False
         while self._tasks:
             _, slow = await asyncio.wait(self._tasks, timeout=_MUTE_S)
@@ -100,7 +100,7 @@ class Calls:
     # Their beginning.
 
     def _judge(self, live: LiveCall, call: Call) -> None:
-        """Let a call in, now or when a program has said so, or turn it away."""
+        """Admit a call, now or once the program has agreed, or turn it away."""
         refusal = self._admission.why_not(call.uuid)
         if refusal:
             live.turn_away(refusal)
@@ -112,7 +112,7 @@ class Calls:
     def _let_in(self, live: LiveCall) -> None:
         if live.session.ended:
             return
-        if self._places.begin():
+        if self._call_limits.begin():
             live.session.admit()
         else:
             live.turn_away("no more calls are taken")
@@ -145,7 +145,7 @@ class Calls:
                 duplicate.note("another call has the same UUID at the same time: say ${UUID()} in the dialplan")
         if call.uuid == EXAMPLE_UUID:
             call.note(EXAMPLE_UUID_FINDING)
-        if self._places.are_used_up:
+        if self._call_limits.is_used_up:
             self._on_used_up()
 
     # Their end.
@@ -154,8 +154,8 @@ class Calls:
         if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
             self._account.blame_ourselves(live.peer, error)
         self.live.discard(live)
-        self._places.leave(network_of(live.peer))
-        self._places.count_live(len(self.live))
+        self._call_limits.leave(network_of(live.peer))
+        self._call_limits.count_live(len(self.live))
         asking = self._asking.pop(live, None)
         if asking is not None:
             asking.cancel()  # nobody waits for its answer any more

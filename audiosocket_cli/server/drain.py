@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Drain:
-    """The time that calls have to end by themselves."""
+    """The time in which calls may end by themselves."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Drain:
             complain("draining: no calls are left")
 
     def cancel(self) -> None:
-        """All calls have ended, or are ended otherwise."""
+        """Stop waiting: all calls have ended, or are being ended."""
         self._timer.cancel()
 
     def _end(self) -> None:

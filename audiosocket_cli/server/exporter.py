@@ -1,4 +1,4 @@
-"""A server's numbers for Prometheus. Only this needs prometheus-client: import it when asked to."""
+"""A server's metrics for Prometheus. Only this module needs prometheus-client: import it on demand."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Exporter(Collector):
         self._newest = merged([]), time.monotonic()
 
     def update(self, snapshot: Snapshot, at_s: float | None = None) -> None:
-        """Show these numbers from now on; `at_s` is when the oldest of them was counted."""
+        """Export this snapshot from now on; `at_s` is when its oldest part was taken."""
         self._newest = snapshot, time.monotonic() if at_s is None else at_s
 
     def collect(self) -> Iterable[Metric]:

@@ -1,8 +1,8 @@
-"""Commands that users hang onto calls: how one is run, and what is known when it fails.
+"""Commands that users attach to calls: how one is run, and how its failure is reported.
 
-No subprocess of asyncio's: with uvloop it forks all of the server, 4 ms a time in which no call is heard, and without,
-it waits for whoever else holds the command's standard error. One is started here in a fraction of that, and looked
-after from time to time, as is the program that answers a call.
+We do not use asyncio's subprocesses: with uvloop one forks the whole server, 4 ms in which no call is served; without,
+it waits until no process holds the command's standard error. Here one starts in a fraction of that time and is polled,
+as is the program that answers a call.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ _PIPE_BYTES: Final = 1 << 20
 
 _FIRST_LOOK_S: Final = 0.001
 _LOOK_S: Final = 0.05
-"""How often one is looked at that takes its time. It bounds, too, how fast one that floods its standard error is read.
-"""
+"""The polling interval of a command, in seconds. It also bounds how fast a flood on its standard error is read."""
 
 _DEATH_TIMEOUT_S: Final = 1.0
 
@@ -32,8 +31,8 @@ _DEATH_TIMEOUT_S: Final = 1.0
 async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: float) -> str | None:
     """Run a program with facts as its environment variables; returns why it failed, or None.
 
-    It has nothing to read; of its standard error the last line is part of the reason. One that takes longer than
-    `timeout_s` is killed; so is one that is cancelled, and, however it ends, what it has left running in its group.
+    Its standard input is empty; the reason includes the last line of its standard error. It is killed after
+    `timeout_s`, or when this is cancelled. In any case its process group is ended, too.
     """
     try:
         hook = _Hook(words, facts)
@@ -66,7 +65,7 @@ async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
 
 
 class _Hook(Process):
-    """A running command that has nothing to read, and of whose words only the last count."""
+    """A running command without input, of whose standard error only the end is kept."""
 
     def __init__(self, words: Sequence[str], facts: Mapping[str, str]) -> None:
         """Start it, found on the PATH. Raises `OSError`, or `ValueError` for what no program can be told."""

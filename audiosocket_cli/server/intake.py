@@ -1,4 +1,4 @@
-"""Connections as they come: each begins a call, waits for its proxy's header first, or is turned away in order."""
+"""Accepted connections: each begins a call, waits for its PROXY header first, or is turned away with a hangup."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from audiosocket_cli.net.proxy_protocol import Ends
 from audiosocket_cli.server.account import Account
 from audiosocket_cli.server.admission import Admission, why_not_from
 from audiosocket_cli.server.calls import Calls
-from audiosocket_cli.server.limits import Places
+from audiosocket_cli.server.limits import CallLimits
 from audiosocket_cli.server.options import ServeOptions
 from audiosocket_cli.server.proxied import Arrivals
 from audiosocket_cli.server.refusals import Refusals, Tell, refuse_at_once
@@ -30,19 +30,19 @@ class Intake:
         options: ServeOptions,
         account: Account,
         calls: Calls,
-        places: Places,
+        call_limits: CallLimits,
         admission: Admission,
         *,
         listening: ListeningSockets,
         most_descriptors: float,
         on_leave: Callable[[], None],
     ) -> None:
-        """Begin to listen. The process may have so many open files; `on_leave` is told when a connection is no longer
-        one of ours."""
+        """Start listening. `most_descriptors`: the limit of open files of this process. `on_leave` is called when a
+        connection is gone."""
         self._options = options
         self._account = account
         self._calls = calls
-        self._places = places
+        self._call_limits = call_limits
         self._admission = admission
         self._most_descriptors = most_descriptors
         self._on_leave = on_leave
@@ -52,20 +52,20 @@ class Intake:
         self._arrivals: Arrivals | None = None
         if options.proxies is not None:
             self._arrivals = Arrivals(options.call.limits.uuid_s, arrived=self._begin, failed=self._without_header)
-        self._listener = Listener(listening, self._accept, account.complain, lambda: places.are_ahead)
+        self._listener = Listener(listening, self._accept, account.complain, lambda: call_limits.is_ahead)
 
     @property
     def connections(self) -> int:
-        """How many there are that are calls, or may become some."""
+        """The number of connections that are calls, or may become calls."""
         return len(self._calls.live) + len(self._arrivals or ())
 
     @property
     def is_over(self) -> bool:
-        """Whether no connection is left, not even one that is being refused."""
+        """Whether no connection is left, including those that are being turned away."""
         return not (self.connections or self._refusals)
 
     def close(self, *, take_waiting: bool = False) -> None:
-        """Accept no more, or only, unless it takes no more, what waits to be accepted. Twice is fine."""
+        """Accept no more, or only, unless it takes no more, what waits to be accepted. Safe to call twice."""
         self._listener.close(take_waiting=take_waiting and not self._takes_no_more)
 
     def take_no_more(self, reason: str) -> None:
@@ -75,15 +75,15 @@ class Intake:
             self._arrivals.fail_all(reason)
 
     def stop(self) -> None:
-        """Wait no longer than needed for those that are turned away."""
+        """Shorten the wait for connections that are being turned away."""
         self._refusals.stop()
 
     def abort(self) -> None:
-        """Wait for nobody any longer."""
+        """Close all of them without waiting."""
         self._refusals.abort()
 
     def _accept(self, connection: socket.socket, sockaddr: Any) -> None:
-        # Counted here and now: many connections can be accepted before the first of their tasks runs.
+        # Counted at once: many connections can be accepted before the first of their tasks runs.
         if self._arrivals is None:
             self._begin(connection, sockaddr, None)
             return
@@ -97,11 +97,11 @@ class Intake:
 
     def _begin(self, connection: socket.socket, sockaddr: Any, ends: Ends | None) -> None:
         """Begin with a connection that may become a call, between these ends where a proxy has told them."""
-        self._on_leave()  # it has left the arrivals
+        self._on_leave()  # no longer counted as an arrival
         source = ends.source if ends else sockaddr
         peer = peer_name(source)
         stranger = self._admission.why_not_from(source)
-        with self._places.held():
+        with self._call_limits.held():
             refusal = self._why_not(peer)
             if not refusal and not stranger:
                 self._calls.enter(peer)
@@ -129,10 +129,10 @@ class Intake:
     def _why_not(self, peer: str) -> str | None:
         if self._takes_no_more:
             return "no more calls are taken"
-        if self._places.are_taken:
+        if self._call_limits.is_full:
             return f"all {self._options.max_calls:g} calls are taken"
         most = self._options.max_calls_from
-        if not math.isinf(most) and self._places.calls_from(network_of(peer)) >= most:
+        if not math.isinf(most) and self._call_limits.calls_from(network_of(peer)) >= most:
             return f"all {most:g} calls from one address are taken"
         return None if self._has_descriptors else self._lack_of_descriptors
 
@@ -146,7 +146,7 @@ class Intake:
         return self._options.has_descriptors(self._most_descriptors, calls, len(self._refusals))
 
     def _refuse_stranger(self, connection: socket.socket, peer: str, reason: str) -> None:
-        self._account.refuse(peer, reason)  # at once, and whatever it wanted
+        self._account.refuse(peer, reason)  # at once, whatever its purpose
         self._turn_away(connection, peer, reason)
 
     def _turn_away(self, connection: socket.socket, peer: str, reason: str, tell: Tell | None = None) -> None:

@@ -1,4 +1,4 @@
-"""How many calls there may be, in one process or in several that share a port, and who takes the next."""
+"""Limits on the number of calls, in one process or in several that share a port, and which process accepts the next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Final
 _NUMBER: Final = struct.Struct("=q")
 _KEY_BYTES: Final = 8
 _MAX_KEYS: Final = 16384
-"""Calls of one process whose addresses others see. Pages that are not used take no memory."""
+"""The most calls of one process whose addresses other processes see. Unused pages take no memory."""
 
 _SLOT_BYTES: Final = 2 * _NUMBER.size + _MAX_KEYS * _KEY_BYTES
 """What each process writes: its live calls, its beats, and the addresses of its calls."""
@@ -27,7 +27,7 @@ _LOCK_ATTEMPTS: Final = 50
 _LOCK_PAUSE_S: Final = 0.001
 
 
-class Places:
+class CallLimits:
     """Counts the calls of one process against what may begin in all, and be there at once."""
 
     def __init__(self, calls: float = math.inf, max_calls: float = math.inf) -> None:
@@ -38,17 +38,17 @@ class Places:
         self._from: Counter[str] = Counter()
 
     @property
-    def are_taken(self) -> bool:
+    def is_full(self) -> bool:
         """Whether the limit of calls at once is reached."""
         return self._live >= self.max_calls
 
     @property
-    def are_used_up(self) -> bool:
+    def is_used_up(self) -> bool:
         """Whether the limit of calls in all is reached."""
         return self._begun >= self.calls
 
     @property
-    def are_ahead(self) -> bool:
+    def is_ahead(self) -> bool:
         """Whether another process has fewer calls than this one, and should take the next."""
         return False
 
@@ -60,7 +60,7 @@ class Places:
         return True
 
     def count_live(self, live: int) -> None:
-        """Say how many connections there are now."""
+        """Set the number of connections of this process."""
         self._live = live
 
     def calls_from(self, host: str) -> int:
@@ -72,18 +72,18 @@ class Places:
         self._from[host] += 1
 
     def leave(self, host: str) -> None:
-        """Count it no more."""
+        """Uncount a call from there."""
         self._from[host] -= 1
         if not self._from[host]:
             del self._from[host]
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let no other process change the numbers while this one looks and then counts."""
+        """Lock the counts while this process checks and then changes them."""
         yield
 
 
-class SharedPlaces(Places):
+class SharedCallLimits(CallLimits):
     """The same for processes that share a file: each writes its own numbers, and reads those of all."""
 
     def __init__(self, descriptor: int, number: int, workers: int, calls: float, max_calls: float) -> None:
@@ -97,15 +97,15 @@ class SharedPlaces(Places):
         self._is_held = False
 
     @property
-    def are_taken(self) -> bool:
+    def is_full(self) -> bool:
         return sum(map(self.live_in, range(self._workers))) >= self.max_calls
 
     @property
-    def are_used_up(self) -> bool:
+    def is_used_up(self) -> bool:
         return self._read(0) >= self.calls
 
     @property
-    def are_ahead(self) -> bool:
+    def is_ahead(self) -> bool:
         others = (self.live_in(number) for number in range(self._workers) if number != self._number)
         return self.live_in(self._number) > min(others, default=math.inf)
 
@@ -125,7 +125,7 @@ class SharedPlaces(Places):
         return self._read(_slot(number))
 
     def beat(self) -> None:
-        """Give a sign of life."""
+        """Increase this process's heartbeat."""
         at = _slot(self._number) + _NUMBER.size
         _NUMBER.pack_into(self._memory, at, self._read(at) + 1)
 
@@ -153,7 +153,7 @@ class SharedPlaces(Places):
             self._write_key(index)
 
     def forget(self, number: int) -> None:
-        """A process is no more, and its calls with it."""
+        """Reset the counts of a process that has ended."""
         _NUMBER.pack_into(self._memory, _slot(number), 0)
         _NUMBER.pack_into(self._memory, _slot(number) + _NUMBER.size, 0)
 

@@ -1,4 +1,4 @@
-"""A log that a flood does not fill: of the many refusals of one address, the first are told, and how many more came."""
+"""Keeps a flood out of the log: of many refusals of one address, the first are logged, and then their number."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, Mo
 from audiosocket_cli.net.address import network_of
 
 MAX_LINES: Final = 10
-"""Refusals and failures of one address that are told one by one, in `PERIOD_S`."""
+"""Refusals and failures of one address that are logged one by one in `PERIOD_S` seconds."""
 
 PERIOD_S: Final = 60.0
 
 _MAX_HOSTS: Final = 1000
-"""Addresses that are told apart; the rest counts as one."""
+"""Addresses that are counted separately; all others are counted together."""
 
 _OTHERS: Final = "other addresses"
 
@@ -26,8 +26,8 @@ class _Peer:
     more: int = 0
 
 
-class FloodGate:
-    """Passes events on, but for the many refusals of one address."""
+class LogLimiter:
+    """Passes on all events except repeated refusals of one address."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -35,7 +35,7 @@ class FloodGate:
         self._timer: asyncio.TimerHandle | None = None
 
     def report(self, event: Event) -> None:
-        """Tell an event, or count it."""
+        """Pass on an event, or count it."""
         if not isinstance(event, CallRefused | ConnectionFailed):
             self._report(event)
             return
@@ -44,15 +44,15 @@ class FloodGate:
             host = _OTHERS
         peer = self._peers.setdefault(host, _Peer())
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PERIOD_S, self.tell)
+            self._timer = asyncio.get_running_loop().call_later(PERIOD_S, self.flush)
         if peer.lines < MAX_LINES:
             peer.lines += 1
             self._report(event)
         else:
             peer.more += 1
 
-    def tell(self) -> None:
-        """Tell how many more there were so far, and begin anew."""
+    def flush(self) -> None:
+        """Report the counts so far, and start anew."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,7 +1,7 @@
-"""What a server counts for those who watch it from outside: snapshots of plain numbers, of one process or of several.
+"""What a server counts for monitoring: snapshots of plain numbers, of one process or of several.
 
-Nothing is counted for it while frames pass: a snapshot adds up what live calls measure anyway, and what is left of
-those that ended. Counts never go down, whatever ends meanwhile.
+Nothing is counted while frames pass: a snapshot adds up what live calls measure anyway and the totals of calls that
+ended. Counts never decrease.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from audiosocket_cli.server.options import ServeSummary
 
 SNAPSHOT_S: Final = 1.0
-"""How far apart snapshots are."""
+"""Seconds between snapshots."""
 
 _AT_ONCE: Final = 50
-"""As many calls are looked at in one go, half a millisecond: the frames of others are due."""
+"""How many calls are read in one go, half a millisecond; then frames of other calls have their turn."""
 
 
 class Snapshot(TypedDict):
-    """Numbers by name, as JSON knows them. A name's further words are the values of its labels."""
+    """Numbers by name, as JSON values. Further words of a name are its label values."""
 
     counts: dict[str, int]
-    """What only grows. Times are in milliseconds: whole numbers add up to the same in any order."""
+    """Counters. Times are in whole milliseconds, so sums do not depend on their order."""
     levels: dict[str, int]
-    """How things are now; of several processes they add up."""
+    """Gauges that add up across processes."""
     peaks: dict[str, int]
-    """The same for what does not add up: the most counts."""
+    """Gauges of which the largest across processes counts."""
 
 
 class Totals:
@@ -106,11 +106,13 @@ async def snapshot(server: Counted) -> Snapshot:
     }
 
 
-async def keep_telling(server: Counted, tell: Callable[[Snapshot], object], complain: Callable[[str], object]) -> None:
+async def publish_snapshots(
+    server: Counted, publish: Callable[[Snapshot], object], complain: Callable[[str], object]
+) -> None:
     """Take snapshots until cancelled."""
     while True:
         try:
-            tell(await snapshot(server))
+            publish(await snapshot(server))
         except Exception as error:  # no call is to suffer from being counted
             complain(f"internal error in the metrics, which stand still now: {error!r}")
             return

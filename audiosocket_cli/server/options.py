@@ -14,11 +14,10 @@ from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
 from audiosocket_cli.server.admission import AdmissionOptions, Network
 
 _OWN_DESCRIPTORS: Final = 32
-"""Open files of a server without calls, with a few to spare."""
+"""The most open files of a server without calls, some spare ones included."""
 
 _QUESTION_DESCRIPTORS: Final = 1
-"""Those that a call takes while the program of --authorize is asked, and its own has yet to begin: that one's errors.
-"""
+"""Open files of a call while --authorize runs, before its own program starts: the standard error of that command."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Whether a server takes calls: starting, ready, draining or stopping. Told to systemd, and to health checks.
+"""The server's state: starting, ready, draining or stopping; reported to systemd and health checks.
 
-A loop that hangs tells nobody anything: then systemd's watchdog hears nothing, and health checks see an old heartbeat.
+A hanging loop reports nothing: then systemd's watchdog gets no signal, and health checks see an old heartbeat.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Final
 from audiosocket_cli.server.systemd import Notifier
 
 BEAT_S: Final = 1.0
-"""How often the loop shows that it turns; more often where systemd's watchdog is short."""
+"""The heartbeat interval in seconds; shorter if systemd's watchdog is short."""
 
 SILENT_S: Final = 10.0
-"""A loop that has not turned for so long is said to hang."""
+"""Seconds without a heartbeat after which the loop is reported as hanging."""
 
 _MORE_TIME_S: Final = 60
 """How much longer systemd is asked to wait each time, while calls end: its TimeoutStopSec= is 90 s by default."""
 
 
 class State(StrEnum):
-    """How a server is."""
+    """The state of a server."""
 
     STARTING = "starting"
     READY = "ready"
@@ -48,14 +48,14 @@ class Readiness:
 
     @property
     def state(self) -> State:
-        """How it is now."""
+        """The current state."""
         return self._state
 
     def ready(self) -> None:
         """Calls are accepted from now on."""
         if self._state is State.STARTING:
             self._state = State.READY
-            self._notifier.tell("READY=1")
+            self._notifier.notify("READY=1")
 
     def draining(self) -> None:
         """No more calls are accepted, and those that are there go on."""
@@ -68,7 +68,7 @@ class Readiness:
     def reloading(self) -> bool:
         """Settings are being read again; `reloaded` follows. Returns whether something was opened again."""
         if self._state is State.READY:
-            self._notifier.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            self._notifier.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         if self._reopen is not None:
             self._reopen()
         return self._reopen is not None
@@ -76,7 +76,7 @@ class Readiness:
     def reloaded(self) -> None:
         """Settings have been read again, or were found wanting and left as they were."""
         if self._state is State.READY:
-            self._notifier.tell("READY=1")
+            self._notifier.notify("READY=1")
 
     def health(self) -> tuple[int, str]:
         """Return the HTTP status and the line for a health check. May be called on any thread."""
@@ -96,7 +96,7 @@ class Readiness:
 
     def _stop(self, state: State) -> None:
         if self._state in (State.STARTING, State.READY):
-            self._notifier.tell("STOPPING=1")
+            self._notifier.notify("STOPPING=1")
         if self._state is not State.STOPPING:
             self._state = state
 
@@ -105,12 +105,12 @@ class Readiness:
         while True:
             self._beat_s = time.monotonic()
             if self._notifier.is_wanted:
-                self._tell(status(), watchdog=not math.isinf(watchdog_s))
+                self._notify(status(), watchdog=not math.isinf(watchdog_s))
             await asyncio.sleep(min(BEAT_S, watchdog_s / 3))
 
-    def _tell(self, status: str, *, watchdog: bool) -> None:
-        self._notifier.tell_status(status)
+    def _notify(self, status: str, *, watchdog: bool) -> None:
+        self._notifier.notify_status(status)
         if watchdog:
-            self._notifier.tell("WATCHDOG=1")
+            self._notifier.notify("WATCHDOG=1")
         if self._state in (State.DRAINING, State.STOPPING):
-            self._notifier.tell(f"EXTEND_TIMEOUT_USEC={_MORE_TIME_S * 1_000_000}")
+            self._notifier.notify(f"EXTEND_TIMEOUT_USEC={_MORE_TIME_S * 1_000_000}")

@@ -16,14 +16,14 @@ from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, Kind, encode
 
 Tell = Callable[[str, str], None]
-"""Told of a peer and the reason."""
+"""Called with the peer and the reason."""
 
 
 class Refusals:
     """Hangs up on connections, and tells of those that were more than a health check."""
 
     def __init__(self, *, on_check: Callable[[], None], on_over: Callable[[], None], complain: Callable[[str], object]):
-        """`on_check` is told of a peer that closed without a byte, `on_over` of each that is gone."""
+        """`on_check` is called with a peer that closed without a byte, `on_over` with each that is gone."""
         self._on_check = on_check
         self._on_over = on_over
         self._complain = complain
@@ -41,12 +41,12 @@ class Refusals:
         driver.begin(session, wire, partial(self._over, session, reason, tell, time.monotonic()))
 
     def stop(self) -> None:
-        """Wait for each peer as long as after a signal ends its call, and no longer."""
+        """From now on wait for each peer only as long as for a call that a signal ends (`STOP_S`)."""
         for session in list(self._sessions):
             session.stop("server stopped")
 
     def abort(self) -> None:
-        """Wait for no peer any longer."""
+        """Close all of them without waiting."""
         for session in list(self._sessions):
             session.abort()
 

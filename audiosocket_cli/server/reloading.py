@@ -14,7 +14,7 @@ NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload; calls go on"
 
 
 class Reloading:
-    """Reads again what there is to read, as often as it is told to."""
+    """Reloads the list of UUIDs on request."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Reloading:
         complain: Callable[[str], object],
         on_reloaded: Callable[[], object] | None = None,
     ) -> None:
-        """`on_reloaded` is told each time the list has been read again, in vain or not."""
+        """`on_reloaded` is called after each reload, successful or not."""
         self._admission = admission
         self._readiness = readiness
         self._complain = complain

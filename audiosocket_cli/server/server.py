@@ -22,8 +22,8 @@ from audiosocket_cli.server.admission import Admission
 from audiosocket_cli.server.calls import Calls
 from audiosocket_cli.server.drain import Drain
 from audiosocket_cli.server.intake import Intake
-from audiosocket_cli.server.limits import Places
-from audiosocket_cli.server.metrics import Snapshot, Totals, keep_telling
+from audiosocket_cli.server.limits import CallLimits
+from audiosocket_cli.server.metrics import Snapshot, Totals, publish_snapshots
 from audiosocket_cli.server.options import ServeOptions, ServeSummary
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.reloading import Reloading
@@ -31,15 +31,15 @@ from audiosocket_cli.server.reloading import Reloading
 NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come"
 
 
-class Told(NamedTuple):
-    """Who is told how a server goes, beside its log; None where nobody wants to know."""
+class Callbacks(NamedTuple):
+    """Callbacks beside the log; None where not needed."""
 
     metrics: Callable[[Snapshot], object] | None = None
-    """Told each second how things are."""
+    """Called each second with a snapshot."""
     enough: Callable[[], object] | None = None
-    """Told when the last call that there may be has begun."""
+    """Called when the last permitted call has begun."""
     reloaded: Callable[[], object] | None = None
-    """Told when the file of UUIDs has been read again, in vain or not."""
+    """Called when the file of UUIDs was read again, whether it was usable or not."""
 
 
 class Server:
@@ -51,32 +51,32 @@ class Server:
         report: Report,
         complain: Callable[[str], object],
         *,
-        places: Places | None = None,
+        call_limits: CallLimits | None = None,
         listening: ListeningSockets | None = None,
         readiness: Readiness | None = None,
-        told: Told | None = None,
+        callbacks: Callbacks | None = None,
     ) -> None:
         """`report` gets the events, `complain` lines about the process itself.
 
-        `places` counts calls where others count too, `listening` is what listens already, and `readiness` is told how
-        the server is.
+        `call_limits`: limits shared with other processes; `listening`: sockets that listen already; `readiness`: gets
+        each change of the server's state; `callbacks`: what else to call.
 
         Raises `FileError` when the file of UUIDs that may call cannot be read.
         """
         self._options = options
         self._account = Account(report, complain)
-        self._is_alone = places is None
-        self._places = places or Places(options.calls, options.max_calls)
+        self._is_alone = call_limits is None
+        self._call_limits = call_limits or CallLimits(options.calls, options.max_calls)
         self._listening = listening
         self._readiness = readiness or Readiness()
-        self._told = told or Told()
+        self._callbacks = callbacks or Callbacks()
         self._admission = Admission(options.admission)
-        self._reloading = Reloading(self._admission, self._readiness, complain, self._told.reloaded)
+        self._reloading = Reloading(self._admission, self._readiness, complain, self._callbacks.reloaded)
         self._enough = asyncio.Event()
         self._has_left = asyncio.Event()
-        """A connection is no longer there, or no longer where it was."""
+        """Set when a connection has gone, or has moved on from arrival to call."""
         self._calls = Calls(
-            options, self._account, self._places, self._admission,
+            options, self._account, self._call_limits, self._admission,
             on_leave=self._has_left.set, on_used_up=self._on_used_up,
         )  # fmt: skip
         self._intake: Intake | None = None
@@ -100,7 +100,7 @@ class Server:
 
     @property
     def concluding(self) -> Collection[LiveCall]:
-        """Calls that are over, but for their recording and their program."""
+        """Calls that have ended, but whose recording or program has not."""
         return self._calls.concluding
 
     async def run(self) -> ServeSummary:
@@ -109,7 +109,7 @@ class Server:
         self._warn(most_descriptors)
         listening = self._listening or ListeningSockets(bind(self._options.listen))
         intake = self._intake = Intake(
-            self._options, self._account, self._calls, self._places, self._admission,
+            self._options, self._account, self._calls, self._call_limits, self._admission,
             listening=listening, most_descriptors=most_descriptors, on_leave=self._has_left.set,
         )  # fmt: skip
         try:
@@ -118,7 +118,7 @@ class Server:
                 self._metrics(),
                 self._readiness.beating(self._status),
             ):
-                self._readiness.ready()  # before that is told: whoever reads it may ask at once
+                self._readiness.ready()  # before the log says so: its reader may check at once
                 self._account.report(self._options.listening(listening.addresses, passed=listening.stay_open))
                 await self._enough.wait()
                 intake.close(take_waiting=True)
@@ -138,7 +138,7 @@ class Server:
         return self.summary
 
     def _warn(self, most_descriptors: float) -> None:
-        """Complain of what will not do, once, not once for each worker."""
+        """Warn of settings that cannot work, once, not once for each worker."""
         if not self._is_alone:
             return
         lack = self._options.lack_of_descriptors(most_descriptors)
@@ -149,14 +149,16 @@ class Server:
 
     @contextlib.contextmanager
     def _metrics(self) -> Iterator[None]:
-        if self._told.metrics is None:
+        if self._callbacks.metrics is None:
             yield
             return
-        telling = asyncio.create_task(keep_telling(self, self._told.metrics, self._account.complain), name="metrics")
+        publishing = asyncio.create_task(
+            publish_snapshots(self, self._callbacks.metrics, self._account.complain), name="metrics"
+        )
         try:
             yield
         finally:
-            telling.cancel()
+            publishing.cancel()
 
     def reload(self) -> None:
         """Read the file of UUIDs again, where there is one."""
@@ -194,8 +196,8 @@ class Server:
 
     def _on_used_up(self) -> None:
         self.enough()
-        if self._told.enough is not None:
-            self._told.enough()
+        if self._callbacks.enough is not None:
+            self._callbacks.enough()
 
     def _take_no_more(self, reason: str) -> None:
         self._enough.set()

@@ -1,4 +1,4 @@
-"""A server as a service: the sockets that systemd has passed, and those who are told its state."""
+"""A server as a service: the sockets that systemd has passed, and the receivers of its state."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class Notifier:
         """Whether there is anybody to tell."""
         return self._address is not None
 
-    def tell(self, *lines: str) -> None:
+    def notify(self, *lines: str) -> None:
         """Send lines such as READY=1 in one datagram; never waits, and nothing comes of it when nobody listens."""
         if self._address is None:
             return
@@ -116,11 +116,11 @@ class Notifier:
             sender.setblocking(False)
             sender.sendto("\n".join(lines).encode(), self._address)
 
-    def tell_status(self, text: str) -> None:
+    def notify_status(self, text: str) -> None:
         """Show a line in `systemctl status`; the same again costs nothing."""
         if text != self._status:
             self._status = text
-            self.tell(f"STATUS={text}")
+            self.notify(f"STATUS={text}")
 
 
 def _number(text: str | None) -> int:

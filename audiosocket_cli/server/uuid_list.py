@@ -25,7 +25,7 @@ _MAX_UUIDS: Final = 5_000_000
 def read_uuids(path: Path) -> Iterator[set[bytes]]:
     """Yield the UUIDs of a file, as 16 bytes each, some at a time. Raises `FileError`.
 
-    That goes for a file that is written to meanwhile, too: what was read may be neither the old list nor the new.
+    Also raised if the file is written to meanwhile: the lines read may be neither the old list nor the new.
     """
     found = 0
     try:

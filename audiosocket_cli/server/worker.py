@@ -13,10 +13,10 @@ from typing import Any, Final
 from audiosocket_cli.call.bots.process import Process
 from audiosocket_cli.call.events import Listening, Report
 from audiosocket_cli.net.listen import ListeningSockets
-from audiosocket_cli.server.limits import SharedPlaces
+from audiosocket_cli.server.limits import SharedCallLimits
 from audiosocket_cli.server.metrics import Snapshot
 from audiosocket_cli.server.options import ServeOptions
-from audiosocket_cli.server.server import Server, Told
+from audiosocket_cli.server.server import Callbacks, Server
 from audiosocket_cli.server.worker_process import (
     LISTENING_FD,
     SHARED_FD,
@@ -26,7 +26,7 @@ _BEAT_S: Final = 0.5
 
 
 class Worker:
-    """One of several, in its own process: a server that does as it is told over its channel."""
+    """A server in its own process, which follows orders from its channel."""
 
     def __init__(self, descriptor: int) -> None:
         """Take the channel, a socket with this descriptor, and wait for the first orders."""
@@ -43,43 +43,45 @@ class Worker:
 
     async def run(self, options: ServeOptions, report: Report, complain: Callable[[str], object]) -> None:
         """Serve until told to stop."""
-        places = SharedPlaces(SHARED_FD, self._number, self._workers, options.calls, options.max_calls)
+        call_limits = SharedCallLimits(SHARED_FD, self._number, self._workers, options.calls, options.max_calls)
 
         def report_all_but_where(event: Any) -> None:
             if isinstance(event, Listening):
-                self._tell({"ready": True})
+                self._send({"ready": True})
             else:
                 report(event)
 
         sockets = [socket.socket(fileno=LISTENING_FD + at) for at in range(self._sockets)]
         listening = ListeningSockets(sockets, stay_open=self._stay_open)
-        told = Told(
-            metrics=self._tell_metrics if self._wants_metrics else None,
-            enough=partial(self._tell, {"enough": True}),
-            reloaded=partial(self._tell, {"reloaded": True}),
+        callbacks = Callbacks(
+            metrics=self._send_metrics if self._wants_metrics else None,
+            enough=partial(self._send, {"enough": True}),
+            reloaded=partial(self._send, {"reloaded": True}),
         )
-        server = Server(options, report_all_but_where, complain, places=places, listening=listening, told=told)
-        Process.watchers.append(lambda group, runs: self._tell({"program": group, "runs": runs}))
+        server = Server(
+            options, report_all_but_where, complain, call_limits=call_limits, listening=listening, callbacks=callbacks
+        )
+        Process.watchers.append(lambda group, runs: self._send({"program": group, "runs": runs}))
         self._channel.setblocking(False)
         loop = asyncio.get_running_loop()
         loop.add_reader(self._channel.fileno(), self._on_orders, server)
-        beating = asyncio.create_task(_beat(places), name="signs of life")
+        beating = asyncio.create_task(_beat(call_limits), name="signs of life")
         try:
             summary = await server.run()
         finally:
             beating.cancel()
             loop.remove_reader(self._channel.fileno())
         self._channel.setblocking(True)
-        self._tell({"summary": dataclasses.asdict(summary)})
+        self._send({"summary": dataclasses.asdict(summary)})
 
-    def _tell(self, what: dict[str, Any]) -> None:
+    def _send(self, what: dict[str, Any]) -> None:
         self._unsent += json.dumps(what).encode() + b"\n"
         self._push()
 
-    def _tell_metrics(self, snapshot: Snapshot) -> None:
+    def _send_metrics(self, snapshot: Snapshot) -> None:
         self._push()
-        if not self._unsent:  # else whoever should read them does not: newer ones will come
-            self._tell({"metrics": snapshot})
+        if not self._unsent:  # else the parent does not read: newer snapshots follow
+            self._send({"metrics": snapshot})
 
     def _push(self) -> None:
         try:
@@ -87,7 +89,7 @@ class Worker:
                 self._unsent = self._unsent[self._channel.send(self._unsent) :]
         except BlockingIOError:
             pass
-        except OSError:  # whoever should read it is gone
+        except OSError:  # the parent is gone
             self._unsent = b""
 
     def _on_orders(self, server: Server) -> None:
@@ -97,7 +99,7 @@ class Worker:
             return
         except OSError:
             data = b""
-        if not data:  # whoever started us is gone
+        if not data:  # the parent is gone
             asyncio.get_running_loop().remove_reader(self._channel.fileno())
             server.stop()
             return
@@ -113,7 +115,7 @@ class Worker:
             orders[json.loads(line)["do"]]()
 
 
-async def _beat(places: SharedPlaces) -> None:
+async def _beat(call_limits: SharedCallLimits) -> None:
     while True:
-        places.beat()
+        call_limits.beat()
         await asyncio.sleep(_BEAT_S)

@@ -1,6 +1,6 @@
 """A worker, seen from the command that started it: its process, what it writes, whether it lives, and its end.
 
-That it has ended is known from the process itself: what it wrote to may be held open by programs that it left behind.
+Its end is taken from the process itself: programs that it left behind may keep its pipes open.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ LISTENING_FD: Final = 5
 """Where a worker finds its channel, the numbers that all share, and the first socket that calls come to."""
 
 LOOK_S: Final = 1.0
-"""How often a worker is looked at. Its silence counts in looks, not seconds: where all processes stand still together
-(a laptop's lid, a frozen container), none of them is silent."""
+"""Seconds between checks of a worker. Its silence is counted in checks, not seconds: if all processes stop together (a
+closed laptop, a frozen container), no worker counts as silent."""
 
 _START_LOOKS: Final = 60
 _EXIT_LOOKS: Final = 10
@@ -87,7 +87,7 @@ class WorkerProcess:
 
     @property
     def name(self) -> str:
-        """How it is called in the log."""
+        """Its name in the log."""
         return f"worker {self.number + 1} (process {self.process.pid})"
 
     @property
@@ -95,13 +95,13 @@ class WorkerProcess:
         """Its end in words."""
         return how_it_ended(self.process.status) if self.process.status is not None else "cannot be killed"
 
-    def tell(self, what: dict[str, Any]) -> None:
-        """Send it a line; one that has no room for it hears nothing anyway."""
+    def send(self, what: dict[str, Any]) -> None:
+        """Send it a line; dropped if its channel is full."""
         with contextlib.suppress(OSError):
             self._channel.send(json.dumps(what).encode() + b"\n")
 
     async def wait(self, beats: Callable[[], int], patience: Callable[[], int]) -> None:
-        """Wait until its process has ended, and see to it that it does once it gives no more signs of life.
+        """Wait until its process has ended; kill it once its heartbeat stops.
 
         `beats` returns a number that grows with each sign of life, `patience` how many looks may pass without.
         """
@@ -130,7 +130,7 @@ class WorkerProcess:
         self._looks_left = looks if self._looks_left is None else min(looks, self._looks_left)
 
     def _look(self, beats: int, patience: int) -> bool:
-        """Look whether it lives, and kill it otherwise; False when that has been in vain."""
+        """Check its heartbeat, and kill it if it has stopped; False if it cannot be killed."""
         self._has_beaten |= beats != self._beats
         self._silent_looks = 0 if beats != self._beats else self._silent_looks + 1
         self._beats = beats
@@ -159,7 +159,7 @@ async def end_programs(groups: set[int]) -> None:
     try:
         while groups and time.monotonic() < until_s:
             await asyncio.sleep(_EXIT_LOOK_S * 5)
-            groups = {group for group in groups if _signal(group, 0)}  # one that is gone is gone for good
+            groups = {group for group in groups if _signal(group, 0)}  # a group that is gone does not come back
     finally:
         for group in groups:
             _signal(group, signal.SIGKILL)

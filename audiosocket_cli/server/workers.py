@@ -6,9 +6,8 @@ worker; sockets of their own (SO_REUSEPORT) lose what waits at a worker that die
 still, and share calls out by chance: of 40 calls, one of two workers got 14 to 24. Who has more calls than another lets
 that one go first.
 
-A worker's log comes through pipes, line by line; over a socket it is told to stop, and tells what came of it. A worker
-that dies, stands still or talks nonsense is replaced. Should whoever started them die, they see that socket end, and
-stop in order.
+A worker's log comes through pipes, line by line; orders and results pass over a socket. A worker that dies, hangs or
+sends invalid messages is replaced. If the parent dies, the workers see that socket end, and stop in order.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from audiosocket_cli.call.bots.process import bury_orphans
+from audiosocket_cli.call.bots.process import reap_orphans
 from audiosocket_cli.call.events import Event
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.channel import parse_object
@@ -31,7 +30,7 @@ from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors,
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.server.admission import Admission
 from audiosocket_cli.server.drain import Drain
-from audiosocket_cli.server.limits import SharedPlaces, new_shared_file
+from audiosocket_cli.server.limits import SharedCallLimits, new_shared_file
 from audiosocket_cli.server.metrics import WorkersMetrics
 from audiosocket_cli.server.options import ServeOptions, ServeSummary
 from audiosocket_cli.server.reloading import NOTHING_TO_RELOAD
@@ -50,7 +49,7 @@ _SHORT_LIFE_S: Final = 1.0
 _MAX_WAIT_S: Final = 30.0
 
 _DISMISSED_S: Final = 5.0
-"""How long a worker that talks nonsense may take to end in order."""
+"""Seconds that a worker which sends invalid messages may take to end in order."""
 
 _PATIENCE_LOOKS: Final = {"": 10, "enough": 10, "drain": 10, "stop": 5, "abort": 2}
 """For how many looks a worker may give no sign of life, by what it was last told. No machine is so busy that a loop has
@@ -64,13 +63,13 @@ class Log(Protocol):
     """Where workers are logged."""
 
     def report(self, event: Event) -> None:
-        """Tell one event."""
+        """Log one event."""
 
     def relay(self, line: str) -> None:
-        """Tell a line of a worker's log."""
+        """Log a line of a worker."""
 
     def complain(self, line: str) -> None:
-        """Tell a line about the processes themselves."""
+        """Log a line about the processes themselves."""
 
 
 class Workers:
@@ -97,7 +96,7 @@ class Workers:
         self._reloading: set[int] = set()
         self._drain: Drain | None = None
         self._shared = new_shared_file(count)
-        self._places = SharedPlaces(self._shared, 0, count, options.calls, options.max_calls)
+        self._call_limits = SharedCallLimits(self._shared, 0, count, options.calls, options.max_calls)
         self._workers: dict[int, WorkerProcess] = {}
         self._ready: set[int] = set()
         self._ending_programs: set[asyncio.Task[None]] = set()
@@ -114,13 +113,13 @@ class Workers:
         if not self._listening.sockets:
             self._listening = ListeningSockets(bind(self._options.listen))
         self._addresses = self._listening.addresses  # closed sockets have none
-        burying = asyncio.create_task(_bury_orphans(), name="orphans") if os.getpid() == 1 else None
+        reaping = asyncio.create_task(_reap_orphans(), name="orphans") if os.getpid() == 1 else None
         with signals_to(self._on_signal, on_hangup=self._reload), self._service.readiness.beating(self._status):
             await asyncio.gather(*(self._keep(number) for number in range(self._count)))
             if self._ending_programs:
                 await asyncio.wait(self._ending_programs)
-        if burying is not None:
-            burying.cancel()
+        if reaping is not None:
+            reaping.cancel()
         if self._drain is not None:
             self._drain.cancel()
         self._listening.close()
@@ -161,14 +160,14 @@ class Workers:
             self._on_no_worker(number, (error.strerror or str(error)).lower())
             return
         self._workers[number] = worker
-        worker.tell(self._orders(number))
+        worker.send(self._orders(number))
         told_before = len(self._ready)
-        await worker.wait(lambda: self._places.beats_of(number), lambda: _PATIENCE_LOOKS[self._stopping])
+        await worker.wait(lambda: self._call_limits.beats_of(number), lambda: _PATIENCE_LOOKS[self._stopping])
         del self._workers[number]
-        lost = self._places.live_in(number)
-        self._places.forget(number)
+        lost = self._call_limits.live_in(number)
+        self._call_limits.forget(number)
         self._metrics.forget(number)
-        self._tell_metrics()
+        self._publish_metrics()
         self._count_reloaded(number)
         if not worker.has_told_totals:
             self._count_loss(worker, lost, is_first=told_before == 0)
@@ -205,7 +204,7 @@ class Workers:
         }
 
     def _take(self, worker: WorkerProcess, line: str) -> None:
-        """Take what a worker tells; one that talks nonsense is told to end, once, and another takes its place."""
+        """Take a message of a worker; if it is invalid, the worker is told to end, once, and replaced."""
         try:
             self._understand(worker, parse_object(line))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -220,7 +219,7 @@ class Workers:
                 self._count_ready(worker)
             case {"metrics": dict(snapshot)}:
                 self._metrics.take(worker.number, snapshot)
-                self._tell_metrics()
+                self._publish_metrics()
             case {"reloaded": True}:
                 self._count_reloaded(worker.number)
             case {"enough": True}:
@@ -241,7 +240,7 @@ class Workers:
             self._service.readiness.ready()
             self._log.report(self._options.listening(self._addresses, passed=self._listening.stay_open))
 
-    def _tell_metrics(self) -> None:
+    def _publish_metrics(self) -> None:
         if self._service.on_metrics is not None:
             self._service.on_metrics(*self._metrics.merged())
 
@@ -262,7 +261,7 @@ class Workers:
             self._service.readiness.reloaded()
         else:
             self._reloading = set(self._workers)
-            self._tell_all({"do": "reload"})
+            self._send_all({"do": "reload"})
 
     def _count_reloaded(self, number: int) -> None:
         if number in self._reloading:
@@ -288,7 +287,7 @@ class Workers:
         )
 
     def _count_live(self) -> int:
-        return sum(map(self._places.live_in, range(self._count)))
+        return sum(map(self._call_limits.live_in, range(self._count)))
 
     def _status(self) -> str:
         return f"{self._service.readiness.state}, {self._count_live()} live in {len(self._ready)} workers"
@@ -299,18 +298,18 @@ class Workers:
             self._service.readiness.stopping()
         else:
             self._service.readiness.draining()
-        self._tell_all({"do": how})
+        self._send_all({"do": how})
         self._listening.close()
         if how == "abort":
             for worker in self._workers.values():
                 worker.end_within(_ABORTED_S)
 
-    def _tell_all(self, what: dict[str, Any]) -> None:
+    def _send_all(self, what: dict[str, Any]) -> None:
         for worker in list(self._workers.values()):
-            worker.tell(what)
+            worker.send(what)
 
 
-async def _bury_orphans() -> None:
+async def _reap_orphans() -> None:
     while True:
-        bury_orphans()
+        reap_orphans()
         await asyncio.sleep(LOOK_S)

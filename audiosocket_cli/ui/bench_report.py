@@ -198,7 +198,7 @@ def limit_json(search: Search) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def bench_progress(total_s: float) -> Iterator[Callable[[Progress], None]]:
-    """Give a function to be told of progress: one live line on a terminal, elsewhere a line each 10 s."""
+    """Yield a function that shows progress: one live line on a terminal, elsewhere a line every 10 s."""
     if is_terminal(sys.stderr):
         with Live(Text(""), console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
             yield lambda progress: live.update(

@@ -28,13 +28,13 @@ _LOG_LINES: Final = 6
 
 _MIN_ROWS: Final = 3
 _WIDE: Final = 110
-"""Columns from which the peer is shown."""
+"""Terminal width in columns from which the peer is shown."""
 
 _WIDEST: Final = 150
-"""Columns from which the whole UUID is."""
+"""Terminal width in columns from which the whole UUID is shown."""
 
 _REDRAW_S: Final = 0.1
-"""How old a drawing may be that is shown again, as below each line of a burst of them."""
+"""Seconds for which a drawing is reused, as below each line of a burst of log lines."""
 
 _PLAIN, _BOLD, _DIM = Style.null(), Style(bold=True), Style(dim=True)
 _BAD, _LOOK = Style(color="red", bold=True), Style(color="magenta")
@@ -81,7 +81,7 @@ class CallsTable:
     def __init__(
         self, live: Collection[LiveCall], title: Callable[[int], str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`live` is what another thread goes on to change; `title` is told how many calls there are."""
+        """`live` may be changed by another thread meanwhile; `title` makes the title from the number of calls."""
         self._live = live
         self._title = title
         self._clock = clock

@@ -274,7 +274,7 @@ _FIGURES: Final = (
 
 
 _WITHOUT_AUDIO: Final = ("lost_bytes", "odd_bytes")
-"""Figures that a side has where there is no audio of it."""
+"""Figures of a side that exist even without audio."""
 
 
 def _frames(counts: Mapping[str, int] | None) -> str:

@@ -23,8 +23,8 @@ _BUFFER_BYTES: Final = 1 << 16
 
 
 def say(line: str) -> bool:
-    """Tell the user one line, on stderr; False when whoever reads there does not for a second, or it is full. What
-    nobody reads must not keep a command from its end."""
+    """Write one line to stderr; False if it takes longer than a second, or stderr is full: an unread stream must not
+    keep a command from ending."""
     if not _takes_more(sys.stderr):
         return False
     try:
@@ -108,12 +108,12 @@ def _write(stream: TextIO, line: str) -> None:
         stream.write((coloured(line) if has_colours(stream) else line) + "\n")
         stream.flush()
     except BrokenPipeError:
-        # Nobody reads any more: go on without them (a recorder records on), and let the exit's own flush succeed.
+        # Nobody reads any more: go on (a recorder keeps recording), and let the flush at exit succeed.
         _forget(stream)
 
 
 def _forget(stream: TextIO) -> None:
-    """Let what is written to a stream from now on, and what it still holds, go nowhere."""
+    """Discard what a stream still holds, and all later output to it."""
     with contextlib.suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -45,7 +45,7 @@ class _Bar:
 def calls_table(
     live: Collection[LiveCall], title: Callable[[int], str], stream: TextIO
 ) -> Iterator[Callable[[str], None]]:
-    """Show the live calls on a terminal while the block runs, under a title that is told how many there are.
+    """Show the live calls on a terminal while the block runs; `title` makes the title from their number.
 
     Gives a function that prints a line above it.
     """

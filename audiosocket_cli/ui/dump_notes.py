@@ -1,4 +1,4 @@
-"""What there is to say of a capture beside what is in it, on stderr: damage, what was left out, why it is empty."""
+"""Notes on a dumped capture, on stderr: damage, what was left out, why it is empty."""
 
 from __future__ import annotations
 

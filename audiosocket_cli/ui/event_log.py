@@ -1,7 +1,7 @@
-"""Where events go as they happen: stdout or a file, as lines or as JSON objects; where we listen is told on stderr, and
-so is all where stdout is for a recording.
+"""The log of events: stdout or a file, as lines or as JSON objects. The listening address goes to stderr, and so does
+the whole log if stdout carries a recording.
 
-A thread of its own writes them, so that whoever reads slowly, or stops a terminal with Ctrl-S, holds up no call.
+A separate thread writes, so a slow reader, or a terminal stopped with Ctrl-S, delays no call.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class EventLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait for the reader a little, and say what it did not get."""
+        """Wait a little for the reader, and report how many lines it did not get."""
         try:
             self._waiting.put(None, timeout=_CLOSE_TIMEOUT_S)
             self._writer.join(_CLOSE_TIMEOUT_S)
@@ -61,12 +61,12 @@ class EventLog:
             say(f"{self.lost} lines of the log are lost")
 
     def complain(self, line: str) -> None:
-        """Say what no event is, on stderr, and note it."""
+        """Write a line that is not an event to stderr and to the log file."""
         self._say(line)
         self.note(line)
 
     def note(self, line: str) -> None:
-        """Have a line that is said elsewhere in the file of the log, where there is one and it is text; never waits."""
+        """Write a line that was shown elsewhere to the log file, if there is one and it is text; never waits."""
         if self._file is not None and not self._as_json:
             self._enqueue(self._file.put, stamped(line))
 
@@ -76,7 +76,7 @@ class EventLog:
             self._enqueue(self._file.reopen, "")
 
     def report(self, event: Event) -> None:
-        """Tell one event; never waits."""
+        """Log one event; never waits."""
         if isinstance(event, Listening):
             self.complain(event.sentence())
         talk = isinstance(event, ProgramSaid)
@@ -86,7 +86,7 @@ class EventLog:
             self._enqueue(self.talk if talk else self.put, line)
 
     def relay(self, line: str) -> None:
-        """Tell a line of another process's log; never waits."""
+        """Log a line of another process; never waits."""
         self._enqueue(self.put, line)
 
     def _enqueue(self, write: Callable[[str], object], line: str) -> None:

@@ -1,4 +1,5 @@
-"""Events as lines of a log and as JSON objects, and what came of a server; what an event says of itself is its own."""
+"""Events as log lines and as JSON objects, and the summary of a server. The text of an event is its own
+(`call.events`)."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ def event_json(event: Event) -> dict[str, Any]:
 
 
 def summary_line(summary: ServeSummary) -> str:
-    """Return what came of a server in one line."""
+    """Return the summary of a server in one line."""
     # A call without Answer() looks like a health check: of interest where there is no other.
     hint = "" if summary.calls else " (health checks, or is an Answer() missing before AudioSocket()?)"
     others = (
@@ -50,7 +51,7 @@ def summary_line(summary: ServeSummary) -> str:
 
 
 def _details(event: CallEnded) -> str:
-    """Return what was heard in an ended call, its digits and its files, to be read after how it ended."""
+    """Return the audio, digits and files of an ended call, to follow how it ended."""
     call, result = event.call, event.result
     heard, said = result[call.me.other], result[call.me]
     parts = [f"{call.me.other} {level_text(heard)}", gaps_text(heard)]

@@ -14,7 +14,7 @@ _TICKS: Final = "▁▂▃▄▅▆▇█"
 
 
 def level_bar(level_dbfs: float, cells: int) -> str:
-    """Return a level as a bar of so many cells, an eighth of a cell fine, filled up with spaces."""
+    """Return a level as a bar `cells` wide, in steps of an eighth of a cell, padded with spaces."""
     share = min(1.0, max(0.0, 1 - level_dbfs / FLOOR_DBFS))
     whole, eighths = divmod(round(share * cells * 8), 8)
     return ("█" * whole + _EIGHTHS[eighths] * (eighths > 0)).ljust(cells)

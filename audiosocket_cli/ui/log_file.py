@@ -19,7 +19,7 @@ _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOC
 
 
 class LogFile:
-    """Appends lines to a file; what cannot be written is told once for each reason, and ends nothing."""
+    """Appends lines to a file. A write error is reported once for each reason, and ends nothing."""
 
     def __init__(self, path: Path, complain: Callable[[str], object] = say) -> None:
         """Open it. Raises `UsageError` where that cannot be."""
@@ -38,7 +38,7 @@ class LogFile:
             self._follow()
             self._write(line_bytes(line))
         except OSError as error:
-            self._tell(error)
+            self._complain_once(error)
             return False
         return True
 
@@ -47,7 +47,7 @@ class LogFile:
         try:
             self._follow()
         except OSError as error:
-            self._tell(error)
+            self._complain_once(error)
         return True
 
     def _open(self) -> int:
@@ -63,7 +63,7 @@ class LogFile:
         except OSError as error:
             if not os.fstat(self._descriptor).st_nlink:
                 raise
-            self._tell(error)  # lines go on to the file that was moved: none is lost
+            self._complain_once(error)  # lines go on to the file that was moved: none is lost
             return
         os.close(self._descriptor)
         self._descriptor, self._is_torn = new, False
@@ -85,7 +85,7 @@ class LogFile:
         finally:
             self._is_torn = written < len(data) and (written > 0 or self._is_torn)
 
-    def _tell(self, error: OSError) -> None:
+    def _complain_once(self, error: OSError) -> None:
         reason = _reason(error)
         if reason not in self._told:
             self._told.add(reason)

@@ -30,7 +30,8 @@ def stamped(text: str) -> str:
 
 
 def terminal_lines(line: str) -> list[str]:
-    """Return a line of the log as a terminal shows it, which people watch today; what is no such line as it is.
+    """Return a line of the log for a terminal: clock instead of date, short UUIDs. Any other text is returned
+    unchanged.
 
     A call's end takes two lines, if they can hold it: how it ended, and what it was like. For that, UUIDs in names of
     files are cut, too.

@@ -27,7 +27,7 @@ REPLAY_SCHEMA: Final = "audiosocket.replay/1"
 
 
 def play_lines(placed: PlacedCall, playback: Playback, source: ReplySource) -> list[str]:
-    """Return what came of a played file, for people."""
+    """Return the result of a played file as lines of text."""
     total_s = playback.duration_s
     played = f"{playback.said_s:.2f} {'' if total_s is None else f'of {total_s:.2f} '}s of audio"
     failures = [source.failure] if source.failure else []
@@ -43,7 +43,7 @@ def reply_lines(source: ReplySource) -> list[str]:
 
 
 def placed_lines(placed: PlacedCall, said: str) -> list[str]:
-    """Return what came of a placed call in which something was `said`, for people."""
+    """Return the result of a placed call as lines of text; `said` describes what was sent."""
     server, ending = placed.result["server"], placed.ending
     late = f"{placed.late_frames} late, worst {placed.worst_lateness_s * 1000:.1f} ms"
     answered = f"first audio back after {_ms(placed.first_audio_s)}, first speech after {_ms(placed.first_speech_s)}"
@@ -69,7 +69,7 @@ def placed_lines(placed: PlacedCall, said: str) -> list[str]:
 
 
 def play_json(placed: PlacedCall, playback: Playback, source: ReplySource) -> dict[str, Any]:
-    """Return what came of a played file as a JSON object, units in the keys."""
+    """Return the result of a played file as a JSON object, units in the keys."""
     said = {
         "played_s": round(playback.said_s, 3),
         "total_s": _rounded_s(playback.duration_s),
@@ -85,7 +85,7 @@ def play_json(placed: PlacedCall, playback: Playback, source: ReplySource) -> di
 
 
 def placed_json(schema: str, placed: PlacedCall, said: dict[str, Any]) -> dict[str, Any]:
-    """Return what came of a placed call as a JSON object, with facts on what was `said`."""
+    """Return the result of a placed call as a JSON object, with facts on what was `said`."""
     return {
         "schema": schema,
         "connect_ms": _rounded_ms(placed.connect_s),
@@ -101,7 +101,7 @@ def placed_json(schema: str, placed: PlacedCall, said: dict[str, Any]) -> dict[s
 
 
 def inject_lines(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequence[str]) -> list[str]:
-    """Return what came of pressing keys, for people."""
+    """Return the result of pressing keys as lines of text."""
     lines = placed_lines(placed, pressed_text(keys))
     if keys.heard_after_s is not None:
         already = "; before it, the server was speaking already" if keys.spoke_already else ""
@@ -116,7 +116,7 @@ def pressed_text(keys: KeySource) -> str:
 
 
 def inject_json(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequence[str]) -> dict[str, Any]:
-    """Return what came of pressing keys as a JSON object, units in the keys."""
+    """Return the result of pressing keys as a JSON object, units in the keys."""
     said = {
         "digits": digits,
         "pressed": [{"at_s": round(at_s, 3), "digit": digit} for at_s, digit in keys.pressed],
@@ -137,7 +137,7 @@ def inject_json(placed: PlacedCall, keys: KeySource, digits: str, failures: Sequ
 def replay_lines(
     placed: PlacedCall, source: ReplaySource, found: Sequence[Difference] | None, *, named: bool = False
 ) -> list[str]:
-    """Return what came of a call that was played again, for people; `found` is None where nothing was compared.
+    """Return the result of a replayed call as lines of text; `found` is None where nothing was compared.
 
     `named` puts its UUID in front, where there are others.
     """
@@ -180,7 +180,7 @@ def _table(rows: Sequence[tuple[str, ...]], sides: str) -> list[str]:
 
 
 def replay_json(placed: PlacedCall, source: ReplaySource, found: Sequence[Difference] | None) -> dict[str, Any]:
-    """Return what came of a call that was played again as a JSON object, units in the keys."""
+    """Return the result of a replayed call as a JSON object, units in the keys."""
     said: dict[str, Any] = {
         "played_frames": source.said,
         "total_frames": source.total,
@@ -235,7 +235,7 @@ def _rounded_s(seconds: float | None) -> float | None:
 
 
 def _flow(side: dict[str, Any]) -> str:
-    """In digital silence, a gap is no matter."""
+    """Return a side's figures as text; gaps in digital silence do not matter."""
     return gaps_text(side) if side["peak_dbfs"] > SILENCE_DBFS else "silence only"
 
 

@@ -37,14 +37,14 @@ class Stage:
 
     def __init__(self, phase: str) -> None:
         self.wire, self.clock, self.tap = FakeWire(), FakeClock(), KeepingTap()
-        doors: dict[str, Callable[[Call], None]] = {"waiting": lambda call: None}
+        admissions: dict[str, Callable[[Call], None]] = {"waiting": lambda call: None}
         self.session = AnsweredSession(
             self.wire,
             "peer",
             source=Silence(),
             taps=[self.tap],
             limits=LIMITS,
-            admission=doors.get(phase),
+            admission=admissions.get(phase),
             clock=self.clock,
         )
         self.session.start()
@@ -124,7 +124,7 @@ def test_what_gets_through_slowly_is_waited_for_but_not_for_ever(gets_less: bool
     assert now_s == 100.0 + closes_after_s
 
 
-class Keeper:
+class Scheduler:
     def defer_flush(self) -> None:
         pass
 
@@ -153,20 +153,20 @@ def test_nothing_below_a_session_refers_to_it() -> None:
 
 @pytest.mark.parametrize("phase", ["opening", "waiting", "talking"])
 def test_a_session_that_has_ended_lets_go_of_taps_and_keeper_which_may_know_it(phase: str) -> None:
-    wire, clock, tap, keeper = FakeWire(), FakeClock(), KeepingTap(), Keeper()
-    door: Callable[[Call], None] | None = (lambda call: None) if phase == "waiting" else None
-    session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], admission=door, clock=clock)
-    tap.session = keeper.session = session  # type: ignore[attr-defined]
-    session.start(keeper)
+    wire, clock, tap, scheduler = FakeWire(), FakeClock(), KeepingTap(), Scheduler()
+    admission: Callable[[Call], None] | None = (lambda call: None) if phase == "waiting" else None
+    session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], admission=admission, clock=clock)
+    tap.session = scheduler.session = session  # type: ignore[attr-defined]
+    session.start(scheduler)
     if phase != "opening":
         wire.inbox += [OPENING + AUDIO, AUDIO]
         run_until(clock.now_s + 0.1, clock, session)
-    left = [weakref.ref(tap), weakref.ref(keeper)]
+    left = [weakref.ref(tap), weakref.ref(scheduler)]
     gc.collect()
     gc.disable()  # what is gone now is gone at once
     try:
         session.abort()
-        del tap, keeper
+        del tap, scheduler
         assert [ref() for ref in left] == [None, None]
     finally:
         gc.enable()

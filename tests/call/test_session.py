@@ -15,7 +15,7 @@ from audiosocket_cli.call.receiver import READ_S
 from audiosocket_cli.call.session import AnsweredSession, PlacedSession, Session
 from audiosocket_cli.call.sources.basic import Echo, Playback, PromptSource, Silence, Source, silence_frame
 from audiosocket_cli.call.sources.prompts import Prompt
-from audiosocket_cli.call.tap_queue import Keeper
+from audiosocket_cli.call.tap_queue import Scheduler
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
 from audiosocket_cli.model import Call, How, Side
 from support.fakes import OPENING, UUID_1, FakeClock, FakeWire, KeepingTap, prompt_of, run_until, wire_pair
@@ -29,14 +29,14 @@ def answered(
     source: Source | None = None,
     limits: Limits | None = None,
     admission: Callable[[Call], None] | None = None,
-    keeper: Keeper | None = None,
+    scheduler: Scheduler | None = None,
 ) -> tuple[AnsweredSession, FakeWire, FakeClock, KeepingTap]:
     """An answered session that has started and read these chunks."""
     wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
     session = AnsweredSession(
         wire, "peer", source=source or Silence(), taps=[tap], limits=limits, admission=admission, clock=clock
     )
-    session.start(keeper)
+    session.start(scheduler)
     wire.inbox.extend(chunks)
     run_until(clock.now_s, clock, session)
     return session, wire, clock, tap
@@ -58,7 +58,7 @@ class Counting(Silence):
 
 
 class Watching:
-    """A keeper that remembers what it is told."""
+    """A scheduler that remembers what it is told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -82,15 +82,15 @@ def test_we_speak_the_moment_the_uuid_arrives_and_every_20_ms_from_then_on() -> 
 
 
 def test_who_keeps_many_sessions_is_asked_to_let_the_taps_have_what_there_is() -> None:
-    keeper = Watching()
-    session, _, clock, tap = answered(OPENING + encode(audio()), keeper=keeper)
+    scheduler = Watching()
+    session, _, clock, tap = answered(OPENING + encode(audio()), scheduler=scheduler)
     run_until(START_S + 1.0, clock, session)
-    assert (keeper.told, tap.heard) == (["deferred"], [])
+    assert (scheduler.told, tap.heard) == (["deferred"], [])
     session.flush()
     assert len(tap.heard) == 1
     session.abort()
     session.flush()  # put off, and then the call ended
-    assert (keeper.told, len(tap.heard)) == (["deferred", "deferred", "released"], 1)
+    assert (scheduler.told, len(tap.heard)) == (["deferred", "deferred", "released"], 1)
 
 
 def test_nothing_is_said_before_the_uuid() -> None:
@@ -411,7 +411,7 @@ def keep_waiting(call: Call) -> None:
     """An admission that decides nothing yet."""
 
 
-def test_who_waits_at_the_door_hears_paced_silence_and_no_tap_is_told() -> None:
+def test_who_waits_waiting_for_admission_hears_paced_silence_and_no_tap_is_told() -> None:
     session, wire, clock, tap = answered(OPENING, source=Counting(), admission=keep_waiting)
     run_until(START_S + 1.0, clock, session)
     assert wire.frames == [silence_frame(Kind.SLIN)] * 51
@@ -441,12 +441,12 @@ def test_what_was_said_before_admission_keeps_its_time_digits_too() -> None:
     assert session.call.duration_s == pytest.approx(0.6)
 
 
-def test_a_door_that_opens_at_once_changes_nothing() -> None:
-    def outcome(*, with_door: bool) -> tuple[object, ...]:
+def test_an_admission_at_once_changes_nothing() -> None:
+    def outcome(*, with_admission: bool) -> tuple[object, ...]:
         wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
         session = AnsweredSession(
             wire, "peer", source=Echo(), taps=[tap], clock=clock,
-            admission=(lambda call: session.admit()) if with_door else None,
+            admission=(lambda call: session.admit()) if with_admission else None,
         )  # fmt: skip
         session.start()
         wire.inbox.extend([OPENING + encode(audio()) + encode(digit_frame("5")), encode(audio(2))])
@@ -454,7 +454,7 @@ def test_a_door_that_opens_at_once_changes_nothing() -> None:
         session.hang_up("test")
         return wire.sent, tap.heard, tap.said, tap.digits, session.pacer.taken
 
-    assert outcome(with_door=True) == outcome(with_door=False)
+    assert outcome(with_admission=True) == outcome(with_admission=False)
 
 
 @pytest.mark.parametrize("waited", [0, 25], ids=["at-once", "later"])
@@ -509,7 +509,7 @@ def test_a_caller_that_goes_while_it_waits_was_no_call(chunk: bytes | OSError, s
     [Frame(Kind.SLIN192, bytes(65534)), Frame(Kind.SLIN, b""), Frame(0x77, b"x")],
     ids=["huge-frames", "empty-frames", "unknown-frames"],
 )
-def test_a_flood_at_the_door_is_hung_up_on(frame: Frame) -> None:
+def test_a_flood_waiting_for_admission_is_hung_up_on(frame: Frame) -> None:
     session, wire, clock, _ = answered(OPENING, admission=keep_waiting)
     flood, chunks = encode(frame) * max(1, 65536 // len(encode(frame))), 0
     while not session.failure and chunks < 300:
@@ -521,7 +521,7 @@ def test_a_flood_at_the_door_is_hung_up_on(frame: Frame) -> None:
     assert chunks < 300
 
 
-def test_minutes_of_audio_at_the_door_are_no_flood() -> None:
+def test_minutes_of_audio_waiting_for_admission_are_no_flood() -> None:
     session, wire, clock, tap = answered(OPENING, admission=keep_waiting)
     for number in range(9 * 60 * 50):
         wire.inbox.append(encode(audio(number % 256)))
@@ -533,7 +533,7 @@ def test_minutes_of_audio_at_the_door_are_no_flood() -> None:
     assert tap.heard[-1].at_s == pytest.approx(9 * 60 - 0.02)
 
 
-def test_the_silence_at_the_door_is_of_the_callers_kind() -> None:
+def test_the_silence_waiting_for_admission_is_of_the_callers_kind() -> None:
     session, wire, clock, _ = answered(OPENING, admission=keep_waiting)
     wire.inbox.append(encode(audio(1, Kind.SLIN16, 640)))
     run_until(START_S + 0.1, clock, session)
@@ -545,14 +545,14 @@ def test_the_silence_at_the_door_is_of_the_callers_kind() -> None:
     assert session.call.notes == []
 
 
-def test_a_change_of_kind_at_the_door_is_found_as_it_happened() -> None:
+def test_a_change_of_kind_waiting_for_admission_is_found_as_it_happened() -> None:
     session, _, _, _ = answered(OPENING + encode(audio()) + encode(audio(1, Kind.SLIN16, 640)), admission=keep_waiting)
     session.admit()
     assert session.call is not None
     assert session.call.notes == ["the caller's kind changed from slin to slin16"]
 
 
-def test_an_echo_does_not_return_in_one_burst_what_was_said_to_a_closed_door() -> None:
+def test_an_echo_does_not_return_in_one_burst_what_was_said_before_admission() -> None:
     session, wire, clock, tap = answered(OPENING, source=Echo(), admission=keep_waiting)
     for number in range(1, 11):
         wire.inbox.append(encode(audio(number)))
@@ -567,7 +567,7 @@ def test_an_echo_does_not_return_in_one_burst_what_was_said_to_a_closed_door() -
     assert [timed.frame.payload[0] for timed in tap.heard] == [*range(1, 11), 99]
 
 
-def test_a_stall_of_ours_at_the_door_is_held_against_nobody() -> None:
+def test_a_stall_of_ours_waiting_for_admission_is_held_against_nobody() -> None:
     session, wire, clock, tap = answered(OPENING, admission=keep_waiting)
     clock.now_s += 0.3
     wire.inbox.append(encode(audio()) * 15)
@@ -587,7 +587,7 @@ def test_who_waits_and_does_not_read_holds_up_nothing() -> None:
     assert session.ended
 
 
-def test_the_time_at_the_door_counts_towards_the_longest_duration() -> None:
+def test_the_time_waiting_for_admission_counts_towards_the_longest_duration() -> None:
     session, wire, clock, _ = answered(OPENING, limits=Limits(duration_s=2), admission=keep_waiting)
     run_until(START_S + 1.5, clock, session)
     session.admit()
@@ -597,7 +597,7 @@ def test_the_time_at_the_door_counts_towards_the_longest_duration() -> None:
     assert session.call.ending == (Side.SERVER, How.HANGUP, "longer than 2 s")
 
 
-def test_aborting_at_the_door_twice_is_fine() -> None:
+def test_aborting_waiting_for_admission_twice_is_fine() -> None:
     session, wire, _, tap = answered(OPENING, admission=keep_waiting)
     session.abort()
     session.abort()

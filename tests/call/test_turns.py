@@ -31,7 +31,7 @@ class Looked:
 
 
 class Counting:
-    """A tap, and a keeper, that counts."""
+    """A tap, and a scheduler, that counts."""
 
     def __init__(self) -> None:
         self.frames_heard = self.batches = self.most_runs = self.largest = self.put_offs = 0

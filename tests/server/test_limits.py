@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from audiosocket_cli.net.address import network_of, peer_name
-from audiosocket_cli.server.limits import Places, SharedPlaces, new_shared_file
+from audiosocket_cli.server.limits import CallLimits, SharedCallLimits, new_shared_file
 
 
 @pytest.mark.parametrize(
@@ -41,33 +41,33 @@ def shared() -> Iterator[int]:
     os.close(descriptor)
 
 
-def both(descriptor: int, calls: float = math.inf, max_calls: float = math.inf) -> list[SharedPlaces]:
-    return [SharedPlaces(descriptor, number, 2, calls, max_calls) for number in range(2)]
+def both(descriptor: int, calls: float = math.inf, max_calls: float = math.inf) -> list[SharedCallLimits]:
+    return [SharedCallLimits(descriptor, number, 2, calls, max_calls) for number in range(2)]
 
 
 def test_one_process_counts_its_own() -> None:
-    places = Places(calls=2, max_calls=1)
-    assert [places.begin() for _ in range(3)] == [True, True, False]
-    places.enter("a")
-    places.enter("a")
-    places.leave("a")
-    assert (places.calls_from("a"), places.calls_from("b"), places.are_ahead) == (1, 0, False)
+    call_limits = CallLimits(calls=2, max_calls=1)
+    assert [call_limits.begin() for _ in range(3)] == [True, True, False]
+    call_limits.enter("a")
+    call_limits.enter("a")
+    call_limits.leave("a")
+    assert (call_limits.calls_from("a"), call_limits.calls_from("b"), call_limits.is_ahead) == (1, 0, False)
 
 
 def test_processes_count_together(shared: int) -> None:
     first, second = both(shared, calls=3, max_calls=2)
     assert [first.begin(), second.begin(), first.begin(), second.begin()] == [True, True, True, False]
-    for live, (places, host) in enumerate([(first, "a"), (second, "a"), (second, "b")]):
-        places.enter(host)
-        places.count_live(live or 1)
-    assert [places.calls_from("a") for places in (first, second)] == [2, 2]
-    assert first.are_taken
-    assert (first.are_ahead, second.are_ahead) == (False, True)
+    for live, (call_limits, host) in enumerate([(first, "a"), (second, "a"), (second, "b")]):
+        call_limits.enter(host)
+        call_limits.count_live(live or 1)
+    assert [call_limits.calls_from("a") for call_limits in (first, second)] == [2, 2]
+    assert first.is_full
+    assert (first.is_ahead, second.is_ahead) == (False, True)
     second.leave("a")
     second.count_live(1)
     assert (first.calls_from("a"), first.calls_from("b")) == (1, 1)
     first.forget(1)
-    assert (first.calls_from("b"), first.are_taken) == (0, False)
+    assert (first.calls_from("b"), first.is_full) == (0, False)
 
 
 def test_signs_of_life_are_seen_by_others_and_forgotten_with_the_process(shared: int) -> None:

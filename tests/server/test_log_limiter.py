@@ -8,20 +8,20 @@ import pytest
 
 from audiosocket_cli.call.events import CallRefused, ConnectionFailed, Event, Listening, MoreRefused
 from audiosocket_cli.server import log_limiter as flood
-from audiosocket_cli.server.log_limiter import MAX_LINES, FloodGate
+from audiosocket_cli.server.log_limiter import MAX_LINES, LogLimiter
 
 
 def told_of(events: list[Event]) -> list[Event]:
-    """What a gate passes on, to the end."""
+    """What a limiter passes on, to the end."""
     told: list[Event] = []
 
-    async def tell() -> None:
-        gate = FloodGate(told.append)
+    async def run() -> None:
+        limiter = LogLimiter(told.append)
         for event in events:
-            gate.report(event)
-        gate.tell()
+            limiter.report(event)
+        limiter.flush()
 
-    asyncio.run(tell())
+    asyncio.run(run())
     return told
 
 
@@ -47,12 +47,12 @@ def test_after_a_while_the_number_is_told_and_lines_again(monkeypatch: pytest.Mo
     monkeypatch.setattr(flood, "PERIOD_S", 0.05)
     told: list[Event] = []
 
-    async def tell() -> None:
-        gate = FloodGate(told.append)
+    async def run() -> None:
+        limiter = LogLimiter(told.append)
         for _ in range(2):
             for _ in range(MAX_LINES + 1):
-                gate.report(CallRefused("10.0.0.9:1", "no"))
+                limiter.report(CallRefused("10.0.0.9:1", "no"))
             await asyncio.sleep(0.2)
 
-    asyncio.run(tell())
+    asyncio.run(run())
     assert told == ([CallRefused("10.0.0.9:1", "no")] * MAX_LINES + [MoreRefused("10.0.0.9", 1)]) * 2

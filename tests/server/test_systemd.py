@@ -66,7 +66,7 @@ def test_the_variables_are_taken_away_whatever_they_say() -> None:
     notifier = Notifier.take(environment)
     assert environment == {"HOME": "/"}
     assert notifier.watchdog_s is None  # another process is watched
-    notifier.tell("READY=1")  # to nobody
+    notifier.notify("READY=1")  # to nobody
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_an_abstract_socket_is_told_too() -> None:
         name = f"audiosocket-test-{os.getpid()}"
         hearing.bind(f"\0{name}")
         hearing.settimeout(10)
-        Notifier(f"@{name}").tell("READY=1", "STATUS=well")
+        Notifier(f"@{name}").notify("READY=1", "STATUS=well")
         assert hearing.recv(100) == b"READY=1\nSTATUS=well"
 
 

@@ -1,4 +1,4 @@
-"""Who answers for us: what every bot is, and the one that is a program.
+"""Bots, which answer calls: their common interface, and the bot that runs a program.
 
 bot           a source and a tap with a life of its own
 program       a program as a bot; streams: what it hears and says; speech_queue: what waits to be said

@@ -1,4 +1,4 @@
-"""Who answers for us with a life of its own: what all bots have in common, programs and others."""
+"""The interface of every bot: a program, or a service reached over the network, that answers a call."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from audiosocket_cli.runs import FrameRun
 
 
 class Bot(Source):
-    """One end of a call: a source of what we say, and a tap on the call, that may live on after it.
+    """One end of a call: a source of what we say, and a tap on the call. It may outlive the call.
 
-    What it has to say of itself, its log, it reports as events; what is odd about it, it notes in its call.
+    It reports its own log as events, and adds what is odd about it as notes to its call.
     """
 
     @property
     def processes(self) -> int:
-        """How many processes run for it now, as far as was seen."""
+        """The number of processes that run for it, as last seen."""
         return 0
 
     # As a tap.
@@ -29,11 +29,12 @@ class Bot(Source):
         """The call has its UUID."""
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
-        """Take a batch of what was heard and said. A bot hears by `answer`, at once, and rarely needs it."""
+        """Take a batch of what was heard and said. A bot already gets each heard frame at once, through `answer`, and
+        seldom needs this."""
 
     @abstractmethod
     def digit(self, at_s: float, digit: str) -> None:
-        """A digit has just arrived, as a frame or as a tone."""
+        """A digit has just arrived, as a frame or as a tone, `at_s` seconds into the call."""
 
     @abstractmethod
     def closed(self, call: Call) -> None:
@@ -43,7 +44,7 @@ class Bot(Source):
 
     @abstractmethod
     async def finish(self) -> None:
-        """Wait until nothing of it is left, and see to that. The call's result is complete once it has returned."""
+        """End it, and wait until all of it has ended. After that the call's result is complete."""
 
     @abstractmethod
     def kill(self) -> None:
@@ -51,4 +52,4 @@ class Bot(Source):
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """Return what became of it as JSON values, units in the keys, by their name in the call's result."""
+        """Return how it ended as JSON values for the call's result; keys carry units."""

@@ -1,6 +1,6 @@
 """A program at the other end of four non-blocking descriptors: its standard streams, and its events.
 
-Nothing here waits, and nothing is told: whoever has a child looks after it from time to time.
+Nothing here blocks or calls back: the owner polls.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Final
 from audiosocket_cli.call.bots.process import Process, read_now
 
 EVENTS_FD: Final = 3
-"""The descriptor that a program's events and commands go over. One digit: `>&3` works in every shell."""
+"""The descriptor for a program's events and commands. It is one digit, because `>&3` works in every shell."""
 
 WHOLE_BYTES: Final = select.PIPE_BUF
-"""A write of at most this much to a pipe goes whole or not at all, so that no sample is ever cut."""
+"""In bytes: a pipe takes a write of this size whole or not at all, so no sample is ever cut."""
 
 READ_BYTES: Final = 65536
 
@@ -60,22 +60,23 @@ class Child(Process):
         self._events.setblocking(False)
 
     def write(self, data: bytes) -> int:
-        """Write to its standard input; returns how many bytes it had room for, an even number if `data` is even."""
+        """Write to its standard input without blocking. Returns the number of bytes taken, which is even if `len(data)`
+        is."""
         written = 0
         while written < len(data) and self._stdin >= 0:
             try:
                 written += os.write(self._stdin, data[written : written + WHOLE_BYTES])
             except BlockingIOError:
                 break
-            except OSError:  # it has closed it: nobody there to miss anything
+            except OSError:  # it has closed its input: count the data as taken
                 self._taken_bytes += written
                 return len(data)
         self._taken_bytes += written
         return written
 
     def end_input(self) -> None:
-        """Close its standard input, which tells most programs to end, and its events after the last one. Twice is
-        fine."""
+        """Close its standard input, which tells most programs to end. Close its events after the last one. Safe to call
+        twice."""
         if self._stdin >= 0:
             os.close(self._stdin)
             self._stdin = -1
@@ -83,11 +84,11 @@ class Child(Process):
         self.push()
 
     def read(self) -> bytes | None:
-        """Return what its standard output has, b"" when that has ended, None when there is nothing now."""
+        """Return the bytes at hand on its standard output, b"" at its end, None when there is nothing now."""
         return read_now(self._stdout, READ_BYTES)
 
     def drain(self) -> bytes:
-        """Return all that its standard output holds now, but not what it writes meanwhile: that has no end."""
+        """Return all that its standard output holds now, but nothing written meanwhile, which might never end."""
         return read_now(self._stdout, _bytes_in(self._stdout)) or b""
 
     def has_read(self) -> bool:
@@ -107,7 +108,7 @@ class Child(Process):
         return True
 
     def push(self) -> None:
-        """Try again to send what found no room; when that was the last of it, say so."""
+        """Try again to send the events that did not fit; after the last of them, half-close."""
         try:
             if self._unsent:
                 self._unsent = self._unsent[self._events.send(self._unsent) :]
@@ -116,17 +117,17 @@ class Child(Process):
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent = b""  # it has closed them: nobody there to miss anything
+            self._unsent = b""  # it has closed its events: drop the rest
 
     def receive(self) -> bytes:
-        """Return what it wrote to its events descriptor since the last time, or the first of it."""
+        """Return the next bytes that it wrote to its events descriptor; b"" for none."""
         try:
             return self._events.recv(_COMMAND_BYTES)
         except OSError:
             return b""
 
     def close(self) -> None:
-        """Close our ends. Twice is fine."""
+        """Close our ends. Safe to call twice."""
         self.end_input()
         for descriptor in (self._stdout, self._stderr):
             if descriptor >= 0:

@@ -1,4 +1,4 @@
-"""A program's standard error, told line by line: some of it at a time, so that one that floods holds up nobody."""
+"""A program's standard error, reported line by line. The amount per frame is bounded, so a flood delays no call."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.model import Call
 
 _ERROR_BYTES: Final = 4096
-"""As much of a program's standard error is taken with each frame: 200 kB a second."""
+"""The most bytes of a program's standard error read per frame: 200 kB a second."""
 
 _MAX_ERRORS: Final = 50
-"""Lines that are told with each frame."""
+"""The most lines reported per frame."""
 
 _MAX_LAST_LOOKS: Final = 64
-"""As often is a dead program's standard error looked at, for all that the pipe holds; what else has it may go on."""
+"""How often the standard error of an ended program is read, enough to empty the pipe. Another process may keep writing
+to it."""
 
 
 class ErrorLog:
@@ -28,22 +29,22 @@ class ErrorLog:
         self._lines = Lines()
 
     def pass_on(self, child: Child, call: Call) -> bool:
-        """Report some of it; False when there is nothing (yet)."""
+        """Report some lines; False when there is nothing to read now."""
         data = b"" if self._lines else child.read_errors(_ERROR_BYTES)
         self._lines.feed(data or b"")
-        return self._tell(call) or bool(data)
+        return self._report_lines(call) or bool(data)
 
     async def finish(self, child: Child, call: Call) -> bool:
-        """The program has ended: report the rest, however short; False where there is no end to it."""
+        """Report the rest of an ended program's errors, including an unfinished line; False if more keeps coming."""
         for _ in range(_MAX_LAST_LOOKS):
             if not self.pass_on(child, call):
                 break
             await asyncio.sleep(0)
         self._lines.end()
-        self._tell(call)
+        self._report_lines(call)
         return not (self._lines or self.pass_on(child, call))
 
-    def _tell(self, call: Call) -> bool:
+    def _report_lines(self, call: Call) -> bool:
         lines = self._lines.take(_MAX_ERRORS)
         for line in lines:
             self._report(ProgramSaid(call, line))

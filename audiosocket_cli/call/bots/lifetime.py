@@ -1,4 +1,4 @@
-"""How long a program may live after its call: a grace, SIGTERM, the same time again, SIGKILL. Nothing here waits."""
+"""Ends a program after its call: a grace period, SIGTERM, a second grace period, SIGKILL. Nothing here blocks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from audiosocket_cli.call.bots.child import Child
 from audiosocket_cli.call.bots.process import how_it_ended, signal_name
 
 _KILLED_S: Final = 2.0
-"""As long may SIGKILL take. What is then still there cannot be killed, or is dead and its parent does not bury it."""
+"""How long SIGKILL may take. A process that still exists then cannot be killed, or is dead and its parent does not reap
+it."""
 
 
 class Lifetime:
-    """A program from its start to its end, with all that it left in its process group."""
+    """A program from its start to its end, with all processes of its process group."""
 
     def __init__(self, child: Child, grace_s: float) -> None:
         self.stopped_by: str | None = None
@@ -33,18 +34,18 @@ class Lifetime:
         return self._child.status is not None
 
     def is_over(self) -> bool:
-        """Whether nothing is left of it, or only what cannot be killed."""
+        """Whether its process group is empty, or what is left cannot be killed."""
         if self.has_ended() and self._child.is_gone():
             return True
         return self._killed_s is not None and time.monotonic() - self._killed_s > _KILLED_S
 
-    def press(self, since_s: float) -> None:
+    def escalate(self, since_s: float) -> None:
         """Send the next signal once it is due; the call ended `since_s` ago."""
         if self._steps and since_s >= self._steps[-1][0]:
             self.stop(self._steps.pop()[1])
 
     def stop(self, number: signal.Signals) -> None:
-        """Send a signal to it, and to all that it left."""
+        """Send a signal to its process group."""
         if self._child.is_gone():
             return
         if self._child.status is None:
@@ -68,7 +69,7 @@ class Lifetime:
         }
 
     def oddities(self) -> list[str]:
-        """Say what was wrong with how it ended, a line each."""
+        """Return what was wrong with how it ended, one line each."""
         found = []
         if self.stopped_by is not None:
             found.append(f"the program did not end by itself: {self.stopped_by}")

@@ -1,4 +1,4 @@
-"""A program in a process group of its own: how it is started, looked after and ended. Nothing here waits."""
+"""A program in its own process group: starting, polling and ending it. Nothing here blocks."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ _RESET_SIGNALS: Final = [
 
 
 class Process:
-    """A running program. What it starts belongs to its group and ends with it, unless it leaves the group."""
+    """A running program. The processes it starts belong to its group and end with it, unless they leave the group."""
 
     watchers: ClassVar[list[Callable[[int, bool], object]]] = []
-    """Told of each group that begins (True), and that nobody here looks after any more (False), so that somebody who
-    outlives us can end the others. One list for all, as they are children of one process."""
+    """Called with each process group: True when it begins, False when nobody here watches it any more. So another
+    process can end the groups of one that died. One list for all, because they are children of one process."""
 
     _is_watched = False
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], descriptors: Sequence[int]) -> None:
         """Start a program, found on the PATH, with our `descriptors` as its 0, 1, 2, … and no others.
 
-        Raises `OSError` when it cannot be, and `ValueError` for words that no program can be told.
+        Raises `OSError` when it cannot be started, and `ValueError` for arguments that no program can take, such as one
+        with a NUL.
         """
         if os.getpid() == 1:
-            bury_orphans()
+            reap_orphans()
         self.status: int | None = None
         """How it ended: its exit code, or minus the number of the signal that killed it."""
         self._is_gone = False
@@ -48,14 +49,14 @@ class Process:
             )
         self._is_watched = True
         _CHILDREN[self.pid] = self
-        self._tell_watchers(there=True)
+        self._notify_watchers(there=True)
 
     def poll(self) -> bool:
-        """Whether it has ended; `status` then says how. What it leaves running in its group is told to end, too."""
+        """Whether it has ended; `status` then says how. The rest of its group is then told to end, too."""
         if self.status is None:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:  # whoever started us had SIGCHLD ignored: nobody is told how children end
+            except ChildProcessError:  # our parent had SIGCHLD ignored: the exit status is lost
                 pid, status = self.pid, 0
             if pid:
                 self.status = os.waitstatus_to_exitcode(status)
@@ -64,9 +65,9 @@ class Process:
         return self.status is not None
 
     def is_gone(self) -> bool:
-        """Whether it has ended, and all that it left in its group."""
+        """Whether it and all processes of its group have ended."""
         if self.poll() and not self._is_gone:
-            # As process 1 of a container we inherit what it left, and nobody else would bury it.
+            # As process 1 of a container we inherit its orphans, and nobody else would reap them.
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-self.pid, os.WNOHANG)[0]:
                     pass
@@ -74,7 +75,7 @@ class Process:
         return self._is_gone
 
     def signal(self, number: int) -> None:
-        """Send a signal to all of its group."""
+        """Send a signal to its group."""
         if self._is_gone:  # for good: the number may be another group's by now
             return
         try:
@@ -85,19 +86,20 @@ class Process:
                 self.release()
 
     def release(self) -> None:
-        """Look after its group no more. Twice is fine."""
+        """Look after its group no more. Safe to call twice."""
         if self._is_watched:
             self._is_watched = False
-            self._tell_watchers(there=False)
+            self._notify_watchers(there=False)
 
-    def _tell_watchers(self, *, there: bool) -> None:
+    def _notify_watchers(self, *, there: bool) -> None:
         for tell in self.watchers:
             tell(self.pid, there)
 
 
 @contextlib.contextmanager
 def _out_of_the_way(descriptors: Sequence[int]) -> Iterator[list[int]]:
-    """Yield descriptors none of which is overwritten before its turn, where each becomes its place in the list."""
+    """Yield the descriptors, some as copies with higher numbers, so that `dup2` to 0, 1, 2, … overwrites none before
+    its turn."""
     given, copies = list(descriptors), []
     try:
         for number, ours in enumerate(descriptors):
@@ -111,10 +113,10 @@ def _out_of_the_way(descriptors: Sequence[int]) -> Iterator[list[int]]:
 
 
 _CHILDREN: Final[dict[int, Process]] = {}
-"""The programs that have yet to be waited for."""
+"""The programs that have not been waited for yet, by process number."""
 
 
-def bury_orphans() -> None:
+def reap_orphans() -> None:
     """As process 1 of a container, reap the processes that programs left and nobody else waits for."""
     while True:
         try:
@@ -139,7 +141,7 @@ def how_it_ended(status: int | None) -> str:
 
 
 def why_not_run(program: str, error: OSError) -> str:
-    """Say why a program could not be started, and the likely cause."""
+    """Return why a program could not be started, and the likely cause."""
     reason = (error.strerror or str(error)).lower()
     if error.errno == errno.ENOENT and shutil.which(program):
         return f"{reason}: the interpreter that its first line names (does the line end in CR LF?)"
@@ -155,7 +157,7 @@ def signal_name(number: int) -> str:
 
 
 def read_now(descriptor: int, most_bytes: int) -> bytes | None:
-    """Return what a non-blocking descriptor has, b"" at its end, None when there is nothing now."""
+    """Return the bytes at hand on a non-blocking descriptor, b"" at its end, None when there is nothing now."""
     try:
         return os.read(descriptor, most_bytes)
     except BlockingIOError:

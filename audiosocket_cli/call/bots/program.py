@@ -1,8 +1,8 @@
-"""A program as one end of a call: what it hears is its standard input, what it says its standard output.
+"""A program as one end of a call: it hears on its standard input and speaks on its standard output.
 
-The call's clock drives everything: with each frame that is due, the program's commands are taken, its output is read,
-up to a bound, and 20 ms of it are said. A program that does not write is silence; one that writes too much waits in its
-own `write`; one that does not read misses what it does not read, which is counted. None of them holds up the call.
+The call's clock drives everything. With each frame that is due, its commands are taken, its output is read up to a
+bound, and 20 ms of it are sent. If the program writes nothing, silence is sent; if it writes too much, its `write`
+blocks; if it does not read its input, the unread audio is dropped and counted. None of these delays the call.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.model import Call
 
 MAX_QUEUED_FRAMES: Final = 500
-"""As much of a program's speech is read ahead, ten seconds; the rest waits in the pipe, and the program with it, deaf
-to its caller's keys unless it has a thread for them."""
+"""How many 20 ms frames of a program's speech are read ahead: ten seconds. The rest waits in the pipe. The program then
+blocks in its `write` and does not see key presses, unless it has a thread for them."""
 
 _MAX_COMMANDS: Final = 10
-"""Lines that are taken with each frame; the rest waits, and a program that floods waits with it."""
+"""The most command lines taken per frame; the rest waits, and so does a program that floods."""
 
 _LOOK_AGAIN_S: Final = 0.02
 
@@ -46,19 +46,19 @@ _MAX_FILES: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ProgramOptions:
-    """Which program is to be the bot, and how it is treated."""
+    """Which program is the bot, and how it is treated."""
 
     command: Sequence[str]
     rate_hz: int | None = None
-    """The rate that it hears and speaks, a multiple of 50 Hz; that of the call when None."""
+    """The sample rate that it hears and speaks, a multiple of 50 Hz; None: that of the call."""
     grace_s: float = 5.0
-    """How long it may take to end by itself once its input has ended, and again after SIGTERM."""
+    """How many seconds it may take to end after its input has ended, and again after SIGTERM."""
     threads: Threads = field(default_factory=Threads)
-    """Read the files that it wants to be played."""
+    """The threads that read the files it wants to play."""
 
 
 class _Running(NamedTuple):
-    """A program that was started, and its streams."""
+    """A started program and its streams."""
 
     child: Child
     life: Lifetime
@@ -67,11 +67,11 @@ class _Running(NamedTuple):
 
 
 class Program(Bot):
-    """The bot of a call that a program of its own answers."""
+    """A bot that is a program."""
 
     listens = True
     descriptors = 5
-    """Its input, output and errors, what it is told and says, and a file that it plays."""
+    """Its input, output and errors, its events, and a file that it plays."""
 
     def __init__(self, options: ProgramOptions, report: Report) -> None:
         """`report` gets each line of its standard error."""
@@ -101,7 +101,7 @@ class Program(Bot):
             return self._before_the_start(heard_kind)
         child, _, heard, said = self._running
         child.push()
-        self._obey(child)
+        self._take_commands(child)
         assert self._call is not None
         self._errors.pass_on(child, self._call)
         heard.tick()
@@ -142,11 +142,11 @@ class Program(Bot):
         self._call = call
 
     def digit(self, at_s: float, digit: str) -> None:
-        self._tell(event="digit", digit=digit, at_s=round(at_s, 3))
+        self._send_event(event="digit", digit=digit, at_s=round(at_s, 3))
 
     def closed(self, call: Call) -> None:
         assert call.ending is not None
-        self._tell(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
+        self._send_event(event="hangup", by=call.ending.by, how=call.ending.how, reason=call.ending.reason)
         if self._running is not None:
             self._running.heard.pass_on()
             self._reads = self._running.child.has_read()
@@ -155,9 +155,9 @@ class Program(Bot):
     # After the call.
 
     async def finish(self) -> None:
-        """Wait for the program to end, and see to it: SIGTERM after the grace, SIGKILL after the same time again.
+        """Wait for the program to end: SIGTERM after the grace period, SIGKILL after another one.
 
-        What it started and left running in its process group ends with it.
+        Processes that it left running in its process group are ended, too.
         """
         if self._running is None:
             return
@@ -166,8 +166,8 @@ class Program(Bot):
         child.end_input()
         ended_s = time.monotonic()
         while not life.is_over():
-            life.press(time.monotonic() - ended_s)
-            child.read()  # one that waits in a write does not see that its input has ended
+            life.escalate(time.monotonic() - ended_s)
+            child.read()  # a program blocked in a write does not see that its input has ended
             child.receive()
             child.push()
             self._errors.pass_on(child, self._call)
@@ -240,7 +240,7 @@ class Program(Bot):
     # What it says.
 
     def _listen(self, running: _Running) -> None:
-        """Read its output: a little ahead, or, once it has no more to say, all that is left."""
+        """Read its output: a little ahead, or, once it has ended, all that is left."""
         child = running.child
         if self._deaf:
             return
@@ -254,12 +254,12 @@ class Program(Bot):
         had_tail = said.has_tail
         frame = said.fall_silent(waits=bool(self._queue))
         if had_tail and not said.has_tail:
-            self._tell(event="idle")
+            self._send_event(event="idle")
         return frame
 
-    # What it asks for, and is told.
+    # Its commands, and its events.
 
-    def _obey(self, child: Child) -> None:
+    def _take_commands(self, child: Child) -> None:
         if not self._commands:
             self._commands.feed(child.receive())
         for line in self._commands.take(_MAX_COMMANDS):
@@ -273,7 +273,7 @@ class Program(Bot):
             case {"flush": True, **rest} if not rest:
                 self._queue.add(child.drain())
                 dropped_s = self._queue.clear() / SAMPLE_BYTES / self._rate_hz
-                self._tell(event="flushed", dropped_s=round(dropped_s, 3))
+                self._send_event(event="flushed", dropped_s=round(dropped_s, 3))
             case {"hangup": True, **rest} if not rest:
                 self._hanging_up = True
             case {"play": str(name), **rest} if not rest:
@@ -292,7 +292,7 @@ class Program(Bot):
         sound = Sound(Path(name), never_waits=True)
         return Speech(Track(sound, self._rate_hz, self._options.threads, keep=False), self._rate_hz)
 
-    def _tell(self, **event: object) -> None:
+    def _send_event(self, **event: object) -> None:
         if self._running is None or self._call is None:
             return
         # A file's name may hold what is not a character; its escape is right in JSON.
@@ -304,4 +304,4 @@ class Program(Bot):
         """Tell the program, and the log, that it asked for something impossible."""
         assert self._call is not None
         self._call.note(f"the program's command failed: {problem}")
-        self._tell(event="error", error=problem)
+        self._send_event(event="error", error=problem)

@@ -1,4 +1,4 @@
-"""What waits for its turn: the speech that a program wrote and the files that it named, and lines of text."""
+"""What a program wants to say, in order: speech that it wrote and files that it named. Also its lines of text."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _MAX_LINE_BYTES: Final = 8192
 
 
 class _File:
-    """A file that is to be said: opened when its turn is near, so that no more than two are open at once."""
+    """A queued file, opened shortly before its turn, so that at most two are open at once."""
 
     def __init__(self, begin: Callable[[], Speech]) -> None:
         self._begin = begin
         self._speech: Speech | None = None
 
     def begin(self) -> Speech:
-        """Begin to read it, once, and return its sound."""
+        """Start reading it, once, and return its sound."""
         if self._speech is None:
             self._speech = self._begin()
         return self._speech
 
     @property
     def left_bytes(self) -> int:
-        """What is left of one that is being said."""
+        """How many bytes are left of a file that is being said."""
         if self._speech is None or not self._speech.position:
             return 0
         return round(self._speech.left_s * self._speech.rate_hz) * SAMPLE_BYTES
@@ -38,7 +38,7 @@ class _File:
 
 
 class SpeechQueue:
-    """What a program wants to be said: samples it wrote, and files, in order."""
+    """The speech of a program: samples that it wrote, and files, in order."""
 
     def __init__(self) -> None:
         self.files = 0
@@ -52,16 +52,17 @@ class SpeechQueue:
         self._problems: list[str] = []
 
     def __len__(self) -> int:
-        """Bytes of samples that wait; a file counts as one."""
+        """Queued bytes of samples; a file counts as one."""
         return len(self._next) + sum(len(item) if isinstance(item, bytes) else 1 for item in self._later)
 
     @property
     def odd(self) -> bool:
-        """Whether the last sample is cut in two, and its second half has yet to come."""
+        """Whether the queue ends with half a sample."""
         return bool(self._half)
 
     def add(self, data: bytes) -> None:
-        """Say samples after all else. Half a sample at the end waits for its other half, however long that takes."""
+        """Queue samples, int16 little-endian bytes. Half a sample at the end waits for its other half, however long
+        that takes."""
         data = self._half + data
         whole = len(data) & ~1
         data, self._half = data[:whole], data[whole:]
@@ -71,7 +72,7 @@ class SpeechQueue:
             self._next += data
 
     def add_file(self, begin: Callable[[], Speech]) -> None:
-        """Say a file after all else; `begin` begins to read it."""
+        """Queue a file; `begin` starts reading it."""
         self.files += 1
         self._later.append(_File(begin))
         if len(self._later) == 1:
@@ -80,7 +81,7 @@ class SpeechQueue:
     def take(self, size: int) -> bytes | None:
         """Return the next `size` bytes; None when there is nothing (yet).
 
-        A rest that is shorter is filled up with silence, unless it has only just begun to arrive.
+        A shorter rest is filled up with silence, unless more of it may still arrive.
         """
         while len(self._next) < size and self._later and self._promote(size):
             pass
@@ -93,7 +94,7 @@ class SpeechQueue:
         return None
 
     def clear(self) -> int:
-        """Forget all, and return how many bytes of samples that were."""
+        """Clear the queue, and return how many bytes of samples it held."""
         dropped = sum(item.left_bytes for item in self._later if isinstance(item, _File))
         self.forget_files()
         dropped += len(self)
@@ -103,7 +104,7 @@ class SpeechQueue:
         return dropped
 
     def forget_files(self) -> None:
-        """Forget the files, and read no more of them."""
+        """Drop the files, and stop reading them."""
         for item in self._later:
             if isinstance(item, _File):
                 item.close()
@@ -111,12 +112,12 @@ class SpeechQueue:
         self.files = 0
 
     def problems(self) -> list[str]:
-        """Return what went wrong since the last time."""
+        """Return what went wrong since the last call, and forget it."""
         problems, self._problems = self._problems, []
         return problems
 
     def _promote(self, size: int) -> bool:
-        """Move some of what comes later to what comes next; False when it is not there yet."""
+        """Move queued speech to the part that is said next; False when it is not ready yet."""
         item = self._later[0]
         if isinstance(item, bytes):
             self._next += item
@@ -140,7 +141,7 @@ class SpeechQueue:
         return True
 
     def _prepare(self, place: int) -> None:
-        """Begin to read a file before it is said, so that nothing is missing in between."""
+        """Start reading a file before its turn, so that there is no pause between."""
         if len(self._later) > place:
             item = self._later[place]
             if isinstance(item, _File):
@@ -148,7 +149,7 @@ class SpeechQueue:
 
 
 class Lines:
-    """Bytes in, lines of text out, some at a time; one without an end is cut."""
+    """Bytes in, lines of text out, a bounded number at a time; too long a line is cut."""
 
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque()

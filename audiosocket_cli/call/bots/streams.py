@@ -1,4 +1,4 @@
-"""The two streams of a program: the caller's audio that it hears, and what it says, each frame by frame at its rate."""
+"""The two audio streams of a program, frame by frame at its rate: the caller's audio, and its own speech."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ BEHIND_FRAMES: Final = 5
 """How far a program's input may lag the clock, 100 ms, before silence is written for a caller who pauses."""
 
 _QUIET_FRAMES: Final = 5
-"""As long as this, 100 ms, a program may hesitate within a phrase."""
+"""How many frames (100 ms) a program may hesitate within a phrase."""
 
 _JOINED_S: Final = 0.005
-"""Frames shorter than this are passed on together: converting and writing costs as much for one sample as for many."""
+"""Frames shorter than this, in seconds, are passed on together: a conversion and a write cost as much for one sample as
+for many."""
 
 
 def bytes_of_frame(rate_hz: int) -> int:
-    """Return how many bytes 20 ms of samples are."""
+    """Return the number of bytes in 20 ms of samples."""
     return rate_hz // FRAMES_PER_S * SAMPLE_BYTES
 
 
 class HeardStream:
-    """What a program hears on its standard input: no break in it, though the caller pauses; what it does not read is
-    dropped, and counted."""
+    """What a program hears on its standard input. Pauses of the caller become silence; what the program does not read
+    is dropped and counted."""
 
     def __init__(self, child: Child, rate_hz: int) -> None:
         self._child = child
@@ -57,7 +58,7 @@ class HeardStream:
             self.pass_on()
 
     def pass_on(self) -> None:
-        """Write all that was taken."""
+        """Write all that was taken so far."""
         for kind, data in self._waiting.items():
             if kind not in self._converters:
                 self._converters[kind] = StreamResampler(rate_of(kind), self._rate_hz)
@@ -66,9 +67,9 @@ class HeardStream:
         self._waiting_s = 0.0
 
     def tick(self) -> None:
-        """A frame's time has passed: write silence where the caller has said nothing for long."""
+        """Account for 20 ms: write silence if the caller has been quiet for long."""
         if not self._due_frames:
-            self._written_bytes = 0  # what was said before the caller was let in came at once, and is not a lead
+            self._written_bytes = 0  # audio kept during admission came at once, and is not a lead
         self._due_frames += 1
         self.pass_on()
         frame_bytes = bytes_of_frame(self._rate_hz)
@@ -81,7 +82,7 @@ class HeardStream:
 
 
 class SaidStream:
-    """What a program says, as frames of a kind that the caller speaks; silence where it says nothing."""
+    """What a program says, as frames of the caller's kind; silence where it says nothing."""
 
     def __init__(self, rate_hz: int, kind: int) -> None:
         self.frames = 0
@@ -93,11 +94,11 @@ class SaidStream:
 
     @property
     def has_tail(self) -> bool:
-        """Whether it may be within a phrase, and a converter still hold some of it."""
+        """Whether it may be within a phrase, so that a converter may still hold some of it."""
         return self._quiet_frames < _QUIET_FRAMES
 
     def speak(self, data: bytes, heard_kind: int) -> Frame:
-        """Return 20 ms of its samples as a frame."""
+        """Return 20 ms of its samples, as bytes, as a frame."""
         if not self.has_tail:  # once a phrase: a change of kind in mid-speech costs 15 ms (see `PromptSource`)
             self._kind, self._converter = heard_kind, None
         self._quiet_frames = 0
@@ -105,7 +106,7 @@ class SaidStream:
         return self._frame(data)
 
     def fall_silent(self, *, waits: bool) -> Frame:
-        """Return a frame where there is no speech; `waits` says that there will be, once a file is loaded."""
+        """Return a frame while there is no speech; `waits` says that a file is being loaded."""
         if not self.has_tail:
             return silence_frame(self._kind)
         self._quiet_frames += not waits

@@ -52,7 +52,7 @@ class Sink(Protocol):
         """Add any number of samples of silence for each channel, without delay. Raises `OSError`."""
 
     def close(self) -> None:
-        """No more samples come. Twice is fine."""
+        """No more samples come. Safe to call twice."""
 
     def finish(self) -> None:
         """Do what takes time after the end, off the event loop. Raises `OSError`."""
@@ -110,7 +110,7 @@ class FileOutput:
         self.single = not _FIELD.search(pattern)
         self.has_json = not self.single
         self.unconverted: list[Path] = []
-        """Recordings that `prepare` found which a process that died has not converted, and so not told of."""
+        """Recordings found by `prepare` that a process which died left unconverted."""
         self._json: dict[Path, HalfMade] = {}
         """By the name that it is going to have."""
         if overwrite and not self.single:
@@ -121,7 +121,8 @@ class FileOutput:
 
     @classmethod
     def in_folder(cls, folder: Path) -> FileOutput:
-        """A file for each call in a folder that may not be there yet, or by a name with fields and a suffix."""
+        """Return an output with one file per call, in a folder that need not exist yet, or by a name with fields and a
+        suffix."""
         return cls(folder if folder.suffix and _FIELD.search(folder.name) else f"{folder}{os.sep}")
 
     @property
@@ -182,7 +183,7 @@ class FileOutput:
         half = _json_part(json)
         claim = HalfMade(half) if with_json else None
         try:
-            # Only now: whoever had this part before us gave it the name of the JSON before they let go of it.
+            # Check only now: the process that had this part before us named the JSON before it released the part.
             taken = [json, part_path(_wav_path(path), 2), *([] if claim else [half])]
             if any(map(_exists, taken)):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
@@ -232,7 +233,7 @@ class PipeOutput:
         return SoundPipe(self._descriptor, rate_hz, channels, headerless=self._headerless)
 
     def write_json(self, path: Path, content: dict[str, Any]) -> Path:
-        """There is no place for it."""
+        """Do nothing: a pipe has no place for JSON."""
         raise AssertionError("standard output has no place for a JSON")
 
 

@@ -23,7 +23,7 @@ _MB: Final = 1_000_000
 
 
 class FreeSpace:
-    """Looks that enough of a folder's disk stays free."""
+    """Checks that enough of a folder's disk is free."""
 
     def __init__(self, folder: Path, least_bytes: int) -> None:
         self._folder = folder
@@ -43,7 +43,7 @@ class FreeSpace:
 
 
 class Disk:
-    """The thread. It begins with the first job, and waits for the next as long as the process lives."""
+    """The disk thread. It starts with the first job and lives as long as the process."""
 
     def __init__(self, free: FreeSpace | None = None) -> None:
         """`free` says how much has to stay free for recordings to be written."""
@@ -56,8 +56,8 @@ class Disk:
     def do(self, job: Callable[[], object]) -> None:
         """Do a job after all others; never waits. A job raises nothing.
 
-        On an event loop the thread is told at the end of the loop's turn: told for each job it would take the
-        interpreter from the loop, which works, rather than have it while the loop waits.
+        On an event loop the thread is woken at the end of the loop's turn: woken for each job, it would compete with
+        the loop for the interpreter.
         """
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="disk", daemon=True)
@@ -67,11 +67,11 @@ class Disk:
             return
         self._is_told = True
         try:
-            asyncio.get_running_loop().call_soon(self._tell)
+            asyncio.get_running_loop().call_soon(self._wake)
         except RuntimeError:
-            self._tell()
+            self._wake()
 
-    def _tell(self) -> None:
+    def _wake(self) -> None:
         self._is_told = False
         self._told.put(None)
 

@@ -1,7 +1,8 @@
 """Frames of several kinds, one after the other, at one rate: each kind is a signal of its own, converted seamlessly.
 
-A converter costs ten times what it takes to convert a few frames, and gives the last of a signal only when told that it
-has ended: so there is one for each kind as long as it comes, and frames wait, in order, for what is held back.
+Making a converter costs ten times as much as converting a few frames, and a converter gives its last samples only at
+the end of its signal. So each kind has one converter for as long as frames of it come, and frames wait, in order, for
+samples that a converter still holds.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Mixer:
         self._kinds = np.concatenate([self._kinds, kinds])
         self._lengths = np.concatenate([self._lengths, lengths])
         for kind in self._signals.keys() - {kind for kind, _, _ in by_kind}:
-            self._signals[kind].finish()  # or all would wait for it
+            self._signals[kind].finish()  # else all frames would wait for its last samples
         due = self._place()
         self._signals = {kind: signal for kind, signal in self._signals.items() if not signal.is_done}
         return due
@@ -82,7 +83,7 @@ class Mixer:
         return self._place()
 
     def _place(self) -> Samples:
-        """Take the frames away whose samples are there, and return these in order."""
+        """Remove the frames whose samples are all there, and return those samples in order."""
         count = len(self._kinds)
         for kind, signal in self._signals.items():
             wanted = np.cumsum(np.where(self._kinds == kind, self._lengths, 0))
@@ -131,7 +132,7 @@ class _Signal:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is to be had of it any more."""
+        """Whether it has ended and all its samples were taken."""
         return self._is_finished and not len(self.made)
 
     def pop(self, count: int) -> Samples:

@@ -1,4 +1,4 @@
-"""Samples in order, with silence as a number: a pause of a day takes no more room than one of a second."""
+"""Samples in order, with silence as a count: a pause of a day takes no more memory than one of a second."""
 
 from __future__ import annotations
 
@@ -85,9 +85,10 @@ class Pieces:
 
 
 def interleaved(channels: list[Pieces], *, mixed: bool = False, final: bool = False) -> Iterator[Piece]:
-    """Take what all channels have, and yield it as shape (n,) of one channel or a mix, or as (n, channels).
+    """Take the samples that all channels have, and yield them with shape (n,) for one channel or a mix, or (n,
+    channels).
 
-    At the end (`final`) a channel that has less than another is silent for the rest. Much silence of all is a number.
+    At the end (`final`) a shorter channel is filled with silence. Long common silence is yielded as a count.
     """
     while length := (max if final else min)(channel.length for channel in channels):
         run = int(min(length, *(channel.run for channel in channels)))

@@ -1,4 +1,4 @@
-"""The WAV tap: a call on disk with true time, valid to the last second whatever happens.
+"""The recording tap: a call on disk in true time, valid to the last second even after a crash.
 
 Each side's frames are placed by a `Timeline` and laid out as the caller alone, the server alone, both as stereo on one
 clock (caller left, server right), or mixed. The file has the rate of the first audio that arrives; other kinds later in
@@ -30,8 +30,8 @@ from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
 RATE_WAIT_S: Final = 1.0
-"""How long audio of ours waits for the caller's first, which sets the file's rate. A caller who says nothing, in a file
-that has nothing of ours, is waited for without end: only silence is at stake."""
+"""Seconds that our audio waits for the caller's first audio, which sets the file's rate. A recording without our audio
+waits for the caller without limit: only silence could be lost."""
 
 
 LAW_WAIT_S: Final = 10.0
@@ -223,7 +223,7 @@ class Recording:
             kind = self._waiting[0][1].kind
         if kind is None and math.isinf(now_s):
             kind = Kind.SLIN
-        if kind is None or not self._settle_law(now_s):
+        if kind is None or not self._find_law(now_s):
             return
         rate_hz = self._rate_hz or rate_of(kind)
         try:
@@ -234,7 +234,7 @@ class Recording:
         me = self._call.me
         self._tracks = tuple((side, Track(rate_hz, None if side is me else self.law)) for side in self.layout.sides)
 
-    def _settle_law(self, now_s: float) -> bool:
+    def _find_law(self, now_s: float) -> bool:
         """Find out what the bytes are, if that is to be found out; False while there are too few of them."""
         guess = self._guess
         if guess is None or self._first_kind is None:
@@ -254,7 +254,7 @@ class Recording:
                     track.add(run, ours=side is self._call.me)
             try:
                 track.place(until_s, pad_until_s)
-            except MissingLibraryError as error:  # which is needed from the first change of rate on
+            except MissingLibraryError as error:  # needed from the first change of rate on
                 self._fail(error)
                 break
         self._waiting.clear()

@@ -19,10 +19,10 @@ from audiosocket_cli.libraries import soxr
 from audiosocket_cli.runs import FrameRun
 
 _MAX_STRETCH: Final = 2 * MAX_STRETCH
-"""Where little audio is left to make good what is owed."""
+"""The largest stretch, as a share of 1, when little audio is left to correct the drift in."""
 
 _PAUSE_S: Final = 0.3
-"""As short a pause leaves the conversion of frames that keep changing kind as it is: to begin it anew is dear."""
+"""Seconds: after a shorter pause the conversion of mixed kinds goes on, because starting a new one is expensive."""
 
 
 class Track:
@@ -62,7 +62,7 @@ class Track:
         return self.timeline.drift
 
     def add(self, run: FrameRun, *, ours: bool = False) -> None:
-        """Take audio frames: such as were heard, spoken up to their time, or some of ours, heard from it on."""
+        """Take audio frames: those heard end at their time, ours begin at it."""
         audio = spoken_of(run, self._law)
         start = 0
         for at_s, held_s, count, since_s in run.parts:
@@ -91,7 +91,7 @@ class Track:
             self._fall_silent(silence_s)
 
     def _placed(self, until_s: float) -> list[tuple[float, tuple[Spoken, int, int]]]:
-        """Place what came until then, and note how much longer than it plays it is to be."""
+        """Place what arrived by `until_s`, and set how much it is to be stretched to follow the clock."""
         before_s, corrected_s = self.timeline.end_s, self.drift.corrected_s
         placed = self.timeline.place(until_s)
         if self.drift.share is not None:
@@ -102,7 +102,8 @@ class Track:
         return placed
 
     def _follow_clock(self, samples: Samples, rate_hz: int) -> Samples:
-        """Return samples, shorter or longer by a share of what is owed; what is not a whole sample is owed on."""
+        """Return samples, shape (n,), stretched to correct a part of the drift; fractions of a sample are carried
+        over."""
         if not self._stretch or len(samples) < 2 * MIN_SAMPLES:
             return samples
         self._due_s += len(samples) * self._stretch / rate_hz
@@ -142,7 +143,7 @@ class Track:
         self.made.put_silence(count)
 
     def end_conversion(self) -> None:
-        """Let go of the last samples that a conversion holds back."""
+        """Flush the last samples that a conversion holds."""
         if self._mixer is not None:
             self.made.put(self._mixer.finish())
         if self._converter is not None:

@@ -25,7 +25,8 @@ from audiosocket_cli.runs import in_runs
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS: Final = 1_000_000_000
 _MAX_PAUSE_S: Final = 86_400.0
-"""A longer pause is no hold but a clock that was set, or files that were joined, and would fill many WAV files."""
+"""In seconds: a longer pause is not a call on hold, but a changed clock or joined files, and would fill many WAV
+files."""
 
 
 class WavExport:

@@ -1,1 +1,1 @@
-"""What we say in a call: silence, sounds, keys, what was captured, the steps of a script."""
+"""The sources of a call's outgoing audio: silence, sounds, keys, replays of captures and scripts."""

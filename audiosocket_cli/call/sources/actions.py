@@ -1,4 +1,4 @@
-"""What a capture or a script has to be said and done: frames, sounds, expectations and a hangup, in order."""
+"""The actions of a capture or script, in order: frames, sounds, expectations and a hangup."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PTIME_S: Final = PTIME_MS / 1000
 
 
 class Cue(NamedTuple):
-    """A frame with its time in seconds since the call's start; None: when what is before it has been said."""
+    """A frame and its time in seconds since the call's start. None: after the action before it."""
 
     at_s: float | None
     frame: Frame
 
 
 class Say(NamedTuple):
-    """A sound with the time of its first frame; None: when what is before it has been said."""
+    """A sound and the time of its first frame, in seconds since the call's start. None: after the action before it."""
 
     at_s: float | None
     prompt: Prompt

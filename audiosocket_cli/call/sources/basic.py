@@ -25,7 +25,7 @@ class Source(ABC):
     speaks = True
     """Whether it ever says anything but silence."""
     ending = "end of audio"
-    """Why the call ends, once it has nothing more to say."""
+    """Why the call ends, for its result, once there is nothing more to say."""
 
     listens = False
     """Whether `answer` is to hear each frame as soon as it has arrived. Where nobody does, frames are read some times a
@@ -35,14 +35,14 @@ class Source(ABC):
     """How many open files it takes at most."""
 
     is_patient = False
-    """Whether it waits for a peer that does not read where Asterisk would not."""
+    """Whether it waits for a peer that does not read, although Asterisk would end the call."""
 
     def make_pacer(self) -> Pacer:
-        """Return what says when its frames are due: every 20 ms."""
+        """Return the pacer of its frames: one every 20 ms."""
         return Pacer(0.0)
 
     def close(self) -> Sequence[str]:
-        """The call is over: let go of what is open, and return what was odd, a line each."""
+        """The call is over: close what is open. Returns what was odd, a line each."""
         return ()
 
     @abstractmethod
@@ -93,7 +93,7 @@ def meant(frame: Frame) -> bytes:
 
 
 class Silence(Source):
-    """Says nothing, which towards Asterisk means: sends silence."""
+    """Sends silence: Asterisk would end a call without frames."""
 
     speaks = False
     _kind: int | None = None
@@ -113,7 +113,7 @@ class Silence(Source):
 
 
 class QuietLine(Silence):
-    """Says nothing, as a caller does who is there: what a stand-in for Asterisk sends."""
+    """Sends a quiet line, as of a caller who listens: what a stand-in for Asterisk sends."""
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         return quiet_frame(self._kind or heard_kind or Kind.SLIN)
@@ -130,7 +130,7 @@ class Echo(Silence):
 
 
 class PromptSource(Source):
-    """Says a prompt once, `times` times or (0) for ever; then silence, and after `post_roll_ms` of it the call ends.
+    """Says a prompt `times` times (0: for ever), then `post_roll_ms` of silence; then the call ends.
 
     Each round keeps the kind it began with: when frames change kind, Asterisk changes translators, and 15 ms go missing
     from what the caller hears (seen with 22.10).
@@ -212,7 +212,7 @@ class PromptSource(Source):
 class Playback(Source):
     """Frames of one kind, `times` times over, then silence for `wait_s` (None: for ever), then the end of the call.
 
-    What a stand-in for Asterisk says: it knows its kind, and waits for nobody.
+    For a stand-in for Asterisk: the kind is known, and it waits for nobody.
     """
 
     def __init__(self, prompt: Prompt, kind: int, *, times: int = 1, wait_s: float | None = 0.0) -> None:

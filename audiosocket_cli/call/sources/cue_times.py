@@ -1,4 +1,4 @@
-"""When what is played again is due: at its own times, without pauses, or as fast as the peer takes it."""
+"""When replayed frames are due: at their own times, without pauses, or as fast as the peer takes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _GAP_S: Final = GAP_MS / 1000
 
 FAST_FRAMES: Final = 32
 FAST_STEP_S: Final = 0.001
-"""`fast` sends so many frames, then lets the answer be heard: 640 times as fast as they play, or as the peer reads."""
+"""Seconds of audio that `fast` sends before the peer's answer is heard: 640 times as fast as it plays, or as fast as
+the peer reads."""
 
 
 class Timing(StrEnum):
@@ -34,13 +35,13 @@ class ReplayOptions:
     timing: Timing = Timing.RECORDED
     speed: float = 1.0
     stay_s: float = 0.0
-    """How long to wait, with silence, for the other side to hang up once all is said; infinite: as long as it takes."""
+    """How many seconds to send silence at the end, waiting for the other side to hang up; infinite: without limit."""
     fill: bool = False
     """Say silence where nothing is to be said, and frames that belong together at their own pace: for Asterisk."""
 
 
 class CueTimes:
-    """Follows what is said, and settles when the next is due. Times are in seconds since the call's start."""
+    """Follows what is sent, and sets when the next frame is due. Times are in seconds since the call's start."""
 
     def __init__(self, options: ReplayOptions, end_s: float) -> None:
         """`end_s` is when the call ended that is played, where its end is to come then."""
@@ -73,7 +74,7 @@ class CueTimes:
         """20 ms of silence are said, where nothing else is to be."""
         self._filling = True
         self._media_s = self.due_s + _PTIME_S
-        self._settle(self._media_s)
+        self._set_due(self._media_s)
 
     def plan(self, action: Action | None, *, goes_on: bool) -> None:
         """Settle when the next action is due, None for the end; `goes_on` says that it is a sound that has begun."""
@@ -84,13 +85,13 @@ class CueTimes:
                 at_s = min(at_s, self._media_s)
         elif action is None and not self._options.fill and self._options.timing is not Timing.FAST:
             at_s = max(self._media_s, self._end_s)
-        self._settle(at_s)
+        self._set_due(at_s)
 
     def has_to_wait(self, action: Cue | Say, *, goes_on: bool) -> bool:
         """Whether there is time for silence before an action, and silence is to be said."""
         return self._options.fill and self._due_of(action, goes_on=goes_on) > self.due_s + _PTIME_S / 2
 
-    def _settle(self, at_s: float) -> None:
+    def _set_due(self, at_s: float) -> None:
         self.schedule.hand_out(at_s)
         self.due_s = at_s
 

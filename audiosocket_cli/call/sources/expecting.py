@@ -9,11 +9,12 @@ from typing import Final, NamedTuple
 from audiosocket_cli.call.taps.speech import Ear, Stretch
 
 SILENT_S: Final = 0.5
-"""As long without speech is silence, for who expects it."""
+"""Seconds without speech that count as silence for an expectation."""
 
 
 class Expectation(NamedTuple):
-    """What the other side has to do before a script goes on: `audio`, `silence` or `hangup`, within so many seconds."""
+    """What the other side has to do before a script goes on: `audio`, `silence` or `hangup`, and within how many
+    seconds."""
 
     what: str
     within_s: float
@@ -22,7 +23,7 @@ class Expectation(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of an expectation. Times are in seconds since the call's start."""
+    """The outcome of an expectation. Times are in seconds since the call's start."""
 
     expected: Expectation
     since_s: float

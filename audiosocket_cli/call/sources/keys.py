@@ -19,17 +19,18 @@ from audiosocket_cli.call.taps.speech import PAUSE_S, Ear, Stretch
 from audiosocket_cli.codec import Frame, digit_frame, is_audio, rate_of
 
 TONE_S: Final = 0.1
-"""As long as Asterisk's own digits are (`AST_DEFAULT_EMULATE_DTMF_DURATION`, include/asterisk/channel.h)."""
+"""Seconds of a tone: as long as Asterisk's own digits (`AST_DEFAULT_EMULATE_DTMF_DURATION`,
+include/asterisk/channel.h)."""
 
 ENOUGH_S: Final = 0.04
 """A tone this long is a digit (ITU-T Q.24): a peer that hangs up then may have heard it."""
 
 MUTE_S: Final = 0.5
-"""Without a frame for so long, a server that has sent them without a pause has stopped. Ours."""
+"""Our own choice: a server that sent frames without a pause, and then none for this many seconds, has stopped."""
 
 _PTIME_S: Final = PTIME_MS / 1000
 _ROUNDING_S: Final = 1e-9
-"""As little as sums of seconds may be beside the frame that they name."""
+"""Seconds: the rounding error of sums of frame times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class KeyOptions:
     tones: bool = False
     """Say digits as tones in the audio."""
     after_s: float = 1.0
-    """The first digit comes so long after the call's start, or after the other side's last word."""
+    """Seconds from the call's start, or from the other side's last word, to the first digit."""
     after_silence: bool = False
     """Wait for the other side to speak and fall silent, which takes `PAUSE_S` at least."""
     patience_s: float = 30.0
@@ -52,7 +53,7 @@ class KeyOptions:
     wait_s: float = 1.0
     """How long to stay after the last digit and the pauses after it."""
     expect_audio_s: float | None = None
-    """The other side has to speak within so long after the last digit."""
+    """Seconds after the last digit within which the other side has to speak; None: not expected."""
     stay: bool = True
     """Stay as long as `wait_s` says, even when the audio that was expected has come."""
 
@@ -155,9 +156,9 @@ class KeySource(Source):
 
     @property
     def mute_s(self) -> float | None:
-        """For how long nothing came any more after a digit, where frames had come without a pause until then.
+        """Return for how many seconds nothing has come since a digit, though frames came without a pause before.
 
-        None where that is not so, or cannot be told.
+        None if that is not so, or not known.
         """
         first_s, last_s = self._first_heard_s, self._ear.last_s
         if first_s is None or last_s is None or not self.pressed:

@@ -21,12 +21,12 @@ from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import first_line
 
 LEAD_S: Final = 1.0
-"""So much of a pipe is waited for before it is said, `LEAD_WAIT_S` at most once it has begun."""
+"""Seconds of a pipe's audio to wait for before it is said, for `LEAD_WAIT_S` at most once it has begun."""
 
 LEAD_WAIT_S: Final = 2.0
 
 AHEAD_S: Final = 2.0
-"""So much of a long sound is converted ahead: what a disk may hesitate."""
+"""Seconds of a long sound that are converted ahead, for a slow disk."""
 
 KEPT_BYTES: Final = 32 << 20
 """What prompts that share their room keep of converted sound, at all rates together: half an hour at 8000 Hz, 90 s at
@@ -56,7 +56,7 @@ class Opened(Protocol):
         """Let go of it."""
 
     def give_up(self) -> None:
-        """Convert no more of it; from any thread."""
+        """Stop the conversion; may be called from any thread."""
 
 
 class Playable(Protocol):
@@ -102,7 +102,7 @@ class Track:
     """A sound at one rate, as slin bytes that grow at one end, and, unless all of it is kept, shrink at the other."""
 
     def __init__(self, sound: Playable, rate_hz: int, threads: Threads, *, keep: bool, opened: Opened | None = None):
-        """Convert a sound, opened already or not: all of it as soon as may be, or what is wanted of it next."""
+        """Convert a sound, opened already or not: the whole of it at once, or ahead of the position that is taken."""
         self.error: FileError | None = None
         """Why it ends early, if it does."""
         self.has_ended = False
@@ -134,12 +134,12 @@ class Track:
         return data
 
     def wait(self, position: int, timeout_s: float | None = None) -> None:
-        """Wait until there is as much as `position`, or all; not longer than `timeout_s`."""
+        """Wait until `position` (bytes) is converted, or the sound has ended; at most `timeout_s`."""
         with self._change:
             self._change.wait_for(lambda: self.has_ended or self.end >= position, timeout_s)
 
     def close(self) -> None:
-        """Nobody wants any more of it. Twice is fine."""
+        """Stop the conversion. Safe to call twice."""
         if self._keeps or self._is_closed:
             return
         self._is_closed = True
@@ -147,7 +147,7 @@ class Track:
             self._opened.give_up()
         with self._change:
             if self._is_busy or self.has_ended:
-                return  # whoever converts it will see
+                return  # the converting thread will notice
             self._is_busy = True
         self._threads.do(self._close)
 
@@ -257,7 +257,7 @@ class Speech:
         return data
 
     def wait_for_all(self) -> None:
-        """Wait until all has been converted, which is for what is kept."""
+        """Wait until all has been converted; only for sounds that are kept."""
         self._track.wait(1 << 62)
 
     def wait_for_beginning(self) -> None:
@@ -268,7 +268,7 @@ class Speech:
         self._track.wait(round(LEAD_S * self.rate_hz) * SAMPLE_BYTES, LEAD_WAIT_S)
 
     def close(self) -> None:
-        """Want no more of it. Twice is fine."""
+        """Stop using it. Safe to call twice."""
         self._track.close()
 
 
@@ -280,7 +280,7 @@ class Room:
         self._free_bytes = free_bytes
 
     def take(self, size: int) -> bool:
-        """Take so many bytes, for good, if they are free."""
+        """Reserve `size` bytes for good; False if they are not free."""
         if size > self._free_bytes:
             return False
         self._free_bytes -= size
@@ -322,7 +322,7 @@ class Prompt:
             track = self._new_track(rate_hz, opened)
         return Speech(track, rate_hz, self._told)
 
-    def tell(self) -> list[str]:
+    def take_remarks(self) -> list[str]:
         """Return what is odd about it, to be reported now rather than in every call."""
         self._told |= set(self._remarks.texts)
         return [f"{self.name}: {text}" for text in self._remarks.texts]
@@ -361,7 +361,7 @@ class Prompt:
 
 
 class Account:
-    """What is to be said of the speeches of one call, when it is over."""
+    """Collects what to note about the speeches of one call."""
 
     def __init__(self) -> None:
         self.missed = 0

@@ -1,4 +1,4 @@
-"""A source that says again what was said: frames of a capture at their times, steps of a script as they come about."""
+"""A source that replays: frames of a capture at their times, or steps of a script as they come due."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ class ReplaySource(Source):
         return self._account.texts()
 
     def give_up(self, *, hung_up: bool, tolerance_s: float = 0.0) -> None:
-        """The call is over: what is waited for did not come, unless it is the hangup; the rest was not reached.
+        """The call is over: fail the current expectation, unless the hangup meets it, and those that were not reached.
 
-        So much of the end may be left unsaid.
+        `tolerance_s` of the end may be left unsaid.
         """
         action = None if self.finished else self._actions[self._next]
         if isinstance(action, Expectation) and self._expecting.end(action, self._times.now_s, hung_up=hung_up):

@@ -14,7 +14,7 @@ from audiosocket_cli.codec import Frame
 
 
 class Speaker(Protocol):
-    """A source that comes to an end of what it has to say."""
+    """A source that knows when it has said all."""
 
     @property
     def finished(self) -> bool:
@@ -24,7 +24,7 @@ class Speaker(Protocol):
 class ReplySource(Source):
     """Says what another source says, and listens for the answer. Times are in seconds since the call's start.
 
-    An answer is speech that begins after our last speech has ended: what goes on already is none.
+    An answer is speech that begins after our last speech has ended; speech that is already going on is not an answer.
     """
 
     listens = True
@@ -78,7 +78,7 @@ class ReplySource(Source):
 
     @property
     def waited_s(self) -> float:
-        """How long there was to answer, by now."""
+        """Seconds that the other side has had so far to answer."""
         return 0.0 if self._said_s is None else self._now_s - self._said_s
 
     @property

@@ -1,4 +1,4 @@
-"""Frames at times of their own: a pacer whose deadlines are given one by one, for what is played again."""
+"""A pacer with deadlines that are given one by one, for replays."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Schedule(Pacer):
         """When the call began, on the clock; the schedule may have slipped since."""
 
     def hand_out(self, next_due_s: float) -> None:
-        """The frame whose deadline has come is being sent; the next is due then."""
+        """Note that the frame now due is being sent, and that the next is due at `next_due_s`."""
         self._current_s, self._due_s = self._due_s, next_due_s
         self.deadline_s = self._start_s + next_due_s
 
     def take(self, now_s: float) -> float:
         """Return the deadline of the frame that is being sent, its true place in time.
 
-        Where none is, the peer does not read, and the schedule waits a little.
+        If no frame was handed out, the peer does not read: the schedule moves on by `LOOK_AGAIN_S`.
         """
         if self._current_s is None:
             self.restart(self._start_s + max(0.0, now_s + LOOK_AGAIN_S - self.deadline_s))
@@ -42,7 +42,7 @@ class Schedule(Pacer):
         return deadline_s
 
     def at_s(self, due_s: float) -> float:
-        """Return when in the call, in seconds, what is due then in the schedule comes in fact."""
+        """Return when, in seconds since the call's start, something due at `due_s` really goes out."""
         return due_s + (0.0 if self._begun_s is None else self._start_s - self._begun_s)
 
     def restart(self, start_s: float) -> None:

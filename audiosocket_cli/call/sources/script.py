@@ -36,7 +36,7 @@ _MAX_ACTIONS: Final = 5_000_000
 """A day of frames, and some more. A line is enough for a day of silence: of many, memory has no room."""
 
 _MAX_BYTES: Final = 512 << 20
-"""What is kept of a capture: 6 hours of one side's slin, an hour of slin48. A pipe may have no end."""
+"""The most bytes kept of a capture: 6 hours of one side's slin, an hour of slin48. A pipe may have no end."""
 
 _FRAME_COST_BYTES: Final = 200
 """What a frame takes beside its payload."""
@@ -60,7 +60,7 @@ class Script:
     calls: int = 0
     """Calls that there are to choose from."""
     size_bytes: int = 0
-    """About what its frames take in memory."""
+    """The approximate memory of its frames."""
 
     @property
     def has_steps(self) -> bool:

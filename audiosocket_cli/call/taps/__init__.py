@@ -1,1 +1,1 @@
-"""Who watches a call: figures, digits in its sound, speech, its capture."""
+"""The taps of a call: figures, digits in its audio, speech, its capture."""

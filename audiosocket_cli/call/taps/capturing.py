@@ -19,14 +19,14 @@ OnFailure = Callable[[OSError], None]
 
 @dataclass(slots=True)
 class Capturing:
-    """The capture of one connection: its trace, or why there is none."""
+    """The capture of one connection: its trace, or the reason why there is none."""
 
     trace: FiledTrace | None = None
     error: OSError | None = None
 
     @classmethod
     def begin(cls, output: CaptureOutput | None, link: Link, me: Side, disk: Disk, on_failure: OnFailure) -> Capturing:
-        """Begin to capture a connection; nothing where there is no output.
+        """Start capturing a connection; does nothing without an output.
 
         `disk` writes files on another thread, so that nobody waits for them. `on_failure` is told once, if the capture
         cannot begin, or ends before the connection does.
@@ -41,7 +41,7 @@ class Capturing:
             return cls(error=error)
 
     async def finish(self) -> None:
-        """Wait until all of it is in its file; what failed is told to `on_failure`."""
+        """Wait until all of it is in its file; a failure goes to `on_failure`."""
         trace = self.trace
         if trace is not None and trace.file is not None and trace.error is None:
             try:

@@ -42,20 +42,20 @@ class DtmfTap:
         for run in heard:
             if run.has_samples:
                 self._track.add(run)
-        self._settle(now_s - _SETTLE_S, now_s - _SETTLE_S)
+        self._place(now_s - _SETTLE_S, now_s - _SETTLE_S)
 
     def digit(self, at_s: float, digit: str) -> None:
         pass
 
     def closed(self, call: Call) -> None:
         if not self._is_deaf:
-            self._settle(float("inf"), call.duration_s)
+            self._place(float("inf"), call.duration_s)
         if not self._is_deaf:
             self._track.end_conversion()
             self._listen()
-        self._tell(self._detector.finish())
+        self._report(self._detector.finish())
 
-    def _settle(self, until_s: float, pad_until_s: float) -> None:
+    def _place(self, until_s: float, pad_until_s: float) -> None:
         try:
             self._track.place(until_s, pad_until_s)
         except MissingLibraryError as error:  # which is needed for all rates but 8 kHz
@@ -68,11 +68,11 @@ class DtmfTap:
         for piece in interleaved([self._track.made]):
             if isinstance(piece, int):  # the first of a long silence ends a digit, and the rest holds none
                 heard = min(piece, _RATE_HZ)
-                self._tell(self._detector.feed(np.zeros(heard, np.int16)))
+                self._report(self._detector.feed(np.zeros(heard, np.int16)))
                 self._skipped_s += (piece - heard) / _RATE_HZ
             else:
-                self._tell(self._detector.feed(piece))
+                self._report(self._detector.feed(piece))
 
-    def _tell(self, digits: Sequence[HeardDigit]) -> None:
+    def _report(self, digits: Sequence[HeardDigit]) -> None:
         for digit, start_s, duration_s in digits:
             self._on_digit(Digit(self._skipped_s + start_s + duration_s, digit, in_band=True))

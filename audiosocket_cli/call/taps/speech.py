@@ -1,4 +1,5 @@
-"""Who is speaking: when the other side begins and ends, how loud it is, and a tap that notices long silence."""
+"""Speech detection: when the other side starts and stops speaking, how loud it is, and a tap that reports long
+silence."""
 
 from __future__ import annotations
 
@@ -78,7 +79,7 @@ class Ear:
         self.quiet = Stretch(at_s)
 
     def speech_since(self, at_s: float) -> Stretch | None:
-        """Return speech that began at that time or later; what began before is none, though it go on."""
+        """Return speech that began at `at_s` or later; speech that began before does not count, even if it goes on."""
         if self.speech is None or self.speech.start_s < at_s:
             return None
         self._is_answer = True

@@ -25,7 +25,7 @@ SCHEMA: Final = "audiosocket.call/1"
 
 _ROUNDING_S: Final = 1e-6
 _MAX_BACKLOG_S: Final = 1.0
-"""As much audio as is on its way over the longest of networks; more is waiting."""
+"""Seconds of audio that may be on its way over the longest networks; more is waiting in a queue."""
 
 
 class CallStats:
@@ -101,8 +101,8 @@ class CallStats:
         bytes_said = sum(frames * HEADER_BYTES + payload for frames, payload in said.by_kind.values())
         return size / bytes_said * said.audio_s if said.audio_s else 0.0
 
-    def part(self, call: Call) -> None:
-        """The connection is closed: what we said and did not get through is lost, unless it was the peer who left."""
+    def note_undelivered(self, call: Call) -> None:
+        """Count what we sent and the peer did not get, once the connection is closed; not if the peer left."""
         assert call.ending is not None
         lost_s = self.said_s(call.undelivered_bytes)
         if lost_s and call.ending.by is call.me:

@@ -9,10 +9,10 @@ from audiosocket_cli.model import Call
 from audiosocket_cli.runs import FrameRun
 
 FLUSH_S: Final = 0.8
-"""How often a session hands its frames to the taps."""
+"""Seconds between batches for the taps."""
 
 QUICK_FLUSH_S: Final = 0.5
-"""The same where somebody waits for what a tap finds."""
+"""Seconds between batches if anybody waits for what a tap finds."""
 
 
 class Tap(Protocol):
