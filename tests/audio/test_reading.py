@@ -154,7 +154,7 @@ SIZES = {
     "unknown": (0xFFFFFFFF, "its header does not say how long it is: it is played to the end of the file"),
     "as sox": (0x7FFFF000, "its header does not say how long it is: it is played to the end of the file"),
     "too small": (8000, "its header says 0.50 s, and there is more: it is played to the end of the file"),
-    "too large": (80000, "it is cut short: its header promises 5.00 s, and 2.00 s are there"),
+    "too large": (80000, "it is cut short: its header promises 5.00 s, but it has 2.00 s"),
 }
 
 
@@ -489,7 +489,7 @@ def test_an_ogg_file_without_its_end_is_told(subtype: str, tmp_path: Path) -> No
     data = path.read_bytes()
     last_page = data.rindex(b"OggS")
     for part in (data, data[:last_page], data[:-10]):
-        remarks = [] if part is data else ["it is cut short: the end of its stream is not there"]
+        remarks = [] if part is data else ["it is cut short: the end of its stream is missing"]
         path.write_bytes(part)
         assert read(Sound(path))[1] == remarks
         with piped(part) as pipe:

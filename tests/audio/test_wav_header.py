@@ -48,8 +48,8 @@ def test_samples_coded_in_blocks_have_no_coding() -> None:
     ("said", "there", "what"),
     [
         (1000, 1000, None),
-        (1000, 900, "it is cut short: its header promises 0.06 s, and 0.06 s are there"),
-        (16000, 8000, "it is cut short: its header promises 1.00 s, and 0.50 s are there"),
+        (1000, 900, "it is cut short: its header promises 0.06 s, but it has 0.06 s"),
+        (16000, 8000, "it is cut short: its header promises 1.00 s, but it has 0.50 s"),
         (0xFFFFFFFF, 8000, UNKNOWN_LENGTH),
         (0x7FFFF000, 8000, UNKNOWN_LENGTH),
         (None, 8000, UNKNOWN_LENGTH),

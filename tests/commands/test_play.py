@@ -410,7 +410,7 @@ def test_a_caller_who_hangs_up_before_the_end_is_code_1(answer: Callable[..., Se
     assert run("play", tone_file, playing.target, "--duration", "0.3").returncode == 0
     code, _, err = playing.end(0)
     assert code == 1
-    assert err.splitlines()[-1] == "the caller hung up before all was played"
+    assert err.splitlines()[-1] == "the caller hung up before everything was played"
 
 
 def test_standard_input_is_played_to_a_caller_too(answer: Callable[..., Serving], tmp_path: Path) -> None:

@@ -140,5 +140,5 @@ def test_a_loop_says_it_again_after_its_end() -> None:
     script.repeat(3)
     assert [action.at_s for action in script.actions if isinstance(action, Cue)] == [0.0, None, 2.0, None, 4.0, None]
     assert script.end_s == 6.0
-    with pytest.raises(UsageError, match="more than a day of them"):
+    with pytest.raises(UsageError, match="which is more than a day"):
         script.repeat(10**7)
