@@ -54,7 +54,7 @@ def test_samples_coded_in_blocks_have_no_coding() -> None:
         (0x7FFFF000, 8000, UNKNOWN_LENGTH),
         (None, 8000, UNKNOWN_LENGTH),
         (1000, 1500, None),
-        (1000, 99_000, "its header says 0.06 s, and there is more: it is played to the end of the file"),
+        (1000, 99_000, "its header says 0.06 s, but the file has more: it is played to the end of the file"),
     ],
 )
 def test_its_length_is_held_against_the_size_of_the_file(said: int | None, there: int, what: str | None) -> None:

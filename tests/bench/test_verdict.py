@@ -40,7 +40,7 @@ def test_what_was_never_seen_holds_no_threshold() -> None:
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("turn_p59<1s", "turn_p95"), ("eror_rate<1%", "error_rate"), ("xyz<1", "there are"), ("turn_p95<1%", "write ms"),
+    [("turn_p59<1s", "turn_p95"), ("eror_rate<1%", "error_rate"), ("xyz<1", "choose from"), ("turn_p95<1%", "write ms"),
      ("errors<1ms", "leave it out"), ("turn_p95=1", "no threshold"), ("turn_p95<", "no threshold")],
 )  # fmt: skip
 def test_what_is_no_threshold_is_refused_with_a_hint(text: str, hint: str) -> None:

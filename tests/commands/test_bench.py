@@ -312,7 +312,7 @@ def test_files_are_neither_overwritten_nor_misread(tmp_path: Path) -> None:
     done = run("bench", "127.0.0.1:1", "--output", path)
     assert (done.returncode, path.read_text()) == (2, "mine")
     done = run("bench", "report", path)
-    assert (done.returncode, "bench --output writes" in done.stderr) == (5, True)
+    assert (done.returncode, "bench --output wrote" in done.stderr) == (5, True)
     assert run("bench", "report", tmp_path / "none.json").returncode == 5
 
 
@@ -384,4 +384,4 @@ def test_what_is_odd_about_a_sound_file_is_told(serve: Serve, tmp_path: Path) ->
     soundfile.write(path := tmp_path / "tone.wav", tone(440, 8000, 2.0), 8000)
     path.write_bytes(path.read_bytes()[:-16000])
     done = run("bench", serve("--echo").target, "--calls", "1", "--duration", "1", "--audio", path)
-    assert f"{path}: it is cut short: its header promises 2.00 s, and 1.00 s are there\n" in done.stderr
+    assert f"{path}: it is cut short: its header promises 2.00 s, but it has 1.00 s\n" in done.stderr

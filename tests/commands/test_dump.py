@@ -419,7 +419,7 @@ def test_damage_of_one_of_several_names_the_file(tmp_path: Path, pcapng: Path) -
         (["."], 5, error("cannot read .: is a directory")),
         (["/dev/null"], 5, error("cannot read /dev/null: it is empty")),
         (["-"], 5, error("cannot read standard input: it is empty")),
-        (["x", "--kind", "speech"], 2, "'speech' is not a kind: there are hangup, "),
+        (["x", "--kind", "speech"], 2, "'speech' is not a kind: choose from hangup, "),
         (["x", "--from", "soon"], 2, "or a time in the call, as 1:12.5 or 1:00:12.5"),
         (["x", "--from", "2", "--to", "1:00", "--from", "70"], 2,
          error("--from 70 is not before --to 60: there is no time between them")),

@@ -217,7 +217,7 @@ def test_a_server_that_sends_what_ends_a_call_in_asterisk_is_code_4() -> None:
         (
             ["1", "127.0.0.1:9", "--listen", ":0"],
             2,
-            "either TARGET 127.0.0.1:9 is called or --listen waits for a call*",
+            "TARGET 127.0.0.1:9 places a call and --listen waits for one*",
         ),
         (
             ["1", "--listen", ":0", "--rate", "16000"],

@@ -282,7 +282,7 @@ def test_a_signal_while_connecting_is_silent() -> None:
         (["TONE", "127.0.0.1:1"], 3, "cannot connect to 127.0.0.1:1: connection refused; is a server listening there?"),
         (["TONE", "no.such.host.invalid"], 3, "cannot connect to no.such.host.invalid:9092: *"),
         (["TONE", "127.0.0.1:x"], 2, "*'127.0.0.1:x' is not an address: *"),
-        (["TONE", "--rate", "11025"], 2, "*no kind carries 11025 Hz; there are 8000, 12000, *"),
+        (["TONE", "--rate", "11025"], 2, "*no kind carries 11025 Hz; choose from 8000, 12000, *"),
         (["TONE", "--uuid", "42"], 2, "*'42' is not a UUID: write it as 8-4-4-4-12 hexadecimal digits*"),
         (["TONE", "--start", "9"], 5, "cannot play *: it holds no audio in that range"),
         (["TONE", "--record", "x.xyz"], 2, "cannot record to x.xyz: write its name with .wav, .flac, *"),

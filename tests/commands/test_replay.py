@@ -196,7 +196,7 @@ def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Pa
     ("script", "arguments", "code", "message"),
     [
         ('{"digit": "5"}\n{"expect": "audio", "within": 800}', [], 5,
-         'line 2: "within" does not go with "expect": there are expect, t, within_ms'),
+         'line 2: "within" does not go with "expect": choose from expect, t, within_ms'),
         ('{"digit": "5"}\n{"expct": "audio"}', [], 5,
          'cannot replay script.jsonl: line 2: it has nothing to send'),
         ('{"play": "a\\u0000b"}', [], 5, "no file can have that name"),
@@ -211,7 +211,7 @@ def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Pa
         ('{"digit": "5"}', ["--from", "3", "--to", "2"], 2, "--from 3 is not before --to 2"),
         ('{"digit": "5"}', ["--expect", "script.jsonl", "--speed", "2"], 2,
          "--expect compares times, which --speed changes: leave one of them out"),
-        ('{"expect": "joy"}', [], 5, "line 1: cannot expect 'joy': there are audio, silence, hangup"),
+        ('{"expect": "joy"}', [], 5, "line 1: cannot expect 'joy': choose from audio, silence, hangup"),
         ('{"silence_ms": "x"}', [], 5, "line 1: \"silence_ms\" is 'x', which is not a number of milliseconds: write"),
         ('{"play": "nowhere.wav"}', [], 5, "line 1: cannot read nowhere.wav: no such file or directory"),
         ('{"play": "x.wav", "kind": "dtmf"}', [], 5, "line 1: kind dtmf carries no audio"),

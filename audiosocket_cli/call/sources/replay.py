@@ -106,7 +106,7 @@ class ReplaySource(Source):
         self._next = len(self._actions)
         if lines:
             what = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
-            self.failures.append(f"the call ended before {what} was reached")
+            self.failures.append(f"the call ended before it reached {what}")
         elif self.is_cut:
             self.failures.append(f"the call ended before everything was played ({self.said} of {self.total} frames)")
 

@@ -120,7 +120,7 @@ def test_what_was_not_reached_is_not_judged() -> None:
     source, _, _ = play(actions, other=Scripted(end=20))
     assert source.failures == [
         "line 2: expected audio within 9000 ms, which did not come",
-        "the call was over before lines 3, 4 could be expected",
+        "the call ended before it reached lines 3, 4",
     ]
 
 

@@ -108,13 +108,13 @@ def test_steps_become_what_is_done() -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ({"expect": "noise"}, "cannot expect 'noise': there are audio, silence, hangup"),
+        ({"expect": "noise"}, "cannot expect 'noise': choose from audio, silence, hangup"),
         ({"hangup": 1}, '"hangup" is 1: write true, or leave the line out'),
         ({"silence_ms": "2"}, "\"silence_ms\" is '2', which is not a number of milliseconds: write one as 1500"),
         ({"silence_ms": 1e9}, '"silence_ms" is 1000000000.0, which is more than a day'),
         (
             {"silence_ms": 20, "within_ms": 2},
-            '"within_ms" does not go with "silence_ms": there are kind, silence_ms, t',
+            '"within_ms" does not go with "silence_ms": choose from kind, silence_ms, t',
         ),
         ({"silence_ms": 20, "kind": "dtmf"}, "kind dtmf carries no audio"),
         ({"play": "/no/such/file.wav"}, "cannot read /no/such/file.wav: no such file or directory"),
