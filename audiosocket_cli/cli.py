@@ -73,7 +73,7 @@ class _LazyGroup(click.Group):
                 raise
             near = difflib.get_close_matches(wrong.lower(), COMMANDS, 1, 0.5)
             near = near or [name for name in COMMANDS if name.startswith(wrong.lower())]
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
             raise click.UsageError(f"there is no command {wrong!r:.60}: {hint}", ctx) from None
 
 
@@ -101,7 +101,7 @@ def root(ctx: click.Context) -> None:
     Examples:
       audiosocket serve --record ./calls       answer calls and record them
       audiosocket record call.wav              record the next call
-      audiosocket play hello.wav host:9092     stand in for Asterisk
+      audiosocket play hello.wav host:9092     call a server, as Asterisk would
       audiosocket inject-dtmf 123# host:9092   press keys in a call
       audiosocket dump capture.pcap            see what was on the wire
       audiosocket replay call.pcapng host:9092 play a call again
@@ -184,10 +184,10 @@ def _usage_line(error: click.ClickException) -> str:
 def _memory_line(error: MemoryError) -> str:
     if "ffi.callback" in str(error):  # cffi, for soundfile, where that is not allowed
         return (
-            "this sound file cannot be read as it comes where the system forbids memory that is written and executed "
-            "(MemoryDenyWriteExecute=yes of systemd): save it to a file first, as WAV"
+            "this sound cannot be read from a pipe, because the system forbids memory that is writable and executable "
+            "(MemoryDenyWriteExecute=yes of systemd): save it to a WAV file first"
         )
-    return "this takes more memory than there is: try with less at once"
+    return "out of memory: try less at once"
 
 
 def _is_from_environment(context: click.Context, option: click.Option) -> bool:

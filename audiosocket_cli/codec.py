@@ -235,7 +235,7 @@ def kind_named(name: str) -> int:
         pass
     if len(name) == 4 and name.startswith("0x"):
         return int(name, 16)
-    raise ValueError(f"{name!r} is not a kind: there are {', '.join(kind_name(kind) for kind in Kind)}, 0x00 to 0xff")
+    raise ValueError(f"{name!r} is not a kind: choose from {', '.join(kind_name(kind) for kind in Kind)}, 0x00 to 0xff")
 
 
 def is_audio(kind: int) -> bool:
@@ -257,7 +257,7 @@ def kind_of(rate_hz: int) -> Kind:
         return KIND_BY_RATE[rate_hz]
     except KeyError:
         rates = ", ".join(map(str, KIND_BY_RATE))
-        raise ValueError(f"no kind carries {rate_hz} Hz (there are {rates})") from None
+        raise ValueError(f"no kind carries {rate_hz} Hz (choose from {rates})") from None
 
 
 def uuid_frame(uuid: UUID) -> Frame:

@@ -163,4 +163,4 @@ def test_a_mistyped_command_is_told_what_was_meant(wrong: str, meant: str) -> No
 
 
 def test_what_is_like_no_command_is_told_which_there_are() -> None:
-    assert f"there are {', '.join(COMMANDS)} (see" in run("xyzzy").stderr
+    assert f"choose from {', '.join(COMMANDS)} (see" in run("xyzzy").stderr

@@ -16,7 +16,7 @@ from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, kind_name
 from audiosocket_cli.model import Side
 
-EXAMPLE_UUID_FINDING: Final = "the UUID is the protocol page's example: say ${UUID()}, or all calls have the same"
+EXAMPLE_UUID_FINDING: Final = "the UUID is the protocol page's example: use ${UUID()}, so that each call has its own"
 
 _PACE_TOLERANCE: Final = 0.1
 
@@ -179,7 +179,7 @@ def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
 
 def _decode_cure(heard: Heard, side: Side) -> str:
     if side is Side.CALLER:
-        return "say c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
+        return "use c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
     return (
         f"decode it to 16-bit little-endian samples first, {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms: "
         "AudioSocket carries no other codec"
@@ -213,9 +213,9 @@ def _wrong_rate(heard: Heard, side: Side) -> str:
     if is_rate:
         return (
             f"{kind_name(real)} ({RATE_BY_KIND[real]} Hz) labelled slin, as Asterisk before 20.17, 21.12, 22.7 and "
-            "23.1 does: say c(slin), or update Asterisk"
+            "23.1 does: use c(slin), or update Asterisk"
         )
-    return f"slin audio comes {heard.pace:.2f} times as fast as it plays: say c(slin) in Dial(AudioSocket/…)"
+    return f"slin audio comes {heard.pace:.2f} times as fast as it plays: use c(slin) in Dial(AudioSocket/…)"
 
 
 def _is_held_up(heard: Heard) -> bool:

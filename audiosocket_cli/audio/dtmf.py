@@ -72,7 +72,7 @@ any place of the windows, whatever the edges of the tones, 20 ms are measured as
 RELEASE_S: Final = 0.070
 """So long after its end a digit may turn out to go on: `MIN_GAP_S`, a window, and `MIN_PAIRS` hops to be sure."""
 
-_ALLOWED: Final = "write 0-9, *, # and A-D, with w for half a second's pause and W for a second's"
+_ALLOWED: Final = "write 0-9, *, # and A-D, with w for a pause of half a second and W for one second"
 _TONES_HZ: Final = np.array(LOW_HZ + HIGH_HZ)
 _NO_DIGIT: Final = -1
 _LOOK_BACK: Final = 8  # windows kept from one batch to the next: a rise takes 3, to be sure takes MIN_PAIRS
@@ -110,7 +110,7 @@ def parse_digits(text: str) -> tuple[Key, ...]:
             keys.append(Key(character.upper(), pause_s))
             pause_s = 0.0
         else:
-            raise UsageError(f"{text!r} cannot be dialled for {character!r} at position {position}: {_ALLOWED}")
+            raise UsageError(f"{text!r} has {character!r} at position {position}, which cannot be dialled: {_ALLOWED}")
     if not keys:
         raise UsageError(f"{text!r} has no digit to dial: {_ALLOWED}")
     keys[-1] = keys[-1]._replace(pause_after_s=pause_s)

@@ -60,7 +60,7 @@ _STREAMED: Final = (b"OggS", b"FORM", b".snd", b"ID3", b"\xff", b"riff")
 _SEEKS: Final = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS", "MPEG_LAYER_III")
 """Samples to which libsndfile can seek. It cannot in GSM and other ADPCM, says of DWVW that it can, and fails."""
 
-_CUT_OGG: Final = "it is cut short: the end of its stream is not there"
+_CUT_OGG: Final = "it is cut short: the end of its stream is missing"
 
 
 def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | None = None) -> Reader:
@@ -76,7 +76,7 @@ def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | N
     try:
         reader = _reader_of(file, source if isinstance(source, Path) else None, name, raw_rate_hz)
         if reader.rate_hz < _MIN_RATE_HZ:
-            raise FileError(f"cannot play {name}: its sample rate is {reader.rate_hz} Hz, which is none of sound")
+            raise FileError(f"cannot play {name}: its sample rate is {reader.rate_hz} Hz, which is too low for sound")
     except (FileError, OSError):  # also where there is no libsndfile to ask for its errors
         file.close()
         raise
@@ -147,7 +147,7 @@ def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | 
     if is_cut:
         reader.remarks.append(_CUT_OGG)
     if promised is not None and promised > size:
-        reader.remarks.append(f"it is cut short: its header promises {promised} bytes, and {size} are there")
+        reader.remarks.append(f"it is cut short: its header promises {promised} bytes, but it has {size}")
     return reader
 
 
@@ -263,7 +263,7 @@ class SoundFileReader:
         if not len(block) and frames and self.frames is not None and self._left > 0 and self._says_length:
             whole_s, left_s = self.frames / self.rate_hz, self._left / self.rate_hz
             self.remarks.append(
-                f"it is cut short: of the {whole_s:.2f} s that its header promises, {left_s:.2f} s are missing"
+                f"it is cut short: {left_s:.2f} s of the {whole_s:.2f} s that its header promises are missing"
             )
         if not len(block) and frames and self.watch is not None:
             self._look_after(self.watch)

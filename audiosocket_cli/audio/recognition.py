@@ -171,7 +171,7 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
         if head.startswith(begins):
             return f"it is packed with {what}; {_unpacking_cure(path, tool)}"
     if head.startswith(_CAPTURES):
-        return f"it is a capture of network traffic; to say again what was said in it: audiosocket replay {name}"
+        return f"it is a capture of network traffic; to play it again: audiosocket replay {name}"
     text = _text(head)
     if text is not None:
         begins_html = text.lstrip("\ufeff \t\r\n")[:14].lower().startswith(("<!doctype html", "<html"))

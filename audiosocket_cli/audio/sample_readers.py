@@ -230,7 +230,7 @@ def floats(data: bytes, coding: str) -> Floats:
 
 def cut_short(header: WavHeader, missing_bytes: int) -> str:
     missing_s = missing_bytes / header.block_bytes / header.rate_hz
-    return f"it is cut short: {missing_s:.2f} s that its header promises did not come"
+    return f"it is cut short: {missing_s:.2f} s that its header promises are missing"
 
 
 def length_of(file: BinaryIO, start: int, block_bytes: int) -> int | None:

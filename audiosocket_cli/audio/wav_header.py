@@ -90,7 +90,7 @@ def fault_of(header: WavHeader, size: int, file: BinaryIO) -> WavFault | None:
         return WavFault(UNKNOWN_LENGTH)
     if said > there:
         return WavFault(
-            f"it is cut short: its header promises {_seconds(header, said)}, and {_seconds(header, there)} are there"
+            f"it is cut short: its header promises {_seconds(header, said)}, but it has {_seconds(header, there)}"
         )
     file.seek(header.data_at + said)
     return fault_after(header, file.read(13), there - said)
@@ -106,7 +106,7 @@ def fault_after(header: WavHeader, following: bytes, left: int) -> WavFault | No
         if not _WRAPPED_BYTES <= left < 1 << 62 and _is_chunk(chunk, left):
             return None
     said = _seconds(header, header.data_bytes or 0)
-    return WavFault(f"its header says {said}, and there is more: it is played to the end of the file")
+    return WavFault(f"its header says {said}, but the file has more: it is played to the end of the file")
 
 
 def _is_chunk(head: bytes, left: int) -> bool:

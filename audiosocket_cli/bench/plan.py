@@ -14,6 +14,7 @@ from audiosocket_cli.bench.load import Load, Stage
 from audiosocket_cli.bench.speech import Speech, sound_files
 from audiosocket_cli.bench.usage import Usage
 from audiosocket_cli.net.address import Address
+from audiosocket_cli.text import counted
 
 CALLS_PER_PROCESS: Final = 300
 _OWN_DESCRIPTORS: Final = 32
@@ -66,14 +67,14 @@ def lack_of_room(calls: int, processes: int) -> str | None:
     ports = _local_ports()
     if calls > ports:
         return (
-            f"{calls} calls at once need as many local ports, and this machine has {ports:g} for one target "
-            "(net.ipv4.ip_local_port_range): take fewer, or several machines"
+            f"{calls} calls at once need {calls} local ports, and this machine has {ports:g} for one target "
+            "(net.ipv4.ip_local_port_range): use fewer calls, or several machines"
         )
     files = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - _OWN_DESCRIPTORS) * processes
     if calls > files >= 0:
         return (
-            f"{calls} calls at once need as many open files, and {processes} processes have {files} for them: "
-            "take fewer, more --processes, or raise `ulimit -Hn`"
+            f"{calls} calls at once need {calls} open files, and {counted(processes, 'process')} can have {files}: "
+            "use fewer calls, more --processes, or raise `ulimit -Hn`"
         )
     return None
 

@@ -207,7 +207,7 @@ class _Worker:
         try:
             told = parse_object((await self._process.stdout.readline()).decode("utf-8", "replace") or "{}")
         except ValueError as error:
-            self._kill_for(f"talked nonsense ({error})")
+            self._kill_for(f"sent invalid messages ({error})")
             return
         if "error" in told:
             raise FileError(str(told["error"]))
@@ -236,9 +236,9 @@ class _Worker:
             except TimeoutError:
                 silent_looks += 1
                 if silent_looks >= self._patience_looks:
-                    self._kill_for(f"gave no sign of life for {silent_looks * _LOOK_S:g} s")
+                    self._kill_for(f"did not respond for {silent_looks * _LOOK_S:g} s")
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                self._kill_for(f"talked nonsense ({str(error)[:100]})")
+                self._kill_for(f"sent invalid messages ({str(error)[:100]})")
         await self._process.wait()
 
     def _kill_for(self, why: str) -> None:

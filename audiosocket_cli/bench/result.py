@@ -153,7 +153,7 @@ def _faults_of_ours(progress: Progress, max_lateness_ms: float) -> list[str]:
     faults = list(progress.lost)
     late_ms = figures.times["lateness"].percentile_ms(99)
     if late_ms is not None and late_ms > max_lateness_ms:
-        faults.append(f"1 % of the frames were sent {late_ms:.1f} ms or more after they were due, over the bound of "
+        faults.append(f"1 % of the frames were sent {late_ms:.1f} ms or more after they were due, over the limit of "
                       f"{max_lateness_ms:g} ms")  # fmt: skip
     if figures.counts["not_placed"]:
         faults.append(f"{figures.counts['not_placed']} calls could not be placed: {next(iter(figures.reasons))}")
@@ -172,10 +172,12 @@ def read_result(path: Path) -> BenchResult:
     except OSError as error:
         raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
     except ValueError:
-        raise FileError(f"cannot read {path}: it is not JSON; bench --output writes what is read here") from None
+        raise FileError(f"cannot read {path}: it is not JSON; name a file that bench --output wrote") from None
     schema = content.get("schema") if isinstance(content, dict) else None
     if schema != SCHEMA:
-        raise FileError(f"cannot read {path}: its schema is {schema!r}, not {SCHEMA}; bench --output writes that")
+        raise FileError(
+            f"cannot read {path}: its schema is {schema!r}, not {SCHEMA}; name a file that bench --output wrote"
+        )
     try:
         return BenchResult(
             settings=dict(content["settings"]),
@@ -191,4 +193,4 @@ def read_result(path: Path) -> BenchResult:
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         what = "it was printed by --json, and only --output writes all" if "figures" not in content else str(error)
-        raise FileError(f"cannot read {path}: it is not whole: {what}") from None
+        raise FileError(f"cannot read {path}: it is not complete: {what}") from None

@@ -48,7 +48,7 @@ class Threshold:
         """Return how values fail it, or None. A missing value fails, too: nothing was shown."""
         value = values[self.name]
         if value is None:
-            return f"{self.text}: there is no {self.name}, for nothing of the kind was seen"
+            return f"{self.text}: there is no {self.name}: nothing to measure happened"
         if _OPERATORS[self.sign](value, self.bound):
             return None
         return f"{self.text}: it is {shown(self.name, value)}"
@@ -64,7 +64,7 @@ def parse_threshold(text: str) -> Threshold:
     name, sign, number, unit = match.groups()
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=4, cutoff=0.5)
-        hint = f"do you mean {', '.join(near)}?" if near else "there are turn_p95, echo_p50, errors, gaps_60 and more"
+        hint = f"do you mean {', '.join(near)}?" if near else "choose from turn_p95, echo_p50, errors, gaps_60 and more"
         raise UsageError(f"{name!r} in {text!r} is not a value of a result: {hint}")
     bound = float(number)
     if is_time(name):

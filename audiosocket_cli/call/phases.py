@@ -131,7 +131,7 @@ class Opening(Phase):
     def lose(self, how: How, reason: str) -> Outcome:
         received = self._receiver.received_bytes
         if received:
-            return Failure(f"closed after {received} bytes, before its UUID was whole")
+            return Failure(f"closed after {received} bytes, before its UUID was complete")
         return Failure(f"closed without a UUID ({UUID_WITHOUT_ANSWER_HINT})", is_silent=True)
 
     def hang_up(self, reason: str) -> Outcome:

@@ -29,11 +29,11 @@ _QUOTED_BYTES: Final = 64
 """How much of the first bytes of another protocol is quoted."""
 
 _SILENT: Final = f"it ended without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
-_REFUSED: Final = "it was refused: does nothing listen there?"
-_UNANSWERED: Final = "nobody answered it: is the address right, or a firewall in the way?"
-_CUT_UUID: Final = "it ended before its UUID was whole"
+_REFUSED: Final = "it was refused: is a server listening there?"
+_UNANSWERED: Final = "it was not answered: is the address right? is a firewall in the way?"
+_CUT_UUID: Final = "it ended before its UUID was complete"
 _CUT_SHORT: Final = "its bytes are missing from the capture (tcpdump keeps them with -s 0)"
-_STOPPED: Final = "the capture ends before it said anything"
+_STOPPED: Final = "the capture ends before it sent anything"
 
 
 class Standing(Enum):
@@ -127,7 +127,7 @@ class Connection:
         if copy.flow in (self.flow, reverse_of(self.flow)):
             how = "two captures of it are merged here"
         else:
-            how = f"it is here as from {caller} to {server}, too"
+            how = f"it is also here from {caller} to {server}"
         self._copies[how] = None
 
     def skip(self, segment: Segment, at_ns: int) -> None:
@@ -184,12 +184,12 @@ class Connection:
         segments = sum(direction.segments for direction in self._directions)
         repeated = sum(direction.repeated for direction in self._directions)
         if repeated >= max(_MIN_REPEATED, (segments - repeated) * _MAX_REPEATED):
-            self._copies["its packets are there again, as of a bridge and its ports, or of tcpdump -i any"] = None
+            self._copies["its packets are repeated, as by a bridge and its ports, or by tcpdump -i any"] = None
         if self._copies:
             yield f"captured more than once: {'; '.join(self._copies)}. It is shown once"
         cut_bytes = self.cut_bytes
         if cut_bytes:
-            yield f"{cut_bytes} bytes are missing from the capture, which holds packets in part: tcpdump -s 0 keeps all"
+            yield f"{cut_bytes} bytes are missing from the capture, which cut packets: tcpdump -s 0 keeps them whole"
         if call.missing_bytes > cut_bytes:
             yield (
                 f"{call.missing_bytes - cut_bytes} bytes are missing from the capture, which lost packets: tcpdump "

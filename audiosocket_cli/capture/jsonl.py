@@ -150,7 +150,7 @@ class JsonlReader:
             return
         facts = json.loads(text)
         if not isinstance(facts, dict):
-            raise ValueError(f"no JSON object, but {text[:40]!r}")
+            raise ValueError(f"it is not a JSON object but {text[:40]!r}")
         match facts.get("event"):
             case "no-call":
                 yield NoCall(_ns(facts, "at") or 0, *(_text(facts, name) for name in ("caller", "server", "reason")))
@@ -230,7 +230,7 @@ class _Known:
 
     def _move(self, side: Side, offset: int) -> None:
         if offset >= _MAX_COUNT:
-            raise ValueError(f"the {side} would have sent {offset} bytes, which is more than can be")
+            raise ValueError(f"the {side} would have sent {offset} bytes, which is too many")
         self._offsets[side] = offset
 
 
@@ -261,7 +261,7 @@ def _frame(facts: dict[str, Any]) -> Frame:
         return digit_frame(_text(facts, "digit"))
     if "uuid" in facts:
         return uuid_frame(_uuid(facts))
-    raise ValueError('it says nothing to be sent: write a "digit", a "payload", or a step of a script')
+    raise ValueError('it has nothing to send: write a "digit", a "payload", or a step of a script')
 
 
 def _name(facts: dict[str, Any], default: str) -> str:

@@ -78,7 +78,7 @@ def _packet(window: Window, record: struct.Struct, unit_ns: int, link_type: int)
             at = window.at + record.size
             window.at = at + size
             return Packet(seconds * _NS + fraction * unit_ns, link_type, window.data[at : at + size])
-    return f"the file ends inside a packet record, of which {window.size} bytes are there"
+    return f"the file ends inside a packet record: only {window.size} bytes of it are there"
 
 
 def _is_believable(fraction_ns: int, size: int, original: int) -> bool:

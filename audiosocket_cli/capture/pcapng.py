@@ -88,7 +88,7 @@ class PcapngReader:
         kind, length = struct.unpack_from(order + "II", data, at)
         least, most = _MIN_BYTES.get(kind, 12), _MAX_READ_BYTES if kind in _MIN_BYTES else _MAX_BLOCK_BYTES
         if length % 4 or not least <= length <= most:
-            return f"no block, but {data[at : at + 8].hex(' ')} …", 0
+            return f"not a block, but {data[at : at + 8].hex(' ')} …", 0
         if kind in (_PACKET, _OLD_PACKET):
             fault = self._judge_packet(kind, length)
             if fault is not None:
@@ -116,7 +116,7 @@ class PcapngReader:
         return struct.unpack_from(self._order + layout, data, at + 8)
 
     def _cut(self) -> tuple[str, int]:
-        return f"the file ends inside a block, of which {self._window.size} bytes are there", 0
+        return f"the file ends inside a block: only {self._window.size} bytes of it are there", 0
 
     def _read_block(self, data: bytes, at: int, length: int) -> Packet | None:
         """Take in a block that was judged; returns its packet, if there is one in it."""

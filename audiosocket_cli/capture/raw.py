@@ -80,7 +80,7 @@ class RawReader:
             return f"it ends inside a frame's header, of which {_bytes(window.size)} there"
         kind, length = _header(window, 0)
         if kind == Kind.HANGUP and window.ensure(len(_ZEROS)) and window.data.startswith(_ZEROS, window.at):
-            return "no frames, but a run of zero bytes"
+            return "not frames, but a run of zero bytes"
         fault = _fault_of(kind, length)
         if fault is None and not window.ensure(HEADER_BYTES + length):
             there = _bytes(window.size)
@@ -180,7 +180,7 @@ def _fault_of(kind: int, length: int) -> str | None:
         return None
     expected = _SIZES.get(kind)
     if expected is None:
-        return f"no frame of AudioSocket: its kind would be {kind_name(kind)}, its length {length}"
+        return f"not an AudioSocket frame: its kind would be {kind_name(kind)}, its length {length}"
     return None if length == expected else f"a frame of kind {kind_name(kind)} has {expected} bytes, not {length}"
 
 

@@ -68,7 +68,7 @@ class CaptureFile:
         self._file: BlockFile | None = None
         self._clock = steady_clock()
         if path.suffix.lower() in _SOUND:
-            cure = "name it .pcapng, or say --record"
+            cure = "name it .pcapng, or use --record"
             raise UsageError(f"cannot capture to {path}: a capture is not a sound file; {cure}")
         if "{" in path.name:
             raise UsageError(f"cannot capture to {path}: names of captures have no fields; name a folder")

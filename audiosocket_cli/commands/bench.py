@@ -43,13 +43,13 @@ class _BenchCommand(click.Command):
 @click.option("--rate", type=NumberParam(0.001, 10_000), metavar="R", help="R new calls a second.")
 @click.option(
     "--max-calls", type=CountParam(), metavar="N",
-    help="With --rate: leave out arrivals beyond N calls at once. With --find-limit: try no more.",
+    help="With --rate: leave out calls beyond N at once. With --find-limit: try at most N.",
 )  # fmt: skip
 @click.option(
     "--ramp",
     type=DurationParam(),
     metavar="TIME",
-    help="Let callers come, or the rate grow, over this time.  [default: callers 5 ms apart]",
+    help="Add the callers, or raise the rate, over this time.  [default: callers 5 ms apart]",
 )
 @click.option("--stages", metavar="N:TIME,…", help="N callers for TIME, then the next N: 10:30s,50:1m.")
 @click.option(
@@ -74,11 +74,11 @@ class _BenchCommand(click.Command):
     metavar="N",
     default=0,
     show_default=True,
-    help="Another seed gives other speech and other pauses.",
+    help="Seed of the speech and the pauses of callers.",
 )
 @click.option(
     "--processes", type=ProcessCountParam(), metavar="N",
-    help="Place the calls from N processes.  [default: one for 300 calls, at most one a core]",
+    help="Place the calls from N processes.  [default: one per 300 calls, at most one per core]",
 )  # fmt: skip
 @click.option("--many-processes", is_flag=True, help="Allow more --processes than four for each core.")
 @click.option(
@@ -90,16 +90,18 @@ class _BenchCommand(click.Command):
 )
 @click.option(
     "--threshold", "thresholds", metavar="'NAME<VALUE'", multiple=True,
-    help="Exit with 1 unless this holds, as 'turn_p95<800ms' (repeatable).",
+    help="Exit with 1 unless this holds, such as 'turn_p95<800ms' (repeatable).",
 )  # fmt: skip
-@click.option("--compare", type=click.Path(path_type=Path), metavar="OLD", help="Compare with a file of --output.")
+@click.option(
+    "--compare", type=click.Path(path_type=Path), metavar="OLD", help="Compare with a result that --output wrote."
+)
 @click.option("--fail-on-regression", type=PercentParam(), metavar="P%", help="Exit with 1 when worse by more than P%.")
 @click.option("--find-limit", is_flag=True, help="Try more and more callers until a --threshold breaks.")
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Keep everything in a file, for report and --compare.",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Overwrite FILE if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print all values as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
@@ -116,29 +118,29 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket bench bot:9092 --find-limit --threshold 'echo_p99<150ms'
       audiosocket bench report today.json
 
-    Callers say bursts of 1.0 to 1.6 s with pauses of 1.5 to 3 s, in which a bot answers. Frames are sent when they are
-    due, whatever the server does, and times count from when they were due. Every 200 ms a frame carries a mark, about
-    -60 dBFS, by which an echo is recognised.
+    Callers speak in bursts of 1.0 to 1.6 s with pauses of 1.5 to 3 s, in which a bot answers. Frames are sent when they
+    are due, whatever the server does, and times count from when they were due. Every 200 ms a frame carries a mark,
+    about -60 dBFS, by which an echo is recognised.
 
     \b
     Names for --threshold, each with _p50, _p95, _p99, _max or _mean:
       connect first_byte first_speech turn echo jitter barge_in hangup lateness
-      connect_actual turn_actual echo_actual barge_in_actual (since it was done)
+      connect_actual turn_actual echo_actual barge_in_actual (when it happened)
     and: errors error_rate refused timeout reset fault silent gaps_40 gaps_60
-      gaps_100 bursts audio_rate cpu_percent rss_mib, and others that --csv prints
+      gaps_100 bursts audio_rate cpu_percent rss_mib, and others in --csv
 
     Exits with 0 when all is well, 1 when a threshold broke, it got worse, the server was gone before the end, or the
     run is INVALID because this machine did not keep up, 3 when no call could be connected, 5 when FILE or OLD cannot be
-    read. It ends after 2 s when no call can be connected at the start, after 10 s when none can be any more.
+    read. It gives up after 2 s when no call can be connected at the start, later after 10 s without one.
     """
     from audiosocket_cli.jobs.bench import BenchWanted, bench
 
     wanted = BenchWanted(**given)
     refuse_without_effect(ctx, force="output")
     if wanted.stages and is_typed(ctx, "duration"):
-        raise UsageError("--stages say how long each lasts: leave --duration out")
+        raise UsageError("--stages say how long each lasts: leave out --duration")
     if wanted.is_report and (typed := [name for name in given if name not in _OF_REPORT and is_typed(ctx, name)]):
-        raise UsageError(f"bench report shows what was measured: leave {option_name(ctx, typed[0])} out")
+        raise UsageError(f"bench report shows what was measured: leave out {option_name(ctx, typed[0])}")
     if not wanted.is_report:
         check_processes(wanted.processes or 1, "processes", allowed=wanted.many_processes)
     ctx.exit(bench(wanted).exit_code)

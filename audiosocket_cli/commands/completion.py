@@ -20,7 +20,7 @@ VARIABLE: Final = "_AUDIOSOCKET_COMPLETE"
 @click.argument("shell", type=click.Choice(list(_HOW)))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:
-    """Print the script with which a shell completes our commands, options and values.
+    """Print the script with which a shell completes commands, options and values.
 
     \b
     Examples:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--kind", "kinds", type=AnyKindParam(), multiple=True, help="Show frames of this kind only (repeatable).")
 @click.option("--side", type=click.Choice(["caller", "server"]), help="Show frames of this side only.")
 @click.option("--call", metavar="UUID", help="Show this call only; the first digits of the UUID are enough.")
-@click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call, as 12.5 or 1:12.5.")
+@click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call, such as 12.5 or 1:12.5.")
 @click.option("--to", "to_s", type=UntilParam(), help="End at this time of the call.")
 @click.option(
     "--limit",
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     "--convert",
     type=(click.Choice(FORMATS), str),
     metavar="FORMAT OUT",
-    help="Write it as pcapng, jsonl or bin (one side's bytes) to OUT, or - for a pipe; --to FORMAT OUT is the same.",
+    help="Write calls as pcapng, jsonl or bin (one side's bytes) to OUT, or - for a pipe; --to FORMAT OUT is the same.",
 )
 @click.option("--follow", is_flag=True, help="Wait for more at the end of the file, as it grows.")
 @click.option("--resync", is_flag=True, help="Go on with the next whole frame after damage.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when there are findings.")
-@click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @click.pass_context
 def command(
     ctx: click.Context, /, captures: tuple[str, ...], each: bool, with_hex: bool, as_json: bool, stats: bool,
@@ -74,11 +74,12 @@ def command(
       ssh -T pbx tcpdump -i any -w - -U port 9092 | audiosocket dump - --follow
 
     CAPTURE is what --capture wrote, what tcpdump or Wireshark captured (pcap, pcapng), JSON lines, or the bytes of one
-    side as nc and socat keep them; packed (gzip, xz, bzip2, zstd, lz4) or not, or - for standard input. Its content
-    says which it is. Several pcap or pcapng files that continue each other, as in a rotation, are joined by time.
+    side as nc and socat keep them; packed (gzip, xz, bzip2, zstd, lz4) or not, or - for standard input. The
+    format is recognised by content. Several pcap or pcapng files that continue each other, as in a rotation, are joined
+    by time.
 
-    Exits with 0, with 1 for findings with --strict, with 5 when a file is damaged or cut (all before the damage is
-    shown), with 6 when there is no call in it, or nothing that is selected.
+    Exits with 0, with 1 for findings with --strict, with 5 when a file is damaged or cut (everything before the damage
+    is shown), with 6 when it holds no call, or nothing that was selected.
     """
     # Frames are small: threads that BLAS would start with cost more than they bring.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -88,7 +89,7 @@ def command(
     form = _form(each or with_hex, with_hex, as_json, stats, copies=convert is not None)
     if force and not convert and not (wav and Path(wav).suffix.lower() == ".wav"):
         raise UsageError(
-            "--force overwrites what --to FORMAT OUT writes, or --wav FILE.wav: name one, or leave --force out"
+            "--force overwrites what --to FORMAT OUT writes, or --wav FILE.wav: name one, or leave out --force"
         )
     selection = Selection.of(call, side, kinds, from_s, to_s)
     if convert and len(captures) > 1:
@@ -105,11 +106,11 @@ def _form(each: bool, with_hex: bool, as_json: bool, stats: bool, *, copies: boo
     from audiosocket_cli.analysis.dumping import Form
 
     if copies and (each or as_json or stats):
-        raise UsageError("--to FORMAT writes a file of its own: leave --each, --hex, --json and --stats out")
+        raise UsageError("--to FORMAT writes a file of its own: leave out --each, --hex, --json and --stats")
     if stats and each:
         raise UsageError("--stats and --each exclude each other: choose one")
     if as_json and each:
-        raise UsageError("--json is a line for each frame, with its payload: leave --each and --hex out")
+        raise UsageError("--json is a line for each frame, with its payload: leave out --each and --hex")
     if stats:
         return Form.STATS_JSON if as_json else Form.STATS
     if each:

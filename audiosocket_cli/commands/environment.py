@@ -46,7 +46,7 @@ def warnings(
         if near:
             yield f"{name} sets no option: did you mean {near}?"
         elif name.startswith(begins) or not runs_programs:
-            yield f"{name} sets no option: those that do are called AUDIOSOCKET_COMMAND_OPTION"
+            yield f"{name} sets no option: name it AUDIOSOCKET_COMMAND_OPTION, as AUDIOSOCKET_SERVE_RECORD"
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:

@@ -57,7 +57,7 @@ def _put_file(name: str, topics: tuple[str, ...]) -> None:
 
     found = {name: text for topic in topics for name, text in files_in(read_page(topic)).items()}
     if name not in found:
-        raise UsageError(f"no page holds a file {name!r:.80}: there are {', '.join(found) or 'none in this one'}")
+        raise UsageError(f"no page holds a file {name!r:.80}: choose from {', '.join(found) or 'none on this page'}")
     put_lines(found[name].splitlines())
 
 

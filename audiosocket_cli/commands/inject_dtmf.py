@@ -48,12 +48,12 @@ from audiosocket_cli.commands.params import (
 )
 @click.option("--in-band", is_flag=True, help="Also send the digits as tones in the audio.")
 @click.option("--in-band-only", is_flag=True, help="Send tones, and no DTMF frames.")
-@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file meanwhile.")
+@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file during the call.")
 @click.option(
     "--wait",
     type=SECONDS,
     metavar="TIME",
-    help="Stay this long after the last digit.  [default: 1, or until --expect-audio-within comes]",
+    help="Stay this long after the last digit.  [default: 1, or until --expect-audio-within has its answer]",
 )
 @expect_audio_option("the last digit")
 @click.option(
@@ -83,15 +83,15 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket inject-dtmf '1w23W#' :9092 --expect-audio-within 2
       audiosocket inject-dtmf 42# --listen :9092
 
-    DIGITS are 0-9, *, #, A-D; w waits half a second, W a second, as in Asterisk's dial strings. Like Asterisk, it sends
-    a UUID to TARGET (host:port), then silence or --audio, and each digit as a frame of kind 03.
+    DIGITS are 0-9, *, #, A-D; w waits half a second, W one second, as in Asterisk's dial strings. Like Asterisk, it
+    sends a UUID to TARGET (host:port), then silence or --audio, and each digit as a frame of kind 03.
 
     With --listen it answers a call from Asterisk, and sends the digits to the caller, always as tones in the audio:
     Asterisk ends a call in which a server sends a DTMF frame.
 
     Exits with 0 when all digits were pressed and the answer was as expected, 1 when not, or when the other side hung up
     or went silent after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent a frame that
-    ends a call in Asterisk, 7 when --after-silence waited in vain.
+    ends a call in Asterisk, 7 when --after-silence timed out.
     """
     from audiosocket_cli.jobs.inject_dtmf import InjectWanted, inject_job
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job

@@ -75,7 +75,7 @@ class RateParam(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if str(value) not in map(str, KIND_BY_RATE):
             rates = ", ".join(map(str, KIND_BY_RATE))
-            self.fail(f"no kind carries {value} Hz; there are {rates}", param, ctx)
+            self.fail(f"no kind carries {value} Hz; choose from {rates}", param, ctx)
         return int(value)
 
 
@@ -90,7 +90,7 @@ class KindParam(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         kinds = {kind_name(kind): int(kind) for kind in KIND_BY_RATE.values()}
         if value not in kinds:
-            self.fail(f"{value!r} is not a kind of audio; there are {', '.join(kinds)}", param, ctx)
+            self.fail(f"{value!r} is not a kind of audio; choose from {', '.join(kinds)}", param, ctx)
         return kinds[value]
 
 
@@ -221,8 +221,8 @@ class RestCommand(click.Command):
         program, *words = rest[: rest.index("--")] if "--" in rest else rest
         for name in sorted({word.split("=")[0] for word in words} & ours):
             say(
-                f"{name} after --exec is for the program {program}: put it before --exec if it is for us, or quote the "
-                "whole line if it is not"
+                f"{name} after --exec is for the program {program}: put it before --exec if it is for "
+                "audiosocket, or quote the whole line if it is not"
             )
 
 
@@ -302,7 +302,7 @@ def refuse_without_effect(ctx: click.Context, **needs: str) -> None:
             continue
         cures = " or ".join(option_name(ctx, other) for other in others.split())
         option = option_name(ctx, name)
-        raise UsageError(f"{option} does nothing without {cures}: add that, or leave {option} out")
+        raise UsageError(f"{option} does nothing without {cures}: add that, or leave out {option}")
 
 
 def is_typed(ctx: click.Context, name: str) -> bool:
@@ -343,7 +343,7 @@ capture_option = click.option(
 def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --capture, --record, --layout and --force to a command."""
     for option in (
-        click.option("--force", is_flag=True, help="Overwrite OUT if it is there."),
+        click.option("--force", is_flag=True, help="Overwrite OUT if it exists."),
         click.option(
             "--layout",
             type=click.Choice(["caller", "server", "stereo", "mix"]),

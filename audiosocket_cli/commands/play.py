@@ -28,7 +28,7 @@ from audiosocket_cli.commands.values import files
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
 @click.option(
     "--rate", type=RateParam(),
-    help="With TARGET: send the kind of this rate; the file is converted.  [default: 8000, kind slin]",
+    help="With TARGET: send audio of this rate; the file is converted.  [default: 8000, kind slin]",
 )  # fmt: skip
 @click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play the file N times.")
 @click.option(
@@ -58,7 +58,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …), a prompt as Asterisk stores it (.sln16, .ulaw, .gsm, …),
     or - for standard input: a sound file, or headerless 16-bit mono samples at the rate that --rate says. It is read as
-    it is played, so a pipe need not have an end. Without FILE a few spoken words that come with audiosocket are played.
+    it is played, so a pipe may be endless. Without FILE a few spoken words that come with audiosocket are played.
 
     TARGET is host:port; the port is 9092 when left out, and without TARGET it is 127.0.0.1:9092. With --listen it
     answers one call from Asterisk instead.
@@ -66,9 +66,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     The result says how fast the other side answered: from the end of our last speech to the beginning of theirs. Speech
     that was already going on does not count as an answer.
 
-    Exits with 0 when all was played, 1 when the other side ended the call before that, or the end of it did not arrive,
-    or no answer came within --expect-audio-within, 3 when TARGET cannot be reached, 4 when it sent a frame that ends
-    a call in Asterisk, 5 when FILE is not sound, or damaged, 7 when --until-hangup --wait TIME passed without a hangup.
+    Exits with 0 when all was played, 1 when the other side ended the call before that, or the last audio did not
+    arrive, or no answer came within --expect-audio-within, 3 when TARGET cannot be reached, 4 when it sent a frame that
+    ends a call in Asterisk, 5 when FILE is not sound, or damaged, 7 when --until-hangup --wait TIME passed without a
+    hangup.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.play import PlayWanted, file_and_target, play_job

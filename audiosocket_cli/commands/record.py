@@ -19,7 +19,7 @@ from audiosocket_cli.commands.params import (
 from audiosocket_cli.commands.values import files
 
 
-@click.command(short_help="Record a call, whoever dials.")
+@click.command(short_help="Record a call that you answer or place.")
 @click.argument("out", shell_complete=files)
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Where to wait for the call.  [default: 127.0.0.1:9092]")
@@ -36,9 +36,9 @@ from audiosocket_cli.commands.values import files
 @capture_option
 @click.option("--detect-dtmf", is_flag=True, help="Also detect digits as tones in the audio.")
 @click.option("--raw", is_flag=True, help="With -: samples without a WAV header, 16-bit little-endian.")
-@click.option("--force", is_flag=True, help="Overwrite OUT if it is there.")
+@click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
-@click.option("--kind", type=KindParam(), help="With TARGET: the kind of the silence that it hears.  [default: slin]")
+@click.option("--kind", type=KindParam(), help="With TARGET: the kind of the silence to send.  [default: slin]")
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:

@@ -34,7 +34,9 @@ from audiosocket_cli.commands.values import calls, files
 @click.option(
     "--speed", type=NumberParam(0.01, 1000), metavar="X", default=1.0, help="Play X times as fast, up to 1000."
 )
-@click.option("--max-gap", type=SECONDS, metavar="TIME", help="Shorten pauses in which nothing was sent to this.")
+@click.option(
+    "--max-gap", type=SECONDS, metavar="TIME", help="Shorten longer pauses, in which nothing was sent, to this."
+)
 @click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call.")
 @click.option("--to", "to_s", type=TimeParam(), help="End at this time of the call.")
 @click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play it N times in one call.")
@@ -46,7 +48,7 @@ from audiosocket_cli.commands.values import calls, files
 )
 @click.option(
     "--uuid", metavar="new|same|UUID", default="new", show_default=True,
-    help="The UUID to say: a random one, that of the capture, or this.",
+    help="The UUID to send: a random one, that of the capture, or this one.",
 )  # fmt: skip
 @click.option("--calls", type=CountParam(10_000), metavar="N", default=1, help="Place N calls at once.")
 @click.option("--wait", type=SECONDS, metavar="TIME", help="Send silence for this long at the end.")
@@ -54,18 +56,20 @@ from audiosocket_cli.commands.values import calls, files
     "--expect",
     type=click.Path(path_type=Path, readable=False),
     metavar="OLD",
-    help="Compare the answer with the one in a capture, usually CAPTURE itself; show differences, and exit with 1.",
+    help="Compare the answer with the one in a capture, usually CAPTURE itself; exit with 1 if it differs.",
 )
 @click.option(
     "--tolerance", type=POSITIVE_SECONDS, metavar="TIME", default="0.2s", show_default=True,
-    help="With --expect: how much earlier or later, longer or shorter is still the same.",
+    help="With --expect: how much earlier, later, longer or shorter still passes.",
 )  # fmt: skip
 @click.option(
     "--least-correlation", type=NumberParam(0, 1), metavar="R", default=0.8, show_default=True,
     help="With --expect: how alike speech has to sound; 0 compares times only.",
 )  # fmt: skip
 @record_options
-@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object a call (--listen: events).")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as one JSON object per call (--listen: events)."
+)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Play a captured call again: the caller's side to a server, or the server's side to Asterisk.
@@ -82,7 +86,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     CAPTURE is any capture that dump reads, or - for standard input. As JSON lines it can be a script, written by hand:
 
     \b
-      {"play": "hello.wav"}                    say a sound file
+      {"play": "hello.wav"}                    play a sound file
       {"expect": "audio", "within_ms": 800}    fail without an answer by then
       {"expect": "silence"}                    wait for 0.5 s without speech
       {"digit": "5"}                           press a key, now
@@ -93,7 +97,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     An expect without within_ms waits for 30 s. Files to play are relative to the folder that replay runs in.
 
     Exits with 0 when all was played and as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent what
-    ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to be played.
+    ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to play.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.replay import ReplayWanted, replay_job

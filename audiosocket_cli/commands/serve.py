@@ -91,7 +91,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="Refuse more than N calls at once from one address, or from one /64 of IPv6.",
 )
-@click.option("--min-free", type=SizeParam(), help="Stop recording below this much free disk space, as 500M or 2G.")
+@click.option(
+    "--min-free", type=SizeParam(), help="Stop recording below this much free disk space, such as 500M or 2G."
+)
 @click.option(
     "--uuid-timeout", type=POSITIVE_SECONDS, metavar="TIME", default="10s", show_default=True,
     help="Close a connection that sends no UUID within this time.",
@@ -99,18 +101,18 @@ if TYPE_CHECKING:
 @click.option(
     "--idle-timeout", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up when nothing arrives for this long."
 )
-@click.option("--max-duration", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up calls that last longer.")
+@click.option("--max-duration", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up calls that last longer than this.")
 @click.option(
     "--allow-from",
     type=NetworkParam(),
     multiple=True,
-    help="Accept calls only from this network, as 10.0.0.0/8 (repeatable).",
+    help="Accept calls only from this network, such as 10.0.0.0/8 (repeatable).",
 )
 @click.option(
     "--allow-uuid",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Refuse UUIDs that are not in this file, one a line; SIGHUP reads it again.",
+    help="Accept only the UUIDs in this file, one per line; SIGHUP reads it again.",
 )
 @click.option(
     "--authorize",
@@ -138,13 +140,13 @@ if TYPE_CHECKING:
 @click.option(
     "--health",
     type=AddressParam(needs_port=True),
-    help="Answer health checks on this address, at /healthz: 200 ready or 503 draining. --metrics does the same.",
+    help="Answer health checks on this address, at /healthz: 200 ready or 503 draining. --metrics answers them too.",
 )
 @click.option(
     "--drain",
     type=SECONDS,
     metavar="TIME",
-    help="On SIGTERM or Ctrl-C stop accepting calls, and give those in progress this long to end, as 10m.",
+    help="On SIGTERM or Ctrl-C stop accepting calls, and give those in progress this long to end, such as 10m.",
 )
 @click.option(
     "--proxy-protocol",
@@ -181,7 +183,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     DIR/<uuid>.json when it ends. Unless an option says otherwise the caller hears silence, so that Asterisk keeps the
     call.
 
-    A program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
+    The program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
     digits, the hangup and its commands are JSON lines on descriptor 3.
 
     Ends with Ctrl-C: calls are hung up (or go on for a while, with --drain) and files completed; a second Ctrl-C drops

@@ -25,7 +25,7 @@ _PATIENCE_S: Final = 20.0
 @click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="With --install: write it here instead.")
 @click.option("--force", is_flag=True, help="With --install: overwrite another file of that name.")
 def command(*, install: bool, folder: Path | None, force: bool) -> None:
-    """Print or install a dissector, with which Wireshark and tshark show AudioSocket.
+    """Print or install a dissector, so that Wireshark and tshark show AudioSocket.
 
     \b
     Examples:
@@ -47,7 +47,7 @@ def command(*, install: bool, folder: Path | None, force: bool) -> None:
         if folder is None and os.geteuid() == 0:
             say("note that Wireshark 4.2 and newer loads no plugins when root runs it")
     elif folder or force:
-        raise UsageError(f"{'--folder' if folder else '--force'} goes with --install: add it, or leave this out")
+        raise UsageError(f"{'--folder' if folder else '--force'} needs --install: add --install")
     else:
         put_lines(text.splitlines())
 

@@ -76,9 +76,9 @@ def bench(wanted: BenchWanted) -> Outcome:
     """Place the calls, or take what was kept, and judge it. Raises `UsageError`, `NetworkError` and `FileError`."""
     asked = [parse_threshold(text) for text in wanted.thresholds]
     if wanted.fail_on_regression is not None and wanted.compare is None:
-        raise UsageError("--fail-on-regression needs something to compare with: say --compare OLD")
+        raise UsageError("--fail-on-regression needs something to compare with: add --compare OLD")
     if wanted.as_csv and wanted.as_json:
-        raise UsageError("either --csv or --json: leave one out")
+        raise UsageError("--csv and --json exclude each other: choose one")
     old = None if wanted.compare is None else read_result(wanted.compare)
     if wanted.is_report:
         if len(wanted.words) != 2 or wanted.find_limit or wanted.output:
@@ -88,9 +88,9 @@ def bench(wanted: BenchWanted) -> Outcome:
     _check_output(wanted)
     if wanted.find_limit:
         if not asked:
-            raise UsageError("--find-limit needs to know what has to hold: say --threshold, as 'echo_p99<150ms'")
+            raise UsageError("--find-limit needs a limit to check: add --threshold, such as 'echo_p99<150ms'")
         if wanted.as_csv or old or wanted.output:
-            raise UsageError("--find-limit goes without --csv, --compare and --output")
+            raise UsageError("--find-limit cannot be used with --csv, --compare or --output")
         return _find_limit(plan, wanted, asked)
     result = _run(plan, wanted)
     is_kept = wanted.output is None or _save(result, wanted.output)
@@ -118,9 +118,9 @@ def _refuse_two_loads(wanted: BenchWanted) -> None:
     if len(shapes) > 1:
         raise UsageError(f"--{shapes[0]} and --{shapes[1]} are two different loads: leave one out")
     if wanted.find_limit and shapes not in ([], ["calls"]):
-        raise UsageError(f"--find-limit finds --calls: leave --{shapes[0]} out")
+        raise UsageError(f"--find-limit finds --calls: leave out --{shapes[0]}")
     if wanted.max_calls is not None and wanted.rate is None and not wanted.find_limit:
-        raise UsageError("--max-calls goes with --rate or --find-limit")
+        raise UsageError("--max-calls needs --rate or --find-limit")
 
 
 def _load(wanted: BenchWanted) -> Load:
@@ -140,7 +140,7 @@ def _load(wanted: BenchWanted) -> Load:
 
 def _check_output(wanted: BenchWanted) -> None:
     if wanted.output is not None and wanted.output.exists() and not wanted.force:
-        raise UsageError(f"{wanted.output} is there already: say --force to overwrite it")
+        raise UsageError(f"{wanted.output} exists; choose another name or add --force")
 
 
 def _save(result: BenchResult, output: Path) -> bool:
@@ -178,7 +178,7 @@ def _judge(result: BenchResult, wanted: BenchWanted, asked: Sequence[Threshold],
         content |= {"changes": [change.as_json() for change in found], "regressions": [one.name for one in worse]}
     told = put_result(content, lines, as_json=wanted.as_json)
     if old is not None and old.invalid:
-        say("what it is compared with was INVALID itself")
+        say("the result to compare with was INVALID itself")
     if wanted.as_csv or wanted.as_json:
         for failure in [*failures, *result.failures]:
             say(f"failed: {failure}")

@@ -170,7 +170,7 @@ def _failures(source: KeySource, keys: KeyOptions, *, who: str, how: str | None,
     elif left and not (expect_hangup or answered):
         failures.append(f"{left} (if that is expected, add --expect-hangup)")
     elif who == "server" and source.mute_s is not None:
-        failures.append(f"the server, which had sent audio all along, sent nothing more for {source.mute_s:.2f} s")
+        failures.append(f"the server stopped sending audio: it sent nothing for {source.mute_s:.2f} s")
     return failures
 
 
@@ -180,5 +180,5 @@ def _late_answer(source: KeySource, within_s: float) -> list[str]:
         return []
     came = "there was none" if heard_s is None else f"it came after {heard_s:.2f} s"
     if source.spoke_already:
-        came = f"what it was saying already is not an answer, and after that {came}"
+        came = f"it was already speaking, which is not an answer, and after that {came}"
     return [f"expected speech within {within_s:g} s of the last digit: {came}"]

@@ -58,7 +58,7 @@ def run_job(job: Job, *, target: Address | None, listen: Address | None) -> Outc
 def refuse_two_ends(target: Address | None, listen: Address | None) -> None:
     """Raise `UsageError` when both a server to call and an address to listen on are named."""
     if target is not None and listen is not None:
-        raise UsageError(f"either TARGET {target} is called or --listen waits for a call: leave one out")
+        raise UsageError(f"TARGET {target} places a call and --listen waits for one: leave one out")
 
 
 def outcome_of_server(summary: ServeSummary) -> Outcome:

@@ -17,7 +17,7 @@ def refuse_of_a_placed_call(**options: object) -> None:
     """Refuse options of a call that we place where we answer one. Raises `UsageError`."""
     for name, value in options.items():
         if value is not None:
-            raise UsageError(f"--{name} goes with TARGET only: a caller brings its own")
+            raise UsageError(f"--{name} works only with TARGET: with --listen the caller sets it")
 
 
 def output_for(record: str | None, *, force: bool, played: Path | None = None) -> FileOutput | None:
@@ -37,7 +37,7 @@ def prepare(output: FileOutput) -> None:
     if output.unconverted:
         first, others = output.unconverted[0], len(output.unconverted) - 1
         left = f"{first} and {others} more were" if others else f"{first} was"
-        say(f"{left} left by a process that died before it was converted: kept as WAV, to be played or converted")
+        say(f"{left} left unconverted by a process that died: kept as WAV, to be played or converted")
 
 
 def open_prompt(sound: Sound) -> Prompt:

@@ -140,7 +140,7 @@ def _to_caller(wanted: PlayWanted) -> Job:
         damaged = any(said.account.has_failed for said in prompts)
         source = next((source for source in sources if source.finished), None)  # the others never became calls
         if signal is None and source is None and not damaged:
-            say("the caller hung up before all was played")
+            say("the caller hung up before everything was played")
         if source is not None:
             for line in [*reply_lines(source), *filter(None, [source.failure])]:
                 say(line)

@@ -83,7 +83,7 @@ def _output(wanted: RecordWanted) -> Output:
             raise UsageError("cannot record to a terminal: pipe it to a program (| sox - …) or name a file")
         output = PipeOutput(sys.stdout.fileno(), headerless=wanted.raw)
     else:
-        _refuse("goes with - only: for a file, say so with its suffix (call.raw)", raw=wanted.raw or None)
+        _refuse("works only with -: for a file, use the suffix .raw (call.raw)", raw=wanted.raw or None)
         output = FileOutput(wanted.out, overwrite=wanted.force)
     calls = wanted.calls or 1
     if output.single and calls > 1:

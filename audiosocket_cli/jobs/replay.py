@@ -78,7 +78,7 @@ def _refuse_to_compare_unlike_things(wanted: ReplayWanted) -> None:
     }  # fmt: skip
     for option, is_given in moved.items():
         if is_given and wanted.expect is not None:
-            raise UsageError(f"--expect compares times, which {option} moves: leave one of them out")
+            raise UsageError(f"--expect compares times, which {option} changes: leave one of them out")
 
 
 def _script(wanted: ReplayWanted) -> Script:
@@ -165,7 +165,7 @@ def _to_server(wanted: ReplayWanted, script: Script) -> Job:
     def sum_up(outcomes: Sequence[Outcome]) -> Outcome:
         good = sum(outcome.exit_code == ExitCode.DONE for outcome in outcomes)
         if wanted.calls > 1 and not wanted.as_json:
-            say(f"{wanted.calls} calls: {good} as they should be, {wanted.calls - good} not")
+            say(f"{wanted.calls} calls: {good} as expected, {wanted.calls - good} not")
         return Outcome(damaged=bool(script.damages))
 
     return Job(options, uuids=uuids, judge_placed=judge, sum_up=sum_up)
@@ -195,9 +195,9 @@ def _judge(
 def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
     if wanted.uuid != "new" or wanted.expect is not None:
         option = "--expect" if wanted.expect else "--uuid"
-        raise UsageError(f"{option} goes with TARGET only: leave it, or --listen, out")
+        raise UsageError(f"{option} needs TARGET: leave out {option} or --listen")
     if wanted.timing == "fast" or wanted.speed > 1:
-        raise UsageError("Asterisk plays what it gets as it comes: with --listen leave --timing fast and --speed out")
+        raise UsageError("with --listen Asterisk plays audio as it arrives: leave out --timing fast and --speed")
     stay_s = wanted.wait
     if stay_s is None:  # where the caller ended the call, until they do so again
         stay_s = math.inf if script.ended_by is Side.CALLER else POST_ROLL_MS / 1000

@@ -107,7 +107,7 @@ class HttpServer:
     def _routed(self, request: Request) -> Answer:
         route = self._routes.get(request.path)
         if route is None:
-            return _failure(HTTPStatus.NOT_FOUND, more=f": there is {' and '.join(self._routes)}")
+            return _failure(HTTPStatus.NOT_FOUND, more=f": try {' or '.join(self._routes)}")
         try:
             return route(request)
         except Exception:  # a fault of ours is an answer, too

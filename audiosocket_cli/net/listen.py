@@ -197,7 +197,7 @@ def _cure(error: OSError, option: str) -> str:
     if error.errno == errno.EACCES:
         return f"permission denied; ports below 1024 need root, choose another with {option}"
     if error.errno == errno.EADDRNOTAVAIL:
-        return "this machine does not have that address; use :PORT for all it has"
+        return "this machine does not have that address; use :PORT for all its addresses"
     return _lower(error.strerror)
 
 

@@ -50,7 +50,7 @@ def why_not_from(sockaddr: Any, networks: Sequence[Network], option: str) -> str
     address = ipaddress.ip_address(sockaddr[0].split("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
-    return None if any(address in network for network in networks) else f"{address} is in no network of {option}"
+    return None if any(address in network for network in networks) else f"{address} is not in a network of {option}"
 
 
 @dataclass(frozen=True, slots=True)

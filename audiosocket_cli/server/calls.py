@@ -115,7 +115,7 @@ class Calls:
         if self._call_limits.begin():
             live.session.admit()
         else:
-            live.turn_away("no more calls are taken")
+            live.turn_away("no more calls are accepted")
 
     async def _ask(self, live: LiveCall, call: Call) -> None:
         try:
@@ -142,7 +142,7 @@ class Calls:
         duplicates = [other for other in begun if other is not None and other.uuid == call.uuid]
         if len(duplicates) > 1:
             for duplicate in duplicates:
-                duplicate.note("another call has the same UUID at the same time: say ${UUID()} in the dialplan")
+                duplicate.note("another call has the same UUID at the same time: use ${UUID()} in the dialplan")
         if call.uuid == EXAMPLE_UUID:
             call.note(EXAMPLE_UUID_FINDING)
         if self._call_limits.is_used_up:

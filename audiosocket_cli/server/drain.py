@@ -34,7 +34,7 @@ class Drain:
 
     def _end(self) -> None:
         if self._count():
-            self._complain(f"drained for {self._seconds:g} s: hanging up, though {_calls(self._count())} on")
+            self._complain(f"drained for {self._seconds:g} s, but {_calls(self._count())} on: hanging up")
         self._hang_up()
 
 

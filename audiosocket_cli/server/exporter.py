@@ -25,7 +25,7 @@ class _Family(NamedTuple):
 
 _COUNTERS: Final = (
     _Family("calls", "calls", "Calls that ended, by who ended them and how.", ("ended_by", "how")),
-    _Family("calls_lost", "calls_lost", "Calls that an internal error hit, or that died with their worker."),
+    _Family("calls_lost", "calls_lost", "Calls that an internal error ended, or that died with their worker."),
     _Family("refused", "refused", "Callers who were turned away."),
     _Family("failed_connections", "failed_connections", "Connections that never became a call, such as port scans."),
     _Family("checks", "checks", "Connections closed without a byte, as health checks do."),
@@ -49,14 +49,16 @@ _GAUGES: Final = (
     _Family(
         "receive_queue_max_bytes",
         "receive_queue_max_bytes",
-        "The same of the worst call: some 100 ms of audio when all is well; when it is full, Asterisk drops the call.",
+        "The same for the worst call: some 100 ms of audio when all is well; when it is full, Asterisk drops the call.",
     ),
-    _Family("send_queue_bytes", "send_queue_bytes", "Bytes that we sent and peers have yet to take, of all calls."),
-    _Family("send_queue_max_bytes", "send_queue_max_bytes", "The same of the worst call."),
+    _Family(
+        "send_queue_bytes", "send_queue_bytes", "Bytes that we sent and peers have not received yet, of all calls."
+    ),
+    _Family("send_queue_max_bytes", "send_queue_max_bytes", "The same for the worst call."),
     _Family("workers", "workers", "Processes that answer calls."),
 )
 
-_AGE_TEXT: Final = "How old these numbers are; much more than 1 s is a process that hangs."
+_AGE_TEXT: Final = "Age of these numbers; much more than 1 s means that a process hangs."
 
 
 class Exporter(Collector):

@@ -128,12 +128,12 @@ class Intake:
 
     def _why_not(self, peer: str) -> str | None:
         if self._takes_no_more:
-            return "no more calls are taken"
+            return "no more calls are accepted"
         if self._call_limits.is_full:
-            return f"all {self._options.max_calls:g} calls are taken"
+            return f"--max-calls {self._options.max_calls:g} is reached"
         most = self._options.max_calls_from
         if not math.isinf(most) and self._call_limits.calls_from(network_of(peer)) >= most:
-            return f"all {most:g} calls from one address are taken"
+            return f"--max-calls-from {most:g} is reached"
         return None if self._has_descriptors else self._lack_of_descriptors
 
     @property

@@ -70,7 +70,7 @@ class Arrivals:
     def _gone(self, connection: socket.socket, how: str, reader: ProxyHeaderReader) -> None:
         count = reader.received_bytes
         self._fail(
-            connection, f"{how} after {count} bytes, before its PROXY protocol header was whole" if count else None
+            connection, f"{how} after {count} bytes, before its PROXY protocol header was complete" if count else None
         )
 
     def _fail(self, connection: socket.socket, reason: str | None) -> None:

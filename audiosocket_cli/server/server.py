@@ -28,7 +28,9 @@ from audiosocket_cli.server.options import ServeOptions, ServeSummary
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.reloading import Reloading
 
-NOBODY_MAY_CALL: Final = "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come"
+NOBODY_MAY_CALL: Final = (
+    "the file of --allow-uuid holds no UUID: nobody may call until it has one and is read again (SIGHUP)"
+)
 
 
 class Callbacks(NamedTuple):

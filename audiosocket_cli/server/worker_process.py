@@ -140,7 +140,7 @@ class WorkerProcess:
             return self._looks_left is None or self._looks_left > 0
         most = _EXIT_LOOKS if self.has_told_totals else patience if self._has_beaten else _START_LOOKS
         if self._silent_looks >= most:
-            self._kill(f"gives no sign of life for {most * LOOK_S:g} s")
+            self._kill(f"has not responded for {most * LOOK_S:g} s")
         elif self._looks_left is not None and self._looks_left <= 0:
             self._kill("does not end")
         return True

@@ -178,7 +178,7 @@ class Workers:
 
     def _on_no_worker(self, number: int, reason: str) -> None:
         if self._ready:
-            self._log.complain(f"cannot start worker {number + 1}: {reason}; it is tried again")
+            self._log.complain(f"cannot start worker {number + 1}: {reason}; trying again")
         elif not self._stopping:
             self._failure = f"cannot start worker {number + 1}: {reason}; use fewer --workers"
             self._end("stop")
@@ -210,7 +210,7 @@ class Workers:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if not worker.is_dismissed:
                 worker.is_dismissed = True
-                self._log.complain(f"{worker.name} talks nonsense ({error}): it is told to end")
+                self._log.complain(f"{worker.name} sends invalid messages ({error}): it is asked to end")
                 worker.end_within(_DISMISSED_S, signal.SIGTERM)
 
     def _understand(self, worker: WorkerProcess, told: dict[str, Any]) -> None:
@@ -230,7 +230,7 @@ class Workers:
             case {"program": int(group), "runs": bool(runs)} if group > 1:
                 (worker.programs.add if runs else worker.programs.discard)(group)
             case _:
-                raise ValueError(f"{json.dumps(told)[:60]} means nothing")
+                raise ValueError(f"{json.dumps(told)[:60]} is not a known message")
 
     def _count_ready(self, worker: WorkerProcess) -> None:
         worker.is_ready = True

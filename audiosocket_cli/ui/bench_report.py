@@ -58,7 +58,7 @@ def verdict_lines(result: BenchResult, failures: Sequence[str], worse: Sequence[
         return lines
     errors = f"{counted(result.errors, 'error')} in" if result.errors else "no errors in"
     calls = f"{errors} {counted(result.figures.counts['placed'], 'call')}"
-    return [f"passed: {judged} of {judged} hold, {calls}" if judged else calls]
+    return [f"passed: {judged} of {judged} checks, {calls}" if judged else calls]
 
 
 def _regression(change: Change) -> str:
@@ -72,7 +72,7 @@ def bench_lines(result: BenchResult) -> list[str]:
     calls = f"{counts['placed']} calls placed, {counts['connected']} connected, at most {result.calls_at_once} at once"
     lines = wrapped("", f"{_load(result.settings)}: {calls}, {result.elapsed_s:.1f} s")
     if counts["left_out"]:
-        lines.append(f"{counts['left_out']} arrivals left out: --max-calls were under way")
+        lines.append(f"{counts['left_out']} calls left out: --max-calls was reached")
     lines += _table(result)
     lines += wrapped("", _errors(result))
     for reason, count in result.figures.reasons.most_common(_MAX_REASONS):

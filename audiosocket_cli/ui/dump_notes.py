@@ -48,7 +48,7 @@ def _why_no_call(reading: Reading) -> str:
     if wanted is not None and not reading.found.damages:
         return f"no call in it has a UUID that begins with {wanted!r}"
     if capture.format == "raw":
-        return "there is no call in it; is it a capture at all? There are pcapng, pcap, JSON lines and raw bytes"
+        return "there is no call in it; is it a capture? dump reads pcapng, pcap, JSON lines and raw bytes"
     others = f", only {capture.ignored} other TCP connections" if capture.ignored else ""
     cut = "; their packets are cut, and tcpdump -s 0 keeps them whole" if capture.is_cut else ""
     return f"there is no call in it{others}{cut}"
@@ -56,8 +56,8 @@ def _why_no_call(reading: Reading) -> str:
 
 def _why_nothing(reading: Reading) -> str:
     if reading.request.selection.is_part_of_calls:
-        return "nothing in it is selected by --kind, --side, --from and --to"
-    return "there is not one whole frame in it"
+        return "--kind, --side, --from and --to select nothing in it"
+    return "it holds no complete frame"
 
 
 def say_wav(export: WavExport) -> None:

@@ -38,7 +38,7 @@ def reply_lines(source: ReplySource) -> list[str]:
     """Return how fast the other side answered, for people; nothing where it had no time to, or spoke over us."""
     if source.reply is None:
         return []
-    already = "; before it, the other side was speaking already" if source.spoke_already else ""
+    already = "; before it, the other side was already speaking" if source.spoke_already else ""
     return [f"answered {_ms(source.answered_after_s)} after the end of our speech{_sound(source.reply)}{already}"]
 
 
@@ -46,7 +46,7 @@ def placed_lines(placed: PlacedCall, said: str) -> list[str]:
     """Return the result of a placed call as lines of text; `said` describes what was sent."""
     server, ending = placed.result["server"], placed.ending
     late = f"{placed.late_frames} late, worst {placed.worst_lateness_s * 1000:.1f} ms"
-    answered = f"first audio back after {_ms(placed.first_audio_s)}, first speech after {_ms(placed.first_speech_s)}"
+    answered = f"{_first('audio back', placed.first_audio_s)}, {_first('speech', placed.first_speech_s)}"
     lines = [
         f"sent {counted(placed.frames_sent, 'frame')}, {said}; {late}",
         f"connected in {_ms(placed.connect_s)}; {answered}",
@@ -104,7 +104,7 @@ def inject_lines(placed: PlacedCall, keys: KeySource, digits: str, failures: Seq
     """Return the result of pressing keys as lines of text."""
     lines = placed_lines(placed, pressed_text(keys))
     if keys.heard_after_s is not None:
-        already = "; before it, the server was speaking already" if keys.spoke_already else ""
+        already = "; before it, the server was already speaking" if keys.spoke_already else ""
         lines.append(f"speech {_ms(keys.heard_after_s)} after the last digit{_sound(keys.heard)}{already}")
     return lines + list(failures)
 
@@ -237,6 +237,10 @@ def _rounded_s(seconds: float | None) -> float | None:
 def _flow(side: dict[str, Any]) -> str:
     """Return a side's figures as text; gaps in digital silence do not matter."""
     return gaps_text(side) if side["peak_dbfs"] > SILENCE_DBFS else "silence only"
+
+
+def _first(what: str, after_s: float | None) -> str:
+    return f"no {what}" if after_s is None else f"first {what} after {_ms(after_s)}"
 
 
 def _ms(seconds: float | None) -> str:

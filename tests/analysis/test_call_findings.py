@@ -136,7 +136,7 @@ def test_a_law_is_known_in_frames_of_any_length(
     if pauses:  # two thirds are silence, of which a law makes anything but zeros
         samples[np.arange(len(samples)) // 4000 % 3 > 0] = 0
     (finding,) = found_in(frames_of(law(samples, subtype), size, Kind.SLIN), step_s, Side.CALLER)
-    assert finding.startswith(f"{'µ-law' if subtype == 'ULAW' else 'A-law'} labelled slin, which is noise: say c(slin)")
+    assert finding.startswith(f"{'µ-law' if subtype == 'ULAW' else 'A-law'} labelled slin, which is noise: use c(slin)")
 
 
 @pytest.mark.parametrize(("byte", "name"), [(0x7F, "µ-law"), (0xD5, "A-law"), (0x55, "A-law")])

@@ -105,7 +105,7 @@ def test_mu_law_labelled_slin_is_found(timed: bool) -> None:
     server = sent(call, Side.SERVER, [QUIET] * 200, steady(0.01, 200)) if timed else []
     (finding,) = findings(whole(call, caller, server))
     assert finding == (
-        "µ-law labelled slin, which is noise: say c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
+        "µ-law labelled slin, which is noise: use c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
     )
 
 

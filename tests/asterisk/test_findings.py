@@ -23,10 +23,10 @@ def test_a_normal_call_has_no_findings() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"pace": 0.5, "law": "µ-law"}, "µ-law labelled slin, which is noise: say c(slin), as in Dial("),
-        ({"pace": 0.5, "law": "A-law"}, "A-law labelled slin, which is noise: say c(slin), as in Dial("),
+        ({"pace": 0.5, "law": "µ-law"}, "µ-law labelled slin, which is noise: use c(slin), as in Dial("),
+        ({"pace": 0.5, "law": "A-law"}, "A-law labelled slin, which is noise: use c(slin), as in Dial("),
         ({"pace": 0.5}, "µ-law, A-law or another codec labelled slin"),
-        ({"pace": 0.1}, "slin audio comes 0.10 times as fast as it plays: say c(slin)"),
+        ({"pace": 0.1}, "slin audio comes 0.10 times as fast as it plays: use c(slin)"),
         ({"pace": 2.0}, "slin16 (16000 Hz) labelled slin, as Asterisk before 20.17, 21.12, 22.7 and 23.1 does"),
         ({"pace": 6.0}, "slin48 (48000 Hz) labelled slin"),
         ({"kind": Kind.SLIN16, "pace": 0.5}, "slin16 audio comes 0.50 times as fast as it plays: is its kind right?"),

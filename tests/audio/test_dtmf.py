@@ -102,7 +102,7 @@ def test_no_pause_and_no_digit_of_a_dial_string_is_lost(text: str) -> None:
     assert sum(key.pause_s + key.pause_after_s for key in keys) == text.count("w") / 2 + text.count("W")
 
 
-ALLOWED = "write 0-9, *, # and A-D, with w for half a second's pause and W for a second's"
+ALLOWED = "write 0-9, *, # and A-D, with w for a pause of half a second and W for one second"
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ ALLOWED = "write 0-9, *, # and A-D, with w for half a second's pause and W for a
     [
         ("", f"'' has no digit to dial: {ALLOWED}"),
         ("wW", f"'wW' has no digit to dial: {ALLOWED}"),
-        ("12x4", f"'12x4' cannot be dialled for 'x' at position 3: {ALLOWED}"),
-        ("1 2", f"'1 2' cannot be dialled for ' ' at position 2: {ALLOWED}"),
-        ("1\n", f"'1\\n' cannot be dialled for '\\n' at position 2: {ALLOWED}"),
-        ("e", f"'e' cannot be dialled for 'e' at position 1: {ALLOWED}"),
-        ("1٣", f"'1٣' cannot be dialled for '٣' at position 2: {ALLOWED}"),
+        ("12x4", f"'12x4' has 'x' at position 3, which cannot be dialled: {ALLOWED}"),
+        ("1 2", f"'1 2' has ' ' at position 2, which cannot be dialled: {ALLOWED}"),
+        ("1\n", f"'1\\n' has '\\n' at position 2, which cannot be dialled: {ALLOWED}"),
+        ("e", f"'e' has 'e' at position 1, which cannot be dialled: {ALLOWED}"),
+        ("1٣", f"'1٣' has '٣' at position 2, which cannot be dialled: {ALLOWED}"),
     ],
     ids=["empty", "pauses-only", "letter", "space", "newline", "e", "arabic-digit"],
 )

@@ -279,7 +279,7 @@ def test_what_cannot_be_loaded_is_one_line_with_name_and_reason(make: Maker, rea
 @pytest.mark.parametrize("rate_hz", [1, 999])
 def test_what_is_sampled_too_slowly_for_sound_is_refused(rate_hz: int) -> None:
     """Four thousand bytes at 1 Hz were ten gigabytes at 192000 Hz."""
-    with pytest.raises(FileError, match=f"its sample rate is {rate_hz} Hz, which is none of sound"):
+    with pytest.raises(FileError, match=f"its sample rate is {rate_hz} Hz, which is too low for sound"):
         loaded(sound(np.ones(4000, np.int16), rate_hz), 192000)
     assert len(loaded(sound(np.ones(4000, np.int16), 1000), 8000).samples) == 32000
 

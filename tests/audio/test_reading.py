@@ -150,11 +150,11 @@ def test_a_sound_file_under_such_a_name_is_what_it_is(tmp_path: Path) -> None:
 # Lengths that are not known, or not true
 
 SIZES = {
-    "0": (0, "its header says 0.00 s, and there is more: it is played to the end of the file"),
+    "0": (0, "its header says 0.00 s, but the file has more: it is played to the end of the file"),
     "unknown": (0xFFFFFFFF, "its header does not say how long it is: it is played to the end of the file"),
     "as sox": (0x7FFFF000, "its header does not say how long it is: it is played to the end of the file"),
-    "too small": (8000, "its header says 0.50 s, and there is more: it is played to the end of the file"),
-    "too large": (80000, "it is cut short: its header promises 5.00 s, and 2.00 s are there"),
+    "too small": (8000, "its header says 0.50 s, but the file has more: it is played to the end of the file"),
+    "too large": (80000, "it is cut short: its header promises 5.00 s, but it has 2.00 s"),
 }
 
 
@@ -203,7 +203,7 @@ def test_a_wav_file_past_4_gib_plays_to_its_end(tmp_path: Path) -> None:
         file.write(TONE.astype("<i2").tobytes())
     samples, remarks = read(Sound(path, start_s=size / 16000 - SECONDS))
     np.testing.assert_array_equal(samples, TONE)
-    assert remarks == ["its header says 2.00 s, and there is more: it is played to the end of the file"]
+    assert remarks == ["its header says 2.00 s, but the file has more: it is played to the end of the file"]
 
 
 PIPED = {
@@ -265,14 +265,15 @@ def test_a_pipe_that_is_cut_short_is_told(kind: str, tmp_path: Path) -> None:
     with piped(data[: len(data) // 2]) as pipe:
         samples, (remark,) = read(Sound(pipe))
     assert 0.4 < len(samples) / 8000 < 1.6
-    assert remark.startswith("it is cut short: of the 2.00 s that its header promises, ")
+    assert remark.startswith("it is cut short: ")
+    assert remark.endswith(" s of the 2.00 s that its header promises are missing")
 
 
 def test_an_mp3_file_that_is_cut_short_is_told(wav: Path) -> None:
     tool("ffmpeg", "-v", "error", "-i", wav, path := wav.with_suffix(".mp3"))
     assert read(Sound(path))[1] == []
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert read(Sound(path))[1][0].startswith("it is cut short: of the 2.00 s that its header promises, ")
+    assert read(Sound(path))[1][0].endswith(" s of the 2.00 s that its header promises are missing")
 
 
 @pytest.mark.parametrize(("kind", "subtype"), [*BLOCKY, ("W64", "IMA_ADPCM")], ids=lambda value: value)
@@ -489,7 +490,7 @@ def test_an_ogg_file_without_its_end_is_told(subtype: str, tmp_path: Path) -> No
     data = path.read_bytes()
     last_page = data.rindex(b"OggS")
     for part in (data, data[:last_page], data[:-10]):
-        remarks = [] if part is data else ["it is cut short: the end of its stream is not there"]
+        remarks = [] if part is data else ["it is cut short: the end of its stream is missing"]
         path.write_bytes(part)
         assert read(Sound(path))[1] == remarks
         with piped(part) as pipe:

@@ -73,7 +73,7 @@ def test_a_pipe_that_ends_before_its_header_says_is_told() -> None:
     header = WavHeader("PCM_16", 8000, 1, 2, 0, 16000)
     reader = SampleReader(Pipe(bytes(8000)), header, "x", limit=16000)
     read_past(reader, 100_000)
-    assert reader.remarks == ["it is cut short: 0.50 s that its header promises did not come"]
+    assert reader.remarks == ["it is cut short: 0.50 s that its header promises are missing"]
 
 
 def test_headerless_samples_that_are_not_slin_are_refused_before_they_are_heard() -> None:

@@ -48,13 +48,13 @@ def test_samples_coded_in_blocks_have_no_coding() -> None:
     ("said", "there", "what"),
     [
         (1000, 1000, None),
-        (1000, 900, "it is cut short: its header promises 0.06 s, and 0.06 s are there"),
-        (16000, 8000, "it is cut short: its header promises 1.00 s, and 0.50 s are there"),
+        (1000, 900, "it is cut short: its header promises 0.06 s, but it has 0.06 s"),
+        (16000, 8000, "it is cut short: its header promises 1.00 s, but it has 0.50 s"),
         (0xFFFFFFFF, 8000, UNKNOWN_LENGTH),
         (0x7FFFF000, 8000, UNKNOWN_LENGTH),
         (None, 8000, UNKNOWN_LENGTH),
         (1000, 1500, None),
-        (1000, 99_000, "its header says 0.06 s, and there is more: it is played to the end of the file"),
+        (1000, 99_000, "its header says 0.06 s, but the file has more: it is played to the end of the file"),
     ],
 )
 def test_its_length_is_held_against_the_size_of_the_file(said: int | None, there: int, what: str | None) -> None:

@@ -159,19 +159,19 @@ def test_on_other_ports_frames_without_a_uuid_are_no_call_either() -> None:
 
 
 def test_a_uuid_that_is_cut_off_is_no_call() -> None:
-    assert no_call(Talk().open().say(CALLER, OPENING[:10]).close().packets) == "it ended before its UUID was whole"
+    assert no_call(Talk().open().say(CALLER, OPENING[:10]).close().packets) == "it ended before its UUID was complete"
 
 
 def test_a_port_where_nobody_listens_is_told_from_a_missing_answer() -> None:
     talk = Talk()
     refused = [talk.packet(CALLER, 1000, SYN), talk.packet(SERVER, 0, RST | ACK, ack=1001)]
-    assert no_call(refused) == "it was refused: does nothing listen there?"
+    assert no_call(refused) == "it was refused: is a server listening there?"
 
 
 def test_a_connection_that_is_never_answered_is_told_from_a_missing_answer() -> None:
     talk = Talk()
     tries = [talk.packet(CALLER, 1000, SYN) for _ in range(3)]
-    assert no_call(tries) == "nobody answered it: is the address right, or a firewall in the way?"
+    assert no_call(tries) == "it was not answered: is the address right? is a firewall in the way?"
 
 
 @pytest.mark.parametrize(

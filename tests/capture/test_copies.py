@@ -42,7 +42,7 @@ from support.running import Serving, need, run
 
 WHOLE = plain(items_of(pcap(a_call())))
 MERGED = "two captures of it are merged here"
-AGAIN = "its packets are there again"
+AGAIN = "its packets are repeated"
 
 
 def talk(seconds: float = 3.0, **options: object) -> list[Stamped]:
@@ -135,7 +135,7 @@ def test_a_call_before_and_after_nat_is_one(name: str, apart_ns: int) -> None:
     items = items_of(pcap(merged(talk(), behind)))
     assert len(calls_of(items)) == 1
     assert without_names(items) == without_names(items_of(pcap(talk())))
-    assert "captured more than once: it is here as from " in remarks(items)[0]
+    assert "captured more than once: it is also here from " in remarks(items)[0]
     assert reviewed(items).findings == []
 
 
@@ -200,7 +200,7 @@ def test_packets_that_were_cut_are_no_fault_of_anybody(snaplen: int) -> None:
     items = list(capture)
     assert blamed(items) == []
     (remark,) = remarks(items)
-    assert "are missing from the capture, which holds packets in part: tcpdump -s 0 keeps all" in remark
+    assert "are missing from the capture, which cut packets: tcpdump -s 0 keeps them whole" in remark
     if snaplen >= 64:  # behind two headers are those of a frame, and a digit
         keys = "".join(data[3:].decode() for data in heard(items) if data[0] == 3)
         assert keys == "12#"

@@ -116,7 +116,7 @@ def test_the_call_and_the_tunnel_it_goes_through_are_one_call() -> None:
     items = items_of(pcap(both, 1))
     assert plain(items) == WHOLE
     (remark,) = items[-1].call.remarks  # type: ignore[union-attr]
-    assert remark.startswith("captured more than once: its packets are there again")
+    assert remark.startswith("captured more than once: its packets are repeated")
 
 
 @pytest.mark.parametrize("name", sorted(set(TUNNELS) - {"vxlan-linux", "three-deep", "mpls-ethernet"}))

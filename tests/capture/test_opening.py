@@ -142,7 +142,7 @@ def test_a_file_that_unpacks_to_itself_comes_to_an_end() -> None:
 
     items = items_of(Quine().data)
     assert damage(items)[0].offset == 0
-    assert damage(items)[0].reason.startswith("no frame of AudioSocket: its kind would be 0x1f")
+    assert damage(items)[0].reason.startswith("not an AudioSocket frame: its kind would be 0x1f")
 
 
 @pytest.mark.parametrize(

@@ -112,8 +112,8 @@ def test_a_file_that_begins_with_a_digit_is_the_callers() -> None:
 
 
 JUNK = {
-    "zeros": (bytes(1000), "no frames, but a run of zero bytes"),
-    "text": (b"hello, this is no capture\n" * 20, "no frame of AudioSocket: its kind would be 0x68"),
+    "zeros": (bytes(1000), "not frames, but a run of zero bytes"),
+    "text": (b"hello, this is no capture\n" * 20, "not an AudioSocket frame: its kind would be 0x68"),
     "a digit that is too long": (b"\x03\x00\x02ab" + audio(0), "a frame of kind dtmf has 1 bytes, not 2"),
     "a uuid as text": (b"\x01\x00\x24" + b"1" * 36, "a frame of kind uuid has 16 bytes, not 36"),
     "a hangup with a payload": (b"\x00\x00\x05hello", "a frame of kind hangup has 0 bytes, not 5"),

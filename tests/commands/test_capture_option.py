@@ -143,7 +143,7 @@ def test_results_leave_standard_output_to_the_capture(serve: Serve, tone_file: P
         (["serve", "--capture", "there.pcapng"],
          "cannot capture to there.pcapng: it exists; choose another name or name a folder"),
         (["play", "TONE", "--capture", "TONE", "--force"],
-         "cannot capture to TONE: a capture is not a sound file; name it .pcapng, or say --record"),
+         "cannot capture to TONE: a capture is not a sound file; name it .pcapng, or use --record"),
         (["serve", "--capture", "{uuid}.pcapng"],
          "cannot capture to {uuid}.pcapng: names of captures have no fields; name a folder"),
         (["record", "-", "--capture", "-"],

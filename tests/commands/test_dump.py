@@ -379,7 +379,7 @@ def test_damage_is_told_with_its_offset_and_all_before_it_is_shown(tmp_path: Pat
     code, out, err = ran(path)
     assert code == 5
     assert err == (
-        "damaged at byte 3249: no frame of AudioSocket: its kind would be 0x55, its length 43605; "
+        "damaged at byte 3249: not an AudioSocket frame: its kind would be 0x55, its length 43605; "
         "reading ends here; --resync searches on\n"
     )
     assert "███▊  audio x10 0.20 s" in out
@@ -406,9 +406,9 @@ def test_damage_of_one_of_several_names_the_file(tmp_path: Path, pcapng: Path) -
     assert code == 5
     assert out == TIMELINE.replace("UTC\n", f"UTC, in\n     {pcapng}\n")
     assert err == (
-        f"{path}: damaged at byte 0: no frame of AudioSocket: its kind would be 0x99, its length 39321; "
+        f"{path}: damaged at byte 0: not an AudioSocket frame: its kind would be 0x99, its length 39321; "
         "reading ends here; --resync searches on\n"
-        f"{path}: there is no call in it; is it a capture at all? There are pcapng, pcap, JSON lines and raw bytes\n"
+        f"{path}: there is no call in it; is it a capture? dump reads pcapng, pcap, JSON lines and raw bytes\n"
     )
 
 
@@ -419,7 +419,7 @@ def test_damage_of_one_of_several_names_the_file(tmp_path: Path, pcapng: Path) -
         (["."], 5, error("cannot read .: is a directory")),
         (["/dev/null"], 5, error("cannot read /dev/null: it is empty")),
         (["-"], 5, error("cannot read standard input: it is empty")),
-        (["x", "--kind", "speech"], 2, "'speech' is not a kind: there are hangup, "),
+        (["x", "--kind", "speech"], 2, "'speech' is not a kind: choose from hangup, "),
         (["x", "--from", "soon"], 2, "or a time in the call, as 1:12.5 or 1:00:12.5"),
         (["x", "--from", "2", "--to", "1:00", "--from", "70"], 2,
          error("--from 70 is not before --to 60: there is no time between them")),
@@ -427,10 +427,10 @@ def test_damage_of_one_of_several_names_the_file(tmp_path: Path, pcapng: Path) -
         (["x", "--to", "pcapng"], 2, error("--to pcapng needs a name to write to: --to pcapng FILE, or - for a pipe "
                                            "(see audiosocket dump --help)")),
         (["x", "--to", "bin", "--force"], 2, "--to bin needs a name to write to"),
-        (["x", "--to", "bin", "out", "--json"], 2, "leave --each, --hex, --json and --stats out"),
+        (["x", "--to", "bin", "out", "--json"], 2, "leave out --each, --hex, --json and --stats"),
         (["x", "--stats", "--each"], 2, error("--stats and --each exclude each other: choose one")),
         (["x", "--json", "--hex"], 2,
-         error("--json is a line for each frame, with its payload: leave --each and --hex out")),
+         error("--json is a line for each frame, with its payload: leave out --each and --hex")),
         (["x", "--force"], 2, "--force overwrites what --to FORMAT OUT writes"),
         (["x", "y", "--to", "jsonl", "out"], 2, error("--to jsonl takes one capture, not 2")),
         (["x", "y", "--follow"], 2, error("--follow takes one capture, not 2: it has no end")),
@@ -446,7 +446,7 @@ def test_errors_are_one_line(args: list[str], code: int, line: str) -> None:
 
 
 def test_nothing_that_is_selected_is_told(pcapng: Path) -> None:
-    nothing = f"{pcapng}: nothing in it is selected by --kind, --side, --from and --to\n"
+    nothing = f"{pcapng}: --kind, --side, --from and --to select nothing in it\n"
     for form in ([], ["--stats"], ["--each"]):
         assert ran(pcapng, "--kind", "error", *form) == (6, "", nothing)
     assert ran(pcapng, "--call", "ffff") == (6, "", f"{pcapng}: no call in it has a UUID that begins with 'ffff'\n")

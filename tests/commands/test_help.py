@@ -92,7 +92,7 @@ def test_a_file_that_no_page_holds_is_one_line_with_those_there_are() -> None:
     done = run("help", "--file", "nginx.conf")
     assert (done.returncode, done.stdout) == (2, "")
     assert all(name in done.stderr for name in FILES)
-    assert "there are audiosocket.socket, audiosocket.service" in run("help", "systemd", "--file", "x").stderr
+    assert "choose from audiosocket.socket, audiosocket.service" in run("help", "systemd", "--file", "x").stderr
 
 
 def on_a_terminal(*words: str, **env: str) -> str:

@@ -204,7 +204,7 @@ def test_a_server_that_sends_what_ends_a_call_in_asterisk_is_code_4() -> None:
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (["12x4"], 2, "'12x4' cannot be dialled for 'x' at position 3: write 0-9, \\*, # and A-D, with w for *"),
+        (["12x4"], 2, "'12x4' has 'x' at position 3, which cannot be dialled: write 0-9, \\*, # and A-D, with w for *"),
         ([""], 2, "'' has no digit to dial: *"),
         (["ww"], 2, "'ww' has no digit to dial: *"),
         (["1", "127.0.0.1:9", "--gap", "0"], 2, "*--gap*"),
@@ -217,14 +217,22 @@ def test_a_server_that_sends_what_ends_a_call_in_asterisk_is_code_4() -> None:
         (
             ["1", "127.0.0.1:9", "--listen", ":0"],
             2,
-            "either TARGET 127.0.0.1:9 is called or --listen waits for a call*",
+            "TARGET 127.0.0.1:9 places a call and --listen waits for one*",
         ),
-        (["1", "--listen", ":0", "--rate", "16000"], 2, "--rate goes with TARGET only: a caller brings its own"),
-        (["1", "--listen", ":0", "--uuid", "0" * 32], 2, "--uuid goes with TARGET only: a caller brings its own"),
+        (
+            ["1", "--listen", ":0", "--rate", "16000"],
+            2,
+            "--rate works only with TARGET: with --listen the caller sets it",
+        ),
+        (
+            ["1", "--listen", ":0", "--uuid", "0" * 32],
+            2,
+            "--uuid works only with TARGET: with --listen the caller sets it",
+        ),
         (["1", "127.0.0.1:9", "--audio", "nosuch.wav"], 5, "cannot read nosuch.wav: no such file or directory"),
         (["1", "127.0.0.1:9", "--record", "x.xyz"], 2, "cannot record to x.xyz: write its name with .wav, *"),
         (["1", "127.0.0.1:9"], 3, "cannot connect to 127.0.0.1:9: connection refused; is a server listening there?"),
-        (["x", "nosuchhost.invalid"], 2, "'x' cannot be dialled*"),
+        (["x", "nosuchhost.invalid"], 2, "'x' has 'x' at position 1, which cannot be dialled*"),
     ],
     ids=lambda value: "-".join(value) or "empty" if isinstance(value, list) else None,
 )

@@ -27,7 +27,7 @@ from support.running import run
         (["serve", "--layout", "stereo"], "--layout stereo needs a recording: add --record DIR"),
         (["bench", "127.0.0.1:9", "--force"], "--force does nothing without --output: "),
         (["bench", "127.0.0.1:9", "--stages", "1:1s", "--duration", "3s"], "--stages say how long each lasts: "),
-        (["bench", "report", "x.json", "--calls", "3"], "bench report shows what was measured: leave --calls out"),
+        (["bench", "report", "x.json", "--calls", "3"], "bench report shows what was measured: leave out --calls"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

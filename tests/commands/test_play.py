@@ -282,7 +282,7 @@ def test_a_signal_while_connecting_is_silent() -> None:
         (["TONE", "127.0.0.1:1"], 3, "cannot connect to 127.0.0.1:1: connection refused; is a server listening there?"),
         (["TONE", "no.such.host.invalid"], 3, "cannot connect to no.such.host.invalid:9092: *"),
         (["TONE", "127.0.0.1:x"], 2, "*'127.0.0.1:x' is not an address: *"),
-        (["TONE", "--rate", "11025"], 2, "*no kind carries 11025 Hz; there are 8000, 12000, *"),
+        (["TONE", "--rate", "11025"], 2, "*no kind carries 11025 Hz; choose from 8000, 12000, *"),
         (["TONE", "--uuid", "42"], 2, "*'42' is not a UUID: write it as 8-4-4-4-12 hexadecimal digits*"),
         (["TONE", "--start", "9"], 5, "cannot play *: it holds no audio in that range"),
         (["TONE", "--record", "x.xyz"], 2, "cannot record to x.xyz: write its name with .wav, .flac, *"),
@@ -410,7 +410,7 @@ def test_a_caller_who_hangs_up_before_the_end_is_code_1(answer: Callable[..., Se
     assert run("play", tone_file, playing.target, "--duration", "0.3").returncode == 0
     code, _, err = playing.end(0)
     assert code == 1
-    assert err.splitlines()[-1] == "the caller hung up before all was played"
+    assert err.splitlines()[-1] == "the caller hung up before everything was played"
 
 
 def test_standard_input_is_played_to_a_caller_too(answer: Callable[..., Serving], tmp_path: Path) -> None:

@@ -196,13 +196,13 @@ def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Pa
     ("script", "arguments", "code", "message"),
     [
         ('{"digit": "5"}\n{"expect": "audio", "within": 800}', [], 5,
-         'line 2: "within" does not go with "expect": there are expect, t, within_ms'),
+         'line 2: "within" does not go with "expect": choose from expect, t, within_ms'),
         ('{"digit": "5"}\n{"expct": "audio"}', [], 5,
-         'cannot replay script.jsonl: line 2: it says nothing to be sent'),
+         'cannot replay script.jsonl: line 2: it has nothing to send'),
         ('{"play": "a\\u0000b"}', [], 5, "no file can have that name"),
         ('{"silence_ms": 86400000, "kind": "slin192"}\n{"expect": "audio", "within_ms": 1' + 400 * "0" + "}", [], 5,
          "which is more than a year"),
-        ('{"silence_ms": 86400000}\n' * 2, [], 5, "line 2: up to here the script lasts more than a day"),
+        ('{"silence_ms": 86400000}\n' * 2, [], 5, "line 2: the script lasts more than a day up to here"),
         ('{"hangup": true, "\\u001b[2J\\r": 1}', [], 5, r'line 1: "\u001b[2J\r" does not go with "hangup"'),
         ('{"hangup": false}', [], 5, '"hangup" is False: write true, or leave the line out'),
         ('{"digit": "5"}\n{"hangup": true}', ["--from", "1"], 2,
@@ -210,8 +210,8 @@ def test_a_script_is_played_and_judged(bot: Callable[..., Serving], tmp_path: Pa
         ('{"digit": "5"}', ["--from", "3"], 6, "the caller says nothing where --from says"),
         ('{"digit": "5"}', ["--from", "3", "--to", "2"], 2, "--from 3 is not before --to 2"),
         ('{"digit": "5"}', ["--expect", "script.jsonl", "--speed", "2"], 2,
-         "--expect compares times, which --speed moves: leave one of them out"),
-        ('{"expect": "joy"}', [], 5, "line 1: cannot expect 'joy': there are audio, silence, hangup"),
+         "--expect compares times, which --speed changes: leave one of them out"),
+        ('{"expect": "joy"}', [], 5, "line 1: cannot expect 'joy': choose from audio, silence, hangup"),
         ('{"silence_ms": "x"}', [], 5, "line 1: \"silence_ms\" is 'x', which is not a number of milliseconds: write"),
         ('{"play": "nowhere.wav"}', [], 5, "line 1: cannot read nowhere.wav: no such file or directory"),
         ('{"play": "x.wav", "kind": "dtmf"}', [], 5, "line 1: kind dtmf carries no audio"),
@@ -270,7 +270,7 @@ def test_of_many_calls_the_good_ones_are_counted(serve: Serve, tmp_path: Path) -
     serving = serve("--calls", "3")
     done = run("replay", tmp_path / "x.jsonl", serving.target, "--calls", "3")
     assert done.returncode == 1
-    assert done.stderr == "3 calls: 0 as they should be, 3 not\n"
+    assert done.stderr == "3 calls: 0 as expected, 3 not\n"
     assert sum(line.startswith("call ") for line in done.stdout.splitlines()) == 3
 
 

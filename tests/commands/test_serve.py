@@ -94,7 +94,7 @@ def test_json_lines_tell_the_same_events(serve: Serve, tmp_path: Path) -> None:
         (lambda peer: peer.sendall(b"\x01\x00\x0f" + bytes(15)),
          r"no call from PEER: its UUID has 15 bytes, not 16 .*"),
         (lambda peer: (peer.sendall(opening()[1][:9]), peer.close()),
-         r"no call from PEER: closed after 9 bytes, before its UUID was whole"),
+         r"no call from PEER: closed after 9 bytes, before its UUID was complete"),
         (lambda peer: peer.sendall(FRAME + opening()[1]),
          r"no call from PEER: slin audio came before the UUID; the first frame must be the UUID"),
         (lambda peer: None, r"no call from PEER: no UUID within 1 s \(is an Answer\(\) missing .*\)"),
@@ -191,7 +191,7 @@ def test_max_calls_refuses_the_next_with_a_hangup(serve: Serve) -> None:
         serving.wait_for('"call"')
         with connected(serving, opening(2)[1]) as second:
             assert read_to_end(second) == [Frame(Kind.HANGUP)]
-        assert json.loads(serving.wait_for("refused"))["reason"] == "all 1 calls are taken"
+        assert json.loads(serving.wait_for("refused"))["reason"] == "--max-calls 1 is reached"
     serving.wait_for('"ended"')
     with connected(serving, opening(3)[1]):
         serving.wait_for('"call"')

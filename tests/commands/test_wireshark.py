@@ -605,4 +605,4 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_options_of_an_installation_need_one(option: tuple[str, ...]) -> None:
     done = run("wireshark", *option)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"audiosocket: error: {option[0]} goes with --install: add it, or leave this out\n"
+    assert done.stderr == f"audiosocket: error: {option[0]} needs --install: add --install\n"

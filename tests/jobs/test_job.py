@@ -81,5 +81,5 @@ def test_of_several_calls_each_that_reaches_nobody_is_told(capsys: pytest.Captur
 def test_two_ends_are_refused() -> None:
     refuse_two_ends(None, NOBODY)
     refuse_two_ends(NOBODY, None)
-    with pytest.raises(UsageError, match=r"either TARGET 127\.0\.0\.1:9 is called or --listen waits"):
+    with pytest.raises(UsageError, match=r"TARGET 127\.0\.0\.1:9 places a call and --listen waits"):
         refuse_two_ends(NOBODY, parse_address(":9092"))

@@ -32,7 +32,7 @@ EXPECTED = {
         r"^call \w{8} over after .*\n {10}\d+ frames, .* dBFS {2,}\d+ frames, .* dBFS\n\Z",
     ],
     "bench": [
-        r"\A(passed: 1 of 1 hold, no errors in 5 calls\n|INVALID: |failed: )", r"^in ms +count +p50 ", r"^echo +\d+ ",
+        r"\A(passed: 1 of 1 checks, no errors in 5 calls\n|INVALID: |failed: )", r"^in ms +count +p50 ", r"^echo +\d+ ",
         r"^errors: ",
     ],
 }  # fmt: skip

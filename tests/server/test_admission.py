@@ -63,7 +63,7 @@ def test_a_peer_is_let_in_from_the_networks_named(networks: list[str], host: str
     admission = Admission(AdmissionOptions([parse_network(text) for text in networks]))
     refusal = admission.why_not_from((host, 5) if "." in host and ":" not in host else (host, 5, 0, 0))
     assert (refusal is None) == admitted
-    assert admitted or str(refusal).endswith(" is in no network of --allow-from")
+    assert admitted or str(refusal).endswith(" is not in a network of --allow-from")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_peer_of_another_network_gets_a_hangup_and_one_line(serve: Serve) -> N
     with connected(serving, opening()[1], FRAME) as peer:
         assert read_to_end(peer) == [HANGUP]
     line = serving.wait_for("refused")
-    assert re.fullmatch(CLOCK + rf"refused {PEER}: 127\.0\.0\.1 is in no network of --allow-from", line)
+    assert re.fullmatch(CLOCK + rf"refused {PEER}: 127\.0\.0\.1 is not in a network of --allow-from", line)
     code, lines, err = serving.end()
     assert (code, lines, err) == (130, [line], "answered 0 calls with 0.0 s of caller audio, refused 1\n")
 
@@ -242,7 +242,7 @@ def test_a_file_of_uuids_that_is_empty_is_told_and_obeyed_at_the_start_only(tmp_
         )  # fmt: skip
         assert process.stderr is not None
         assert process.stderr.readline() == (
-            "the file of --allow-uuid holds no UUID: nobody may call until it has one and SIGHUP has come\n"
+            "the file of --allow-uuid holds no UUID: nobody may call until it has one and is read again (SIGHUP)\n"
         )
         assert process.stderr.readline().startswith("listening")
         process.terminate()

@@ -71,7 +71,7 @@ def test_when_the_time_is_over_they_are_hung_up(serve: Serve, more: tuple[str, .
         serving.process.send_signal(signal.SIGTERM)
         assert told(serving) == "draining: 1 call goes on, for 0.5 s at most; a second signal hangs up now"
         assert read_to_end(peer)[-1].kind == Kind.HANGUP
-    assert told(serving) == "drained for 0.5 s: hanging up, though 1 call goes on"
+    assert told(serving) == "drained for 0.5 s, but 1 call goes on: hanging up"
     code, lines, _ = serving.end(0)
     assert code == 143
     assert "ended by server (hangup: server stopped)" in lines[-1]

@@ -76,7 +76,7 @@ def test_a_command_is_done_or_has_a_reason(runner: Callable[..., object], script
     [
         ("missing", None, "cannot run {path}: no such file or directory"),
         ("data", 0o600, "cannot run {path}: permission denied"),
-        ("no-shebang", 0o700, "cannot run {path}: exec format error (has it a first line like #!/bin/sh?)"),
+        ("no-shebang", 0o700, "cannot run {path}: exec format error (does it begin with a line like #!/bin/sh?)"),
         ("", None, "cannot run {path}: permission denied"),
         ("a\0b", None, "cannot run {path}: embedded null byte"),
     ],

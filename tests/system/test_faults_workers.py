@@ -112,7 +112,7 @@ def test_a_worker_that_stands_still_holds_up_no_new_call_and_is_replaced(serve: 
         waits_s = [answered_s(serving, 100 + number) for number in range(10)]
         assert max(waits_s) < 2  # as long as Asterisk waits
         begun_s = time.monotonic()
-        told(serving, rf"worker \d \(process {stopped}\) gives no sign of life for 10 s: it is killed")
+        told(serving, rf"worker \d \(process {stopped}\) has not responded for 10 s: it is killed")
         silent_s = time.monotonic() - begun_s
         told(
             serving,
@@ -143,7 +143,7 @@ def test_ctrl_c_ends_a_worker_that_stands_still(serve: Serve, tmp_path: Path, si
         code, _, err = serving.end(0)
     took_s = time.monotonic() - begun_s
     assert code == 130
-    assert f"(process {stopped}) gives no sign of life" in err
+    assert f"(process {stopped}) has not responded" in err
     assert took_s < 20
     assert not is_there(stopped)
     show(f"Ctrl-C {'once' if signals == 1 else 'twice'} while a worker stands still: ended after {took_s:.1f} s")
@@ -160,7 +160,7 @@ def test_a_worker_that_stands_still_while_all_do_is_not_killed(serve: Serve) -> 
         os.kill(pid, signal.SIGCONT)
     time.sleep(2)
     assert workers_of(serving) == everybody[1:]
-    assert "sign of life" not in serving.end()[2]
+    assert "not responded" not in serving.end()[2]
 
 
 def test_a_worker_that_dies_under_living_programs_is_noticed_and_its_programs_end(serve: Serve, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_worker_that_talks_nonsense_is_one_line_and_replaced(tmp_path: Path, n
         "    threading.Timer(3, talk).start()\n"
     )
     with served(tmp_path, "--workers", "2", "--metrics", "127.0.0.1:0", PYTHONPATH=str(tmp_path)) as serving:
-        told(serving, r"worker \d \(process \d+\) talks nonsense \(.{,200}\): it is told to end")
+        told(serving, r"worker \d \(process \d+\) sends invalid messages \(.{,200}\): it is asked to end")
         wait_until(lambda: len(workers_of(serving)) == 2)
         assert answered_s(serving, 1) < 10
         code, _, err = serving.end()
@@ -386,7 +386,7 @@ def test_a_bench_process_that_is_lost_makes_the_run_invalid(serve: Serve, tmp_pa
     assert "Traceback" not in err
     result = json.loads(out)
     assert bench.returncode == (130 if "Ctrl-C" in how else 1)
-    reason = "ended by itself (signal 9)" if how == "killed" else "gave no sign of life for "
+    reason = "ended by itself (signal 9)" if how == "killed" else "did not respond for "
     assert any(f"a process that placed calls {reason}" in why for why in result["invalid"])
     assert not is_there(victim)
     if "Ctrl-C" in how:
@@ -404,7 +404,7 @@ def test_a_bench_process_that_talks_nonsense_makes_the_run_invalid(serve: Serve,
     with benching(serve("--echo"), tmp_path, PYTHONPATH=str(tmp_path)) as bench:
         out, err = bench.communicate(timeout=60)
     assert (bench.returncode, "Traceback" in err) == (1, False)
-    assert any("talked nonsense ('oops' is not a JSON object)" in why for why in json.loads(out)["invalid"])
+    assert any("sent invalid messages ('oops' is not a JSON object)" in why for why in json.loads(out)["invalid"])
 
 
 @pytest.mark.parametrize(
@@ -413,8 +413,8 @@ def test_a_bench_process_that_talks_nonsense_makes_the_run_invalid(serve: Serve,
         ("serve --workers 100000", "'100000' is not a count: write a whole number from 1 to 1024"),
         ("serve --workers 1000", "--workers 1000 is too many for "),
         ("bench 127.0.0.1:1 --processes 1000", "--processes 1000 is too many for "),
-        ("bench 127.0.0.1:1 --calls 1000000", "1000000 calls at once need as many local ports"),
-        ("bench 127.0.0.1:1 --stages 1:1s,900000000:1s", "900000000 calls at once need as many local ports"),
+        ("bench 127.0.0.1:1 --calls 1000000", "1000000 calls at once need 1000000 local ports"),
+        ("bench 127.0.0.1:1 --stages 1:1s,900000000:1s", "900000000 calls at once need 900000000 local ports"),
     ],
 )
 def test_what_would_take_the_machine_down_is_refused(words: str, says: str) -> None:

@@ -145,7 +145,7 @@ def why_not_run(program: str, error: OSError) -> str:
     reason = (error.strerror or str(error)).lower()
     if error.errno == errno.ENOENT and shutil.which(program):
         return f"{reason}: the interpreter that its first line names (does the line end in CR LF?)"
-    return f"{reason} (has it a first line like #!/bin/sh?)" if error.errno == errno.ENOEXEC else reason
+    return f"{reason} (does it begin with a line like #!/bin/sh?)" if error.errno == errno.ENOEXEC else reason
 
 
 def signal_name(number: int) -> str:

@@ -173,7 +173,7 @@ class Program(Bot):
             self._errors.pass_on(child, self._call)
             await asyncio.sleep(_LOOK_AGAIN_S)
         if not await self._errors.finish(child, self._call):
-            self._call.note("the last of the program's standard error is lost: there is no end to it")
+            self._call.note("the rest of the program's standard error is dropped: it does not end")
         child.close()
         self._note_what_was_odd(self._running)
 
@@ -235,7 +235,7 @@ class Program(Bot):
             self._call.note("the program wrote an odd number of bytes: half a sample is left over")
         unread_s = running.heard.unread_s
         if unread_s and self._reads:  # one that never reads, such as a menu, does not want to
-            self._call.note(f"the program reads too slowly: {unread_s:.1f} s of the caller were dropped")
+            self._call.note(f"the program reads too slowly: {unread_s:.1f} s of the caller's audio were dropped")
 
     # What it says.
 
@@ -283,7 +283,7 @@ class Program(Bot):
 
     def _play(self, child: Child, name: str) -> None:
         if self._queue.files >= _MAX_FILES:
-            self._complain(f"{name} is not played: {_MAX_FILES} files wait already")
+            self._complain(f"{name} is not played: {_MAX_FILES} files are already waiting")
             return
         self._queue.add(child.drain())  # said before the file, as it was written before
         self._queue.add_file(lambda: self._begin_file(name))

@@ -95,7 +95,7 @@ class FileOutput:
         unknown field, or a suffix that nobody can write."""
         pattern = self._shown = str(name)
         if not pattern:
-            raise UsageError("cannot record to a file without a name: name a file, or a folder with a slash behind it")
+            raise UsageError("cannot record to a file without a name: name a file, or a folder with a slash after it")
         if pattern.endswith(os.sep) or os.path.isdir(pattern):
             self._shown = os.path.normpath(pattern)
             pattern = os.path.join(pattern, f"{{uuid}}{WAV_SUFFIX}")
@@ -104,7 +104,7 @@ class FileOutput:
         unknown = set(_FIELD.findall(pattern)) - set(_FIELDS)
         if unknown:
             fields = ", ".join(f"{{{field}}}" for field in _FIELDS)
-            raise UsageError(f"{pattern} has an unknown field {{{min(unknown)}}}: there are {fields}")
+            raise UsageError(f"{pattern} has an unknown field {{{min(unknown)}}}: choose from {fields}")
         if not _is_wav(Path(pattern)):
             container_of(Path(pattern))
         self.single = not _FIELD.search(pattern)
@@ -114,7 +114,7 @@ class FileOutput:
         self._json: dict[Path, HalfMade] = {}
         """By the name that it is going to have."""
         if overwrite and not self.single:
-            raise UsageError(f"cannot overwrite in {self}: what is taken gets a number there; leave --force out")
+            raise UsageError(f"--force does not apply to {self}: a taken name gets a number; leave out --force")
 
     def __str__(self) -> str:
         return self._shown

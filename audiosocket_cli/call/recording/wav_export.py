@@ -156,8 +156,8 @@ class _Writing:
         pause_s = at_s - self._call.duration_s
         if pause_s > _MAX_PAUSE_S and self.error is None:
             self.error = (
-                f"after {self._call.duration_s:.1f} s comes a pause of {pause_s / 86_400:.1f} days, and files end "
-                f"there; write what comes after it with --from {item.at_s:.0f}"
+                f"after {self._call.duration_s:.1f} s follows a pause of {pause_s / 86_400:.1f} days, where its file "
+                f"ends; write the rest with --from {item.at_s:.0f}"
             )
         if self.error is not None:
             return

@@ -87,7 +87,7 @@ class Expecting:
         spoke = speech is not None and speech.end_s >= waiting.since_s
         if waiting.expected.what != "hangup":
             waiting.sound = speech if spoke else self._ear.quiet
-        self.failures.append(_unmet(waiting.expected, "; it was speaking already" if spoke else ""))
+        self.failures.append(_unmet(waiting.expected, "; it was already speaking" if spoke else ""))
 
 
 def _meet(waiting: Outcome, at_s: float, sound: Stretch | None = None) -> None:

@@ -392,7 +392,7 @@ class Account:
         texts = list(dict.fromkeys(self._texts))
         if self.missed:
             texts.append(
-                f"{self.padded_s:.2f} s of silence were put in: the sound to play did not come as fast as it plays; "
-                "is its disk, or what writes into the pipe, too slow?"
+                f"{self.padded_s:.2f} s of silence were added: the sound was not read as fast as it plays; is the "
+                "disk, or the program that writes to the pipe, too slow?"
             )
         return texts

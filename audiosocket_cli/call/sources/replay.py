@@ -40,7 +40,7 @@ class ReplaySource(Source):
         self._speech: Speech | None = None
         self._said_before = 0
         self.is_cut = False
-        """Whether the call was over before all was played, by more than may be."""
+        """Whether the call ended before everything was played, by more than may be."""
         self._stayed_since_s: float | None = None
         self._plan()
 
@@ -106,9 +106,9 @@ class ReplaySource(Source):
         self._next = len(self._actions)
         if lines:
             what = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
-            self.failures.append(f"the call was over before {what} could be expected")
+            self.failures.append(f"the call ended before it reached {what}")
         elif self.is_cut:
-            self.failures.append(f"the call was over before all was played ({self.said} of {self.total} frames)")
+            self.failures.append(f"the call ended before everything was played ({self.said} of {self.total} frames)")
 
     @property
     def _left_s(self) -> float:

@@ -89,7 +89,7 @@ class ReplySource(Source):
             return None
         came = "there was none" if after_s is None else f"it came after {after_s:.2f} s"
         if self.spoke_already:
-            came = f"what it was saying already is not an answer, and after that {came}"
+            came = f"it was already speaking, which is not an answer, and after that {came}"
         return f"expected speech within {self.within_s:g} s of the end of ours: {came}"
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:

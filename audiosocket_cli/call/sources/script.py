@@ -83,7 +83,7 @@ class Script:
     def repeat(self, times: int) -> None:
         """Repeat all of it `times` times. Raises `UsageError` when that lasts more than a day."""
         if times * len(self.actions) > _MAX_ACTIONS:
-            raise UsageError(f"--loop {times} makes {times * len(self.actions)} frames, more than a day of them")
+            raise UsageError(f"--loop {times} makes {times * len(self.actions)} frames, which is more than a day")
         last_s = max((action.at_s or 0.0 for action in self.actions if isinstance(action, Cue | Say)), default=0.0)
         length_s = last_s + PTIME_MS / 1000 if self.end_s is None else self.end_s
         once, self.actions = self.actions, []
@@ -122,7 +122,7 @@ def read_script(
             try:
                 script.actions += _actions_of(item, side, sounds)
                 if len(script.actions) > _MAX_ACTIONS:
-                    raise UsageError("up to here the script lasts more than a day")
+                    raise UsageError("the script lasts more than a day up to here")
             except (FileError, UsageError) as error:
                 raise FileError(f"cannot replay {name}: line {item.line}: {error}") from None
         elif isinstance(item, Opened):
@@ -187,7 +187,7 @@ def _actions_of(step: Step, side: Side, sounds: _Sounds) -> list[Action]:
     unknown = sorted(set(step.facts) - _KEYS[step.what] - {"t"})
     if unknown:
         known = ", ".join(sorted(_KEYS[step.what] | {"t"}))
-        raise UsageError(f'"{unknown[0]}" does not go with "{step.what}": there are {known}')
+        raise UsageError(f'"{unknown[0]}" does not go with "{step.what}": choose from {known}')
     if step.at_s is not None:
         bounded_duration(step.at_s, f'"t": {step.at_s:g}', zero=True)
     actions: list[Action] = []
@@ -197,7 +197,7 @@ def _actions_of(step: Step, side: Side, sounds: _Sounds) -> list[Action]:
         actions = [Hangup()]
     elif step.what == "expect":
         if value not in EXPECTED:
-            raise UsageError(f"cannot expect {value!r}: there are {', '.join(EXPECTED)}")
+            raise UsageError(f"cannot expect {value!r}: choose from {', '.join(EXPECTED)}")
         actions = [Expectation(value, _number(step, "within_ms", _PATIENCE_MS) / 1000, step.line)]
     else:
         kind = _kind(step)

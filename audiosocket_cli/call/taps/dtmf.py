@@ -61,7 +61,7 @@ class DtmfTap:
         except MissingLibraryError as error:  # which is needed for all rates but 8 kHz
             assert self._call is not None
             self._is_deaf = True
-            self._call.note(f"digits in the audio are not heard from here on: {error}")
+            self._call.note(f"digits in the audio are not detected from here on: {error}")
         self._listen()
 
     def _listen(self) -> None:

@@ -78,18 +78,18 @@ class CallStats:
         if self.timeline.worst_ahead_s > SETTLE_S + _ROUNDING_S:
             ahead_s = self.timeline.worst_ahead_s
             call.note(
-                f"audio came up to {ahead_s:.1f} s late, in a burst: it waited in the network, or for us, as while a "
-                "server restarts; from there on the recording is late by as much"
+                f"audio came up to {ahead_s:.1f} s late, in a burst: the network held it back, or this server did, as "
+                "during a restart; from there on the recording is late by the same time"
             )
 
         backlog_s = self.said_s(call.backlog_bytes)
         if backlog_s > _MAX_BACKLOG_S:
             call.note(
-                f"up to {backlog_s:.1f} s of what the {call.me} said waited on its way: the network is too slow, or "
+                f"up to {backlog_s:.1f} s of the {call.me}'s audio waited on its way: the network is too slow, or "
                 f"the {call.me.other} does not read"
             )
         if call.digits_left_out:
-            call.note(f"{call.digits_left_out} digits are left out: they came too fast for fingers, or are too many")
+            call.note(f"{call.digits_left_out} digits are left out: too fast for key presses, or too many")
         heard = self.heard.heard(call.duration_s)
         rules = findings_on_caller if call.me is Side.SERVER else findings_on_server
         for finding in rules(heard):
@@ -106,7 +106,7 @@ class CallStats:
         assert call.ending is not None
         lost_s = self.said_s(call.undelivered_bytes)
         if lost_s and call.ending.by is call.me:
-            call.note(f"the last {lost_s:.2f} s of what the {call.me} said had not arrived when the call was closed")
+            call.note(f"the last {lost_s:.2f} s of the {call.me}'s audio had not arrived when the call was closed")
 
     def heard_gaps(self) -> tuple[list[Gap], int, float]:
         """Return the pauses that are listed, and of all how many there were, and for how many seconds."""

@@ -276,7 +276,7 @@ def test_one_that_reads_too_slowly_is_a_finding(start: Start) -> None:
         stage.tick()
         time.sleep(0.001)
     unread_s = stage.end()["unread_s"]
-    assert f"the program reads too slowly: {unread_s:.1f} s of the caller were dropped" in stage.call.notes
+    assert f"the program reads too slowly: {unread_s:.1f} s of the caller's audio were dropped" in stage.call.notes
 
 
 def test_one_that_closes_its_input_misses_nothing(start: Start) -> None:
@@ -425,7 +425,7 @@ def test_of_too_many_files_the_first_hundred_wait_and_the_others_are_told(start:
     for _ in range(2):
         stage.threads.do(lambda: gate.wait(10))
     stage.until(lambda: len(stage.log) >= 3)
-    assert all("is not played: 100 files wait already" in line for line in stage.log)
+    assert all("is not played: 100 files are already waiting" in line for line in stage.log)
     gate.set()
     stage.until(lambda: len(stage.speech) >= 3200 + 100 * 1600)
 
@@ -631,7 +631,7 @@ def test_one_that_left_the_group_and_floods_holds_up_nobody(start: Start) -> Non
         begun_s = time.monotonic()
         assert stage.end()["exit_code"] == 0
         assert time.monotonic() - begun_s < 10  # the flood itself goes on for ever
-        assert stage.call.notes == ["the last of the program's standard error is lost: there is no end to it"]
+        assert stage.call.notes == ["the rest of the program's standard error is dropped: it does not end"]
     finally:
         os.kill(pid, signal.SIGKILL)
 
@@ -706,7 +706,7 @@ def test_killed_at_once_means_no_grace(start: Start) -> None:
         (lambda path: path.write_text("cat"), "permission denied"),
         (
             lambda path: (path.write_bytes(b"\x7fELF nonsense"), path.chmod(0o755)),
-            "exec format error (has it a first line like #!/bin/sh?)",
+            "exec format error (does it begin with a line like #!/bin/sh?)",
         ),
         (
             lambda path: (path.write_text("#!/no/such/shell\n"), path.chmod(0o755)),

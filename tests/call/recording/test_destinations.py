@@ -126,10 +126,10 @@ def test_a_pipe_is_for_one_call_and_has_no_json() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("", "cannot record to a file without a name: name a file, or a folder with a slash behind it"),
-        ("{id}.wav", "{id}.wav has an unknown field {id}: there are {uuid}, {date}, {time}, {peer}"),
-        ("{}.wav", "{}.wav has an unknown field {}: there are {uuid}, {date}, {time}, {peer}"),
-        ("{ uuid }/", "{ uuid }/{uuid}.wav has an unknown field { uuid }: there are {uuid}, {date}, {time}, {peer}"),
+        ("", "cannot record to a file without a name: name a file, or a folder with a slash after it"),
+        ("{id}.wav", "{id}.wav has an unknown field {id}: choose from {uuid}, {date}, {time}, {peer}"),
+        ("{}.wav", "{}.wav has an unknown field {}: choose from {uuid}, {date}, {time}, {peer}"),
+        ("{ uuid }/", "{ uuid }/{uuid}.wav has an unknown field { uuid }: choose from {uuid}, {date}, {time}, {peer}"),
         (
             "call",
             (
@@ -448,7 +448,7 @@ def test_force_writes_a_new_file_and_not_through_a_link(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["calls/", "{uuid}.wav"])
 def test_force_has_nothing_to_do_where_each_call_gets_a_name(name: str) -> None:
-    with pytest.raises(UsageError, match="what is taken gets a number there; leave --force out"):
+    with pytest.raises(UsageError, match="a taken name gets a number; leave out --force"):
         FileOutput(name, overwrite=True)
 
 
@@ -515,7 +515,6 @@ def test_a_recording_that_a_dead_process_has_not_converted_is_named_and_kept(tmp
     alive.drop()
     assert done.returncode == 3
     assert done.stderr.splitlines()[0] == (
-        f"{left[0]} and 1 more were left by a process that died before it was converted: kept as WAV, "
-        "to be played or converted"
+        f"{left[0]} and 1 more were left unconverted by a process that died: kept as WAV, to be played or converted"
     )
     assert all(map(os.path.exists, (*left, *theirs)))

@@ -247,7 +247,7 @@ def test_dump_ends_a_file_before_a_pause_that_is_no_call(tmp_path: Path, days: i
     done = run("dump", capture, "--wav", tmp_path / "wav", "--stats", timeout=60)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    told = f"a WAV file is not complete: after 1.0 s comes a pause of {days}.0 days, and files end there"
+    told = f"a WAV file is not complete: after 1.0 s follows a pause of {days}.0 days, where its file ends"
     assert told in done.stderr
     (path,) = (tmp_path / "wav").iterdir()
     assert soundfile.info(path).duration == pytest.approx(1.0, abs=0.1)

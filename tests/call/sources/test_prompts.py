@@ -113,7 +113,7 @@ def test_what_is_not_there_in_time_is_silence_that_is_counted_and_told() -> None
     let(sound, 19)
     say(100)
     (text,) = source.close()
-    found = re.match(r"(\d+\.\d\d) s of silence were put in: the sound to play did not come as fast as it plays", text)
+    found = re.match(r"(\d+\.\d\d) s of silence were added: the sound was not read as fast as it plays", text)
     assert found
     assert float(found[1]) >= 0.2
 
@@ -301,7 +301,7 @@ def test_a_pipe_too_slow_is_padded_and_told(serve: Serve) -> None:
     assert playing.wait(10) == 0
     assert result["played_s"] == pytest.approx(2.0, abs=0.02)
     assert result["padded_s"] > 0.5
-    assert any("s of silence were put in" in finding for finding in result["call"]["findings"])
+    assert any("s of silence were added" in finding for finding in result["call"]["findings"])
 
 
 @pytest.mark.parametrize("damage", ["cut", "zeroed"])
@@ -316,7 +316,9 @@ def test_a_damaged_stream_is_played_to_the_damage(serve: Serve, damage: str) -> 
     assert 1 < result["played_s"] < 2.1
     if damage == "cut":
         assert done.returncode == 0
-        assert any("it is cut short: of the 20.00 s" in finding for finding in result["call"]["findings"])
+        assert any(
+            "s of the 20.00 s that its header promises are missing" in finding for finding in result["call"]["findings"]
+        )
     else:
         assert (done.returncode, result["complete"]) == (5, False)
         assert any("flac decoder" in finding for finding in result["call"]["findings"])
@@ -334,5 +336,5 @@ def test_a_true_warning_is_told_before_the_call_and_not_with_every_call(serve: S
     path.write_bytes(path.read_bytes()[:-8000])
     done = run("play", path, serve().target)
     assert done.returncode == 0
-    assert done.stderr == f"{path}: it is cut short: its header promises 1.00 s, and 0.50 s are there\n"
+    assert done.stderr == f"{path}: it is cut short: its header promises 1.00 s, but it has 0.50 s\n"
     assert "cut short" not in done.stdout

@@ -120,11 +120,11 @@ def test_what_was_not_reached_is_not_judged() -> None:
     source, _, _ = play(actions, other=Scripted(end=20))
     assert source.failures == [
         "line 2: expected audio within 9000 ms, which did not come",
-        "the call was over before lines 3, 4 could be expected",
+        "the call ended before it reached lines 3, 4",
     ]
 
 
 def test_a_call_that_ended_before_all_was_played_says_so() -> None:
     source, _, _ = play([Cue(number * 0.02, audio(number)) for number in range(100)], other=Scripted(end=50))
     assert len(source.failures) == 1
-    assert source.failures[0].startswith("the call was over before all was played (5")
+    assert source.failures[0].startswith("the call ended before everything was played (5")

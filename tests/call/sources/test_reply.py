@@ -128,7 +128,7 @@ def test_speech_that_goes_on_is_no_answer_to_a_key() -> None:
         done = run("inject-dtmf", "1", target, "--after", "0.3", "--expect-audio-within", "0.6", "--json")
     result = json.loads(done.stdout)
     assert (done.returncode, result["spoke_already"], result["speech_after_last_digit_ms"]) == (1, True, None)
-    assert "what it was saying already is not an answer" in result["failures"][0]
+    assert "it was already speaking, which is not an answer" in result["failures"][0]
 
 
 def ends(after_s: float, last: bytes = b"") -> Script:
@@ -153,7 +153,7 @@ def goes_mute(heard: Heard) -> bytes | None:
         (ends(0.2), False, [], 1, "the server closed the connection * ms after digit 1 (where *)"),
         (ends(0.2), True, [], 1, "the server reset the connection * ms after digit 1"),
         (ends(0.2, b"\xff\0\1\1"), False, [], 4, "the server broke the protocol * ms after digit 1"),
-        (goes_mute, False, [], 1, "the server, which had sent audio all along, sent nothing more for 1.* s"),
+        (goes_mute, False, [], 1, "the server stopped sending audio: it sent nothing for 1.* s"),
         (ends(0.2, HANGUP), False, ["--expect-hangup"], 0, None),
         (ends(0.2), False, ["--expect-hangup"], 0, None),
         (ends(0.2), True, ["--expect-hangup"], 1,
@@ -228,7 +228,7 @@ def test_a_script_waits_for_speech_that_begins(tmp_path: Path) -> None:
     with bot(talks) as target:
         code, (one,), failures = expectations(tmp_path, script, target)
     assert (code, one["met"], one["at_s"]) == (1, False, None)
-    assert failures == ["line 2: expected audio within 500 ms, which did not come; it was speaking already"]
+    assert failures == ["line 2: expected audio within 500 ms, which did not come; it was already speaking"]
     with bot(pieces) as target:
         code, (one,), failures = expectations(tmp_path, script.replace("500", "5000"), target)
     assert (code, one["met"], failures) == (0, True, [])

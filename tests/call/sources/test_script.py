@@ -108,13 +108,13 @@ def test_steps_become_what_is_done() -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ({"expect": "noise"}, "cannot expect 'noise': there are audio, silence, hangup"),
+        ({"expect": "noise"}, "cannot expect 'noise': choose from audio, silence, hangup"),
         ({"hangup": 1}, '"hangup" is 1: write true, or leave the line out'),
         ({"silence_ms": "2"}, "\"silence_ms\" is '2', which is not a number of milliseconds: write one as 1500"),
         ({"silence_ms": 1e9}, '"silence_ms" is 1000000000.0, which is more than a day'),
         (
             {"silence_ms": 20, "within_ms": 2},
-            '"within_ms" does not go with "silence_ms": there are kind, silence_ms, t',
+            '"within_ms" does not go with "silence_ms": choose from kind, silence_ms, t',
         ),
         ({"silence_ms": 20, "kind": "dtmf"}, "kind dtmf carries no audio"),
         ({"play": "/no/such/file.wav"}, "cannot read /no/such/file.wav: no such file or directory"),
@@ -140,5 +140,5 @@ def test_a_loop_says_it_again_after_its_end() -> None:
     script.repeat(3)
     assert [action.at_s for action in script.actions if isinstance(action, Cue)] == [0.0, None, 2.0, None, 4.0, None]
     assert script.end_s == 6.0
-    with pytest.raises(UsageError, match="more than a day of them"):
+    with pytest.raises(UsageError, match="which is more than a day"):
         script.repeat(10**7)
