@@ -51,7 +51,7 @@ def test_words_of_a_page_are_all_there() -> None:
 
 def test_a_link_to_a_page_says_how_to_read_it() -> None:
     done = run("help", "bots", COLUMNS="100")
-    assert "own: help bot-protocol is the reference" in " ".join(done.stdout.split())
+    assert "use a separate descriptor: see help bot-protocol." in " ".join(done.stdout.split())
     assert "users of Locust (https://locust.io)" in " ".join(run("help", "locust").stdout.split())
 
 
