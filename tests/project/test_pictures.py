@@ -17,7 +17,7 @@ METER = "[▁-█]{10} +(-|-?\\d+) "
 
 EXPECTED = {
     "serve": [
-        r"\d\d:\d\d:\d\d 40325ec2 finding: the UUID is the protocol page's example: say\n {18}\$\{UUID\(\)\}, or ",
+        r"\d\d:\d\d:\d\d 40325ec2 finding: the UUID is the protocol page's example: use\n {18}\$\{UUID\(\)\}, so that ",
         (r"4 live, 4 answered, 0 refused, 0 failed\n"
         rf"UUID .*findings\n40325ec2 +\d:\d\d {METER}{METER}R·· .*123# the UUID is t\n"),
         rf"(?:[0-9a-f]{{8}} +\d:\d\d {METER}{METER}R··.*\n){{3}}\Z",
