@@ -151,7 +151,9 @@ def bad_disk(tmp_path: Path) -> Iterator[BadDisk]:
     below.mkdir()
     disk = BadDisk(mount, mood)
     disk.feel("fine")
-    process = subprocess.Popen([sys.executable, Path(__file__).with_name("bad_disk.py"), mount, below, mood])
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).parents[1] / "support" / "bad_disk.py", mount, below, mood]
+    )
     for _ in range(500):
         if mount.is_mount():
             break

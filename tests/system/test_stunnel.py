@@ -16,7 +16,9 @@ from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 from support.peers import free_port
 from support.running import Serve, Serving, run
-from support.tunnels import Tunnels
+from support.tunnels import Tunnels, tunnels
+
+__all__ = ["tunnels"]  # a fixture
 
 CALL = UUID(int=1)
 
