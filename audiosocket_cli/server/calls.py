@@ -20,11 +20,8 @@ from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import Link
 from audiosocket_cli.model import Call
 from audiosocket_cli.net.address import network_of
-from audiosocket_cli.server.account import Account
-from audiosocket_cli.server.admission import Admission
 from audiosocket_cli.server.after_calls import AfterCalls
-from audiosocket_cli.server.limits import CallLimits
-from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.common import Common
 
 _MUTE_S: Final = 2.0
 """Seconds after which the log names what the server still waits for at the end."""
@@ -33,27 +30,15 @@ _MUTE_S: Final = 2.0
 class Calls:
     """The calls of a server: admitted by their UUID and, if set, by a program; run; concluded."""
 
-    def __init__(
-        self,
-        options: ServeOptions,
-        account: Account,
-        call_limits: CallLimits,
-        admission: Admission,
-        *,
-        on_leave: Callable[[], object],
-        on_used_up: Callable[[], object],
-    ) -> None:
+    def __init__(self, common: Common, *, on_leave: Callable[[], object], on_used_up: Callable[[], object]) -> None:
         """`on_leave` is called when a connection is closed, `on_used_up` when the last permitted call begins."""
         self.live: set[LiveCall] = set()
         self.concluding: set[LiveCall] = set()
         """Calls that are over, but for their recording and their program."""
-        self._options = options
-        self._account = account
-        self._call_limits = call_limits
-        self._admission = admission
+        self._options, self._account, self._call_limits, self._admission = common
         self._on_leave = on_leave
         self._on_used_up = on_used_up
-        self._after_calls = AfterCalls(options.on_call_end or (), account.fail_hook)
+        self._after_calls = AfterCalls(self._options.on_call_end or (), self._account.fail_hook)
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: dict[LiveCall, asyncio.Task[None]] = {}
         """Callers who wait while a program is asked about them."""

@@ -13,11 +13,9 @@ from audiosocket_cli.call.wire import Link
 from audiosocket_cli.net.address import network_of, peer_name
 from audiosocket_cli.net.listen import Listener, ListeningSockets
 from audiosocket_cli.net.proxy_protocol import Ends
-from audiosocket_cli.server.account import Account
-from audiosocket_cli.server.admission import Admission, why_not_from
+from audiosocket_cli.server.admission import why_not_from
 from audiosocket_cli.server.calls import Calls
-from audiosocket_cli.server.limits import CallLimits
-from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.common import Common
 from audiosocket_cli.server.proxied import Arrivals
 from audiosocket_cli.server.refusals import Refusals, Tell, refuse_at_once
 
@@ -27,11 +25,8 @@ class Intake:
 
     def __init__(
         self,
-        options: ServeOptions,
-        account: Account,
+        common: Common,
         calls: Calls,
-        call_limits: CallLimits,
-        admission: Admission,
         *,
         listening: ListeningSockets,
         most_descriptors: float,
@@ -39,20 +34,19 @@ class Intake:
     ) -> None:
         """Start listening. `most_descriptors`: the limit of open files of this process. `on_leave` is called when a
         connection is gone."""
-        self._options = options
-        self._account = account
+        self._options, self._account, self._call_limits, self._admission = common
         self._calls = calls
-        self._call_limits = call_limits
-        self._admission = admission
         self._most_descriptors = most_descriptors
         self._on_leave = on_leave
         self._takes_no_more = False
         self._driver = Driver()
-        self._refusals = Refusals(on_check=account.count_check, on_over=on_leave, complain=account.complain)
+        self._refusals = Refusals(on_check=self._account.count_check, on_over=on_leave, complain=self._account.complain)
         self._arrivals: Arrivals | None = None
-        if options.proxies is not None:
-            self._arrivals = Arrivals(options.call.limits.uuid_s, arrived=self._begin, failed=self._without_header)
-        self._listener = Listener(listening, self._accept, account.complain, lambda: call_limits.is_ahead)
+        if self._options.proxies is not None:
+            self._arrivals = Arrivals(
+                self._options.call.limits.uuid_s, arrived=self._begin, failed=self._without_header
+            )
+        self._listener = Listener(listening, self._accept, self._account.complain, lambda: self._call_limits.is_ahead)
 
     @property
     def connections(self) -> int:

@@ -2,7 +2,7 @@
 
 Intake      connections as they come: whose they are, and whether there is room
 Calls       each call, from its connection to the end of all that belongs to it
-Account     what came of them, counted and told
+Account     what came of them, counted and reported
 Server      its beginning and its end: signals, readiness, metrics
 """
 
@@ -20,6 +20,7 @@ from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.server.account import Account
 from audiosocket_cli.server.admission import Admission
 from audiosocket_cli.server.calls import Calls
+from audiosocket_cli.server.common import Common
 from audiosocket_cli.server.drain import Drain
 from audiosocket_cli.server.intake import Intake
 from audiosocket_cli.server.limits import CallLimits
@@ -68,7 +69,6 @@ class Server:
         self._options = options
         self._account = Account(report, complain)
         self._is_alone = call_limits is None
-        self._call_limits = call_limits or CallLimits(options.calls, options.max_calls)
         self._listening = listening
         self._readiness = readiness or Readiness()
         self._callbacks = callbacks or Callbacks()
@@ -77,10 +77,9 @@ class Server:
         self._enough = asyncio.Event()
         self._has_left = asyncio.Event()
         """Set when a connection has gone, or has moved on from arrival to call."""
-        self._calls = Calls(
-            options, self._account, self._call_limits, self._admission,
-            on_leave=self._has_left.set, on_used_up=self._on_used_up,
-        )  # fmt: skip
+        call_limits = call_limits or CallLimits(options.calls, options.max_calls)
+        self._common = Common(options, self._account, call_limits, self._admission)
+        self._calls = Calls(self._common, on_leave=self._has_left.set, on_used_up=self._on_used_up)
         self._intake: Intake | None = None
         """Once it runs."""
         self._drain: Drain | None = None
@@ -111,9 +110,12 @@ class Server:
         self._warn(most_descriptors)
         listening = self._listening or ListeningSockets(bind(self._options.listen))
         intake = self._intake = Intake(
-            self._options, self._account, self._calls, self._call_limits, self._admission,
-            listening=listening, most_descriptors=most_descriptors, on_leave=self._has_left.set,
-        )  # fmt: skip
+            self._common,
+            self._calls,
+            listening=listening,
+            most_descriptors=most_descriptors,
+            on_leave=self._has_left.set,
+        )
         try:
             with (
                 signals_to(self._on_signal, on_hangup=self.reload),

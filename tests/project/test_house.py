@@ -85,6 +85,7 @@ TESTED_AS_PART_OF = {
     "net/loop.py": "test_signals.py",
     "server/after_calls.py": "server/test_hooks.py",
     "server/calls.py": "server/test_server.py",
+    "server/common.py": "server/test_server.py",
     "server/intake.py": "server/test_refusals.py",
     "server/proxied.py": "net/test_proxy_protocol.py",
     "server/service.py": "server/test_systemd.py",
