@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.meter import Meter
-from audiosocket_cli.bench.speech import Speech, Talk
+from audiosocket_cli.bench.speech import Talk
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.session import PlacedSession
 from audiosocket_cli.call.taps.stats import CallStats
@@ -33,18 +33,18 @@ class BenchCall:
 
     def __init__(
         self,
-        number: int,
-        speech: Speech,
+        talk: Talk,
         figures: Figures,
         duration_s: float,
         *,
         due_s: float,
         epoch_s: float = 0.0,
-        seed: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Plan call `number`, to be placed at `due_s` on the clock, and to last `duration_s`."""
-        self.number = number
+        """Plan the call of the caller who says `talk`, to be placed at `due_s` on the clock, and to last `duration_s`.
+
+        Its row tells the time since `epoch_s`.
+        """
         self.session: PlacedSession | None = None
         self._figures = figures
         self._clock = clock
@@ -52,8 +52,8 @@ class BenchCall:
         self._epoch_s = epoch_s
         self._uuid = uuid4()
         self._duration_s = duration_s
-        self._talk = Talk(speech, number, duration_s, epoch_s, seed)
-        self._meter = Meter(self._talk, figures, speech.mark_every)
+        self._talk = talk
+        self._meter = Meter(talk, figures)
         self._is_judged = figures.counts["placed"] < MAX_JUDGED
         self._connect_s: float | None = None
         figures.counts["placed"] += 1
@@ -114,7 +114,7 @@ class BenchCall:
 
     def _row(self, **facts: Any) -> dict[str, Any]:
         return {
-            "call": self.number,
+            "call": self._talk.number,
             "uuid": str(self._uuid),
             "start_s": round(self._due_s - self._epoch_s, 3),
             "connect_ms": _ms(self._connect_s),

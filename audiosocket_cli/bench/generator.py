@@ -12,7 +12,7 @@ from typing import Any, Final
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.load import Load, Slot
-from audiosocket_cli.bench.speech import Speech
+from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
@@ -113,9 +113,8 @@ class Generator:
     async def _place(self, due_s: float, length_s: float) -> None:
         number = self.share.number + self._calls * self.share.of
         self._calls += 1
-        call = BenchCall(
-            number, self.speech, self.figures, length_s, due_s=due_s, epoch_s=self._epoch_s, seed=self.seed
-        )
+        talk = Talk(self.speech, number, length_s, self._epoch_s, self.seed)
+        call = BenchCall(talk, self.figures, length_s, due_s=due_s, epoch_s=self._epoch_s)
         dialled_s = time.monotonic()
         try:
             connection = await dial(self.target)

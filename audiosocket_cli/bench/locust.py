@@ -29,7 +29,7 @@ from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.schedule import GOLDEN
-from audiosocket_cli.bench.speech import Speech, sound_files
+from audiosocket_cli.bench.speech import Speech, Talk, sound_files
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Kind
@@ -111,7 +111,8 @@ class AudioSocketUser(User):
         figures = _TellingFigures(self._fire)
         due_s = time.monotonic()
         seed = getattr(self.environment.runner, "worker_index", 0)
-        call = BenchCall(next(_numbers), self._speech, figures, self.call_duration_s, due_s=due_s, seed=seed)
+        talk = Talk(self._speech, next(_numbers), self.call_duration_s, 0.0, seed)
+        call = BenchCall(talk, figures, self.call_duration_s, due_s=due_s)
         try:
             connection = dial_and_wait(self._address)
         except (NetworkError, OSError) as error:

@@ -38,7 +38,7 @@ _MIN_SILENT_S: Final = 1.0
 class Meter:
     """Watches one call, and counts into the figures of many."""
 
-    def __init__(self, talk: Talk, figures: Figures, mark_every: int) -> None:
+    def __init__(self, talk: Talk, figures: Figures) -> None:
         self.first_byte_s: float | None = None
         self.first_speech_s: float | None = None
         self.heard_frames = 0
@@ -48,7 +48,7 @@ class Meter:
         self.call: Call | None = None
         self._talk = talk
         self._figures = figures
-        self._mark_every = mark_every
+        self._mark_every = talk.mark_every
         self._sent_marks_s = np.full(_KEPT_MARKS, np.nan)
         self._finder = MarkFinder()
         self._finder_kind: int | None = None

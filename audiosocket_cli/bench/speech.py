@@ -131,11 +131,14 @@ class Talk(Source):
         """Speak as caller `number`; its frames keep their place within the 20 ms of a grid that begins at `epoch_s`."""
         self.turns: list[tuple[bool, int]] = []
         """Turns of ours as they come about, to be taken away by who measures: (whether it begins, frame's number)."""
+        self.number = number
+        self.mark_every = speech.mark_every
+        """One frame of so many carries a mark."""
         self.pacer = SteadyPacer(speech.ptime_s, number, epoch_s)
         self._speech = speech
         self._random = random.Random(f"{seed}/{number}")
         self._left = max(1, round(duration_s / speech.ptime_s))
-        self._number = 0
+        self._said = 0
         self._utterance: Utterance | None = None
         self._at = 0
         self._quiet = self._pause(0.3, 1.0)
@@ -145,12 +148,12 @@ class Talk(Source):
         return self.pacer
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        number = self._number
+        number = self._said
         if number >= self._left:
             return None
-        self._number += 1
+        self._said += 1
         frame = self._next(number)
-        if number % self._speech.mark_every:
+        if number % self.mark_every:
             return frame
         return Frame(frame.kind, marked(frame.payload, number % MAX_NUMBERS))
 

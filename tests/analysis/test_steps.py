@@ -22,7 +22,7 @@ from support.captured import a_call, reviewed, run_at, sent, speech, steady, who
 def metered(frames: Sequence[Frame], times_s: Sequence[float], batch: int = 5) -> Figures:
     """What a load counts of audio that it hears."""
     figures = Figures()
-    meter = Meter(Talk(Speech.generated(Kind.SLIN), 0, 60.0, 0.0), figures, 10)
+    meter = Meter(Talk(Speech.generated(Kind.SLIN), 0, 60.0, 0.0), figures)
     chunks = [(at_s, 0.0, 1, encode(frame)) for frame, at_s in zip(frames, times_s, strict=True)]
     for start in range(0, len(chunks), batch):
         for run in in_runs(chunks[start : start + batch]):

@@ -6,7 +6,7 @@ import pytest
 
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures
-from audiosocket_cli.bench.speech import Speech
+from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.codec import Kind
@@ -17,7 +17,8 @@ def test_a_call_needs_no_event_loop_and_measures_what_it_sees() -> None:
     clock, figures = FakeClock(), Figures()
     ours, theirs = wire_pair()
     answering = AnsweredSession(theirs, "caller", source=Echo(), clock=clock)
-    call = BenchCall(7, Speech.generated(Kind.SLIN), figures, 5.0, due_s=clock() - 0.3, clock=clock)
+    talk = Talk(Speech.generated(Kind.SLIN), 7, 5.0, 0.0)
+    call = BenchCall(talk, figures, 5.0, due_s=clock() - 0.3, clock=clock)
     session = call.connected(ours, "server", clock() - 0.2)
     answering.start()
     session.start()

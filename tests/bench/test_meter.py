@@ -25,7 +25,7 @@ def measured(arrivals: list[tuple[float, Frame]], batch: int = 25) -> tuple[Mete
     """A meter that heard frames at these times, some at a time."""
     figures = Figures()
     talk = Talk(Speech.generated(Kind.SLIN), 0, 60, 0.0)
-    meter = Meter(talk, figures, 10)
+    meter = Meter(talk, figures)
     meter.opened(Call(Side.CALLER, "server", UUID_1, now_utc(), Pacer(0.02)))
     for start in range(0, len(arrivals), batch):
         part = arrivals[start : start + batch]
@@ -95,7 +95,7 @@ def test_what_became_of_the_call_is_counted(ending: Ending, heard: bool, counted
 def test_our_own_marks_come_back_as_an_echo() -> None:
     figures = Figures()
     talk = Talk(Speech.generated(Kind.SLIN), 0, 60, 0.0)
-    meter = Meter(talk, figures, 10)
+    meter = Meter(talk, figures)
     meter.opened(Call(Side.CALLER, "server", UUID_1, now_utc(), Pacer(0.02)))
     talk.pacer.restart(0.0)
     said = []
