@@ -37,9 +37,7 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
                 counts = server.summary
                 return f"{live} live, {counts.calls} answered, {counts.refused} refused, {counts.failed} failed"
 
-            above = stack.enter_context(calls_table(server.live, title, stream))
-            if file is None:
-                log.put = log.talk = above
+            log.write_above(stack.enter_context(calls_table(server.live, title, stream)))
         stack.enter_context(log)
         summary = run(server.run())
         log.note(summary_line(summary))

@@ -117,7 +117,7 @@ def _log(job: Job, target: Address) -> tuple[int, list[PlacedCall | NetworkError
         if is_terminal(stream) and not job.as_json:
             from audiosocket_cli.ui.dashboard import calls_table
 
-            log.put = stack.enter_context(calls_table(calls, lambda live: f"call to {target}", stream))
+            log.write_above(stack.enter_context(calls_table(calls, lambda live: f"call to {target}", stream)))
         stack.enter_context(log)
         placed = run(place_all(target, job.uuids, job.call, report=log.report, watch=calls.append))
     return log.lost, placed

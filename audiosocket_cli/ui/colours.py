@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from typing import Final, NamedTuple, TextIO
 
 from audiosocket_cli.ui.levels import level_style
@@ -63,22 +62,20 @@ def has_colours(stream: TextIO) -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb" and stream.isatty()
 
 
-def spans(line: str) -> Iterator[Span]:
-    """Yield the parts of a line that have a style, in order and apart from each other."""
+def span_of(line: str) -> Span | None:
+    """Return the part of a line that has a style, if one has."""
     for pattern, style in _RULES:
         found = pattern.match(line)
         if found:
-            yield Span(*found.span(1), style)
-            return
+            return Span(*found.span(1), style)
     found = _LEVEL.match(line)
-    if found:
-        yield Span(*found.span(1), level_style(float(found[2])) or _GOOD)
+    return Span(*found.span(1), level_style(float(found[2])) or _GOOD) if found else None
 
 
 def coloured(line: str) -> str:
     """Return a line for a terminal, with its colours."""
-    parts, at = [], 0
-    for start, end, style in spans(line):
-        parts += [line[at:start], f"\x1b[{_SGR[style]}m{line[start:end]}\x1b[0m"]
-        at = end
-    return "".join([*parts, line[at:]])
+    span = span_of(line)
+    if span is None:
+        return line
+    start, end, style = span
+    return f"{line[:start]}\x1b[{_SGR[style]}m{line[start:end]}\x1b[0m{line[end:]}"

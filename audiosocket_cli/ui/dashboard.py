@@ -16,7 +16,7 @@ from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.call.sources.basic import Playback
 from audiosocket_cli.text import printable
 from audiosocket_cli.ui.calls_table import CallsTable
-from audiosocket_cli.ui.colours import spans
+from audiosocket_cli.ui.colours import span_of
 from audiosocket_cli.ui.log_lines import terminal_lines
 
 _REFRESHES_PER_S: Final = 4
@@ -63,6 +63,7 @@ def playback_bar(playback: Playback) -> Iterator[None]:
 
 def _styled(line: str) -> Text:
     text = Text(printable(line))
-    for span in spans(text.plain):
+    span = span_of(text.plain)
+    if span is not None:
         text.stylize(span.style, span.start, span.end)
     return text

@@ -26,24 +26,29 @@ _CLOSE_TIMEOUT_S: Final = 2.0
 
 
 class EventLog:
-    """Reports events until its block ends; `put` can be changed before the first, to write where a live view is."""
+    """Reports events until its block ends."""
 
     def __init__(self, *, as_json: bool, to_stderr: bool = False, file: LogFile | None = None) -> None:
         """`file` is where the log goes in place of stdout. Then text is in it that is said elsewhere, too."""
         self._say = _for_stream(say, sys.stderr)
-        self.put: Callable[[str], object] = self._say if to_stderr else _for_stream(put, sys.stdout)
-        self.talk: Callable[[str], object] = self._say
+        self._put: Callable[[str], object] = self._say if to_stderr else _for_stream(put, sys.stdout)
+        self._talk: Callable[[str], object] = self._say
         """Where that goes which is not data: what programs write to their standard error."""
         if file is not None:
-            self.put = file.put
+            self._put = file.put
             if not as_json:
-                self.talk = file.put
+                self._talk = file.put
         self.lost = 0
         """Lines that could not be written."""
         self._as_json = as_json
         self._file = file
         self._waiting: queue.Queue[tuple[Callable[[str], object], str] | None] = queue.Queue(_MAX_WAITING)
         self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
+
+    def write_above(self, write: Callable[[str], object]) -> None:
+        """Write with this from now on, before the block begins: above a live view. A log in a file stays there."""
+        if self._file is None:
+            self._put = self._talk = write
 
     def __enter__(self) -> Self:
         self._writer.start()
@@ -83,11 +88,11 @@ class EventLog:
         as_json = self._as_json and not talk
         line = json.dumps(event_json(event), ensure_ascii=False) if as_json else event_line(event)
         if line is not None:
-            self._enqueue(self.talk if talk else self.put, line)
+            self._enqueue(self._talk if talk else self._put, line)
 
     def relay(self, line: str) -> None:
         """Log a line of another process; never waits."""
-        self._enqueue(self.put, line)
+        self._enqueue(self._put, line)
 
     def _enqueue(self, write: Callable[[str], object], line: str) -> None:
         try:

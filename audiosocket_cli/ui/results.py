@@ -73,7 +73,7 @@ def play_json(placed: PlacedCall, playback: Playback, source: ReplySource) -> di
     said = {
         "played_s": round(playback.said_s, 3),
         "total_s": _rounded_s(playback.duration_s),
-        "padded_s": round(playback.account.padded_s, 3),
+        "padded_s": round(playback.speech_notes.padded_s, 3),
         "complete": playback.finished,
         "answered_after_ms": _rounded_ms(source.answered_after_s),
         "answer_lasted_ms": _rounded_ms(_length_s(source.reply)),

@@ -23,7 +23,7 @@ def test_a_reader_that_stops_reading_costs_lines_and_no_time(
         written.append(line)
 
     log = EventLog(as_json=False)
-    log.put = put
+    log.write_above(put)
     with log:
         for number in range(30):
             log.report(CallRefused(f"peer {number}", "full"))
@@ -34,7 +34,7 @@ def test_a_reader_that_stops_reading_costs_lines_and_no_time(
 def test_all_lines_are_out_when_the_block_ends() -> None:
     written: list[str] = []
     log = EventLog(as_json=False)
-    log.put = written.append
+    log.write_above(written.append)
     with log:
         for number in range(1000):
             log.report(CallRefused(f"peer {number}", "full"))
