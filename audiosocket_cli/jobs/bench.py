@@ -32,8 +32,10 @@ from audiosocket_cli.ui.bench_report import (
 from audiosocket_cli.ui.console import put_result, say
 
 _LIMIT_FIRST: Final = 10
-_LIMIT_MOST: Final = 5000
+_LIMIT_MAX: Final = 5000
 _MAX_ARRIVALS: Final = 10_000_000
+_ARRIVAL_S: Final = 10.0
+"""How long a call of --rate lasts where nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,9 @@ def _refuse_two_loads(wanted: BenchWanted) -> None:
 def _load(wanted: BenchWanted) -> Load:
     if wanted.rate is not None and wanted.rate * wanted.duration > _MAX_ARRIVALS:
         raise UsageError(f"--rate {wanted.rate:g} for {wanted.duration:g} s is more than {_MAX_ARRIVALS} calls")
-    is_endless = wanted.call_duration is None and wanted.rate is not None
+    call_duration_s = wanted.call_duration
+    if call_duration_s is None and wanted.rate is not None:
+        call_duration_s = _ARRIVAL_S
     return Load(
         calls=wanted.calls or 1,
         rate=wanted.rate,
@@ -134,7 +138,7 @@ def _load(wanted: BenchWanted) -> Load:
         ramp_s=wanted.ramp,
         stages=parse_stages(wanted.stages) if wanted.stages else (),
         duration_s=wanted.duration,
-        call_duration_s=10.0 if is_endless else wanted.call_duration,
+        call_duration_s=call_duration_s,
     )
 
 
@@ -195,7 +199,7 @@ def _broken(asked: Sequence[Threshold], result: BenchResult) -> list[str]:
 
 def _find_limit(plan: Plan, wanted: BenchWanted, asked: Sequence[Threshold]) -> Outcome:
     signals: list[int] = []
-    most = plan.load.max_calls or _LIMIT_MOST
+    most = plan.load.max_calls or _LIMIT_MAX
     while lack := lack_of_room(most, replace(plan, load=replace(plan.load, calls=most)).process_count):
         if plan.load.max_calls is not None:
             raise UsageError(lack)
