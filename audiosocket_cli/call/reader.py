@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from audiosocket_cli.asterisk.facts import GAP_MS
@@ -16,7 +16,6 @@ from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sender import Sender
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Scheduler, TapQueue
-from audiosocket_cli.call.taps.tap import Tap
 from audiosocket_cli.call.wire import READ_BYTES, Wire
 from audiosocket_cli.model import Call, How, Side
 
@@ -53,9 +52,7 @@ class Reader(ABC):
 
     role: ClassVar[Role]
 
-    def __init__(
-        self, wire: Wire, source: Source, taps: Sequence[Tap], uuid_s: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, wire: Wire, source: Source, uuid_s: float, clock: Callable[[], float]) -> None:
         """Take a connected wire, and make its receiver, sender and queue."""
         self.wire = wire
         self.call: Call | None = None
@@ -66,7 +63,7 @@ class Reader(ABC):
         """Whether the last turn left something to hear: `readable` is to be called again, after others."""
         self._clock = clock
         self._scheduler: Scheduler | None = None
-        self._queue = TapQueue(wire, taps)
+        self._queue = TapQueue(wire)
         self._sender = Sender(wire, source, self.role, self._queue)
         self.receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
         self._phase: Phase = Opening(self.role, self.receiver, uuid_s)

@@ -119,7 +119,6 @@ class Session(Reader):
         peer: str,
         *,
         source: Source,
-        taps: Sequence[Tap] = (),
         limits: Limits | None = None,
         uuid: UUID | None = None,
         admission: Callable[[Call], None] | None = None,
@@ -131,7 +130,7 @@ class Session(Reader):
         the caller hears silence; what arrives is kept, and no tap is told.
         """
         limits = limits or Limits()
-        super().__init__(wire, source, taps, limits.uuid_s, clock)
+        super().__init__(wire, source, limits.uuid_s, clock)
         self.peer = peer
         self.begun = False
         """Whether it has become a call: there is a UUID, and the caller was let in."""

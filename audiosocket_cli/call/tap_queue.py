@@ -62,7 +62,7 @@ class TapQueue:
         "said",
     )
 
-    def __init__(self, wire: Wire, taps: Sequence[Tap]) -> None:
+    def __init__(self, wire: Wire) -> None:
         """Take the wire, which tells what our peer's system has not confirmed, and whether all has been read."""
         self.heard: list[Chunk] = []
         self.said: list[Chunk] = []
@@ -74,7 +74,7 @@ class TapQueue:
         """The taps that have yet to get a batch that is ready for them, the next one last."""
         self._audio_s = 0.0
         self._wire = wire
-        self._taps = list(taps)
+        self._taps: list[Tap] = []
         self._flush_s = FLUSH_S
         self._scheduler: Scheduler | None = None
         self._call: Call | None = None

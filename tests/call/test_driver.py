@@ -33,7 +33,8 @@ def test_a_driven_session_talks_and_ends_on_either_loop(runner: Callable[..., No
     tap = KeepingTap()
 
     async def main() -> None:
-        session = AnsweredSession(wire, "peer", source=Silence(), taps=[tap])
+        session = AnsweredSession(wire, "peer", source=Silence())
+        session.watch([tap])
         driving = asyncio.create_task(Driver().drive(session, wire))
         peer.sendall(OPENING + encode(Frame(Kind.SLIN, bytes(320))))
         await asyncio.sleep(0.3)
@@ -59,7 +60,8 @@ def test_a_fault_of_ours_ends_that_call_alone_and_reaches_who_awaits_it() -> Non
             raise RuntimeError("a bug")
 
     async def main() -> None:
-        session = AnsweredSession(wire, "peer", source=Silence(), taps=[Broken()])
+        session = AnsweredSession(wire, "peer", source=Silence())
+        session.watch([Broken()])
         driving = asyncio.create_task(Driver().drive(session, wire))
         peer.sendall(OPENING + b"\x03\x00\x011")
         with pytest.raises(RuntimeError, match="a bug"):

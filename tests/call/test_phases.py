@@ -42,11 +42,11 @@ class Stage:
             self.wire,
             "peer",
             source=Silence(),
-            taps=[self.tap],
             limits=LIMITS,
             admission=admissions.get(phase),
             clock=self.clock,
         )
+        self.session.watch([self.tap])
         self.session.start()
         if phase != "opening":
             self.hear(OPENING + AUDIO)
@@ -155,7 +155,8 @@ def test_nothing_below_a_session_refers_to_it() -> None:
 def test_a_session_that_has_ended_lets_go_of_taps_and_keeper_which_may_know_it(phase: str) -> None:
     wire, clock, tap, scheduler = FakeWire(), FakeClock(), KeepingTap(), Scheduler()
     admission: Callable[[Call], None] | None = (lambda call: None) if phase == "waiting" else None
-    session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], admission=admission, clock=clock)
+    session = AnsweredSession(wire, "peer", source=Echo(), admission=admission, clock=clock)
+    session.watch([tap])
     tap.session = scheduler.session = session  # type: ignore[attr-defined]
     session.start(scheduler)
     if phase != "opening":

@@ -33,9 +33,8 @@ def answered(
 ) -> tuple[AnsweredSession, FakeWire, FakeClock, KeepingTap]:
     """An answered session that has started and read these chunks."""
     wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
-    session = AnsweredSession(
-        wire, "peer", source=source or Silence(), taps=[tap], limits=limits, admission=admission, clock=clock
-    )
+    session = AnsweredSession(wire, "peer", source=source or Silence(), limits=limits, admission=admission, clock=clock)
+    session.watch([tap])
     session.start(scheduler)
     wire.inbox.extend(chunks)
     run_until(clock.now_s, clock, session)
@@ -445,9 +444,10 @@ def test_an_admission_at_once_changes_nothing() -> None:
     def outcome(*, with_admission: bool) -> tuple[object, ...]:
         wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
         session = AnsweredSession(
-            wire, "peer", source=Echo(), taps=[tap], clock=clock,
+            wire, "peer", source=Echo(), clock=clock,
             admission=(lambda call: session.admit()) if with_admission else None,
         )  # fmt: skip
+        session.watch([tap])
         session.start()
         wire.inbox.extend([OPENING + encode(audio()) + encode(digit_frame("5")), encode(audio(2))])
         run_until(START_S + 0.5, clock, session)
@@ -474,9 +474,8 @@ def test_who_is_turned_away_gets_a_hangup_and_was_no_call(waited: int) -> None:
 
 def test_who_is_turned_away_within_the_uuids_own_segment_hears_nothing_else() -> None:
     wire, clock, tap = FakeWire(), FakeClock(START_S), KeepingTap()
-    session = AnsweredSession(
-        wire, "peer", source=Silence(), taps=[tap], admission=lambda call: session.hang_up("no"), clock=clock
-    )
+    session = AnsweredSession(wire, "peer", source=Silence(), admission=lambda call: session.hang_up("no"), clock=clock)
+    session.watch([tap])
     session.start()
     wire.inbox.append(OPENING + encode(audio()) * 3)
     run_until(START_S + 0.5, clock, session)
@@ -616,8 +615,10 @@ def call_between(
     clock = FakeClock(START_S)
     near, far = wire_pair()
     caller_tap, server_tap = KeepingTap(), KeepingTap()
-    caller = PlacedSession(near, "server", source=source, taps=[caller_tap], uuid=UUID_1, clock=clock)
-    server = AnsweredSession(far, "caller", source=server_source, taps=[server_tap], clock=clock)
+    caller = PlacedSession(near, "server", source=source, uuid=UUID_1, clock=clock)
+    caller.watch([caller_tap])
+    server = AnsweredSession(far, "caller", source=server_source, clock=clock)
+    server.watch([server_tap])
     server.start()
     caller.start()
     run_until(START_S + seconds, clock, caller, server)

@@ -73,7 +73,8 @@ class Ears(Echo):
 @pytest.mark.parametrize("source", [Silence, Echo], ids=["heard", "echoed"])
 def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Source]) -> None:
     count, clock, tap, wire = 3000, Looked(), Counting(), FakeWire()
-    session = AnsweredSession(wire, "peer", source=source(), taps=[tap], clock=clock)
+    session = AnsweredSession(wire, "peer", source=source(), clock=clock)
+    session.watch([tap])
     session.start(tap)
     wire.inbox += [OPENING, b"".join(map(MIXES[mix], range(count)))]
     turns = 0
@@ -98,7 +99,8 @@ def test_a_turn_ends_in_time_and_all_is_heard(mix: str, source: Callable[[], Sou
 
 def test_a_call_that_has_ended_waits_for_its_taps_without_being_woken() -> None:
     clock, tap, wire = Looked(), Counting(), FakeWire()
-    session = AnsweredSession(wire, "peer", source=Echo(), taps=[tap], clock=clock)
+    session = AnsweredSession(wire, "peer", source=Echo(), clock=clock)
+    session.watch([tap])
     session.start(tap)
     wire.inbox += [OPENING, frame(Kind.SLIN, b"\1\2") * 10, b""]
     while wire.inbox:
@@ -114,7 +116,8 @@ def test_a_call_that_has_ended_waits_for_its_taps_without_being_woken() -> None:
 
 def test_a_source_that_listens_hears_a_few_frames_at_once() -> None:
     ears, tap, wire, clock = Ears(), Counting(), FakeWire(), Looked()
-    session = AnsweredSession(wire, "peer", source=ears, taps=[tap], clock=clock)
+    session = AnsweredSession(wire, "peer", source=ears, clock=clock)
+    session.watch([tap])
     session.start(tap)
     wire.inbox += [OPENING, frame(Kind.SLIN, b"\1\2") * 3000]
     session.readable()

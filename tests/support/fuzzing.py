@@ -335,8 +335,8 @@ def outcome(make: type[Session], pieces: Iterable[bytes]) -> tuple[object, ...]:
     """Let these bytes come within a second, and then the end; return what came of it."""
     told: list[Event] = []
     wire, clock, kept, stats = FakeWire(), FakeClock(), KeepingTap(), CallStats()
-    taps = [kept, stats, EventTap(told.append)]
-    session = make(wire, "192.0.2.1:5060", source=Echo(), taps=taps, uuid=UUID_1, clock=clock)
+    session = make(wire, "192.0.2.1:5060", source=Echo(), uuid=UUID_1, clock=clock)
+    session.watch([kept, stats, EventTap(told.append)])
     session.start()
     for piece in filter(None, pieces):
         if not session.ended:

@@ -47,8 +47,9 @@ def play(
     source = ReplaySource(actions, options or ReplayOptions(), end_s=end_s)
     heard = KeepingTap()
     caller = PlacedSession(ours, "server", source=source, clock=clock)
-    server = AnsweredSession(theirs, "caller", source=other or Scripted(), taps=[heard], clock=clock,
+    server = AnsweredSession(theirs, "caller", source=other or Scripted(), clock=clock,
                              admission=lambda call: server.admit())  # fmt: skip
+    server.watch([heard])
     server.start()
     caller.start()
     run_until(clock.now_s + until_s, clock, caller, server)

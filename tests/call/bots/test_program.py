@@ -779,7 +779,8 @@ def test_a_whole_call_over_a_wire_from_uuid_to_hangup() -> None:
     clock, wire = FakeClock(), FakeWire()
     program = Program(ProgramOptions(["head", "-c", str(20 * 320)]), lambda event: None)
     source: Source = program
-    session = AnsweredSession(wire, "peer", source=source, taps=[program], clock=clock)
+    session = AnsweredSession(wire, "peer", source=source, clock=clock)
+    session.watch([program])
     session.start()
     wire.inbox.append(OPENING)
     heard = noise(Kind.SLIN, 30)
