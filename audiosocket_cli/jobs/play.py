@@ -19,7 +19,7 @@ from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Layout
 from audiosocket_cli.call.sources.basic import Playback, PromptSource, Source
-from audiosocket_cli.call.sources.prompts import Account
+from audiosocket_cli.call.sources.prompts import SpeechNotes
 from audiosocket_cli.call.sources.reply import ReplySource
 from audiosocket_cli.codec import kind_of
 from audiosocket_cli.errors import ExitCode, UsageError
@@ -87,7 +87,7 @@ def _to_server(wanted: PlayWanted) -> Job:
     options = _call_options(wanted, lambda: source, output, "server")
 
     def judge(placed: PlacedCall) -> Outcome:
-        _warn_of_clipping(playback.account)
+        _warn_of_clipping(playback.speech_notes)
         told = put_result(
             play_json(placed, playback, source),
             play_lines(placed, playback, source),
@@ -113,7 +113,7 @@ def _progress(playback: Playback) -> Progress:
 
 
 def _outcome(placed: PlacedCall, playback: Playback, *, until_hangup: bool) -> Outcome:
-    damaged = playback.account.has_failed
+    damaged = playback.speech_notes.has_failed
     is_cut = not (playback.finished or damaged) or placed.tail_lost or (until_hangup and placed.server_vanished)
     return Outcome(damaged=damaged, failed=is_cut, timed_out=until_hangup and not placed.ended_by_server)
 
@@ -136,8 +136,8 @@ def _to_caller(wanted: PlayWanted) -> Job:
 
     def judge(signal: int | None) -> Outcome:
         for said in prompts:
-            _warn_of_clipping(said.account)
-        damaged = any(said.account.has_failed for said in prompts)
+            _warn_of_clipping(said.speech_notes)
+        damaged = any(said.speech_notes.has_failed for said in prompts)
         source = next((source for source in sources if source.finished), None)  # the others never became calls
         if signal is None and source is None and not damaged:
             say("the caller hung up before everything was played")
@@ -177,6 +177,6 @@ def _sound(wanted: PlayWanted, raw_rate_hz: int | None) -> Sound:
     return sound.kept() if wanted.loop > 1 else sound
 
 
-def _warn_of_clipping(account: Account) -> None:
-    if account.clipped:
-        say(f"clipped {account.clipped} samples: choose a lower --gain")
+def _warn_of_clipping(notes: SpeechNotes) -> None:
+    if notes.clipped:
+        say(f"clipped {notes.clipped} samples: choose a lower --gain")

@@ -127,7 +127,7 @@ class Program(Bot):
 
     def close(self) -> Sequence[str]:
         self._queue.forget_files()
-        return self._queue.account.texts()
+        return self._queue.speech_notes.texts()
 
     @property
     def ending(self) -> str:  # type: ignore[override]

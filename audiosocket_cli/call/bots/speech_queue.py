@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from audiosocket_cli.call.sources.prompts import Account, Speech
+from audiosocket_cli.call.sources.prompts import Speech, SpeechNotes
 from audiosocket_cli.codec import SAMPLE_BYTES
 
 _MAX_LINE_BYTES: Final = 8192
@@ -43,7 +43,7 @@ class SpeechQueue:
     def __init__(self) -> None:
         self.files = 0
         """Files that wait to be said, or are."""
-        self.account = Account()
+        self.speech_notes = SpeechNotes()
         """What is to be said of the files afterwards."""
         self._next = bytearray()
         self._later: deque[bytes | _File] = deque()
@@ -126,13 +126,13 @@ class SpeechQueue:
         speech = item.begin()
         data = speech.take(size - len(self._next))
         if data is None:
-            self.account.missed += speech.position > 0
+            self.speech_notes.missed += speech.position > 0
             return False
         self._next += data
         if speech.is_over:
             if speech.error is not None:
                 self._problems.append(speech.error)
-            self.account.add(speech, is_told=True)
+            self.speech_notes.add(speech, is_told=True)
             self.files -= 1
             self._later.popleft()
             self._prepare(0)

@@ -9,7 +9,7 @@ from typing import Final
 
 from audiosocket_cli.asterisk.facts import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
-from audiosocket_cli.call.sources.prompts import Account, Prompt, Speech
+from audiosocket_cli.call.sources.prompts import Prompt, Speech, SpeechNotes
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode, rate_of
 
 SPARSE_S: Final = SPARSE_MS / 1000
@@ -137,7 +137,7 @@ class PromptSource(Source):
     """
 
     def __init__(self, prompt: Prompt, *, times: int = 1, post_roll_ms: int | None = None) -> None:
-        self.account = Account()
+        self.speech_notes = SpeechNotes()
         """What is to be said of it afterwards."""
         self.descriptors = 0 if prompt.is_kept_in_all_kinds else 1
         self._prompt = prompt
@@ -151,7 +151,7 @@ class PromptSource(Source):
     @property
     def finished(self) -> bool:
         """Whether all has been handed out, all times over."""
-        return not self._rounds_left and self._speech is None and not self.account.has_failed
+        return not self._rounds_left and self._speech is None and not self.speech_notes.has_failed
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         if self._speech is None and self._rounds_left:
@@ -165,7 +165,7 @@ class PromptSource(Source):
                 self._next = (self._kind, self._prompt.begin(self._kind))
             return Frame(self._kind, data.ljust(size, b"\0"))
         if data is None:
-            self.account.missed += 1
+            self.speech_notes.missed += 1
             return silence_frame(self._kind)
         self._end_round(self._speech)
         return self.next_frame(heard_kind)
@@ -173,8 +173,8 @@ class PromptSource(Source):
     def close(self) -> Sequence[str]:
         for speech in (self._speech, self._next and self._next[1]):
             if speech is not None:
-                self.account.add(speech)
-        return self.account.texts()
+                self.speech_notes.add(speech)
+        return self.speech_notes.texts()
 
     def _begin_round(self, heard_kind: int | None) -> None:
         self._kind = heard_kind or Kind.SLIN
@@ -196,7 +196,7 @@ class PromptSource(Source):
         self._speech, self._next = speech, None
 
     def _end_round(self, speech: Speech) -> None:
-        self.account.add(speech)
+        self.speech_notes.add(speech)
         self._speech = None
         if not speech.position:  # or a file that is gone would be looked for in every frame of an endless loop
             self._rounds_left = 0
@@ -218,7 +218,7 @@ class Playback(Source):
     def __init__(self, prompt: Prompt, kind: int, *, times: int = 1, wait_s: float | None = 0.0) -> None:
         """Say a prompt, which a pipe must be asked to be once only. Raises `FileError` when it does not begin."""
         self.kind = kind
-        self.account = Account()
+        self.speech_notes = SpeechNotes()
         """What is to be said of it afterwards."""
         self._prompt = prompt
         self._rounds_left = times - 1
@@ -254,7 +254,7 @@ class Playback(Source):
             self._said += len(data)
             return Frame(self.kind, data.ljust(size, b"\0") if self._pad else data)
         if data is None:
-            self.account.missed += 1
+            self.speech_notes.missed += 1
             return silence_frame(self.kind)
         if self._silent_frames is not None:
             if self._silent_frames <= 0:
@@ -265,8 +265,8 @@ class Playback(Source):
     def close(self) -> Sequence[str]:
         for speech in (self._speech, self._next):
             if speech is not None:
-                self.account.add(speech)
-        return self.account.texts()
+                self.speech_notes.add(speech)
+        return self.speech_notes.texts()
 
     def _take(self, size: int) -> bytes | None:
         """Return the next `size` bytes, which may span the seam between two rounds; None when they are not there."""
@@ -280,7 +280,7 @@ class Playback(Source):
             if self._speech.is_over:
                 if self._next is None or self._speech.error is not None:
                     break
-                self.account.add(self._speech)
+                self.speech_notes.add(self._speech)
                 self._speech, self._next = self._next, None
                 self._rounds_left -= 1
         data, self._rest = self._rest, b""

@@ -360,7 +360,7 @@ class Prompt:
         return track
 
 
-class Account:
+class SpeechNotes:
     """Collects what to note about the speeches of one call."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from audiosocket_cli.call.sources.actions import Action, Cue, Hangup, Say, kind_
 from audiosocket_cli.call.sources.basic import Source, quiet_frame, silence_frame
 from audiosocket_cli.call.sources.cue_times import CueTimes, ReplayOptions, Timing
 from audiosocket_cli.call.sources.expecting import Expectation, Expecting, Outcome
-from audiosocket_cli.call.sources.prompts import Account, Speech
+from audiosocket_cli.call.sources.prompts import Speech, SpeechNotes
 from audiosocket_cli.codec import Frame, Kind, is_audio
 
 
@@ -36,7 +36,7 @@ class ReplaySource(Source):
         self._times = CueTimes(options, end_s or 0.0)
         self._expecting = Expecting()
         self._kind: int = next(filter(is_audio, map(kind_of_action, actions)), Kind.SLIN)
-        self._account = Account()
+        self._speech_notes = SpeechNotes()
         self._speech: Speech | None = None
         self._said_before = 0
         self.is_cut = False
@@ -90,8 +90,8 @@ class ReplaySource(Source):
 
     def close(self) -> Sequence[str]:
         if self._speech is not None:
-            self._account.add(self._speech)
-        return self._account.texts()
+            self._speech_notes.add(self._speech)
+        return self._speech_notes.texts()
 
     def give_up(self, *, hung_up: bool, tolerance_s: float = 0.0) -> None:
         """The call is over: fail the current expectation, unless the hangup meets it, and those that were not reached.
@@ -136,14 +136,14 @@ class ReplaySource(Source):
         size = frame_bytes(action.kind)
         data = self._speech.take(size)
         if data is None:
-            self._account.missed += self._speech.position > 0
+            self._speech_notes.missed += self._speech.position > 0
             return self._silence()
         if self._speech.is_over:
             self._end_of_sound(self._speech, action, bool(data))
         return self._hand_out(Frame(action.kind, data.ljust(size, b"\0"))) if data else None
 
     def _end_of_sound(self, speech: Speech, action: Say, has_data: bool) -> None:
-        self._account.add(speech)
+        self._speech_notes.add(speech)
         if speech.error is not None:
             self.failures.append(speech.error)
         self.total += self.said - self._said_before + has_data - action.frames

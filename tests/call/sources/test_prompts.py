@@ -20,7 +20,7 @@ import soundfile
 from audiosocket_cli.audio.files import Remarks, Sound, load_audio
 from audiosocket_cli.audio.pcm import Samples, from_slin, level_dbfs, to_slin, tone
 from audiosocket_cli.call.sources.basic import Playback, PromptSource, silence_frame
-from audiosocket_cli.call.sources.prompts import AHEAD_S, Account, Prompt, Room, Speech, Threads, Track
+from audiosocket_cli.call.sources.prompts import AHEAD_S, Prompt, Room, Speech, SpeechNotes, Threads, Track
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, Kind
 from audiosocket_cli.errors import FileError
 from support.fakes import prompt_of
@@ -127,7 +127,7 @@ def test_damage_is_told_after_what_was_before_it() -> None:
     assert playback.next_frame(None) is None
     assert not playback.finished
     assert playback.close() == ["cannot read slow: it is damaged"]
-    assert playback.account.has_failed
+    assert playback.speech_notes.has_failed
 
 
 # Many calls
@@ -171,7 +171,7 @@ def test_what_does_not_fit_in_the_room_is_converted_by_each_call(tmp_path: Path)
     while (frame := playback.next_frame(None)) is not None:
         frames.append(frame)
         time.sleep(0.001)
-    assert playback.account.missed == 0
+    assert playback.speech_notes.missed == 0
     np.testing.assert_array_equal(from_slin(b"".join(frame.payload for frame in frames)), whole)
 
 
@@ -183,7 +183,7 @@ def test_rounds_of_a_long_sound_join_without_a_seam(tmp_path: Path) -> None:
     while (frame := playback.next_frame(None)) is not None:
         said += frame.payload
         time.sleep(0.0005)
-    assert playback.account.missed == 0
+    assert playback.speech_notes.missed == 0
     np.testing.assert_array_equal(from_slin(said), np.tile(samples, 3))
 
 
@@ -196,7 +196,7 @@ def test_a_file_that_is_gone_ends_an_endless_loop(tmp_path: Path) -> None:
         assert source.next_frame(Kind.SLIN) == silence_frame(Kind.SLIN)
         time.sleep(0.002)
     assert source.close() == [f"cannot read {path}: no such file or directory"]
-    assert isinstance(source.account, Account)
+    assert isinstance(source.speech_notes, SpeechNotes)
     assert not source.finished
 
 
