@@ -13,19 +13,7 @@ from audiosocket_cli.asterisk.rules import (
     fault_of_opening,
     fault_towards_asterisk,
 )
-from audiosocket_cli.codec import Frame, kind_name
-
-FRAME_BYTES = {
-    0x10: 320,
-    0x11: 480,
-    0x12: 640,
-    0x13: 960,
-    0x14: 1280,
-    0x15: 1764,
-    0x16: 1920,
-    0x17: 3840,
-    0x18: 7680,
-}
+from audiosocket_cli.codec import RATE_BY_KIND, Frame, kind_name
 
 OPENING = bytes.fromhex("01 00 10 f81d4fae7dec11d0a76500a0c91e6bf6")
 
@@ -59,7 +47,7 @@ def test_a_uuid_of_another_length_is_named_by_its_length(uuid: bytes) -> None:
     assert fault == f"its UUID has {len(uuid)} bytes, not 16 (36 means that it was sent as text)"
 
 
-@pytest.mark.parametrize("kind", FRAME_BYTES, ids=kind_name)
+@pytest.mark.parametrize("kind", RATE_BY_KIND, ids=kind_name)
 def test_audio_before_the_uuid_is_named_by_its_kind(kind: int) -> None:
     fault = fault_of_opening(bytes([kind]) + frame_bytes(kind).to_bytes(2, "big") + bytes(8))
     assert fault == f"{kind_name(kind)} audio came before the UUID; the first frame must be the UUID"
@@ -106,14 +94,14 @@ def test_a_hangup_of_any_length_may_be_sent(payload: bytes) -> None:
     assert fault_towards_asterisk(Frame(0x00, payload)) is None
 
 
-@pytest.mark.parametrize("kind", FRAME_BYTES, ids=kind_name)
+@pytest.mark.parametrize("kind", RATE_BY_KIND, ids=kind_name)
 def test_audio_may_be_sent_unless_its_length_is_0(kind: int) -> None:
     assert fault_towards_asterisk(Frame(kind, b"\0\0")) is None
     assert fault_towards_asterisk(Frame(kind, b"\0")) is None  # Asterisk does not check odd lengths
     assert fault_towards_asterisk(Frame(kind)) == "the server sent an audio frame of length 0"
 
 
-@pytest.mark.parametrize("kind", sorted(set(range(256)) - {0x00, *FRAME_BYTES}), ids=kind_name)
+@pytest.mark.parametrize("kind", sorted(set(range(256)) - {0x00, *RATE_BY_KIND}), ids=kind_name)
 @pytest.mark.parametrize("payload", [b"", b"5"], ids=["empty", "one-byte"])
 def test_nothing_else_may_be_sent(kind: int, payload: bytes) -> None:
     fault = fault_towards_asterisk(Frame(kind, payload))

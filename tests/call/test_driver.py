@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 from collections.abc import Callable
 
 import pytest
@@ -12,24 +11,15 @@ import pytest
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Silence
-from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
 from audiosocket_cli.net.loop import run
 from support.fakes import OPENING, KeepingTap
-
-
-def pair() -> tuple[socket.socket, SocketWire]:
-    """A TCP connection: a peer's end and a wire over ours."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        peer = socket.create_connection(listener.getsockname())
-        ours, _ = listener.accept()
-    peer.settimeout(5)
-    return peer, SocketWire(ours)
+from support.peers import wire_and_peer
 
 
 @pytest.mark.parametrize("runner", [asyncio.run, run], ids=["asyncio", "uvloop"])
 def test_a_driven_session_talks_and_ends_on_either_loop(runner: Callable[..., None]) -> None:
-    peer, wire = pair()
+    peer, wire = wire_and_peer()
     tap = KeepingTap()
 
     async def main() -> None:
@@ -53,7 +43,7 @@ def test_a_driven_session_talks_and_ends_on_either_loop(runner: Callable[..., No
 
 
 def test_a_fault_of_ours_ends_that_call_alone_and_reaches_who_awaits_it() -> None:
-    peer, wire = pair()
+    peer, wire = wire_and_peer()
 
     class Broken(KeepingTap):
         def digit(self, at_s: float, digit: str) -> None:
@@ -75,7 +65,7 @@ def test_a_fault_of_ours_ends_that_call_alone_and_reaches_who_awaits_it() -> Non
 
 
 def test_a_session_that_is_always_late_keeps_the_loop_from_nothing() -> None:
-    peer, wire = pair()
+    peer, wire = wire_and_peer()
     ticks: list[int] = []
 
     class Late(AnsweredSession):

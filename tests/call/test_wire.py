@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.call.wire import SocketWire, queues
+from audiosocket_cli.call.wire import queues
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
-from support.peers import FRAME
+from support.peers import FRAME, wire_and_peer
 from support.running import Serving, missing, need, run
 
 
@@ -59,17 +59,8 @@ def test_each_frame_is_one_segment_on_its_deadline(
     assert statistics.median(steps) == pytest.approx(0.02, abs=0.005)
 
 
-def pair() -> tuple[socket.socket, SocketWire]:
-    """A TCP connection: a peer's end and a wire over ours."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        peer = socket.create_connection(listener.getsockname())
-        ours, _ = listener.accept()
-    peer.settimeout(5)
-    return peer, SocketWire(ours)
-
-
 def test_a_peer_that_does_not_read_gets_whole_frames_later() -> None:
-    peer, wire = pair()
+    peer, wire = wire_and_peer()
     data = encode(Frame(Kind.SLIN192, bytes(range(256)) * 30))
     sent = 0
     while not wire.blocked and sent < 10_000:
@@ -88,7 +79,7 @@ def test_a_peer_that_does_not_read_gets_whole_frames_later() -> None:
 
 
 def test_a_goodbye_waits_behind_the_frame_that_the_peer_has_not_read_yet() -> None:
-    peer, wire = pair()
+    peer, wire = wire_and_peer()
     data = encode(Frame(Kind.SLIN192, bytes(7680)))
     sent = 0
     while not wire.blocked and sent < 10_000:

@@ -24,6 +24,7 @@ import soundfile
 
 from audiosocket_cli.audio.pcm import Samples, level_dbfs, tone
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encode, kind_of, uuid_frame
+from support.peers import read_to_end
 from support.running import CLOCK, COMMAND, Serve, need, rest_of, run
 
 CALL_1 = uuid.UUID(int=1)
@@ -96,14 +97,6 @@ def frames_of(samples: Samples, kind: int = Kind.SLIN) -> bytes:
     size = 2 * next(rate_hz for rate_hz, known in KIND_BY_RATE.items() if known == kind) // 50
     data = samples.tobytes()
     return b"".join(encode(Frame(kind, data[start : start + size])) for start in range(0, len(data), size))
-
-
-def read_to_end(peer: socket.socket) -> list[Frame]:
-    decoder, frames = FrameDecoder(), []
-    while data := peer.recv(65536):
-        frames += decoder.feed(data)
-    decoder.finish()
-    return frames
 
 
 def speak(peer: socket.socket, samples: Samples) -> None:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, uuid_frame
 from support.running import Serving
 
@@ -55,3 +56,12 @@ def get(port: int, path: str = "/healthz", method: str = "GET", **headers: str) 
         return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+def wire_and_peer() -> tuple[socket.socket, SocketWire]:
+    """A TCP connection: a peer's end and a wire over ours."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = socket.create_connection(listener.getsockname())
+        ours, _ = listener.accept()
+    peer.settimeout(5)
+    return peer, SocketWire(ours)
