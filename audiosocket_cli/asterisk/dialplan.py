@@ -1,4 +1,4 @@
-"""What a dialplan says to hand a call to an AudioSocket server: text that Asterisk takes as it is meant.
+"""Dialplan lines that hand a call to an AudioSocket server, with checked arguments.
 
 Nothing here asks an Asterisk or reads a file. What Asterisk makes of odd arguments was seen on 22.10.
 """

@@ -77,7 +77,7 @@ class CueTimes:
         self._set_due(self._media_s)
 
     def plan(self, action: Action | None, *, goes_on: bool) -> None:
-        """Settle when the next action is due, None for the end; `goes_on` says that it is a sound that has begun."""
+        """Set when the next action is due, or (None) the end; `goes_on` says that it is a sound that has begun."""
         at_s = self._media_s
         if isinstance(action, Cue | Say):
             at_s = self._due_of(action, goes_on=goes_on)
