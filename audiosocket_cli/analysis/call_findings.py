@@ -79,7 +79,10 @@ class CallFindings:
             self._note(finding, since_s, last=True)
 
     def find_burst(self, server: SideFigures, last_s: float) -> None:
-        """Find that a server sent too much at once, about where it was: with the run after, after the burst's row."""
+        """Add a finding when the server sent too much at once.
+
+        Called for the run after the burst, so the finding is put back to about where the burst was, after its row.
+        """
         ahead_s, self._worst_ahead_s = self._worst_ahead_s, server.worst_ahead_s
         if is_burst(ahead_s) and not server.is_evenly_fast:
             self.find(finding_on_burst(ahead_s), max(0.0, last_s - MAX_RUN_S), last=True)

@@ -155,8 +155,10 @@ class ClockDrift:
             self.stretch = min(MAX_STRETCH, max(-MAX_STRETCH, -self.share - off_s / _CATCH_UP_S))
 
     def _to_take_back(self, step_s: float) -> float:
-        """Return how much of a step makes good what was corrected before it: a queue on the way had filled or emptied,
-        which looks like a clock until it is over."""
+        """Return how much of the correction so far was wrong, as a step in the opposite direction shows.
+
+        A queue on the way that fills or empties slowly looks like a clock that is off, until it steps back at once.
+        """
         done_s = self.corrected_s - self._true_s
         if self.share is None or done_s * step_s <= 0:
             return 0.0

@@ -160,7 +160,7 @@ class RowBuilder:
         self._last_s = None
 
     def _complete(self, stretch: _Stretch) -> None:
-        """Put a row, with the bursts since the last one but the first, which has a row of its own."""
+        """Put a finished row. It counts the bursts since the row before, except the first: that has its own row."""
         row = stretch.row(self._side)
         self._put(row._replace(bursts=max(0, self._bursts - 1), longest_burst_s=self._longest_burst_s))
         self._bursts, self._longest_burst_s = 0, 0.0

@@ -175,8 +175,11 @@ class Timeline(Generic[T]):
         self._begun = self._flowing = False
 
     def _least_delays(self) -> list[float]:
-        """Return of each item that waits how much time it leaves, with all after it, beyond what all have to say up to
-        there: the least of them counts. Once for all, as there may be as many pauses as items."""
+        """Return the delay of each waiting item: by how much its arrival is later than the length of all audio that
+        waits up to its end. An item is not later than those after it, so each gets the least delay from it on.
+
+        All are computed in one pass: one pass for each pause would be quadratic.
+        """
         doubt = 1.0 if self._pending[-1][2] else 0.0
         left_s, said_s = [], 0.0
         for at_s, duration_s, held_s, *_ in self._pending:

@@ -39,8 +39,8 @@ def promised_bytes(head: bytes) -> int | None:
 
 
 def size_correction(head: bytes, size: int) -> tuple[int, bytes] | None:
-    """Return where a header says that its samples are 0 bytes, or unknown, and libsndfile would not play them to the
-    end of a file of `size` bytes; and what should stand there. None where it would."""
+    """Return how to correct a header that tells a length of 0, or an unknown one, so that libsndfile plays to the end
+    of a file of `size` bytes: the position, and the bytes to put there. None when nothing needs correcting."""
     if head.startswith(b".snd") and len(head) >= 24 and not int.from_bytes(head[8:12], "big"):
         return (8, b"\xff" * 4) if size > int.from_bytes(head[4:8], "big") + _MIN_LOST_BYTES else None
     if head.startswith(b"caff"):

@@ -88,9 +88,10 @@ class Connection:
         return bool(segment.flags & SYN) and direction.is_replaced_by(segment)
 
     def distance_to(self, segment: Segment) -> tuple[int, int]:
-        """Return how far a segment is from where this connection is, in bytes: by the best of its numbers, and by all.
+        """Return how far, in bytes, a segment's sequence and acknowledgement numbers are from what comes next here.
 
-        The second tells which of several it belongs to, the first whether it can belong to it at all.
+        The first value is the smaller distance: it tells whether the segment can belong to this connection. The second
+        is the sum of both: of several connections, the one with the least sum is the right one.
         """
         who = int(segment.flow != self.flow)
         found = [self._directions[who].distance_to(segment.seq)]

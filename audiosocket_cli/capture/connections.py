@@ -88,9 +88,10 @@ class Connections:
                 yield from self._end(connection)
 
     def _check_copy(self, new: Connection, ends: bool) -> Generator[Item, None, Standing]:
-        """Decide whether a call that begins is a copy of another, or replaces one between the same ports.
+        """Decide what a connection that has just begun is: a copy of a call already known (captured at two places), or
+        a call of its own. A new call between the same ports ends the old one; a copy leaves its original as it is.
 
-        An original goes on as it was. `ends` says that the decision cannot wait.
+        Returns `IN_DOUBT` where the next packets will tell; with `ends` there are none, and it is decided now.
         """
         originals = [old for old in self._by_uuid.get(new.uuid, ()) if self._may_be(old, new)]
         sure = [old for old in originals if old.last_ns > new.first_ns or old.is_duplicate_of(new)]

@@ -15,7 +15,7 @@ CHAIN: Final = 4
 """This many frames in a row are not chance: in random bytes one position in 10^9 looks like that."""
 
 CHAIN_AT_END: Final = 2
-"""This many are enough when they end exactly with the last byte."""
+"""So many frames in a row are enough if the last one ends exactly where the input ends."""
 
 _MAX_BYTES: Final = 0x7FFF
 """Longer than any payload that is sent: 60 ms of slin192 are 23,040 bytes."""

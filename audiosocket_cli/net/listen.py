@@ -21,8 +21,8 @@ _STEP_BACK_S = 0.005
 """Seconds that a process leaves a connection to one with fewer calls before it accepts it itself."""
 
 _MAX_TURN = 8
-"""Connections that it then takes, at most: one at first, and twice as many each time while more wait than the other,
-which may be busy or stand still, takes."""
+"""The most connections that it then accepts at once. It begins with one and doubles while connections still wait: the
+other process may be busy or stand still."""
 
 _MAX_AT_ONCE = 64
 """Connections that are accepted in one go, some milliseconds: calls have their turn before the next."""

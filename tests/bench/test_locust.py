@@ -93,10 +93,10 @@ def test_a_master_and_two_workers_load_a_server(serve: Serve, file: Path) -> Non
     code, said, rows = locust(file, serving.target, "-u", "6", "-r", "6", "-t", "6s", workers=2)
     assert code == 0, said
     calls = rows["call"].requests
-    assert 12 <= calls <= 24
+    assert calls >= 12
     told = [int(number) for each in said[1:] for number in re.findall(r"^told (\d+) calls$", each, re.MULTILINE)]
     assert len(told) == 2
-    assert sum(told) == calls
+    assert calls <= sum(told) <= 24  # a master waits half a second for the last reports, as long as it takes or not
     assert min(told) >= 6  # three users each, and two calls
     assert {name: row.failures for name, row in rows.items()} == dict.fromkeys(
         ["call", "connect", "first byte", "first speech", "echo", "hangup", "our lateness"], 0

@@ -115,7 +115,8 @@ def taken_json(folder: Path, is_wanted: bool) -> Iterator[None]:
 
     def take() -> None:
         deadline_s = time.monotonic() + 30
-        while not (folder / f"{UUID}.json.part").exists() and time.monotonic() < deadline_s:
+        names = [folder / f"{UUID}.json.part", folder / f"{UUID}.wav"]
+        while not all(name.exists() for name in names) and time.monotonic() < deadline_s:
             time.sleep(0.005)
         (folder / f"{UUID}.json").mkdir(parents=True)
 

@@ -31,7 +31,7 @@ class Track:
     __slots__ = (
         "_converter",
         "_converter_kind",
-        "_due_s",
+        "_fraction_s",
         "_law",
         "_mixer",
         "_owed_s",
@@ -50,9 +50,12 @@ class Track:
         self._converter_kind: int | None = None
         self._mixer: Mixer | None = None
         """The same of frames that keep changing kind."""
-        self._owed_s = self._due_s = self._stretch = 0.0
-        """What the timeline has corrected and the samples have not; of that what is not a whole sample; and what share
-        of the samples now to be made makes it good."""
+        self._owed_s = 0.0
+        """Seconds by which the timeline was corrected and the samples have not been stretched yet."""
+        self._fraction_s = 0.0
+        """The part of a sample that stretching has left over."""
+        self._stretch = 0.0
+        """How much longer the next samples are made, as a share of their length."""
         self.made = Pieces()
         """The samples made, for somebody to take."""
 
@@ -106,9 +109,9 @@ class Track:
         over."""
         if not self._stretch or len(samples) < 2 * MIN_SAMPLES:
             return samples
-        self._due_s += len(samples) * self._stretch / rate_hz
-        more = int(self._due_s * rate_hz)
-        self._due_s -= more / rate_hz
+        self._fraction_s += len(samples) * self._stretch / rate_hz
+        more = int(self._fraction_s * rate_hz)
+        self._fraction_s -= more / rate_hz
         self._owed_s -= more / rate_hz
         return stretched(samples, len(samples) + more)
 

@@ -71,13 +71,13 @@ class CueTimes:
         self._media_s = self.due_s + self.audio_s(frame)
 
     def fill(self) -> None:
-        """20 ms of silence are said, where nothing else is to be."""
+        """A frame of silence (20 ms) is sent, because the next action is not due yet."""
         self._filling = True
         self._media_s = self.due_s + _PTIME_S
         self._set_due(self._media_s)
 
     def plan(self, action: Action | None, *, goes_on: bool) -> None:
-        """Set when the next action is due, or (None) the end; `goes_on` says that it is a sound that has begun."""
+        """Set when the next action is due; None is the end of the call. `goes_on`: it is the rest of a sound."""
         at_s = self._media_s
         if isinstance(action, Cue | Say):
             at_s = self._due_of(action, goes_on=goes_on)
@@ -88,7 +88,7 @@ class CueTimes:
         self._set_due(at_s)
 
     def has_to_wait(self, action: Cue | Say, *, goes_on: bool) -> bool:
-        """Whether there is time for silence before an action, and silence is to be said."""
+        """Whether frames of silence are to be sent first: with `fill`, until the action is due."""
         return self._options.fill and self._due_of(action, goes_on=goes_on) > self.due_s + _PTIME_S / 2
 
     def _set_due(self, at_s: float) -> None:
