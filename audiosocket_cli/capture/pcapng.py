@@ -37,6 +37,10 @@ _DROPPED: Final = (5, 7)
 """Statistics of an interface: packets that it dropped, and that the operating system did, so far."""
 
 
+PACKET_AT: Final = 28
+"""Where the packet begins in its block."""
+
+
 class PcapngReader:
     """Yields packets, and damage, after which only `resync` goes on. `about` is the JSON of the first section."""
 
