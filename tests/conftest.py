@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from hypothesis import settings
 
 from audiosocket_cli.audio.pcm import tone
 from support.ignored_signals import ignore_for_ourselves_only
 from support.running import COMMAND, Serving, rest_of
 
 ignore_for_ourselves_only()
+settings.register_profile("any machine", deadline=None)  # a busy one takes as long as it takes
+settings.load_profile("any machine")
 
 
 @pytest.fixture
