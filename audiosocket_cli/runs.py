@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of
+from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of_slin
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, is_audio, peek_header
 from audiosocket_cli.mixed_runs import Chunk, MixedFrames, MixedRun, Part
 
@@ -104,14 +104,14 @@ class EqualRun(ABC):
     @property
     def samples(self) -> Samples:
         """The samples of audio, shape (n, samples); an odd last byte of each frame is left out."""
-        return self.loudness.samples
+        return frames_from_slin(self.payloads)
 
     @property
     def loudness(self) -> Loudness:
         """What the audio sounded like, measured once for all who ask."""
         if self._loudness is None:
             twin = self._twin
-            self._loudness = loudness_of(frames_from_slin(self.payloads)) if twin is None else twin.loudness
+            self._loudness = loudness_of_slin(self.payloads) if twin is None else twin.loudness
         return self._loudness
 
     @property
