@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 from math import floor, gcd
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,9 @@ ONE: Final = 2.0**32
 """The scale of the taps: they are multiples of 1 / `ONE`, so that sums of them with int16 samples stay below 2**53 of
 these units. No float64 sum is then rounded, and its order, which BLAS chooses by the shapes, cannot show."""
 
-_MAX_OUTPUTS: Final = 96
-"""The most outputs of one matrix: the wider it is, the more of it lies beside the taps and is multiplied in vain."""
+_OUTPUTS: Final = 40
+"""About as many outputs of one matrix are computed fastest: in a wider one, more lies beside the taps and is multiplied
+in vain, and copied by BLAS."""
 
 _MAX_ELEMENTS: Final = 8192
 """The most elements of one matrix. It stays in the cache, and OpenBLAS computes a product of a vector and up to 9216
@@ -46,6 +47,8 @@ elements on one thread: more threads cost more than they bring."""
 
 _MAX_PRODUCTS: Final = 1 << 17
 """The most multiplications at once; OpenBLAS computes twice as many on one thread."""
+
+_SLIN: Final = np.dtype("<i2")
 
 
 class StreamResampler:
@@ -91,7 +94,16 @@ class StreamResampler:
             sums = sums.reshape(-1)[block.due(begun) : block.due(there)]
         np.rint(sums, sums)
         sums.clip(-32768.0, 32767.0, sums)
-        return sums.astype("<i2").tobytes()
+        return sums.astype(_SLIN).tobytes()
+
+
+class _Part(NamedTuple):
+    """Some neighbouring outputs of a block."""
+
+    first: int
+    start_byte: int
+    """Where in the signal the first input stands that they need."""
+    matrix: NDArray[np.float64]
 
 
 class _Block:
@@ -106,14 +118,14 @@ class _Block:
         self.past_bytes = (length - 1) * SAMPLE_BYTES
         newest = np.arange(outputs) * inputs // outputs
         width = _width(inputs / outputs, length, outputs)
-        self._parts: list[tuple[int, int, NDArray[np.float64]]] = []
-        """Groups of outputs: the first of them, the first sample of the signal that they need, and the matrix."""
+        self._parts: list[_Part] = []
         for first in range(0, outputs, width):
             places = newest[first : first + width] - newest[first]
             matrix = np.zeros((places[-1] + length, len(places)))
             for column, place in enumerate(places):
                 matrix[place : place + length, column] = taps[(first + column) % up]
-            self._parts.append((first, int(newest[first]), matrix))
+            self._parts.append(_Part(first, int(newest[first]) * SAMPLE_BYTES, matrix))
+        self._rows = max(1, _MAX_PRODUCTS // self._parts[0].matrix.size)
 
     def due(self, inputs: int) -> int:
         """Return how many outputs are due after so many inputs."""
@@ -121,21 +133,28 @@ class _Block:
 
     def filtered(self, signal: bytes, blocks: int) -> NDArray[np.float64]:
         """Return the outputs of some blocks, shape (blocks, outputs); `signal` is the past and the blocks' inputs."""
+        if len(self._parts) == 1 and blocks <= self._rows:  # as nearly always
+            return self._product(self._parts[0], signal, 0, blocks)
         sums = np.empty((blocks, self.outputs))
+        for part in self._parts:
+            columns = slice(part.first, part.first + part.matrix.shape[1])
+            for done in range(0, blocks, self._rows):
+                count = min(self._rows, blocks - done)
+                sums[done : done + count, columns] = self._product(part, signal, done, count)
+        return sums
+
+    def _product(self, part: _Part, signal: bytes, begin: int, blocks: int) -> NDArray[np.float64]:
         step = self.inputs * SAMPLE_BYTES
-        for first, start, matrix in self._parts:
-            length, width = matrix.shape
-            rows = max(1, _MAX_PRODUCTS // matrix.size)
-            for done in range(0, blocks, rows):
-                shape = (min(rows, blocks - done), length)
-                windows = np.ndarray(shape, "<i2", signal, start * SAMPLE_BYTES + done * step, (step, SAMPLE_BYTES))
-                sums[done : done + rows, first : first + width] = windows.astype(np.float64).dot(matrix)
+        shape = (blocks, part.matrix.shape[0])
+        windows = np.ndarray(shape, _SLIN, signal, begin * step + part.start_byte, (step, SAMPLE_BYTES))
+        sums: NDArray[np.float64] = windows.astype(np.float64).dot(part.matrix)
         return sums
 
 
 def _width(step: float, length: int, most: int) -> int:
-    """Return how many outputs one matrix may have; `step` is the number of inputs from one to the next."""
-    width = min(most, _MAX_OUTPUTS)
+    """Return how many outputs one matrix may have, if not `most`; `step` is the number of inputs from one to the
+    next."""
+    width = most
     while width > 1 and width * (length + (width - 1) * step) > _MAX_ELEMENTS:
         width -= 1
     return width
@@ -147,7 +166,7 @@ def _block_of(from_hz: int, to_hz: int) -> _Block:
     up, down = to_hz // gcd(from_hz, to_hz), from_hz // gcd(from_hz, to_hz)
     taps = _taps(up, down)
     periods = from_hz // 50 // down
-    most = max(1, _width(down / up, taps.shape[1], up * periods) // up)
+    most = max(1, _width(down / up, taps.shape[1], _OUTPUTS) // up)
     periods_at_once = max(number for number in range(1, most + 1) if not periods % number)
     return _Block(down * periods_at_once, up * periods_at_once, taps)
 

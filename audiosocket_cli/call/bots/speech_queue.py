@@ -49,11 +49,15 @@ class SpeechQueue:
         self._later: deque[bytes | _File] = deque()
         self._half = b""
         self._stale = False
-        self._problems: list[str] = []
+        self.problems: list[str] = []
+        """What went wrong with files; whoever tells of it clears it."""
 
     def __len__(self) -> int:
         """Queued bytes of samples; a file counts as one."""
-        return len(self._next) + sum(len(item) if isinstance(item, bytes) else 1 for item in self._later)
+        size = len(self._next)
+        for item in self._later:
+            size += len(item) if isinstance(item, bytes) else 1
+        return size
 
     @property
     def odd(self) -> bool:
@@ -111,11 +115,6 @@ class SpeechQueue:
         self._later = deque(item for item in self._later if isinstance(item, bytes))
         self.files = 0
 
-    def problems(self) -> list[str]:
-        """Return what went wrong since the last call, and forget it."""
-        problems, self._problems = self._problems, []
-        return problems
-
     def _promote(self, size: int) -> bool:
         """Move queued speech to the part that is said next; False when it is not ready yet."""
         item = self._later[0]
@@ -131,7 +130,7 @@ class SpeechQueue:
         self._next += data
         if speech.is_over:
             if speech.error is not None:
-                self._problems.append(speech.error)
+                self.problems.append(speech.error)
             self.speech_notes.add(speech, is_told=True)
             self.files -= 1
             self._later.popleft()
