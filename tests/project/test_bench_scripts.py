@@ -38,10 +38,10 @@ SMALL = ["--calls", "20", "--seconds", "0.6", "--settle", "0.3", "--runs", "1", 
 def loops(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The C program, built with all warnings as errors."""
     if sys.platform != "linux":
-        missing("loops.c needs Linux")
+        missing("the loops need Linux")
     binary = tmp_path_factory.mktemp("bench") / "loops"
     warnings = ["-Wall", "-Wextra", "-Werror"]
-    subprocess.run([need("gcc"), "-O2", *warnings, "-o", binary, BENCH / "loops.c", "-lm"], check=True)
+    subprocess.run([need("gcc"), "-O2", *warnings, "-o", binary, *(BENCH / "loops").glob("*.c"), "-lm"], check=True)
     return binary
 
 
@@ -64,9 +64,9 @@ def loop(loops: Path) -> Iterator[Callable[..., int]]:
         process.communicate()
 
 
-def call(loops: Path, port: int, calls: int, seconds: float) -> dict[str, Any]:
+def call(loops: Path, port: int, calls: int, seconds: float, *spread: str) -> dict[str, Any]:
     done = subprocess.run(
-        [loops, "callers", "127.0.0.1", str(port), str(calls), str(seconds), "500", "0.1"],
+        [loops, "callers", "127.0.0.1", str(port), str(calls), str(seconds), "500", *(spread or ["0.1"])],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     ready, result = done.stdout.splitlines()
@@ -117,24 +117,63 @@ def test_delay_keeps_the_distance_of_frames(loops: Path, loop: Callable[..., int
         assert time.monotonic() - sent_s >= 0.0999  # it arrived with its last byte
 
 
-@pytest.mark.parametrize("mode", ["echo", "drain", "play", "delay"])
+@pytest.mark.parametrize("mode", ["echo", "drain", "play", "delay", "exec"])
 def test_callers_count_what_they_send_and_get(loops: Path, loop: Callable[..., int], mode: str) -> None:
-    args = ["20"] if mode == "delay" else []
+    args = {"delay": ["20"], "exec": ["cat"]}.get(mode, [])
     seen = call(loops, loop(mode, *args), 20, 0.6)
-    ramp_rounds = 2  # of ten calls each: the first ones send one frame more
-    assert seen["frames_sent"] == 20 * 30 + sum(ramp_rounds - i % ramp_rounds for i in range(20))
+    ramp_rounds = 2  # of ten calls each, which begin and end in them
+    assert seen["frames_sent"] == 20 * (30 + ramp_rounds)
     assert seen["bytes_sent"] == 20 * len(UUID_FRAME) + seen["frames_sent"] * len(AUDIO_FRAME)
     assert (seen["short_sends"], seen["skipped_frames"], seen["resets"], seen["closed_early"]) == (0, 0, 0, 0)
     if mode == "echo":
         assert seen["bytes_received"] == seen["bytes_sent"]
-    if mode in ("echo", "delay"):
+    if mode in ("echo", "delay", "exec"):
         assert seen["frames_received"] == seen["frames_sent"]
+        assert seen["measured"]["frames_echoed"] == seen["measured"]["frames_due"]
+        assert seen["latency_ms"]["max"] < 500
     elif mode == "drain":
         assert (seen["bytes_received"], seen["drift_percent"]) == (0, None)
     else:
-        assert seen["frames_received"] == pytest.approx(20 * 46, rel=0.1)  # and while the callers wait for the rest
+        assert seen["latency_ms"] is None
+        assert seen["frames_received"] == pytest.approx(20 * 37, rel=0.15)  # and while the callers wait for the rest
         assert abs(seen["drift_percent"]["p50"]) < 5
     assert seen["own_lateness_ms"]["p50"] < 10
+
+
+def test_latency_is_that_of_the_frame_that_comes_back(loops: Path) -> None:
+    """Each frame by its number: silence in between does not count, nor what never comes back."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        caller = subprocess.Popen(
+            [loops, "callers", "127.0.0.1", str(listener.getsockname()[1]), "1", "1", "500", "0.2"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        connection, _ = listener.accept()
+        with connection:
+            receive(connection, len(UUID_FRAME))
+            for number in range(51):
+                frame = receive(connection, len(AUDIO_FRAME))
+                if number % 3:
+                    time.sleep(0.03 if number % 3 == 1 else 0)
+                    connection.sendall(AUDIO_FRAME + frame)
+            assert connection.recv(1) == b""
+        out, _ = caller.communicate(timeout=30)
+    seen = json.loads(out.splitlines()[-1])
+    assert seen["measured"] == {"frames_due": 40, "frames_received": 54, "frames_echoed": 27}
+    assert 30 <= seen["latency_ms"]["max"] < 500
+    assert 10 <= seen["latency_ms"]["p50"] < 100
+
+
+@pytest.mark.parametrize(("spread", "instants"), [("even", 80), ("random", 80), ("clumps", 37)])
+def test_callers_speak_at_instants_of_their_own_or_with_their_clump(
+    loops: Path, loop: Callable[..., int], spread: str, instants: int
+) -> None:
+    port = loop("echo")
+    seen = [call(loops, port, 80, 0.2, "0.1", spread, seed)["instants"] for seed in ("1", "1", "2")]
+    assert [each["count"] for each in seen] == [instants] * 3
+    widest_ms = [each["widest_gap_ms"] for each in seen]
+    assert widest_ms[0] == widest_ms[1]
+    assert (widest_ms == [0.25] * 3) == (spread == "even")
+    assert (widest_ms[0] != widest_ms[2]) == (spread != "even")
 
 
 def test_drift_is_seen(loops: Path) -> None:
