@@ -76,6 +76,12 @@ class Child(Process):
         self.ready.add(self._events.fileno(), COMMANDS)
         self.ready.add(self._end, END)
 
+    def poll(self) -> bool:
+        has_ended = super().poll()
+        if not has_ended:
+            self.ready.found_nothing(END)
+        return has_ended
+
     def write(self, data: bytes) -> int:
         """Write to its standard input without blocking. Returns the number of bytes taken, which is even if `len(data)`
         is."""
