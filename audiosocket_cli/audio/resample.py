@@ -37,9 +37,9 @@ ONE: Final = 2.0**32
 """The scale of the taps: they are multiples of 1 / `ONE`, so that sums of them with int16 samples stay below 2**53 of
 these units. No float64 sum is then rounded, and its order, which BLAS chooses by the shapes, cannot show."""
 
-_OUTPUTS: Final = 40
-"""About as many outputs of one matrix are computed fastest: in a wider one, more lies beside the taps and is multiplied
-in vain, and copied by BLAS."""
+_ROWS: Final = 8
+"""A frame of 20 ms fills this many rows or more, where it can: BLAS works on several at once. With fewer, matrices are
+wider, and hold more beside the taps that is copied and multiplied in vain."""
 
 _MAX_ELEMENTS: Final = 8192
 """The most elements of one matrix. It stays in the cache, and OpenBLAS computes a product of a vector and up to 9216
@@ -166,8 +166,9 @@ def _block_of(from_hz: int, to_hz: int) -> _Block:
     up, down = to_hz // gcd(from_hz, to_hz), from_hz // gcd(from_hz, to_hz)
     taps = _taps(up, down)
     periods = from_hz // 50 // down
-    most = max(1, _width(down / up, taps.shape[1], _OUTPUTS) // up)
-    periods_at_once = max(number for number in range(1, most + 1) if not periods % number)
+    most = _width(down / up, taps.shape[1], up * periods) // up
+    fitting = (number for number in range(1, most + 1) if not periods % (number * _ROWS))
+    periods_at_once = max(fitting, default=1)
     return _Block(down * periods_at_once, up * periods_at_once, taps)
 
 

@@ -6,6 +6,10 @@ A look takes about a microsecond, however many programs there are; to try each o
 from __future__ import annotations
 
 import select
+from typing import Final
+
+_AT_ONCE: Final = 1024
+"""The most that one look takes note of; the rest is for the next."""
 
 
 class Ready:
@@ -75,7 +79,7 @@ class Watch:
     def look(self) -> None:
         """Set the bits of all that has something new."""
         if self._poll is not None:
-            for descriptor, _ in self._poll.poll(0, len(self._watched) + 1):
+            for descriptor, _ in self._poll.poll(0, _AT_ONCE):
                 if descriptor in self._watched:  # else it was inherited, by accident, by somebody who keeps it open
                     ready, bit = self._watched[descriptor]
                     ready.bits |= bit
