@@ -100,7 +100,7 @@ class Sender:
 
     def answer_each(self, data: bytes, count: int, now_s: float) -> None:
         """Do the same with `count` frames of equal length."""
-        size = len(data) // count
+        size = len(data) if self.source.hears_together else len(data) // count
         for start in range(0, len(data), size):
             self.answer(data[start : start + size], now_s)
 

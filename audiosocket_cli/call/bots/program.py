@@ -72,7 +72,7 @@ class _Running(NamedTuple):
 class Program(Bot):
     """A bot that is a program."""
 
-    listens = True
+    listens = hears_together = True
     descriptors = 6
     """Its input, output and errors, its events, its end, and a file that it plays."""
 

@@ -50,13 +50,19 @@ class HeardStream:
         return self._unread_bytes / SAMPLE_BYTES / self._rate_hz
 
     def take(self, data: bytes) -> None:
-        """Take a frame of audio, header included."""
-        kind, size = data[0], (len(data) - HEADER_BYTES) // SAMPLE_BYTES * SAMPLE_BYTES
-        audio_s = size / SAMPLE_BYTES / rate_of(kind)
+        """Take a frame of audio, header included, or several equal ones."""
+        kind, length = data[0], data[1] << 8 | data[2]
+        size = length // SAMPLE_BYTES * SAMPLE_BYTES
+        if len(data) == HEADER_BYTES + length:
+            audio = data[HEADER_BYTES : HEADER_BYTES + size]
+        else:
+            starts = range(HEADER_BYTES, len(data), HEADER_BYTES + length)
+            audio = b"".join([data[start : start + size] for start in starts])
+        audio_s = len(audio) / SAMPLE_BYTES / rate_of(kind)
         if not self._waiting and audio_s >= _JOINED_S:  # as nearly always
-            self._convert(kind, data[HEADER_BYTES : HEADER_BYTES + size])
+            self._convert(kind, audio)
             return
-        self._waiting[kind] += data[HEADER_BYTES : HEADER_BYTES + size]
+        self._waiting[kind] += audio
         self._waiting_s += audio_s
         if self._waiting_s >= _JOINED_S:
             self.pass_on()

@@ -31,6 +31,9 @@ class Source(ABC):
     """Whether `answer` is to hear each frame as soon as it has arrived. Where nobody does, frames are read some times a
     second."""
 
+    hears_together = False
+    """Whether `answer` may get several equal frames in one piece, where several have arrived. It then answers none."""
+
     descriptors = 0
     """How many open files it takes at most."""
 
