@@ -31,7 +31,7 @@ class ErrorLog:
 
     def pass_on(self, child: Child, call: Call) -> bool:
         """Report some lines; False when there is nothing to read now."""
-        data = b"" if self.lines else child.read_errors(_ERROR_BYTES)
+        data = b"" if self.lines.waiting else child.read_errors(_ERROR_BYTES)
         self.lines.feed(data or b"")
         return self._report_lines(call) or bool(data)
 
@@ -43,7 +43,7 @@ class ErrorLog:
             await asyncio.sleep(0)
         self.lines.end()
         self._report_lines(call)
-        return not (self.lines or self.pass_on(child, call))
+        return not (self.lines.waiting or self.pass_on(child, call))
 
     def _report_lines(self, call: Call) -> bool:
         lines = self.lines.take(_MAX_ERRORS)

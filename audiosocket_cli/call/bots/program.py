@@ -108,9 +108,9 @@ class Program(Bot):
         child.ready.look()
         if child.unsent:
             child.push()
-        if child.ready.bits & COMMANDS or self._commands:
+        if child.ready.bits & COMMANDS or self._commands.waiting:
             self._take_commands(child)
-        if child.ready.bits & ERRORS or self._errors.lines:
+        if child.ready.bits & ERRORS or self._errors.lines.waiting:
             assert self._call is not None
             self._errors.pass_on(child, self._call)
         heard.tick()
@@ -277,7 +277,7 @@ class Program(Bot):
     # Its commands, and its events.
 
     def _take_commands(self, child: Child) -> None:
-        if not self._commands:
+        if not self._commands.waiting:
             self._commands.feed(child.receive())
         for line in self._commands.take(_MAX_COMMANDS):
             try:

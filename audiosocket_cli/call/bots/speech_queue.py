@@ -89,9 +89,14 @@ class SpeechQueue:
         """
         while len(self._next) < size and self._later and self._promote(size):
             pass
-        if len(self._next) >= size or (self._next and (self._stale or self._later)):
+        if len(self._next) >= size:
             data = bytes(self._next[:size])
             del self._next[:size]
+            self._stale = False
+            return data
+        if self._next and (self._stale or self._later):
+            data = bytes(self._next)
+            self._next.clear()
             self._stale = False
             return data.ljust(size, b"\0")
         self._stale = bool(self._next)
@@ -151,27 +156,24 @@ class Lines:
     """Bytes in, lines of text out, a bounded number at a time; too long a line is cut."""
 
     def __init__(self) -> None:
-        self._waiting: deque[bytes] = deque()
+        self.waiting: deque[bytes] = deque()
+        """The lines to take."""
         self._rest = b""
-
-    def __bool__(self) -> bool:
-        """Whether there are lines to take."""
-        return bool(self._waiting)
 
     def feed(self, data: bytes) -> None:
         """Take bytes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        self._waiting += lines
+        self.waiting += lines
         if len(self._rest) > _MAX_LINE_BYTES:
             self.end()
 
     def end(self) -> None:
         """Treat an unfinished last line as a whole one."""
         if self._rest:
-            self._waiting.append(self._rest)
+            self.waiting.append(self._rest)
             self._rest = b""
 
     def take(self, most: int) -> list[str]:
         """Return the next lines, at most `most`."""
-        lines = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        lines = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
         return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]

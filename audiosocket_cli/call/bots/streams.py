@@ -69,18 +69,18 @@ class HeardStream:
 
     def pass_on(self) -> None:
         """Write all that was taken so far."""
-        if self._waiting:
-            for kind, data in self._waiting.items():
-                self._convert(kind, bytes(data))
-            self._waiting.clear()
-            self._waiting_s = 0.0
+        for kind, data in self._waiting.items():
+            self._convert(kind, bytes(data))
+        self._waiting.clear()
+        self._waiting_s = 0.0
 
     def tick(self) -> None:
         """Account for 20 ms: write silence if the caller has been quiet for long."""
         if not self._due_bytes:
             self._written_bytes = 0  # audio kept during admission came at once, and is not a lead
         self._due_bytes += self._frame_bytes
-        self.pass_on()
+        if self._waiting:
+            self.pass_on()
         if self._due_bytes - self._written_bytes > BEHIND_FRAMES * self._frame_bytes:
             self._write(bytes(self._frame_bytes))
 
