@@ -11,8 +11,8 @@ higher rates: delay 4 ms, level within 0.01 dB to 3450 Hz and 1 dB down at 3590 
 4000 Hz on. All of these go with the lower of the two rates: at twice the rate, half the delay and twice the band.
 
 The sets of some neighbouring outputs stand in one matrix, so that BLAS filters a frame in one or a few products. For
-20 ms that is 8 times as fast as a dot product per output: 10 µs rather than 75 from 8000 to 16000 Hz, 30 rather than
-110 from 8000 to 22050 Hz, which needs five matrices.
+20 ms that is 6 times as fast as a dot product per output: 12 µs rather than 75 from 8000 to 16000 Hz, 30 rather than
+80 from 8000 to 22050 Hz, which needs five matrices.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ _MAX_PRODUCTS: Final = 1 << 17
 """The most multiplications at once; OpenBLAS computes twice as many on one thread."""
 
 _SLIN: Final = np.dtype("<i2")
+_LOWEST, _HIGHEST = np.array(-32768.0), np.array(32767.0)
 
 
 class StreamResampler:
@@ -93,7 +94,8 @@ class StreamResampler:
         if begun or rest:
             sums = sums.reshape(-1)[block.due(begun) : block.due(there)]
         np.rint(sums, sums)
-        sums.clip(-32768.0, 32767.0, sums)
+        np.minimum(sums, _HIGHEST, out=sums)  # `sums.clip` is slower
+        np.maximum(sums, _LOWEST, out=sums)
         return sums.astype(_SLIN).tobytes()
 
 
