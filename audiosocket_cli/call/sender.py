@@ -81,7 +81,8 @@ class Sender:
                 return self._role.our_ending(source.ending)
             at_s = pacer.take(now_s) if frame.kind in RATE_BY_KIND else now_s
             if frame is not self._last_frame:  # silence is one shared frame object
-                self._last_frame, self._last_data, self._last_meant = frame, encoded(frame), meant(frame)
+                self._last_frame, self._last_data = frame, encoded(frame)
+                self._last_meant = meant(frame, self._last_data)
             if wire.send(self._last_data):
                 self._queue.said.append((at_s - self._origin_s, 0.0, 1, self._last_meant))
                 if frame.kind == Kind.DTMF:
@@ -106,7 +107,7 @@ class Sender:
 
     def answer_each(self, data: bytes, count: int, now_s: float) -> None:
         """Do the same with `count` frames of equal length."""
-        size = len(data) // count
+        size = len(data) if self.source.hears_together else len(data) // count
         for start in range(0, len(data), size):
             self.answer(data[start : start + size], now_s)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from math import ceil
 
 import numpy as np
@@ -100,6 +101,19 @@ def test_streams_at_the_same_rates_do_not_mix() -> None:
     assert np.array_equal(np.concatenate([first for first, _ in heard]),
                           StreamResampler(24000, 8000).feed(np.tile(noise(480), 3)))  # fmt: skip
     assert not any(second.any() for _, second in heard)
+
+
+# Cost
+
+
+def test_it_computes_on_the_thread_that_asked_alone() -> None:
+    begun_s, others_s = time.thread_time(), time.process_time() - time.thread_time()
+    for from_hz, to_hz in PAIRS:
+        stream = StreamResampler(from_hz, to_hz)
+        for length in [from_hz // 50] * 20 + [from_hz]:  # frames, and a second at once
+            stream.feed(noise(length))
+    # BLAS makes a large product a matter of all cores: with many calls its threads take more CPU than they bring.
+    assert time.process_time() - time.thread_time() - others_s < 0.1 * (time.thread_time() - begun_s)
 
 
 # Level, aliases and images
