@@ -162,6 +162,8 @@ def calling(bench: Bench, port: int, calls: Calls) -> Iterator[subprocess.Popen[
 
 
 def heard_by(callers: subprocess.Popen[str], calls: Calls) -> Heard:
-    """Wait for the end of all calls, and return what callers saw."""
-    said, _ = callers.communicate(timeout=60 + calls.seconds)
+    """Wait for the end of all calls, and return what callers saw. Raises `BenchError`."""
+    said, why = callers.communicate(timeout=60 + calls.seconds)
+    if callers.returncode:
+        raise BenchError(f"the callers ended with code {callers.returncode}: {why.strip()}")
     return Heard(json.loads(said))

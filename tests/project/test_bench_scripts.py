@@ -215,6 +215,20 @@ def test_drift_is_seen(loops: Path) -> None:
     assert seen["gap_error_ms"]["p50"] == pytest.approx(20, abs=4)
 
 
+def test_what_comes_all_at_once_has_no_drift(loops: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        caller = subprocess.Popen(
+            [loops, "callers", "127.0.0.1", str(listener.getsockname()[1]), "1", "0.4", "500", "0.1"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        connection, _ = listener.accept()
+        with connection:
+            time.sleep(0.25)
+            connection.sendall(10 * AUDIO_FRAME)
+            out, _ = caller.communicate(timeout=30)
+    assert json.loads(out.splitlines()[-1])["drift_percent"] is None
+
+
 def test_turns_let_a_process_run_for_a_part(loops: Path) -> None:
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
