@@ -110,6 +110,7 @@ def parse_options() -> argparse.Namespace:
     add("--mb", type=int, default=1000, metavar="MB", help="size of walk's capture (default: %(default)s)")
     add("--frames", type=int, default=50_000, metavar="N", help="frames of json's capture (default: %(default)s)")
     add("--folder", type=Path, help="where recordings and captures go for a while (default: memory, /dev/shm)")
+    add("--loops", type=Path, metavar="FILE", help="the loops, built before (default: build them)")
     add("--server", action="append", default=[], metavar="COMMAND", help="an echo server, with {port}")
     add("--peer", action="store_true", help=f"measure npm's {PEER} as an echo server, too")
     add("--json", action="store_true", help="print all figures as one JSON object")
@@ -143,7 +144,7 @@ def make_bench(options: argparse.Namespace, folder: Path, recordings: Path) -> B
     if options.peer:
         others[PEER] = install_peer(folder)
     return Bench(
-        build_loops(folder),
+        options.loops or build_loops(folder),
         recordings,
         options.calls,
         options.seconds,

@@ -23,6 +23,9 @@ SERVE = [sys.executable, "-m", "audiosocket_cli", "serve", "--listen", "127.0.0.
 
 STARTS_A_SECOND = 500
 START_TIMEOUT_S = 30.0
+PRIORITY = 5
+"""Of servers and callers, where we may: other load of the machine shall not be measured."""
+
 SPREADS = ("random", "clumps", "even")
 """When callers speak."""
 
@@ -82,7 +85,7 @@ class Calls:
     starts_a_second: float = STARTS_A_SECOND
 
 
-def pinned(cores: set[int], priority: int = 0) -> Callable[[], None]:
+def pinned(cores: set[int], priority: int) -> Callable[[], None]:
     """Return what puts a new process on these cores, ahead of others if it may."""
 
     def pin() -> None:
@@ -105,8 +108,9 @@ def running(command: Sequence[str], cores: set[int]) -> Iterator[tuple[int, int]
     words = [word.replace("{port}", str(given)) for word in command]
     with tempfile.TemporaryFile("w+") as told:
         server = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT, preexec_fn=pinned(cores)
-        )
+            words, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT,
+            preexec_fn=pinned(cores, PRIORITY),
+        )  # fmt: skip
         try:
             yield server.pid, _listening_port(server, told.fileno(), given)
         finally:
@@ -148,7 +152,7 @@ def calling(bench: Bench, port: int, calls: Calls) -> Iterator[subprocess.Popen[
     ]  # fmt: skip
     callers = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=pinned({bench.callers_core}, priority=5),
+        preexec_fn=pinned({bench.callers_core}, PRIORITY),
     )  # fmt: skip
     try:
         assert callers.stdout is not None
