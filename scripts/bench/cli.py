@@ -109,6 +109,7 @@ def parse_options() -> argparse.Namespace:
     add("--flat", type=float, default=0.0, metavar="SECONDS", help="watch memory for so long, too")
     add("--mb", type=int, default=1000, metavar="MB", help="size of walk's capture (default: %(default)s)")
     add("--frames", type=int, default=50_000, metavar="N", help="frames of json's capture (default: %(default)s)")
+    add("--quiet", type=float, default=0.0, metavar="SECONDS", help="wait so long for a quiet machine, each time")
     add("--folder", type=Path, help="where recordings and captures go for a while (default: memory, /dev/shm)")
     add("--loops", type=Path, metavar="FILE", help="the loops, built before (default: build them)")
     add("--server", action="append", default=[], metavar="COMMAND", help="an echo server, with {port}")
@@ -159,6 +160,7 @@ def make_bench(options: argparse.Namespace, folder: Path, recordings: Path) -> B
         flat_s=options.flat,
         megabytes=options.mb,
         frames=options.frames,
+        quiet_s=options.quiet,
         others=others,
     )
 

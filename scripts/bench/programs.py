@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.servers import BenchError
+from bench.servers import Bench, BenchError
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,12 @@ def run_program(command: Sequence[str | Path]) -> Ran:
     return Ran(seconds, usage.ru_maxrss)
 
 
-def run_in_turn(commands: Sequence[Sequence[str | Path]], runs: int) -> list[list[Ran]]:
+def run_in_turn(bench: Bench, commands: Sequence[Sequence[str | Path]], runs: int) -> list[list[Ran]]:
     """Run programs in turn, as often as there are runs, and once before; return the runs of each."""
     for command in commands:
         run_program(command)
-    turns = [[run_program(command) for command in commands] for _ in range(runs)]
+    turns = []
+    for _ in range(runs):
+        bench.wait_until_quiet()
+        turns.append([run_program(command) for command in commands])
     return [list(each) for each in zip(*turns, strict=True)]

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.heard import Heard
+from bench.kernel import wait_until_quiet
 
 SERVE = [sys.executable, "-m", "audiosocket_cli", "serve", "--listen", "127.0.0.1:0"]
 
@@ -59,11 +60,17 @@ class Bench:
     """The raw capture of `walk`."""
     frames: int = 50_000
     """Of the capture of `json`."""
+    quiet_s: float = 0.0
+    """How long to wait, before each measurement, for a machine that does nothing else."""
     others: dict[str, list[str]] = field(default_factory=dict)
     """Echo servers of another make."""
 
     def loop(self, mode: str, *words: str) -> list[str]:
         return [str(self.loops), mode, "0", *words]
+
+    def wait_until_quiet(self) -> None:
+        if self.quiet_s:
+            wait_until_quiet((self.server_core, self.callers_core), self.quiet_s)
 
     def recordings(self) -> Path:
         """Return an empty folder for recordings; the last one's content is gone."""

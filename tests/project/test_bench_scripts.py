@@ -289,6 +289,22 @@ def test_the_cpu_of_programs_that_have_ended_is_counted() -> None:
         parent.kill()
 
 
+def test_a_core_with_other_work_is_not_quiet() -> None:
+    kernel = load_module("kernel")
+    core = min(os.sched_getaffinity(0))
+    busy = subprocess.Popen(
+        [sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{core}]); print(flush=True)\nwhile True: pass"],
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    with busy:
+        assert busy.stdout is not None
+        busy.stdout.readline()
+        before_s = kernel.busy_s(core)
+        assert not kernel.wait_until_quiet([core], 0)
+        assert kernel.busy_s(core) - before_s >= 0.4
+        busy.kill()
+
+
 def load_module(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCH / f"{name}.py")
     assert spec is not None
