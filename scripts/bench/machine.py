@@ -57,5 +57,5 @@ def in_words(facts: dict[str, Any]) -> str:
     python = f"{facts['python']} of {facts['python_of']}{', free-threaded' * facts['free_threaded']}"
     compiled = facts["compiled_modules"]
     ours = f"{compiled} modules of ours compiled" if compiled else "nothing of ours compiled"
-    return f"{facts['cores']} cores of {facts['processor']} ({features}), {facts['kernel']}, {python} "
-        f"({facts['python_turn_ns']:.0f} ns a turn of a loop), {ours}"
+    speed = f"{facts['python_turn_ns']:.0f} ns a turn of a loop"
+    return f"{facts['cores']} cores of {facts['processor']} ({features}), {facts['kernel']}, {python} ({speed}), {ours}"
