@@ -9,19 +9,23 @@ So this is a windowed-sinc low-pass (Kaiser; Oppenheim and Schafer, "Discrete-Ti
 of taps for each place that a sample of the output can have between two of the input. Measured between 8000 Hz and
 higher rates: delay 4 ms, level within 0.01 dB to 3450 Hz and 1 dB down at 3590 Hz, aliases and images 71 dB down from
 4000 Hz on. All of these go with the lower of the two rates: at twice the rate, half the delay and twice the band.
+
+The sets of some neighbouring outputs stand in one matrix, so that BLAS filters a frame in one or a few products. For
+20 ms that is 6 times as fast as a dot product per output: 12 µs rather than 75 from 8000 to 16000 Hz, 30 rather than
+80 from 8000 to 22050 Hz, which needs five matrices.
 """
 
 from __future__ import annotations
 
 import functools
 from math import floor, gcd
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import Samples
+from audiosocket_cli.audio.pcm import Samples, from_slin, to_slin
+from audiosocket_cli.codec import SAMPLE_BYTES
 
 HALF_WIDTH: Final = 32
 """How far the filter reaches to either side, in samples of the lower rate; this is also the delay."""
@@ -30,11 +34,22 @@ ATTENUATION_DB: Final = 72.0
 """How far down the filter takes what the lower rate cannot hold. More would narrow the pass band or need more delay."""
 
 ONE: Final = 2.0**32
-"""The scale of the taps, whole numbers: sums of them with int16 samples stay below 2**53, so no float64 sum is rounded
-and its order, which numpy may choose by the length of the input, cannot show in the output."""
+"""The scale of the taps: they are multiples of 1 / `ONE`, so that sums of them with int16 samples stay below 2**53 of
+these units. No float64 sum is then rounded, and its order, which BLAS chooses by the shapes, cannot show."""
 
-BLOCK: Final = 16384
-"""Products made at once. Larger blocks leave the cache and are mapped afresh by malloc each time: six times slower."""
+_ROWS: Final = 8
+"""A frame of 20 ms fills this many rows or more, where it can: BLAS works on several at once. With fewer, matrices are
+wider, and hold more beside the taps that is copied and multiplied in vain."""
+
+_MAX_ELEMENTS: Final = 8192
+"""The most elements of one matrix. It stays in the cache, and OpenBLAS computes a product of a vector and up to 9216
+elements on one thread: more threads cost more than they bring."""
+
+_MAX_PRODUCTS: Final = 1 << 17
+"""The most multiplications at once; OpenBLAS computes twice as many on one thread."""
+
+_SLIN: Final = np.dtype("<i2")
+_LOWEST, _HIGHEST = np.array(-32768.0), np.array(32767.0)
 
 
 class StreamResampler:
@@ -51,61 +66,123 @@ class StreamResampler:
         self.from_hz, self.to_hz = from_hz, to_hz
         self.delay_s = 0.0 if from_hz == to_hz else HALF_WIDTH / min(from_hz, to_hz)
         """How much later a sound comes out than it went in, in seconds, the same at all frequencies."""
-        self._up, self._down = to_hz // gcd(from_hz, to_hz), from_hz // gcd(from_hz, to_hz)
-        self._taps = _tap_table(self._up, self._down)
-        self._past = np.zeros(self._taps.shape[1] - 1)
-        self._taken = self._given = 0
+        self._block = None if from_hz == to_hz else _block_of(from_hz, to_hz)
+        self._past = bytes(self._block.past_bytes) if self._block else b""
+        """The samples that the next output needs, and those of the block that has begun."""
 
     def feed(self, samples: Samples) -> Samples:
         """Return what n more samples, shape (n,), make due: after N in all, ceil(N * to_hz / from_hz) have come out.
 
         What is still within after the last call comes out with zeros: `2 * delay_s` of them leave nothing behind.
         """
-        if self._up == self._down or not len(samples):
-            return samples
-        signal = np.concatenate([self._past, samples])
-        start, self._taken = self._taken, self._taken + len(samples)
-        first, self._given = self._given, -(-self._taken * self._up // self._down)
-        self._past = signal[len(samples) :]
-        sums = self._filtered(signal, start, first, self._given - first)
-        return np.clip(np.rint(sums / ONE), -32768, 32767).astype(np.int16)
+        return from_slin(self.feed_slin(to_slin(samples)))
 
-    def _filtered(self, signal: NDArray[np.float64], start: int, first: int, count: int) -> NDArray[np.float64]:
-        """Return outputs `first` and on, `count` of them, times `ONE`; `signal` is the past, then inputs from `start`.
+    def feed_slin(self, data: bytes) -> bytes:
+        """Do the same with samples as slin, an even number of bytes."""
+        block = self._block
+        if block is None or not data:
+            return data
+        signal = self._past + data
+        begun = (len(self._past) - block.past_bytes) // SAMPLE_BYTES
+        there = begun + len(data) // SAMPLE_BYTES
+        whole, rest = divmod(there, block.inputs)
+        self._past = signal[whole * block.inputs * SAMPLE_BYTES :]
+        if rest:  # the outputs that lack their inputs are not given yet
+            whole += 1
+            signal += bytes((block.inputs - rest) * SAMPLE_BYTES)
+        sums = block.filtered(signal, whole)
+        if begun or rest:
+            sums = sums.reshape(-1)[block.due(begun) : block.due(there)]
+        np.rint(sums, sums)
+        np.minimum(sums, _HIGHEST, out=sums)  # `sums.clip` is slower
+        np.maximum(sums, _LOWEST, out=sums)
+        return sums.astype(_SLIN).tobytes()
 
-        Output k falls on or after input `k * down // up`, the newest sample it may use.
-        """
-        windows = sliding_window_view(signal, self._taps.shape[1])
-        newest = np.arange(first, first + count, dtype=np.int64) * self._down // self._up - start
-        sums = np.empty(count)
-        rows = _rows_at_once(self._taps.shape[1])
-        for done in range(0, count, rows):
-            block = windows[newest[done : done + rows]]
-            row = (first + done) % self._up
-            np.einsum("ij,ij->i", block, self._taps[row : row + len(block)], out=sums[done : done + rows])
+
+class _Part(NamedTuple):
+    """Some neighbouring outputs of a block."""
+
+    first: int
+    start_byte: int
+    """Where in the signal the first input stands that they need."""
+    matrix: NDArray[np.float64]
+
+
+class _Block:
+    """The filter for a number of inputs after which each output falls on the same place between them again, as few
+    matrices. All streams between two rates share it."""
+
+    def __init__(self, inputs: int, outputs: int, taps: NDArray[np.float64]) -> None:
+        """Take the taps of one output after the other, oldest input first, shape (up, taps); `outputs` is a multiple
+        of `up`."""
+        up, length = taps.shape
+        self.inputs, self.outputs = inputs, outputs
+        self.past_bytes = (length - 1) * SAMPLE_BYTES
+        newest = np.arange(outputs) * inputs // outputs
+        width = _width(inputs / outputs, length, outputs)
+        self._parts: list[_Part] = []
+        for first in range(0, outputs, width):
+            places = newest[first : first + width] - newest[first]
+            matrix = np.zeros((places[-1] + length, len(places)))
+            for column, place in enumerate(places):
+                matrix[place : place + length, column] = taps[(first + column) % up]
+            self._parts.append(_Part(first, int(newest[first]) * SAMPLE_BYTES, matrix))
+        self._rows = max(1, _MAX_PRODUCTS // self._parts[0].matrix.size)
+
+    def due(self, inputs: int) -> int:
+        """Return how many outputs are due after so many inputs."""
+        return -(-inputs * self.outputs // self.inputs)
+
+    def filtered(self, signal: bytes, blocks: int) -> NDArray[np.float64]:
+        """Return the outputs of some blocks, shape (blocks, outputs); `signal` is the past and the blocks' inputs."""
+        if len(self._parts) == 1 and blocks <= self._rows:  # as nearly always
+            return self._product(self._parts[0], signal, 0, blocks)
+        sums = np.empty((blocks, self.outputs))
+        for part in self._parts:
+            columns = slice(part.first, part.first + part.matrix.shape[1])
+            for done in range(0, blocks, self._rows):
+                count = min(self._rows, blocks - done)
+                sums[done : done + count, columns] = self._product(part, signal, done, count)
+        return sums
+
+    def _product(self, part: _Part, signal: bytes, begin: int, blocks: int) -> NDArray[np.float64]:
+        step = self.inputs * SAMPLE_BYTES
+        shape = (blocks, part.matrix.shape[0])
+        windows = np.ndarray(shape, _SLIN, signal, begin * step + part.start_byte, (step, SAMPLE_BYTES))
+        sums: NDArray[np.float64] = windows.astype(np.float64).dot(part.matrix)
         return sums
 
 
-def _rows_at_once(taps: int) -> int:
-    return max(1, BLOCK // taps)
+def _width(step: float, length: int, most: int) -> int:
+    """Return how many outputs one matrix may have, if not `most`; `step` is the number of inputs from one to the
+    next."""
+    width = most
+    while width > 1 and width * (length + (width - 1) * step) > _MAX_ELEMENTS:
+        width -= 1
+    return width
 
 
 @functools.lru_cache(maxsize=16)
-def _tap_table(up: int, down: int) -> NDArray[np.float64]:
-    """Return the taps of one output after the other, oldest input first, shape (outputs, taps), in units of 1 / `ONE`.
+def _block_of(from_hz: int, to_hz: int) -> _Block:
+    """Return the filter between two rates, in blocks of which a frame of 20 ms holds a whole number."""
+    up, down = to_hz // gcd(from_hz, to_hz), from_hz // gcd(from_hz, to_hz)
+    taps = _taps(up, down)
+    periods = from_hz // 50 // down
+    most = _width(down / up, taps.shape[1], up * periods) // up
+    fitting = (number for number in range(1, most + 1) if not periods % (number * _ROWS))
+    periods_at_once = max(fitting, default=1)
+    return _Block(down * periods_at_once, up * periods_at_once, taps)
 
-    `up` outputs fall on `down` inputs, each with its own set of taps. After the last set the table goes on with the
-    first, so that a block of outputs finds its sets one below the other from wherever it starts. Read-only: all streams
-    share it.
-    """
+
+def _taps(up: int, down: int) -> NDArray[np.float64]:
+    """Return the taps of one output after the other, oldest input first, shape (up, taps): `up` outputs fall on `down`
+    inputs, each with its own set."""
     reach = HALF_WIDTH * max(1, down / up)
     taps = floor(2 * reach) + 1
     age = np.arange(up)[:, None] * down % up / up + np.arange(taps)[::-1]
     sets = _low_pass(age / reach - 1)
-    sets = np.rint(sets / sets.sum(axis=1, keepdims=True) * ONE)  # each its own sum: a constant stays that constant
-    table: NDArray[np.float64] = sets[np.arange(up + _rows_at_once(taps) - 1) % up]
-    table.flags.writeable = False
-    return table
+    scaled: NDArray[np.float64] = np.rint(sets / sets.sum(axis=1, keepdims=True) * ONE)
+    return scaled / ONE  # each its own sum: a constant stays that constant
 
 
 def _low_pass(place: NDArray[np.float64]) -> NDArray[np.float64]:

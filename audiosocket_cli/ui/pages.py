@@ -24,9 +24,9 @@ from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
     "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot",
-    "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "monitoring",
-    "systemd", "proxies", "security", "tls", "reliability", "evidence", "json", "json-lines", "exit-codes", "library",
-    "development", "changes",
+    "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
+    "monitoring", "systemd", "proxies", "security", "tls", "reliability", "evidence", "json", "json-lines",
+    "exit-codes", "library", "development", "changes",
 )  # fmt: skip
 """Pages in the order in which they are listed: from a first call to what few need."""
 
@@ -37,6 +37,7 @@ _STYLES: Final = Theme({"markdown.code": "cyan"})  # rich's own has a black back
 
 _FILE: Final = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"\[([^\]]+)\]\((?!https?:)([\w-]*)(?:\.md)?(?:#[\w-]*)?\)")
+_PICTURE: Final = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n+", re.MULTILINE)
 _FENCED: Final = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 
 
@@ -94,7 +95,7 @@ def _width() -> int:
 
 
 def _with_topics(page: str) -> str:
-    """Return a page whose links to other pages say how to read them here."""
+    """Return a page whose links to other pages say how to read them here, without pictures."""
 
     def named(found: re.Match[str]) -> str:
         text, topic = found.groups()
@@ -102,7 +103,7 @@ def _with_topics(page: str) -> str:
         return how if text == topic else f"{text} ({how})" if topic else text
 
     parts = _FENCED.split(page)
-    return "".join(part if part.startswith("```") else _LINK.sub(named, part) for part in parts)
+    return "".join(part if part.startswith("```") else _LINK.sub(named, _PICTURE.sub("", part)) for part in parts)
 
 
 class _Heading(Heading):

@@ -61,8 +61,14 @@ def test_each_page_is_a_short_read_about_one_thing(page: Path) -> None:
 
 
 def test_each_page_is_a_topic_and_no_command_has_its_name() -> None:
-    assert sorted(TOPICS) == sorted(path.stem for path in DOCS.iterdir())
+    assert sorted(TOPICS) == sorted(path.stem for path in DOCS.glob("*.md"))
     assert not set(TOPICS) & set(COMMANDS)
+
+
+def test_what_else_is_among_the_pages_are_pictures_that_one_shows() -> None:
+    others = {path.name for path in DOCS.iterdir() if path.suffix != ".md"}
+    shown = {name for text in PAGES.values() for name in re.findall(r"^!\[[^\]]+\]\((\S+)\)$", text, re.MULTILINE)}
+    assert others == shown
 
 
 def test_each_topic_takes_one_line_of_a_terminal() -> None:

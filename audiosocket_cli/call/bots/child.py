@@ -1,10 +1,11 @@
 """A program at the other end of four non-blocking descriptors: its standard streams, and its events.
 
-Nothing here blocks or calls back: the owner polls.
+Nothing here blocks or calls back: the owner looks, with each frame, at what is ready.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import select
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from audiosocket_cli.call.bots.process import Process, read_now
+from audiosocket_cli.call.bots.watch import Ready, Watch
 
 EVENTS_FD: Final = 3
 """The descriptor for a program's events and commands. It is one digit, because `>&3` works in every shell."""
@@ -26,18 +28,27 @@ READ_BYTES: Final = 65536
 
 _COMMAND_BYTES: Final = 4096
 
+OUTPUT: Final = 1
+ERRORS: Final = 2
+COMMANDS: Final = 4
+END: Final = 8
+"""What a program may have for us: its standard output, its standard error, its commands, and how it ended."""
+
 
 class Child(Process):
     """A running program that is one end of a call."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start a program, found on the PATH. Raises `OSError` when it cannot be."""
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], watch: Watch) -> None:
+        """Start a program, found on the PATH, and have it watched. Raises `OSError` when it cannot be started."""
+        self.ready = Ready(watch)
+        """What may have something for us: `OUTPUT`, `ERRORS`, `COMMANDS`, `END`."""
         ours, theirs = socket.socketpair()
         self._events = ours
-        self._unsent = b""
+        self.unsent = b""
+        """Events that wait for `push`."""
         self._taken_bytes = 0
         self._is_ending = False
-        self._stdin = self._stdout = self._stderr = -1
+        self._stdin = self._stdout = self._stderr = self._end = -1
         inherited: list[int] = []
         try:
             stdin, self._stdin = os.pipe()
@@ -58,6 +69,18 @@ class Child(Process):
         for descriptor in (self._stdin, self._stdout, self._stderr):
             os.set_blocking(descriptor, False)
         self._events.setblocking(False)
+        with contextlib.suppress(AttributeError, OSError):  # not Linux, or none left
+            self._end = os.pidfd_open(self.pid)
+        self.ready.add(self._stdout, OUTPUT)
+        self.ready.add(self._stderr, ERRORS)
+        self.ready.add(self._events.fileno(), COMMANDS)
+        self.ready.add(self._end, END)
+
+    def poll(self) -> bool:
+        has_ended = super().poll()
+        if not has_ended:
+            self.ready.found_nothing(END)
+        return has_ended
 
     def write(self, data: bytes) -> int:
         """Write to its standard input without blocking. Returns the number of bytes taken, which is even if `len(data)`
@@ -85,7 +108,10 @@ class Child(Process):
 
     def read(self) -> bytes | None:
         """Return the bytes at hand on its standard output, b"" at its end, None when there is nothing now."""
-        return read_now(self._stdout, READ_BYTES)
+        data = read_now(self._stdout, READ_BYTES)
+        if not data:
+            self.ready.found_nothing(OUTPUT)
+        return data
 
     def drain(self) -> bytes:
         """Return all that its standard output holds now, but nothing written meanwhile, which might never end."""
@@ -97,42 +123,46 @@ class Child(Process):
 
     def read_errors(self, most_bytes: int) -> bytes | None:
         """Return what its standard error has, as `read` does."""
-        return read_now(self._stderr, most_bytes)
+        data = read_now(self._stderr, most_bytes)
+        if not data:
+            self.ready.found_nothing(ERRORS)
+        return data
 
     def send(self, line: bytes) -> bool:
         """Send a line to its events descriptor, or keep it for `push`; False when it does not read them."""
-        if len(self._unsent) > READ_BYTES:
+        if len(self.unsent) > READ_BYTES:
             return False
-        self._unsent += line
+        self.unsent += line
         self.push()
         return True
 
     def push(self) -> None:
         """Try again to send the events that did not fit; after the last of them, half-close."""
         try:
-            if self._unsent:
-                self._unsent = self._unsent[self._events.send(self._unsent) :]
-            if self._is_ending and not self._unsent:
+            if self.unsent:
+                self.unsent = self.unsent[self._events.send(self.unsent) :]
+            if self._is_ending and not self.unsent:
                 self._events.shutdown(socket.SHUT_WR)
         except BlockingIOError:
             pass
         except OSError:
-            self._unsent = b""  # it has closed its events: drop the rest
+            self.unsent = b""  # it has closed its events: drop the rest
 
     def receive(self) -> bytes:
         """Return the next bytes that it wrote to its events descriptor; b"" for none."""
-        try:
-            return self._events.recv(_COMMAND_BYTES)
-        except OSError:
-            return b""
+        data = read_now(self._events.fileno(), _COMMAND_BYTES)
+        if not data:
+            self.ready.found_nothing(COMMANDS)
+        return data or b""
 
     def close(self) -> None:
         """Close our ends. Safe to call twice."""
         self.end_input()
-        for descriptor in (self._stdout, self._stderr):
+        self.ready.close()
+        for descriptor in (self._stdout, self._stderr, self._end):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._stdout = self._stderr = -1
+        self._stdout = self._stderr = self._end = -1
         self._events.close()
         self.release()
 

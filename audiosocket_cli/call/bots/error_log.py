@@ -26,12 +26,13 @@ class ErrorLog:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._lines = Lines()
+        self.lines = Lines()
+        """What was read and is not reported yet."""
 
     def pass_on(self, child: Child, call: Call) -> bool:
         """Report some lines; False when there is nothing to read now."""
-        data = b"" if self._lines else child.read_errors(_ERROR_BYTES)
-        self._lines.feed(data or b"")
+        data = b"" if self.lines.waiting else child.read_errors(_ERROR_BYTES)
+        self.lines.feed(data or b"")
         return self._report_lines(call) or bool(data)
 
     async def finish(self, child: Child, call: Call) -> bool:
@@ -40,12 +41,12 @@ class ErrorLog:
             if not self.pass_on(child, call):
                 break
             await asyncio.sleep(0)
-        self._lines.end()
+        self.lines.end()
         self._report_lines(call)
-        return not (self._lines or self.pass_on(child, call))
+        return not (self.lines.waiting or self.pass_on(child, call))
 
     def _report_lines(self, call: Call) -> bool:
-        lines = self._lines.take(_MAX_ERRORS)
+        lines = self.lines.take(_MAX_ERRORS)
         for line in lines:
             self._report(ProgramSaid(call, line))
         return bool(lines)

@@ -20,12 +20,13 @@ from typing import Any, Final, NamedTuple
 from audiosocket_cli.asterisk.facts import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.bots.bot import Bot
-from audiosocket_cli.call.bots.child import Child
+from audiosocket_cli.call.bots.child import COMMANDS, END, ERRORS, OUTPUT, Child
 from audiosocket_cli.call.bots.error_log import ErrorLog
 from audiosocket_cli.call.bots.lifetime import Lifetime
 from audiosocket_cli.call.bots.process import why_not_run
 from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
 from audiosocket_cli.call.bots.streams import FRAMES_PER_S, HeardStream, SaidStream, bytes_of_frame
+from audiosocket_cli.call.bots.watch import Watch
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
@@ -55,6 +56,8 @@ class ProgramOptions:
     """How many seconds it may take to end after its input has ended, and again after SIGTERM."""
     threads: Threads = field(default_factory=Threads)
     """The threads that read the files it wants to play."""
+    watch: Watch = field(default_factory=Watch)
+    """Tells which of all programs have something for us."""
 
 
 class _Running(NamedTuple):
@@ -69,9 +72,9 @@ class _Running(NamedTuple):
 class Program(Bot):
     """A bot that is a program."""
 
-    listens = True
-    descriptors = 5
-    """Its input, output and errors, its events, and a file that it plays."""
+    listens = hears_together = True
+    descriptors = 6
+    """Its input, output and errors, its events, its end, and a file that it plays."""
 
     def __init__(self, options: ProgramOptions, report: Report) -> None:
         """`report` gets each line of its standard error."""
@@ -81,6 +84,7 @@ class Program(Bot):
         """Once it was started."""
         self._failure: str | None = None
         self._rate_hz = options.rate_hz or rate_of(Kind.SLIN)
+        self._frame_bytes = bytes_of_frame(self._rate_hz)
         self._waited = 0
         self._heard_kind: int = Kind.SLIN
         self._reads = True
@@ -97,18 +101,24 @@ class Program(Bot):
     # As a source.
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        if self._running is None:
+        running = self._running
+        if running is None:
             return self._before_the_start(heard_kind)
-        child, _, heard, said = self._running
-        child.push()
-        self._take_commands(child)
-        assert self._call is not None
-        self._errors.pass_on(child, self._call)
+        child, _, heard, said = running
+        child.ready.look()
+        if child.unsent:
+            child.push()
+        if child.ready.bits & COMMANDS or self._commands.waiting:
+            self._take_commands(child)
+        if child.ready.bits & ERRORS or self._errors.lines.waiting:
+            assert self._call is not None
+            self._errors.pass_on(child, self._call)
         heard.tick()
-        self._listen(self._running)
-        data = self._queue.take(bytes_of_frame(self._rate_hz))
-        for problem in self._queue.problems():
-            self._complain(problem)
+        if not self._deaf:
+            self._listen(running)
+        data = self._queue.take(self._frame_bytes)
+        if self._queue.problems:
+            self._tell_problems()
         if data is not None:
             return said.speak(data, self._heard_kind)
         if self._deaf and not self._queue and not said.has_tail:
@@ -207,6 +217,7 @@ class Program(Bot):
     def _start(self, kind: int) -> None:
         assert self._call is not None
         self._rate_hz = self._options.rate_hz or rate_of(kind)
+        self._frame_bytes = bytes_of_frame(self._rate_hz)
         facts = {
             "AUDIOSOCKET_UUID": str(self._call.uuid),
             "AUDIOSOCKET_PEER": self._call.peer,
@@ -214,7 +225,7 @@ class Program(Bot):
             "AUDIOSOCKET_KIND": kind_name(kind),
         }
         try:
-            child = Child(self._options.command, {**os.environ, **facts})
+            child = Child(self._options.command, {**os.environ, **facts}, self._options.watch)
         except OSError as error:
             self._failure = f"cannot run {self._options.command[0]}: {why_not_run(self._options.command[0], error)}"
             self._call.note(self._failure)
@@ -242,13 +253,19 @@ class Program(Bot):
     def _listen(self, running: _Running) -> None:
         """Read its output: a little ahead, or, once it has ended, all that is left."""
         child = running.child
-        if self._deaf:
-            return
-        if running.life.has_ended() or self._hanging_up:
+        ready = child.ready.bits
+        if self._hanging_up or (ready & END and running.life.has_ended()):
             self._deaf = True
             self._queue.add(child.drain())
-        elif len(self._queue) < MAX_QUEUED_FRAMES * bytes_of_frame(self._rate_hz):
-            self._queue.add(child.read() or b"")
+        elif ready & OUTPUT and len(self._queue) < MAX_QUEUED_FRAMES * self._frame_bytes:
+            data = child.read()
+            if data:
+                self._queue.add(data)
+
+    def _tell_problems(self) -> None:
+        for problem in self._queue.problems:
+            self._complain(problem)
+        self._queue.problems.clear()
 
     def _fall_silent(self, said: SaidStream) -> Frame:
         had_tail = said.has_tail
@@ -260,7 +277,7 @@ class Program(Bot):
     # Its commands, and its events.
 
     def _take_commands(self, child: Child) -> None:
-        if not self._commands:
+        if not self._commands.waiting:
             self._commands.feed(child.receive())
         for line in self._commands.take(_MAX_COMMANDS):
             try:

@@ -49,11 +49,15 @@ class SpeechQueue:
         self._later: deque[bytes | _File] = deque()
         self._half = b""
         self._stale = False
-        self._problems: list[str] = []
+        self.problems: list[str] = []
+        """What went wrong with files; whoever tells of it clears it."""
 
     def __len__(self) -> int:
         """Queued bytes of samples; a file counts as one."""
-        return len(self._next) + sum(len(item) if isinstance(item, bytes) else 1 for item in self._later)
+        size = len(self._next)
+        for item in self._later:
+            size += len(item) if isinstance(item, bytes) else 1
+        return size
 
     @property
     def odd(self) -> bool:
@@ -85,9 +89,14 @@ class SpeechQueue:
         """
         while len(self._next) < size and self._later and self._promote(size):
             pass
-        if len(self._next) >= size or (self._next and (self._stale or self._later)):
+        if len(self._next) >= size:
             data = bytes(self._next[:size])
             del self._next[:size]
+            self._stale = False
+            return data
+        if self._next and (self._stale or self._later):
+            data = bytes(self._next)
+            self._next.clear()
             self._stale = False
             return data.ljust(size, b"\0")
         self._stale = bool(self._next)
@@ -111,11 +120,6 @@ class SpeechQueue:
         self._later = deque(item for item in self._later if isinstance(item, bytes))
         self.files = 0
 
-    def problems(self) -> list[str]:
-        """Return what went wrong since the last call, and forget it."""
-        problems, self._problems = self._problems, []
-        return problems
-
     def _promote(self, size: int) -> bool:
         """Move queued speech to the part that is said next; False when it is not ready yet."""
         item = self._later[0]
@@ -131,7 +135,7 @@ class SpeechQueue:
         self._next += data
         if speech.is_over:
             if speech.error is not None:
-                self._problems.append(speech.error)
+                self.problems.append(speech.error)
             self.speech_notes.add(speech, is_told=True)
             self.files -= 1
             self._later.popleft()
@@ -152,27 +156,24 @@ class Lines:
     """Bytes in, lines of text out, a bounded number at a time; too long a line is cut."""
 
     def __init__(self) -> None:
-        self._waiting: deque[bytes] = deque()
+        self.waiting: deque[bytes] = deque()
+        """The lines to take."""
         self._rest = b""
-
-    def __bool__(self) -> bool:
-        """Whether there are lines to take."""
-        return bool(self._waiting)
 
     def feed(self, data: bytes) -> None:
         """Take bytes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        self._waiting += lines
+        self.waiting += lines
         if len(self._rest) > _MAX_LINE_BYTES:
             self.end()
 
     def end(self) -> None:
         """Treat an unfinished last line as a whole one."""
         if self._rest:
-            self._waiting.append(self._rest)
+            self.waiting.append(self._rest)
             self._rest = b""
 
     def take(self, most: int) -> list[str]:
         """Return the next lines, at most `most`."""
-        lines = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        lines = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
         return [line.decode("utf-8", "replace").rstrip("\r") for line in lines]

@@ -6,7 +6,6 @@ from collections import defaultdict
 from typing import Final
 
 from audiosocket_cli.asterisk.facts import PTIME_MS
-from audiosocket_cli.audio.pcm import from_slin, to_slin
 from audiosocket_cli.audio.resample import StreamResampler
 from audiosocket_cli.call.bots.child import Child
 from audiosocket_cli.call.sources.basic import silence_frame
@@ -42,7 +41,8 @@ class HeardStream:
         self._waiting: defaultdict[int, bytearray] = defaultdict(bytearray)
         """What the caller said and is not passed on yet, by kind: much less than a frame of a phone's."""
         self._waiting_s = 0.0
-        self._due_frames = self._written_bytes = self._unread_bytes = 0
+        self._frame_bytes = bytes_of_frame(rate_hz)
+        self._due_bytes = self._written_bytes = self._unread_bytes = 0
 
     @property
     def unread_s(self) -> float:
@@ -50,31 +50,45 @@ class HeardStream:
         return self._unread_bytes / SAMPLE_BYTES / self._rate_hz
 
     def take(self, data: bytes) -> None:
-        """Take a frame of audio, header included."""
-        size = (len(data) - HEADER_BYTES) // SAMPLE_BYTES * SAMPLE_BYTES
-        self._waiting[data[0]] += data[HEADER_BYTES : HEADER_BYTES + size]
-        self._waiting_s += size / SAMPLE_BYTES / rate_of(data[0])
+        """Take a frame of audio, header included, or several equal ones."""
+        kind, length = data[0], data[1] << 8 | data[2]
+        size = length // SAMPLE_BYTES * SAMPLE_BYTES
+        if len(data) == HEADER_BYTES + length:
+            audio = data[HEADER_BYTES : HEADER_BYTES + size]
+        else:
+            starts = range(HEADER_BYTES, len(data), HEADER_BYTES + length)
+            audio = b"".join([data[start : start + size] for start in starts])
+        audio_s = len(audio) / SAMPLE_BYTES / rate_of(kind)
+        if not self._waiting and audio_s >= _JOINED_S:  # as nearly always
+            self._convert(kind, audio)
+            return
+        self._waiting[kind] += audio
+        self._waiting_s += audio_s
         if self._waiting_s >= _JOINED_S:
             self.pass_on()
 
     def pass_on(self) -> None:
         """Write all that was taken so far."""
         for kind, data in self._waiting.items():
-            if kind not in self._converters:
-                self._converters[kind] = StreamResampler(rate_of(kind), self._rate_hz)
-            self._write(to_slin(self._converters[kind].feed(from_slin(bytes(data)))))
+            self._convert(kind, bytes(data))
         self._waiting.clear()
         self._waiting_s = 0.0
 
     def tick(self) -> None:
         """Account for 20 ms: write silence if the caller has been quiet for long."""
-        if not self._due_frames:
+        if not self._due_bytes:
             self._written_bytes = 0  # audio kept during admission came at once, and is not a lead
-        self._due_frames += 1
-        self.pass_on()
-        frame_bytes = bytes_of_frame(self._rate_hz)
-        if self._due_frames * frame_bytes - self._written_bytes > BEHIND_FRAMES * frame_bytes:
-            self._write(bytes(frame_bytes))
+        self._due_bytes += self._frame_bytes
+        if self._waiting:
+            self.pass_on()
+        if self._due_bytes - self._written_bytes > BEHIND_FRAMES * self._frame_bytes:
+            self._write(bytes(self._frame_bytes))
+
+    def _convert(self, kind: int, data: bytes) -> None:
+        converter = self._converters.get(kind)
+        if converter is None:
+            converter = self._converters[kind] = StreamResampler(rate_of(kind), self._rate_hz)
+        self._write(converter.feed_slin(data))
 
     def _write(self, data: bytes) -> None:
         self._written_bytes += len(data)
@@ -115,4 +129,4 @@ class SaidStream:
     def _frame(self, data: bytes) -> Frame:
         if self._converter is None:
             self._converter = StreamResampler(self._rate_hz, rate_of(self._kind))
-        return Frame(self._kind, to_slin(self._converter.feed(from_slin(data))))
+        return Frame(self._kind, self._converter.feed_slin(data))

@@ -31,6 +31,9 @@ class Source(ABC):
     """Whether `answer` is to hear each frame as soon as it has arrived. Where nobody does, frames are read some times a
     second."""
 
+    hears_together = False
+    """Whether `answer` may get several equal frames in one piece, where several have arrived. It then answers none."""
+
     descriptors = 0
     """How many open files it takes at most."""
 
@@ -85,11 +88,11 @@ def encoded(frame: Frame) -> bytes:
     return encode(frame)
 
 
-def meant(frame: Frame) -> bytes:
-    """Return the bytes of a frame that we say as they are recorded and measured: a quiet line of ours is silence."""
+def meant(frame: Frame, data: bytes) -> bytes:
+    """Return a frame that we say, whose bytes are `data`, as it is recorded and measured: a quiet line is silence."""
     if frame.kind in RATE_BY_KIND and frame is quiet_frame(frame.kind):
         return _encoded_silence(frame.kind)
-    return encoded(frame)
+    return data
 
 
 class Silence(Source):
@@ -100,7 +103,7 @@ class Silence(Source):
     _period_s = PTIME_S
 
     def __init__(self, kind: int | None = None, *, sparse: bool = False) -> None:
-        """Send one kind, or that which is heard; 20 ms of it every 20 ms, or, where it is sparse, every 100 ms."""
+        """Send one kind, or that which is heard; 20 ms of it every 20 ms, or, where it is sparse, every 500 ms."""
         self._kind = kind
         if sparse:
             self._period_s = SPARSE_S

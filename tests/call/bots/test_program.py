@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import sys
 import threading
@@ -518,6 +519,40 @@ def test_a_flood_costs_little_with_each_frame(start: Start, flood: str) -> None:
     assert stage.end()["stopped_by"] == "SIGTERM"
 
 
+# How it is watched.
+
+
+def settled(stage: Stage) -> None:
+    """Let the call go on until what the program says has been silent for 100 ms."""
+    for _ in range(20):
+        stage.hear()
+        stage.tick()
+        time.sleep(0.005)
+
+
+def test_one_that_says_nothing_is_not_read_with_each_frame(start: Start) -> None:
+    stage = start(["sleep", "30"])
+    settled(stage)
+    assert stage.program._running is not None
+    assert stage.program._running.child.ready.bits == 0
+
+
+@pytest.mark.parametrize("lacks", ["epoll", "pidfd_open"])
+def test_where_the_system_cannot_watch_all_is_found_by_trying(
+    start: Start, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    monkeypatch.delattr(select if lacks == "epoll" else os, lacks)
+    stage = start(
+        python("log('up'); hear(); do(flush=True); hear(); say(bytes([1, 1]) * 320); sys.stdin.read(6400); sys.exit(3)")
+    )
+    stage.until(lambda: stage.log)
+    settled(stage)
+    stage.program.digit(0.1, "1")
+    stage.until(lambda: stage.over)
+    assert stage.speech == b"\1" * 640
+    assert stage.finish()["exit_code"] == 3
+
+
 # What it is told.
 
 
@@ -675,7 +710,7 @@ os._exit(0)
     stage.until(lambda: stage.log and stage.over)
     try:
         stage.finish()
-        assert stage.call.notes == ["the program, or what it started, could not be killed"]
+        assert "the program, or what it started, could not be killed" in stage.call.notes
     finally:
         os.kill(int(stage.log[0]), signal.SIGKILL)
 

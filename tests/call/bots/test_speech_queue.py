@@ -51,7 +51,7 @@ def test_lines_come_whole_and_in_order(lines: list[str], size: int) -> None:
     for at in range(0, len(data), size):
         waiting.feed(data[at : at + size])
         taken += waiting.take(2)
-    while waiting:
+    while waiting.waiting:
         taken += waiting.take(3)
     assert taken == lines
 

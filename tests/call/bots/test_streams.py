@@ -42,3 +42,16 @@ def test_a_program_gets_frames_of_one_sample_many_at_a_time() -> None:
     heard.pass_on()
     assert len(child.read) <= 240  # 0.5 s, 5 ms of two kinds at a time
     assert len(b"".join(child.read)) // 2 == pytest.approx(2400 + 1600, abs=2)
+
+
+@pytest.mark.parametrize("length", [320, 321, 1], ids=["whole", "half-a-sample-each", "nothing-but-half-a-sample"])
+def test_frames_that_came_together_are_passed_on_together(length: int) -> None:
+    one, all_at_once = Reading(), Reading()
+    sound = [frame(Kind.SLIN, bytes([number]) * length) for number in range(5)]
+    heard = HeardStream(one, 8000)  # type: ignore[arg-type]
+    for data in sound:
+        heard.take(data)
+    HeardStream(all_at_once, 8000).take(b"".join(sound))  # type: ignore[arg-type]
+    assert b"".join(one.read) == b"".join(all_at_once.read)
+    assert len(b"".join(one.read)) == 5 * (length // 2 * 2)
+    assert len(all_at_once.read) <= 1

@@ -1,0 +1,122 @@
+"""What a second of a call costs, what its begin and end cost, and how late an echo comes back."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bench.lengths import Command, Lengths, in_turn
+from bench.servers import SERVE, Bench
+from bench.table import Figure, Row, against
+
+ECHO_LIMITS = {"random": 1.25, "clumps": 1.5, "even": 1.4}
+RECORD_LIMITS = {"random": 0.8, "clumps": None, "even": 0.6}
+INSTANTS = {"random": "random instants", "clumps": "37 clumps", "even": "even"}
+"""When callers speak, in words."""
+
+EXEC_CALLS, EXEC_STARTS_A_SECOND = 100, 100
+P50_MS, P99_BEYOND_MS, SET_UP_MS = 2.0, 3.0, 0.2
+
+
+def echo_case(bench: Bench) -> list[Row]:
+    costs, latencies, set_ups = [], [], []
+    for spread in bench.spreads:
+        is_real = spread == "random"
+        others = bench.others if is_real else {}
+        commands: dict[str, Command] = {name: (lambda command=command: command) for name, command in others.items()}  # type: ignore[misc]
+        commands |= {"C": lambda: bench.loop("echo"), "ours": lambda: [*SERVE, "--echo"]}
+        found = in_turn(bench, commands, bench.calls, spread)
+        what = f"echo, {INSTANTS[spread]}"
+        costs.append(against(what, found["C"], found["ours"], ECHO_LIMITS[spread]))
+        costs += [against(f"echo by {name}", found["C"], found[name], None) for name in others]
+        latencies += latency_rows(what, found["C"], found["ours"])
+        if is_real:
+            set_ups.append(set_up_row("echo", found["C"], found["ours"], SET_UP_MS))
+    return costs + latencies + set_ups
+
+
+def latency_rows(what: str, reference: Sequence[Lengths], ours: Sequence[Lengths]) -> list[Row]:
+    """Judge the time from when a frame was due at the caller until it came back."""
+    (their_p50, our_p50), (their_p99, our_p99) = (
+        [Figure([each.heard.latency_ms(quantile) for each in found], " ms") for found in (reference, ours)]
+        for quantile in ("p50", "p99")
+    )
+    return [
+        Row(f"{what}: due to back, p50, ms", their_p50, our_p50, our_p50.median, P50_MS),
+        Row(f"{what}: due to back, p99, ms beyond C", their_p99, our_p99, our_p99.median - their_p99.median,
+            P99_BEYOND_MS),
+    ]  # fmt: skip
+
+
+def set_up_row(what: str, reference: Sequence[Lengths], ours: Sequence[Lengths], limit: float | None) -> Row:
+    theirs, mine = (Figure([each.set_up_ms for each in found], " ms", 3) for found in (reference, ours))
+    return Row(f"{what}: CPU of a call's begin and end, ms", theirs, mine, mine.median, limit)
+
+
+def record_case(bench: Bench) -> list[Row]:
+    rows, set_ups = [], []
+    for spread in bench.spreads:
+        commands: dict[str, Command] = {
+            "C": lambda: bench.loop("drain"),
+            "ours": lambda: [*SERVE, "--record", str(bench.recordings())],
+        }
+        found = in_turn(bench, commands, bench.calls, spread)
+        rows.append(against(f"record, {INSTANTS[spread]}", found["C"], found["ours"], RECORD_LIMITS[spread]))
+        if spread == "random":
+            set_ups.append(set_up_row("record", found["C"], found["ours"], None))
+    return rows + set_ups
+
+
+def play_case(bench: Bench) -> list[Row]:
+    prompt = bench.folder / "prompt.wav"
+    make_prompt(prompt)
+    commands: dict[str, Command] = {
+        "C": lambda: bench.loop("play"),
+        "ours": lambda: [*SERVE, "--play", str(prompt), "--loop"],
+    }
+    found = in_turn(bench, commands, bench.calls, "even")
+    theirs, ours = (Figure([each.heard.gap_p99_ms for each in found[name]], " ms") for name in commands)
+    their_drift, our_drift = (
+        Figure([abs(each.heard.drift_percent) for each in found[name]], " %", 4) for name in commands
+    )
+    return [
+        against("play", found["C"], found["ours"], 1.4),
+        Row("play: |gap - 20 ms| p99, ms beyond C", theirs, ours, ours.median - theirs.median, 2.0),
+        Row("play: drift, %", their_drift, our_drift, our_drift.median, 0.01),
+    ]
+
+
+def make_prompt(path: Path) -> None:
+    """Write three seconds of soft noise."""
+    samples = np.random.default_rng(1).normal(0, 2000, 24000).clip(-32768, 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(samples.tobytes())
+
+
+def exec_case(bench: Bench) -> list[Row]:
+    commands: dict[str, Command] = {
+        "C": lambda: bench.loop("exec", "cat"),
+        "ours": lambda: [*SERVE, "--exec", "cat"],
+        "ours, 16 kHz": lambda: [*SERVE, "--exec-rate", "16000", "--exec", "cat"],
+    }
+    found = in_turn(bench, commands, min(bench.calls, EXEC_CALLS), "random", EXEC_STARTS_A_SECOND)
+    return [
+        against("exec cat", found["C"], found["ours"], 1.4),
+        against("exec cat, --exec-rate 16000", found["C"], found["ours, 16 kHz"], 2.2),
+    ]
+
+
+def capture_case(bench: Bench) -> list[Row]:
+    commands: dict[str, Command] = {
+        "echo": lambda: [*SERVE, "--echo"],
+        "captured": lambda: [*SERVE, "--echo", "--capture", str(bench.recordings() / "all.pcapng")],
+    }
+    found = in_turn(bench, commands, bench.calls, "random")
+    bench.recordings()
+    return [against("echo with --capture, against echo", found["echo"], found["captured"], 1.25)]
