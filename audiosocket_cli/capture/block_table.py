@@ -40,14 +40,18 @@ class Form(NamedTuple):
     """The block after the data."""
     pseudo: int
     """What the TCP checksum counts beside the packet, as a sum of little-endian words."""
+    header: bytes
+    """How each frame in it begins."""
+    layout: tuple[int, int, int]
+    """The bytes before the data, of the data, and of each frame in it: blocks with the same make a table."""
 
     @classmethod
-    def of(cls, conversation: Conversation, size: int, *, sent: bool) -> Form:
-        """Return the form of the blocks of a chunk of `size` bytes, which must fit into one packet."""
-        header, pseudo = conversation.form(size, sent=sent)
-        block = packet_block(0, header + bytes(size), outbound=sent)
-        head = PACKET_AT + len(header)
-        return cls(block[:head], block[head + size :], pseudo)
+    def of(cls, conversation: Conversation, size: int, frame: int, header: bytes, *, sent: bool) -> Form:
+        """Return the form of a chunk of `size` bytes, which must fit into one packet, in frames of `frame` bytes."""
+        packet, pseudo = conversation.form(size, sent=sent)
+        block = packet_block(0, packet + bytes(size), outbound=sent)
+        head = PACKET_AT + len(packet)
+        return cls(block[:head], block[head + size :], pseudo, header, (head, size, frame))
 
 
 class Maker(ABC):
@@ -69,13 +73,12 @@ class Maker(ABC):
 
     def form_of(self, size: int) -> Form | None:
         """Return the form of a chunk of `size` bytes, if such chunks may be alike."""
-        if self.size < 0 or size % self.size or not 0 < size <= min(_MAX_FRAMES * self.size, MAX_SEGMENT_BYTES):
+        if self.size < 0:
             return None
-        if size not in self._forms:
-            if len(self._forms) >= _MAX_FRAMES:
-                self._forms.clear()
-            self._forms[size] = Form.of(self.conversation, size, sent=self.sent)
-        return self._forms[size]
+        form = self._forms.get(size)
+        if form is None and not size % self.size and 0 < size <= min(_MAX_FRAMES * self.size, MAX_SEGMENT_BYTES):
+            form = self._forms[size] = Form.of(self.conversation, size, self.size, self.header, sent=self.sent)
+        return form
 
     @abstractmethod
     def blocks(self, at_ns: int, data: bytes) -> bytes:
@@ -162,34 +165,38 @@ class _Table:
     def put_into(self, blocks: Blocks) -> None:
         """Make the blocks of all that are alike."""
         layouts: dict[tuple[int, int, int], list[int]] = {}
-        for lane, ((maker, size), form) in enumerate(zip(self._lanes, self._forms, strict=True)):
+        for lane, form in enumerate(self._forms):
             if form is not None:
-                layouts.setdefault((len(form.head), size, maker.size), []).append(lane)
-        found = [(lanes, *self._chunks(lanes, size, frame)) for (_, size, frame), lanes in layouts.items()]
+                layouts.setdefault(form.layout, []).append(lane)
+        found = [self._chunks(lanes, size, frame) for (_, size, frame), lanes in layouts.items()]
         self._leave_out_others()
         changing = self._take_numbers()
-        for lanes, numbers, data in found:
+        for forms, form_of, numbers, data in found:
             alike = self.is_alike[numbers]
             if not alike.all():
-                numbers, data = numbers[alike], data[alike]
+                form_of, numbers, data = form_of[alike], numbers[alike], data[alike]
             if len(numbers):
                 blocks.table_of[numbers], blocks.row_of[numbers] = len(blocks.tables), np.arange(len(numbers))
-                blocks.tables.append(self._blocks(lanes, numbers, data, changing))
+                blocks.tables.append(self._blocks(forms, form_of, numbers, data, changing))
 
-    def _chunks(self, lanes: list[int], size: int, frame: int) -> tuple[Numbers, Bytes]:
-        """Return the numbers of the entries of some lanes, and their bytes, shape (n, size); find those in which a
-        frame has another header than the side's last one."""
-        wanted = np.zeros(len(self._lanes), np.bool_)
-        wanted[lanes] = True
-        numbers = np.flatnonzero(wanted[self._lane_of])
+    def _chunks(self, lanes: list[int], size: int, frame: int) -> tuple[list[Form], Numbers, Numbers, Bytes]:
+        """Return the forms of some lanes, and of their entries: which form each has, its number, and its bytes, shape
+        (n, size); find those in which a frame has another header than the side's last one."""
+        forms = [form for lane in lanes if (form := self._forms[lane]) is not None]
+        place = np.full(len(self._lanes), -1, np.int64)
+        place[lanes] = np.arange(len(lanes))
+        form_of = place[self._lane_of]
+        numbers = np.flatnonzero(form_of >= 0)
         is_all = len(numbers) == len(self._data)
+        if not is_all:
+            form_of = form_of[numbers]
         joined = b"".join(self._data if is_all else [self._data[number] for number in numbers.tolist()])
         data = np.frombuffer(joined, np.uint8).reshape(-1, size)
-        headers = _rows([maker.header.ljust(HEADER_BYTES) for maker, _ in self._lanes])[self._lane_of[numbers]]
+        headers = _rows([form.header for form in forms]).take(form_of, axis=0)
         is_same = data.reshape(len(numbers), -1, frame)[:, :, :HEADER_BYTES] == headers[:, np.newaxis]
         if not is_same.all():
             self.is_alike[numbers] = is_same.all(axis=(1, 2))
-        return numbers, data
+        return forms, form_of, numbers, data
 
     def _leave_out_others(self) -> None:
         """Make none of a conversation with an entry that is not alike: that may change what comes after it."""
@@ -230,12 +237,10 @@ class _Table:
         placed[:, order] = columns
         return placed[0], placed[1], placed[2]
 
-    def _blocks(self, lanes: list[int], numbers: Numbers, data: Bytes, changing: Sequence[Numbers]) -> Bytes:
-        """Return the blocks of entries whose lanes have forms of one length, shape (n, bytes)."""
-        place = np.zeros(len(self._lanes), np.int64)
-        place[lanes] = np.arange(len(lanes))
-        form_of = place[self._lane_of[numbers]]
-        forms = [form for lane in lanes if (form := self._forms[lane]) is not None]
+    def _blocks(
+        self, forms: list[Form], form_of: Numbers, numbers: Numbers, data: Bytes, changing: Sequence[Numbers]
+    ) -> Bytes:
+        """Return the blocks of entries whose forms have one length, shape (n, bytes)."""
         heads, tails = _rows([form.head for form in forms]), _rows([form.tail for form in forms])
         rows = np.concatenate((heads.take(form_of, axis=0), data, tails.take(form_of, axis=0)), axis=1)
         halves, words, big = rows.view("<u2"), rows.view("<u4"), rows.view(">u4")
