@@ -109,7 +109,9 @@ def loudness_of_slin(payloads: NDArray[np.uint8]) -> Loudness:
     """Measure payloads of slin, shape (n, bytes); an odd last byte of each is left out.
 
     Many are measured in blocks, each of which is copied, converted and summed while the processor has it in its second
-    cache (L2): in one go, all of it would come from memory five times.
+    cache (L2): in one go, all of it would come from memory five times. `dump --stats` of 1 GB of raw slin takes 3.6
+    times the CPU of a walk in C that sums the energy (2.6 beyond its start), where it took 16: three quarters of that
+    were searches for line feeds, and fresh memory for each step.
     """
     width = payloads.shape[1] // SAMPLE_BYTES
     step = max(1, _BLOCK_SAMPLES // max(1, width))

@@ -1,7 +1,8 @@
 """Blocks of packets that are alike but for their times, numbers and data: made in columns, for many packets at once.
 
 A block by itself takes 8 µs, most of it for two checksums and for putting headers together. Here it takes 1.5 µs if 300
-are made in one go, and 6 µs if 40 are. (Measured in turn on a busy machine. Noting a packet takes 0.4 µs more.)
+of ten calls are made in one go, 3 µs of 500 calls, and 6 µs if there are but 40. (Measured in turn on a busy machine.
+Noting a packet takes 0.4 µs more.)
 """
 
 from __future__ import annotations
