@@ -152,11 +152,22 @@ def main() -> NoReturn:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
             raise
-        # Standard output cannot be written: let the exit's own flush succeed. A closed pipe is silent.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Standard output cannot be written. A closed pipe is silent.
         if error.errno == errno.EPIPE:
             sys.exit(ExitCode.DONE)
         _fail(f"cannot write to standard output: {os.strerror(error.errno).lower()}", ExitCode.NEGATIVE)
+    finally:
+        _drop_unwritable_output()
+
+
+def _drop_unwritable_output() -> None:
+    """Let what a full or closed stream still holds go nowhere: Python's own flush at the exit would fail, and make the
+    exit code 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_closed_streams() -> None:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import SPEECH_POWER, Loudness, loudness_of_uneven
+from audiosocket_cli.audio.pcm import SPEECH_POWER, Loudness, Samples, loudness_of_uneven
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES
 
 Chunk = tuple[float, float, int, bytes]
@@ -61,6 +61,8 @@ class KindAudio(NamedTuple):
     """The audio of one kind."""
 
     kind: int
+    samples: Samples
+    """All in one row, shape (n,)."""
     loudness: Loudness
     sounds: NDArray[np.intp]
     """The numbers of its frames that have a sample, among all audio frames, shape (n,)."""
@@ -223,7 +225,7 @@ class MixedRun:
         payload = self.bytes_of(sounds, sizes)
         samples = payload.view("<i2").astype(np.int16, copy=False)
         loudness = loudness_of_uneven(samples, sizes // SAMPLE_BYTES)
-        return KindAudio(kind, loudness, sounds, self.sound_at_s[sounds], payload.tobytes(), sizes, odd_bytes)
+        return KindAudio(kind, samples, loudness, sounds, self.sound_at_s[sounds], payload.tobytes(), sizes, odd_bytes)
 
     @property
     def is_quiet(self) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of
+from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of_slin
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, is_audio, peek_header
 from audiosocket_cli.mixed_runs import Chunk, MixedFrames, MixedRun, Part
 
@@ -28,7 +28,7 @@ _NO_TIMES: Final = np.zeros(0)
 class EqualRun(ABC):
     """Frames of one kind and length, one after the other, with their times: as they pass in a call, or at rest."""
 
-    __slots__ = ("_loudness", "frame_s", "kind", "size")
+    __slots__ = ("_loudness", "_twin", "frame_s", "kind", "size")
 
     def __init__(self, kind: int, size: int) -> None:
         self.kind = kind
@@ -37,6 +37,8 @@ class EqualRun(ABC):
         self.frame_s = size // SAMPLE_BYTES / RATE_BY_KIND[kind] if kind in RATE_BY_KIND else 0.0
         """Seconds of audio in each frame."""
         self._loudness: Loudness | None = None
+        self._twin: EqualRun | None = None
+        """A run of the same audio, which passed at other times."""
 
     @property
     @abstractmethod
@@ -102,13 +104,14 @@ class EqualRun(ABC):
     @property
     def samples(self) -> Samples:
         """The samples of audio, shape (n, samples); an odd last byte of each frame is left out."""
-        return self.loudness.samples
+        return frames_from_slin(self.payloads)
 
     @property
     def loudness(self) -> Loudness:
         """What the audio sounded like, measured once for all who ask."""
         if self._loudness is None:
-            self._loudness = loudness_of(frames_from_slin(self.payloads))
+            twin = self._twin
+            self._loudness = loudness_of_slin(self.payloads) if twin is None else twin.loudness
         return self._loudness
 
     @property
@@ -139,7 +142,7 @@ class EqualRun(ABC):
 class TimedRun(EqualRun):
     """Equal frames as they pass in a call, in chunks."""
 
-    __slots__ = ("_parts", "_payloads", "chunks", "data")
+    __slots__ = ("_columns", "_parts", "_payloads", "chunks", "data")
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         """Take chunks that all hold frames with the same header."""
@@ -152,14 +155,21 @@ class TimedRun(EqualRun):
         super().__init__(*header)
         self._payloads: NDArray[np.uint8] | None = None
         self._parts: list[Part] | None = None
+        at_s, held_s, frames, _ = zip(*chunks, strict=True)
+        self._columns = np.array(at_s), np.array(held_s), np.array(frames)
+        """Of each chunk: when it passed, how long it may have waited before, and its frames."""
+
+    def is_like(self, other: TimedRun) -> None:
+        """Take what the audio sounds like from a run of the same audio."""
+        self._twin = other
 
     def __len__(self) -> int:
         return len(self.data) // (HEADER_BYTES + self.size)
 
     @property
     def arrived(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        at_s, _, frames, _ = zip(*self.chunks, strict=True)
-        return np.array(at_s), np.array(frames) * self.frame_s
+        at_s, _, frames = self._columns
+        return at_s, frames * self.frame_s
 
     @property
     def payloads(self) -> NDArray[np.uint8]:
@@ -176,8 +186,21 @@ class TimedRun(EqualRun):
         that at which its last frame would have come with no more delay than that.
         """
         if self._parts is None:
-            self._parts = self._joined()
+            part = self._one_part()
+            self._parts = self._joined() if part is None else [part]
         return self._parts
+
+    def _one_part(self) -> Part | None:
+        """Return the only part, if all chunks followed on from each other, as they nearly always do: `_joined` would
+        find the same, and take a Python step for each of them."""
+        at_s, held_s, frames = self._columns
+        said_s = np.add.accumulate(frames) * self.frame_s
+        begun_s = at_s - said_s
+        least_s = np.minimum.accumulate(begun_s)
+        late_s = begun_s[1:] - least_s[:-1]
+        if held_s[1:].any() or not (np.abs(late_s) < _FOLLOWS_S).all():
+            return None
+        return float(least_s[-1] + said_s[-1]), float(held_s[0]), int(frames.sum()), float(at_s[0])
 
     def _joined(self) -> list[Part]:
         frame_s = self.frame_s
@@ -205,8 +228,8 @@ class TimedRun(EqualRun):
 
     @property
     def at_s(self) -> NDArray[np.float64]:
-        times = np.array([chunk[0] for chunk in self.chunks])
-        return times if len(times) == len(self) else times.repeat([chunk[2] for chunk in self.chunks])
+        times, _, frames = self._columns
+        return times if len(times) == len(self) else times.repeat(frames)
 
 
 FrameRun = EqualRun | MixedRun
@@ -215,6 +238,11 @@ FrameRun = EqualRun | MixedRun
 
 def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:
     """Join successive chunks of like frames; if the frames keep changing, join all of them in one `MixedRun`."""
+    pieces = [chunk[3] for chunk in chunks]
+    if pieces and MixedFrames not in set(map(type, pieces)):  # all alike, as nearly always: no Python step for each
+        first = pieces[0][:HEADER_BYTES]
+        if all(map(bytes.startswith, pieces, repeat(first))):
+            return [TimedRun(chunks)]
     runs: list[list[Chunk]] = []
     header, run = b"", None
     for chunk in chunks:
@@ -229,3 +257,10 @@ def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:
             header, run = data[:HEADER_BYTES], [chunk]
             runs.append(run)
     return [TimedRun(run) for run in runs]
+
+
+def note_echo(heard: Sequence[FrameRun], said: Sequence[FrameRun]) -> None:
+    """Let what was said be measured with what was heard, where it is the same audio."""
+    for one, other in zip(heard, said, strict=False):
+        if isinstance(one, TimedRun) and isinstance(other, TimedRun) and one.data == other.data:
+            other.is_like(one)

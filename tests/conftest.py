@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +11,16 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from hypothesis import settings
 
 from audiosocket_cli.audio.pcm import tone
 from support.ignored_signals import ignore_for_ourselves_only
 from support.running import COMMAND, Serving, rest_of
 
 ignore_for_ourselves_only()
+os.environ.pop("PYTHONUNBUFFERED", None)  # which no user sets, and which hides what a full stream does at the exit
+settings.register_profile("any machine", deadline=None)  # a busy one takes as long as it takes
+settings.load_profile("any machine")
 
 
 @pytest.fixture

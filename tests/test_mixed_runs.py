@@ -24,7 +24,7 @@ frames_of_any_kind = st.lists(
 
 
 @given(frames_of_any_kind, st.integers(1, 20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_frames_measured_together_are_what_they_are_one_by_one(frames: list[Frame], together: int) -> None:
     one_by_one, at_once = SideStats(), SideStats()
     chunks = chunks_of(frames, together)

@@ -13,7 +13,8 @@ from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.audio.pcm import power_to_dbfs
 from audiosocket_cli.codec import Frame, Kind, encode
-from audiosocket_cli.runs import TimedRun, in_runs
+from audiosocket_cli.mixed_runs import Chunk
+from audiosocket_cli.runs import TimedRun, in_runs, note_echo
 from support.fakes import TimedFrame, runs_of
 
 PTIME_S = 0.02
@@ -81,5 +82,46 @@ def test_loudness_is_that_of_each_frame() -> None:
 def test_silence_of_ours_is_known_by_being_one_frame(chunks: list[str], is_silence: bool) -> None:
     silence = encode(Frame(Kind.SLIN, bytes(320)))
     frames = {"s": silence, "z": bytes(bytearray(silence)), "a": encode(FRAME)}
-    (run,) = in_runs((0.0, 0.0, 1, frames[each]) for each in chunks)
+    (run,) = in_runs([(0.0, 0.0, 1, frames[each]) for each in chunks])
     assert run.is_silence is is_silence
+
+
+def chunks_at(times_s: list[float], held_s: float = 0.0) -> list[Chunk]:
+    return [(at_s, held_s if number else 0.0, 1, encode(FRAME)) for number, at_s in enumerate(times_s)]
+
+
+@pytest.mark.parametrize("held_s", [0.0, 0.007], ids=["", "held"])
+@pytest.mark.parametrize(
+    ("times_s", "parts"),
+    [
+        ([0.02, 0.04, 0.06, 0.08], 1),
+        ([0.02, 0.042, 0.059, 0.081], 1),
+        ([0.02, 0.04, 0.066, 0.08], 3),
+        ([0.02, 0.04, 0.3, 0.32], 2),
+        ([0.1, 0.1, 0.1], 3),
+    ],
+    ids=["steady", "jitter", "a late one", "a pause", "at once"],
+)
+def test_chunks_that_follow_on_are_one_part_however_that_is_found(
+    times_s: list[float], parts: int, held_s: float
+) -> None:
+    (run,) = in_runs(chunks_at(times_s, held_s))
+    assert isinstance(run, TimedRun)
+    one, joined = run._one_part(), run._joined()
+    assert (one is not None) == (len(joined) == 1)
+    if one is not None:
+        assert one == pytest.approx(joined[0])
+    if not held_s:
+        assert len(joined) == parts
+    assert run.parts == (joined if one is None else [one])
+
+
+def test_an_echo_is_measured_once_and_has_its_own_times() -> None:
+    heard = in_runs(chunks_at([0.02, 0.04, 0.06], 0.007))
+    said = in_runs(chunks_at([0.021, 0.041, 0.061]))
+    note_echo(heard, said)
+    assert said[0].loudness is heard[0].loudness
+    assert said[0].at_s.tolist() == [0.021, 0.041, 0.061]
+    other = in_runs([(0.02, 0.0, 1, encode(Frame(Kind.SLIN, bytes(320))))])
+    note_echo(heard, other)
+    assert other[0].loudness.peak == 0

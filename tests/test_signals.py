@@ -200,8 +200,11 @@ def process_1(*args: str, cwd: Path) -> Iterator[tuple[subprocess.Popen[str], in
     unshare = shutil.which("unshare")
     if unshare is None or os.geteuid():
         missing("to be process 1 needs unshare, and root")
+    # Not --mount-proc: in a chroot the root is not a mount, and unshare fails to change how it spreads mounts.
+    begin = 'mount --make-private /proc && mount -t proc proc /proc && exec "$@"'
     starter = subprocess.Popen(
-        [str(unshare), "--pid", "--fork", "--mount-proc", "--kill-child", *args],
+        [str(unshare), "--pid", "--fork", "--mount", "--propagation", "unchanged", "--kill-child",
+         "sh", "-c", begin, "sh", *args],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
     )  # fmt: skip
     try:

@@ -59,6 +59,7 @@ class Arrivals:
         "_chunk_s",
         "_chunk_size",
         "_excerpt",
+        "_first_look",
         "_group_audio_s",
         "_group_size",
         "_group_wall_s",
@@ -86,6 +87,8 @@ class Arrivals:
         """Frames of a law's silence."""
         self._reading: Reading | None = None
         """What a whole excerpt looks like; the excerpt is dropped then."""
+        self._first_look: tuple[int, Reading] = 0, Reading(None, None, None)
+        """What so many bytes of an excerpt that is not whole look like."""
         self._paces = array("f")
         self._group_audio_s = self._group_wall_s = 0.0
         self._group_size = 0
@@ -151,8 +154,12 @@ class Arrivals:
     def _read(self) -> Reading:
         if self._reading is not None:
             return self._reading
-        excerpt = bytes(self._excerpt)
-        return Reading(guess_law(excerpt), guess_disorder(excerpt), guess_texture(excerpt))
+        size, reading = self._first_look
+        if size != len(self._excerpt):
+            excerpt = bytes(self._excerpt)
+            reading = Reading(guess_law(excerpt), guess_disorder(excerpt), guess_texture(excerpt))
+            self._first_look = len(excerpt), reading
+        return reading
 
     def _note_length(self, frame_s: float, frames: int) -> None:
         self.frame_s = max(self.frame_s, frame_s)

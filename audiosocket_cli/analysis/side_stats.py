@@ -14,15 +14,18 @@ from audiosocket_cli.audio.pcm import (
     SILENCE_DBFS,
     SPEECH_PEAK,
     Loudness,
+    Samples,
     power_to_dbfs,
 )
 from audiosocket_cli.codec import SAMPLE_BYTES, kind_name, rate_of
-from audiosocket_cli.mixed_runs import MixedRun
-from audiosocket_cli.runs import FrameRun
+from audiosocket_cli.mixed_runs import KindAudio, MixedRun
+from audiosocket_cli.runs import EqualRun, FrameRun
 
 _AT_LIMIT: Final = 32767
 _WAV_HEADER: Final = b"WAVEfmt "
 _WAV_HEADER_PEAK: Final = int(np.frombuffer(_WAV_HEADER, "<i2").max())
+_WAV_HEADER_PARTS: Final = (_WAV_HEADER_PEAK, int(np.frombuffer(_WAV_HEADER, "<i2", 3, 1).max()))
+"""The largest sample of the header, and of one that begins at an odd byte: each is looked for before the whole."""
 
 
 class SideStats:
@@ -88,7 +91,7 @@ class SideStats:
             return
         loudness = run.loudness
         if loudness.peak:
-            self._listen(run.kind, loudness)
+            self._listen(run.kind, loudness, run)
             if self.first_speech_s is None and loudness.peak > SPEECH_PEAK:
                 self.first_speech_s = next(iter(run.loud_s.tolist()), None)
         self._note_level(audio_s, energy)
@@ -102,11 +105,11 @@ class SideStats:
         if self.first_speech_s is None:
             self.first_speech_s = next(iter(run.loud_s.tolist()), None)
         for one in run.audio:
-            samples = len(one.loudness.samples)
+            samples = len(one.samples)
             self.samples += samples
             self.audio_s += samples / rate_of(one.kind)
             self.odd_bytes += one.odd_bytes
-            self._listen(one.kind, one.loudness)
+            self._listen(one.kind, one.loudness, one)
         self._note_level(audio_s, energy)
 
     def _note_level(self, audio_s: float, energy: float) -> None:
@@ -114,13 +117,14 @@ class SideStats:
         if self.audio_s > audio_s:
             self.level_dbfs = power_to_dbfs((self._energy - energy) / (self.audio_s - audio_s))
 
-    def _listen(self, kind: int, loudness: Loudness) -> None:
-        samples, peak, _, total, energy = loudness
+    def _listen(self, kind: int, loudness: Loudness, audio: EqualRun | KindAudio) -> None:
+        peak, _, total, energy = loudness
         self.peak = max(self.peak, peak)
         if peak >= _AT_LIMIT:
+            samples = audio.samples
             self.clipped += int(np.count_nonzero((samples >= _AT_LIMIT) | (samples <= -_AT_LIMIT)))
         if peak >= _WAV_HEADER_PEAK and not self.has_wav_header:
-            self.has_wav_header = _WAV_HEADER in samples.tobytes()
+            self.has_wav_header = _has_wav_header(audio.samples)
         self.sample_sum += total
         self._energy += energy / rate_of(kind)
 
@@ -147,6 +151,11 @@ class SideStats:
             "first_speech_s": _rounded(self.first_speech_s),
             "odd_bytes": self.odd_bytes,
         }
+
+
+def _has_wav_header(samples: Samples) -> bool:
+    """Whether the header of a WAV file is among samples, at an even or an odd byte."""
+    return any((samples == part).any() for part in _WAV_HEADER_PARTS) and _WAV_HEADER in samples.tobytes()
 
 
 def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], duration_s: float) -> Heard:

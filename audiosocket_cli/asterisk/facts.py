@@ -36,7 +36,7 @@ GAP_MS: Final = 60
 """More than this without audio is a pause of the caller (hold, DTX, mute), less is jitter. Asterisk sends nothing
 while the caller's audio pauses (`audiosocket_run` forwards what `ast_read` returns, and nothing else)."""
 
-SPARSE_MS: Final = 100
+SPARSE_MS: Final = 500
 """How often 20 ms of silence are enough to keep a call: it ends after 2 s without a frame (`audiosocket_run`)."""
 
 QUIET_GAP_MS: Final = 2 * SPARSE_MS

@@ -25,8 +25,8 @@ UNKNOWN_BYTES: Final = 0x7FFFF000
 MAX_WAITING: Final = 120
 """The most pieces that wait for the reader: a minute of a call. A reader further behind has stopped reading."""
 
-MAX_BLOCKS_WAITING: Final = 10_000
-"""The same where each piece is one packet: a minute and a half of a call, both directions."""
+MAX_BYTES_WAITING: Final = 4 << 20
+"""The same where pieces are of any length, as those of a capture: a minute and a half of a call, both directions."""
 
 _LAST_CHANCE_S: Final = 30.0
 """How long a reader may take at the end for anything at all."""
@@ -39,12 +39,14 @@ class PipeWriter:
     """Writes pieces of bytes to a descriptor in a thread of its own."""
 
     def __init__(self, descriptor: int, most_waiting: int = 0) -> None:
-        """Write to an open `descriptor`, which stays open; `most_waiting` pieces at most wait for the reader."""
+        """Write to an open `descriptor`, which stays open; `most_waiting` pieces at most wait for the reader; for 0,
+        as many as come before there are too many bytes."""
         self._descriptor = descriptor
         self._aborted = threading.Event()
         self._error: OSError | None = None
-        self._written = 0
-        self._waiting: queue.Queue[bytes | int | None] = queue.Queue(most_waiting or MAX_BLOCKS_WAITING)
+        self._taken = self._written = 0  # in bytes, each counted by one thread alone
+        self._counts_bytes = not most_waiting
+        self._waiting: queue.Queue[bytes | int | None] = queue.Queue(most_waiting)
         self._writer = threading.Thread(target=self._write, name="pipe", daemon=True)
         self._writer.start()
 
@@ -61,6 +63,10 @@ class PipeWriter:
         if self._error is not None:
             raise self._error
         try:
+            if self._counts_bytes and isinstance(data, bytes):
+                if self._taken - self._written >= MAX_BYTES_WAITING:
+                    raise queue.Full
+                self._taken += len(data)
             self._waiting.put_nowait(data)
         except queue.Full:
             raise OSError(errno.ETIMEDOUT, "the reader of standard output is a minute behind") from None

@@ -23,7 +23,7 @@ from audiosocket_cli.call.taps.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.call.taps.speech import SilenceWatch
 from audiosocket_cli.call.taps.stats import CallStats, call_result
-from audiosocket_cli.call.taps.tap import FLUSH_S, QUICK_FLUSH_S, Tap
+from audiosocket_cli.call.taps.tap import FLUSH_S, QUICK_FLUSH_S, RELAXED_FLUSH_S, Tap
 from audiosocket_cli.call.wire import Link, SocketWire
 from audiosocket_cli.capture.writing import CaptureOutput
 from audiosocket_cli.model import Call, Digit
@@ -56,11 +56,16 @@ class CallOptions:
     """What writes the recordings' files."""
     source_descriptors: int = 0
     """The most open files that the source of a call takes."""
+    is_watched: bool = True
+    """Whether somebody may look at a call's figures while it goes on."""
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether anything waits for what the taps find, so that they are flushed more often."""
-        return self.detect_dtmf or self.until_silence_s is not None
+    def flush_s(self) -> float:
+        """Seconds between batches for the taps: fewer if anything waits for what they find."""
+        if self.detect_dtmf or self.until_silence_s is not None:
+            return QUICK_FLUSH_S
+        needs_audio = self.record is not None or self.capture is not None or self.make_bot is not None
+        return FLUSH_S if self.is_watched or needs_audio else RELAXED_FLUSH_S
 
     @property
     def takes_stdout(self) -> bool:
@@ -127,7 +132,7 @@ class LiveCall:
         )
         self.session.watch(
             [*self._taps(options), *options.make_taps(source)],
-            flush_s=QUICK_FLUSH_S if options.is_awaited else FLUSH_S,
+            flush_s=options.flush_s,
             each_arrival=self.capturing.trace is not None,
         )
 

@@ -129,9 +129,10 @@ class Receiver:
         """Read in bulk from now on, with a frame of ours, so that both cost one wake; if those are as rare as reads,
         then together with other calls'."""
         self.wants_readable = False
-        self.next_read_s = max(now_s, pacer.deadline_s)
-        if pacer.period_s >= READ_S:
-            self.next_read_s = math.ceil(self.next_read_s / _TOGETHER_S) * _TOGETHER_S
+        if pacer.period_s < READ_S:
+            self.next_read_s = max(now_s, pacer.deadline_s)
+        else:
+            self.next_read_s = math.ceil(now_s / _TOGETHER_S) * _TOGETHER_S
             pacer.restart(self.next_read_s)
 
     # All else, a slice at a time.

@@ -15,15 +15,19 @@ from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.mixed_runs import Chunk, MixedRun
 from audiosocket_cli.model import Call
-from audiosocket_cli.runs import FrameRun, in_runs
+from audiosocket_cli.runs import FrameRun, in_runs, note_echo
 
 WAKE_TOLERANCE_S: Final = 0.005
 """Event loops may wake us this much later than asked for, or a little too early: it held up nothing."""
 
 _MAX_BYTES: Final = 320 << 10
-_MAX_AUDIO_S: Final = 1.0
-"""Limits on what waits for the next flush: bytes in memory, and seconds of audio heard, as some taps take milliseconds
-for each second. A paced call stays below both, even with slin192."""
+_SPARE_AUDIO_S: Final = 0.2
+"""Limits on what waits for the next flush: bytes in memory, and seconds of audio heard beyond those between flushes, as
+some taps take milliseconds for each second. A paced call stays below both, even with slin192 where taps are flushed
+every `FLUSH_S`."""
+
+_EARLY_S: Final = 4.0
+"""At the beginning of a call taps are flushed every `FLUSH_S` at the latest: what is wrong with it is told soon."""
 
 _MIXED_COST: Final = 4
 """How much longer taps take for audio that keeps changing kind or length."""
@@ -50,6 +54,7 @@ class TapQueue:
         "_audio_s",
         "_call",
         "_flush_s",
+        "_max_audio_s",
         "_origin_s",
         "_scheduler",
         "_taps",
@@ -76,6 +81,7 @@ class TapQueue:
         self._wire = wire
         self._taps: list[Tap] = []
         self._flush_s = FLUSH_S
+        self._max_audio_s = FLUSH_S + _SPARE_AUDIO_S
         self._scheduler: Scheduler | None = None
         self._call: Call | None = None
         self._origin_s = 0.0
@@ -86,6 +92,7 @@ class TapQueue:
         """Give batches to these taps, every `flush_s` seconds."""
         self._taps = list(taps)
         self._flush_s = flush_s
+        self._max_audio_s = max(FLUSH_S, flush_s) + _SPARE_AUDIO_S
 
     def use_scheduler(self, scheduler: Scheduler | None) -> None:
         """Set the scheduler, which drives other sessions as well, if there is one."""
@@ -101,7 +108,7 @@ class TapQueue:
     @property
     def is_full(self) -> bool:
         """Whether the taps have to be flushed before anything else is heard."""
-        return self.memory_bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S
+        return self.memory_bytes >= _MAX_BYTES or self._audio_s >= self._max_audio_s
 
     def add_equal(self, chunk: Chunk, audio_s: float, now_s: float, *, is_all: bool) -> None:
         """Keep frames that were heard, all alike, with `audio_s` seconds of audio. If that is much, all taps are
@@ -112,7 +119,7 @@ class TapQueue:
         self.heard.append(chunk)
         self.memory_bytes += len(chunk[3]) + CHUNK_COST_BYTES + chunk[2] * _EQUAL_COST_BYTES
         self._audio_s += audio_s
-        if self.memory_bytes >= _MAX_BYTES or self._audio_s >= _MAX_AUDIO_S:
+        if self.memory_bytes >= _MAX_BYTES or self._audio_s >= self._max_audio_s:
             self._flush_all(now_s, is_all=is_all)
 
     def add_slice(self, heard: Slice, chunks: Sequence[Chunk]) -> None:
@@ -127,7 +134,7 @@ class TapQueue:
     def open(self, now_s: float) -> None:
         """Tell the taps that the call has begun."""
         assert self._call is not None
-        self.next_flush_s = now_s + self._flush_s
+        self.next_flush_s = now_s + min(self._flush_s, FLUSH_S)
         for tap in self._taps:
             tap.opened(self._call)
 
@@ -138,7 +145,8 @@ class TapQueue:
 
     def flush_in_time(self, now_s: float, *, is_all: bool) -> None:
         """It is time to tell the taps: do it, or ask for a turn for it."""
-        self.next_flush_s = now_s + self._flush_s - WAKE_TOLERANCE_S  # or a wake a little too early would miss it
+        flush_s = self._flush_s if self._told_s > _EARLY_S else min(self._flush_s, FLUSH_S)
+        self.next_flush_s = now_s + flush_s - WAKE_TOLERANCE_S  # or a wake a little too early would miss it
         if self._scheduler is None:
             self._flush_all(now_s, is_all=is_all)
         else:
@@ -173,8 +181,8 @@ class TapQueue:
 
     def _gather(self, now_s: float, *, is_all: bool) -> None:
         """Prepare the waiting frames for the taps."""
-        heard = in_runs(self.heard)
-        said = heard if self.said == self.heard else in_runs(self.said)  # an echo is looked at once
+        heard, said = in_runs(self.heard), in_runs(self.said)
+        note_echo(heard, said)
         assert self._call is not None
         self._call.backlog_bytes = max(self._call.backlog_bytes, self._wire.undelivered)
         at_s = now_s - self._origin_s

@@ -69,7 +69,9 @@ class SocketWire:
     the caller's last words.
     """
 
-    __slots__ = ("_ending", "_rest", "_socket", "_trace", "_writable", "blocked", "drained")
+    __slots__ = (
+        "_ahead", "_ending", "_held", "_holds", "_rest", "_socket", "_trace", "_writable", "blocked", "drained",
+    )  # fmt: skip
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
         """Take a connected socket; `trace` captures what passes."""
@@ -80,6 +82,11 @@ class SocketWire:
         self._socket = connection
         self._trace = trace
         self._rest = b""
+        self._ahead: bytes | OSError | None = None
+        """What was read ahead, or why that failed."""
+        self._holds = False
+        """Whether frames are kept to be sent with those of other wires, and what is kept: `_held`."""
+        self._held = b""
         self._writable = True
         self._ending = False
         """Half-closed: only the queued rest may still be sent."""
@@ -93,9 +100,42 @@ class SocketWire:
     @property
     def undelivered(self) -> int:
         on_way = _ask(self.fileno(), termios.TIOCOUTQ)
-        return len(self._rest) + max(0, on_way - self._ending)  # the end of the stream counts as a byte
+        # The end of the stream counts as a byte.
+        return len(self._rest) + len(self._held) + max(0, on_way - self._ending)
+
+    def read_ahead(self) -> None:
+        """Read now what `receive` is to return next, and hold frames until `release`.
+
+        So many wires can be read one after the other, then heard, and then written: each of these finds its code and
+        that of the system in the CPU's caches.
+        """
+        self._holds = True
+        if self._ahead is None:
+            try:
+                self._ahead = self._read()
+            except OSError as error:
+                self._ahead = error
+
+    def hold(self) -> None:
+        """Hold frames until `release`."""
+        self._holds = True
+
+    def release(self) -> None:
+        """Send the frames that were held."""
+        self._holds = False
+        if self._held:
+            held, self._held = self._held, b""
+            self._put(held)
 
     def receive(self) -> bytes | None:
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return self._read()
+        if isinstance(ahead, OSError):
+            raise ahead
+        return ahead
+
+    def _read(self) -> bytes | None:
         try:
             size = self._socket.recv_into(_buffer)
         except (BlockingIOError, InterruptedError):
@@ -117,11 +157,17 @@ class SocketWire:
     def send(self, data: bytes) -> bool:
         if self.blocked or self._ending or not self._writable:
             return False
+        if self._holds:
+            self._held += data
+            return True
+        self._put(data)
+        return self._writable
+
+    def _put(self, data: bytes) -> None:
         sent = self._send(data)
         if sent != len(data):
             self._rest = data[sent:]
             self.blocked = self._writable
-        return self._writable
 
     def flush(self) -> None:
         if self._rest:
@@ -133,11 +179,14 @@ class SocketWire:
     def end_sending(self, last: bytes = b"") -> None:
         if self._ending:
             return
+        self.release()
         self._ending = True
         self._rest += last
         self.flush()
 
     def close(self) -> None:
+        if self._held and not self.blocked:
+            self.release()
         self._writable = self.blocked = False
         self._socket.close()
         if self._trace is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over, Remark
+from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Over, Remark
 from audiosocket_cli.capture.streams import Stream
 from audiosocket_cli.capture.tcp import Direction
 from audiosocket_cli.capture.undecided import Event
+from audiosocket_cli.codec import HEADER_BYTES, Frame
 from audiosocket_cli.model import Side
 
 _NS: Final = 1e9
@@ -41,6 +42,18 @@ class CallItems:
             yield from self._streams[who].lose(call, side, at_s, happened.lost_bytes)
         else:
             yield from self._streams[who].feed(call, side, at_s, happened.data)
+
+    def take_frame(self, who: int, at_ns: int, data: bytes) -> Captured | None:
+        """Return the frame of an end's next bytes, if they are one frame and no more; else take nothing."""
+        stream = self._streams[who]
+        size = len(data)
+        if size < HEADER_BYTES or data[1] << 8 | data[2] != size - HEADER_BYTES or not stream.is_between_frames:
+            return None
+        call, offset = self.call, stream.offset
+        stream.offset += size
+        at_s = (at_ns - (call.started_ns or 0)) / _NS
+        frame = Frame(data[0], data[HEADER_BYTES:])
+        return Captured(call, at_s, Side.CALLER if who == self._caller else Side.SERVER, frame, at_s, offset)
 
     def finish(self, last_ns: int) -> Iterator[Item]:
         """Yield what is left at the end: frames that are cut."""

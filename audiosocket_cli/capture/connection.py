@@ -15,7 +15,7 @@ from uuid import UUID
 from audiosocket_cli.asterisk.facts import DEFAULT_PORT
 from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
 from audiosocket_cli.capture.call_items import CallItems
-from audiosocket_cli.capture.items import CallNames, CapturedCall, Item, NoCall, Opened
+from audiosocket_cli.capture.items import CallNames, Captured, CapturedCall, Item, NoCall, Opened
 from audiosocket_cli.capture.packets import ACK, RST, SYN, Segment, flow_names, flow_ports, reverse_of
 from audiosocket_cli.capture.tcp import Direction
 from audiosocket_cli.capture.undecided import Event, Undecided
@@ -160,6 +160,22 @@ class Connection:
         yield from self._pass_on(events)
         if direction.was_reset or (direction.ended and other.ended):
             yield from self.finish()
+
+    def take_frame(self, flow: bytes, seq: int, data: bytes, at_ns: int) -> Captured | None:
+        """Do the same for a segment that holds the next bytes of its side, if they are a frame and nothing else comes
+        of it; else take nothing."""
+        who = int(flow != self.flow)
+        direction = self._directions[who]
+        if self._call is None or at_ns < self.last_ns or not direction.goes_on_with(seq):
+            return None
+        if self._directions[1 - who].waits:
+            return None
+        frame = self._call.take_frame(who, at_ns, data)
+        if frame is not None:
+            self.last_ns = at_ns
+            self._answered = True
+            direction.go_on(len(data))
+        return frame
 
     def finish(self) -> Iterator[Item]:
         """Yield the rest: no more segments follow."""

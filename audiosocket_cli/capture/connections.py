@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.capture.connection import Connection, Standing
-from audiosocket_cli.capture.items import CallNames, Item
+from audiosocket_cli.capture.items import CallNames, Captured, Item
 from audiosocket_cli.capture.packets import SYN, Segment, reverse_of
 from audiosocket_cli.model import Side
 
@@ -80,6 +80,20 @@ class Connections:
         yield from self._pass(connection, connection.take(segment, at_ns, comments))
         if len(self._open) > _MAX_OPEN:
             yield from self._end(next(iter(self._open)))
+
+    def take_frame(self, flow: bytes, seq: int, data: bytes, at_ns: int) -> Captured | None:
+        """Do the same for a segment that brings one frame of a call that goes on, and nothing else; else take nothing.
+
+        Nearly all segments of calls do. `take` gives the same, in six times the time.
+        """
+        strands = self._by_flow.get(flow)
+        if strands is None or len(strands) > 1 or strands[0] not in self._open:
+            return None
+        frame = strands[0].take_frame(flow, seq, data, at_ns)
+        if frame is not None:
+            del self._open[strands[0]]
+            self._open[strands[0]] = None
+        return frame
 
     def finish(self) -> Iterator[Item]:
         """Yield the rest of all connections: no more segments follow."""

@@ -14,15 +14,21 @@ from typing import Final
 from audiosocket_cli.capture.packets import ACK, FIN, PSH, RST, SYN
 
 _TCP = struct.Struct(">HHIIBBHHH")
+TCP_BYTES: Final = _TCP.size
+"""The length of a TCP header without options."""
+
 _WINDOW: Final = 0xFFFF
 _SYN_OPTIONS: Final = bytes((2, 4, 0xFF, 0xD7, 3, 3, 14, 1))
 """Segments of up to 65,495 bytes, and windows in units of 16 KiB."""
 
-_MAX_BYTES: Final = 65_495
+MAX_SEGMENT_BYTES: Final = 65_495
 """What an IPv4 packet can carry: 65,535 bytes less two headers."""
 
 _APART: Final = 1 << 30
 """How far the sequence numbers of the two sides begin from each other."""
+
+IPV4_BYTES: Final = 20
+"""The length of an IPv4 header; that of IPv6 has 40."""
 
 _HOPS: Final = 64
 _PROTOCOL: Final = 6
@@ -42,11 +48,11 @@ class Conversation:
         hosts = [_ip(host) for host, _ in (ours, theirs)]
         if len({host.version for host in hosts}) > 1:
             raise ValueError(f"{ours[0]} and {theirs[0]} are not of one family")
+        self.numbers = [(first_seq + shift) & 0xFFFFFFFF for shift in (0, _APART)] + [0]
+        """What changes with each packet: the next sequence number of ours, of theirs, and the last packet's own."""
         self._hosts = [host.packed for host in hosts]
         self._ports = (ours[1], theirs[1])
-        self._next = [(first_seq + shift) & 0xFFFFFFFF for shift in (0, _APART)]
         self._has_ended = [False, False]
-        self._number = 0
 
     def opening(self, *, sent: bool) -> Iterator[tuple[bool, bytes]]:
         """Yield the three packets of a handshake that we began, or the peer; each with whether we sent it."""
@@ -58,11 +64,20 @@ class Conversation:
 
     def chunk(self, data: bytes, *, sent: bool) -> Iterator[bytes]:
         """Yield the segment of a chunk, or several where it is too long for one."""
-        for start in range(0, len(data), _MAX_BYTES):
-            part = data[start : start + _MAX_BYTES]
+        for start in range(0, len(data), MAX_SEGMENT_BYTES):
+            part = data[start : start + MAX_SEGMENT_BYTES]
             flags = ACK | PSH if start + len(part) == len(data) else ACK
             yield self._packet(sent, flags, part)
             self._advance(sent, len(part))
+
+    def form(self, size: int, *, sent: bool) -> tuple[bytes, int]:
+        """Return the headers of a segment that holds a chunk of `size` bytes, numbers and checksums left 0, and the sum
+        of the little-endian words that its TCP checksum counts and they do not hold."""
+        me = not sent
+        pair = self._hosts[me] + self._hosts[not me]
+        tcp = _TCP.pack(self._ports[me], self._ports[not me], 0, 0, _TCP.size << 2, ACK | PSH, _WINDOW, 0, 0)
+        pseudo = pair + struct.pack(">II", _TCP.size + size, _PROTOCOL)
+        return _ip_header(pair, _TCP.size + size, 0) + tcp, sum(struct.unpack(f"<{len(pseudo) // 2}H", pseudo))
 
     def end(self, *, sent: bool) -> bytes | None:
         """Return the packet with which a side closes its half; None when it has done so already."""
@@ -89,25 +104,32 @@ class Conversation:
 
     def _advance(self, sent: bool, count: int) -> None:
         side = not sent
-        self._next[side] = (self._next[side] + count) & 0xFFFFFFFF
+        self.numbers[side] = (self.numbers[side] + count) & 0xFFFFFFFF
 
     def _packet(self, sent: bool, flags: int, data: bytes = b"", *, options: bytes = b"", acked: bool = True) -> bytes:
         me = not sent
         size = _TCP.size + len(options) + len(data)
         head = _TCP.pack(
-            self._ports[me], self._ports[not me], self._next[me], self._next[not me] if acked else 0,
+            self._ports[me], self._ports[not me], self.numbers[me], self.numbers[not me] if acked else 0,
             (_TCP.size + len(options)) << 2, flags, _WINDOW, 0, 0,
         ) + options  # fmt: skip
-        source, destination = self._hosts[me], self._hosts[not me]
-        pseudo = source + destination + struct.pack(">II", size, _PROTOCOL)
+        pair = self._hosts[me] + self._hosts[not me]
+        pseudo = pair + struct.pack(">II", size, _PROTOCOL)
         total = _sum(pseudo) + _sum(head) + _sum(data)
         head = head[:16] + _checksum(total) + head[18:]
-        if len(source) == 16:
-            return struct.pack(">IHBB", 0x60000000, size, _PROTOCOL, _HOPS) + source + destination + head + data
-        self._number = (self._number + 1) & 0xFFFF
-        ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + size, self._number, 0x4000, _HOPS, _PROTOCOL, 0)
-        ip += source + destination
-        return ip[:10] + _checksum(_sum(ip)) + ip[12:] + head + data
+        self.numbers[2] = (self.numbers[2] + 1) & 0xFFFF
+        ip = _ip_header(pair, size, self.numbers[2])
+        if len(ip) == IPV4_BYTES:
+            ip = ip[:10] + _checksum(_sum(ip)) + ip[12:]
+        return ip + head + data
+
+
+def _ip_header(pair: bytes, size: int, number: int) -> bytes:
+    """Return the header of an IP packet that carries `size` bytes, without its checksum; the number is of IPv4."""
+    if len(pair) == 32:
+        return struct.pack(">IHBB", 0x60000000, size, _PROTOCOL, _HOPS) + pair
+    head = struct.pack(">BBHHHBBH", 0x45, 0, IPV4_BYTES + size, number, 0x4000, _HOPS, _PROTOCOL, 0)
+    return head + pair
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -12,7 +13,7 @@ from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, L
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
-from audiosocket_cli.codec import Kind, encode
+from audiosocket_cli.codec import RATE_BY_KIND, Kind, encode
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
 from audiosocket_cli.text import printable
@@ -23,15 +24,46 @@ _SEQ_STRIDE: Final = 0x0100_0193
 _NOBODY: Final = ("192.0.2.1", "192.0.2.2")
 """Addresses for documentation (RFC 5737), for a caller and a server whose own are not known."""
 
+_MAX_BETWEEN: Final = 1000
+"""How many kinds of lines are remembered: a peer can send frames of any length."""
+
 _NS: Final = 1_000_000_000
 
 
 def as_jsonl(items: Iterable[Item]) -> Iterator[bytes]:
-    """Yield lines of JSON."""
+    """Yield items as lines of JSON, as bytes.
+
+    Frames of audio are alike but for times, offset and payload: what stands between them is made once for all, in a
+    fifth of the time that `item_line` takes.
+    """
+    between: dict[tuple[CapturedCall, Side, int, int], tuple[bytes, bytes]] = {}
+    to_base64 = binascii.b2a_base64
     for item in items:
+        if type(item) is Captured:
+            call, at_s, side, frame, begun_s, offset = item
+            payload = frame.payload
+            key = (call, side, frame.kind, len(payload))
+            parts = between.get(key)
+            if parts is None and frame.kind in RATE_BY_KIND:
+                if len(between) >= _MAX_BETWEEN:
+                    between.clear()
+                parts = between[key] = _between(item)
+            if parts is not None and begun_s == at_s:
+                yield b'%b%b%b%d, "payload": "%b"}\n' % (
+                    parts[0], repr(round(at_s, 9)).encode(), parts[1], offset, to_base64(payload, newline=False)
+                )  # fmt: skip
+                continue
         line = item_line(item)
         if line is not None:
             yield printable(line).encode() + b"\n"
+
+
+def _between(item: Captured) -> tuple[bytes, bytes]:
+    """Return what stands before the time and the offset of frames of audio like this one."""
+    line = item_line(item._replace(at_s=0.0, begun_s=0.0, offset=0))
+    assert line is not None
+    before, _, rest = printable(line).partition('"t": 0.0')
+    return f'{before}"t": '.encode(), rest.partition('"offset": 0')[0].encode() + b'"offset": '
 
 
 def as_bytes(items: Iterable[Item]) -> Iterator[bytes]:

@@ -122,6 +122,10 @@ class JoinedCapture(Capture):
                     yield packet
                     continue
                 last_ns = max(last_ns, packet.at_ns)
+                frame = self._calls.take_frame(packet)
+                if frame is not None:
+                    yield frame
+                    continue
                 for item in self._calls.take(packet, capture.me):
                     if isinstance(item, Opened):
                         item.call.file = capture.name

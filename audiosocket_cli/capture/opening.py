@@ -12,9 +12,9 @@ from typing import Final
 
 from audiosocket_cli.capture.connections import Connections
 from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
-from audiosocket_cli.capture.items import Damage, Item
+from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import JsonlReader
-from audiosocket_cli.capture.packets import Unreadable, tcp_segment
+from audiosocket_cli.capture.packets import Unreadable, plain_segment, tcp_segment
 from audiosocket_cli.capture.packing import unpack
 from audiosocket_cli.capture.pcap import MAGICS, Packet, read_pcap
 from audiosocket_cli.capture.pcapng import MAGIC, PcapngReader
@@ -142,9 +142,12 @@ class Capture:
             yield packet
 
     def _from_packets(self) -> Iterator[Item]:
+        take_frame = self._calls.take_frame
         for packet in self.read_packets():
             if isinstance(packet, Damage):
                 yield packet
+            elif frame := take_frame(packet):
+                yield frame
             else:
                 yield from self._calls.take(packet, self.me)
         yield from self._calls.connections.finish()
@@ -157,6 +160,12 @@ class CallsInPackets:
         self.connections = Connections()
         self.left_out: dict[str, int] = {}
         """By why."""
+
+    def take_frame(self, packet: Packet) -> Captured | None:
+        """Return the frame in a packet, if that is all that it brings; else take nothing."""
+        at_ns, link_type, data, comments = packet
+        plain = None if comments else plain_segment(link_type, data)
+        return None if plain is None else self.connections.take_frame(*plain, at_ns)
 
     def take(self, packet: Packet, me: Side | None) -> Iterator[Item]:
         """Take a packet of a capture that was taken on one of the sides, and yield what it brings."""

@@ -56,6 +56,14 @@ _TYPE_AND_END: Final = {LINK_ETHERNET: (12, 14), LINK_COOKED: (14, 16), LINK_COO
 
 _SEQ_ACK = struct.Struct(">IIBB")
 
+_PLAIN = struct.Struct(">BxHxxHxBxx12sI4xBB")
+"""A header of IPv4 without options, and the beginning of TCP's."""
+
+_PLAIN_AT: Final = {LINK_RAW: 0, LINK_IPV4: 0, LINK_ETHERNET: 14, LINK_COOKED: 16}
+"""Where IP begins if nothing stands before it but the link's own header, which ends with the type of what follows."""
+
+_IPV4_TYPE: Final = IPV4.to_bytes(2)
+
 
 class Segment(NamedTuple):
     """A TCP segment. `flow` is its direction: addresses and ports in network order."""
@@ -109,6 +117,21 @@ def tcp_segment(link_type: int, data: bytes) -> Segment | Unreadable | None:
         return Unreadable(str(error))
     except (IndexError, struct.error):
         return _CUT
+
+
+def plain_segment(link_type: int, data: bytes) -> tuple[bytes, int, bytes] | None:
+    """Return flow, sequence number and payload of a segment with bytes that neither begins nor ends anything, where
+    that is all there is in a packet of IPv4; None for all else, which `tcp_segment` reads."""
+    at = _PLAIN_AT.get(link_type, -1)
+    if at < 0 or len(data) < at + _PLAIN.size or (at and data[at - 2 : at] != _IPV4_TYPE):
+        return None
+    first, length, fragment, protocol, flow, seq, offset, flags = _PLAIN.unpack_from(data, at)
+    begin, end = at + 20 + (offset >> 4) * 4, at + length
+    if first != 0x45 or protocol != _TCP or fragment & 0x3FFF or flags & (FIN | SYN | RST | ACK) != ACK:
+        return None
+    if offset >> 4 < _MIN_WORDS or not begin < end <= len(data):
+        return None
+    return flow, seq, data[begin:end]
 
 
 def reverse_of(flow: bytes) -> bytes:

@@ -27,6 +27,7 @@ _MAX_BLOCK_BYTES: Final = 16 << 20
 _MAX_READ_BYTES: Final = 2 * MAX_PACKET_BYTES
 _MAX_INTERFACES: Final = 10_000
 
+_NS: Final = 1_000_000_000
 _LATEST_NS: Final = (1 << 63) - 1
 """The year 2262. Stamps can say more than any calendar holds; and less than 1970, which no clock shows either."""
 
@@ -35,6 +36,10 @@ _END, _COMMENT, _NAME, _FLAGS, _RESOLUTION, _OFFSET, _APPLICATION = 0, 1, 2, 2, 
 _INBOUND, _OUTBOUND = 1, 2
 _DROPPED: Final = (5, 7)
 """Statistics of an interface: packets that it dropped, and that the operating system did, so far."""
+
+
+PACKET_AT: Final = 28
+"""Where the packet begins in its block."""
 
 
 class PcapngReader:
@@ -60,7 +65,10 @@ class PcapngReader:
 
     def __iter__(self) -> Iterator[Packet | Damage]:
         window = self._window
-        while window.ensure(1):
+        while True:
+            yield from self._plain_packets()
+            if not window.ensure(1):
+                return
             fault, length = self._judge_block()
             if fault is not None:
                 offset = window.offset
@@ -72,6 +80,33 @@ class PcapngReader:
             window.at += length
             if packet is not None:
                 yield packet
+
+    def _plain_packets(self) -> Iterator[Packet]:
+        """Yield the packets at hand up to a block that is anything else, or needs a closer look: nearly all of a file
+        is such packets, without comments, and this takes a fifth of the time."""
+        window, order = self._window, self._order
+        unpack, flags = struct.Struct(order + "IIIIIII").unpack_from, struct.pack(order + "HH", _FLAGS, 4)
+        data, at = window.data, window.at
+        most = len(data) - _MIN_BYTES[_PACKET]
+        while at <= most:
+            kind, length, interface, high, low, size, original = unpack(data, at)
+            end, options = at + length, at + PACKET_AT + (size + 3 & ~3)
+            if kind != _PACKET or length % 4 or end > len(data) or length > _MAX_READ_BYTES or size > original:
+                return
+            if interface >= len(self._interfaces) or data[end - 4 : end] != data[at + 4 : at + 8]:
+                return
+            if options != end - 4 and not (
+                options == end - 16 and data.startswith(flags, options) and data.startswith(b"\0\0\0\0", options + 8)
+            ):
+                return
+            link_type, ticks, offset_s = self._interfaces[interface]
+            at_ns = (high << 32) | low
+            if ticks != _NS or offset_s:
+                at_ns = at_ns * _NS // ticks + offset_s * _NS
+            self._last_ns = at_ns = max(0, min(at_ns, _LATEST_NS))
+            begin, at = at + PACKET_AT, end
+            window.at = at
+            yield Packet(at_ns, link_type, data[begin : begin + size])
 
     def _judge_block(self) -> tuple[str | None, int]:
         """Say why what comes next is not a whole block, or None, and how long the block is in bytes."""
@@ -128,7 +163,7 @@ class PcapngReader:
         if kind in (_PACKET, _OLD_PACKET):
             interface, high, low, size, _ = self._packet_header(kind, data, at)
             link_type, ticks, offset_s = self._interfaces[interface]
-            at_ns = ((high << 32) | low) * 1_000_000_000 // ticks + offset_s * 1_000_000_000
+            at_ns = ((high << 32) | low) * _NS // ticks + offset_s * _NS
             self._last_ns = max(0, min(at_ns, _LATEST_NS))
             options = _options(data, at + 28 + (size + 3) // 4 * 4, at + length - 4, order)
             comments = tuple(_text(value) for code, value in options if code == _COMMENT and value)

@@ -141,6 +141,8 @@ class RawReader:
         offset, frame_bytes = window.offset, HEADER_BYTES + size
         single = kind in (Kind.UUID, Kind.HANGUP)
         count = 1 if single else self._count(frame_bytes)
+        if count > 1:
+            window.unit = frame_bytes
         if kind not in _KNOWN and count > 1:
             count -= 1  # the last is known by what follows, which may not be at hand yet
         table = np.frombuffer(window.data, np.uint8, count * frame_bytes, window.at).reshape(count, frame_bytes)

@@ -60,6 +60,11 @@ class Stream:
             begun_s = at_s
         self._begun_s = begun_s
 
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether a frame is to begin now."""
+        return self._in_step and not self._broken_bytes and not self._decoder.inside_frame
+
     def lose(self, call: CapturedCall, side: Side, at_s: float, lost_bytes: int) -> Iterator[Item]:
         """Note that the next bytes are missing. If all are of one frame, the place of the next frame is known."""
         rest = self._rest_of_frame()

@@ -93,6 +93,23 @@ class Direction:
             return self._first == other._first
         return abs(_distance(self._next, other._next % _MODULUS)) <= _MAX_COPY_LEAD_BYTES
 
+    def goes_on_with(self, seq: int) -> bool:
+        """Whether bytes with this number are simply the next: none wait, none are missing, and it has not ended."""
+        position = self._next
+        is_open = self._end is None and not self.was_reset and not self._waiting
+        return is_open and position is not None and position % _MODULUS == seq
+
+    @property
+    def waits(self) -> bool:
+        """Whether segments wait for others before them."""
+        return bool(self._waiting)
+
+    def go_on(self, size: int) -> None:
+        """Take a segment of so many bytes that are simply the next."""
+        assert self._next is not None
+        self._next += size
+        self.segments += 1
+
     def take(self, segment: Segment, at_ns: int) -> list[Piece]:
         """Take a segment, and return what of the stream is in order now."""
         seq, flags = segment.seq, segment.flags

@@ -1,15 +1,18 @@
-"""Writes one live connection to a pcapng as it happens: what was read and written, when, and what it means.
+"""Captures one live connection to a pcapng as it happens: what was read and written, when, and what it means.
 
-Each block is one write, so the file holds whole blocks whatever kills the process.
+All of it goes through a `packet_queue`, which writes whole blocks only, whatever kills the process.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from audiosocket_cli.capture.conversation import Address, Conversation
+from audiosocket_cli.capture.block_table import Form, Maker
+from audiosocket_cli.capture.conversation import MAX_SEGMENT_BYTES, Address, Conversation
+from audiosocket_cli.capture.packet_queue import PacketQueue
 from audiosocket_cli.capture.pcapng import packet_block
 from audiosocket_cli.codec import (
     HEADER_BYTES,
@@ -44,11 +47,14 @@ def steady_clock() -> Clock:
 
 
 class Trace:
-    """Captures one connection. A file that fails ends the capture, never the call."""
+    """Captures one connection. A file that fails ends the capture, never the call.
+
+    What is told here goes into a queue, and its packets are made in order, later, when that is flushed.
+    """
 
     def __init__(
         self,
-        write: Callable[[bytes], object],
+        queue: PacketQueue,
         ours: Address,
         theirs: Address,
         *,
@@ -57,38 +63,38 @@ class Trace:
         on_failure: Callable[[OSError], object] | None = None,
         on_uuid: Callable[[str], object] | None = None,
     ) -> None:
-        """`write` takes whole blocks, and raises `OSError` where it cannot. The caller is who dialled.
+        """Take addresses as sockets give them. The caller is who dialled.
 
-        `on_failure` is told once, when the capture ends before its connection; `on_uuid` as soon as a UUID has passed.
+        `on_failure` is told once, when the capture ends before its connection; `on_uuid` when a UUID has passed.
         """
         self.me = me
-        self.error: OSError | None = None
-        """Why the capture is not complete, if it is not."""
-        self._on_failure = on_failure
-        self._on_uuid = on_uuid
-        self._write = write
+        self._queue = queue
+        self._waiting = queue.waiting
+        self._most = queue.most
         self._clock_ns = clock_ns
         at_ns = clock_ns()
-        self._conversation = Conversation(ours, theirs, first_seq=at_ns // _SEQ_TICK_NS)
-        self._meanings = {True: _Meanings(), False: _Meanings()}
-        self._remarks: list[str] = []
+        self._talk = _Talk(Conversation(ours, theirs, first_seq=at_ns // _SEQ_TICK_NS), on_failure, on_uuid)
+        self._theirs, self._ours = self._talk.lanes = [_Lane(self._talk, sent=sent) for sent in (False, True)]
         self._reset_ns: int | None = None
-        for sent, packet in self._conversation.opening(sent=me is Side.CALLER):
-            self._put(packet_block(at_ns, packet, outbound=sent))
+        for sent, packet in self._talk.conversation.opening(sent=me is Side.CALLER):
+            self._note(partial(packet_block, data=packet, outbound=sent), at_ns)
+
+    @property
+    def error(self) -> OSError | None:
+        """Why the capture is not complete, if it is not."""
+        return self._talk.error
 
     def received(self, data: bytes) -> None:
         """The peer's next bytes were read."""
-        self._chunk(data, sent=False)
+        self._add(self._clock_ns(), self._theirs, data)
 
     def sent(self, data: bytes) -> None:
         """These bytes of ours were taken by the system."""
-        self._chunk(data, sent=True)
+        self._add(self._clock_ns(), self._ours, data)
 
     def ended(self, *, sent: bool) -> None:
         """We closed our half of the connection, or found that the peer had closed its."""
-        packet = self._conversation.end(sent=sent)
-        if packet is not None:
-            self._put(packet_block(self._clock_ns(), packet, outbound=sent, comments=self._take_remarks()))
+        self._note(partial(self._end, sent=sent))
 
     def was_reset(self) -> None:
         """The connection was reset or lost. The packet of the reset is written at the end, with the last comments."""
@@ -96,53 +102,147 @@ class Trace:
 
     def remark(self, text: str) -> None:
         """Write a comment on the next packet."""
-        self._remarks.append(text)
+        self._note(partial(self._talk.remark, text))
 
     def close(self) -> None:
         """The connection is closed. The last comments go onto its last packet, which may have no data."""
-        conversation, outbound = self._conversation, False
-        if self._reset_ns is not None and not conversation.has_ended:
-            at_ns, packet = self._reset_ns, conversation.reset(sent=False)
-        else:
-            self.ended(sent=True)
-            if not self._remarks:
-                return
-            at_ns, packet, outbound = self._clock_ns(), conversation.acknowledgement(sent=True), True
-        self._put(packet_block(at_ns, packet, outbound=outbound, comments=self._take_remarks()))
+        self._note(self._close)
+        self._queue.flush()
+        self._talk.lanes = []  # no longer a reference cycle
 
     def fail(self, error: OSError) -> None:
         """End the capture because of an error, and report it."""
-        self.error = error
-        if self._on_failure is not None:
-            self._on_failure(error)
+        self._talk.fail(error)
 
-    def _chunk(self, data: bytes, *, sent: bool) -> None:
-        if self.error is not None:
-            return
-        at_ns = self._clock_ns()
-        meanings = self._meanings[sent].of(data)
-        comments = self._take_remarks() + meanings if self._remarks else meanings
-        for packet in self._conversation.chunk(data, sent=sent):
-            self._put(packet_block(at_ns, packet, outbound=sent, comments=comments))
-            comments = []
-        uuid = self._meanings[sent].uuid
-        if uuid is not None:
-            self._meanings[sent].uuid = None
-            if self._on_uuid is not None:
-                self._on_uuid(uuid)
-                self._on_uuid = None
+    def _add(self, at_ns: int, maker: Maker, data: bytes) -> None:
+        waiting = self._waiting
+        waiting.append((at_ns, maker, data))
+        size = len(waiting)
+        if size == 1 or size >= self._most:
+            self._queue.note_added()
 
-    def _take_remarks(self) -> list[str]:
-        remarks, self._remarks = self._remarks, []
+    def _note(self, act: Callable[[int], bytes], at_ns: int | None = None) -> None:
+        self._add(self._clock_ns() if at_ns is None else at_ns, _Act(self._talk, act), b"")
+
+    def _end(self, at_ns: int, *, sent: bool) -> bytes:
+        packet = self._talk.conversation.end(sent=sent)
+        if packet is None:
+            return b""
+        return packet_block(at_ns, packet, outbound=sent, comments=self._talk.take_remarks())
+
+    def _close(self, at_ns: int) -> bytes:
+        talk, conversation = self._talk, self._talk.conversation
+        if self._reset_ns is not None and not conversation.has_ended:
+            packet = conversation.reset(sent=False)
+            return packet_block(self._reset_ns, packet, outbound=False, comments=talk.take_remarks())
+        blocks = self._end(at_ns, sent=True)
+        if talk.remarks:
+            packet = conversation.acknowledgement(sent=True)
+            blocks += packet_block(at_ns, packet, outbound=True, comments=talk.take_remarks())
+        return blocks
+
+
+class _Talk:
+    """What the packets of one connection share."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        on_failure: Callable[[OSError], object] | None,
+        on_uuid: Callable[[str], object] | None,
+    ) -> None:
+        self.conversation = conversation
+        self.remarks: list[str] = []
+        """Comments for the next packet."""
+        self.error: OSError | None = None
+        self.lanes: list[_Lane] = []
+        self._on_failure = on_failure
+        self._on_uuid = on_uuid
+
+    def remark(self, text: str, at_ns: int) -> bytes:
+        self.remarks.append(text)
+        self._stop_lanes()
+        return b""
+
+    def take_remarks(self) -> list[str]:
+        """Return the comments for the packet that is made now."""
+        remarks, self.remarks = self.remarks, []
         return remarks
 
-    def _put(self, block: bytes) -> None:
-        if self.error is not None:
+    def tell_uuid(self, uuid: str) -> None:
+        """A UUID has passed, the first or a later one."""
+        if self._on_uuid is not None:
+            self._on_uuid(uuid)
+            self._on_uuid = None
+
+    def fail(self, error: OSError) -> None:
+        """Write no more: what follows a hole would be taken for something else."""
+        if self.error is None:
+            self.error = error
+            self._stop_lanes()
+            if self._on_failure is not None:
+                self._on_failure(error)
+
+    def _stop_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.size = -1
+
+
+class _Act(Maker):
+    """Makes blocks of what is not a chunk."""
+
+    __slots__ = ("_act", "_talk")
+
+    def __init__(self, talk: _Talk, act: Callable[[int], bytes]) -> None:
+        super().__init__(talk.conversation)
+        self._talk = talk
+        self._act = act
+
+    def blocks(self, at_ns: int, data: bytes) -> bytes:
+        return b"" if self._talk.error is not None else self._act(at_ns)
+
+    def fail(self, error: OSError) -> None:
+        self._talk.fail(error)
+
+
+class _Lane(Maker):
+    """Makes blocks of the chunks of one side. Those in which its audio only goes on need no look."""
+
+    __slots__ = ("_meanings", "_talk")
+
+    def __init__(self, talk: _Talk, *, sent: bool) -> None:
+        super().__init__(talk.conversation, sent=sent)
+        self._talk = talk
+        self._meanings = _Meanings()
+
+    def blocks(self, at_ns: int, data: bytes) -> bytes:
+        talk, meanings = self._talk, self._meanings
+        if talk.error is not None:
+            return b""
+        comments = talk.take_remarks() + meanings.of(data)
+        blocks = []
+        for packet in self.conversation.chunk(data, sent=self.sent):
+            blocks.append(packet_block(at_ns, packet, outbound=self.sent, comments=comments))
+            comments = []
+        if meanings.uuid is not None:
+            talk.tell_uuid(meanings.uuid)
+            meanings.uuid = None
+        self._expect(meanings.header)
+        return b"".join(blocks)
+
+    def fail(self, error: OSError) -> None:
+        self._talk.fail(error)
+
+    def _expect(self, header: bytes) -> None:
+        """Know by which header audio goes on, if it does: it is worth while from the second time on."""
+        self.size = -1
+        size = HEADER_BYTES + int.from_bytes(header[1:])
+        if not header or size > MAX_SEGMENT_BYTES:
             return
-        try:
-            self._write(block)
-        except OSError as error:
-            self.fail(error)
+        if header == self.header:
+            self.form = Form.of(self.conversation, size, sent=self.sent)
+            self.size = size
+        self.header = header
 
 
 class _Meanings:
@@ -151,6 +251,8 @@ class _Meanings:
     def __init__(self) -> None:
         self.uuid: str | None = None
         """A UUID that has just passed."""
+        self.header = b""
+        """The header of the last frame, if that was audio, and nothing has begun after it."""
         self._decoder = FrameDecoder()
         self._audio_kind: int | None = None
 
@@ -171,6 +273,11 @@ class _Meanings:
             more += 1
             if kind in RATE_BY_KIND and end > start + HEADER_BYTES:
                 self._audio_kind = kind
+        if self._decoder.inside_frame:
+            self.header = b""
+        elif starts:
+            last = starts[-1]
+            self.header = frames[last : last + HEADER_BYTES] if frames[last] == self._audio_kind else b""
         if more:
             comments.append(f"and {more:,} more frames that are not like the one before")
         return comments

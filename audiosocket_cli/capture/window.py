@@ -18,6 +18,8 @@ class Window:
         self.data = b""
         self.at = 0
         self.read = read
+        self.unit = 1
+        """What is at hand is to be a multiple of so many bytes: what is left over of a read is copied for the next."""
         self._base = 0
         self._ended = False
 
@@ -37,17 +39,19 @@ class Window:
             return True
         if self._ended:
             return False
-        parts = [self.data[self.at :]]
-        have = len(parts[0])
+        rest = self.data[self.at :]
+        parts = [rest] if rest else []
+        have = len(rest)
+        self._base, self.at = self._base + self.at, 0
+        self.data = rest
         while have < size:
-            part = self.read(READ_BYTES)
+            part = self.read(READ_BYTES - (have + READ_BYTES) % self.unit)
             if not part:
                 self._ended = True
                 break
             parts.append(part)
             have += len(part)
-        self._base += self.at
-        self.data, self.at = b"".join(parts), 0
+        self.data = parts[0] if len(parts) == 1 else b"".join(parts)
         return have >= size
 
     def take(self, size: int) -> bytes:

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, Protocol
 
 from audiosocket_cli.audio.pipe_output import PipeWriter
 from audiosocket_cli.capture.conversation import Address
+from audiosocket_cli.capture.packet_queue import Flusher, Later, PacketQueue
 from audiosocket_cli.capture.pcapng import opening_blocks
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Clock, Trace, steady_clock
 from audiosocket_cli.disk import make_folder, sync_folder
@@ -27,6 +28,9 @@ from audiosocket_cli.write_behind import Do, WriteBehind
 SUFFIX: Final = ".pcapng"
 _SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".raw", ".aiff", ".au", ".caf")
 """Suffixes of sound files: somebody wants to record to one, or has just played it."""
+
+_MAX_WAITING: Final = 64
+"""The most packets of one call that wait: of a peer that floods us, each may be 16 KiB long."""
 
 
 class Ends(NamedTuple):
@@ -47,8 +51,9 @@ class CaptureOutput(Protocol):
     single: bool
     """Whether all connections share one stream, and so one process."""
 
-    def begin(self, ends: Ends, do: Do) -> FiledTrace:
-        """Make the trace of a connection. All that can wait for a disk is left to `do`, in its order."""
+    def begin(self, ends: Ends, do: Do, later: Later | None = None) -> FiledTrace:
+        """Make the trace of a connection. All that can wait for a disk is left to `do`, in its order; what passes waits
+        for some tenths of a second if there is a `later` to write it then."""
 
     def close(self) -> None:
         """Take no more traces, and give their reader some time. Raises `OSError`."""
@@ -66,6 +71,7 @@ class CaptureFile:
         self._application = application
         self._overwrite = bool(overwrite)
         self._file: BlockFile | None = None
+        self._queue: PacketQueue | None = None
         self._clock = steady_clock()
         if path.suffix.lower() in _SOUND:
             cure = "name it .pcapng, or use --record"
@@ -80,11 +86,12 @@ class CaptureFile:
     def __str__(self) -> str:
         return str(self._path)
 
-    def begin(self, ends: Ends, do: Do) -> FiledTrace:
-        if self._file is None:
+    def begin(self, ends: Ends, do: Do, later: Later | None = None) -> FiledTrace:
+        if self._queue is None:
             self._file = BlockFile(self._make, do)
+            self._queue = PacketQueue(self._file.put, Flusher(later))
             self._file.put(opening_blocks(_about(ends.me, self._application), self._application))
-        return FiledTrace(self._file.put, ends, clock_ns=self._clock, file=self._file)
+        return FiledTrace(self._queue, ends, clock_ns=self._clock, file=self._file)
 
     def close(self) -> None:
         if self._file is not None:
@@ -107,17 +114,19 @@ class CaptureFolder:
         """Make the folder, and prove that a file can be made in it. Raises `UsageError`."""
         self._folder = folder
         self._application = application
+        self._flusher = Flusher()
         _prepare_folder(folder, folder)
 
     def __str__(self) -> str:
         return str(self._folder)
 
-    def begin(self, ends: Ends, do: Do) -> FiledTrace:
+    def begin(self, ends: Ends, do: Do, later: Later | None = None) -> FiledTrace:
+        self._flusher.later = later
         host, port = ends.theirs
         peer = re.sub(r"[^\w.-]+", "_", f"{host.removeprefix('::ffff:')}_{port}")
         file = BlockFile(partial(_create_numbered, self._folder, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}"), do)
         file.put(opening_blocks(_about(ends.me, self._application), self._application))
-        return OwnFileTrace(file, ends)
+        return OwnFileTrace(file, ends, self._flusher)
 
     def close(self) -> None:
         pass
@@ -133,16 +142,16 @@ class CapturePipe:
         self._application = application
         self._pipe = PipeWriter(descriptor)
         self._clock = steady_clock()
-        self._begun = False
+        self._queue: PacketQueue | None = None
 
     def __str__(self) -> str:
         return "standard output"
 
-    def begin(self, ends: Ends, do: Do) -> FiledTrace:
-        if not self._begun:
-            self._begun = True
+    def begin(self, ends: Ends, do: Do, later: Later | None = None) -> FiledTrace:
+        if self._queue is None:
+            self._queue = PacketQueue(self._pipe.put, Flusher(later))
             self._pipe.put(opening_blocks(_about(ends.me, self._application), self._application))
-        return FiledTrace(self._pipe.put, ends, clock_ns=self._clock)
+        return FiledTrace(self._queue, ends, clock_ns=self._clock)
 
     def close(self) -> None:
         self._pipe.finish()
@@ -217,11 +226,11 @@ class BlockFile(WriteBehind):
 class FiledTrace(Trace):
     """A trace that knows its file, if it has one."""
 
-    def __init__(self, write: Callable[[bytes], object], ends: Ends, *, clock_ns: Clock, file: BlockFile | None = None,
+    def __init__(self, queue: PacketQueue, ends: Ends, *, clock_ns: Clock, file: BlockFile | None = None,
                  on_uuid: Callable[[str], object] | None = None) -> None:  # fmt: skip
         self.file = file
         super().__init__(
-            write, ends.ours, ends.theirs, me=ends.me, clock_ns=clock_ns, on_failure=ends.on_failure, on_uuid=on_uuid
+            queue, ends.ours, ends.theirs, me=ends.me, clock_ns=clock_ns, on_failure=ends.on_failure, on_uuid=on_uuid
         )
 
     @property
@@ -233,9 +242,10 @@ class FiledTrace(Trace):
 class OwnFileTrace(FiledTrace):
     """A trace with a file of its own, which gets the name of the UUID."""
 
-    def __init__(self, file: BlockFile, ends: Ends) -> None:
+    def __init__(self, file: BlockFile, ends: Ends, flusher: Flusher) -> None:
         """Take a file that was just made, to be closed with the trace."""
-        super().__init__(file.put, ends, clock_ns=steady_clock(), file=file, on_uuid=file.rename)
+        queue = PacketQueue(file.put, flusher, _MAX_WAITING)
+        super().__init__(queue, ends, clock_ns=steady_clock(), file=file, on_uuid=file.rename)
         self._file = file
 
     def close(self) -> None:

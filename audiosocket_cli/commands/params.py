@@ -329,7 +329,7 @@ silence_option = click.option(
     type=click.Choice(["sparse", "full"]),
     default="sparse",
     show_default=True,
-    help="Keep-alive silence while nothing else is sent: 20 ms every 100 ms, or without a break.",
+    help="Keep-alive silence while nothing else is sent: 20 ms every 500 ms, or without a break.",
 )
 
 capture_option = click.option(

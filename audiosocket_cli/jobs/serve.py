@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,7 @@ from audiosocket_cli.jobs.outputs import capture_output, open_prompt, prepare
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
 from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.ui.console import is_terminal
 
 _SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}
 
@@ -134,6 +136,7 @@ def _call_options(wanted: ServeWanted) -> CallOptions:
         detect_dtmf=wanted.detect_dtmf,
         disk=Disk(FreeSpace(output.folder, wanted.min_free) if output and wanted.min_free is not None else None),
         limits=Limits(wanted.uuid_timeout, wanted.idle_timeout or math.inf, wanted.max_duration or math.inf),
+        is_watched=is_terminal(sys.stdout) or is_terminal(sys.stderr),
     )
 
 

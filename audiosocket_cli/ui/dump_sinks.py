@@ -24,6 +24,8 @@ def sink_for(request: DumpRequest) -> Sink:
     """Return what shows a capture in the form that is asked for."""
     if request.copy is not None:
         return partial(_write_copy, copy=request.copy)
+    if request.form is Form.FRAMES_JSON and not (request.follow or sys.stdout.isatty()):
+        return _put_frames_json
     return partial(_put, lines=_LINES[request.form])
 
 
@@ -33,6 +35,10 @@ def _put(reading: Reading, *, lines: Callable[[Reading], Iterable[str]]) -> None
         return
     for line in lines(reading):
         put_bytes([line_bytes(line, sys.stdout)])  # `put` would go on when nobody reads any more
+
+
+def _put_frames_json(reading: Reading) -> None:
+    put_bytes(as_jsonl(reading.frames()))
 
 
 def _row_lines(reading: Reading) -> Iterator[str]:

@@ -6,6 +6,7 @@ A separate thread writes, so a slow reader, or a terminal stopped with Ctrl-S, d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import sys
@@ -42,7 +43,7 @@ class EventLog:
         """Lines that could not be written."""
         self._as_json = as_json
         self._file = file
-        self._waiting: queue.Queue[tuple[Callable[[str], object], str] | None] = queue.Queue(_MAX_WAITING)
+        self._waiting: queue.SimpleQueue[tuple[Callable[[str], object], str] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
 
     def write_above(self, write: Callable[[str], object]) -> None:
@@ -56,12 +57,11 @@ class EventLog:
 
     def __exit__(self, *_: object) -> None:
         """Wait a little for the reader, and report how many lines it did not get."""
-        try:
-            self._waiting.put(None, timeout=_CLOSE_TIMEOUT_S)
-            self._writer.join(_CLOSE_TIMEOUT_S)
-        except queue.Full:
-            pass
-        self.lost += sum(line is not None for line in list(self._waiting.queue))
+        self._waiting.put(None)
+        self._writer.join(_CLOSE_TIMEOUT_S)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.lost += self._waiting.get_nowait() is not None
         if self.lost:
             say(f"{self.lost} lines of the log are lost")
 
@@ -95,9 +95,9 @@ class EventLog:
         self._enqueue(self._put, line)
 
     def _enqueue(self, write: Callable[[str], object], line: str) -> None:
-        try:
-            self._waiting.put_nowait((write, line))
-        except queue.Full:
+        if self._waiting.qsize() < _MAX_WAITING:
+            self._waiting.put((write, line))
+        else:
             self.lost += 1
 
     def _write(self) -> None:

@@ -9,6 +9,7 @@
     workers     two processes against one
     files       reading captures: walk, json
     starting    how long the command takes to start
+    building    the loops in C, and a server of another make
     programs    programs that run to their end
     lengths     the measurement of two lengths: slope and intercept
     loads       the measurement of a steady middle
@@ -16,10 +17,9 @@
     heard       what callers saw
     kernel      CPU time and memory of processes
     machine     what it runs on
-    building    the loops in C, and a server of another make
     table       figures, rows and limits
     loops/      the loops in C
-    peer/       that server
+    peer/       a server of another make
 
 Each module uses those below it.
 """

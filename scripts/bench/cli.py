@@ -109,7 +109,9 @@ def parse_options() -> argparse.Namespace:
     add("--flat", type=float, default=0.0, metavar="SECONDS", help="watch memory for so long, too")
     add("--mb", type=int, default=1000, metavar="MB", help="size of walk's capture (default: %(default)s)")
     add("--frames", type=int, default=50_000, metavar="N", help="frames of json's capture (default: %(default)s)")
+    add("--quiet", type=float, default=0.0, metavar="SECONDS", help="wait so long for a quiet machine, each time")
     add("--folder", type=Path, help="where recordings and captures go for a while (default: memory, /dev/shm)")
+    add("--loops", type=Path, metavar="FILE", help="the loops, built before (default: build them)")
     add("--server", action="append", default=[], metavar="COMMAND", help="an echo server, with {port}")
     add("--peer", action="store_true", help=f"measure npm's {PEER} as an echo server, too")
     add("--json", action="store_true", help="print all figures as one JSON object")
@@ -143,7 +145,7 @@ def make_bench(options: argparse.Namespace, folder: Path, recordings: Path) -> B
     if options.peer:
         others[PEER] = install_peer(folder)
     return Bench(
-        build_loops(folder),
+        options.loops or build_loops(folder),
         recordings,
         options.calls,
         options.seconds,
@@ -158,6 +160,7 @@ def make_bench(options: argparse.Namespace, folder: Path, recordings: Path) -> B
         flat_s=options.flat,
         megabytes=options.mb,
         frames=options.frames,
+        quiet_s=options.quiet,
         others=others,
     )
 

@@ -25,12 +25,9 @@ def echo_case(bench: Bench) -> list[Row]:
     costs, latencies, set_ups = [], [], []
     for spread in bench.spreads:
         is_real = spread == "random"
-        commands: dict[str, Command] = {
-            "C": lambda: bench.loop("echo"),
-            "ours": lambda: [*SERVE, "--echo"],
-        }
         others = bench.others if is_real else {}
-        commands |= {name: (lambda command=command: command) for name, command in others.items()}  # type: ignore[misc]
+        commands: dict[str, Command] = {name: (lambda command=command: command) for name, command in others.items()}  # type: ignore[misc]
+        commands |= {"C": lambda: bench.loop("echo"), "ours": lambda: [*SERVE, "--echo"]}
         found = in_turn(bench, commands, bench.calls, spread)
         what = f"echo, {INSTANTS[spread]}"
         costs.append(against(what, found["C"], found["ours"], ECHO_LIMITS[spread]))

@@ -28,7 +28,7 @@ BLOCK_FRAMES = 4096
 def walk_case(bench: Bench) -> list[Row]:
     path = bench.folder / "walk.bin"
     make_speech(path, bench.megabytes * 1_000_000 // FRAME_BYTES)
-    theirs, ours = run_in_turn([[bench.loops, "walk", path], [*DUMP, "--stats", path]], bench.runs)
+    theirs, ours = run_in_turn(bench, [[bench.loops, "walk", path], [*DUMP, "--stats", path]], bench.runs)
     path.unlink()
     what = f"dump --stats, {bench.megabytes} MB raw"
     reference, figure = seconds(theirs), seconds(ours)
@@ -81,8 +81,8 @@ def json_case(bench: Bench) -> list[Row]:
         readers.append([tshark, "-X", f"lua_script:{DISSECTOR}", "-T", "json", "-r"])
     os.chmod(bench.folder, 0o755)  # tshark gives up root's rights
     many, one = make_pcapng(bench.folder, bench.frames), make_pcapng(bench.folder, 1)
-    all_frames = run_in_turn([[*reader, many] for reader in readers], bench.runs)
-    first_frame = run_in_turn([[*reader, one] for reader in readers], bench.runs)
+    all_frames = run_in_turn(bench, [[*reader, many] for reader in readers], bench.runs)
+    first_frame = run_in_turn(bench, [[*reader, one] for reader in readers], bench.runs)
     figures = []
     for runs, starts in zip(all_frames, first_frame, strict=True):
         start_s = statistics.median(ran.seconds for ran in starts)

@@ -6,11 +6,15 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _IDLE_S, _IDLE_SHARE = 0.25, 0.01
 """A server that needs less than this share of a core for so long is idle."""
+
+QUIET_S, QUIET_SHARE = 0.5, 0.06
+"""The same of a machine, whose times are counted in hundredths of a second."""
 
 
 def processes_of(pid: int) -> list[int]:
@@ -43,6 +47,26 @@ def cpu_ns(pid: int) -> int:
 def reaped_ns(pid: int) -> int:
     """Return the CPU time of children that have ended and been waited for, and of theirs; to 20 ms."""
     return sum(_stat_fields(pid)[13:15]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def busy_s(core: int) -> float:
+    """Return how long a core has worked so far, for whomever; to 10 ms."""
+    times = re.search(rf"^cpu{core} (.*)", Path("/proc/stat").read_text(), re.MULTILINE)
+    assert times is not None
+    user, nice, system, _idle, _iowait, *others = map(int, times[1].split()[:8])
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_quiet(cores: Sequence[int], timeout_s: float) -> bool:
+    """Wait until these cores do nothing, for so long at most. Returns whether they do nothing."""
+    give_up_s = time.monotonic() + timeout_s
+    while True:
+        before = sum(map(busy_s, cores))
+        time.sleep(QUIET_S)
+        if sum(map(busy_s, cores)) - before <= QUIET_SHARE * QUIET_S * len(cores):
+            return True
+        if time.monotonic() > give_up_s:
+            return False
 
 
 def memory_kib(pid: int, name: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.heard import Heard
-from bench.kernel import Usage, wait_until_idle
+from bench.kernel import Usage, busy_s, wait_until_idle
 from bench.loads import fits
 from bench.servers import STARTS_A_SECOND, Bench, BenchError, Calls, calling, heard_by, running
 
@@ -26,6 +26,8 @@ class Span:
 
     cpu_s: float
     heard: Heard
+    others_share: float
+    """What others had of the server's core."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Lengths:
         return (self.short.cpu_s * 1000 - steady_ms) / self.calls
 
     @property
+    def others_share(self) -> float:
+        return max(self.short.others_share, self.long.others_share)
+
+    @property
     def heard(self) -> Heard:
         return self.long.heard
 
@@ -63,6 +69,7 @@ class Lengths:
 
 def measure_lengths(bench: Bench, command: Sequence[str], calls: Calls) -> Lengths:
     """Run a server with calls of both lengths, after a few that warm it up."""
+    bench.wait_until_quiet()
     with running(command, {bench.server_core}) as (pid, port):
         place(bench, pid, port, Calls(min(WARM_UP_CALLS, calls.count), WARM_UP_S, 0))
         short, long = (
@@ -75,14 +82,16 @@ def measure_lengths(bench: Bench, command: Sequence[str], calls: Calls) -> Lengt
 
 def place(bench: Bench, pid: int, port: int, calls: Calls) -> Span:
     """Place calls, and wait for their end and the server's rest."""
-    before = Usage.of(pid)
+    before, busy_before_s = Usage.of(pid), busy_s(bench.server_core)
     with calling(bench, port, calls) as callers:
         heard = heard_by(callers, calls)
     try:
         after = wait_until_idle(pid)
     except TimeoutError as error:
         raise BenchError(str(error)) from error
-    return Span(after.total_s - before.total_s, heard)
+    cpu_s = after.total_s - before.total_s
+    others_s = busy_s(bench.server_core) - busy_before_s - cpu_s
+    return Span(cpu_s, heard, others_s / (after.at_s - before.at_s))
 
 
 def in_turn(

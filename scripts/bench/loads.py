@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.heard import Heard
-from bench.kernel import Usage, memory_kib
+from bench.kernel import Usage, busy_s, memory_kib
 from bench.servers import Bench, Calls, calling, heard_by, running
 
 SATURATED = 0.93
@@ -25,6 +25,8 @@ class Load:
     rss_kib: int
     pss_kib: int
     heard: Heard
+    others_share: float = 0.0
+    """What others had of the server's core, where it has but one."""
 
     @property
     def cpu_ms_per_call_s(self) -> float:
@@ -48,14 +50,17 @@ def fits(core_share: float, heard: Heard) -> bool:
 def measure(bench: Bench, command: Sequence[str], count: int, cores: set[int] | None = None) -> Load:
     """Run a server with calls, and look at its steady middle."""
     calls = Calls(count, bench.settle_s + bench.seconds + 0.2, bench.settle_s)
+    bench.wait_until_quiet()
     with (
         running(command, cores or {bench.server_core}) as (pid, port),
         calling(bench, port, calls) as callers,
     ):
         time.sleep(bench.settle_s)
-        before = Usage.of(pid)
+        before, busy_before_s = Usage.of(pid), busy_s(bench.server_core)
         time.sleep(bench.seconds)
-        after = Usage.of(pid)
+        after, busy_after_s = Usage.of(pid), busy_s(bench.server_core)
         rss_kib, pss_kib = memory_kib(pid, "Rss"), memory_kib(pid, "Pss")
         heard = heard_by(callers, calls)
-    return Load(count, after.at_s - before.at_s, after.since(before), rss_kib, pss_kib, heard)
+    seconds, cpu_s = after.at_s - before.at_s, after.since(before)
+    others_share = 0.0 if cores else (busy_after_s - busy_before_s - sum(cpu_s)) / seconds
+    return Load(count, seconds, cpu_s, rss_kib, pss_kib, heard, others_share)

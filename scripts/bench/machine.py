@@ -7,6 +7,7 @@ import platform
 import re
 import sys
 import sysconfig
+import timeit
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ _FEATURES = ("sha_ni", "avx2", "avx512f")
 
 
 def describe() -> dict[str, Any]:
-    """Return the facts by name: texts, numbers of cores and compiled modules, and what the processor has."""
+    """Return the facts by name: texts, numbers, and what the processor has."""
     info = Path("/proc/cpuinfo").read_text()
     model = re.search(r"^(?:model name|Model)\s*: (.*)", info, re.MULTILINE)
     flags = re.search(r"^(?:flags|Features)\s*: (.*)", info, re.MULTILINE)
@@ -32,7 +33,14 @@ def describe() -> dict[str, Any]:
         "python_of": sys.base_prefix,
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "compiled_modules": count_compiled(),
+        "python_turn_ns": time_a_turn_ns(),
     }
+
+
+def time_a_turn_ns() -> float:
+    """Return the time of an addition in a loop, at its best: how fast this Python is here and now, for comparison."""
+    turns = 200_000
+    return min(timeit.repeat("x += 1", "x = 0", number=turns, repeat=5)) / turns * 1e9
 
 
 def count_compiled() -> int:
@@ -49,4 +57,5 @@ def in_words(facts: dict[str, Any]) -> str:
     python = f"{facts['python']} of {facts['python_of']}{', free-threaded' * facts['free_threaded']}"
     compiled = facts["compiled_modules"]
     ours = f"{compiled} modules of ours compiled" if compiled else "nothing of ours compiled"
-    return f"{facts['cores']} cores of {facts['processor']} ({features}), {facts['kernel']}, {python}, {ours}"
+    speed = f"{facts['python_turn_ns']:.0f} ns a turn of a loop"
+    return f"{facts['cores']} cores of {facts['processor']} ({features}), {facts['kernel']}, {python} ({speed}), {ours}"

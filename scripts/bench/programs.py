@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.servers import BenchError
+from bench.servers import PRIORITY, Bench, BenchError, pinned
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,13 @@ class Ran:
     """Of memory."""
 
 
-def run_program(command: Sequence[str | Path]) -> Ran:
-    """Run a program to its end. Raises `BenchError` when it fails."""
+def run_program(bench: Bench, command: Sequence[str | Path]) -> Ran:
+    """Run a program to its end, on both cores. Raises `BenchError` when it fails."""
     begun_s = time.perf_counter()
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=pinned({bench.server_core, bench.callers_core}, PRIORITY),
+    )  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begun_s
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -34,9 +37,12 @@ def run_program(command: Sequence[str | Path]) -> Ran:
     return Ran(seconds, usage.ru_maxrss)
 
 
-def run_in_turn(commands: Sequence[Sequence[str | Path]], runs: int) -> list[list[Ran]]:
+def run_in_turn(bench: Bench, commands: Sequence[Sequence[str | Path]], runs: int) -> list[list[Ran]]:
     """Run programs in turn, as often as there are runs, and once before; return the runs of each."""
     for command in commands:
-        run_program(command)
-    turns = [[run_program(command) for command in commands] for _ in range(runs)]
+        run_program(bench, command)
+    turns = []
+    for _ in range(runs):
+        bench.wait_until_quiet()
+        turns.append([run_program(bench, command) for command in commands])
     return [list(each) for each in zip(*turns, strict=True)]

@@ -18,11 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.heard import Heard
+from bench.kernel import wait_until_quiet
 
 SERVE = [sys.executable, "-m", "audiosocket_cli", "serve", "--listen", "127.0.0.1:0"]
 
 STARTS_A_SECOND = 500
 START_TIMEOUT_S = 30.0
+PRIORITY = 5
+"""Of servers and callers, where we may: other load of the machine shall not be measured."""
+
 SPREADS = ("random", "clumps", "even")
 """When callers speak."""
 
@@ -56,11 +60,17 @@ class Bench:
     """The raw capture of `walk`."""
     frames: int = 50_000
     """Of the capture of `json`."""
+    quiet_s: float = 0.0
+    """How long to wait, before each measurement, for a machine that does nothing else."""
     others: dict[str, list[str]] = field(default_factory=dict)
     """Echo servers of another make."""
 
     def loop(self, mode: str, *words: str) -> list[str]:
         return [str(self.loops), mode, "0", *words]
+
+    def wait_until_quiet(self) -> None:
+        if self.quiet_s:
+            wait_until_quiet((self.server_core, self.callers_core), self.quiet_s)
 
     def recordings(self) -> Path:
         """Return an empty folder for recordings; the last one's content is gone."""
@@ -82,7 +92,7 @@ class Calls:
     starts_a_second: float = STARTS_A_SECOND
 
 
-def pinned(cores: set[int], priority: int = 0) -> Callable[[], None]:
+def pinned(cores: set[int], priority: int) -> Callable[[], None]:
     """Return what puts a new process on these cores, ahead of others if it may."""
 
     def pin() -> None:
@@ -105,8 +115,9 @@ def running(command: Sequence[str], cores: set[int]) -> Iterator[tuple[int, int]
     words = [word.replace("{port}", str(given)) for word in command]
     with tempfile.TemporaryFile("w+") as told:
         server = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT, preexec_fn=pinned(cores)
-        )
+            words, stdin=subprocess.DEVNULL, stdout=told, stderr=subprocess.STDOUT,
+            preexec_fn=pinned(cores, PRIORITY),
+        )  # fmt: skip
         try:
             yield server.pid, _listening_port(server, told.fileno(), given)
         finally:
@@ -148,7 +159,7 @@ def calling(bench: Bench, port: int, calls: Calls) -> Iterator[subprocess.Popen[
     ]  # fmt: skip
     callers = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=pinned({bench.callers_core}, priority=5),
+        preexec_fn=pinned({bench.callers_core}, PRIORITY),
     )  # fmt: skip
     try:
         assert callers.stdout is not None
@@ -162,6 +173,8 @@ def calling(bench: Bench, port: int, calls: Calls) -> Iterator[subprocess.Popen[
 
 
 def heard_by(callers: subprocess.Popen[str], calls: Calls) -> Heard:
-    """Wait for the end of all calls, and return what callers saw."""
-    said, _ = callers.communicate(timeout=60 + calls.seconds)
+    """Wait for the end of all calls, and return what callers saw. Raises `BenchError`."""
+    said, why = callers.communicate(timeout=60 + calls.seconds)
+    if callers.returncode:
+        raise BenchError(f"the callers ended with code {callers.returncode}: {why.strip()}")
     return Heard(json.loads(said))

@@ -17,6 +17,7 @@ def start_case(bench: Bench) -> list[Row]:
     command = [str(script)] if script.exists() else [sys.executable, "-m", "audiosocket_cli"]
     both = [[sys.executable, "-c", "import click"], [*command, "--version"]]
     theirs, ours = (
-        Figure([ran.seconds * 1000 for ran in runs], " ms", 0) for runs in run_in_turn(both, STARTS_A_RUN * bench.runs)
+        Figure([ran.seconds * 1000 for ran in runs], " ms", 0)
+        for runs in run_in_turn(bench, both, STARTS_A_RUN * bench.runs)
     )
     return [Row("start: --version, against python -c 'import click'", theirs, ours, ours.median / theirs.median, 1.3)]

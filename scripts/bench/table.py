@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+DISTURBED = 0.1
+"""A server is measured too dear where others have more of its core: caches are cold, and it waits for its turn."""
+
 
 @dataclass
 class Figure:
@@ -74,6 +77,9 @@ class Measured(Protocol):
     def fits(self) -> bool: ...
 
     @property
+    def others_share(self) -> float: ...
+
+    @property
     def lost(self) -> int: ...
 
 
@@ -96,7 +102,11 @@ def trouble(measured: Sequence[Measured]) -> str:
     if lost:
         return f"{lost} calls were lost"
     full = sum(not each.fits for each in measured)
-    return f"behind, so cheaper than it is, in {full} of {len(measured)} runs" if full else ""
+    disturbed = [each.others_share for each in measured if each.others_share > DISTURBED]
+    said = [f"behind, so cheaper than it is, in {full} of {len(measured)} runs"] * bool(full)
+    if disturbed:
+        said.append(f"others had up to {max(disturbed):.0%} of its core in {len(disturbed)} of {len(measured)} runs")
+    return ", ".join(said)
 
 
 def print_table(rows: Sequence[Row]) -> None:

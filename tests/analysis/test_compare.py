@@ -62,7 +62,7 @@ def test_an_answer_is_like_itself() -> None:
     ]  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(-0.15, 0.15), st.floats(0.3, 1.0))
 def test_what_is_within_the_tolerances_is_the_same(late_s: float, gain: float) -> None:
     new = [(at_s + late_s, (samples * gain).astype(np.int16)) for at_s, samples in OLD]

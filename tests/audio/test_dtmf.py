@@ -271,7 +271,7 @@ BUSY, _ = presses("11D*#5", seconds=0.06, twist_db=-4.0)
 BUSY = mix(BUSY, noise(len(BUSY), -28.0))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.floats(0, 1), max_size=12), st.sampled_from([1, 2, 3, 6]))
 def test_any_split_gives_the_same_digits(cuts: list[float], times: int) -> None:
     sound = np.repeat(BUSY, times)

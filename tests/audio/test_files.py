@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -86,7 +86,6 @@ def test_16_bit_mono_at_its_own_rate_comes_sample_for_sample(rate_hz: int) -> No
     assert (audio.rate_hz, audio.clipped, audio.duration_s) == (rate_hz, 0, 65536 / rate_hz)
 
 
-@settings(deadline=None)
 @given(signals, rates)
 def test_any_16_bit_mono_survives(values: list[int], rate_hz: int) -> None:
     assert loaded(sound(np.array(values, np.int16), rate_hz), rate_hz).samples.tolist() == values
@@ -141,7 +140,6 @@ def test_a_resampled_tone_keeps_length_level_and_pitch(file_rate_hz: int, rate_h
     assert audio.clipped == 0
 
 
-@settings(deadline=None)
 @given(st.integers(16, 5000), rates, rates)
 def test_any_length_is_exact_to_the_sample(size: int, file_rate_hz: int, rate_hz: int) -> None:
     exact = size * rate_hz / file_rate_hz

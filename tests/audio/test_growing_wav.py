@@ -171,7 +171,7 @@ def test_a_full_part_is_continued_in_the_next(tmp_path: Path) -> None:
     wav.close()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 40), max_size=8), st.integers(8, 60), st.sampled_from([1, 2]))
 def test_any_appends_into_parts_of_any_size_keep_every_sample(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], max_data_bytes: int, channels: int

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.audio.pcm import (
+    FULL_SCALE,
     SILENCE_DBFS,
     Samples,
     decode_law,
     from_slin,
     guess_law,
     level_dbfs,
+    loudness_of_slin,
     mean_power,
     mix,
     power_to_dbfs,
@@ -217,3 +219,23 @@ def test_slin_is_not_taken_for_a_law(frequency_hz: int) -> None:
 @pytest.mark.parametrize("data", [b"", b"\0", bytes(4000), b"\xff" * 4000], ids=["none", "one", "zeros", "ones"])
 def test_silence_is_not_taken_for_a_law(data: bytes) -> None:
     assert guess_law(data) is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 320, 321, 1920, 65535])
+@pytest.mark.parametrize("loudest", [0, 1, 3000, 32768])
+def test_many_frames_are_as_loud_in_blocks_as_in_one(size: int, loudest: int) -> None:
+    rng = np.random.default_rng(size + loudest)
+    count = max(3, 400_000 // size)
+    payloads = np.zeros((count, size + 5), np.uint8)[:, 3 : 3 + size]  # a part of a larger table
+    width = size // 2
+    samples = rng.integers(-loudest, max(1, loudest), (count, width), endpoint=False).astype("<i2")
+    samples[: count // 2] = 0  # whole blocks without a sound
+    payloads[:, : 2 * width] = samples.view(np.uint8)
+    payloads[:, 2 * width :] = 0x7F
+    found = loudness_of_slin(payloads)
+    expected = np.square(samples.astype(np.float64)).sum(axis=1) / max(1, width) / FULL_SCALE**2
+    assert found.peak == int(np.abs(samples.astype(int)).max(initial=0))
+    if found.peak:
+        assert found.powers == pytest.approx(expected, rel=1e-5)
+        assert found.total == pytest.approx(samples.sum(dtype=np.int64), abs=1)
+        assert found.energy == pytest.approx(expected.sum() * width, rel=1e-5)

@@ -7,7 +7,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -60,7 +60,6 @@ def steady(from_hz: int, to_hz: int, frequency_hz: float) -> Samples:
 # Lengths and splits
 
 
-@settings(deadline=None)
 @given(st.sampled_from(PAIRS), st.lists(st.integers(0, 700), max_size=12))
 def test_no_split_of_the_input_shows_in_the_output(rates: tuple[int, int], lengths: list[int]) -> None:
     sound = noise(sum(lengths))
@@ -77,7 +76,6 @@ def test_sample_by_sample_is_as_good_as_at_once(from_hz: int, to_hz: int) -> Non
     assert np.array_equal(np.concatenate(parts), StreamResampler(from_hz, to_hz).feed(sound))
 
 
-@settings(deadline=None)
 @given(rates_hz, rates_hz, st.lists(st.integers(0, 400), max_size=5))
 def test_what_has_come_out_is_always_what_was_due(from_hz: int, to_hz: int, lengths: list[int]) -> None:
     stream = StreamResampler(from_hz, to_hz)
@@ -145,7 +143,6 @@ def test_no_tone_above_the_band_comes_back_as_an_alias(from_hz: int, to_hz: int)
         assert decibels(steady(from_hz, to_hz, frequency_hz).astype(np.float64)) < -60, f"{frequency_hz} Hz"
 
 
-@settings(deadline=None)
 @given(rates_hz, rates_hz, st.integers(-32768, 32767))
 def test_a_constant_comes_out_as_that_constant(from_hz: int, to_hz: int, value: int) -> None:
     stream = StreamResampler(from_hz, to_hz)

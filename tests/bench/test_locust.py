@@ -101,7 +101,8 @@ def test_a_master_and_two_workers_load_a_server(serve: Serve, file: Path) -> Non
     assert {name: row.failures for name, row in rows.items()} == dict.fromkeys(
         ["call", "connect", "first byte", "first speech", "echo", "hangup", "our lateness"], 0
     )
-    assert {rows[name].requests for name in ("connect", "first byte", "hangup", "our lateness")} == {calls}
+    assert {rows[name].requests for name in ("hangup", "our lateness")} == {calls}
+    assert all(calls <= rows[name].requests <= sum(told) for name in ("connect", "first byte"))
     assert 6 <= rows["first speech"].requests <= calls
     assert 5 * calls <= rows["echo"].requests <= 11 * calls  # five marks a second
     assert rows["echo"].average < 500
@@ -163,7 +164,7 @@ while True:
 
 def test_a_machine_that_does_not_keep_up_is_told_as_that(serve: Serve, file: Path) -> None:
     file.write_text(CALLERS.replace("1000", "0.000001"))
-    code, said, rows = locust(file, serve("--echo").target, "-u", "1", "-r", "1", "-t", "3s")
+    code, said, rows = locust(file, serve("--echo").target, "-u", "1", "-r", "1", "-t", "5s")
     assert code == 1
     assert rows["call"].failures == 0
     assert rows["our lateness"].failures == rows["our lateness"].requests >= 1

@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
 from audiosocket_cli.bench.marks import MAX_NUMBERS, MarkFinder, mark, marked
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, MAX_NUMBERS - 1), min_size=1, max_size=8),
     st.lists(st.integers(1, 700), min_size=1, max_size=30),

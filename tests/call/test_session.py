@@ -212,7 +212,7 @@ def test_echo_returns_each_frame_at_once_and_silence_in_a_pause() -> None:
     assert wire.frames[-10:] == spoken  # no silence in between
     before = len(wire.frames)
     run_until(clock.now_s + 1.0, clock, session)
-    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 48  # from 60 ms on
+    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 41  # from 200 ms on, or a little sooner
 
 
 @pytest.mark.parametrize(
@@ -754,11 +754,11 @@ def test_a_caller_who_has_gone_before_the_call_is_hung_up_has_ended_it() -> None
     assert session.call.ending == (Side.CALLER, How.HANGUP, "caller hung up")
 
 
-def test_silence_goes_out_every_100_ms_where_it_may_be_sparse() -> None:
+def test_silence_goes_out_every_half_second_where_it_may_be_sparse() -> None:
     session, wire, clock, _ = listening()
     before = len(wire.sent)
     flow(session, wire, clock, 500)
-    assert len(wire.sent) - before == pytest.approx(100, abs=1)
+    assert len(wire.sent) - before == pytest.approx(20, abs=1)
     assert session.pacer.late == 0
 
 

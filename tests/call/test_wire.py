@@ -17,7 +17,7 @@ import pytest
 
 from audiosocket_cli.call.wire import queues
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
-from support.peers import FRAME, wire_and_peer
+from support.peers import FRAME, reset, wire_and_peer
 from support.running import Serving, missing, need, run
 
 
@@ -97,6 +97,76 @@ def test_a_goodbye_waits_behind_the_frame_that_the_peer_has_not_read_yet() -> No
     assert len(frames) == sent + 1
     assert frames[-1] == Frame(Kind.HANGUP)
     peer.close()
+    wire.close()
+
+
+def test_frames_that_are_held_go_out_together_and_in_order() -> None:
+    peer, wire = wire_and_peer()
+    wire.hold()
+    assert wire.send(FRAME)
+    assert wire.send(encode(Frame(Kind.DTMF, b"1")))
+    assert wire.undelivered == len(FRAME) + 4
+    peer.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        peer.recv(1)
+    wire.release()
+    peer.setblocking(True)
+    assert peer.recv(65536) == FRAME + encode(Frame(Kind.DTMF, b"1"))
+    assert wire.send(FRAME)
+    assert peer.recv(65536) == FRAME
+    peer.close()
+    wire.close()
+
+
+@pytest.mark.parametrize("says_goodbye", [True, False], ids=["goodbye", "close"])
+def test_what_is_held_when_a_call_ends_goes_out_first(says_goodbye: bool) -> None:
+    peer, wire = wire_and_peer()
+    wire.hold()
+    wire.send(FRAME)
+    last = encode(Frame(Kind.HANGUP)) if says_goodbye else b""
+    if says_goodbye:
+        wire.end_sending(last)
+    wire.close()
+    wire.release()
+    assert peer.recv(65536) == FRAME + last
+    assert peer.recv(1) == b""
+    peer.close()
+
+
+def test_held_frames_wait_whole_for_a_peer_that_does_not_read() -> None:
+    peer, wire = wire_and_peer()
+    data = encode(Frame(Kind.SLIN192, bytes(range(256)) * 30))
+    sent = 0
+    while not wire.blocked and sent < 10_000:
+        wire.hold()
+        sent += wire.send(data) + wire.send(data)
+        wire.release()
+    assert wire.blocked
+    assert not wire.send(data)
+    decoder, frames = FrameDecoder(), []
+    while len(frames) < sent:
+        frames += decoder.feed(peer.recv(65536))
+        wire.flush()
+    assert frames == [Frame(Kind.SLIN192, bytes(range(256)) * 30)] * sent
+    peer.close()
+    wire.close()
+
+
+def test_what_was_read_ahead_is_received_next_also_where_that_failed() -> None:
+    peer, wire = wire_and_peer()
+    wire.read_ahead()
+    assert wire.receive() is None
+    peer.sendall(FRAME)
+    time.sleep(0.02)
+    wire.read_ahead()
+    wire.read_ahead()
+    assert wire.receive() == FRAME
+    assert wire.receive() is None
+    reset(peer)
+    time.sleep(0.02)
+    wire.read_ahead()
+    with pytest.raises(ConnectionResetError):
+        wire.receive()
     wire.close()
 
 

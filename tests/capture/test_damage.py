@@ -257,7 +257,7 @@ STARTS = [b"", b"\n\r\r\n", b"\x1f\x8b\x08", b"{", OPENING, b"\x10\x01\x40", *(p
 
 
 @given(st.sampled_from(STARTS), st.binary(max_size=2000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_read_to_an_end(start: bytes, rest: bytes) -> None:
     reads_to_an_end(start + rest)
 
@@ -282,7 +282,7 @@ def mutations(draw: st.DrawFn) -> bytes:
 
 
 @given(mutations())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_damaged_files_are_read_to_an_end(data: bytes) -> None:
     reads_to_an_end(data)
 

@@ -151,7 +151,7 @@ def calls(draw: st.DrawFn) -> list[Item]:
 
 
 @given(calls())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_items_round_trip(items: list[Item]) -> None:
     text = lines_of(items)
     again = read(text)

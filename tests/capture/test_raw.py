@@ -156,7 +156,7 @@ def mixes(draw: st.DrawFn) -> list[bytes]:
 
 
 @given(mixes(), st.sampled_from([1 << 20, 5000, 7]), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_runs_and_items_agree_and_hold_all_frames(parts: list[bytes], piece: int, garbled: bool) -> None:
     data = b"".join(parts) + (b"\xee\xee\xee\xee" if garbled else b"")
     if not data:

@@ -234,7 +234,7 @@ def segmentations(draw: st.DrawFn) -> tuple[list[bytes], list[bytes], list[Stamp
 
 
 @given(segmentations())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_segments_in_any_order_give_the_same_frames(case: tuple[list[bytes], list[bytes], list[Stamped]]) -> None:
     upward, downward, packets = case
     items = read(packets)

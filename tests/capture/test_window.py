@@ -42,3 +42,32 @@ def test_nothing_is_read_that_is_at_hand() -> None:
     window.data = b"abcd"
     assert window.ensure(4)
     assert window.take(4) == b"abcd"
+
+
+@given(st.binary(min_size=1, max_size=300), st.integers(1, 40), st.integers(1, 50))
+def test_reads_may_be_whole_units_and_lose_nothing(data: bytes, piece: int, unit: int) -> None:
+    window = Window(in_pieces(data, piece))
+    window.unit = unit
+    taken = b""
+    while window.ensure(unit):
+        assert window.offset == len(taken)
+        taken += window.take(unit)
+    assert taken + window.take(window.size) == data
+
+
+def test_reads_leave_no_part_of_a_unit() -> None:
+    sizes: list[int] = []
+
+    def read(size: int) -> bytes:
+        sizes.append(size)
+        return bytes(size)
+
+    window = Window(read)
+    assert window.ensure(7)
+    window.unit = 7
+    window.take(window.size // 7 * 7)
+    for _ in range(3):
+        window.ensure(7)
+        assert window.size % 7 == 0
+        window.take(window.size)
+    assert len(sizes) == 4

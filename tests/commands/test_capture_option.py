@@ -184,6 +184,7 @@ def test_without_a_connection_no_file_is_made_and_none_is_lost(
 def test_a_killed_process_leaves_all_chunks_whole(serve: Serve, tmp_path: Path) -> None:
     serving = serve("--echo", "--capture", "captures")
     connection = call(serving, *[AUDIO] * 20)
+    time.sleep(0.5)  # the promise
     serving.process.send_signal(signal.SIGKILL)
     serving.process.wait(10)
     connection.close()
@@ -191,6 +192,28 @@ def test_a_killed_process_leaves_all_chunks_whole(serve: Serve, tmp_path: Path) 
     assert not [item for item in items if isinstance(item, Damage)]
     assert frames(items, Side.CALLER) == [uuid_frame(UUID_1), *[Frame(Kind.SLIN, AUDIO[3:])] * 20]
     assert len(frames(items, Side.SERVER)) >= 20
+
+
+@pytest.mark.parametrize("form", ["captures", "all.pcapng"])
+def test_a_killed_process_costs_at_most_half_a_second_of_a_call(serve: Serve, tmp_path: Path, form: str) -> None:
+    serving = serve("--echo", "--capture", form)
+    connection = call(serving)
+    sent_s = []
+    for number in range(60):
+        connection.sendall(encode(Frame(Kind.SLIN, bytes((number, 1)) * 160)))
+        sent_s.append(time.monotonic())
+        time.sleep(0.02)
+    killed_s = time.monotonic()
+    serving.process.send_signal(signal.SIGKILL)
+    serving.process.wait(10)
+    connection.close()
+    path = tmp_path / form
+    items = items_of(path if path.is_file() else path / f"{UUID_1}.pcapng")
+    assert not [item for item in items if isinstance(item, Damage)]
+    there = frames(items, Side.CALLER)[1:]
+    assert [frame.payload[0] for frame in there] == list(range(len(there)))
+    slack_s = 0.5  # for a machine that is busy
+    assert all(killed_s - at_s < 0.5 + slack_s for at_s in sent_s[len(there) :])
 
 
 def test_a_capture_cut_at_any_byte_gives_all_frames_before_the_cut(serve: Serve, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def lines_of(pieces: list[bytes], *, whole: bool = False) -> list[str]:
     return lines
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=30)), st.integers(1, 40))
 def test_lines_come_whole_however_they_were_written(lines: list[str], size: int) -> None:
     data = "".join(f"{line}\n" for line in lines).encode()

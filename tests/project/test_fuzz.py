@@ -71,7 +71,7 @@ steps = st.fixed_dictionaries(
 
 
 @given(st.lists(steps, max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_steps_are_played_or_refused(lines: list[dict[str, Any]]) -> None:
     fuzzing.scripts("\n".join(map(json.dumps, lines)).encode())
 
@@ -92,7 +92,7 @@ def is_command(line: bytes) -> bool:
 
 
 @given(st.lists((commands | anything).map(json.dumps).map(str.encode) | st.binary(max_size=9)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_each_line_that_is_no_command_is_answered_once(texts: list[bytes]) -> None:
     lines = b"\n".join(texts).split(b"\n")
     told = fuzzing.answers(b"".join(line + b"\n" for line in lines))
@@ -115,7 +115,7 @@ rates = st.sampled_from([0, 1, 999, 1000, 8000, 44100, 192000, 0x7FFFFFFF, 0xFFF
     st.sampled_from([1, 3, 6, 7, 0x11, 0x31, 0xFFFE]), st.sampled_from([0, 100, 0x7FFFFFFF, 0xFFFFFFFF]),
     st.binary(max_size=300),
 )  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_header_of_a_wav_file_gives_sound_or_one_line(
     rate_hz: int, channels: int, bits: int, format_tag: int, size: int, data: bytes
 ) -> None:
@@ -125,7 +125,7 @@ def test_any_header_of_a_wav_file_gives_sound_or_one_line(
 
 
 @given(st.lists(st.floats(), max_size=50), st.sampled_from([8000, 44100]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_floats_are_samples(values: list[float], rate_hz: int) -> None:
     file = io.BytesIO()
     soundfile.write(file, np.array(values, np.float64), rate_hz, "DOUBLE", format="WAV")

@@ -329,7 +329,9 @@ def test_the_units_are_well_formed_and_hardened(tmp_path: Path) -> None:
     analyze = need("systemd-analyze")
     assert len(UNITS) == 2
     for name, unit in UNITS.items():
-        text = unit.replace("/opt/audiosocket/bin/audiosocket", shutil.which("true") or "/bin/true")
+        text = unit
+        for program in ("/opt/audiosocket/bin/audiosocket", "/bin/kill"):  # which need not be here
+            text = text.replace(program, shutil.which("true") or "/bin/true")
         (tmp_path / name).write_text(text)
     units = sorted(tmp_path.glob("audiosocket.*"))
     checked = subprocess.run([analyze, "verify", *units], capture_output=True, text=True, timeout=60, check=False)

@@ -43,7 +43,7 @@ def prompt_of(make: Callable[[int], Samples]) -> Prompt:
 
 
 def runs_of(frames: Iterable[TimedFrame]) -> list[TimedRun]:
-    return in_runs((timed.at_s, timed.held_s, 1, encode(timed.frame)) for timed in frames)
+    return in_runs([(timed.at_s, timed.held_s, 1, encode(timed.frame)) for timed in frames])
 
 
 def frames_in(run: TimedRun) -> Iterator[TimedFrame]:

@@ -41,6 +41,7 @@ from audiosocket_cli.capture.exports import as_pcapng
 from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.opening import Capture
+from audiosocket_cli.capture.packet_queue import PacketQueue
 from audiosocket_cli.capture.pcapng import opening_blocks
 from audiosocket_cli.capture.runs import Run, frames_of
 from audiosocket_cli.capture.trace import Trace
@@ -164,7 +165,8 @@ def traced(chunks: Iterable[bytes]) -> Callable[[int], bytes]:
     """Capture a call in which a caller says these bytes, and return what reads the capture."""
     clock = itertools.count(10**18, 10**6)
     blocks = [opening_blocks({"me": "server"}, "x")]
-    trace = Trace(blocks.append, ("10.0.0.2", 9092), ("10.0.0.1", 40000), me=Side.SERVER, clock_ns=lambda: next(clock))
+    queue = PacketQueue(blocks.append)
+    trace = Trace(queue, ("10.0.0.2", 9092), ("10.0.0.1", 40000), me=Side.SERVER, clock_ns=lambda: next(clock))
     for chunk in (OPENING, *chunks):
         trace.received(chunk)
     trace.ended(sent=False)

@@ -103,7 +103,7 @@ class Silence(Source):
     _period_s = PTIME_S
 
     def __init__(self, kind: int | None = None, *, sparse: bool = False) -> None:
-        """Send one kind, or that which is heard; 20 ms of it every 20 ms, or, where it is sparse, every 100 ms."""
+        """Send one kind, or that which is heard; 20 ms of it every 20 ms, or, where it is sparse, every 500 ms."""
         self._kind = kind
         if sparse:
             self._period_s = SPARSE_S

@@ -9,6 +9,7 @@ from typing import Any
 
 from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.wire import Link
+from audiosocket_cli.capture.packet_queue import Later
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.capture.writing import CaptureOutput, Ends, FiledTrace
 from audiosocket_cli.model import Call, Side
@@ -35,7 +36,7 @@ class Capturing:
             return cls()
         try:
             ours = (link.ours or link.socket.getsockname())[:2]
-            return cls(output.begin(Ends(ours, link.theirs[:2], me, on_failure), disk.do))
+            return cls(output.begin(Ends(ours, link.theirs[:2], me, on_failure), disk.do, _later()))
         except OSError as error:
             on_failure(error)
             return cls(error=error)
@@ -63,6 +64,14 @@ class Capturing:
         """Return what is known of it as JSON values."""
         path, error = (None, self.error) if self.trace is None else (self.trace.path, self.trace.error)
         return {"file": path and path.name, "error": error and (error.strerror or str(error))}
+
+
+def _later() -> Later | None:
+    """Return how the running loop calls later; None without a loop."""
+    try:
+        return asyncio.get_running_loop().call_later
+    except RuntimeError:
+        return None
 
 
 class CaptureTap:

@@ -14,6 +14,10 @@ FLUSH_S: Final = 0.8
 QUICK_FLUSH_S: Final = 0.5
 """Seconds between batches if anybody waits for what a tap finds."""
 
+RELAXED_FLUSH_S: Final = 2.4
+"""Seconds between batches if nobody looks before the end. Most of what a batch costs is the same for a short and a long
+one: measuring takes half as much."""
+
 
 class Tap(Protocol):
     """A watcher of one call. Times count from the call's start, as in `TimedRun`."""

@@ -199,7 +199,7 @@ static void hear(struct placed *call) {
 static double drift_percent(const struct placed *call) {
     double n = call->n, sum_k = n * (n - 1) / 2, sum_kk = (n - 1) * n * (2 * n - 1) / 6;
     double ms_a_frame = (n * call->sum_kt - sum_k * call->sum_t) / (n * sum_kk - sum_k * sum_k);
-    return (20 / ms_a_frame - 1) * 100;
+    return ms_a_frame > 0 ? (20 / ms_a_frame - 1) * 100 : NAN; /* all at once */
 }
 
 static int by_size(const void *a, const void *b) {
@@ -211,8 +211,7 @@ static void print_drift(const struct placed *calls, int count) {
     double *drifts = malloc(count * sizeof *drifts), sum = 0;
     int known = 0;
     for (int i = 0; i < count; i++)
-        if (calls[i].n >= 3) {
-            drifts[known] = drift_percent(&calls[i]);
+        if (calls[i].n >= 3 && !isnan(drifts[known] = drift_percent(&calls[i]))) {
             sum += drifts[known];
             drifts[known] = fabs(drifts[known]);
             known++;

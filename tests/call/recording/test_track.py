@@ -66,7 +66,7 @@ def test_kinds_in_turn_are_recorded_in_order_each_converted(samples: int, monkey
 
 
 @given(st.lists(st.tuples(st.sampled_from([0x10, 0x11, 0x12, 0x15]), st.integers(0, 40)), min_size=1, max_size=200))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_whatever_the_mix_a_track_is_as_long_as_the_audio(parts: list[tuple[int, int]]) -> None:
     frames = [Frame(kind, b"\1\0" * samples) for kind, samples in parts]
     seconds = sum(samples / rate_of(kind) for kind, samples in parts)
