@@ -24,8 +24,9 @@ over the 20 ms, which suits a server that works in batches, and which no real ca
 the instant at which a caller's frame was due until it came back: frames carry numbers.
 
 A server that falls behind, because it is saturated or because its core is busy with something else, handles frames in
-bunches, which is cheaper: the table says so, and such figures prove nothing. What it all ran on is said: a Python that
-was built without optimizations, as pyenv does unless told otherwise, makes ours about a tenth dearer than Debian's.
+bunches, which is cheaper; one whose core others use, too, is dearer. The table says so, and such figures prove nothing:
+--quiet 60 waits, before each, up to a minute for a machine that does nothing else. What it all ran on is said: a Python
+that was built without optimizations, as pyenv does unless told otherwise, makes ours a tenth dearer than Debian's.
 
     echo      `serve --echo` against an echo loop: at most 1.25 times its CPU at random instants, 1.5 in clumps, 1.4
               evenly. Due to back: at most 2 ms for half of the frames (p50), and 3 ms more than the loop's for all but

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.lengths import Command, Lengths, in_turn
 from bench.servers import SERVE, Bench
-from bench.table import Figure, Row, against
+from bench.table import Figure, Row, against, doubt_about
 
 ECHO_LIMITS = {"random": 1.25, "clumps": 1.5, "even": 1.4}
 RECORD_LIMITS = {"random": 0.8, "clumps": None, "even": 0.6}
@@ -44,16 +44,17 @@ def latency_rows(what: str, reference: Sequence[Lengths], ours: Sequence[Lengths
         [Figure([each.heard.latency_ms(quantile) for each in found], " ms") for found in (reference, ours)]
         for quantile in ("p50", "p99")
     )
+    beyond_ms, doubt = our_p99.median - their_p99.median, doubt_about(reference, ours)
     return [
-        Row(f"{what}: due to back, p50, ms", their_p50, our_p50, our_p50.median, P50_MS),
-        Row(f"{what}: due to back, p99, ms beyond C", their_p99, our_p99, our_p99.median - their_p99.median,
-            P99_BEYOND_MS),
-    ]  # fmt: skip
+        Row(f"{what}: due to back, p50, ms", their_p50, our_p50, our_p50.median, P50_MS, doubt=doubt),
+        Row(f"{what}: due to back, p99, ms beyond C", their_p99, our_p99, beyond_ms, P99_BEYOND_MS, doubt=doubt),
+    ]
 
 
 def set_up_row(what: str, reference: Sequence[Lengths], ours: Sequence[Lengths], limit: float | None) -> Row:
     theirs, mine = (Figure([each.set_up_ms for each in found], " ms", 3) for found in (reference, ours))
-    return Row(f"{what}: CPU of a call's begin and end, ms", theirs, mine, mine.median, limit)
+    doubt = doubt_about(reference, ours)
+    return Row(f"{what}: CPU of a call's begin and end, ms", theirs, mine, mine.median, limit, doubt=doubt)
 
 
 def record_case(bench: Bench) -> list[Row]:
@@ -82,10 +83,11 @@ def play_case(bench: Bench) -> list[Row]:
     their_drift, our_drift = (
         Figure([abs(each.heard.drift_percent) for each in found[name]], " %", 4) for name in commands
     )
+    beyond_ms, doubt = ours.median - theirs.median, doubt_about(found["C"], found["ours"])
     return [
         against("play", found["C"], found["ours"], 1.4),
-        Row("play: |gap - 20 ms| p99, ms beyond C", theirs, ours, ours.median - theirs.median, 2.0),
-        Row("play: drift, %", their_drift, our_drift, our_drift.median, 0.01),
+        Row("play: |gap - 20 ms| p99, ms beyond C", theirs, ours, beyond_ms, 2.0, doubt=doubt),
+        Row("play: drift, %", their_drift, our_drift, our_drift.median, 0.01, doubt=doubt),
     ]
 
 

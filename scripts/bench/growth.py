@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bench.loads import Load, measure
 from bench.servers import SERVE, Bench
-from bench.table import Row, cost
+from bench.table import Row, cost, doubt_about
 
 LIMIT = 1.1
 
@@ -38,4 +38,5 @@ def _growth(bench: Bench, what: str, command: Callable[[], list[str]]) -> Row:
         note += f"; more than {many} calls do not fit on a core"
     few_cost, many_cost = cost(loads[few]), cost(loads[many])
     ratio = many_cost.median / few_cost.median
-    return Row(f"growth: {what}, {many} calls against {few}", few_cost, many_cost, ratio, LIMIT, note=note)
+    doubt = doubt_about(loads[few], loads[many])
+    return Row(f"growth: {what}, {many} calls against {few}", few_cost, many_cost, ratio, LIMIT, note=note, doubt=doubt)

@@ -7,7 +7,7 @@ import time
 from bench.kernel import memory_kib
 from bench.loads import Load, measure
 from bench.servers import SERVE, Bench, Calls, calling, running
-from bench.table import Figure, Row
+from bench.table import Figure, Row, doubt_about
 
 LIMIT_KIB = 12
 FLAT_CALLS = 100
@@ -27,7 +27,8 @@ def memory_case(bench: Bench) -> list[Row]:
     each_kib = (rss_many.median - rss_few.median) * 1024 / (many - few)
     pss_each_kib = (pss_many.median - pss_few.median) * 1024 / (many - few)
     note = f"KiB a call; {pss_each_kib:.1f} of PSS"
-    rows = [Row(f"memory: RSS, {many} recorded calls against {few}", rss_few, rss_many, each_kib, LIMIT_KIB, note=note)]
+    what, doubt = f"memory: RSS, {many} recorded calls against {few}", doubt_about(loads[few], loads[many])
+    rows = [Row(what, rss_few, rss_many, each_kib, LIMIT_KIB, note=note, doubt=doubt)]
     if bench.flat_s:
         rows.append(flat(bench))
     return rows

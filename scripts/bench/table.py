@@ -41,6 +41,8 @@ class Row:
     limit: float | None
     is_least: bool = False
     note: str = ""
+    doubt: str = ""
+    """Why the figures prove nothing, if they do not."""
 
     @property
     def held(self) -> bool:
@@ -50,8 +52,9 @@ class Row:
 
     def cells(self) -> list[str]:
         limit = "" if self.limit is None else f"at {'least' if self.is_least else 'most'} {self.limit:g}"
+        said = "; ".join(filter(None, (self.doubt, self.note)))
         verdict = "" if self.limit is None else "held" if self.held else "NOT HELD"
-        return [self.what, str(self.reference or ""), str(self.ours), f"{self.judged:.3g}", limit, verdict, self.note]
+        return [self.what, str(self.reference or ""), str(self.ours), f"{self.judged:.3g}", limit, verdict, said]
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -64,6 +67,7 @@ class Row:
             "is_least": self.is_least,
             "held": self.held,
             "note": self.note,
+            "doubt": self.doubt,
         }
 
 
@@ -90,10 +94,14 @@ def cost(measured: Iterable[Measured]) -> Figure:
 def against(what: str, reference: Sequence[Measured], ours: Sequence[Measured], limit: float | None) -> Row:
     """Compare the CPU of two servers."""
     ratio = cost(ours).median / cost(reference).median
-    note = "; ".join(
-        f"{name} {said}" for name, said in (("reference:", trouble(reference)), ("ours:", trouble(ours))) if said
-    )
-    return Row(f"{what}: CPU a call-second", cost(reference), cost(ours), ratio, limit, note=note)
+    doubt = doubt_about(reference, ours)
+    return Row(f"{what}: CPU a call-second", cost(reference), cost(ours), ratio, limit, doubt=doubt)
+
+
+def doubt_about(reference: Sequence[Measured], ours: Sequence[Measured]) -> str:
+    """Say what makes the figures of either doubtful, if anything does."""
+    both = (("reference:", trouble(reference)), ("ours:", trouble(ours)))
+    return "; ".join(f"{name} {said}" for name, said in both if said)
 
 
 def trouble(measured: Sequence[Measured]) -> str:

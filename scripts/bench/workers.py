@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from bench.kernel import Usage
 from bench.loads import Load, measure
 from bench.servers import SERVE, Bench, BenchError, Calls, calling, heard_by, pinned, running
-from bench.table import Figure, Row, cost, trouble
+from bench.table import Figure, Row, cost, doubt_about
 
 TURN_MS = (10, 3)
 """The period, and what a worker has of it, where workers are made slow."""
@@ -30,7 +30,8 @@ def workers_case(bench: Bench) -> list[Row]:
         alone.values.append(most_carried(bench, echo(1), workers=1))
         together.values.append(most_carried(bench, echo(2), workers=2))
     return [
-        Row("workers: CPU a call-second, 2 against 1", cost(one), cost(two), ratio, 1.1, note=trouble(two)),
+        Row("workers: CPU a call-second, 2 against 1", cost(one), cost(two), ratio, 1.1,
+            doubt=doubt_about(one, two)),
         Row("workers: share of the less busy", None, shares, shares.median, 0.4, is_least=True),
         Row("workers: calls carried, 2 against 1", alone, together, together.median / alone.median,
             1.8, is_least=True),
