@@ -1,7 +1,7 @@
 """The pipeline of `dump`: open a capture, read it, select from it, and put it into a sink.
 
-    frames()   read -> beside -> judged, where asked for -> selected -> the sink
-    rows()     read -> beside -> in runs -> reviewed, and put in order -> the sink
+    frames()   noted -> beside -> judged, where asked for -> selected -> the sink
+    rows()     noted -> beside -> in runs -> reviewed, and put in order -> the sink
     calls()    the same, without rows
 
 Each stage is a generator that pulls from the one before it, and the sink pulls the last of them: a value crosses each
@@ -14,12 +14,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from audiosocket_cli.analysis.call_review import CallReview
+from audiosocket_cli.analysis.noting import noted
 from audiosocket_cli.analysis.reviewing import CallRow, Shown, Summary, at_once, in_turn, judged, review
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
-from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Item, Opened, Over
+from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Item
 from audiosocket_cli.capture.joining import JoinedCapture, joined_captures
 from audiosocket_cli.capture.opening import Capture, open_capture
 from audiosocket_cli.capture.runs import Run, in_runs
@@ -131,13 +132,15 @@ class Reading:
         self.calls_before = before.calls
         self.found = DumpResult()
         self._most = math.inf if request.limit is None else request.limit - before.shown
+        self._tells_remarks = False
         self._notes = notes
         self._beside = beside
 
     def frames(self) -> Iterator[Item]:
         """Yield what is selected, frame by frame, up to the limit."""
         selection = self.request.selection
-        items = self._watched(self._read(self.capture, tells_remarks=True))
+        self._tells_remarks = True
+        items = self._watched(noted(self.capture, self))
         if self.request.strict:
             items = judged(items, selection, self._count_findings)
         frames = 0
@@ -183,43 +186,35 @@ class Reading:
     def _runs(self) -> Iterator[Run | Item]:
         """Yield all in runs of frames; from raw bytes they come as such, unless somebody wants to see each frame."""
         if self.capture.format == "raw" and self._beside is None:
-            return self._read(self.capture.runs())
-        return in_runs(self._watched(self._read(self.capture)))
+            return noted(self.capture.runs(), self)
+        return in_runs(self._watched(noted(self.capture, self)))
 
     def _watched(self, items: Iterator[Item]) -> Iterator[Item]:
         if self._beside is None:
             return items
         return self._beside.watch(items, both=self.capture.format != "raw")
 
-    def _read(self, found: Iterable[Run | Item], *, tells_remarks: bool = False) -> Iterator[Any]:
-        """Yield all that the capture holds, count its calls, and pass notes on.
+    # The account that it keeps of what is read.
 
-        After an interruption the end of what was read is shown.
-        """
-        going_on: dict[CapturedCall, None] = {}
-        rare = (Opened, Over, Damage)  # the question is asked for each frame
-        try:
-            for one in found:
-                if isinstance(one, rare):
-                    if isinstance(one, Opened):
-                        going_on[one.call] = None
-                        self.found.calls += self.request.selection.takes_call(one.call)
-                    elif isinstance(one, Over):
-                        going_on.pop(one.call, None)
-                        if tells_remarks and self.request.selection.takes_call(one.call):
-                            self._notes.remarked(one.call, self.file)
-                    else:
-                        self._note_damage(one)
-                yield one
-        except KeyboardInterrupt:
-            self.found.interrupted = True
-            yield from map(Over, going_on)
+    def opened(self, call: CapturedCall) -> None:
+        """Count a call that begins."""
+        self.found.calls += self.request.selection.takes_call(call)
 
-    def _note_damage(self, damage: Damage) -> None:
+    def over(self, call: CapturedCall) -> None:
+        """Tell how a call was captured, where that is shown nowhere else."""
+        if self._tells_remarks and self.request.selection.takes_call(call):
+            self._notes.remarked(call, self.file)
+
+    def damaged(self, damage: Damage) -> None:
+        """Count damage, and tell of it."""
         capture = self.capture
         self.found.damages += 1
         file = self.file or (capture.current.name if capture.current is not capture else "")
         self._notes.damaged(damage, file, is_beyond_resync=capture.is_beyond_resync)
+
+    def interrupted(self) -> None:
+        """The user has had enough."""
+        self.found.interrupted = True
 
     def _count_findings(self, call: CallReview) -> None:
         self.found.findings += len(call.findings)

@@ -12,7 +12,7 @@ higher rates: delay 4 ms, level within 0.01 dB to 3450 Hz and 1 dB down at 3590 
 
 The sets of some neighbouring outputs stand in one matrix, so that BLAS filters a frame in one or a few products. For
 20 ms that is 6 times as fast as a dot product per output: 12 µs rather than 75 from 8000 to 16000 Hz, 30 rather than
-80 from 8000 to 22050 Hz, which needs five matrices.
+80 from 8000 to 22050 Hz, which needs six matrices.
 """
 
 from __future__ import annotations

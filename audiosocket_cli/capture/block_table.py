@@ -14,12 +14,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.capture.conversation import IPV4_BYTES, TCP_BYTES, Conversation
+from audiosocket_cli.capture.conversation import IPV4_BYTES, MAX_SEGMENT_BYTES, TCP_BYTES, Conversation
 from audiosocket_cli.capture.pcapng import PACKET_AT, packet_block
 from audiosocket_cli.codec import HEADER_BYTES
 
 _MIN_ENTRIES: Final = 20
 """Fewer are made faster by themselves: the columns of a table take 0.2 ms, however many packets it has."""
+
+_MAX_FRAMES: Final = 8
+"""Chunks of more frames are rare, and made by themselves."""
 
 _AFTER_DATA: Final = len(packet_block(0, b"", outbound=True)) - PACKET_AT
 """The bytes of a block after the data and its padding, if it has no comments."""
@@ -37,25 +40,28 @@ class Form(NamedTuple):
     """The block after the data."""
     pseudo: int
     """What the TCP checksum counts beside the packet, as a sum of little-endian words."""
+    header: bytes
+    """How each frame in it begins."""
+    layout: tuple[int, int, int]
+    """The bytes before the data, of the data, and of each frame in it: blocks with the same make a table."""
 
     @classmethod
-    def of(cls, conversation: Conversation, size: int, *, sent: bool) -> Form:
-        """Return the form of the blocks of a chunk of `size` bytes, which must fit into one packet."""
-        header, pseudo = conversation.form(size, sent=sent)
-        block = packet_block(0, header + bytes(size), outbound=sent)
-        head = PACKET_AT + len(header)
-        return cls(block[:head], block[head + size :], pseudo)
+    def of(cls, conversation: Conversation, size: int, frame: int, header: bytes, *, sent: bool) -> Form:
+        """Return the form of a chunk of `size` bytes, which must fit into one packet, in frames of `frame` bytes."""
+        packet, pseudo = conversation.form(size, sent=sent)
+        block = packet_block(0, packet + bytes(size), outbound=sent)
+        head = PACKET_AT + len(packet)
+        return cls(block[:head], block[head + size :], pseudo, header, (head, size, frame))
 
 
 class Maker(ABC):
     """Makes blocks of what passed in a conversation.
 
-    Of one side's chunks (`sent`), those of `size` bytes that begin with `header` are alike, have a `form`, and may be
+    Of one side's chunks (`sent`), those that are frames of `size` bytes which begin with `header` are alike, and may be
     made here instead.
     """
 
-    __slots__ = ("conversation", "form", "header", "sent", "size")
-    form: Form
+    __slots__ = ("_forms", "conversation", "header", "sent", "size")
 
     def __init__(self, conversation: Conversation, *, sent: bool = False) -> None:
         self.conversation = conversation
@@ -63,6 +69,16 @@ class Maker(ABC):
         self.header = b""
         self.size = -1
         """-1 when there are no such chunks."""
+        self._forms: dict[int, Form] = {}
+
+    def form_of(self, size: int) -> Form | None:
+        """Return the form of a chunk of `size` bytes, if such chunks may be alike."""
+        if self.size < 0:
+            return None
+        form = self._forms.get(size)
+        if form is None and not size % self.size and 0 < size <= min(_MAX_FRAMES * self.size, MAX_SEGMENT_BYTES):
+            form = self._forms[size] = Form.of(self.conversation, size, self.size, self.header, sent=self.sent)
+        return form
 
     @abstractmethod
     def blocks(self, at_ns: int, data: bytes) -> bytes:
@@ -127,50 +143,60 @@ class Blocks:
 
 
 class _Table:
-    """Entries in columns: `is_alike` tells which of them are made here. All columns have the shape (n,)."""
+    """Entries in columns: `is_alike` tells which of them are made here. All columns have the shape (n,).
+
+    Entries of one maker that have the same length are a lane.
+    """
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         at_ns, makers, self._data = zip(*entries, strict=True)
         self._at_ns = np.array(at_ns, np.int64)
-        self._makers = list(dict.fromkeys(makers))
-        self._maker_of = _numbered(makers, self._makers)
-        self._sent = np.array([maker.sent for maker in self._makers])[self._maker_of]
-        self._sizes = np.fromiter(map(len, self._data), np.int64, len(entries))
-        self.is_alike = self._sizes == np.array([maker.size for maker in self._makers])[self._maker_of]
-        conversations = [maker.conversation for maker in self._makers]
+        lanes = list(zip(makers, map(len, self._data), strict=True))
+        self._lanes = list(dict.fromkeys(lanes))
+        self._lane_of = _numbered(lanes, self._lanes)
+        self._sizes = np.array([size for _, size in self._lanes], np.int64)[self._lane_of]
+        self._sent = np.array([maker.sent for maker, _ in self._lanes])[self._lane_of]
+        self._forms = [maker.form_of(size) for maker, size in self._lanes]
+        self.is_alike = np.array([form is not None for form in self._forms])[self._lane_of]
+        conversations = [maker.conversation for maker, _ in self._lanes]
         self._conversations = list(dict.fromkeys(conversations))
-        self._conversation_of = _numbered(conversations, self._conversations)[self._maker_of]
+        self._conversation_of = _numbered(conversations, self._conversations)[self._lane_of]
 
     def put_into(self, blocks: Blocks) -> None:
         """Make the blocks of all that are alike."""
-        layouts = [(len(maker.form.head), maker.size) if maker.size > 0 else None for maker in self._makers]
-        kinds = [layout for layout in dict.fromkeys(layouts) if layout is not None]
-        found = []
-        for kind in kinds:
-            is_kind = np.array([layout == kind for layout in layouts])[self._maker_of]
-            numbers = np.flatnonzero(self.is_alike & is_kind)
-            found.append((kind, numbers, self._chunks(numbers, kind[1])))
+        layouts: dict[tuple[int, int, int], list[int]] = {}
+        for lane, form in enumerate(self._forms):
+            if form is not None:
+                layouts.setdefault(form.layout, []).append(lane)
+        found = [self._chunks(lanes, size, frame) for (_, size, frame), lanes in layouts.items()]
         self._leave_out_others()
         changing = self._take_numbers()
-        for kind, numbers, data in found:
+        for forms, form_of, numbers, data in found:
             alike = self.is_alike[numbers]
             if not alike.all():
-                numbers, data = numbers[alike], data[alike]
+                form_of, numbers, data = form_of[alike], numbers[alike], data[alike]
             if len(numbers):
-                makers = [number for number, layout in enumerate(layouts) if layout == kind]
                 blocks.table_of[numbers], blocks.row_of[numbers] = len(blocks.tables), np.arange(len(numbers))
-                blocks.tables.append(self._blocks(makers, numbers, data, changing))
+                blocks.tables.append(self._blocks(forms, form_of, numbers, data, changing))
 
-    def _chunks(self, numbers: Numbers, size: int) -> Bytes:
-        """Return the bytes of entries; find which of them begin with another header than the side's last frame."""
+    def _chunks(self, lanes: list[int], size: int, frame: int) -> tuple[list[Form], Numbers, Numbers, Bytes]:
+        """Return the forms of some lanes, and of their entries: which form each has, its number, and its bytes, shape
+        (n, size); find those in which a frame has another header than the side's last one."""
+        forms = [form for lane in lanes if (form := self._forms[lane]) is not None]
+        place = np.full(len(self._lanes), -1, np.int64)
+        place[lanes] = np.arange(len(lanes))
+        form_of = place[self._lane_of]
+        numbers = np.flatnonzero(form_of >= 0)
         is_all = len(numbers) == len(self._data)
+        if not is_all:
+            form_of = form_of[numbers]
         joined = b"".join(self._data if is_all else [self._data[number] for number in numbers.tolist()])
         data = np.frombuffer(joined, np.uint8).reshape(-1, size)
-        headers = _rows([maker.header.ljust(HEADER_BYTES) for maker in self._makers])
-        is_same = data[:, :HEADER_BYTES] == headers[self._maker_of[numbers]]
+        headers = _rows([form.header for form in forms]).take(form_of, axis=0)
+        is_same = data.reshape(len(numbers), -1, frame)[:, :, :HEADER_BYTES] == headers[:, np.newaxis]
         if not is_same.all():
-            self.is_alike[numbers] = is_same.all(axis=1)
-        return data
+            self.is_alike[numbers] = is_same.all(axis=(1, 2))
+        return forms, form_of, numbers, data
 
     def _leave_out_others(self) -> None:
         """Make none of a conversation with an entry that is not alike: that may change what comes after it."""
@@ -211,12 +237,10 @@ class _Table:
         placed[:, order] = columns
         return placed[0], placed[1], placed[2]
 
-    def _blocks(self, makers: list[int], numbers: Numbers, data: Bytes, changing: Sequence[Numbers]) -> Bytes:
-        """Return the blocks of entries whose makers have forms of one length, shape (n, bytes)."""
-        place = np.zeros(len(self._makers), np.int64)
-        place[makers] = np.arange(len(makers))
-        form_of = place[self._maker_of[numbers]]
-        forms = [self._makers[maker].form for maker in makers]
+    def _blocks(
+        self, forms: list[Form], form_of: Numbers, numbers: Numbers, data: Bytes, changing: Sequence[Numbers]
+    ) -> Bytes:
+        """Return the blocks of entries whose forms have one length, shape (n, bytes)."""
         heads, tails = _rows([form.head for form in forms]), _rows([form.tail for form in forms])
         rows = np.concatenate((heads.take(form_of, axis=0), data, tails.take(form_of, axis=0)), axis=1)
         halves, words, big = rows.view("<u2"), rows.view("<u4"), rows.view(">u4")

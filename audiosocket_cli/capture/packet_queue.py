@@ -18,8 +18,11 @@ from audiosocket_cli.capture.block_table import Entry, blocks_of
 MAX_WAITING_S: Final = 0.4
 """How long a packet waits: with what the loop and the disk take, a crash costs less than half a second."""
 
-MAX_WAITING: Final = 384
-"""The most packets that wait in one queue, and about the most that are written in one go, in half a millisecond."""
+MAX_WAITING: Final = 1000
+"""The most packets that wait in one queue. Those of a hundred calls take a millisecond, of fewer calls less."""
+
+MAX_TOGETHER: Final = 384
+"""About the most packets of several queues that are written in one go, in half a millisecond. More cost no less."""
 
 _TOGETHER_S: Final = 0.1
 """Packets wait so much less, if those of other connections are written then."""
@@ -92,7 +95,7 @@ class Flusher:
                 self._set_timer(0.0)
                 return
             queues, waiting = [], 0
-            while self._due and self._due[0][0] <= now_s + _TOGETHER_S and waiting < MAX_WAITING:
+            while self._due and self._due[0][0] <= now_s + _TOGETHER_S and waiting < MAX_TOGETHER:
                 queue = self._due.popleft()[1]
                 waiting += len(queue.waiting)
                 queues.append(queue)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from audiosocket_cli.capture.block_table import Form, Maker
-from audiosocket_cli.capture.conversation import MAX_SEGMENT_BYTES, Address, Conversation
+from audiosocket_cli.capture.block_table import Maker
+from audiosocket_cli.capture.conversation import Address, Conversation
 from audiosocket_cli.capture.packet_queue import PacketQueue
 from audiosocket_cli.capture.pcapng import packet_block
 from audiosocket_cli.codec import (
@@ -236,13 +236,11 @@ class _Lane(Maker):
     def _expect(self, header: bytes) -> None:
         """Know by which header audio goes on, if it does: it is worth while from the second time on."""
         self.size = -1
-        size = HEADER_BYTES + int.from_bytes(header[1:])
-        if not header or size > MAX_SEGMENT_BYTES:
-            return
-        if header == self.header:
-            self.form = Form.of(self.conversation, size, sent=self.sent)
-            self.size = size
-        self.header = header
+        if header and header == self.header:
+            self.size = HEADER_BYTES + int.from_bytes(header[1:])
+        elif header:
+            self.header = header
+            self._forms.clear()
 
 
 class _Meanings:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from audiosocket_cli.capture.block_table import Entry, Form, Maker, blocks_of
+from audiosocket_cli.capture.block_table import Entry, Maker, blocks_of
 from audiosocket_cli.capture.conversation import Conversation
 from audiosocket_cli.capture.pcapng import packet_block
 
@@ -19,7 +19,6 @@ class Side(Maker):
 
     def __init__(self, conversation: Conversation, size: int, *, sent: bool) -> None:
         super().__init__(conversation, sent=sent)
-        self.form = Form.of(conversation, size, sent=sent)
         self.size = size
         self.header = HEADER
 
@@ -45,6 +44,8 @@ def entries_of(host: str, peer: str, sizes: tuple[int, int]) -> list[Entry]:
         data = HEADER + rng.randbytes(side.size - len(HEADER))
         if number in (37, 38, 300):
             data = data[:-1] if number == 300 else b"\x11" + data[1:]
+        elif number % 50 == 0 and side.size < 1000:
+            data *= 2  # two frames at once
         entries.append((1_700_000_000_000_000_000 + number * 2_000_000_000, side, data))
     return entries
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.capture.packet_queue import MAX_WAITING, MAX_WAITING_S, Flusher, PacketQueue
+from audiosocket_cli.capture.packet_queue import MAX_TOGETHER, MAX_WAITING_S, Flusher, PacketQueue
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.model import Side
@@ -144,7 +144,7 @@ def test_calls_that_wait_are_written_together_for_a_millisecond_at_a_time() -> N
         turns += 1
         before = len(written)
         now.advance(0.0)
-        assert len(written) - before <= 2 * (MAX_WAITING // 40 + 1)
+        assert len(written) - before <= 2 * (MAX_TOGETHER // 40 + 1)
     assert turns >= 5
     assert len(written) == 100
 

@@ -173,7 +173,9 @@ def test_latency_is_that_of_the_frame_that_comes_back(loops: Path) -> None:
             assert connection.recv(1) == b""
         out, _ = caller.communicate(timeout=30)
     seen = json.loads(out.splitlines()[-1])
-    assert seen["measured"] == {"frames_due": 40, "frames_received": 54, "frames_echoed": 27}
+    measured = seen["measured"]
+    assert (measured["frames_due"], measured["frames_echoed"]) == (40, 27)
+    assert measured["frames_received"] == pytest.approx(54, abs=8)  # some come before or after what is measured
     assert 30 <= seen["latency_ms"]["max"] < 500
     assert 10 <= seen["latency_ms"]["p50"] < 100
 

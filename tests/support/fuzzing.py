@@ -27,7 +27,9 @@ from audiosocket_cli.asterisk.rules import fault_towards_asterisk
 from audiosocket_cli.audio.files import Sound, joined
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.audio.recognition import HEADERLESS
+from audiosocket_cli.call.bots.child import COMMANDS, END, ERRORS, OUTPUT
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
+from audiosocket_cli.call.bots.watch import Ready, Watch
 from audiosocket_cli.call.events import CallEnded, ConnectionFailed, Event, EventTap
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.session import AnsweredSession, PlacedSession, Session
@@ -491,6 +493,10 @@ class FakeChild:
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self.status: int | None = None
         self.told: list[bytes] = []
+        self.unsent = b""
+        self.ready = Ready(Watch())
+        for bit in (OUTPUT, ERRORS, COMMANDS, END):
+            self.ready.add(-1, bit)  # which nobody watches, so that each is tried
         self._is_ending = False
         self._streams = [list(reversed(pieces)) for _ in range(3)]
 

@@ -58,19 +58,19 @@ class HeardStream:
         else:
             starts = range(HEADER_BYTES, len(data), HEADER_BYTES + length)
             audio = b"".join([data[start : start + size] for start in starts])
-        audio_s = len(audio) / SAMPLE_BYTES / rate_of(kind)
-        if not self._waiting and audio_s >= _JOINED_S:  # as nearly always
-            self._convert(kind, audio)
+        converter = self._converters.get(kind) or self._begin(kind)
+        if not self._waiting and len(audio) >= converter.from_hz * _JOINED_S * SAMPLE_BYTES:  # as nearly always
+            self._write(converter.feed_slin(audio))
             return
         self._waiting[kind] += audio
-        self._waiting_s += audio_s
+        self._waiting_s += len(audio) / SAMPLE_BYTES / converter.from_hz
         if self._waiting_s >= _JOINED_S:
             self.pass_on()
 
     def pass_on(self) -> None:
         """Write all that was taken so far."""
         for kind, data in self._waiting.items():
-            self._convert(kind, bytes(data))
+            self._write(self._converters[kind].feed_slin(bytes(data)))
         self._waiting.clear()
         self._waiting_s = 0.0
 
@@ -84,11 +84,9 @@ class HeardStream:
         if self._due_bytes - self._written_bytes > BEHIND_FRAMES * self._frame_bytes:
             self._write(bytes(self._frame_bytes))
 
-    def _convert(self, kind: int, data: bytes) -> None:
-        converter = self._converters.get(kind)
-        if converter is None:
-            converter = self._converters[kind] = StreamResampler(rate_of(kind), self._rate_hz)
-        self._write(converter.feed_slin(data))
+    def _begin(self, kind: int) -> StreamResampler:
+        self._converters[kind] = StreamResampler(rate_of(kind), self._rate_hz)
+        return self._converters[kind]
 
     def _write(self, data: bytes) -> None:
         self._written_bytes += len(data)
