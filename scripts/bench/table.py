@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-DISTURBED = 0.1
+DISTURBED = 0.15
 """A server is measured too dear where others have more of its core: caches are cold, and it waits for its turn."""
 
 
