@@ -18,6 +18,13 @@ MAX_CONNECTIONS: Final = 16
 DESCRIPTORS: Final = 2 * MAX_CONNECTIONS + 8
 """The most open files: as many connections again may be accepted at once before the oldest are closed."""
 
+_AT_ONCE: Final = MAX_CONNECTIONS // 4
+"""Connections that asyncio accepts in one turn of the loop. The oldest are closed two turns after others took their
+place."""
+
+_BACKLOG: Final = 128
+"""Connections that may wait in the system."""
+
 TIMEOUT_S: Final = 5.0
 _MAX_REQUEST_BYTES: Final = 8192
 _MAX_UNREAD_CHUNKS: Final = 16
@@ -57,9 +64,8 @@ class HttpServer:
         # What goes wrong with a connection, or for want of descriptors, is asyncio's to log: not in a log of calls.
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
         for listener in self._listeners:
-            await asyncio.start_server(
-                self._on_connection, sock=listener, limit=_MAX_REQUEST_BYTES, backlog=MAX_CONNECTIONS
-            )
+            await asyncio.start_server(self._on_connection, sock=listener, limit=_MAX_REQUEST_BYTES, backlog=_AT_ONCE)
+            listener.listen(_BACKLOG)  # which asyncio has set to what it accepts at once
         await asyncio.Event().wait()
 
     async def _on_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -393,7 +393,7 @@ def test_a_log_that_is_read_slowly_holds_up_no_call(serve: Serve) -> None:
 
 
 def test_a_flooding_peer_holds_up_no_other_call_and_no_signal(serve: Serve) -> None:
-    serving = serve("--json")
+    serving = serve("--json", "--silence", "full")
     flood = FRAME * 200
     with connected(serving, opening(1)[1]) as flooder, connected(serving, opening(2)[1]) as other:
         flooder.settimeout(0.2)
@@ -405,7 +405,7 @@ def test_a_flooding_peer_holds_up_no_other_call_and_no_signal(serve: Serve) -> N
                 flooder.recv(65536, socket.MSG_DONTWAIT)
             with contextlib.suppress(BlockingIOError):
                 heard += len(other.recv(65536, socket.MSG_DONTWAIT))
-        assert heard / 323 > 15
+        assert heard / 323 > 75  # of 150
         begun_s = time.monotonic()
         serving.process.send_signal(signal.SIGINT)
         for peer in (flooder, other):
