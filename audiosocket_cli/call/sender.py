@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.call.pacer import EARLY_S
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sources.basic import Source, encoded, meant
@@ -19,13 +20,9 @@ from audiosocket_cli.model import Call, Digit, Ending
 _MAX_SAID: Final = 64
 """The most frames that are sent before the peer is heard again, however many are due."""
 
-_PAUSE_S: Final = 0.2
-"""Seconds after its last answer at which a source that answers sends silence: its peer pauses, or the network holds it
-up, which silence would only make longer."""
-
-_TOGETHER_S: Final = 0.05
-"""Seconds between wakes for that, many calls together: nearly all such wakes find that nothing is due. So it may be so
-much sooner."""
+_PAUSE_S: Final = GAP_MS / 1000
+"""Seconds after its last answer at which a source that answers sends silence. Later would cost less, as nearly all wakes
+for it find that nothing is due; but Asterisk's own recordings follow frames, and lack what is not sent."""
 
 
 class Sender:
@@ -103,7 +100,7 @@ class Sender:
             self._queue.memory_bytes += CHUNK_COST_BYTES  # unlike paced frames, answers are not bounded in number
         else:
             self.pacer.held += 1
-        self.pacer.restart(now_s + _PAUSE_S - now_s % _TOGETHER_S)
+        self.pacer.restart(now_s + _PAUSE_S)
 
     def answer_each(self, data: bytes, count: int, now_s: float) -> None:
         """Do the same with `count` frames of equal length."""

@@ -212,7 +212,7 @@ def test_echo_returns_each_frame_at_once_and_silence_in_a_pause() -> None:
     assert wire.frames[-10:] == spoken  # no silence in between
     before = len(wire.frames)
     run_until(clock.now_s + 1.0, clock, session)
-    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 41  # from 200 ms on, or a little sooner
+    assert wire.frames[before:] == [silence_frame(Kind.SLIN)] * 48  # from 60 ms on
 
 
 @pytest.mark.parametrize(
