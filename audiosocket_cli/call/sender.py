@@ -21,8 +21,8 @@ _MAX_SAID: Final = 64
 """The most frames that are sent before the peer is heard again, however many are due."""
 
 _PAUSE_S: Final = GAP_MS / 1000
-"""Seconds after its last answer at which a source that answers sends silence. Later would cost less, as nearly all wakes
-for it find that nothing is due; but Asterisk's own recordings follow frames, and lack what is not sent."""
+"""Seconds after its last answer at which a source that answers sends silence. Later would cost less, as nearly all
+wakes for it find nothing due; but Asterisk's own recordings follow frames, and lack what is not sent."""
 
 
 class Sender:
