@@ -12,8 +12,9 @@ Most of what is left is code and data that have left the CPU caches. So what can
 of them before the next is begun. Of the sockets that are ready, `_TOGETHER` are read, then their sessions hear, then
 what these say is sent. With this, polls a millisecond apart and longer batches for the taps, 300 calls that spoke at
 random instants took a quarter less CPU than before, and half of their frames came back within 1.8 ms rather than 6 (on
-a slow virtual machine, in turn: 1.9 to 2.2 rather than 2.6 to 2.9 times the C loop's 0.9 ms). Calls that only listen are woken together, 50 ms apart, and
-deferred work is done for all calls together, after what is due. `scripts/bench/run` measures the whole.
+a slow virtual machine, in turn: 1.9 to 2.2 rather than 2.6 to 2.9 times the C loop's 0.9 ms). Calls that only listen
+are woken together, 50 ms apart, and deferred work is done for all calls together, after what is due.
+`scripts/bench/run` measures the whole.
 
 Work without a deadline is deferred: flushes to taps, and the rest of what a peer sent beyond one turn. It runs in turns
 of half a millisecond; after each, the loop handles what is due and what has arrived. A flooding peer is not polled
