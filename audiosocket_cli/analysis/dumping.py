@@ -213,7 +213,7 @@ class Reading:
         self._notes.damaged(damage, file, is_beyond_resync=capture.is_beyond_resync)
 
     def interrupted(self) -> None:
-        """The user has had enough."""
+        """Note that the user interrupted the reading."""
         self.found.interrupted = True
 
     def _count_findings(self, call: CallReview) -> None:

@@ -22,7 +22,7 @@ class Account(Protocol):
         """The capture is damaged here."""
 
     def interrupted(self) -> None:
-        """The user has had enough."""
+        """The user interrupted the reading (Ctrl-C)."""
 
 
 def noted(found: Iterable[Run | Item], account: Account) -> Iterator[Any]:

@@ -234,7 +234,7 @@ class _Lane(Maker):
         self._talk.fail(error)
 
     def _expect(self, header: bytes) -> None:
-        """Know by which header audio goes on, if it does: it is worth while from the second time on."""
+        """Know by which header audio goes on, if it does. A form pays from the second time on."""
         self.size = -1
         if header and header == self.header:
             self.size = HEADER_BYTES + int.from_bytes(header[1:])

@@ -7,6 +7,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,23 +47,31 @@ def seconds(runs: list[Ran]) -> Figure:
 def make_speech(path: Path, frames: int) -> None:
     """Write the caller's bytes of a call that is all noise of the speech band, about 0.5 to 3.5 kHz."""
     rng = np.random.default_rng(1)
-    with path.open("wb") as file:
-        file.write(UUID_FRAME)
-        for start in range(0, frames, BLOCK_FRAMES):
-            count = min(BLOCK_FRAMES, frames - start)
-            noise = rng.standard_normal(count * FRAME_SAMPLES + 2, np.float32)
-            file.write(frames_of((noise[2:] - noise[:-2]) * 3000).tobytes())
+
+    def speech(count: int) -> bytes:
+        noise = rng.standard_normal(count * FRAME_SAMPLES + 2, np.float32)
+        return frames_of((noise[2:] - noise[:-2]) * 3000).tobytes()
+
+    write_call(path, frames, speech)
 
 
 def make_talk(path: Path, frames: int) -> None:
     """Write the caller's bytes of a call that talks, pauses and presses keys."""
     rng = np.random.default_rng(1)
+
+    def talk(count: int) -> bytes:
+        loudness = rng.choice([0.0, 300.0, 5000.0], count // 64 + 1).repeat(64)[:count]
+        return frames_of(rng.standard_normal((count, FRAME_SAMPLES)) * loudness[:, None]).tobytes() + DIGIT
+
+    write_call(path, frames, talk)
+
+
+def write_call(path: Path, frames: int, make: Callable[[int], bytes]) -> None:
+    """Write a UUID and so many frames; `make` makes some of them, by their number."""
     with path.open("wb") as file:
         file.write(UUID_FRAME)
         for start in range(0, frames, BLOCK_FRAMES):
-            count = min(BLOCK_FRAMES, frames - start)
-            loudness = rng.choice([0.0, 300.0, 5000.0], count // 64 + 1).repeat(64)[:count]
-            file.write(frames_of(rng.standard_normal((count, FRAME_SAMPLES)) * loudness[:, None]).tobytes() + DIGIT)
+            file.write(make(min(BLOCK_FRAMES, frames - start)))
 
 
 def frames_of(samples: np.ndarray) -> np.ndarray:

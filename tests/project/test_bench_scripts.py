@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -105,6 +106,24 @@ def receive(connection: socket.socket, size: int) -> bytes:
     return data
 
 
+@contextlib.contextmanager
+def caller(loops: Path, seconds: str, settle_s: str) -> Iterator[tuple[socket.socket, Callable[[], dict[str, Any]]]]:
+    """Take the call of one caller; gives its connection, and what waits for the caller and returns what it saw."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = subprocess.Popen(
+            [loops, "callers", "127.0.0.1", str(listener.getsockname()[1]), "1", seconds, "500", settle_s],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+        def seen() -> dict[str, Any]:
+            result: dict[str, Any] = json.loads(process.communicate(timeout=30)[0].splitlines()[-1])
+            return result
+
+        connection, _ = listener.accept()
+        with connection:
+            yield connection, seen
+
+
 def test_delay_answers_each_audio_frame_so_much_later(loops: Path, loop: Callable[..., int]) -> None:
     with socket.create_connection(("127.0.0.1", loop("delay", "50"))) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -157,22 +176,16 @@ def test_callers_count_what_they_send_and_get(loops: Path, loop: Callable[..., i
 
 def test_latency_is_that_of_the_frame_that_comes_back(loops: Path) -> None:
     """Each frame by its number: silence in between does not count, nor what never comes back."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        caller = subprocess.Popen(
-            [loops, "callers", "127.0.0.1", str(listener.getsockname()[1]), "1", "1", "500", "0.2"],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        connection, _ = listener.accept()
-        with connection:
-            receive(connection, len(UUID_FRAME))
-            for number in range(51):
-                frame = receive(connection, len(AUDIO_FRAME))
-                if number % 3:
-                    time.sleep(0.03 if number % 3 == 1 else 0)
-                    connection.sendall(AUDIO_FRAME + frame)
-            assert connection.recv(1) == b""
-        out, _ = caller.communicate(timeout=30)
-    seen = json.loads(out.splitlines()[-1])
+    with caller(loops, "1", "0.2") as (connection, result):
+        receive(connection, len(UUID_FRAME))
+        for number in range(51):
+            frame = receive(connection, len(AUDIO_FRAME))
+            if number % 3:
+                time.sleep(0.03 if number % 3 == 1 else 0)
+                connection.sendall(AUDIO_FRAME + frame)
+        assert connection.recv(1) == b""
+        connection.shutdown(socket.SHUT_WR)
+        seen = result()
     measured = seen["measured"]
     assert (measured["frames_due"], measured["frames_echoed"]) == (40, 27)
     assert measured["frames_received"] == pytest.approx(54, abs=8)  # some come before or after what is measured
@@ -196,20 +209,14 @@ def test_callers_speak_at_instants_of_their_own_or_with_their_clump(
 def test_drift_is_seen(loops: Path) -> None:
     """A server that sends 25 frames a second is 50 % slow, as exactly as it keeps that itself on a busy machine."""
     sent_s = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        caller = subprocess.Popen(
-            [loops, "callers", "127.0.0.1", str(listener.getsockname()[1]), "1", "1.5", "500", "0.2"],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        connection, _ = listener.accept()
-        with connection:
-            start_s = time.monotonic()
-            for number in range(42):
-                time.sleep(max(0.0, start_s + number / 25 - time.monotonic()))
-                sent_s.append(time.monotonic())
-                connection.sendall(AUDIO_FRAME)
-        out, _ = caller.communicate(timeout=30)
-    seen = json.loads(out.splitlines()[-1])
+    with caller(loops, "1.5", "0.2") as (connection, result):
+        start_s = time.monotonic()
+        for number in range(42):
+            time.sleep(max(0.0, start_s + number / 25 - time.monotonic()))
+            sent_s.append(time.monotonic())
+            connection.sendall(AUDIO_FRAME)
+        connection.shutdown(socket.SHUT_WR)
+        seen = result()
     step_s = np.polyfit(range(36), sent_s[:36], 1)[0]  # those that fit into the call
     assert step_s == pytest.approx(0.04, rel=0.1)
     assert seen["drift_percent"]["mean"] == pytest.approx((0.02 / step_s - 1) * 100, abs=2)
@@ -217,17 +224,10 @@ def test_drift_is_seen(loops: Path) -> None:
 
 
 def test_what_comes_all_at_once_has_no_drift(loops: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        caller = subprocess.Popen(
-            [loops, "callers", "127.0.0.1", str(listener.getsockname()[1]), "1", "0.4", "500", "0.1"],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        connection, _ = listener.accept()
-        with connection:
-            time.sleep(0.25)
-            connection.sendall(10 * AUDIO_FRAME)
-            out, _ = caller.communicate(timeout=30)
-    assert json.loads(out.splitlines()[-1])["drift_percent"] is None
+    with caller(loops, "0.4", "0.1") as (connection, result):
+        time.sleep(0.25)
+        connection.sendall(10 * AUDIO_FRAME)
+        assert result()["drift_percent"] is None
 
 
 def test_turns_let_a_process_run_for_a_part(loops: Path) -> None:

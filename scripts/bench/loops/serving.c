@@ -24,17 +24,22 @@ static void echo(struct answered *call, int size) {
     if (write(call->fd, buffer, size) < 0 && errno != EAGAIN && errno != EPIPE && errno != ECONNRESET) die("write");
 }
 
+/* The call that has sent something, and how much it was: -1 at its end. NULL for new calls, which are accepted. */
+static struct answered *heard_in(const struct epoll_event *event, int *size) {
+    struct answered *call = event->data.ptr;
+    if (call) *size = read_once(call->fd);
+    else accept_calls();
+    return call;
+}
+
 static void serve(void (*heard)(struct answered *, int)) {
     struct epoll_event events[EVENTS];
     for (;;) {
         int count = wait_until(events, -1);
         for (int i = 0; i < count; i++) {
-            struct answered *call = events[i].data.ptr;
-            if (!call) {
-                accept_calls();
-                continue;
-            }
-            int size = read_once(call->fd);
+            int size;
+            struct answered *call = heard_in(&events[i], &size);
+            if (!call) continue;
             if (size < 0) {
                 close(call->fd);
                 free(call);
@@ -74,12 +79,9 @@ void serve_play(void) {
     for (;;) {
         int count = wait_until(events, ring.after == &ring ? -1 : ring.after->due_ns);
         for (int i = 0; i < count; i++) {
-            struct answered *call = events[i].data.ptr;
-            if (!call) {
-                accept_calls();
-                continue;
-            }
-            int size = read_once(call->fd);
+            int size;
+            struct answered *call = heard_in(&events[i], &size);
+            if (!call) continue;
             if (size < 0) {
                 leave_ring(call);
                 close(call->fd);
@@ -145,12 +147,9 @@ void serve_delay(double delay_ms) {
         int count = wait_until(events, first_answer ? first_answer->due_ns : -1);
         int64_t due_ns = now_ns() + (int64_t)(delay_ms * 1e6);
         for (int i = 0; i < count; i++) {
-            struct answered *call = events[i].data.ptr;
-            if (!call) {
-                accept_calls();
-                continue;
-            }
-            int size = read_once(call->fd);
+            int size;
+            struct answered *call = heard_in(&events[i], &size);
+            if (!call) continue;
             if (size < 0) {
                 close(call->fd);
                 call->fd = -1;
