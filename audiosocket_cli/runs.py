@@ -158,12 +158,6 @@ class TimedRun(EqualRun):
         self._payloads: NDArray[np.uint8] | None = None
         self._parts: list[Part] | None = None
 
-    @property
-    def _columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-        """Of each chunk: when it passed, how long it may have waited before, and its frames."""
-        chunks = self.chunks
-        return np.frombuffer(chunks.at_s), np.frombuffer(chunks.held_s), np.frombuffer(chunks.counts, np.int64)
-
     def is_like(self, other: TimedRun) -> None:
         """Take what the audio sounds like from a run of the same audio."""
         self._twin = other
@@ -173,7 +167,7 @@ class TimedRun(EqualRun):
 
     @property
     def arrived(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        at_s, _, frames = self._columns
+        at_s, _, frames = self.chunks.columns
         return at_s, np.multiply(frames, self.frame_s, dtype=np.float64)
 
     @property
@@ -198,7 +192,7 @@ class TimedRun(EqualRun):
     def _one_part(self) -> Part | None:
         """Return the only part, if all chunks followed on from each other, as they nearly always do: `_joined` would
         find the same, and take a Python step for each of them."""
-        at_s, held_s, frames = self._columns
+        at_s, held_s, frames = self.chunks.columns
         said_s = np.add.accumulate(frames) * self.frame_s
         begun_s = at_s - said_s
         least_s = np.minimum.accumulate(begun_s)
@@ -233,7 +227,7 @@ class TimedRun(EqualRun):
 
     @property
     def at_s(self) -> NDArray[np.float64]:
-        times, _, frames = self._columns
+        times, _, frames = self.chunks.columns
         return times if len(times) == len(self) else times.repeat(frames)
 
 
