@@ -45,6 +45,8 @@ class Kind(IntEnum):
     ERROR = 0xFF
 
 
+_NAMES: Final[dict[int, str]] = {kind: kind.name.lower() for kind in Kind}
+
 RATE_BY_KIND: Final[dict[int, int]] = {
     Kind.SLIN: 8000,
     Kind.SLIN12: 12000,
@@ -227,10 +229,7 @@ def peek_header(data: bytes) -> tuple[int, int] | None:
 
 def kind_name(kind: int) -> str:
     """Return the kind's name in the field's words (`slin16`, `dtmf`), or `0x7f` for one that has none."""
-    try:
-        return Kind(kind).name.lower()
-    except ValueError:
-        return f"0x{kind:02x}"
+    return _NAMES.get(kind) or f"0x{kind:02x}"
 
 
 def kind_named(name: str) -> int:

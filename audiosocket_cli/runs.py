@@ -26,6 +26,9 @@ _FOLLOWS_S: Final = 0.005
 
 _NO_TIMES: Final = np.zeros(0)
 
+Columns = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+"""As `Chunks.columns` has them."""
+
 
 class EqualRun(ABC):
     """Frames of one kind and length, one after the other, with their times: as they pass in a call, or at rest."""
@@ -144,7 +147,7 @@ class EqualRun(ABC):
 class TimedRun(EqualRun):
     """Equal frames as they pass in a call, in chunks."""
 
-    __slots__ = ("_parts", "_payloads", "chunks", "data")
+    __slots__ = ("_columns", "_parts", "_payloads", "chunks", "data")
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         """Take chunks that all hold frames with the same header."""
@@ -155,6 +158,7 @@ class TimedRun(EqualRun):
         header = peek_header(self.data)
         assert header is not None
         super().__init__(*header)
+        self._columns: Columns | None = None
         self._payloads: NDArray[np.uint8] | None = None
         self._parts: list[Part] | None = None
 
@@ -165,9 +169,14 @@ class TimedRun(EqualRun):
     def __len__(self) -> int:
         return len(self.data) // (HEADER_BYTES + self.size)
 
+    def _in_columns(self) -> Columns:
+        if self._columns is None:
+            self._columns = self.chunks.columns
+        return self._columns
+
     @property
     def arrived(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        at_s, _, frames = self.chunks.columns
+        at_s, _, frames = self._in_columns()
         return at_s, np.multiply(frames, self.frame_s, dtype=np.float64)
 
     @property
@@ -192,7 +201,7 @@ class TimedRun(EqualRun):
     def _one_part(self) -> Part | None:
         """Return the only part, if all chunks followed on from each other, as they nearly always do: `_joined` would
         find the same, and take a Python step for each of them."""
-        at_s, held_s, frames = self.chunks.columns
+        at_s, held_s, frames = self._in_columns()
         said_s = np.add.accumulate(frames) * self.frame_s
         begun_s = at_s - said_s
         least_s = np.minimum.accumulate(begun_s)
@@ -227,7 +236,7 @@ class TimedRun(EqualRun):
 
     @property
     def at_s(self) -> NDArray[np.float64]:
-        times, _, frames = self.chunks.columns
+        times, _, frames = self._in_columns()
         return times if len(times) == len(self) else times.repeat(frames)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
+
+_one_line: Final = json.JSONEncoder(ensure_ascii=False).encode
+"""`json.dumps` makes an encoder for each value, which takes most of its time where values are short."""
 
 
 def printable(line: str) -> str:
@@ -22,12 +25,12 @@ def json_lines(value: Any) -> Iterator[str]:
     reference cycles each time, and a server writes JSON after each call."""
     nested = isinstance(value, dict | list | tuple) and value
     if not nested:
-        yield json.dumps(value, ensure_ascii=False)
+        yield _one_line(value)
         return
     named = isinstance(value, dict)
     yield "{" if named else "["
     for number, each in enumerate(value, 1):
-        name = f"{json.dumps(each, ensure_ascii=False)}: " if named else ""
+        name = f"{_one_line(each)}: " if named else ""
         lines = list(json_lines(value[each] if named else each))
         lines[0] = name + lines[0]
         if number < len(value):

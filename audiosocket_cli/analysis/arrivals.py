@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.steps import jitter_of
-from audiosocket_cli.audio.pcm import guess_disorder, guess_law, guess_texture
+from audiosocket_cli.audio.pcm import Excerpt
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.runs import FrameRun
 
@@ -156,9 +156,9 @@ class Arrivals:
             return self._reading
         size, reading = self._first_look
         if size != len(self._excerpt):
-            excerpt = bytes(self._excerpt)
-            reading = Reading(guess_law(excerpt), guess_disorder(excerpt), guess_texture(excerpt))
-            self._first_look = len(excerpt), reading
+            excerpt = Excerpt(bytes(self._excerpt))
+            reading = Reading(excerpt.law, excerpt.disorder, excerpt.texture)
+            self._first_look = len(self._excerpt), reading
         return reading
 
     def _note_length(self, frame_s: float, frames: int) -> None:

@@ -7,6 +7,7 @@ silence `SILENCE_DBFS`.
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -227,13 +228,7 @@ def guess_law(data: bytes) -> str | None:
     Sound is smooth: the right reading is the one whose neighbouring samples are most alike. Read as slin, however quiet
     it is, a law is loud: quiet slin has pairs of like bytes, too, and is none.
     """
-    slin = from_slin(data)
-    if level_dbfs(slin) < _QUIETEST_CODEC_DBFS:
-        return None
-    smoothness = {law: _smoothness(decode_law(data, law)) for law in _LAW_TABLES}
-    best = max(smoothness, key=smoothness.__getitem__)
-    others = abs(_smoothness(slin)), _smoothness_of_bytes(data), _smoothness_of_floats(data)
-    return best if smoothness[best] > max(0.3, *others) else None
+    return Excerpt(data).law
 
 
 def guess_texture(data: bytes) -> str | None:
@@ -242,20 +237,89 @@ def guess_texture(data: bytes) -> str | None:
 
     White noise at full scale looks compressed, too.
     """
-    slin = from_slin(data)
-    smoothness = _smoothness(slin)
-    if smoothness > 0.6:
-        return "slin"
-    if abs(smoothness) >= 0.3 or level_dbfs(slin) <= _QUIETEST_CODEC_DBFS / 2:
-        return None
-    return "compressed" if _is_compressed(data) else "codec"
+    return Excerpt(data).texture
 
 
-def _is_compressed(data: bytes) -> bool:
-    """Whether the upper byte of a sample tells as much as the lower, where 16-bit noise below full scale tells less."""
-    lower, upper = _entropy_bits(data[0::2]), _entropy_bits(data[1::2])
-    is_compressed = len(data) >= _MIN_COMPRESSED_BYTES and min(lower, upper) > 5 and abs(upper - lower) < 0.3
-    return is_compressed and guess_law(data) is None and guess_disorder(data) is None
+def guess_disorder(data: bytes) -> str | None:
+    """Say what happened to slin bytes that make little sense as they are: "byte-swapped", "shifted by one byte", "in
+    32-bit floats", "in 8-bit samples" (unsigned, as in WAV files), "in 24-bit samples", "in 32-bit samples", or None.
+
+    Only a reading that is smooth counts, where the bytes as they are, or reversed in another way, are not.
+    """
+    return Excerpt(data).disorder
+
+
+class Excerpt:
+    """Bytes that may be audio, for all that is to be guessed of them: what several guesses need is worked out once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._slin = from_slin(data)
+
+    @cached_property
+    def law(self) -> str | None:
+        """What `guess_law` says."""
+        if self._level_dbfs < _QUIETEST_CODEC_DBFS:
+            return None
+        smoothness = {law: _smoothness(decode_law(self._data, law)) for law in _LAW_TABLES}
+        best = max(smoothness, key=smoothness.__getitem__)
+        others = abs(self._smoothness), self._smoothness_of_bytes, self._smoothness_of_floats
+        return best if smoothness[best] > max(0.3, *others) else None
+
+    @cached_property
+    def texture(self) -> str | None:
+        """What `guess_texture` says."""
+        if self._smoothness > 0.6:
+            return "slin"
+        if abs(self._smoothness) >= 0.3 or self._level_dbfs <= _QUIETEST_CODEC_DBFS / 2:
+            return None
+        return "compressed" if self._is_compressed else "codec"
+
+    @cached_property
+    def disorder(self) -> str | None:
+        """What `guess_disorder` says."""
+        data, as_is, as_bytes = self._data, self._smoothness, self._smoothness_of_bytes
+        if as_bytes > max(0.6, as_is + 0.2) and self._level_dbfs > _MIN_8_BIT_DBFS and not self.law:
+            return "in 8-bit samples"
+        if as_is >= 0.3:
+            return None  # however smooth another reading is
+        readings = {"in 32-bit samples": 0.0}
+        if self._level_dbfs > _QUIETEST_CODEC_DBFS:  # quiet slin is not that
+            readings["byte-swapped"] = _smoothness(self._slin.byteswap())
+            readings["shifted by one byte"] = _smoothness(from_slin(data[1:]))
+            readings["in 32-bit floats"] = self._smoothness_of_floats
+            readings["in 24-bit samples"] = _smoothness_of_upper(data, 3)
+        if as_is > -0.3:  # every other sample of a high tone is a low one
+            readings["in 32-bit samples"] = _smoothness_of_upper(data, 4)
+        best = max(readings, key=readings.__getitem__)
+        return best if readings[best] > 0.6 else None
+
+    @property
+    def _is_compressed(self) -> bool:
+        """Whether the upper byte of a sample tells as much as the lower, where 16-bit noise below full scale tells
+        less."""
+        lower, upper = _entropy_bits(self._data[0::2]), _entropy_bits(self._data[1::2])
+        is_compressed = len(self._data) >= _MIN_COMPRESSED_BYTES and min(lower, upper) > 5 and abs(upper - lower) < 0.3
+        return is_compressed and self.law is None and self.disorder is None
+
+    @cached_property
+    def _level_dbfs(self) -> float:
+        return level_dbfs(self._slin)
+
+    @cached_property
+    def _smoothness(self) -> float:
+        return _smoothness(self._slin)
+
+    @cached_property
+    def _smoothness_of_bytes(self) -> float:
+        """That of unsigned samples of 8 bits."""
+        return _smoothness(np.frombuffer(self._data, np.uint8))
+
+    @cached_property
+    def _smoothness_of_floats(self) -> float:
+        """That of the bytes read as 32-bit floats; 0.0 where they go far beyond -1.0 to 1.0."""
+        floats = np.frombuffer(self._data[: len(self._data) // 4 * 4], "<f4")
+        return _smoothness(floats) if np.all(np.abs(floats) <= _MAX_FLOAT) else 0.0  # no NaN is
 
 
 def _entropy_bits(data: bytes) -> float:
@@ -265,48 +329,18 @@ def _entropy_bits(data: bytes) -> float:
     return -float(np.dot(shares, np.log2(shares)))
 
 
-def guess_disorder(data: bytes) -> str | None:
-    """Say what happened to slin bytes that make little sense as they are: "byte-swapped", "shifted by one byte", "in
-    32-bit floats", "in 8-bit samples" (unsigned, as in WAV files), "in 24-bit samples", "in 32-bit samples", or None.
-
-    Only a reading that is smooth counts, where the bytes as they are, or reversed in another way, are not.
-    """
-    slin = from_slin(data)
-    as_is, as_bytes = _smoothness(slin), _smoothness_of_bytes(data)
-    if as_bytes > max(0.6, as_is + 0.2) and level_dbfs(slin) > _MIN_8_BIT_DBFS and not guess_law(data):
-        return "in 8-bit samples"
-    readings = {"in 32-bit samples": 0.0}
-    if level_dbfs(slin) > _QUIETEST_CODEC_DBFS:  # quiet slin is not that
-        readings["byte-swapped"] = _smoothness(slin.byteswap())
-        readings["shifted by one byte"] = _smoothness(from_slin(data[1:]))
-        readings["in 32-bit floats"] = _smoothness_of_floats(data)
-        readings["in 24-bit samples"] = _smoothness_of_upper(data, 3)
-    if as_is > -0.3:  # every other sample of a high tone is a low one
-        readings["in 32-bit samples"] = _smoothness_of_upper(data, 4)
-    best = max(readings, key=readings.__getitem__)
-    return best if readings[best] > 0.6 and as_is < 0.3 else None
-
-
-def _smoothness_of_bytes(data: bytes) -> float:
-    """The smoothness of unsigned samples of 8 bits."""
-    return _smoothness(np.frombuffer(data, np.uint8).astype(np.int16))
-
-
 def _smoothness_of_upper(data: bytes, size: int) -> float:
     """The smoothness of the upper 16 bits of little-endian samples of `size` bytes."""
     samples = np.frombuffer(data[: len(data) // size * size], np.uint8).reshape(-1, size)
     return _smoothness(from_slin(samples[:, -2:].tobytes()))
 
 
-def _smoothness_of_floats(data: bytes) -> float:
-    """The smoothness of bytes read as 32-bit floats; 0.0 where they go far beyond -1.0 to 1.0."""
-    floats = np.frombuffer(data[: len(data) // 4 * 4], "<f4")
-    return _smoothness(floats) if np.all(np.abs(floats) <= _MAX_FLOAT) else 0.0  # no NaN is
-
-
-def _smoothness(samples: Samples | NDArray[np.float32]) -> float:
+def _smoothness(samples: Samples | NDArray[np.uint8] | NDArray[np.float32]) -> float:
     """The correlation of a signal with itself one sample later, -1.0 to 1.0; 0.0 for silence."""
-    signal = samples.astype(np.float64) - samples.mean() if len(samples) else np.zeros(0)
+    if not len(samples):
+        return 0.0
+    signal = samples.astype(np.float64)
+    signal -= np.add.reduce(signal) / len(signal)
     energy = float(np.dot(signal, signal))
     return float(np.dot(signal[1:], signal[:-1])) / energy if energy else 0.0
 

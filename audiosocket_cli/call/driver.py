@@ -165,7 +165,8 @@ class Driver:
                 continue
             if events & WRITABLE:
                 self._run(driven, driven.wire.flush)
-            if events & ~WRITABLE and not driven.is_behind and not driven.session.ended:
+            session = driven.session
+            if events & ~WRITABLE and not (driven.is_behind or session.has_left or session.ended):
                 driven.wire.read_ahead()
                 read.append(driven)
         now_s = time.monotonic()
@@ -255,7 +256,7 @@ class Driver:
             driven.is_behind = True
             self.defer(driven, partial(self._hear_on, driven))
         events = 0  # read nothing while something read is not heard yet
-        if not driven.is_behind:
+        if not (driven.is_behind or session.has_left):
             events = READABLE if session.receiver.wants_readable else ENDED
         if driven.wire.blocked:
             events |= WRITABLE

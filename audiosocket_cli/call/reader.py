@@ -46,6 +46,7 @@ class Reader(ABC):
         "call",
         "ended",
         "flow",
+        "has_left",
         "has_more",
         "receiver",
         "wake_s",
@@ -61,6 +62,9 @@ class Reader(ABC):
         """The call, once there is a UUID."""
         self.ended = False
         """Whether all is over: wire closed, taps told."""
+        self.has_left = False
+        """Whether the wire has nothing more to give, and only the taps keep the session. A poll would report it for as
+        long as it is not closed: while hundreds of calls end at once, their ends would be read over and over."""
         self.has_more = False
         """Whether the last turn left something to hear: `readable` is to be called again, after others."""
         self._clock = clock

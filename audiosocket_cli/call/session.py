@@ -319,7 +319,10 @@ class Session(Reader):
         self.wire.end_sending(self.role.last_words)
 
     def _end(self) -> None:
-        if self.ended or not self._phase.leave():
+        if self.ended:
+            return
+        self.has_left = True
+        if not self._phase.leave():
             return
         self._phase = Ended()
         self.ended = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
 import re
@@ -74,7 +75,12 @@ def network_of(peer: str) -> str:
 
     An IPv4 address in IPv6 clothes (mapped, NAT64) is that address. Link-local ones, which share one /64, stand alone.
     """
-    host = host_of(peer)
+    return _network_of_host(host_of(peer))
+
+
+@functools.lru_cache(maxsize=64)
+def _network_of_host(host: str) -> str:
+    """Do so; a server asks three times for each call, and most calls come from a few hosts."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
