@@ -38,9 +38,11 @@ _CANNOT_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, e
 class HalfMade:
     """A file that only the user can read, under a temporary name, and locked for as long as it has that name."""
 
+    __slots__ = ("_name", "descriptor")
+
     def __init__(self, path: Path) -> None:
         """Create `path`. Raises `OSError`, and `FileExistsError` where there is something by that name."""
-        self.path = path
+        self._name = str(path)
         while True:
             self.descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
             if self._lock():
@@ -51,6 +53,11 @@ class HalfMade:
     def unnamed(cls, folder: Path, suffix: str) -> HalfMade:
         """Create a file in a folder under a random name. Raises `OSError`."""
         return cls(folder / f"{PREFIX}{secrets.token_hex(4)}{suffix}")
+
+    @property
+    def path(self) -> Path:
+        """Its temporary name."""
+        return Path(self._name)  # a path takes five times the memory, and a call has one for as long as it goes on
 
     def _lock(self) -> bool:
         """Protect the file from `clear_half_made`; False if that has removed it already. Without locks it removes
@@ -101,6 +108,8 @@ def sync_folder(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and its missing parents, and put them on the disk itself. Raises `OSError`."""
+    if os.path.isdir(folder):  # as for nearly every call
+        return
     made = [folder, *folder.parents]
     made = made[: next((number for number, each in enumerate(made) if each.is_dir()), len(made))]
     folder.mkdir(parents=True, exist_ok=True)

@@ -106,9 +106,9 @@ class Call:
     """The most bytes that we had sent and the peer's system had not confirmed."""
     undelivered_bytes: int = 0
     """The same when the connection was closed: what may never arrive."""
-    _tones: list[Digit] = field(default_factory=list)
+    _tones: tuple[Digit, ...] = ()
     """Digits that came as tones alone so far; none once a frame has come and they are too old for it."""
-    _leaks: list[Digit] = field(default_factory=list)
+    _leaks: tuple[Digit, ...] = ()
     """Those between the tone and the frame of one press, which may be of that press, or have a frame to come."""
     _frames_come: bool = False
     _tell_note: Callable[[Call, str], object] | None = None
@@ -139,7 +139,7 @@ class Call:
         if len(self.digits) < min(MAX_DIGITS, _DIGITS_AT_ONCE + _DIGITS_A_SECOND * digit.at_s):
             self.digits.append(digit)
             if digit.in_band:
-                self._tones.append(digit)
+                self._tones += (digit,)
             return True
         self.digits_left_out += 1
         return False
@@ -147,15 +147,14 @@ class Call:
     def _is_told(self, frame: Digit) -> bool:
         """Whether a frame's press was reported when its tone came; then the frame takes the place of the tone in the
         list."""
-        self._tones = [tone for tone in self._tones if frame.at_s - tone.at_s <= _SAME_PRESS_S]
+        self._tones = tuple(tone for tone in self._tones if frame.at_s - tone.at_s <= _SAME_PRESS_S)
         of_digit = [tone for tone in self._tones if tone.digit == frame.digit]
         if not of_digit:
             return False
         first, *others = of_digit
-        self._tones.remove(first)
-        self._leaks = [tone for tone in self._leaks if tone is not first] + [
-            tone for tone in others if tone not in self._leaks
-        ]
+        self._tones = tuple(tone for tone in self._tones if tone is not first)
+        leaks = tuple(tone for tone in self._leaks if tone is not first)
+        self._leaks = leaks + tuple(tone for tone in others if tone not in self._leaks)
         self.digits[self.digits.index(first)] = frame
         return True
 

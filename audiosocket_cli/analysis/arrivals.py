@@ -50,6 +50,9 @@ class Reading(NamedTuple):
     texture: str | None
 
 
+_NO_LOOK: Final = 0, Reading(None, None, None)
+
+
 class Arrivals:
     """How fast the heard side's audio came, how evenly, and a sample of its bytes."""
 
@@ -83,11 +86,11 @@ class Arrivals:
         self._excerpt = bytearray()
         self._lengths: dict[float, float] = {}
         """Seconds of audio by the length of its frames."""
-        self._silent: dict[str, int] = {}
+        self._silent: dict[str, int] | None = None
         """Frames of a law's silence."""
         self._reading: Reading | None = None
         """What a whole excerpt looks like; the excerpt is dropped then."""
-        self._first_look: tuple[int, Reading] = 0, Reading(None, None, None)
+        self._first_look = _NO_LOOK
         """What so many bytes of an excerpt that is not whole look like."""
         self._paces = array("f")
         self._group_audio_s = self._group_wall_s = 0.0
@@ -127,7 +130,7 @@ class Arrivals:
     def law_of_bytes(self) -> str | None:
         """The same by the bytes alone, however fast they came."""
         if self._reading is None and not self._excerpt:
-            return next((law for law, frames in self._silent.items() if frames >= _MIN_SILENT), None)
+            return next((law for law, frames in (self._silent or {}).items() if frames >= _MIN_SILENT), None)
         return self._read().law
 
     @property
@@ -240,9 +243,10 @@ class Arrivals:
             self._excerpt += payload
             if len(self._excerpt) >= _EXCERPT_BYTES:
                 self._reading = self._read()
-                self._excerpt = bytearray()
+                self._excerpt, self._first_look = bytearray(), _NO_LOOK
         elif law is not None:
-            self._silent[law] = self._silent.get(law, 0) + 1
+            silent = self._silent = self._silent or {}
+            silent[law] = silent.get(law, 0) + 1
 
     @property
     def wants_bytes(self) -> bool:

@@ -14,6 +14,9 @@ queue on the way that fills for long looks like a clock until it empties: then w
 from __future__ import annotations
 
 import math
+from array import array
+from collections.abc import Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -69,14 +72,15 @@ class ClockDrift:
         """How much longer audio is to be placed than it plays, as a share of 1; negative for a fast clock."""
         self.corrected_s = 0.0
         """By how many seconds what was placed is longer than what was sent."""
-        self._points: list[tuple[float, float]] = []
-        """When, and how far ahead audio would be there if nothing had been corrected."""
-        self._pool: list[tuple[float, float]] = []
+        self._points = array("d")
+        """When, and how far ahead audio would be there if nothing had been corrected, in turn. After some minutes there
+        are many, in each call: as tuples they would take seven times the memory."""
+        self._pool: tuple[tuple[float, float], ...] = ()
         """Of the next point, which stands for `_pooled` windows."""
         self._pooled = 1
         self._window = -1
         self._most_ahead_s = -np.inf
-        self._ahead: list[float] = []
+        self._ahead: tuple[float, ...] = ()
         """How far audio was really ahead in the last windows."""
         self._reference_s: float | None = None
         """How far it is to be ahead: as far as after the last pause or burst."""
@@ -119,12 +123,11 @@ class ClockDrift:
         if is_long:
             self._restart()
         self._window, self._most_ahead_s, self._reference_s = -1, -np.inf, None
-        self._ahead.clear()
+        self._ahead = ()
 
     def _restart(self) -> None:
         """Begin another line, and be content with how far audio is ahead at its beginning."""
-        for each in (self._points, self._pool, self._ahead):
-            each.clear()
+        self._points, self._pool, self._ahead = array("d"), (), ()
         self._pooled, self._reference_s, self._before = 1, None, None
         self._filled_s, self._late_windows = 0.0, 0
 
@@ -147,7 +150,7 @@ class ClockDrift:
         self._late_windows = 0
         self._before = (at_s, raw_s)
         self._note(at_s, raw_s)
-        self._ahead = [*self._ahead[-4:], ahead_s]
+        self._ahead = (*self._ahead[-4:], ahead_s)
         if self._reference_s is None:
             self._reference_s, self._true_s = ahead_s, self.corrected_s
         if self.share is not None:
@@ -166,31 +169,35 @@ class ClockDrift:
 
     def _note(self, at_s: float, raw_s: float) -> None:
         """Add a window to the line; when there are many points, they are merged in pairs."""
-        self._pool.append((at_s, raw_s))
+        self._pool = (*self._pool, (at_s, raw_s))
         if len(self._pool) < self._pooled:
             return
-        self._points.append(_mean(self._pool))
-        self._pool.clear()
+        self._points.extend(_mean(self._pool))
+        self._pool = ()
         self._estimate()
-        if len(self._points) >= _MAX_POINTS:
-            self._points = [_mean(self._points[at : at + 2]) for at in range(0, len(self._points), 2)]
+        points = self._points
+        if len(points) >= 2 * _MAX_POINTS:
+            pairs = (points[at : at + 4] for at in range(0, len(points), 4))
+            self._points = array("d", chain.from_iterable(_mean([(a[0], a[1]), (a[2], a[3])]) for a in pairs))
             self._pooled *= 2
 
     def _estimate(self) -> None:
-        span_s = self._points[-1][0] - self._points[0][0]
+        points = self._points
+        span_s = points[-2] - points[0]
         if span_s < _MIN_SPAN_S:
             return
-        line = _line(*np.array(self._points).T)
+        line = _line(*np.array(points).reshape(-1, 2).T)
         if line.off_s > _MAX_OFF_S:
-            if len(self._points) > _MAX_POINTS // 2:
-                del self._points[: len(self._points) // 2]  # the clock is another one by now, or was
+            count = len(points) // 2
+            if count > _MAX_POINTS // 2:
+                del points[: count // 2 * 2]  # the clock is another one by now, or was
             return
         is_clear = abs(line.slope * span_s) >= _MIN_CHANGE_S and not line.is_step
         if abs(line.slope) <= MAX_DRIFT and (is_clear or self.share is not None):
             self.share = line.slope
 
 
-def _mean(points: list[tuple[float, float]]) -> tuple[float, float]:
+def _mean(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     at_s, raw_s = zip(*points, strict=True)
     return sum(at_s) / len(at_s), sum(raw_s) / len(raw_s)
 

@@ -12,6 +12,8 @@ from audiosocket_cli.runs import FrameRun
 class SideMeasure:
     """Takes runs of one side, and measures levels, jitter, pace, pauses and bursts."""
 
+    __slots__ = ("arrivals", "stats", "timeline")
+
     def __init__(self) -> None:
         self.stats = SideStats()
         """How much it sent, and how loud that was."""

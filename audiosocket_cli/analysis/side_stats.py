@@ -32,8 +32,11 @@ class SideStats:
     """What one side sent: frames and bytes by kind, audio, levels, when it first spoke."""
 
     __slots__ = (
-        "_counts",
         "_energy",
+        "_frames",
+        "_kind",
+        "_other_kinds",
+        "_size",
         "audio_s",
         "clipped",
         "first_audio_s",
@@ -47,8 +50,11 @@ class SideStats:
     )
 
     def __init__(self) -> None:
-        self._counts: dict[int, tuple[int, int]] = {}
-        """Frames and payload bytes by kind."""
+        self._kind = -1
+        self._frames = self._size = 0
+        """The first kind, which is the only one in most calls, its frames and its payload bytes."""
+        self._other_kinds: dict[int, tuple[int, int]] | None = None
+        """Frames and payload bytes of the other kinds."""
         self.audio_s = 0.0
         self.level_dbfs = SILENCE_DBFS
         """The level of the last batch, for a meter."""
@@ -72,7 +78,8 @@ class SideStats:
     @property
     def by_kind(self) -> dict[int, tuple[int, int]]:
         """Frames and payload bytes by kind."""
-        return self._counts
+        first = {self._kind: (self._frames, self._size)} if self._kind >= 0 else {}
+        return first | (self._other_kinds or {})
 
     def take(self, run: FrameRun) -> None:
         """Count frames, of any kind."""
@@ -135,8 +142,16 @@ class SideStats:
         self.odd_bytes += frames * (size % SAMPLE_BYTES)
 
     def _count(self, kind: int, frames: int, size: int) -> None:
-        frames_before, size_before = self._counts.get(kind, (0, 0))
-        self._counts[kind] = (frames_before + frames, size_before + size)
+        if self._kind < 0:
+            self._kind = kind
+        if kind == self._kind:
+            self._frames += frames
+            self._size += size
+            return
+        if self._other_kinds is None:
+            self._other_kinds = {}
+        frames_before, size_before = self._other_kinds.get(kind, (0, 0))
+        self._other_kinds[kind] = (frames_before + frames, size_before + size)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values, units in the keys."""

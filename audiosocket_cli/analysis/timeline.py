@@ -40,6 +40,9 @@ class Gap(NamedTuple):
     length_s: float
 
 
+_NO_PAUSE: Final = Gap(-1.0, 0.0)
+
+
 class _Quiet:
     """Digital silence as it comes: without a break, or in single frames, between which nothing is missing."""
 
@@ -75,6 +78,7 @@ class Timeline(Generic[T]):
         "_flowing",
         "_gap_s",
         "_is_quiet",
+        "_max_gaps",
         "_pause",
         "_pending",
         "_quiet",
@@ -87,13 +91,19 @@ class Timeline(Generic[T]):
         "worst_ahead_s",
     )
 
-    def __init__(self, gap_s: float = GAP_MS / 1000, *, is_quiet: Callable[[T], bool] = lambda item: False) -> None:
+    def __init__(
+        self,
+        gap_s: float = GAP_MS / 1000,
+        *,
+        is_quiet: Callable[[T], bool] = lambda item: False,
+        max_gaps: int = MAX_GAPS,
+    ) -> None:
         """`is_quiet` says whether an item ends with digital silence: after that, a gap as long as in sparsely sent
-        silence is not a pause."""
+        silence is not a pause. `max_gaps` pauses are listed."""
         self.end_s = 0.0
         """Where the audio placed so far ends."""
         self.gaps: list[Gap] = []
-        """The pauses between audio and after the last of it, at most `MAX_GAPS`. Time before the first audio is not a
+        """The pauses between audio and after the last of it, at most `max_gaps`. Time before the first audio is not a
         pause."""
         self.gap_count = 0
         self.gaps_s = 0.0
@@ -104,11 +114,12 @@ class Timeline(Generic[T]):
         self.drift = ClockDrift()
         """The peer's clock: audio is placed shorter or longer by what it runs fast or slow."""
         self._gap_s = gap_s
+        self._max_gaps = max_gaps
         self._is_quiet = is_quiet
         self._quiet = _Quiet()
         self._allowed_s = 0.0
         """Pauses after the last item that are no longer than this are none."""
-        self._pause = Gap(-1.0, 0.0)
+        self._pause = _NO_PAUSE
         """The last one."""
         self._begun = False
         self._flowing = False
@@ -209,6 +220,6 @@ class Timeline(Generic[T]):
         self.gap_count += not was_counted
         if was_counted and self.gaps and self.gaps[-1] is before:
             self.gaps[-1] = pause
-        elif not was_counted and len(self.gaps) < MAX_GAPS:
+        elif not was_counted and len(self.gaps) < self._max_gaps:
             self.gaps.append(pause)
         self.longest_gap_s = max(self.longest_gap_s, pause.length_s)

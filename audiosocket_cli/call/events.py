@@ -273,6 +273,18 @@ class HookFailed(Event):
         return f"{self.call.uuid} on-call-end failed: {self.reason}"
 
 
+class _ReportFinding:
+    """Reports what is noted on calls."""
+
+    __slots__ = ("_report",)
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def __call__(self, call: Call, text: str) -> None:
+        self._report(Finding(call, text))
+
+
 class EventTap:
     """A tap that reports a call's start, digits and findings the moment they happen."""
 
@@ -286,7 +298,7 @@ class EventTap:
         self._call = call
         report = self._report
         report(CallStarted(call))
-        call.report_notes(lambda call, text: report(Finding(call, text)))
+        call.report_notes(_ReportFinding(report))
 
     def frames(self, heard: Sequence[FrameRun], said: Sequence[FrameRun], now_s: float) -> None:
         pass

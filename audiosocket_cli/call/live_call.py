@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
-from weakref import WeakMethod
+from weakref import ref
 
 from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
@@ -116,8 +116,8 @@ class LiveCall:
         self.refusal: str | None = None
         """Why it was not admitted, if it was not."""
         self._json: Path | None = None
-        me, tell_lost_capture = make_session.role.me, _weakly(self._lose_capture)
-        self.capturing = Capturing.begin(options.capture, link, me, options.disk, tell_lost_capture)
+        lose = _WeakTell(self, LiveCall._lose_capture)
+        self.capturing = Capturing.begin(options.capture, link, make_session.role.me, options.disk, lose)
         self.recording = self._recording(options)
         self.bot = None if options.make_bot is None else options.make_bot(report)
         source = options.make_source() if self.bot is None else self.bot
@@ -146,7 +146,7 @@ class LiveCall:
             decode=options.decode,
             disk=options.disk,
             with_json=True,
-            on_failure=_weakly(self._lose_recording),
+            on_failure=_WeakTell(self, LiveCall._lose_recording),
         )
 
     def _taps(self, options: CallOptions) -> Iterator[Tap]:
@@ -260,15 +260,17 @@ class LiveCall:
         asyncio.get_running_loop().call_soon(self.session.hang_up, reason)
 
 
-def _weakly(tell: Callable[[OSError], None]) -> Callable[[OSError], None]:
-    """Return a function that calls a method without keeping its object alive. The parts of a live call report failures
-    through it: a strong reference would form a cycle, which stays in memory until Python's next full collection,
-    thousands of calls later."""
-    reference = WeakMethod(tell)
+class _WeakTell:
+    """Tells a live call of a failure without keeping it alive. Its parts report failures through it: a strong reference
+    would form a cycle, which stays in memory until Python's next full collection, thousands of calls later."""
 
-    def call_if_alive(error: OSError) -> None:
-        method = reference()
-        if method is not None:
-            method(error)
+    __slots__ = ("_live", "_lose")
 
-    return call_if_alive
+    def __init__(self, live: LiveCall, lose: Callable[[LiveCall, OSError], None]) -> None:
+        self._live = ref(live)
+        self._lose = lose
+
+    def __call__(self, error: OSError) -> None:
+        live = self._live()
+        if live is not None:
+            self._lose(live, error)

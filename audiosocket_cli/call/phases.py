@@ -186,8 +186,8 @@ class Talking(Phase):
         self._limits = limits
         self.is_limited = not all(map(math.isinf, (limits.idle_s, limits.duration_s, role.frame_timeout_s)))
         """Whether there is anything to judge by the clock."""
-        self._passed_over: set[int | tuple[int, int]] = set()
-        """Kinds that mean nothing, and changes from one kind to another: they are noted once."""
+        self._passed_over: set[int | tuple[int, int]] | None = None
+        """Kinds that mean nothing, and changes from one kind to another: they are noted once. Few calls have any."""
 
     def wake_s(self) -> float:
         receiver = self._receiver
@@ -241,10 +241,10 @@ class Talking(Phase):
 
     def hear(self, data: bytes, *, is_answered: bool = True) -> Outcome:
         receiver = self._receiver
-        early = receiver.take_early(self._passed_over)
+        early = receiver.take_early(self._passed_over or ())
         if early is not None:
             return self._hear(*early, is_echoed=False)  # else all of it would be echoed in one burst
-        heard = receiver.take(data, self._passed_over)
+        heard = receiver.take(data, self._passed_over or ())
         if heard is None:
             return self._role.judge_begun(receiver.decoder.buffered)
         return self._hear(heard, *receiver.place(heard.audio_s), is_answered=is_answered)
@@ -274,13 +274,13 @@ class Talking(Phase):
 
     def _take_other(self, frame: Frame, now_s: float) -> Ending | None:
         """Take a frame that is not audio, unless its kind was noted before and need not be again."""
-        if frame.kind in self._passed_over:
+        if self._passed_over is not None and frame.kind in self._passed_over:
             return None
         ending = self._role.judge(frame, self._call)
         if frame.kind == Kind.DTMF and ending is None:
             self._take_digit(frame, now_s)
         if frame.kind not in _TOLD_EACH_TIME:
-            self._passed_over.add(frame.kind)
+            self._pass_over(frame.kind)
         return ending
 
     def _take_digit(self, frame: Frame, now_s: float) -> None:
@@ -295,10 +295,15 @@ class Talking(Phase):
 
     def _note_kind(self, kind: int) -> None:
         before, self._receiver.heard_kind = self._receiver.heard_kind, kind
-        if before is None or before == kind or (before, kind) in self._passed_over:
+        if before is None or before == kind or (before, kind) in (self._passed_over or ()):
             return
-        self._passed_over.add((before, kind))
+        self._pass_over((before, kind))
         self._call.note(f"the {self._role.me.other}'s kind changed from {kind_name(before)} to {kind_name(kind)}")
+
+    def _pass_over(self, what: int | tuple[int, int]) -> None:
+        if self._passed_over is None:
+            self._passed_over = set()
+        self._passed_over.add(what)
 
     # Ending.
 

@@ -94,10 +94,13 @@ from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.tap_queue import Scheduler
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
-from audiosocket_cli.model import Call, Ending, How, now_utc
+from audiosocket_cli.model import Call, Ending, How, Side, now_utc
 
 STOP_S: Final = 0.8
 """How long we stay after our goodbye when somebody stopped us, and wants it done within two seconds."""
+
+_NO_UUID: Final = UUID(int=0)
+"""Of a call that is answered, which has yet to say its own."""
 
 
 class Session(Reader):
@@ -139,7 +142,7 @@ class Session(Reader):
         self.closed_silently = False
         """Whether the peer has closed without ever having sent a byte, as health checks do."""
         self._limits = limits
-        self._uuid = uuid or uuid4()
+        self._uuid = uuid or (uuid4() if self.role.me is Side.CALLER else _NO_UUID)
         self._admission = admission
 
     def watch(self, taps: Sequence[Tap], *, flush_s: float = FLUSH_S, each_arrival: bool = False) -> None:

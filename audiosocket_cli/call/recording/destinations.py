@@ -111,7 +111,7 @@ class FileOutput:
         self.has_json = not self.single
         self.unconverted: list[Path] = []
         """Recordings found by `prepare` that a process which died left unconverted."""
-        self._json: dict[Path, HalfMade] = {}
+        self._json: dict[str, HalfMade] = {}
         """By the name that it is going to have."""
         if overwrite and not self.single:
             raise UsageError(f"--force does not apply to {self}: a taken name gets a number; leave out --force")
@@ -193,14 +193,14 @@ class FileOutput:
                 claim.drop()
             raise
         if claim is not None:
-            self._json[json] = claim
+            self._json[str(json)] = claim
         return sink
 
     def write_json(self, path: Path, content: dict[str, Any]) -> Path:
         """Write the JSON that belongs beside a recording's first file, and return its name: whole and on the disk
         itself, or not at all. Raises `OSError`."""
         json = _json_path(path)
-        half = self._json.pop(json, None)
+        half = self._json.pop(str(json), None)
         if half is not None and not _exists(half.path):  # its folder was taken away, and may have been made again
             half.drop()
             half = None

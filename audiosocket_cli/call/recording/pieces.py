@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Final
@@ -28,7 +27,7 @@ class Pieces:
     __slots__ = ("_queue", "length")
 
     def __init__(self) -> None:
-        self._queue: deque[Piece] = deque()
+        self._queue: list[Piece] = []  # a deque takes 800 bytes, and each call has one, which is empty nearly always
         self.length = 0
         """Samples in it, silent ones included."""
 
@@ -79,7 +78,7 @@ class Pieces:
         first = self._queue[0]
         self.length -= count
         if self.run == count:
-            self._queue.popleft()
+            del self._queue[0]
         else:
             self._queue[0] = first - count if isinstance(first, int) else first[count:]
 

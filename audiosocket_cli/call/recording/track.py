@@ -43,7 +43,7 @@ class Track:
 
     def __init__(self, rate_hz: int, law: str | None = None) -> None:
         """Make samples at a rate. What is labelled slin is "µ-law" or "A-law" where `law` says so."""
-        self.timeline: Timeline[tuple[Spoken, int, int]] = Timeline()
+        self.timeline: Timeline[tuple[Spoken, int, int]] = Timeline(max_gaps=0)
         self._rate_hz = rate_hz
         self._law = law
         self._converter: soxr.ResampleStream | None = None
