@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
+from uuid import UUID
 
 from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
 from audiosocket_cli.asterisk.findings import EXAMPLE_UUID_FINDING
@@ -39,6 +41,8 @@ class Calls:
         self._on_leave = on_leave
         self._on_used_up = on_used_up
         self._after_calls = AfterCalls(self._options.on_call_end or (), self._account.fail_hook)
+        self._uuids: Counter[UUID] = Counter()
+        """Of calls that have begun and go on: how many have each UUID."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: dict[LiveCall, asyncio.Task[None]] = {}
         """Callers who wait while a program is asked about them."""
@@ -123,11 +127,12 @@ class Calls:
 
     def _count(self, call: Call) -> None:
         self._account.summary.calls += 1
-        begun = [live.session.call for live in self.live if live.session.begun]
-        duplicates = [other for other in begun if other is not None and other.uuid == call.uuid]
-        if len(duplicates) > 1:
-            for duplicate in duplicates:
+        if call.uuid in self._uuids:  # only then look through all calls
+            begun = [live.session.call for live in self.live if live.session.begun]
+            duplicates = [other for other in begun if other is not None and other.uuid == call.uuid]
+            for duplicate in duplicates if len(duplicates) > 1 else ():
                 duplicate.note("another call has the same UUID at the same time: use ${UUID()} in the dialplan")
+        self._uuids[call.uuid] += 1
         if call.uuid == EXAMPLE_UUID:
             call.note(EXAMPLE_UUID_FINDING)
         if self._call_limits.is_used_up:
@@ -139,6 +144,7 @@ class Calls:
         if error is not None:  # the call's boundary: a fault of ours in one call is none of the others'
             self._account.blame_ourselves(live.peer, error)
         self.live.discard(live)
+        self._uncount(live)
         self._call_limits.leave(network_of(live.peer))
         self._call_limits.count_live(len(self.live))
         asking = self._asking.pop(live, None)
@@ -147,6 +153,13 @@ class Calls:
         self.concluding.add(live)
         self._start(self._conclude(live), f"end of the call from {live.peer}")
         self._on_leave()
+
+    def _uncount(self, live: LiveCall) -> None:
+        call = live.session.call
+        if call is not None and live.session.begun:
+            self._uuids[call.uuid] -= 1
+            if self._uuids[call.uuid] <= 0:
+                del self._uuids[call.uuid]
 
     async def _conclude(self, live: LiveCall) -> None:
         try:

@@ -7,7 +7,9 @@ All is made of the one line: it may come from another process.
 from __future__ import annotations
 
 import re
+import time
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from audiosocket_cli.text import printable
@@ -26,7 +28,13 @@ def stamped(text: str) -> str:
     """
     if _STAMPED.fullmatch(text):
         return text
-    return f"{datetime.now().astimezone().isoformat(timespec='seconds')} {text}"
+    return f"{_second(int(time.time()))} {text}"
+
+
+@lru_cache(maxsize=1)
+def _second(at_s: int) -> str:
+    """Return a second, counted since 1970, as the log has it. Lines come by the hundred in one."""
+    return datetime.fromtimestamp(at_s).astimezone().isoformat(timespec="seconds")
 
 
 def terminal_lines(line: str) -> list[str]:

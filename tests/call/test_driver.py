@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
+import time
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +13,9 @@ import pytest
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Silence
+from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
+from audiosocket_cli.model import Call
 from audiosocket_cli.net.loop import run
 from support.fakes import OPENING, KeepingTap
 from support.peers import wire_and_peer
@@ -86,3 +90,40 @@ def test_a_session_that_is_always_late_keeps_the_loop_from_nothing() -> None:
 
     with peer:
         asyncio.run(main())
+
+
+def test_the_end_of_a_call_is_read_once_however_long_its_taps_wait_for_their_turn() -> None:
+    calls = 30
+
+    class CountingWire(SocketWire):
+        reads = 0
+
+        def read_ahead(self) -> None:
+            self.reads += 1
+            super().read_ahead()
+
+    class SlowTap(KeepingTap):
+        def closed(self, call: Call) -> None:
+            time.sleep(0.002)  # more than a turn of deferred work: many calls that end at once wait for each other
+
+    async def main() -> list[int]:
+        driver, driving, peers, wires = Driver(), [], [], []
+        with socket.create_server(("127.0.0.1", 0), backlog=calls) as listener:
+            for _ in range(calls):
+                peers.append(socket.create_connection(listener.getsockname()))
+                wires.append(CountingWire(listener.accept()[0]))
+                session = AnsweredSession(wires[-1], "peer", source=Silence())
+                session.watch([SlowTap()])
+                driving.append(asyncio.create_task(driver.drive(session, wires[-1])))
+        for peer in peers:
+            peer.sendall(OPENING)
+        await asyncio.sleep(0.1)
+        before = [wire.reads for wire in wires]
+        for peer in peers:
+            peer.shutdown(socket.SHUT_WR)
+        await asyncio.gather(*driving)
+        for peer in peers:
+            peer.close()
+        return [wire.reads - reads for wire, reads in zip(wires, before, strict=True)]
+
+    assert max(asyncio.run(main())) <= 2
