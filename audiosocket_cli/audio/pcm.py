@@ -42,8 +42,8 @@ _MAX_FLOAT: Final = 4.0
 
 _NO_POWERS: Final = np.zeros(0)
 
-_BLOCK_SAMPLES: Final = 80_000
-"""Samples that are measured at once: 160 KB, and 320 KB as floats."""
+_BLOCK_SAMPLES: Final = 1 << 17
+"""Samples that are measured at once: 256 KiB, and 512 KiB as floats."""
 
 _ONES: Final = np.ones((1 << 24) // (1 << 15), np.float32)
 """A sum of so many samples is exact in float32, which has all whole numbers up to that."""
@@ -150,7 +150,7 @@ class _Scratch(threading.local):
         rows = wide.reshape(shape)
         np.vecdot(rows, rows, out=squares)
         whole = size // len(_ONES) * len(_ONES)
-        sums = np.vecdot(wide[:whole].reshape(-1, len(_ONES)), _ONES)  # twice as fast as adding them up
+        sums = wide[:whole].reshape(-1, len(_ONES)) @ _ONES  # thrice as fast as adding them up
         return peak, float(np.add.reduce(sums, dtype=np.float64)) + float(np.add.reduce(wide[whole:]))
 
 
