@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiosocket_cli.capture.connections import Connections
 from audiosocket_cli.capture.items import Captured
 from audiosocket_cli.capture.opening import CallsInPackets
+from audiosocket_cli.capture.packet_runs import FrameSegments
 from audiosocket_cli.capture.pcapng import PcapngReader
 from support.captures import items_of, plain
 from support.packets import CALLER, LINKS, OPENING, SERVER, Stamped, Talk, audio, digit, linked, pcap, pcapng
 
 
-def hurt(seed: int, harm: float) -> list[Stamped]:
+def hurt(seed: int, harm: float, frames: int = 60) -> list[Stamped]:
     """Two calls at the same time, of whose packets some are lost, repeated, late, cut in two, or two in one."""
     rng = Random(seed)
     talks = [
@@ -25,7 +27,7 @@ def hurt(seed: int, harm: float) -> list[Stamped]:
     ]
     for number, talk in enumerate(talks):
         talk.say(CALLER, OPENING[:-1] + bytes([number]))
-    for number in range(60):
+    for number in range(frames):
         talk = rng.choice(talks)
         who = rng.choice((CALLER, SERVER))
         chunk = audio(number, rng.choice((320, 320, 320, 640, 0)))
@@ -64,9 +66,36 @@ def test_both_ways_give_the_same(write: Callable[..., bytes], link: str, seed: i
     short = plain(items_of(data))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(CallsInPackets, "take_frame", lambda self, packet: None)
-        patch.setattr(PcapngReader, "_plain_packets", lambda self: iter(()))
+        patch.setattr(PcapngReader, "_plain_run", lambda self: None)
         assert plain(items_of(data)) == short
     assert harm or sum(name == "Captured" for name, *_ in short) >= 50
+
+
+@pytest.mark.parametrize("resolution", [9, 6, 0x80 | 20], ids=["ns", "us", "binary"])
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1 << 32), harm=st.sampled_from([0.0, 0.01, 0.04]), offset_s=st.sampled_from([0, -7]))
+def test_many_frames_together_give_the_same(order: str, resolution: int, seed: int, harm: float, offset_s: int) -> None:
+    data = pcapng(hurt(seed, harm, 300), 101, order=order, resolution=resolution, offset_s=offset_s)
+    together = plain(items_of(data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PcapngReader, "_plain_run", lambda self: None)
+        assert plain(items_of(data)) == together
+
+
+def test_nearly_all_frames_of_a_pcapng_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = 0
+    take_frames = Connections.take_frames
+
+    def counting(self: Connections, segments: FrameSegments) -> tuple[int, Iterator[Captured]]:
+        nonlocal taken
+        count, frames = take_frames(self, segments)
+        taken += count
+        return count, frames
+
+    monkeypatch.setattr(Connections, "take_frames", counting)
+    items_of(pcapng(hurt(1, 0.0, 400), 101))
+    assert taken >= 350
 
 
 def test_frames_of_a_call_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,5 +109,5 @@ def test_frames_of_a_call_take_the_short_way(monkeypatch: pytest.MonkeyPatch) ->
         return frame
 
     monkeypatch.setattr(CallsInPackets, "take_frame", counting)
-    items_of(pcapng(hurt(1, 0.0), 101))
+    items_of(pcap(hurt(1, 0.0), 101))
     assert taken >= 50
