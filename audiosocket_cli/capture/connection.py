@@ -178,6 +178,11 @@ class Connection:
             direction.go_on(len(data))
         return frame
 
+    @property
+    def started_ns(self) -> int:
+        """When its call began, in ns since 1970; 0 while that is not known."""
+        return 0 if self._call is None else self._call.call.started_ns or 0
+
     def count_frames(self, flow: bytes, seqs: Numbers, sizes: Numbers, first_ns: int) -> int:
         """Return how many of these segments of a direction, each of them a frame, `take_frame` would take one after the
         other, from `first_ns` on: numbers and sizes in bytes, both of shape (n,)."""

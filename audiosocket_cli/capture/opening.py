@@ -36,7 +36,10 @@ _MAY_BE_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:#|//|\{|/?\Z)")
 _LOOK_BYTES: Final = 64 << 10
 
 _MIN_LOOK: Final = 16
-"""So many packets cost as much together as one by one. More are looked at together where those before were alike."""
+"""So many packets cost as much together as one by one. After packets that are not alike, so many are taken one by one,
+and each time twice as many."""
+_LOOK: Final = 256
+"""So many are looked at together, and more where those before were alike."""
 
 T = TypeVar("T")
 
@@ -189,20 +192,20 @@ class CallsInPackets:
         """Take many packets, those with a frame together, and yield what they bring."""
         is_frame, segments = frame_segments(run)
         others = [*np.flatnonzero(~is_frame).tolist(), len(is_frame)][::-1]
-        at, look = 0, _MIN_LOOK
+        at, look, alone = 0, _LOOK, _MIN_LOOK
         while at < len(is_frame):
             while others[-1] < at:
                 others.pop()
-            stop = min(others[-1], at + look)
+            stop, taken = min(others[-1], at + look), 0
             if stop - at >= _MIN_LOOK:
                 taken, frames = self.connections.take_frames(segments.part(at, stop))
                 yield from frames
                 at += taken
-                if at == stop:
-                    look *= 8
-                    continue
-            look = _MIN_LOOK
-            for number in range(at, min(at + _MIN_LOOK, len(is_frame))):
+            if taken and at == stop:
+                look, alone = 8 * look, _MIN_LOOK
+                continue
+            look, alone = _LOOK, _MIN_LOOK if taken >= _MIN_LOOK else 2 * alone
+            for number in range(at, min(at + alone, len(is_frame))):
                 packet = run.packet(number)
                 frame = self.take_frame(packet)
                 if frame is None:

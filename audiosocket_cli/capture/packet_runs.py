@@ -54,8 +54,8 @@ class FrameSegments(NamedTuple):
 
     data: bytes
     at_ns: Numbers
-    flows: list[bytes]
-    """The direction of each, as in `packets.Segment`."""
+    flows: NDArray[np.uint32]
+    """The direction of each, as in `packets.Segment`, shape (n, 3)."""
     seqs: Numbers
     begins: Numbers
     """Where each frame begins in `data`, shape (n,)."""
@@ -66,6 +66,17 @@ class FrameSegments(NamedTuple):
         data, at_ns, flows, seqs, begins, ends = self
         some = slice(start, stop)
         return FrameSegments(data, at_ns[some], flows[some], seqs[some], begins[some], ends[some])
+
+    def by_flow(self, most: int) -> tuple[list[bytes], Numbers]:
+        """Return the directions that there are, and which of them each segment has, shape (n,): the first `most` of
+        them, and -1 for segments of any other."""
+        flows: list[bytes] = []
+        which = np.full(len(self.flows), -1)
+        while len(flows) < most and (which < 0).any():
+            flow = self.flows[int(which.argmin())]
+            which[(self.flows == flow).all(axis=1)] = len(flows)
+            flows.append(flow.tobytes())
+        return flows, which
 
 
 def frame_segments(run: PacketRun) -> tuple[NDArray[np.bool_], FrameSegments]:
@@ -88,5 +99,5 @@ def frame_segments(run: PacketRun) -> tuple[NDArray[np.bool_], FrameSegments]:
     near = np.minimum(payload_at, len(data) - HEADER_BYTES)
     sizes = octets[near + 1].astype(np.int64) << 8 | octets[near + 2]
     is_plain &= payload_at + HEADER_BYTES + sizes == payload_ends
-    flows = heads["flow"].tolist()
+    flows = np.ascontiguousarray(heads["flow"]).view(np.uint32).reshape(-1, 3)
     return is_plain, FrameSegments(data, run.at_ns, flows, heads["seq"].astype(np.int64), payload_at, payload_ends)
