@@ -16,16 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.audio.pcm import SPEECH_POWER, Loudness, Samples, loudness_of_uneven
+from audiosocket_cli.chunks import Chunk
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES
 
-Chunk = tuple[float, float, int, bytes]
-"""When it passed, in seconds since the call's start; how long it may have waited for us before; the number of frames;
-and the frames, whole, of one kind and length unless they are `MixedFrames`. A plain tuple, because a call that talks
-has one for each frame."""
-
 Part = tuple[float, float, int, float]
-"""The same for frames that followed on from each other: when all had arrived, how long the first may have waited for
-us, their number; and when the first passed."""
+"""Frames that followed on from each other: when all had arrived, how long the first may have waited for us, their
+number; and when the first passed."""
 
 Numbers = NDArray[np.int64]
 

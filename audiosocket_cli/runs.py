@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import islice, repeat
+from operator import is_
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.audio.pcm import SPEECH_PEAK, SPEECH_POWER, Loudness, Samples, frames_from_slin, loudness_of_slin
+from audiosocket_cli.chunks import Chunk, Chunks
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, is_audio, peek_header
-from audiosocket_cli.mixed_runs import Chunk, MixedFrames, MixedRun, Part
+from audiosocket_cli.mixed_runs import MixedFrames, MixedRun, Part
 
 MAX_RUNS: Final = 8
 """Runs of equal frames that are looked at one by one. Where there are more, all of them are looked at together: each
@@ -142,22 +144,19 @@ class EqualRun(ABC):
 class TimedRun(EqualRun):
     """Equal frames as they pass in a call, in chunks."""
 
-    __slots__ = ("_columns", "_parts", "_payloads", "chunks", "data")
+    __slots__ = ("_parts", "_payloads", "chunks", "data")
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         """Take chunks that all hold frames with the same header."""
-        self.chunks = chunks
+        self.chunks = chunks if isinstance(chunks, Chunks) else Chunks(chunks)
         """How they came: frames of one chunk came at once."""
-        self.data = chunks[0][3] if len(chunks) == 1 else b"".join([chunk[3] for chunk in chunks])
+        self.data = b"".join(self.chunks.pieces)
         """All of the frames, headers included."""
         header = peek_header(self.data)
         assert header is not None
         super().__init__(*header)
         self._payloads: NDArray[np.uint8] | None = None
         self._parts: list[Part] | None = None
-        at_s, held_s, frames, _ = zip(*chunks, strict=True)
-        self._columns = np.array(at_s), np.array(held_s), np.array(frames)
-        """Of each chunk: when it passed, how long it may have waited before, and its frames."""
 
     def is_like(self, other: TimedRun) -> None:
         """Take what the audio sounds like from a run of the same audio."""
@@ -168,8 +167,8 @@ class TimedRun(EqualRun):
 
     @property
     def arrived(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        at_s, _, frames = self._columns
-        return at_s, frames * self.frame_s
+        at_s, _, frames = self.chunks.columns
+        return at_s, np.multiply(frames, self.frame_s, dtype=np.float64)
 
     @property
     def payloads(self) -> NDArray[np.uint8]:
@@ -193,7 +192,7 @@ class TimedRun(EqualRun):
     def _one_part(self) -> Part | None:
         """Return the only part, if all chunks followed on from each other, as they nearly always do: `_joined` would
         find the same, and take a Python step for each of them."""
-        at_s, held_s, frames = self._columns
+        at_s, held_s, frames = self.chunks.columns
         said_s = np.add.accumulate(frames) * self.frame_s
         begun_s = at_s - said_s
         least_s = np.minimum.accumulate(begun_s)
@@ -222,13 +221,13 @@ class TimedRun(EqualRun):
     def is_silence(self) -> bool:
         """Whether it is one and the same frame of silence, as we send it; False for any other, which costs too much to
         tell."""
-        first = self.chunks[0][3]
-        is_one = self.has_samples and all(chunk[3] is first for chunk in self.chunks)
-        return is_one and not first[HEADER_BYTES:].strip(b"\0")
+        pieces = self.chunks.pieces
+        is_one = self.has_samples and all(map(is_, pieces, repeat(pieces[0])))
+        return is_one and not pieces[0][HEADER_BYTES:].strip(b"\0")
 
     @property
     def at_s(self) -> NDArray[np.float64]:
-        times, _, frames = self._columns
+        times, _, frames = self.chunks.columns
         return times if len(times) == len(self) else times.repeat(frames)
 
 
@@ -238,7 +237,7 @@ FrameRun = EqualRun | MixedRun
 
 def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:
     """Join successive chunks of like frames; if the frames keep changing, join all of them in one `MixedRun`."""
-    pieces = [chunk[3] for chunk in chunks]
+    pieces = chunks.pieces if isinstance(chunks, Chunks) else [chunk[3] for chunk in chunks]
     if pieces and MixedFrames not in set(map(type, pieces)):  # all alike, as nearly always: no Python step for each
         first = pieces[0][:HEADER_BYTES]
         if all(map(bytes.startswith, pieces, repeat(first))):

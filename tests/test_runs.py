@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.audio.pcm import power_to_dbfs
+from audiosocket_cli.chunks import Chunk
 from audiosocket_cli.codec import Frame, Kind, encode
-from audiosocket_cli.mixed_runs import Chunk
 from audiosocket_cli.runs import TimedRun, in_runs, note_echo
 from support.fakes import TimedFrame, runs_of
 

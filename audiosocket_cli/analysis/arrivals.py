@@ -208,7 +208,10 @@ class Arrivals:
 
     def _note_jitter(self, at_s: NDArray[np.float64], duration_s: NDArray[np.float64]) -> None:
         """Smooth by a 16th for each arrival; one after the other, but all at once."""
-        jitter_s = jitter_of(np.diff(at_s, prepend=self._last_s), duration_s)[-len(_WEIGHTS) :]
+        steps_s = np.empty(len(at_s))
+        steps_s[0] = at_s[0] - self._last_s
+        np.subtract(at_s[1:], at_s[:-1], out=steps_s[1:])  # np.diff takes five times as long for a batch
+        jitter_s = jitter_of(steps_s, duration_s)[-len(_WEIGHTS) :]
         self._last_s = float(at_s[-1])
         count = len(jitter_s)
         newer_s = float(np.dot(_WEIGHTS[len(_WEIGHTS) - count :], jitter_s))

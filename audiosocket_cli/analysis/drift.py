@@ -177,11 +177,10 @@ class ClockDrift:
             self._pooled *= 2
 
     def _estimate(self) -> None:
-        at_s, raw_s = np.array(self._points).T
-        span_s = at_s[-1] - at_s[0]
+        span_s = self._points[-1][0] - self._points[0][0]
         if span_s < _MIN_SPAN_S:
             return
-        line = _line(at_s, raw_s)
+        line = _line(*np.array(self._points).T)
         if line.off_s > _MAX_OFF_S:
             if len(self._points) > _MAX_POINTS // 2:
                 del self._points[: len(self._points) // 2]  # the clock is another one by now, or was

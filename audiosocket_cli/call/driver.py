@@ -60,6 +60,9 @@ _DEFERRED_S: Final = 0.0005
 _MAX_HEARING_S: Final = 0.005
 """How many seconds sessions may read in a row before the loop does other work."""
 
+_NEVER: Final = 1 << 62
+"""The slot of what wants no wake."""
+
 _READABLE: Final = 0x0001  # EPOLLIN
 _WRITABLE: Final = 0x0004  # EPOLLOUT
 _ENDED: Final = 0x2000  # EPOLLRDHUP
@@ -86,7 +89,7 @@ class Driver:
         self._deferred: deque[tuple[_Driven, Callable[[], object]]] = deque()
         """What can wait until all that was due has been said and heard, in order."""
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_slot = math.inf
+        self._timer_slot = _NEVER
         self._done_slot = -1
         """The last slot whose sessions were woken. Nobody enters one before it: a session that is late with everything
         would keep the loop from all else, signals included."""
@@ -180,7 +183,7 @@ class Driver:
             self._plan(driven)
 
     def _on_timer(self) -> None:
-        self._timer_slot = -math.inf  # set once, at the end
+        self._timer_slot = -1  # set once, at the end
         self._done_slot = now_slot = math.floor(time.monotonic() / self._slot_s)
         while self._next and self._next[0] <= now_slot:
             slot = heapq.heappop(self._next)
@@ -188,7 +191,7 @@ class Driver:
             for start in range(0, len(due), _TOGETHER):
                 together = due[start : start + _TOGETHER]
                 for driven in together:
-                    driven.slot = driven.wake_s = math.inf
+                    driven.slot, driven.wake_s = _NEVER, math.inf
                     if len(together) > 1:
                         driven.wire.hold()
                     self._step(driven, driven.session.tick)
@@ -277,7 +280,7 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._timer_slot = self._next[0] if self._next else math.inf
+        self._timer_slot = self._next[0] if self._next else _NEVER
         if self._next:
             # uvloop rounds to the nearest millisecond: round up, or frames are asked for before they are due.
             delay_ms = math.ceil((self._timer_slot * self._slot_s - time.monotonic()) * 1000)
@@ -289,7 +292,7 @@ class Driver:
             return
         if driven.events:
             self._poll.look_out(driven.fd, driven.events, 0)
-        driven.slot = math.inf
+        driven.slot = _NEVER
         if not self._driven:
             self._loop.remove_reader(self._poll.fileno())
             if self._sweeping is not None:
@@ -328,7 +331,8 @@ class _Driven:
         """What the poll looks out for."""
         self.is_behind = False
         """Whether it waits for its turn to hear what its peer sent."""
-        self.wake_s = self.slot = math.inf
+        self.wake_s = math.inf
+        self.slot = _NEVER
         """When it wants to be woken next, and the slot in which it is."""
 
     def defer_flush(self) -> None:

@@ -82,6 +82,9 @@ class Reader(ABC):
     def _end(self) -> None:
         """The wire has nothing more to give: close it, unless something else keeps it open."""
 
+    def _set_wake(self) -> None:
+        self.wake_s = self._phase.wake_s()
+
     @property
     def received_bytes(self) -> int:
         """Bytes that were read so far."""
@@ -154,7 +157,7 @@ class Reader(ABC):
         if outcome is not None:
             self._become(outcome)
         self._end()
-        self.wake_s = self._phase.wake_s()
+        self._set_wake()
         return b""
 
     def _received(self, data: bytes) -> None:
@@ -176,7 +179,7 @@ class Reader(ABC):
                     assert self.call is not None
                     self.call.in_bulk = True
                     receiver.begin_bulk(now_s, sender.pacer)
-                    self.wake_s = self._phase.wake_s()
+                    self._set_wake()
                 return
         receiver.note_read(now_s, receiver.held_s(now_s, self.wake_s))
         self._hear(data)
@@ -186,7 +189,7 @@ class Reader(ABC):
         outcome = self._phase.hear(data, is_answered=is_answered)
         if outcome is not None:
             self._become(outcome)
-        self.wake_s = self._phase.wake_s()
+        self._set_wake()
 
     def _hear_rest(self, phase: Phase) -> None:
         """Hear all that has been read, as there is no later turn for it."""

@@ -26,8 +26,8 @@ from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.slices import Slice, slice_of, starts_in
 from audiosocket_cli.call.tap_queue import CHUNK_COST_BYTES, WAKE_TOLERANCE_S, TapQueue
 from audiosocket_cli.call.wire import READ_BYTES
+from audiosocket_cli.chunks import Chunk
 from audiosocket_cli.codec import FrameDecoder
-from audiosocket_cli.mixed_runs import Chunk
 
 READ_S: Final = 0.1
 """Seconds between reads while audio flows that nobody needs at once: digits are reported that much later."""
@@ -172,7 +172,7 @@ class Receiver:
         they may have waited for us. Audio read in bulk is placed directly after the slice before."""
         heard = self._queue.heard
         if self._was_in_bulk and self.last_heard_s == self.read_s and heard:
-            at_s = min(self.read_s - self.origin_s, heard[-1][0] + audio_s)
+            at_s = min(self.read_s - self.origin_s, heard.at_s[-1] + audio_s)
         else:
             at_s = self._arrival_s(audio_s)
         self.last_heard_s = self.read_s

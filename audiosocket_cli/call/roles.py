@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import ClassVar
 from uuid import UUID
 
 from audiosocket_cli.asterisk.rules import (
@@ -23,14 +24,14 @@ from audiosocket_cli.model import Call, Ending, How, Side
 class Role(ABC):
     """The behaviour of one end of a call. `me` is the side that we are."""
 
-    me: Side
-    goodbye = How.HANGUP
+    me: ClassVar[Side]
+    goodbye: ClassVar[How] = How.HANGUP
     """The `How` of a call that we end."""
-    last_words = b""
+    last_words: ClassVar[bytes] = b""
     """What we send last; we half-close after it."""
-    reads_in_bulk = True
+    reads_in_bulk: ClassVar[bool] = True
     """Whether it may read in bulk, a few times a second, rather than when something arrives."""
-    frame_timeout_s = math.inf
+    frame_timeout_s: ClassVar[float] = math.inf
     """How long the peer may take between two parts of a frame."""
 
     def first_words(self, uuid: UUID) -> bytes:

@@ -81,7 +81,7 @@ class Sender:
                 self._last_frame, self._last_data = frame, encoded(frame)
                 self._last_meant = meant(frame, self._last_data)
             if wire.send(self._last_data):
-                self._queue.said.append((at_s - self._origin_s, 0.0, 1, self._last_meant))
+                self._queue.said.add(at_s - self._origin_s, self._last_meant)
                 if frame.kind == Kind.DTMF:
                     self._note_digit(at_s, frame)
             else:
@@ -96,7 +96,7 @@ class Sender:
         if answer is None or not is_echoed:
             return
         if self._wire.send(answer):
-            self._queue.said.append((at_s, 0.0, 1, answer))
+            self._queue.said.add(at_s, answer)
             self._queue.memory_bytes += CHUNK_COST_BYTES  # unlike paced frames, answers are not bounded in number
         else:
             self.pacer.held += 1

@@ -177,7 +177,7 @@ class Session(Reader):
             if words:
                 self.wire.send(words)
                 self._open(self._uuid, self._clock())
-        self.wake_s = self._phase.wake_s()
+        self._set_wake()
 
     def tick(self) -> None:
         """Do what is due. Call it at `wake_s`; earlier or later does no harm."""
@@ -193,7 +193,7 @@ class Session(Reader):
                 outcome = phase.tick(now_s)
                 if outcome is not None:
                     self._end_on(outcome)
-        self.wake_s = self._phase.wake_s()
+        self._set_wake()
 
     def flush(self) -> None:
         """Flush the taps; for a call that has ended, for the last time."""
@@ -205,26 +205,26 @@ class Session(Reader):
         """Admit a caller who waits for it."""
         if isinstance(self._phase, Waiting):
             self._begin()
-            self.wake_s = self._phase.wake_s()
+            self._set_wake()
 
     def hang_up(self, reason: str) -> None:
         """End the call from our side, for a reason in words. Safe to call twice."""
         self._end_on(self._phase.hang_up(reason))
-        self.wake_s = self._phase.wake_s()
+        self._set_wake()
 
     def stop(self, reason: str) -> None:
         """End the call from our side, as `hang_up` does, but stay no longer than `STOP_S` after our goodbye."""
         leave_by_s = self._clock() + STOP_S
         self.hang_up(reason)
         self._phase.leave_by(leave_by_s)
-        self.wake_s = self._phase.wake_s()
+        self._set_wake()
 
     def abort(self) -> None:
         """End it now, without waiting for the peer. Safe to call twice."""
         self.hang_up("stopped at once")
         self.flush()
         self._end()
-        self.wake_s = self._phase.wake_s()
+        self._set_wake()
 
     def _tick_in_bulk(self, now_s: float) -> None:
         """Send what is due, and read what came since the last time; used in TALKING only."""

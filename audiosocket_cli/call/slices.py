@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
+from audiosocket_cli.chunks import Chunk
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, Frame
-from audiosocket_cli.mixed_runs import Chunk, MixedFrames
+from audiosocket_cli.mixed_runs import MixedFrames
 
 MAX_STRETCHES: Final = 4
 """The most changes of kind or length in a slice whose frames are passed on separately."""

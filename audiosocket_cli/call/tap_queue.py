@@ -8,12 +8,14 @@ a turn of its own, and the next tap in the next turn; meanwhile the session hear
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import uniform
 from typing import Final, Protocol
 
 from audiosocket_cli.call.slices import MAX_STRETCHES, Slice
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
-from audiosocket_cli.mixed_runs import Chunk, MixedRun
+from audiosocket_cli.chunks import Chunk, Chunks
+from audiosocket_cli.mixed_runs import MixedRun
 from audiosocket_cli.model import Call
 from audiosocket_cli.runs import FrameRun, in_runs, note_echo
 
@@ -25,9 +27,6 @@ _SPARE_AUDIO_S: Final = 0.2
 """Limits on what waits for the next flush: bytes in memory, and seconds of audio heard beyond those between flushes, as
 some taps take milliseconds for each second. A paced call stays below both, even with slin192 where taps are flushed
 every `FLUSH_S`."""
-
-_EARLY_S: Final = 4.0
-"""At the beginning of a call taps are flushed every `FLUSH_S` at the latest: what is wrong with it is told soon."""
 
 _MIXED_COST: Final = 4
 """How much longer taps take for audio that keeps changing kind or length."""
@@ -69,8 +68,8 @@ class TapQueue:
 
     def __init__(self, wire: Wire) -> None:
         """Take the wire, which tells what our peer's system has not confirmed, and whether all has been read."""
-        self.heard: list[Chunk] = []
-        self.said: list[Chunk] = []
+        self.heard = Chunks()
+        self.said = Chunks()
         self.memory_bytes = 0
         """What all of it takes. The sender itself adds what it says: a call for each frame would cost more than it."""
         self.next_flush_s = 0.0
@@ -92,7 +91,11 @@ class TapQueue:
         """Give batches to these taps, every `flush_s` seconds."""
         self._taps = list(taps)
         self._flush_s = flush_s
-        self._max_audio_s = max(FLUSH_S, flush_s) + _SPARE_AUDIO_S
+        self._max_audio_s = max(FLUSH_S + _SPARE_AUDIO_S, flush_s * 1.5)
+
+    @property
+    def _first_flush_s(self) -> float:
+        return min(self._flush_s, FLUSH_S)
 
     def use_scheduler(self, scheduler: Scheduler | None) -> None:
         """Set the scheduler, which drives other sessions as well, if there is one."""
@@ -124,7 +127,7 @@ class TapQueue:
 
     def add_slice(self, heard: Slice, chunks: Sequence[Chunk]) -> None:
         """Keep frames that were heard, of any kinds."""
-        self.heard += chunks
+        self.heard.extend(chunks)
         self.memory_bytes += len(heard.data) + len(heard.stretches) * CHUNK_COST_BYTES
         self.memory_bytes += len(heard.starts) * _EQUAL_COST_BYTES
         self._audio_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MAX_STRETCHES else 1)
@@ -134,7 +137,7 @@ class TapQueue:
     def open(self, now_s: float) -> None:
         """Tell the taps that the call has begun."""
         assert self._call is not None
-        self.next_flush_s = now_s + min(self._flush_s, FLUSH_S)
+        self.next_flush_s = now_s + self._first_flush_s
         for tap in self._taps:
             tap.opened(self._call)
 
@@ -145,8 +148,12 @@ class TapQueue:
 
     def flush_in_time(self, now_s: float, *, is_all: bool) -> None:
         """It is time to tell the taps: do it, or ask for a turn for it."""
-        flush_s = self._flush_s if self._told_s > _EARLY_S else min(self._flush_s, FLUSH_S)
-        self.next_flush_s = now_s + flush_s - WAKE_TOLERANCE_S  # or a wake a little too early would miss it
+        planned_s = now_s + self._flush_s
+        if not self._told_s:
+            # The first batch came early: what is wrong with a call is told with the second. Calls that began together
+            # part here, or all would be flushed at once ever after.
+            planned_s = max(now_s + self._first_flush_s, self._origin_s + self._flush_s * uniform(0.75, 1.25))
+        self.next_flush_s = planned_s - WAKE_TOLERANCE_S  # or a wake a little too early would miss it
         if self._scheduler is None:
             self._flush_all(now_s, is_all=is_all)
         else:
@@ -188,10 +195,10 @@ class TapQueue:
         at_s = now_s - self._origin_s
         if not is_all or not self._wire.drained:
             # More is there to be read: until it is, the time since the last of what was heard would look like a pause.
-            at_s = min(at_s, self.heard[-1][0] if self.heard else self._told_s)
+            at_s = min(at_s, self.heard.at_s[-1] if self.heard else self._told_s)
         self._told_s = at_s
         self.ready = [(tap, heard, said, at_s) for tap in reversed(self._taps)]
-        self.heard, self.said, self.memory_bytes, self._audio_s = [], [], 0, 0.0
+        self.heard, self.said, self.memory_bytes, self._audio_s = Chunks(), Chunks(), 0, 0.0
 
     def _hand_out(self, taps: int) -> None:
         """Give the ready batch to the next `taps` taps."""

@@ -16,9 +16,9 @@ from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Layout, Recording
 from audiosocket_cli.call.taps.tap import FLUSH_S
 from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Over
+from audiosocket_cli.chunks import Chunks
 from audiosocket_cli.codec import encode
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.mixed_runs import Chunk
 from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import in_runs
 
@@ -140,7 +140,7 @@ class _Writing:
             me, captured.caller, captured.uuid or UUID(int=number), _EPOCH + timedelta(microseconds=started_ns / 1000),
             Pacer(0.0),
         )  # fmt: skip
-        self._batches: dict[Side, list[Chunk]] = {side: [] for side in Side}
+        self._batches = {side: Chunks() for side in Side}
         self._flushed_s = 0.0
         self.error: str | None = None
         """Why not all of it is written, beside what stopped the recording."""
@@ -161,7 +161,7 @@ class _Writing:
             )
         if self.error is not None:
             return
-        self._batches[item.side].append((at_s, 0.0, 1, encode(item.frame)))
+        self._batches[item.side].add(at_s, encode(item.frame))
         self.note_time(item.at_s)
         if at_s - self._flushed_s >= FLUSH_S:
             self._flush()
@@ -183,5 +183,4 @@ class _Writing:
         self._flushed_s = self._call.duration_s
         heard, said = (in_runs(self._batches[side]) for side in (self._call.me.other, self._call.me))
         self.recording.frames(heard, said, self._flushed_s)
-        for batch in self._batches.values():
-            batch.clear()
+        self._batches = {side: Chunks() for side in Side}
