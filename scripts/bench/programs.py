@@ -12,7 +12,6 @@ from typing import Final
 
 from bench.servers import PRIORITY, Bench, BenchError, pinned
 
-
 _ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """As programs run where they are installed: with bytecode, which pip writes, and here the run before the first."""
 
