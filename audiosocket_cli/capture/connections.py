@@ -115,10 +115,10 @@ class Connections:
         data, at_ns, _, seqs, begins, ends = segments
         sizes = ends - begins
         flows, which = segments.by_flow(len(at_ns) // _MIN_EACH)
-        stops = np.flatnonzero((which[1:] < 0) | (at_ns[1:] < at_ns[:-1]))
-        count = int(stops[0]) + 1 if len(stops) else len(which)
         strands = [self._only_strand(flow) for flow in flows]
         places = [np.flatnonzero(which == number) for number in range(len(flows))]
+        stops = np.flatnonzero((which[1:] < 0) | (at_ns[1:] < at_ns[:-1]))
+        count = int(stops[0]) + 1 if len(stops) else len(which)
         for flow, strand, mine in zip(flows, strands, places, strict=True):
             taken = strand.count_frames(flow, seqs[mine], sizes[mine], int(at_ns[mine[0]])) if strand else 0
             if taken < len(mine):
@@ -139,10 +139,13 @@ class Connections:
         for _, strand in sorted(last.items()):
             del self._open[strand]
             self._open[strand] = None
-        who, times = which[:count].tolist(), at_s.tolist()
+        kinds = np.frombuffer(data, np.uint8)[begins[:count]].tolist()
         payloads = map(data.__getitem__, map(slice, (begins[:count] + HEADER_BYTES).tolist(), ends[:count].tolist()))
-        frames = map(Frame, np.frombuffer(data, np.uint8)[begins[:count]].tolist(), payloads)
-        columns = map(calls.__getitem__, who), times, map(sides.__getitem__, who), frames, times, offsets.tolist()
+        who, times = which[:count].tolist(), at_s.tolist()
+        columns = (
+            map(calls.__getitem__, who), times, map(sides.__getitem__, who), map(Frame, kinds, payloads), times,
+            offsets.tolist(),
+        )  # fmt: skip
         return count, map(_captured, zip(*columns, strict=True))
 
     def finish(self) -> Iterator[Item]:
