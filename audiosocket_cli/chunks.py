@@ -51,6 +51,19 @@ class Chunks(Sequence[Chunk]):
         for chunk in chunks:
             self.append(chunk)
 
+    def add_last_of(self, others: Chunks, count: int) -> None:
+        """Add the last `count` of others, all of them single frames."""
+        self.at_s.extend(others.at_s[-count:])
+        self.pieces += others.pieces[-count:]
+
+    def take_all(self) -> Chunks:
+        """Return all of them, and keep none."""
+        taken = Chunks()
+        taken.at_s, self.at_s = self.at_s, taken.at_s
+        taken.pieces, self.pieces = self.pieces, taken.pieces
+        taken._others, self._others = self._others, taken._others
+        return taken
+
     @property
     def columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Of each: when it passed, how long it may have waited before, and its frames."""

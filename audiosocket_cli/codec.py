@@ -198,6 +198,12 @@ class FrameDecoder:
         self._offset += len(data)
         return count
 
+    def pass_over(self, count: int) -> int:
+        """Hear that the next `count` frames, all with the header of the last one, were taken elsewhere; returns the
+        bytes of each."""
+        self._offset += count * self._last_bytes
+        return self._last_bytes
+
     def finish(self) -> None:
         """Say that the stream has ended. Raises `IncompleteFrameError` when it ended inside a frame."""
         if not self._tail:

@@ -27,14 +27,13 @@ import asyncio
 import contextlib
 import heapq
 import math
-import select
-import selectors
 import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
+from audiosocket_cli.call.poll import ENDED, READABLE, WRITABLE, make_poll
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 
@@ -63,10 +62,6 @@ _MAX_HEARING_S: Final = 0.005
 _NEVER: Final = 1 << 62
 """The slot of what wants no wake."""
 
-_READABLE: Final = 0x0001  # EPOLLIN
-_WRITABLE: Final = 0x0004  # EPOLLOUT
-_ENDED: Final = 0x2000  # EPOLLRDHUP
-
 
 class Driver:
     """Runs any number of sessions on the running loop."""
@@ -75,7 +70,7 @@ class Driver:
         """`at_once`: exact times of arrival and sending matter more than CPU."""
         self._loop = asyncio.get_running_loop()
         self._slot_s = _FINE_SLOT_S if at_once else SLOT_S
-        self._poll = _poll()
+        self._poll = make_poll()
         self._at_once = at_once
         self._ready_s = 0.0
         """When there was last something to read."""
@@ -163,19 +158,30 @@ class Driver:
 
     def _hear_together(self, ready: list[tuple[int, int]]) -> None:
         """Read all these sockets, then let their sessions hear, then send what they say."""
-        hearing = []
+        read = []
         for fd, events in ready:
             driven = self._driven.get(fd)
             if driven is None:
                 continue
-            if events & _WRITABLE:
+            if events & WRITABLE:
                 self._run(driven, driven.wire.flush)
-            if events & ~_WRITABLE and not driven.is_behind and not driven.session.ended:
+            if events & ~WRITABLE and not driven.is_behind and not driven.session.ended:
                 driven.wire.read_ahead()
-                hearing.append(driven)
-        for driven in hearing:
-            self._step(driven, driven.session.readable)
-        self._send_together(hearing)
+                read.append(driven)
+        now_s = time.monotonic()
+        flowing, others = [], []
+        for driven in read:
+            if not driven.wire.blocked and driven.flow.take(driven.wire.ahead, now_s):
+                flowing.append(driven)
+            else:
+                self._step(driven, driven.session.readable)
+                others.append(driven)
+        for driven in flowing:
+            driven.wire.echo()
+            if driven.wire.blocked:
+                driven.flow.stop()
+                others.append(driven)
+        self._send_together(others)
 
     def _send_together(self, sessions: list[_Driven]) -> None:
         for driven in sessions:
@@ -250,9 +256,9 @@ class Driver:
             self.defer(driven, partial(self._hear_on, driven))
         events = 0  # read nothing while something read is not heard yet
         if not driven.is_behind:
-            events = _READABLE if session.receiver.wants_readable else _ENDED
+            events = READABLE if session.receiver.wants_readable else ENDED
         if driven.wire.blocked:
-            events |= _WRITABLE
+            events |= WRITABLE
         if events != driven.events:
             self._poll.look_out(driven.fd, driven.events, events)
             driven.events = events
@@ -309,6 +315,7 @@ class _Driven:
         "error",
         "events",
         "fd",
+        "flow",
         "is_behind",
         "over",
         "session",
@@ -322,6 +329,7 @@ class _Driven:
     ) -> None:
         self._driver = driver
         self.session = session
+        self.flow = session.flow
         self.wire = wire
         self.fd = wire.fileno()
         self.over = over
@@ -340,56 +348,3 @@ class _Driven:
 
     def released(self) -> None:
         self._driver.release(self)
-
-
-class _Poll(Protocol):
-    def fileno(self) -> int: ...
-
-    def look_out(self, fd: int, before: int, events: int) -> None:
-        """Watch a socket for these events instead of those `before`."""
-
-    def ready(self) -> list[tuple[int, int]]:
-        """Return the ready sockets, each with its events."""
-
-
-def _poll() -> _Poll:
-    return _Epoll() if hasattr(select, "epoll") else _Selector()
-
-
-class _Epoll:
-    def __init__(self) -> None:
-        self._epoll = select.epoll()
-        self.fileno = self._epoll.fileno
-        self.ready = partial(self._epoll.poll, 0)
-
-    def look_out(self, fd: int, before: int, events: int) -> None:
-        if not events:
-            self._epoll.unregister(fd)
-        elif before:
-            self._epoll.modify(fd, events)
-        else:
-            self._epoll.register(fd, events)
-
-
-class _Selector:
-    """The standard library's selector, for systems without epoll. The end of a stream is found when it is read."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-
-    def fileno(self) -> int:
-        return int(self._selector.fileno())  # type: ignore[attr-defined,unused-ignore]
-
-    def look_out(self, fd: int, before: int, events: int) -> None:
-        wanted = selectors.EVENT_READ if events & _READABLE else 0
-        wanted |= selectors.EVENT_WRITE if events & _WRITABLE else 0
-        if fd in self._selector.get_map():
-            self._selector.unregister(fd)
-        if wanted:
-            self._selector.register(fd, wanted)
-
-    def ready(self) -> list[tuple[int, int]]:
-        return [
-            (key.fd, _READABLE * bool(events & selectors.EVENT_READ) | _WRITABLE * bool(events & selectors.EVENT_WRITE))
-            for key, events in self._selector.select(0)
-        ]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.call.flow import Flow
 from audiosocket_cli.call.phases import Opening, Outcome, Phase
 from audiosocket_cli.call.receiver import READ_S, Receiver
 from audiosocket_cli.call.roles import Role
@@ -44,6 +45,7 @@ class Reader(ABC):
         "_sender",
         "call",
         "ended",
+        "flow",
         "has_more",
         "receiver",
         "wake_s",
@@ -66,6 +68,9 @@ class Reader(ABC):
         self._queue = TapQueue(wire)
         self._sender = Sender(wire, source, self.role, self._queue)
         self.receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
+        self.flow = Flow(self._queue.heard)
+        """The shortest path of a frame: what was read may go there, and need not come here, if it is taken there and
+        echoed."""
         self._phase: Phase = Opening(self.role, self.receiver, uuid_s)
         self.wake_s = self._phase.wake_s()
         """When, on the clock, `tick` wants to be called next."""
@@ -84,6 +89,15 @@ class Reader(ABC):
 
     def _set_wake(self) -> None:
         self.wake_s = self._phase.wake_s()
+        self.flow.until_s = self.wake_s + WAKE_TOLERANCE_S
+
+    def _settle(self) -> None:
+        """Learn of what took the shortest path."""
+        count = self.flow.count
+        if count:
+            self.flow.count = 0
+            self.receiver.note_flowed(count, self.flow.last_s)
+            self._sender.note_answered(self.flow.last_s)
 
     @property
     def received_bytes(self) -> int:
@@ -102,6 +116,8 @@ class Reader(ABC):
         heard. A turn that comes late may read all that can have come meanwhile: that has to be heard before anything is
         judged by the clock.
         """
+        self._settle()
+        self.flow.stop()
         now_s = self._clock()
         receiver = self.receiver
         if receiver.is_behind or self._queue.ready or now_s >= self.wake_s + HELD_UP_S:
@@ -173,6 +189,8 @@ class Reader(ABC):
                 if sender.source.listens:
                     if count == 1:
                         sender.answer(data, now_s)
+                        if sender.source.echoes and not self.wire.blocked:
+                            self.flow.begin(data, receiver.origin_s)
                     else:
                         sender.answer_each(data, count, now_s)
                 elif receiver.wants_readable and receiver.reads_in_bulk:

@@ -100,6 +100,10 @@ class Sender:
             self._queue.memory_bytes += CHUNK_COST_BYTES  # unlike paced frames, answers are not bounded in number
         else:
             self.pacer.held += 1
+        self.note_answered(now_s)
+
+    def note_answered(self, now_s: float) -> None:
+        """The source has answered: silence is due once it has paused."""
         self.pacer.restart(now_s + _PAUSE_S)
 
     def answer_each(self, data: bytes, count: int, now_s: float) -> None:

@@ -181,6 +181,7 @@ class Session(Reader):
 
     def tick(self) -> None:
         """Do what is due. Call it at `wake_s`; earlier or later does no harm."""
+        self._settle()
         now_s = self._clock()
         phase = self._phase
         if not self.receiver.wants_readable:
@@ -197,7 +198,10 @@ class Session(Reader):
 
     def flush(self) -> None:
         """Flush the taps; for a call that has ended, for the last time."""
+        self._settle()
         outcome = self._phase.flush(self._clock())
+        if self._queue.ready:
+            self.flow.stop()
         if outcome is not None:
             self._become(outcome)
 
@@ -209,6 +213,7 @@ class Session(Reader):
 
     def hang_up(self, reason: str) -> None:
         """End the call from our side, for a reason in words. Safe to call twice."""
+        self._settle()
         self._end_on(self._phase.hang_up(reason))
         self._set_wake()
 
@@ -291,6 +296,7 @@ class Session(Reader):
         """Settle how the call ended, and say goodbye; the taps get the last of it."""
         assert self.call is not None
         now_s = self._clock()
+        self.flow.stop()
         self._phase = Closing(self.wire, now_s, self._queue)
         self.receiver.stop()
         self.call.ending = ending

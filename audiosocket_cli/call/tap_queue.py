@@ -125,6 +125,12 @@ class TapQueue:
         if self.memory_bytes >= _MAX_BYTES or self._audio_s >= self._max_audio_s:
             self._flush_all(now_s, is_all=is_all)
 
+    def note_echoed(self, count: int, size: int, audio_s: float) -> None:
+        """Note that the last `count` chunks, single frames of `size` bytes, were heard and sent back."""
+        self.said.add_last_of(self.heard, count)
+        self.memory_bytes += count * (size + 2 * CHUNK_COST_BYTES + _EQUAL_COST_BYTES)
+        self._audio_s += audio_s
+
     def add_slice(self, heard: Slice, chunks: Sequence[Chunk]) -> None:
         """Keep frames that were heard, of any kinds."""
         self.heard.extend(chunks)
@@ -188,17 +194,18 @@ class TapQueue:
 
     def _gather(self, now_s: float, *, is_all: bool) -> None:
         """Prepare the waiting frames for the taps."""
-        heard, said = in_runs(self.heard), in_runs(self.said)
+        last_s = self.heard.at_s[-1] if self.heard else self._told_s
+        heard, said = in_runs(self.heard.take_all()), in_runs(self.said.take_all())
         note_echo(heard, said)
         assert self._call is not None
         self._call.backlog_bytes = max(self._call.backlog_bytes, self._wire.undelivered)
         at_s = now_s - self._origin_s
         if not is_all or not self._wire.drained:
             # More is there to be read: until it is, the time since the last of what was heard would look like a pause.
-            at_s = min(at_s, self.heard.at_s[-1] if self.heard else self._told_s)
+            at_s = min(at_s, last_s)
         self._told_s = at_s
         self.ready = [(tap, heard, said, at_s) for tap in reversed(self._taps)]
-        self.heard, self.said, self.memory_bytes, self._audio_s = Chunks(), Chunks(), 0, 0.0
+        self.memory_bytes, self._audio_s = 0, 0.0
 
     def _hand_out(self, taps: int) -> None:
         """Give the ready batch to the next `taps` taps."""

@@ -70,7 +70,7 @@ class SocketWire:
     """
 
     __slots__ = (
-        "_ahead", "_ending", "_held", "_holds", "_rest", "_socket", "_trace", "_writable", "blocked", "drained",
+        "_ending", "_held", "_holds", "_rest", "_socket", "_trace", "_writable", "ahead", "blocked", "drained",
     )  # fmt: skip
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
@@ -82,7 +82,7 @@ class SocketWire:
         self._socket = connection
         self._trace = trace
         self._rest = b""
-        self._ahead: bytes | OSError | None = None
+        self.ahead: bytes | OSError | None = None
         """What was read ahead, or why that failed."""
         self._holds = False
         """Whether frames are kept to be sent with those of other wires, and what is kept: `_held`."""
@@ -110,11 +110,18 @@ class SocketWire:
         that of the system in the CPU's caches.
         """
         self._holds = True
-        if self._ahead is None:
+        if self.ahead is None:
             try:
-                self._ahead = self._read()
+                self.ahead = self._read()
             except OSError as error:
-                self._ahead = error
+                self.ahead = error
+
+    def echo(self) -> None:
+        """Send what was read ahead straight back."""
+        data, self.ahead = self.ahead, None
+        self._holds = False
+        if self._writable and isinstance(data, bytes):
+            self._put(data)
 
     def hold(self) -> None:
         """Hold frames until `release`."""
@@ -128,7 +135,7 @@ class SocketWire:
             self._put(held)
 
     def receive(self) -> bytes | None:
-        ahead, self._ahead = self._ahead, None
+        ahead, self.ahead = self.ahead, None
         if ahead is None:
             return self._read()
         if isinstance(ahead, OSError):

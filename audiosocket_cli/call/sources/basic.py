@@ -31,6 +31,9 @@ class Source(ABC):
     """Whether `answer` is to hear each frame as soon as it has arrived. Where nobody does, frames are read some times a
     second."""
 
+    echoes = False
+    """Whether the answer to each frame is the frame itself."""
+
     hears_together = False
     """Whether `answer` may get several equal frames in one piece, where several have arrived. It then answers none."""
 
@@ -127,6 +130,7 @@ class Echo(Silence):
 
     speaks = True
     listens = True
+    echoes = True
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         return data

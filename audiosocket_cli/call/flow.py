@@ -1,0 +1,57 @@
+"""The shortest path of a frame: one that is like the one before, in a call that sends it straight back.
+
+Most of what a frame costs is waiting for memory: when the next frame of a call comes, the state of the call has left
+the CPU's caches, as hundreds of others had their turn. So such a frame touches nothing but this and the frames that
+wait for the taps. All else in the session learns of it before it does anything (`Reader.settle`).
+
+With 300 calls that spoke at random instants, TODO.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from audiosocket_cli.chunks import Chunks
+
+_MOST: Final = 32
+"""The most frames before the session learns of them: it bounds what waits for the taps."""
+
+_NONE: Final = -1
+
+
+class Flow:
+    """Audio that goes on, frame by frame."""
+
+    __slots__ = ("_chunks", "_header", "_origin_s", "_size", "count", "last_s", "until_s")
+
+    def __init__(self, chunks: Chunks) -> None:
+        """Add the frames to chunks."""
+        self._chunks = chunks
+        self._origin_s = 0.0
+        self._header = b""
+        self._size = _NONE
+        self.count = 0
+        """Frames that the session has not learnt of."""
+        self.last_s = 0.0
+        """When, on the clock, the last one came."""
+        self.until_s = 0.0
+        """From then on, on the clock, frames may have waited for us: the session has to look at them."""
+
+    def begin(self, frame: bytes, origin_s: float) -> None:
+        """Take frames with the header and the length of this one from now on; the call began at `origin_s`."""
+        self._header, self._size, self._origin_s = frame[:3], len(frame), origin_s
+
+    def stop(self) -> None:
+        """Take none."""
+        self._size = _NONE
+
+    def take(self, data: object, now_s: float) -> bool:
+        """Take what was read now; False if the session has to look at it."""
+        if type(data) is not bytes or len(data) != self._size or now_s > self.until_s or self.count >= _MOST:
+            return False
+        if not data.startswith(self._header):
+            return False
+        self._chunks.add(now_s - self._origin_s, data)
+        self.last_s = now_s
+        self.count += 1
+        return True
