@@ -53,7 +53,7 @@ class CompileHook(BuildHookInterface[Any]):
         from setuptools import Distribution  # type: ignore[import-untyped,unused-ignore]
 
         with chdir(root):
-            options = ["--config-file=", "--ignore-missing-imports"]
+            options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]  # numpy is not there
             extensions = mypycify([*options, *(f"{_PACKAGE}/{name}.py" for name in _MODULES)], opt_level="3")
             build = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
             build.inplace = True
