@@ -14,6 +14,7 @@ The house, from the ground up. A module imports only from its own room and from 
     disk          private files that are whole or not there
     write_behind  what files that another thread writes have in common
     audio/        samples, and the files that they come from and go to
+    chunks        what passes in a call, as it passes
     mixed_runs    frames of several kinds and lengths, with their times
     runs          equal frames, with their times: the unit that all rooms below speak
     capture/      frames at rest: every format read as one, and written

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,12 @@ Chunk = tuple[float, float, int, bytes]
 and the frames, whole, of one kind and length unless they are `MixedFrames`."""
 
 
-class Chunks(Sequence[Chunk]):
+class Chunks:
     """Chunks in order, kept as columns.
 
     A call that talks has one for each frame, each way. Kept as tuples they would be what Python's garbage collector
-    looks at: 40 ms at a time with 300 calls, in which nobody is heard.
+    looks at: 40 ms at a time with 300 calls, in which nobody is heard. (Not a `Sequence`: mypyc takes a list for an
+    instance of any class that is one.)
     """
 
     __slots__ = ("_others", "at_s", "pieces")
@@ -76,17 +76,6 @@ class Chunks(Sequence[Chunk]):
         return len(self.pieces)
 
     def __iter__(self) -> Iterator[Chunk]:
-        return map(self.__getitem__, range(len(self)))
-
-    @overload
-    def __getitem__(self, index: int) -> Chunk: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Chunk]: ...
-
-    def __getitem__(self, index: int | slice) -> Chunk | Sequence[Chunk]:
-        if isinstance(index, slice):
-            return list(self)[index]
-        number = range(len(self))[index]
-        held_s, count = self._others.get(number, (0.0, 1))
-        return self.at_s[number], held_s, count, self.pieces[number]
+        for number, (at_s, data) in enumerate(zip(self.at_s, self.pieces, strict=True)):
+            held_s, count = self._others.get(number, (0.0, 1))
+            yield at_s, held_s, count, data

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import sys
@@ -71,6 +70,8 @@ class _LazyGroup(click.Group):
             wrong = args[0]
             if wrong.startswith("-"):
                 raise
+            import difflib  # rarely wanted, and 5 ms
+
             near = difflib.get_close_matches(wrong.lower(), COMMANDS, 1, 0.5)
             near = near or [name for name in COMMANDS if name.startswith(wrong.lower())]
             hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"

@@ -13,7 +13,6 @@ import fcntl
 import json
 import os
 import re
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -52,7 +51,7 @@ class HalfMade:
     @classmethod
     def unnamed(cls, folder: Path, suffix: str) -> HalfMade:
         """Create a file in a folder under a random name. Raises `OSError`."""
-        return cls(folder / f"{PREFIX}{secrets.token_hex(4)}{suffix}")
+        return cls(folder / f"{PREFIX}{os.urandom(4).hex()}{suffix}")
 
     @property
     def path(self) -> Path:

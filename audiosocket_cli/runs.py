@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from operator import is_
 from typing import Final
@@ -149,7 +149,7 @@ class TimedRun(EqualRun):
 
     __slots__ = ("_columns", "_parts", "_payloads", "chunks", "data")
 
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
+    def __init__(self, chunks: Iterable[Chunk]) -> None:
         """Take chunks that all hold frames with the same header."""
         self.chunks = chunks if isinstance(chunks, Chunks) else Chunks(chunks)
         """How they came: frames of one chunk came at once."""
@@ -244,7 +244,7 @@ FrameRun = EqualRun | MixedRun
 """What taps get, captures hold, and measures take."""
 
 
-def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:
+def in_runs(chunks: Chunks | Sequence[Chunk]) -> list[FrameRun]:
     """Join successive chunks of like frames; if the frames keep changing, join all of them in one `MixedRun`."""
     pieces = chunks.pieces if isinstance(chunks, Chunks) else [chunk[3] for chunk in chunks]
     if pieces and MixedFrames not in set(map(type, pieces)):  # all alike, as nearly always: no Python step for each
@@ -256,12 +256,12 @@ def in_runs(chunks: Sequence[Chunk]) -> list[FrameRun]:
     for chunk in chunks:
         data = chunk[3]
         if type(data) is MixedFrames:
-            return [MixedRun(chunks)]
+            return [MixedRun(list(chunks))]
         if run is not None and data.startswith(header):
             run.append(chunk)
         else:
             if len(runs) == MAX_RUNS:
-                return [MixedRun(chunks)]
+                return [MixedRun(list(chunks))]
             header, run = data[:HEADER_BYTES], [chunk]
             runs.append(run)
     return [TimedRun(run) for run in runs]

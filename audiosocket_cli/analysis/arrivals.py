@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from array import array
 from typing import Final, NamedTuple
 
@@ -106,7 +105,10 @@ class Arrivals:
     @property
     def pace(self) -> float:
         """Seconds of audio that came in a second, by the median; 0.0 while there is too little to tell."""
-        return statistics.median(self._paces) if len(self._paces) >= _MIN_PACES else 0.0
+        if len(self._paces) < _MIN_PACES:
+            return 0.0
+        paces, middle = sorted(self._paces), len(self._paces) // 2
+        return (paces[middle] + paces[~middle]) / 2
 
     @property
     def is_steady(self) -> bool:

@@ -143,12 +143,13 @@ class Reading:
         items = self._watched(noted(self.capture, self))
         if self.request.strict:
             items = judged(items, selection, self._count_findings)
-        frames = 0
+        frames, most = 0, self._most
         try:
             for item in selection.items(items):
-                frames += isinstance(item, Captured)
+                if type(item) is Captured:
+                    frames += 1
                 yield item
-                if frames >= self._most:
+                if frames >= most:
                     self.found.is_full = True
                     return
         finally:

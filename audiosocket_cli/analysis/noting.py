@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from audiosocket_cli.capture.items import CapturedCall, Damage, Item, Opened, Over
+from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Item, Opened, Over
 from audiosocket_cli.capture.runs import Run
 
 
@@ -31,10 +31,10 @@ def noted(found: Iterable[Run | Item], account: Account) -> Iterator[Any]:
     After an interruption the calls that go on are over, so that what was read of them is shown.
     """
     going_on: dict[CapturedCall, None] = {}
-    rare = (Opened, Over, Damage)  # the question is asked for each frame
+    rare = (Opened, Over, Damage)
     try:
         for one in found:
-            if isinstance(one, rare):
+            if type(one) is not Captured and isinstance(one, rare):  # nearly all are frames
                 if isinstance(one, Opened):
                     going_on[one.call] = None
                     account.opened(one.call)

@@ -6,6 +6,7 @@ silence `SILENCE_DBFS`.
 
 from __future__ import annotations
 
+import math
 import threading
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -43,8 +44,8 @@ _MAX_FLOAT: Final = 4.0
 
 _NO_POWERS: Final = np.zeros(0)
 
-_BLOCK_SAMPLES: Final = 80_000
-"""Samples that are measured at once: 160 KB, and 320 KB as floats."""
+_BLOCK_SAMPLES: Final = 1 << 17
+"""Samples that are measured at once: 256 KiB, and 512 KiB as floats."""
 
 _ONES: Final = np.ones((1 << 24) // (1 << 15), np.float32)
 """A sum of so many samples is exact in float32, which has all whole numbers up to that."""
@@ -82,8 +83,8 @@ def mean_power(samples: Samples) -> float:
     """Return the mean square of int16 samples, in units of full scale squared (0.0 to 1.0); 0.0 for no samples."""
     if not samples.size:
         return 0.0
-    scaled = samples.astype(np.float32) / FULL_SCALE
-    return float(np.mean(np.square(scaled), dtype=np.float64))
+    squares = np.square(samples.astype(np.float32))
+    return float(np.add.reduce(squares, axis=None, dtype=np.float64)) / (samples.size * FULL_SCALE**2)
 
 
 def peak_of(samples: Samples) -> int:
@@ -109,10 +110,11 @@ class Loudness(NamedTuple):
 def loudness_of_slin(payloads: NDArray[np.uint8]) -> Loudness:
     """Measure payloads of slin, shape (n, bytes); an odd last byte of each is left out.
 
-    Many are measured in blocks, each of which is copied, converted and summed while the processor has it in its second
-    cache (L2): in one go, all of it would come from memory five times. `dump --stats` of 1 GB of raw slin takes 3.6
-    times the CPU of a walk in C that sums the energy (2.6 beyond its start), where it took 16: three quarters of that
-    were searches for line feeds, and fresh memory for each step.
+    Many are measured in blocks, each of which is copied, converted and summed while the processor has it in its caches:
+    in one go, all of it would come from memory seven times. Of the time of `dump --stats` of 1 GB of raw slin, without
+    its start, reading is 30 %, walking the headers 5 %, and measuring 60 %: copying the samples 10, peaks 8, floats 13,
+    squares 19, sums 8. A walk in C does all of that in one pass, in 40 %. Other threads bring nothing: handing over the
+    GIL between steps of 30 µs costs as much as they save.
     """
     width = payloads.shape[1] // SAMPLE_BYTES
     step = max(1, _BLOCK_SAMPLES // max(1, width))
@@ -151,7 +153,7 @@ class _Scratch(threading.local):
         rows = wide.reshape(shape)
         np.vecdot(rows, rows, out=squares)
         whole = size // len(_ONES) * len(_ONES)
-        sums = np.vecdot(wide[:whole].reshape(-1, len(_ONES)), _ONES)  # twice as fast as adding them up
+        sums = wide[:whole].reshape(-1, len(_ONES)) @ _ONES  # thrice as fast as adding them up
         return peak, float(np.add.reduce(sums, dtype=np.float64)) + float(np.add.reduce(wide[whole:]))
 
 
@@ -201,7 +203,7 @@ def _powers_of(squares: NDArray[np.float32], width: int) -> NDArray[np.float64]:
 
 def power_to_dbfs(power: float) -> float:
     """Turn a mean square (0.0 to 1.0) into dBFS, never below `SILENCE_DBFS`."""
-    return max(SILENCE_DBFS, 10.0 * float(np.log10(power)) + 0.0) if power > 0 else SILENCE_DBFS
+    return max(SILENCE_DBFS, 10.0 * math.log10(power) + 0.0) if power > 0 else SILENCE_DBFS
 
 
 def tone(frequency_hz: float, rate_hz: int, seconds: float, level_dbfs: float = -15.0) -> Samples:

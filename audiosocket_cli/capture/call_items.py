@@ -55,6 +55,17 @@ class CallItems:
         frame = Frame(data[0], data[HEADER_BYTES:])
         return Captured(call, at_s, Side.CALLER if who == self._caller else Side.SERVER, frame, at_s, offset)
 
+    def is_between_frames(self, who: int) -> bool:
+        """Whether a frame of an end is to begin now."""
+        return self._streams[who].is_between_frames
+
+    def go_on(self, who: int, size: int) -> tuple[Side, int]:
+        """Take frames of an end, which has `is_between_frames`, of so many bytes; return its side and the offset where
+        they begin."""
+        stream = self._streams[who]
+        stream.offset += size
+        return self._side(who), stream.offset - size
+
     def finish(self, last_ns: int) -> Iterator[Item]:
         """Yield what is left at the end: frames that are cut."""
         at_s = self.seconds(last_ns)

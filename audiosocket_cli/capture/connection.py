@@ -16,8 +16,9 @@ from audiosocket_cli.asterisk.facts import DEFAULT_PORT
 from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
 from audiosocket_cli.capture.call_items import CallItems
 from audiosocket_cli.capture.items import CallNames, Captured, CapturedCall, Item, NoCall, Opened
+from audiosocket_cli.capture.packet_runs import Numbers
 from audiosocket_cli.capture.packets import ACK, RST, SYN, Segment, flow_names, flow_ports, reverse_of
-from audiosocket_cli.capture.tcp import Direction
+from audiosocket_cli.capture.tcp import SEQ_MODULUS, Direction
 from audiosocket_cli.capture.undecided import Event, Undecided
 from audiosocket_cli.model import Side
 
@@ -176,6 +177,31 @@ class Connection:
             self._answered = True
             direction.go_on(len(data))
         return frame
+
+    @property
+    def started_ns(self) -> int:
+        """When its call began, in ns since 1970; 0 while that is not known."""
+        return 0 if self._call is None else self._call.call.started_ns or 0
+
+    def count_frames(self, flow: bytes, seqs: Numbers, sizes: Numbers, first_ns: int) -> int:
+        """Return how many of these segments of a direction, each of them a frame, `take_frame` would take one after the
+        other, from `first_ns` on: numbers and sizes in bytes, both of shape (n,)."""
+        who = int(flow != self.flow)
+        if self._call is None or first_ns < self.last_ns or not self._directions[who].goes_on_with(int(seqs[0])):
+            return 0
+        if self._directions[1 - who].waits or not self._call.is_between_frames(who):
+            return 0
+        follows = seqs[1:] == (seqs[:-1] + sizes[:-1]) % SEQ_MODULUS
+        return len(seqs) if follows.all() else 1 + int(follows.argmin())
+
+    def take_frames(self, flow: bytes, sizes: Numbers, last_ns: int) -> tuple[CapturedCall, Side, int]:
+        """Take segments that were counted; return the call, their side, and the offset where the first begins."""
+        assert self._call is not None
+        who, size = int(flow != self.flow), int(sizes.sum())
+        self.last_ns = max(self.last_ns, last_ns)
+        self._answered = True
+        self._directions[who].go_on(size, len(sizes))
+        return self._call.call, *self._call.go_on(who, size)
 
     def finish(self) -> Iterator[Item]:
         """Yield the rest: no more segments follow."""

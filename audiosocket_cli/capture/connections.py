@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator
+from functools import partial
 from typing import Final
 from uuid import UUID
 
+import numpy as np
+
 from audiosocket_cli.capture.connection import Connection, Standing
-from audiosocket_cli.capture.items import CallNames, Captured, Item
+from audiosocket_cli.capture.items import CallNames, Captured, CapturedCall, Item
+from audiosocket_cli.capture.packet_runs import FrameSegments
 from audiosocket_cli.capture.packets import SYN, Segment, reverse_of
+from audiosocket_cli.codec import HEADER_BYTES, Frame
 from audiosocket_cli.model import Side
 
 _MAX_OPEN: Final = 10_000
@@ -38,6 +43,12 @@ _STALE_NS: Final = 30 * _NS
 
 _GOES_ON_NS: Final = 2 * _NS
 """A copy of a call goes on within this time; after a longer pause it is another call between the same ports."""
+
+_captured: Final = partial(tuple.__new__, Captured)
+"""Makes an item of a tuple: thrice as fast as the class itself."""
+
+_MIN_EACH: Final = 8
+"""As many frames of each direction, on average, are taken together: of fewer, each by itself costs less."""
 
 
 class Connections:
@@ -86,14 +97,56 @@ class Connections:
 
         Nearly all segments of calls do. `take` gives the same, in six times the time.
         """
-        strands = self._by_flow.get(flow)
-        if strands is None or len(strands) > 1 or strands[0] not in self._open:
-            return None
-        frame = strands[0].take_frame(flow, seq, data, at_ns)
-        if frame is not None:
-            del self._open[strands[0]]
-            self._open[strands[0]] = None
+        strand = self._only_strand(flow)
+        frame = strand.take_frame(flow, seq, data, at_ns) if strand is not None else None
+        if frame is not None and strand is not None:
+            del self._open[strand]
+            self._open[strand] = None
         return frame
+
+    def _only_strand(self, flow: bytes) -> Connection | None:
+        """Return the connection that a segment can only belong to, if it goes on."""
+        strands = self._by_flow.get(flow)
+        return strands[0] if strands is not None and len(strands) == 1 and strands[0] in self._open else None
+
+    def take_frames(self, segments: FrameSegments) -> tuple[int, Iterator[Captured]]:
+        """Do the same for many such segments, up to the first that is anything else; return how many were taken, and
+        their frames, which are made as they are wanted: many that are there at once keep the garbage collector busy."""
+        data, at_ns, _, seqs, begins, ends = segments
+        sizes = ends - begins
+        flows, which = segments.by_flow(len(at_ns) // _MIN_EACH)
+        strands = [self._only_strand(flow) for flow in flows]
+        places = [np.flatnonzero(which == number) for number in range(len(flows))]
+        stops = np.flatnonzero((which[1:] < 0) | (at_ns[1:] < at_ns[:-1]))
+        count = int(stops[0]) + 1 if len(stops) else len(which)
+        for flow, strand, mine in zip(flows, strands, places, strict=True):
+            taken = strand.count_frames(flow, seqs[mine], sizes[mine], int(at_ns[mine[0]])) if strand else 0
+            if taken < len(mine):
+                count = min(count, int(mine[taken]))
+        calls: list[CapturedCall | None] = [None] * len(flows)
+        sides: list[Side | None] = [None] * len(flows)
+        at_s, offsets = np.zeros(count), np.zeros(count, np.int64)
+        last: dict[int, Connection] = {}
+        for number, (flow, strand, all_mine) in enumerate(zip(flows, strands, places, strict=True)):
+            mine = all_mine[: np.searchsorted(all_mine, count)]
+            if strand is None or not len(mine):
+                continue
+            its_sizes = sizes[mine]
+            calls[number], sides[number], offset = strand.take_frames(flow, its_sizes, int(at_ns[mine[-1]]))
+            offsets[mine] = offset + np.cumsum(its_sizes) - its_sizes
+            at_s[mine] = (at_ns[mine] - strand.started_ns) / _NS
+            last[int(mine[-1])] = strand
+        for _, strand in sorted(last.items()):
+            del self._open[strand]
+            self._open[strand] = None
+        kinds = np.frombuffer(data, np.uint8)[begins[:count]].tolist()
+        payloads = map(data.__getitem__, map(slice, (begins[:count] + HEADER_BYTES).tolist(), ends[:count].tolist()))
+        who, times = which[:count].tolist(), at_s.tolist()
+        columns = (
+            map(calls.__getitem__, who), times, map(sides.__getitem__, who), map(Frame, kinds, payloads), times,
+            offsets.tolist(),
+        )  # fmt: skip
+        return count, map(_captured, zip(*columns, strict=True))
 
     def finish(self) -> Iterator[Item]:
         """Yield the rest of all connections: no more segments follow."""

@@ -27,30 +27,36 @@ _NOBODY: Final = ("192.0.2.1", "192.0.2.2")
 _MAX_BETWEEN: Final = 1000
 """How many kinds of lines are remembered: a peer can send frames of any length."""
 
+_MIN_PLAIN_S: Final = 1e-4
+"""Smaller times have an exponent when they are written."""
+
 _NS: Final = 1_000_000_000
 
 
 def as_jsonl(items: Iterable[Item]) -> Iterator[bytes]:
     """Yield items as lines of JSON, as bytes.
 
-    Frames of audio are alike but for times, offset and payload: what stands between them is made once for all. With the
-    short way of `Connections.take_frame`, `dump --json` of a pcapng takes a quarter of the time that it took.
+    Frames of audio are alike but for times, offset and payload: what stands between them is made once for all. Rounding
+    a time costs as much as writing it, and most need none.
     """
-    between: dict[tuple[CapturedCall, Side, int, int], tuple[bytes, bytes]] = {}
-    to_base64 = binascii.b2a_base64
+    between: dict[tuple[CapturedCall, bool, int, int], tuple[bytes, bytes]] = {}
+    known, to_base64 = between.get, binascii.b2a_base64
     for item in items:
         if type(item) is Captured:
             call, at_s, side, frame, begun_s, offset = item
             payload = frame.payload
-            key = (call, side, frame.kind, len(payload))
-            parts = between.get(key)
+            key = (call, side is Side.CALLER, frame.kind, len(payload))  # the hash of a `Side` itself is a Python step
+            parts = known(key)
             if parts is None and frame.kind in RATE_BY_KIND:
                 if len(between) >= _MAX_BETWEEN:
                     between.clear()
                 parts = between[key] = _between(item)
             if parts is not None and begun_s == at_s:
+                time = repr(at_s)
+                if at_s < _MIN_PLAIN_S or "." not in time[-10:]:  # more than nine digits after the point
+                    time = repr(round(at_s, 9))
                 yield b'%b%b%b%d, "payload": "%b"}\n' % (
-                    parts[0], repr(round(at_s, 9)).encode(), parts[1], offset, to_base64(payload, newline=False)
+                    parts[0], time.encode(), parts[1], offset, to_base64(payload, newline=False)
                 )  # fmt: skip
                 continue
         line = item_line(item)

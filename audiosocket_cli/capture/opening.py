@@ -6,14 +6,17 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+import numpy as np
 
 from audiosocket_cli.capture.connections import Connections
 from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
 from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import JsonlReader
+from audiosocket_cli.capture.packet_runs import PacketRun, frame_segments
 from audiosocket_cli.capture.packets import Unreadable, plain_segment, tcp_segment
 from audiosocket_cli.capture.packing import unpack
 from audiosocket_cli.capture.pcap import MAGICS, Packet, read_pcap
@@ -31,6 +34,14 @@ _JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|(?:#|//)[^\n]*\n)*+\{\s*[\"}
 
 _MAY_BE_JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:#|//|\{|/?\Z)")
 _LOOK_BYTES: Final = 64 << 10
+
+_MIN_LOOK: Final = 16
+"""So many packets cost as much together as one by one. After packets that are not alike, so many are taken one by one,
+and each time twice as many."""
+_LOOK: Final = 256
+"""So many are looked at together, and more where those before were alike."""
+
+T = TypeVar("T")
 
 
 class Capture:
@@ -132,7 +143,11 @@ class Capture:
 
     def read_packets(self) -> Iterator[Packet | Damage]:
         """Yield the packets of a capture that consists of such, and its damage."""
-        for packet in self.packets or ():
+        yield from self._trusted(self.packets or ())
+
+    def _trusted(self, packets: Iterable[T | Damage]) -> Iterator[T | Damage]:
+        """Yield packets, and damage up to one after which nothing can be trusted."""
+        for packet in packets:
             if isinstance(packet, Damage):
                 fault = self._line_ends.fault
                 yield packet._replace(reason=fault) if fault else packet
@@ -142,10 +157,16 @@ class Capture:
             yield packet
 
     def _from_packets(self) -> Iterator[Item]:
+        packets: Iterable[PacketRun | Packet | Damage] = self.packets or ()
+        if isinstance(self.packets, PcapngReader):
+            packets = self.packets.runs()
+        trusted: Iterator[PacketRun | Packet | Damage] = self._trusted(packets)
         take_frame = self._calls.take_frame
-        for packet in self.read_packets():
+        for packet in trusted:
             if isinstance(packet, Damage):
                 yield packet
+            elif isinstance(packet, PacketRun):
+                yield from self._calls.take_run(packet, self.me)
             elif frame := take_frame(packet):
                 yield frame
             else:
@@ -166,6 +187,32 @@ class CallsInPackets:
         at_ns, link_type, data, comments = packet
         plain = None if comments else plain_segment(link_type, data)
         return None if plain is None else self.connections.take_frame(*plain, at_ns)
+
+    def take_run(self, run: PacketRun, me: Side | None) -> Iterator[Item]:
+        """Take many packets, those with a frame together, and yield what they bring."""
+        is_frame, segments = frame_segments(run)
+        others = [*np.flatnonzero(~is_frame).tolist(), len(is_frame)][::-1]
+        at, look, alone = 0, _LOOK, _MIN_LOOK
+        while at < len(is_frame):
+            while others[-1] < at:
+                others.pop()
+            stop, taken = min(others[-1], at + look), 0
+            if stop - at >= _MIN_LOOK:
+                taken, frames = self.connections.take_frames(segments.part(at, stop))
+                yield from frames
+                at += taken
+            if taken and at == stop:
+                look, alone = 8 * look, _MIN_LOOK
+                continue
+            look, alone = _LOOK, _MIN_LOOK if taken >= _MIN_LOOK else 2 * alone
+            for number in range(at, min(at + alone, len(is_frame))):
+                packet = run.packet(number)
+                frame = self.take_frame(packet)
+                if frame is None:
+                    yield from self.take(packet, me)
+                else:
+                    yield frame
+                at += 1
 
     def take(self, packet: Packet, me: Side | None) -> Iterator[Item]:
         """Take a packet of a capture that was taken on one of the sides, and yield what it brings."""

@@ -45,7 +45,7 @@ RST: Final = 0x04
 PSH: Final = 0x08
 ACK: Final = 0x10
 
-_TCP: Final = 6
+TCP: Final = 6
 _FRAGMENT: Final = 44
 _AUTHENTICATION: Final = 51
 _EXTENSIONS: Final = (0, 43, 60, 135)
@@ -59,10 +59,10 @@ _SEQ_ACK = struct.Struct(">IIBB")
 _PLAIN = struct.Struct(">BxHxxHxBxx12sI4xBB")
 """A header of IPv4 without options, and the beginning of TCP's."""
 
-_PLAIN_AT: Final = {LINK_RAW: 0, LINK_IPV4: 0, LINK_ETHERNET: 14, LINK_COOKED: 16}
+PLAIN_AT: Final = {LINK_RAW: 0, LINK_IPV4: 0, LINK_ETHERNET: 14, LINK_COOKED: 16}
 """Where IP begins if nothing stands before it but the link's own header, which ends with the type of what follows."""
 
-_IPV4_TYPE: Final = IPV4.to_bytes(2)
+IPV4_TYPE: Final = IPV4.to_bytes(2)
 
 
 class Segment(NamedTuple):
@@ -91,7 +91,7 @@ _IMPOSSIBLE: Final = Unreadable("with headers shorter than headers can be")
 _TOO_DEEP: Final = Unreadable("in more tunnels than there can be")
 _MAX_LAYERS: Final = 8
 
-_MIN_WORDS: Final = 5
+MIN_WORDS: Final = 5
 """No header of IPv4 or TCP has fewer words of 4 bytes."""
 
 
@@ -122,14 +122,14 @@ def tcp_segment(link_type: int, data: bytes) -> Segment | Unreadable | None:
 def plain_segment(link_type: int, data: bytes) -> tuple[bytes, int, bytes] | None:
     """Return flow, sequence number and payload of a segment with bytes that neither begins nor ends anything, where
     that is all there is in a packet of IPv4; None for all else, which `tcp_segment` reads."""
-    at = _PLAIN_AT.get(link_type, -1)
-    if at < 0 or len(data) < at + _PLAIN.size or (at and data[at - 2 : at] != _IPV4_TYPE):
+    at = PLAIN_AT.get(link_type, -1)
+    if at < 0 or len(data) < at + _PLAIN.size or (at and data[at - 2 : at] != IPV4_TYPE):
         return None
     first, length, fragment, protocol, flow, seq, offset, flags = _PLAIN.unpack_from(data, at)
     begin, end = at + 20 + (offset >> 4) * 4, at + length
-    if first != 0x45 or protocol != _TCP or fragment & 0x3FFF or flags & (FIN | SYN | RST | ACK) != ACK:
+    if first != 0x45 or protocol != TCP or fragment & 0x3FFF or flags & (FIN | SYN | RST | ACK) != ACK:
         return None
-    if offset >> 4 < _MIN_WORDS or not begin < end <= len(data):
+    if offset >> 4 < MIN_WORDS or not begin < end <= len(data):
         return None
     return flow, seq, data[begin:end]
 
@@ -178,11 +178,11 @@ def _in_ip(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
 
 def _in_ipv4(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
     protocol = data[at + 9]
-    if protocol != _TCP and protocol not in layers.TUNNELS:
+    if protocol != TCP and protocol not in layers.TUNNELS:
         return None
     length = layers.uint16(data, at + 2)
     words = data[at] & 15
-    if words < _MIN_WORDS:
+    if words < MIN_WORDS:
         return _IMPOSSIBLE
     if layers.uint16(data, at + 6) & 0x3FFF:  # more fragments, or not the first
         return _OF_FRAGMENTS if protocol != layers.UDP else None
@@ -190,7 +190,7 @@ def _in_ipv4(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
     addresses, at = data[at + 12 : at + 20], at + words * 4
     if protocol == _AUTHENTICATION:
         protocol, at = data[at], at + 8 + data[at + 1] * 4
-    return _segment(data, at, end, addresses) if protocol == _TCP else layers.inside(protocol, data, at)
+    return _segment(data, at, end, addresses) if protocol == TCP else layers.inside(protocol, data, at)
 
 
 def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
@@ -198,12 +198,12 @@ def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
     end = at + 40 + length if length else len(data)
     addresses = data[at + 8 : at + 40]
     at += 40
-    while following != _TCP:
+    while following != TCP:
         if following == _FRAGMENT:
             is_part = bool(layers.uint16(data, at + 2) & 0xFFF9)  # more follow, or it is not the first
             following, at = data[at], at + 8
             if is_part:
-                is_held = following == _TCP or following in layers.TUNNELS
+                is_held = following == TCP or following in layers.TUNNELS
                 return _OF_FRAGMENTS if is_held and following != layers.UDP else None
         elif following in _EXTENSIONS:
             following, at = data[at], at + 8 + data[at + 1] * 8
@@ -217,7 +217,7 @@ def _in_ipv6(data: bytes, at: int) -> Segment | Unreadable | Inside | None:
 def _segment(data: bytes, at: int, end: int, addresses: bytes) -> Segment | Unreadable:
     seq, ack, offset, flags = _SEQ_ACK.unpack_from(data, at + 4)
     words = offset >> 4
-    if words < _MIN_WORDS:
+    if words < MIN_WORDS:
         return _IMPOSSIBLE
     begin = min(at + words * 4, end)
     missing_bytes = max(0, end - max(begin, len(data)))

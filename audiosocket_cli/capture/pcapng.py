@@ -11,7 +11,10 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from audiosocket_cli.capture.items import Damage
+from audiosocket_cli.capture.packet_runs import PacketRun
 from audiosocket_cli.capture.packets import LINK_RAW
 from audiosocket_cli.capture.pcap import MAX_PACKET_BYTES, Packet
 from audiosocket_cli.capture.window import Window
@@ -26,6 +29,9 @@ _MAX_BLOCK_BYTES: Final = 16 << 20
 
 _MAX_READ_BYTES: Final = 2 * MAX_PACKET_BYTES
 _MAX_INTERFACES: Final = 10_000
+
+_MIN_LOOK: Final = 8
+_MAX_LOOK: Final = 4096
 
 _NS: Final = 1_000_000_000
 _LATEST_NS: Final = (1 << 63) - 1
@@ -54,6 +60,8 @@ class PcapngReader:
         self._interfaces: list[tuple[int, int, int]] = []
         """Of the section: link type, ticks per second, offset in seconds."""
         self._last_ns = 0
+        self._look = _MIN_LOOK
+        """How many packets are looked at together: many where those before were all alike."""
         self._sections = 0
         self._drops: dict[tuple[int, int, int], int] = {}
         """By section, interface and who dropped them, what was told last."""
@@ -64,9 +72,18 @@ class PcapngReader:
         return sum(self._drops.values())
 
     def __iter__(self) -> Iterator[Packet | Damage]:
+        for one in self.runs():
+            if isinstance(one, PacketRun):
+                yield from one.packets()
+            else:
+                yield one
+
+    def runs(self) -> Iterator[PacketRun | Packet | Damage]:
+        """Yield all, packets that are alike together."""
         window = self._window
         while True:
-            yield from self._plain_packets()
+            while (run := self._plain_run()) is not None:
+                yield run
             if not window.ensure(1):
                 return
             fault, length = self._judge_block()
@@ -81,32 +98,56 @@ class PcapngReader:
             if packet is not None:
                 yield packet
 
-    def _plain_packets(self) -> Iterator[Packet]:
-        """Yield the packets at hand up to a block that is anything else, or needs a closer look: nearly all of a file
-        is such packets, without comments, and this takes a fifth of the time."""
-        window, order = self._window, self._order
-        unpack, flags = struct.Struct(order + "IIIIIII").unpack_from, struct.pack(order + "HH", _FLAGS, 4)
-        data, at = window.data, window.at
-        most = len(data) - _MIN_BYTES[_PACKET]
-        while at <= most:
-            kind, length, interface, high, low, size, original = unpack(data, at)
-            end, options = at + length, at + PACKET_AT + (size + 3 & ~3)
-            if kind != _PACKET or length % 4 or end > len(data) or length > _MAX_READ_BYTES or size > original:
-                return
-            if interface >= len(self._interfaces) or data[end - 4 : end] != data[at + 4 : at + 8]:
-                return
-            if options != end - 4 and not (
-                options == end - 16 and data.startswith(flags, options) and data.startswith(b"\0\0\0\0", options + 8)
-            ):
-                return
-            link_type, ticks, offset_s = self._interfaces[interface]
-            at_ns = (high << 32) | low
-            if ticks != _NS or offset_s:
-                at_ns = at_ns * _NS // ticks + offset_s * _NS
-            self._last_ns = at_ns = max(0, min(at_ns, _LATEST_NS))
-            begin, at = at + PACKET_AT, end
-            window.at = at
-            yield Packet(at_ns, link_type, data[begin : begin + size])
+    def _plain_run(self) -> PacketRun | None:
+        """Consume the packets at hand up to a block that is anything else, or needs a closer look: nearly all of a file
+        is such packets, without comments. None where there are none, or too few."""
+        window = self._window
+        starts, end = self._packet_starts()
+        if len(starts) < _MIN_LOOK or not self._interfaces:
+            return None
+        begin, data = window.at, window.data
+        words = np.frombuffer(data, self._order + "u4", (end - begin) // 4, begin)
+        at = np.array(starts)
+        word = (at - begin) // 4
+        length, interface, high, low, size, original = (words[word + number].astype(np.int64) for number in range(1, 7))
+        options, last = word + (PACKET_AT + size + 3) // 4, word + length // 4 - 1
+        has_flags = options == last - 3
+        near = np.where(has_flags, options, 0)
+        flags = int.from_bytes(struct.pack(self._order + "HH", _FLAGS, 4), "little" if self._order == "<" else "big")
+        has_flags &= (words[near] == flags) & (words[near + 2] == 0)
+        link = self._interfaces[int(interface[0]) % len(self._interfaces)]
+        is_alike = np.array([one == link for one in self._interfaces])[interface % len(self._interfaces)]
+        is_plain = (size <= original) & (interface < len(self._interfaces)) & is_alike & (words[last] == length)
+        is_plain &= (options == last) | has_flags
+        count = len(at) if is_plain.all() else int(is_plain.argmin())
+        self._look = min(8 * self._look, _MAX_LOOK) if count == len(at) else _MIN_LOOK
+        if not count:
+            return None
+        link_type, ticks, offset_s = link
+        stamps = (high[:count].astype(np.uint64) << np.uint64(32)) | low[:count].astype(np.uint64)
+        if ticks == _NS and not offset_s:
+            at_ns = np.minimum(stamps, _LATEST_NS).astype(np.int64)
+        else:
+            times = [stamp * _NS // ticks + offset_s * _NS for stamp in stamps.tolist()]
+            at_ns = np.array([max(0, min(time_ns, _LATEST_NS)) for time_ns in times])
+        self._last_ns = int(at_ns[-1])
+        window.at = int(at[count - 1] + length[count - 1])
+        packets_at = at[:count] + PACKET_AT
+        return PacketRun(link_type, data, packets_at, packets_at + size[:count], at_ns)
+
+    def _packet_starts(self) -> tuple[list[int], int]:
+        """Return where the blocks at hand begin that hold packets, up to any other, and where the last one ends."""
+        data, at = self._window.data, self._window.at
+        unpack, least, size = struct.Struct(self._order + "II").unpack_from, _MIN_BYTES[_PACKET], len(data)
+        starts: list[int] = []
+        while at + least <= size and len(starts) < self._look:
+            kind, length = unpack(data, at)
+            end = at + length
+            if kind != _PACKET or length % 4 or not least <= length <= _MAX_READ_BYTES or end > size:
+                break
+            starts.append(at)
+            at = end
+        return starts, at
 
     def _judge_block(self) -> tuple[str | None, int]:
         """Say why what comes next is not a whole block, or None, and how long the block is in bytes."""

@@ -159,15 +159,14 @@ class RawReader:
         """Return how many frames with the header of the first one are at hand in a row, itself included."""
         window = self._window
         most = window.size // frame_bytes
-        head = np.frombuffer(window.data, np.uint8, HEADER_BYTES, window.at)
+        head = int.from_bytes(window.data[window.at : window.at + HEADER_BYTES], "little")
         count, look = 1, _FIRST_LOOK
         while count < most:
             look = min(look, most - count)
             at = window.at + count * frame_bytes
-            table = np.frombuffer(window.data, np.uint8, look * frame_bytes, at).reshape(look, frame_bytes)
-            alike = table[:, 0] == head[0]
-            for column in range(1, HEADER_BYTES):  # thrice as fast as the three at once
-                alike &= table[:, column] == head[column]
+            # Four bytes each, the last of the frame before and the header: so they are fetched from memory once.
+            heads = np.ndarray(look, "<u4", window.data, at - 1, (frame_bytes,)) >> 8
+            alike = heads == head
             if not alike.all():
                 return count + int(alike.argmin())
             count, look = count + look, look * 8

@@ -27,7 +27,8 @@ one direction holds no acknowledgements, and would wait for ever."""
 _MAX_COPY_LEAD_BYTES: Final = 1 << 18
 """How far one copy of a stream may be ahead of the other."""
 
-_MODULUS: Final = 1 << 32
+SEQ_MODULUS: Final = 1 << 32
+"""Sequence numbers wrap here."""
 
 
 class Piece(NamedTuple):
@@ -77,7 +78,7 @@ class Direction:
 
     def is_replaced_by(self, segment: Segment) -> bool:
         """Whether a SYN begins another connection than the one that is known."""
-        if self._syn is None and self._first == (segment.seq + 1) % _MODULUS:
+        if self._syn is None and self._first == (segment.seq + 1) % SEQ_MODULUS:
             return False  # captured a little late, after what it begins
         return self._next is not None and self._syn != segment.seq
 
@@ -91,24 +92,24 @@ class Direction:
             return False
         if self.from_start and other.from_start:
             return self._first == other._first
-        return abs(_distance(self._next, other._next % _MODULUS)) <= _MAX_COPY_LEAD_BYTES
+        return abs(_distance(self._next, other._next % SEQ_MODULUS)) <= _MAX_COPY_LEAD_BYTES
 
     def goes_on_with(self, seq: int) -> bool:
         """Whether bytes with this number are simply the next: none wait, none are missing, and it has not ended."""
         position = self._next
         is_open = self._end is None and not self.was_reset and not self._waiting
-        return is_open and position is not None and position % _MODULUS == seq
+        return is_open and position is not None and position % SEQ_MODULUS == seq
 
     @property
     def waits(self) -> bool:
         """Whether segments wait for others before them."""
         return bool(self._waiting)
 
-    def go_on(self, size: int) -> None:
-        """Take a segment of so many bytes that are simply the next."""
+    def go_on(self, size: int, segments: int = 1) -> None:
+        """Take segments, of so many bytes in all, that are simply the next."""
         assert self._next is not None
         self._next += size
-        self.segments += 1
+        self.segments += segments
 
     def take(self, segment: Segment, at_ns: int) -> list[Piece]:
         """Take a segment, and return what of the stream is in order now."""
@@ -117,7 +118,7 @@ class Direction:
         self.was_reset = self.was_reset or bool(flags & RST)
         if flags & SYN:
             self._syn, self.from_start = seq, True
-            seq = (seq + 1) % _MODULUS
+            seq = (seq + 1) % SEQ_MODULUS
         if self._next is None:
             if not size and not flags & (SYN | FIN):
                 return []
@@ -215,4 +216,4 @@ class Direction:
 
 def _distance(position: int, seq: int) -> int:
     """Return by how many bytes a sequence number is after a position; negative for one before it."""
-    return (seq - position + 0x80000000) % _MODULUS - 0x80000000
+    return (seq - position + 0x80000000) % SEQ_MODULUS - 0x80000000

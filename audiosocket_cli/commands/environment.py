@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
@@ -56,4 +55,6 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
         return upper
     tail = upper.removeprefix(PREFIX)
     without_command = [each for each in known if each.endswith(f"_{tail}") and each.count("_") == tail.count("_") + 2]
+    import difflib  # rarely wanted, and 5 ms
+
     return next(iter(without_command or difflib.get_close_matches(upper, known, 1, 0.87)), None)

@@ -12,6 +12,7 @@ import os
 import select
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -19,7 +20,8 @@ from audiosocket_cli.text import printable
 from audiosocket_cli.ui.colours import coloured, has_colours
 
 _PATIENCE_S: Final = 1.0
-_BUFFER_BYTES: Final = 1 << 16
+_TOGETHER: Final = 128
+"""Pieces that are written at once: of frames as JSON, 64 KiB, and at most 11 MiB."""
 
 
 def say(line: str) -> bool:
@@ -55,15 +57,10 @@ def line_bytes(line: str, stream: TextIO | None = None) -> bytes:
 
 
 def put_bytes(pieces: Iterable[bytes]) -> None:
-    """Put bytes on stdout as they fill a buffer. Raises `OSError` when they cannot be, as when nobody reads."""
-    waiting, size = [], 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= _BUFFER_BYTES:
-            sys.stdout.buffer.write(b"".join(waiting))
-            waiting, size = [], 0
-    sys.stdout.buffer.write(b"".join(waiting))
+    """Put bytes on stdout, some pieces at a time. Raises `OSError` when they cannot be, as when nobody reads."""
+    rest = iter(pieces)
+    while some := list(islice(rest, _TOGETHER)):
+        sys.stdout.buffer.write(b"".join(some))
     sys.stdout.buffer.flush()
 
 

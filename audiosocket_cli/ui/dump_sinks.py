@@ -11,7 +11,6 @@ from typing import Final
 
 from audiosocket_cli import __version__
 from audiosocket_cli.analysis.dumping import Copy, DumpRequest, Form, Reading, Sink
-from audiosocket_cli.capture.exports import as_bytes, as_jsonl, as_pcapng
 from audiosocket_cli.capture.items import Captured, CapturedCall, Opened
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.disk import write_file
@@ -38,6 +37,8 @@ def _put(reading: Reading, *, lines: Callable[[Reading], Iterable[str]]) -> None
 
 
 def _put_frames_json(reading: Reading) -> None:
+    from audiosocket_cli.capture.exports import as_jsonl
+
     put_bytes(as_jsonl(reading.frames()))
 
 
@@ -103,6 +104,8 @@ def _write_copy(reading: Reading, *, copy: Copy) -> None:
 
 
 def _pieces(reading: Reading, format_name: str) -> Iterator[bytes]:
+    from audiosocket_cli.capture.exports import as_bytes, as_jsonl, as_pcapng
+
     items = reading.frames()
     if format_name == "pcapng":
         return as_pcapng(items, f"audiosocket {__version__}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 from bench.servers import BenchError
@@ -36,3 +39,18 @@ def install_peer(folder: Path) -> list[str]:
         raise BenchError(f"npm cannot install {PEER}: {installed.stderr.strip().splitlines()[0]}")
     shutil.copy(HERE / "peer" / "echo.mjs", folder)
     return [node, str(folder / "echo.mjs"), "0"]
+
+
+def build_compiled(folder: Path) -> Path:
+    """Return where the compiled package is."""
+    wheels = folder / "wheels"
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, HERE.parents[1]]
+    built = subprocess.run(
+        list(map(str, command)), env={**os.environ, "HATCH_BUILD_HOOK_ENABLE_CUSTOM": "1"}, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    if built.returncode:
+        raise BenchError(f"the package cannot be compiled: {built.stderr.strip().splitlines()[-1]}")
+    (wheel,) = wheels.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(folder / "compiled")
+    return folder / "compiled"

@@ -4,6 +4,7 @@ much.
     scripts/bench/run                          all cases: 500 calls of 2 and 8 s, medians of 5 runs
     scripts/bench/run echo record              these cases only
     scripts/bench/run echo --spread random     with callers at random instants only
+    scripts/bench/run echo --compiled          ours as scripts/setup compiled installs it, too
     scripts/bench/run echo --peer              a server of another make beside it, from npm
     scripts/bench/run echo --server 'my-server --port {port}'
     scripts/bench/run memory --flat 600        memory over ten minutes, too
@@ -69,7 +70,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.building import PEER, build_loops, install_peer
+from bench.building import PEER, build_compiled, build_loops, install_peer
 from bench.costs import capture_case, echo_case, exec_case, play_case, record_case
 from bench.files import json_case, walk_case
 from bench.growth import growth_case
@@ -114,6 +115,7 @@ def parse_options() -> argparse.Namespace:
     add("--folder", type=Path, help="where recordings and captures go for a while (default: memory, /dev/shm)")
     add("--loops", type=Path, metavar="FILE", help="the loops, built before (default: build them)")
     add("--server", action="append", default=[], metavar="COMMAND", help="an echo server, with {port}")
+    add("--compiled", action="store_true", help="measure ours compiled, too (scripts/setup compiled)")
     add("--peer", action="store_true", help=f"measure npm's {PEER} as an echo server, too")
     add("--json", action="store_true", help="print all figures as one JSON object")
     options = parser.parse_args()
@@ -163,6 +165,7 @@ def make_bench(options: argparse.Namespace, folder: Path, recordings: Path) -> B
         frames=options.frames,
         quiet_s=options.quiet,
         others=others,
+        compiled=build_compiled(folder) if options.compiled else None,
     )
 
 

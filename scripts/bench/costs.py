@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.lengths import Command, Lengths, in_turn
-from bench.servers import SERVE, Bench
+from bench.servers import COMPILED, SERVE, Bench
 from bench.table import Figure, Row, against, doubt_about
 
 ECHO_LIMITS = {"random": 1.25, "clumps": 1.5, "even": 1.4}
@@ -27,15 +27,25 @@ def echo_case(bench: Bench) -> list[Row]:
         is_real = spread == "random"
         others = bench.others if is_real else {}
         commands: dict[str, Command] = {name: (lambda command=command: command) for name, command in others.items()}  # type: ignore[misc]
-        commands |= {"C": lambda: bench.loop("echo"), "ours": lambda: [*SERVE, "--echo"]}
+        commands |= {"C": lambda: bench.loop("echo"), **bench.ours("--echo")}
         found = in_turn(bench, commands, bench.calls, spread)
         what = f"echo, {INSTANTS[spread]}"
-        costs.append(against(what, found["C"], found["ours"], ECHO_LIMITS[spread]))
+        costs += ours_against(what, found, ECHO_LIMITS[spread])
         costs += [against(f"echo by {name}", found["C"], found[name], None) for name in others]
         latencies += latency_rows(what, found["C"], found["ours"])
+        if COMPILED in found:
+            latencies += latency_rows(f"{what}, compiled", found["C"], found[COMPILED])
         if is_real:
             set_ups.append(set_up_row("echo", found["C"], found["ours"], SET_UP_MS))
     return costs + latencies + set_ups
+
+
+def ours_against(what: str, found: dict[str, list[Lengths]], limit: float | None) -> list[Row]:
+    """Compare ours with the loop, and the compiled one with it, if that was measured."""
+    rows = [against(what, found["C"], found["ours"], limit)]
+    if COMPILED in found:
+        rows.append(against(f"{what}, compiled", found["C"], found[COMPILED], limit))
+    return rows
 
 
 def latency_rows(what: str, reference: Sequence[Lengths], ours: Sequence[Lengths]) -> list[Row]:
@@ -62,10 +72,10 @@ def record_case(bench: Bench) -> list[Row]:
     for spread in bench.spreads:
         commands: dict[str, Command] = {
             "C": lambda: bench.loop("drain"),
-            "ours": lambda: [*SERVE, "--record", str(bench.recordings())],
+            **bench.ours("--record", "{recordings}"),
         }
         found = in_turn(bench, commands, bench.calls, spread)
-        rows.append(against(f"record, {INSTANTS[spread]}", found["C"], found["ours"], RECORD_LIMITS[spread]))
+        rows += ours_against(f"record, {INSTANTS[spread]}", found, RECORD_LIMITS[spread])
         if spread == "random":
             set_ups.append(set_up_row("record", found["C"], found["ours"], None))
     return rows + set_ups
@@ -76,16 +86,17 @@ def play_case(bench: Bench) -> list[Row]:
     make_prompt(prompt)
     commands: dict[str, Command] = {
         "C": lambda: bench.loop("play"),
-        "ours": lambda: [*SERVE, "--play", str(prompt), "--loop"],
+        **bench.ours("--play", str(prompt), "--loop"),
     }
     found = in_turn(bench, commands, bench.calls, "even")
-    theirs, ours = (Figure([each.heard.gap_p99_ms for each in found[name]], " ms") for name in commands)
+    judged = ("C", "ours")
+    theirs, ours = (Figure([each.heard.gap_p99_ms for each in found[name]], " ms") for name in judged)
     their_drift, our_drift = (
-        Figure([abs(each.heard.drift_percent) for each in found[name]], " %", 4) for name in commands
+        Figure([abs(each.heard.drift_percent) for each in found[name]], " %", 4) for name in judged
     )
     beyond_ms, doubt = ours.median - theirs.median, doubt_about(found["C"], found["ours"])
     return [
-        against("play", found["C"], found["ours"], 1.4),
+        *ours_against("play", found, 1.4),
         Row("play: |gap - 20 ms| p99, ms beyond C", theirs, ours, beyond_ms, 2.0, doubt=doubt),
         Row("play: drift, %", their_drift, our_drift, our_drift.median, 0.01, doubt=doubt),
     ]
@@ -104,12 +115,12 @@ def make_prompt(path: Path) -> None:
 def exec_case(bench: Bench) -> list[Row]:
     commands: dict[str, Command] = {
         "C": lambda: bench.loop("exec", "cat"),
-        "ours": lambda: [*SERVE, "--exec", "cat"],
+        **bench.ours("--exec", "cat"),
         "ours, 16 kHz": lambda: [*SERVE, "--exec-rate", "16000", "--exec", "cat"],
     }
     found = in_turn(bench, commands, min(bench.calls, EXEC_CALLS), "random", EXEC_STARTS_A_SECOND)
     return [
-        against("exec cat", found["C"], found["ours"], 1.4),
+        *ours_against("exec cat", found, 1.4),
         against("exec cat, --exec-rate 16000", found["C"], found["ours, 16 kHz"], 2.2),
     ]
 

@@ -17,7 +17,7 @@ from bench.programs import Ran, run_in_turn
 from bench.servers import Bench
 from bench.table import Figure, Row
 
-DUMP = [sys.executable, "-m", "audiosocket_cli", "dump"]
+DUMP = [sys.executable, "-P", "-m", "audiosocket_cli", "dump"]
 DISSECTOR = Path(audiosocket_cli.__file__).parent / "capture" / "audiosocket.lua"
 UUID_FRAME = bytes((1, 0, 16, *range(16)))
 AUDIO_HEADER = bytes((0x10, 1, 64))

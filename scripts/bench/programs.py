@@ -8,8 +8,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bench.servers import PRIORITY, Bench, BenchError, pinned
+
+_ENVIRONMENT: Final = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""As programs run where they are installed: with bytecode, which pip writes, and here the run before the first."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ def run_program(bench: Bench, command: Sequence[str | Path]) -> Ran:
     """Run a program to its end, on both cores. Raises `BenchError` when it fails."""
     begun_s = time.perf_counter()
     process = subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_ENVIRONMENT,
         preexec_fn=pinned({bench.server_core, bench.callers_core}, PRIORITY),
     )  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)

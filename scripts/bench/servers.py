@@ -20,7 +20,10 @@ from pathlib import Path
 from bench.heard import Heard
 from bench.kernel import wait_until_quiet
 
-SERVE = [sys.executable, "-m", "audiosocket_cli", "serve", "--listen", "127.0.0.1:0"]
+SERVE = [sys.executable, "-P", "-m", "audiosocket_cli", "serve", "--listen", "127.0.0.1:0"]
+
+COMPILED = "compiled"
+"""The name of ours where it is compiled."""
 
 STARTS_A_SECOND = 500
 START_TIMEOUT_S = 30.0
@@ -64,6 +67,20 @@ class Bench:
     """How long to wait, before each measurement, for a machine that does nothing else."""
     others: dict[str, list[str]] = field(default_factory=dict)
     """Echo servers of another make."""
+    compiled: Path | None = None
+    """Where there is a compiled package, if that is to be measured, too."""
+
+    def ours(self, *options: str) -> dict[str, Callable[[], list[str]]]:
+        """Return our servers with these options, by name; {recordings} in one is a new folder."""
+        made: dict[str, Callable[[], list[str]]] = {"ours": lambda: self._filled([*SERVE, *options])}
+        if self.compiled is not None:
+            where = ["env", f"PYTHONPATH={self.compiled}"]
+            made[COMPILED] = lambda: self._filled([*where, *SERVE, *options])
+        return made
+
+    def _filled(self, command: list[str]) -> list[str]:
+        is_used = any("{recordings}" in word for word in command)
+        return [word.replace("{recordings}", str(self.recordings())) for word in command] if is_used else command
 
     def loop(self, mode: str, *words: str) -> list[str]:
         return [str(self.loops), mode, "0", *words]

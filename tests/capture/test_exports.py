@@ -11,6 +11,7 @@ import pytest
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.exports import as_bytes, as_jsonl, as_pcapng
 from audiosocket_cli.capture.items import Captured, CapturedCall, Item, Lost, Opened, Over, Remark
+from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
@@ -175,3 +176,11 @@ def test_what_is_no_address_is_written_as_one_of_documentation(address: str) -> 
     ]
     frames = [item.frame for item in items_of(pcapng_of(items)) if isinstance(item, Captured)]
     assert frames == [uuid_frame(UUID_1), digit_frame("5")]
+
+
+@pytest.mark.parametrize("at_s", [0.0, 0.02, 12.345678901, 1.2345e-06, 1e-05, -0.25, 1234567.1234567891, 1 / 3, 2e16])
+def test_a_time_has_at_most_nine_digits_after_the_point(at_s: float) -> None:
+    item = Captured(CapturedCall("1"), at_s, Side.SERVER, Frame(Kind.SLIN, bytes(320)), at_s, 7)
+    line = b"".join(as_jsonl([item])).decode()
+    assert line == f"{item_line(item)}\n"
+    assert f'"t": {round(at_s, 9)!r}, ' in line
