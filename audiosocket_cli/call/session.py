@@ -53,10 +53,10 @@ All that has arrived is read before the clock is looked at, so that a stall of o
 it is woken `HELD_UP_S` late, a session reads first, and then judges. Reads never wait for writes.
 
 Work is done per batch where possible, not per frame. Calls spend nearly all of their time on three paths. Frames that
-are echoed: `Flow.take`. If the source hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`. Otherwise: `tick`, `Sender.say`, and every
-`READ_S` `_read_in_bulk`, `Receiver.flow`. One more function call per frame on these paths costs about 1 % of the total
-CPU time, so they use plain attributes and skip rare cases. After a frame on the first path `wake_s` is not updated:
-being woken too early now and then costs less than planning each time.
+are echoed: `Flow.take`. If the source hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`.
+Otherwise: `tick`, `Sender.say`, and every `READ_S` `_read_in_bulk`, `Receiver.flow`. One more function call per frame
+on these paths costs about 1 % of the total CPU time, so they use plain attributes and skip rare cases. After a frame on
+the first two paths `wake_s` is not updated: being woken too early now and then costs less than planning each time.
 
 Bounds
 ------
