@@ -102,6 +102,8 @@ class Reader(ABC):
             self.flow.count = 0
             self.receiver.note_flowed(count, self.flow.last_s)
             self._sender.note_answered(self.flow.last_s)
+            if self._queue.is_full:
+                self.flow.stop()  # the next frame has the taps flushed
 
     @property
     def received_bytes(self) -> int:

@@ -15,6 +15,7 @@ Who does what, each calling only those below it:
 
     Session     the life of a call: from phase to phase, with what that takes; says and hears when it is time
     Reader      its other half: reads the wire, and keeps each turn within its bounds
+    Flow        the shortest path of an echoed frame, past all of these; the session learns of it afterwards
     phases      what is done with what comes, and with time that passes, in each phase
     Sender      sends the source's frames when the pacer says so, and answers at once
     Receiver    makes frames of bytes, knows when they arrived, and keeps what a caller says who waits to be let in
@@ -51,11 +52,11 @@ Time
 All that has arrived is read before the clock is looked at, so that a stall of ours does not count against the peer: if
 it is woken `HELD_UP_S` late, a session reads first, and then judges. Reads never wait for writes.
 
-Work is done per batch where possible, not per frame. Calls spend nearly all of their time on two paths. If the source
-hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`. Otherwise: `tick`, `Sender.say`, and every
-`READ_S` `_read_in_bulk`, `Receiver.flow`. One more function call per frame on these paths costs about 1 % of the total
-CPU time, so they use plain attributes and skip rare cases. After a frame on the first path `wake_s` is not updated:
-being woken too early now and then costs less than planning each time.
+Work is done per batch where possible, not per frame. Calls spend nearly all of their time on three paths. Frames that
+are echoed: `Flow.take`. If the source hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`.
+Otherwise: `tick`, `Sender.say`, and every `READ_S` `_read_in_bulk`, `Receiver.flow`. One more function call per frame
+on these paths costs about 1 % of the total CPU time, so they use plain attributes and skip rare cases. After a frame on
+the first two paths `wake_s` is not updated: being woken too early now and then costs less than planning each time.
 
 Bounds
 ------

@@ -11,6 +11,7 @@ import pytest
 from audiosocket_cli.call.flow import Flow
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Echo
+from audiosocket_cli.call.taps.tap import RELAXED_FLUSH_S
 from audiosocket_cli.chunks import Chunks
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.model import Call
@@ -132,6 +133,19 @@ def test_what_waits_unseen_is_bounded() -> None:
     for number in range(1000):
         call.hear(frame(number % 100))
         assert call.session.flow.count <= 32
+
+
+def test_what_waits_for_the_taps_is_bounded() -> None:
+    call = Caller(takes_flow=True)
+    call.session.watch([call.tap], flush_s=RELAXED_FLUSH_S)
+    wide = encode(Frame(Kind.SLIN192, bytes(7680)))
+    most_bytes = 0
+    for _ in range(200):
+        call.wait(0.02)
+        call.hear(wide)
+        most_bytes = max(most_bytes, call.session._queue.memory_bytes)
+    assert call.short > 100
+    assert 300_000 < most_bytes < 400_000
 
 
 @pytest.mark.parametrize(
