@@ -178,6 +178,9 @@ class Driver:
                 self._step(driven, driven.session.readable)
                 others.append(driven)
         for driven in flowing:
+            if not driven.flow.echoes:
+                self._pass_on(driven)
+                continue
             driven.wire.echo()
             if driven.wire.blocked:
                 driven.flow.stop()
@@ -234,18 +237,30 @@ class Driver:
 
     def _step(self, driven: _Driven, step: Callable[[], object]) -> None:
         """Let a session do something."""
-        session = driven.session
-        if session.ended:
+        if driven.session.ended:
             return
         try:
             step()
         except Exception as error:
-            # A fault of ours harms this call alone; `over` gets the error.
-            driven.error = driven.error or error
-            with contextlib.suppress(Exception):
-                session.abort()
-            self.release(driven)
-            driven.wire.close()
+            self._fail(driven, error)
+
+    def _pass_on(self, driven: _Driven) -> None:
+        """Pass on what the flow of a session has taken."""
+        data = driven.wire.take_ahead()
+        if driven.session.ended:
+            return
+        try:
+            driven.flow.pass_on(data)
+        except Exception as error:
+            self._fail(driven, error)
+
+    def _fail(self, driven: _Driven, error: Exception) -> None:
+        """End a session in which there is a fault of ours: it harms this call alone; `over` gets the error."""
+        driven.error = driven.error or error
+        with contextlib.suppress(Exception):
+            driven.session.abort()
+        self.release(driven)
+        driven.wire.close()
 
     def _plan(self, driven: _Driven) -> None:
         """See what a session waits for now."""

@@ -1,4 +1,5 @@
-"""The shortest path of a frame: one that is like the one before, in a call that sends it straight back.
+"""The shortest path of a frame: one that is like the one before, in a call that sends it straight back, or that only
+passes it on to a bot.
 
 Most of what a frame costs is waiting for memory: when the next frame of a call comes, the state of the call has left
 the CPU's caches, as hundreds of others had their turn. So such a frame touches nothing but this and the frames that
@@ -6,12 +7,18 @@ wait for the taps. All else in the session learns of it before it does anything 
 
 With 300 calls that spoke at random instants it took a ninth off the CPU of all (2.2 and 2.0 ms a call-second), and half
 of the frames came back within 1.5 ms rather than 2.1 (in turn, on a busy virtual machine).
+
+With 100 programs, `cat`, at random instants, a frame there and back took 56 us of our CPU time rather than 74, and with
+--exec-rate 16000 88 rather than 116 (the least of many rounds, median of three, in turn, on one core with the programs,
+without taps): this path saves a part of it, `Session.tick` beside it another, and that a program's frames pass as bytes
+the rest. Of the 56, 26 are for waking the program.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.chunks import Chunks
 from audiosocket_cli.codec import HEADER_BYTES
 
@@ -24,11 +31,14 @@ _NONE: Final = -1
 class Flow:
     """Audio that goes on, frame by frame."""
 
-    __slots__ = ("_chunks", "_header", "_origin_s", "_size", "count", "last_s", "until_s")
+    __slots__ = ("_chunks", "_header", "_origin_s", "_size", "_source", "count", "echoes", "last_s", "until_s")
 
-    def __init__(self, chunks: Chunks) -> None:
-        """Add the frames to chunks."""
+    def __init__(self, chunks: Chunks, source: Source) -> None:
+        """Add the frames to chunks. They are sent back if the source echoes; else it hears them, and answers none."""
         self._chunks = chunks
+        self._source = source
+        self.echoes = source.echoes
+        """Whether the frames are to be sent back, or else to be passed on."""
         self._origin_s = 0.0
         self._header = b""
         self._size = _NONE
@@ -46,6 +56,10 @@ class Flow:
     def stop(self) -> None:
         """Take none."""
         self._size = _NONE
+
+    def pass_on(self, data: bytes) -> None:
+        """Let the source hear what was just taken."""
+        self._source.answer(data, self.last_s - self._origin_s)
 
     def take(self, data: object, now_s: float) -> bool:
         """Take what was read now; False if the session has to look at it."""

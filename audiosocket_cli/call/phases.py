@@ -73,6 +73,10 @@ class Phase:
         """When, on the clock, it wants `tick` next."""
         return math.inf
 
+    def other_s(self) -> float:
+        """When, on the clock, something other than the next frame may be due; minus infinity: it has no frames."""
+        return -math.inf
+
     def hear(self, data: bytes, *, is_answered: bool = True) -> Outcome:
         """Take what was read, and hear a slice of it; `is_answered` says that the source may answer it."""
         return None
@@ -190,15 +194,15 @@ class Talking(Phase):
         """Kinds that mean nothing, and changes from one kind to another: they are noted once. Few calls have any."""
 
     def wake_s(self) -> float:
+        return min(self._sender.pacer.deadline_s, self.other_s())
+
+    def other_s(self) -> float:
         receiver = self._receiver
-        wake_s = self._sender.pacer.deadline_s
         other_s = self._queue.next_flush_s if receiver.wants_readable else receiver.next_read_s
-        if other_s < wake_s:
-            wake_s = other_s
         if self.is_limited:
             limits = self._limits
-            wake_s = min(wake_s, receiver.origin_s + limits.duration_s, receiver.last_heard_s + limits.idle_s)
-        return wake_s
+            other_s = min(other_s, receiver.origin_s + limits.duration_s, receiver.last_heard_s + limits.idle_s)
+        return other_s
 
     # Saying.
 

@@ -72,9 +72,9 @@ class Reader(ABC):
         self._queue = TapQueue(wire)
         self._sender = Sender(wire, source, self.role, self._queue)
         self.receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)
-        self.flow = Flow(self._queue.heard)
+        self.flow = Flow(self._queue.heard, source)
         """The shortest path of a frame: what was read may go there, and need not come here, if it is taken there and
-        echoed."""
+        echoed or passed on."""
         self._phase: Phase = Opening(self.role, self.receiver, uuid_s)
         self.wake_s = self._phase.wake_s()
         """When, on the clock, `tick` wants to be called next."""
@@ -100,8 +100,9 @@ class Reader(ABC):
         count = self.flow.count
         if count:
             self.flow.count = 0
-            self.receiver.note_flowed(count, self.flow.last_s)
-            self._sender.note_answered(self.flow.last_s)
+            self.receiver.note_flowed(count, self.flow.last_s, is_echoed=self.flow.echoes)
+            if self.flow.echoes:
+                self._sender.note_answered(self.flow.last_s)
             if self._queue.is_full:
                 self.flow.stop()  # the next frame has the taps flushed
 
@@ -195,7 +196,7 @@ class Reader(ABC):
                 if sender.source.listens:
                     if count == 1:
                         sender.answer(data, now_s)
-                        if sender.source.echoes and not self.wire.blocked:
+                        if (sender.source.echoes or sender.source.hears_together) and not self.wire.blocked:
                             self.flow.begin(data, receiver.origin_s)
                     else:
                         sender.answer_each(data, count, now_s)

@@ -125,12 +125,12 @@ class Receiver:
         self.last_heard_s = now_s
         self._queue.add_equal((at_s, held_s, count, data), audio_s, now_s, is_all=not self.is_behind)
 
-    def note_flowed(self, count: int, last_s: float) -> None:
-        """Learn of frames that were heard elsewhere and sent back (`Flow`), all with the header of the last one."""
+    def note_flowed(self, count: int, last_s: float, *, is_echoed: bool) -> None:
+        """Learn of frames that were heard elsewhere (`Flow`) and maybe sent back, all with the header of the last."""
         size = self.decoder.pass_over(count)
         self.received_bytes += count * size
         self.last_heard_s = last_s
-        self._queue.note_echoed(count, size, count * self.frame_s)
+        self._queue.note_flowed(count, size, count * self.frame_s, is_echoed=is_echoed)
 
     def begin_bulk(self, now_s: float, pacer: Pacer) -> None:
         """Read in bulk from now on, with a frame of ours, so that both cost one wake; if those are as rare as reads,

@@ -73,6 +73,16 @@ class Sender:
                     return ending
                 pacer.held += 1
                 continue
+            if source.says_bytes:
+                data = source.next_bytes(heard_kind)
+                if data is None:
+                    return self._role.our_ending(source.ending)
+                at_s = pacer.take(now_s)
+                if wire.send(data):
+                    self._queue.said.add(at_s - self._origin_s, data)
+                else:
+                    pacer.held += 1
+                continue
             frame = source.next_frame(heard_kind)
             if frame is None:
                 return self._role.our_ending(source.ending)

@@ -125,10 +125,12 @@ class TapQueue:
         if self.memory_bytes >= _MAX_BYTES or self._audio_s >= self._max_audio_s:
             self._flush_all(now_s, is_all=is_all)
 
-    def note_echoed(self, count: int, size: int, audio_s: float) -> None:
-        """Note that the last `count` chunks, single frames of `size` bytes, were heard and sent back."""
-        self.said.add_last_of(self.heard, count)
-        self.memory_bytes += count * (size + 2 * CHUNK_COST_BYTES + _EQUAL_COST_BYTES)
+    def note_flowed(self, count: int, size: int, audio_s: float, *, is_echoed: bool) -> None:
+        """Note that the last `count` chunks, single frames of `size` bytes, were heard, and maybe sent back."""
+        if is_echoed:
+            self.said.add_last_of(self.heard, count)
+            self.memory_bytes += count * CHUNK_COST_BYTES
+        self.memory_bytes += count * (size + CHUNK_COST_BYTES + _EQUAL_COST_BYTES)
         self._audio_s += audio_s
 
     def add_slice(self, heard: Slice, chunks: Sequence[Chunk]) -> None:

@@ -123,6 +123,13 @@ class SocketWire:
         if self._writable and isinstance(data, bytes):
             self._put(data)
 
+    def take_ahead(self) -> bytes:
+        """Return the bytes that were read ahead, and hold no frames."""
+        data, self.ahead = self.ahead, None
+        self._holds = False
+        assert isinstance(data, bytes)
+        return data
+
     def hold(self) -> None:
         """Hold frames until `release`."""
         self._holds = True
@@ -130,8 +137,9 @@ class SocketWire:
     def release(self) -> None:
         """Send the frames that were held."""
         self._holds = False
-        if self._held:
-            held, self._held = self._held, b""
+        held = self._held
+        if held:
+            self._held = b""
             self._put(held)
 
     def receive(self) -> bytes | None:

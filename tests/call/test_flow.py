@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from audiosocket_cli.call.flow import Flow
+from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.session import AnsweredSession
-from audiosocket_cli.call.sources.basic import Echo
+from audiosocket_cli.call.sources.basic import Echo, Source
 from audiosocket_cli.call.taps.tap import RELAXED_FLUSH_S
 from audiosocket_cli.chunks import Chunks
 from audiosocket_cli.codec import Frame, Kind, encode
@@ -46,13 +47,34 @@ class Kept:
         self.ended = call
 
 
-class Caller:
-    """A call of an echo server, driven with the shortest path or without."""
+class Hearing(Source):
+    """A bot that hears each frame, and says how many bytes it has heard."""
 
-    def __init__(self, *, takes_flow: bool) -> None:
+    listens = hears_together = says_bytes = True
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[bytes, float]] = []
+        self._bytes = 0
+
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
+        self.heard.append((data, at_s))
+        self._bytes += len(data)
+        return None
+
+    def next_bytes(self, heard_kind: int | None) -> bytes | None:
+        return encode(Frame(heard_kind or Kind.SLIN, self._bytes.to_bytes(4, "little") * 80))
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        raise NotImplementedError
+
+
+class Caller:
+    """A call of an echo server, or of another source, driven with the shortest path or without."""
+
+    def __init__(self, *, takes_flow: bool, source: Source | None = None, limits: Limits | None = None) -> None:
         self.clock, self.wire, self.tap = FakeClock(), FakeWire(), Kept()
         self.wire.drained = True
-        self.session = AnsweredSession(self.wire, "peer", source=Echo(), clock=self.clock)
+        self.session = AnsweredSession(self.wire, "peer", source=source or Echo(), limits=limits, clock=self.clock)
         self.session.watch([self.tap])
         self.session.start()
         self.takes_flow = takes_flow
@@ -61,7 +83,10 @@ class Caller:
 
     def hear(self, data: bytes) -> None:
         if self.takes_flow and not self.wire.blocked and self.session.flow.take(data, self.clock.now_s):
-            self.wire.send(data)
+            if self.session.flow.echoes:
+                self.wire.send(data)
+            else:
+                self.session.flow.pass_on(data)
             self.short += 1
             return
         self.wire.inbox.append(data)
@@ -128,6 +153,38 @@ def test_both_ways_leave_the_same_behind(seed: int) -> None:
     assert short.tap.ended.ending == long.tap.ended.ending
 
 
+@pytest.mark.parametrize("limits", [Limits(), Limits(idle_s=0.25, duration_s=3.0)], ids=["no limits", "limits"])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_source_that_only_hears_hears_and_says_the_same_both_ways(seed: int, limits: Limits) -> None:
+    sources = [Hearing(), Hearing()]
+    calls = [
+        Caller(takes_flow=takes_flow, source=source, limits=limits)
+        for takes_flow, source in zip((False, True), sources, strict=True)
+    ]
+    for wait_s, pieces in script(seed):
+        for call in calls:
+            call.wait(wait_s)
+            call.wire.full = pieces[0][3] % 50 == 7  # now and then the peer does not read
+            for data in pieces:
+                if not call.session.ended:
+                    call.hear(data)
+            call.session.wire.flush()
+    for call in calls:
+        call.end()
+    long, short = calls
+    assert short.short > 100 or limits != Limits()
+    assert sources[0].heard == sources[1].heard
+    assert short.tap.heard == long.tap.heard
+    assert short.tap.said == long.tap.said
+    assert short.tap.digits == long.tap.digits
+    assert short.wire.sent == long.wire.sent
+    assert short.session.received_bytes == long.session.received_bytes
+    assert (short.session.pacer.taken, short.session.pacer.held) == (long.session.pacer.taken, long.session.pacer.held)
+    assert short.tap.ended is not None
+    assert long.tap.ended is not None
+    assert short.tap.ended.ending == long.tap.ended.ending
+
+
 def test_what_waits_unseen_is_bounded() -> None:
     call = Caller(takes_flow=True)
     for number in range(1000):
@@ -155,7 +212,7 @@ def test_what_waits_for_the_taps_is_bounded() -> None:
 )
 def test_what_differs_is_for_the_session(data: object) -> None:
     chunks = Chunks()
-    flow = Flow(chunks)
+    flow = Flow(chunks, Echo())
     assert not flow.take(frame(0), 1.0)
     flow.begin(frame(0), 0.5)
     flow.until_s = 2.0

@@ -1,6 +1,7 @@
 """A program at the other end of four non-blocking descriptors: its standard streams, and its events.
 
-Nothing here blocks or calls back: the owner looks, with each frame, at what is ready.
+Nothing here blocks or calls back: the owner looks, with each frame, at what is ready. Nearly always that is `OUTPUT`
+alone, which is tried at once.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ ERRORS: Final = 2
 COMMANDS: Final = 4
 END: Final = 8
 """What a program may have for us: its standard output, its standard error, its commands, and how it ended."""
+UNSENT: Final = 16
+"""What we have for it: events that wait for `push`."""
 
 
 class Child(Process):
@@ -41,7 +44,7 @@ class Child(Process):
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], watch: Watch) -> None:
         """Start a program, found on the PATH, and have it watched. Raises `OSError` when it cannot be started."""
         self.ready = Ready(watch)
-        """What may have something for us: `OUTPUT`, `ERRORS`, `COMMANDS`, `END`."""
+        """What is to be tried: `OUTPUT`, `ERRORS`, `COMMANDS`, `END`, `UNSENT`."""
         ours, theirs = socket.socketpair()
         self._events = ours
         self.unsent = b""
@@ -85,13 +88,22 @@ class Child(Process):
     def write(self, data: bytes) -> int:
         """Write to its standard input without blocking. Returns the number of bytes taken, which is even if `len(data)`
         is."""
-        written = 0
+        written, size = 0, len(data)
+        if size <= WHOLE_BYTES and self._stdin >= 0:  # as nearly always
+            try:
+                written = os.write(self._stdin, data)
+            except BlockingIOError:
+                return 0
+            except OSError:  # it has closed its input: count the data as taken
+                return size
+            self._taken_bytes += written
+            return written
         while written < len(data) and self._stdin >= 0:
             try:
                 written += os.write(self._stdin, data[written : written + WHOLE_BYTES])
             except BlockingIOError:
                 break
-            except OSError:  # it has closed its input: count the data as taken
+            except OSError:
                 self._taken_bytes += written
                 return len(data)
         self._taken_bytes += written
@@ -108,9 +120,18 @@ class Child(Process):
 
     def read(self) -> bytes | None:
         """Return the bytes at hand on its standard output, b"" at its end, None when there is nothing now."""
-        data = read_now(self._stdout, READ_BYTES)
+        return self._read(self._stdout, OUTPUT, READ_BYTES)
+
+    def _read(self, descriptor: int, bit: int, most_bytes: int) -> bytes | None:
+        try:
+            data = os.read(descriptor, most_bytes)
+        except BlockingIOError:
+            self.ready.found_nothing(bit)
+            return None
+        except OSError:
+            data = b""
         if not data:
-            self.ready.found_nothing(OUTPUT)
+            self.ready.found_end(bit)
         return data
 
     def drain(self) -> bytes:
@@ -123,10 +144,7 @@ class Child(Process):
 
     def read_errors(self, most_bytes: int) -> bytes | None:
         """Return what its standard error has, as `read` does."""
-        data = read_now(self._stderr, most_bytes)
-        if not data:
-            self.ready.found_nothing(ERRORS)
-        return data
+        return self._read(self._stderr, ERRORS, most_bytes)
 
     def send(self, line: bytes) -> bool:
         """Send a line to its events descriptor, or keep it for `push`; False when it does not read them."""
@@ -147,13 +165,11 @@ class Child(Process):
             pass
         except OSError:
             self.unsent = b""  # it has closed its events: drop the rest
+        self.ready.bits = self.ready.bits | UNSENT if self.unsent else self.ready.bits & ~UNSENT
 
     def receive(self) -> bytes:
         """Return the next bytes that it wrote to its events descriptor; b"" for none."""
-        data = read_now(self._events.fileno(), _COMMAND_BYTES)
-        if not data:
-            self.ready.found_nothing(COMMANDS)
-        return data or b""
+        return self._read(self._events.fileno(), COMMANDS, _COMMAND_BYTES) or b""
 
     def close(self) -> None:
         """Close our ends. Safe to call twice."""

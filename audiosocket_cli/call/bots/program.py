@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 from audiosocket_cli.asterisk.facts import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.bots.bot import Bot
-from audiosocket_cli.call.bots.child import COMMANDS, END, ERRORS, OUTPUT, Child
+from audiosocket_cli.call.bots.child import COMMANDS, END, ERRORS, OUTPUT, UNSENT, Child
 from audiosocket_cli.call.bots.error_log import ErrorLog
 from audiosocket_cli.call.bots.lifetime import Lifetime
 from audiosocket_cli.call.bots.process import why_not_run
@@ -28,9 +28,9 @@ from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
 from audiosocket_cli.call.bots.streams import FRAMES_PER_S, HeardStream, SaidStream, bytes_of_frame
 from audiosocket_cli.call.bots.watch import Watch
 from audiosocket_cli.call.events import Report
-from audiosocket_cli.call.sources.basic import LEAD_FRAMES, silence_frame
+from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
-from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.model import Call
 
 MAX_QUEUED_FRAMES: Final = 500
@@ -72,7 +72,7 @@ class _Running(NamedTuple):
 class Program(Bot):
     """A bot that is a program."""
 
-    listens = hears_together = True
+    listens = hears_together = says_bytes = True
     descriptors = 6
     """Its input, output and errors, its events, its end, and a file that it plays."""
 
@@ -101,31 +101,47 @@ class Program(Bot):
     # As a source.
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
+        data = self.next_bytes(heard_kind)
+        return None if data is None else Frame(data[0], data[HEADER_BYTES:])
+
+    def next_bytes(self, heard_kind: int | None) -> bytes | None:
         running = self._running
         if running is None:
             return self._before_the_start(heard_kind)
         child, _, heard, said = running
-        child.ready.look()
-        if child.unsent:
-            child.push()
-        if child.ready.bits & COMMANDS or self._commands.waiting:
-            self._take_commands(child)
-        if child.ready.bits & ERRORS or self._errors.lines.waiting:
-            assert self._call is not None
-            self._errors.pass_on(child, self._call)
+        ready = child.ready
+        ready.look_again()
+        if ready.bits & ~OUTPUT:
+            self._attend(child)
         heard.tick()
-        if not self._deaf:
-            self._listen(running)
-        data = self._queue.take(self._frame_bytes)
-        if self._queue.problems:
+        queue, size = self._queue, self._frame_bytes
+        if (self._hanging_up or ready.bits & END) and not self._deaf and (self._hanging_up or running.life.has_ended()):
+            self._deaf = True
+            queue.add(child.drain())  # all that is left
+        if ready.bits & OUTPUT and not self._deaf:
+            data = queue.read_and_take(child.read, size, MAX_QUEUED_FRAMES * size)
+        else:
+            data = queue.take(size)
+        if queue.problems:
             self._tell_problems()
         if data is not None:
             return said.speak(data, self._heard_kind)
-        if self._deaf and not self._queue and not said.has_tail:
+        if self._deaf and not queue and not said.has_tail:
             self._post_roll -= 1
             if self._post_roll < 0:
                 return None
         return self._fall_silent(said)
+
+    def _attend(self, child: Child) -> None:
+        """Do what is seldom there to do."""
+        bits = child.ready.bits
+        if bits & UNSENT:
+            child.push()
+        if bits & COMMANDS:
+            self._take_commands(child)
+        if child.ready.bits & ERRORS:
+            assert self._call is not None
+            self._errors.pass_on(child, self._call)
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         self._heard_kind = data[0]
@@ -206,13 +222,13 @@ class Program(Bot):
 
     # Starting and ending.
 
-    def _before_the_start(self, heard_kind: int | None) -> Frame | None:
+    def _before_the_start(self, heard_kind: int | None) -> bytes | None:
         if self._failure is not None:
             return None
         self._waited += 1
         if self._waited > LEAD_FRAMES:
             self._start(Kind.SLIN)
-        return silence_frame(heard_kind or Kind.SLIN)
+        return encoded(silence_frame(heard_kind or Kind.SLIN))
 
     def _start(self, kind: int) -> None:
         assert self._call is not None
@@ -250,24 +266,12 @@ class Program(Bot):
 
     # What it says.
 
-    def _listen(self, running: _Running) -> None:
-        """Read its output: a little ahead, or, once it has ended, all that is left."""
-        child = running.child
-        ready = child.ready.bits
-        if self._hanging_up or (ready & END and running.life.has_ended()):
-            self._deaf = True
-            self._queue.add(child.drain())
-        elif ready & OUTPUT and len(self._queue) < MAX_QUEUED_FRAMES * self._frame_bytes:
-            data = child.read()
-            if data:
-                self._queue.add(data)
-
     def _tell_problems(self) -> None:
         for problem in self._queue.problems:
             self._complain(problem)
         self._queue.problems.clear()
 
-    def _fall_silent(self, said: SaidStream) -> Frame:
+    def _fall_silent(self, said: SaidStream) -> bytes:
         had_tail = said.has_tail
         frame = said.fall_silent(waits=bool(self._queue))
         if had_tail and not said.has_tail:

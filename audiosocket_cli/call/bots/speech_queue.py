@@ -67,9 +67,10 @@ class SpeechQueue:
     def add(self, data: bytes) -> None:
         """Queue samples, int16 little-endian bytes. Half a sample at the end waits for its other half, however long
         that takes."""
-        data = self._half + data
-        whole = len(data) & ~1
-        data, self._half = data[:whole], data[whole:]
+        if self._half or len(data) & 1:
+            data = self._half + data
+            whole = len(data) & ~1
+            data, self._half = data[:whole], data[whole:]
         if self._later and data:
             self._later.append(data)
         else:
@@ -81,6 +82,24 @@ class SpeechQueue:
         self._later.append(_File(begin))
         if len(self._later) == 1:
             self._prepare(0)
+
+    def read_and_take(self, read: Callable[[], bytes | None], size: int, most_bytes: int) -> bytes | None:
+        """Queue what `read` returns, unless so many bytes are queued already; then do as `take` does.
+
+        A program that answers each frame keeps no more than a frame or two here: that takes the short way.
+        """
+        waiting = self._next
+        if self._later or self._half or len(waiting) >= most_bytes:
+            if len(self) < most_bytes:
+                self.add(read() or b"")
+            return self.take(size)
+        data = read()
+        if data:
+            if len(data) == size and not waiting:
+                self._stale = False
+                return data
+            self.add(data)
+        return self.take(size)
 
     def take(self, size: int) -> bytes | None:
         """Return the next `size` bytes; None when there is nothing (yet).

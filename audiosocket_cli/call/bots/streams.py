@@ -8,8 +8,8 @@ from typing import Final
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.audio.resample import StreamResampler
 from audiosocket_cli.call.bots.child import Child
-from audiosocket_cli.call.sources.basic import silence_frame
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, rate_of
+from audiosocket_cli.call.sources.basic import encoded, silence_frame
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, encode, rate_of
 
 FRAMES_PER_S: Final = 1000 // PTIME_MS
 
@@ -42,6 +42,11 @@ class HeardStream:
         """What the caller said and is not passed on yet, by kind: much less than a frame of a phone's."""
         self._waiting_s = 0.0
         self._frame_bytes = bytes_of_frame(rate_hz)
+        self._header = b""
+        self._size = 0
+        self._converter: StreamResampler | None = None
+        """Of the last frame that came alone and was passed on at once: its header, its length, and its converter. The
+        next one is like it, as nearly always."""
         self._due_bytes = self._written_bytes = self._unread_bytes = 0
 
     @property
@@ -51,6 +56,10 @@ class HeardStream:
 
     def take(self, data: bytes) -> None:
         """Take a frame of audio, header included, or several equal ones."""
+        if len(data) == self._size and data.startswith(self._header) and not self._waiting:
+            assert self._converter is not None
+            self._write(self._converter.feed_slin(data[HEADER_BYTES:]))
+            return
         kind, length = data[0], data[1] << 8 | data[2]
         size = length // SAMPLE_BYTES * SAMPLE_BYTES
         if len(data) == HEADER_BYTES + length:
@@ -59,7 +68,9 @@ class HeardStream:
             starts = range(HEADER_BYTES, len(data), HEADER_BYTES + length)
             audio = b"".join([data[start : start + size] for start in starts])
         converter = self._converters.get(kind) or self._begin(kind)
-        if not self._waiting and len(audio) >= converter.from_hz * _JOINED_S * SAMPLE_BYTES:  # as nearly always
+        if not self._waiting and len(audio) >= converter.from_hz * _JOINED_S * SAMPLE_BYTES:
+            if len(data) == HEADER_BYTES + size:
+                self._header, self._size, self._converter = data[:HEADER_BYTES], len(data), converter
             self._write(converter.feed_slin(audio))
             return
         self._waiting[kind] += audio
@@ -89,8 +100,11 @@ class HeardStream:
         return self._converters[kind]
 
     def _write(self, data: bytes) -> None:
-        self._written_bytes += len(data)
-        self._unread_bytes += len(data) - self._child.write(data)
+        size = len(data)
+        self._written_bytes += size
+        written = self._child.write(data)
+        if written != size:
+            self._unread_bytes += size - written
 
 
 class SaidStream:
@@ -102,6 +116,8 @@ class SaidStream:
         self._rate_hz = rate_hz
         self._kind = kind
         self._converter: StreamResampler | None = None
+        self._header = b""
+        """Of 20 ms of `_kind`, once the converter has begun."""
         self._quiet_frames = _QUIET_FRAMES
 
     @property
@@ -109,22 +125,25 @@ class SaidStream:
         """Whether it may be within a phrase, so that a converter may still hold some of it."""
         return self._quiet_frames < _QUIET_FRAMES
 
-    def speak(self, data: bytes, heard_kind: int) -> Frame:
-        """Return 20 ms of its samples, as bytes, as a frame."""
-        if not self.has_tail:  # once a phrase: a change of kind in mid-speech costs 15 ms (see `PromptSource`)
+    def speak(self, data: bytes, heard_kind: int) -> bytes:
+        """Return 20 ms of its samples, as bytes, as a frame's bytes."""
+        if (
+            self._quiet_frames >= _QUIET_FRAMES
+        ):  # once a phrase: a change of kind in mid-speech costs 15 ms (see `PromptSource`)
             self._kind, self._converter = heard_kind, None
         self._quiet_frames = 0
         self.frames += 1
         return self._frame(data)
 
-    def fall_silent(self, *, waits: bool) -> Frame:
-        """Return a frame while there is no speech; `waits` says that a file is being loaded."""
+    def fall_silent(self, *, waits: bool) -> bytes:
+        """Return a frame's bytes while there is no speech; `waits` says that a file is being loaded."""
         if not self.has_tail:
-            return silence_frame(self._kind)
+            return encoded(silence_frame(self._kind))
         self._quiet_frames += not waits
         return self._frame(bytes(bytes_of_frame(self._rate_hz)))  # what a converter still holds comes out
 
-    def _frame(self, data: bytes) -> Frame:
+    def _frame(self, data: bytes) -> bytes:
         if self._converter is None:
             self._converter = StreamResampler(self._rate_hz, rate_of(self._kind))
-        return Frame(self._kind, self._converter.feed_slin(data))
+            self._header = encode(silence_frame(self._kind))[:HEADER_BYTES]
+        return self._header + self._converter.feed_slin(data)

@@ -37,6 +37,9 @@ class Source(ABC):
     hears_together = False
     """Whether `answer` may get several equal frames in one piece, where several have arrived. It then answers none."""
 
+    says_bytes = False
+    """Whether to ask for `next_bytes` rather than `next_frame`, which costs more."""
+
     descriptors = 0
     """How many open files it takes at most."""
 
@@ -57,6 +60,10 @@ class Source(ABC):
 
         A frame that is not audio goes out at once and takes no time: it is asked again.
         """
+
+    def next_bytes(self, heard_kind: int | None) -> bytes | None:
+        """Return the bytes of such a frame, which is audio."""
+        raise NotImplementedError
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         """Hear an audio frame, header and all, that has just arrived, `at_s` seconds into the call.

@@ -24,6 +24,20 @@ def test_all_that_was_written_is_said_in_order_whatever_its_pieces(pieces: list[
     assert queue.take(size) is None
 
 
+@given(st.lists(st.binary(max_size=50) | st.just(b"12345678"), max_size=30))
+def test_what_is_read_and_said_at_once_is_said_as_if_it_had_been_queued(pieces: list[bytes]) -> None:
+    short, long, most = SpeechQueue(), SpeechQueue(), 60
+    for piece in pieces:
+        read = [piece]
+        is_full = len(long) >= most
+        said = short.read_and_take(lambda read=read: read.pop() or None, 8, most)  # type: ignore[misc]
+        assert bool(read) is is_full  # what is left waits in the pipe
+        if not is_full:
+            long.add(piece)
+        assert said == long.take(8)
+        assert (len(short), short.odd) == (len(long), long.odd)
+
+
 def test_a_rest_that_has_just_begun_to_arrive_is_waited_for_once() -> None:
     queue = SpeechQueue()
     queue.add(b"ab")

@@ -46,6 +46,49 @@ def test_what_is_new_is_ready_until_a_read_found_nothing(pipe: tuple[int, int]) 
         assert looked(ready) == 0
 
 
+def test_what_goes_on_being_ready_is_told_once(pipe: tuple[int, int]) -> None:
+    watch = Watch()
+    ready = Ready(watch)
+    ready.add(pipe[0], READ)
+    os.write(pipe[1], b"a")
+    assert looked(ready) == READ
+    told = []
+    ready.bits = 0
+    for _ in range(3):  # it talks, and each time that it is tried there is something
+        os.write(pipe[1], b"a")
+        told.append(looked(ready))
+    assert told == [0, 0, 0]
+    ready.found_nothing(READ)
+    assert looked(ready) == READ
+
+
+def test_the_end_of_a_stream_is_not_told_again(pipe: tuple[int, int]) -> None:
+    ready = Ready(Watch())
+    reader, writer = os.pipe()
+    ready.add(reader, READ)
+    os.close(writer)
+    assert looked(ready) == READ
+    ready.found_end(READ)
+    assert looked(ready) == 0
+    ready.close()
+    os.close(reader)
+
+
+def test_frames_that_are_due_together_share_a_look(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    ready = Ready(Watch())
+    ready.add(pipe[0], READ)
+    ready.found_nothing(READ)
+    ready.look_again()
+    os.write(pipe[1], b"a")
+    ready.look_again()
+    assert ready.bits == 0
+    now_s += 0.001
+    ready.look_again()
+    assert ready.bits == READ
+
+
 def test_what_came_between_the_last_read_and_its_note_is_ready(pipe: tuple[int, int]) -> None:
     ready = Ready(Watch())
     ready.add(pipe[0], READ)
