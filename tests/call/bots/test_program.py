@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -790,6 +791,7 @@ def test_where_descriptors_run_out_the_call_ends_and_none_is_lost(room: int) -> 
 
 
 def descriptors() -> set[int]:
+    gc.collect()  # what earlier tests left may hold some
     fds = {int(name) for name in os.listdir("/proc/self/fd")}
     return {fd for fd in fds if os.path.exists(f"/proc/self/fd/{fd}") or os.path.islink(f"/proc/self/fd/{fd}")}
 
