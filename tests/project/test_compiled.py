@@ -62,10 +62,10 @@ def test_a_call_is_echoed_and_recorded(compiled: Path, tmp_path: Path) -> None:
     command = ["serve", "--listen", "127.0.0.1:0", "--echo", "--record", tmp_path, "--detect-dtmf", "--calls", "1"]
     server = subprocess.Popen(
         [sys.executable, "-P", "-m", "audiosocket_cli", *command],
-        cwd=tmp_path, env=environment(compiled), stdout=subprocess.PIPE, text=True,
+        cwd=tmp_path, env=environment(compiled), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    assert server.stdout is not None
-    port = server.stdout.readline().partition("127.0.0.1:")[2].partition(" ")[0]
+    assert server.stderr is not None
+    port = server.stderr.readline().partition("127.0.0.1:")[2].partition(" ")[0]
     played = run_compiled(compiled, "-m", "audiosocket_cli", "inject-dtmf", "--in-band", "42#", f"127.0.0.1:{port}")
     assert played.returncode == 0, played.stderr.decode()
     server.communicate(timeout=30)
