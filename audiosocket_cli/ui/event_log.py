@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import queue
-import select
 import sys
 import threading
 from collections import deque
@@ -25,10 +24,6 @@ _MAX_WAITING: Final = 10_000
 """Lines that wait for a slow reader; beyond that they are lost, and counted."""
 
 _CLOSE_TIMEOUT_S: Final = 2.0
-
-_GATHER_S: Final = 0.01
-"""How long the writer waits for more lines, once there is one: woken for each, it would compete with the calls for the
-interpreter."""
 
 
 class EventLog:
@@ -113,8 +108,6 @@ class EventLog:
         goes_on = True
         while goes_on:
             goes_on = self._told.get()
-            if goes_on:
-                select.select([], [], [], _GATHER_S)  # not `time.sleep`, which fails under libfaketime
             self._is_told = False  # before it looks: a line that comes later wakes it again
             while self._waiting:
                 self._write_one(*self._waiting.popleft())
