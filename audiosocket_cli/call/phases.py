@@ -190,7 +190,7 @@ class Talking(Phase):
         self._limits = limits
         self.is_limited = not all(map(math.isinf, (limits.idle_s, limits.duration_s, role.frame_timeout_s)))
         """Whether there is anything to judge by the clock."""
-        self._passed_over: set[int | tuple[int, int]] | None = None
+        self._passed_over: frozenset[int | tuple[int, int]] = frozenset()
         """Kinds that mean nothing, and changes from one kind to another: they are noted once. Few calls have any."""
 
     def wake_s(self) -> float:
@@ -245,10 +245,10 @@ class Talking(Phase):
 
     def hear(self, data: bytes, *, is_answered: bool = True) -> Outcome:
         receiver = self._receiver
-        early = receiver.take_early(self._passed_over or ())
+        early = receiver.take_early(self._passed_over)
         if early is not None:
             return self._hear(*early, is_echoed=False)  # else all of it would be echoed in one burst
-        heard = receiver.take(data, self._passed_over or ())
+        heard = receiver.take(data, self._passed_over)
         if heard is None:
             return self._role.judge_begun(receiver.decoder.buffered)
         return self._hear(heard, *receiver.place(heard.audio_s), is_answered=is_answered)
@@ -278,13 +278,13 @@ class Talking(Phase):
 
     def _take_other(self, frame: Frame, now_s: float) -> Ending | None:
         """Take a frame that is not audio, unless its kind was noted before and need not be again."""
-        if self._passed_over is not None and frame.kind in self._passed_over:
+        if frame.kind in self._passed_over:
             return None
         ending = self._role.judge(frame, self._call)
         if frame.kind == Kind.DTMF and ending is None:
             self._take_digit(frame, now_s)
         if frame.kind not in _TOLD_EACH_TIME:
-            self._pass_over(frame.kind)
+            self._passed_over |= {frame.kind}
         return ending
 
     def _take_digit(self, frame: Frame, now_s: float) -> None:
@@ -299,15 +299,10 @@ class Talking(Phase):
 
     def _note_kind(self, kind: int) -> None:
         before, self._receiver.heard_kind = self._receiver.heard_kind, kind
-        if before is None or before == kind or (before, kind) in (self._passed_over or ()):
+        if before is None or before == kind or (before, kind) in self._passed_over:
             return
-        self._pass_over((before, kind))
+        self._passed_over |= {(before, kind)}
         self._call.note(f"the {self._role.me.other}'s kind changed from {kind_name(before)} to {kind_name(kind)}")
-
-    def _pass_over(self, what: int | tuple[int, int]) -> None:
-        if self._passed_over is None:
-            self._passed_over = set()
-        self._passed_over.add(what)
 
     # Ending.
 

@@ -15,7 +15,7 @@ Who does what, each calling only those below it:
 
     Session     the life of a call: from phase to phase, with what that takes; says and hears when it is time
     Reader      its other half: reads the wire, and keeps each turn within its bounds
-    Flow        the shortest path of an echoed frame, past all of these; the session learns of it afterwards
+    Flow        the shortest path of a frame, past all of these; the session learns of it afterwards
     phases      what is done with what comes, and with time that passes, in each phase
     Sender      sends the source's frames when the pacer says so, and answers at once
     Receiver    makes frames of bytes, knows when they arrived, and keeps what a caller says who waits to be let in
@@ -93,7 +93,7 @@ from audiosocket_cli.call.phases import (
 from audiosocket_cli.call.reader import HELD_UP_S, Reader
 from audiosocket_cli.call.roles import Answering, AnsweringProxied, Placing
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Scheduler
+from audiosocket_cli.call.tap_queue import Scheduler
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Call, Ending, How, Side, now_utc
@@ -206,21 +206,14 @@ class Session(Reader):
     def _say_alone(self, now_s: float, other_s: float) -> bool:
         """Send what is due if nothing else is, and leave what took the shortest path where it is; False if that does
         not go."""
-        wake_s = self.wake_s
-        if now_s >= other_s or now_s > wake_s + HELD_UP_S:
+        if now_s >= other_s or now_s > self.wake_s + HELD_UP_S:
             return False
         sender = self._sender
         outcome = sender.say(now_s, sender.source, self.receiver.heard_kind)
         if outcome is not None:
             self._settle()
             self._end_on(outcome)
-            self._set_wake()
-            return True
-        wake_s = sender.pacer.deadline_s
-        if other_s < wake_s:
-            wake_s = other_s
-        self.wake_s = wake_s
-        self.flow.until_s = wake_s + WAKE_TOLERANCE_S
+        self._set_wake()
         return True
 
     def flush(self) -> None:

@@ -118,9 +118,8 @@ class SocketWire:
 
     def echo(self) -> None:
         """Send what was read ahead straight back."""
-        data, self.ahead = self.ahead, None
-        self._holds = False
-        if self._writable and isinstance(data, bytes):
+        data = self.take_ahead()
+        if self._writable:
             self._put(data)
 
     def take_ahead(self) -> bytes:

@@ -61,11 +61,8 @@ class Hearing(Source):
         self._bytes += len(data)
         return None
 
-    def next_bytes(self, heard_kind: int | None) -> bytes | None:
-        return encode(Frame(heard_kind or Kind.SLIN, self._bytes.to_bytes(4, "little") * 80))
-
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        raise NotImplementedError
+        return Frame(heard_kind or Kind.SLIN, self._bytes.to_bytes(4, "little") * 80)
 
 
 class Caller:

@@ -89,23 +89,14 @@ class Child(Process):
         """Write to its standard input without blocking. Returns the number of bytes taken, which is even if `len(data)`
         is."""
         written, size = 0, len(data)
-        if size <= WHOLE_BYTES and self._stdin >= 0:  # as nearly always
-            try:
-                written = os.write(self._stdin, data)
-            except BlockingIOError:
-                return 0
-            except OSError:  # it has closed its input: count the data as taken
-                return size
-            self._taken_bytes += written
-            return written
-        while written < len(data) and self._stdin >= 0:
+        while written < size and self._stdin >= 0:
             try:
                 written += os.write(self._stdin, data[written : written + WHOLE_BYTES])
             except BlockingIOError:
                 break
-            except OSError:
+            except OSError:  # it has closed its input: count the data as taken
                 self._taken_bytes += written
-                return len(data)
+                return size
         self._taken_bytes += written
         return written
 

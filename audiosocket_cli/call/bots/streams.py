@@ -127,9 +127,7 @@ class SaidStream:
 
     def speak(self, data: bytes, heard_kind: int) -> bytes:
         """Return 20 ms of its samples, as bytes, as a frame's bytes."""
-        if (
-            self._quiet_frames >= _QUIET_FRAMES
-        ):  # once a phrase: a change of kind in mid-speech costs 15 ms (see `PromptSource`)
+        if not self.has_tail:  # once a phrase: a change of kind in mid-speech costs 15 ms (see `PromptSource`)
             self._kind, self._converter = heard_kind, None
         self._quiet_frames = 0
         self.frames += 1

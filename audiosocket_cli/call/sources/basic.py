@@ -38,7 +38,7 @@ class Source(ABC):
     """Whether `answer` may get several equal frames in one piece, where several have arrived. It then answers none."""
 
     says_bytes = False
-    """Whether to ask for `next_bytes` rather than `next_frame`, which costs more."""
+    """Whether all its frames are audio, and `next_bytes` costs less than `next_frame`."""
 
     descriptors = 0
     """How many open files it takes at most."""
@@ -63,7 +63,8 @@ class Source(ABC):
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
         """Return the bytes of such a frame, which is audio."""
-        raise NotImplementedError
+        frame = self.next_frame(heard_kind)
+        return None if frame is None else encoded(frame)
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         """Hear an audio frame, header and all, that has just arrived, `at_s` seconds into the call.
