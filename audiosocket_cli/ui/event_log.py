@@ -6,11 +6,11 @@ A separate thread writes, so a slow reader, or a terminal stopped with Ctrl-S, d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Self, TextIO
 
@@ -43,10 +43,7 @@ class EventLog:
         """Lines that could not be written."""
         self._as_json = as_json
         self._file = file
-        self._waiting: deque[tuple[Callable[[str], object], str]] = deque()
-        self._told: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        """Wakes the writer; False where no more lines come."""
-        self._is_told = False
+        self._waiting: queue.SimpleQueue[tuple[Callable[[str], object], str] | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write, name="event log", daemon=True)
 
     def write_above(self, write: Callable[[str], object]) -> None:
@@ -60,9 +57,11 @@ class EventLog:
 
     def __exit__(self, *_: object) -> None:
         """Wait a little for the reader, and report how many lines it did not get."""
-        self._told.put(False)
+        self._waiting.put(None)
         self._writer.join(_CLOSE_TIMEOUT_S)
-        self.lost += len(self._waiting)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.lost += self._waiting.get_nowait() is not None
         if self.lost:
             say(f"{self.lost} lines of the log are lost")
 
@@ -96,30 +95,21 @@ class EventLog:
         self._enqueue(self._put, line)
 
     def _enqueue(self, write: Callable[[str], object], line: str) -> None:
-        if len(self._waiting) >= _MAX_WAITING:
+        if self._waiting.qsize() < _MAX_WAITING:
+            self._waiting.put((write, line))
+        else:
             self.lost += 1
-            return
-        self._waiting.append((write, line))
-        if not self._is_told:  # once for all lines that it finds: calls begin and end by the hundred
-            self._is_told = True
-            self._told.put(True)
 
     def _write(self) -> None:
-        goes_on = True
-        while goes_on:
-            goes_on = self._told.get()
-            self._is_told = False  # before it looks: a line that comes later wakes it again
-            while self._waiting:
-                self._write_one(*self._waiting.popleft())
-
-    def _write_one(self, write: Callable[[str], object], line: str) -> None:
-        try:
-            if write(line) is False:
+        while (item := self._waiting.get()) is not None:
+            write, line = item
+            try:
+                if write(line) is False:
+                    self.lost += 1
+            except OSError as error:
+                if not self.lost:
+                    say(f"cannot write the log: {(error.strerror or str(error)).lower()} (calls go on)")
                 self.lost += 1
-        except OSError as error:
-            if not self.lost:
-                say(f"cannot write the log: {(error.strerror or str(error)).lower()} (calls go on)")
-            self.lost += 1
 
 
 def _for_stream(write: Callable[[str], object], stream: TextIO) -> Callable[[str], object]:
