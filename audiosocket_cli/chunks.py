@@ -29,7 +29,7 @@ class Chunks:
         """When each passed, shape (n,)."""
         self.pieces: list[bytes] = []
         """The frames of each."""
-        self._others: dict[int, tuple[float, int]] = {}
+        self._others: dict[int, tuple[float, int]] | None = None
         """How long a chunk may have waited, and its frames, by its number: of those that did, or have not just one."""
         self.extend(chunks)
 
@@ -42,7 +42,8 @@ class Chunks:
         """Add a chunk."""
         at_s, held_s, count, data = chunk
         if held_s or count != 1:
-            self._others[len(self.pieces)] = held_s, count
+            others = self._others = self._others or {}
+            others[len(self.pieces)] = held_s, count
         self.at_s.append(at_s)
         self.pieces.append(data)
 
@@ -68,7 +69,7 @@ class Chunks:
     def columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Of each: when it passed, how long it may have waited before, and its frames."""
         held_s, frames = np.zeros(len(self)), np.ones(len(self), np.int64)
-        for number, (one_s, count) in self._others.items():
+        for number, (one_s, count) in (self._others or {}).items():
             held_s[number], frames[number] = one_s, count
         return np.array(self.at_s), held_s, frames
 
@@ -76,6 +77,7 @@ class Chunks:
         return len(self.pieces)
 
     def __iter__(self) -> Iterator[Chunk]:
+        others = self._others or {}
         for number, (at_s, data) in enumerate(zip(self.at_s, self.pieces, strict=True)):
-            held_s, count = self._others.get(number, (0.0, 1))
+            held_s, count = others.get(number, (0.0, 1))
             yield at_s, held_s, count, data

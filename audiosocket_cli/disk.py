@@ -37,11 +37,11 @@ _CANNOT_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, e
 class HalfMade:
     """A file that only the user can read, under a temporary name, and locked for as long as it has that name."""
 
-    __slots__ = ("_name", "descriptor")
+    __slots__ = ("descriptor", "temporary_name")
 
     def __init__(self, path: Path) -> None:
         """Create `path`. Raises `OSError`, and `FileExistsError` where there is something by that name."""
-        self._name = str(path)
+        self.temporary_name = str(path)  # a `Path` takes five times the memory, and each call has one
         while True:
             self.descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
             if self._lock():
@@ -56,7 +56,7 @@ class HalfMade:
     @property
     def path(self) -> Path:
         """Its temporary name."""
-        return Path(self._name)  # a path takes five times the memory, and a call has one for as long as it goes on
+        return Path(self.temporary_name)
 
     def _lock(self) -> bool:
         """Protect the file from `clear_half_made`; False if that has removed it already. Without locks it removes

@@ -23,7 +23,7 @@ from audiosocket_cli.call.taps.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.call.taps.speech import SilenceWatch
 from audiosocket_cli.call.taps.stats import CallStats, call_result
-from audiosocket_cli.call.taps.tap import FLUSH_S, QUICK_FLUSH_S, RELAXED_FLUSH_S, Tap
+from audiosocket_cli.call.taps.tap import FLUSH_S, QUICK_FLUSH_S, RECORDED_FLUSH_S, RELAXED_FLUSH_S, Tap
 from audiosocket_cli.call.wire import Link, SocketWire
 from audiosocket_cli.capture.writing import CaptureOutput
 from audiosocket_cli.model import Call, Digit
@@ -132,7 +132,7 @@ class LiveCall:
         )
         self.session.watch(
             [*self._taps(options), *options.make_taps(source)],
-            flush_s=options.flush_s,
+            flush_s=RECORDED_FLUSH_S if self.recording and not source.speaks else options.flush_s,
             each_arrival=self.capturing.trace is not None,
         )
 

@@ -36,6 +36,9 @@ on its way would be lost."""
 
 _SILENCE: Final = Silence()
 
+_NOTHING: Final[frozenset[int | tuple[int, int]]] = frozenset()
+"""An empty set of its own takes 200 bytes, in each call."""
+
 _TOLD_EACH_TIME: Final = (Kind.DTMF, Kind.HANGUP, Kind.ERROR)
 """Kinds without audio whose every frame matters; of others, the first."""
 
@@ -190,7 +193,7 @@ class Talking(Phase):
         self._limits = limits
         self.is_limited = not all(map(math.isinf, (limits.idle_s, limits.duration_s, role.frame_timeout_s)))
         """Whether there is anything to judge by the clock."""
-        self._passed_over: frozenset[int | tuple[int, int]] = frozenset()
+        self._passed_over = _NOTHING
         """Kinds that mean nothing, and changes from one kind to another: they are noted once. Few calls have any."""
 
     def wake_s(self) -> float:

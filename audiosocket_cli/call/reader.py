@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.call.flow import Flow
 from audiosocket_cli.call.phases import Opening, Outcome, Phase
-from audiosocket_cli.call.receiver import READ_S, Receiver
+from audiosocket_cli.call.receiver import Receiver
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sender import Sender
 from audiosocket_cli.call.sources.basic import Source
@@ -231,7 +231,7 @@ class Reader(ABC):
             receiver.flow(data, count, 0.0, now_s)
         elif data:
             self._received(data)
-        receiver.next_read_s = max(receiver.next_read_s + READ_S, now_s)
+        receiver.plan_read(now_s)
         is_left = receiver.is_behind or not self.wire.drained
         if self._phase is not phase or not data or (is_left and self.readable()):
             receiver.wants_readable = True

@@ -7,9 +7,9 @@ peer's.
 **Continuous audio.** Most frames have the header of the frame before. `flow` takes them as raw bytes, without looking
 at each one: this is most of the work of hearing. All other frames are looked at in slices (`take`).
 
-**Reading in bulk.** Where nobody needs each frame at once, the wire is read `READ_S` apart while audio flows. If a read
-holds less audio than the time since the last read, the audio is placed directly after the last frame, and the rest of
-the time is a pause.
+**Reading in bulk.** Where nobody needs each frame at once, the wire is read `READ_S` apart while audio flows, or more
+often if it has paused of late. If a read holds less audio than the time since the last read, the audio is placed
+directly after the last frame, and the rest of the time is a pause.
 
 **Bounds.** A slice is some hundred frames, a third of a millisecond of work. What has been read and not been heard yet
 (`is_behind`) is one read at most: the session reads no more until it has been heard. What a caller says who waits to be
@@ -22,15 +22,24 @@ import math
 from collections.abc import Container
 from typing import Final
 
+from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.slices import Slice, slice_of, starts_in
 from audiosocket_cli.call.tap_queue import CHUNK_COST_BYTES, WAKE_TOLERANCE_S, TapQueue
 from audiosocket_cli.call.wire import READ_BYTES
 from audiosocket_cli.chunks import Chunk
-from audiosocket_cli.codec import FrameDecoder
+from audiosocket_cli.codec import SAMPLE_BYTES, FrameDecoder, Kind, rate_of
 
-READ_S: Final = 0.1
+READ_S: Final = 0.2
 """Seconds between reads while audio flows that nobody needs at once: digits are reported that much later."""
+
+_QUICK_READ_S: Final = 0.1
+"""The same where audio has paused within `_STEADY_S`, as a pause inside a read is not seen where it was; and of rates
+that would fill more than one read, as what waits for us is to fit into the system's smallest buffer."""
+
+_STEADY_S: Final = 2.0
+_PAUSE_S: Final = GAP_MS / 1000
+_MAX_RARE_HZ: Final = READ_BYTES / READ_S / SAMPLE_BYTES
 
 _TOGETHER_S: Final = 0.05
 """Seconds between wakes of calls that only listen, many together: the first of a batch costs several times as much as
@@ -53,6 +62,7 @@ class Receiver:
         "_queue",
         "_read_held_s",
         "_slice",
+        "_steady_from_s",
         "_was_in_bulk",
         "decoder",
         "frame_s",
@@ -85,6 +95,8 @@ class Receiver:
         self.reads_in_bulk = reads_in_bulk and not listens
         """Whether the wire may be read in bulk. Who wants to know when each frame arrived says no."""
         self.next_read_s = 0.0
+        self._steady_from_s = 0.0
+        """From then on, on the clock, it may be read every `READ_S`, if it goes on as it does."""
         self.is_behind = False
         """Whether there is more to be heard of what has been read."""
         self.read_s = 0.0
@@ -122,6 +134,8 @@ class Receiver:
             pause_s = now_s - self.last_heard_s - audio_s
             if pause_s > 0:
                 at_s -= pause_s
+            if pause_s > _PAUSE_S:
+                self._steady_from_s = now_s + _STEADY_S
         self.last_heard_s = now_s
         self._queue.add_equal((at_s, held_s, count, data), audio_s, now_s, is_all=not self.is_behind)
 
@@ -141,6 +155,12 @@ class Receiver:
         else:
             self.next_read_s = math.ceil(now_s / _TOGETHER_S) * _TOGETHER_S
             pacer.restart(self.next_read_s)
+        self._steady_from_s = now_s + _STEADY_S
+
+    def plan_read(self, now_s: float) -> None:
+        """Say when to read in bulk next, after a read that was due."""
+        is_rare = now_s >= self._steady_from_s and rate_of(self.heard_kind or Kind.SLIN) <= _MAX_RARE_HZ
+        self.next_read_s = max(self.next_read_s + (READ_S if is_rare else _QUICK_READ_S), now_s)
 
     # All else, a slice at a time.
 

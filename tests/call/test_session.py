@@ -710,9 +710,8 @@ def flow(session: AnsweredSession, wire: FakeWire, clock: FakeClock, frames: int
         wire.inbox.append(encode(audio()))
 
 
-def test_a_call_that_only_listens_is_read_ten_times_a_second_and_loses_nothing() -> None:
-    session, wire, clock, tap = listening()
-    assert not session.wants_readable
+def counted_reads(wire: FakeWire) -> Callable[[], int]:
+    """Count the reads that find something from now on."""
     reads = 0
     receive = wire.receive
 
@@ -723,13 +722,48 @@ def test_a_call_that_only_listens_is_read_ten_times_a_second_and_loses_nothing()
         return data
 
     wire.receive = counted  # type: ignore[method-assign]
+    return lambda: reads
+
+
+def test_a_call_that_only_listens_is_read_ten_then_five_times_a_second_and_loses_nothing() -> None:
+    session, wire, clock, tap = listening()
+    assert not session.wants_readable
+    reads = counted_reads(wire)
     flow(session, wire, clock, 500)
-    run_until(clock.now_s + 0.1, clock, session)
-    assert reads == pytest.approx(100, abs=2)
+    run_until(clock.now_s + 0.2, clock, session)
+    assert reads() == pytest.approx(20 + 40, abs=2)
     session.hang_up("test")
     assert len(tap.heard) == 510
     assert session.call is not None
     assert session.call.in_bulk
+
+
+def test_after_a_pause_inside_a_read_it_is_read_ten_times_a_second_for_two_seconds() -> None:
+    session, wire, clock, tap = listening()
+    flow(session, wire, clock, 200)
+    run_until(clock.now_s + 0.1, clock, session)  # nothing comes meanwhile
+    reads = counted_reads(wire)
+    flow(session, wire, clock, 200)
+    run_until(clock.now_s + 0.2, clock, session)
+    assert reads() == pytest.approx(20 + 10, abs=2)
+    session.hang_up("test")
+    assert len(tap.heard) == 410
+
+
+def test_audio_of_which_a_fifth_of_a_second_fills_more_than_a_read_is_read_ten_times_a_second() -> None:
+    session, wire, clock, tap = listening()
+    data = encode(Frame(Kind.SLIN48, bytes(1920)))
+    for _ in range(210):
+        run_until(clock.now_s + 0.02, clock, session)
+        wire.inbox.append(data)
+    reads = counted_reads(wire)
+    for _ in range(200):
+        run_until(clock.now_s + 0.02, clock, session)
+        wire.inbox.append(data)
+    run_until(clock.now_s + 0.2, clock, session)
+    assert reads() == pytest.approx(40, abs=2)
+    session.hang_up("test")
+    assert len(tap.heard) == 420
 
 
 @pytest.mark.parametrize("frames", range(1, 6))

@@ -193,14 +193,14 @@ class FileOutput:
                 claim.drop()
             raise
         if claim is not None:
-            self._json[str(json)] = claim
+            self._json[claim.temporary_name] = claim
         return sink
 
     def write_json(self, path: Path, content: dict[str, Any]) -> Path:
         """Write the JSON that belongs beside a recording's first file, and return its name: whole and on the disk
         itself, or not at all. Raises `OSError`."""
         json = _json_path(path)
-        half = self._json.pop(str(json), None)
+        half = self._json.pop(str(_json_part(json)), None)
         if half is not None and not _exists(half.path):  # its folder was taken away, and may have been made again
             half.drop()
             half = None
