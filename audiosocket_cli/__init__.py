@@ -23,6 +23,7 @@ The house, from the ground up. A module imports only from its own room and from 
     net/          getting connected: addresses, dialling, listening, the loop, one placed call
     server/       answering many calls: who may call, how many, in how many processes, and who is told
     bench/        many calls at once, measured and judged
+    check/        one requirement a call: does a server survive Asterisk?
     ui/           how events and results look: text, JSON, a live view; it reads, and never drives
     jobs/         what commands do: which calls, what is said and kept in each, and what came of them
     commands/     one file for each command: options, help, one call, exit

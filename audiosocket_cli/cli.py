@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "dump": "audiosocket_cli.commands.dump",
     "replay": "audiosocket_cli.commands.replay",
     "bench": "audiosocket_cli.commands.bench",
+    "check": "audiosocket_cli.commands.check",
     "wireshark": "audiosocket_cli.commands.wireshark",
     "completion": "audiosocket_cli.commands.completion",
     "help": "audiosocket_cli.commands.help",
@@ -39,6 +40,7 @@ TOPICS_ABOUT: Final = {
     "dump": ("captures", "findings", "json-lines"),
     "replay": ("testing-a-bot", "scripts"),
     "bench": ("load", "load-figures", "locust"),
+    "check": ("checking", "testing-a-bot"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),
@@ -107,6 +109,7 @@ def root(ctx: click.Context) -> None:
       audiosocket dump capture.pcap            see what was on the wire
       audiosocket replay call.pcapng host:9092 play a call again
       audiosocket bench host:9092 --calls 50   see whether a server holds
+      audiosocket check host:9092              see whether a server survives
       audiosocket help                         list the documentation
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")

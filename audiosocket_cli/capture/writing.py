@@ -124,7 +124,7 @@ class CaptureFolder:
         self._flusher.later = later
         host, port = ends.theirs
         peer = re.sub(r"[^\w.-]+", "_", f"{host.removeprefix('::ffff:')}_{port}")
-        file = BlockFile(partial(_create_numbered, self._folder, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}"), do)
+        file = BlockFile(partial(create_numbered, self._folder, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}"), do)
         file.put(opening_blocks(_about(ends.me, self._application), self._application))
         return OwnFileTrace(file, ends, self._flusher)
 
@@ -205,7 +205,7 @@ class BlockFile(WriteBehind):
     def _rename(self, stem: str) -> None:
         with contextlib.suppress(OSError):
             if self.path is not None:
-                path, descriptor = _create_numbered(self.path.parent, stem)
+                path, descriptor = create_numbered(self.path.parent, stem)
                 os.close(descriptor)
                 self.path.replace(path)
                 self.path = path
@@ -294,7 +294,7 @@ def _create(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
-def _create_numbered(folder: Path, stem: str) -> tuple[Path, int]:
+def create_numbered(folder: Path, stem: str) -> tuple[Path, int]:
     """Create a file that was not there, with a number in its name if it has to be."""
     for number in itertools.count(1):
         path = folder / f"{stem}{'' if number == 1 else f'-{number}'}{SUFFIX}"

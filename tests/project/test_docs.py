@@ -39,7 +39,7 @@ OPTIONS_OF = {
 }
 OF_ALL = {"--help", "--version"}
 OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
-             "--editable", "--quiet"}  # fmt: skip
+             "--editable", "--quiet", "--port"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
@@ -126,7 +126,7 @@ COMMANDS_SHOWN = sorted(
 @pytest.mark.parametrize("line", COMMANDS_SHOWN)
 def test_each_command_line_has_options_of_its_command(line: str) -> None:
     words = line.replace("audiosocket ", "", 1).removeprefix("$ ").removeprefix(".venv/bin/").split()
-    own = " ".join(words).split("--exec ")[0]
+    own = " ".join(words).split("--exec ")[0].split(" -- ")[0]
     assert set(OPTION.findall(own)) <= OPTIONS_OF[words[0]] | OF_ALL
 
 

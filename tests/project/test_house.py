@@ -26,6 +26,7 @@ FLOORS = (
     "call",
     "net",
     "server bench",
+    "check",
     "ui",
     "jobs",
     "commands",
@@ -41,13 +42,13 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.
 HOMES = {
     "click": {"cli", "commands"},
     "rich": {"ui"},
-    "asyncio": {"call", "net", "server", "bench"},
+    "asyncio": {"call", "net", "server", "bench", "check"},
     "uvloop": {"net"},
     "prometheus_client": {"server"},
     "numpy": {"audio", "chunks", "mixed_runs", "runs", "capture", "analysis", "call", "bench"},
     "soundfile": {"libraries", "audio"},
     "soxr": {"libraries", "audio", "call"},
-    "socket": {"capture", "call", "net", "server"},
+    "socket": {"capture", "call", "net", "server", "check"},
     "locust": {"bench"},
     "gevent": {"bench"},
 }
@@ -58,6 +59,10 @@ TESTS = ROOT / "tests"
 
 TESTED_AS_PART_OF = {
     "bench/processes.py": "commands/test_bench.py",
+    **{
+        f"check/cases/{group}.py": "check/test_faults.py"
+        for group in ("end", "frame", "hostile", "idle", "kind", "load", "pace", "sends", "start", "uuid")
+    },
     "call/bots/child.py": "call/bots/test_program.py",
     "call/bots/error_log.py": "call/bots/test_program.py",
     "call/bots/lifetime.py": "call/bots/test_program.py",
@@ -72,10 +77,12 @@ TESTED_AS_PART_OF = {
     "call/taps/tap.py": "call/taps/test_capturing.py",
     "capture/call_items.py": "capture/test_connection.py",
     "capture/joining.py": "capture/test_copies.py",
+    "check/trial.py": "check/test_faults.py",
     "commands/values.py": "commands/test_completion.py",
     "entry.py": "test_signals.py",
     "jobs/answering.py": "jobs/test_outcome.py",
     "jobs/bench.py": "commands/test_bench.py",
+    "jobs/check.py": "commands/test_check.py",
     "jobs/inject_dtmf.py": "commands/test_inject_dtmf.py",
     "jobs/outputs.py": "jobs/test_outcome.py",
     "jobs/record.py": "commands/test_record.py",
@@ -92,6 +99,7 @@ TESTED_AS_PART_OF = {
     "server/worker.py": "server/test_workers.py",
     "server/worker_process.py": "server/test_workers.py",
     "ui/bench_report.py": "commands/test_bench.py",
+    "ui/check_report.py": "commands/test_check.py",
     "ui/capture_rows.py": "analysis/test_call_review.py",
     "ui/dump_notes.py": "commands/test_dump.py",
     "ui/dump_sinks.py": "commands/test_dump.py",

@@ -1,0 +1,126 @@
+"""`audiosocket check`: does a server survive Asterisk?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, refuse_without_effect
+from audiosocket_cli.errors import UsageError
+
+_MAX_REPEAT: Final = 1000
+_MAX_JOBS: Final = 64
+
+_OF_LIST: Final = ("list_cases", "as_json", "only", "skip", "level")
+"""Parameters that may stand beside --list."""
+
+
+class _CheckCommand(click.Command):
+    """A command whose words after -- are the server's own command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        server: list[str] = []
+        if "--" in args:
+            at = args.index("--")
+            args, server = args[:at], args[at + 1 :]
+            if not server:
+                raise click.UsageError("-- needs a command after it: check -- ./my-server --port {port}", ctx)
+        rest = super().parse_args(ctx, args)
+        ctx.params["server"] = tuple(server)
+        return rest
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "[OPTIONS] TARGET")
+        formatter.write_usage(ctx.command_path, "[OPTIONS] [TARGET] -- CMD…", prefix="       ")
+
+
+@click.command(cls=_CheckCommand, short_help="See whether a server survives what Asterisk does.")
+@click.argument("words", nargs=-1, metavar="[TARGET] [-- CMD…]")
+@click.option("--asterisk", metavar="RELEASE", help="Judge for this release, such as 20.12.  [default: the newest]")
+@click.option("--list", "list_cases", is_flag=True, help="List the cases, and run none.")
+@click.option("--only", multiple=True, metavar="ID", help="Run this case or group, such as frame/ (repeatable).")
+@click.option("--skip", multiple=True, metavar="ID", help="Leave out this case or group (repeatable).")
+@click.option(
+    "--level", type=click.Choice(["MUST", "SHOULD", "INFO"], case_sensitive=False), default="INFO", show_default=True,
+    help="Run cases of this level and above.",
+)  # fmt: skip
+@click.option("--strict", is_flag=True, help="Exit with 1 when a SHOULD fails, too.")
+@click.option(
+    "--repeat", type=CountParam(_MAX_REPEAT), metavar="N", default=1, show_default=True,
+    help="Try each case N times; one failure is one.",
+)  # fmt: skip
+@click.option(
+    "--jobs", type=CountParam(_MAX_JOBS), metavar="N", default=4, show_default=True,
+    help="Run N cases at once, of those that do not disturb others.",
+)  # fmt: skip
+@click.option(
+    "--hold", type=DurationParam(), metavar="TIME", default="60s", show_default=True,
+    help="How long the hold of idle/hold lasts; idle/never-speaks lasts half of it.",
+)  # fmt: skip
+@click.option(
+    "--start-within", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
+    help="How long CMD may take until it listens.",
+)  # fmt: skip
+@click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="The server's process, to see whether it leaks.")
+@click.option(
+    "--baseline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="An earlier --json: what failed there does not count.",
+)  # fmt: skip
+@click.option(
+    "--evidence", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Keep a pcapng of each failure in this folder.",
+)  # fmt: skip
+@click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Also write the result as JUnit XML.",
+)  # fmt: skip
+@click.option("--github", is_flag=True, help="Also annotate the job of GitHub Actions, and add to its summary.")
+@click.option("--force", is_flag=True, help="Overwrite the FILE of --junit if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """See whether a server survives what Asterisk and networks do, and sends only what Asterisk takes.
+
+    \b
+    Examples:
+      audiosocket check bot:9092
+      audiosocket check -- ./bot.py --port {port}
+      audiosocket check --junit check.xml -- node server.js
+      audiosocket check bot:9092 --asterisk 20.12 --level MUST
+      audiosocket check bot:9092 --only frame/ --skip frame/largest
+      audiosocket check bot:9092 --json > known.json
+      audiosocket check bot:9092 --baseline known.json
+      audiosocket check --list
+
+    It places small calls, each for one requirement. MUST: Asterisk ends or spoils the call, or real callers do this.
+    SHOULD: sound, latency or other callers suffer. INFO: what the server can do. What cannot be seen is unknown, never
+    passed: of a server that echoes, nearly all can be seen.
+
+    CMD starts the server, with {port} for a free port; without that it has to listen on TARGET (127.0.0.1:9092). It is
+    started again when it dies, and ended with all that it started.
+
+    Exits with 0 when nothing failed that counts, 1 when a MUST failed, 3 when the server could not be reached or CMD
+    did not listen, 5 when FILE cannot be read, 6 when no case is left to run.
+    """
+    from audiosocket_cli.jobs.check import CheckWanted, check
+
+    given["server"] = ctx.params.get("server", ())
+    wanted = CheckWanted(**given)
+    refuse_without_effect(ctx, force="junit")
+    if is_typed(ctx, "start_within") and not wanted.server:
+        raise UsageError("--start-within does nothing without a command: add -- CMD, or leave out --start-within")
+    if wanted.list_cases:
+        _refuse_beside_list(ctx, given)
+    ctx.exit(check(wanted).exit_code)
+
+
+def _refuse_beside_list(ctx: click.Context, given: dict[str, Any]) -> None:
+    """Refuse what --list does nothing with. Raises `UsageError`."""
+    if given["words"] or given["server"]:
+        raise UsageError("--list needs no server: leave it out")
+    for param in ctx.command.params:
+        name = str(param.name)
+        if name not in _OF_LIST and isinstance(param, click.Option) and is_typed(ctx, name):
+            raise UsageError(f"--list runs nothing: leave out {max(param.opts, key=len)}")

@@ -1,0 +1,173 @@
+"""`check`: cases are chosen, a server is started if there is a command for it, and what came of them is reported."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from audiosocket_cli import __version__
+from audiosocket_cli.asterisk.releases import NEWEST, Release, parse_release
+from audiosocket_cli.bench.usage import UsageWatch
+from audiosocket_cli.check.catalogue import choose
+from audiosocket_cli.check.junit import junit_xml
+from audiosocket_cli.check.model import Level, Report
+from audiosocket_cli.check.results import read_baseline, report_json
+from audiosocket_cli.check.running import Plan, Run
+from audiosocket_cli.check.subject import PORT_FIELD, Subject, free_port
+from audiosocket_cli.check.trial import Setting, Times
+from audiosocket_cli.disk import make_folder, write_file
+from audiosocket_cli.errors import OutputError, UsageError
+from audiosocket_cli.jobs.outcome import Outcome
+from audiosocket_cli.net.address import Address, parse_address
+from audiosocket_cli.net.loop import run
+from audiosocket_cli.ui.check_report import (
+    annotation_lines,
+    case_lines,
+    check_progress,
+    nature_line,
+    report_lines,
+    summary_page,
+)
+from audiosocket_cli.ui.console import put_lines, put_result, say
+
+CASES_SCHEMA = "audiosocket.check-cases/1"
+
+_SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckWanted:
+    """The command line."""
+
+    words: Sequence[str]
+    """A target or none."""
+    server: Sequence[str]
+    """The words after --: the command that starts the server."""
+    asterisk: str | None
+    list_cases: bool
+    only: Sequence[str]
+    skip: Sequence[str]
+    level: str
+    strict: bool
+    repeat: int
+    jobs: int
+    hold: float
+    start_within: float
+    pid: int | None
+    baseline: Path | None
+    evidence: Path | None
+    junit: Path | None
+    github: bool
+    force: bool
+    as_json: bool
+
+    @property
+    def release(self) -> Release:
+        """The release of Asterisk that is judged for. Raises `UsageError`."""
+        return NEWEST if self.asterisk is None else parse_release(self.asterisk)
+
+
+def check(wanted: CheckWanted) -> Outcome:
+    """Run the cases, and report. Raises `UsageError`, `NetworkError`, `FileError` and `NothingError`."""
+    cases = choose(wanted.only, wanted.skip, Level(wanted.level))
+    if wanted.list_cases:
+        content = {"schema": CASES_SCHEMA, "cases": [case.as_json() for case in cases]}
+        return Outcome(failed=not put_result(content, case_lines(cases), as_json=wanted.as_json))
+    release, target = wanted.release, _target(wanted)
+    known = None if wanted.baseline is None else read_baseline(wanted.baseline)
+    _prepare(wanted)
+    times = Times(hold_s=wanted.hold, quiet_s=wanted.hold / 2)
+    pids = () if wanted.pid is None else (wanted.pid,)
+    subject = Subject(wanted.server, target, wanted.start_within) if wanted.server else None
+    plan = Plan(cases, wanted.repeat, wanted.jobs, wanted.evidence, f"audiosocket {__version__}")
+    done = run(_run(plan, Setting(target, release=release, times=times, pids=pids), subject))
+    report = Report(
+        target=str(target), release=release, nature=str(done.run.nature), results=done.run.results,
+        started_at=done.started_at, elapsed_s=done.elapsed_s, strict=wanted.strict, known=known, command=wanted.server,
+        notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable,
+    )  # fmt: skip
+    told = _tell(report, done.run, wanted)
+    return Outcome(
+        report.signal, unreachable=report.unreachable,
+        failed=bool(report.counting) or not told or done.run.lost_evidence,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    run: Run
+    started_at: str
+    elapsed_s: float
+    signal: int | None
+
+
+def _target(wanted: CheckWanted) -> Address:
+    if len(wanted.words) > 1:
+        raise UsageError(f"one TARGET, not {len(wanted.words)}; a command that starts the server follows --")
+    if wanted.pid is not None and wanted.server:
+        raise UsageError("--pid is for a server that runs already: of one that is started with --, it is known")
+    takes_port = any(PORT_FIELD in word for word in wanted.server)
+    if not wanted.words and takes_port:
+        return Address("127.0.0.1", free_port())
+    return parse_address(wanted.words[0] if wanted.words else "127.0.0.1")
+
+
+def _prepare(wanted: CheckWanted) -> None:
+    """Find out, before anything runs, whether what is wanted can be done. Raises `UsageError`."""
+    if wanted.pid is not None:
+        UsageWatch(wanted.pid)
+    if wanted.junit is not None and wanted.junit.exists() and not wanted.force:
+        raise UsageError(f"{wanted.junit} exists; choose another name or add --force")
+    if wanted.evidence is not None:
+        try:
+            make_folder(wanted.evidence)
+        except OSError as error:
+            raise UsageError(
+                f"cannot keep evidence in {wanted.evidence}: {(error.strerror or str(error)).lower()}"
+            ) from None
+
+
+async def _run(plan: Plan, setting: Setting, subject: Subject | None) -> _Done:
+    """Run the cases until they are done, or a signal comes."""
+    begun_s, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
+    with check_progress() as on_attempt:
+        whole = Run(plan, setting, subject, on_attempt)
+        signal = await whole.to_end(lambda nature: say(nature_line(nature)))
+    return _Done(whole, started_at, time.monotonic() - begun_s, signal)
+
+
+def _tell(report: Report, done: Run, wanted: CheckWanted) -> bool:
+    """Report in all ways that are wanted; False where one of them could not be written."""
+    told = put_result(report_json(report, done.nature), report_lines(report), as_json=wanted.as_json)
+    if wanted.junit is not None:
+        try:
+            write_file(str(wanted.junit), [junit_xml(report)], force=wanted.force)
+        except (OutputError, UsageError) as error:
+            say(str(error))
+            told = False
+    if wanted.github:
+        told &= _tell_github(report, wanted)
+    return told
+
+
+def _tell_github(report: Report, wanted: CheckWanted) -> bool:
+    lines = annotation_lines(report)
+    if wanted.as_json:  # standard output is one object; the runner reads standard error as well
+        for line in lines:
+            say(line)
+    else:
+        put_lines(lines, at_once=True)
+    summary = os.environ.get(_SUMMARY_VARIABLE)
+    if not summary:
+        return True
+    try:
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(summary_page(report))
+    except OSError as error:
+        say(f"cannot write the job summary {summary}: {(error.strerror or str(error)).lower()}")
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""Which release of Asterisk does what."""
+
+from __future__ import annotations
+
+import pytest
+
+from audiosocket_cli.asterisk.releases import NEWEST, Behaviour, Release, parse_release, since
+from audiosocket_cli.errors import UsageError
+
+STRICT, SPLIT_PAYLOAD, RATES, SPLIT_HEADER = Behaviour
+
+
+@pytest.mark.parametrize(
+    ("text", "release"),
+    [
+        ("20.12", Release(20, 12)),
+        ("22.10.1", Release(22, 10)),
+        (" 18.0.0 ", Release(18, 0)),
+        ("certified-22.8", Release(22, 8, certified=True)),
+        ("certified/20.7-cert3", Release(20, 7, certified=True)),
+        ("22.8-cert1", Release(22, 8, certified=True)),
+    ],
+)
+def test_a_release_is_read(text: str, release: Release) -> None:
+    assert parse_release(text) == release
+
+
+@pytest.mark.parametrize("text", ["", "20", "twenty", "20.", "20.x", "-1.2", "1" * 99, "17.9", "20,12"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="Asterisk"):
+        parse_release(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "behaviours"),
+    [
+        ("18.26.4", []),
+        ("20.13", []),
+        ("20.14", [STRICT]),
+        ("20.15", [STRICT, SPLIT_PAYLOAD]),
+        ("20.16", [STRICT, SPLIT_PAYLOAD]),
+        ("20.17", [STRICT, SPLIT_PAYLOAD, RATES]),
+        ("20.19", [STRICT, SPLIT_PAYLOAD, RATES, SPLIT_HEADER]),
+        ("21.8", []),
+        ("21.9", [STRICT]),
+        ("21.12", [STRICT, SPLIT_PAYLOAD, RATES]),
+        ("21.99", [STRICT, SPLIT_PAYLOAD, RATES]),
+        ("22.3", []),
+        ("22.4", [STRICT]),
+        ("22.5", [STRICT, SPLIT_PAYLOAD]),
+        ("22.7", [STRICT, SPLIT_PAYLOAD, RATES]),
+        ("22.9", [STRICT, SPLIT_PAYLOAD, RATES, SPLIT_HEADER]),
+        ("23.0", [STRICT, SPLIT_PAYLOAD]),
+        ("23.1", [STRICT, SPLIT_PAYLOAD, RATES]),
+        ("23.3", [STRICT, SPLIT_PAYLOAD, RATES, SPLIT_HEADER]),
+        ("24.0", [STRICT, SPLIT_PAYLOAD, RATES, SPLIT_HEADER]),
+        ("certified-18.9", []),
+        ("certified-20.7", []),
+        ("certified-22.8", [STRICT, SPLIT_PAYLOAD, RATES]),
+    ],
+)
+def test_each_release_behaves_as_its_source_says(text: str, behaviours: list[Behaviour]) -> None:
+    release = parse_release(text)
+    assert [each for each in Behaviour if release.has(each)] == behaviours
+
+
+def test_the_newest_does_all() -> None:
+    assert all(map(NEWEST.has, Behaviour))
+
+
+def test_first_releases_in_words() -> None:
+    assert since(STRICT) == "20.14, 21.9, 22.4, 23.0"
+    assert since(SPLIT_HEADER) == "20.19, 22.9, 23.3"
+    assert str(parse_release("22.8-cert1")) == "certified 22.8"

@@ -1,0 +1,40 @@
+"""What counts, of attempts and of failures."""
+
+from __future__ import annotations
+
+import pytest
+
+from audiosocket_cli.check.model import Verdict
+from support.checked import FAIL, INFO_ID, MUST_ID, PASS, SHOULD_ID, SKIP, UNKNOWN, report, result
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "worst"),
+    [
+        ([PASS], PASS),
+        ([PASS, PASS, FAIL, PASS], FAIL),
+        ([PASS, UNKNOWN], UNKNOWN),
+        ([UNKNOWN, FAIL], FAIL),
+        ([SKIP], SKIP),
+    ],
+)
+def test_one_failure_of_many_attempts_is_one(verdicts: list[Verdict], worst: Verdict) -> None:
+    assert result(MUST_ID, *verdicts).verdict is worst
+
+
+def test_a_must_counts_and_a_should_where_it_is_strict() -> None:
+    results = [result(each, FAIL) for each in (MUST_ID, SHOULD_ID, INFO_ID)]
+    assert [each.case.id for each in report(results).counting] == [MUST_ID]
+    assert [each.case.id for each in report(results, strict=True).counting] == [MUST_ID, SHOULD_ID]
+    assert [each.case.id for each in report(results).failures] == [MUST_ID, SHOULD_ID, INFO_ID]
+
+
+def test_what_was_known_does_not_count_and_what_passes_now_is_mended() -> None:
+    results = [result(MUST_ID, FAIL), result("frame/split-header", FAIL), result("uuid/late", PASS)]
+    whole = report(results, known=frozenset([MUST_ID, "uuid/late", "frame/largest"]))
+    assert [each.case.id for each in whole.counting] == ["frame/split-header"]
+    assert whole.mended == ["uuid/late"]
+
+
+def test_unknown_and_skipped_do_not_count() -> None:
+    assert report([result(MUST_ID, UNKNOWN), result("uuid/late", SKIP)], strict=True).counting == []
