@@ -10,15 +10,61 @@ from audiosocket_cli.check.catalogue import CASES, choose
 from audiosocket_cli.check.model import Case, Level
 from audiosocket_cli.errors import NothingError, UsageError
 
-IDS = """
-frame/coalesced frame/split-header frame/split-after-header frame/split-payload frame/byte-by-byte frame/other-lengths
-frame/largest frame/empty-payload frame/unknown-kind uuid/any-bytes uuid/with-audio uuid/late uuid/split kind/digits
-kind/slin kind/slin12 kind/slin16 kind/slin24 kind/slin32 kind/slin44 kind/slin48 kind/slin96 kind/slin192 kind/change
-kind/error kind/hangup start/goes-on start/speaks-first idle/says-something idle/never-speaks idle/hold pace/rate
-pace/bursts pace/frame-length pace/whole-frames sends/kinds sends/empty sends/odd sends/huge sends/rates
-end/hangup-frame end/half-close end/caller-closes end/no-uuid end/reset-before-uuid end/reset-in-frame end/reset-in-call
-load/10-calls load/100-calls load/short-calls hostile/half-frame hostile/port-scan hostile/http
-""".split()
+IDS = [
+    "frame/coalesced",
+    "frame/split-header",
+    "frame/split-after-header",
+    "frame/split-payload",
+    "frame/byte-by-byte",
+    "frame/other-lengths",
+    "frame/largest",
+    "frame/empty-payload",
+    "frame/unknown-kind",
+    "uuid/any-bytes",
+    "uuid/with-audio",
+    "uuid/late",
+    "uuid/split",
+    "kind/digits",
+    "kind/slin",
+    "kind/slin12",
+    "kind/slin16",
+    "kind/slin24",
+    "kind/slin32",
+    "kind/slin44",
+    "kind/slin48",
+    "kind/slin96",
+    "kind/slin192",
+    "kind/change",
+    "kind/error",
+    "kind/hangup",
+    "start/goes-on",
+    "start/speaks-first",
+    "idle/says-something",
+    "idle/never-speaks",
+    "idle/hold",
+    "pace/rate",
+    "pace/bursts",
+    "pace/frame-length",
+    "pace/whole-frames",
+    "sends/kinds",
+    "sends/empty",
+    "sends/odd",
+    "sends/huge",
+    "sends/rates",
+    "end/hangup-frame",
+    "end/half-close",
+    "end/caller-closes",
+    "end/no-uuid",
+    "end/reset-before-uuid",
+    "end/reset-in-frame",
+    "end/reset-in-call",
+    "load/10-calls",
+    "load/100-calls",
+    "load/short-calls",
+    "hostile/half-frame",
+    "hostile/port-scan",
+    "hostile/http",
+]
 """Ids that users have in baselines and CI jobs: they are never renamed or removed."""
 
 EVERYTHING = Level.INFO

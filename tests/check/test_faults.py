@@ -18,8 +18,8 @@ from audiosocket_cli.net.address import Address
 from support.faulty import FAULTY, EchoServer, serving
 
 TIMES = Times(
-    hold_s=2.0, quiet_s=3.4, silence_s=2.5, pace_s=3.0, late_uuid_s=1.0, linger_s=1.5, half_frame_s=0.5, until_end_s=3.6,
-    many_calls=20, short_calls=100, patience_s=1.0,
+    hold_s=2.0, quiet_s=3.4, silence_s=2.5, pace_s=3.0, late_uuid_s=1.0, linger_s=1.5, half_frame_s=0.5,
+    until_end_s=3.6, many_calls=20, short_calls=100, patience_s=1.0,
 )  # fmt: skip
 """As short as they can be for the faults of `support.faulty`."""
 

@@ -8,7 +8,7 @@ import socket
 from audiosocket_cli.check.nature import Nature, find_nature
 from audiosocket_cli.check.trial import Setting, Trial
 from audiosocket_cli.net.address import Address
-from support.faulty import HANGUP, SILENCE, Call, EchoServer, Over, frame_of, serving
+from support.faulty import HANGUP, SILENCE, Call, EchoServer, OverError, frame_of, serving
 
 
 class Delays(EchoServer):
@@ -40,7 +40,7 @@ class HangsUp(EchoServer):
         if call.frames > 25:
             call.socket.sendall(HANGUP)
             call.socket.shutdown(socket.SHUT_WR)
-            raise Over
+            raise OverError
 
 
 def nature_of(server: type[EchoServer]) -> Nature:

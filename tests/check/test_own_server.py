@@ -17,8 +17,8 @@ from audiosocket_cli.net.address import Address
 from support.running import COMMAND
 
 TIMES = Times(
-    hold_s=3.0, quiet_s=3.0, silence_s=3.0, pace_s=4.0, late_uuid_s=2.0, linger_s=3.0, half_frame_s=1.0, until_end_s=2.0,
-    many_calls=50, short_calls=200,
+    hold_s=3.0, quiet_s=3.0, silence_s=3.0, pace_s=4.0, late_uuid_s=2.0, linger_s=3.0, half_frame_s=1.0,
+    until_end_s=2.0, many_calls=50, short_calls=200,
 )  # fmt: skip
 
 NEVER_ENDS = {"end/hangup-frame", "sends/rates"}

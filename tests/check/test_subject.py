@@ -118,7 +118,7 @@ def test_somebody_elses_server_is_not_taken_for_it() -> None:
     async def test(first: Subject) -> None:
         await first.start()
         second = Subject(SERVER, first._target, 5)
-        with pytest.raises(NetworkError, match="something listens on .* already"):
+        with pytest.raises(NetworkError, match=r"something listens on .* already"):
             await second.start()
         assert second.pid == 0
 

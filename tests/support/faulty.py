@@ -22,7 +22,7 @@ SILENCE = b"\x10\x01\x40" + bytes(320)
 _IDLE_S = 0.2
 
 
-class Over(Exception):
+class OverError(Exception):
     """The caller is gone."""
 
 
@@ -90,7 +90,7 @@ class EchoServer:
             self.opened(call)
             while True:
                 self.frame(call, *self.read_frame(call))
-        except Over:
+        except OverError:
             self.closed(call)
         except OSError:
             self.was_reset(call)
@@ -104,7 +104,7 @@ class EchoServer:
     def opening(self, call: Call) -> None:
         kind, uuid = self.read_frame(call)
         if kind != Kind.UUID or not self.takes(uuid):
-            raise Over
+            raise OverError
 
     def takes(self, uuid: bytes) -> bool:
         return len(uuid) == 16
@@ -128,7 +128,7 @@ class EchoServer:
             self.wait(call, at + len(call.buffer))
             data = call.socket.recv(65536)
             if not data:
-                raise Over
+                raise OverError
             call.reads += 1
             call.part_s = time.monotonic()
             call.buffer = self.received(call, call.buffer + data)
@@ -180,10 +180,10 @@ class EchoServer:
         pass
 
     def hangup(self, call: Call) -> None:
-        raise Over
+        raise OverError
 
     def error(self, call: Call) -> None:
-        raise Over
+        raise OverError
 
     def unknown(self, call: Call) -> None:
         pass
@@ -216,18 +216,18 @@ class _Impatient(EchoServer):
     def wait(self, call: Call, arrived: int) -> None:
         if call.has_uuid and self.gives_up(arrived) and not select.select([call.socket], [], [], 0.03)[0]:
             call.buffer = b""
-            raise Impatience
+            raise ImpatienceError
         super().wait(call, arrived)
 
     def read_frame(self, call: Call) -> tuple[int, bytes]:
         while True:
             try:
                 return super().read_frame(call)
-            except Impatience:
+            except ImpatienceError:
                 continue
 
 
-class Impatience(Exception):
+class ImpatienceError(Exception):
     """A frame is given up."""
 
 
@@ -262,18 +262,18 @@ class ReadsSignedLengths(EchoServer):
     def length_of(self, header: bytes) -> int:
         size = super().length_of(header)
         if size > 0x7FFF:
-            raise Over
+            raise OverError
         return size
 
 
 class TakesEmptyForTheEnd(EchoServer):
     def empty(self, call: Call) -> None:
-        raise Over
+        raise OverError
 
 
 class ClosesOnUnknown(EchoServer):
     def unknown(self, call: Call) -> None:
-        raise Over
+        raise OverError
 
 
 class ChecksUuids(EchoServer):
@@ -291,20 +291,20 @@ class ForgetsWhatFollowsTheUuid(EchoServer):
 class HastyForUuid(EchoServer):
     def opening(self, call: Call) -> None:
         if not select.select([call.socket], [], [], 0.5)[0]:
-            raise Over
+            raise OverError
         super().opening(call)
 
 
 class ReadsUuidAtOnce(EchoServer):
     def received(self, call: Call, data: bytes) -> bytes:
         if not call.has_uuid and call.reads == 1 and len(data) < 19 and data[:1] == b"\x01":
-            raise Over
+            raise OverError
         return data
 
 
 class ClosesOnDigit(EchoServer):
     def digit(self, call: Call, payload: bytes) -> None:
-        raise Over
+        raise OverError
 
 
 class _DeafTo(EchoServer):
@@ -336,7 +336,7 @@ class KeepsFirstKind(EchoServer):
 class CrashesOnError(EchoServer):
     def error(self, call: Call) -> None:
         self.drop_others(call)
-        raise Over
+        raise OverError
 
 
 class IgnoresHangup(EchoServer):
@@ -347,7 +347,7 @@ class IgnoresHangup(EchoServer):
 class RefusesCalls(EchoServer):
     def opened(self, call: Call) -> None:
         self.send(call, HANGUP)
-        raise Over
+        raise OverError
 
 
 class SlowToSpeak(EchoServer):
@@ -372,14 +372,14 @@ class SilentWhenIdle(EchoServer):
 class HastyForAudio(EchoServer):
     def idle(self, call: Call) -> None:
         if not call.frames and time.monotonic() - call.began_s > 3.0:
-            raise Over
+            raise OverError
         super().idle(call)
 
 
 class EndsHolds(EchoServer):
     def idle(self, call: Call) -> None:
         if call.frames and time.monotonic() - call.part_s > 1.4 and not call.inside_frame:
-            raise Over
+            raise OverError
         super().idle(call)
 
 
@@ -444,7 +444,7 @@ def answers_digits(kind: int, payload: bytes) -> type[EchoServer]:
 class ClosesBare(EchoServer):
     def audio(self, call: Call, kind: int, payload: bytes) -> None:
         if call.frames >= 170:
-            raise Over
+            raise OverError
         super().audio(call, kind, payload)
 
 
@@ -510,7 +510,7 @@ class _Mixes(EchoServer):
 class RefusesMany(EchoServer):
     def opened(self, call: Call) -> None:
         if len(self.calls) > 15:
-            raise Over
+            raise OverError
         super().opened(call)
 
 
@@ -540,7 +540,7 @@ class CrashesOnHttp(EchoServer):
     def received(self, call: Call, data: bytes) -> bytes:
         if not call.has_uuid and data.startswith(b"GET "):
             self.drop_others(call)
-            raise Over
+            raise OverError
         return data
 
 

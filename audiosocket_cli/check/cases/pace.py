@@ -101,7 +101,7 @@ async def _whole_frames(trial: Trial) -> Observation:
         waited = f"within {FRAME_GAP_MS} ms" if patience.payload_s else "at once"
         return failed(
             f"{len(probe.cuts)} of {len(probe.frames)} frames did not come whole: the first after "
-            f"{cut.at_s - probe.passed.connected_s:.2f} s, of which {cut.arrived_bytes} bytes came, but no more {waited}"
+            f"{cut.at_s - probe.passed.connected_s:.2f} s, of which {cut.arrived_bytes} bytes came, no more {waited}"
         )
     return nothing or passed(f"all {len(probe.frames)} frames came whole")
 
