@@ -43,9 +43,11 @@ async def _caller_closes(trial: Trial) -> Observation:
     for probe in (whole, within):
         await trial.speak(probe, _FRAMES)
     await within.send(audio_frame(trial.sounds.next())[:100])
-    await asyncio.sleep(_SETTLE_S)
     if not all(map(_state, (whole, within))):
         return unknown("the server's sockets are not in this machine's /proc/net/tcp: run the check on its machine")
+    for probe in (whole, within):
+        probe.half_close()  # a close alone resets where something is unread: that is another case
+    await asyncio.sleep(_SETTLE_S)
     for probe in (whole, within):
         probe.close()
     left = await _lingering(trial, {"at the end of a frame": whole, "within a frame": within})
