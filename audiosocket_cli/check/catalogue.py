@@ -58,5 +58,5 @@ def _ids(names: Sequence[str]) -> set[str]:
 def _hint(name: str) -> str:
     known = [*dict.fromkeys(case.group for case in CASES), *(case.id for case in CASES)]
     near = difflib.get_close_matches(name.lower(), known, 1, 0.5)
-    near = near or [each for each in known if name and name.lower() in each][:1]
+    near = near or [each for each in known if name.strip("/") and name.lower() in each][:1]
     return f"did you mean {near[0]}?" if near else "audiosocket check --list lists them"

@@ -9,7 +9,6 @@ from typing import Any, Final
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.check.probe import Probe
 from audiosocket_cli.check.sounds import Sounds, audio_frame
-from audiosocket_cli.codec import is_audio
 
 _FRAMES: Final = 100
 _WAIT_S: Final = 2.0
@@ -62,7 +61,7 @@ async def find_nature(probe: Probe) -> Nature:
     is_over = probe.is_over
     return Nature(
         echoes=echoes,
-        speaks=bool(probe.audio),
+        speaks=probe.spoke,
         delay_s=_delay_s(probe, said.index(came_back[0]), came_back[0], begun_s) if echoes else 0.0,
         ended_s=(probe.ended_s or time.monotonic()) - probe.passed.connected_s if is_over else None,
         how=probe.how_it_ended() if is_over else "",
@@ -74,7 +73,7 @@ def _delay_s(probe: Probe, number: int, payload: bytes, begun_s: float) -> float
     end = probe.audio.find(payload) + len(payload)
     size = 0
     for frame in probe.frames:
-        size += frame.payload_bytes if is_audio(frame.kind) else 0
+        size += frame.sound_bytes
         if size >= end:
             return max(0.0, frame.at_s - begun_s - number * PTIME_MS / 1000)
     return 0.0

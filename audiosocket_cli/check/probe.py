@@ -12,12 +12,13 @@ import select
 import socket
 import struct
 import time
+from array import array
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.facts import FRAME_GAP_MS, PTIME_MS
 from audiosocket_cli.check.evidence import Passed
-from audiosocket_cli.codec import HEADER_BYTES, FrameDecoder, Kind, is_audio
+from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, FrameDecoder, Kind, is_audio
 from audiosocket_cli.model import How, Side
 
 MAX_BYTES: Final = 4 << 20
@@ -41,6 +42,8 @@ class HeardFrame(NamedTuple):
     """When its last byte was read, on the monotonic clock."""
     kind: int
     payload_bytes: int
+    sound_bytes: int = 0
+    """Of the payload, what is not digital silence."""
 
 
 class Patience(NamedTuple):
@@ -77,7 +80,10 @@ class Probe:
         self.passed = Passed(time.monotonic(), connection.getsockname(), _peer_of(connection))
         self.frames: list[HeardFrame] = []
         self.audio = bytearray()
-        """The payloads of all audio frames, one after the other."""
+        """The samples of all audio frames, one after the other, without those that are digital silence: a server may
+        put some between the parts of what it echoes, and what we say has none."""
+        self.spoke = False
+        """Whether any audio came, if only silence."""
         self.cuts: list[Cut] = []
         self.ended: How | None = None
         """How the server ended the connection: CLOSED or RESET."""
@@ -219,10 +225,11 @@ class Probe:
     def _take(self, data: bytes) -> None:
         now_s = self.passed.add(Side.SERVER, data)
         for frame in self._decoder.feed(data):
-            self.frames.append(HeardFrame(now_s, frame.kind, len(frame.payload)))
+            sound = _without_silence(frame.payload) if is_audio(frame.kind) else b""
+            self.frames.append(HeardFrame(now_s, frame.kind, len(frame.payload), len(sound)))
             self.hung_up |= frame.kind == Kind.HANGUP
-            if is_audio(frame.kind):
-                self.audio += frame.payload
+            self.spoke |= is_audio(frame.kind) and bool(frame.payload)
+            self.audio += sound
         self._received_bytes += len(data)
         if self._received_bytes > self._max_bytes or len(self.frames) > _MAX_FRAMES:
             self.flooded = True
@@ -257,6 +264,16 @@ class Probe:
             self.ended_s = self.passed.add(Side.SERVER, b"", how)
             self.stop_reading()
         self._changed.set()
+
+
+def _without_silence(payload: bytes) -> bytes:
+    """Return the samples that are not 0, and half a one at the end."""
+    if b"\0\0" not in payload:
+        return payload
+    if payload.count(0) == len(payload):
+        return b""
+    whole = len(payload) - len(payload) % SAMPLE_BYTES
+    return array("h", filter(None, array("h", payload[:whole]))).tobytes() + payload[whole:]
 
 
 def _peer_of(connection: socket.socket) -> object:

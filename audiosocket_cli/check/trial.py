@@ -76,6 +76,8 @@ class Trial:
         self.probes: list[Probe] = []
         self.said: list[bytes] = []
         """All payloads of audio so far, in order."""
+        self.extra_s = 0.0
+        """How much longer than others an echo may take."""
         self.kind = Kind.SLIN
         """The kind of the audio that is said."""
 
@@ -157,7 +159,7 @@ class Trial:
                 found.append(start)
             return True
 
-        wait_s = self.times.patience_s + 2 * self.nature.delay_s
+        wait_s = self.times.patience_s + self.extra_s + 2 * self.nature.delay_s
         if not await probe.until(has_all, wait_s):
             start = found[-1] if found else 0
             for number in range(len(found), len(said)):

@@ -70,6 +70,16 @@ async def test_frames_are_heard_with_times_however_they_come() -> None:
 
 
 @in_loop
+async def test_digital_silence_is_left_out_of_what_is_heard() -> None:
+    async with connected() as (probe, peer):
+        for payload in (b"", bytes(320), b"\0\1\0\0\2\0", b"\3\0\0"):
+            peer.sendall(encode(Frame(Kind.SLIN, payload)))
+        assert await probe.until(lambda: len(probe.frames) == 4, 5)
+        assert bytes(probe.audio) == b"\0\1\2\0\3\0\0"
+        assert probe.spoke
+
+
+@in_loop
 async def test_the_end_is_known() -> None:
     async with connected() as (probe, peer):
         peer.sendall(b"\0\0\0")

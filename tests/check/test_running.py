@@ -21,7 +21,7 @@ from audiosocket_cli.check.trial import Setting, Times, Trial
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
-from support.faulty import FAULTY, EchoServer, serving
+from support.faulty import FAULTY, serving
 
 ECHO = Nature(echoes=True, speaks=True)
 FAULTY_COMMAND = [sys.executable, str(Path(__file__).parents[1] / "support" / "faulty.py"), "{port}"]
@@ -131,9 +131,7 @@ def test_a_server_that_is_gone_is_unknown_and_told() -> None:
         await trial.call()
         return passed("it answered")
 
-    server = EchoServer()
-    server.close()
-    found = run_cases([case(run)], server.port)
+    found = run_cases([case(run)], free_port())
     assert found.unreachable
     assert found.results[0].verdict is Verdict.UNKNOWN
     assert "cannot connect" in found.results[0].observed

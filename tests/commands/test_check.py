@@ -20,7 +20,8 @@ from support.running import COMMAND, is_running, run
 QUICK = ["--only", "frame/split", "--only", "uuid/with-audio"]
 """Cases that take less than a second."""
 
-CLOSED = f"127.0.0.1:{free_port()}"
+CLOSED = "127.0.0.1:1"
+"""A port that nobody listens on."""
 
 SUPPORT = Path(__file__).parents[1]
 FAULTY_COMMAND = [sys.executable, str(SUPPORT / "support" / "faulty.py"), "{port}"]

@@ -61,6 +61,8 @@ class EchoServer:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # a close alone does not end an accept
         self.listener.close()
         self.drop_others(None)
         for each in self.left_open:
@@ -386,7 +388,7 @@ class EndsHolds(EchoServer):
 
 class PlaysSlowly(EchoServer):
     def audio(self, call: Call, kind: int, payload: bytes) -> None:
-        call.due_s = max(time.monotonic(), call.due_s + 0.0206)
+        call.due_s = max(time.monotonic(), call.due_s + 0.0216)
         time.sleep(max(0.0, call.due_s - time.monotonic()))
         super().audio(call, kind, payload)
 
@@ -394,7 +396,7 @@ class PlaysSlowly(EchoServer):
 class PlaysInABurst(EchoServer):
     def send(self, call: Call, data: bytes) -> None:
         call.held += data
-        if not 110 <= call.frames < 117:
+        if not 110 <= call.frames < 130:
             whole, call.held = call.held, b""
             super().send(call, whole)
 

@@ -7,7 +7,7 @@ from typing import Final
 from audiosocket_cli.check.model import Case, Level, Observation
 from audiosocket_cli.check.sounds import audio_frame
 from audiosocket_cli.check.trial import Trial
-from audiosocket_cli.codec import HEADER_BYTES, MAX_PAYLOAD_BYTES, Frame, encode
+from audiosocket_cli.codec import HEADER_BYTES, MAX_PAYLOAD_BYTES, RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode
 
 _BY_LENGTH: Final = (
     "read by length: take the 3 bytes of a header, then as many bytes as it says, however many reads that takes, and "
@@ -59,6 +59,7 @@ async def _other_lengths(trial: Trial) -> Observation:
 
 async def _largest(trial: Trial) -> Observation:
     large = audio_frame(trial.sounds.of_bytes(MAX_PAYLOAD_BYTES))
+    trial.extra_s = MAX_PAYLOAD_BYTES / SAMPLE_BYTES / RATE_BY_KIND[Kind.SLIN]  # a server that paces plays it first
     return await trial.try_pieces(await trial.call(), [large], [])
 
 

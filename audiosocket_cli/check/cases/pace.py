@@ -8,7 +8,7 @@ from audiosocket_cli.asterisk.facts import BURST_MS, FRAME_GAP_MS, MAX_BURST_MS,
 from audiosocket_cli.asterisk.releases import Behaviour, Release, since
 from audiosocket_cli.check.model import Case, Level, Observation, failed, passed, unknown
 from audiosocket_cli.check.pacing import pace_of, usual_ms, worst_burst_s
-from audiosocket_cli.check.probe import Patience, Probe
+from audiosocket_cli.check.probe import MAX_BYTES, Patience, Probe
 from audiosocket_cli.check.trial import Trial
 from audiosocket_cli.codec import is_audio, kind_name
 
@@ -58,7 +58,7 @@ async def _bursts(trial: Trial) -> Observation:
     burst_s = worst_burst_s(probe.frames)
     observed = f"at most {burst_s * 1000:.0f} ms of audio came ahead of the clock"
     if probe.flooded:
-        return failed(f"the server sent {len(probe.audio) >> 20} MiB of audio at once")
+        return failed(f"the server sent more than {MAX_BYTES >> 20} MiB within {probe.since_s:.1f} s")
     if not is_burst(burst_s):
         return _nothing_heard(probe) or passed(observed)
     return _unless_we_were_late(probe, failed(observed), burst_s - BURST_MS / 1000)

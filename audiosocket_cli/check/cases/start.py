@@ -19,7 +19,7 @@ async def _goes_on(trial: Trial) -> Observation:
     await trial.speak(probe, _FRAMES)
     if not probe.is_over:
         return passed(f"the call went on for {probe.since_s:.1f} s")
-    if probe.hung_up and probe.audio:
+    if probe.hung_up and probe.spoke:
         return unknown(f"the server spoke, and {probe.how_it_ended()}: it may have said all that it had to say")
     return failed(f"the server {probe.how_it_ended()}")
 
@@ -28,7 +28,7 @@ async def _speaks_first(trial: Trial) -> Observation:
     waits = []
     for _ in range(_CALLS):
         probe = await trial.call()
-        spoken = await probe.until(lambda probe=probe: bool(probe.audio), _WAIT_S)  # type: ignore[misc]
+        spoken = await probe.until(lambda probe=probe: probe.spoke, _WAIT_S)  # type: ignore[misc]
         if not spoken and probe.is_over and trial.nature.ended_s is not None:
             return trial.ended(probe)
         waits.append(probe.frames[0].at_s - probe.passed.connected_s if spoken else _WAIT_S)
