@@ -696,6 +696,7 @@ def listening(source: Source | None = None) -> tuple[AnsweredSession, FakeWire, 
         if not waiting:
             return receive()
         wire.inbox = deque(data for data in wire.inbox if not data)
+        wire.drained = True
         return waiting
 
     wire.receive = receive_all  # type: ignore[method-assign]
