@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -165,6 +165,8 @@ class PromptSource(Source):
         self._prompt = prompt
         self._rounds_left = times if times else float("inf")
         self._speech: Speech | None = None
+        self._frames: Iterator[bytes] = iter(())
+        """The rest of a speech that is there as frames."""
         self._next: tuple[int, Speech] | None = None
         self._kind: int = Kind.SLIN
         self._silence = self._header = b""
@@ -184,23 +186,26 @@ class PromptSource(Source):
         return frame_of(self.next_bytes(heard_kind))
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
-        speech = self._speech
-        if speech is None:
-            if self._rounds_left:
-                self._begin_round(heard_kind)
-            speech = self._speech
-            if speech is None:
-                return self._silence if self._rounds_left else self._after()
-        data = speech.take(self._size)
+        return next(self._frames, None) or self._next_of_round(heard_kind)
+
+    def _next_of_round(self, heard_kind: int | None) -> bytes | None:
+        if self._speech is None and self._rounds_left:
+            self._begin_round(heard_kind)
+        if self._speech is None:
+            return self._silence if self._rounds_left else self._after()
+        data = next(self._frames, None)
         if data:
-            if self._next is None and speech.is_all_there and self._rounds_left:
+            return data
+        data = self._speech.take(self._size)
+        if data:
+            if self._next is None and self._speech.is_all_there and self._rounds_left:
                 self._next = (self._kind, self._prompt.begin(self._kind))
             return self._header + data.ljust(self._size, b"\0")
         if data is None:
             self.speech_notes.missed += 1
             return self._silence
-        self._end_round(speech)
-        return self.next_bytes(heard_kind)
+        self._end_round(self._speech)
+        return self._next_of_round(heard_kind)
 
     def close(self) -> Sequence[str]:
         for speech in (self._speech, self._next and self._next[1]):
@@ -232,6 +237,7 @@ class PromptSource(Source):
             speech = self._prompt.begin(Kind.SLIN)
         self._rounds_left -= 1
         self._speech, self._next = speech, None
+        self._frames = speech.take_frames()
 
     def _end_round(self, speech: Speech) -> None:
         self.speech_notes.add(speech)
