@@ -733,6 +733,22 @@ def test_a_call_that_only_listens_is_read_ten_times_a_second_and_loses_nothing()
     assert session.call.in_bulk
 
 
+@pytest.mark.parametrize("after_ms", [1, 5, 10, 15, 19])
+def test_a_caller_is_read_in_bulk_wherever_its_frames_come_between_ours(after_ms: int) -> None:
+    session, wire, clock, tap = answered(OPENING, source=Silence())
+    run_until(START_S + after_ms / 1000, clock, session)
+    at_once = 0
+    for number in range(500):
+        wire.inbox.append(encode(audio()))
+        at_once += session.wants_readable
+        run_until(START_S + after_ms / 1000 + 0.02 * number, clock, session)
+    assert at_once == 2  # one to know its header, one that is like it
+    assert len(wire.sent) == pytest.approx(500, abs=2)
+    run_until(clock.now_s + READ_S, clock, session)
+    session.hang_up("test")
+    assert len(tap.heard) == 500
+
+
 @pytest.mark.parametrize("frames", range(1, 6))
 @pytest.mark.parametrize("last", [audio(), audio(size=14), digit_frame("5")], ids=["like", "another length", "digit"])
 def test_what_has_arrived_when_a_call_is_hung_up_is_heard(frames: int, last: Frame) -> None:
