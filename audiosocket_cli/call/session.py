@@ -53,11 +53,11 @@ All that has arrived is read before the clock is looked at, so that a stall of o
 it is woken `HELD_UP_S` late, a session reads first, and then judges. Reads never wait for writes.
 
 Work is done per batch where possible, not per frame. Calls spend nearly all of their time on three paths. Frames that
-are echoed, or that a bot hears: `Flow.take`; a bot then speaks in `tick`, `_say_alone`, `Sender.say`. If another source
-hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`. Otherwise: `tick`, `Sender.say`, and every
-`READ_S` `_read_in_bulk`, `Receiver.flow`. One more function call per frame on these paths costs about 1 % of the total
-CPU time, so they use plain attributes and skip rare cases. After a frame on the first two paths `wake_s` is not
-updated: being woken too early now and then costs less than planning each time.
+are echoed, or that a bot hears: `Flow.take`. If another source hears each frame: `readable`, `_received`,
+`Receiver.flow`, `Sender.answer`. Otherwise every `READ_S`: `_tick_in_bulk`, `_read_in_bulk`, `Receiver.flow`. What is
+said, but for echoes: `tick`, `_say_alone`, `Sender.say`. One more function call per frame on these paths costs about
+1 % of the total CPU time, so they use plain attributes and skip rare cases. After a frame on the first two paths
+`wake_s` is not updated: being woken too early now and then costs less than planning each time.
 
 Bounds
 ------

@@ -672,6 +672,21 @@ def test_a_placed_call_ends_where_asterisk_would_end_it(frame: Frame, says: str)
     assert wire.ended_sending
 
 
+def test_a_server_that_stops_within_a_frame_has_a_second_to_go_on() -> None:
+    wire, clock = FakeWire(), FakeClock(START_S)
+    caller = PlacedSession(wire, "server", source=Silence(), uuid=UUID_1, clock=clock)
+    caller.start()
+    run_until(START_S + 0.105, clock, caller)
+    wire.inbox.append(encode(audio())[:100])
+    run_until(START_S + 1.1, clock, caller)
+    assert caller.call is not None
+    assert caller.call.ending is None
+    run_until(START_S + 1.106, clock, caller)
+    assert caller.call.ending == (
+        Side.SERVER, How.FAULT, "server did not finish a frame; Asterisk ends the call here"
+    )  # fmt: skip
+
+
 def test_a_session_asks_to_be_woken_for_each_thing_that_is_due() -> None:
     session, _, _, _ = answered(limits=Limits(uuid_s=7))
     assert session.wake_s == START_S + 7
