@@ -79,7 +79,6 @@ TESTED_AS_PART_OF = {
     "capture/joining.py": "capture/test_copies.py",
     "check/trial.py": "check/test_faults.py",
     "commands/values.py": "commands/test_completion.py",
-    "entry.py": "test_signals.py",
     "jobs/answering.py": "jobs/test_outcome.py",
     "jobs/bench.py": "commands/test_bench.py",
     "jobs/check.py": "commands/test_check.py",

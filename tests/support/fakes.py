@@ -76,6 +76,7 @@ class FakeWire:
         self.closed = False
 
     def receive(self) -> bytes | None:
+        self.drained = len(self.inbox) < 2
         if not self.inbox:
             return None
         item = self.inbox.popleft()
