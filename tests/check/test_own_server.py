@@ -40,7 +40,7 @@ OF_SPARSE_SILENCE = {"pace/rate"}
         (("--silence", "full"), HEARING),
         (("--echo",), set()),
         (("--play", "{sound}", "--loop"), HEARING),
-        (("--exec", "cat"), set()),
+        (("--exec", "cat"), {"kind/change"}),
     ],
     ids=["silence", "full silence", "echo", "play", "exec cat"],
 )

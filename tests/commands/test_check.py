@@ -71,7 +71,7 @@ def test_a_must_that_fails_is_told_with_its_cure_and_its_evidence(tmp_path: Path
         assert again is not None
         replayed = run(*again[1].split(), "--capture", tmp_path / "again.pcapng")
     assert replayed.returncode in (0, 1), replayed.stderr
-    sizes = [json.loads(line).get("bytes") for line in run("dump", capture, "--each", "--json").stdout.splitlines()]
+    sizes = [json.loads(line).get("bytes") for line in run("dump", capture, "--json").stdout.splitlines()]
     assert {160, 480, 640, 960} <= set(sizes)
 
 
