@@ -287,7 +287,7 @@ class ChecksUuids(EchoServer):
 class ForgetsWhatFollowsTheUuid(EchoServer):
     def opening(self, call: Call) -> None:
         super().opening(call)
-        if len(call.buffer) >= 3 * 323:
+        if len(call.buffer) >= 3 * len(SILENCE) and call.buffer.startswith(SILENCE[:3]):
             call.buffer = b""
 
 
@@ -452,6 +452,10 @@ class ClosesBare(EchoServer):
 
 
 class GoesOnAfterTheEnd(EchoServer):
+    def hangup(self, call: Call) -> None:
+        call.has_uuid = False
+        raise OverError
+
     def closed(self, call: Call) -> None:
         with contextlib.suppress(OSError):
             while call.has_uuid:
