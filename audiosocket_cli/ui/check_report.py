@@ -22,7 +22,7 @@ from audiosocket_cli.ui.wrapping import wrapped
 
 _HEAD: Final = 13
 """Columns before the text of a case."""
-_MAX_EVIDENCE: Final = 12
+_MAX_EVIDENCE: Final = 30
 _MAX_LOG: Final = 8
 _ORDER: Final = tuple(Verdict)
 
