@@ -19,6 +19,7 @@ PROGRAM: Final = "audiosocket"
 
 COMMANDS: Final = {
     "serve": "audiosocket_cli.commands.serve",
+    "proxy": "audiosocket_cli.commands.proxy",
     "record": "audiosocket_cli.commands.record",
     "play": "audiosocket_cli.commands.play",
     "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
@@ -33,6 +34,7 @@ COMMANDS: Final = {
 
 TOPICS_ABOUT: Final = {
     "serve": ("answering", "bots", "recording", "systemd"),
+    "proxy": ("proxying", "recording", "captures"),
     "record": ("recording",),
     "play": ("playing", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot",),
