@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, Protocol
 
 from audiosocket_cli.call.overhearing import Overhearing
@@ -26,7 +27,8 @@ class Lane:
     """What one side sends, on its way to the other."""
 
     __slots__ = (
-        "_stalled_since_s", "over", "overhearing", "passed_bytes", "side", "sink", "source", "stalled_s", "stalls",
+        "_stalled_since_s", "cut_by_s", "over", "overhearing", "passed_bytes", "side", "sink", "source", "stalled_s",
+        "stalls",
     )  # fmt: skip
 
     def __init__(self, side: Side, source: RelayWire, sink: RelayWire, overhearing: Overhearing) -> None:
@@ -43,6 +45,8 @@ class Lane:
         `stalled_s`."""
         self.stalled_s = 0.0
         self._stalled_since_s: float | None = None
+        self.cut_by_s = math.inf
+        """When, on the clock, a stall ends the call, because this side is lost and the other takes nothing."""
 
     @property
     def wants_readable(self) -> bool:
@@ -60,6 +64,7 @@ class Lane:
         if self._stalled_since_s is not None:
             self.stalled_s += now_s - self._stalled_since_s
             self._stalled_since_s = None
+        self.cut_by_s = math.inf
 
     def note_stalls(self, call: Call) -> None:
         """Note that the other side did not read for long."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -174,6 +174,11 @@ class LiveCall:
     def capture_file(self) -> Path | None:
         """The capture's file, if it has one."""
         return self.capturing.trace.path if self.capturing.trace else None
+
+    @property
+    def stalls(self) -> Mapping[Side, int]:
+        """How often a side had to wait because the other did not read; of a call that is passed on."""
+        return {}
 
     def turn_away(self, reason: str) -> None:
         """Hang up on a caller who was not let in."""

@@ -158,9 +158,15 @@ class Overhearing:
                 self._begun_s = self._read_s
             self._judge_begun(strange_before=self._is_strange)
 
-    def lose(self, offset: int | None = None) -> None:
-        """Decode nothing more: from this byte of the side on, these are not frames."""
-        at = self._decoder.offset if offset is None else offset
+    def catch_up(self) -> None:
+        """Decode all that has passed, as there is no later turn for it."""
+        self.settle()
+        while self.is_behind:
+            self.take()
+
+    def lose(self) -> None:
+        """Decode nothing more: from here on, these are not frames."""
+        at = self._decoder.offset
         self.is_lost, self.is_behind, self._size = True, False, _NONE
         self._decoder = FrameDecoder()
         if self._call is not None:
@@ -171,7 +177,7 @@ class Overhearing:
 
     def end(self) -> str:
         """The side has closed; return what is odd about where it did, for the reason of the call's end."""
-        self.settle()
+        self.catch_up()
         try:
             self._decoder.finish()
         except IncompleteFrameError as error:
@@ -184,10 +190,10 @@ class Overhearing:
         """Forget whom to tell of a hangup: it refers to this, and is to leave memory at once."""
         self._on_hangup = lambda side: None
 
-    @property
     def is_between_frames(self) -> bool:
         """Whether all that has passed are whole frames, so that another may follow."""
-        return not (self.is_lost or self.is_behind or self._decoder.inside_frame)
+        self.catch_up()
+        return not (self.is_lost or self._decoder.inside_frame)
 
     def _put(self, heard: Slice) -> None:
         at_s = self._read_s - self._origin_s

@@ -37,17 +37,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from enum import Enum
-from typing import Final, Protocol
+from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
 from audiosocket_cli.call.lane import Lane, RelayWire
-from audiosocket_cli.call.overhearing import Overhearing
 from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.passing import Passing, Phase, RelayScheduler
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.session import STOP_S
-from audiosocket_cli.call.tap_queue import Scheduler, TapQueue
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, decode_uuid, encode
 from audiosocket_cli.model import Call, Ending, How, Side, now_utc
@@ -58,47 +56,22 @@ _LOOK_S: Final = 0.005
 _HANGUP: Final = encode(Frame(Kind.HANGUP))
 
 
-class RelayScheduler(Scheduler, Protocol):
-    """Who drives a relay among others."""
-
-    def left(self) -> None:
-        """Nothing more is to be read from its wires, or written: they are about to be closed."""
-
-
-class _Phase(Enum):
-    PASSING = 1
-    RESETTING = 2
-    CLOSING = 3
-    LEFT = 4
-
-
-class Relay:
+class Relay(Passing):
     """One call between two wires, from both connections to their end."""
 
     __slots__ = (
         "_admission",
-        "_clock",
         "_close_by_s",
         "_ending",
-        "_flushes",
         "_left_bytes",
         "_limits",
         "_moved_s",
         "_origin_s",
-        "_passed_s",
-        "_phase",
-        "_queue",
         "_resets",
-        "_scheduler",
-        "begun",
-        "call",
-        "caller",
         "closed_silently",
         "ended",
         "failure",
-        "needs_plan",
         "peer",
-        "server",
         "wake_s",
     )
 
@@ -117,27 +90,17 @@ class Relay:
         `admission` gets the call once its UUID is known, and calls `admit` or `hang_up` before it returns; what passes
         is passed on meanwhile.
         """
+        super().__init__(caller, server, clock)
         self.peer = peer
-        self.call: Call | None = None
-        """The call, once there is a UUID."""
-        self.begun = self.ended = self.closed_silently = False
+        self.ended = self.closed_silently = False
         self.failure: str | None = None
         """As those of `Session`."""
-        self._queue = TapQueue(caller)
-        self.caller = Lane(Side.CALLER, caller, server, Overhearing(Side.CALLER, self._queue, self._heard_hangup))
-        self.server = Lane(Side.SERVER, server, caller, Overhearing(Side.SERVER, self._queue, self._heard_hangup))
-        """What each side sends."""
         self._limits = limits or Limits()
         self._admission = admission
-        self._clock = clock
-        self._scheduler: RelayScheduler | None = None
-        self._phase = _Phase.PASSING
         self._ending: Ending | None = None
         """How the call ends: the first that showed it."""
-        self._flushes = False
-        """Whether the taps have too much, and get it before anything else is read."""
-        self._origin_s = self._passed_s = clock()
-        """When, on the clock, the call began, and when something last passed."""
+        self._origin_s = self._clock()
+        """When, on the clock, the call began."""
         self._close_by_s = math.inf
         self._resets: RelayWire | None = None
         """The wire that is to be reset, the bytes on their way there, and when these had last got fewer."""
@@ -145,22 +108,10 @@ class Relay:
         self._moved_s = 0.0
         self.wake_s = math.inf
         """When, on the clock, `tick` wants to be called next."""
-        self.needs_plan = True
-        """Whether something has happened but the passing of bytes: what is waited for may be something else now."""
 
     def watch(self, taps: Sequence[Tap], *, flush_s: float = FLUSH_S) -> None:
         """Tell these taps, so often; before `start`."""
         self._queue.watch(taps, flush_s)
-
-    @property
-    def lanes(self) -> tuple[Lane, Lane]:
-        """Both directions."""
-        return self.caller, self.server
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether what has passed is not overheard yet: `overhear` is to be called, after others."""
-        return self.caller.overhearing.is_behind or self.server.overhearing.is_behind
 
     @property
     def age_s(self) -> float:
@@ -178,59 +129,16 @@ class Relay:
         self._passed_s = self._clock()
         self._set_wake()
 
-    def readable(self, lane: Lane, now_s: float) -> None:
-        """Read once what a side has sent, and pass it on."""
-        try:
-            data = lane.source.receive()
-        except OSError:
-            self._lose(lane, now_s)
-            return
-        if not data:
-            if data is not None:
-                self._end_lane(lane, now_s)
-            return
-        if self._phase is not _Phase.PASSING:
-            return
-        sink = lane.sink
-        sink.send(data)
-        lane.passed_bytes += len(data)
-        self._passed_s = now_s
-        if sink.blocked or sink.refused:
-            self._obstruct(lane, now_s)
-        if self.call is None:
-            self._open(lane, data, now_s)
-        else:
-            lane.overhearing.hear(data, now_s)
-        if lane.overhearing.is_behind or self._queue.is_full:
-            self._press()
-
-    def writable(self, lane: Lane, now_s: float) -> None:
-        """The side whose words this lane carries takes more of the other's."""
-        wire, other = lane.source, self._across(lane)
-        wire.flush()
-        if wire.refused:
-            self._obstruct(other, now_s)
-        elif not wire.blocked:
-            other.resume(now_s)
-            self._leave_if_over()
-
-    def overhear(self) -> None:
-        """Go on with what has passed and is not overheard yet."""
-        for lane in self.lanes:
-            if lane.overhearing.is_behind and not self._flushes:
-                lane.overhearing.take()
-        self._press()
-        self._leave_if_over()
-
     def tick(self) -> None:
         """Do what is due. Call it at `wake_s`; earlier or later does no harm."""
         now_s = self._clock()
-        if self._phase is _Phase.PASSING:
+        if self._phase is Phase.PASSING:
             self._judge(now_s)
+        if self._phase is Phase.PASSING:
             if self.begun and now_s >= self._queue.next_flush_s:
                 self._settle()
                 self._queue.flush_in_time(now_s, is_all=not self.is_behind)
-        elif self._phase is _Phase.RESETTING:
+        elif self._phase is Phase.RESETTING:
             self._look(now_s)
         elif now_s >= self._close_by_s:
             self._leave()
@@ -239,7 +147,7 @@ class Relay:
     def flush(self) -> None:
         """Flush the taps; for a call that has ended, for the last time."""
         self._settle()
-        if self._phase is _Phase.LEFT:
+        if self._phase is Phase.LEFT:
             self._end()
         elif self.begun:
             self._queue.flush(self._clock(), is_all=not self.is_behind)
@@ -248,30 +156,34 @@ class Relay:
     def admit(self) -> None:
         """Count it as a call, and tell the taps."""
         assert self.call is not None
-        if self._phase is _Phase.PASSING and not self.begun:
+        if self._phase is Phase.PASSING and not self.begun:
             self.begun = True
             self._queue.open(self._clock())
 
     def hang_up(self, reason: str) -> None:
         """End the call from our side, for a reason in words. Safe to call twice."""
-        if self._phase is not _Phase.PASSING:
+        if self._phase is not Phase.PASSING:
             return
-        self._phase = _Phase.CLOSING
+        self._phase = Phase.CLOSING
         self._close_by_s = self._clock() + CLOSE_TIMEOUT_S
         if not self.begun:
             self.failure = self.failure or reason
         self._ending = self._ending or Ending(Side.SERVER, How.HANGUP, reason)
-        whole = self.server.overhearing.is_between_frames
+        whole = self.server.overhearing.is_between_frames()
         self.caller.source.end_sending(_HANGUP if whole else b"")
         self.server.source.end_sending()
         self._leave_if_over()
         self._set_wake()
+        if self._scheduler is not None:
+            self._scheduler.changed()
 
     def stop(self, reason: str) -> None:
         """End the call from our side, as `hang_up` does, but wait no longer than `STOP_S` for both sides."""
         self.hang_up(reason)
         self._close_by_s = min(self._close_by_s, self._clock() + STOP_S)
         self._set_wake()
+        if self._scheduler is not None:
+            self._scheduler.changed()
 
     def abort(self) -> None:
         """End it now, without waiting. Safe to call twice."""
@@ -314,63 +226,30 @@ class Relay:
 
     # In the middle.
 
-    def _across(self, lane: Lane) -> Lane:
-        return self.server if lane is self.caller else self.caller
-
-    def _obstruct(self, lane: Lane, now_s: float) -> None:
-        """What was read cannot be passed on now, or at all."""
-        self.needs_plan = True
-        if not lane.sink.refused:
-            lane.stall(now_s)
-            return
-        lane.over = True  # nobody is there to hear it
-        other = self._across(lane)
-        if other.over:
-            self._lose(other, now_s)
-
-    def _press(self) -> None:
-        """There is more than can be overheard at once, or the taps have too much: they get it first."""
-        self.needs_plan = True
-        if not self.begun or not self._queue.is_full:
-            return
-        self._settle()
-        if self._scheduler is None:
-            self.flush()
-        elif not self._flushes:
-            self._flushes = True
-            self._scheduler.defer_flush()
-
-    def _settle(self) -> None:
-        self.caller.overhearing.settle()
-        self.server.overhearing.settle()
-
-    def wants_readable(self, lane: Lane) -> bool:
-        """Whether a lane is to be read as soon as there is something."""
-        if self._phase is _Phase.CLOSING:
-            return not lane.over
-        return self._phase is _Phase.PASSING and not self._flushes and lane.wants_readable
-
-    def wants_loss(self, lane: Lane) -> bool:
-        """Whether a lane that is over is to be read once its connection is lost: then so is the other one."""
-        return lane.over and self._phase is _Phase.PASSING
-
     def _judge(self, now_s: float) -> None:
         """End a call whose time is over."""
         limits = self._limits
+        for lane in self.lanes:
+            if now_s >= lane.cut_by_s:
+                self._lose(lane, now_s)
+                return
         if self.call is not None and now_s >= self._origin_s + limits.duration_s:
             self.hang_up(f"longer than {limits.duration_s:g} s")
         elif now_s >= self._passed_s + limits.idle_s:
             self.hang_up(f"nothing passed for {limits.idle_s:g} s")
 
     def _set_wake(self) -> None:
-        if self._phase is _Phase.PASSING:
+        if self._phase is Phase.PASSING:
             limits = self._limits
             flush_s = self._queue.next_flush_s if self.begun else math.inf
-            self.wake_s = min(flush_s, self._origin_s + limits.duration_s, self._passed_s + limits.idle_s)
-        elif self._phase is _Phase.RESETTING:
+            self.wake_s = min(
+                flush_s, self._origin_s + limits.duration_s, self._passed_s + limits.idle_s,
+                self.caller.cut_by_s, self.server.cut_by_s,
+            )  # fmt: skip
+        elif self._phase is Phase.RESETTING:
             self.wake_s = self._clock() + _LOOK_S
         else:
-            self.wake_s = self._close_by_s if self._phase is _Phase.CLOSING else math.inf
+            self.wake_s = self._close_by_s if self._phase is Phase.CLOSING else math.inf
 
     # The end.
 
@@ -384,7 +263,7 @@ class Relay:
             self._lose(lane, now_s)
             return
         lane.over = True
-        if self._phase is _Phase.PASSING:
+        if self._phase is Phase.PASSING:
             self._ending = self._ending or Ending(lane.side, How.CLOSED, f"{lane.side} closed{lane.overhearing.end()}")
             lane.sink.end_sending()
             if lane.sink.blocked:
@@ -393,20 +272,20 @@ class Relay:
 
     def _leave_if_over(self) -> None:
         is_over = all(lane.over and not lane.sink.blocked for lane in self.lanes)
-        if is_over and not self.is_behind and self._phase in (_Phase.PASSING, _Phase.CLOSING):
+        if is_over and not self.is_behind and self._phase in (Phase.PASSING, Phase.CLOSING):
             self._leave()
 
     def _lose(self, lane: Lane, now_s: float) -> None:
         """A side has reset its connection, or it was lost: so is the other's to be, once it has what came before."""
         lane.over = self.needs_plan = True
-        if self._phase is _Phase.CLOSING:
+        if self._phase is Phase.CLOSING:
             self._leave_if_over()
-        if self._phase is not _Phase.PASSING:
+        if self._phase is not Phase.PASSING:
             return
         reason = f"{lane.side} reset the connection{lane.overhearing.end()}"
         self._ending = self._ending or Ending(lane.side, How.RESET, reason)
         self._across(lane).over = True
-        self._phase = _Phase.RESETTING
+        self._phase = Phase.RESETTING
         self._resets, self._left_bytes, self._moved_s = lane.sink, lane.sink.undelivered, now_s
         self._look(now_s)
         self._set_wake()
@@ -423,10 +302,10 @@ class Relay:
 
     def _leave(self) -> None:
         """Both connections are over: close them, once the taps know the last of the call."""
-        if self._phase is _Phase.LEFT:
+        if self._phase is Phase.LEFT:
             return
-        is_cut = self._phase is not _Phase.PASSING
-        self._phase = _Phase.LEFT
+        is_cut = self._phase is not Phase.PASSING
+        self._phase = Phase.LEFT
         self.wake_s = math.inf
         if self._scheduler is not None:
             self._scheduler.left()
@@ -463,11 +342,9 @@ class Relay:
         """Tell the taps the last of the call, and close."""
         if self.ended:
             return
-        while self.is_behind:
-            for lane in self.lanes:
-                lane.overhearing.take()
         if self.call is not None and self.begun:
             for lane in self.lanes:
+                lane.overhearing.catch_up()
                 lane.note_stalls(self.call)
             self._queue.close()
         self.ended = True

@@ -19,7 +19,7 @@ from typing import Final
 
 from audiosocket_cli.call.deferred import Deferred
 from audiosocket_cli.call.lane import Lane
-from audiosocket_cli.call.poll import ENDED, LOST, READABLE, WRITABLE, make_poll
+from audiosocket_cli.call.poll import LOST, READABLE, WRITABLE, make_poll
 from audiosocket_cli.call.relay import Relay
 from audiosocket_cli.call.wire import SocketWire
 
@@ -120,8 +120,11 @@ class RelayDriver:
         try:
             if events & WRITABLE:
                 relay.writable(end.lane, now_s)
-            if events & ~WRITABLE and (end.events & READABLE or events & ~(WRITABLE | READABLE | ENDED)):
-                relay.readable(end.lane, now_s)
+            if events & ~WRITABLE:
+                if end.events & READABLE:
+                    relay.readable(end.lane, now_s)
+                elif end.events & LOST:
+                    relay.lost(end.lane, now_s)
         except Exception as error:
             self._fail(driven, error)
         self.plan(driven)
@@ -271,6 +274,9 @@ class _Driven:
 
     def defer_flush(self) -> None:
         self._driver.defer(self._flush)
+
+    def changed(self) -> None:
+        self._driver.plan(self)
 
     def left(self) -> None:
         self._driver.leave(self)

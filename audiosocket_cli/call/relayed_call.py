@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -43,6 +43,10 @@ class RelayedCall(LiveCall):
             admission=None if admission is None else partial(admission, self),
         )
         self.session.watch([*self._taps(options)], flush_s=options.flush_s)
+
+    @property
+    def stalls(self) -> Mapping[Side, int]:
+        return {lane.side: lane.stalls for lane in self.session.lanes}
 
     def _own_facts(self) -> dict[str, Any]:
         lanes = {lane.side.value: lane.as_dict() for lane in self.session.lanes}

@@ -12,6 +12,7 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from audiosocket_cli.call.relay_driver import RelayDriver
 from audiosocket_cli.call.relayed_call import RelayedCall
@@ -23,6 +24,9 @@ from audiosocket_cli.server.calls import Calls
 from audiosocket_cli.server.common import Common
 from audiosocket_cli.server.options import RelayOptions
 from audiosocket_cli.server.targets import Targets
+
+_KEEP_ALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence before the first probe, seconds between probes, and how many go unanswered."""
 
 
 class Relaying:
@@ -74,6 +78,8 @@ class Relaying:
 
     async def _connect(self, link: Link) -> None:
         target, connection = await self._targets.connect()
+        for each in (link.socket, connection):
+            keep_alive(each)
         try:
             if self._send_proxy is not None:
                 connection.send(header_of(_ends(link), self._send_proxy))
@@ -106,6 +112,15 @@ class Relaying:
 def _ends(link: Link) -> Ends:
     ours = link.ours or link.socket.getsockname()
     return Ends(link.theirs[:2], ours[:2])
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """Have the system find out, in two minutes, that a silent peer is gone without having said so."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEP_ALIVE.items():
+            if hasattr(socket, option):  # macOS has other names for some
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def reset(connection: socket.socket) -> None:

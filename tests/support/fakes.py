@@ -74,6 +74,7 @@ class FakeWire:
         self.undelivered = 0
         self.ended_sending = False
         self.closed = False
+        self.refused = self.was_reset = False
 
     def receive(self) -> bytes | None:
         if not self.inbox:
@@ -101,6 +102,9 @@ class FakeWire:
         if not self.ended_sending and self.other is not None:
             self.other.inbox.append(b"")
         self.ended_sending = True
+
+    def reset(self) -> None:
+        self.was_reset = True
 
     def close(self) -> None:
         self.end_sending()
