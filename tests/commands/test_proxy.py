@@ -19,7 +19,6 @@ import pytest
 import soundfile
 
 from audiosocket_cli.asterisk.rules import PROXY_V2_SIGNATURE
-from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.codec import Frame, Kind, encode
 from support.peers import FRAME, connected, free_port, get, opening, read_to_end, reset
@@ -190,11 +189,10 @@ def test_a_closed_server_resets_a_caller_who_goes_on(proxy: Proxy, server: Serve
         exactly(far, len(first))
         far.close()
         assert caller.recv(1) == b""
-        with contextlib.suppress(OSError):
-            for _ in range(50):
+        with pytest.raises(ConnectionError):
+            for _ in range(500):
                 caller.sendall(FRAME)
                 time.sleep(0.01)
-        assert is_reset(caller) or caller.fileno() >= 0
     assert serving.wait_for("ended by server")
 
 
@@ -388,11 +386,11 @@ def test_the_recording_of_the_proxy_is_that_of_the_server(
     near, far = (
         soundfile.read(tmp_path / side / f"{result['uuid']}.wav", dtype="int16")[0] for side in ("near", "far")
     )
-    for channel, sound in enumerate((Sound(voice), Sound(tone_file))):
+    for channel, seconds in enumerate((2.0, 1.5)):
         heard, expected = near[:, channel], far[:, channel]
         begin, other = (int(np.flatnonzero(one)[0]) for one in (heard, expected))
         assert abs(begin - other) < 0.1 * 8000
-        size = int(sound.duration_s * 8000) - 800
+        size = int(seconds * 8000) - 800
         np.testing.assert_array_equal(heard[begin : begin + size], expected[other : other + size])
     assert {side: result[side]["audio_s"] > 1.4 for side in ("caller", "server")} == {"caller": True, "server": True}
     assert result["relay"]["target"] == behind.target
