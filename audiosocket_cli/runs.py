@@ -114,10 +114,20 @@ class EqualRun(ABC):
     @property
     def loudness(self) -> Loudness:
         """What the audio sounded like, measured once for all who ask."""
-        if self._loudness is None:
-            twin = self._twin
-            self._loudness = loudness_of_slin(self.payloads) if twin is None else twin.loudness
-        return self._loudness
+        return self._measured(each=True)
+
+    @property
+    def overall(self) -> Loudness:
+        """The same, perhaps without the power of each frame."""
+        return self._measured(each=False)
+
+    def _measured(self, *, each: bool) -> Loudness:
+        if self._twin is not None:
+            return self._twin._measured(each=each)
+        known = self._loudness
+        if known is None or (each and known.peak and not len(known.powers)):
+            known = self._loudness = loudness_of_slin(self.payloads, each=each)
+        return known
 
     @property
     def powers(self) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ _MODULES: Final = [
     "chunks", "codec", "model",
     *(f"call/{name}" for name in (
         "driver", "flow", "phases", "poll", "reader", "receiver", "roles", "sender", "session", "slices", "tap_queue",
-        "wire",
+        "wire", "bots/child", "bots/process", "bots/speech_queue", "bots/streams", "bots/watch",
     )),
 ]  # fmt: skip
 """What is compiled: each class in it has subclasses in it alone, as a compiled class can have no others."""

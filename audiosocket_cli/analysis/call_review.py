@@ -163,12 +163,13 @@ class CallReview:
     def _take_run(self, run: Run) -> None:
         self._has_missing[run.side] = False
         figures = self.sides[run.side]
+        if run.has_audio:
+            self.rows.take_audio(run)  # first: rows need the power of each frame, and the figures come with that
         figures.take(run)
         if not run.has_audio:
             self.rows.interrupt(run.side)
             self._put_frames(run)
             return
-        self.rows.take_audio(run)
         found = findings_on_frame(run.side, Frame(run.kind, b"\0\0"), run.slowest_s)
         self._findings.find(found, float(run.at_s[0]), last=True)
         if run.side is Side.SERVER:

@@ -96,7 +96,7 @@ class SideStats:
         elif run.is_silence:
             self.level_dbfs = SILENCE_DBFS
             return
-        loudness = run.loudness
+        loudness = run.loudness if self.first_speech_s is None else run.overall
         if loudness.peak:
             self._listen(run.kind, loudness, run)
             if self.first_speech_s is None and loudness.peak > SPEECH_PEAK:

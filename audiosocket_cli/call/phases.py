@@ -205,7 +205,14 @@ class Talking(Phase):
         if self.is_limited:
             limits = self._limits
             other_s = min(other_s, receiver.origin_s + limits.duration_s, receiver.last_heard_s + limits.idle_s)
+            if self._waits_for_rest:
+                other_s = min(other_s, receiver.last_heard_s + self._role.frame_timeout_s)
         return other_s
+
+    @property
+    def _waits_for_rest(self) -> bool:
+        """Whether the rest of a frame has yet to come."""
+        return self._receiver.decoder.inside_frame and not self._receiver.is_behind
 
     # Saying.
 
@@ -231,8 +238,7 @@ class Talking(Phase):
             return role.our_ending(f"longer than {limits.duration_s:g} s")
         if now_s >= receiver.last_heard_s + limits.idle_s:
             return role.our_ending(f"nothing heard for {limits.idle_s:g} s")
-        is_waiting = receiver.decoder.inside_frame and not receiver.is_behind
-        if is_waiting and now_s >= receiver.last_heard_s + role.frame_timeout_s:
+        if self._waits_for_rest and now_s >= receiver.last_heard_s + role.frame_timeout_s:
             reason = f"{role.me.other} did not finish a frame; Asterisk ends the call here"
             return Ending(role.me.other, How.FAULT, reason)
         return None

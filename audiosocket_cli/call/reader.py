@@ -39,6 +39,7 @@ class Reader(ABC):
 
     __slots__ = (
         "_clock",
+        "_other_s",
         "_phase",
         "_queue",
         "_scheduler",
@@ -78,6 +79,8 @@ class Reader(ABC):
         self._phase: Phase = Opening(self.role, self.receiver, uuid_s)
         self.wake_s = self._phase.wake_s()
         """When, on the clock, `tick` wants to be called next."""
+        self._other_s = self._phase.other_s()
+        """Until then, on the clock, nothing but the next frame is due."""
 
     @abstractmethod
     def flush(self) -> None:
@@ -93,6 +96,7 @@ class Reader(ABC):
 
     def _set_wake(self) -> None:
         self.wake_s = self._phase.wake_s()
+        self._other_s = self._phase.other_s()
         self.flow.until_s = self.wake_s + WAKE_TOLERANCE_S
 
     def _settle(self) -> None:
@@ -200,7 +204,7 @@ class Reader(ABC):
                             self.flow.begin(data, receiver.origin_s)
                     else:
                         sender.answer_each(data, count, now_s)
-                elif receiver.wants_readable and receiver.reads_in_bulk:
+                elif receiver.wants_readable and receiver.reads_in_bulk and self.wire.drained:
                     assert self.call is not None
                     self.call.in_bulk = True
                     receiver.begin_bulk(now_s, sender.pacer)

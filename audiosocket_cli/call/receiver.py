@@ -151,7 +151,8 @@ class Receiver:
         then together with other calls'."""
         self.wants_readable = False
         if pacer.period_s < READ_S:
-            self.next_read_s = max(now_s, pacer.deadline_s)
+            # Not with the next frame of ours: the peer's next one comes after it, and to find nothing ends this.
+            self.next_read_s = max(now_s, pacer.deadline_s + _QUICK_READ_S - pacer.period_s)
         else:
             self.next_read_s = math.ceil(now_s / _TOGETHER_S) * _TOGETHER_S
             pacer.restart(self.next_read_s)

@@ -53,11 +53,11 @@ All that has arrived is read before the clock is looked at, so that a stall of o
 it is woken `HELD_UP_S` late, a session reads first, and then judges. Reads never wait for writes.
 
 Work is done per batch where possible, not per frame. Calls spend nearly all of their time on three paths. Frames that
-are echoed, or that a bot hears: `Flow.take`; a bot then speaks in `tick`, `_say_alone`, `Sender.say`. If another source
-hears each frame: `readable`, `_received`, `Receiver.flow`, `Sender.answer`. Otherwise: `tick`, `Sender.say`, and every
-`READ_S` `_read_in_bulk`, `Receiver.flow`. One more function call per frame on these paths costs about 1 % of the total
-CPU time, so they use plain attributes and skip rare cases. After a frame on the first two paths `wake_s` is not
-updated: being woken too early now and then costs less than planning each time.
+are echoed, or that a bot hears: `Flow.take`. If another source hears each frame: `readable`, `_received`,
+`Receiver.flow`, `Sender.answer`. Otherwise every `READ_S`: `_tick_in_bulk`, `_read_in_bulk`, `Receiver.flow`. What is
+said, but for echoes: `tick`, `_say_alone`, `Sender.say`. One more function call per frame on these paths costs about
+1 % of the total CPU time, so they use plain attributes and skip rare cases. After a frame on the first two paths
+`wake_s` is not updated: being woken too early now and then costs less than planning each time.
 
 Bounds
 ------
@@ -93,7 +93,7 @@ from audiosocket_cli.call.phases import (
 from audiosocket_cli.call.reader import HELD_UP_S, Reader
 from audiosocket_cli.call.roles import Answering, AnsweringProxied, Placing
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import Scheduler
+from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Scheduler
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Call, Ending, How, Side, now_utc
@@ -187,10 +187,11 @@ class Session(Reader):
     def tick(self) -> None:
         """Do what is due. Call it at `wake_s`; earlier or later does no harm."""
         now_s = self._clock()
-        phase = self._phase
-        if self.flow.count and not self.flow.echoes and self._say_alone(now_s, phase.other_s()):
+        if now_s + EARLY_S < self._other_s and now_s <= self.wake_s + HELD_UP_S and not self.flow.echoes:
+            self._say_alone(now_s)
             return
         self._settle()
+        phase = self._phase
         if not self.receiver.wants_readable:
             self._tick_in_bulk(now_s)
         else:
@@ -203,18 +204,17 @@ class Session(Reader):
                     self._end_on(outcome)
         self._set_wake()
 
-    def _say_alone(self, now_s: float, other_s: float) -> bool:
-        """Send what is due if nothing else is, and leave what took the shortest path where it is; False if that does
-        not go."""
-        if now_s >= other_s or now_s > self.wake_s + HELD_UP_S:
-            return False
+    def _say_alone(self, now_s: float) -> None:
+        """Send what is due, as nothing else is, and leave what took the shortest path where it is."""
         sender = self._sender
         outcome = sender.say(now_s, sender.source, self.receiver.heard_kind)
         if outcome is not None:
             self._settle()
             self._end_on(outcome)
-        self._set_wake()
-        return True
+            self._set_wake()
+            return
+        self.wake_s = min(sender.pacer.deadline_s, self._other_s)
+        self.flow.until_s = self.wake_s + WAKE_TOLERANCE_S
 
     def flush(self) -> None:
         """Flush the taps; for a call that has ended, for the last time."""

@@ -32,6 +32,8 @@ _MAX_INTERFACES: Final = 10_000
 
 _MIN_LOOK: Final = 8
 _MAX_LOOK: Final = 4096
+_MIN_ALIKE: Final = 8
+"""After so many blocks of one length it pays to look how many more there are."""
 
 _NS: Final = 1_000_000_000
 _LATEST_NS: Final = (1 << 63) - 1
@@ -140,13 +142,25 @@ class PcapngReader:
         data, at = self._window.data, self._window.at
         unpack, least, size = struct.Struct(self._order + "II").unpack_from, _MIN_BYTES[_PACKET], len(data)
         starts: list[int] = []
+        last_length = alike = 0
         while at + least <= size and len(starts) < self._look:
             kind, length = unpack(data, at)
             end = at + length
             if kind != _PACKET or length % 4 or not least <= length <= _MAX_READ_BYTES or end > size:
                 break
-            starts.append(at)
-            at = end
+            alike = alike + 1 if length == last_length else 0
+            last_length = length
+            if alike < _MIN_ALIKE:
+                starts.append(at)
+                at = end
+                continue
+            most = min((size - at) // length, self._look - len(starts))
+            heads = np.ndarray((most, 2), self._order + "u4", data, at, (length, 4))
+            is_same = (heads[:, 1] == length) & (heads[:, 0] == kind)
+            count = most if is_same.all() else int(is_same.argmin())
+            starts += range(at, at + count * length, length)
+            at += count * length
+            alike = 0
         return starts, at
 
     def _judge_block(self) -> tuple[str | None, int]:

@@ -72,7 +72,7 @@ class Run(EqualRun):
 
     @property
     def is_quiet(self) -> bool:
-        return not self.loudness.peak
+        return not self.overall.peak
 
     def excerpt(self, most: int) -> Iterator[tuple[int, bytes]]:
         """Yield the kind and the payload of the first frames, whatever they hold."""

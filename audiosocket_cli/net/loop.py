@@ -19,7 +19,6 @@ T = TypeVar("T")
 
 _PATIENCE_S: Final = 1.0
 _LOOK_AGAIN_S: Final = 0.5
-_COLLECT_AFTER: Final = 20_000
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -27,10 +26,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         # Inherited from some supervisors; the kernel would then keep from us how our children ended.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # What was imported stays, and a call leaves few cycles behind: looking for them often costs more than they do, all
-    # calls at once.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
+    gc.freeze()  # what was imported stays: nobody has to look for cycles in it
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main)
 

@@ -43,15 +43,16 @@ async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: fl
     try:
         late = not await _wait_for_end(hook, timeout_s)
     finally:
-        hook.signal(signal.SIGKILL)
+        hook.process.signal(signal.SIGKILL)
         try:
             await _wait_for_end(hook, _DEATH_TIMEOUT_S)
         finally:
             hook.close()
     if late:
-        outcome = "was killed" if hook.status is not None else "cannot be killed (is it another user's?)"
+        outcome = "was killed" if hook.process.status is not None else "cannot be killed (is it another user's?)"
         return f"{words[0]} took longer than {timeout_s:g} s and {outcome}"
-    return f"{words[0]} {how_it_ended(hook.status)}{_last_line(hook.errors)}" if hook.status else None
+    status = hook.process.status
+    return f"{words[0]} {how_it_ended(status)}{_last_line(hook.errors)}" if status else None
 
 
 async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
@@ -61,10 +62,10 @@ async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
             while not hook.poll():
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LOOK_S)
-    return hook.status is not None
+    return hook.process.status is not None
 
 
-class _Hook(Process):
+class _Hook:
     """A running command without input, of whose standard error only the end is kept."""
 
     def __init__(self, words: Sequence[str], facts: Mapping[str, str]) -> None:
@@ -75,9 +76,9 @@ class _Hook(Process):
         os.set_blocking(self._stderr, False)
         nowhere = os.open(os.devnull, os.O_RDWR)
         try:
-            super().__init__(words, {**os.environ, **facts}, [nowhere, nowhere, stderr])
+            self.process = Process(words, {**os.environ, **facts}, [nowhere, nowhere, stderr])
         except (OSError, ValueError):
-            self.close()
+            os.close(self._stderr)
             raise
         finally:
             os.close(stderr)
@@ -85,7 +86,7 @@ class _Hook(Process):
 
     def poll(self) -> bool:
         """Whether it has ended, as of `Process`, after another look at its errors."""
-        ended = super().poll()
+        ended = self.process.poll()
         self.errors += read_now(self._stderr, _PIPE_BYTES) or b""
         del self.errors[:-_KEPT_BYTES]
         return ended
@@ -93,7 +94,7 @@ class _Hook(Process):
     def close(self) -> None:
         """Read its errors no more."""
         os.close(self._stderr)
-        self.release()
+        self.process.release()
 
 
 def _last_line(data: bytes | bytearray) -> str:

@@ -239,3 +239,6 @@ def test_many_frames_are_as_loud_in_blocks_as_in_one(size: int, loudest: int) ->
         assert found.powers == pytest.approx(expected, rel=1e-5)
         assert found.total == pytest.approx(samples.sum(dtype=np.int64), abs=1)
         assert found.energy == pytest.approx(expected.sum() * width, rel=1e-5)
+    overall = loudness_of_slin(payloads, each=False)
+    assert (overall.peak, overall.total) == (found.peak, found.total)
+    assert overall.energy == pytest.approx(found.energy, rel=1e-5)

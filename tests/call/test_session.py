@@ -672,6 +672,21 @@ def test_a_placed_call_ends_where_asterisk_would_end_it(frame: Frame, says: str)
     assert wire.ended_sending
 
 
+def test_a_server_that_stops_within_a_frame_has_a_second_to_go_on() -> None:
+    wire, clock = FakeWire(), FakeClock(START_S)
+    caller = PlacedSession(wire, "server", source=Silence(), uuid=UUID_1, clock=clock)
+    caller.start()
+    run_until(START_S + 0.105, clock, caller)
+    wire.inbox.append(encode(audio())[:100])
+    run_until(START_S + 1.1, clock, caller)
+    assert caller.call is not None
+    assert caller.call.ending is None
+    run_until(START_S + 1.106, clock, caller)
+    assert caller.call.ending == (
+        Side.SERVER, How.FAULT, "server did not finish a frame; Asterisk ends the call here"
+    )  # fmt: skip
+
+
 def test_a_session_asks_to_be_woken_for_each_thing_that_is_due() -> None:
     session, _, _, _ = answered(limits=Limits(uuid_s=7))
     assert session.wake_s == START_S + 7
@@ -696,6 +711,7 @@ def listening(source: Source | None = None) -> tuple[AnsweredSession, FakeWire, 
         if not waiting:
             return receive()
         wire.inbox = deque(data for data in wire.inbox if not data)
+        wire.drained = True
         return waiting
 
     wire.receive = receive_all  # type: ignore[method-assign]
@@ -764,6 +780,22 @@ def test_audio_of_which_a_fifth_of_a_second_fills_more_than_a_read_is_read_ten_t
     assert reads() == pytest.approx(40, abs=2)
     session.hang_up("test")
     assert len(tap.heard) == 420
+
+
+@pytest.mark.parametrize("after_ms", [1, 5, 10, 15, 19])
+def test_a_caller_is_read_in_bulk_wherever_its_frames_come_between_ours(after_ms: int) -> None:
+    session, wire, clock, tap = answered(OPENING, source=Silence())
+    run_until(START_S + after_ms / 1000, clock, session)
+    at_once = 0
+    for number in range(500):
+        wire.inbox.append(encode(audio()))
+        at_once += session.wants_readable
+        run_until(START_S + after_ms / 1000 + 0.02 * number, clock, session)
+    assert at_once == 2  # one to know its header, one that is like it
+    assert len(wire.sent) == pytest.approx(500, abs=2)
+    run_until(clock.now_s + READ_S, clock, session)
+    session.hang_up("test")
+    assert len(tap.heard) == 500
 
 
 @pytest.mark.parametrize("frames", range(1, 6))

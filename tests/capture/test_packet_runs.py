@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosocket_cli.capture.connections import Connections
-from audiosocket_cli.capture.items import Captured
+from audiosocket_cli.capture.items import Captured, Damage
 from audiosocket_cli.capture.packet_runs import FrameSegments, PacketRun, frame_segments
 from audiosocket_cli.capture.packets import plain_segment
+from audiosocket_cli.capture.pcap import Packet
 from audiosocket_cli.capture.pcapng import PcapngReader
+from audiosocket_cli.capture.window import Window
 from audiosocket_cli.codec import HEADER_BYTES
-from support.captures import items_of, plain
+from support.captures import in_pieces, items_of, plain
 from support.hurt import hurt
 from support.packets import LINKS, linked, pcapng
 
@@ -80,3 +82,43 @@ def test_directions_are_told_apart_up_to_the_most() -> None:
     known, which = segments.by_flow(2)
     assert known == [flows[0].tobytes(), flows[1].tobytes()]
     assert which.tolist() == [0, 1, 0, -1, 1]
+
+
+@pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
+@settings(max_examples=60, deadline=None)
+@given(
+    streaks=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 40)), min_size=1, max_size=12),
+    piece=st.integers(60, 5000), cut=st.integers(0, 40), hole=st.integers(0, 1 << 20), is_hurt=st.booleans(),
+)  # fmt: skip
+def test_blocks_of_any_lengths_in_a_row_are_all_found(
+    order: str, streaks: list[tuple[int, int]], piece: int, cut: int, hole: int, is_hurt: bool
+) -> None:
+    sizes = [size for size, count in streaks for _ in range(count)]
+    data = bytearray(pcapng([(number, bytes(size), ()) for number, size in enumerate(sizes)], order=order))
+    if is_hurt:
+        data[-1 - hole % (len(data) - 100)] ^= 0x40
+    del data[len(data) - cut :]
+
+    def read() -> list[Packet | Damage]:
+        return list(PcapngReader(Window(in_pieces(bytes(data), piece)), resync=True))
+
+    together = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PcapngReader, "_plain_run", lambda self: None)
+        assert read() == together
+    assert is_hurt or cut or len(together) == len(sizes)
+
+
+def test_blocks_of_one_length_are_found_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+
+    class Counting(struct.Struct):
+        def unpack_from(self, *args: object) -> tuple[int, ...]:  # type: ignore[override]
+            nonlocal looked_at
+            looked_at += 1
+            return super().unpack_from(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("audiosocket_cli.capture.pcapng.struct.Struct", Counting)
+    window = Window(in_pieces(pcapng([(number, bytes(363), ()) for number in range(5000)]), 1 << 20))
+    assert len(list(PcapngReader(window, resync=False))) == 5000
+    assert looked_at < 250

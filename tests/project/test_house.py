@@ -81,7 +81,6 @@ TESTED_AS_PART_OF = {
     "capture/joining.py": "capture/test_copies.py",
     "commands/server_options.py": "commands/test_serve.py",
     "commands/values.py": "commands/test_completion.py",
-    "entry.py": "test_signals.py",
     "jobs/answering.py": "jobs/test_outcome.py",
     "jobs/bench.py": "commands/test_bench.py",
     "jobs/inject_dtmf.py": "commands/test_inject_dtmf.py",

@@ -77,6 +77,7 @@ class FakeWire:
         self.refused = self.was_reset = False
 
     def receive(self) -> bytes | None:
+        self.drained = len(self.inbox) < 2
         if not self.inbox:
             return None
         item = self.inbox.popleft()

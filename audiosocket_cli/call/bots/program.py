@@ -28,9 +28,9 @@ from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
 from audiosocket_cli.call.bots.streams import FRAMES_PER_S, HeardStream, SaidStream, bytes_of_frame
 from audiosocket_cli.call.bots.watch import Watch
 from audiosocket_cli.call.events import Report
-from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, silence_frame
+from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, frame_of, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
-from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
+from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
 from audiosocket_cli.model import Call
 
 MAX_QUEUED_FRAMES: Final = 500
@@ -101,8 +101,7 @@ class Program(Bot):
     # As a source.
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        data = self.next_bytes(heard_kind)
-        return None if data is None else Frame(data[0], data[HEADER_BYTES:])
+        return frame_of(self.next_bytes(heard_kind))
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
         running = self._running

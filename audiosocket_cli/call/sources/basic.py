@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
 from audiosocket_cli.asterisk.facts import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
 from audiosocket_cli.call.sources.prompts import Prompt, Speech, SpeechNotes
-from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode, rate_of
+from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode, rate_of
 
 SPARSE_S: Final = SPARSE_MS / 1000
 """Silence this often is enough for Asterisk."""
@@ -99,6 +99,11 @@ def encoded(frame: Frame) -> bytes:
     return encode(frame)
 
 
+def frame_of(data: bytes | None) -> Frame | None:
+    """Return the frame that a source hands out as bytes."""
+    return None if data is None else Frame(data[0], data[HEADER_BYTES:])
+
+
 def meant(frame: Frame, data: bytes) -> bytes:
     """Return a frame that we say, whose bytes are `data`, as it is recorded and measured: a quiet line is silence."""
     if frame.kind in RATE_BY_KIND and frame is quiet_frame(frame.kind):
@@ -151,6 +156,8 @@ class PromptSource(Source):
     from what the caller hears (seen with 22.10).
     """
 
+    says_bytes = True
+
     def __init__(self, prompt: Prompt, *, times: int = 1, post_roll_ms: int | None = None) -> None:
         self.speech_notes = SpeechNotes()
         """What is to be said of it afterwards."""
@@ -158,8 +165,15 @@ class PromptSource(Source):
         self._prompt = prompt
         self._rounds_left = times if times else float("inf")
         self._speech: Speech | None = None
+        self._frames: Iterator[bytes] = iter(())
+        """The rest of a speech that is there as frames."""
         self._next: tuple[int, Speech] | None = None
         self._kind: int = Kind.SLIN
+        self._silence = self._header = b""
+        """A frame of silence in this kind, and its header."""
+        self._size = 0
+        """The payload of a frame of this kind, in bytes."""
+        self._speak(Kind.SLIN)
         self._waited = 0
         self._post_roll = None if post_roll_ms is None else -(-post_roll_ms // PTIME_MS)
 
@@ -169,21 +183,29 @@ class PromptSource(Source):
         return not self._rounds_left and self._speech is None and not self.speech_notes.has_failed
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
+        return frame_of(self.next_bytes(heard_kind))
+
+    def next_bytes(self, heard_kind: int | None) -> bytes | None:
+        return next(self._frames, None) or self._next_of_round(heard_kind)
+
+    def _next_of_round(self, heard_kind: int | None) -> bytes | None:
         if self._speech is None and self._rounds_left:
             self._begin_round(heard_kind)
         if self._speech is None:
-            return self._after() if not self._rounds_left else silence_frame(self._kind)
-        size = frame_bytes(self._kind)
-        data = self._speech.take(size)
+            return self._silence if self._rounds_left else self._after()
+        data = next(self._frames, None)
+        if data:
+            return data
+        data = self._speech.take(self._size)
         if data:
             if self._next is None and self._speech.is_all_there and self._rounds_left:
                 self._next = (self._kind, self._prompt.begin(self._kind))
-            return Frame(self._kind, data.ljust(size, b"\0"))
+            return self._header + data.ljust(self._size, b"\0")
         if data is None:
             self.speech_notes.missed += 1
-            return silence_frame(self._kind)
+            return self._silence
         self._end_round(self._speech)
-        return self.next_frame(heard_kind)
+        return self._next_of_round(heard_kind)
 
     def close(self) -> Sequence[str]:
         for speech in (self._speech, self._next and self._next[1]):
@@ -191,8 +213,13 @@ class PromptSource(Source):
                 self.speech_notes.add(speech)
         return self.speech_notes.texts()
 
+    def _speak(self, kind: int) -> None:
+        self._kind, self._size = kind, frame_bytes(kind)
+        self._silence = _encoded_silence(kind)
+        self._header = self._silence[:HEADER_BYTES]
+
     def _begin_round(self, heard_kind: int | None) -> None:
-        self._kind = heard_kind or Kind.SLIN
+        self._speak(heard_kind or Kind.SLIN)
         if heard_kind is None and self._waited < LEAD_FRAMES:
             self._waited += 1
             return
@@ -206,9 +233,11 @@ class PromptSource(Source):
         if not speech.is_ready:
             return
         if speech.is_over and self._kind != Kind.SLIN and self._prompt.is_kept:
-            self._kind, speech = Kind.SLIN, self._prompt.begin(Kind.SLIN)  # its file went away meanwhile
+            self._speak(Kind.SLIN)  # its file went away meanwhile
+            speech = self._prompt.begin(Kind.SLIN)
         self._rounds_left -= 1
         self._speech, self._next = speech, None
+        self._frames = speech.take_frames()
 
     def _end_round(self, speech: Speech) -> None:
         self.speech_notes.add(speech)
@@ -216,12 +245,12 @@ class PromptSource(Source):
         if not speech.position:  # or a file that is gone would be looked for in every frame of an endless loop
             self._rounds_left = 0
 
-    def _after(self) -> Frame | None:
+    def _after(self) -> bytes | None:
         if self._post_roll is not None:
             if not self._post_roll:
                 return None
             self._post_roll -= 1
-        return silence_frame(self._kind)
+        return self._silence
 
 
 class Playback(Source):

@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from typing import Final, Protocol
 
-from audiosocket_cli.asterisk.facts import PTIME_MS
+from audiosocket_cli.asterisk.facts import PTIME_MS, frame_bytes
 from audiosocket_cli.audio.files import MadeSound, Remarks
 from audiosocket_cli.audio.pcm import Samples, to_slin, tone
-from audiosocket_cli.codec import KIND_BY_RATE, SAMPLE_BYTES, Kind, rate_of
+from audiosocket_cli.codec import KIND_BY_RATE, SAMPLE_BYTES, Frame, Kind, encode, rate_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import first_line
 
@@ -31,6 +31,9 @@ AHEAD_S: Final = 2.0
 KEPT_BYTES: Final = 32 << 20
 """What prompts that share their room keep of converted sound, at all rates together: half an hour at 8000 Hz, 90 s at
 192000 Hz."""
+
+_FRAMED_BYTES: Final = 1 << 20
+"""What is kept of a sound is kept as frames as well, up to so much of it: a minute at 8000 Hz."""
 
 _ALL_KINDS_BYTES_A_S: Final = sum(KIND_BY_RATE) * SAMPLE_BYTES
 
@@ -109,6 +112,8 @@ class Track:
         """Whether all that there will be is there."""
         self.end = 0
         """How many bytes there were so far."""
+        self.frames: list[bytes] = []
+        """All of a short sound that is kept, once it is there, as the bytes of 20 ms frames that calls share."""
         self.duration_s = opened.duration_s if opened is not None else None
         self.remarks = opened.remarks if opened is not None else Remarks()
         self._sound, self._opened, self._rate_hz = sound, opened, rate_hz
@@ -171,6 +176,8 @@ class Track:
             self.error, samples = FileError(f"cannot play {self._sound.name}: {first_line(error)}"), None
         with self._change:
             if samples is None:
+                if self._keeps and self.end <= _FRAMED_BYTES:
+                    self.frames = _in_frames(self._data, KIND_BY_RATE[self._rate_hz])
                 self.has_ended = True
                 self._blocks = None
             else:
@@ -198,6 +205,13 @@ class Track:
         if self._opened is not None:
             self._opened.close()
         self._data.clear()
+
+
+def _in_frames(data: bytearray, kind: int) -> list[bytes]:
+    """Return the bytes of frames of a kind; the last one is filled up with silence."""
+    size = frame_bytes(kind)
+    payloads = (bytes(data[start : start + size]) for start in range(0, len(data), size))
+    return [encode(Frame(kind, payload.ljust(size, b"\0"))) for payload in payloads]
 
 
 class Speech:
@@ -255,6 +269,13 @@ class Speech:
         data = self._track.take(self.position, size)
         self.position += len(data)
         return data
+
+    def take_frames(self) -> Iterator[bytes]:
+        """Take all of it as the bytes of frames, if it is short, kept and converted; else nothing."""
+        frames = self._track.frames
+        if frames:
+            self.position = self._track.end
+        return iter(frames)
 
     def wait_for_all(self) -> None:
         """Wait until all has been converted; only for sounds that are kept."""

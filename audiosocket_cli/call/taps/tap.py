@@ -14,9 +14,9 @@ FLUSH_S: Final = 0.8
 QUICK_FLUSH_S: Final = 0.5
 """Seconds between batches if anybody waits for what a tap finds."""
 
-RECORDED_FLUSH_S: Final = 0.4
+RECORDED_FLUSH_S: Final = 0.6
 """Seconds between batches of a call that is recorded and says nothing, and so is read some times a second: it costs no
-more, as a batch is a read or two, and a crash loses less."""
+more, as a batch is three reads, and a crash loses less."""
 
 RELAXED_FLUSH_S: Final = 2.4
 """Seconds between batches if nobody looks before the end. Most of what a batch costs is the same for a short and a long

@@ -150,6 +150,28 @@ def test_calls_share_a_short_sound_that_is_converted_once_for_each_rate() -> Non
     assert made == [16000]
 
 
+def test_calls_share_the_frames_of_a_short_sound() -> None:
+    prompt = prompt_of(lambda rate_hz: tone(440, rate_hz, 0.13))
+    prompt.prepare(Kind.SLIN16)
+    first, second = (PromptSource(prompt, times=0) for _ in range(2))
+    ours = [first.next_bytes(Kind.SLIN16) for _ in range(14)]
+    for one, other in zip(ours, [second.next_bytes(Kind.SLIN16) for _ in range(7)] * 2, strict=True):
+        assert one is other
+    filled_up = np.concatenate([tone(440, 16000, 0.13), np.zeros(160, np.int16)])
+    np.testing.assert_array_equal(from_slin(b"".join(frame[3:] for frame in ours[7:] if frame)), filled_up)
+
+
+def test_a_kept_sound_of_minutes_is_said_like_a_short_one() -> None:
+    prompt = prompt_of(lambda rate_hz: np.arange(70 * rate_hz + 8, dtype=np.int64).astype(np.int16))
+    assert prompt.is_kept
+    source = PromptSource(prompt, post_roll_ms=0)
+    said = b"".join(data[3:] for data in iter(lambda: source.next_bytes(Kind.SLIN), None))
+    expected = np.arange(70 * 8000 + 160, dtype=np.int64).astype(np.int16)
+    expected[70 * 8000 + 8 :] = 0
+    np.testing.assert_array_equal(from_slin(said), expected)
+    assert source.finished
+
+
 KIND_RATE = {kind: rate_hz for rate_hz, kind in KIND_BY_RATE.items()}
 
 
