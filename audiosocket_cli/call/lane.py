@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from audiosocket_cli.call.overhearing import Overhearing
 from audiosocket_cli.call.wire import Wire
@@ -18,6 +18,9 @@ class RelayWire(Wire, Protocol):
 
     refused: bool
     """Sending has failed: the peer has reset the connection."""
+
+    def pass_on(self, sink: Self) -> bytes | None:
+        """Return what `receive` does, once it was sent on to `sink`, which was not blocked."""
 
     def reset(self) -> None:
         """Reset the connection. `close` still has to be called."""

@@ -118,17 +118,21 @@ class Overhearing:
         self.frames += len(starts)
         return frame, b"" if starts else self._decoder.buffered
 
-    def hear(self, data: bytes, now_s: float) -> None:
-        """Take what has just passed."""
+    def hear(self, data: bytes, now_s: float) -> bool:
+        """Take what has just passed; return whether some of it is left to be decoded, or the queue may be full."""
         if len(data) == self._size and data.startswith(self._header):
             self._chunks.add(now_s - self._origin_s, data)
             self._count += 1
-            if self._count >= _MAX_FLOWING:
-                self.settle()
-        elif not self.is_lost:
+            if self._count < _MAX_FLOWING:
+                return False
             self.settle()
-            self._read_s = now_s
-            self.take(data)
+            return self._queue.is_full
+        if self.is_lost:
+            return False
+        self.settle()
+        self._read_s = now_s
+        self.take(data)
+        return self.is_behind or self._queue.is_full
 
     def settle(self) -> None:
         """Let the queue learn of frames that took the shortest path."""

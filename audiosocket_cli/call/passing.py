@@ -113,8 +113,9 @@ class Passing(ABC):
 
     def readable(self, lane: Lane, now_s: float) -> None:
         """Read once what a side has sent, and pass it on."""
+        sink, is_passing = lane.sink, self._phase is Phase.PASSING
         try:
-            data = lane.source.receive()
+            data = lane.source.pass_on(sink) if is_passing else lane.source.receive()
         except OSError:
             self._lose(lane, now_s)
             return
@@ -122,19 +123,15 @@ class Passing(ABC):
             if data is not None:
                 self._end_lane(lane, now_s)
             return
-        if self._phase is not Phase.PASSING:
+        if not is_passing:
             return
-        sink = lane.sink
-        sink.send(data)
         lane.passed_bytes += len(data)
         self._passed_s = now_s
         if sink.blocked or sink.refused:
             self._obstruct(lane, now_s)
         if self.call is None:
             self._open(lane, data, now_s)
-        else:
-            lane.overhearing.hear(data, now_s)
-        if lane.overhearing.is_behind or self._queue.is_full:
+        elif lane.overhearing.hear(data, now_s):
             self._press()
 
     def lost(self, lane: Lane, now_s: float) -> None:

@@ -157,6 +157,17 @@ class SocketWire:
             raise ahead
         return ahead
 
+    def pass_on(self, sink: SocketWire) -> bytes | None:
+        """Return what `receive` does, once it was sent on to `sink`, which does not wait for its peer to read: whether
+        it does now, or is `refused`, is to be looked at afterwards."""
+        data = self._read()
+        if data:
+            sent = sink._send(data)
+            if sent != len(data):
+                sink._rest = data[sent:]
+                sink.blocked = sink._writable
+        return data
+
     def _read(self) -> bytes | None:
         try:
             size = self._socket.recv_into(_buffer)

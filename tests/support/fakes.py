@@ -104,6 +104,12 @@ class FakeWire:
             self.other.inbox.append(b"")
         self.ended_sending = True
 
+    def pass_on(self, sink: FakeWire) -> bytes | None:
+        data = self.receive()
+        if data:
+            sink.send(data)
+        return data
+
     def reset(self) -> None:
         self.was_reset = True
 
