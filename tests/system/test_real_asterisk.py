@@ -541,7 +541,8 @@ def test_a_proxy_changes_nothing_and_its_recording_is_the_servers(
         assert (each["ended_by"], each["ended_how"]) == ("server", "hangup")
     assert result["findings"] == theirs["findings"] == []
     for side in Side:
-        assert result[side]["frames"] == theirs[side]["frames"]
+        assert result[side]["frames"]["slin"] == theirs[side]["frames"]["slin"]
+    assert result["server"]["frames"]["hangup"] == {"frames": 1, "bytes": 0}
     between, at_server = (
         soundfile.read(tmp_path / where / f"{account['uuid']}.wav", dtype="int16")[0] for where in ("between", "behind")
     )
