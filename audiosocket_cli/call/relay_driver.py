@@ -33,6 +33,9 @@ _MAX_PASSING_S: Final = 0.005
 _FINE_S: Final = 0.01
 """Deadlines nearer than this do not wait for their slot."""
 
+_NEVER: Final = 1 << 62
+"""The slot of what wants no wake."""
+
 Over = Callable[[Exception | None], object]
 
 
@@ -48,7 +51,7 @@ class RelayDriver:
         self._slots: dict[int, list[_Driven]] = {}
         self._next: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_slot = math.inf
+        self._timer_slot = _NEVER
 
     def begin(self, relay: Relay, caller: SocketWire, server: SocketWire, over: Over) -> None:
         """Start a relay over its connected wires. `over` is called once it has ended and the wires are closed, with the
@@ -168,7 +171,7 @@ class RelayDriver:
             self._set_timer()
 
     def _set_timer(self) -> None:
-        slot = self._next[0] if self._next else math.inf
+        slot = self._next[0] if self._next else _NEVER
         if slot == self._timer_slot:
             return
         if self._timer is not None:
@@ -178,11 +181,11 @@ class RelayDriver:
             self._timer = self._loop.call_later(max(0.0, slot * SLOT_S - time.monotonic()) + 0.001, self._on_timer)
 
     def _on_timer(self) -> None:
-        self._timer_slot = math.inf
+        self._timer_slot = _NEVER
         now_slot = time.monotonic() / SLOT_S
         while self._next and self._next[0] <= now_slot:
             for driven in self._slots.pop(heapq.heappop(self._next)):
-                driven.slot, driven.wake_s = math.inf, math.inf
+                driven.slot, driven.wake_s = _NEVER, math.inf
                 driven.tick()
         self._set_timer()
 
@@ -241,7 +244,8 @@ class _Driven:
         self.has_left = self.is_over = False
         self.is_behind = False
         """Whether it waits for its turn to overhear what has passed."""
-        self.wake_s = self.slot = math.inf
+        self.wake_s = math.inf
+        self.slot = _NEVER
         """When it wants to be woken next, and the slot in which it is."""
 
     def tick(self) -> None:

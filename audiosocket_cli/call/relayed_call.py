@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -45,8 +45,8 @@ class RelayedCall(LiveCall):
         self.session.watch([*self._taps(options)], flush_s=options.flush_s)
 
     @property
-    def stalls(self) -> Mapping[Side, int]:
-        return {lane.side: lane.stalls for lane in self.session.lanes}
+    def stalls(self) -> int:
+        return sum(lane.stalls for lane in self.session.lanes)
 
     def _own_facts(self) -> dict[str, Any]:
         lanes = {lane.side.value: lane.as_dict() for lane in self.session.lanes}

@@ -136,8 +136,8 @@ def _count(counts: Counter[str], live: LiveCall) -> None:
             counts["slips"] += pacer.slips
         if pacer.held:
             counts["held_frames"] += pacer.held
-    for side, stalls in live.stalls.items():
-        counts[f"stalls {side}"] += stalls
+    if live.stalls:
+        counts["stalls"] += live.stalls
     if live.recording_error is not None:
         counts["recordings_failed"] += 1
     if live.capture_error is not None:

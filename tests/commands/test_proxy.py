@@ -447,7 +447,7 @@ def test_figures_are_served_and_both_sides_count(proxy: Proxy, server: Server) -
         time.sleep(0.2)
     assert wanted in text
     assert 'audiosocket_frames_total{kind="slin",side="caller"} 3.0' in text
-    assert 'audiosocket_stalls_total{side="server"} 0.0' in text
+    assert "audiosocket_stalls_total 0.0" in text
 
 
 # Limits and the end.
