@@ -41,6 +41,7 @@ def end_on_signals(*, answers: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, end)
+    sys.unraisablehook = _unraisable
 
 
 def told_to_end() -> int | None:
@@ -49,6 +50,12 @@ def told_to_end() -> int | None:
     Normally its `SystemExit` has done so already; where it is raised inside a callback of C code, that drops it.
     """
     return _told[0] if _told else None
+
+
+def _unraisable(dropped: "sys.UnraisableHookArgs") -> None:
+    """Say nothing of a `SystemExit` that was dropped so: whoever asks `told_to_end` ends the command."""
+    if not (_told and dropped.exc_type is SystemExit):
+        sys.__unraisablehook__(dropped)
 
 
 def keep_descriptors() -> None:

@@ -264,6 +264,23 @@ for _ in range(20):
 """
 
 
+IN_A_CALLBACK = """
+import os, signal, weakref
+from audiosocket_cli.signals import end_on_signals, told_to_end
+end_on_signals(answers=True)
+class Lock: pass
+lock = Lock()
+watch = weakref.ref(lock, lambda ref: os.kill(os.getpid(), signal.SIGTERM))
+del lock
+print(told_to_end())
+"""
+
+
+def test_a_signal_inside_a_callback_that_drops_its_exit_is_remembered_without_a_word() -> None:
+    done = subprocess.run([sys.executable, "-c", IN_A_CALLBACK], capture_output=True, text=True, timeout=30, check=True)
+    assert (done.stdout, done.stderr) == ("15\n", "")
+
+
 def test_process_1_buries_what_its_programs_leave(tmp_path: Path) -> None:
     """Grandchildren that left their group are nobody's but process 1's."""
     serve = [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--exec", sys.executable, "-c", ORPHANS]
