@@ -122,7 +122,7 @@ class Targets:
     def _note_down(self, target: Address, error: NetworkError) -> None:
         if target in self._down:
             return
-        self._complain(f"{error}; it gets no calls until it answers")
+        self._complain(f"{error} (it gets no calls until it answers)")
         self._down[target] = asyncio.create_task(self._probe(target), name=f"probe of {target}")
         self._on_change()
 

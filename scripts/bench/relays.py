@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.costs import ours_against
 from bench.lengths import Command, Lengths, in_turn
-from bench.servers import Bench, running
+from bench.servers import COMPILED, Bench, running
 from bench.table import Figure, Row, against, doubt_about
 
 MAX_CALLS = 250
@@ -28,6 +29,8 @@ def proxy_case(bench: Bench) -> list[Row]:
             "ours": lambda: [*PROXY, target],
             "recorded": lambda: [*PROXY, target, "--record", str(bench.recordings())],
         }
+        if bench.compiled is not None:
+            commands[COMPILED] = lambda: ["env", f"PYTHONPATH={bench.compiled}", *PROXY, target]
         if shutil.which("socat"):
             commands["socat"] = lambda: [
                 "socat", "TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,backlog=1024,nodelay", f"TCP:{target},nodelay"
@@ -38,7 +41,7 @@ def proxy_case(bench: Bench) -> list[Row]:
         found = in_turn(bench, commands, min(bench.calls, MAX_CALLS), "random")
     reference, others = found["C"], [name for name in ("socat", "HAProxy") if name in found]
     return [
-        against("proxy", reference, found["ours"], COST),
+        *ours_against("proxy", found, COST),
         against("proxy --record", reference, found["recorded"], RECORDED_COST),
         *(against(f"proxy by {name}", reference, found[name], None) for name in others),
         *(row for name in ("C", "ours", *others) for row in added(name, found["direct"], found[name])),

@@ -78,7 +78,9 @@ def test_the_next_is_tried_on_failure_and_the_first_gets_calls_again_once_it_ans
             found.close()
 
     run(main())
-    assert told.lines[0].endswith("connection refused; is a server listening there?; it gets no calls until it answers")
+    assert told.lines[0].endswith(
+        "connection refused; is a server listening there? (it gets no calls until it answers)"
+    )
     assert told.lines[1].endswith("answers again, after 0 s")
 
 
