@@ -348,6 +348,7 @@ class Relay(Passing):
                 lane.note_stalls(self.call)
             self._queue.close()
         self.ended = True
+        self._admission = None
         self._queue.release()
         scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:

@@ -53,7 +53,7 @@ class RelayDriver:
     def begin(self, relay: Relay, caller: SocketWire, server: SocketWire, over: Over) -> None:
         """Start a relay over its connected wires. `over` is called once it has ended and the wires are closed, with the
         error of the relay or its taps, if there was one."""
-        driven = _Driven(self, relay, (_End(relay, relay.caller, caller), _End(relay, relay.server, server)), over)
+        driven = _Driven(self, relay, [_End(relay, relay.caller, caller), _End(relay, relay.server, server)], over)
         if not self._ends:
             self._loop.add_reader(self._poll.fileno(), self._pass_on)
         for end in driven.ends:
@@ -196,7 +196,11 @@ class RelayDriver:
             self.leave(driven)
         if not driven.is_over:
             driven.is_over = True
-            self._loop.call_soon(driven.over, driven.error)
+            self._loop.call_soon(self._tell_over, driven)
+
+    def _tell_over(self, driven: _Driven) -> None:
+        driven.ends.clear()  # no longer a reference cycle
+        driven.over(driven.error)
 
 
 class _End:
@@ -220,7 +224,7 @@ class _Driven:
 
     __slots__ = ("_driver", "ends", "error", "has_left", "is_behind", "is_over", "over", "relay", "slot", "wake_s")
 
-    def __init__(self, driver: RelayDriver, relay: Relay, ends: tuple[_End, _End], over: Over) -> None:
+    def __init__(self, driver: RelayDriver, relay: Relay, ends: list[_End], over: Over) -> None:
         self._driver = driver
         self.relay = relay
         self.ends = ends
