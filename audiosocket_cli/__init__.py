@@ -19,7 +19,7 @@ The house, from the ground up. A module imports only from its own room and from 
     runs          equal frames, with their times: the unit that all rooms below speak
     capture/      frames at rest: every format read as one, and written
     analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
-    call/         one live call: session, pacer, driver; sources/ taps/ recording/ bots/
+    call/         one live call: session or relay, pacer, driver; sources/ taps/ recording/ bots/
     net/          getting connected: addresses, dialling, listening, the loop, one placed call
     server/       answering many calls: who may call, how many, in how many processes, and who is told
     bench/        many calls at once, measured and judged

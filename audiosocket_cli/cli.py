@@ -19,6 +19,7 @@ PROGRAM: Final = "audiosocket"
 
 COMMANDS: Final = {
     "serve": "audiosocket_cli.commands.serve",
+    "proxy": "audiosocket_cli.commands.proxy",
     "record": "audiosocket_cli.commands.record",
     "play": "audiosocket_cli.commands.play",
     "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
@@ -34,6 +35,7 @@ COMMANDS: Final = {
 
 TOPICS_ABOUT: Final = {
     "serve": ("answering", "bots", "recording", "systemd"),
+    "proxy": ("proxying", "recording", "captures"),
     "record": ("recording",),
     "play": ("playing", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot",),
@@ -98,11 +100,12 @@ def environment_name(command: str, option: click.Option) -> str:
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.pass_context
 def root(ctx: click.Context) -> None:
-    """Answer, place, record, see, replay and load-test Asterisk calls over AudioSocket.
+    """Answer, place, pass on, record, see, replay and load-test Asterisk calls over AudioSocket.
 
     \b
     Examples:
       audiosocket serve --record ./calls       answer calls and record them
+      audiosocket proxy host:9092              pass calls on, and watch both sides
       audiosocket record call.wav              record the next call
       audiosocket play hello.wav host:9092     call a server, as Asterisk would
       audiosocket inject-dtmf 123# host:9092   press keys in a call

@@ -20,7 +20,8 @@ _PACKAGE: Final = "audiosocket_cli"
 _MODULES: Final = [
     "chunks", "codec", "model",
     *(f"call/{name}" for name in (
-        "driver", "flow", "phases", "poll", "reader", "receiver", "roles", "sender", "session", "slices", "tap_queue",
+        "deferred", "driver", "flow", "lane", "overhearing", "passing", "phases", "poll", "reader", "receiver", "relay",
+        "relay_driver", "roles", "sender", "session", "slices", "tap_queue",
         "wire", "bots/child", "bots/process", "bots/speech_queue", "bots/streams", "bots/watch",
     )),
 ]  # fmt: skip

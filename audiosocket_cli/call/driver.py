@@ -28,11 +28,11 @@ import contextlib
 import heapq
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from audiosocket_cli.call.deferred import Deferred
 from audiosocket_cli.call.poll import ENDED, READABLE, WRITABLE, make_poll
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
@@ -52,9 +52,6 @@ _BUSY: Final = 8
 
 _TOGETHER: Final = 64
 """How many sockets are read before their sessions hear, and then are written to: a millisecond of work."""
-
-_DEFERRED_S: Final = 0.0005
-"""How many seconds deferred work may take before what has arrived meanwhile is heard. One flush takes a third of it."""
 
 _MAX_HEARING_S: Final = 0.005
 """How many seconds sessions may read in a row before the loop does other work."""
@@ -81,7 +78,7 @@ class Driver:
         self._slots: dict[int, list[_Driven]] = {}
         self._next: list[int] = []
         """The slots that somebody is in, as a heap."""
-        self._deferred: deque[tuple[_Driven, Callable[[], object]]] = deque()
+        self._deferred = Deferred(self._loop)
         """What can wait until all that was due has been said and heard, in order."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_slot = _NEVER
@@ -210,21 +207,7 @@ class Driver:
 
     def defer(self, driven: _Driven, step: Callable[[], object]) -> None:
         """Run a step after all that is due, so that it makes no frame late."""
-        if not self._deferred:
-            self._loop.call_soon(self._run_deferred)
-        self._deferred.append((driven, step))
-
-    def _run_deferred(self) -> None:
-        """Run deferred steps: many together, which is cheaper, but for no longer than one turn may take."""
-        until_s = time.monotonic() + _DEFERRED_S
-        while self._deferred:
-            driven, step = self._deferred[0]
-            self._run(driven, step)
-            self._deferred.popleft()
-            if time.monotonic() >= until_s:
-                break
-        if self._deferred:
-            self._loop.call_soon(self._run_deferred)
+        self._deferred.add(partial(self._run, driven, step))
 
     def _hear_on(self, driven: _Driven) -> None:
         """Give a session the turn that it waited for."""

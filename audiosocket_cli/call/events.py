@@ -54,17 +54,22 @@ class Listening(Event):
     """The name that these are the addresses of, where one was given."""
     passed: bool = False
     """Whether systemd has passed the sockets."""
+    targets: tuple[str, ...] = ()
+    """The servers that calls are passed on to, as host:port, if they are."""
 
     def facts(self) -> dict[str, Any]:
         where = {"host": self.host, "port": self.port, "addresses": self.addresses}
         capture = {"capture": self.capture} if self.capture else {}
-        return {**where, "record": self.record, "program": self.program, **capture}
+        targets = {"targets": self.targets} if self.targets else {}
+        return {**where, **targets, "record": self.record, "program": self.program, **capture}
 
     def sentence(self) -> str:
         """Say where calls are accepted, and how to open it to others."""
         recording = f"recording to {self.record}" if self.record else "not recording"
         if self.capture:
             recording += f", capturing to {self.capture}"
+        if self.targets:
+            recording = f"passing calls on to {', '.join(self.targets)}, {recording}"
         if self.program:
             recording += f", running {self.program}"
         remarks = []

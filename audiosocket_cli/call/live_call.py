@@ -1,4 +1,4 @@
-"""A live call, whoever dialled: its session, its taps, and its result at the end."""
+"""A live call, whoever dialled: its taps, and its result at the end. Its kinds: `session_call`, `relayed_call`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, Protocol
 from weakref import ref
 
 from audiosocket_cli.call.bots.bot import Bot
@@ -17,16 +16,15 @@ from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.recording.destinations import Output
 from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
-from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.sources.basic import Silence, Source
 from audiosocket_cli.call.taps.capturing import CaptureTap, Capturing
 from audiosocket_cli.call.taps.dtmf import DtmfTap
 from audiosocket_cli.call.taps.speech import SilenceWatch
 from audiosocket_cli.call.taps.stats import CallStats, call_result
-from audiosocket_cli.call.taps.tap import FLUSH_S, QUICK_FLUSH_S, RECORDED_FLUSH_S, RELAXED_FLUSH_S, Tap
+from audiosocket_cli.call.taps.tap import FLUSH_S, QUICK_FLUSH_S, RELAXED_FLUSH_S, Tap
 from audiosocket_cli.call.wire import Link, SocketWire
 from audiosocket_cli.capture.writing import CaptureOutput
-from audiosocket_cli.model import Call, Digit
+from audiosocket_cli.model import Call, Digit, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,34 @@ class CallOptions:
         return any(output is not None and output.has_stdout for output in (self.record, self.capture))
 
 
+class Life(Protocol):
+    """What drives a live call, as all see it who are not its driver: a `Session` or a `Relay`."""
+
+    call: Call | None
+    begun: bool
+    ended: bool
+    failure: str | None
+    closed_silently: bool
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the call's start, or its whole length once it has ended; 0.0 before the UUID."""
+
+    def admit(self) -> None:
+        """Admit a caller who waits for it."""
+
+    def hang_up(self, reason: str) -> None:
+        """End the call from our side. Safe to call twice."""
+
+    def stop(self, reason: str) -> None:
+        """End the call from our side, soon."""
+
+    def abort(self) -> None:
+        """End it now. Safe to call twice."""
+
+
 class LiveCall:
-    """A session with all that watches it."""
+    """A call that goes on, with all that watches it. The subclass makes its `session`, before anything else is done."""
 
     __slots__ = (
         "__weakref__",
@@ -92,23 +116,14 @@ class LiveCall:
         "wire",
     )
 
-    def __init__(
-        self,
-        make_session: type[Session],
-        link: Link,
-        options: CallOptions,
-        report: Report,
-        *,
-        uuid: UUID | None = None,
-        admission: Callable[[LiveCall, Call], None] | None = None,
-    ) -> None:
-        """Make the session of a connection, and its taps; the caller of this then drives it.
+    session: Life
 
-        `report` gets its events. `uuid` and `admission` are those of `Session`; `admission` also gets this call.
-        """
+    def __init__(self, link: Link, options: CallOptions, report: Report, *, me: Side, stats: CallStats) -> None:
+        """Make the recording and the capture of a connection in which we are `me`. `report` gets its events."""
         self._report = report
         self.peer = link.peer
-        self.stats = CallStats()
+        self.stats = stats
+        self.bot: Bot | None = None
         self.capture_error: str | None = None
         """Why the capture is not complete, if it is not."""
         self.recording_error: str | None = None
@@ -117,24 +132,9 @@ class LiveCall:
         """Why it was not admitted, if it was not."""
         self._json: Path | None = None
         lose = _WeakTell(self, LiveCall._lose_capture)
-        self.capturing = Capturing.begin(options.capture, link, make_session.role.me, options.disk, lose)
+        self.capturing = Capturing.begin(options.capture, link, me, options.disk, lose)
         self.recording = self._recording(options)
-        self.bot = None if options.make_bot is None else options.make_bot(report)
-        source = options.make_source() if self.bot is None else self.bot
         self.wire = SocketWire(link.socket, self.capturing.trace)
-        self.session = make_session(
-            self.wire,
-            link.peer,
-            source=source,
-            limits=options.limits,
-            uuid=uuid,
-            admission=None if admission is None else partial(admission, self),
-        )
-        self.session.watch(
-            [*self._taps(options), *options.make_taps(source)],
-            flush_s=RECORDED_FLUSH_S if self.recording and not source.speaks else options.flush_s,
-            each_arrival=self.capturing.trace is not None,
-        )
 
     def _recording(self, options: CallOptions) -> Recording | None:
         if options.record is None:
@@ -150,6 +150,7 @@ class LiveCall:
         )
 
     def _taps(self, options: CallOptions) -> Iterator[Tap]:
+        """Yield all that watches it, each of its kind in its place."""
         yield EventTap(self._report)
         if self.recording is not None:
             yield self.recording
@@ -173,6 +174,11 @@ class LiveCall:
     def capture_file(self) -> Path | None:
         """The capture's file, if it has one."""
         return self.capturing.trace.path if self.capturing.trace else None
+
+    @property
+    def stalls(self) -> int:
+        """How often a side had to wait because the other did not read; of a call that is passed on."""
+        return 0
 
     def turn_away(self, reason: str) -> None:
         """Hang up on a caller who was not let in."""
@@ -203,9 +209,7 @@ class LiveCall:
         if self.recording is not None:
             await self.recording.finish()
         self.stats.note_undelivered(call)
-        result = call_result(call, self.stats, self.recording)
-        if self.bot is not None:
-            result |= self.bot.facts()
+        result = call_result(call, self.stats, self.recording) | self._own_facts()
         if self.capturing.is_wanted:
             result["capture"] = self.capturing.as_dict()
         if self.files and self.recording is not None and self.recording.output.has_json:
@@ -215,6 +219,10 @@ class LiveCall:
                 self._lose_recording(error, "cannot write its JSON: ")
         self._report(CallEnded(call, result, self.files, self.capture_file))
         return result
+
+    def _own_facts(self) -> dict[str, Any]:
+        """Return what is known of a call of its kind only, as JSON values."""
+        return {} if self.bot is None else self.bot.facts()
 
     def facts(self, result: dict[str, Any]) -> dict[str, str]:
         """Return what is known of the ended call as environment variables for a command."""

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 READABLE: Final = 0x0001  # EPOLLIN
 WRITABLE: Final = 0x0004  # EPOLLOUT
 ENDED: Final = 0x2000  # EPOLLRDHUP
+LOST: Final = 0x0002  # EPOLLPRI: what is always told is all that is wanted, an error or the end of both ways
 
 
 class Poll(Protocol):

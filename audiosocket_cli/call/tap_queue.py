@@ -133,12 +133,18 @@ class TapQueue:
         self.memory_bytes += count * (size + CHUNK_COST_BYTES + _EQUAL_COST_BYTES)
         self._audio_s += audio_s
 
-    def add_slice(self, heard: Slice, chunks: Sequence[Chunk]) -> None:
-        """Keep frames that were heard, of any kinds."""
-        self.heard.extend(chunks)
+    def add_slice(self, heard: Slice, chunks: Sequence[Chunk], *, is_said: bool = False) -> None:
+        """Keep frames that were heard, of any kinds; or that were said, where somebody else says what comes."""
+        (self.said if is_said else self.heard).extend(chunks)
         self.memory_bytes += len(heard.data) + len(heard.stretches) * CHUNK_COST_BYTES
         self.memory_bytes += len(heard.starts) * _EQUAL_COST_BYTES
         self._audio_s += heard.audio_s * (_MIXED_COST if len(heard.stretches) > MAX_STRETCHES else 1)
+
+    def note_passed(self, count: int, size: int, audio_s: float) -> None:
+        """Note that `count` single frames of `size` bytes were added to what was heard or said, in a call in which both
+        are what comes: each counts half."""
+        self.memory_bytes += count * (size + CHUNK_COST_BYTES + _EQUAL_COST_BYTES)
+        self._audio_s += audio_s / 2
 
     # Emptying it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import socket
+import struct
 import sys
 import termios
 from typing import Any, Final, NamedTuple, Protocol
@@ -13,6 +14,9 @@ from audiosocket_cli.capture.trace import Trace
 
 READ_BYTES: Final = 16384
 """The most that is read at once."""
+
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
+"""`struct linger`: closing resets, and waits for nothing."""
 
 _buffer: Final = memoryview(bytearray(READ_BYTES))
 """What all wires of a process read into, one after the other: what is kept is then as long as what has come."""
@@ -71,6 +75,7 @@ class SocketWire:
 
     __slots__ = (
         "_ending", "_held", "_holds", "_rest", "_socket", "_trace", "_writable", "ahead", "blocked", "drained",
+        "refused",
     )  # fmt: skip
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
@@ -92,6 +97,9 @@ class SocketWire:
         """Half-closed: only the queued rest may still be sent."""
         self.blocked = False
         self.drained = True
+        self.refused = False
+        """Whether sending has failed: the peer has reset the connection, also where reading now finds no more than its
+        end (on Linux the error is told once)."""
 
     def fileno(self) -> int:
         """The socket's descriptor, -1 once closed."""
@@ -148,6 +156,17 @@ class SocketWire:
         if isinstance(ahead, OSError):
             raise ahead
         return ahead
+
+    def pass_on(self, sink: SocketWire) -> bytes | None:
+        """Return what `receive` does, once it was sent on to `sink`, which does not wait for its peer to read: whether
+        it does now, or is `refused`, is to be looked at afterwards."""
+        data = self._read()
+        if data:
+            sent = sink._send(data)
+            if sent != len(data):
+                sink._rest = data[sent:]
+                sink.blocked = sink._writable
+        return data
 
     def _read(self) -> bytes | None:
         try:
@@ -207,6 +226,15 @@ class SocketWire:
             self._trace.close()
             self._trace = None
 
+    def reset(self) -> None:
+        """Reset the connection: what was sent and has not arrived is lost. `close` still has to be called."""
+        self._writable = self.blocked = False
+        if self._trace is not None:
+            self._trace.was_reset(sent=True)
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self._socket.close()
+
     def _shut(self) -> None:
         self._writable = False
         if self._trace is not None:
@@ -222,6 +250,7 @@ class SocketWire:
         except OSError:
             # The reading side will tell how it ended, after the last of what the peer sent.
             self._writable = False
+            self.refused = True
             return 0
         if self._trace is not None:
             self._trace.sent(data[:sent] if sent < len(data) else data)

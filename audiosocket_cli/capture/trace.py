@@ -76,6 +76,7 @@ class Trace:
         self._talk = _Talk(Conversation(ours, theirs, first_seq=at_ns // _SEQ_TICK_NS), on_failure, on_uuid)
         self._theirs, self._ours = self._talk.lanes = [_Lane(self._talk, sent=sent) for sent in (False, True)]
         self._reset_ns: int | None = None
+        self._is_own_reset = False
         for sent, packet in self._talk.conversation.opening(sent=me is Side.CALLER):
             self._note(partial(packet_block, data=packet, outbound=sent), at_ns)
 
@@ -96,9 +97,11 @@ class Trace:
         """We closed our half of the connection, or found that the peer had closed its."""
         self._note(partial(self._end, sent=sent))
 
-    def was_reset(self) -> None:
-        """The connection was reset or lost. The packet of the reset is written at the end, with the last comments."""
-        self._reset_ns = self._clock_ns()
+    def was_reset(self, *, sent: bool = False) -> None:
+        """The connection was reset or lost, or `sent` a reset of ours. The packet of the first is written at the end,
+        with the last comments."""
+        if self._reset_ns is None:
+            self._reset_ns, self._is_own_reset = self._clock_ns(), sent
 
     def remark(self, text: str) -> None:
         """Write a comment on the next packet."""
@@ -133,8 +136,9 @@ class Trace:
     def _close(self, at_ns: int) -> bytes:
         talk, conversation = self._talk, self._talk.conversation
         if self._reset_ns is not None and not conversation.has_ended:
-            packet = conversation.reset(sent=False)
-            return packet_block(self._reset_ns, packet, outbound=False, comments=talk.take_remarks())
+            sent = self._is_own_reset
+            packet = conversation.reset(sent=sent)
+            return packet_block(self._reset_ns, packet, outbound=sent, comments=talk.take_remarks())
         blocks = self._end(at_ns, sent=True)
         if talk.remarks:
             packet = conversation.acknowledgement(sent=True)

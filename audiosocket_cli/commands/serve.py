@@ -10,13 +10,9 @@ import click
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
-    AddressParam,
     BotRateParam,
-    CountParam,
-    NetworkParam,
     ProcessCountParam,
     RestCommand,
-    SizeParam,
     capture_option,
     check_processes,
     decode_option,
@@ -25,6 +21,26 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
     silence_option,
 )
+from audiosocket_cli.commands.server_options import (
+    allow_from_option,
+    calls_option,
+    detect_dtmf_option,
+    drain_option,
+    health_option,
+    idle_timeout_option,
+    json_option,
+    listen_option,
+    log_file_option,
+    max_calls_from_option,
+    max_calls_option,
+    max_duration_option,
+    metrics_option,
+    min_free_option,
+    on_call_end_option,
+    proxy_from_option,
+    proxy_protocol_option,
+    record_option,
+)
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,13 +48,8 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=RestCommand, short_help="Answer calls: record them, play to them, or let a bot answer.")
-@click.option("--listen", type=AddressParam(), default="127.0.0.1:9092", show_default=True, help="Where to listen.")
-@click.option(
-    "--record",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Record each call to DIR/<uuid>.wav, or by a name with the fields {uuid} {date} {time} {peer}.",
-)
+@listen_option
+@record_option
 @click.option(
     "--layout",
     type=click.Choice(["auto", "caller", "server", "stereo", "mix"]),
@@ -48,7 +59,7 @@ if TYPE_CHECKING:
 )
 @decode_option
 @capture_option
-@click.option("--detect-dtmf", is_flag=True, help="Also detect digits as tones in the audio.")
+@detect_dtmf_option
 @click.option("--play", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file to each caller.")
 @click.option("--echo", is_flag=True, help="Send each caller's audio back.")
 @click.option("--tone", type=click.IntRange(20, 3900), metavar="HZ", help="Play a tone to each caller.")
@@ -73,7 +84,7 @@ if TYPE_CHECKING:
     help="How long --exec's program may take to end once the call is over, before SIGTERM, and SIGKILL.",
 )
 @click.option("--shell", is_flag=True, help="Let a shell run --exec, --authorize and --on-call-end.")
-@click.option("--calls", type=CountParam(), metavar="N", help="End after N calls.")
+@calls_option
 @click.option(
     "--workers",
     type=ProcessCountParam(),
@@ -84,30 +95,16 @@ if TYPE_CHECKING:
 )
 @click.option("--many-workers", is_flag=True, help="Allow more --workers than four for each core.")
 @click.option("--worker", type=int, hidden=True, help="Be a worker of --workers, on this descriptor.")
-@click.option("--max-calls", type=CountParam(), metavar="N", help="Refuse more than N calls at once.")
-@click.option(
-    "--max-calls-from",
-    type=CountParam(),
-    metavar="N",
-    help="Refuse more than N calls at once from one address, or from one /64 of IPv6.",
-)
-@click.option(
-    "--min-free", type=SizeParam(), help="Stop recording below this much free disk space, such as 500M or 2G."
-)
+@max_calls_option
+@max_calls_from_option
+@min_free_option
 @click.option(
     "--uuid-timeout", type=POSITIVE_SECONDS, metavar="TIME", default="10s", show_default=True,
     help="Close a connection that sends no UUID within this time.",
 )  # fmt: skip
-@click.option(
-    "--idle-timeout", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up when nothing arrives for this long."
-)
-@click.option("--max-duration", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up calls that last longer than this.")
-@click.option(
-    "--allow-from",
-    type=NetworkParam(),
-    multiple=True,
-    help="Accept calls only from this network, such as 10.0.0.0/8 (repeatable).",
-)
+@idle_timeout_option
+@max_duration_option
+@allow_from_option
 @click.option(
     "--allow-uuid",
     type=click.Path(path_type=Path),
@@ -127,45 +124,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Refuse the call when that program takes longer.",
 )
-@click.option(
-    "--on-call-end",
-    metavar="CMD",
-    help="Run a program after each call, with AUDIOSOCKET_UUID, _RECORDING, _JSON, _DURATION_S, … in its environment.",
-)
-@click.option(
-    "--metrics",
-    type=AddressParam(needs_port=True),
-    help="Serve Prometheus metrics on this address, at /metrics. Needs prometheus-client (the extra metrics).",
-)
-@click.option(
-    "--health",
-    type=AddressParam(needs_port=True),
-    help="Answer health checks on this address, at /healthz: 200 ready or 503 draining. --metrics answers them too.",
-)
-@click.option(
-    "--drain",
-    type=SECONDS,
-    metavar="TIME",
-    help="On SIGTERM or Ctrl-C stop accepting calls, and give those in progress this long to end, such as 10m.",
-)
-@click.option(
-    "--proxy-protocol",
-    is_flag=True,
-    help="Expect a PROXY protocol header (v1 or v2) before each call, with the caller's own address.",
-)
-@click.option(
-    "--proxy-from",
-    type=NetworkParam(),
-    multiple=True,
-    help="With --proxy-protocol: accept connections only from this network (repeatable).",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
-@click.option(
-    "--log-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Append the log to this file, not to standard output. It may be rotated at any time.",
-)
+@on_call_end_option
+@metrics_option
+@health_option
+@drain_option
+@proxy_protocol_option
+@proxy_from_option
+@json_option
+@log_file_option
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Answer calls from Asterisk and record them.

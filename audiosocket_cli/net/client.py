@@ -16,6 +16,7 @@ from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
 from audiosocket_cli.call.session import PlacedSession, Session
+from audiosocket_cli.call.session_call import SessionCall
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.wire import Link
 from audiosocket_cli.errors import NetworkError, StoppedError
@@ -124,7 +125,7 @@ async def _place(
         return error
     connect_s = time.monotonic() - begun_s
     link = Link(connection, str(target), _peer_of(connection))
-    live = LiveCall(PlacedSession, link, options, report, uuid=uuid)
+    live = SessionCall(PlacedSession, link, options, report, uuid=uuid)
     interruption.sessions.append(live.session)
     watch(live)
     await driver.drive(live.session, live.wire)
@@ -160,7 +161,7 @@ class _Interruption:
                 session.stop("interrupted")
 
 
-def _placed(connect_s: float, live: LiveCall, result: dict[str, Any], signal: int | None) -> PlacedCall:
+def _placed(connect_s: float, live: SessionCall, result: dict[str, Any], signal: int | None) -> PlacedCall:
     session, stats = live.session, live.stats
     assert session.call is not None
     assert session.call.ending is not None

@@ -84,6 +84,23 @@ class ProxyHeaderReader:
         raise ProxyProtocolError(_missing(bytes(data)))
 
 
+def header_of(ends: Ends, version: int) -> bytes:
+    """Return the header, of version 1 or 2, with which a connection between these ends is passed on.
+
+    Ends that are not both of IPv4, or both of IPv6, are told as unknown.
+    """
+    source, destination = (ipaddress.ip_address(_host(ipaddress.ip_address(host.split("%")[0]))) for host, _ in ends)
+    ports = ends.source[1], ends.destination[1]
+    is_told = source.version == destination.version
+    if version == 1:
+        family = "TCP4" if source.version == 4 else "TCP6"
+        line = f"PROXY {family} {source} {destination} {ports[0]} {ports[1]}" if is_told else "PROXY UNKNOWN"
+        return f"{line}\r\n".encode()
+    family_byte = (0x11 if source.version == 4 else 0x21) if is_told else 0
+    told = _V2_ADDRESSES[family_byte].pack(source.packed, destination.packed, *ports) if is_told else b""
+    return _V2_HEADER.pack(PROXY_V2_SIGNATURE, 2 << 4 | _PROXY, family_byte, len(told)) + told
+
+
 def _ends_of_v1(header: bytes) -> Ends | None:
     words = header[:-2].decode("latin-1").split(" ")
     if words[1] == "UNKNOWN":

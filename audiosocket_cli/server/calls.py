@@ -17,7 +17,10 @@ from audiosocket_cli.asterisk.findings import EXAMPLE_UUID_FINDING
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import CallStarted, Event
 from audiosocket_cli.call.live_call import LiveCall
+from audiosocket_cli.call.relay_driver import RelayDriver
+from audiosocket_cli.call.relayed_call import RelayedCall
 from audiosocket_cli.call.session import Session
+from audiosocket_cli.call.session_call import SessionCall
 from audiosocket_cli.call.wire import Link
 from audiosocket_cli.model import Call
 from audiosocket_cli.net.address import network_of
@@ -38,6 +41,8 @@ class Calls:
         """Calls that are over, but for their recording and their program."""
         self._options, self._account, self._call_limits, self._admission = common
         self._report, self._over = self._on_event, self._on_over  # once, rather than a bound method for each call
+        self._entering = 0
+        """Connections that were counted and have not begun."""
         self._on_leave = on_leave
         self._on_used_up = on_used_up
         self._after_calls = AfterCalls(self._options.on_call_end or (), self._account.fail_hook)
@@ -50,13 +55,31 @@ class Calls:
     def enter(self, peer: str) -> None:
         """Count a connection that is about to `begin`, among all processes of this server."""
         self._call_limits.enter(network_of(peer))
-        self._call_limits.count_live(len(self.live) + 1)
+        self._entering += 1
+        self._call_limits.count_live(len(self.live) + self._entering)
 
     def begin(self, driver: Driver, make_session: type[Session], link: Link) -> None:
         """Start the session of a connection that was counted by `enter`."""
-        live = LiveCall(make_session, link, self._options.call, self._report, admission=self._judge)
-        self.live.add(live)
+        live = SessionCall(make_session, link, self._options.call, self._report, admission=self._judge)
+        self._add(live)
         driver.begin(live.session, live.wire, _Over(self._over, live))
+
+    def begin_relay(self, driver: RelayDriver, link: Link, server: Link) -> None:
+        """Start to pass on a connection that was counted by `enter`."""
+        live = RelayedCall(link, server, self._options.call, self._report, admission=self._judge)
+        self._add(live)
+        driver.begin(live.session, live.wire, live.server_wire, _Over(self._over, live))
+
+    def forget(self, peer: str) -> None:
+        """A connection that was counted by `enter` is gone, and has not begun."""
+        self._entering -= 1
+        self._call_limits.leave(network_of(peer))
+        self._call_limits.count_live(len(self.live) + self._entering)
+        self._on_leave()
+
+    def _add(self, live: LiveCall) -> None:
+        self._entering -= 1
+        self.live.add(live)
 
     def stop(self, reason: str) -> None:
         """Hang up on all."""
@@ -146,7 +169,7 @@ class Calls:
         self.live.discard(live)
         self._uncount(live)
         self._call_limits.leave(network_of(live.peer))
-        self._call_limits.count_live(len(self.live))
+        self._call_limits.count_live(len(self.live) + self._entering)
         asking = self._asking.pop(live, None)
         if asking is not None:
             asking.cancel()  # nobody waits for its answer any more

@@ -36,6 +36,7 @@ _COUNTERS: Final = (
     _Family("late_frames", "late_frames", "Frames we sent more than 10 ms late: this machine is too busy."),
     _Family("slips", "slips", "Times we were too late to catch up, and a call's audio was shifted."),
     _Family("held_frames", "held_frames", "Frames we could not send: peer or network too slow."),
+    _Family("stalls", "stalls", "Times that a side of a proxy's call waited for the other to read."),
     _Family("recordings_failed", "recordings_failed", "Recordings that are not complete."),
     _Family("captures_failed", "captures_failed", "Captures that are not complete."),
     _Family("hooks_failed", "hooks_failed", "Commands of --on-call-end that failed."),

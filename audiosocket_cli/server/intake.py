@@ -11,13 +11,15 @@ from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import AnsweredSession, ProxiedSession
 from audiosocket_cli.call.wire import Link
 from audiosocket_cli.net.address import network_of, peer_name
-from audiosocket_cli.net.listen import Listener, ListeningSockets
+from audiosocket_cli.net.listen import ListeningSockets
 from audiosocket_cli.net.proxy_protocol import Ends
 from audiosocket_cli.server.admission import why_not_from
 from audiosocket_cli.server.calls import Calls
 from audiosocket_cli.server.common import Common
+from audiosocket_cli.server.gate import Gate
 from audiosocket_cli.server.proxied import Arrivals
 from audiosocket_cli.server.refusals import Refusals, Tell, refuse_at_once
+from audiosocket_cli.server.relaying import Relaying
 
 
 class Intake:
@@ -32,8 +34,8 @@ class Intake:
         most_descriptors: float,
         on_leave: Callable[[], None],
     ) -> None:
-        """Start listening. `most_descriptors`: the limit of open files of this process. `on_leave` is called when a
-        connection is gone."""
+        """Take what listens; nothing is accepted until `begin`. `most_descriptors`: the limit of open files of this
+        process. `on_leave` is called when a connection is gone."""
         self._options, self._account, self._call_limits, self._admission = common
         self._calls = calls
         self._most_descriptors = most_descriptors
@@ -46,12 +48,31 @@ class Intake:
             self._arrivals = Arrivals(
                 self._options.call.limits.uuid_s, arrived=self._begin, failed=self._without_header
             )
-        self._listener = Listener(listening, self._accept, self._account.complain, lambda: self._call_limits.is_ahead)
+        self._gate = Gate(
+            listening, self._options.listen, self._accept, self._account.complain, lambda: self._call_limits.is_ahead
+        )
+        self._relaying: Relaying | None = None
+        if self._options.relay is not None:
+            self._relaying = Relaying(
+                self._options.relay, common, calls, own=listening.addresses, on_change=self._open_or_shut
+            )
+
+    async def begin(self) -> None:
+        """Accept connections; where they are passed on, once a server is there. Raises `UsageError` where it is we."""
+        if self._relaying is not None:
+            await self._relaying.try_all()
+        self._open_or_shut()
+
+    def _open_or_shut(self) -> None:
+        if self._relaying is None or not self._relaying.are_down:
+            self._gate.open()
+        elif self._gate.shut():
+            self._account.complain("no server is up: the port is closed until one is, so that Asterisk's calls fail")
 
     @property
     def connections(self) -> int:
         """The number of connections that are calls, or may become calls."""
-        return len(self._calls.live) + len(self._arrivals or ())
+        return len(self._calls.live) + len(self._arrivals or ()) + len(self._relaying or ())
 
     @property
     def is_over(self) -> bool:
@@ -60,7 +81,7 @@ class Intake:
 
     def close(self, *, take_waiting: bool = False) -> None:
         """Accept no more, or only, unless it takes no more, what waits to be accepted. Safe to call twice."""
-        self._listener.close(take_waiting=take_waiting and not self._takes_no_more)
+        self._gate.close(take_waiting=take_waiting and not self._takes_no_more)
 
     def take_no_more(self, reason: str) -> None:
         """Refuse new connections, and those that have not sent their PROXY header yet."""
@@ -69,11 +90,15 @@ class Intake:
             self._arrivals.fail_all(reason)
 
     def stop(self) -> None:
-        """Shorten the wait for connections that are being turned away."""
+        """Shorten the wait for connections that are being turned away, and look for no server any more."""
+        if self._relaying is not None:
+            self._relaying.stop()
         self._refusals.stop()
 
     def abort(self) -> None:
         """Close all of them without waiting."""
+        if self._relaying is not None:
+            self._relaying.stop()
         self._refusals.abort()
 
     def _accept(self, connection: socket.socket, sockaddr: Any) -> None:
@@ -104,8 +129,11 @@ class Intake:
         elif stranger:
             self._refuse_stranger(connection, peer, stranger)
         else:
-            make_session = AnsweredSession if self._arrivals is None else ProxiedSession
             link = Link(connection, peer, source, ends.destination if ends else None)
+            if self._relaying is not None:
+                self._relaying.begin(link)
+                return
+            make_session = AnsweredSession if self._arrivals is None else ProxiedSession
             self._calls.begin(self._driver, make_session, link)
 
     def _without_header(self, connection: socket.socket, sockaddr: Any, reason: str | None) -> None:

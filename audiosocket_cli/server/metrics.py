@@ -136,6 +136,8 @@ def _count(counts: Counter[str], live: LiveCall) -> None:
             counts["slips"] += pacer.slips
         if pacer.held:
             counts["held_frames"] += pacer.held
+    if live.stalls:
+        counts["stalls"] += live.stalls
     if live.recording_error is not None:
         counts["recordings_failed"] += 1
     if live.capture_error is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from audiosocket_cli.call.events import Listening
@@ -18,6 +19,24 @@ _OWN_DESCRIPTORS: Final = 32
 
 _QUESTION_DESCRIPTORS: Final = 1
 """Open files of a call while --authorize runs, before its own program starts: the standard error of that command."""
+
+
+class Balance(StrEnum):
+    """Which server gets the next call."""
+
+    FIRST = "first"  # that is up, in the order given
+    ROUND_ROBIN = "round-robin"
+    LEAST = "least"  # with the fewest calls
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOptions:
+    """Where calls are passed on to."""
+
+    targets: Sequence[Address]
+    balance: Balance = Balance.FIRST
+    send_proxy: int | None = None
+    """The version of the PROXY protocol in whose header each server is told who calls; None sends none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +65,13 @@ class ServeOptions:
     proxies: Sequence[Network] | None = None
     """Who may say for whom they call, by the PROXY protocol: these networks, or all where there are none of them. None
     takes callers for whom they are, without such a header."""
+    relay: RelayOptions | None = None
+    """Where calls are passed on to; None answers them here."""
+
+    @property
+    def name(self) -> str:
+        """What it is that answers calls, or passes them on."""
+        return "server" if self.relay is None else "proxy"
 
     @property
     def descriptors_of_call(self) -> int:
@@ -53,7 +79,8 @@ class ServeOptions:
         record = self.call.record
         recording = 0 if record is None else 1 + record.has_json
         asking = _QUESTION_DESCRIPTORS if self.admission.authorize is not None else 0
-        return 1 + (self.call.capture is not None) + max(recording + self.call.source_descriptors, asking)
+        connections = 1 if self.relay is None else 2
+        return connections + (self.call.capture is not None) + max(recording + self.call.source_descriptors, asking)
 
     @property
     def own_descriptors(self) -> int:
@@ -91,6 +118,7 @@ class ServeOptions:
             addresses=tuple(map(str, addresses)),
             host_name="" if passed else self.listen.host,
             passed=passed,
+            targets=() if self.relay is None else tuple(map(str, self.relay.targets)),
         )
 
 

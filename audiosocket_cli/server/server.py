@@ -109,6 +109,7 @@ class Server:
         most_descriptors = allow_many_descriptors()
         self._warn(most_descriptors)
         listening = self._listening or ListeningSockets(bind(self._options.listen))
+        addresses = listening.addresses
         intake = self._intake = Intake(
             self._common,
             self._calls,
@@ -122,8 +123,9 @@ class Server:
                 self._metrics(),
                 self._readiness.beating(self._status),
             ):
+                await self._begin(intake)
                 self._readiness.ready()  # before the log says so: its reader may check at once
-                self._account.report(self._options.listening(listening.addresses, passed=listening.stay_open))
+                self._account.report(self._options.listening(addresses, passed=listening.stay_open))
                 await self._enough.wait()
                 intake.close(take_waiting=True)
                 while not intake.is_over:
@@ -140,6 +142,17 @@ class Server:
             for live in list(self.live):  # none, unless this was cancelled
                 live.abort()
         return self.summary
+
+    async def _begin(self, intake: Intake) -> None:
+        """Let the first connection in, unless told to end before that can be."""
+        beginning = asyncio.create_task(intake.begin(), name="beginning")
+        ending = asyncio.create_task(self._enough.wait(), name="ending")
+        await asyncio.wait((beginning, ending), return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if beginning.done():
+            beginning.result()
+        else:
+            beginning.cancel()
 
     def _warn(self, most_descriptors: float) -> None:
         """Warn of settings that cannot work, once, not once for each worker."""
@@ -179,15 +192,15 @@ class Server:
         """Accept no more calls and hang up those that are there."""
         self._readiness.stopping()
         self._reloading.cancel()
-        self._take_no_more("server stopped")
-        self._calls.stop("server stopped")
+        self._take_no_more(f"{self._options.name} stopped")
+        self._calls.stop(f"{self._options.name} stopped")
         if self._intake is not None:
             self._intake.stop()
 
     def abort(self) -> None:
         """Drop all calls at once; their files are complete all the same, but no command is run after them."""
         self._readiness.stopping()
-        self._take_no_more("server stopped")
+        self._take_no_more(f"{self._options.name} stopped")
         self._calls.abort()
         if self._intake is not None:
             self._intake.abort()

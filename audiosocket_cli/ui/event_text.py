@@ -57,10 +57,12 @@ def _details(event: CallEnded) -> str:
     parts = [f"{call.me.other} {level_text(heard)}", gaps_text(heard)]
     if call.me is Side.SERVER:
         parts.append(f"digits {''.join(press['digit'] for press in result['dtmf']) or 'none'}")
-    if said["late_frames"]:
+    if said.get("late_frames"):
         parts.append(f"{counted(said['late_frames'], 'frame')} late")
-    if said["held_frames"]:
+    if said.get("held_frames"):
         parts.append(f"{counted(said['held_frames'], 'frame')} held back: {call.me.other} or network too slow")
+    if "relay" in result:
+        parts.append(_relayed(result))
     parts.append(_recorded(result, event.files))
     if "program" in result:
         parts.append(_program(result["program"]))
@@ -75,6 +77,18 @@ def _recorded(result: dict[str, Any], files: Sequence[Path]) -> str:
         decoded = f" (decoded from {recording['decoded']})" if "decoded" in recording else ""
         return " ".join(shown_path(path) for path in files) + decoded
     return f"recorded {recording['duration_s']:.2f} s" if recording and recording["duration_s"] else "not recorded"
+
+
+def _relayed(result: dict[str, Any]) -> str:
+    """Say where a call was passed on to, how the server sounded, and whether a side had to wait for the other."""
+    relay, server = result["relay"], result["server"]
+    text = f"server {relay['target']} {level_text(server)}, {gaps_text(server)}"
+    for side in Side:
+        stalls, stalled_ms = relay[side]["stalls"], relay[side]["stalled_ms"]
+        if stalls:
+            stalled = f"{counted(stalls, 'stall')} of {stalled_ms / 1000:.2f} s in all"
+            text += f", {stalled} in which the {side.other} did not read"
+    return text
 
 
 def _program(program: dict[str, Any]) -> str:

@@ -172,3 +172,46 @@ def test_what_a_reader_leaves_unread_is_seen_on_both_ends() -> None:
             if os.uname().sysname == "Linux":
                 assert unsent > 0
         assert queues(server.fileno()) == (0, 0)
+
+
+def test_a_reset_that_sending_finds_is_remembered_as_reading_may_find_no_more_than_an_end() -> None:
+    peer, wire = wire_and_peer()
+    peer.sendall(FRAME)
+    time.sleep(0.05)
+    reset(peer)
+    time.sleep(0.05)
+    assert not wire.refused
+    wire.send(FRAME)
+    assert wire.refused
+    assert wire.receive() == FRAME
+    with suppress(ConnectionError):  # not Linux
+        assert wire.receive() == b""
+    wire.close()
+
+
+def test_resetting_is_no_closing() -> None:
+    peer, wire = wire_and_peer()
+    wire.send(FRAME)
+    assert peer.recv(1000) == FRAME
+    wire.reset()
+    with pytest.raises(ConnectionResetError):
+        peer.recv(1)
+    wire.close()
+    peer.close()
+
+
+def test_what_is_read_is_passed_on_and_kept_where_the_other_side_does_not_read() -> None:
+    (caller, source), (server, sink) = wire_and_peer(), wire_and_peer()
+    caller.setblocking(False)
+    sent = passed = 0
+    while not sink.blocked:
+        with suppress(BlockingIOError):
+            sent += caller.send(FRAME)
+        passed += len(source.pass_on(sink) or b"")
+    received = 0
+    while received < passed:
+        received += len(server.recv(65536))
+        sink.flush()
+    assert (received, sink.blocked) == (passed, False)
+    for each in (caller, server, source, sink):
+        each.close()

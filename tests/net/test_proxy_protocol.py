@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from audiosocket_cli.asterisk.rules import PROXY_V2_SIGNATURE as SIGNATURE
 from audiosocket_cli.asterisk.rules import SECOND_HEADER_FAULT
 from audiosocket_cli.codec import Frame, Kind
-from audiosocket_cli.net.proxy_protocol import Ends, ProxyHeaderReader, ProxyProtocolError
+from audiosocket_cli.net.proxy_protocol import Ends, ProxyHeaderReader, ProxyProtocolError, header_of
 from support.peers import FRAME, connected, opening, read_to_end, reset
 from support.running import Serve, Serving, run
 
@@ -61,6 +61,35 @@ WHOLE = {
     "v2-udp": (v2(1, 0x12, ADDRESSES), None),
 }
 headers = pytest.mark.parametrize(("header", "ends"), WHOLE.values(), ids=WHOLE)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("ends", [ENDS, ENDS_V6], ids=["ipv4", "ipv6"])
+def test_a_header_that_we_send_says_what_it_was_made_of(ends: Ends, version: int) -> None:
+    header = header_of(ends, version)
+    assert header.startswith(b"PROXY TCP" if version == 1 else SIGNATURE)
+    assert read_header(header) == ends
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "told"),
+    [
+        ("::ffff:203.0.113.7", "::ffff:192.0.2.1", ENDS),
+        ("fe80::1%eth0", "fe80::2%eth0", Ends(("fe80::1", 40000), ("fe80::2", 9092))),
+        ("203.0.113.7", "2001:db8::1", None),
+    ],
+    ids=["mapped", "zone", "mixed"],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_addresses_are_told_as_a_header_can(source: str, destination: str, told: Ends | None, version: int) -> None:
+    assert read_header(header_of(Ends((source, 40000), (destination, 9092)), version)) == told
+
+
+def read_header(header: bytes) -> Ends | None:
+    reader = ProxyHeaderReader()
+    assert reader.feed(header + FRAME) == len(header)
+    assert reader.is_whole
+    return reader.ends
 
 
 @headers

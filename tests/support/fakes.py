@@ -74,6 +74,7 @@ class FakeWire:
         self.undelivered = 0
         self.ended_sending = False
         self.closed = False
+        self.refused = self.was_reset = False
 
     def receive(self) -> bytes | None:
         self.drained = len(self.inbox) < 2
@@ -102,6 +103,15 @@ class FakeWire:
         if not self.ended_sending and self.other is not None:
             self.other.inbox.append(b"")
         self.ended_sending = True
+
+    def pass_on(self, sink: FakeWire) -> bytes | None:
+        data = self.receive()
+        if data:
+            sink.send(data)
+        return data
+
+    def reset(self) -> None:
+        self.was_reset = True
 
     def close(self) -> None:
         self.end_sending()

@@ -518,3 +518,37 @@ def test_a_caller_from_asterisk_is_replayed_to_another_server(serve: Serve, plac
     for hz in (440, 1000):
         spans = [tone_span_s(samples, 8000, hz) for samples in (before, after)]
         assert spans[1] == pytest.approx(spans[0], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "options", [["--interface", "app"], ["--interface", "channel", "--format", "slin"]], ids=["application", "channel"]
+)
+def test_a_proxy_changes_nothing_and_its_recording_is_the_servers(
+    serve: Serve, answer: Answer, place: Place, tmp_path: Path, options: list[str]
+) -> None:
+    said = speechlike(6)
+    prompt = tmp_path / "prompt.wav"
+    soundfile.write(prompt, said, 8000)
+    behind = serve("--play", prompt, "--hangup", "--record", "behind", "--json")
+    proxy = answer("proxy", behind.target, "--record", "between", "--json")
+    account = place(proxy, "tone 440 2, silence 20", "--record-far", *options)
+    result, theirs = (each.wait_for_end(account["uuid"]) for each in (proxy, behind))
+
+    assert messages(account) == []
+    assert account["dialplan_continued"]
+    assert account["near_ended_at"] - account["near_started_at"] - 0.4 == pytest.approx(6, abs=0.1)
+    for each in (result, theirs):
+        assert (each["ended_by"], each["ended_how"]) == ("server", "hangup")
+    assert result["findings"] == theirs["findings"] == []
+    for side in Side:
+        assert result[side]["frames"]["slin"] == theirs[side]["frames"]["slin"]
+    assert result["server"]["frames"]["hangup"] == {"frames": 1, "bytes": 0}
+    between, at_server = (
+        soundfile.read(tmp_path / where / f"{account['uuid']}.wav", dtype="int16")[0] for where in ("between", "behind")
+    )
+    for channel in range(2):
+        lag, correlation = best_match(between[:, channel], at_server[800:40_000, channel])
+        assert correlation > 0.999
+        assert abs(lag - 800) <= 80  # 10 ms
+    heard, _ = heard_at_far_end(account)
+    assert best_match(heard, said)[1] > 0.95

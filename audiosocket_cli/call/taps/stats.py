@@ -29,15 +29,19 @@ _MAX_BACKLOG_S: Final = 1.0
 
 
 class CallStats:
-    """A tap that measures both sides, and how the heard side's frames arrived."""
+    """A tap that measures both sides, and how the frames of those arrived that we do not send ourselves."""
 
-    __slots__ = ("_judged", "_said", "call", "heard")
+    __slots__ = ("_judged", "_said", "call", "heard", "said")
 
-    def __init__(self) -> None:
+    def __init__(self, *, passes_on: bool = False) -> None:
+        """`passes_on` says that what is said comes from somebody else as well: it is then measured as what is heard."""
         self.heard = SideMeasure()
-        self._said = SideStats()
+        self.said = SideMeasure() if passes_on else None
+        """How what was said arrived, where it did."""
+        self._said = self.said.stats if self.said is not None else SideStats()
         self.call: Call | None = None
-        self._judged = False
+        self._judged = frozenset[int]()
+        """Of which measures it is told already that what they measure is mislabelled, or that it is not."""
 
     @property
     def sides(self) -> dict[Side, SideStats]:
@@ -61,20 +65,28 @@ class CallStats:
         for run in heard:
             self.heard.take(run, in_bulk=self.call.in_bulk)
         for run in said:
-            self._said.take(run)
-        self.timeline.place(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
-        self.timeline.pad(now_s - SETTLE_S)
-        if not self._judged and self.heard.arrivals.law_is_clear:
-            # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
-            self._judged = True
-            self._note_mislabelled(self.call)
+            if self.said is not None:
+                self.said.take(run)
+            else:
+                self._said.take(run)
+        for number, measure in enumerate(self._measures()):
+            measure.timeline.place(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
+            measure.timeline.pad(now_s - SETTLE_S)
+            if number not in self._judged and measure.arrivals.law_is_clear:
+                # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
+                self._judged |= {number}
+                self._note_mislabelled(self.call, measure)
+
+    def _measures(self) -> tuple[SideMeasure, ...]:
+        return (self.heard,) if self.said is None else (self.heard, self.said)
 
     def digit(self, at_s: float, digit: str) -> None:
         pass
 
     def closed(self, call: Call) -> None:
-        self.timeline.place(float("inf"))
-        self.timeline.pad(call.duration_s)
+        for measure in self._measures():
+            measure.timeline.place(float("inf"))
+            measure.timeline.pad(call.duration_s)
         if self.timeline.worst_ahead_s > SETTLE_S + _ROUNDING_S:
             ahead_s = self.timeline.worst_ahead_s
             call.note(
@@ -90,10 +102,10 @@ class CallStats:
             )
         if call.digits_left_out:
             call.note(f"{call.digits_left_out} digits are left out: too fast for key presses, or too many")
-        heard = self.heard.heard(call.duration_s)
-        rules = findings_on_caller if call.me is Side.SERVER else findings_on_server
-        for finding in rules(heard):
-            call.note(finding)
+        for side, measure in zip((call.me.other, call.me), self._measures(), strict=False):
+            rules = findings_on_caller if side is Side.CALLER else findings_on_server
+            for finding in rules(measure.heard(call.duration_s)):
+                call.note(finding)
 
     def said_s(self, size: int) -> float:
         """Return how much of what we said so many bytes are, in seconds of audio."""
@@ -108,26 +120,30 @@ class CallStats:
         if lost_s and call.ending.by is call.me:
             call.note(f"the last {lost_s:.2f} s of the {call.me}'s audio had not arrived when the call was closed")
 
-    def heard_gaps(self) -> tuple[list[Gap], int, float]:
-        """Return the pauses that are listed, and of all how many there were, and for how many seconds."""
-        if self.heard.arrivals.law:
-            # Half of what its label says: such audio seems to pause a little all the time.
-            gaps = [gap for gap in self.timeline.gaps if gap.length_s > 2 * GAP_S]
-            return gaps, len(gaps), sum(gap.length_s for gap in gaps)
-        return self.timeline.gaps, self.timeline.gap_count, self.timeline.gaps_s
-
-    def _note_mislabelled(self, call: Call) -> None:
-        finding = mislabelled(self.heard.heard(call.duration_s), call.me.other)
+    def _note_mislabelled(self, call: Call, measure: SideMeasure) -> None:
+        side = call.me.other if measure is self.heard else call.me
+        finding = mislabelled(measure.heard(call.duration_s), side)
         if finding:
             call.note(finding)
+
+
+def gaps_of(measure: SideMeasure) -> tuple[list[Gap], int, float]:
+    """Return a side's pauses that are listed, and of all how many there were, and for how many seconds."""
+    timeline = measure.timeline
+    if measure.arrivals.law:
+        # Half of what its label says: such audio seems to pause a little all the time.
+        gaps = [gap for gap in timeline.gaps if gap.length_s > 2 * GAP_S]
+        return gaps, len(gaps), sum(gap.length_s for gap in gaps)
+    return timeline.gaps, timeline.gap_count, timeline.gaps_s
 
 
 def call_result(call: Call, stats: CallStats, recording: Recording | None) -> dict[str, Any]:
     """Return all that is known of an ended call as JSON values: the text of `<uuid>.json`."""
     assert call.ending is not None
     sides: dict[str, dict[str, Any]] = {side.value: stats.sides[side].as_dict() for side in Side}
-    sides[call.me.other].update(_arrival(call, stats))
-    sides[call.me].update(_pacing(call, stats))
+    sides[call.me.other].update(_arrival(stats.heard, in_bulk=call.in_bulk))
+    sides[call.me].update(_pacing(call) if stats.said is None else _arrival(stats.said))
+    sides[call.me].update(_delivery(call, stats))
     return {
         "schema": SCHEMA,
         "uuid": str(call.uuid),
@@ -145,18 +161,18 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
     }
 
 
-def _arrival(call: Call, stats: CallStats) -> dict[str, Any]:
-    gaps, gap_count, gaps_s = stats.heard_gaps()
+def _arrival(measure: SideMeasure, *, in_bulk: bool = False) -> dict[str, Any]:
+    gaps, gap_count, gaps_s = gaps_of(measure)
     return {
         "gaps": [{"at_s": round(gap.start_s, 3), "length_s": round(gap.length_s, 3)} for gap in gaps],
         "gap_count": gap_count,
         "gaps_s": round(gaps_s, 3),
-        "jitter_ms": stats.heard.arrivals.jitter_ms if not call.in_bulk else None,
-        "worst_ahead_ms": round(stats.timeline.worst_ahead_s * 1000),
+        "jitter_ms": measure.arrivals.jitter_ms if not in_bulk else None,
+        "worst_ahead_ms": round(measure.timeline.worst_ahead_s * 1000),
     }
 
 
-def _pacing(call: Call, stats: CallStats) -> dict[str, Any]:
+def _pacing(call: Call) -> dict[str, Any]:
     pacer = call.pacer
     return {
         "late_frames": pacer.late,
@@ -164,6 +180,11 @@ def _pacing(call: Call, stats: CallStats) -> dict[str, Any]:
         "slips": pacer.slips,
         "slipped_ms": round(pacer.slipped_s * 1000, 1),
         "held_frames": pacer.held,
+    }
+
+
+def _delivery(call: Call, stats: CallStats) -> dict[str, Any]:
+    return {
         "worst_backlog_ms": round(stats.said_s(call.backlog_bytes) * 1000),
         "undelivered_ms": round(stats.said_s(call.undelivered_bytes) * 1000),
     }

@@ -55,6 +55,7 @@ void serve_drain(void);
 void serve_play(void);
 void serve_delay(double delay_ms);
 void serve_exec(char **words);
+void serve_relay(const char *port);
 
 void take_turns(double period_ms, double run_ms, int count, char **pids);
 int call_from(int argc, char **argv);

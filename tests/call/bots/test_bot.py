@@ -11,8 +11,9 @@ from uuid import UUID
 from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import CallEnded, Event, ProgramSaid, Report
-from audiosocket_cli.call.live_call import CallOptions, LiveCall
+from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.session import AnsweredSession
+from audiosocket_cli.call.session_call import SessionCall
 from audiosocket_cli.call.wire import Link
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.model import Call
@@ -61,7 +62,7 @@ async def a_call(say: Callable[[socket.socket], object], told: list[Event]) -> t
     ours, theirs = socket.socketpair()
     with theirs:
         link = Link(ours, "peer", ("192.0.2.1", 5060))
-        live = LiveCall(AnsweredSession, link, CallOptions(make_bot=Parrot), told.append)
+        live = SessionCall(AnsweredSession, link, CallOptions(make_bot=Parrot), told.append)
         over = asyncio.get_running_loop().create_future()
         Driver().begin(live.session, live.wire, over.set_result)
         say(theirs)

@@ -1,0 +1,95 @@
+"""`proxy`: passes calls on to servers, and watches both sides."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.call.phases import Limits
+from audiosocket_cli.call.recording.destinations import FileOutput
+from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
+from audiosocket_cli.call.recording.recording import Decode, Layout
+from audiosocket_cli.jobs.answering import answer_calls
+from audiosocket_cli.jobs.job import outcome_of_server
+from audiosocket_cli.jobs.outcome import Outcome
+from audiosocket_cli.jobs.outputs import capture_output, prepare
+from audiosocket_cli.jobs.serve import command_words
+from audiosocket_cli.net.address import Address
+from audiosocket_cli.server.admission import AdmissionOptions, Network
+from audiosocket_cli.server.options import Balance, RelayOptions, ServeOptions
+from audiosocket_cli.ui.console import is_terminal
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyWanted:
+    """The command line."""
+
+    server: Address
+    target: tuple[Address, ...]
+    balance: str
+    listen: Address
+    send_proxy: str | None
+    record: Path | None
+    layout: str
+    decode: str
+    capture: str | None
+    detect_dtmf: bool
+    calls: int | None
+    max_calls: int | None
+    max_calls_from: int | None
+    min_free: int | None
+    idle_timeout: float | None
+    max_duration: float | None
+    allow_from: tuple[Network, ...]
+    on_call_end: str | None
+    shell: bool
+    metrics: Address | None
+    health: Address | None
+    drain: float | None
+    proxy_protocol: bool
+    proxy_from: tuple[Network, ...]
+    as_json: bool
+    log_file: Path | None
+
+
+def proxy(wanted: ProxyWanted) -> Outcome:
+    """Pass calls on until stopped. Raises `UsageError` and `NetworkError`."""
+    return outcome_of_server(answer_calls(_options(wanted), as_json=wanted.as_json, log_file=wanted.log_file))
+
+
+def _options(wanted: ProxyWanted) -> ServeOptions:
+    version = None if wanted.send_proxy is None else int(wanted.send_proxy.removeprefix("v"))
+    targets = tuple(dict.fromkeys((wanted.server, *wanted.target)))
+    return ServeOptions(
+        wanted.listen,
+        _call_options(wanted),
+        calls=wanted.calls or math.inf,
+        max_calls=wanted.max_calls or math.inf,
+        max_calls_from=wanted.max_calls_from or math.inf,
+        admission=AdmissionOptions(wanted.allow_from),
+        on_call_end=None if wanted.on_call_end is None else command_words(wanted.on_call_end, shell=wanted.shell),
+        metrics=wanted.metrics,
+        health=wanted.health,
+        drain_s=wanted.drain,
+        proxies=wanted.proxy_from if wanted.proxy_protocol else None,
+        relay=RelayOptions(targets, Balance(wanted.balance), version),
+    )
+
+
+def _call_options(wanted: ProxyWanted) -> CallOptions:
+    output = FileOutput.in_folder(wanted.record) if wanted.record is not None else None
+    if output is not None:
+        prepare(output)
+    return CallOptions(
+        record=output,
+        layout=Layout(wanted.layout),
+        decode=Decode(wanted.decode),
+        capture=capture_output(wanted.capture),
+        detect_dtmf=wanted.detect_dtmf,
+        disk=Disk(FreeSpace(output.folder, wanted.min_free) if output and wanted.min_free is not None else None),
+        limits=Limits(math.inf, wanted.idle_timeout or math.inf, wanted.max_duration or math.inf),
+        is_watched=is_terminal(sys.stdout) or is_terminal(sys.stderr),
+    )
