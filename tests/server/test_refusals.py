@@ -154,8 +154,8 @@ def test_calls_that_read_a_long_file_take_no_more_open_files_than_are_counted(se
         before = None
         for number in range(1, 6):
             peer = peers.enter_context(connected(serving, opening(number)[1], FRAME))
-            while b"\1\0\1\0" not in peer.recv(65536):
-                continue  # the file may be opened after the first silence
+            while b"\1\0\1\0" not in (data := peer.recv(65536)):
+                assert data  # the file may be opened after the first silence
             before = before or descriptors(pid)
         assert descriptors(pid) <= before + 4 * 2
     serving.end()
