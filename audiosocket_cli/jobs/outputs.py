@@ -7,6 +7,7 @@ from pathlib import Path
 from audiosocket_cli import __version__
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.recording.destinations import FileOutput
+from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
 from audiosocket_cli.call.sources.prompts import Prompt
 from audiosocket_cli.capture.writing import CaptureOutput, parse_capture
 from audiosocket_cli.errors import UsageError
@@ -29,6 +30,16 @@ def output_for(record: str | None, *, force: bool, played: Path | None = None) -
     output = FileOutput(record, overwrite=force)
     prepare(output)
     return output
+
+
+def folder_output(folder: Path | None, min_free: int | None) -> tuple[FileOutput | None, Disk]:
+    """Return where to record all calls to, checked, and what writes there as long as `min_free` bytes are free. Raises
+    `UsageError`."""
+    if folder is None:
+        return None, Disk()
+    output = FileOutput.in_folder(folder)
+    prepare(output)
+    return output, Disk(FreeSpace(output.folder, min_free) if min_free is not None else None)
 
 
 def prepare(output: FileOutput) -> None:

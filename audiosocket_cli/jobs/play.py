@@ -19,8 +19,8 @@ from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Layout
 from audiosocket_cli.call.sources.basic import Playback, PromptSource, Source
-from audiosocket_cli.call.sources.prompts import SpeechNotes
 from audiosocket_cli.call.sources.reply import ReplySource
+from audiosocket_cli.call.sources.speech_notes import SpeechNotes
 from audiosocket_cli.codec import kind_of
 from audiosocket_cli.errors import ExitCode, UsageError
 from audiosocket_cli.jobs.job import Job, Progress, outcome_of_call

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import Limits
-from audiosocket_cli.call.recording.destinations import FileOutput
-from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
 from audiosocket_cli.call.recording.recording import Decode, Layout
 from audiosocket_cli.jobs.answering import answer_calls
 from audiosocket_cli.jobs.job import outcome_of_server
 from audiosocket_cli.jobs.outcome import Outcome
-from audiosocket_cli.jobs.outputs import capture_output, prepare
+from audiosocket_cli.jobs.outputs import capture_output, folder_output
 from audiosocket_cli.jobs.serve import command_words
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
@@ -80,16 +78,14 @@ def _options(wanted: ProxyWanted) -> ServeOptions:
 
 
 def _call_options(wanted: ProxyWanted) -> CallOptions:
-    output = FileOutput.in_folder(wanted.record) if wanted.record is not None else None
-    if output is not None:
-        prepare(output)
+    output, disk = folder_output(wanted.record, wanted.min_free)
     return CallOptions(
         record=output,
         layout=Layout(wanted.layout),
         decode=Decode(wanted.decode),
         capture=capture_output(wanted.capture),
         detect_dtmf=wanted.detect_dtmf,
-        disk=Disk(FreeSpace(output.folder, wanted.min_free) if output and wanted.min_free is not None else None),
+        disk=disk,
         limits=Limits(math.inf, wanted.idle_timeout or math.inf, wanted.max_duration or math.inf),
         is_watched=is_terminal(sys.stdout) or is_terminal(sys.stderr),
     )

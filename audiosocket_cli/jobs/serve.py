@@ -19,8 +19,6 @@ from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import Limits
-from audiosocket_cli.call.recording.destinations import FileOutput
-from audiosocket_cli.call.recording.disk_thread import Disk, FreeSpace
 from audiosocket_cli.call.recording.recording import Decode, Layout
 from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence, Source
 from audiosocket_cli.call.sources.prompts import Prompt
@@ -28,7 +26,7 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.answering import answer_as_worker, answer_calls, answer_with_workers
 from audiosocket_cli.jobs.job import outcome_of_server
 from audiosocket_cli.jobs.outcome import Outcome
-from audiosocket_cli.jobs.outputs import capture_output, open_prompt, prepare
+from audiosocket_cli.jobs.outputs import capture_output, folder_output, open_prompt
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
 from audiosocket_cli.server.options import ServeOptions
@@ -122,9 +120,7 @@ def _call_options(wanted: ServeWanted) -> CallOptions:
     layout = wanted.layout
     if layout == "auto":
         layout = "stereo" if source.speaks else "caller"
-    output = FileOutput.in_folder(wanted.record) if wanted.record is not None else None
-    if output is not None:
-        prepare(output)
+    output, disk = folder_output(wanted.record, wanted.min_free)
     return CallOptions(
         make_source=make_source,
         make_bot=make_bot,
@@ -134,7 +130,7 @@ def _call_options(wanted: ServeWanted) -> CallOptions:
         decode=Decode(wanted.decode),
         capture=capture_output(wanted.capture),
         detect_dtmf=wanted.detect_dtmf,
-        disk=Disk(FreeSpace(output.folder, wanted.min_free) if output and wanted.min_free is not None else None),
+        disk=disk,
         limits=Limits(wanted.uuid_timeout, wanted.idle_timeout or math.inf, wanted.max_duration or math.inf),
         is_watched=is_terminal(sys.stdout) or is_terminal(sys.stderr),
     )

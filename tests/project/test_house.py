@@ -82,6 +82,7 @@ TESTED_AS_PART_OF = {
     "call/sources/actions.py": "call/sources/test_replay.py",
     "call/taps/stats.py": "analysis/test_drift.py",
     "call/taps/tap.py": "call/taps/test_capturing.py",
+    "call/sources/speech_notes.py": "call/sources/test_prompts.py",
     "capture/call_items.py": "capture/test_connection.py",
     "capture/joining.py": "capture/test_copies.py",
     "check/trial.py": "check/test_faults.py",

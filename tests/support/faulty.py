@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import RFC_4122, UUID
@@ -210,11 +211,12 @@ class HearsEightOfARead(EchoServer):
         return data[: 8 * len(SILENCE)] if is_usual else data
 
 
-class _Impatient(EchoServer):
+class _Impatient(EchoServer, ABC):
     """Gives up a frame whose parts are 30 ms apart."""
 
+    @abstractmethod
     def gives_up(self, arrived: int) -> bool:
-        raise NotImplementedError
+        """Whether it waits no longer, once so many bytes of a frame are there."""
 
     def wait(self, call: Call, arrived: int) -> None:
         if call.has_uuid and self.gives_up(arrived) and not select.select([call.socket], [], [], 0.03)[0]:
@@ -476,11 +478,12 @@ class CrashesWithoutUuid(EchoServer):
             self.drop_others(call)
 
 
-class _CrashesOnReset(EchoServer):
+class _CrashesOnReset(EchoServer, ABC):
     """Ends all calls when one is reset in some state."""
 
+    @abstractmethod
     def is_at_fault(self, call: Call) -> bool:
-        raise NotImplementedError
+        """Whether the call is in that state."""
 
     def was_reset(self, call: Call) -> None:
         if self.is_at_fault(call):

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from audiosocket_cli.call.sources.prompts import Speech, SpeechNotes
+from audiosocket_cli.call.sources.prompts import Speech
+from audiosocket_cli.call.sources.speech_notes import SpeechNotes
 from audiosocket_cli.codec import SAMPLE_BYTES
 
 _MAX_LINE_BYTES: Final = 8192

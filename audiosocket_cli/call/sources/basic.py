@@ -9,7 +9,8 @@ from typing import Final
 
 from audiosocket_cli.asterisk.facts import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
-from audiosocket_cli.call.sources.prompts import Prompt, Speech, SpeechNotes
+from audiosocket_cli.call.sources.prompts import Prompt, Speech
+from audiosocket_cli.call.sources.speech_notes import SpeechNotes
 from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode, rate_of
 
 SPARSE_S: Final = SPARSE_MS / 1000

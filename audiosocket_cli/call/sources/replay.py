@@ -11,7 +11,8 @@ from audiosocket_cli.call.sources.actions import Action, Cue, Hangup, Say, kind_
 from audiosocket_cli.call.sources.basic import Source, quiet_frame, silence_frame
 from audiosocket_cli.call.sources.cue_times import CueTimes, ReplayOptions, Timing
 from audiosocket_cli.call.sources.expecting import Expectation, Expecting, Outcome
-from audiosocket_cli.call.sources.prompts import Speech, SpeechNotes
+from audiosocket_cli.call.sources.prompts import Speech
+from audiosocket_cli.call.sources.speech_notes import SpeechNotes
 from audiosocket_cli.codec import Frame, Kind, is_audio
 
 

@@ -20,7 +20,8 @@ import soundfile
 from audiosocket_cli.audio.files import Remarks, Sound, load_audio
 from audiosocket_cli.audio.pcm import Samples, from_slin, level_dbfs, to_slin, tone
 from audiosocket_cli.call.sources.basic import Playback, PromptSource, silence_frame
-from audiosocket_cli.call.sources.prompts import AHEAD_S, Prompt, Room, Speech, SpeechNotes, Threads, Track
+from audiosocket_cli.call.sources.prompts import AHEAD_S, Prompt, Room, Speech, Threads, Track
+from audiosocket_cli.call.sources.speech_notes import SpeechNotes
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, Kind
 from audiosocket_cli.errors import FileError
 from support.fakes import prompt_of
