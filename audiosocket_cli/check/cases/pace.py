@@ -42,7 +42,7 @@ async def _rate(trial: Trial) -> Observation:
     pace = pace_of(probe.frames)
     if pace.lasted_s < max(_MIN_RUN_S, _MIN_SHARE * trial.times.pace_s):
         return _nothing_heard(probe) or unknown(
-            f"the server spoke for {pace.lasted_s:.1f} s at most without a pause, too short to tell: let it speak longer"
+            f"the server spoke for {pace.lasted_s:.1f} s at most without a pause, too short to tell: let it speak on"
         )
     drift = pace.rate - 1
     faster = "faster" if drift > 0 else "slower"
