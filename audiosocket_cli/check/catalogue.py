@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Final
 
+from audiosocket_cli.check.cases.bargein import BARGEIN_CASES
 from audiosocket_cli.check.cases.end import END_CASES
 from audiosocket_cli.check.cases.frame import FRAME_CASES
 from audiosocket_cli.check.cases.hostile import HOSTILE_CASES
@@ -15,13 +16,14 @@ from audiosocket_cli.check.cases.load import LOAD_CASES
 from audiosocket_cli.check.cases.pace import PACE_CASES
 from audiosocket_cli.check.cases.sends import SENDS_CASES
 from audiosocket_cli.check.cases.start import START_CASES
+from audiosocket_cli.check.cases.turn import TURN_CASES
 from audiosocket_cli.check.cases.uuid import UUID_CASES
 from audiosocket_cli.check.model import Case, Level
 from audiosocket_cli.errors import NothingError, UsageError
 
 CASES: Final[tuple[Case, ...]] = (
     *FRAME_CASES, *UUID_CASES, *KIND_CASES, *START_CASES, *IDLE_CASES, *PACE_CASES, *SENDS_CASES, *END_CASES,
-    *LOAD_CASES, *HOSTILE_CASES,
+    *LOAD_CASES, *HOSTILE_CASES, *TURN_CASES, *BARGEIN_CASES,
 )  # fmt: skip
 
 _LEVELS: Final = list(Level)

@@ -43,6 +43,8 @@ class Passed:
         self.ours = ours
         self.theirs = theirs
         self.events: list[Event] = []
+        self.remarks: list[tuple[float, Side, str]] = []
+        """What a side did, in words, where that says more than frames do."""
 
     def add(self, side: Side, data: bytes, what: How | None = None) -> float:
         """Take what was just sent, read or found; returns the time."""
@@ -50,20 +52,31 @@ class Passed:
         self.events.append(Event(now_s, side, data, what))
         return now_s
 
+    def remark(self, at_s: float, side: Side, text: str) -> None:
+        """Say what a side did."""
+        self.remarks.append((at_s, side, text))
+
 
 def lines_of(connections: Sequence[Passed]) -> list[str]:
-    """Return what passed for people, a line for each `send`, read and end; equal ones together."""
+    """Return what passed for people, a line for each `send`, read and end, equal ones together. Where there are
+    remarks, they and the ends are all."""
     lines = []
     for number, passed in enumerate(connections[:_MAX_CONNECTIONS], 1):
         if len(connections) > 1:
             lines.append(f"connection {number} of {len(connections)}:")
-        found = list(_grouped(passed))
+        found = list(_remarks(passed) if passed.remarks else _grouped(passed))
         left_out = len(found) - _MAX_LINES
         if left_out > 0:
             half = _MAX_LINES // 2
             found[half:-half] = [f"… {left_out} lines left out"]
         lines += found
     return lines
+
+
+def _remarks(passed: Passed) -> Iterator[str]:
+    ends = [(event.at_s, event.side, _how(event.what)) for event in passed.events if event.what is not None]
+    for at_s, side, text in sorted([*passed.remarks, *ends], key=lambda each: each[0]):
+        yield _line(at_s - passed.connected_s, f"{side.value:6}  {text}", 1)
 
 
 def _grouped(passed: Passed) -> Iterator[str]:
@@ -87,7 +100,7 @@ def _line(at_s: float, text: str, count: int) -> str:
 
 def _described(event: Event, decoder: FrameDecoder) -> str:
     if event.what is not None:
-        return {How.CLOSED: "closes (FIN)", How.RESET: "resets (RST)"}.get(event.what, event.what.value)
+        return _how(event.what)
     was_inside = decoder.inside_frame
     frames = decoder.feed(event.data)
     if len(frames) == 1 and not was_inside and not decoder.inside_frame:
@@ -98,6 +111,10 @@ def _described(event: Event, decoder: FrameDecoder) -> str:
     parts += ", and begins another" if decoder.inside_frame and not (was_inside and not frames) else ""
     dots = " …" if len(event.data) > _SHOWN_BYTES else ""
     return f"{len(event.data)} bytes{parts}: {event.data[:_SHOWN_BYTES].hex(' ')}{dots}"
+
+
+def _how(what: How) -> str:
+    return {How.CLOSED: "closes (FIN)", How.RESET: "resets (RST)"}.get(what, what.value)
 
 
 def write_capture(folder: Path, stem: str, connections: Sequence[Passed], remark: str, application: str) -> Path:

@@ -36,16 +36,18 @@ class Observation:
 
     verdict: Verdict
     observed: str
+    measured_s: float | None = None
+    """What a threshold of the user's is compared with, in seconds."""
 
 
-def passed(observed: str) -> Observation:
+def passed(observed: str, measured_s: float | None = None) -> Observation:
     """Return that a server does what is required."""
-    return Observation(Verdict.PASS, observed)
+    return Observation(Verdict.PASS, observed, measured_s)
 
 
-def failed(observed: str) -> Observation:
+def failed(observed: str, measured_s: float | None = None) -> Observation:
     """Return that it does not."""
-    return Observation(Verdict.FAIL, observed)
+    return Observation(Verdict.FAIL, observed, measured_s)
 
 
 def skipped(reason: str) -> Observation:
@@ -77,6 +79,8 @@ class Case:
     """The releases of Asterisk that are concerned."""
     applies: Callable[[Release], str | None] = field(default=lambda release: None)
     """Says why it does not apply to a release of Asterisk, or None."""
+    needs: Callable[[Any], str | None] = field(default=lambda setting: None)
+    """Says what a `trial.Setting` lacks for it, or why it does not apply there, or None."""
     alone: bool = False
     """Whether no other case may run at the same time: it measures time, or might disturb others."""
     shown_by_replay: bool = False
@@ -110,8 +114,10 @@ class Attempt:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
+        measured_s = self.observation.measured_s
         return {
             "verdict": self.observation.verdict.value, "observed": self.observation.observed,
+            "measured_s": None if measured_s is None else round(measured_s, 3),
             "elapsed_s": round(self.elapsed_s, 3), "evidence": list(self.evidence), "log": list(self.log),
             "capture": None if self.capture is None else str(self.capture),
         }  # fmt: skip
@@ -142,6 +148,11 @@ class CaseResult:
         """What was observed in that attempt."""
         return self.worst.observation.observed
 
+    @property
+    def measured_s(self) -> list[float]:
+        """What was measured in the attempts, the least first."""
+        return sorted(each.observation.measured_s for each in self.attempts if each.observation.measured_s is not None)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return self.case.as_json() | {
@@ -168,6 +179,8 @@ class Report:
     """Ids that failed in the baseline, which do not count; None without a baseline."""
     command: Sequence[str] = ()
     """What started the server, if it was started for the check."""
+    options: Sequence[str] = ()
+    """Words of the command line by which cases are tried as they were."""
     notes: Sequence[str] = ()
     """What happened to the server's process, and other things to know."""
     signal: int | None = None

@@ -22,8 +22,14 @@ from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.dial import dial
 from audiosocket_cli.net.loop import signals_to
 
-_SPARE_S: Final = 60.0
+_SPARE_S: Final = 120.0
 """How much longer a case may take than the longest time that is set."""
+
+_TURNS: Final = 4
+"""How many times a case waits for an answer, or for silence, at most."""
+
+_CALLS: Final = 2
+"""The most calls at once of a case that runs beside others."""
 
 _DEATH_S: Final = 0.05
 """A server that dies of a case may take so long."""
@@ -116,7 +122,7 @@ class Run:
         """Try all cases as many times as is wanted."""
         wanted: list[Case] = []
         for case in self._plan.cases:
-            reason = case.applies(self._setting.release)
+            reason = self._reason(case)
             if reason is None:
                 wanted += [case] * self._plan.repeat
             else:
@@ -126,6 +132,10 @@ class Run:
             self._keep(case, await self._attempt(case, alone=True))
         if self._lost:
             await self._look_for_server()
+
+    def _reason(self, case: Case) -> str | None:
+        """Say why a case is not tried; None where it is."""
+        return case.applies(self._setting.release) or case.needs(self._setting)
 
     async def _side_by_side(self, cases: Sequence[Case]) -> None:
         todo = sorted(cases, key=lambda case: case.group != "idle")  # the longest first
@@ -142,8 +152,14 @@ class Run:
                     self._keep(case, attempt)
 
         async with asyncio.TaskGroup() as workers:
-            for _ in range(self._plan.jobs):
+            for _ in range(self._jobs):
                 workers.create_task(work())
+
+    @property
+    def _jobs(self) -> int:
+        """How many cases run at once: of known UUIDs no two calls at the same time should have the same."""
+        known = self._setting.uuids.known
+        return min(self._plan.jobs, max(1, known // _CALLS)) if known else self._plan.jobs
 
     @property
     def _starts(self) -> int:
@@ -156,7 +172,7 @@ class Run:
         self._attempts[case.id].append(attempt)
         if self._on_attempt is not None:
             done = sum(map(len, self._attempts.values()))
-            skips = sum(case.applies(self._setting.release) is not None for case in self._plan.cases)
+            skips = sum(self._reason(case) is not None for case in self._plan.cases)
             total = (len(self._attempts) - skips) * self._plan.repeat + skips
             self._on_attempt(case, attempt, done, total)
 
@@ -181,6 +197,7 @@ class Run:
     async def _observe(self, case: Case, trial: Trial) -> Observation:
         times = self._setting.times
         limit_s = _SPARE_S + max(times.hold_s, times.quiet_s, times.pace_s, times.until_end_s)
+        limit_s += _TURNS * (self._setting.turns.answer_within_s + self._setting.turns.silent_within_s)
         try:
             async with asyncio.timeout(limit_s):
                 return await case.run(trial)

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from audiosocket_cli.asterisk.releases import NEWEST, Release
 from audiosocket_cli.check.model import Observation, failed, passed, unknown
 from audiosocket_cli.check.nature import Nature
 from audiosocket_cli.check.probe import MAX_BYTES, Patience, Probe
 from audiosocket_cli.check.sounds import Sounds, audio_frame
+from audiosocket_cli.check.speech import Speech
+from audiosocket_cli.check.uuids import Uuids
 from audiosocket_cli.codec import Kind, encode, uuid_frame
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
@@ -48,6 +50,20 @@ class Times:
     short_calls: int = 1000
     patience_s: float = 3.0
     """How long an echo is waited for, beyond the delay of the first call's."""
+    late_s: float = 5.0
+    """How much longer than is asked of it an answer is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTaking:
+    """What is asked of a server that takes turns, in seconds; 0.0 where it is not said."""
+
+    answer_within_s: float = 0.0
+    """How long after the end of the caller's speech it may begin to speak."""
+    silent_within_s: float = 0.0
+    """How long it may speak on when the caller interrupts it."""
+    speech: Speech = field(default_factory=Speech)
+    """What the caller says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,8 @@ class Setting:
     times: Times = field(default_factory=Times)
     pids: Sequence[int] = ()
     """The server's processes, where they are known."""
+    turns: TurnTaking = field(default_factory=TurnTaking)
+    uuids: Uuids = field(default_factory=Uuids)
 
 
 class Trial:
@@ -72,7 +90,9 @@ class Trial:
         self.release = setting.release
         self.times = setting.times
         self.pids = setting.pids
+        self.turns = setting.turns
         self.sounds = Sounds(seed)
+        self._uuids = setting.uuids
         self.probes: list[Probe] = []
         self.said: list[bytes] = []
         """All payloads of audio so far, in order."""
@@ -92,8 +112,12 @@ class Trial:
     ) -> Probe:
         """Connect, and say a UUID. Raises `NetworkError`."""
         probe = await self.dial(max_bytes=max_bytes, patience=patience)
-        await probe.send(opening(uuid))
+        await probe.send(self.opening(uuid))
         return probe
+
+    def opening(self, uuid: UUID | None = None) -> bytes:
+        """Return the first frame of a call: a UUID, the next one unless one is named."""
+        return encode(uuid_frame(uuid or self._uuids.next()))
 
     async def close(self) -> None:
         """Close all connections, politely."""
@@ -193,8 +217,3 @@ class Trial:
     def _ended_beside(self, probe: Probe, which: str) -> Observation:
         judged = self.ended(probe)
         return Observation(judged.verdict, f"{which} did not survive: {judged.observed}")
-
-
-def opening(uuid: UUID | None = None) -> bytes:
-    """Return the first frame of a call: a UUID, a new one unless one is named."""
-    return encode(uuid_frame(uuid or uuid4()))

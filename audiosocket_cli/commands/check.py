@@ -63,6 +63,22 @@ class _CheckCommand(click.Command):
     "--start-within", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
     help="How long CMD may take until it listens.",
 )  # fmt: skip
+@click.option(
+    "--turn-within", type=DurationParam(), metavar="TIME",
+    help="For turn/: how soon after the caller's speech the server has to begin to speak.",
+)  # fmt: skip
+@click.option(
+    "--bargein-within", type=DurationParam(), metavar="TIME",
+    help="For bargein/: how soon the server has to fall silent when it is interrupted.",
+)  # fmt: skip
+@click.option(
+    "--speech", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="For turn/ and bargein/: what the caller says, one turn of at most 10 s.  [default: a few words]",
+)  # fmt: skip
+@click.option(
+    "--uuid", multiple=True, metavar="UUID|FILE",
+    help="Call with this UUID only, or with those of a file, one a line (repeatable).",
+)  # fmt: skip
 @click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="The server's process, to see whether it leaks.")
 @click.option(
     "--baseline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -90,6 +106,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket check --junit check.xml -- node server.js
       audiosocket check bot:9092 --asterisk 20.12 --level MUST
       audiosocket check bot:9092 --only frame/ --skip frame/largest
+      audiosocket check bot:9092 --turn-within 1.5s --bargein-within 0.5s
       audiosocket check bot:9092 --json > known.json
       audiosocket check bot:9092 --baseline known.json
       audiosocket check --list
@@ -102,13 +119,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     started again when it dies, and ended with all that it started.
 
     Exits with 0 when nothing failed that counts, 1 when a MUST failed, 3 when the server could not be reached or CMD
-    did not listen, 5 when FILE cannot be read, 6 when no case is left to run.
+    did not listen, 5 when a FILE cannot be read, 6 when no case is left to run.
     """
     from audiosocket_cli.jobs.check import CheckWanted, check
 
     given["server"] = ctx.params.get("server", ())
     wanted = CheckWanted(**given)
-    refuse_without_effect(ctx, force="junit")
+    refuse_without_effect(ctx, force="junit", speech="turn_within bargein_within")
     if is_typed(ctx, "start_within") and not wanted.server:
         raise UsageError("--start-within does nothing without a command: add -- CMD, or leave out --start-within")
     if wanted.list_cases:

@@ -17,8 +17,10 @@ from audiosocket_cli.check.junit import junit_xml
 from audiosocket_cli.check.model import Level, Report
 from audiosocket_cli.check.results import read_baseline, report_json
 from audiosocket_cli.check.running import Plan, Run
+from audiosocket_cli.check.speech import load_speech
 from audiosocket_cli.check.subject import PORT_FIELD, Subject, free_port
-from audiosocket_cli.check.trial import Setting, Times
+from audiosocket_cli.check.trial import Setting, Times, TurnTaking
+from audiosocket_cli.check.uuids import Uuids, known_uuids
 from audiosocket_cli.disk import make_folder, write_file
 from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
@@ -37,6 +39,9 @@ from audiosocket_cli.ui.console import put_lines, put_result, say
 CASES_SCHEMA = "audiosocket.check-cases/1"
 
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+
+_MAX_WITHIN_S = 30.0
+"""The longest that a server may be given to answer, or to fall silent: cases end some time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,10 @@ class CheckWanted:
     jobs: int
     hold: float
     start_within: float
+    turn_within: float | None
+    bargein_within: float | None
+    speech: Path | None
+    uuid: Sequence[str]
     pid: int | None
     baseline: Path | None
     evidence: Path | None
@@ -70,6 +79,25 @@ class CheckWanted:
         """The release of Asterisk that is judged for. Raises `UsageError`."""
         return NEWEST if self.asterisk is None else parse_release(self.asterisk)
 
+    @property
+    def turns(self) -> TurnTaking:
+        """What is asked of a server that takes turns. Raises `UsageError` and `FileError`."""
+        for option, given_s in (("turn", self.turn_within), ("bargein", self.bargein_within)):
+            if given_s is not None and given_s > _MAX_WITHIN_S:
+                raise UsageError(f"--{option}-within {given_s:g} s is too long: {_MAX_WITHIN_S:g} s at most")
+        if self.turn_within is None and self.bargein_within is None:
+            return TurnTaking()
+        return TurnTaking(self.turn_within or 0.0, self.bargein_within or 0.0, load_speech(self.speech))
+
+    @property
+    def options(self) -> list[str]:
+        """The options by which a case is tried again as it was."""
+        given: list[tuple[str, object]] = [("--asterisk", self.asterisk), ("--speech", self.speech)]
+        given += [("--uuid", each) for each in self.uuid]
+        for name, given_s in (("--turn-within", self.turn_within), ("--bargein-within", self.bargein_within)):
+            given.append((name, None if given_s is None else f"{given_s:g}s"))
+        return [word for name, value in given if value is not None for word in (name, str(value))]
+
 
 def check(wanted: CheckWanted) -> Outcome:
     """Run the cases, and report. Raises `UsageError`, `NetworkError`, `FileError` and `NothingError`."""
@@ -78,17 +106,19 @@ def check(wanted: CheckWanted) -> Outcome:
         content = {"schema": CASES_SCHEMA, "cases": [case.as_json() for case in cases]}
         return Outcome(failed=not put_result(content, case_lines(cases), as_json=wanted.as_json))
     release, target = wanted.release, _target(wanted)
+    turns, uuids = wanted.turns, Uuids(known_uuids(wanted.uuid))
     known = None if wanted.baseline is None else read_baseline(wanted.baseline)
     _prepare(wanted)
     times = Times(hold_s=wanted.hold, quiet_s=wanted.hold / 2)
     pids = () if wanted.pid is None else (wanted.pid,)
     subject = Subject(wanted.server, target, wanted.start_within) if wanted.server else None
     plan = Plan(cases, wanted.repeat, wanted.jobs, wanted.evidence, f"audiosocket {__version__}")
-    done = run(_run(plan, Setting(target, release=release, times=times, pids=pids), subject))
+    setting = Setting(target, release=release, times=times, pids=pids, turns=turns, uuids=uuids)
+    done = run(_run(plan, setting, subject))
     report = Report(
         target=str(target), release=release, nature=str(done.run.nature), results=done.run.results,
         started_at=done.started_at, elapsed_s=done.elapsed_s, strict=wanted.strict, known=known, command=wanted.server,
-        notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable,
+        options=wanted.options, notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable,
     )  # fmt: skip
     told = _tell(report, done.run, wanted)
     return Outcome(

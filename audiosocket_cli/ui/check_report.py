@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -50,8 +51,9 @@ def report_lines(report: Report) -> list[str]:
         lines += [*_failure(report, result), ""]
     for verdict in (Verdict.UNKNOWN, Verdict.SKIP):
         lines += _reasons(verdict, report.with_verdict(verdict))
-    repeated = [result for result in report.results if len(result.attempts) > 1]
-    lines += [f"{result.case.id}: {_attempts(result)}" for result in repeated]
+    for result in report.results:
+        if len(result.attempts) > 1 or result.measured_s:
+            lines += wrapped(f"{result.case.id}: ", _attempts(result))
     return lines
 
 
@@ -125,7 +127,7 @@ def again_lines(report: Report, result: CaseResult) -> list[str]:
     """Return the commands that show a failure again: the case, and the replay of its capture where that does."""
     server = f"-- {shlex.join(report.command)}" if report.command else ""
     target = "" if report.command and PORT_FIELD in server else report.target
-    words = ["audiosocket check", target, f"--only {result.case.id}", server]
+    words = ["audiosocket check", target, f"--only {result.case.id}", shlex.join(report.options), server]
     lines = [" ".join(word for word in words if word)]
     capture = result.worst.capture
     if capture is not None and result.case.shown_by_replay:
@@ -147,7 +149,18 @@ def _reasons(verdict: Verdict, results: Sequence[CaseResult]) -> list[str]:
 
 
 def _attempts(result: CaseResult) -> str:
-    return ", ".join(attempt.observation.verdict.value for attempt in result.attempts)
+    shown = ", ".join(map(_attempt, result.attempts))
+    measured_s = result.measured_s
+    if len(measured_s) < 2:
+        return shown
+    p50_s, p95_s = (measured_s[math.ceil(share * len(measured_s)) - 1] for share in (0.5, 0.95))
+    return f"{shown}: p50 {p50_s:.2f} s, p95 {p95_s:.2f} s, max {measured_s[-1]:.2f} s"
+
+
+def _attempt(attempt: Attempt) -> str:
+    observation = attempt.observation
+    measured = "" if observation.measured_s is None else f" ({observation.measured_s:.2f} s)"
+    return f"{observation.verdict.value}{measured}"
 
 
 def annotation_lines(report: Report) -> list[str]:

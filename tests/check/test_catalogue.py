@@ -64,6 +64,11 @@ IDS = [
     "hostile/half-frame",
     "hostile/port-scan",
     "hostile/http",
+    "turn/answers",
+    "turn/second-turn",
+    "turn/pause",
+    "bargein/falls-silent",
+    "bargein/next-turn",
 ]
 """Ids that users have in baselines and CI jobs: they are never renamed or removed."""
 
@@ -91,7 +96,7 @@ def ids(only: list[str], skip: list[str] = [], level: Level = EVERYTHING) -> lis
 @pytest.mark.parametrize(
     ("only", "skip", "count"),
     [
-        ([], [], 53),
+        ([], [], 58),
         (["frame/"], [], 9),
         (["frame"], [], 9),
         (["frame/split"], [], 3),

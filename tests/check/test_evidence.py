@@ -68,3 +68,12 @@ def test_a_capture_holds_each_piece_as_it_was_cut(tmp_path: Path) -> None:
     assert "frame/split: heard nothing" in [item.text for item in items if isinstance(item, Remark)]
     assert [(item.side, item.reset) for item in items if isinstance(item, Ended)][:1] == [(Side.SERVER, True)]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_where_there_are_remarks_they_stand_for_the_frames() -> None:
+    found = passed()
+    found.remark(found.connected_s + 2.5, Side.SERVER, "begins to speak")
+    found.remark(found.connected_s - 1.0, Side.CALLER, "falls silent")
+    lines = lines_of([found])
+    assert told(lines) == ["caller  falls silent", "server  resets (RST)", "server  begins to speak"]
+    assert lines[2].startswith("   2.500 s")

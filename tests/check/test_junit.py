@@ -31,7 +31,7 @@ def mixed() -> Report:
 def test_a_report_with_each_verdict_is_valid() -> None:
     root = valid(mixed())
     suites = root.findall("testsuite")
-    assert len(suites) == 10
+    assert len(suites) == 12
     assert sum(int(suite.get("tests", "")) for suite in suites) == len(CASES)
     for suite in suites:
         assert int(suite.get("failures", "")) == len(suite.findall("testcase/failure"))

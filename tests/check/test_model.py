@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiosocket_cli.check.model import Verdict
+from audiosocket_cli.check.model import Attempt, CaseResult, Verdict, failed, passed
 from support.checked import FAIL, INFO_ID, MUST_ID, PASS, SHOULD_ID, SKIP, UNKNOWN, report, result
 
 
@@ -38,3 +38,10 @@ def test_what_was_known_does_not_count_and_what_passes_now_is_mended() -> None:
 
 def test_unknown_and_skipped_do_not_count() -> None:
     assert report([result(MUST_ID, UNKNOWN), result("uuid/late", SKIP)], strict=True).counting == []
+
+
+def test_what_attempts_measured_is_in_order() -> None:
+    attempts = [Attempt(passed("", seconds), 0.1) for seconds in (0.9, None, 0.5)]
+    found = CaseResult(result(MUST_ID, PASS).case, [*attempts, Attempt(failed("", 2.0), 0.1)])
+    assert found.measured_s == [0.5, 0.9, 2.0]
+    assert [attempt.as_json()["measured_s"] for attempt in found.attempts] == [0.9, None, 0.5, 2.0]

@@ -1,28 +1,24 @@
-"""Our own `serve` fails no case, in each of its modes; what cannot be seen of it is known."""
+"""Our own `serve` fails no case, in each of its modes, nor through `proxy`; what cannot be seen of it is known."""
 
 from __future__ import annotations
 
-import asyncio
+import json
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from audiosocket_cli.check.catalogue import CASES
-from audiosocket_cli.check.model import Verdict
-from audiosocket_cli.check.running import Plan, Run
-from audiosocket_cli.check.subject import Subject, free_port
-from audiosocket_cli.check.trial import Setting, Times
+from audiosocket_cli.check.subject import free_port
 from audiosocket_cli.net.address import Address
-from support.running import COMMAND
+from support.checked import FAIL, OF_TURNS, SKIP, UNKNOWN, check_whole, with_verdict
+from support.pages import FILES
+from support.running import COMMAND, run
 
-TIMES = Times(
-    hold_s=3.0, quiet_s=3.0, silence_s=3.0, pace_s=4.0, late_uuid_s=2.0, linger_s=3.0, half_frame_s=1.0,
-    until_end_s=2.0, many_calls=50, short_calls=200,
-)  # fmt: skip
-
-NEVER_ENDS = {"end/hangup-frame", "sends/rates"}
-"""Skipped: `serve` ends no call by itself, and the newest Asterisk takes all rates."""
+SKIPPED = {"end/hangup-frame", "sends/rates"} | OF_TURNS
+"""`serve` ends no call by itself, the newest Asterisk takes all rates, and how fast an answer has to be is not said."""
 
 HEARING = {
     case.id for case in CASES
@@ -45,20 +41,34 @@ OF_SPARSE_SILENCE = {"pace/rate"}
     ids=["silence", "full silence", "echo", "play", "exec cat"],
 )
 def test_serve_fails_nothing(options: Sequence[str], unknown: set[str], tone_file: Path) -> None:
-    async def whole() -> Run:
-        target = Address("127.0.0.1", free_port())
-        words = [word.format(sound=tone_file) for word in options]
-        subject = Subject([*COMMAND, "serve", "--listen", str(target), *words], target, 30)
-        run = Run(Plan(CASES), Setting(target, times=TIMES), subject)
-        await run.to_end()
-        return run
+    target = Address("127.0.0.1", free_port())
+    words = [word.format(sound=tone_file) for word in options]
+    done = check_whole([*COMMAND, "serve", "--listen", str(target), *words], target)
+    assert done.notes == []
+    assert with_verdict(done, FAIL) == {}
+    assert set(with_verdict(done, SKIP)) == SKIPPED
+    assert set(with_verdict(done, UNKNOWN)) == unknown, with_verdict(done, UNKNOWN)
 
-    run = asyncio.run(whole())
-    assert run.notes == []
-    found = {
-        verdict: {result.case.id: result.observed for result in run.results if result.verdict is verdict}
-        for verdict in Verdict
-    }
-    assert found[Verdict.FAIL] == {}
-    assert set(found[Verdict.SKIP]) == NEVER_ENDS
-    assert set(found[Verdict.UNKNOWN]) == unknown, found[Verdict.UNKNOWN]
+
+def test_through_a_proxy_each_case_has_the_same_verdict() -> None:
+    """As `serve --echo` without one, which is tested above: all that is not skipped passes."""
+    target, behind = Address("127.0.0.1", free_port()), Address("127.0.0.1", free_port())
+    serve = shlex.join([*COMMAND, "serve", "--echo", "--listen", str(behind)])
+    proxy = shlex.join([*COMMAND, "proxy", str(behind), "--listen", str(target)])
+    done = check_whole(["sh", "-c", f"{serve} & exec {proxy}"], target)
+    assert done.notes == []
+    assert (with_verdict(done, FAIL), with_verdict(done, UNKNOWN)) == ({}, {})
+    assert set(with_verdict(done, SKIP)) == SKIPPED
+
+
+def test_a_program_that_takes_turns_passes_them(tmp_path: Path) -> None:
+    parrot = tmp_path / "parrot.py"
+    parrot.write_text(FILES["parrot.py"])
+    server = [*COMMAND, "serve", "--listen", "127.0.0.1:{port}", "--exec", f"{sys.executable} {parrot}"]
+    done = run("check", "--turn-within", "2s", "--only", "turn/", "--json", "--", *server, timeout=120)
+    cases = json.loads(done.stdout)["cases"]
+    assert [case["verdict"] for case in cases] == ["pass"] * 3, done.stdout
+    answer_s, second_s, pause_s = (case["attempts"][0]["measured_s"] for case in cases)
+    assert 0.3 < answer_s < 2
+    assert 0.3 < second_s < 2
+    assert pause_s is None

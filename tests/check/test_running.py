@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -18,6 +19,7 @@ from audiosocket_cli.check.nature import Nature
 from audiosocket_cli.check.running import Plan, Run
 from audiosocket_cli.check.subject import Subject, free_port
 from audiosocket_cli.check.trial import Setting, Times, Trial
+from audiosocket_cli.check.uuids import Uuids
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
@@ -91,6 +93,42 @@ def test_a_case_that_does_not_apply_is_skipped_once() -> None:
         (result,) = run_cases([case(run, applies=reason)], server.port, repeat=5).results
     assert [attempt.observation.observed for attempt in result.attempts] == ["not for 23.4"]
     assert result.verdict is Verdict.SKIP
+
+
+def test_a_case_that_lacks_something_is_skipped_once() -> None:
+    async def run(trial: Trial) -> Observation:
+        raise AssertionError("it must not run")
+
+    lacking = case(run, needs=lambda setting: f"not for a server that {str(setting.nature).split()[2]}")
+    with serving() as server:
+        (result,) = run_cases([lacking], server.port, repeat=5).results
+    assert [attempt.observation.observed for attempt in result.attempts] == ["not for a server that echoes"]
+    assert result.verdict is Verdict.SKIP
+
+
+def test_calls_at_once_have_no_uuid_in_common() -> None:
+    seen: list[set[UUID]] = []
+    running: list[UUID] = []
+
+    async def run(trial: Trial) -> Observation:
+        uuid = UUID(bytes=trial.opening()[3:])
+        running.append(uuid)
+        seen.append(set(running))
+        await asyncio.sleep(0.05)
+        assert len(set(running)) == len(running)
+        running.remove(uuid)
+        return passed("it ran")
+
+    async def whole(port: int) -> Run:
+        known = Uuids([UUID(int=number) for number in range(4)])
+        done = Run(Plan([case(run)], repeat=9, jobs=8), Setting(Address("127.0.0.1", port), uuids=known))
+        await done.all_cases()
+        return done
+
+    with serving() as server:
+        done = asyncio.run(whole(server.port))
+    assert done.results[0].verdict is Verdict.PASS
+    assert max(map(len, seen)) == 2
 
 
 def test_a_case_that_never_ends_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

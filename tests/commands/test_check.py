@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import UUID
 from xml.etree import ElementTree
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from support.faulty import FAULTY, serving
 from support.peers import free_port
 from support.running import COMMAND, is_running, run
+from support.talkers import FAULTY_TALKERS, TalkServer
 
 QUICK = ["--only", "frame/split", "--only", "uuid/with-audio"]
 """Cases that take less than a second."""
@@ -41,7 +43,7 @@ def test_cases_are_listed() -> None:
     assert max(map(len, lines)) <= 80
     content = json.loads(run("check", "--list", "--json").stdout)
     assert content["schema"] == "audiosocket.check-cases/1"
-    assert len(content["cases"]) == 53
+    assert len(content["cases"]) == 58
     assert set(content["cases"][0]) == {
         "id", "level", "requirement", "expected", "asterisk", "versions", "cure"
     }  # fmt: skip
@@ -112,6 +114,43 @@ def test_each_attempt_is_shown() -> None:
         done = run("check", f"127.0.0.1:{server.port}", "--only", "frame/split-header", "--repeat", "3")
     assert done.returncode == 0
     assert "frame/split-header: pass, pass, pass" in done.stdout
+
+
+def test_turns_are_measured_against_what_is_given() -> None:
+    with serving(TalkServer) as server:
+        words = ["check", f"127.0.0.1:{server.port}", "--only", "turn/answers"]
+        done = run(*words, "--turn-within", "1.5s", "--repeat", "2")
+        skipped = run(*words)
+    assert done.returncode == 0, done.stdout
+    measured = r"0\.\d\d s"
+    shown = rf"pass \({measured}\), pass \({measured}\): p50 {measured}, p95 {measured}, max {measured}"
+    assert re.search(f"turn/answers: {shown}", " ".join(done.stdout.split()))
+    assert skipped.returncode == 0
+    reason = "how fast the server has to answer is not given: add --turn-within, such as 1.5s"
+    assert f"skipped: turn/answers {reason}" in " ".join(skipped.stdout.split())
+
+
+def test_a_late_answer_is_told_with_when_each_spoke() -> None:
+    with serving(FAULTY_TALKERS["turn/answers"]) as server:
+        target = f"127.0.0.1:{server.port}"
+        done = run("check", target, "--only", "turn/answers", "--turn-within", "1.2s", "--strict")
+    assert done.returncode == 1
+    assert re.search(r"s  caller  falls silent\n +\d\.\d{3} s  server  begins to speak", done.stdout)
+    assert f"audiosocket check {target} --only turn/answers --turn-within 1.2s\n" in done.stdout
+
+
+def test_a_server_that_admits_known_calls_only_is_called_with_their_uuids(tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.write_text("".join(f"{UUID(int=number)}\n" for number in range(1, 5)))
+    server = [*COMMAND, "serve", "--echo", "--listen", "127.0.0.1:{port}", "--allow-uuid", known]
+    only = ["--only", "uuid", "--only", "start/goes-on", "--only", "load/10-calls"]
+    done = run("check", *only, "--uuid", known, "--json", "--", *server)
+    verdicts = {case["id"]: case["verdict"] for case in json.loads(done.stdout)["cases"]}
+    assert verdicts == {
+        "uuid/any-bytes": "skip", "uuid/with-audio": "pass", "uuid/late": "pass", "uuid/split": "pass",
+        "start/goes-on": "pass", "load/10-calls": "skip",
+    }  # fmt: skip
+    assert run("check", "--only", "start/goes-on", "--", *server).returncode == 1
 
 
 def test_a_release_that_sends_no_digits_skips_them() -> None:
@@ -215,6 +254,12 @@ def test_a_signal_ends_it_with_what_is_known(number: int, tmp_path: Path) -> Non
         (["--list", "host:9092"], 2, "--list needs no server"),
         (["--list", "--", "true"], 2, "--list needs no server"),
         (["--list", "--repeat", "2"], 2, "--list runs nothing: leave out --repeat"),
+        (["--turn-within", "0"], 2, "is not more than 0"),
+        (["--bargein-within", "31s"], 2, "--bargein-within 31 s is too long: 30 s at most"),
+        (["--speech", "said.wav"], 2, "--speech does nothing without --turn-within or --bargein-within"),
+        (["--turn-within", "1s", "--speech", "/no/such/file"], 5, "cannot read /no/such/file"),
+        (["--uuid", "/no/such/file"], 2, "is neither a UUID nor a file of UUIDs"),
+        (["--uuid", __file__], 5, "line 1 is not a UUID"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

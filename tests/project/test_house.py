@@ -61,7 +61,9 @@ TESTED_AS_PART_OF = {
     "bench/processes.py": "commands/test_bench.py",
     **{
         f"check/cases/{group}.py": "check/test_faults.py"
-        for group in ("end", "frame", "hostile", "idle", "kind", "load", "pace", "sends", "start", "uuid")
+        for group in (
+            "bargein", "end", "frame", "hostile", "idle", "kind", "load", "pace", "sends", "start", "turn", "uuid",
+        )
     },
     "call/bots/child.py": "call/bots/test_program.py",
     "call/bots/error_log.py": "call/bots/test_program.py",

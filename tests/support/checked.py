@@ -1,17 +1,45 @@
-"""Reports of a check that was never run, for what is made of reports."""
+"""Servers that are checked, and reports of a check that was never run, for what is made of reports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from audiosocket_cli.asterisk.releases import NEWEST
-from audiosocket_cli.check.catalogue import choose
+from audiosocket_cli.check.catalogue import CASES, choose
 from audiosocket_cli.check.model import Attempt, CaseResult, Level, Observation, Report, Verdict
+from audiosocket_cli.check.running import Plan, Run
+from audiosocket_cli.check.subject import Subject
+from audiosocket_cli.check.trial import Setting, Times
+from audiosocket_cli.net.address import Address
 
 PASS, FAIL, SKIP, UNKNOWN = Verdict
 
 MUST_ID, SHOULD_ID, INFO_ID = "frame/coalesced", "pace/rate", "kind/error"
+
+OF_TURNS = {case.id for case in CASES if case.group in ("turn", "bargein")}
+
+TIMES = Times(
+    hold_s=3.0, quiet_s=3.0, silence_s=3.0, pace_s=4.0, late_uuid_s=2.0, linger_s=3.0, half_frame_s=1.0,
+    until_end_s=2.0, many_calls=50, short_calls=200,
+)  # fmt: skip
+
+
+def check_whole(command: Sequence[str], target: Address) -> Run:
+    """Start a server, and try all cases."""
+
+    async def whole() -> Run:
+        run = Run(Plan(CASES), Setting(target, times=TIMES), Subject(command, target, 30))
+        await run.to_end()
+        return run
+
+    return asyncio.run(whole())
+
+
+def with_verdict(run: Run, verdict: Verdict) -> dict[str, str]:
+    """Return the cases that got a verdict, with what was observed."""
+    return {result.case.id: result.observed for result in run.results if result.verdict is verdict}
 
 
 def result(case_id: str, *verdicts: Verdict, observed: str = "", **more: Any) -> CaseResult:

@@ -115,6 +115,12 @@ async def _call_shortly(trial: Trial, count: int) -> None:
     await asyncio.gather(*map(place, range(_AT_ONCE)))
 
 
+def _lacks_uuids(known: int, calls: int) -> str | None:
+    if 0 < known < calls:
+        return f"{calls} calls at once need as many UUIDs, and --uuid gives {known}"
+    return None
+
+
 LOAD_CASES: Final = (
     Case(
         id="load/10-calls",
@@ -124,6 +130,7 @@ LOAD_CASES: Final = (
         asterisk="each call has a connection of its own (ast_audiosocket_connect)",
         cure="keep all that belongs to a call in an object of its own, and nothing in globals",
         run=_ten,
+        needs=lambda setting: _lacks_uuids(setting.uuids.known, _FEW),
         alone=True,
     ),
     Case(
@@ -134,6 +141,7 @@ LOAD_CASES: Final = (
         asterisk="each call has a connection of its own (ast_audiosocket_connect)",
         cure="serve calls side by side; audiosocket bench finds how many a server carries",
         run=_many,
+        needs=lambda setting: _lacks_uuids(setting.uuids.known, setting.times.many_calls),
         alone=True,
     ),
     Case(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from audiosocket_cli.check.model import Case, Level, Observation, Verdict
 from audiosocket_cli.check.sounds import audio_frame
-from audiosocket_cli.check.trial import Trial, opening
+from audiosocket_cli.check.trial import Trial
 
 _PAUSE_S: Final = 0.06
 
@@ -28,7 +28,7 @@ async def _any_bytes(trial: Trial) -> Observation:
 async def _with_audio(trial: Trial) -> Observation:
     said = trial.sounds.many(3)
     probe = await trial.dial()
-    await probe.send(opening() + b"".join(map(audio_frame, said)))
+    await probe.send(trial.opening() + b"".join(map(audio_frame, said)))
     return await trial.judge_hearing(probe, said)
 
 
@@ -37,16 +37,20 @@ async def _late(trial: Trial) -> Observation:
     await probe.until_ended(trial.times.late_uuid_s)
     if probe.is_over:
         return trial.ended(probe)
-    await probe.send(opening())
+    await probe.send(trial.opening())
     return await trial.judge_hearing(probe, [])
 
 
 async def _split(trial: Trial) -> Observation:
     probe = await trial.dial()
-    whole = opening()
+    whole = trial.opening()
     await probe.send(whole[:2], whole[2:9], whole[9:], pause_s=_PAUSE_S)
     await asyncio.sleep(_PAUSE_S)
     return await trial.judge_hearing(probe, [])
+
+
+def _is_given(setting: Any) -> str | None:
+    return "--uuid says which UUIDs the server admits: it takes no others" if setting.uuids.known else None
 
 
 UUID_CASES: Final = (
@@ -58,6 +62,7 @@ UUID_CASES: Final = (
         asterisk="ast_uuid_to_str and uuid_parse take any 128 bits; dialplans make them up",
         cure="take the 16 bytes as they are, and do not check the version or variant of the UUID",
         run=_any_bytes,
+        needs=_is_given,
         shown_by_replay=True,
     ),
     Case(

@@ -1,0 +1,52 @@
+"""Which UUIDs calls have: new ones, or those that a server admits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import cycle
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.server.uuid_list import read_uuids
+
+
+class Uuids:
+    """Each call takes the next one: a new one, or of those that are known, one after the other, again and again."""
+
+    def __init__(self, known: Sequence[UUID] = ()) -> None:
+        self.known = len(known)
+        """How many there are; 0: as many as are wanted."""
+        self._next = cycle(known) if known else None
+
+    def next(self) -> UUID:
+        """Return one for a call."""
+        return uuid4() if self._next is None else next(self._next)
+
+
+def known_uuids(words: Iterable[str]) -> list[UUID]:
+    """Return the UUIDs that words are, and those of the files that they name, each once.
+
+    Raises `UsageError` for a word that is neither, `FileError` for a file that cannot be read or holds none.
+    """
+    found: dict[UUID, None] = {}
+    for word in words:
+        uuid = _uuid_of(word)
+        found |= dict.fromkeys(_of_file(Path(word)) if uuid is None else [uuid])
+    return list(found)
+
+
+def _uuid_of(word: str) -> UUID | None:
+    try:
+        return UUID(word)
+    except ValueError:
+        if not Path(word).exists():
+            raise UsageError(f"{word!r:.80} is neither a UUID nor a file of UUIDs, one a line") from None
+        return None
+
+
+def _of_file(path: Path) -> list[UUID]:
+    uuids = [UUID(bytes=raw) for batch in read_uuids(path) for raw in batch]
+    if not uuids:
+        raise FileError(f"{path} holds no UUID: write one a line")
+    return uuids
