@@ -81,7 +81,7 @@ class Conversation:
         self._listen_since(self.ended_s)
 
     async def take_turn(self, payloads: Sequence[bytes]) -> None:
-        """Speak; once more where the server began to speak meanwhile, and has said all then: it may have greeted late."""
+        """Speak; and once more if the server began to speak meanwhile, after all it has to say: a late greeting."""
         await self.say(payloads)
         if self.talked_over is not None and await self.hear_out(MAX_SPEECH_S):
             await self.say(payloads)

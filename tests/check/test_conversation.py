@@ -53,6 +53,9 @@ class GreetsLate(TalkServer):
     def _greet(self, turns: Turns) -> None:
         turns.speaks_until_s = time.monotonic() + 0.5
 
+    def interrupted(self, turns: Turns, now_s: float) -> None:
+        pass
+
 
 class Mute(TalkServer):
     def answers(self, turns: Turns) -> bool:

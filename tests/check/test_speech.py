@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def a_file(folder: Path, *parts: float) -> Path:
 def pauses(payloads: list[bytes]) -> list[int]:
     """How long each pause is, in frames."""
     loud = [number for number, payload in enumerate(payloads) if is_loud(payload)]
-    return [later - earlier - 1 for earlier, later in zip(loud, loud[1:], strict=False) if later - earlier > 1]
+    return [later - earlier - 1 for earlier, later in pairwise(loud) if later - earlier > 1]
 
 
 def test_the_words_of_the_package_are_one_sentence_of_speech() -> None:

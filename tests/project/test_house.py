@@ -59,12 +59,7 @@ TESTS = ROOT / "tests"
 
 TESTED_AS_PART_OF = {
     "bench/processes.py": "commands/test_bench.py",
-    **{
-        f"check/cases/{group}.py": "check/test_faults.py"
-        for group in (
-            "bargein", "end", "frame", "hostile", "idle", "kind", "load", "pace", "sends", "start", "turn", "uuid",
-        )
-    },
+    **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
     "call/bots/child.py": "call/bots/test_program.py",
     "call/bots/error_log.py": "call/bots/test_program.py",
     "call/bots/lifetime.py": "call/bots/test_program.py",

@@ -1,5 +1,5 @@
-"""Libraries for servers by other makers, each at one version: installed into a cache, and started in a small server that
-echoes.
+"""Libraries for servers by other makers, each at one version: installed into a cache, and started in a small server
+that echoes.
 
 As a command it installs all of them, as scripts/test does. It needs npm, and the package registries.
 """

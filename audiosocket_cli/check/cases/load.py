@@ -47,13 +47,14 @@ async def _at_once(trial: Trial, count: int) -> Observation:
     if not trial.nature.echoes:
         return unknown(f"all {count} calls went on, but whether they mixed cannot be seen: {ECHO_MODE}")
     mixed = await _mixed(trial, probes, said)
-    deaf = [number for number, probe in enumerate(probes) if not all(await trial.heard(probe, said[number]))]
+    heard = await asyncio.gather(*(trial.heard(probe, own) for probe, own in zip(probes, said, strict=True)))
+    deaf = sum(not all(each) for each in heard)
     if mixed:
         return failed(
             f"{len(mixed)} of {count} callers heard another one: call {mixed[0][0] + 1} heard call {mixed[0][1] + 1}"
         )
     if deaf:
-        return failed(f"{len(deaf)} of {count} callers did not hear all that they had said")
+        return failed(f"{deaf} of {count} callers did not hear all that they had said")
     return passed(f"{count} callers at once heard what they had said, and nobody else")
 
 

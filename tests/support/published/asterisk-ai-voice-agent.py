@@ -1,4 +1,4 @@
-"""A server by the codec of asterisk-ai-voice-agent that echoes: it reads and writes as its AudioSocketTransport does."""
+"""A server by the codec of asterisk-ai-voice-agent that echoes. It reads and writes as its AudioSocketTransport."""
 
 import asyncio
 import sys
