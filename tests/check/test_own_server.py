@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from audiosocket_cli.check.subject import free_port
 from audiosocket_cli.net.address import Address
 from support.checked import FAIL, OF_TURNS, SKIP, UNKNOWN, check_whole, with_verdict
 from support.pages import FILES
-from support.running import COMMAND, run
+from support.running import COMMAND, Serve, run
 
 SKIPPED = {"end/hangup-frame", "sends/rates"} | OF_TURNS
 """`serve` ends no call by itself, the newest Asterisk takes all rates, and how fast an answer has to be is not said."""
@@ -50,12 +49,10 @@ def test_serve_fails_nothing(options: Sequence[str], unknown: set[str], tone_fil
     assert set(with_verdict(done, UNKNOWN)) == unknown, with_verdict(done, UNKNOWN)
 
 
-def test_through_a_proxy_each_case_has_the_same_verdict() -> None:
+def test_through_a_proxy_each_case_has_the_same_verdict(serve: Serve) -> None:
     """As `serve --echo` without one, which is tested above: all that is not skipped passes."""
-    target, behind = Address("127.0.0.1", free_port()), Address("127.0.0.1", free_port())
-    serve = shlex.join([*COMMAND, "serve", "--echo", "--listen", str(behind)])
-    proxy = shlex.join([*COMMAND, "proxy", str(behind), "--listen", str(target)])
-    done = check_whole(["sh", "-c", f"{serve} & exec {proxy}"], target)
+    target = Address("127.0.0.1", free_port())
+    done = check_whole([*COMMAND, "proxy", serve("--echo").target, "--listen", str(target)], target)
     assert done.notes == []
     assert (with_verdict(done, FAIL), with_verdict(done, UNKNOWN)) == ({}, {})
     assert set(with_verdict(done, SKIP)) == SKIPPED
