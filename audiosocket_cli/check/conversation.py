@@ -77,6 +77,8 @@ class Conversation:
         self._catch_up()
         self.ended_s = time.monotonic()
         self._remark(self.ended_s, Side.CALLER, "falls silent")
+        if self.began_s < self.spoke_until_s < self.ended_s and not self.is_speaking:
+            self._remark(self.spoke_until_s, Side.SERVER, "falls silent")
         self.talked_over = self.heard
         self._listen_since(self.ended_s)
 

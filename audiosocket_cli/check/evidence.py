@@ -74,8 +74,11 @@ def lines_of(connections: Sequence[Passed]) -> list[str]:
 
 
 def _remarks(passed: Passed) -> Iterator[str]:
-    ends = [(event.at_s, event.side, _how(event.what)) for event in passed.events if event.what is not None]
-    for at_s, side, text in sorted([*passed.remarks, *ends], key=lambda each: each[0]):
+    ends: dict[Side, tuple[float, Side, str]] = {}
+    for event in passed.events:
+        if event.what is not None:  # the first of each side: who has half-closed closes, too
+            ends.setdefault(event.side, (event.at_s, event.side, _how(event.what)))
+    for at_s, side, text in sorted([*passed.remarks, *ends.values()], key=lambda each: each[0]):
         yield _line(at_s - passed.connected_s, f"{side.value:6}  {text}", 1)
 
 

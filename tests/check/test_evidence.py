@@ -74,6 +74,10 @@ def test_where_there_are_remarks_they_stand_for_the_frames() -> None:
     found = passed()
     found.remark(found.connected_s + 2.5, Side.SERVER, "begins to speak")
     found.remark(found.connected_s - 1.0, Side.CALLER, "falls silent")
+    for _ in range(2):
+        found.add(Side.CALLER, b"", How.CLOSED)
     lines = lines_of([found])
-    assert told(lines) == ["caller  falls silent", "server  resets (RST)", "server  begins to speak"]
-    assert lines[2].startswith("   2.500 s")
+    assert told(lines) == [
+        "caller  falls silent", "server  resets (RST)", "caller  closes (FIN)", "server  begins to speak"
+    ]  # fmt: skip
+    assert lines[3].startswith("   2.500 s")

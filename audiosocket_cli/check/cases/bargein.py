@@ -17,6 +17,9 @@ _LONGER_S: Final = 0.5
 _BEYOND_S: Final = 1.0
 """How much longer than its threshold an interruption lasts: who pauses only, and speaks on, is heard to."""
 
+_LAST_FRAME_S: Final = 0.06
+"""The last frame of who falls silent at once came so long before: frames last up to 60 ms."""
+
 _SAY_MORE: Final = "let it say something longer"
 
 
@@ -27,10 +30,10 @@ async def _falls_silent(trial: Trial) -> Observation:
     if talk.is_speaking:
         spoke_s = talk.ended_s - talk.began_s
         return failed(f"the server spoke on for all of the {spoke_s:.1f} s in which the caller spoke")
-    within_s, after_s = trial.turns.silent_within_s, talk.spoke_until_s - talk.began_s
-    observed = f"the server fell silent {after_s:.2f} s after the caller had begun to speak"
-    if after_s < 0:
+    if talk.spoke_until_s < talk.began_s - _LAST_FRAME_S:
         return unknown(f"the answer ended by itself just before the interruption: {_SAY_MORE}")
+    within_s, after_s = trial.turns.silent_within_s, max(0.0, talk.spoke_until_s - talk.began_s)
+    observed = f"the server fell silent {after_s:.2f} s after the caller had begun to speak"
     if within_s < after_s <= within_s + talk.probe.lateness_s:
         return unless_late(observed, talk.probe)
     if after_s > within_s:
