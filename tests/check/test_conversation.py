@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from audiosocket_cli.check.cases.bargein import BARGEIN_CASES
 from audiosocket_cli.check.conversation import Conversation, converse, judge_answer, takes_no_turns
 from audiosocket_cli.check.evidence import lines_of
 from audiosocket_cli.check.model import Observation, Verdict
@@ -30,6 +31,21 @@ class AnswersInABurst(TalkServer):
         (call,) = self.turns
         self.send(call, SPEECH * 100)
         return False
+
+
+class Deaf(TalkServer):
+    """Cannot be interrupted."""
+
+    def interrupted(self, turns: Turns, now_s: float) -> None:
+        pass
+
+
+class AnswersShortly(Deaf):
+    answer_s = 0.9
+
+
+class AnswersInAWord(Deaf):
+    answer_s = 0.25
 
 
 class NeverStops(TalkServer):
@@ -175,6 +191,26 @@ def test_an_answer_that_is_late_by_our_own_doing_is_unknown() -> None:
             return 1.8
 
     held(Slow, what)
+
+
+@pytest.mark.parametrize(
+    ("server", "verdict", "text"),
+    [
+        (Deaf, Verdict.FAIL, "the server spoke on for all of the"),
+        (AnswersInABurst, Verdict.FAIL, "the server spoke on for all of the"),
+        (AnswersShortly, Verdict.UNKNOWN, "but an answer lasts no longer than 0.9 s by itself"),
+        (AnswersInAWord, Verdict.UNKNOWN, "the answer ended by itself"),
+        (Mute, Verdict.UNKNOWN, "said nothing that could be interrupted within 2.2 s"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_only_who_is_seen_to_stop_passes(server: type[TalkServer], verdict: Verdict, text: str) -> None:
+    async def what(trial: Trial) -> None:
+        judged = await BARGEIN_CASES[0].run(trial)
+        assert judged.verdict is verdict, judged
+        assert text in judged.observed
+
+    held(server, what)
 
 
 def test_an_echo_takes_no_turns_but_who_repeats_later_does() -> None:

@@ -14,7 +14,6 @@ from support.bots import SPEECH
 from support.faulty import SILENCE, Call, EchoServer
 
 _LOUD = 200
-_ANSWER_S = 4.0
 
 
 @dataclass
@@ -32,6 +31,8 @@ class Turns:
 
 class TalkServer(EchoServer):
     """Hears the caller out, speaks for four seconds, and falls silent when it is interrupted. Sends by a clock."""
+
+    answer_s = 4.0
 
     def __init__(self, port: int = 0) -> None:
         self.turns: dict[Call, Turns] = {}
@@ -66,7 +67,7 @@ class TalkServer(EchoServer):
             turns.is_asked = False
             turns.taken += 1
             if self.answers(turns):
-                turns.speaks_until_s = now_s + _ANSWER_S
+                turns.speaks_until_s = now_s + self.answer_s
         return now_s < turns.speaks_until_s
 
     # What it does.
