@@ -329,7 +329,7 @@ def load_module(name: str) -> Any:
         ((0.0, 0.0, 0.0, 0.0, 0.0), 0, ""),
         ((0.3, 0.2, 0.0, 0.0, 0.0), 0, ""),
         ((0.3, 0.2, 0.16, 0.0, 0.0), 0, "others had up to 30% of its core in 3 of 5 runs"),
-        ((0.3, 0.0), 1, "behind, so cheaper than it is, in 1 of 2 runs, others had up to 30% of its core in 1 of 2 runs"),
+        ((0.0, 0.0), 1, "behind, so cheaper than it is, in 1 of 2 runs"),
         ((0.3,), 0, "others had up to 30% of its core in 1 of 1 runs"),
         ((0.3, 0.0), 0, "others had up to 30% of its core in 1 of 2 runs"),
     ],
