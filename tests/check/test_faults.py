@@ -26,7 +26,7 @@ TIMES = Times(
 )  # fmt: skip
 """As short as they can be for the faults of `support.faulty` and `support.talkers`."""
 
-TURNS = TurnTaking(1.2, 0.6, load_speech())
+TURNS = TurnTaking(1.4, 0.6, load_speech())
 
 FAULTS = FAULTY | FAULTY_TALKERS
 

@@ -74,7 +74,7 @@ class TalkServer(EchoServer):
 
     def pause_s(self, turns: Turns) -> float:
         """After how long a pause the caller has said all."""
-        return 0.55
+        return 0.8
 
     def answers(self, turns: Turns) -> bool:
         return True
@@ -86,7 +86,7 @@ class TalkServer(EchoServer):
 
 class SlowFirstTurn(TalkServer):
     def pause_s(self, turns: Turns) -> float:
-        return super().pause_s(turns) if turns.taken else 2.0
+        return super().pause_s(turns) if turns.taken else 2.4
 
 
 class AnswersOnce(TalkServer):
@@ -96,7 +96,7 @@ class AnswersOnce(TalkServer):
 
 class Hasty(TalkServer):
     def pause_s(self, turns: Turns) -> float:
-        return 0.25
+        return 0.2
 
 
 class SpeaksOn(TalkServer):
