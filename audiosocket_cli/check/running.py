@@ -21,6 +21,7 @@ from audiosocket_cli.check.trial import Setting, Trial
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.dial import dial
 from audiosocket_cli.net.loop import signals_to
+from audiosocket_cli.text import counted
 
 _SPARE_S: Final = 120.0
 """How much longer a case may take than the longest time that is set."""
@@ -30,6 +31,9 @@ _TURNS: Final = 4
 
 _CALLS: Final = 2
 """The most calls at once of a case that runs beside others."""
+
+_CALLS_ALONE: Final = 4
+"""Those of one that runs alone, unless it is about many calls."""
 
 _DEATH_S: Final = 0.05
 """A server that dies of a case may take so long."""
@@ -120,6 +124,12 @@ class Run:
 
     async def all_cases(self) -> None:
         """Try all cases as many times as is wanted."""
+        known = self._setting.uuids.known
+        if 0 < known < _CALLS_ALONE:
+            self.notes.append(
+                f"--uuid gives {counted(known, 'UUID')}: some calls at the same time have the same; give "
+                f"{_CALLS_ALONE} or more if the server refuses that"
+            )
         wanted: list[Case] = []
         for case in self._plan.cases:
             reason = self._reason(case)

@@ -119,16 +119,21 @@ def test_calls_at_once_have_no_uuid_in_common() -> None:
         running.remove(uuid)
         return passed("it ran")
 
-    async def whole(port: int) -> Run:
-        known = Uuids([UUID(int=number) for number in range(4)])
+    async def whole(port: int, count: int) -> Run:
+        known = Uuids([UUID(int=number) for number in range(count)])
         done = Run(Plan([case(run)], repeat=9, jobs=8), Setting(Address("127.0.0.1", port), uuids=known))
         await done.all_cases()
         return done
 
     with serving() as server:
-        done = asyncio.run(whole(server.port))
-    assert done.results[0].verdict is Verdict.PASS
-    assert max(map(len, seen)) == 2
+        done = asyncio.run(whole(server.port, 4))
+        assert max(map(len, seen)) == 2
+        few = asyncio.run(whole(server.port, 1))
+    assert done.results[0].verdict is few.results[0].verdict is Verdict.PASS
+    assert done.notes == []
+    assert few.notes == [
+        "--uuid gives 1 UUID: some calls at the same time have the same; give 4 or more if the server refuses that"
+    ]
 
 
 def test_a_case_that_never_ends_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
