@@ -83,7 +83,7 @@ class Conversation:
         self._listen_since(self.ended_s)
 
     async def take_turn(self, payloads: Sequence[bytes]) -> None:
-        """Speak; and once more if the server began to speak meanwhile, after all it has to say: a late greeting."""
+        """Speak. Where the server began to speak meanwhile, perhaps a late greeting, hear it out and speak again."""
         await self.say(payloads)
         if self.talked_over is not None and await self.hear_out(MAX_SPEECH_S):
             await self.say(payloads)
