@@ -14,16 +14,19 @@ from audiosocket_cli.asterisk.releases import NEWEST, Release, parse_release
 from audiosocket_cli.bench.usage import UsageWatch
 from audiosocket_cli.check.catalogue import choose
 from audiosocket_cli.check.junit import junit_xml
+from audiosocket_cli.check.matrix import matrix_of
 from audiosocket_cli.check.model import Level, Report
 from audiosocket_cli.check.results import read_baseline, report_json
 from audiosocket_cli.check.running import Plan, Run
 from audiosocket_cli.check.subject import PORT_FIELD, Subject, free_port
 from audiosocket_cli.check.trial import Setting, Times
-from audiosocket_cli.disk import make_folder, write_file
-from audiosocket_cli.errors import OutputError, UsageError
+from audiosocket_cli.disk import make_folder
+from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outcome import Outcome
+from audiosocket_cli.jobs.reports import prepare_report, write_report
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.loop import run
+from audiosocket_cli.ui.check_page import check_page
 from audiosocket_cli.ui.check_report import (
     annotation_lines,
     case_lines,
@@ -61,6 +64,8 @@ class CheckWanted:
     baseline: Path | None
     evidence: Path | None
     junit: Path | None
+    html: Path | None
+    name: str | None
     github: bool
     force: bool
     as_json: bool
@@ -88,7 +93,7 @@ def check(wanted: CheckWanted) -> Outcome:
     report = Report(
         target=str(target), release=release, nature=str(done.run.nature), results=done.run.results,
         started_at=done.started_at, elapsed_s=done.elapsed_s, strict=wanted.strict, known=known, command=wanted.server,
-        notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable,
+        notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable, name=wanted.name,
     )  # fmt: skip
     told = _tell(report, done.run, wanted)
     return Outcome(
@@ -120,8 +125,10 @@ def _prepare(wanted: CheckWanted) -> None:
     """Find out, before anything runs, whether what is wanted can be done. Raises `UsageError`."""
     if wanted.pid is not None:
         UsageWatch(wanted.pid)
-    if wanted.junit is not None and wanted.junit.exists() and not wanted.force:
-        raise UsageError(f"{wanted.junit} exists; choose another name or add --force")
+    if wanted.junit is not None and wanted.junit == wanted.html:
+        raise UsageError(f"--junit and --html are both {wanted.junit}: give each a name of its own")
+    for path in (wanted.junit, wanted.html):
+        prepare_report(path, force=wanted.force)
     if wanted.evidence is not None:
         try:
             make_folder(wanted.evidence)
@@ -144,11 +151,9 @@ def _tell(report: Report, done: Run, wanted: CheckWanted) -> bool:
     """Report in all ways that are wanted; False where one of them could not be written."""
     told = put_result(report_json(report, done.nature), report_lines(report), as_json=wanted.as_json)
     if wanted.junit is not None:
-        try:
-            write_file(str(wanted.junit), [junit_xml(report)], force=wanted.force)
-        except (OutputError, UsageError) as error:
-            say(str(error))
-            told = False
+        told &= write_report(wanted.junit, junit_xml(report), force=wanted.force)
+    if wanted.html is not None:
+        told &= write_report(wanted.html, check_page(matrix_of([report])), force=wanted.force)
     if wanted.github:
         told &= _tell_github(report, wanted)
     return told

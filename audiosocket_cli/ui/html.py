@@ -1,0 +1,75 @@
+"""HTML pages that stand alone: one file that loads nothing, runs nothing, and can be mailed or kept by a CI system.
+
+A page is a tree of elements, which the standard library writes: so text cannot become markup, whoever wrote it, and no
+template language has to be installed for a report. How pages look is in `page.css`, and in `page_narrow.css` for phones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Final
+from xml.etree.ElementTree import Element, tostring
+
+from audiosocket_cli import __version__
+from audiosocket_cli.text import printable
+
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+"""The browser's own rule for the page: whatever it may hold, nothing is loaded and no script runs."""
+
+
+def tag(name: str, /, *content: Element | str, **attributes: str) -> Element:
+    """Return an element with its content. In names of attributes `_` stands for `-`, and is left out at the end.
+
+    Characters that would hide or reorder text are escaped, as on a terminal; a line break stays one.
+    """
+    element = Element(name, {key.rstrip("_").replace("_", "-"): _shown(text) for key, text in attributes.items()})
+    for each in content:
+        if isinstance(each, Element):
+            element.append(each)
+        elif len(element):
+            element[-1].tail = (element[-1].tail or "") + _shown(each)
+        else:
+            element.text = (element.text or "") + _shown(each)
+    return element
+
+
+def facts(pairs: Iterable[tuple[str, Element | str]]) -> Element:
+    """Return names with what they stand for."""
+    elements = [(tag("dt", name), tag("dd", each)) for name, each in pairs]
+    return tag("dl", *(element for pair in elements for element in pair))
+
+
+def lines(text: Iterable[str]) -> Element:
+    """Return lines as they are, such as those of a log."""
+    return tag("pre", "\n".join(printable(line) for line in text))
+
+
+def fold(summary: Element | str, /, *content: Element | str, **attributes: str) -> Element:
+    """Return what is shown when its summary is chosen."""
+    return tag("details", tag("summary", summary), *content, **attributes)
+
+
+def page(title: str, /, *content: Element, narrow_rem: float) -> bytes:
+    """Return a whole page; in windows narrower than `narrow_rem` (of 16 pixels, usually) its tables are lists."""
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="generator", content=f"audiosocket {__version__}"),
+        tag("title", title),
+        tag("style", _style("page.css")),
+        tag("style", _style("page_narrow.css"), media=f"(max-width: {narrow_rem:g}rem)"),
+    )
+    whole = tag("html", head, tag("body", tag("main", tag("h1", title), *content)), lang="en")
+    return b"<!DOCTYPE html>\n" + tostring(whole, encoding="utf-8", method="html") + b"\n"
+
+
+def _style(name: str) -> str:
+    return files("audiosocket_cli").joinpath("ui", name).read_text(encoding="utf-8")
+
+
+def _shown(text: str) -> str:
+    return "\n".join(printable(line) for line in text.split("\n"))
