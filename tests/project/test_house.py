@@ -15,7 +15,7 @@ PACKAGE = Path(audiosocket_cli.__file__).parent
 ROOT = PACKAGE.parent
 
 FLOORS = (
-    "errors text signals",
+    "errors text signals junit",
     "codec quantities libraries model",
     "asterisk disk write_behind __init__",
     "audio chunks",
