@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from audiosocket_cli.call.bots.process import Process, how_it_ended
@@ -67,6 +67,7 @@ class Subject:
         self.log = Log()
         self.starts = 0
         """How many times it was started."""
+        self._reviving = asyncio.Lock()
 
     @property
     def pid(self) -> int:
@@ -95,6 +96,27 @@ class Subject:
         while not await self._is_there():
             self._check_start(begun_s)
             await asyncio.sleep(_LOOK_S)
+
+    async def revive(self, on_death: Callable[[str], object]) -> None:
+        """Start it the first time, or again where it died, which `on_death` is told; of many who ask, for one.
+
+        Raises as `start` does.
+        """
+        async with self._reviving:
+            died = self.how_it_died()
+            if died is not None:
+                on_death(died)
+            if not self.pid or died is not None:
+                await self.start()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start it, and end it when the block ends, however that is. Raises as `start` does."""
+        try:
+            await self.start()
+            yield
+        finally:
+            await self.end()
 
     async def end(self) -> None:
         """End its process group: SIGTERM, then SIGKILL. Safe to call twice."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within, server_words
 from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, refuse_without_effect
 from audiosocket_cli.errors import UsageError
 
@@ -22,19 +23,8 @@ _OF_REPORT: Final = ("words", "as_json", "html", "force")
 """Parameters that may stand beside `check report`."""
 
 
-class _CheckCommand(click.Command):
-    """A command whose words after -- are the server's own command line."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        server: list[str] = []
-        if "--" in args:
-            at = args.index("--")
-            args, server = args[:at], args[at + 1 :]
-            if not server:
-                raise click.UsageError("-- needs a command after it: check -- ./my-server --port {port}", ctx)
-        rest = super().parse_args(ctx, args)
-        ctx.params["server"] = tuple(server)
-        return rest
+class _CheckCommand(OwnServerCommand):
+    example = "check -- ./my-server --port {port}"
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(ctx.command_path, "[OPTIONS] TARGET")
@@ -119,15 +109,14 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Exits with 0 when nothing failed that counts, 1 when a MUST failed, 3 when the server could not be reached or CMD
     did not listen, 5 when FILE cannot be read, 6 when no case is left to run.
     """
-    given["server"] = ctx.params.get("server", ())
+    given[SERVER] = server_words(ctx)
     refuse_without_effect(ctx, force="junit html")
     if given["words"][:1] == (_REPORT,):
         ctx.exit(_report(ctx, given))
     from audiosocket_cli.jobs.check import CheckWanted, check
 
     wanted = CheckWanted(**given)
-    if is_typed(ctx, "start_within") and not wanted.server:
-        raise UsageError("--start-within does nothing without a command: add -- CMD, or leave out --start-within")
+    refuse_start_within(ctx)
     if wanted.list_cases:
         if wanted.words or wanted.server:
             raise UsageError("--list needs no server: leave it out")
@@ -140,7 +129,7 @@ def _report(ctx: click.Context, given: dict[str, Any]) -> int:
     from audiosocket_cli.jobs.check_report import CheckReportWanted, check_report
 
     _, *files = given["words"]
-    if not files or given["server"]:
+    if not files or given[SERVER]:
         raise UsageError("check report needs results of check --json; a server on a host of that name is report:9092")
     _refuse_beside(ctx, "check report", _OF_REPORT)
     return check_report(CheckReportWanted(files, given["html"], given["force"], given["as_json"])).exit_code

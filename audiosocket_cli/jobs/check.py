@@ -18,12 +18,13 @@ from audiosocket_cli.check.matrix import matrix_of
 from audiosocket_cli.check.model import Level, Report
 from audiosocket_cli.check.results import read_baseline, report_json
 from audiosocket_cli.check.running import Plan, Run
-from audiosocket_cli.check.subject import PORT_FIELD, Subject, free_port
+from audiosocket_cli.check.subject import Subject
 from audiosocket_cli.check.trial import Setting, Times
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outcome import Outcome
-from audiosocket_cli.jobs.reports import prepare_report, write_report
+from audiosocket_cli.jobs.own_server import server_target
+from audiosocket_cli.jobs.reports import prepare_reports, write_report
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.ui.check_page import check_page
@@ -115,20 +116,14 @@ def _target(wanted: CheckWanted) -> Address:
         raise UsageError(f"one TARGET, not {len(wanted.words)}; a command that starts the server follows --")
     if wanted.pid is not None and wanted.server:
         raise UsageError("--pid is for a server that runs already: of one that is started with --, it is known")
-    takes_port = any(PORT_FIELD in word for word in wanted.server)
-    if not wanted.words and takes_port:
-        return Address("127.0.0.1", free_port())
-    return parse_address(wanted.words[0] if wanted.words else "127.0.0.1")
+    return server_target(parse_address(wanted.words[0]) if wanted.words else None, wanted.server)
 
 
 def _prepare(wanted: CheckWanted) -> None:
     """Find out, before anything runs, whether what is wanted can be done. Raises `UsageError`."""
     if wanted.pid is not None:
         UsageWatch(wanted.pid)
-    if wanted.junit is not None and wanted.junit == wanted.html:
-        raise UsageError(f"--junit and --html are both {wanted.junit}: give each a name of its own")
-    for path in (wanted.junit, wanted.html):
-        prepare_report(path, force=wanted.force)
+    prepare_reports(junit=wanted.junit, html=wanted.html, force=wanted.force)
     if wanted.evidence is not None:
         try:
             make_folder(wanted.evidence)

@@ -9,10 +9,18 @@ from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.ui.console import say
 
 
-def prepare_report(path: Path | None, *, force: bool) -> None:
-    """Find out whether a report can be written there, if one is wanted. Raises `UsageError`."""
-    if path is None:
-        return
+def prepare_reports(*, force: bool, **paths: Path | None) -> None:
+    """Find out whether reports can be written there, if they are wanted; by the names of their options. Raises
+    `UsageError`."""
+    wanted = [path for path in paths.values() if path is not None]
+    if len(set(wanted)) < len(wanted):
+        options = " and ".join(f"--{name}" for name in paths)
+        raise UsageError(f"{options} are both {wanted[0]}: give each a name of its own")
+    for path in wanted:
+        _prepare(path, force=force)
+
+
+def _prepare(path: Path, *, force: bool) -> None:
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder; name a file in it")
     if path.is_file() and not force:

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from audiosocket_cli.check.matrix import Matrix, Row
 from audiosocket_cli.check.model import CaseResult, Report, Verdict
 from audiosocket_cli.ui.check_report import again_lines, attempts_text, facts_of, verdict_texts, verdict_word
-from audiosocket_cli.ui.html import facts, fold, lines, page, tag
+from audiosocket_cli.ui.html import chip, facts, failing_only, fold, lines, page, table, tag
 
 _SIGNS: Final = {Verdict.PASS: "\u2713", Verdict.FAIL: "\u2717", Verdict.SKIP: "\u2013", Verdict.UNKNOWN: "?"}
 
@@ -56,20 +56,16 @@ def _server(name: str, report: Report) -> Element:
 
 def _chip(verdict: Verdict, *, counts: bool = False, known: bool = False) -> Element:
     word = "known" if known else verdict_word(verdict)
-    sign = tag("span", _SIGNS[verdict], aria_hidden="true")
-    return tag("span", sign, f" {word}", class_=f"chip {verdict.value}{' counts' if counts else ''}")
+    return chip(f"{verdict.value}{' counts' if counts else ''}", _SIGNS[verdict], word)
 
 
 def _cases(matrix: Matrix) -> Iterator[Element]:
     yield tag("h2", "Cases")
-    box = tag("input", type="checkbox", id="failing")
-    yield tag("p", box, " ", tag("label", "only cases that some server fails", for_="failing"), class_="filter")
-    heads = [tag("th", text, scope="col", role="columnheader") for text in ("case", "level", *matrix.names)]
-    head = tag("thead", tag("tr", *heads, role="row"), role="rowgroup")
+    yield failing_only("only cases that some server fails")
     groups = [list(rows) for _, rows in groupby(matrix.rows, key=lambda row: row.case.group)]
     bodies = [_group(matrix, rows) for rows in groups]
-    several = " several" if len(matrix.names) > 1 else ""
-    yield tag("table", head, *bodies, role="table", class_=f"matrix{several}")
+    heads = ["case", "level", *matrix.names]
+    yield table(heads, *bodies, class_="several" if len(matrix.names) > 1 else "")
 
 
 def _group(matrix: Matrix, rows: Sequence[Row]) -> Element:
@@ -103,8 +99,8 @@ def _cell(name: str, report: Report, result: CaseResult | None, case_id: str) ->
     where = tag("span", tag("span", f"{case_id}, ", class_="case"), f"{name}: ", class_="where")
     if result is None:
         return tag("td", where, "not run", role="cell")
-    chip = _chip(result.verdict, counts=report.counts(result), known=report.is_known(result))
-    return tag("td", fold(tag("span", where, chip), _evidence(name, report, result), name="case"), role="cell")
+    shown = _chip(result.verdict, counts=report.counts(result), known=report.is_known(result))
+    return tag("td", fold(tag("span", where, shown), _evidence(name, report, result), name="case"), role="cell")
 
 
 def _evidence(name: str, report: Report, result: CaseResult) -> Element:

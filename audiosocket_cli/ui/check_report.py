@@ -11,10 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
 from audiosocket_cli.check.matrix import Matrix
 from audiosocket_cli.check.model import Attempt, Case, CaseResult, Level, Report, Verdict
 from audiosocket_cli.check.nature import Nature
@@ -22,6 +18,7 @@ from audiosocket_cli.check.running import OnAttempt
 from audiosocket_cli.check.subject import PORT_FIELD
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import is_terminal, say, shown_path
+from audiosocket_cli.ui.live_line import live_line
 from audiosocket_cli.ui.wrapping import wrapped
 
 _HEAD: Final = 13
@@ -218,10 +215,8 @@ def summary_page(report: Report) -> str:
 def check_progress() -> Iterator[OnAttempt]:
     """Yield what shows progress: one live line on a terminal; elsewhere a line for each case that does not pass."""
     if is_terminal(sys.stderr):
-        with Live(Text(""), console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
-            yield lambda case, attempt, done, total: live.update(
-                Text(_progress_line(case, attempt, done, total), no_wrap=True, overflow="ellipsis")
-            )
+        with live_line() as show:
+            yield lambda case, attempt, done, total: show(_progress_line(case, attempt, done, total))
         return
 
     def tell(case: Case, attempt: Attempt, done: int, total: int) -> None:

@@ -6,7 +6,7 @@ template language has to be installed for a report. How pages look is in `page.c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import Final
 from xml.etree.ElementTree import Element, tostring
@@ -48,6 +48,24 @@ def lines(text: Iterable[str]) -> Element:
 def fold(summary: Element | str, /, *content: Element | str, **attributes: str) -> Element:
     """Return what is shown when its summary is chosen."""
     return tag("details", tag("summary", summary), *content, **attributes)
+
+
+def chip(kinds: str, sign: str, word: str) -> Element:
+    """Return a verdict: a sign and a word, so that colour, which the classes `kinds` give, says nothing alone."""
+    return tag("span", tag("span", sign, aria_hidden="true"), f" {word}", class_=f"chip {kinds}")
+
+
+def table(heads: Sequence[str], *bodies: Element, class_: str = "") -> Element:
+    """Return a table of these bodies. Roles are named, as a narrow window shows it as a list."""
+    cells = (tag("th", text, scope="col", role="columnheader") for text in heads)
+    head = tag("thead", tag("tr", *cells, role="row"), role="rowgroup")
+    return tag("table", head, *bodies, role="table", class_=class_)
+
+
+def failing_only(text: str) -> Element:
+    """Return a box that leaves out, where it is ticked, all of the class `fine`; with a text beside it."""
+    box = tag("input", type="checkbox", id="failing")
+    return tag("p", box, " ", tag("label", text, for_="failing"), class_="filter")
 
 
 def page(title: str, /, *content: Element, narrow_rem: float) -> bytes:

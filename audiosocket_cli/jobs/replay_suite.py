@@ -1,0 +1,173 @@
+"""`replay --expect` of many captures: each call is placed, several at once, and its answer compared with the old one."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from audiosocket_cli.check.subject import Subject
+from audiosocket_cli.errors import NetworkError, UsageError
+from audiosocket_cli.jobs.job import outcome_of_call
+from audiosocket_cli.jobs.outcome import Outcome
+from audiosocket_cli.jobs.outputs import capture_output, close_capture
+from audiosocket_cli.jobs.own_server import server_target
+from audiosocket_cli.jobs.replay import ReplayWanted, ServerReplay, output_of, refuse_to_compare_unlike_things, uuids_of
+from audiosocket_cli.jobs.replay_cases import ReplayCase, find_cases
+from audiosocket_cli.jobs.reports import prepare_reports, write_report
+from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.client import InTurn, PlacedCall, place_in_turn
+from audiosocket_cli.net.loop import run
+from audiosocket_cli.text import counted
+from audiosocket_cli.ui.console import put_result
+from audiosocket_cli.ui.live_line import live_line
+from audiosocket_cli.ui.suite_report import (
+    CallReport,
+    State,
+    SuiteReport,
+    call_json,
+    suite_lines,
+    suite_page,
+    suite_xml,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteWanted:
+    """The command line."""
+
+    each: ReplayWanted
+    """What is wanted of each call."""
+    captures: Sequence[str]
+    """Files and folders."""
+    server: Sequence[str]
+    """The words after --: the command that starts the server."""
+    jobs: int
+    start_within: float
+    junit: Path | None
+    html: Path | None
+
+
+def replay_suite(wanted: SuiteWanted) -> Outcome:
+    """Replay all calls, and report. Raises `UsageError`, `FileError`, `NothingError` and `NetworkError`."""
+    each = wanted.each
+    _refuse_what_is_for_one_call(each)
+    refuse_to_compare_unlike_things(each)
+    target = server_target(each.target, wanted.server)
+    cases = find_cases(each, wanted.captures)
+    prepare_reports(junit=wanted.junit, html=wanted.html, force=each.force)
+    output, capture = output_of(each, len(cases)), capture_output(each.capture, force=each.force)
+    replays = [ServerReplay(case.wanted, case.script, case.old, output, capture) for case in cases]
+    uuids = [uuids_of(each.uuid, case.script, 1)[0] for case in cases]
+    watch = _Watch(Subject(wanted.server, target, wanted.start_within) if wanted.server else None, len(cases))
+    begun_s, started_at = time.monotonic(), datetime.now(UTC).isoformat(timespec="milliseconds")
+    calls = [(uuid, replay.options) for uuid, replay in zip(uuids, replays, strict=True)]
+    with live_line() as watch.show:
+        done = run(place_in_turn(target, calls, wanted.jobs, server=watch.running(), around=watch.around))
+    results = [
+        _result(case, replay, placed, target, watch.logs.get(number, ()))
+        for number, (case, replay, placed) in enumerate(zip(cases, replays, done.calls, strict=True))
+    ]
+    report = SuiteReport(str(target), results, started_at, time.monotonic() - begun_s, watch.notes, done.signal)
+    told = _tell(report, wanted, to_stderr=capture is not None and capture.has_stdout)
+    told &= close_capture(capture)
+    return _outcome(report, done, failed=not told) | Outcome(damaged=any(case.script.damages for case in cases))
+
+
+def _refuse_what_is_for_one_call(each: ReplayWanted) -> None:
+    if each.expect is None:
+        raise UsageError("several calls are replayed to be compared: add --expect same, or a folder")
+    if each.listen is not None:
+        raise UsageError("--expect needs TARGET: leave out --expect or --listen")
+    if each.calls > 1:
+        raise UsageError("--calls is for one capture: --jobs says how many calls of several go on at once")
+
+
+class _Watch:
+    """The server's own process, where we started it, and what it wrote during each call."""
+
+    def __init__(self, subject: Subject | None, total: int) -> None:
+        self._subject = subject
+        self._total = total
+        self._over = 0
+        self.show: Callable[[str], object] = lambda text: None
+        self.logs: dict[int, Sequence[str]] = {}
+        """By the number of the call."""
+        self.notes: list[str] = []
+
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Start the server, and end it after the last call."""
+        return contextlib.nullcontext() if self._subject is None else self._subject.running()
+
+    @contextlib.asynccontextmanager
+    async def around(self, number: int) -> AsyncIterator[None]:
+        """See that the server is there, and keep what it writes until the call is over."""
+        subject, begun_s = self._subject, time.monotonic()
+        if subject is not None:
+            await subject.revive(self._died)
+        try:
+            yield
+        finally:
+            self._over += 1
+            self.show(f"{self._over} of {counted(self._total, 'call')}")
+            if subject is not None:
+                self.logs[number] = subject.log.since(begun_s)
+
+    def _died(self, how: str) -> None:
+        self.notes.append(f"{how}, and was started again: calls that went on then failed of it")
+
+
+def _result(
+    case: ReplayCase, replay: ServerReplay, placed: PlacedCall | NetworkError | None, target: Address,
+    log: Sequence[str],
+) -> CallReport:  # fmt: skip
+    if placed is None:
+        return CallReport(case.name, State.LEFT_OUT, "a signal came first")
+    if isinstance(placed, NetworkError):
+        return CallReport(case.name, State.ERROR, str(placed), log=log)
+    judged = replay.judge(placed)
+    state, reason = State.PASSED, ""
+    if placed.signal is not None:
+        state, reason = State.LEFT_OUT, "a signal ended it"
+    elif judged.failed or outcome_of_call(placed) != Outcome():
+        state, reason = State.FAILED, judged.reason
+    return CallReport(
+        case.name, state, reason, judged.lines(), judged.as_json(), judged.found or (), placed.result["duration_s"],
+        log if state is State.FAILED else (), _again(case, target),
+    )  # fmt: skip
+
+
+def _again(case: ReplayCase, target: Address) -> list[str]:
+    wanted = case.wanted
+    words = ["audiosocket", "replay", wanted.captured, str(target)]
+    if wanted.call:
+        words += ["--call", wanted.call]
+    return words if wanted.expect is None else [*words, "--expect", str(wanted.expect)]
+
+
+def _tell(report: SuiteReport, wanted: SuiteWanted, *, to_stderr: bool) -> bool:
+    """Report in all ways that are wanted; False where one of them could not be written."""
+    if wanted.each.as_json:
+        told = all([put_result(call_json(call), [], as_json=True, to_stderr=to_stderr) for call in report.calls])
+    else:
+        told = put_result({}, suite_lines(report), as_json=False, to_stderr=to_stderr)
+    if wanted.junit is not None:
+        told &= write_report(wanted.junit, suite_xml(report), force=wanted.each.force)
+    if wanted.html is not None:
+        told &= write_report(wanted.html, suite_page(report), force=wanted.each.force)
+    return told
+
+
+def _outcome(report: SuiteReport, done: InTurn, *, failed: bool) -> Outcome:
+    """Return the worst of all calls."""
+    whole = Outcome(
+        done.signal, unreachable=bool(report.with_state(State.ERROR)),
+        failed=failed or bool(report.with_state(State.FAILED)),
+    )  # fmt: skip
+    for placed in done.calls:
+        if isinstance(placed, PlacedCall):
+            whole |= outcome_of_call(placed)
+    return whole
