@@ -91,8 +91,13 @@ def _report(content: dict[str, Any]) -> Report:
 
 def _result(content: dict[str, Any]) -> CaseResult:
     case = Case(
-        **{key: _text(content[key]) for key in ("id", "requirement", "expected", "asterisk", "versions", "cure")},
+        id=_text(content["id"]),
         level=Level(content["level"]),
+        requirement=_text(content["requirement"]),
+        expected=_text(content["expected"]),
+        asterisk=_text(content["asterisk"]),
+        cure=_text(content["cure"]),
+        versions=_text(content["versions"]),
         run=_cannot_run,
         shown_by_replay=bool(content.get("shown_by_replay", False)),
     )

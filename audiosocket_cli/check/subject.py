@@ -28,6 +28,8 @@ _LOOK_S: Final = 0.05
 _TERM_S: Final = 5.0
 """How long a group may take to end after SIGTERM, before SIGKILL."""
 _KILL_S: Final = 2.0
+_DEATH_S: Final = 0.05
+"""A server that dies of a call may take so long."""
 _READ_BYTES: Final = 65536
 _MAX_LINES: Final = 2000
 _MAX_LINE_BYTES: Final = 500
@@ -108,6 +110,11 @@ class Subject:
                 on_death(died)
             if not self.pid or died is not None:
                 await self.start()
+
+    async def last_words(self, begin_s: float) -> list[str]:
+        """Return what it wrote since a time, once it has had a moment to die of what was done last."""
+        await asyncio.sleep(_DEATH_S)
+        return self.log.since(begin_s)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -68,10 +68,11 @@ def replay_suite(wanted: SuiteWanted) -> Outcome:
     with live_line() as watch.show:
         done = run(place_in_turn(target, calls, wanted.jobs, server=watch.running(), around=watch.around))
     results = [
-        _result(case, replay, placed, target, watch.logs.get(number, ()))
+        _result(case, replay, placed, target, watch.seen.get(number, _Seen()))
         for number, (case, replay, placed) in enumerate(zip(cases, replays, done.calls, strict=True))
     ]
-    report = SuiteReport(str(target), results, started_at, time.monotonic() - begun_s, watch.notes, done.signal)
+    notes = [f"{seen.death} during {cases[number].name}" for number, seen in watch.seen.items() if seen.death]
+    report = SuiteReport(str(target), results, started_at, time.monotonic() - begun_s, notes, done.signal)
     told = _tell(report, wanted, to_stderr=capture is not None and capture.has_stdout)
     told &= close_capture(capture)
     return _outcome(report, done, failed=not told) | Outcome(damaged=any(case.script.damages for case in cases))
@@ -86,17 +87,26 @@ def _refuse_what_is_for_one_call(each: ReplayWanted) -> None:
         raise UsageError("--calls is for one capture: --jobs says how many calls of several go on at once")
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the server's own process did during a call."""
+
+    log: Sequence[str] = ()
+    death: str | None = None
+
+
 class _Watch:
-    """The server's own process, where we started it, and what it wrote during each call."""
+    """The server's own process, where we started it, and how far all is."""
 
     def __init__(self, subject: Subject | None, total: int) -> None:
         self._subject = subject
         self._total = total
         self._over = 0
+        self._deaths: set[int] = set()
+        """The starts after which it died."""
         self.show: Callable[[str], object] = lambda text: None
-        self.logs: dict[int, Sequence[str]] = {}
+        self.seen: dict[int, _Seen] = {}
         """By the number of the call."""
-        self.notes: list[str] = []
 
     def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Start the server, and end it after the last call."""
@@ -104,39 +114,45 @@ class _Watch:
 
     @contextlib.asynccontextmanager
     async def around(self, number: int) -> AsyncIterator[None]:
-        """See that the server is there, and keep what it writes until the call is over."""
+        """See that the server is there, and see what it does until the call is over."""
         subject, begun_s = self._subject, time.monotonic()
         if subject is not None:
-            await subject.revive(self._died)
+            await subject.revive(lambda died: None)
         try:
             yield
         finally:
             self._over += 1
             self.show(f"{self._over} of {counted(self._total, 'call')}")
             if subject is not None:
-                self.logs[number] = subject.log.since(begun_s)
+                self.seen[number] = _Seen(await subject.last_words(begun_s), self._new_death(subject))
 
-    def _died(self, how: str) -> None:
-        self.notes.append(f"{how}, and was started again: calls that went on then failed of it")
+    def _new_death(self, subject: Subject) -> str | None:
+        """Say how the server died, to the first call after whose end that is known."""
+        died = subject.how_it_died()
+        if died is None or subject.starts in self._deaths:
+            return None
+        self._deaths.add(subject.starts)
+        return died
 
 
 def _result(
-    case: ReplayCase, replay: ServerReplay, placed: PlacedCall | NetworkError | None, target: Address,
-    log: Sequence[str],
-) -> CallReport:  # fmt: skip
+    case: ReplayCase, replay: ServerReplay, placed: PlacedCall | NetworkError | None, target: Address, seen: _Seen
+) -> CallReport:
     if placed is None:
         return CallReport(case.name, State.LEFT_OUT, "a signal came first")
     if isinstance(placed, NetworkError):
-        return CallReport(case.name, State.ERROR, str(placed), log=log)
+        return CallReport(case.name, State.ERROR, str(placed), log=seen.log)
     judged = replay.judge(placed)
     state, reason = State.PASSED, ""
     if placed.signal is not None:
         state, reason = State.LEFT_OUT, "a signal ended it"
     elif judged.failed or outcome_of_call(placed) != Outcome():
         state, reason = State.FAILED, judged.reason
+    elif seen.death is not None:
+        state, reason = State.FAILED, f"{seen.death} during this call"
     return CallReport(
         case.name, state, reason, judged.lines(), judged.as_json(), judged.found or (), placed.result["duration_s"],
-        log if state is State.FAILED else (), _again(case, target),
+        seen.log if state is State.FAILED else (), _again(case, target),
     )  # fmt: skip
 
 

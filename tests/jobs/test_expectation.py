@@ -8,6 +8,7 @@ import pytest
 
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.jobs.expectation import settings_beside, stem_of
+from support.pages import FILES
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,9 @@ def test_a_folder_of_its_name_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "menu.expect.toml").mkdir()
     with pytest.raises(FileError, match="cannot read .*: is a directory"):
         settings_beside(tmp_path / "menu.pcapng")
+
+
+def test_the_file_of_the_documentation_is_one(tmp_path: Path) -> None:
+    (tmp_path / "menu.expect.toml").write_text(FILES["menu.expect.toml"])
+    found = settings_beside(tmp_path / "menu.pcapng")
+    assert found == {"tolerance": 0.5, "compare": {"speech", "times", "end"}}
