@@ -72,7 +72,7 @@ def replay_suite(wanted: SuiteWanted) -> Outcome:
         for number, (case, replay, placed) in enumerate(zip(cases, replays, done.calls, strict=True))
     ]
     notes = [f"{seen.death} during {cases[number].name}" for number, seen in watch.seen.items() if seen.death]
-    report = SuiteReport(str(target), results, started_at, time.monotonic() - begun_s, notes, done.signal)
+    report = SuiteReport(str(target), results, started_at, time.monotonic() - begun_s, notes)
     told = _tell(report, wanted, to_stderr=capture is not None and capture.has_stdout)
     told &= close_capture(capture)
     return _outcome(report, done, failed=not told) | Outcome(damaged=any(case.script.damages for case in cases))

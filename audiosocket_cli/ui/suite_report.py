@@ -63,7 +63,6 @@ class SuiteReport:
     started_at: str
     elapsed_s: float
     notes: Sequence[str] = ()
-    signal: int | None = None
 
     def with_state(self, *states: State) -> list[CallReport]:
         """Return the calls of which that came, in order."""
@@ -91,7 +90,7 @@ def suite_lines(report: SuiteReport) -> list[str]:
     for note in report.notes:
         out += wrapped("note: ", note)
     for call in report.with_state(State.FAILED):
-        out += ["", f"failed: {call.name}", *(f"  {line}" for line in call.text)]
+        out += ["", f"failed: {call.name}: {call.reason}", *(f"  {line}" for line in call.text)]
         out += _block("its log", call.log[-_MAX_LOG:])
         out += _block("again", [shlex.join(call.again)])
     reasons: dict[str, list[str]] = {}

@@ -103,7 +103,7 @@ def test_what_differs_is_told_for_each_call(serve: Serve, calls: Path, tmp_path:
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "failed: 2 calls: 1 passed, 1 failed"
-    assert f"failed: {calls / 'one.pcapng'}" in lines
+    assert f"failed: {calls / 'one.pcapng'}: the answer differs in 1 place" in lines
     assert any("sounds different" in line for line in lines)
     (again,) = (line.split("audiosocket ")[1] for line in lines if line.startswith("  again "))
     assert again == f"replay {calls / 'one.pcapng'} {serving.target} --expect {calls / 'one.pcapng'}"

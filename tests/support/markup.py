@@ -55,7 +55,7 @@ def parsed(page: bytes) -> Element:
 
 def text_of(element: Element) -> str:
     """Return all text in an element, with single spaces."""
-    return " ".join("".join(element.itertext()).split())
+    return " ".join(" ".join(element.itertext()).split())
 
 
 def with_class(root: Element, name: str) -> Iterator[Element]:
@@ -65,19 +65,19 @@ def with_class(root: Element, name: str) -> Iterator[Element]:
 
 _FRAME: Final = """<!DOCTYPE html><meta charset="utf-8"><title>frame</title>
 <style>body {{ margin: 0 }} iframe {{ border: 0; width: {width}px; height: 900px }}</style>
-<iframe srcdoc="{page}"></iframe><pre></pre>
+<iframe srcdoc="{page}"></iframe><pre id="found"></pre>
 <script>
 onload = () => {{
   const page = document.querySelector("iframe").contentDocument, found = []
-  const look = () => {{
+  const look = shown => {{
     const {{scrollWidth, clientWidth}} = page.scrollingElement
-    const wide = [...page.querySelectorAll("main *")].filter(each => each.checkVisibility() &&
+    const wide = [...shown.querySelectorAll("*")].filter(each => each.checkVisibility() &&
       getComputedStyle(each).clipPath == "none" && each.getBoundingClientRect().right > clientWidth + 1)
     found.push({{scrollWidth, clientWidth, wide: wide.slice(0, 5).map(each => each.outerHTML.slice(0, 200))}})
   }}
-  look()
-  for (const each of page.querySelectorAll("details")) {{ each.removeAttribute("name"); each.open = true; look() }}
-  document.querySelector("pre").textContent = JSON.stringify(found)
+  look(page.querySelector("main"))
+  for (const each of page.querySelectorAll("details")) {{ each.removeAttribute("name"); each.open = true; look(each) }}
+  document.querySelector("#found").textContent = JSON.stringify(found)
 }}
 </script>
 """
@@ -92,6 +92,6 @@ def measured(page: bytes, width: int, folder: Path) -> list[dict[str, Any]]:
     words = [need(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
              "--window-size=1600,1000", "--virtual-time-budget=20000", "--dump-dom", outer.as_uri()]  # fmt: skip
     shown = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
-    (answer,) = re.findall(r"<pre>(.*?)</pre>\s*<script>", shown, re.DOTALL)
+    (answer,) = re.findall(r'<pre id="found">(.*?)</pre>', shown, re.DOTALL)
     found: list[dict[str, Any]] = json.loads(html.unescape(answer))
     return found

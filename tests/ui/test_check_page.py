@@ -134,8 +134,7 @@ def whole(name: str, shift: int) -> Report:
     return report(results, name=name, notes=[f"see {long}"])
 
 
-@pytest.mark.parametrize("servers", [1, 5, 12])
-@pytest.mark.parametrize("width", [360, 390, 820, 1280])
+@pytest.mark.parametrize(("width", "servers"), [(360, 1), (390, 5), (820, 5), (1280, 5), (1280, 12)])
 def test_nothing_is_beyond_the_right_edge(width: int, servers: int, tmp_path: Path) -> None:
     names = ["bot:9092", "@fonoster/streams 0.15.20", "asterisk-ai-voice-agent", "z" * 50, "127.0.0.1:49152"]
     page = check_page(matrix_of([whole(names[each % 5] + str(each), each) for each in range(servers)]))

@@ -33,7 +33,7 @@ def test_the_verdict_is_first_and_what_failed_follows() -> None:
         "bot:9092, 12 s",
         "note: it died",
         "",
-        "failed: calls/bad.pcapng",
+        "failed: calls/bad.pcapng: the answer differs in 2 places",
         *(f"  {line}" for line in TEXT),
         "  its log    oops",
         f"             {MARKUP}",
