@@ -169,14 +169,14 @@ class Report:
     """Ids that failed in the baseline, which do not count; None without a baseline."""
     command: Sequence[str] = ()
     """What started the server, if it was started for the check."""
-    name: str | None = None
-    """What reports call the server, where that is not its address."""
     notes: Sequence[str] = ()
     """What happened to the server's process, and other things to know."""
     signal: int | None = None
     """The signal that ended the run before its end."""
     unreachable: bool = False
     """Whether nobody could be connected to any more before the end."""
+    name: str | None = None
+    """What reports call the server, where that is not its address."""
 
     @property
     def title(self) -> str:

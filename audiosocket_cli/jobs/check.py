@@ -92,9 +92,10 @@ def check(wanted: CheckWanted) -> Outcome:
     plan = Plan(cases, wanted.repeat, wanted.jobs, wanted.evidence, f"audiosocket {__version__}")
     done = run(_run(plan, Setting(target, release=release, times=times, pids=pids), subject))
     report = Report(
+        name=wanted.name,
         target=str(target), release=release, nature=str(done.run.nature), results=done.run.results,
         started_at=done.started_at, elapsed_s=done.elapsed_s, strict=wanted.strict, known=known, command=wanted.server,
-        notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable, name=wanted.name,
+        notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable,
     )  # fmt: skip
     told = _tell(report, done.run, wanted)
     return Outcome(
