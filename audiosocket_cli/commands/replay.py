@@ -33,7 +33,7 @@ class _ReplayCommand(OwnServerCommand):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(ctx.command_path, "[OPTIONS] CAPTURE [TARGET]")
-        formatter.write_usage(ctx.command_path, "[OPTIONS] --expect OLD CAPTURE|DIR… [TARGET] [-- CMD…]", prefix="       ")
+        formatter.write_usage(ctx.command_path, "[OPTIONS] --expect OLD CAPTURE… [TARGET] [-- CMD…]", prefix="       ")
 
 
 @click.command(cls=_ReplayCommand, short_help="Play a captured call, or a script, again.")
@@ -157,10 +157,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _split(words: Sequence[str]) -> tuple[Sequence[str], Any]:
-    """Return the captures, and the address that the last word names, unless it names a file as well."""
+    """Return the captures, and the address that the last word names, unless it is a path, or names a file as well."""
     from audiosocket_cli.net.address import parse_address
 
     *captures, last = words
-    if captures and last != "-" and not os.path.lexists(last):
+    if captures and last != "-" and "/" not in last and not os.path.lexists(last):
         return captures, parse_address(last)
     return words, None

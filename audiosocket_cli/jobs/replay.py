@@ -101,6 +101,8 @@ def with_expectation(wanted: ReplayWanted) -> ReplayWanted:
         return wanted
     captured = Path(wanted.captured)
     expect = captured if wanted.expect == SAME else wanted.expect
+    if expect.is_dir():
+        expect = expect / captured.name
     settings = settings_beside(captured)
     if wanted.call is not None:
         settings.pop("call", None)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from audiosocket_cli.check.subject import Subject
+from audiosocket_cli.analysis.compare import MIN_CORRELATION, TOLERANCE_S
+from audiosocket_cli.check.subject import PORT_FIELD, Subject
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.jobs.job import outcome_of_call
 from audiosocket_cli.jobs.outcome import Outcome
@@ -67,8 +68,9 @@ def replay_suite(wanted: SuiteWanted) -> Outcome:
     calls = [(uuid, replay.options) for uuid, replay in zip(uuids, replays, strict=True)]
     with live_line() as watch.show:
         done = run(place_in_turn(target, calls, wanted.jobs, server=watch.running(), around=watch.around))
+
     results = [
-        _result(case, replay, placed, target, watch.seen.get(number, _Seen()))
+        _result(case, replay, placed, watch.seen.get(number, _Seen()), _again(case, target, wanted.server))
         for number, (case, replay, placed) in enumerate(zip(cases, replays, done.calls, strict=True))
     ]
     notes = [f"{seen.death} during {cases[number].name}" for number, seen in watch.seen.items() if seen.death]
@@ -136,8 +138,9 @@ class _Watch:
 
 
 def _result(
-    case: ReplayCase, replay: ServerReplay, placed: PlacedCall | NetworkError | None, target: Address, seen: _Seen
-) -> CallReport:
+    case: ReplayCase, replay: ServerReplay, placed: PlacedCall | NetworkError | None, seen: _Seen,
+    again: Sequence[str],
+) -> CallReport:  # fmt: skip
     if placed is None:
         return CallReport(case.name, State.LEFT_OUT, "a signal came first")
     if isinstance(placed, NetworkError):
@@ -152,16 +155,24 @@ def _result(
         state, reason = State.FAILED, f"{seen.death} during this call"
     return CallReport(
         case.name, state, reason, judged.lines(), judged.as_json(), judged.found or (), placed.result["duration_s"],
-        seen.log if state is State.FAILED else (), _again(case, target),
+        seen.log if state is State.FAILED else (), again,
     )  # fmt: skip
 
 
-def _again(case: ReplayCase, target: Address) -> list[str]:
+def _again(case: ReplayCase, target: Address, server: Sequence[str]) -> list[str]:
+    """Return the words of the command that replays a call alone."""
     wanted = case.wanted
-    words = ["audiosocket", "replay", wanted.captured, str(target)]
+    words = ["audiosocket", "replay", wanted.captured]
+    if not any(PORT_FIELD in word for word in server):
+        words.append(str(target))
+    words += ["--expect", str(wanted.expect)]
     if wanted.call:
         words += ["--call", wanted.call]
-    return words if wanted.expect is None else [*words, "--expect", str(wanted.expect)]
+    if wanted.tolerance != TOLERANCE_S:
+        words += ["--tolerance", f"{wanted.tolerance:g}"]
+    if wanted.least_correlation != MIN_CORRELATION:
+        words += ["--least-correlation", f"{wanted.least_correlation:g}"]
+    return [*words, "--", *server] if server else words
 
 
 def _tell(report: SuiteReport, wanted: SuiteWanted, *, to_stderr: bool) -> bool:
