@@ -23,7 +23,7 @@ _WORDS: Final = (
     ("SHOULD", "sound, latency or other callers suffer"),
     ("INFO", "what the server can do; Asterisk itself does not need it"),
     ("passed", "it was seen to do what is required"),
-    ("failed", "it was seen not to; dark where it makes the whole verdict negative"),
+    ("failed", "it was seen not to"),
     ("known", "it failed in the baseline as well, and does not count"),
     ("skipped", "it does not apply"),
     ("unknown", "it could not be told"),
@@ -107,6 +107,8 @@ def _evidence(name: str, report: Report, result: CaseResult) -> Element:
     attempt = result.worst
     pairs: list[tuple[str, Element | str]] = [*facts_of(result)]
     if result.verdict is Verdict.FAIL:
+        counts = "failed, which makes the whole verdict negative"
+        pairs.insert(0, ("verdict", counts if report.counts(result) else "failed, which does not count"))
         pairs.append(("cure", result.case.cure))
     if len(result.attempts) > 1:
         pairs.append(("attempts", attempts_text(result)))
