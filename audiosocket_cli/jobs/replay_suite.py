@@ -177,8 +177,10 @@ def _again(case: ReplayCase, target: Address, server: Sequence[str]) -> list[str
 
 def _tell(report: SuiteReport, wanted: SuiteWanted, *, to_stderr: bool) -> bool:
     """Report in all ways that are wanted; False where one of them could not be written."""
+    told = True
     if wanted.each.as_json:
-        told = all([put_result(call_json(call), [], as_json=True, to_stderr=to_stderr) for call in report.calls])
+        for call in report.calls:
+            told &= put_result(call_json(call), [], as_json=True, to_stderr=to_stderr)
     else:
         told = put_result({}, suite_lines(report), as_json=False, to_stderr=to_stderr)
     if wanted.junit is not None:

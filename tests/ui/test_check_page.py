@@ -87,7 +87,7 @@ def test_what_passed_needs_no_cure() -> None:
 def test_no_verdict_is_told_by_colour_alone(verdict: Verdict) -> None:
     (chip,) = with_class(row_of(shown(report([result(MUST_ID, verdict)])), MUST_ID), "chip")
     sign, word = text_of(chip).split()
-    assert (sign, word) == {PASS: ("✓", "passed"), FAIL: ("✗", "failed"), SKIP: ("–", "skipped"),
+    assert (sign, word) == {PASS: ("✓", "passed"), FAIL: ("✗", "failed"), SKIP: ("\u2013", "skipped"),
                             UNKNOWN: ("?", "unknown")}[verdict]  # fmt: skip
     assert chip[0].get("aria-hidden") == "true"
 
