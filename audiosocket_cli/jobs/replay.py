@@ -289,5 +289,6 @@ def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
         return Outcome(failed=bool(failures), damaged=bool(script.damages))
 
     capture = capture_output(wanted.capture, force=wanted.force)
-    options = CallOptions(make_source, output_of(wanted, wanted.calls), capture, layout=Layout(wanted.layout or "caller"))
+    output = output_of(wanted, wanted.calls)
+    options = CallOptions(make_source, output, capture, layout=Layout(wanted.layout or "caller"))
     return Job(options, as_json=wanted.as_json, calls=wanted.calls, judge_answered=judge)

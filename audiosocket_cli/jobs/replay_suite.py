@@ -1,4 +1,4 @@
-"""`replay --expect` of many captures: each call is placed, several at once, and its answer compared with the old one."""
+"""`replay --expect` of many captures: each call is placed, several at once, and its answer compared with the old."""
 
 from __future__ import annotations
 

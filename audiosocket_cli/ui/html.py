@@ -1,7 +1,7 @@
 """HTML pages that stand alone: one file that loads nothing, runs nothing, and can be mailed or kept by a CI system.
 
 A page is a tree of elements, which the standard library writes: so text cannot become markup, whoever wrote it, and no
-template language has to be installed for a report. How pages look is in `page.css`, and in `page_narrow.css` for phones.
+template language has to be installed for a report. How pages look is in `page.css`, for phones in `page_narrow.css`.
 """
 
 from __future__ import annotations

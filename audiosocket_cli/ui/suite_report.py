@@ -129,13 +129,10 @@ def suite_xml(report: SuiteReport) -> bytes:
 
 def suite_page(report: SuiteReport) -> bytes:
     """Return the page: a line for each call, which opens what differs."""
-    summary = tag(
-        "section", tag("h2", report.target),
-        tag("p", chip("pass", "\u2713", "passed") if report.passed else chip("fail counts", "\u2717", "failed"), " ",
-            report.verdict),
-        *(tag("p", f"note: {note}", class_="quiet") for note in report.notes),
-        tag("p", f"{report.started_at[:19].replace('T', ' ')}, {report.elapsed_s:.0f} s", class_="quiet"), class_="card",
-    )  # fmt: skip
+    verdict = chip("pass", "\u2713", "passed") if report.passed else chip("fail counts", "\u2717", "failed")
+    took = f"{report.started_at[:19].replace('T', ' ')}, {report.elapsed_s:.0f} s"
+    quiet = [tag("p", text, class_="quiet") for text in (*(f"note: {note}" for note in report.notes), took)]
+    summary = tag("section", tag("h2", report.target), tag("p", verdict, f" {report.verdict}"), *quiet, class_="card")
     return page("Are the answers as expected?", summary, *_table(report), narrow_rem=_NARROW_REM)
 
 
