@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within, server_words
+from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within
 from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, refuse_without_effect
 from audiosocket_cli.errors import UsageError
 
@@ -109,7 +109,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Exits with 0 when nothing failed that counts, 1 when a MUST failed, 3 when the server could not be reached or CMD
     did not listen, 5 when FILE cannot be read, 6 when no case is left to run.
     """
-    given[SERVER] = server_words(ctx)
     refuse_without_effect(ctx, force="junit html")
     if given["words"][:1] == (_REPORT,):
         ctx.exit(_report(ctx, given))

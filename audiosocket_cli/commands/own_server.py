@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import click
 
@@ -31,12 +31,7 @@ class OwnServerCommand(click.Command):
         return rest
 
 
-def server_words(ctx: click.Context) -> tuple[str, ...]:
-    """Return the words after --; none where there are none."""
-    return cast("tuple[str, ...]", ctx.params.get(SERVER, ()))
-
-
 def refuse_start_within(ctx: click.Context) -> None:
     """Refuse --start-within where no server is started. Raises `UsageError`."""
-    if is_typed(ctx, "start_within") and not server_words(ctx):
+    if is_typed(ctx, "start_within") and not ctx.params[SERVER]:
         raise UsageError("--start-within does nothing without a command: add -- CMD, or leave out --start-within")

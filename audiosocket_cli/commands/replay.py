@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from audiosocket_cli.commands.own_server import OwnServerCommand, refuse_start_within, server_words
+from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
@@ -140,7 +140,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     captures, given["target"] = _split(given.pop("captured"))
     of_many = {name: given.pop(name) for name in ("jobs", "start_within", "junit", "html")}
-    server = server_words(ctx)
+    server = given.pop(SERVER)
     refuse_without_effect(ctx, layout="record", force="record capture junit html", tolerance="expect",
                           least_correlation="expect", junit="expect", html="expect")  # fmt: skip
     refuse_start_within(ctx)

@@ -147,9 +147,7 @@ def output_of(wanted: ReplayWanted, calls: int) -> FileOutput | None:
     """Return where calls are recorded to. Raises `UsageError`."""
     output = output_for(wanted.record, force=wanted.force)
     if output is not None and output.single and calls > 1:
-        raise UsageError(
-            f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name"
-        )
+        raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
     return output
 
 

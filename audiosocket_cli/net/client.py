@@ -141,7 +141,9 @@ async def place_in_turn(
                 return None
             try:
                 async with around(number):
-                    return await _place(driver, target, uuid, options, lambda event: None, lambda live: None, interruption)
+                    return await _place(
+                        driver, target, uuid, options, lambda event: None, lambda live: None, interruption
+                    )
             except NetworkError as error:
                 return error
 

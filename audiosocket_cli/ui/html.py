@@ -82,7 +82,8 @@ def page(title: str, /, *content: Element, narrow_rem: float) -> bytes:
         tag("style", _style("page_narrow.css"), media=f"(max-width: {narrow_rem:g}rem)"),
     )
     whole = tag("html", head, tag("body", tag("main", tag("h1", title), *content)), lang="en")
-    return b"<!DOCTYPE html>\n" + tostring(whole, encoding="utf-8", method="html") + b"\n"
+    written: bytes = tostring(whole, encoding="utf-8", method="html")
+    return b"<!DOCTYPE html>\n" + written + b"\n"
 
 
 def _style(name: str) -> str:

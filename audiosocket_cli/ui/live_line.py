@@ -14,7 +14,7 @@ from audiosocket_cli.ui.console import is_terminal
 
 
 @contextlib.contextmanager
-def live_line() -> Iterator[Callable[[str], object]]:
+def live_line() -> Iterator[Callable[[str], None]]:
     """Yield what shows a text in place of the one before, until the block ends."""
     if not is_terminal(sys.stderr):
         yield lambda text: None

@@ -12,6 +12,7 @@ from audiosocket_cli.check.model import Report, Verdict
 from support.checked import FAIL, MUST_ID, PASS, SHOULD_ID, SKIP, UNKNOWN, report, result
 from support.junit import valid
 
+
 def validated(whole: Report) -> ElementTree.Element:
     return valid(junit_xml(whole))
 

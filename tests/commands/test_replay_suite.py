@@ -85,12 +85,16 @@ def playing(prompt: Path) -> list[str]:
 
 def test_a_server_that_answers_as_before_passes(made: Path, calls: Path, tmp_path: Path) -> None:
     junit, html = tmp_path / "new" / "suite.xml", tmp_path / "new" / "suite.html"
-    done = run("replay", calls, "--expect", "same", "--junit", junit, "--html", html, "--", *playing(made / "prompt.wav"))
+    done = run(
+        "replay", calls, "--expect", "same", "--junit", junit, "--html", html, "--", *playing(made / "prompt.wav")
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("passed: 2 calls: 2 passed, 0 failed\n127.0.0.1:")
     (suite,) = valid(junit.read_bytes())
     assert [case.get("name") for case in suite] == [str(calls / "one.pcapng"), str(calls / "two.pcapng")]
-    assert [text_of(chip) for chip in with_class(next(parsed(html.read_bytes()).iter("table")), "chip")] == ["✓ passed"] * 2
+    assert [text_of(chip) for chip in with_class(next(parsed(html.read_bytes()).iter("table")), "chip")] == [
+        "✓ passed"
+    ] * 2
     again = run("replay", calls, CLOSED, "--expect", "same", "--junit", junit)
     assert (again.returncode, again.stdout) == (2, "")
     assert f"{junit} exists; choose another name or add --force" in again.stderr
@@ -150,7 +154,8 @@ def test_whom_nobody_can_reach_did_not_fail(calls: Path, tmp_path: Path) -> None
     assert done.returncode == 3
     assert done.stdout.splitlines() == [
         "failed: 2 calls: 0 passed, 0 failed, 2 could not run", f"{CLOSED}, 0 s", "",
-        f"could not run: cannot connect to {CLOSED}: connection refused", *(f"  {calls / name}.pcapng" for name in ("one", "two")),
+        f"could not run: cannot connect to {CLOSED}: connection refused", f"  {calls / 'one.pcapng'}",
+        f"  {calls / 'two.pcapng'}",
     ]  # fmt: skip
     (suite,) = valid(junit.read_bytes())
     assert (suite.get("failures"), suite.get("errors")) == ("0", "2")

@@ -67,7 +67,7 @@ def test_what_it_may_not_say_is_an_error_of_one_line(tmp_path: Path, content: st
 
 def test_a_folder_of_its_name_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "menu.expect.toml").mkdir()
-    with pytest.raises(FileError, match="cannot read .*: is a directory"):
+    with pytest.raises(FileError, match=r"cannot read .*: is a directory"):
         settings_beside(tmp_path / "menu.pcapng")
 
 

@@ -33,7 +33,11 @@ def test_servers_are_columns_and_cases_are_rows() -> None:
     (table,) = root.iter("table")
     heads = [(text_of(each), each.get("scope")) for each in table.find("thead").iter("th")]  # type: ignore[union-attr]
     assert heads == [("case", "col"), ("level", "col"), ("first", "col"), ("second", "col")]
-    assert [text_of(each) for each in table.iter("th") if each.get("scope") == "rowgroup"] == ["frame/", "kind/", "pace/"]
+    assert [text_of(each) for each in table.iter("th") if each.get("scope") == "rowgroup"] == [
+        "frame/",
+        "kind/",
+        "pace/",
+    ]
     for row in table.iter("tr"):
         assert row.get("role") == "row"
         assert sum(int(cell.get("colspan", "1")) for cell in row) == 4
@@ -74,7 +78,9 @@ def test_a_cell_opens_what_proves_it() -> None:
     assert found["attempts"] == "pass, fail"
     assert found["evidence"] == "0.000 s caller uuid"
     assert found["its log"] == "Traceback"
-    assert found["again"].startswith("audiosocket check --only frame/coalesced -- node server.js '{port}' audiosocket dump")
+    assert found["again"].startswith(
+        "audiosocket check --only frame/coalesced -- node server.js '{port}' audiosocket dump"
+    )
     assert text_of(next(root.iter("h1"))) == "Does 127.0.0.1:9092 survive Asterisk?"
 
 

@@ -13,7 +13,9 @@ HOSTILE = '</pre><script>alert("1")</script>&amp;<!-- \' --> ]]>'
 
 
 def test_text_between_elements_stays_in_its_place() -> None:
-    element = tag("p", "one ", tag("b", "two"), " three ", tag("i", "four"), " five", " six", class_="x", aria_hidden="true")
+    element = tag(
+        "p", "one ", tag("b", "two"), " three ", tag("i", "four"), " five", " six", class_="x", aria_hidden="true"
+    )
     (shown,) = parsed(page("title", element, narrow_rem=1)).iter("p")
     assert "".join(shown.itertext()) == "one two three four five six"
     assert shown.attrib == {"class": "x", "aria-hidden": "true"}
@@ -48,7 +50,7 @@ def test_lines_of_a_log_are_lines() -> None:
 def test_a_page_needs_nothing_but_itself() -> None:
     whole = page("title", narrow_rem=40)
     root = parsed(whole)
-    assert whole.startswith(b"<!DOCTYPE html>\n<html lang=\"en\">")
+    assert whole.startswith(b'<!DOCTYPE html>\n<html lang="en">')
     assert {each.tag for each in root.iter()}.isdisjoint({"script", "link", "img", "iframe", "object"})
     assert not [each for each in root.iter() if {"src", "href", "onclick", "style"} & each.attrib.keys()]
     assert not re.search(rb"url\(|@import|https?:", whole)

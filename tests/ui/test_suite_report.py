@@ -7,20 +7,32 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.analysis.compare import Difference
-from audiosocket_cli.ui.suite_report import CallReport, State, SuiteReport, call_json, suite_lines, suite_page, suite_xml
+from audiosocket_cli.ui.suite_report import (
+    CallReport,
+    State,
+    SuiteReport,
+    call_json,
+    suite_lines,
+    suite_page,
+    suite_xml,
+)
 from support.junit import valid
 from support.markup import measured, parsed, text_of, with_class
 
-FOUND = [Difference(1.0, None, "speech of 0.50 s", "is missing", "speech"), Difference(2.0, 3.0, "hangup", "comes", "times")]
+FOUND = [
+    Difference(1.0, None, "speech of 0.50 s", "is missing", "speech"),
+    Difference(2.0, 3.0, "hangup", "comes", "times"),
+]
 TEXT = ["sent 10 frames", "the answer differs in 2 places:", "  head", "  one", "  two"]
 MARKUP = "<script>alert(1)</script>"
 
 
 def whole(**more: object) -> SuiteReport:
     calls = [
-        CallReport("calls/good.pcapng", State.PASSED, text=["sent 10 frames", "the answer is as expected"], elapsed_s=2.0),
-        CallReport("calls/bad.pcapng", State.FAILED, "the answer differs in 2 places", TEXT, {"complete": True}, FOUND, 3.0,
-                   ["oops", MARKUP], ["audiosocket", "replay", "calls/bad.pcapng"]),
+        CallReport("calls/good.pcapng", State.PASSED, text=["sent 10 frames", "the answer is as expected"],
+                   elapsed_s=2.0),
+        CallReport("calls/bad.pcapng", State.FAILED, "the answer differs in 2 places", TEXT, {"complete": True}, FOUND,
+                   3.0, ["oops", MARKUP], ["audiosocket", "replay", "calls/bad.pcapng"]),
         CallReport("calls/x.pcapng", State.ERROR, "cannot connect"),
         CallReport("calls/y.pcapng", State.ERROR, "cannot connect"),
     ]  # fmt: skip
@@ -82,7 +94,9 @@ def test_a_page_opens_what_differs() -> None:
 
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_of_it_is_beyond_the_right_edge(width: int, tmp_path: Path) -> None:
-    long = CallReport("/".join(["x" * 60] * 4), State.FAILED, "y" * 200, ["z" * 300], {}, (), 3.0, ["w" * 300], ["v" * 300])
+    long = CallReport(
+        "/".join(["x" * 60] * 4), State.FAILED, "y" * 200, ["z" * 300], {}, (), 3.0, ["w" * 300], ["v" * 300]
+    )
     report = SuiteReport("bot:9092", [*whole().calls, long], "2026-11-29T20:00:00", 12.0, ["u" * 300])
     found = measured(suite_page(report), width, tmp_path)
     assert [each for each in found if each["scrollWidth"] > each["clientWidth"] or each["wide"]][:1] == []
