@@ -6,6 +6,7 @@ template language has to be installed for a report. How pages look is in `page.c
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import Final
@@ -41,8 +42,8 @@ def facts(pairs: Iterable[tuple[str, Element | str]]) -> Element:
 
 
 def lines(text: Iterable[str]) -> Element:
-    """Return lines as they are, such as those of a log."""
-    return tag("pre", "\n".join(printable(line) for line in text))
+    """Return lines as they are, such as those of a log, without an indent that all have."""
+    return tag("pre", textwrap.dedent("\n".join(printable(line) for line in text)))
 
 
 def fold(summary: Element | str, /, *content: Element | str, **attributes: str) -> Element:

@@ -152,11 +152,10 @@ def test_whom_nobody_can_reach_did_not_fail(calls: Path, tmp_path: Path) -> None
     junit = tmp_path / "suite.xml"
     done = run("replay", calls, CLOSED, "--expect", "same", "--junit", junit)
     assert done.returncode == 3
-    assert done.stdout.splitlines() == [
-        "failed: 2 calls: 0 passed, 0 failed, 2 could not run", f"{CLOSED}, 0 s", "",
-        f"could not run: cannot connect to {CLOSED}: connection refused", f"  {calls / 'one.pcapng'}",
-        f"  {calls / 'two.pcapng'}",
-    ]  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["failed: 2 calls: 0 passed, 0 failed, 2 could not run", f"{CLOSED}, 0 s", ""]
+    assert lines[3].startswith(f"could not run: cannot connect to {CLOSED}: connection refused")
+    assert lines[-2:] == [f"  {calls / 'one.pcapng'}", f"  {calls / 'two.pcapng'}"]
     (suite,) = valid(junit.read_bytes())
     assert (suite.get("failures"), suite.get("errors")) == ("0", "2")
 
