@@ -62,7 +62,7 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
         raise NothingError(f"there are no captures in {path}: they end in {', '.join(CAPTURES)}")
     left_out = len(files) - len(captures) - len(beside.intersection(files))
     if left_out:
-        say(f"{path}: left out {counted(left_out, 'file')} that end in none of {', '.join(CAPTURES)}")
+        say(f"{path}: left out {counted(left_out, 'file')}: captures end in {', '.join(CAPTURES)}")
     yield from ((each, each.relative_to(path)) for each in captures)
 
 

@@ -16,7 +16,14 @@ from audiosocket_cli.jobs.job import outcome_of_call
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, close_capture
 from audiosocket_cli.jobs.own_server import server_target
-from audiosocket_cli.jobs.replay import ReplayWanted, ServerReplay, output_of, refuse_to_compare_unlike_things, uuids_of
+from audiosocket_cli.jobs.replay import (
+    SAME,
+    ReplayWanted,
+    ServerReplay,
+    output_of,
+    refuse_to_compare_unlike_things,
+    uuids_of,
+)
 from audiosocket_cli.jobs.replay_cases import ReplayCase, find_cases
 from audiosocket_cli.jobs.reports import prepare_reports, write_report
 from audiosocket_cli.net.address import Address
@@ -165,7 +172,7 @@ def _again(case: ReplayCase, target: Address, server: Sequence[str]) -> list[str
     words = ["audiosocket", "replay", wanted.captured]
     if not any(PORT_FIELD in word for word in server):
         words.append(str(target))
-    words += ["--expect", str(wanted.expect)]
+    words += ["--expect", str(SAME if str(wanted.expect) == wanted.captured else wanted.expect)]
     if wanted.call:
         words += ["--call", wanted.call]
     if wanted.tolerance != TOLERANCE_S:

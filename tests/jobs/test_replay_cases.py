@@ -39,7 +39,7 @@ def test_all_captures_of_a_folder_and_of_those_in_it_are_found(
     assert [case.wanted.tolerance for case in cases] == [1.0, 0.2, 0.2]
     assert cases[0].wanted.compare == {"end"}
     assert all(case.old is not None and case.old.stretches for case in cases)
-    assert "left out 1 file that end" in capsys.readouterr().err
+    assert "left out 1 file: captures end in .pcapng" in capsys.readouterr().err
 
 
 def test_each_call_of_a_capture_is_one(tmp_path: Path) -> None:
