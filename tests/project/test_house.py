@@ -102,7 +102,6 @@ TESTED_AS_PART_OF = {
     "jobs/replay_suite.py": "commands/test_replay_suite.py",
     "jobs/reports.py": "commands/test_check_report.py",
     "jobs/serve.py": "commands/test_serve.py",
-    "net/client.py": "commands/test_play.py",
     "net/loop.py": "test_signals.py",
     "server/after_calls.py": "server/test_hooks.py",
     "server/calls.py": "server/test_server.py",
