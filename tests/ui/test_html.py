@@ -58,3 +58,22 @@ def test_a_page_needs_nothing_but_itself() -> None:
     assert metas["Content-Security-Policy"] == "default-src 'none'; style-src 'unsafe-inline'"
     assert metas["viewport"] == "width=device-width, initial-scale=1"
     assert [each.get("media") for each in root.iter("style")] == [None, "(max-width: 40rem)"]
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of a colour, by WCAG 2."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_all_text_can_be_read(theme: int) -> None:
+    style = next(parsed(page("title", narrow_rem=1)).iter("style")).text or ""
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6})", re.findall(r":root \{.*?\}", style, re.DOTALL)[theme]))
+    pairs = [(name.removesuffix("-text"), name) for name in colours if name.endswith("-text")]
+    pairs += [(ground, text) for ground in ("ground", "raised") for text in ("text", "quiet")]
+    assert len(pairs) == 9
+    for ground, text in pairs:
+        dark, light = sorted(luminance(colours[name]) for name in (ground, text))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (ground, text)
