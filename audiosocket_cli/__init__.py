@@ -5,6 +5,7 @@ The house, from the ground up. A module imports only from its own room and from 
 
     errors        what can go wrong, and exit codes
     text          text that is safe to show
+    junit         results as JUnit XML
     signals       what a signal does before an event loop takes it, and descriptors that programs must not inherit
     codec         bytes to frames and back
     quantities    times and sizes as people write them

@@ -6,7 +6,7 @@ with one of the other answer, in order, so that a missing or new stretch leaves 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,6 +24,10 @@ from audiosocket_cli.runs import FrameRun
 
 TOLERANCE_S: Final = 0.2
 MIN_CORRELATION: Final = 0.8
+
+ASPECTS: Final = ("speech", "times", "sound", "end")
+"""What can be compared: which stretches of speech there are; when they and the end come, and how long speech lasts; how
+it sounds; how the call ends, and what else is sent that is no audio."""
 
 _ALIKE: Final = 0.5
 """Stretches that correlate at least this much are the same words, perhaps changed."""
@@ -59,6 +63,8 @@ class Difference(NamedTuple):
     seen_s: float | None
     what: str
     difference: str
+    aspect: str
+    """One of `ASPECTS`."""
 
 
 class Limits(NamedTuple):
@@ -191,11 +197,14 @@ def differences(
     *,
     tolerance_s: float = TOLERANCE_S,
     least_correlation: float = MIN_CORRELATION,
+    aspects: Collection[str] = ASPECTS,
 ) -> list[Difference]:
-    """Return how an answer differs from the expected one, in the order of time; an empty list if it does not."""
+    """Return how an answer differs from the expected one, in the order of time; an empty list if it does not. Only
+    `aspects` are compared."""
     limits = Limits(tolerance_s, least_correlation, expected.over_s, seen.over_s)
     found = _in_speech(expected.stretches, seen.stretches, limits)
     found += _in_happenings(expected.happenings, seen.happenings, limits)
+    found = [one for one in found if one.aspect in aspects]
     return sorted(found, key=lambda one: one.expected_s if one.expected_s is not None else one.seen_s or 0.0)
 
 
@@ -213,7 +222,8 @@ def _in_speech(expected: Sequence[Stretch], seen: Sequence[Stretch], limits: Lim
             if limits.is_beyond(there.start_s, was_expected=old is not None):
                 continue
             what = f"speech of {there.end_s - there.start_s:.2f} s"
-            found.append(Difference(old and old.start_s, new and new.start_s, what, "is missing" if old else "is new"))
+            change = "is missing" if old else "is new"
+            found.append(Difference(old and old.start_s, new and new.start_s, what, change, "speech"))
             continue
         found += _between(old, new, float(alike[old_at, new_at]), limits)
     return found
@@ -235,13 +245,13 @@ def _between(old: Stretch, new: Stretch, likeness: float, limits: Limits) -> lis
     longer_s = (new.end_s - new.start_s) - (old.end_s - old.start_s)
     if abs(late_s) > tolerance_s:
         text = f"begins {abs(late_s) * 1000:.0f} ms {'later' if late_s > 0 else 'earlier'}"
-        found.append(Difference(old.start_s, new.start_s, "speech", text))
+        found.append(Difference(old.start_s, new.start_s, "speech", text, "times"))
     if abs(longer_s) > tolerance_s:
         text = f"is {abs(longer_s) * 1000:.0f} ms {'longer' if longer_s > 0 else 'shorter'}"
-        found.append(Difference(old.start_s, new.start_s, "speech", text))
+        found.append(Difference(old.start_s, new.start_s, "speech", text, "times"))
     if likeness < least_correlation:
         text = f"sounds different (correlation {likeness:.2f}, expected {least_correlation:.2f})"
-        found.append(Difference(old.start_s, new.start_s, "speech", text))
+        found.append(Difference(old.start_s, new.start_s, "speech", text, "sound"))
     return found
 
 
@@ -298,13 +308,13 @@ def _in_happenings(expected: Sequence[Happening], seen: Sequence[Happening], lim
             assert there is not None
             if not limits.is_beyond(there.at_s, was_expected=old is not None):
                 missing = "is missing" if old else "is new"
-                found.append(Difference(old and old.at_s, new and new.at_s, there.what, missing))
+                found.append(Difference(old and old.at_s, new and new.at_s, there.what, missing, "end"))
         elif old.what != new.what:
-            found.append(Difference(old.at_s, new.at_s, old.what, f"is {new.what} now"))
+            found.append(Difference(old.at_s, new.at_s, old.what, f"is {new.what} now", "end"))
         elif abs(new.at_s - old.at_s) > tolerance_s:
             late_s = new.at_s - old.at_s
             text = f"comes {abs(late_s) * 1000:.0f} ms {'later' if late_s > 0 else 'earlier'}"
-            found.append(Difference(old.at_s, new.at_s, old.what, text))
+            found.append(Difference(old.at_s, new.at_s, old.what, text, "times"))
     return found
 
 

@@ -158,6 +158,7 @@ class CaseResult:
         return self.case.as_json() | {
             "verdict": self.verdict.value,
             "observed": self.observed,
+            "shown_by_replay": self.case.shown_by_replay,
             "attempts": [attempt.as_json() for attempt in self.attempts],
         }
 
@@ -187,6 +188,13 @@ class Report:
     """The signal that ended the run before its end."""
     unreachable: bool = False
     """Whether nobody could be connected to any more before the end."""
+    name: str | None = None
+    """What reports call the server, where that is not its address."""
+
+    @property
+    def title(self) -> str:
+        """What reports call the server."""
+        return self.name or self.target
 
     def with_verdict(self, verdict: Verdict) -> list[CaseResult]:
         """Return the results with a verdict, in order."""
@@ -200,7 +208,11 @@ class Report:
     def counts(self, result: CaseResult) -> bool:
         """Whether a failure makes the whole negative."""
         is_required = result.case.level is Level.MUST or (self.strict and result.case.level is Level.SHOULD)
-        return result.verdict is Verdict.FAIL and is_required and result.case.id not in (self.known or ())
+        return result.verdict is Verdict.FAIL and is_required and not self.is_known(result)
+
+    def is_known(self, result: CaseResult) -> bool:
+        """Whether a failure was one in the baseline already."""
+        return result.verdict is Verdict.FAIL and result.case.id in (self.known or ())
 
     @property
     def counting(self) -> list[CaseResult]:

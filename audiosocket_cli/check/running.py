@@ -68,7 +68,6 @@ class Run:
         self._attempts: dict[str, list[Attempt]] = {case.id: [] for case in plan.cases}
         self._again: list[Case] = []
         self._lost = 0
-        self._reviving = asyncio.Lock()
         self.notes: list[str] = []
         """What happened to the server's process."""
         self.lost_evidence = False
@@ -244,14 +243,10 @@ class Run:
 
     async def _revive(self) -> None:
         """Start the server, the first time or again. Raises `NetworkError`."""
-        subject = self._subject
-        if subject is None or (subject.pid and subject.how_it_died() is None):
-            return
-        async with self._reviving:  # one case alone starts it again
-            if subject.pid and (died := subject.how_it_died()) is not None:
-                self.notes.append(f"{died} during the check, and was started again")
-            if not subject.pid or subject.how_it_died() is not None:
-                await subject.start()
+        if self._subject is not None:
+            await self._subject.revive(
+                lambda died: self.notes.append(f"{died} during the check, and was started again")
+            )
 
     async def _look_for_server(self) -> None:
         try:

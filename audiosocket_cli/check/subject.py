@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from audiosocket_cli.call.bots.process import Process, how_it_ended
@@ -28,6 +28,8 @@ _LOOK_S: Final = 0.05
 _TERM_S: Final = 5.0
 """How long a group may take to end after SIGTERM, before SIGKILL."""
 _KILL_S: Final = 2.0
+_DEATH_S: Final = 0.05
+"""A server that dies of a call may take so long."""
 _READ_BYTES: Final = 65536
 _MAX_LINES: Final = 2000
 _MAX_LINE_BYTES: Final = 500
@@ -67,6 +69,7 @@ class Subject:
         self.log = Log()
         self.starts = 0
         """How many times it was started."""
+        self._reviving = asyncio.Lock()
 
     @property
     def pid(self) -> int:
@@ -95,6 +98,32 @@ class Subject:
         while not await self._is_there():
             self._check_start(begun_s)
             await asyncio.sleep(_LOOK_S)
+
+    async def revive(self, on_death: Callable[[str], object]) -> None:
+        """Start it the first time, or again where it died, which `on_death` is told; of many who ask, for one.
+
+        Raises as `start` does.
+        """
+        async with self._reviving:
+            died = self.how_it_died()
+            if died is not None:
+                on_death(died)
+            if not self.pid or died is not None:
+                await self.start()
+
+    async def last_words(self, begin_s: float) -> list[str]:
+        """Return what it wrote since a time, once it has had a moment to die of what was done last."""
+        await asyncio.sleep(_DEATH_S)
+        return self.log.since(begin_s)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start it, and end it when the block ends, however that is. Raises as `start` does."""
+        try:
+            await self.start()
+            yield
+        finally:
+            await self.end()
 
     async def end(self) -> None:
         """End its process group: SIGTERM, then SIGKILL. Safe to call twice."""

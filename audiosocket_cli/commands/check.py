@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within
 from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, refuse_without_effect
 from audiosocket_cli.errors import UsageError
 
@@ -16,24 +18,18 @@ _MAX_JOBS: Final = 64
 _OF_LIST: Final = ("list_cases", "as_json", "only", "skip", "level")
 """Parameters that may stand beside --list."""
 
+_REPORT: Final = "report"
+_OF_REPORT: Final = ("words", "as_json", "html", "force")
+"""Parameters that may stand beside `check report`."""
 
-class _CheckCommand(click.Command):
-    """A command whose words after -- are the server's own command line."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        server: list[str] = []
-        if "--" in args:
-            at = args.index("--")
-            args, server = args[:at], args[at + 1 :]
-            if not server:
-                raise click.UsageError("-- needs a command after it: check -- ./my-server --port {port}", ctx)
-        rest = super().parse_args(ctx, args)
-        ctx.params["server"] = tuple(server)
-        return rest
+class _CheckCommand(OwnServerCommand):
+    example = "check -- ./my-server --port {port}"
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(ctx.command_path, "[OPTIONS] TARGET")
         formatter.write_usage(ctx.command_path, "[OPTIONS] [TARGET] -- CMD…", prefix="       ")
+        formatter.write_usage(ctx.command_path, "report [--html FILE] RESULT…", prefix="       ")
 
 
 @click.command(cls=_CheckCommand, short_help="See whether a server survives what Asterisk does.")
@@ -92,8 +88,13 @@ class _CheckCommand(click.Command):
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Also write the result as JUnit XML.",
 )  # fmt: skip
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Also write the result as a page that stands alone.",
+)  # fmt: skip
+@click.option("--name", metavar="NAME", help="What reports call the server.  [default: TARGET]")
 @click.option("--github", is_flag=True, help="Also annotate the job of GitHub Actions, and add to its summary.")
-@click.option("--force", is_flag=True, help="Overwrite the FILE of --junit if it exists.")
+@click.option("--force", is_flag=True, help="Overwrite the files of --junit and --html if they exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
@@ -109,6 +110,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket check bot:9092 --turn-within 1.5s --bargein-within 0.5s
       audiosocket check bot:9092 --json > known.json
       audiosocket check bot:9092 --baseline known.json
+      audiosocket check report bot.json other.json --html servers.html
       audiosocket check --list
 
     It places small calls, each for one requirement. MUST: Asterisk ends or spoils the call, or real callers do this.
@@ -118,26 +120,40 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     CMD starts the server, with {port} for a free port; without that it has to listen on TARGET (127.0.0.1:9092). It is
     started again when it dies, and ended with all that it started.
 
+    `report` shows results of --json beside each other, as text or as a page; "-" is standard input. A server on a host
+    of that name is report:9092.
+
     Exits with 0 when nothing failed that counts, 1 when a MUST failed, 3 when the server could not be reached or CMD
     did not listen, 5 when a FILE cannot be read, 6 when no case is left to run.
     """
+    refuse_without_effect(ctx, force="junit html", speech="turn_within bargein_within")
+    if given["words"][:1] == (_REPORT,):
+        ctx.exit(_report(ctx, given))
     from audiosocket_cli.jobs.check import CheckWanted, check
 
-    given["server"] = ctx.params.get("server", ())
     wanted = CheckWanted(**given)
-    refuse_without_effect(ctx, force="junit", speech="turn_within bargein_within")
-    if is_typed(ctx, "start_within") and not wanted.server:
-        raise UsageError("--start-within does nothing without a command: add -- CMD, or leave out --start-within")
+    refuse_start_within(ctx)
     if wanted.list_cases:
-        _refuse_beside_list(ctx, given)
+        if wanted.words or wanted.server:
+            raise UsageError("--list needs no server: leave it out")
+        _refuse_beside(ctx, "--list", _OF_LIST)
     ctx.exit(check(wanted).exit_code)
 
 
-def _refuse_beside_list(ctx: click.Context, given: dict[str, Any]) -> None:
-    """Refuse what --list does nothing with. Raises `UsageError`."""
-    if given["words"] or given["server"]:
-        raise UsageError("--list needs no server: leave it out")
+def _report(ctx: click.Context, given: dict[str, Any]) -> int:
+    """Show results beside each other, and return the exit code. Raises `UsageError`."""
+    from audiosocket_cli.jobs.check_report import CheckReportWanted, check_report
+
+    _, *files = given["words"]
+    if not files or given[SERVER]:
+        raise UsageError("check report needs results of check --json; a server on a host of that name is report:9092")
+    _refuse_beside(ctx, "check report", _OF_REPORT)
+    return check_report(CheckReportWanted(files, given["html"], given["force"], given["as_json"])).exit_code
+
+
+def _refuse_beside(ctx: click.Context, what: str, allowed: Sequence[str]) -> None:
+    """Refuse options that do nothing beside what runs no case. Raises `UsageError`."""
     for param in ctx.command.params:
         name = str(param.name)
-        if name not in _OF_LIST and isinstance(param, click.Option) and is_typed(ctx, name):
-            raise UsageError(f"--list runs nothing: leave out {max(param.opts, key=len)}")
+        if name not in allowed and isinstance(param, click.Option) and is_typed(ctx, name):
+            raise UsageError(f"{what} runs nothing: leave out {max(param.opts, key=len)}")

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
     AddressParam,
     CountParam,
+    DurationParam,
     NumberParam,
     TimeParam,
+    is_typed,
     record_options,
     refuse_without_effect,
 )
 from audiosocket_cli.commands.values import calls, files
+from audiosocket_cli.errors import UsageError
+
+_MAX_JOBS: Final = 64
 
 
-@click.command(short_help="Play a captured call, or a script, again.")
-@click.argument("captured", metavar="CAPTURE", shell_complete=files)
-@click.argument("target", type=AddressParam(), required=False)
+class _ReplayCommand(OwnServerCommand):
+    example = "replay calls/ --expect same -- ./my-bot --port {port}"
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "[OPTIONS] CAPTURE [TARGET]")
+        formatter.write_usage(ctx.command_path, "[OPTIONS] --expect OLD CAPTURE… [TARGET] [-- CMD…]", prefix="       ")
+
+
+@click.command(cls=_ReplayCommand, short_help="Play a captured call, or a script, again.")
+@click.argument("captured", nargs=-1, required=True, metavar="CAPTURE… [TARGET]", shell_complete=files)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk, and play the server's side to it.")
 @click.option(
     "--timing",
@@ -56,7 +71,7 @@ from audiosocket_cli.commands.values import calls, files
     "--expect",
     type=click.Path(path_type=Path, readable=False),
     metavar="OLD",
-    help="Compare the answer with the one in a capture, usually CAPTURE itself; exit with 1 if it differs.",
+    help="Compare the answer with that of a capture, of its namesake in a folder, or of CAPTURE itself (same).",
 )
 @click.option(
     "--tolerance", type=POSITIVE_SECONDS, metavar="TIME", default="0.2s", show_default=True,
@@ -65,6 +80,22 @@ from audiosocket_cli.commands.values import calls, files
 @click.option(
     "--least-correlation", type=NumberParam(0, 1), metavar="R", default=0.8, show_default=True,
     help="With --expect: how alike speech has to sound; 0 compares times only.",
+)  # fmt: skip
+@click.option(
+    "--jobs", type=CountParam(_MAX_JOBS), metavar="N", default=4, show_default=True,
+    help="With several captures: place N calls at once.",
+)  # fmt: skip
+@click.option(
+    "--start-within", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
+    help="How long CMD may take until it listens.",
+)  # fmt: skip
+@click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="With --expect: also write the result as JUnit XML.",
+)  # fmt: skip
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="With --expect: also write the result as a page that stands alone.",
 )  # fmt: skip
 @record_options
 @click.option(
@@ -77,7 +108,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     \b
     Examples:
       audiosocket replay call.pcapng bot:9092 --record answer.wav
-      audiosocket replay call.pcapng bot:9092 --expect call.pcapng
+      audiosocket replay call.pcapng bot:9092 --expect same
+      audiosocket replay calls/ --expect same -- ./bot.py --port {port}
       audiosocket replay call.jsonl :9092 --timing fast --calls 50
       audiosocket dump pbx.pcap --call 8f269582 --json |
         audiosocket replay - bot:9092
@@ -96,13 +128,39 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     An expect without within_ms waits for 30 s. Files to play are relative to the folder that replay runs in.
 
+    With --expect there may be several captures, and folders of them: each call is a test. A word that names a file is
+    a capture, the last other one is TARGET. NAME.expect.toml beside a capture says what is compared, and how closely.
+    CMD starts the server, with {port} for a free port.
+
     Exits with 0 when all was played and as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent what
     ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to play.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.replay import ReplayWanted, replay_job
 
-    refuse_without_effect(ctx, layout="record", force="record capture", tolerance="expect", least_correlation="expect")
-    wanted = ReplayWanted(**given)
+    captures, given["target"] = _split(given.pop("captured"))
+    of_many = {name: given.pop(name) for name in ("jobs", "start_within", "junit", "html")}
+    server = given.pop(SERVER)
+    refuse_without_effect(ctx, layout="record", force="record capture junit html", tolerance="expect",
+                          least_correlation="expect", junit="expect", html="expect")  # fmt: skip
+    refuse_start_within(ctx)
+    wanted = ReplayWanted(captures[0], **given)
+    is_reported = wanted.expect is not None and (of_many["junit"] or of_many["html"])
+    if len(captures) > 1 or os.path.isdir(captures[0]) or server or is_reported:
+        from audiosocket_cli.jobs.replay_suite import SuiteWanted, replay_suite
+
+        ctx.exit(replay_suite(SuiteWanted(wanted, captures, server, **of_many)).exit_code)
+    if is_typed(ctx, "jobs"):
+        raise UsageError("--jobs is for several captures: --calls places several calls of one")
     refuse_two_ends(wanted.target, wanted.listen)
     ctx.exit(run_job(replay_job(wanted), target=wanted.target, listen=wanted.listen).exit_code)
+
+
+def _split(words: Sequence[str]) -> tuple[Sequence[str], Any]:
+    """Return the captures, and the address that the last word names, unless it is a path, or names a file as well."""
+    from audiosocket_cli.net.address import parse_address
+
+    *captures, last = words
+    if captures and last != "-" and "/" not in last and not os.path.lexists(last):
+        return captures, parse_address(last)
+    return words, None

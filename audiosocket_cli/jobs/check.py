@@ -14,18 +14,22 @@ from audiosocket_cli.asterisk.releases import NEWEST, Release, parse_release
 from audiosocket_cli.bench.usage import UsageWatch
 from audiosocket_cli.check.catalogue import choose
 from audiosocket_cli.check.junit import junit_xml
+from audiosocket_cli.check.matrix import matrix_of
 from audiosocket_cli.check.model import Level, Report
 from audiosocket_cli.check.results import read_baseline, report_json
 from audiosocket_cli.check.running import Plan, Run
 from audiosocket_cli.check.speech import load_speech
-from audiosocket_cli.check.subject import PORT_FIELD, Subject, free_port
+from audiosocket_cli.check.subject import Subject
 from audiosocket_cli.check.trial import Setting, Times, TurnTaking
 from audiosocket_cli.check.uuids import Uuids, known_uuids
-from audiosocket_cli.disk import make_folder, write_file
-from audiosocket_cli.errors import OutputError, UsageError
+from audiosocket_cli.disk import make_folder
+from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outcome import Outcome
+from audiosocket_cli.jobs.own_server import server_target
+from audiosocket_cli.jobs.reports import prepare_reports, write_report
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.loop import run
+from audiosocket_cli.ui.check_page import check_page
 from audiosocket_cli.ui.check_report import (
     annotation_lines,
     case_lines,
@@ -70,6 +74,8 @@ class CheckWanted:
     baseline: Path | None
     evidence: Path | None
     junit: Path | None
+    html: Path | None
+    name: str | None
     github: bool
     force: bool
     as_json: bool
@@ -116,6 +122,7 @@ def check(wanted: CheckWanted) -> Outcome:
     setting = Setting(target, release=release, times=times, pids=pids, turns=turns, uuids=uuids)
     done = run(_run(plan, setting, subject))
     report = Report(
+        name=wanted.name,
         target=str(target), release=release, nature=str(done.run.nature), results=done.run.results,
         started_at=done.started_at, elapsed_s=done.elapsed_s, strict=wanted.strict, known=known, command=wanted.server,
         options=wanted.options, notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable,
@@ -140,18 +147,14 @@ def _target(wanted: CheckWanted) -> Address:
         raise UsageError(f"one TARGET, not {len(wanted.words)}; a command that starts the server follows --")
     if wanted.pid is not None and wanted.server:
         raise UsageError("--pid is for a server that runs already: of one that is started with --, it is known")
-    takes_port = any(PORT_FIELD in word for word in wanted.server)
-    if not wanted.words and takes_port:
-        return Address("127.0.0.1", free_port())
-    return parse_address(wanted.words[0] if wanted.words else "127.0.0.1")
+    return server_target(parse_address(wanted.words[0]) if wanted.words else None, wanted.server)
 
 
 def _prepare(wanted: CheckWanted) -> None:
     """Find out, before anything runs, whether what is wanted can be done. Raises `UsageError`."""
     if wanted.pid is not None:
         UsageWatch(wanted.pid)
-    if wanted.junit is not None and wanted.junit.exists() and not wanted.force:
-        raise UsageError(f"{wanted.junit} exists; choose another name or add --force")
+    prepare_reports(junit=wanted.junit, html=wanted.html, force=wanted.force)
     if wanted.evidence is not None:
         try:
             make_folder(wanted.evidence)
@@ -174,11 +177,9 @@ def _tell(report: Report, done: Run, wanted: CheckWanted) -> bool:
     """Report in all ways that are wanted; False where one of them could not be written."""
     told = put_result(report_json(report, done.nature), report_lines(report), as_json=wanted.as_json)
     if wanted.junit is not None:
-        try:
-            write_file(str(wanted.junit), [junit_xml(report)], force=wanted.force)
-        except (OutputError, UsageError) as error:
-            say(str(error))
-            told = False
+        told &= write_report(wanted.junit, junit_xml(report), force=wanted.force)
+    if wanted.html is not None:
+        told &= write_report(wanted.html, check_page(matrix_of([report])), force=wanted.force)
     if wanted.github:
         told &= _tell_github(report, wanted)
     return told

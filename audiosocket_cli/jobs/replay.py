@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-from audiosocket_cli.analysis.compare import Answer, differences, read_answer
+from audiosocket_cli.analysis.compare import ASPECTS, Answer, Difference, differences, read_answer
 from audiosocket_cli.asterisk.facts import POST_ROLL_MS
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.recording.destinations import FileOutput
@@ -19,16 +19,22 @@ from audiosocket_cli.call.sources.cue_times import ReplayOptions, Timing
 from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.call.sources.script import Script, read_script
 from audiosocket_cli.capture.opening import open_capture
+from audiosocket_cli.capture.writing import CaptureOutput
 from audiosocket_cli.errors import ExitCode, NothingError, UsageError
+from audiosocket_cli.jobs.expectation import settings_beside
 from audiosocket_cli.jobs.job import Job
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, output_for
 from audiosocket_cli.model import Side
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.client import PlacedCall
+from audiosocket_cli.text import counted
 from audiosocket_cli.ui.capture_rows import damage_line
 from audiosocket_cli.ui.console import put_result, say
 from audiosocket_cli.ui.results import expectation_lines, replay_json, replay_lines
+
+SAME: Final = Path("same")
+"""As what is expected: the capture that is replayed."""
 
 HANGUP_WAIT_S: Final = 5.0
 """How long to wait for a server that hung up in the capture to do so again."""
@@ -59,16 +65,19 @@ class ReplayWanted:
     layout: str | None
     force: bool
     as_json: bool
+    compare: Collection[str] = ASPECTS
+    """With `expect`: what is compared."""
 
 
 def replay_job(wanted: ReplayWanted) -> Job:
     """Return the job. Raises `UsageError`, `FileError`, and `NothingError` where nothing is to be said."""
-    _refuse_to_compare_unlike_things(wanted)
-    script = _script(wanted)
+    refuse_to_compare_unlike_things(wanted)
+    wanted = with_expectation(wanted)
+    script = read_wanted(wanted)
     return _to_server(wanted, script) if wanted.listen is None else _to_caller(wanted, script)
 
 
-def _refuse_to_compare_unlike_things(wanted: ReplayWanted) -> None:
+def refuse_to_compare_unlike_things(wanted: ReplayWanted) -> None:
     """Refuse --expect with what moves the times that it compares."""
     if wanted.from_s is not None and wanted.to_s is not None and wanted.from_s >= wanted.to_s:
         raise UsageError(f"--from {wanted.from_s:g} is not before --to {wanted.to_s:g}: there is no time between them")
@@ -81,7 +90,26 @@ def _refuse_to_compare_unlike_things(wanted: ReplayWanted) -> None:
             raise UsageError(f"--expect compares times, which {option} changes: leave one of them out")
 
 
-def _script(wanted: ReplayWanted) -> Script:
+def with_expectation(wanted: ReplayWanted) -> ReplayWanted:
+    """Return what is wanted with the settings that stand beside the capture, where answers are compared. Raises
+    `UsageError` and `FileError`."""
+    if wanted.expect is None:
+        return wanted
+    if wanted.captured == "-":
+        if wanted.expect == SAME:
+            raise UsageError("--expect same needs a file: standard input can be read once only")
+        return wanted
+    captured = Path(wanted.captured)
+    expect = captured if wanted.expect == SAME else wanted.expect
+    if expect.is_dir():
+        expect = expect / captured.name
+    settings = settings_beside(captured)
+    if wanted.call is not None:
+        settings.pop("call", None)
+    return replace(wanted, expect=expect, **settings)
+
+
+def read_wanted(wanted: ReplayWanted) -> Script:
     """Read what is to be said, and say what is odd about it. Raises `NothingError` where nothing is."""
     captured, call, from_s, to_s = wanted.captured, wanted.call, wanted.from_s, wanted.to_s
     side = Side.CALLER if wanted.listen is None else Side.SERVER
@@ -115,16 +143,16 @@ def _options(script: Script, wanted: ReplayWanted, stay_s: float, *, fill: bool)
     return ReplayOptions(Timing(wanted.timing), wanted.speed, stay_s, fill=fill)
 
 
-def _output(wanted: ReplayWanted) -> FileOutput | None:
+def output_of(wanted: ReplayWanted, calls: int) -> FileOutput | None:
+    """Return where calls are recorded to. Raises `UsageError`."""
     output = output_for(wanted.record, force=wanted.force)
-    if output is not None and output.single and wanted.calls > 1:
-        raise UsageError(
-            f"{output} has room for one call, not {wanted.calls}: name a folder, or use {{uuid}} in the name"
-        )
+    if output is not None and output.single and calls > 1:
+        raise UsageError(f"{output} has room for one call, not {calls}: name a folder, or use {{uuid}} in the name")
     return output
 
 
-def _uuids(wanted: str, script: Script, calls: int) -> list[UUID]:
+def uuids_of(wanted: str, script: Script, calls: int) -> list[UUID]:
+    """Return the UUIDs that calls say. Raises `UsageError`."""
     if wanted == "new":
         return [uuid4() for _ in range(calls)]
     if wanted == "same":
@@ -137,30 +165,92 @@ def _uuids(wanted: str, script: Script, calls: int) -> list[UUID]:
         raise UsageError(f"--uuid {wanted} is not a UUID: write new, same, or 8-4-4-4-12 hexadecimal digits") from None
 
 
-def _to_server(wanted: ReplayWanted, script: Script) -> Job:
-    may_hang_up = script.ended_by is Side.SERVER
-    stay_s = wanted.wait if wanted.wait is not None else HANGUP_WAIT_S if may_hang_up else 0.0
-    replay = _options(script, wanted, stay_s, fill=False)
-    uuids = _uuids(wanted.uuid, script, wanted.calls)
-    old = read_answer(open_capture(wanted.expect), wanted.call) if wanted.expect is not None else None
-    output = _output(wanted)
-    capture = capture_output(wanted.capture, force=wanted.force)
-    answers: dict[Source, Answer] = {}
-    # A server may end the call as it did, and a little sooner.
-    tolerance_s = wanted.tolerance if old is not None or may_hang_up else 0.0
+class ServerReplay:
+    """The caller's side, said to a server, and the judgement on what it answers."""
 
-    def make_source() -> ReplaySource:
-        source = ReplaySource(script.actions, replay, end_s=script.end_s)
-        answers[source] = Answer()
+    def __init__(
+        self, wanted: ReplayWanted, script: Script, old: Answer | None,
+        output: FileOutput | None, capture: CaptureOutput | None,
+    ) -> None:  # fmt: skip
+        """`old` is the answer that is expected, if one is. Raises `UsageError`."""
+        may_hang_up = script.ended_by is Side.SERVER
+        stay_s = wanted.wait if wanted.wait is not None else HANGUP_WAIT_S if may_hang_up else 0.0
+        self._replay = _options(script, wanted, stay_s, fill=False)
+        self._wanted, self._script, self._old = wanted, script, old
+        # A server may end the call as it did, and a little sooner.
+        self._tolerance_s = wanted.tolerance if old is not None or may_hang_up else 0.0
+        self._answers: dict[Source, Answer] = {}
+        self.options = CallOptions(
+            self._make_source, output, capture, layout=Layout(wanted.layout or "server"),
+            make_taps=lambda source: [self._answers[source]],
+        )  # fmt: skip
+
+    def _make_source(self) -> ReplaySource:
+        source = ReplaySource(self._script.actions, self._replay, end_s=self._script.end_s)
+        self._answers[source] = Answer()
         return source
 
-    options = CallOptions(
-        make_source, output, capture, layout=Layout(wanted.layout or "server"),
-        make_taps=lambda source: [answers[source]],
-    )  # fmt: skip
+    def judge(self, placed: PlacedCall) -> Judged:
+        """Judge a call that is over."""
+        source, wanted = placed.source, self._wanted
+        assert isinstance(source, ReplaySource)
+        hung_up = placed.ended_by_server and not placed.server_vanished
+        source.give_up(hung_up=hung_up, tolerance_s=self._tolerance_s if hung_up else 0.0)
+        found = None
+        if self._old is not None and placed.signal is None:
+            found = differences(
+                self._old, self._answers[source], tolerance_s=wanted.tolerance,
+                least_correlation=wanted.least_correlation, aspects=wanted.compare,
+            )  # fmt: skip
+        return Judged(placed, source, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A replayed call, and how its answer differs from the expected one; None where nothing was compared."""
+
+    placed: PlacedCall
+    source: ReplaySource
+    found: Sequence[Difference] | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is not as it should be."""
+        return bool(self.placed.tail_lost or self.source.failures or self.found or self.source.is_cut)
+
+    @property
+    def reason(self) -> str:
+        """Why it is not, in one sentence."""
+        placed = self.placed
+        if self.found:
+            return f"the answer differs in {counted(len(self.found), 'place')}"
+        reasons = [*self.source.failures, *filter(None, (placed.recording_error, placed.capture_error))]
+        if placed.tail_lost:
+            reasons.append("the last audio did not arrive")
+        return reasons[0] if reasons else f"ended by {placed.ending.by} ({placed.ending.how}): {placed.ending.reason}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as a JSON object."""
+        return replay_json(self.placed, self.source, self.found)
+
+    def lines(self, *, named: bool = False) -> list[str]:
+        """Return the result as lines of text."""
+        return replay_lines(self.placed, self.source, self.found, named=named)
+
+
+def _to_server(wanted: ReplayWanted, script: Script) -> Job:
+    old = read_answer(open_capture(wanted.expect), wanted.call) if wanted.expect is not None else None
+    uuids = uuids_of(wanted.uuid, script, wanted.calls)
+    output = output_of(wanted, wanted.calls)
+    replay = ServerReplay(wanted, script, old, output, capture_output(wanted.capture, force=wanted.force))
 
     def judge(placed: PlacedCall) -> Outcome:
-        return _judge(placed, wanted, old, answers[placed.source], tolerance_s, to_stderr=options.takes_stdout)
+        judged = replay.judge(placed)
+        told = put_result(
+            judged.as_json(), judged.lines(named=wanted.calls > 1), as_json=wanted.as_json,
+            to_stderr=replay.options.takes_stdout,
+        )  # fmt: skip
+        return Outcome(failed=judged.failed or not told)
 
     def sum_up(outcomes: Sequence[Outcome]) -> Outcome:
         good = sum(outcome.exit_code == ExitCode.DONE for outcome in outcomes)
@@ -168,28 +258,7 @@ def _to_server(wanted: ReplayWanted, script: Script) -> Job:
             say(f"{wanted.calls} calls: {good} as expected, {wanted.calls - good} not")
         return Outcome(damaged=bool(script.damages))
 
-    return Job(options, uuids=uuids, judge_placed=judge, sum_up=sum_up)
-
-
-def _judge(
-    placed: PlacedCall, wanted: ReplayWanted, old: Answer | None, answer: Answer, tolerance_s: float,
-    *, to_stderr: bool,
-) -> Outcome:  # fmt: skip
-    """Say what came of a call, and judge it."""
-    source = placed.source
-    assert isinstance(source, ReplaySource)
-    hung_up = placed.ended_by_server and not placed.server_vanished
-    source.give_up(hung_up=hung_up, tolerance_s=tolerance_s if hung_up else 0.0)
-    found = None
-    if old is not None and placed.signal is None:
-        found = differences(old, answer, tolerance_s=wanted.tolerance, least_correlation=wanted.least_correlation)
-    told = put_result(
-        replay_json(placed, source, found),
-        replay_lines(placed, source, found, named=wanted.calls > 1),
-        as_json=wanted.as_json,
-        to_stderr=to_stderr,
-    )
-    return Outcome(failed=bool(placed.tail_lost or source.failures or found or source.is_cut or not told))
+    return Job(replay.options, uuids=uuids, judge_placed=judge, sum_up=sum_up)
 
 
 def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
@@ -218,5 +287,6 @@ def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
         return Outcome(failed=bool(failures), damaged=bool(script.damages))
 
     capture = capture_output(wanted.capture, force=wanted.force)
-    options = CallOptions(make_source, _output(wanted), capture, layout=Layout(wanted.layout or "caller"))
+    output = output_of(wanted, wanted.calls)
+    options = CallOptions(make_source, output, capture, layout=Layout(wanted.layout or "caller"))
     return Job(options, as_json=wanted.as_json, calls=wanted.calls, judge_answered=judge)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
@@ -109,6 +110,53 @@ async def place_all(
             raise StoppedError(interruption.signal or SIGINT) from None
 
 
+@dataclass(frozen=True, slots=True)
+class InTurn:
+    """What came of calls that were placed some at a time."""
+
+    calls: Sequence[PlacedCall | NetworkError | None]
+    """In their order; None where a signal came first."""
+    signal: int | None
+    """The signal that ended it, if one did."""
+
+
+async def place_in_turn(
+    target: Address,
+    wanted: Sequence[tuple[UUID, CallOptions]],
+    most: int,
+    *,
+    server: AbstractAsyncContextManager[object] | None = None,
+    around: Callable[[int], AbstractAsyncContextManager[object]] = lambda number: nullcontext(),
+) -> InTurn:
+    """Place calls, `most` at once, and return what came of each when all are over.
+
+    `server` is entered before the first and left after the last, `around` before and after each, given its number. A
+    `NetworkError` of either is what came of the calls. Raises `StoppedError` when told to stop before there was a call.
+    """
+    interruption, room = _Interruption(), asyncio.Semaphore(most)
+
+    async def one(number: int, uuid: UUID, options: CallOptions) -> PlacedCall | NetworkError | None:
+        async with room:
+            if interruption.signal is not None:
+                return None
+            try:
+                async with around(number):
+                    return await _place(
+                        driver, target, uuid, options, lambda event: None, lambda live: None, interruption
+                    )
+            except NetworkError as error:
+                return error
+
+    with signals_to(interruption.on_signal):
+        try:
+            async with server or nullcontext():
+                driver = Driver(at_once=True)
+                found = await asyncio.gather(*(one(number, *each) for number, each in enumerate(wanted)))
+        except asyncio.CancelledError:
+            raise StoppedError(interruption.signal or SIGINT) from None
+    return InTurn(found, interruption.signal)
+
+
 async def _place(
     driver: Driver,
     target: Address,
@@ -128,6 +176,8 @@ async def _place(
     live = SessionCall(PlacedSession, link, options, report, uuid=uuid)
     interruption.sessions.append(live.session)
     watch(live)
+    if interruption.signal is not None:  # it came while this one was dialled, and others went on
+        asyncio.get_running_loop().call_soon(live.session.stop, "interrupted")  # once it has started
     await driver.drive(live.session, live.wire)
     result = await live.conclude()
     assert result is not None
@@ -151,7 +201,7 @@ class _Interruption:
 
     def on_signal(self, number: int) -> None:
         again, self.signal = self.signal is not None, number
-        if not self.sessions:
+        if not self.sessions and not again:  # what is cancelled already may have to clean up
             assert self._task is not None
             self._task.cancel()
         for session in self.sessions:

@@ -1,4 +1,7 @@
-"""A check's report as text, as annotations and a summary of GitHub Actions; the list of cases; how it goes."""
+"""A check's report as text, alone or beside others; as annotations and a summary of GitHub Actions.
+
+Also the list of cases, and how a run goes on.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
+from audiosocket_cli.check.matrix import Matrix
 from audiosocket_cli.check.model import Attempt, Case, CaseResult, Level, Report, Verdict
 from audiosocket_cli.check.nature import Nature
 from audiosocket_cli.check.running import OnAttempt
 from audiosocket_cli.check.subject import PORT_FIELD
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import is_terminal, say, shown_path
+from audiosocket_cli.ui.live_line import live_line
 from audiosocket_cli.ui.wrapping import wrapped
 
 _HEAD: Final = 13
@@ -53,34 +54,39 @@ def report_lines(report: Report) -> list[str]:
         lines += _reasons(verdict, report.with_verdict(verdict))
     for result in report.results:
         if len(result.attempts) > 1 or result.measured_s:
-            lines += wrapped(f"{result.case.id}: ", _attempts(result))
+            lines += wrapped(f"{result.case.id}: ", attempts_text(result))
     return lines
 
 
 def verdict_lines(report: Report) -> list[str]:
     """Return what a run comes to: failed or passed, how many of each, and for what."""
-    counting, total = report.counting, len(report.results)
-    counts = ", ".join(f"{len(report.with_verdict(verdict))} {_word(verdict)}" for verdict in _ORDER)
-    if counting:
-        levels = ", ".join(
-            f"{number} {level.value}"
-            for level in Level
-            if (number := sum(result.case.level is level for result in counting))
-        )
-        lines = wrapped("failed: ", f"{counted(len(counting), 'case')} ({levels}) of {total}: {counts}")
-    else:
-        lines = wrapped("passed: ", f"no case that counts failed, of {total}: {counts}")
-    lines += wrapped("", f"{report.target}, judged for Asterisk {report.release}: {report.nature}")
+    return [line for head, text in verdict_texts(report) for line in wrapped(head, text)]
+
+
+def verdict_texts(report: Report) -> list[tuple[str, str]]:
+    """Return the same as sentences, each with the word that it begins with, or none."""
+    where = f"{report.name} at {report.target}" if report.name else report.target
+    texts = [_verdict(report), ("", f"{where}, judged for Asterisk {report.release}: {report.nature}")]
     if report.known is not None:
-        lines += wrapped("", _against_baseline(report))
+        texts.append(("", _against_baseline(report)))
     if report.signal is not None:
-        lines += ["it was ended by a signal before all cases had run"]
-    for note in report.notes:
-        lines += wrapped("note: ", note)
-    return lines
+        texts.append(("", "it was ended by a signal before all cases had run"))
+    return [*texts, *(("note: ", note) for note in report.notes)]
 
 
-def _word(verdict: Verdict) -> str:
+def _verdict(report: Report) -> tuple[str, str]:
+    counting, total = report.counting, len(report.results)
+    counts = ", ".join(f"{len(report.with_verdict(verdict))} {verdict_word(verdict)}" for verdict in _ORDER)
+    if not counting:
+        return "passed: ", f"no case that counts failed, of {total}: {counts}"
+    levels = ", ".join(
+        f"{number} {level.value}" for level in Level if (number := sum(each.case.level is level for each in counting))
+    )
+    return "failed: ", f"{counted(len(counting), 'case')} ({levels}) of {total}: {counts}"
+
+
+def verdict_word(verdict: Verdict) -> str:
+    """Return a verdict as people say it."""
     return {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.SKIP: "skipped"}.get(verdict, verdict.value)
 
 
@@ -96,19 +102,21 @@ def _against_baseline(report: Report) -> str:
 
 def _failure(report: Report, result: CaseResult) -> list[str]:
     case, attempt = result.case, result.worst
-    is_known = case.id in (report.known or ())
-    lines = [f"failed: {case.id} ({case.level.value}{', known' if is_known else ''})"]
-    for name, text in (
-        ("required", case.requirement),
-        ("expected", case.expected),
-        ("observed", result.observed),
-        ("Asterisk", case.asterisk if case.versions == "all" else f"{case.asterisk} ({case.versions})"),
-        ("cure", case.cure),
-    ):
+    lines = [f"failed: {case.id} ({case.level.value}{', known' if report.is_known(result) else ''})"]
+    for name, text in [*facts_of(result), ("cure", case.cure)]:
         lines += wrapped(f"  {name:{_HEAD - 2}}", text)
     lines += _block("evidence", _shortened(attempt.evidence, _MAX_EVIDENCE))
     lines += _block("its log", attempt.log[-_MAX_LOG:])
     return [*lines, *_block("again", again_lines(report, result))]
+
+
+def facts_of(result: CaseResult) -> list[tuple[str, str]]:
+    """Return what a case asks for, what was seen, and where it comes from, each with its name."""
+    case = result.case
+    return [
+        ("required", case.requirement), ("expected", case.expected), ("observed", result.observed),
+        ("Asterisk", case.asterisk if case.versions == "all" else f"{case.asterisk} ({case.versions})"),
+    ]  # fmt: skip
 
 
 def _block(name: str, lines: Sequence[str]) -> list[str]:
@@ -144,11 +152,12 @@ def _reasons(verdict: Verdict, results: Sequence[CaseResult]) -> list[str]:
         reasons.setdefault(result.observed, []).append(result.case.id)
     lines = []
     for reason, ids in reasons.items():
-        lines += wrapped(f"{_word(verdict)}: ", ", ".join(ids)) + wrapped("         ", reason)
+        lines += wrapped(f"{verdict_word(verdict)}: ", ", ".join(ids)) + wrapped("         ", reason)
     return lines
 
 
-def _attempts(result: CaseResult) -> str:
+def attempts_text(result: CaseResult) -> str:
+    """Return the verdict of each attempt, in order, with what was measured."""
     shown = ", ".join(map(_attempt, result.attempts))
     measured_s = result.measured_s
     if len(measured_s) < 2:
@@ -161,6 +170,30 @@ def _attempt(attempt: Attempt) -> str:
     observation = attempt.observation
     measured = "" if observation.measured_s is None else f" ({observation.measured_s:.2f} s)"
     return f"{observation.verdict.value}{measured}"
+
+
+def matrix_lines(matrix: Matrix) -> list[str]:
+    """Return reports beside each other: the verdict on each server, then a line for each case."""
+    lines = []
+    for number, (name, report) in enumerate(zip(matrix.names, matrix.reports, strict=True), 1):
+        lines += wrapped(f"{number}  ", f"{name}: {''.join(_verdict(report))}")
+    longest = max((len(row.case.id) for row in matrix.rows), default=0)
+    numbers = [str(number) for number in range(1, len(matrix.reports) + 1)]
+    lines += ["", _cells("case", longest, "level", numbers)]
+    for row in matrix.rows:
+        words = [_cell_word(*pair) for pair in zip(matrix.reports, row.results, strict=True)]
+        lines.append(_cells(row.case.id, longest, row.case.level.value, words))
+    return lines
+
+
+def _cells(case: str, longest: int, level: str, words: Sequence[str]) -> str:
+    return "  ".join([f"{case:{longest}}", f"{level:6}", *(f"{word:7}" for word in words)]).rstrip()
+
+
+def _cell_word(report: Report, result: CaseResult | None) -> str:
+    if result is None:
+        return "-"
+    return "known" if report.is_known(result) else verdict_word(result.verdict)
 
 
 def annotation_lines(report: Report) -> list[str]:
@@ -195,10 +228,8 @@ def summary_page(report: Report) -> str:
 def check_progress() -> Iterator[OnAttempt]:
     """Yield what shows progress: one live line on a terminal; elsewhere a line for each case that does not pass."""
     if is_terminal(sys.stderr):
-        with Live(Text(""), console=Console(stderr=True), refresh_per_second=4, transient=True) as live:
-            yield lambda case, attempt, done, total: live.update(
-                Text(_progress_line(case, attempt, done, total), no_wrap=True, overflow="ellipsis")
-            )
+        with live_line() as show:
+            yield lambda case, attempt, done, total: show(_progress_line(case, attempt, done, total))
         return
 
     def tell(case: Case, attempt: Attempt, done: int, total: int) -> None:
@@ -209,4 +240,4 @@ def check_progress() -> Iterator[OnAttempt]:
 
 
 def _progress_line(case: Case, attempt: Attempt, done: int, total: int) -> str:
-    return f"{done} of {total}: {case.id} {_word(attempt.observation.verdict)}"
+    return f"{done} of {total}: {case.id} {verdict_word(attempt.observation.verdict)}"

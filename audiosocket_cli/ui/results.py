@@ -150,9 +150,14 @@ def replay_lines(
         return lines
     if not found:
         return [*lines, "the answer is as expected"]
+    return [*lines, f"the answer differs in {counted(len(found), 'place')}:", *differences_table(found)]
+
+
+def differences_table(found: Sequence[Difference]) -> list[str]:
+    """Return how an answer differs as a table, for people."""
     cells = [("expected", "seen", "what", "difference")]
     cells += [(_at(one.expected_s), _at(one.seen_s), one.what, one.difference) for one in found]
-    return [*lines, f"the answer differs in {counted(len(found), 'place')}:", *_table(cells, ">><<")]
+    return _table(cells, ">><<")
 
 
 def expectation_lines(source: ReplaySource) -> list[str]:

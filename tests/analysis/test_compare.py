@@ -112,6 +112,26 @@ def test_what_the_server_did_is_compared_too(
     assert texts(differences(answer(OLD[0], frames=old), answer(OLD[0], frames=new))) == expected
 
 
+@pytest.mark.parametrize(
+    ("aspects", "expected"),
+    [
+        (["speech"], ["speech of 0.60 s is missing"]),
+        (["times"], ["speech begins 500 ms later", "hangup comes 1000 ms later"]),
+        (["sound"], ["speech sounds different (correlation 0.0"]),
+        (["end"], ["error (out of memory) is new"]),
+        ([], []),
+    ],
+    ids=str,
+)
+def test_only_what_is_wanted_is_compared(aspects: list[str], expected: list[str]) -> None:
+    other = (5.0, word(9))
+    old = answer(*OLD, (7.0, word(4)), frames=[(8.0, HANGUP)])
+    new = answer((1.5, word(1)), (3.0, word(2)), other, frames=[(9.0, HANGUP), (9.0, Frame(Kind.ERROR, b"\4"))])
+    found = texts(differences(old, new, aspects=aspects))
+    assert len(found) == len(expected), found
+    assert all(text.startswith(start) for text, start in zip(found, expected, strict=True)), found
+
+
 def test_what_the_end_of_both_calls_cut_is_no_difference() -> None:
     """The caller hung up within the tolerance: what the server would have said next is not missing."""
     assert differences(answer(*OLD, end_s=5.6), answer(*OLD, end_s=5.45)) == []

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import xmlschema
 
 from audiosocket_cli.check.catalogue import CASES
 from audiosocket_cli.check.junit import junit_xml
 from audiosocket_cli.check.model import Report, Verdict
 from support.checked import FAIL, MUST_ID, PASS, SHOULD_ID, SKIP, UNKNOWN, report, result
+from support.junit import valid
 
-SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[1] / "support" / "junit-10.xsd")
 
-
-def valid(whole: Report) -> ElementTree.Element:
-    xml = junit_xml(whole)
-    SCHEMA.validate(io.BytesIO(xml))
-    return ElementTree.fromstring(xml)
+def validated(whole: Report) -> ElementTree.Element:
+    return valid(junit_xml(whole))
 
 
 def mixed() -> Report:
@@ -29,7 +23,7 @@ def mixed() -> Report:
 
 
 def test_a_report_with_each_verdict_is_valid() -> None:
-    root = valid(mixed())
+    root = validated(mixed())
     suites = root.findall("testsuite")
     assert len(suites) == 12
     assert sum(int(suite.get("tests", "")) for suite in suites) == len(CASES)
@@ -41,7 +35,7 @@ def test_a_report_with_each_verdict_is_valid() -> None:
 def test_what_counts_is_a_failure_and_all_else_is_skipped_with_its_reason() -> None:
     results = [result(MUST_ID, FAIL, observed="heard nothing", log=["oops"]), result(SHOULD_ID, FAIL),
                result("uuid/late", PASS), result("uuid/split", UNKNOWN), result("kind/slin16", SKIP)]  # fmt: skip
-    cases = {case.get("name"): case for case in valid(report(results)).iter("testcase")}
+    cases = {case.get("name"): case for case in validated(report(results)).iter("testcase")}
     failure = cases[MUST_ID].find("failure")
     assert failure is not None
     assert (failure.get("type"), failure.get("message")) == ("MUST", "heard nothing")
@@ -57,14 +51,14 @@ def test_what_counts_is_a_failure_and_all_else_is_skipped_with_its_reason() -> N
 
 
 def test_a_known_failure_is_skipped() -> None:
-    root = valid(report([result(MUST_ID, FAIL)], known=frozenset([MUST_ID])))
+    root = validated(report([result(MUST_ID, FAIL)], known=frozenset([MUST_ID])))
     assert [skip.get("message") for skip in root.iter("skipped")] == ["MUST failed, known: it was a fail"]
 
 
 @pytest.mark.parametrize("text", ["\0\x1b[31m", "<&>\"'", "\ud800 \uffff", "a\r\nb\tc", "é … 𝄞"])
 def test_whatever_a_server_writes_is_valid(text: str) -> None:
-    valid(report([result(MUST_ID, FAIL, observed=text, log=[text], evidence=[text])]))
+    validated(report([result(MUST_ID, FAIL, observed=text, log=[text], evidence=[text])]))
 
 
 def test_an_empty_report_is_valid() -> None:
-    valid(report([]))
+    validated(report([]))

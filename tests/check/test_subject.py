@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -123,3 +125,20 @@ def test_somebody_elses_server_is_not_taken_for_it() -> None:
         assert second.pid == 0
 
     with_subject(SERVER, test)
+
+
+def test_of_many_who_need_it_one_starts_it_again() -> None:
+    deaths: list[str] = []
+
+    async def test(subject: Subject) -> None:
+        async with subject.running():
+            assert subject.starts == 1
+            os.kill(subject.pid, signal.SIGKILL)
+            while subject.how_it_died() is None:
+                await asyncio.sleep(0.01)
+            await asyncio.gather(*(subject.revive(deaths.append) for _ in range(3)))
+            assert (subject.starts, subject.how_it_died()) == (2, None)
+        assert subject.pid == 0
+
+    with_subject(SERVER, test)
+    assert deaths == ["the server was killed by SIGKILL"]

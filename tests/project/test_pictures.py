@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from audiosocket_cli.ui.pages import plain_lines, read_page
+from support.markup import BROWSER
 from support.pages import DOCS, ROOT
+from support.running import need
 
 PAGE = DOCS / "terminal.md"
 
@@ -40,22 +43,32 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> str:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page with pictures that are made here and now."""
     page = tmp_path_factory.mktemp("made") / "terminal.md"
     page.write_text(re.sub(r"(?<=^```text\n).*?(?=^```$)", "", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE))
     subprocess.run([sys.executable, ROOT / "scripts" / "pictures", page], check=True, timeout=300)
-    return page.read_text()
+    return page
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_the_page_has_what_is_shown(made: str, name: str) -> None:
-    for text in (made, PAGE.read_text()):
+def test_the_page_has_what_is_shown(made: Path, name: str) -> None:
+    for text in (made.read_text(), PAGE.read_text()):
         found = re.search(rf"^## {name}\n.*?^```text\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
         assert found is not None
         picture = found[1]
         assert [pattern for pattern in EXPECTED[name] if not re.search(pattern, picture, re.MULTILINE)] == [], picture
         assert max(map(len, picture.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("name", "width"), [("check-page.png", 1280), ("check-page-phone.png", 390)])
+def test_the_page_of_a_check_is_shown_on_a_desk_and_on_a_phone(made: Path, name: str, width: int) -> None:
+    need(BROWSER)
+    for path in (made.with_name(name), DOCS / name):
+        picture = path.read_bytes()
+        assert picture.startswith(b"\x89PNG\r\n")
+        assert int.from_bytes(picture[16:20], "big") == width
+        assert len(picture) < 200_000
 
 
 def test_the_help_shows_them_as_they_are() -> None:

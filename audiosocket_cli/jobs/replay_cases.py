@@ -1,0 +1,84 @@
+"""The calls of many captures, each with the answer that is expected to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from audiosocket_cli.analysis.compare import Answer, read_answer
+from audiosocket_cli.call.sources.script import Script
+from audiosocket_cli.capture.items import Opened
+from audiosocket_cli.capture.opening import open_capture
+from audiosocket_cli.errors import FileError, NothingError, UsageError
+from audiosocket_cli.jobs.expectation import CAPTURES, SUFFIX, stem_of
+from audiosocket_cli.jobs.replay import SAME, ReplayWanted, read_wanted, with_expectation
+from audiosocket_cli.text import counted
+from audiosocket_cli.ui.console import say
+
+_SHOWN: int = 8
+"""As many digits of a UUID name a call in a capture of several."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayCase:
+    """A call that is to be placed, and what is expected of it."""
+
+    name: str
+    wanted: ReplayWanted
+    script: Script
+    old: Answer | None
+    """None for a script, which says itself what it expects."""
+
+
+def find_cases(wanted: ReplayWanted, captures: Sequence[str]) -> list[ReplayCase]:
+    """Read all calls of captures, and of those in folders, before anything connects.
+
+    Raises `UsageError`, `FileError`, and `NothingError` where there is nothing to replay.
+    """
+    found = [each for name in captures for each in _files(Path(name))]
+    if wanted.expect is not None and wanted.expect != SAME and len(found) > 1 and not wanted.expect.is_dir():
+        raise UsageError(
+            f"--expect {wanted.expect} is one file for {len(found)} captures: name a folder with files of the same "
+            "names, or same"
+        )
+    return [case for path, inner in found for case in _cases(wanted, path, inner)]
+
+
+def _files(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield the captures of a folder, each also by its name in there, or a capture."""
+    if not path.is_dir():
+        if str(path) == "-":
+            raise UsageError("standard input is replayed alone: name files")
+        yield path, Path(path.name)
+        return
+    files = sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
+    captures = [each for each in files if stem_of(each) is not None]
+    beside = {each.with_name(f"{stem_of(each)}{SUFFIX}") for each in captures}
+    for each in files:
+        if each.name.endswith(SUFFIX) and each not in beside:
+            raise FileError(f"{each} stands beside no capture of that name")
+    if not captures:
+        raise NothingError(f"there are no captures in {path}: they end in {', '.join(CAPTURES)}")
+    left_out = len(files) - len(captures) - len(beside.intersection(files))
+    if left_out:
+        say(f"{path}: left out {counted(left_out, 'file')}: captures end in {', '.join(CAPTURES)}")
+    yield from ((each, each.relative_to(path)) for each in captures)
+
+
+def _cases(wanted: ReplayWanted, path: Path, inner: Path) -> Iterator[ReplayCase]:
+    expect = wanted.expect / inner if wanted.expect is not None and wanted.expect.is_dir() else wanted.expect
+    of_file = with_expectation(replace(wanted, captured=str(path), expect=expect))
+    names = [of_file.call] if of_file.call else _calls_in(path)
+    for name in names:
+        alone = of_file if len(names) == 1 else replace(of_file, call=name)
+        script = read_wanted(alone)
+        assert alone.expect is not None
+        old = None if script.has_steps else read_answer(open_capture(alone.expect), alone.call)
+        shown = str(path) if len(names) == 1 else f"{path} {(name or '')[:_SHOWN]}"
+        yield ReplayCase(shown, alone, script, old)
+
+
+def _calls_in(path: Path) -> list[str | None]:
+    """Return the calls of a capture by name; None for what holds none, as a script."""
+    return [found.call.name for found in open_capture(path, scripts=True).runs() if isinstance(found, Opened)] or [None]

@@ -1,0 +1,41 @@
+"""Files that report what a run came to: looked at before anything runs, and written when all is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from audiosocket_cli.disk import make_folder, write_file
+from audiosocket_cli.errors import OutputError, UsageError
+from audiosocket_cli.ui.console import say
+
+
+def prepare_reports(*, force: bool, **paths: Path | None) -> None:
+    """Find out whether reports can be written there, if they are wanted; by the names of their options. Raises
+    `UsageError`."""
+    wanted = [path for path in paths.values() if path is not None]
+    if len(set(wanted)) < len(wanted):
+        options = " and ".join(f"--{name}" for name in paths)
+        raise UsageError(f"{options} are both {wanted[0]}: give each a name of its own")
+    for path in wanted:
+        _prepare(path, force=force)
+
+
+def _prepare(path: Path, *, force: bool) -> None:
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder; name a file in it")
+    if path.is_file() and not force:
+        raise UsageError(f"{path} exists; choose another name or add --force")
+    try:
+        make_folder(path.parent)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def write_report(path: Path, content: bytes, *, force: bool) -> bool:
+    """Write a report; False, and a line, where that fails: what it says is told in other ways as well."""
+    try:
+        write_file(str(path), [content], force=force)
+    except (OutputError, UsageError) as error:
+        say(str(error))
+        return False
+    return True
