@@ -215,6 +215,35 @@ class CallEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorEnded(Event):
+    """A call's mirror is over; `result` is what came of it, as in the JSON of the call."""
+
+    name = "mirror"
+
+    call: Call
+    result: dict[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        return {"uuid": str(self.call.uuid), **self.result}
+
+    def sentence(self) -> str:
+        """Say whether the mirror answered as the server did."""
+        return f"{self.call.uuid} mirror {self.result['target']}: {self._outcome()}"
+
+    def _outcome(self) -> str:
+        outcome, differences = self.result["outcome"], self.result["differences"]
+        if outcome == "same":
+            return "the same answer"
+        if outcome != "different":
+            return f"{'gone' if outcome == 'gone' else 'not compared'}: {self.result['reason']}"
+        first = differences[0]
+        at_s = first["seen_s"] if first["expected_s"] is None else first["expected_s"]
+        text = f"{first['what']} at {at_s:.2f} s {first['difference']}"
+        more = f"; and {counted(len(differences) - 1, 'more difference')}" if len(differences) > 1 else ""
+        return f"another answer: {text}{more}"
+
+
+@dataclass(frozen=True, slots=True)
 class CallRefused(Event):
     """A connection was turned away before it became a call."""
 

@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from audiosocket_cli.call.lane import Lane, RelayWire
 from audiosocket_cli.call.overhearing import Overhearing
@@ -106,6 +106,10 @@ class Passing(ABC):
         """Both directions."""
         return self.caller, self.server
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures of both directions as JSON values, by the side that sends."""
+        return {lane.side.value: lane.as_dict() for lane in self.lanes}
+
     @property
     def is_behind(self) -> bool:
         """Whether what has passed is not overheard yet: `overhear` is to be called, after others."""
@@ -146,6 +150,7 @@ class Passing(ABC):
         """The side whose words this lane carries takes more of the other's."""
         wire, other = lane.source, self._across(lane)
         wire.flush()
+        self._passed_s = now_s
         if wire.refused:
             self._obstruct(other, now_s)
         elif not wire.blocked:

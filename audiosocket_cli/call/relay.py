@@ -29,6 +29,9 @@ reset all the same (`refused`).
     reset        -> RESETTING       -                        as an end                 -             -
     hang_up      -> CLOSING         -                        -                         -             -
 
+A half-close has its time. Asterisk never closes one half alone: after the end of its stream nobody hears what is said.
+So once a side has closed, the call ends where nothing passes for `HALF_CLOSED_S`.
+
 In CLOSING we have said goodbye ourselves: a hangup to Asterisk, if it is between two frames, and both half-closes.
 """
 
@@ -41,7 +44,7 @@ from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
-from audiosocket_cli.call.lane import Lane, RelayWire
+from audiosocket_cli.call.lane import Delivery, Lane, RelayWire
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.passing import Passing, Phase, RelayScheduler
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
@@ -53,6 +56,10 @@ from audiosocket_cli.model import Call, Ending, How, Side, now_utc
 _LOOK_S: Final = 0.005
 """How often it is looked whether all has arrived that is to arrive before a reset."""
 
+HALF_CLOSED_S: Final = 30.0
+"""Seconds without a byte after which a call ends that one side has closed, and the other has not. Our own choice: time
+for a server to write down what it heard before it closes."""
+
 _HANGUP: Final = encode(Frame(Kind.HANGUP))
 
 
@@ -63,9 +70,7 @@ class Relay(Passing):
         "_admission",
         "_close_by_s",
         "_ending",
-        "_left_bytes",
         "_limits",
-        "_moved_s",
         "_origin_s",
         "_resets",
         "closed_silently",
@@ -102,10 +107,8 @@ class Relay(Passing):
         self._origin_s = self._clock()
         """When, on the clock, the call began."""
         self._close_by_s = math.inf
-        self._resets: RelayWire | None = None
-        """The wire that is to be reset, the bytes on their way there, and when these had last got fewer."""
-        self._left_bytes = 0
-        self._moved_s = 0.0
+        self._resets: Delivery | None = None
+        """The wire that is to be reset."""
         self.wake_s = math.inf
         """When, on the clock, `tick` wants to be called next."""
 
@@ -235,15 +238,31 @@ class Relay(Passing):
                 return
         if self.call is not None and now_s >= self._origin_s + limits.duration_s:
             self.hang_up(f"longer than {limits.duration_s:g} s")
-        elif now_s >= self._passed_s + limits.idle_s:
-            self.hang_up(f"nothing passed for {limits.idle_s:g} s")
+        elif now_s >= self._passed_s + self._idle_s:
+            if self._idle_s < limits.idle_s:
+                self._note_open_half()
+            self.hang_up(f"nothing passed for {self._idle_s:g} s")
+
+    @property
+    def _idle_s(self) -> float:
+        """How long nothing may pass."""
+        idle_s = self._limits.idle_s
+        return min(idle_s, HALF_CLOSED_S) if self.caller.over or self.server.over else idle_s
+
+    def _note_open_half(self) -> None:
+        for lane in self.lanes:
+            if self.call is not None and not lane.over:
+                self.call.note(
+                    f"the {lane.side} left its connection open after the {lane.side.other} had closed its own: the "
+                    f"proxy closed it after {HALF_CLOSED_S:g} s in which nothing passed"
+                )
 
     def _set_wake(self) -> None:
         if self._phase is Phase.PASSING:
             limits = self._limits
             flush_s = self._queue.next_flush_s if self.begun else math.inf
             self.wake_s = min(
-                flush_s, self._origin_s + limits.duration_s, self._passed_s + limits.idle_s,
+                flush_s, self._origin_s + limits.duration_s, self._passed_s + self._idle_s,
                 self.caller.cut_by_s, self.server.cut_by_s,
             )  # fmt: skip
         elif self._phase is Phase.RESETTING:
@@ -263,12 +282,14 @@ class Relay(Passing):
             self._lose(lane, now_s)
             return
         lane.over = True
+        self._passed_s = now_s
         if self._phase is Phase.PASSING:
             self._ending = self._ending or Ending(lane.side, How.CLOSED, f"{lane.side} closed{lane.overhearing.end()}")
             lane.sink.end_sending()
             if lane.sink.blocked:
                 lane.stall(now_s)
         self._leave_if_over()
+        self._set_wake()
 
     def _leave_if_over(self) -> None:
         is_over = all(lane.over and not lane.sink.blocked for lane in self.lanes)
@@ -286,18 +307,14 @@ class Relay(Passing):
         self._ending = self._ending or Ending(lane.side, How.RESET, reason)
         self._across(lane).over = True
         self._phase = Phase.RESETTING
-        self._resets, self._left_bytes, self._moved_s = lane.sink, lane.sink.undelivered, now_s
+        self._resets = Delivery(lane.sink, now_s)
         self._look(now_s)
         self._set_wake()
 
     def _look(self, now_s: float) -> None:
         """See whether all has arrived that is to arrive before a reset."""
-        wire = self._resets
-        assert wire is not None
-        left = 0 if wire.refused else wire.undelivered
-        if left < self._left_bytes:
-            self._left_bytes, self._moved_s = left, now_s
-        if not left or now_s >= self._moved_s + CLOSE_TIMEOUT_S:
+        assert self._resets is not None
+        if self._resets.is_over(now_s):
             self._leave()
 
     def _leave(self) -> None:
@@ -320,7 +337,7 @@ class Relay(Passing):
         elif self.failure is None:
             self._fail()
         if self._resets is not None:
-            self._resets.reset()
+            self._resets.wire.reset()
         if self._scheduler is None:
             self.flush()
         else:

@@ -1,0 +1,150 @@
+"""What a mirror hears: a copy of what a caller sends, in memory, with a bound.
+
+`FeedingWire` is the connection of the caller, which fills a `Feed` once it has passed bytes on. To the relay of the
+mirror, the feed is the wire of its caller. Nothing here waits, and nothing that the mirror does comes back to the call:
+what it does not take in time is lost, for the mirror alone.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from audiosocket_cli.call.wire import READ_BYTES, SocketWire, Wire
+from audiosocket_cli.capture.trace import Trace
+
+MAX_WAITING_BYTES: Final = 256 << 10
+"""The most that waits for a mirror, beside what its system has taken: 16 s of audio at 8 kHz."""
+
+FELL_BEHIND: Final = f"it fell {MAX_WAITING_BYTES >> 10} KiB behind the caller"
+
+
+class Feed:
+    """The bytes of one caller that a mirror has yet to hear; read as a wire, whose answers go nowhere."""
+
+    __slots__ = ("_end", "_is_told", "_tell", "_waiting", "blocked", "drained", "is_lost", "refused")
+
+    def __init__(self) -> None:
+        self.blocked = self.refused = False
+        self.drained = True
+        self.is_lost = False
+        """Whether more waited than may: nothing more is kept, and the mirror is to be given up."""
+        self._waiting = bytearray()
+        self._end: bytes | OSError | None = None
+        """How the caller's stream ended, once it has: as of `Wire.receive`."""
+        self._tell: Callable[[], object] | None = None
+        self._is_told = False
+
+    # Filled by the call.
+
+    def put(self, data: bytes) -> None:
+        """The caller has sent this."""
+        if self.is_lost or self._end is not None:
+            return
+        if len(self._waiting) + len(data) > MAX_WAITING_BYTES:
+            self.is_lost = True
+            self._waiting.clear()
+        else:
+            self._waiting += data
+            self.drained = False
+        self.tell()
+
+    def end(self, error: OSError | None = None) -> None:
+        """The caller sends no more; `error` is that of a reset. Safe to call twice."""
+        if self._end is None:
+            self._end = b"" if error is None else error
+            self.tell()
+
+    # Emptied for the mirror.
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is something to be read, an end, or a loss."""
+        return bool(self._waiting) or self._end is not None or self.is_lost
+
+    def attach(self, tell: Callable[[], object]) -> None:
+        """Call this when there is something to be read; then not again before `untold`."""
+        self._tell = tell
+        if self.is_waiting:
+            self.tell()
+
+    def tell(self) -> None:
+        """Say that there is something to be read, if that was not said yet."""
+        if self._tell is not None and not self._is_told:
+            self._is_told = True
+            self._tell()
+
+    def untold(self) -> None:
+        """It is being read now."""
+        self._is_told = False
+
+    # The wire of a relay.
+
+    @property
+    def undelivered(self) -> int:
+        return 0
+
+    def receive(self) -> bytes | None:
+        if self._waiting:
+            data = bytes(self._waiting[:READ_BYTES])
+            del self._waiting[:READ_BYTES]
+            self.drained = not self._waiting
+            return data
+        if isinstance(self._end, OSError):
+            raise self._end
+        return self._end
+
+    def pass_on(self, sink: Wire) -> bytes | None:
+        data = self.receive()
+        if data:
+            sink.send(data)
+        return data
+
+    def send(self, data: bytes) -> bool:
+        return True
+
+    def flush(self) -> None:
+        pass
+
+    def end_sending(self, last: bytes = b"") -> None:
+        pass
+
+    def reset(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._tell = None  # no longer a reference cycle
+        self._waiting.clear()
+        self._end = self._end or b""
+
+
+class FeedingWire(SocketWire):
+    """The connection of a caller whom a mirror hears as well."""
+
+    __slots__ = ("_feed",)
+
+    def __init__(self, connection: socket.socket, trace: Trace | None, feed: Feed) -> None:
+        super().__init__(connection, trace)
+        self._feed = feed
+
+    def pass_on(self, sink: SocketWire) -> bytes | None:
+        try:
+            data = super().pass_on(sink)
+        except OSError as error:
+            self._feed.end(error)
+            raise
+        if data:
+            self._feed.put(data)
+        elif data is not None:
+            self._feed.end()
+        return data
+
+
+class MirrorWire(SocketWire):
+    """The connection to a mirror: what it answers is read, and goes nowhere."""
+
+    __slots__ = ()
+
+    def pass_on(self, sink: Wire) -> bytes | None:
+        return self.receive()
