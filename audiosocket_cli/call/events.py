@@ -56,12 +56,17 @@ class Listening(Event):
     """Whether systemd has passed the sockets."""
     targets: tuple[str, ...] = ()
     """The servers that calls are passed on to, as host:port, if they are."""
+    mirror: str | None = None
+    """The server that hears the same callers, if there is one."""
+    is_open: bool = True
+    """Whether calls are accepted already; else once a server is up."""
 
     def facts(self) -> dict[str, Any]:
         where = {"host": self.host, "port": self.port, "addresses": self.addresses}
         capture = {"capture": self.capture} if self.capture else {}
-        targets = {"targets": self.targets} if self.targets else {}
-        return {**where, **targets, "record": self.record, "program": self.program, **capture}
+        targets = {"targets": self.targets, "open": self.is_open} if self.targets else {}
+        mirror = {"mirror": self.mirror} if self.mirror else {}
+        return {**where, **targets, **mirror, "record": self.record, "program": self.program, **capture}
 
     def sentence(self) -> str:
         """Say where calls are accepted, and how to open it to others."""
@@ -69,7 +74,8 @@ class Listening(Event):
         if self.capture:
             recording += f", capturing to {self.capture}"
         if self.targets:
-            recording = f"passing calls on to {', '.join(self.targets)}, {recording}"
+            mirror = f", mirrored to {self.mirror}" if self.mirror else ""
+            recording = f"passing calls on to {', '.join(self.targets)}{mirror}, {recording}"
         if self.program:
             recording += f", running {self.program}"
         remarks = []
@@ -84,7 +90,8 @@ class Listening(Event):
         elif self.host in ("127.0.0.1", "::1"):
             remarks.append(f"this machine only; --listen :{self.port} opens it to the network")
         remark = f" ({'; '.join(remarks)})" if remarks else ""
-        return f"listening on {where}{remark}, {recording}"
+        when = "" if self.is_open else " once a server is up"
+        return f"listening on {where}{when}{remark}, {recording}"
 
 
 def _listening_place(address: str) -> str:

@@ -1,6 +1,6 @@
 """What a mirror hears: a copy of what a caller sends, in memory, with a bound.
 
-`FeedingWire` is the connection of the caller, which fills a `Feed` once it has passed bytes on. To the relay of the
+`FeedingWire` is the connection of the caller: what is read of it goes into a `Feed` as well. To the relay of the
 mirror, the feed is the wire of its caller. Nothing here waits, and nothing that the mirror does comes back to the call:
 what it does not take in time is lost, for the mirror alone.
 """
@@ -128,9 +128,9 @@ class FeedingWire(SocketWire):
         super().__init__(connection, trace)
         self._feed = feed
 
-    def pass_on(self, sink: SocketWire) -> bytes | None:
+    def _read(self) -> bytes | None:
         try:
-            data = super().pass_on(sink)
+            data = super()._read()
         except OSError as error:
             self._feed.end(error)
             raise

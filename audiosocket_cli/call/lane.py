@@ -6,7 +6,6 @@ import math
 from typing import Any, Final, Protocol, Self
 
 from audiosocket_cli.call.overhearing import Overhearing
-from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Call, Side
 
@@ -86,22 +85,3 @@ class Lane:
             "stalls": self.stalls,
             "stalled_ms": round(self.stalled_s * 1000),
         }
-
-
-class Delivery:
-    """The wait until all that was sent on a wire has arrived, or nothing more of it does."""
-
-    __slots__ = ("_left_bytes", "_moved_s", "wire")
-
-    def __init__(self, wire: RelayWire, now_s: float) -> None:
-        self.wire = wire
-        self._left_bytes = wire.undelivered
-        self._moved_s = now_s
-        """When, on the clock, these bytes had last got fewer."""
-
-    def is_over(self, now_s: float) -> bool:
-        """Whether it has all arrived, or for `CLOSE_TIMEOUT_S` nothing has."""
-        left = 0 if self.wire.refused else self.wire.undelivered
-        if left < self._left_bytes:
-            self._left_bytes, self._moved_s = left, now_s
-        return not left or now_s >= self._moved_s + CLOSE_TIMEOUT_S

@@ -136,10 +136,14 @@ class Mirror:
             self._live.session.stop("the call is over")
             await asyncio.wait({self._running})
 
-    async def compare(self, capture: Path | None) -> None:
-        """Compare its answer with that of the server, if the server's was captured into a file of its own."""
+    async def compare(self, capture: Path | None, error: str | None) -> None:
+        """Compare its answer with that of the server, if the server's was captured into a file of its own. `error` says
+        why that capture is not complete."""
         seen = None if self._live is None else self._live.capture_file
-        if self.gone is None and capture is not None and seen is not None and seen != capture:
+        error = error or self.capture_error
+        if self.gone is None and error is not None:
+            self._comparison = Comparison(failure=f"a capture is not complete: {error}")
+        elif self.gone is None and capture is not None and seen is not None and seen != capture:
             self._comparison = await self._compare(capture, seen)
 
     @property

@@ -44,7 +44,7 @@ from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
-from audiosocket_cli.call.lane import Delivery, Lane, RelayWire
+from audiosocket_cli.call.lane import Lane, RelayWire
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.passing import Passing, Phase, RelayScheduler
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
@@ -70,7 +70,9 @@ class Relay(Passing):
         "_admission",
         "_close_by_s",
         "_ending",
+        "_left_bytes",
         "_limits",
+        "_moved_s",
         "_origin_s",
         "_resets",
         "closed_silently",
@@ -107,8 +109,10 @@ class Relay(Passing):
         self._origin_s = self._clock()
         """When, on the clock, the call began."""
         self._close_by_s = math.inf
-        self._resets: Delivery | None = None
-        """The wire that is to be reset."""
+        self._resets: RelayWire | None = None
+        """The wire that is to be reset, the bytes on their way there, and when these had last got fewer."""
+        self._left_bytes = 0
+        self._moved_s = 0.0
         self.wake_s = math.inf
         """When, on the clock, `tick` wants to be called next."""
 
@@ -307,14 +311,18 @@ class Relay(Passing):
         self._ending = self._ending or Ending(lane.side, How.RESET, reason)
         self._across(lane).over = True
         self._phase = Phase.RESETTING
-        self._resets = Delivery(lane.sink, now_s)
+        self._resets, self._left_bytes, self._moved_s = lane.sink, lane.sink.undelivered, now_s
         self._look(now_s)
         self._set_wake()
 
     def _look(self, now_s: float) -> None:
         """See whether all has arrived that is to arrive before a reset."""
-        assert self._resets is not None
-        if self._resets.is_over(now_s):
+        wire = self._resets
+        assert wire is not None
+        left = 0 if wire.refused else wire.undelivered
+        if left < self._left_bytes:
+            self._left_bytes, self._moved_s = left, now_s
+        if not left or now_s >= self._moved_s + CLOSE_TIMEOUT_S:
             self._leave()
 
     def _leave(self) -> None:
@@ -337,7 +345,7 @@ class Relay(Passing):
         elif self.failure is None:
             self._fail()
         if self._resets is not None:
-            self._resets.wire.reset()
+            self._resets.reset()
         if self._scheduler is None:
             self.flush()
         else:

@@ -19,7 +19,7 @@ from audiosocket_cli.model import Call, Side
 class RelayedCall(LiveCall):
     """A relay with all that watches it. What the server says is measured as what the caller says is."""
 
-    __slots__ = ("mirror", "server", "server_wire")
+    __slots__ = ("mirror", "server", "server_address", "server_wire")
 
     session: Relay
 
@@ -38,6 +38,7 @@ class RelayedCall(LiveCall):
         self.mirror = mirror
         super().__init__(link, options, report, me=Side.SERVER, stats=CallStats(passes_on=True))
         self.server = server.peer
+        self.server_address = server.theirs
         self.server_wire = SocketWire(server.socket)
         session = self.session = Relay(
             self.wire,
@@ -81,7 +82,7 @@ class RelayedCall(LiveCall):
         call = self.session.call
         if call is None or call.ending is None:
             return
-        await mirror.compare(self.capture_file)
+        await mirror.compare(self.capture_file, self.capture_error)
         self.recording_error = self.recording_error or mirror.recording_error
         self.capture_error = self.capture_error or mirror.capture_error
         self._report(MirrorEnded(call, mirror.as_dict()))

@@ -37,6 +37,7 @@ _COUNTERS: Final = (
     _Family("slips", "slips", "Times we were too late to catch up, and a call's audio was shifted."),
     _Family("held_frames", "held_frames", "Frames we could not send: peer or network too slow."),
     _Family("stalls", "stalls", "Times that a side of a proxy's call waited for the other to read."),
+    _Family("mirrored", "mirrored", "Calls that a mirror heard as well, by how it answered.", ("outcome",)),
     _Family("recordings_failed", "recordings_failed", "Recordings that are not complete."),
     _Family("captures_failed", "captures_failed", "Captures that are not complete."),
     _Family("hooks_failed", "hooks_failed", "Commands of --on-call-end that failed."),
