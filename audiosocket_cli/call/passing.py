@@ -150,7 +150,6 @@ class Passing(ABC):
         """The side whose words this lane carries takes more of the other's."""
         wire, other = lane.source, self._across(lane)
         wire.flush()
-        self._passed_s = now_s
         if wire.refused:
             self._obstruct(other, now_s)
         elif not wire.blocked:

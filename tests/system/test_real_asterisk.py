@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -550,5 +554,86 @@ def test_a_proxy_changes_nothing_and_its_recording_is_the_servers(
         lag, correlation = best_match(between[:, channel], at_server[800:40_000, channel])
         assert correlation > 0.999
         assert abs(lag - 800) <= 80  # 10 ms
+    heard, _ = heard_at_far_end(account)
+    assert best_match(heard, said)[1] > 0.95
+
+
+def same_recordings(tmp_path: Path, uuid: str, size_s: float) -> None:
+    """Hold the recording of a proxy against that of the server behind it, channel by channel."""
+    between, at_server = (
+        soundfile.read(tmp_path / where / f"{uuid}.wav", dtype="int16")[0] for where in ("between", "behind")
+    )
+    for channel in range(2):
+        part = at_server[800 : 800 + round(size_s * 8000), channel]
+        lag, correlation = best_match(between[:, channel], part)
+        assert correlation > 0.999
+        assert abs(lag - 800) <= 80  # 10 ms
+
+
+def test_a_minute_through_a_proxy_takes_a_minute(serve: Serve, answer: Answer, place: Place, tmp_path: Path) -> None:
+    said = speechlike(60)
+    prompt = tmp_path / "prompt.wav"
+    soundfile.write(prompt, said, 8000)
+    behind = serve("--play", prompt, "--hangup", "--record", "behind", "--json")
+    proxy = answer("proxy", behind.target, "--record", "between", "--json")
+    account = place(proxy, "tone 440 58, silence 12", "--record-far", "--timeout", "90")
+    result = proxy.wait_for_end(account["uuid"])
+
+    assert messages(account) == []
+    assert account["near_ended_at"] - account["near_started_at"] - 0.4 == pytest.approx(60, abs=0.15)
+    assert result["server"]["audio_s"] == pytest.approx(60.3, abs=0.2)
+    same_recordings(tmp_path, account["uuid"], 55.0)
+    heard, rate_hz = heard_at_far_end(account)
+    lag, correlation = best_match(heard, said)
+    assert correlation > 0.95
+    assert longest_gap_s(heard[lag:], said, rate_hz) <= 0.04
+
+
+def never_read(mirrored: socket.socket) -> None:
+    time.sleep(30)
+
+
+def reset_soon(mirrored: socket.socket) -> None:
+    mirrored.recv(1000)
+    time.sleep(1)
+    mirrored.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def flood(mirrored: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            mirrored.sendall(bytes([0x10, 1, 64]) + bytes(320))
+
+
+@pytest.mark.parametrize("trouble", [never_read, reset_soon, flood], ids=["does not read", "resets", "floods"])
+def test_whatever_a_mirror_does_asterisk_and_the_server_do_not_notice(
+    serve: Serve, answer: Answer, place: Place, tmp_path: Path, trouble: Callable[[socket.socket], None]
+) -> None:
+    said = speechlike(6)
+    prompt = tmp_path / "prompt.wav"
+    soundfile.write(prompt, said, 8000)
+    behind = serve("--play", prompt, "--hangup", "--record", "behind", "--json")
+
+    def act() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = mirror.accept()
+                with connection:
+                    if connection.recv(1, socket.MSG_PEEK):  # the proxy tries it once, without a byte
+                        trouble(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as mirror:
+        threading.Thread(target=act, daemon=True).start()
+        target = f"127.0.0.1:{mirror.getsockname()[1]}"
+        proxy = answer("proxy", behind.target, "--mirror", target, "--record", "between", "--json")
+        account = place(proxy, "tone 440 2, silence 20", "--record-far")
+        result = proxy.wait_for_end(account["uuid"])
+
+    assert messages(account) == []
+    assert account["dialplan_continued"]
+    assert account["near_ended_at"] - account["near_started_at"] - 0.4 == pytest.approx(6, abs=0.1)
+    assert (result["ended_by"], result["ended_how"], result["findings"]) == ("server", "hangup", [])
+    assert result["mirror"]["outcome"] == ("gone" if trouble is reset_soon else "unknown")
+    same_recordings(tmp_path, account["uuid"], 4.9)
     heard, _ = heard_at_far_end(account)
     assert best_match(heard, said)[1] > 0.95
