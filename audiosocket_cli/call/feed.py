@@ -7,6 +7,8 @@ what it does not take in time is lost, for the mirror alone.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -23,7 +25,7 @@ FELL_BEHIND: Final = f"it fell {MAX_WAITING_BYTES >> 10} KiB behind the caller"
 class Feed:
     """The bytes of one caller that a mirror has yet to hear; read as a wire, whose answers go nowhere."""
 
-    __slots__ = ("_end", "_is_told", "_tell", "_waiting", "blocked", "drained", "is_lost", "refused")
+    __slots__ = ("_is_over", "_is_reset", "_is_told", "_tell", "_waiting", "blocked", "drained", "is_lost", "refused")
 
     def __init__(self) -> None:
         self.blocked = self.refused = False
@@ -31,8 +33,8 @@ class Feed:
         self.is_lost = False
         """Whether more waited than may: nothing more is kept, and the mirror is to be given up."""
         self._waiting = bytearray()
-        self._end: bytes | OSError | None = None
-        """How the caller's stream ended, once it has: as of `Wire.receive`."""
+        self._is_over = self._is_reset = False
+        """Whether the caller's stream has ended, and whether by a reset."""
         self._tell: Callable[[], object] | None = None
         self._is_told = False
 
@@ -40,7 +42,7 @@ class Feed:
 
     def put(self, data: bytes) -> None:
         """The caller has sent this."""
-        if self.is_lost or self._end is not None:
+        if self.is_lost or self._is_over:
             return
         if len(self._waiting) + len(data) > MAX_WAITING_BYTES:
             self.is_lost = True
@@ -50,10 +52,10 @@ class Feed:
             self.drained = False
         self.tell()
 
-    def end(self, error: OSError | None = None) -> None:
-        """The caller sends no more; `error` is that of a reset. Safe to call twice."""
-        if self._end is None:
-            self._end = b"" if error is None else error
+    def end(self, *, is_reset: bool = False) -> None:
+        """The caller sends no more. Safe to call twice."""
+        if not self._is_over:
+            self._is_over, self._is_reset = True, is_reset
             self.tell()
 
     # Emptied for the mirror.
@@ -61,7 +63,7 @@ class Feed:
     @property
     def is_waiting(self) -> bool:
         """Whether there is something to be read, an end, or a loss."""
-        return bool(self._waiting) or self._end is not None or self.is_lost
+        return bool(self._waiting) or self._is_over or self.is_lost
 
     def attach(self, tell: Callable[[], object]) -> None:
         """Call this when there is something to be read; then not again before `untold`."""
@@ -91,9 +93,9 @@ class Feed:
             del self._waiting[:READ_BYTES]
             self.drained = not self._waiting
             return data
-        if isinstance(self._end, OSError):
-            raise self._end
-        return self._end
+        if self._is_reset:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        return b"" if self._is_over else None
 
     def pass_on(self, sink: Wire) -> bytes | None:
         data = self.receive()
@@ -116,7 +118,7 @@ class Feed:
     def close(self) -> None:
         self._tell = None  # no longer a reference cycle
         self._waiting.clear()
-        self._end = self._end or b""
+        self._is_over = True
 
 
 class FeedingWire(SocketWire):
@@ -131,8 +133,8 @@ class FeedingWire(SocketWire):
     def _read(self) -> bytes | None:
         try:
             data = super()._read()
-        except OSError as error:
-            self._feed.end(error)
+        except OSError:
+            self._feed.end(is_reset=True)
             raise
         if data:
             self._feed.put(data)

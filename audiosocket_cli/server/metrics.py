@@ -52,7 +52,7 @@ class Totals:
         if call is not None and call.ending is not None:
             self.counts[f"calls {call.ending.by} {call.ending.how}"] += 1
         if live.mirrored is not None:
-            self.counts[f"mirrored {live.mirrored}"] += 1
+            self.counts[f"mirrored_{live.mirrored}"] += 1
 
 
 class Counted(Protocol):

@@ -124,7 +124,7 @@ def test_both_answers_are_recorded_and_compared(
     beside = json.loads((tmp_path / "calls" / f"{uuid}.mirror.json").read_text())
     assert (beside["uuid"], beside["relay"]["target"]) == (uuid, mirror.target)
     until_s = time.monotonic() + 10
-    counted = f'audiosocket_mirrored_total{{outcome="{expected}"}} 1.0'
+    counted = f"audiosocket_mirrored_{expected}_total 1.0"
     while counted not in get(port, "/metrics")[1]:
         assert time.monotonic() < until_s
         time.sleep(0.2)
