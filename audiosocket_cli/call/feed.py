@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -21,17 +22,24 @@ MAX_WAITING_BYTES: Final = 256 << 10
 
 FELL_BEHIND: Final = f"it fell {MAX_WAITING_BYTES >> 10} KiB behind the caller"
 
+MAX_AHEAD_BYTES: Final = 4 << 20
+ANSWER_BYTES_S: Final = 512 << 10
+"""How much a mirror may say at once, and how much a second after that: four minutes of slin, and more than 192 kHz
+takes. Reading a flood takes time that calls need."""
+
+FLOODS: Final = f"it sent {MAX_AHEAD_BYTES >> 20} MiB more than {ANSWER_BYTES_S >> 10} KiB a second"
+
 
 class Feed:
     """The bytes of one caller that a mirror has yet to hear; read as a wire, whose answers go nowhere."""
 
-    __slots__ = ("_is_over", "_is_reset", "_is_told", "_tell", "_waiting", "blocked", "drained", "is_lost", "refused")
+    __slots__ = ("_is_over", "_is_reset", "_is_told", "_tell", "_waiting", "blocked", "drained", "failure", "refused")
 
     def __init__(self) -> None:
         self.blocked = self.refused = False
         self.drained = True
-        self.is_lost = False
-        """Whether more waited than may: nothing more is kept, and the mirror is to be given up."""
+        self.failure: str | None = None
+        """Why the mirror is to be given up: nothing more is kept for it."""
         self._waiting = bytearray()
         self._is_over = self._is_reset = False
         """Whether the caller's stream has ended, and whether by a reset."""
@@ -42,15 +50,14 @@ class Feed:
 
     def put(self, data: bytes) -> None:
         """The caller has sent this."""
-        if self.is_lost or self._is_over:
+        if self.failure is not None or self._is_over:
             return
         if len(self._waiting) + len(data) > MAX_WAITING_BYTES:
-            self.is_lost = True
-            self._waiting.clear()
+            self.give_up(FELL_BEHIND)
         else:
             self._waiting += data
             self.drained = False
-        self.tell()
+            self.tell()
 
     def end(self, *, is_reset: bool = False) -> None:
         """The caller sends no more. Safe to call twice."""
@@ -58,12 +65,18 @@ class Feed:
             self._is_over, self._is_reset = True, is_reset
             self.tell()
 
+    def give_up(self, reason: str) -> None:
+        """The mirror is to hear nothing more."""
+        self.failure = self.failure or reason
+        self._waiting.clear()
+        self.tell()
+
     # Emptied for the mirror.
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there is something to be read, an end, or a loss."""
-        return bool(self._waiting) or self._is_over or self.is_lost
+        """Whether there is something to be read, an end, or a failure."""
+        return bool(self._waiting) or self._is_over or self.failure is not None
 
     def attach(self, tell: Callable[[], object]) -> None:
         """Call this when there is something to be read; then not again before `untold`."""
@@ -144,9 +157,22 @@ class FeedingWire(SocketWire):
 
 
 class MirrorWire(SocketWire):
-    """The connection to a mirror: what it answers is read, and goes nowhere."""
+    """The connection to a mirror: what it answers is read, and goes nowhere. One that floods is given up."""
 
-    __slots__ = ()
+    __slots__ = ("_credit_bytes", "_credited_s", "_feed")
+
+    def __init__(self, connection: socket.socket, trace: Trace | None, feed: Feed) -> None:
+        super().__init__(connection, trace)
+        self._feed = feed
+        self._credit_bytes: float = MAX_AHEAD_BYTES
+        self._credited_s = time.monotonic()
 
     def pass_on(self, sink: Wire) -> bytes | None:
-        return self.receive()
+        data = self.receive()
+        if data:
+            now_s = time.monotonic()
+            credit = self._credit_bytes + (now_s - self._credited_s) * ANSWER_BYTES_S
+            self._credit_bytes, self._credited_s = min(MAX_AHEAD_BYTES, credit) - len(data), now_s
+            if self._credit_bytes < 0:
+                self._feed.give_up(FLOODS)
+        return data

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from audiosocket_cli.call.events import CaptureFailed, Event, RecordingFailed, Report
-from audiosocket_cli.call.feed import FELL_BEHIND, Feed, MirrorWire
+from audiosocket_cli.call.feed import Feed, MirrorWire
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.relay import Relay
@@ -53,7 +53,7 @@ def options_for_mirror(options: CallOptions) -> CallOptions:
 class MirrorCall(LiveCall):
     """A relay between a feed and a mirror, with all that watches it. It reports nothing but that files failed."""
 
-    __slots__ = ("_target",)
+    __slots__ = ("_feed", "_target")
 
     session: Relay
 
@@ -63,13 +63,14 @@ class MirrorCall(LiveCall):
     ) -> None:  # fmt: skip
         """Take the connection to the mirror, with the caller's name as its peer. `admission` gets this call once its
         UUID has passed."""
+        self._feed = feed
         super().__init__(link, options, _FailuresOnly(report), me=Side.CALLER, stats=CallStats(passes_on=True))
         self._target = target
         self.session = Relay(feed, self.wire, link.peer, limits=options.limits, admission=lambda call: admission(self))
         self.session.watch([*self._taps(options)], flush_s=options.flush_s)
 
     def _make_wire(self, link: Link) -> SocketWire:
-        return MirrorWire(link.socket, self.capturing.trace)
+        return MirrorWire(link.socket, self.capturing.trace, self._feed)
 
     def _own_facts(self) -> dict[str, Any]:
         return {"relay": {"target": self._target, **self.session.as_dict()}}
@@ -160,8 +161,8 @@ class Mirror:
     def gone(self) -> str | None:
         """Why it did not hear the whole call, or did not answer as a server does; None if it did."""
         live = self._live
-        if self.feed.is_lost:
-            return FELL_BEHIND
+        if self.feed.failure is not None:
+            return self.feed.failure
         if live is None or self._failure is not None:
             return self._failure or OVER_TOO_SOON
         call = live.session.call

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Final
 
 from audiosocket_cli.call.deferred import Deferred
-from audiosocket_cli.call.feed import FELL_BEHIND, Feed
+from audiosocket_cli.call.feed import Feed
 from audiosocket_cli.call.lane import Lane
 from audiosocket_cli.call.poll import LOST, READABLE, WRITABLE, make_poll
 from audiosocket_cli.call.relay import Relay
@@ -289,8 +289,8 @@ class _Driven:
     def _take_feed(self) -> None:
         relay, feed = self.relay, self.feed
         assert feed is not None
-        if feed.is_lost:
-            relay.hang_up(FELL_BEHIND)
+        if feed.failure is not None:
+            relay.hang_up(feed.failure)
             relay.abort()
         elif relay.wants_readable(relay.caller):
             relay.readable(relay.caller, time.monotonic())

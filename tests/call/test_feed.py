@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from audiosocket_cli.call.feed import MAX_WAITING_BYTES, Feed, FeedingWire, MirrorWire
+from audiosocket_cli.call.feed import (
+    ANSWER_BYTES_S,
+    MAX_AHEAD_BYTES,
+    MAX_WAITING_BYTES,
+    Feed,
+    FeedingWire,
+    MirrorWire,
+)
 from audiosocket_cli.call.wire import READ_BYTES, SocketWire
 from support.fakes import FakeWire
 from support.peers import reset
@@ -56,9 +65,9 @@ def test_more_than_may_wait_is_a_loss_for_good_and_takes_no_memory() -> None:
     feed = Feed()
     for _ in range(MAX_WAITING_BYTES // 4096):
         feed.put(bytes(4096))
-    assert not feed.is_lost
+    assert feed.failure is None
     feed.put(b"a")
-    assert feed.is_lost
+    assert feed.failure == "it fell 256 KiB behind the caller"
     assert feed.is_waiting
     feed.put(b"b")
     assert feed.receive() is None
@@ -137,10 +146,36 @@ def test_a_reset_of_the_caller_is_one_of_the_feed(pair: tuple[socket.socket, soc
 def test_what_a_mirror_says_is_read_and_not_passed_on(pair: tuple[socket.socket, socket.socket]) -> None:
     peer, ours = pair
     feed = Feed()
-    wire = MirrorWire(ours)
+    wire = MirrorWire(ours, None, feed)
     peer.sendall(b"abc")
     data = None
     while data is None:
         data = wire.pass_on(feed)
     assert data == b"abc"
     assert feed.receive() is None
+
+
+def test_a_mirror_that_floods_is_given_up_and_one_that_says_much_at_once_is_not(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer, ours = pair
+    now_s = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now_s)
+    feed = Feed()
+    wire = MirrorWire(ours, None, feed)
+
+    def said(size: int) -> None:
+        """The mirror says so much, and it is read."""
+        sending = threading.Thread(target=peer.sendall, args=(bytes(size),))
+        sending.start()
+        while size:
+            size -= len(wire.pass_on(feed) or b"")
+        sending.join()
+
+    said(MAX_AHEAD_BYTES)
+    now_s += 2
+    said(2 * ANSWER_BYTES_S)
+    assert feed.failure is None
+    said(1)
+    assert feed.failure == "it sent 4 MiB more than 512 KiB a second"
+    assert feed.is_waiting

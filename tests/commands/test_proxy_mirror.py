@@ -167,7 +167,7 @@ def close_soon(mirrored: socket.socket) -> None:
 TROUBLE = {
     "does not read": (never_read, "unknown", "comparing needs"),
     "resets": (reset_soon, "gone", "server reset the connection"),
-    "floods": (flood, "unknown", "comparing needs"),
+    "floods": (flood, "gone", "it sent 4 MiB more than 512 KiB a second"),
     "says garbage": (say_garbage, "gone", "what it sends is not AudioSocket"),
     "closes": (close_soon, "unknown", "comparing needs"),
 }

@@ -633,7 +633,7 @@ def test_whatever_a_mirror_does_asterisk_and_the_server_do_not_notice(
     assert account["dialplan_continued"]
     assert account["near_ended_at"] - account["near_started_at"] - 0.4 == pytest.approx(6, abs=0.1)
     assert (result["ended_by"], result["ended_how"], result["findings"]) == ("server", "hangup", [])
-    assert result["mirror"]["outcome"] == ("gone" if trouble is reset_soon else "unknown")
+    assert result["mirror"]["outcome"] == ("unknown" if trouble is never_read else "gone")
     same_recordings(tmp_path, account["uuid"], 4.9)
     heard, _ = heard_at_far_end(account)
     assert best_match(heard, said)[1] > 0.95
