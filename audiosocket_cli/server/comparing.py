@@ -16,7 +16,7 @@ from typing import Any, Final
 from audiosocket_cli.analysis.compare import Difference
 from audiosocket_cli.call.mirror import Comparison
 
-MAX_WAITING: Final = 200
+MAX_WAITING: Final = 100
 """Calls that wait to be compared; of more at once, some are not."""
 
 TIMEOUT_S: Final = 60.0

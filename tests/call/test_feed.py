@@ -174,8 +174,8 @@ def test_a_mirror_that_floods_is_given_up_and_one_that_says_much_at_once_is_not(
 
     said(MAX_AHEAD_BYTES)
     now_s += 2
-    said(2 * ANSWER_BYTES_S)
+    said(2 * ANSWER_BYTES_S - 1)
     assert feed.failure is None
-    said(1)
+    said(2)
     assert feed.failure == "it sent 4 MiB more than 512 KiB a second"
     assert feed.is_waiting
