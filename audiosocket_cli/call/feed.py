@@ -78,6 +78,11 @@ class Feed:
         """Whether there is something to be read, an end, or a failure."""
         return bool(self._waiting) or self._is_over or self.failure is not None
 
+    @property
+    def has_bytes(self) -> bool:
+        """Whether some of what the caller sent has not been read."""
+        return bool(self._waiting)
+
     def attach(self, tell: Callable[[], object]) -> None:
         """Call this when there is something to be read; then not again before `untold`."""
         self._tell = tell

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from audiosocket_cli.analysis.compare import Difference
 
 OVER_TOO_SOON: Final = "the call was over before it was connected"
+TOO_SLOW_AT_END: Final = f"it had not taken all that the caller sent, {CLOSE_TIMEOUT_S:g} s after the end of the call"
 NEEDS_CAPTURES: Final = "comparing needs --capture DIR"
 
 
@@ -113,9 +114,7 @@ class Mirror:
         """Why it was never connected, or what went wrong inside it."""
         self._comparison = Comparison(failure=NEEDS_CAPTURES)
 
-    def begin(
-        self, connect: Connect, driver: RelayDriver, blame: Callable[[Exception], object]
-    ) -> None:
+    def begin(self, connect: Connect, driver: RelayDriver, blame: Callable[[Exception], object]) -> None:
         """Connect to it, while the call goes on. `blame` is told of faults of ours."""
         self._running = asyncio.create_task(self._run(connect, driver, blame), name=f"mirror {self.target}")
 
@@ -134,6 +133,8 @@ class Mirror:
             self._running.cancel()
         await asyncio.wait({self._running}, timeout=CLOSE_TIMEOUT_S)
         if self._live is not None and not self._running.done():
+            if self.feed.has_bytes:
+                self.feed.give_up(TOO_SLOW_AT_END)
             self._live.session.stop("the call is over")
             await asyncio.wait({self._running})
 
@@ -195,18 +196,16 @@ class Mirror:
             "capture": None if live is None or live.capture_file is None else live.capture_file.name,
         }
 
-    async def _run(
-        self, connect: Connect, driver: RelayDriver, blame: Callable[[Exception], object]
-    ) -> None:
+    async def _run(self, connect: Connect, driver: RelayDriver, blame: Callable[[Exception], object]) -> None:
         try:
             link = await connect()
             over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
             live = MirrorCall(link, self.target, self.feed, self._options, self._report, self._judge)
             self._live = live
             driver.begin_fed(live.session, self.feed, live.wire, over.set_result)
-            error = await over
-            if error is not None:
-                raise error
+            fault = await over
+            if fault is not None:
+                raise fault
             await live.conclude()
         except NetworkError as error:
             self._failure = str(error)
