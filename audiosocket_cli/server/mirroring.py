@@ -32,9 +32,7 @@ class Mirroring:
         self._account = common.account
         self._driver = driver
         self._greet = greet
-        self._options = replace(
-            options_for_mirror(common.options.call), record=options.record, capture=options.capture
-        )
+        self._options = replace(options_for_mirror(common.options.call), record=options.record, capture=options.capture)
         self._targets = Targets(
             RelayOptions([options.target]), own=own, calls=dict, complain=self._complain, on_change=lambda: None
         )

@@ -13,8 +13,8 @@ import pytest
 
 from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.server.loops import MAX_ROUNDS, ROUNDS_S, why_a_loop
-from support.far_end import Server
 from support.fakes import UUID_1
+from support.far_end import Server
 from support.peers import connected, free_port, opening, read_to_end
 from support.running import Serving
 
