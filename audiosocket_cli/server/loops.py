@@ -27,7 +27,7 @@ def why_a_loop(live: RelayedCall, others: Iterable[RelayedCall]) -> str | None:
     same = []
     for other in others:
         theirs = other.session.call
-        if theirs is not None and other.session.begun and theirs.uuid == call.uuid:
+        if other is not live and theirs is not None and other.session.begun and theirs.uuid == call.uuid:
             same.append(other)
     for other in same:
         if other.peer == live.peer:
