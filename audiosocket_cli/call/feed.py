@@ -169,7 +169,7 @@ class MirrorWire(SocketWire):
     def __init__(self, connection: socket.socket, trace: Trace | None, feed: Feed) -> None:
         super().__init__(connection, trace)
         self._feed = feed
-        self._credit_bytes: float = MAX_AHEAD_BYTES
+        self._credit_bytes = float(MAX_AHEAD_BYTES)
         self._credited_s = time.monotonic()
 
     def pass_on(self, sink: Wire) -> bytes | None:
@@ -177,7 +177,8 @@ class MirrorWire(SocketWire):
         if data:
             now_s = time.monotonic()
             credit = self._credit_bytes + (now_s - self._credited_s) * ANSWER_BYTES_S
-            self._credit_bytes, self._credited_s = min(MAX_AHEAD_BYTES, credit) - len(data), now_s
+            self._credit_bytes = min(float(MAX_AHEAD_BYTES), credit) - len(data)
+            self._credited_s = now_s
             if self._credit_bytes < 0:
                 self._feed.give_up(FLOODS)
         return data
