@@ -20,8 +20,8 @@ _PACKAGE: Final = "audiosocket_cli"
 _MODULES: Final = [
     "chunks", "codec", "model",
     *(f"call/{name}" for name in (
-        "deferred", "driver", "flow", "lane", "overhearing", "passing", "phases", "poll", "reader", "receiver", "relay",
-        "relay_driver", "roles", "sender", "session", "slices", "tap_queue",
+        "deferred", "driver", "feed", "flow", "lane", "overhearing", "passing", "phases", "poll", "reader", "receiver",
+        "relay", "relay_driver", "roles", "sender", "session", "slices", "tap_queue",
         "wire", "bots/child", "bots/process", "bots/speech_queue", "bots/streams", "bots/watch",
     )),
 ]  # fmt: skip

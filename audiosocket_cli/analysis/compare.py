@@ -7,7 +7,7 @@ with one of the other answer, in order, so that a missing or new stretch leaves 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,11 @@ class Difference(NamedTuple):
     difference: str
     aspect: str
     """One of `ASPECTS`."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        places = {"expected_s": self.expected_s, "seen_s": self.seen_s}
+        return {**self._asdict(), **{name: at_s and round(at_s, 3) for name, at_s in places.items()}}
 
 
 class Limits(NamedTuple):
@@ -174,11 +179,8 @@ class Answer:
         return found
 
 
-def read_answer(capture: Capture, call: str | None = None) -> Answer:
-    """Read what the server said in the first call of a capture, or in the one whose name begins with `call`.
-
-    Raises `NothingError` if it says nothing.
-    """
+def answer_in(capture: Capture, call: str | None = None) -> Answer:
+    """Return what the server said in the first call of a capture, or in the one whose name begins with `call`."""
     answer, chosen = Answer(), None
     for found in capture.runs():
         of = getattr(found, "call", None)
@@ -186,6 +188,12 @@ def read_answer(capture: Capture, call: str | None = None) -> Answer:
             chosen = of
         if of is not None and of is chosen:
             answer.take([found])
+    return answer
+
+
+def read_answer(capture: Capture, call: str | None = None) -> Answer:
+    """Do the same. Raises `NothingError` if the server says nothing in it."""
+    answer = answer_in(capture, call)
     if not (answer.stretches or answer.happenings):
         raise NothingError(f"cannot compare with {capture.name}: the server says nothing in it")
     return answer

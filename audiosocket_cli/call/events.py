@@ -56,12 +56,17 @@ class Listening(Event):
     """Whether systemd has passed the sockets."""
     targets: tuple[str, ...] = ()
     """The servers that calls are passed on to, as host:port, if they are."""
+    mirror: str | None = None
+    """The server that hears the same callers, if there is one."""
+    is_open: bool = True
+    """Whether calls are accepted already; else once a server is up."""
 
     def facts(self) -> dict[str, Any]:
         where = {"host": self.host, "port": self.port, "addresses": self.addresses}
         capture = {"capture": self.capture} if self.capture else {}
-        targets = {"targets": self.targets} if self.targets else {}
-        return {**where, **targets, "record": self.record, "program": self.program, **capture}
+        targets = {"targets": self.targets, "open": self.is_open} if self.targets else {}
+        mirror = {"mirror": self.mirror} if self.mirror else {}
+        return {**where, **targets, **mirror, "record": self.record, "program": self.program, **capture}
 
     def sentence(self) -> str:
         """Say where calls are accepted, and how to open it to others."""
@@ -69,7 +74,8 @@ class Listening(Event):
         if self.capture:
             recording += f", capturing to {self.capture}"
         if self.targets:
-            recording = f"passing calls on to {', '.join(self.targets)}, {recording}"
+            mirror = f", mirrored to {self.mirror}" if self.mirror else ""
+            recording = f"passing calls on to {', '.join(self.targets)}{mirror}, {recording}"
         if self.program:
             recording += f", running {self.program}"
         remarks = []
@@ -84,7 +90,8 @@ class Listening(Event):
         elif self.host in ("127.0.0.1", "::1"):
             remarks.append(f"this machine only; --listen :{self.port} opens it to the network")
         remark = f" ({'; '.join(remarks)})" if remarks else ""
-        return f"listening on {where}{remark}, {recording}"
+        when = "" if self.is_open else " once a server is up"
+        return f"listening on {where}{when}{remark}, {recording}"
 
 
 def _listening_place(address: str) -> str:
@@ -212,6 +219,35 @@ class CallEnded(Event):
         is_told = by == self.call.me or how == How.FAULT
         how = f"{how}: {reason}" if is_told else how
         return f"{self.call.uuid} ended by {by} ({how}) after {self.result['duration_s']:.2f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorEnded(Event):
+    """A call's mirror is over; `result` is what came of it, as in the JSON of the call."""
+
+    name = "mirror"
+
+    call: Call
+    result: dict[str, Any]
+
+    def facts(self) -> dict[str, Any]:
+        return {"uuid": str(self.call.uuid), **self.result}
+
+    def sentence(self) -> str:
+        """Say whether the mirror answered as the server did."""
+        return f"{self.call.uuid} mirror {self.result['target']}: {self._outcome()}"
+
+    def _outcome(self) -> str:
+        outcome, differences = self.result["outcome"], self.result["differences"]
+        if outcome == "same":
+            return "the same answer"
+        if outcome != "different":
+            return f"{'gone' if outcome == 'gone' else 'not compared'}: {self.result['reason']}"
+        first = differences[0]
+        at_s = first["seen_s"] if first["expected_s"] is None else first["expected_s"]
+        text = f"{first['what']} at {at_s:.2f} s {first['difference']}"
+        more = f"; and {counted(len(differences) - 1, 'more difference')}" if len(differences) > 1 else ""
+        return f"another answer: {text}{more}"
 
 
 @dataclass(frozen=True, slots=True)

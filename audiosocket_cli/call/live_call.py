@@ -134,7 +134,11 @@ class LiveCall:
         lose = _WeakTell(self, LiveCall._lose_capture)
         self.capturing = Capturing.begin(options.capture, link, me, options.disk, lose)
         self.recording = self._recording(options)
-        self.wire = SocketWire(link.socket, self.capturing.trace)
+        self.wire = self._make_wire(link)
+
+    def _make_wire(self, link: Link) -> SocketWire:
+        """Return the wire over its connection."""
+        return SocketWire(link.socket, self.capturing.trace)
 
     def _recording(self, options: CallOptions) -> Recording | None:
         if options.record is None:
@@ -179,6 +183,11 @@ class LiveCall:
     def stalls(self) -> int:
         """How often a side had to wait because the other did not read; of a call that is passed on."""
         return 0
+
+    @property
+    def mirrored(self) -> str | None:
+        """What came of its mirror, in a word; of a call that is passed on to one as well, and is over."""
+        return None
 
     def turn_away(self, reason: str) -> None:
         """Hang up on a caller who was not let in."""

@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from audiosocket_cli.call.lane import Lane, RelayWire
 from audiosocket_cli.call.overhearing import Overhearing
@@ -105,6 +105,10 @@ class Passing(ABC):
     def lanes(self) -> tuple[Lane, Lane]:
         """Both directions."""
         return self.caller, self.server
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures of both directions as JSON values, by the side that sends."""
+        return {lane.side.value: lane.as_dict() for lane in self.lanes}
 
     @property
     def is_behind(self) -> bool:

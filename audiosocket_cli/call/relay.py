@@ -29,6 +29,9 @@ reset all the same (`refused`).
     reset        -> RESETTING       -                        as an end                 -             -
     hang_up      -> CLOSING         -                        -                         -             -
 
+A half-close has its time. Asterisk never closes one half alone: after the end of its stream nobody hears what is said.
+So once a side has closed, the call ends where nothing passes for `HALF_CLOSED_S`.
+
 In CLOSING we have said goodbye ourselves: a hangup to Asterisk, if it is between two frames, and both half-closes.
 """
 
@@ -52,6 +55,10 @@ from audiosocket_cli.model import Call, Ending, How, Side, now_utc
 
 _LOOK_S: Final = 0.005
 """How often it is looked whether all has arrived that is to arrive before a reset."""
+
+HALF_CLOSED_S: Final = 30.0
+"""Seconds without a byte after which a call ends that one side has closed, and the other has not. Our own choice: time
+for a server to write down what it heard before it closes."""
 
 _HANGUP: Final = encode(Frame(Kind.HANGUP))
 
@@ -235,15 +242,31 @@ class Relay(Passing):
                 return
         if self.call is not None and now_s >= self._origin_s + limits.duration_s:
             self.hang_up(f"longer than {limits.duration_s:g} s")
-        elif now_s >= self._passed_s + limits.idle_s:
-            self.hang_up(f"nothing passed for {limits.idle_s:g} s")
+        elif now_s >= self._passed_s + self._idle_s:
+            if self._idle_s < limits.idle_s:
+                self._note_open_half()
+            self.hang_up(f"nothing passed for {self._idle_s:g} s")
+
+    @property
+    def _idle_s(self) -> float:
+        """How long nothing may pass."""
+        idle_s = self._limits.idle_s
+        return min(idle_s, HALF_CLOSED_S) if self.caller.over or self.server.over else idle_s
+
+    def _note_open_half(self) -> None:
+        for lane in self.lanes:
+            if self.call is not None and not lane.over:
+                self.call.note(
+                    f"the {lane.side} left its connection open after the {lane.side.other} had closed its own: the "
+                    f"proxy closed it after {HALF_CLOSED_S:g} s in which nothing passed"
+                )
 
     def _set_wake(self) -> None:
         if self._phase is Phase.PASSING:
             limits = self._limits
             flush_s = self._queue.next_flush_s if self.begun else math.inf
             self.wake_s = min(
-                flush_s, self._origin_s + limits.duration_s, self._passed_s + limits.idle_s,
+                flush_s, self._origin_s + limits.duration_s, self._passed_s + self._idle_s,
                 self.caller.cut_by_s, self.server.cut_by_s,
             )  # fmt: skip
         elif self._phase is Phase.RESETTING:
@@ -263,12 +286,14 @@ class Relay(Passing):
             self._lose(lane, now_s)
             return
         lane.over = True
+        self._passed_s = now_s
         if self._phase is Phase.PASSING:
             self._ending = self._ending or Ending(lane.side, How.CLOSED, f"{lane.side} closed{lane.overhearing.end()}")
             lane.sink.end_sending()
             if lane.sink.blocked:
                 lane.stall(now_s)
         self._leave_if_over()
+        self._set_wake()
 
     def _leave_if_over(self) -> None:
         is_over = all(lane.over and not lane.sink.blocked for lane in self.lanes)

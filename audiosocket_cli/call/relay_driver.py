@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Final
 
 from audiosocket_cli.call.deferred import Deferred
+from audiosocket_cli.call.feed import Feed
 from audiosocket_cli.call.lane import Lane
 from audiosocket_cli.call.poll import LOST, READABLE, WRITABLE, make_poll
 from audiosocket_cli.call.relay import Relay
@@ -53,13 +54,21 @@ class RelayDriver:
     def begin(self, relay: Relay, caller: SocketWire, server: SocketWire, over: Over) -> None:
         """Start a relay over its connected wires. `over` is called once it has ended and the wires are closed, with the
         error of the relay or its taps, if there was one."""
-        driven = _Driven(self, relay, [_End(relay, relay.caller, caller), _End(relay, relay.server, server)], over)
+        self._begin(_Driven(self, relay, [_End(relay, relay.caller, caller), _End(relay, relay.server, server)], over))
+
+    def begin_fed(self, relay: Relay, feed: Feed, server: SocketWire, over: Over) -> None:
+        """Start a relay between a feed, which is read after all that is due, and a connected wire."""
+        driven = _Driven(self, relay, [_End(relay, relay.server, server)], over, feed)
+        self._begin(driven)
+        feed.attach(driven.feed_soon)
+
+    def _begin(self, driven: _Driven) -> None:
         if not self._ends:
             self._loop.add_reader(self._poll.fileno(), self._pass_on)
         for end in driven.ends:
             end.driven = driven
             self._ends[end.fd] = end
-        relay.start(driven)
+        driven.relay.start(driven)
         self.plan(driven)
 
     # Passing on.
@@ -138,6 +147,9 @@ class RelayDriver:
             if events != end.events:
                 self._poll.look_out(end.fd, end.events, events)
                 end.events = events
+        feed = driven.feed
+        if feed is not None and feed.is_waiting and relay.wants_readable(relay.caller):
+            feed.tell()
         self._plan_wake(driven, relay.wake_s)
 
     def _plan_wake(self, driven: _Driven, wake_s: float) -> None:
@@ -222,13 +234,19 @@ class _End:
 class _Driven:
     """One relay on its sockets."""
 
-    __slots__ = ("_driver", "ends", "error", "has_left", "is_behind", "is_over", "over", "relay", "slot", "wake_s")
+    __slots__ = (
+        "_driver", "ends", "error", "feed", "has_left", "is_behind", "is_over", "over", "relay", "slot", "wake_s",
+    )  # fmt: skip
 
-    def __init__(self, driver: RelayDriver, relay: Relay, ends: list[_End], over: Over) -> None:
+    def __init__(
+        self, driver: RelayDriver, relay: Relay, ends: list[_End], over: Over, feed: Feed | None = None
+    ) -> None:
         self._driver = driver
         self.relay = relay
         self.ends = ends
         self.over = over
+        self.feed = feed
+        """What is read in place of the caller's connection, if that is no socket."""
         self.error: Exception | None = None
         """What went wrong inside the relay."""
         self.has_left = self.is_over = False
@@ -245,6 +263,9 @@ class _Driven:
         self.is_behind = False
         self._driver.run(self, self.relay.overhear)
 
+    def feed_soon(self) -> None:
+        self._driver.defer(self._read_feed)
+
     def defer_flush(self) -> None:
         self._driver.defer(self._flush)
 
@@ -259,3 +280,17 @@ class _Driven:
 
     def _flush(self) -> None:
         self._driver.run(self, self.relay.flush)
+
+    def _read_feed(self) -> None:
+        assert self.feed is not None
+        self.feed.untold()
+        self._driver.run(self, self._take_feed)
+
+    def _take_feed(self) -> None:
+        relay, feed = self.relay, self.feed
+        assert feed is not None
+        if feed.failure is not None:
+            relay.hang_up(feed.failure)
+            relay.abort()
+        elif relay.wants_readable(relay.caller):
+            relay.readable(relay.caller, time.monotonic())

@@ -55,6 +55,9 @@ class CaptureOutput(Protocol):
         """Make the trace of a connection. All that can wait for a disk is left to `do`, in its order; what passes waits
         for some tenths of a second if there is a `later` to write it then."""
 
+    def beside(self, word: str) -> CaptureOutput:
+        """Return where further connections of the same calls go, with this word in the names of their files."""
+
     def close(self) -> None:
         """Take no more traces, and give their reader some time. Raises `OSError`."""
 
@@ -93,6 +96,9 @@ class CaptureFile:
             self._file.put(opening_blocks(_about(ends.me, self._application), self._application))
         return FiledTrace(self._queue, ends, clock_ns=self._clock, file=self._file)
 
+    def beside(self, word: str) -> CaptureOutput:
+        return self
+
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
@@ -110,10 +116,11 @@ class CaptureFolder:
     single = False
     has_stdout = False
 
-    def __init__(self, folder: Path, application: str) -> None:
-        """Make the folder, and prove that a file can be made in it. Raises `UsageError`."""
+    def __init__(self, folder: Path, application: str, word: str = "") -> None:
+        """Make the folder, and prove that a file can be made in it. `word` goes into all names. Raises `UsageError`."""
         self._folder = folder
         self._application = application
+        self._ending = f".{word}" if word else ""
         self._flusher = Flusher()
         _prepare_folder(folder, folder)
 
@@ -124,9 +131,13 @@ class CaptureFolder:
         self._flusher.later = later
         host, port = ends.theirs
         peer = re.sub(r"[^\w.-]+", "_", f"{host.removeprefix('::ffff:')}_{port}")
-        file = BlockFile(partial(create_numbered, self._folder, f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}"), do)
+        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}{self._ending}"
+        file = BlockFile(partial(create_numbered, self._folder, name), do)
         file.put(opening_blocks(_about(ends.me, self._application), self._application))
-        return OwnFileTrace(file, ends, self._flusher)
+        return OwnFileTrace(file, ends, self._flusher, self._ending)
+
+    def beside(self, word: str) -> CaptureOutput:
+        return CaptureFolder(self._folder, self._application, word)
 
     def close(self) -> None:
         pass
@@ -152,6 +163,9 @@ class CapturePipe:
             self._queue = PacketQueue(self._pipe.put, Flusher(later))
             self._pipe.put(opening_blocks(_about(ends.me, self._application), self._application))
         return FiledTrace(self._queue, ends, clock_ns=self._clock)
+
+    def beside(self, word: str) -> CaptureOutput:
+        return self
 
     def close(self) -> None:
         self._pipe.finish()
@@ -242,10 +256,12 @@ class FiledTrace(Trace):
 class OwnFileTrace(FiledTrace):
     """A trace with a file of its own, which gets the name of the UUID."""
 
-    def __init__(self, file: BlockFile, ends: Ends, flusher: Flusher) -> None:
-        """Take a file that was just made, to be closed with the trace."""
+    def __init__(self, file: BlockFile, ends: Ends, flusher: Flusher, ending: str = "") -> None:
+        """Take a file that was just made, to be closed with the trace; `ending` comes after the UUID in its name."""
         queue = PacketQueue(file.put, flusher, _MAX_WAITING)
-        super().__init__(queue, ends, clock_ns=steady_clock(), file=file, on_uuid=file.rename)
+        super().__init__(
+            queue, ends, clock_ns=steady_clock(), file=file, on_uuid=lambda uuid: file.rename(f"{uuid}{ending}")
+        )
         self._file = file
 
     def close(self) -> None:

@@ -45,6 +45,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which server gets a call: the first that is up, each in turn, or the one with the fewest calls.",
 )
+@click.option(
+    "--mirror",
+    type=AddressParam(),
+    help="Let a second server hear the same callers; what it answers is recorded, and compared with --capture DIR.",
+)
 @listen_option
 @click.option(
     "--send-proxy",
@@ -87,12 +92,15 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket proxy bot:9092 --listen :9092 --record ./calls
       audiosocket proxy bot1:9092 --target bot2:9092 --balance least
       audiosocket proxy 127.0.0.1:9093 --capture - | wireshark -k -i -
+      audiosocket proxy bot:9092 --mirror new:9092 --capture ./calls
 
     Every byte is passed on as it comes, both ways, and every end as what it was: a half-close, a reset. What passes is
     recorded (caller left, server right), captured and measured, and what is wrong with either side is reported.
 
     When no server can be reached, the port is closed until one can, so that Asterisk's call fails rather than counts as
     answered.
+
+    A mirror hears what callers say, as the server does, and nobody hears it: whatever it does, the calls go on.
 
     Ends with Ctrl-C: both sides are hung up on (or go on for a while, with --drain) and files completed; a second
     Ctrl-C drops them at once.

@@ -73,7 +73,7 @@ metrics_option = click.option(
 health_option = click.option(
     "--health",
     type=AddressParam(needs_port=True),
-    help="Answer health checks on this address, at /healthz: 200 ready or 503 draining. --metrics answers them too.",
+    help="Answer health checks on this address, at /healthz: 200 ready, or 503 and why not. --metrics does so too.",
 )
 
 drain_option = click.option(

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import Limits
+from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Decode, Layout
 from audiosocket_cli.jobs.answering import answer_calls
 from audiosocket_cli.jobs.job import outcome_of_server
 from audiosocket_cli.jobs.outcome import Outcome
-from audiosocket_cli.jobs.outputs import capture_output, folder_output
+from audiosocket_cli.jobs.outputs import capture_output, folder_output, prepare
 from audiosocket_cli.jobs.serve import command_words
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
-from audiosocket_cli.server.options import Balance, RelayOptions, ServeOptions
+from audiosocket_cli.server.options import Balance, MirrorOptions, RelayOptions, ServeOptions
 from audiosocket_cli.ui.console import is_terminal
 
 
@@ -29,6 +30,7 @@ class ProxyWanted:
     target: tuple[Address, ...]
     balance: str
     listen: Address
+    mirror: Address | None
     send_proxy: str | None
     record: Path | None
     layout: str
@@ -61,9 +63,10 @@ def proxy(wanted: ProxyWanted) -> Outcome:
 def _options(wanted: ProxyWanted) -> ServeOptions:
     version = None if wanted.send_proxy is None else int(wanted.send_proxy.removeprefix("v"))
     targets = tuple(dict.fromkeys((wanted.server, *wanted.target)))
+    call = _call_options(wanted)
     return ServeOptions(
         wanted.listen,
-        _call_options(wanted),
+        call,
         calls=wanted.calls or math.inf,
         max_calls=wanted.max_calls or math.inf,
         max_calls_from=wanted.max_calls_from or math.inf,
@@ -73,8 +76,18 @@ def _options(wanted: ProxyWanted) -> ServeOptions:
         health=wanted.health,
         drain_s=wanted.drain,
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
-        relay=RelayOptions(targets, Balance(wanted.balance), version),
+        relay=RelayOptions(targets, Balance(wanted.balance), version, _mirror_options(wanted, call)),
     )
+
+
+def _mirror_options(wanted: ProxyWanted, call: CallOptions) -> MirrorOptions | None:
+    if wanted.mirror is None:
+        return None
+    record = None
+    if wanted.record is not None:
+        record = FileOutput.in_folder(wanted.record).beside("mirror")
+        prepare(record)
+    return MirrorOptions(wanted.mirror, record, None if call.capture is None else call.capture.beside("mirror"))
 
 
 def _call_options(wanted: ProxyWanted) -> CallOptions:

@@ -56,6 +56,9 @@ class Account:
     def conclude(self, live: LiveCall, result: dict[str, Any] | None) -> None:
         """Count and report a connection that is over, with its call's result if there was a call."""
         self.summary.failed_captures += live.capture_error is not None
+        if live.mirrored is not None:
+            name = f"mirrored_{live.mirrored}"
+            setattr(self.summary, name, getattr(self.summary, name) + 1)
         if live.refusal:
             self.refuse(live.peer, live.refusal)
         elif live.session.closed_silently:

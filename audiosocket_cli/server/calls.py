@@ -17,6 +17,7 @@ from audiosocket_cli.asterisk.findings import EXAMPLE_UUID_FINDING
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import CallStarted, Event
 from audiosocket_cli.call.live_call import LiveCall
+from audiosocket_cli.call.mirror import Mirror
 from audiosocket_cli.call.relay_driver import RelayDriver
 from audiosocket_cli.call.relayed_call import RelayedCall
 from audiosocket_cli.call.session import Session
@@ -26,6 +27,7 @@ from audiosocket_cli.model import Call
 from audiosocket_cli.net.address import network_of
 from audiosocket_cli.server.after_calls import AfterCalls
 from audiosocket_cli.server.common import Common
+from audiosocket_cli.server.loops import why_a_loop
 
 _MUTE_S: Final = 2.0
 """Seconds after which the log names what the server still waits for at the end."""
@@ -64,9 +66,9 @@ class Calls:
         self._add(live)
         driver.begin(live.session, live.wire, _Over(self._over, live))
 
-    def begin_relay(self, driver: RelayDriver, link: Link, server: Link) -> None:
+    def begin_relay(self, driver: RelayDriver, link: Link, server: Link, mirror: Mirror | None = None) -> None:
         """Start to pass on a connection that was counted by `enter`."""
-        live = RelayedCall(link, server, self._options.call, self._report, admission=self._judge)
+        live = RelayedCall(link, server, self._options.call, self._report, admission=self._judge, mirror=mirror)
         self._add(live)
         driver.begin(live.session, live.wire, live.server_wire, _Over(self._over, live))
 
@@ -113,13 +115,18 @@ class Calls:
 
     def _judge(self, live: LiveCall, call: Call) -> None:
         """Admit a call, now or once the program has agreed, or turn it away."""
-        refusal = self._admission.why_not(call.uuid)
+        refusal = self._admission.why_not(call.uuid) or self._why_a_loop(live, call)
         if refusal:
             live.turn_away(refusal)
         elif self._admission.asks:
             self._asking[live] = self._start(self._ask(live, call), f"question about {call.peer}")
         else:
             self._let_in(live)
+
+    def _why_a_loop(self, live: LiveCall, call: Call) -> str | None:
+        if not isinstance(live, RelayedCall) or call.uuid not in self._uuids:
+            return None
+        return why_a_loop(live, [other for other in self.live if isinstance(other, RelayedCall)])
 
     def _let_in(self, live: LiveCall) -> None:
         if live.session.ended:

@@ -46,6 +46,11 @@ class Gate:
         """Whether connections are accepted."""
         return self._listener is not None
 
+    @property
+    def stays_open(self) -> bool:
+        """Whether connections cannot be refused, once it was opened: systemd keeps the port."""
+        return not self._can_shut
+
     def open(self) -> None:
         """Accept connections. Safe to call twice."""
         if self._is_closed or self._listener is not None:

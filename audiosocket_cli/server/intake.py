@@ -33,13 +33,19 @@ class Intake:
         listening: ListeningSockets,
         most_descriptors: float,
         on_leave: Callable[[], None],
+        hinder: Callable[[str | None], object],
     ) -> None:
         """Take what listens; nothing is accepted until `begin`. `most_descriptors`: the limit of open files of this
-        process. `on_leave` is called when a connection is gone."""
+        process. `on_leave` is called when a connection is gone; `hinder` with the reason why calls cannot be had for
+        now, and with None once they can.
+        """
         self._options, self._account, self._call_limits, self._admission = common
         self._calls = calls
         self._most_descriptors = most_descriptors
         self._on_leave = on_leave
+        self._hinder = hinder
+        self._is_shut = False
+        """Whether callers are refused, because no server is up."""
         self._takes_no_more = False
         self._driver = Driver()
         self._refusals = Refusals(on_check=self._account.count_check, on_over=on_leave, complain=self._account.complain)
@@ -64,10 +70,22 @@ class Intake:
         self._open_or_shut()
 
     def _open_or_shut(self) -> None:
-        if self._relaying is None or not self._relaying.are_down:
+        relaying = self._relaying
+        why = relaying.why_down if relaying is not None and relaying.are_down else None
+        self._hinder(None if why is None else f"no server is up: {why}")
+        if why is None or self._gate.stays_open:
             self._gate.open()
+            if self._is_shut and self._gate.is_open:
+                self._is_shut = False
+                self._account.complain("a server is up: the port is open")
         elif self._gate.shut():
+            self._is_shut = True
             self._account.complain("no server is up: the port is closed until one is, so that Asterisk's calls fail")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are accepted."""
+        return self._gate.is_open
 
     @property
     def connections(self) -> int:
@@ -82,6 +100,11 @@ class Intake:
     def close(self, *, take_waiting: bool = False) -> None:
         """Accept no more, or only, unless it takes no more, what waits to be accepted. Safe to call twice."""
         self._gate.close(take_waiting=take_waiting and not self._takes_no_more)
+
+    def release(self) -> None:
+        """All calls are over, with all that belongs to them."""
+        if self._relaying is not None:
+            self._relaying.close()
 
     def take_no_more(self, reason: str) -> None:
         """Refuse new connections, and those that have not sent their PROXY header yet."""
@@ -98,7 +121,7 @@ class Intake:
     def abort(self) -> None:
         """Close all of them without waiting."""
         if self._relaying is not None:
-            self._relaying.stop()
+            self._relaying.close()
         self._refusals.abort()
 
     def _accept(self, connection: socket.socket, sockaddr: Any) -> None:

@@ -51,6 +51,8 @@ class Totals:
         call = live.session.call
         if call is not None and call.ending is not None:
             self.counts[f"calls {call.ending.by} {call.ending.how}"] += 1
+        if live.mirrored is not None:
+            self.counts[f"mirrored_{live.mirrored}"] += 1
 
 
 class Counted(Protocol):

@@ -10,6 +10,8 @@ from typing import Final
 
 from audiosocket_cli.call.events import Listening
 from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.call.recording.destinations import Output
+from audiosocket_cli.capture.writing import CaptureOutput
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
 from audiosocket_cli.server.admission import AdmissionOptions, Network
@@ -30,6 +32,15 @@ class Balance(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class MirrorOptions:
+    """A second server that hears the same callers, and where its calls are recorded and captured."""
+
+    target: Address
+    record: Output | None = None
+    capture: CaptureOutput | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RelayOptions:
     """Where calls are passed on to."""
 
@@ -37,6 +48,8 @@ class RelayOptions:
     balance: Balance = Balance.FIRST
     send_proxy: int | None = None
     """The version of the PROXY protocol in whose header each server is told who calls; None sends none."""
+    mirror: MirrorOptions | None = None
+    """Who hears the same callers, whose answers go nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +92,11 @@ class ServeOptions:
         record = self.call.record
         recording = 0 if record is None else 1 + record.has_json
         asking = _QUESTION_DESCRIPTORS if self.admission.authorize is not None else 0
-        connections = 1 if self.relay is None else 2
-        return connections + (self.call.capture is not None) + max(recording + self.call.source_descriptors, asking)
+        of_connection = (self.call.capture is not None) + max(recording + self.call.source_descriptors, asking)
+        if self.relay is None:
+            return 1 + of_connection
+        servers = 1 if self.relay.mirror is None else 2
+        return 1 + servers + servers * of_connection
 
     @property
     def own_descriptors(self) -> int:
@@ -107,7 +123,7 @@ class ServeOptions:
         that those have yet to open: their recordings and the JSON at their end."""
         return self.own_descriptors + refused + (calls + 1) * self.descriptors_of_call <= limit
 
-    def listening(self, addresses: Sequence[Address], *, passed: bool = False) -> Listening:
+    def listening(self, addresses: Sequence[Address], *, passed: bool = False, is_open: bool = True) -> Listening:
         """Return the event that says where calls are accepted, and what becomes of them."""
         record, capture = self.call.record, self.call.capture
         return Listening(
@@ -119,6 +135,8 @@ class ServeOptions:
             host_name="" if passed else self.listen.host,
             passed=passed,
             targets=() if self.relay is None else tuple(map(str, self.relay.targets)),
+            mirror=None if self.relay is None or self.relay.mirror is None else str(self.relay.mirror.target),
+            is_open=is_open,
         )
 
 
@@ -134,6 +152,11 @@ class ServeSummary:
     """Connections that were closed without a byte, as health checks are."""
     failed_recordings: int = 0
     failed_captures: int = 0
+    mirrored_same: int = 0
+    mirrored_different: int = 0
+    mirrored_gone: int = 0
+    mirrored_unknown: int = 0
+    """Calls by what came of their mirror; those that were not compared are unknown."""
     faults: int = 0
     """Calls that an error of our own ended."""
     failed_hooks: int = 0

@@ -44,6 +44,8 @@ class Readiness:
         self._notifier = notifier or Notifier()
         self._reopen = reopen
         self._state = State.STARTING
+        self._hindrance: str | None = None
+        """Why no call can be had for now, although it is ready."""
         self._beat_s = time.monotonic()
 
     @property
@@ -56,6 +58,10 @@ class Readiness:
         if self._state is State.STARTING:
             self._state = State.READY
             self._notifier.notify("READY=1")
+
+    def hinder(self, reason: str | None) -> None:
+        """No call can be had for now, for this reason; or, with None, calls can be had again."""
+        self._hindrance = reason
 
     def draining(self) -> None:
         """No more calls are accepted, and those that are there go on."""
@@ -83,7 +89,9 @@ class Readiness:
         silent_s = time.monotonic() - self._beat_s
         if silent_s > SILENT_S:
             return 503, f"hangs: nothing done for {silent_s:.0f} s"
-        return (200 if self._state is State.READY else 503), str(self._state)
+        if self._state is not State.READY:
+            return 503, str(self._state)
+        return (200, str(self._state)) if self._hindrance is None else (503, self._hindrance)
 
     @contextlib.contextmanager
     def beating(self, status: Callable[[], str]) -> Iterator[None]:

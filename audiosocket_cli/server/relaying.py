@@ -12,7 +12,7 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from audiosocket_cli.call.relay_driver import RelayDriver
 from audiosocket_cli.call.relayed_call import RelayedCall
@@ -22,6 +22,7 @@ from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.proxy_protocol import Ends, header_of
 from audiosocket_cli.server.calls import Calls
 from audiosocket_cli.server.common import Common
+from audiosocket_cli.server.mirroring import Mirroring
 from audiosocket_cli.server.options import RelayOptions
 from audiosocket_cli.server.targets import Targets
 
@@ -49,6 +50,9 @@ class Relaying:
         self._targets = Targets(
             options, own=own, calls=self._count, complain=common.account.complain, on_change=on_change
         )
+        self._mirroring: Mirroring | None = None
+        if options.mirror is not None:
+            self._mirroring = Mirroring(options.mirror, common, self._driver, own=own, greet=self._greet)
         self._connecting: dict[asyncio.Task[None], Link] = {}
 
     def __len__(self) -> int:
@@ -60,9 +64,17 @@ class Relaying:
         """Whether no server is up."""
         return self._targets.are_down
 
+    @property
+    def why_down(self) -> str:
+        """Why servers are down that are, in one line."""
+        return self._targets.why_down
+
     async def try_all(self) -> None:
         """Find out which servers are up. Raises `UsageError` where one is this proxy itself."""
-        await self._targets.try_all()
+        tried = [self._targets.try_all()]
+        if self._mirroring is not None:
+            tried.append(self._mirroring.try_it())
+        await asyncio.gather(*tried)
 
     def begin(self, link: Link) -> None:
         """Find a server for a connection that `Calls.enter` has counted."""
@@ -73,13 +85,28 @@ class Relaying:
     def stop(self) -> None:
         """Reset those who have no server yet, and look for none any more."""
         self._targets.close()
+        if self._mirroring is not None:
+            self._mirroring.stop()
         for connecting in list(self._connecting):
             connecting.cancel()
 
+    def close(self) -> None:
+        """All calls are over."""
+        self.stop()
+        if self._mirroring is not None:
+            self._mirroring.close()
+
     async def _connect(self, link: Link) -> None:
         target, connection = await self._targets.connect()
-        for each in (link.socket, connection):
-            keep_alive(each)
+        keep_alive(link.socket)
+        self._greet(link, target, connection)
+        mirror = None if self._mirroring is None else self._mirroring.begin(link)
+        server = Link(connection, str(target), _address_of(connection, target))
+        self._calls.begin_relay(self._driver, link, server, mirror)
+
+    def _greet(self, link: Link, target: Address, connection: socket.socket) -> None:
+        """Do what comes first on a connection to a server. Raises `NetworkError`, with the connection closed."""
+        keep_alive(connection)
         try:
             if self._send_proxy is not None:
                 connection.send(header_of(_ends(link), self._send_proxy))
@@ -87,8 +114,6 @@ class Relaying:
             connection.close()
             reason = (error.strerror or str(error)).lower()
             raise NetworkError(f"cannot send the PROXY header to {target}: {reason}") from error
-        server = Link(connection, str(target), target)
-        self._calls.begin_relay(self._driver, link, server)
 
     def _on_connected(self, connecting: asyncio.Task[None]) -> None:
         link = self._connecting.pop(connecting)
@@ -107,6 +132,14 @@ class Relaying:
 
     def _count(self) -> Counter[str]:
         return Counter(live.server for live in self._calls.live if isinstance(live, RelayedCall))
+
+
+def _address_of(connection: socket.socket, target: Address) -> Any:
+    """Return the address of the server that a connection leads to, or its name where the connection is over already."""
+    try:
+        return connection.getpeername()
+    except OSError:
+        return target
 
 
 def _ends(link: Link) -> Ends:

@@ -116,6 +116,7 @@ class Server:
             listening=listening,
             most_descriptors=most_descriptors,
             on_leave=self._has_left.set,
+            hinder=self._readiness.hinder,
         )
         try:
             with (
@@ -125,7 +126,8 @@ class Server:
             ):
                 await self._begin(intake)
                 self._readiness.ready()  # before the log says so: its reader may check at once
-                self._account.report(self._options.listening(addresses, passed=listening.stay_open))
+                begun = self._options.listening(addresses, passed=listening.stay_open, is_open=intake.is_open)
+                self._account.report(begun)
                 await self._enough.wait()
                 intake.close(take_waiting=True)
                 while not intake.is_over:
@@ -141,6 +143,7 @@ class Server:
                 self._drain.cancel()
             for live in list(self.live):  # none, unless this was cancelled
                 live.abort()
+            intake.release()
         return self.summary
 
     async def _begin(self, intake: Intake) -> None:

@@ -48,12 +48,19 @@ class Targets:
         self._on_change = on_change
         self._down: dict[Address, asyncio.Task[None]] = {}
         """The servers that are down, each with what tries it."""
+        self._reasons: dict[Address, str] = {}
+        """Why they are."""
         self._turn = 0
 
     @property
     def are_down(self) -> bool:
         """Whether all are down."""
         return all(target in self._down for target in self._targets)
+
+    @property
+    def why_down(self) -> str:
+        """Why those are that are down, in one line."""
+        return "; ".join(map(self._reasons.__getitem__, self._down))
 
     async def try_all(self) -> None:
         """Find out which are up. Raises `UsageError` where one is this proxy itself."""
@@ -122,6 +129,7 @@ class Targets:
     def _note_down(self, target: Address, error: NetworkError) -> None:
         if target in self._down:
             return
+        self._reasons[target] = str(error)
         self._complain(f"{error} (it gets no calls until it answers)")
         self._down[target] = asyncio.create_task(self._probe(target), name=f"probe of {target}")
         self._on_change()
@@ -132,7 +140,8 @@ class Targets:
             await asyncio.sleep(PROBE_S)
             try:
                 connection = await self._dial(target)
-            except (NetworkError, UsageError):
+            except (NetworkError, UsageError) as error:
+                self._reasons[target] = str(error)
                 continue
             connection.close()
             break

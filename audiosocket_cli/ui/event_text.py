@@ -47,7 +47,18 @@ def summary_line(summary: ServeSummary) -> str:
         (summary.faults, f"{counted(summary.faults, 'call')} ended by an internal error"),
     )
     answered = f"answered {counted(summary.calls, 'call')} with {summary.caller_audio_s:.1f} s of caller audio"
-    return ", ".join([answered, *(text for count, text in others if count)])
+    mirrored = ", ".join(f"{count} {word}" for count, word in _mirrored(summary) if count)
+    mirror = [f"mirror: {mirrored}"] if mirrored else []
+    return ", ".join([answered, *mirror, *(text for count, text in others if count)])
+
+
+def _mirrored(summary: ServeSummary) -> Sequence[tuple[int, str]]:
+    return (
+        (summary.mirrored_same, "same"),
+        (summary.mirrored_different, "different"),
+        (summary.mirrored_gone, "gone"),
+        (summary.mirrored_unknown, "not compared"),
+    )
 
 
 def _details(event: CallEnded) -> str:

@@ -194,11 +194,7 @@ def replay_json(placed: PlacedCall, source: ReplaySource, found: Sequence[Differ
         "expectations": [_expectation_json(one) for one in source.outcomes],
     }
     if found is not None:
-        said["differences"] = [
-            {"expected_s": _rounded_s(one.expected_s), "seen_s": _rounded_s(one.seen_s), "what": one.what,
-             "difference": one.difference}
-            for one in found
-        ]  # fmt: skip
+        said["differences"] = [one.as_dict() for one in found]
     return placed_json(REPLAY_SCHEMA, placed, said)
 
 

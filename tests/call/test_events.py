@@ -23,6 +23,7 @@ from audiosocket_cli.call.events import (
     Finding,
     HookFailed,
     Listening,
+    MirrorEnded,
     MoreRefused,
     ProgramSaid,
     RecordingFailed,
@@ -34,6 +35,9 @@ UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
 CALL = Call(Side.SERVER, "192.0.2.1:5060", UUID_1, datetime(2026, 1, 2, 3, 4, 5, 678000, UTC), Pacer(0.0))
 PLACED = dataclasses.replace(CALL, me=Side.CALLER)
 ENDED = {"ended_by": "caller", "ended_how": "hangup", "ended_reason": "caller hung up", "duration_s": 7.3}
+
+LATE = {"expected_s": 1.2, "seen_s": 1.54, "what": "speech", "difference": "begins 340 ms later"}
+NEW = {"expected_s": None, "seen_s": 2.0, "what": "hangup", "difference": "is new"}
 
 TOLD: list[tuple[Event, str, dict[str, object], str]] = [
     (
@@ -127,6 +131,21 @@ TOLD: list[tuple[Event, str, dict[str, object], str]] = [
         "ended",
         {"uuid": str(UUID_1), "files": [], "call": ENDED},
         f"{UUID_1} ended by caller (hangup: caller hung up) after 7.30 s",
+    ),
+    *(
+        (
+            MirrorEnded(CALL, {"target": "bot:1", "outcome": outcome, "reason": reason, "differences": differences}),
+            "mirror",
+            {"uuid": str(UUID_1), "target": "bot:1", "outcome": outcome, "reason": reason, "differences": differences},
+            f"{UUID_1} mirror bot:1: {text}",
+        )
+        for outcome, reason, differences, text in (
+            ("same", None, [], "the same answer"),
+            ("different", None, [LATE], "another answer: speech at 1.20 s begins 340 ms later"),
+            ("different", None, [NEW, LATE, LATE], "another answer: hangup at 2.00 s is new; and 2 more differences"),
+            ("gone", "it is down", [], "gone: it is down"),
+            ("unknown", "no capture", [], "not compared: no capture"),
+        )
     ),
 ]  # fmt: skip
 

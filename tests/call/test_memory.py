@@ -4,6 +4,7 @@ for cycles."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import sys
@@ -31,7 +32,7 @@ from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions
 from audiosocket_cli.server.calls import Calls
-from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.options import MirrorOptions, RelayOptions, ServeOptions
 from audiosocket_cli.server.server import Server
 from audiosocket_cli.text import json_lines
 
@@ -135,6 +136,31 @@ def test_a_call_that_a_program_answered_is_gone_at_once() -> None:
 @pytest.mark.parametrize("judge", ["true", "false"])
 def test_a_call_that_was_asked_about_is_gone_at_once(judge: str) -> None:
     assert served(ENDS["close"], admission=AdmissionOptions(authorize=[judge])) == Counter()
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize("end", ["hangup", "close", "reset"])
+@pytest.mark.parametrize("is_mirrored", [False, True], ids=["passed on", "mirrored"])
+def test_a_call_that_is_passed_on_is_gone_at_once(tmp_path: Path, end: str, is_mirrored: bool) -> None:
+    record = FileOutput.in_folder(tmp_path / "calls")
+    record.prepare()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    async def main() -> Counter[str]:
+        async with await asyncio.start_server(hear, "127.0.0.1", 0) as far:
+            address = Address(*far.sockets[0].getsockname())
+            mirror = MirrorOptions(address, record.beside("mirror")) if is_mirrored else None
+            options = ServeOptions(
+                Address("127.0.0.1", 0), CallOptions(record=record), relay=RelayOptions([address], mirror=mirror)
+            )
+            return await left_over(options, ENDS[end])
+
+    assert asyncio.run(main()) == Counter()
+    assert len(list(tmp_path.rglob("*.wav"))) == CALLS * (1 + is_mirrored)
 
 
 MAX_STATE_BYTES = 10_000

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.call.phases import Limits
-from audiosocket_cli.call.relay import Relay
+from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
+from audiosocket_cli.call.relay import HALF_CLOSED_S, Relay
 from audiosocket_cli.call.session import STOP_S
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode
 from audiosocket_cli.model import Call, Ending, How, Side
@@ -473,3 +473,37 @@ def test_what_is_odd_about_a_caller_is_told() -> None:
         "the caller sent an audio frame of length 0",
         "a DTMF frame without a digit: payload 78 78 is not a DTMF digit",
     ]
+
+
+# Half a call.
+
+
+@pytest.mark.parametrize("side", ["caller", "server"])
+def test_a_call_that_one_side_has_closed_ends_when_nothing_passes(side: str) -> None:
+    between = Between(OPENING)
+    closes, stays = (
+        (between.caller_says, between.server_says) if side == "caller" else (between.server_says, between.caller_says)
+    )
+    between.let_pass(100.0)  # while both are there, silence ends nothing
+    closes(b"")
+    between.let_pass(HALF_CLOSED_S - 1)
+    stays(audio())
+    between.let_pass(HALF_CLOSED_S - 1)
+    assert not between.relay.ended
+    between.let_pass(1.0 + CLOSE_TIMEOUT_S)
+    assert between.relay.ended
+    other = "server" if side == "caller" else "caller"
+    assert between.ending == Ending(Side(side), How.CLOSED, f"{side} closed")
+    (note,) = between.call.notes
+    assert note == (
+        f"the {other} left its connection open after the {side} had closed its own: the proxy closed it after 30 s in "
+        "which nothing passed"
+    )
+
+
+def test_a_shorter_limit_of_silence_goes_before_that_of_half_a_call() -> None:
+    between = Between(OPENING, limits=Limits(idle_s=5))
+    between.caller_says(b"")
+    between.let_pass(5.0 + CLOSE_TIMEOUT_S)
+    assert between.relay.ended
+    assert between.call.notes == []

@@ -114,3 +114,19 @@ def test_a_block_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     file.close()
     with pytest.raises(OSError, match="No space left"):
         file.wait_until_written()
+
+
+def test_further_connections_of_a_call_have_a_word_in_their_name(tmp_path: Path) -> None:
+    folder = CaptureFolder(tmp_path, "a test")
+    beside = folder.beside("mirror")
+    for output in (folder, beside, beside):
+        trace = output.begin(ENDS, at_once)
+        trace.received(OPENING)
+        trace.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"{UUID_1}.mirror-2.pcapng", f"{UUID_1}.mirror.pcapng", f"{UUID_1}.pcapng"
+    ]  # fmt: skip
+    beside.begin(ENDS, at_once).close()
+    assert len(list(tmp_path.glob("????-??-??_??-??-??_10.0.0.5_40000.mirror.pcapng"))) == 1
+    one_file = CaptureFile(tmp_path / "all.pcapng", "a test")
+    assert one_file.beside("mirror") is one_file

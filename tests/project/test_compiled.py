@@ -17,7 +17,7 @@ from support.running import missing, need
 ROOT = Path(__file__).parents[2]
 TESTED = [
     *(f"tests/call/test_{name}.py" for name in (
-        "driver", "flow", "memory", "phases", "relay", "roles", "session", "slices", "turns", "wire",
+        "driver", "feed", "flow", "memory", "phases", "relay", "roles", "session", "slices", "turns", "wire",
     )),
     *(f"tests/call/bots/test_{name}.py" for name in ("process", "program", "speech_queue", "watch")),
     *(f"tests/test_{name}.py" for name in ("codec", "mixed_runs", "model", "runs")),

@@ -26,6 +26,7 @@ class Live:
     refusal: str | None = None
     capture_error: str | None = None
     recording_error: str | None = None
+    mirrored: str | None = None
 
     def __init__(self) -> None:
         self.session = Session()
@@ -60,10 +61,12 @@ def test_each_end_of_a_connection_counts_as_one_thing() -> None:
 def test_of_a_call_its_audio_its_findings_and_its_losses_are_counted() -> None:
     live = Live()
     live.capture_error = live.recording_error = "full"
+    live.mirrored = "gone"
     account, told = concluded(live, {"caller": {"audio_s": 2.5}, "findings": ["odd"]})
     summary = account.summary
     assert (summary.caller_audio_s, summary.odd_calls, told) == (2.5, 1, [])
     assert (summary.failed_recordings, summary.failed_captures) == (1, 1)
+    assert (summary.mirrored_gone, summary.mirrored_same) == (1, 0)
 
 
 @pytest.mark.parametrize("more", [0, 3])

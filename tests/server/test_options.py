@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions
-from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.options import MirrorOptions, RelayOptions, ServeOptions
 
 LISTEN = Address("127.0.0.1", 9092)
 
@@ -56,3 +58,24 @@ def test_the_line_that_says_where_calls_are_accepted_names_what_was_asked_for() 
     listening = options().listening([Address("127.0.0.1", 5), Address("::1", 5)])
     assert (listening.port, listening.addresses) == (5, ("127.0.0.1:5", "[::1]:5"))
     assert (listening.record, listening.capture, listening.program) == (None, None, None)
+
+
+def test_a_call_that_is_passed_on_takes_two_connections_and_a_mirror_all_of_it_again(tmp_path: Path) -> None:
+    record = FileOutput.in_folder(tmp_path)
+
+    def taken(call: CallOptions, mirror: MirrorOptions | None) -> int:
+        return ServeOptions(LISTEN, call, relay=RelayOptions([LISTEN], mirror=mirror)).descriptors_of_call
+
+    assert taken(CallOptions(), None) == 2
+    assert taken(CallOptions(), MirrorOptions(LISTEN)) == 3
+    assert taken(CallOptions(record=record), None) == 4
+    assert taken(CallOptions(record=record), MirrorOptions(LISTEN, record.beside("mirror"))) == 7
+
+
+def test_the_line_of_a_proxy_says_who_hears_calls_and_whether_its_port_is_open() -> None:
+    relay = RelayOptions([Address("bot", 1)], mirror=MirrorOptions(Address("new", 2)))
+    asked = ServeOptions(LISTEN, CallOptions(), relay=relay)
+    said = [asked.listening([Address("127.0.0.1", 5)], is_open=is_open).sentence() for is_open in (True, False)]
+    assert said[0].startswith("listening on 127.0.0.1:5 (")
+    assert said[1].startswith("listening on 127.0.0.1:5 once a server is up (")
+    assert said[0].endswith("passing calls on to bot:1, mirrored to new:2, not recording")

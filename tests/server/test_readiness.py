@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import time
+from collections.abc import Callable
 
 import pytest
 
 from audiosocket_cli.server.readiness import Readiness
 from support.peers import FRAME, connected, free_port, get, opening, read_to_end
-from support.running import Serve
+from support.running import Serve, Serving
 
 WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])
 
@@ -46,3 +48,21 @@ def test_a_server_that_stands_still_is_not_healthy(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("time.monotonic", lambda: now_s + 60)
     status, text = readiness.health()
     assert (status, text.startswith("hangs: nothing done for 60 s")) == (503, True)
+
+
+def test_a_proxy_without_a_server_is_not_healthy_and_says_why(answer: Callable[..., Serving]) -> None:
+    port, gone = free_port(), free_port()
+    serving = answer("proxy", f"127.0.0.1:{gone}", "--health", f"127.0.0.1:{port}", "--json")
+    assert f"listening on 127.0.0.1:{serving.port} once a server is up (" in serving.listening
+    assert json.loads(serving.wait_for('"event": "listening"'))["open"] is False
+    status, text = get(port)
+    assert status == 503
+    assert text.startswith(f"no server is up: cannot connect to 127.0.0.1:{gone}: connection refused")
+    with socket.create_server(("127.0.0.1", gone)):
+        until_s = time.monotonic() + 20
+        while get(port) != (200, "ready\n"):
+            assert time.monotonic() < until_s
+            time.sleep(0.1)
+        with connected(serving):
+            pass
+    assert "a server is up: the port is open" in serving.end()[2]

@@ -81,6 +81,7 @@ def test_sockets_of_systemd_are_never_shut() -> None:
         listening = ListeningSockets(bind(Address("127.0.0.1", 0)), stay_open=True)
         gate = Gate(listening, Address("", 0), lambda peer, _: peer.close(), print, lambda: False)
         assert not gate.shut()
+        assert gate.stays_open
         assert can_connect(listening.addresses[0])
         gate.open()
         gate.close()
@@ -116,3 +117,28 @@ def test_a_fault_of_ours_ends_that_call_alone_and_is_counted(tmp_path: Path, mon
 
     asyncio.run(asyncio.wait_for(main(), 30))
     assert complaints[0].endswith("RuntimeError('a bug')")
+
+
+def test_callers_of_a_socket_of_systemd_are_reset_while_no_server_is_up() -> None:
+    """That port cannot be closed: who waited in it would not know until a server is up."""
+
+    async def main() -> None:
+        told: list[Event] = []
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            target = Address(*gone.getsockname())
+        listening = ListeningSockets(bind(Address("127.0.0.1", 0)), stay_open=True)
+        (address,) = listening.addresses
+        options = ServeOptions(Address("", 0), CallOptions(), relay=RelayOptions([target]))
+        server = Server(options, told.append, lambda line: None, listening=listening)
+        running = asyncio.create_task(server.run())
+        await until(lambda: told)
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(OPENING)
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+        server.stop()
+        await running
+        assert server.summary.failed == 1
+
+    asyncio.run(asyncio.wait_for(main(), 30))

@@ -92,6 +92,8 @@ def test_where_all_are_down_that_is_known_and_each_is_named() -> None:
         found = told.targets(first, second)
         await found.try_all()
         assert found.are_down
+        for one in (first, second):
+            assert f"cannot connect to {one}: connection refused" in found.why_down
         with pytest.raises(NetworkError, match="no server is up"):
             await found.connect()
         fresh = told.targets(first, second)

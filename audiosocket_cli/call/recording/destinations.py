@@ -125,6 +125,11 @@ class FileOutput:
         suffix."""
         return cls(folder if folder.suffix and _FIELD.search(folder.name) else f"{folder}{os.sep}")
 
+    def beside(self, word: str) -> FileOutput:
+        """Return an output for further recordings of the same calls: NAME.WORD.wav beside each NAME.wav."""
+        root, suffix = os.path.splitext(self._pattern)
+        return FileOutput(f"{root}.{word}{suffix}")
+
     @property
     def folder(self) -> Path:
         """The folder that all recordings are in, or below."""

@@ -518,3 +518,16 @@ def test_a_recording_that_a_dead_process_has_not_converted_is_named_and_kept(tmp
         f"{left[0]} and 1 more were left unconverted by a process that died: kept as WAV, to be played or converted"
     )
     assert all(map(os.path.exists, (*left, *theirs)))
+
+
+@pytest.mark.parametrize("name", ["calls/", "calls/{date}/{uuid}.flac"], ids=["folder", "name"])
+def test_further_recordings_of_the_same_calls_have_a_word_in_their_names(name: str) -> None:
+    output = FileOutput(name)
+    beside = output.beside("mirror")
+    suffix = Path(name).suffix or ".wav"
+    made = [record(each) for each in (output, beside, beside)]
+    assert [path.name for path in made] == [
+        f"{UUID_1}{suffix}", f"{UUID_1}.mirror{suffix}", f"{UUID_1}.mirror-2{suffix}"
+    ]  # fmt: skip
+    assert len({path.parent for path in made}) == 1
+    assert beside.write_json(made[1], {}).name == f"{UUID_1}.mirror.json"

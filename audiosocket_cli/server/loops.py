@@ -1,0 +1,47 @@
+"""Whether a call that is passed on has come back: the server that it went to, or one behind that, passes it on to us.
+
+A proxy of itself is refused at its start (`targets`). Through a second proxy nothing tells for certain, unless both use
+the PROXY protocol: then the call comes back with the address of its own caller. Else a call is taken to be in a loop
+once it has come from the server's host so often, in so short a time, as no caller does it. Without this a loop would go
+on until there are no descriptors left, here or there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from audiosocket_cli.call.relayed_call import RelayedCall
+from audiosocket_cli.net.address import peer_name
+
+MAX_ROUNDS: Final = 32
+ROUNDS_S: Final = 10.0
+"""How often a call may have come back, and in how many seconds. Our own choice: a round takes milliseconds, and calls
+that share a UUID by mistake are fewer, or come from somewhere else than the server."""
+
+
+def why_a_loop(live: RelayedCall, others: Iterable[RelayedCall]) -> str | None:
+    """Return why a call that has just said its UUID is to be refused, given all that go on; None if it is not."""
+    call = live.session.call
+    assert call is not None
+    same = []
+    for other in others:
+        theirs = other.session.call
+        if other is not live and theirs is not None and other.session.begun and theirs.uuid == call.uuid:
+            same.append(other)
+    for other in same:
+        if other.peer == live.peer:
+            return f"a loop: this very call goes on already, passed on to {other.server}; does that pass it on to us?"
+    host = live.peer.rpartition(":")[0]
+    rounds = [other for other in same if _host_of(other) == host and other.session.age_s < ROUNDS_S]
+    if len(rounds) < MAX_ROUNDS:
+        return None
+    return (
+        f"a loop: this call has come back {len(rounds)} times from the host of {rounds[0].server}, to which it was "
+        "passed on; does that pass it on to us?"
+    )
+
+
+def _host_of(other: RelayedCall) -> str:
+    """Return the host of a call's server, as `peer` has hosts."""
+    return peer_name(other.server_address).rpartition(":")[0]

@@ -1,0 +1,325 @@
+"""`audiosocket proxy --mirror`: what the second server hears, what is kept of it, and what it cannot do to a call."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.codec import Frame, Kind, encode
+from support.far_end import Server, exactly, is_reset, through
+from support.peers import FRAME, connected, free_port, get, opening, reset
+from support.running import Serve, Serving, run
+
+Proxy = Callable[..., Serving]
+
+LONG_FRAME = encode(Frame(Kind.SLIN192, bytes(7680)))
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[Server, Server]]:
+    both = Server(), Server()
+    yield both
+    for each in both:
+        each.listener.close()
+
+
+@pytest.fixture
+def proxy(answer: Callable[..., Serving]) -> Proxy:
+    def start(*args: str | Path, **more: Any) -> Serving:
+        return answer("proxy", *args, **more)
+
+    return start
+
+
+def mirror_of(serving: Serving, call: str) -> dict[str, Any]:
+    """What came of the mirror of a call (with --json)."""
+    found: dict[str, Any] = serving.wait_for_end(call)["mirror"]
+    return found
+
+
+def test_a_mirror_hears_the_same_bytes_and_the_same_end_and_nobody_hears_it(
+    proxy: Proxy, servers: tuple[Server, Server]
+) -> None:
+    server, mirror = servers
+    serving = proxy(server.target, "--mirror", mirror.target, "--json")
+    call, first = opening()
+    up = first + np.random.default_rng(1).bytes(200_000)
+    heard: list[bytes] = []
+    with connected(serving, up[:1000]) as caller, server.accept() as far, mirror.accept() as mirrored:
+        reading = threading.Thread(target=lambda: heard.append(exactly(mirrored, len(up) + 1)))
+        reading.start()
+        mirrored.sendall(FRAME * 50)
+        for start in range(1000, len(up), 7777):
+            caller.sendall(up[start : start + 7777])
+        assert exactly(far, len(up)) == up
+        far.sendall(FRAME)
+        caller.shutdown(socket.SHUT_WR)
+        reading.join(10)
+        assert heard == [up]  # and then the end of the stream
+        far.shutdown(socket.SHUT_WR)
+        mirrored.shutdown(socket.SHUT_WR)
+        assert exactly(caller, 2 * len(FRAME)) == FRAME
+    assert mirror_of(serving, call)["bytes"] == len(up)
+    assert serving.end()[0] == 130
+
+
+def test_a_reset_of_the_caller_is_one_for_the_mirror(proxy: Proxy, servers: tuple[Server, Server]) -> None:
+    server, mirror = servers
+    serving = proxy(server.target, "--mirror", mirror.target)
+    _, first = opening()
+    with connected(serving, first) as caller, server.accept() as far, mirror.accept() as mirrored:
+        exactly(far, len(first))
+        exactly(mirrored, len(first))
+        reset(caller)
+        assert is_reset(mirrored)
+        assert is_reset(far)
+
+
+@pytest.mark.parametrize("hz", [440, 1000], ids=["same", "different"])
+def test_both_answers_are_recorded_and_compared(
+    proxy: Proxy, serve: Serve, tmp_path: Path, tone_file: Path, hz: int
+) -> None:
+    soundfile.write(tmp_path / "other.wav", tone(hz, 8000, 1.5), 8000)
+    soundfile.write(tmp_path / "voice.wav", tone(300, 8000, 2.5) // 2, 8000)
+    server, mirror = serve("--play", tone_file), serve("--play", tmp_path / "other.wav")
+    port = free_port()
+    serving = proxy(
+        server.target, "--mirror", mirror.target, "--record", "calls", "--capture", "calls", "--json",
+        "--metrics", f"127.0.0.1:{port}",
+    )  # fmt: skip
+    assert run("play", tmp_path / "voice.wav", serving.target).returncode == 0
+    told = json.loads(serving.wait_for('"event": "mirror"'))
+    result = json.loads(serving.wait_for('"event": "ended"'))["call"]
+    uuid, found = result["uuid"], result["mirror"]
+    expected = "same" if hz == 440 else "different"
+    assert (told["uuid"], told["outcome"], found["outcome"], found["reason"]) == (uuid, expected, expected, None)
+    assert bool(found["differences"]) is (hz != 440)
+    assert (found["target"], found["files"], found["capture"]) == (
+        mirror.target, [f"{uuid}.mirror.wav"], f"{uuid}.mirror.pcapng"
+    )  # fmt: skip
+    assert found["bytes"] == result["relay"]["caller"]["bytes"]
+    names = {path.name for path in (tmp_path / "calls").iterdir()}
+    assert names == {f"{uuid}{middle}.{suffix}" for middle in ("", ".mirror") for suffix in ("wav", "json", "pcapng")}
+    (caller, near), (copy, mirrored) = (
+        soundfile.read(tmp_path / "calls" / f"{uuid}{middle}.wav", dtype="int16")[0].T for middle in ("", ".mirror")
+    )
+    begin, other = (int(np.flatnonzero(one)[0]) for one in (caller, copy))
+    np.testing.assert_array_equal(caller[begin : begin + 16_000], copy[other : other + 16_000])
+    for sound, pitch_hz in ((near, 440), (mirrored, hz)):
+        loud = sound[np.flatnonzero(sound)[0] :][:8000]
+        assert np.argmax(np.abs(np.fft.rfft(loud))) == pytest.approx(pitch_hz, abs=1)
+    beside = json.loads((tmp_path / "calls" / f"{uuid}.mirror.json").read_text())
+    assert (beside["uuid"], beside["relay"]["target"]) == (uuid, mirror.target)
+    until_s = time.monotonic() + 10
+    counted = f"audiosocket_mirrored_{expected}_total 1.0"
+    while counted not in get(port, "/metrics")[1]:
+        assert time.monotonic() < until_s
+        time.sleep(0.2)
+    assert f"mirror: 1 {expected}" in serving.end()[2]
+
+
+# What a mirror can do, and what comes of it.
+
+
+def never_read(_: socket.socket) -> None:
+    time.sleep(60)
+
+
+def reset_soon(mirrored: socket.socket) -> None:
+    mirrored.recv(1000)
+    time.sleep(0.3)
+    reset(mirrored)
+
+
+def flood(mirrored: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            mirrored.sendall(FRAME * 50)
+
+
+def say_garbage(mirrored: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        mirrored.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 20)
+        while mirrored.recv(65536):
+            pass
+
+
+def close_soon(mirrored: socket.socket) -> None:
+    mirrored.shutdown(socket.SHUT_WR)
+    with contextlib.suppress(OSError):
+        while mirrored.recv(65536):
+            pass
+
+
+TROUBLE = {
+    "does not read": (never_read, "unknown", "comparing needs"),
+    "resets": (reset_soon, "gone", "server reset the connection"),
+    "floods": (flood, "gone", "it sent 4 MiB more than 512 KiB a second"),
+    "says garbage": (say_garbage, "gone", "what it sends is not AudioSocket"),
+    "closes": (close_soon, "unknown", "comparing needs"),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_whatever_a_mirror_does_the_call_is_as_without(
+    proxy: Proxy, servers: tuple[Server, Server], tmp_path: Path, trouble: str
+) -> None:
+    act, outcome, reason = TROUBLE[trouble]
+    server, mirror = servers
+    serving = proxy(server.target, "--mirror", mirror.target, "--record", "calls", "--json")
+    call, first = opening()
+    with contextlib.ExitStack() as stack:
+        caller = stack.enter_context(connected(serving, first))
+        far, mirrored = stack.enter_context(server.accept()), stack.enter_context(mirror.accept())
+        threading.Thread(target=act, args=(mirrored,), daemon=True).start()
+        assert exactly(far, len(first)) == first
+        frames = [encode(Frame(Kind.SLIN, bytes([number, 1]) * 160)) for number in range(100)]
+        worst_s = 0.0
+        for frame in frames:
+            begun_s = time.monotonic()
+            caller.sendall(frame)
+            assert exactly(far, len(frame)) == frame
+            far.sendall(frame)
+            assert exactly(caller, len(frame)) == frame
+            worst_s = max(worst_s, time.monotonic() - begun_s)
+            time.sleep(0.02)
+        caller.shutdown(socket.SHUT_WR)
+        assert far.recv(1) == b""
+        far.shutdown(socket.SHUT_WR)
+        assert caller.recv(1) == b""
+        found = serving.wait_for_end(call)
+    assert worst_s < 0.5  # this machine may be busy
+    assert found["mirror"]["outcome"] == outcome
+    assert found["mirror"]["reason"].startswith(reason)
+    assert (found["ended_by"], found["ended_how"]) == ("caller", "closed")
+    for side in ("caller", "server"):
+        assert found[side]["frames"]["slin"]["frames"] == 100
+        assert found["relay"][side]["stalls"] == 0
+    recorded = soundfile.read(tmp_path / "calls" / f"{call}.wav", dtype="int16")[0]
+    for channel in range(2):
+        heard = {int(value) for value in np.unique(recorded[:, channel])}
+        assert heard >= {256 + number for number in range(100)}
+    assert serving.end()[0] == 130
+
+
+def test_a_mirror_that_does_not_read_is_given_up_and_takes_little_memory(
+    proxy: Proxy, servers: tuple[Server, Server]
+) -> None:
+    server, mirror = servers
+    mirror.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    serving = proxy(server.target, "--mirror", mirror.target)
+    call, first = opening()
+    count = 1500
+    with connected(serving, first) as caller, server.accept() as far, mirror.accept():
+        caller.settimeout(20)
+        sending = threading.Thread(target=caller.sendall, args=(LONG_FRAME * count,))
+        sending.start()
+        exactly(far, len(first))
+        for _ in range(count):
+            assert exactly(far, len(LONG_FRAME)) == LONG_FRAME
+        sending.join()
+        status = Path(f"/proc/{serving.process.pid}/status").read_text()
+        assert int(re.search(r"VmRSS:\s+(\d+)", status)[1]) < 150_000  # type: ignore[index]
+        caller.shutdown(socket.SHUT_WR)
+        assert far.recv(1) == b""
+    assert f"{call} mirror {mirror.target}: gone: it fell 256 KiB behind the caller" in serving.wait_for(" mirror ")
+    assert "mirror: 1 gone" in serving.end()[2]
+
+
+def test_a_mirror_that_is_down_is_told_once_and_calls_do_not_wait_for_it(
+    proxy: Proxy, servers: tuple[Server, Server]
+) -> None:
+    server, mirror = servers
+    mirror.stop()
+    target = f"127.0.0.1:{mirror.listener_port}"
+    serving = proxy(server.target, "--mirror", target)
+    for number in (1, 2):
+        call, first = opening(number)
+        with through(serving, server, first) as (_, far):
+            assert exactly(far, len(first)) == first
+        told = serving.wait_for(f"{call} mirror")
+        assert f"gone: cannot connect to {target}: connection refused" in told
+    mirror.again()
+    mirror.listener.settimeout(0.5)
+    for number in range(3, 30):  # it is tried each second
+        call, first = opening(number)
+        with through(serving, server, first), contextlib.suppress(TimeoutError), mirror.accept() as mirrored:
+            assert exactly(mirrored, len(first)) == first
+            break
+    assert "not compared" in serving.wait_for(f"{call} mirror")
+    err = serving.end()[2]
+    assert f"mirror: cannot connect to {target}" not in err  # but at its start
+    assert f"mirror: {target} answers again" in err
+    assert re.search(r"mirror: \d+ gone, 1 not compared", err)
+
+
+def test_a_mirror_is_told_who_calls_as_the_server_is(proxy: Proxy, servers: tuple[Server, Server]) -> None:
+    server, mirror = servers
+    serving = proxy(server.target, "--mirror", mirror.target, "--send-proxy", "v1")
+    _, first = opening()
+    with connected(serving, first) as caller, server.accept() as far, mirror.accept() as mirrored:
+        host, port = caller.getsockname()
+        header = f"PROXY TCP4 {host} 127.0.0.1 {port} {serving.port}\r\n".encode()
+        assert exactly(far, len(header + first)) == header + first
+        assert exactly(mirrored, len(header + first)) == header + first
+
+
+def test_a_stopped_proxy_lets_the_mirror_hear_the_end(proxy: Proxy, servers: tuple[Server, Server]) -> None:
+    server, mirror = servers
+    serving = proxy(server.target, "--mirror", mirror.target, "--record", "calls")
+    call, first = opening()
+    with connected(serving, first + FRAME) as caller, server.accept() as far, mirror.accept() as mirrored:
+        exactly(far, len(first + FRAME))
+        serving.process.terminate()
+        assert exactly(mirrored, len(first + FRAME) + 1) == first + FRAME
+        for each in (far, caller, mirrored):
+            each.close()
+    code, out, _ = serving.end(0)
+    assert code == 143
+    assert any(f"{call} mirror {mirror.target}: not compared" in line for line in out)
+
+
+def test_a_proxy_that_mirrors_to_itself_is_told_in_one_line() -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        target = f"127.0.0.1:{server.getsockname()[1]}"
+        done = run("proxy", target, "--mirror", f"localhost:{port}", "--listen", f":{port}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"audiosocket: error: a proxy of itself: localhost:{port} is where this proxy listens; name another server"
+    ]
+
+
+def test_a_flooding_mirror_leaves_other_calls_their_turn(proxy: Proxy, servers: tuple[Server, Server]) -> None:
+    server, mirror = servers
+    serving = proxy(server.target, "--mirror", mirror.target)
+    (_, first), (_, second) = opening(1), opening(2)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(connected(serving, first))
+        stack.enter_context(server.accept())
+        flooding = stack.enter_context(mirror.accept())
+        threading.Thread(target=flood, args=(flooding,), daemon=True).start()
+        caller = stack.enter_context(connected(serving, second))
+        far = stack.enter_context(server.accept())
+        exactly(far, len(second))
+        worst_s, until_s = 0.0, time.monotonic() + 2
+        while time.monotonic() < until_s:
+            begun_s = time.monotonic()
+            caller.sendall(FRAME)
+            assert exactly(far, len(FRAME)) == FRAME
+            worst_s = max(worst_s, time.monotonic() - begun_s)
+            select.select([], [], [], 0.01)
+        assert worst_s < 0.5

@@ -1,0 +1,98 @@
+"""The process that compares the answers of a server and its mirror: one for all, which no call waits for long."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audiosocket_cli.call.mirror import Comparison
+from audiosocket_cli.model import Side
+from audiosocket_cli.server import comparing
+from audiosocket_cli.server.comparing import Comparing
+from support.captured import a_call, sent, speech, steady, whole, write_lines
+
+
+@pytest.fixture
+def captures(tmp_path: Path) -> tuple[Path, Path]:
+    found = []
+    for name, at_s in (("a", 1.0), ("b", 2.0)):
+        call = a_call()
+        frames = speech(1.0)
+        items = whole(call, [], sent(call, Side.SERVER, frames, steady(at_s, len(frames))), 5.0)
+        found.append(write_lines(tmp_path / name, items))
+    return found[0], found[1]
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(work, 60))
+
+
+def test_one_process_compares_all(captures: tuple[Path, Path]) -> None:
+    first, second = captures
+
+    async def main() -> None:
+        asked = Comparing()
+        same, other, missing = await asyncio.gather(
+            asked.compare(first, first), asked.compare(first, second), asked.compare(first, first.with_name("gone"))
+        )
+        asked.close()
+        assert same == Comparison([], None)
+        assert [one.difference for one in other.differences] == ["begins 1000 ms later"]
+        assert missing.failure is not None
+        assert missing.failure.startswith("cannot compare")
+
+    run(main())
+
+
+def test_where_it_was_killed_the_next_call_starts_another(captures: tuple[Path, Path]) -> None:
+    first, _ = captures
+
+    async def main() -> None:
+        asked = Comparing()
+        assert (await asked.compare(first, first)).failure is None
+        process = asked._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGKILL)
+        failure = (await asked.compare(first, first)).failure
+        assert failure is not None
+        assert failure.startswith("the process that compares has ended")
+        assert (await asked.compare(first, first)).failure is None
+        asked.close()
+        asked.close()
+        assert (await asked.compare(first, first)).failure == "the proxy stopped at once"
+
+    run(main())
+
+
+def test_one_that_takes_too_long_is_given_up(captures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = captures
+    monkeypatch.setattr(comparing, "TIMEOUT_S", 0.001)
+
+    async def main() -> None:
+        asked = Comparing()
+        assert (await asked.compare(first, first)).failure == "comparing took longer than 0.001 s"
+        monkeypatch.setattr(comparing, "TIMEOUT_S", 60.0)
+        assert (await asked.compare(first, first)).failure is None
+        asked.close()
+
+    run(main())
+
+
+def test_no_more_calls_wait_than_may(captures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, _ = captures
+    monkeypatch.setattr(comparing, "MAX_WAITING", 1)
+
+    async def main() -> None:
+        asked = Comparing()
+        one, other = await asyncio.gather(asked.compare(first, first), asked.compare(first, first))
+        asked.close()
+        assert one.failure is None
+        assert other.failure == "1 calls wait to be compared already"
+
+    run(main())
