@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiosocket_cli.call.faults.fault_plan import FaultPlan
+from audiosocket_cli.call.faults.fault_spec import FaultSpec
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.recording.recording import Decode, Layout
@@ -30,6 +32,9 @@ class ProxyWanted:
     balance: str
     listen: Address
     send_proxy: str | None
+    fault: tuple[FaultSpec, ...]
+    faults: Path | None
+    seed: int | None
     record: Path | None
     layout: str
     decode: str
@@ -54,7 +59,7 @@ class ProxyWanted:
 
 
 def proxy(wanted: ProxyWanted) -> Outcome:
-    """Pass calls on until stopped. Raises `UsageError` and `NetworkError`."""
+    """Pass calls on until stopped. Raises `UsageError`, `FileError` and `NetworkError`."""
     return outcome_of_server(answer_calls(_options(wanted), as_json=wanted.as_json, log_file=wanted.log_file))
 
 
@@ -73,8 +78,14 @@ def _options(wanted: ProxyWanted) -> ServeOptions:
         health=wanted.health,
         drain_s=wanted.drain,
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
-        relay=RelayOptions(targets, Balance(wanted.balance), version),
+        relay=RelayOptions(targets, Balance(wanted.balance), version, _faults(wanted)),
     )
+
+
+def _faults(wanted: ProxyWanted) -> FaultPlan | None:
+    if not wanted.fault and wanted.faults is None:
+        return None
+    return FaultPlan(wanted.fault, wanted.faults, wanted.seed)
 
 
 def _call_options(wanted: ProxyWanted) -> CallOptions:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from audiosocket_cli.call.events import Listening
+from audiosocket_cli.call.faults.fault_plan import FaultPlan
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
@@ -37,6 +38,8 @@ class RelayOptions:
     balance: Balance = Balance.FIRST
     send_proxy: int | None = None
     """The version of the PROXY protocol in whose header each server is told who calls; None sends none."""
+    faults: FaultPlan | None = None
+    """Faults that are put into calls; it is shared by all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ class ServeSummary:
     """Lines of the log that could not be written, and captures that could not be completed at the end."""
     odd_calls: int = 0
     """Calls with findings."""
+    faulted_calls: int = 0
+    """Calls into which faults were put."""
     caller_audio_s: float = 0.0
     signal: int | None = None
     """The signal that ended it, if one did."""

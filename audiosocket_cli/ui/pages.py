@@ -25,8 +25,8 @@ from audiosocket_cli.ui.console import is_terminal, put, put_lines
 TOPICS: Final = (
     "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot",
     "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
-    "monitoring", "systemd", "proxying", "proxies", "security", "tls", "reliability", "evidence", "json", "json-lines",
-    "exit-codes", "library", "development", "changes",
+    "monitoring", "systemd", "proxying", "faults", "proxies", "security", "tls", "reliability", "evidence", "json",
+    "json-lines", "exit-codes", "library", "development", "changes",
 )  # fmt: skip
 """Pages in the order in which they are listed: from a first call to what few need."""
 
