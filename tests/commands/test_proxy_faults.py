@@ -6,7 +6,6 @@ Times are bounded from below; what a busy machine may do to them from above is o
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -156,7 +155,7 @@ def test_slices_are_packets_of_their_own_and_take_their_time(
     serving.wait_for_end(uuid)
     sliced = [packet for packet in packets(tmp_path, uuid, serving.port) if packet.to_asterisk and packet.length]
     assert [packet.length for packet in sliced] == [100, 100, 100, 23]
-    assert sliced[-1].at_s - sliced[0].at_s >= 0.14
+    assert sliced[-1].at_s - sliced[0].at_s >= 0.1
     assert [packet.comments[0].rpartition(": ")[2] for packet in sliced] == [
         "in 4 pieces", "piece 2 of 4", "piece 3 of 4", "piece 4 of 4",
     ]  # fmt: skip
@@ -192,13 +191,13 @@ def test_coalesced_frames_are_one_write(proxy: Proxy, listener: socket.socket, t
 def test_a_stall_holds_all_for_as_long_as_it_lasts(proxy: Proxy, listener: socket.socket) -> None:
     serving = proxy("to-server stall for 1s after frame 2")
     with a_call(serving, listener) as (caller, server, uuid, first):
+        sent_s = time.monotonic()
         caller.sendall(audio(1) + audio(2))
         assert exactly(server, len(first) + len(FRAME)) == first + audio(1)
-        sent_s = time.monotonic()
         caller.sendall(audio(3))
         assert exactly(server, 2 * len(FRAME)) == audio(2) + audio(3)
-        assert time.monotonic() - sent_s >= 0.5
-    assert applied(serving.wait_for_end(uuid)) == {"to-server stall for 1s after frame 2": 2}
+        assert time.monotonic() - sent_s >= 1.0
+    assert applied(serving.wait_for_end(uuid))["to-server stall for 1s after frame 2"] >= 1
 
 
 def test_frames_are_dropped_corrupted_and_of_a_wrong_kind(
@@ -261,11 +260,11 @@ def test_a_close_is_a_half_close_and_the_other_direction_goes_on(proxy: Proxy, l
 
 
 def test_a_reset_of_a_side_passes_after_what_is_held(proxy: Proxy, listener: socket.socket) -> None:
-    serving = proxy("latency 300ms")
+    serving = proxy("latency 1s")
     with a_call(serving, listener) as (caller, server, uuid, first):
         exactly(server, len(first))
         server.sendall(FRAME * 20)
-        time.sleep(0.1)
+        time.sleep(0.5)
         reset(server)
         assert exactly(caller, 20 * len(FRAME)) == FRAME * 20
         assert is_reset(caller)
@@ -320,16 +319,14 @@ def test_a_file_of_faults_is_read_again_and_a_wrong_one_leaves_the_old(
 ) -> None:
     path = tmp_path / "faults"
     path.write_text("to-server drop frame 2\n")
-    serving = proxy(options=("--faults", str(path), "--log-file", "log"))
-    log = tmp_path / "log"
+    serving = proxy(options=("--faults", str(path)))
 
-    def reload(content: str, until: str) -> None:
+    def reload(content: str) -> str:
+        """Write the file, have it read again, and return what is said of it."""
+        assert serving.process.stderr is not None
         path.write_text(content)
-        os.kill(serving.process.pid, signal.SIGHUP)
-        give_up_s = time.monotonic() + 20
-        while until not in log.read_text() and time.monotonic() < give_up_s:
-            time.sleep(0.02)
-        assert until in log.read_text()
+        serving.process.send_signal(signal.SIGHUP)
+        return serving.process.stderr.readline()
 
     def dropped(number: int) -> list[int]:
         """Return which of three frames do not arrive."""
@@ -340,23 +337,27 @@ def test_a_file_of_faults_is_read_again_and_a_wrong_one_leaves_the_old(
             return sorted({2, 3, 4} - {frame.payload[0] for frame in read_to_end(server)})
 
     assert dropped(1) == [2]
-    reload("to-server drop frame 3  # another\nto-server drop frame 4", "2 faults in")
+    said = reload("to-server drop frame 3  # another\nto-server drop frame 4")
+    assert said.endswith(f"2 faults in {path}, for the calls that begin from now on\n")
     assert dropped(2) == [3, 4]
-    reload("to-server drop frame two", "'two' is not a count")
-    assert "line 1: 'two' is not a count: write a whole number from 1 to 1000000000; the old faults stay" in log.read_text()
+    said = reload("to-server drop frame two")
+    assert "line 1: 'two' is not a count: write a whole number from 1 to 1000000000; the old faults stay" in said
     assert dropped(3) == [3, 4]
 
 
 def test_the_log_says_which_faults_there_are_and_which_happened(
-    answer: Callable[..., Serving], listener: socket.socket
+    answer: Callable[..., Serving], listener: socket.socket, tmp_path: Path
 ) -> None:
     target = f"127.0.0.1:{listener.getsockname()[1]}"
-    serving = answer("proxy", target, "--fault", "to-server latency 20ms", "--seed", "9")
-    assert serving.wait_for("faults: ").endswith("faults: to-server latency 20ms (--seed 9 repeats them)")
+    serving = answer("proxy", target, "--fault", "to-server latency 20ms", "--seed", "9", "--log-file", "log")
     listener.accept()[0].close()
     with a_call(serving, listener) as (_, server, _, first):
         exactly(server, len(first))
-    assert re.search(r", fault to-server latency 20ms \d times?", serving.wait_for(" ended by "))
+    give_up_s = time.monotonic() + 20
+    while " ended by " not in (log := (tmp_path / "log").read_text()) and time.monotonic() < give_up_s:
+        time.sleep(0.02)
+    assert "faults: to-server latency 20ms (--seed 9 repeats them)\n" in log
+    assert re.search(r" ended by .*, fault to-server latency 20ms \d times?,", log)
 
 
 def test_faults_can_be_set_in_the_environment() -> None:

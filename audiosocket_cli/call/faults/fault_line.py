@@ -131,7 +131,7 @@ class FaultLine:
             before_s, size = held.first_s, held.size
             timing.put_off(held)
             later_s = held.first_s - before_s
-            if later_s > 0 or held.size < size:
+            if (later_s > 0 or held.size < size) and (held.data or held.act is not Act.PASS):
                 timing.fault.count += 1
                 held.remarks.append(f"{timing.fault.label}: {_told(later_s, held if held.size < size else None)}")
         self._held.append(held)

@@ -25,6 +25,9 @@ from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.relay import Relay
 from audiosocket_cli.model import Call, Ending, How, Side
 
+_MAX_AT_ONCE: Final = 64
+"""Pieces that a direction passes on before others have their turn: under a millisecond of work."""
+
 _MAX_DRAINED: Final = 64
 """Reads of what a side has sent, before its connection is closed in order."""
 
@@ -68,6 +71,7 @@ class FaultedRelay(Relay):
             return
         self._read(lane, line, now_s)
         self._release(lane, now_s)
+        self._leave_if_stuck()
         self.needs_plan = True
         self._set_wake()
 
@@ -82,6 +86,7 @@ class FaultedRelay(Relay):
             return
         if data == b"":
             line.take_end(now_s, is_reset=False)
+            return
         note = None if self.call is None else line.new_note()
         if note and self.call is not None:
             self.call.note(note)
@@ -129,14 +134,15 @@ class FaultedRelay(Relay):
     def _release_all(self, now_s: float) -> None:
         for lane in self.lanes:
             self._release(lane, now_s)
+        self._leave_if_stuck()
         self.needs_plan = True
         self._set_wake()
 
     def _release(self, lane: Lane, now_s: float) -> None:
         """Pass on what is due."""
         line = self._lines.get(lane.side)
-        while line is not None and self._may_pass(lane):
-            due = line.due(now_s)
+        for _ in range(_MAX_AT_ONCE):
+            due = line.due(now_s) if line is not None and self._may_pass(lane) else None
             if due is None:
                 return
             self._do(lane, due, now_s)
@@ -151,12 +157,11 @@ class FaultedRelay(Relay):
             self._do(lane, due, now_s)
 
     def _do(self, lane: Lane, due: Due, now_s: float) -> None:
-        if due.act is Act.PASS:
-            for text in due.remarks:
-                lane.sink.remark(text)
-            if due.data:
-                lane.sink.send(due.data)
-                self._note_passed(lane, due.data, now_s)
+        for text in due.remarks:
+            lane.sink.remark(text)
+        if due.data:
+            lane.sink.send(due.data)
+            self._note_passed(lane, due.data, now_s)
         elif due.act is Act.END:
             self._end_lane(lane, now_s)
         elif due.act is Act.LOST:
@@ -167,6 +172,17 @@ class FaultedRelay(Relay):
             self._reset(due.fault)
 
     # What faults end.
+
+    def _leave_if_stuck(self) -> None:
+        """End a call of which both sides are gone, while a fault holds that to the end."""
+        if self._phase is Phase.PASSING and all(map(self._is_stuck, self.lanes)):
+            side = next((lane.side for lane in self.lanes if not lane.over), Side.SERVER)
+            self._ending = self._ending or Ending(side, How.CLOSED, f"{side} closed, which a fault held to the end")
+            self._leave()
+
+    def _is_stuck(self, lane: Lane) -> bool:
+        line = self._lines.get(lane.side)
+        return lane.over or (line is not None and line.is_over and math.isinf(line.due_s))
 
     def _blame(self, fault: DrawnFault, how: How) -> None:
         """A fault ends the call, or begins to."""

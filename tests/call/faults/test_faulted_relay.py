@@ -305,3 +305,25 @@ def test_lost_framing_ends_faults_of_frames_and_is_told() -> None:
     between.server_says(audio(1), page)
     assert b"".join(between.caller.sent) == audio(1) + page
     assert any("faults of its frames end there" in note for note in between.call.notes)
+
+
+@pytest.mark.parametrize("ends", [b"", RESET], ids=["closed", "reset"])
+def test_a_call_whose_sides_are_both_gone_ends_though_a_stall_holds_their_ends(ends: bytes | OSError) -> None:
+    between = Between("stall after 1s")
+    between.let_pass(2)
+    between.caller_says(audio(1), ends)
+    between.let_pass(60)
+    assert not between.relay.ended  # as with a network that swallows all
+    between.server_says(ends)
+    assert between.relay.ended
+    assert between.call.ending == Ending(Side.CALLER, How.CLOSED, "caller closed, which a fault held to the end")
+    assert between.faults.as_dict()["lost_bytes"] == {"to_server": 323, "to_asterisk": 0}
+
+
+def test_many_small_pieces_are_passed_on_in_turns() -> None:
+    between = Between("to-asterisk slice 1")
+    between.server_says(audio(1) * 3)
+    assert 0 < len(between.caller.sent) < 100
+    assert between.relay.wake_s <= between.clock()
+    between.let_pass(0.1)
+    assert between.caller.sent == [bytes([byte]) for byte in audio(1) * 3]
