@@ -68,12 +68,12 @@ class FaultedRelay(Relay):
         line = self._lines.get(lane.side)
         if line is None or lane.over or self._phase is not Phase.PASSING:
             super().readable(lane, now_s)
-            return
-        self._read(lane, line, now_s)
-        self._release(lane, now_s)
+        else:
+            self._read(lane, line, now_s)
+            self._release(lane, now_s)
+            self.needs_plan = True
+            self._set_wake()
         self._leave_if_stuck()
-        self.needs_plan = True
-        self._set_wake()
 
     def _read(self, lane: Lane, line: FaultLine, now_s: float) -> None:
         def judge(data: bytes) -> list[str]:
@@ -175,14 +175,17 @@ class FaultedRelay(Relay):
 
     def _leave_if_stuck(self) -> None:
         """End a call of which both sides are gone, while a fault holds that to the end."""
-        if self._phase is Phase.PASSING and all(map(self._is_stuck, self.lanes)):
-            side = next((lane.side for lane in self.lanes if not lane.over), Side.SERVER)
+        held = [lane for lane in self.lanes if not lane.over]
+        if self._phase is not Phase.PASSING or not held or any(lane.sink.blocked for lane in self.lanes):
+            return
+        if all(self._is_held_to_the_end(lane) for lane in held):
+            side = held[0].side
             self._ending = self._ending or Ending(side, How.CLOSED, f"{side} closed, which a fault held to the end")
             self._leave()
 
-    def _is_stuck(self, lane: Lane) -> bool:
+    def _is_held_to_the_end(self, lane: Lane) -> bool:
         line = self._lines.get(lane.side)
-        return lane.over or (line is not None and line.is_over and math.isinf(line.due_s))
+        return line is not None and line.is_over and math.isinf(line.due_s)
 
     def _blame(self, fault: DrawnFault, how: How) -> None:
         """A fault ends the call, or begins to."""
