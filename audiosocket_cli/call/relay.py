@@ -103,7 +103,7 @@ class Relay(Passing):
         """When, on the clock, the call began."""
         self._close_by_s = math.inf
         self._resets: tuple[RelayWire, ...] = ()
-        """The wires that are to be reset; of a reset that is passed on, the bytes on their way there, and when these had
+        """The wires that are to be reset; when a reset is passed on, the bytes on their way there, and when these had
         last got fewer."""
         self._left_bytes = 0
         self._moved_s = 0.0

@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Put the faults of a file into calls, one a line. SIGHUP reads it again.",
 )
-@click.option("--seed", type=CountParam(), metavar="N", help="Give the same calls the same faults and jitter each time.")
+@click.option("--seed", type=CountParam(), metavar="N", help="Give the same calls the same faults each time.")
 @record_option
 @click.option(
     "--layout",

@@ -244,21 +244,23 @@ def test_what_is_said_of_a_read_stands_before_it_in_the_capture(is_reset: bool) 
     peer, bare = wire_and_peer()
     told = Told()
     wire = SocketWire(bare._socket, told)  # type: ignore[arg-type]
-    assert wire.receive_judged(lambda data: ["never"]) is None
+
+    def receive() -> bytes:
+        while (data := wire.receive_judged(lambda data: [f"{len(data)} bytes", "two"])) is None:
+            time.sleep(0.01)
+        return data
+
     peer.sendall(FRAME)
-    while wire.receive_judged(lambda data: [f"{len(data)} bytes", "two"]) is None:
-        time.sleep(0.01)
+    assert receive() == FRAME
     wire.remark("later")
     assert told.told == [f"{len(FRAME)} bytes", "two", FRAME, "later"]
     if is_reset:
         reset(peer)
         with pytest.raises(ConnectionResetError):
-            while wire.receive_judged(lambda data: ["never"]) is None:
-                time.sleep(0.01)
+            receive()
     else:
         peer.close()
-        while wire.receive_judged(lambda data: ["never"]) is None:
-            time.sleep(0.01)
+        assert receive() == b""
     assert told.told[4:] == ["reset" if is_reset else "ended"]
     wire.close()
     peer.close()

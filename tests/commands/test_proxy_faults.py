@@ -131,7 +131,8 @@ def test_latency_delays_both_ways_and_is_a_comment_on_each_packet(
         assert exactly(caller, len(FRAME)) == FRAME
         assert time.monotonic() - sent_s >= 0.3
     result = serving.wait_for_end(uuid)
-    assert applied(result) == {"to-server latency 200ms": 2, "to-asterisk latency 400ms jitter 100ms": 2}  # and the ends
+    # A frame each way, and the two ends:
+    assert applied(result) == {"to-server latency 200ms": 2, "to-asterisk latency 400ms jitter 100ms": 2}
     assert result["relay"]["faults"]["lost_bytes"] == {"to_server": 0, "to_asterisk": 0}
     told = [packet for packet in packets(tmp_path, uuid, serving.port) if packet.length]
     assert [(packet.to_asterisk, packet.length) for packet in told] == [(False, len(first)), (True, len(FRAME))]

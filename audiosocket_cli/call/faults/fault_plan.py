@@ -57,8 +57,10 @@ class FaultPlan:
         return self._file is not None
 
     def reload(self) -> str:
-        """Read the file again, for the calls that begin from now on; return what it holds, in words. Raises `FileError`,
-        and keeps the old faults."""
+        """Read the file again, for the calls that begin from now on; return what it holds, in words.
+
+        Raises `FileError`, and keeps the old faults.
+        """
         assert self._file is not None
         self._of_file = read_faults(self._file)
         return f"{counted(len(self._of_file), 'fault')} in {self._file}, for the calls that begin from now on"

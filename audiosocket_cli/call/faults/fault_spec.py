@@ -67,7 +67,7 @@ class FaultSpec:
     share: float = 1.0
     """The share of calls that get it, 0 to 1."""
     time_s: float = 0.0
-    """The latency; between two slices; between two writes of coalesced bytes; how long a stall lasts, maybe for ever."""
+    """The latency; between two slices; between two coalesced writes; how long a stall lasts, which may be for ever."""
     jitter_s: float = 0.0
     """How much longer, or less long, the latency may be."""
     size: int = 0
@@ -220,5 +220,3 @@ _FORMS: Final[dict[str, _Form]] = {
     "corrupt": _Form("corrupt frame N or corrupt every N", None, _WHICH, frozenset(_WHICH)),
     "kind": _Form("kind KIND frame N or kind KIND every N", _kind, _WHICH, frozenset(_WHICH)),
 }  # fmt: skip
-
-FAULT_NAMES: Final = tuple(_FORMS)

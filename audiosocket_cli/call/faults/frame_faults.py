@@ -1,7 +1,7 @@
 """Faults of single frames: dropped, corrupted, of a wrong kind; and what is to happen after one.
 
 Frames are found in the stream, and what does not belong to one of these faults passes as it is, cut as it was: nothing
-waits for the rest of a frame. Any bytes are frames to the codec, so that framing is believed lost by the same rule as in
+waits for the rest of a frame. Any bytes are frames to the codec, so framing is believed lost by the same rule as in
 `overhearing`: from there on, nothing is changed any more.
 """
 
