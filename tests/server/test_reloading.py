@@ -14,9 +14,7 @@ from audiosocket_cli.server.reloading import NOTHING_TO_RELOAD, Reloading
 ONE, TWO = UUID(int=1), UUID(int=2)
 
 
-def reloaded(
-    admission: Admission, readiness: Readiness | None = None, faults: FaultPlan | None = None
-) -> list[str]:
+def reloaded(admission: Admission, readiness: Readiness | None = None, faults: FaultPlan | None = None) -> list[str]:
     told: list[str] = []
 
     async def main() -> None:

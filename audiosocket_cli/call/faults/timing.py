@@ -173,6 +173,4 @@ _TIMINGS: Final[dict[FaultName, type[Timing]]] = {
 
 def timings_of(faults: Sequence[DrawnFault], origin_s: float) -> list[Timing]:
     """Return what the faults of a direction do to time, in order."""
-    return [
-        make(fault, origin_s) for name, make in _TIMINGS.items() for fault in faults if fault.spec.name is name
-    ]
+    return [make(fault, origin_s) for name, make in _TIMINGS.items() for fault in faults if fault.spec.name is name]
