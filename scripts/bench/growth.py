@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.loads import Load, measure
-from bench.servers import SERVE, Bench
+from bench.servers import SERVE, Bench, BenchError
 from bench.table import Row, cost, doubt_about
 
 LIMIT = 1.1
@@ -32,6 +32,8 @@ def _growth(bench: Bench, what: str, command: Callable[[], list[str]]) -> Row:
                 sizes = [other for other in sizes if other < size]
                 break
     few, many = sizes[0], sizes[-1]
+    if many == few:
+        raise BenchError(f"{bench.growth_calls[1]} calls of {what} do not fit on a core, and {few} prove nothing alone")
     costs = ", ".join(f"{size}: {cost(loads[size]).median:.3f}" for size in sizes)
     note = f"CPU at {costs} ms"
     if many < bench.growth_calls[-1]:

@@ -33,7 +33,7 @@ PRIORITY = 5
 SPREADS = ("random", "clumps", "even")
 """When callers speak."""
 
-GROWTH_CALLS = (100, 500, 1000, 2000)
+GROWTH_CALLS = (100, 200, 500, 1000, 2000)
 MEMORY_CALLS = (100, 1000)
 
 

@@ -106,14 +106,16 @@ def doubt_about(reference: Sequence[Measured], ours: Sequence[Measured]) -> str:
 
 def trouble(measured: Sequence[Measured]) -> str:
     """Say what makes figures doubtful, if anything does."""
-    lost = sum(each.lost for each in measured)
+    runs, lost = len(measured), sum(each.lost for each in measured)
     if lost:
         return f"{lost} calls were lost"
     full = sum(not each.fits for each in measured)
     disturbed = [each.others_share for each in measured if each.others_share > DISTURBED]
-    said = [f"behind, so cheaper than it is, in {full} of {len(measured)} runs"] * bool(full)
+    if 2 * (full + len(disturbed)) < runs:
+        return ""  # the median is a figure of the other runs, or between two of them
+    said = [f"behind, so cheaper than it is, in {full} of {runs} runs"] * bool(full)
     if disturbed:
-        said.append(f"others had up to {max(disturbed):.0%} of its core in {len(disturbed)} of {len(measured)} runs")
+        said.append(f"others had up to {max(disturbed):.0%} of its core in {len(disturbed)} of {runs} runs")
     return ", ".join(said)
 
 

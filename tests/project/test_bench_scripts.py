@@ -177,7 +177,7 @@ def test_callers_count_what_they_send_and_get(loops: Path, loop: Callable[..., i
         assert seen["latency_ms"] is None
         assert seen["frames_received"] == pytest.approx(20 * 37, rel=0.15)  # and while the callers wait for the rest
         assert abs(seen["drift_percent"]["p50"]) < 5
-    assert seen["own_lateness_ms"]["p50"] < 10
+    assert seen["own_lateness_ms"]["p50"] < 50
 
 
 def test_latency_is_that_of_the_frame_that_comes_back(loops: Path) -> None:
@@ -225,7 +225,7 @@ def test_drift_is_seen(loops: Path) -> None:
         seen = result()
     step_s = np.polyfit(range(36), sent_s[:36], 1)[0]  # those that fit into the call
     assert step_s == pytest.approx(0.04, rel=0.1)
-    assert seen["drift_percent"]["mean"] == pytest.approx((0.02 / step_s - 1) * 100, abs=2)
+    assert seen["drift_percent"]["mean"] == pytest.approx((0.02 / step_s - 1) * 100, abs=8)
     assert seen["gap_error_ms"]["p50"] == pytest.approx(20, abs=4)
 
 
@@ -321,6 +321,28 @@ def load_module(name: str) -> Any:
     sys.modules[spec.name] = module  # dataclasses look there
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize(
+    ("shares", "full", "doubt"),
+    [
+        ((0.0, 0.0, 0.0, 0.0, 0.0), 0, ""),
+        ((0.3, 0.2, 0.0, 0.0, 0.0), 0, ""),
+        ((0.3, 0.2, 0.16, 0.0, 0.0), 0, "others had up to 30% of its core in 3 of 5 runs"),
+        ((0.0, 0.0), 1, "behind, so cheaper than it is, in 1 of 2 runs"),
+        ((0.3,), 0, "others had up to 30% of its core in 1 of 1 runs"),
+        ((0.3, 0.0), 0, "others had up to 30% of its core in 1 of 2 runs"),
+    ],
+)  # fmt: skip
+def test_a_median_is_doubted_where_half_of_its_runs_are(shares: tuple[float, ...], full: int, doubt: str) -> None:
+    @dataclass
+    class Run:
+        others_share: float
+        fits: bool
+        lost: int = 0
+
+    runs = [Run(share, number >= full) for number, share in enumerate(shares)]
+    assert load_module("table").trouble(runs) == doubt
 
 
 def test_each_case_is_measured_and_judged(loops: Path) -> None:

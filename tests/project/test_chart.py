@@ -66,8 +66,8 @@ def test_the_page_has_a_table_of_the_run_and_says_on_what_it_ran(page: Path) -> 
     machine, picture, table = section.strip().split("\n\n")
     assert machine == (
         "2 cores of AMD EPYC (sha_ni, avx2), Linux 6.1, CPython 3.11.2; 500 calls of 2 and 8 s, medians of 5 runs. "
-        "Bold figures missed their limit. Those with a question mark (1, grey in the picture) prove nothing: a server "
-        "was behind, or others had more than 15 % of its core."
+        "Bold figures missed their limit. Those with a question mark (1, grey in the picture) prove nothing: in "
+        "half of the runs or more, a server was behind, or others had over 15 % of its core."
     )
     assert picture == "![Each figure as a share of its limit](costs.svg)"
     assert table.splitlines()[2:] == [
