@@ -143,7 +143,7 @@ def test_a_call_that_was_asked_about_is_gone_at_once(judge: str) -> None:
 @pytest.mark.usefixtures("no_search")
 @pytest.mark.parametrize("end", ["close", "reset"])
 @pytest.mark.parametrize(
-    "faults", [[], ["latency 20ms", "to-server drop every 2"], ["to-server reset after 30ms"]], ids=str
+    "faults", [[], ["latency 20ms", "to-server drop every 2"], ["to-server close after 30ms"]], ids=str
 )
 def test_a_call_that_was_passed_on_is_gone_at_once(tmp_path: Path, faults: list[str], end: str) -> None:
     plan = FaultPlan([parse_fault(fault) for fault in faults])
