@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -77,10 +78,11 @@ async def call(port: int, words: list[Any]) -> None:
             return
         writer.write(word)
         await asyncio.sleep(0.02)
-    writer.write_eof()
-    await reader.read()
-    writer.close()
-    await writer.wait_closed()
+    with suppress(OSError):  # the other end may have gone first
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
 
 
 async def left_over(options: ServeOptions, words: list[Any]) -> Counter[str]:
@@ -142,9 +144,7 @@ def test_a_call_that_was_asked_about_is_gone_at_once(judge: str) -> None:
 
 @pytest.mark.usefixtures("no_search")
 @pytest.mark.parametrize("end", ["close", "reset"])
-@pytest.mark.parametrize(
-    "faults", [[], ["latency 20ms", "to-server drop every 2"], ["to-server close after 30ms"]], ids=str
-)
+@pytest.mark.parametrize("faults", [[], ["latency 20ms", "to-server drop every 2"], ["reset after 30ms"]], ids=str)
 def test_a_call_that_was_passed_on_is_gone_at_once(tmp_path: Path, faults: list[str], end: str) -> None:
     plan = FaultPlan([parse_fault(fault) for fault in faults])
     with bot(lambda heard: SILENCE) as target:
