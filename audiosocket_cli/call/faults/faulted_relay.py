@@ -214,8 +214,14 @@ class FaultedRelay(Relay):
         self._resets = tuple(lane.sink for lane in hit)
         for lane in self.lanes:
             if lane not in hit:
-                _drain(lane.sink)
+                lane.sink.end_sending()
         self._leave()
+
+    def _end(self) -> None:
+        for lane in self.lanes:
+            if self._resets and not self.ended and lane.sink not in self._resets:
+                _drain(lane.sink)
+        super()._end()
 
 
 def _drain(wire: RelayWire) -> None:
