@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol, Self
 
 from audiosocket_cli.call.overhearing import Overhearing
@@ -22,12 +21,6 @@ class RelayWire(Wire, Protocol):
 
     def pass_on(self, sink: Self) -> bytes | None:
         """Return what `receive` does, once it was sent on to `sink`, which was not blocked."""
-
-    def receive_judged(self, judge: Callable[[bytes], Iterable[str]]) -> bytes | None:
-        """Return what `receive` does; what `judge` says of it is a comment on its packet in the capture."""
-
-    def remark(self, text: str) -> None:
-        """Put a comment on the next packet of the capture, where there is one."""
 
     def reset(self) -> None:
         """Reset the connection. `close` still has to be called."""

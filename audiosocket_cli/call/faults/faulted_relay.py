@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
 from audiosocket_cli.call.faults.drawn_fault import DrawnFault
 from audiosocket_cli.call.faults.fault_line import Due, FaultLine
@@ -32,15 +32,25 @@ _MAX_DRAINED: Final = 64
 """Reads of what a side has sent, before its connection is closed in order."""
 
 
+class JudgedWire(RelayWire, Protocol):
+    """What a relay with faults needs of a connection beside."""
+
+    def receive_judged(self, judge: Callable[[bytes], Iterable[str]]) -> bytes | None:
+        """Return what `receive` does; what `judge` says of it is a comment on its packet in the capture."""
+
+    def remark(self, text: str) -> None:
+        """Put a comment on the next packet of the capture, where there is one."""
+
+
 class FaultedRelay(Relay):
     """One call between two wires, with faults."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_lines", "_wires")
 
     def __init__(
         self,
-        caller: RelayWire,
-        server: RelayWire,
+        caller: JudgedWire,
+        server: JudgedWire,
         peer: str,
         *,
         faults: CallFaults,
@@ -51,6 +61,7 @@ class FaultedRelay(Relay):
         """As a `Relay`, with these faults, which are of this call alone."""
         super().__init__(caller, server, peer, limits=limits, admission=admission, clock=clock)
         self._lines = faults.lines
+        self._wires = {Side.CALLER: caller, Side.SERVER: server}
 
     @property
     def wakes_finely(self) -> bool:
@@ -80,7 +91,7 @@ class FaultedRelay(Relay):
             return line.take(data, now_s)
 
         try:
-            data = lane.source.receive_judged(judge)
+            data = self._wires[lane.side].receive_judged(judge)
         except OSError:
             line.take_end(now_s, is_reset=True)
             return
@@ -158,7 +169,7 @@ class FaultedRelay(Relay):
 
     def _do(self, lane: Lane, due: Due, now_s: float) -> None:
         for text in due.remarks:
-            lane.sink.remark(text)
+            self._wires[lane.side.other].remark(text)
         if due.data:
             lane.sink.send(due.data)
             self._note_passed(lane, due.data, now_s)
@@ -189,8 +200,8 @@ class FaultedRelay(Relay):
 
     def _blame(self, fault: DrawnFault, how: How) -> None:
         """A fault ends the call, or begins to."""
-        for lane in self.lanes:
-            lane.sink.remark(fault.label)
+        for wire in self._wires.values():
+            wire.remark(fault.label)
         self._ending = self._ending or Ending(Side.SERVER, how, fault.label)
         if not self.begun and (how is How.RESET or Side.CALLER in fault.spec.direction.sides):
             self.failure = self.failure or fault.label
