@@ -35,7 +35,7 @@ COMMANDS: Final = {
 
 TOPICS_ABOUT: Final = {
     "serve": ("answering", "bots", "recording", "systemd"),
-    "proxy": ("proxying", "mirroring", "recording", "captures"),
+    "proxy": ("proxying", "mirroring", "faults", "recording", "captures"),
     "record": ("recording",),
     "play": ("playing", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot",),

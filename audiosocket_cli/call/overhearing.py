@@ -4,7 +4,7 @@ What passes is often one frame with the header of the frame before. Such a read 
 are decoded, `_SLICE` frames at a time: while some are left (`is_behind`), nothing more of this side is to be read.
 
 **Bytes that are not frames.** To the codec any bytes are frames. So framing is believed lost where a kind is unknown
-and its frame longer than `_MAX_STRANGE_BYTES`, or follows another unknown one: then the rest is not decoded any more.
+and its frame longer than `MAX_STRANGE_BYTES`, or follows another unknown one: then the rest is not decoded any more.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _SLICE: Final = 256
 _MAX_FLOWING: Final = 32
 """The most frames before the queue learns of them: it bounds what waits for the taps."""
 
-_MAX_STRANGE_BYTES: Final = 1024
+MAX_STRANGE_BYTES: Final = 1024
 """A payload of an unknown kind that is longer is not one. Our own choice: random bytes claim 32 KiB on average, text no
 less than 8 KiB."""
 
-_KNOWN: Final = frozenset(Kind) | {0x02}  # silence in old libraries
+KNOWN_KINDS: Final = frozenset(Kind) | {0x02}  # silence in old libraries
 _NONE: Final = -1
 
 Hangup = Callable[[Side], object]
@@ -210,7 +210,7 @@ class Overhearing:
         """Know how audio goes on, if it does."""
         start = heard.starts[-1]
         kind, size = heard.data[start], len(heard.data) - start
-        self._is_strange = kind not in _KNOWN
+        self._is_strange = kind not in KNOWN_KINDS
         self._frame_s = heard.last_s
         if self._call is not None and is_audio(kind) and size > HEADER_BYTES and not self._decoder.inside_frame:
             self._header, self._size = heard.data[start : start + HEADER_BYTES], size
@@ -218,9 +218,9 @@ class Overhearing:
     def _judge_begun(self, *, strange_before: bool) -> None:
         """Judge a frame by its header: who waits for all that garbage claims to be would wait for ever."""
         header = peek_header(self._decoder.buffered[:HEADER_BYTES])
-        if header is None or header[0] in _KNOWN:
+        if header is None or header[0] in KNOWN_KINDS:
             return
-        if strange_before or header[1] > _MAX_STRANGE_BYTES:
+        if strange_before or header[1] > MAX_STRANGE_BYTES:
             self.lose()
 
     def _judge_split(self, frame: Frame) -> None:

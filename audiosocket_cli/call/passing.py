@@ -117,9 +117,9 @@ class Passing(ABC):
 
     def readable(self, lane: Lane, now_s: float) -> None:
         """Read once what a side has sent, and pass it on."""
-        sink, is_passing = lane.sink, self._phase is Phase.PASSING
+        is_passing = self._phase is Phase.PASSING
         try:
-            data = lane.source.pass_on(sink) if is_passing else lane.source.receive()
+            data = lane.source.pass_on(lane.sink) if is_passing else lane.source.receive()
         except OSError:
             self._lose(lane, now_s)
             return
@@ -129,9 +129,13 @@ class Passing(ABC):
             return
         if not is_passing:
             return
+        self._note_passed(lane, data, now_s)
+
+    def _note_passed(self, lane: Lane, data: bytes, now_s: float) -> None:
+        """What a side has sent was passed on: count and overhear it."""
         lane.passed_bytes += len(data)
         self._passed_s = now_s
-        if sink.blocked or sink.refused:
+        if lane.sink.blocked or lane.sink.refused:
             self._obstruct(lane, now_s)
         if self.call is None:
             self._open(lane, data, now_s)

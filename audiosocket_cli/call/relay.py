@@ -109,8 +109,9 @@ class Relay(Passing):
         self._origin_s = self._clock()
         """When, on the clock, the call began."""
         self._close_by_s = math.inf
-        self._resets: RelayWire | None = None
-        """The wire that is to be reset, the bytes on their way there, and when these had last got fewer."""
+        self._resets: tuple[RelayWire, ...] = ()
+        """The wires that are to be reset; when a reset is passed on, the bytes on their way there, and when these had
+        last got fewer."""
         self._left_bytes = 0
         self._moved_s = 0.0
         self.wake_s = math.inf
@@ -126,6 +127,11 @@ class Relay(Passing):
         if self.call is None:
             return 0.0
         return self.call.duration_s if self.call.ending else self._clock() - self._origin_s
+
+    @property
+    def wakes_finely(self) -> bool:
+        """Whether `tick` is to be called at `wake_s`, to the millisecond."""
+        return False
 
     # What happens to a relay, said by whoever drives it.
 
@@ -311,14 +317,13 @@ class Relay(Passing):
         self._ending = self._ending or Ending(lane.side, How.RESET, reason)
         self._across(lane).over = True
         self._phase = Phase.RESETTING
-        self._resets, self._left_bytes, self._moved_s = lane.sink, lane.sink.undelivered, now_s
+        self._resets, self._left_bytes, self._moved_s = (lane.sink,), lane.sink.undelivered, now_s
         self._look(now_s)
         self._set_wake()
 
     def _look(self, now_s: float) -> None:
         """See whether all has arrived that is to arrive before a reset."""
-        wire = self._resets
-        assert wire is not None
+        (wire,) = self._resets
         left = 0 if wire.refused else wire.undelivered
         if left < self._left_bytes:
             self._left_bytes, self._moved_s = left, now_s
@@ -344,8 +349,8 @@ class Relay(Passing):
             call.undelivered_bytes = self.caller.source.undelivered if is_cut else 0
         elif self.failure is None:
             self._fail()
-        if self._resets is not None:
-            self._resets.reset()
+        for wire in self._resets:
+            wire.reset()
         if self._scheduler is None:
             self.flush()
         else:

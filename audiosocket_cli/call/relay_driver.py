@@ -156,8 +156,9 @@ class RelayDriver:
         if wake_s == driven.wake_s or math.isinf(wake_s):
             return
         driven.wake_s = wake_s
-        if wake_s - time.monotonic() < _FINE_S:
-            self._loop.call_later(max(0.001, wake_s - time.monotonic()), driven.tick)
+        if driven.relay.wakes_finely or wake_s - time.monotonic() < _FINE_S:
+            driven.cancel_timer()
+            driven.timer = self._loop.call_later(max(0.001, wake_s - time.monotonic()), driven.wake)
             return
         slot = math.ceil(wake_s / SLOT_S)
         if slot < driven.slot:
@@ -194,6 +195,7 @@ class RelayDriver:
     def leave(self, driven: _Driven) -> None:
         """Look after a relay's sockets no more."""
         driven.has_left = True
+        driven.cancel_timer()
         for end in driven.ends:
             if self._ends.get(end.fd) is end:
                 del self._ends[end.fd]
@@ -235,7 +237,8 @@ class _Driven:
     """One relay on its sockets."""
 
     __slots__ = (
-        "_driver", "ends", "error", "feed", "has_left", "is_behind", "is_over", "over", "relay", "slot", "wake_s",
+        "_driver", "ends", "error", "feed", "has_left", "is_behind", "is_over", "over", "relay", "slot", "timer",
+        "wake_s",
     )  # fmt: skip
 
     def __init__(
@@ -255,6 +258,18 @@ class _Driven:
         self.wake_s = math.inf
         self.slot = _NEVER
         """When it wants to be woken next, and the slot in which it is."""
+        self.timer: asyncio.TimerHandle | None = None
+        """Its own timer, for a wake that waits for no slot."""
+
+    def wake(self) -> None:
+        """The timer has run out, maybe a little early: what it was for may be planned again."""
+        self.wake_s = math.inf
+        self.tick()
+
+    def cancel_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
     def tick(self) -> None:
         self._driver.run(self, self.relay.tick)

@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 from audiosocket_cli.call.events import MirrorEnded, Report
+from audiosocket_cli.call.faults.fault_plan import CallFaults
+from audiosocket_cli.call.faults.faulted_relay import FaultedRelay
 from audiosocket_cli.call.feed import FeedingWire
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
 from audiosocket_cli.call.mirror import Mirror
@@ -19,7 +21,7 @@ from audiosocket_cli.model import Call, Side
 class RelayedCall(LiveCall):
     """A relay with all that watches it. What the server says is measured as what the caller says is."""
 
-    __slots__ = ("mirror", "server", "server_address", "server_wire")
+    __slots__ = ("faults", "mirror", "server", "server_address", "server_wire")
 
     session: Relay
 
@@ -32,15 +34,18 @@ class RelayedCall(LiveCall):
         *,
         admission: Callable[[LiveCall, Call], None] | None = None,
         mirror: Mirror | None = None,
+        faults: CallFaults | None = None,
     ) -> None:
-        """Make the relay between two connections, and its taps; the caller of this then drives it. The capture is of
-        the caller's connection. What the caller sends goes into the feed of `mirror` as well."""
+        """Make the relay between two connections, with faults if it has some, and its taps; the caller of this then
+        drives it. The capture is of the caller's connection. What the caller sends goes into the feed of `mirror`."""
         self.mirror = mirror
+        self.faults = faults
         super().__init__(link, options, report, me=Side.SERVER, stats=CallStats(passes_on=True))
         self.server = server.peer
         self.server_address = server.theirs
         self.server_wire = SocketWire(server.socket)
-        session = self.session = Relay(
+        make_relay: Callable[..., Relay] = Relay if faults is None else partial(FaultedRelay, faults=faults)
+        session = self.session = make_relay(
             self.wire,
             self.server_wire,
             link.peer,
@@ -89,4 +94,5 @@ class RelayedCall(LiveCall):
 
     def _own_facts(self) -> dict[str, Any]:
         mirror = {} if self.mirror is None else {"mirror": self.mirror.as_dict()}
-        return {"relay": {"target": self.server, **self.session.as_dict()}, **mirror}
+        faults = {} if self.faults is None else {"faults": self.faults.as_dict()}
+        return {"relay": {"target": self.server, **self.session.as_dict(), **faults}, **mirror}

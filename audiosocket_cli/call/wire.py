@@ -8,6 +8,7 @@ import socket
 import struct
 import sys
 import termios
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple, Protocol
 
 from audiosocket_cli.capture.trace import Trace
@@ -167,6 +168,32 @@ class SocketWire:
                 sink._rest = data[sent:]
                 sink.blocked = sink._writable
         return data
+
+    def receive_judged(self, judge: Callable[[bytes], Iterable[str]]) -> bytes | None:
+        """Return what `receive` does; what `judge` says of it is a comment on its packet in the capture."""
+        trace, self._trace = self._trace, None  # which gets the comments first
+        try:
+            data = self._read()
+        except OSError:
+            if trace is not None:
+                trace.was_reset()
+            raise
+        finally:
+            self._trace = trace
+        remarks = judge(data) if data else ()
+        if trace is not None and data is not None:
+            for text in remarks:
+                trace.remark(text)
+            if data:
+                trace.received(data)
+            else:
+                trace.ended(sent=False)
+        return data
+
+    def remark(self, text: str) -> None:
+        """Put a comment on the next packet of the capture, where there is one."""
+        if self._trace is not None:
+            self._trace.remark(text)
 
     def _read(self) -> bytes | None:
         try:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 import click
@@ -250,6 +250,21 @@ class BotRateParam(click.ParamType):
         if rate_hz % 50 or not 4000 <= rate_hz <= 192000:
             self.fail(f"{value} Hz is not a rate that a program can have: a multiple of 50, 4000 to 192000", param, ctx)
         return rate_hz
+
+
+class FaultParam(click.ParamType):
+    """A fault of calls that are passed on, as `to-server latency 200ms`."""
+
+    name = "spec"
+    envvar_list_splitter: ClassVar[str | None] = ";"  # a fault has spaces
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from audiosocket_cli.call.faults.fault_spec import parse_fault
+
+        try:
+            return parse_fault(value) if isinstance(value, str) else value
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class NumberParam(click.ParamType):

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from audiosocket_cli.commands.params import AddressParam, RestCommand, capture_option, decode_option
+from audiosocket_cli.commands.params import (
+    AddressParam,
+    CountParam,
+    FaultParam,
+    RestCommand,
+    capture_option,
+    decode_option,
+)
 from audiosocket_cli.commands.server_options import (
     allow_from_option,
     calls_option,
@@ -56,6 +64,19 @@ if TYPE_CHECKING:
     type=click.Choice(["v1", "v2"]),
     help="Tell the server who calls, in a PROXY protocol header.",
 )
+@click.option(
+    "--fault",
+    type=FaultParam(),
+    multiple=True,
+    help="Put a fault into calls, such as 'to-server latency 200ms jitter 50ms share 10%' (repeatable).",
+)
+@click.option(
+    "--faults",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Put the faults of a file into calls, one a line. SIGHUP reads it again.",
+)
+@click.option("--seed", type=CountParam(), metavar="N", help="Give the same calls the same faults each time.")
 @record_option
 @click.option(
     "--layout",
@@ -93,9 +114,12 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket proxy bot1:9092 --target bot2:9092 --balance least
       audiosocket proxy 127.0.0.1:9093 --capture - | wireshark -k -i -
       audiosocket proxy bot:9092 --mirror new:9092 --capture ./calls
+      audiosocket proxy bot:9092 --fault 'to-asterisk latency 200ms jitter 50ms'
 
     Every byte is passed on as it comes, both ways, and every end as what it was: a half-close, a reset. What passes is
     recorded (caller left, server right), captured and measured, and what is wrong with either side is reported.
+
+    With --fault, calls meet what a bad network or a faulty peer does: latency, stalls, resets, lost frames.
 
     When no server can be reached, the port is closed until one can, so that Asterisk's call fails rather than counts as
     answered.
@@ -126,5 +150,7 @@ def _refuse_what_contradicts(wanted: ProxyWanted) -> None:
         raise UsageError("--proxy-from says who may send a PROXY protocol header: add --proxy-protocol")
     if wanted.shell and wanted.on_call_end is None:
         raise UsageError("--shell needs something to run: add --on-call-end CMD")
+    if wanted.seed is not None and not wanted.fault and wanted.faults is None:
+        raise UsageError("--seed says which calls get which faults: add --fault SPEC or --faults FILE")
     if wanted.balance != "first" and not wanted.target:
         raise UsageError(f"--balance {wanted.balance} needs a second server: add --target HOST:PORT")

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiosocket_cli.call.faults.fault_plan import FaultPlan
+from audiosocket_cli.call.faults.fault_spec import FaultSpec
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.recording.destinations import FileOutput
@@ -32,6 +34,9 @@ class ProxyWanted:
     listen: Address
     mirror: Address | None
     send_proxy: str | None
+    fault: tuple[FaultSpec, ...]
+    faults: Path | None
+    seed: int | None
     record: Path | None
     layout: str
     decode: str
@@ -56,7 +61,7 @@ class ProxyWanted:
 
 
 def proxy(wanted: ProxyWanted) -> Outcome:
-    """Pass calls on until stopped. Raises `UsageError` and `NetworkError`."""
+    """Pass calls on until stopped. Raises `UsageError`, `FileError` and `NetworkError`."""
     return outcome_of_server(answer_calls(_options(wanted), as_json=wanted.as_json, log_file=wanted.log_file))
 
 
@@ -76,7 +81,7 @@ def _options(wanted: ProxyWanted) -> ServeOptions:
         health=wanted.health,
         drain_s=wanted.drain,
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
-        relay=RelayOptions(targets, Balance(wanted.balance), version, _mirror_options(wanted, call)),
+        relay=RelayOptions(targets, Balance(wanted.balance), version, _mirror_options(wanted, call), _faults(wanted)),
     )
 
 
@@ -88,6 +93,12 @@ def _mirror_options(wanted: ProxyWanted, call: CallOptions) -> MirrorOptions | N
         record = FileOutput.in_folder(wanted.record).beside("mirror")
         prepare(record)
     return MirrorOptions(wanted.mirror, record, None if call.capture is None else call.capture.beside("mirror"))
+
+
+def _faults(wanted: ProxyWanted) -> FaultPlan | None:
+    if not wanted.fault and wanted.faults is None:
+        return None
+    return FaultPlan(wanted.fault, wanted.faults, wanted.seed)
 
 
 def _call_options(wanted: ProxyWanted) -> CallOptions:

@@ -69,3 +69,4 @@ class Account:
             self.summary.caller_audio_s += result["caller"]["audio_s"]
             self.summary.failed_recordings += live.recording_error is not None
             self.summary.odd_calls += bool(result["findings"])
+            self.summary.faulted_calls += "faults" in result.get("relay", ())

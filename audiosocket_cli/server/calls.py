@@ -68,7 +68,11 @@ class Calls:
 
     def begin_relay(self, driver: RelayDriver, link: Link, server: Link, mirror: Mirror | None = None) -> None:
         """Start to pass on a connection that was counted by `enter`."""
-        live = RelayedCall(link, server, self._options.call, self._report, admission=self._judge, mirror=mirror)
+        plan = None if self._options.relay is None else self._options.relay.faults
+        faults = None if plan is None else plan.draw()
+        live = RelayedCall(
+            link, server, self._options.call, self._report, admission=self._judge, mirror=mirror, faults=faults
+        )
         self._add(live)
         driver.begin(live.session, live.wire, live.server_wire, _Over(self._over, live))
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from audiosocket_cli.call.events import Listening
+from audiosocket_cli.call.faults.fault_plan import FaultPlan
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.recording.destinations import Output
 from audiosocket_cli.capture.writing import CaptureOutput
@@ -50,6 +51,8 @@ class RelayOptions:
     """The version of the PROXY protocol in whose header each server is told who calls; None sends none."""
     mirror: MirrorOptions | None = None
     """Who hears the same callers, whose answers go nowhere."""
+    faults: FaultPlan | None = None
+    """Faults that are put into calls; it is shared by all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,8 @@ class ServeSummary:
     """Lines of the log that could not be written, and captures that could not be completed at the end."""
     odd_calls: int = 0
     """Calls with findings."""
+    faulted_calls: int = 0
+    """Calls into which faults were put."""
     caller_audio_s: float = 0.0
     signal: int | None = None
     """The signal that ended it, if one did."""

@@ -46,6 +46,7 @@ class Relaying:
         self._account = common.account
         self._calls = calls
         self._send_proxy = options.send_proxy
+        self._faults = options.faults
         self._driver = RelayDriver()
         self._targets = Targets(
             options, own=own, calls=self._count, complain=common.account.complain, on_change=on_change
@@ -71,6 +72,8 @@ class Relaying:
 
     async def try_all(self) -> None:
         """Find out which servers are up. Raises `UsageError` where one is this proxy itself."""
+        if self._faults is not None:
+            self._account.complain(str(self._faults))
         tried = [self._targets.try_all()]
         if self._mirroring is not None:
             tried.append(self._mirroring.try_it())

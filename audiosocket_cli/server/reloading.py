@@ -1,4 +1,4 @@
-"""Settings that are read again while calls go on: the list of UUIDs that may call."""
+"""Settings that are read again while calls go on: the list of UUIDs that may call, the file of faults."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from audiosocket_cli.call.faults.fault_plan import FaultPlan
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.server.admission import Admission
 from audiosocket_cli.server.readiness import Readiness
@@ -14,7 +15,7 @@ NOTHING_TO_RELOAD: Final = "SIGHUP: there is nothing to reload; calls go on"
 
 
 class Reloading:
-    """Reloads the list of UUIDs on request."""
+    """Reloads the list of UUIDs, and the file of faults, on request."""
 
     def __init__(
         self,
@@ -22,18 +23,21 @@ class Reloading:
         readiness: Readiness,
         complain: Callable[[str], object],
         on_reloaded: Callable[[], object] | None = None,
+        *,
+        faults: FaultPlan | None = None,
     ) -> None:
         """`on_reloaded` is called after each reload, successful or not."""
         self._admission = admission
         self._readiness = readiness
         self._complain = complain
         self._on_reloaded = on_reloaded
+        self._faults = faults if faults is not None and faults.has_file else None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
-        """Read the list again, where there is one."""
+        """Read again what there is to be read."""
         reopened = self._readiness.reloading()
-        if self._admission.has_file:
+        if self._admission.has_file or self._faults is not None:
             task = asyncio.create_task(self._reload(), name="reload")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -54,12 +58,25 @@ class Reloading:
 
     async def _reload(self) -> None:
         try:
+            if self._admission.has_file:
+                await self._reload_list()
+            if self._faults is not None:
+                await self._reload_faults(self._faults)
+        finally:
+            self._readiness.reloaded()
+            if self._on_reloaded is not None:
+                self._on_reloaded()
+
+    async def _reload_list(self) -> None:
+        try:
             count = await self._admission.reload()
             if count is not None:
                 self._complain(f"{count} UUID{'' if count == 1 else 's'} may call now")
         except FileError as error:
             self._complain(f"{error}; the old list stays")
-        finally:
-            self._readiness.reloaded()
-            if self._on_reloaded is not None:
-                self._on_reloaded()
+
+    async def _reload_faults(self, faults: FaultPlan) -> None:
+        try:
+            self._complain(await asyncio.to_thread(faults.reload))
+        except FileError as error:
+            self._complain(f"{error}; the old faults stay")

@@ -73,7 +73,10 @@ class Server:
         self._readiness = readiness or Readiness()
         self._callbacks = callbacks or Callbacks()
         self._admission = Admission(options.admission)
-        self._reloading = Reloading(self._admission, self._readiness, complain, self._callbacks.reloaded)
+        self._reloading = Reloading(
+            self._admission, self._readiness, complain, self._callbacks.reloaded,
+            faults=None if options.relay is None else options.relay.faults,
+        )  # fmt: skip
         self._enough = asyncio.Event()
         self._has_left = asyncio.Event()
         """Set when a connection has gone, or has moved on from arrival to call."""
@@ -181,7 +184,7 @@ class Server:
             publishing.cancel()
 
     def reload(self) -> None:
-        """Read the file of UUIDs again, where there is one."""
+        """Read the files again that can be: of UUIDs, of faults."""
         self._reloading.begin()
 
     # Its end.

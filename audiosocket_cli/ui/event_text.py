@@ -43,6 +43,7 @@ def summary_line(summary: ServeSummary) -> str:
         (summary.failed_recordings, f"{counted(summary.failed_recordings, 'recording')} failed"),
         (summary.failed_captures, f"{counted(summary.failed_captures, 'capture')} failed"),
         (summary.odd_calls, f"findings in {counted(summary.odd_calls, 'call')}"),
+        (summary.faulted_calls, f"faults put into {counted(summary.faulted_calls, 'call')}"),
         (summary.failed_hooks, f"{counted(summary.failed_hooks, '--on-call-end command')} failed"),
         (summary.faults, f"{counted(summary.faults, 'call')} ended by an internal error"),
     )
@@ -91,7 +92,8 @@ def _recorded(result: dict[str, Any], files: Sequence[Path]) -> str:
 
 
 def _relayed(result: dict[str, Any]) -> str:
-    """Say where a call was passed on to, how the server sounded, and whether a side had to wait for the other."""
+    """Say where a call was passed on to, how the server sounded, whether a side had to wait for the other, and which
+    faults were put in."""
     relay, server = result["relay"], result["server"]
     text = f"server {relay['target']} {level_text(server)}, {gaps_text(server)}"
     for side in Side:
@@ -99,6 +101,9 @@ def _relayed(result: dict[str, Any]) -> str:
         if stalls:
             stalled = f"{counted(stalls, 'stall')} of {stalled_ms / 1000:.2f} s in all"
             text += f", {stalled} in which the {side.other} did not read"
+    for fault in relay.get("faults", {"applied": ()})["applied"]:
+        times = counted(fault["count"], "time")
+        text += f", fault {fault['direction']} {fault['fault']} {times}"
     return text
 
 

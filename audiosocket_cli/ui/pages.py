@@ -26,8 +26,8 @@ TOPICS: Final = (
     "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot",
     "turns",
     "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
-    "monitoring", "systemd", "proxying", "mirroring", "proxies", "security", "tls", "reliability", "evidence", "json",
-    "json-lines", "exit-codes", "library", "development", "changes",
+    "monitoring", "systemd", "proxying", "mirroring", "faults", "proxies", "security", "tls", "reliability", "evidence",
+    "json", "json-lines", "exit-codes", "library", "development", "changes",
 )  # fmt: skip
 """Pages in the order in which they are listed: from a first call to what few need."""
 

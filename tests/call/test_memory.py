@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -22,6 +23,8 @@ import pytest
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Event, Listening
+from audiosocket_cli.call.faults.fault_plan import FaultPlan
+from audiosocket_cli.call.faults.fault_spec import parse_fault
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.recording.destinations import FileOutput
@@ -29,12 +32,13 @@ from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.sources.basic import Echo
 from audiosocket_cli.capture.writing import parse_capture
 from audiosocket_cli.codec import Frame, Kind, encode, uuid_frame
-from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.server.admission import AdmissionOptions
 from audiosocket_cli.server.calls import Calls
 from audiosocket_cli.server.options import MirrorOptions, RelayOptions, ServeOptions
 from audiosocket_cli.server.server import Server
 from audiosocket_cli.text import json_lines
+from support.bots import SILENCE, bot
 
 CALLS = 3
 SPEECH = encode(Frame(Kind.SLIN, bytes(range(64)) * 5))
@@ -75,10 +79,11 @@ async def call(port: int, words: list[Any]) -> None:
             return
         writer.write(word)
         await asyncio.sleep(0.02)
-    writer.write_eof()
-    await reader.read()
-    writer.close()
-    await writer.wait_closed()
+    with suppress(OSError):  # the other end may have gone first
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
 
 
 async def left_over(options: ServeOptions, words: list[Any]) -> Counter[str]:
@@ -161,6 +166,16 @@ def test_a_call_that_is_passed_on_is_gone_at_once(tmp_path: Path, end: str, is_m
 
     assert asyncio.run(main()) == Counter()
     assert len(list(tmp_path.rglob("*.wav"))) == CALLS * (1 + is_mirrored)
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize("end", ["close", "reset"])
+@pytest.mark.parametrize("faults", [["latency 20ms", "to-server drop every 2"], ["reset after 30ms"]], ids=str)
+def test_a_call_with_faults_is_gone_at_once(tmp_path: Path, faults: list[str], end: str) -> None:
+    plan = FaultPlan([parse_fault(fault) for fault in faults])
+    with bot(lambda heard: SILENCE) as target:
+        relay = RelayOptions([parse_address(target)], faults=plan)
+        assert served(ENDS[end], tmp_path=tmp_path, relay=relay) == Counter()
 
 
 MAX_STATE_BYTES = 10_000

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.call.wire import queues
+from audiosocket_cli.call.wire import SocketWire, queues
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
 from support.peers import FRAME, reset, wire_and_peer
 from support.running import Serving, missing, need, run
@@ -215,3 +215,52 @@ def test_what_is_read_is_passed_on_and_kept_where_the_other_side_does_not_read()
     assert (received, sink.blocked) == (passed, False)
     for each in (caller, server, source, sink):
         each.close()
+
+
+class Told:
+    """Keeps what a wire tells its capture."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def remark(self, text: str) -> None:
+        self.told.append(text)
+
+    def received(self, data: bytes) -> None:
+        self.told.append(data)
+
+    def ended(self, *, sent: bool) -> None:
+        self.told.append("ended")
+
+    def was_reset(self, *, sent: bool = False) -> None:
+        self.told.append("reset")
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
+def test_what_is_said_of_a_read_stands_before_it_in_the_capture(is_reset: bool) -> None:
+    peer, bare = wire_and_peer()
+    told = Told()
+    wire = SocketWire(bare._socket, told)  # type: ignore[arg-type]
+
+    def receive() -> bytes:
+        while (data := wire.receive_judged(lambda data: [f"{len(data)} bytes", "two"])) is None:
+            time.sleep(0.01)
+        return data
+
+    peer.sendall(FRAME)
+    assert receive() == FRAME
+    wire.remark("later")
+    assert told.told == [f"{len(FRAME)} bytes", "two", FRAME, "later"]
+    if is_reset:
+        reset(peer)
+        with pytest.raises(ConnectionResetError):
+            receive()
+    else:
+        peer.close()
+        assert receive() == b""
+    assert told.told[4:] == ["reset" if is_reset else "ended"]
+    wire.close()
+    peer.close()

@@ -19,6 +19,7 @@ TESTED = [
     *(f"tests/call/test_{name}.py" for name in (
         "driver", "feed", "flow", "memory", "phases", "relay", "roles", "session", "slices", "turns", "wire",
     )),
+    "tests/call/faults/test_faulted_relay.py",
     *(f"tests/call/bots/test_{name}.py" for name in ("process", "program", "speech_queue", "watch")),
     *(f"tests/test_{name}.py" for name in ("codec", "mixed_runs", "model", "runs")),
 ]  # fmt: skip

@@ -64,6 +64,7 @@ TESTED_AS_PART_OF = {
     "call/bots/error_log.py": "call/bots/test_program.py",
     "call/bots/lifetime.py": "call/bots/test_program.py",
     "call/deferred.py": "call/test_driver.py",
+    "call/faults/drawn_fault.py": "call/faults/test_fault_plan.py",
     "call/lane.py": "call/test_relay.py",
     "call/live_call.py": "call/test_memory.py",
     "call/mirror.py": "commands/test_proxy_mirror.py",

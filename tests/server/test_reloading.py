@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from uuid import UUID
 
+from audiosocket_cli.call.faults.fault_plan import FaultPlan
 from audiosocket_cli.server.admission import Admission, AdmissionOptions
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.reloading import NOTHING_TO_RELOAD, Reloading
@@ -13,11 +14,13 @@ from audiosocket_cli.server.reloading import NOTHING_TO_RELOAD, Reloading
 ONE, TWO = UUID(int=1), UUID(int=2)
 
 
-def reloaded(admission: Admission, readiness: Readiness | None = None) -> list[str]:
+def reloaded(admission: Admission, readiness: Readiness | None = None, faults: FaultPlan | None = None) -> list[str]:
     told: list[str] = []
 
     async def main() -> None:
-        reloading = Reloading(admission, readiness or Readiness(), told.append, lambda: told.append("reloaded"))
+        reloading = Reloading(
+            admission, readiness or Readiness(), told.append, lambda: told.append("reloaded"), faults=faults
+        )
         reloading.begin()
         await reloading.wait()
 
@@ -43,3 +46,35 @@ def test_a_list_that_grew_is_taken_and_one_that_is_gone_is_not(tmp_path: Path) -
 def test_where_there_is_nothing_to_read_that_is_said() -> None:
     assert reloaded(Admission(AdmissionOptions())) == [NOTHING_TO_RELOAD]
     assert reloaded(Admission(AdmissionOptions()), Readiness(reopen=lambda: None)) == []
+
+
+def test_faults_that_were_changed_are_taken_and_wrong_ones_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "faults"
+    path.write_text("")
+    plan = FaultPlan([], path)
+    path.write_text("stall\n")
+    assert reloaded(Admission(AdmissionOptions()), faults=plan) == [
+        f"1 fault in {path}, for the calls that begin from now on", "reloaded",
+    ]  # fmt: skip
+    assert plan.draw() is not None
+    path.write_text("stal\n")
+    failed, end = reloaded(Admission(AdmissionOptions()), faults=plan)
+    assert failed.startswith(f"cannot read {path}: line 1: 'stal' is not a fault")
+    assert failed.endswith("; the old faults stay")
+    assert end == "reloaded"
+    assert plan.draw() is not None
+
+
+def test_a_wrong_list_keeps_the_file_of_faults_from_nothing(tmp_path: Path) -> None:
+    uuids, faults = tmp_path / "uuids", tmp_path / "faults"
+    uuids.write_text(f"{ONE}\n")
+    faults.write_text("stall\n")
+    admission, plan = Admission(AdmissionOptions(uuid_file=uuids)), FaultPlan([], faults)
+    uuids.unlink()
+    old_stays, read, _ = reloaded(admission, faults=plan)
+    assert old_stays.endswith("; the old list stays")
+    assert read.startswith("1 fault in")
+
+
+def test_faults_without_a_file_are_nothing_to_read_again() -> None:
+    assert reloaded(Admission(AdmissionOptions()), faults=FaultPlan([])) == [NOTHING_TO_RELOAD]

@@ -75,6 +75,8 @@ class FakeWire:
         self.ended_sending = False
         self.closed = False
         self.refused = self.was_reset = False
+        self.remarks: list[str] = []
+        """Comments of the capture."""
 
     def receive(self) -> bytes | None:
         self.drained = len(self.inbox) < 2
@@ -109,6 +111,15 @@ class FakeWire:
         if data:
             sink.send(data)
         return data
+
+    def receive_judged(self, judge: Callable[[bytes], Iterable[str]]) -> bytes | None:
+        data = self.receive()
+        if data:
+            self.remarks += judge(data)
+        return data
+
+    def remark(self, text: str) -> None:
+        self.remarks.append(text)
 
     def reset(self) -> None:
         self.was_reset = True
