@@ -216,12 +216,16 @@ def test_a_recorded_call_takes_little_beside_its_audio(tmp_path: Path) -> None:
         server = Server(options, report, lambda line: None)
         serving = asyncio.create_task(server.run())
         port = await listening
-        words = [encode(uuid_frame(UUID(int=1))), *[SPEECH] * 120]
+        words = [encode(uuid_frame(UUID(int=1))), *[SPEECH] * 160]
         calling = [asyncio.create_task(call(port, words)) for _ in range(2)]
-        await asyncio.sleep(2.2)
+        await asyncio.sleep(2.0)
         one, other = server.live
-        _, shared = size_of([one], set())
-        size, _ = size_of([other], shared)
+        sizes = []
+        for _ in range(8):  # what waits for the taps is in objects of its own, and a busy machine lets it grow
+            await asyncio.sleep(0.1)
+            _, shared = size_of([one], set())
+            sizes.append(size_of([other], shared)[0])
+        size = min(sizes)
         await asyncio.gather(*calling)
         server.stop()
         await serving

@@ -323,3 +323,16 @@ def test_a_flooding_mirror_leaves_other_calls_their_turn(proxy: Proxy, servers: 
             worst_s = max(worst_s, time.monotonic() - begun_s)
             select.select([], [], [], 0.01)
         assert worst_s < 0.5
+
+
+def test_a_mirror_hears_what_the_caller_sends_whatever_faults_are_put_in(
+    proxy: Proxy, servers: tuple[Server, Server]
+) -> None:
+    server, mirror = servers
+    serving = proxy(server.target, "--mirror", mirror.target, "--fault", "to-server drop every 2")
+    _, first = opening()
+    with connected(serving, first) as caller, server.accept() as far, mirror.accept() as mirrored:
+        caller.sendall(FRAME * 20)
+        caller.shutdown(socket.SHUT_WR)
+        assert exactly(mirrored, len(first + FRAME * 20) + 1) == first + FRAME * 20
+        assert len(exactly(far, len(first + FRAME * 20))) < len(first + FRAME * 20)
