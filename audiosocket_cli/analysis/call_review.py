@@ -170,7 +170,7 @@ class CallReview:
             self.rows.interrupt(run.side)
             self._put_frames(run)
             return
-        found = findings_on_frame(run.side, Frame(run.kind, b"\0\0"), run.slowest_s)
+        found = findings_on_frame(run.side, Frame(run.kind, b"\0\0"), run.gap_s)
         self._findings.find(found, float(run.at_s[0]), last=True)
         if run.side is Side.SERVER:
             self._findings.find_burst(figures, float(run.at_s[-1]))
@@ -190,7 +190,7 @@ class CallReview:
                 what, text = "digits", digits[:_MAX_SHOWN_DIGITS] + ("…" if len(digits) > _MAX_SHOWN_DIGITS else "")
             offset = run.offset + number * frame_bytes
             self.rows.put(Row(at_s, run.side, what, text, run.kind, len(run) if alike else 1, offset=offset))
-            self._findings.find(findings_on_frame(run.side, frame, run.slowest_s), at_s)
+            self._findings.find(findings_on_frame(run.side, frame, run.gap_s), at_s)
 
     def _finish(self) -> None:
         self.is_over = True

@@ -133,17 +133,17 @@ def _odd_lengths(heard: Heard) -> list[str]:
     return [text]
 
 
-def findings_on_frame(side: Side, frame: Frame, spread_s: float) -> list[str]:
-    """Say what is wrong with one frame that a side sent, its last byte `spread_s` after its first."""
+def findings_on_frame(side: Side, frame: Frame, gap_s: float) -> list[str]:
+    """Say what is wrong with one frame that a side sent, inside which no byte came for `gap_s` at the longest."""
     if side is Side.CALLER:
         return []
     found = []
     fault = fault_towards_asterisk(frame)
     if fault:
         found.append(f"{fault}; Asterisk ends the call here")
-    if spread_s > FRAME_GAP_MS / 1000:
+    if gap_s > FRAME_GAP_MS / 1000:
         found.append(
-            f"a frame of the server came in parts over {spread_s * 1000:.0f} ms: Asterisk ends a call in which "
+            f"a frame of the server came in parts {gap_s * 1000:.0f} ms apart: Asterisk ends a call in which "
             f"{FRAME_GAP_MS} ms pass inside a frame; send each frame with one send, and set TCP_NODELAY"
         )
     return found

@@ -17,7 +17,7 @@ class RelayWire(Wire, Protocol):
     """What a relay needs of a connection."""
 
     refused: bool
-    """Sending has failed: the peer has reset the connection."""
+    """Sending has failed: the peer is gone."""
 
     def pass_on(self, sink: Self) -> bytes | None:
         """Return what `receive` does, once it was sent on to `sink`, which was not blocked."""

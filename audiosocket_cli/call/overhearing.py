@@ -42,6 +42,7 @@ less than 8 KiB."""
 
 KNOWN_KINDS: Final = frozenset(Kind) | {0x02}  # silence in old libraries
 _NONE: Final = -1
+_SPLIT: Final = -1
 
 Hangup = Callable[[Side], object]
 
@@ -50,17 +51,17 @@ class Overhearing:
     """The frames of one side, as they pass."""
 
     __slots__ = (
-        "_begun_s",
         "_call",
         "_chunks",
         "_count",
         "_decoder",
         "_frame_s",
+        "_gap_s",
         "_header",
-        "_is_split",
         "_is_strange",
         "_on_hangup",
         "_origin_s",
+        "_part_s",
         "_passed_over",
         "_queue",
         "_read_s",
@@ -96,14 +97,13 @@ class Overhearing:
         self._count = 0
         """Frames that the queue has not learnt of."""
         self._read_s = 0.0
-        """When what is being decoded passed, on the clock, and when the frame began that is not whole: `_begun_s`."""
-        self._begun_s = 0.0
+        """When what is being decoded passed, on the clock."""
+        self._part_s = self._gap_s = 0.0
+        """Of the frame that is not whole: when its last part came, on the clock, and the longest time without one."""
         self._is_strange = False
         """Whether the last frame was of an unknown kind."""
-        self._is_split = False
-        """Whether it was noted that frames come in parts."""
         self._passed_over = frozenset[int]()
-        """Kinds whose oddness was noted."""
+        """Kinds whose oddness was noted; and `_SPLIT`, once it was noted that frames come in parts."""
 
     def begin(self, call: Call, origin_s: float) -> None:
         """The call has its UUID: what passes from now on is for the taps."""
@@ -146,6 +146,8 @@ class Overhearing:
         """Decode a slice of what has passed; `is_behind` says whether more is left."""
         decoder = self._decoder
         was_inside = decoder.inside_frame and not self.is_behind
+        if was_inside:
+            self._gap_s = max(self._gap_s, self._read_s - self._part_s)
         frames, starts = decoder.take(data, _SLICE)
         self.is_behind = len(starts) == _SLICE
         self.frames += len(starts)
@@ -158,8 +160,9 @@ class Overhearing:
                     self._judge_split(heard.frame(0))
             self._expect(heard)
         if decoder.inside_frame and not self.is_behind:
+            self._part_s = self._read_s
             if starts or not was_inside:
-                self._begun_s = self._read_s
+                self._gap_s = 0.0
             self._judge_begun(strange_before=self._is_strange)
 
     def catch_up(self) -> None:
@@ -225,10 +228,9 @@ class Overhearing:
 
     def _judge_split(self, frame: Frame) -> None:
         """Judge a frame that came in parts."""
-        spread_s = self._read_s - self._begun_s
-        if spread_s > FRAME_GAP_MS / 1000 and not self._is_split and self._call is not None:
-            for text in findings_on_frame(self.side, Frame(Kind.SLIN, frame.payload or b"\0"), spread_s):
-                self._is_split = True
+        if self._gap_s > FRAME_GAP_MS / 1000 and _SPLIT not in self._passed_over and self._call is not None:
+            for text in findings_on_frame(self.side, Frame(Kind.SLIN, frame.payload or b"\0"), self._gap_s):
+                self._passed_over |= {_SPLIT}
                 self._call.note(text)
 
     def _judge(self, frame: Frame, at_s: float) -> None:

@@ -19,9 +19,7 @@ the same taps that a `Session` has: what the caller sends is heard, what the ser
 stall, which is counted), while what passed is not overheard, or while the taps have too much. TCP does the rest.
 
 **Ends are passed on as what they were.** The end of a stream is a half-close of ours, and the other direction goes on.
-A reset is a reset of ours, once all that came before it has arrived, or 2 s without progress have passed. On Linux, a
-reset is told once, to the first who asks: where sending has heard of it, reading finds no more than an end, which is a
-reset all the same (`refused`).
+A reset is a reset of ours, once all that came before it has arrived, or 2 s without progress have passed.
 
                  PASSING            RESETTING                CLOSING                   LEFT          ended
     reads        both sides         nothing                  both, for their ends      -             -
@@ -288,7 +286,7 @@ class Relay(Passing):
     def _end_lane(self, lane: Lane, now_s: float) -> None:
         """A side has closed its half."""
         self.needs_plan = True
-        if lane.source.refused or lane.over:
+        if lane.over:
             self._lose(lane, now_s)
             return
         lane.over = True

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import os
 import socket
 import struct
 import sys
@@ -75,8 +77,8 @@ class SocketWire:
     """
 
     __slots__ = (
-        "_ending", "_held", "_holds", "_rest", "_socket", "_trace", "_writable", "ahead", "blocked", "drained",
-        "refused",
+        "_ending", "_held", "_holds", "_is_reset", "_rest", "_socket", "_trace", "_writable", "ahead", "blocked",
+        "drained", "refused",
     )  # fmt: skip
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
@@ -99,8 +101,10 @@ class SocketWire:
         self.blocked = False
         self.drained = True
         self.refused = False
-        """Whether sending has failed: the peer has reset the connection, also where reading now finds no more than its
-        end (on Linux the error is told once)."""
+        """Whether sending has failed: the peer is gone."""
+        self._is_reset = False
+        """Whether sending has found that the peer has reset the connection. Linux says so once: then reading finds no
+        more than an end, behind what came before."""
 
     def fileno(self) -> int:
         """The socket's descriptor, -1 once closed."""
@@ -205,6 +209,10 @@ class SocketWire:
             if self._trace is not None:
                 self._trace.was_reset()
             raise
+        if self._is_reset and not size:
+            if self._trace is not None:
+                self._trace.was_reset()
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         data = bytes(_buffer[:size])
         self.drained = size < READ_BYTES  # an end, or a reset, behind it is told next time
         if self._trace is not None:
@@ -274,10 +282,11 @@ class SocketWire:
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
             return 0
-        except OSError:
+        except OSError as error:
             # The reading side will tell how it ended, after the last of what the peer sent.
             self._writable = False
             self.refused = True
+            self._is_reset = error.errno == errno.ECONNRESET
             return 0
         if self._trace is not None:
             self._trace.sent(data[:sent] if sent < len(data) else data)

@@ -144,7 +144,7 @@ class Connections:
         who, times = which[:count].tolist(), at_s.tolist()
         columns = (
             map(calls.__getitem__, who), times, map(sides.__getitem__, who), map(Frame, kinds, payloads), times,
-            offsets.tolist(),
+            offsets.tolist(), [0.0] * count,
         )  # fmt: skip
         return count, map(_captured, zip(*columns, strict=True))
 

@@ -43,7 +43,7 @@ def as_jsonl(items: Iterable[Item]) -> Iterator[bytes]:
     known, to_base64 = between.get, binascii.b2a_base64
     for item in items:
         if type(item) is Captured:
-            call, at_s, side, frame, begun_s, offset = item
+            call, at_s, side, frame, begun_s, offset, _ = item
             payload = frame.payload
             key = (call, side is Side.CALLER, frame.kind, len(payload))  # the hash of a `Side` itself is a Python step
             parts = known(key)
@@ -178,20 +178,17 @@ class _Talk:
                         yield self._packet(at_s, data, sent)
             case Remark() | Lost():
                 self._comments.append(_said(item))
-            case Captured(_, at_s, side, frame, begun_s):
+            case Captured(_, _, side, frame):
                 sent = side is self._me
                 data = encode(frame)
-                if begun_s != at_s:
-                    for packet in conversation.chunk(data[:1], sent=sent):
-                        yield self._packet(begun_s, packet, sent)
-                    data = data[1:]
-                for packet in conversation.chunk(data, sent=sent):
-                    yield self._packet(at_s, packet, sent)
+                for part_s, start, end in _parts(item, len(data)):
+                    for packet in conversation.chunk(data[start:end], sent=sent):
+                        yield self._packet(part_s, packet, sent)
             case Ended(_, at_s, side, is_reset):
                 sent = side is self._me
-                end = conversation.reset(sent=sent) if is_reset else conversation.end(sent=sent)
-                if end is not None:
-                    yield self._packet(at_s, end, sent)._replace(is_end=True)
+                last = conversation.reset(sent=sent) if is_reset else conversation.end(sent=sent)
+                if last is not None:
+                    yield self._packet(at_s, last, sent)._replace(is_end=True)
             case Over():
                 if self._comments:
                     yield self._packet(self._last_s, conversation.acknowledgement(sent=True), True)
@@ -204,6 +201,17 @@ class _Talk:
     def _packet(self, at_s: float, data: bytes, sent: bool) -> _Packet:
         self._last_s = max(self._last_s, at_s)
         return _Packet(self, at_s, data, sent, self.take_comments())
+
+
+def _parts(item: Captured, size: int) -> Iterator[tuple[float, int, int]]:
+    """Yield the parts in which a frame of so many bytes came, as far as that is known: when each did, where it begins
+    and ends. All but the last are single bytes, no longer apart than the frame's longest gap."""
+    part_s, start = item.begun_s, 0
+    step_s = max(item.gap_s, (item.at_s - part_s) / (size - 1))
+    while part_s < item.at_s and start < size - 1:
+        yield part_s, start, start + 1
+        part_s, start = part_s + step_s, start + 1
+    yield item.at_s, start, size
 
 
 def _address(text: str, otherwise: Address) -> Address:

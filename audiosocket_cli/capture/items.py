@@ -62,7 +62,8 @@ class Captured(NamedTuple):
     """A whole frame of one side.
 
     `at_s` is when its last byte passed, `begun_s` when its first did: earlier where a frame came in parts. `offset` is
-    where it starts in the bytes of its side, those that are missing included.
+    where it starts in the bytes of its side, those that are missing included. `gap_s` is the longest time without a
+    byte inside it.
     """
 
     call: CapturedCall
@@ -71,6 +72,7 @@ class Captured(NamedTuple):
     frame: Frame
     begun_s: float
     offset: int
+    gap_s: float = 0.0
 
 
 class Remark(NamedTuple):

@@ -65,8 +65,10 @@ _STEPS: Final = ("play", "silence_ms", "expect", "hangup")
 def item_line(item: Item) -> str | None:
     """Return an item as a line of JSON without its end; None for one that says nothing in this format."""
     match item:
-        case Captured(call, at_s, side, frame, begun_s, offset):
+        case Captured(call, at_s, side, frame, begun_s, offset, gap_s):
             begun = "" if begun_s == at_s else f', "begun_t": {_seconds(begun_s)}'
+            if round(gap_s, 9) != round(at_s - begun_s, 9):
+                begun += f', "gap_s": {_seconds(gap_s)}'
             payload = binascii.b2a_base64(frame.payload, newline=False).decode()
             return (  # the reader lets no name through that would have to be quoted
                 f'{{"call": "{call.name}", "t": {_seconds(at_s)}, "side": "{side}", "kind": "{kind_name(frame.kind)}", '
@@ -247,8 +249,10 @@ def _item(call: CapturedCall, at_s: float, facts: dict[str, Any]) -> Remark | Lo
     if event is not None:
         raise ValueError(f"{event!r} is not an event of a capture")
     offset = _count(facts, "offset") if "offset" in facts else -1
-    begun_s = _seconds_of(facts, "begun_t")
-    return Captured(call, at_s, side, _frame(facts), at_s if begun_s is None else begun_s, offset)
+    begun_s, gap_s = _seconds_of(facts, "begun_t"), _seconds_of(facts, "gap_s")
+    begun_s = at_s if begun_s is None else begun_s
+    gap_s = round(at_s - begun_s, 9) if gap_s is None else gap_s
+    return Captured(call, at_s, side, _frame(facts), begun_s, offset, gap_s)
 
 
 def _frame(facts: dict[str, Any]) -> Frame:

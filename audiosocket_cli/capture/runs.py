@@ -27,7 +27,7 @@ _MAX_LOOKS: Final = 64
 class Run(EqualRun):
     """Frames of one side, kind and payload length, as they are in a capture, one after the other: n of them."""
 
-    __slots__ = ("_at_s", "_payloads", "call", "offset", "side", "slowest_s")
+    __slots__ = ("_at_s", "_payloads", "call", "gap_s", "offset", "side")
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Run(EqualRun):
         payloads: NDArray[np.uint8],
         at_s: NDArray[np.float64],
         offset: int,
-        slowest_s: float = 0.0,
+        gap_s: float = 0.0,
     ) -> None:
         """Take payloads of shape (n, bytes), and when each frame was whole, shape (n,)."""
         super().__init__(kind, payloads.shape[1])
@@ -45,8 +45,8 @@ class Run(EqualRun):
         self.side = side
         self.offset = offset
         """Where the first begins in the bytes of its side."""
-        self.slowest_s = slowest_s
-        """The longest time between the first and the last byte of a frame."""
+        self.gap_s = gap_s
+        """The longest time without a byte inside a frame."""
         self._payloads = payloads
         self._at_s = at_s
 
@@ -134,7 +134,7 @@ def _joined(run: list[Captured]) -> Run:
         payloads.reshape(len(run), len(first.frame.payload)),
         np.array([item.at_s for item in run]),
         first.offset,
-        max(item.at_s - item.begun_s for item in run),
+        max(item.gap_s for item in run),
     )
 
 

@@ -27,7 +27,8 @@ class Stream:
         self.offset = 0
         """Where the next frame begins, in bytes of this side; what is missing counts."""
         self._decoder = FrameDecoder()
-        self._begun_s = 0.0
+        self._begun_s = self._gap_s = self._part_s = 0.0
+        """Of the frame that is not whole: when it began, the longest time without a byte, when the last part came."""
         self._in_step = in_step
         self._search: list[tuple[float, bytes]] = []
         """The bytes since the last whole frame, with their times."""
@@ -53,12 +54,14 @@ class Stream:
             if self._search_bytes >= self._search_from:
                 yield from self._find(call, side, ends=False)
             return
-        begun_s = self._begun_s if self._decoder.inside_frame else at_s
+        begun_s, gap_s = at_s, 0.0
+        if self._decoder.inside_frame:
+            begun_s, gap_s = self._begun_s, max(self._gap_s, round(at_s - self._part_s, 9))
         for frame in self._decoder.feed(data):
-            yield Captured(call, at_s, side, frame, begun_s, self.offset)
+            yield Captured(call, at_s, side, frame, begun_s, self.offset, gap_s)
             self.offset += HEADER_BYTES + len(frame.payload)
-            begun_s = at_s
-        self._begun_s = begun_s
+            begun_s, gap_s = at_s, 0.0
+        self._begun_s, self._gap_s, self._part_s = begun_s, gap_s, at_s
 
     @property
     def is_between_frames(self) -> bool:

@@ -259,14 +259,14 @@ def test_a_reset_waits_two_seconds_for_a_side_that_takes_nothing() -> None:
 
 
 @pytest.mark.parametrize("has_ended", [False, True], ids=["still-sending", "half-closed"])
-def test_a_reset_that_sending_has_found_is_passed_on_though_reading_finds_an_end(has_ended: bool) -> None:
+def test_a_reset_that_sending_has_found_is_passed_on(has_ended: bool) -> None:
     between = Between(OPENING)
     if has_ended:
         between.server_says(b"")
     between.server.refused = True
     between.caller_says(audio())
     if not has_ended:
-        between.server_says(b"")
+        between.server_says(RESET)
     assert between.caller.was_reset
     assert between.relay.ended
     assert between.ending.by is Side.SERVER
@@ -460,7 +460,16 @@ def test_a_frame_of_the_server_that_comes_in_parts_is_told() -> None:
     between.server_says(audio(), audio()[:3])
     between.clock.now_s += 0.012
     between.server_says(audio()[3:], audio())
-    assert ["in parts over 12 ms" in note for note in between.call.notes] == [True]
+    assert ["in parts 12 ms apart" in note for note in between.call.notes] == [True]
+
+
+def test_a_frame_of_the_server_that_keeps_coming_is_no_finding() -> None:
+    between = Between(OPENING)
+    between.server_says(audio(), audio()[:100])
+    for start in (100, 200, 300):
+        between.clock.now_s += 0.004
+        between.server_says(audio()[start : start + 100])
+    assert between.call.notes == []
 
 
 def test_what_is_odd_about_a_caller_is_told() -> None:

@@ -174,7 +174,7 @@ def test_what_a_reader_leaves_unread_is_seen_on_both_ends() -> None:
         assert queues(server.fileno()) == (0, 0)
 
 
-def test_a_reset_that_sending_finds_is_remembered_as_reading_may_find_no_more_than_an_end() -> None:
+def test_a_reset_that_sending_has_found_is_found_by_reading_too() -> None:
     peer, wire = wire_and_peer()
     peer.sendall(FRAME)
     time.sleep(0.05)
@@ -184,8 +184,21 @@ def test_a_reset_that_sending_finds_is_remembered_as_reading_may_find_no_more_th
     wire.send(FRAME)
     assert wire.refused
     assert wire.receive() == FRAME
-    with suppress(ConnectionError):  # not Linux
-        assert wire.receive() == b""
+    with pytest.raises(ConnectionResetError):
+        wire.receive()
+    wire.close()
+
+
+def test_a_peer_that_has_closed_before_we_sent_has_not_reset_the_connection() -> None:
+    peer, wire = wire_and_peer()
+    peer.sendall(FRAME)
+    peer.close()
+    for _ in range(2):  # the first makes the peer's system say that nobody is there any more
+        wire.send(FRAME)
+        time.sleep(0.05)
+    assert wire.refused
+    assert wire.receive() == FRAME
+    assert wire.receive() == b""
     wire.close()
 
 

@@ -31,7 +31,8 @@ def talk_of_all_sorts(me: Side | None = Side.SERVER) -> list[Item]:
     caller = sent(call, Side.CALLER, [*speech(0.2), digit_frame("#"), Frame(0x42, b"odd"), Frame(Kind.SLIN)],
                   [*steady(0.0213, 10), 0.3, 0.31, 0.32])  # fmt: skip
     server = sent(call, Side.SERVER, [*speech(0.2), Frame(Kind.HANGUP)], [*steady(0.011, 10), 0.4])
-    server[3] = server[3]._replace(begun_s=round(server[3].at_s - 0.0051, 9))
+    server[3] = server[3]._replace(begun_s=round(server[3].at_s - 0.0051, 9), gap_s=0.0051)
+    server[5] = server[5]._replace(begun_s=round(server[5].at_s - 0.0093, 9), gap_s=0.004)
     items = whole(call, caller, server, 0.45)
     items.insert(5, Remark(call, getattr(items[4], "at_s", 0.0), "just so"))
     items.insert(-2, Remark(call, 0.45, "the end"))
@@ -100,9 +101,9 @@ def test_tshark_reads_what_is_written_without_complaint(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     rows = [line.split("|") for line in done.stdout.splitlines()]
-    # 3 to open each, 25 frames of one (one in parts, UUID included) and 11 of the other, 2 FINs each, and one that says
-    # what was left to be said
-    assert len(rows) == 3 + 26 + 2 + 3 + 11 + 2
+    # 3 to open each, 25 frames of one (one in two parts, one in four, UUID included) and 11 of the other, 2 FINs each, and
+    # one that says what was left to be said
+    assert len(rows) == 3 + 29 + 2 + 3 + 11 + 2
     assert [row[3] for row in rows if row[3]] == ["just so", "the end"]
     assert [row for row in rows if row[4] or row[5]] == []
     assert {row[6] for row in rows} == {"1"}

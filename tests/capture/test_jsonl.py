@@ -138,8 +138,10 @@ def calls(draw: st.DrawFn) -> list[Item]:
         for _ in range(draw(st.integers(0, 6))):
             at_s, side = draw(seconds), draw(sides)
             frame = Frame(draw(st.integers(0, 255)), draw(st.binary(max_size=40)))
+            begun_s = draw(st.just(at_s) | seconds)
+            gap_s = draw(st.just(round(at_s - begun_s, 9)) | seconds)
             happened: list[Item] = [
-                Captured(call, at_s, side, frame, draw(st.just(at_s) | seconds), draw(st.integers(0, 2**62))),
+                Captured(call, at_s, side, frame, begun_s, draw(st.integers(0, 2**62)), gap_s),
                 Remark(call, at_s, draw(texts)),
                 Lost(call, at_s, side, draw(st.integers(0, 2**40)), draw(texts)),
                 Ended(call, at_s, Side.CALLER, draw(st.booleans())),

@@ -76,11 +76,11 @@ def test_runs_hold_the_same_frames_as_items(name: str) -> None:
         assert joined == b"".join(frame.frame.payload for frame in frames if frame.side is side)
 
 
-def test_a_run_is_as_slow_as_its_slowest_frame() -> None:
+def test_a_run_knows_the_longest_gap_inside_its_frames() -> None:
     frame = audio(1)
     talk = Talk().open().say(CALLER, OPENING, audio(0), frame[:3], frame[3:], audio(2)).close()
     _, run = [i for i in Capture(io.BytesIO(pcap(talk.packets)).read, "x").runs() if isinstance(i, Run)]
-    assert run.slowest_s == pytest.approx(0.02)
+    assert run.gap_s == pytest.approx(0.02)
     assert run.at_s.tolist() == [0.02, 0.06, 0.08]
 
 

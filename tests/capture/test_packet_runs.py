@@ -96,7 +96,7 @@ def test_blocks_of_any_lengths_in_a_row_are_all_found(
     sizes = [size for size, count in streaks for _ in range(count)]
     data = bytearray(pcapng([(number, bytes(size), ()) for number, size in enumerate(sizes)], order=order))
     if is_hurt:
-        data[-1 - hole % (len(data) - 100)] ^= 0x40
+        data[-1 - hole % (len(data) - 99)] ^= 0x40
     del data[len(data) - cut :]
 
     def read() -> list[Packet | Damage]:

@@ -66,13 +66,14 @@ def test_all_else_comes_after_the_frames_before_it(found: list[Item]) -> None:
     assert seen == expected
 
 
-def test_the_slowest_frame_of_a_run_is_known() -> None:
+def test_the_longest_gap_inside_a_frame_of_a_run_is_known() -> None:
     slow = [
-        Captured(CALL, 0.02 * n, Side.CALLER, Frame(Kind.SLIN, b"12"), 0.02 * n - 0.003 * n, 5 * n) for n in range(4)
+        Captured(CALL, 0.02 * n, Side.CALLER, Frame(Kind.SLIN, b"12"), 0.02 * n - 0.01, 5 * n, 0.003 * n)
+        for n in range(4)
     ]
     run, over = in_runs([*slow, Over(CALL)])
     assert isinstance(run, Run)
-    assert run.slowest_s == pytest.approx(0.009)
+    assert run.gap_s == pytest.approx(0.009)
     assert over == Over(CALL)
 
 

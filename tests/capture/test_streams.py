@@ -28,6 +28,14 @@ def test_a_frame_in_two_segments_begins_with_the_first() -> None:
     assert (split.begun_s, split.at_s, whole.begun_s, whole.at_s) == (0.02, 0.04, 0.06, 0.06)
 
 
+def test_of_a_frame_in_parts_the_longest_gap_is_known() -> None:
+    frame = audio(1)
+    talk = Talk().open().say(CALLER, OPENING, frame[:3], frame[3:100], frame[100:], audio(2)).close()
+    _, split, whole = [item for item in read(talk.packets) if isinstance(item, Captured)]
+    assert split.at_s - split.begun_s == pytest.approx(0.04)
+    assert (split.gap_s, whole.gap_s) == (pytest.approx(0.02), 0.0)
+
+
 @pytest.mark.parametrize("acknowledged", [True, False])
 @pytest.mark.parametrize("lost", [1, 3, 100, 323, 324, 646, 1000])
 def test_lost_bytes_are_counted_and_frames_go_on_in_step(lost: int, acknowledged: bool) -> None:

@@ -47,13 +47,13 @@ def some_call() -> list[Item]:
     caller = sent(call, Side.CALLER, [*speech(0.5), digit_frame("7"), *speech(0.5)],
                   [*steady(0.02, 25), 0.51, *steady(0.52, 25)])  # fmt: skip
     server = sent(call, Side.SERVER, [*speech(0.8), Frame(Kind.HANGUP)], [*steady(0.21, 40), 1.01])
-    server[5] = server[5]._replace(begun_s=round(server[5].at_s - 0.012, 9))
+    server[5] = server[5]._replace(begun_s=round(server[5].at_s - 0.012, 9), gap_s=0.012)
     return whole(call, caller, server, 1.05)
 
 
 SPLIT = (
-    "a frame of the server came in parts over 12 ms: Asterisk ends a call in which 5 ms pass inside a frame; send each "
-    "frame with one send, and set TCP_NODELAY"
+    "a frame of the server came in parts 12 ms apart: Asterisk ends a call in which 5 ms pass inside a frame; send "
+    "each frame with one send, and set TCP_NODELAY"
 )
 CALL_LINE = HEADING.replace(", at", ",\n     at")
 """The same where rows follow: no line of those is wider than 80 columns."""
@@ -63,9 +63,9 @@ TIMELINE = (
     CALL_LINE + COLUMNS + f"00:00.000       uuid {UUID_1}\n"
     "00:00.020 ███▊  audio x25 0.50 s -15 dBFS\n"
     "00:00.210                                    ███▊  audio x40 0.80 s -15 dBFS\n"
-    "00:00.210 finding: a frame of the server came in parts over 12 ms: Asterisk ends\n"
-    "          a call in which 5 ms pass inside a frame; send each frame with one\n"
-    "          send, and set TCP_NODELAY\n"
+    "00:00.210 finding: a frame of the server came in parts 12 ms apart: Asterisk\n"
+    "          ends a call in which 5 ms pass inside a frame; send each frame with\n"
+    "          one send, and set TCP_NODELAY\n"
     "00:00.510       digit 7\n"
     "00:00.520 ███▊  audio x25 0.50 s -15 dBFS\n"
     "00:01.010                                          hangup\n"
@@ -203,7 +203,7 @@ def test_figures_of_both_sides_are_beside_each_other(pcapng: Path) -> None:
         "  spacing p99               20.0 ms           20.0 ms\n"
         "  spacing max               20.0 ms           20.0 ms\n"
         "  digits                          7                 -\n"
-        "  finding: a frame of the server came in parts over 12 ms: Asterisk ends a call\n"
+        "  finding: a frame of the server came in parts 12 ms apart: Asterisk ends a call\n"
         "  in which 5 ms pass inside a frame; send each frame with one send,\n"
         "  and set TCP_NODELAY\n"),
         "",
