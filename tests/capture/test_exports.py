@@ -101,8 +101,8 @@ def test_tshark_reads_what_is_written_without_complaint(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     rows = [line.split("|") for line in done.stdout.splitlines()]
-    # 3 to open each, 25 frames of one (one in two parts, one in four, UUID included) and 11 of the other, 2 FINs each, and
-    # one that says what was left to be said
+    # 3 to open each, 25 frames of one (one in two parts, one in four, UUID included) and 11 of the other, 2 FINs each,
+    # and one that says what was left to be said
     assert len(rows) == 3 + 29 + 2 + 3 + 11 + 2
     assert [row[3] for row in rows if row[3]] == ["just so", "the end"]
     assert [row for row in rows if row[4] or row[5]] == []
