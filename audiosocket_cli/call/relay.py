@@ -129,6 +129,11 @@ class Relay(Passing):
         return self.call.duration_s if self.call.ending else self._clock() - self._origin_s
 
     @property
+    def was_hung_up(self) -> bool:
+        """Whether we have ended the call ourselves."""
+        return not math.isinf(self._close_by_s)
+
+    @property
     def wakes_finely(self) -> bool:
         """Whether `tick` is to be called at `wake_s`, to the millisecond."""
         return False
