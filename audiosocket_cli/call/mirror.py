@@ -80,7 +80,7 @@ class MirrorCall(LiveCall):
 
 
 class _FailuresOnly:
-    """Reports what failed, and nothing else: the events of a call are not to be there twice."""
+    """Reports which files of a mirror failed, and nothing else: the events of a call are not to be there twice."""
 
     __slots__ = ("_report",)
 
@@ -89,7 +89,7 @@ class _FailuresOnly:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RecordingFailed | CaptureFailed):
-            self._report(event)
+            self._report(replace(event, reason=f"{event.reason} (of the mirror)"))
 
 
 class Mirror:

@@ -251,7 +251,7 @@ class Relay(Passing):
             if now_s >= lane.cut_by_s:
                 self._lose(lane, now_s)
                 return
-        if self.call is not None and now_s >= self._origin_s + limits.duration_s:
+        if now_s >= self._origin_s + limits.duration_s:
             self.hang_up(f"longer than {limits.duration_s:g} s")
         elif now_s >= self._passed_s + self._idle_s:
             if self._idle_s < limits.idle_s:
