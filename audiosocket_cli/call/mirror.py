@@ -67,7 +67,7 @@ class MirrorCall(LiveCall):
         """Take the connection to the mirror, with the caller's name as its peer. `admission` gets this call once its
         UUID has passed."""
         self._feed = feed
-        super().__init__(link, options, _FailuresOnly(report), me=Side.CALLER, stats=CallStats(passes_on=True))
+        super().__init__(link, options, FailuresOnly(report), me=Side.CALLER, stats=CallStats(passes_on=True))
         self._target = target
         self.session = Relay(feed, self.wire, link.peer, limits=options.limits, admission=lambda call: admission(self))
         self.session.watch([*self._taps(options)], flush_s=options.flush_s)
@@ -79,7 +79,7 @@ class MirrorCall(LiveCall):
         return {"relay": {"target": self._target, **self.session.as_dict()}}
 
 
-class _FailuresOnly:
+class FailuresOnly:
     """Reports which files of a mirror failed, and nothing else: the events of a call are not to be there twice."""
 
     __slots__ = ("_report",)

@@ -18,6 +18,8 @@ import pytest
 import soundfile
 
 from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.call.events import CaptureFailed, Event
+from audiosocket_cli.call.mirror import FailuresOnly
 from audiosocket_cli.codec import Frame, Kind, encode
 from support.far_end import Server, exactly, is_reset, through
 from support.peers import FRAME, connected, free_port, get, opening, reset
@@ -369,3 +371,10 @@ def test_a_mirror_that_does_not_read_lets_a_stopped_proxy_end_in_time(
         found = mirror_of(serving, call)
         assert time.monotonic() - begun_s < 3  # 0.8 s for all, and 0.8 s more for the mirror
     assert (found["outcome"], found["reason"]) == ("unknown", "the proxy ended the call: proxy stopped")
+
+
+def test_what_fails_of_the_files_of_a_mirror_says_so() -> None:
+    told: list[Event] = []
+    report = FailuresOnly(told.append)
+    report(CaptureFailed("peer", "No space left on device"))
+    assert [event.sentence() for event in told] == ["capture of peer failed: No space left on device (of the mirror)"]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -20,7 +20,6 @@ import soundfile
 
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.codec import Frame, Kind, encode
-from support.far_end import Server, exactly
 from support.faults import (
     BESIDE_OTHERS,
     FRAMES,
@@ -38,8 +37,7 @@ from support.faults import (
     speak,
     undisturbed,
 )
-from support.peers import FRAME, connected, opening
-from support.running import Serving, missing, need, run
+from support.running import missing, need, run
 
 CALLS = 20
 
@@ -382,21 +380,3 @@ def test_a_power_cut_during_a_call_costs_what_the_kernel_had_not_written(serve: 
     server.prepare()  # as the next start does
     assert {path.name for path in after.iterdir()} <= {f"{UUID(int=1)}.wav", "lost+found"}
     show(f"a power cut 7.5 s into a call: {kept_s:.1f} s of it are kept; the kernel writes what is 30 s old, or sooner")
-
-
-def test_a_mirror_whose_recording_fails_is_named_and_the_call_goes_on(
-    answer: Callable[..., Serving], small_disk: Path
-) -> None:
-    server, mirror = Server(), Server()
-    serving = answer("proxy", server.target, "--mirror", mirror.target, "--record", small_disk, "--layout", "server")
-    call, first = opening()
-    flood = encode(Frame(Kind.SLIN, b"\1\2" * 160)) * 6000  # 2 MB
-    with connected(serving, first) as caller, server.accept() as far, mirror.accept() as mirrored:
-        exactly(far, len(first))
-        mirrored.sendall(flood)
-        serving.wait_for(f"{call} recording failed: No space left on device .of the mirror.")
-        far.sendall(FRAME)
-        assert exactly(caller, len(FRAME)) == FRAME
-    for each in (server, mirror):
-        each.listener.close()
-    assert serving.end()[0] != 0
