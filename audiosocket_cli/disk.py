@@ -20,7 +20,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.errors import OutputError, UsageError
+from audiosocket_cli.errors import FileError, OutputError, UsageError
 
 PREFIX: Final = ".audiosocket-"
 """The first characters of the names of files that are being converted."""
@@ -90,6 +90,13 @@ class HalfMade:
         with contextlib.suppress(OSError):  # a disk that fails, fails here as well
             self.path.unlink()
         os.close(self.descriptor)
+
+
+def check_rereadable(path: Path) -> None:
+    """Raise `FileError` where a path is no file: a pipe has been read to its end, or never ends."""
+    with contextlib.suppress(OSError):  # reading will report it
+        if path.exists() and not path.is_file():
+            raise FileError(f"cannot read {path} again: it is not a file")
 
 
 def sync_folder(folder: Path) -> None:

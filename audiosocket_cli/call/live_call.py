@@ -195,6 +195,11 @@ class LiveCall:
             self.refusal = reason
             self.session.hang_up(reason)
 
+    def stop(self, reason: str) -> None:
+        """End it from our side, soon, and what belongs to it. Safe to call when it has ended."""
+        if not self.session.ended:
+            self.session.stop(reason)
+
     def abort(self) -> None:
         """End it now, and what belongs to it; `conclude` still has to be awaited."""
         self.session.abort()

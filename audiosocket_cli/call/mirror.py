@@ -19,6 +19,7 @@ from audiosocket_cli.call.live_call import CallOptions, LiveCall
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.relay import Relay
 from audiosocket_cli.call.relay_driver import RelayDriver
+from audiosocket_cli.call.session import STOP_S
 from audiosocket_cli.call.taps.stats import CallStats
 from audiosocket_cli.call.wire import Link, SocketWire
 from audiosocket_cli.errors import NetworkError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 OVER_TOO_SOON: Final = "the call was over before it was connected"
 TOO_SLOW_AT_END: Final = f"it had not taken all that the caller sent, {CLOSE_TIMEOUT_S:g} s after the end of the call"
+TOO_SLOW_AT_STOP: Final = "it had not taken all that the caller sent when the proxy stopped"
 NEEDS_CAPTURES: Final = "comparing needs --capture DIR"
 
 
@@ -65,7 +67,7 @@ class MirrorCall(LiveCall):
         """Take the connection to the mirror, with the caller's name as its peer. `admission` gets this call once its
         UUID has passed."""
         self._feed = feed
-        super().__init__(link, options, _FailuresOnly(report), me=Side.CALLER, stats=CallStats(passes_on=True))
+        super().__init__(link, options, FailuresOnly(report), me=Side.CALLER, stats=CallStats(passes_on=True))
         self._target = target
         self.session = Relay(feed, self.wire, link.peer, limits=options.limits, admission=lambda call: admission(self))
         self.session.watch([*self._taps(options)], flush_s=options.flush_s)
@@ -77,8 +79,8 @@ class MirrorCall(LiveCall):
         return {"relay": {"target": self._target, **self.session.as_dict()}}
 
 
-class _FailuresOnly:
-    """Reports what failed, and nothing else: the events of a call are not to be there twice."""
+class FailuresOnly:
+    """Reports which files of a mirror failed, and nothing else: the events of a call are not to be there twice."""
 
     __slots__ = ("_report",)
 
@@ -87,23 +89,25 @@ class _FailuresOnly:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RecordingFailed | CaptureFailed):
-            self._report(event)
+            self._report(replace(event, reason=f"{event.reason} (of the mirror)"))
 
 
 class Mirror:
     """A mirror, from the beginning of a call to the end of all that belongs to it."""
 
     __slots__ = (
-        "_compare", "_comparison", "_failure", "_live", "_options", "_report", "_running", "feed", "is_call_admitted",
-        "target",
+        "_compare", "_comparison", "_failure", "_live", "_options", "_report", "_running", "address", "feed",
+        "may_be_a_call", "target",
     )  # fmt: skip
 
     def __init__(self, target: str, options: CallOptions, report: Report, compare: Compare) -> None:
         """`target` is the mirror's name, `options` what is done with its call."""
         self.target = target
         self.feed = Feed()
-        self.is_call_admitted: Callable[[], bool] = lambda: True
-        """Whether the call has been let in, once its UUID has passed: nothing else is recorded."""
+        self.may_be_a_call: Callable[[], bool] = lambda: True
+        """Whether the call has been let in, or may yet be, once its UUID has been read: nothing else is recorded."""
+        self.address: Any = None
+        """The socket address that it is at, once it is connected."""
         self._options = options
         self._report = report
         self._compare = compare
@@ -117,6 +121,11 @@ class Mirror:
     def begin(self, connect: Connect, driver: RelayDriver, blame: Callable[[Exception], object]) -> None:
         """Connect to it, while the call goes on. `blame` is told of faults of ours."""
         self._running = asyncio.create_task(self._run(connect, driver, blame), name=f"mirror {self.target}")
+
+    def stop(self) -> None:
+        """The proxy stops: let the mirror hear the end, and end it soon. `finish` still has to be awaited."""
+        self.feed.end()
+        asyncio.get_running_loop().call_later(STOP_S, self._hurry, TOO_SLOW_AT_STOP)
 
     def abort(self) -> None:
         """End it now; `finish` still has to be awaited."""
@@ -132,11 +141,21 @@ class Mirror:
         if self._live is None:
             self._running.cancel()
         await asyncio.wait({self._running}, timeout=CLOSE_TIMEOUT_S)
-        if self._live is not None and not self._running.done():
-            if self.feed.has_bytes:
-                self.feed.give_up(TOO_SLOW_AT_END)
-            self._live.session.stop("the call is over")
+        self._hurry(TOO_SLOW_AT_END)
+        if self._live is not None:
             await asyncio.wait({self._running})
+
+    def _hurry(self, reason: str) -> None:
+        """End it soon if it goes on; it is given up, with a reason, if it has not taken all."""
+        if self._live is None or self._live.session.ended:
+            return
+        if self.feed.has_bytes:
+            self.feed.give_up(reason)
+        self._live.session.stop("the call is over")
+
+    def pass_over(self, reason: str) -> None:
+        """Do not compare its answer, for a reason."""
+        self._comparison = Comparison(failure=reason)
 
     async def compare(self, capture: Path | None, error: str | None) -> None:
         """Compare its answer with that of the server, if the server's was captured into a file of its own. `error` says
@@ -199,6 +218,7 @@ class Mirror:
     async def _run(self, connect: Connect, driver: RelayDriver, blame: Callable[[Exception], object]) -> None:
         try:
             link = await connect()
+            self.address = link.theirs
             over: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
             live = MirrorCall(link, self.target, self.feed, self._options, self._report, self._judge)
             self._live = live
@@ -216,7 +236,7 @@ class Mirror:
             self.feed.close()
 
     def _judge(self, live: LiveCall) -> None:
-        if self.is_call_admitted():
+        if self.may_be_a_call():
             live.session.admit()
         else:
             live.session.hang_up("the call was not let in")

@@ -127,6 +127,11 @@ class Relay(Passing):
         return self.call.duration_s if self.call.ending else self._clock() - self._origin_s
 
     @property
+    def was_hung_up(self) -> bool:
+        """Whether we have ended the call ourselves."""
+        return not math.isinf(self._close_by_s)
+
+    @property
     def wakes_finely(self) -> bool:
         """Whether `tick` is to be called at `wake_s`, to the millisecond."""
         return False
@@ -244,7 +249,7 @@ class Relay(Passing):
             if now_s >= lane.cut_by_s:
                 self._lose(lane, now_s)
                 return
-        if self.call is not None and now_s >= self._origin_s + limits.duration_s:
+        if now_s >= self._origin_s + limits.duration_s:
             self.hang_up(f"longer than {limits.duration_s:g} s")
         elif now_s >= self._passed_s + self._idle_s:
             if self._idle_s < limits.idle_s:

@@ -54,7 +54,8 @@ class RelayedCall(LiveCall):
         )
         self.session.watch([*self._taps(options)], flush_s=options.flush_s)
         if mirror is not None:
-            mirror.is_call_admitted = lambda: session.begun
+            # A fault can hold back the UUID from the server, and the mirror does not wait for that.
+            mirror.may_be_a_call = lambda: session.begun or (session.call is None and session.failure is None)
 
     def _make_wire(self, link: Link) -> SocketWire:
         if self.mirror is None:
@@ -69,6 +70,11 @@ class RelayedCall(LiveCall):
     def mirrored(self) -> str | None:
         is_call = self.session.call is not None and self.session.call.ending is not None
         return self.mirror.outcome if self.mirror is not None and is_call else None
+
+    def stop(self, reason: str) -> None:
+        super().stop(reason)
+        if self.mirror is not None:
+            self.mirror.stop()
 
     def abort(self) -> None:
         super().abort()
@@ -87,7 +93,10 @@ class RelayedCall(LiveCall):
         call = self.session.call
         if call is None or call.ending is None:
             return
-        await mirror.compare(self.capture_file, self.capture_error)
+        if self.session.was_hung_up:
+            mirror.pass_over(f"the proxy ended the call: {call.ending.reason}")
+        else:
+            await mirror.compare(self.capture_file, self.capture_error)
         self.recording_error = self.recording_error or mirror.recording_error
         self.capture_error = self.capture_error or mirror.capture_error
         self._report(MirrorEnded(call, mirror.as_dict()))

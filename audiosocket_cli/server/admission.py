@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from audiosocket_cli.disk import check_rereadable
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Call
 from audiosocket_cli.server.hooks import run_hook
@@ -134,9 +134,7 @@ class Admission:
 
 async def _read(path: Path) -> set[bytes]:
     uuids: set[bytes] = set()
-    with contextlib.suppress(OSError):  # reading will report it
-        if path.exists() and not path.is_file():  # a pipe has been read to its end, or never ends
-            raise FileError(f"cannot read {path} again: it is not a file")
+    check_rereadable(path)
     for batch in read_uuids(path):
         uuids |= batch
         await asyncio.sleep(0)

@@ -89,8 +89,8 @@ class Calls:
 
     def stop(self, reason: str) -> None:
         """Hang up on all."""
-        for live in list(self.live):
-            live.session.stop(reason)
+        for live in self.live | self.concluding:
+            live.stop(reason)
 
     def refuse_waiting(self, reason: str) -> None:
         """Hang up connections that have sent no UUID yet, or are not admitted yet."""

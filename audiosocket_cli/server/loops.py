@@ -9,7 +9,7 @@ on until there are no descriptors left, here or there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from audiosocket_cli.call.relayed_call import RelayedCall
 from audiosocket_cli.net.address import peer_name
@@ -33,15 +33,23 @@ def why_a_loop(live: RelayedCall, others: Iterable[RelayedCall]) -> str | None:
         if other.peer == live.peer:
             return f"a loop: this very call goes on already, passed on to {other.server}; does that pass it on to us?"
     host = live.peer.rpartition(":")[0]
-    rounds = [other for other in same if _host_of(other) == host and other.session.age_s < ROUNDS_S]
+    rounds = [name for other in same if other.session.age_s < ROUNDS_S and (name := _name_at(other, host))]
     if len(rounds) < MAX_ROUNDS:
         return None
     return (
-        f"a loop: this call has come back {len(rounds)} times from the host of {rounds[0].server}, to which it was "
+        f"a loop: this call has come back {len(rounds)} times from the host of {rounds[0]}, to which it was "
         "passed on; does that pass it on to us?"
     )
 
 
-def _host_of(other: RelayedCall) -> str:
-    """Return the host of a call's server, as `peer` has hosts."""
-    return peer_name(other.server_address).rpartition(":")[0]
+def _name_at(other: RelayedCall, host: str) -> str | None:
+    """Return the name of the server or the mirror of a call that is on this host, or None."""
+    if _host_of(other.server_address) == host:
+        return other.server
+    mirror = other.mirror
+    return mirror.target if mirror is not None and _host_of(mirror.address) == host else None
+
+
+def _host_of(address: Any) -> str | None:
+    """Return the host of an address, as `peer` has hosts."""
+    return None if address is None else peer_name(address).rpartition(":")[0]

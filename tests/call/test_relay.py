@@ -374,6 +374,15 @@ def test_limits_end_a_call() -> None:
     assert silent.ending.reason == "nothing passed for 3 s"
 
 
+def test_a_limit_ends_a_connection_without_a_uuid_too() -> None:
+    between = Between(limits=Limits(duration_s=10.0))
+    between.let_pass(9.9)
+    assert not between.relay.ended
+    between.let_pass(5.0)
+    assert between.relay.ended
+    assert between.relay.failure == "longer than 10 s"
+
+
 def test_who_is_not_admitted_is_hung_up_on_and_is_no_call() -> None:
     between = Between(OPENING, admits=False)
     between.let_pass(2.1)

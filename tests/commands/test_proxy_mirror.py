@@ -18,6 +18,8 @@ import pytest
 import soundfile
 
 from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.call.events import CaptureFailed, Event
+from audiosocket_cli.call.mirror import FailuresOnly
 from audiosocket_cli.codec import Frame, Kind, encode
 from support.far_end import Server, exactly, is_reset, through
 from support.peers import FRAME, connected, free_port, get, opening, reset
@@ -336,3 +338,43 @@ def test_a_mirror_hears_what_the_caller_sends_whatever_faults_are_put_in(
         caller.shutdown(socket.SHUT_WR)
         assert exactly(mirrored, len(first + FRAME * 20) + 1) == first + FRAME * 20
         assert len(exactly(far, len(first + FRAME * 20))) < len(first + FRAME * 20)
+
+
+def test_a_mirror_does_not_wait_for_a_uuid_that_a_fault_holds_back(
+    proxy: Proxy, servers: tuple[Server, Server]
+) -> None:
+    server, mirror = servers
+    options = ("--mirror", mirror.target, "--record", "calls", "--fault", "to-server latency 500ms", "--json")
+    serving = proxy(server.target, *options)
+    call, first = opening()
+    with connected(serving, first) as caller, server.accept() as far, mirror.accept() as mirrored:
+        assert exactly(mirrored, len(first)) == first
+        caller.sendall(FRAME * 20)
+        caller.shutdown(socket.SHUT_WR)
+        assert exactly(mirrored, len(FRAME * 20) + 1) == FRAME * 20
+        assert exactly(far, len(first + FRAME * 20) + 1) == first + FRAME * 20
+    found = mirror_of(serving, call)
+    assert (found["outcome"], found["bytes"]) == ("unknown", len(first + FRAME * 20))
+    assert found["files"] == [f"{call}.mirror.wav"]
+
+
+def test_a_mirror_that_does_not_read_lets_a_stopped_proxy_end_in_time(
+    proxy: Proxy, servers: tuple[Server, Server]
+) -> None:
+    server, mirror = servers
+    serving = proxy(server.target, "--mirror", mirror.target, "--capture", "captures", "--json")
+    call, first = opening()
+    with connected(serving, first + FRAME), server.accept() as far, mirror.accept():
+        exactly(far, len(first + FRAME))
+        begun_s = time.monotonic()
+        serving.process.terminate()
+        found = mirror_of(serving, call)
+        assert time.monotonic() - begun_s < 3  # 0.8 s for all, and 0.8 s more for the mirror
+    assert (found["outcome"], found["reason"]) == ("unknown", "the proxy ended the call: proxy stopped")
+
+
+def test_what_fails_of_the_files_of_a_mirror_says_so() -> None:
+    told: list[Event] = []
+    report = FailuresOnly(told.append)
+    report(CaptureFailed("peer", "No space left on device"))
+    assert [event.sentence() for event in told] == ["capture of peer failed: No space left on device (of the mirror)"]

@@ -20,11 +20,12 @@ from support.running import Serving
 
 
 def a_call(number: int, uuid: UUID = UUID_1, *, host: str = "10.0.0.2", age_s: float = 0.1, begun: bool = True) -> Any:
-    """A call from a host, passed on to 10.0.0.2."""
+    """A call from a host, passed on to 10.0.0.2, and mirrored to 10.0.0.3."""
     session = SimpleNamespace(call=SimpleNamespace(uuid=uuid), begun=begun, age_s=age_s)
     return SimpleNamespace(
-        peer=f"{host}:{40_000 + number}", server="bot:9092", server_address=("10.0.0.2", 9092), session=session
-    )
+        peer=f"{host}:{40_000 + number}", server="bot:9092", server_address=("10.0.0.2", 9092), session=session,
+        mirror=SimpleNamespace(target="new:9092", address=("10.0.0.3", 9092)),
+    )  # fmt: skip
 
 
 NEXT = a_call(99)
@@ -35,6 +36,12 @@ def test_a_call_that_keeps_coming_back_from_its_server_is_in_a_loop() -> None:
     found = why_a_loop(NEXT, [NEXT, *ROUNDS])
     assert found is not None
     assert found.startswith(f"a loop: this call has come back {MAX_ROUNDS} times from the host of bot:9092")
+
+
+def test_so_is_one_that_keeps_coming_back_from_its_mirror() -> None:
+    found = why_a_loop(a_call(99, host="10.0.0.3"), [a_call(number, host="10.0.0.3") for number in range(MAX_ROUNDS)])
+    assert found is not None
+    assert found.startswith(f"a loop: this call has come back {MAX_ROUNDS} times from the host of new:9092")
 
 
 @pytest.mark.parametrize(

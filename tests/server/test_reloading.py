@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from uuid import UUID
 
@@ -78,3 +79,15 @@ def test_a_wrong_list_keeps_the_file_of_faults_from_nothing(tmp_path: Path) -> N
 
 def test_faults_without_a_file_are_nothing_to_read_again() -> None:
     assert reloaded(Admission(AdmissionOptions()), faults=FaultPlan([])) == [NOTHING_TO_RELOAD]
+
+
+def test_a_pipe_of_faults_is_not_read_again_as_it_may_never_end(tmp_path: Path) -> None:
+    path = tmp_path / "faults"
+    path.write_text("stall\n")
+    plan = FaultPlan([], path)
+    path.unlink()
+    os.mkfifo(path)
+    assert reloaded(Admission(AdmissionOptions()), faults=plan) == [
+        f"cannot read {path} again: it is not a file; the old faults stay", "reloaded",
+    ]  # fmt: skip
+    assert plan.draw() is not None

@@ -11,6 +11,7 @@ from typing import Any, Final
 from audiosocket_cli.call.faults.drawn_fault import DrawnFault
 from audiosocket_cli.call.faults.fault_line import FaultLine
 from audiosocket_cli.call.faults.fault_spec import Direction, FaultSpec, parse_fault
+from audiosocket_cli.disk import check_rereadable
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Side
 from audiosocket_cli.text import counted
@@ -62,6 +63,7 @@ class FaultPlan:
         Raises `FileError`, and keeps the old faults.
         """
         assert self._file is not None
+        check_rereadable(self._file)
         self._of_file = read_faults(self._file)
         return f"{counted(len(self._of_file), 'fault')} in {self._file}, for the calls that begin from now on"
 

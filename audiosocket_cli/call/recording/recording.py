@@ -39,6 +39,11 @@ LAW_WAIT_S: Final = 10.0
 until then."""
 
 
+MAX_AHEAD_SAMPLES: Final = 1 << 22
+"""How far one side's audio may be ahead of the other's, which is only there once its time has come: 8 MiB, 8.7 minutes
+at 8 kHz. Our own choice: longer than what servers send in one burst."""
+
+
 class Layout(StrEnum):
     """What goes into a recording."""
 
@@ -248,16 +253,24 @@ class Recording:
 
     def _place(self, until_s: float, pad_until_s: float) -> None:
         assert self._call is not None
-        for side, track in self._tracks:
-            for spoke, run in self._waiting:
-                if spoke is side:
-                    track.add(run, ours=side is self._call.me)
-            try:
+        try:
+            for side, track in self._tracks:
+                for spoke, run in self._waiting:
+                    if spoke is side:
+                        track.add(run, ours=side is self._call.me)
                 track.place(until_s, pad_until_s)
-            except MissingLibraryError as error:  # needed from the first change of rate on
-                self._fail(error)
-                break
+            self._fill_far_behind()
+        except MissingLibraryError as error:  # needed from the first change of rate on
+            self._fail(error)
         self._waiting.clear()
+
+    def _fill_far_behind(self) -> None:
+        """Fill up a side with silence that is far behind the other, whose audio waits for it: what it says from now on
+        comes later in the file than it did in the call."""
+        far_s = max(track.timeline.end_s for _, track in self._tracks) - MAX_AHEAD_SAMPLES / self.rate_hz
+        for _, track in self._tracks:
+            if track.timeline.end_s < far_s:
+                track.place(math.inf, far_s)
 
     def _write(self, *, final: bool) -> None:
         assert self._sink is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import soundfile
 
 from audiosocket_cli.audio.growing_wav import GrowingWav
 from audiosocket_cli.audio.pcm import level_dbfs, tone
+from audiosocket_cli.call.recording import recording as recording_module
 from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.model import Side
-from support.fakes import UUID_1, runs_of
+from support.fakes import UUID_1, TimedFrame, frames_of, runs_of
 from support.recorded import arriving, as_mu_law, between, new_call, noise, record, sent
 
 
@@ -47,6 +49,28 @@ def test_stereo_has_the_caller_left_and_the_server_right_on_one_clock(tmp_path: 
     np.testing.assert_array_equal(samples[4000:20000, 1], server)
     assert not samples[:8000, 0].any()
     assert not samples[20000:, 1].any()
+
+
+def test_a_side_far_ahead_of_the_other_does_not_wait_for_it_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_module, "MAX_AHEAD_SAMPLES", 10 * 8000)
+    flood, answer = noise(60.0), noise(2.0, seed=2)
+    heard = [TimedFrame(0.02 + number / 3000, frame) for number, frame in enumerate(frames_of(flood, Kind.SLIN))]
+    call, recording = new_call(), Recording(Layout.STEREO, FileOutput.in_folder(tmp_path))
+    recording.opened(call)
+    said = sent(answer, 1.0)
+    for start in range(0, 4000, 500):
+        end = start + 500
+        recording.frames(runs_of(between(heard, start, end)), runs_of(between(said, start, end)), end / 1000)
+        assert all(track.made.length <= 10 * 8000 for _, track in recording._tracks)
+    call.duration_s = 4.0
+    recording.closed(call)
+    asyncio.run(recording.finish())
+    samples, _ = soundfile.read(recording.paths[0], dtype="int16")
+    np.testing.assert_array_equal(samples[:, 0], flood)  # nothing is lost
+    found = samples[:, 1]  # with silence in between
+    np.testing.assert_array_equal(found[found != 0], answer[answer != 0])
 
 
 def test_mix_is_the_sum_of_both(tmp_path: Path) -> None:
