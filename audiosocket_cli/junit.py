@@ -14,7 +14,7 @@ _FORBIDDEN: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 
 @dataclass(frozen=True, slots=True)
 class JunitCase:
-    """One test: it passed unless one of the three says why not, each in one sentence."""
+    """One test: it passed unless one of the three has a reason, each in one sentence."""
 
     name: str
     group: str

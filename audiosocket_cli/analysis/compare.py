@@ -27,7 +27,7 @@ MIN_CORRELATION: Final = 0.8
 
 ASPECTS: Final = ("speech", "times", "sound", "end")
 """What can be compared: which stretches of speech there are; when they and the end come, and how long speech lasts; how
-it sounds; how the call ends, and what else is sent that is no audio."""
+it sounds; how the call ends, and which frames that are not audio are sent."""
 
 _ALIKE: Final = 0.5
 """Stretches that correlate at least this much are the same words, perhaps changed."""
@@ -192,7 +192,7 @@ def answer_in(capture: Capture, call: str | None = None) -> Answer:
 
 
 def read_answer(capture: Capture, call: str | None = None) -> Answer:
-    """Do the same. Raises `NothingError` if the server says nothing in it."""
+    """Do the same. Raises `NothingError` if the server says nothing in the call."""
     answer = answer_in(capture, call)
     if not (answer.stretches or answer.happenings):
         raise NothingError(f"cannot compare with {capture.name}: the server says nothing in it")

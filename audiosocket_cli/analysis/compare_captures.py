@@ -1,7 +1,7 @@
-"""Compares answers in captures, in a process of its own: two names on a line of standard input, and what came of it on
-a line of standard output, as JSON.
+"""Compares answers in captures, in a separate process: a line of standard input names two files, a line of standard
+output has the result, as JSON.
 
-Comparing takes tenths of a second, in which whoever has calls to look after could not. `server.comparing` starts this.
+Comparing takes tenths of a second, in which a proxy could not serve its calls. `server.comparing` starts this process.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.errors import AudioSocketError
 
 MAX_BYTES: Final = 32 << 20
-"""A larger capture is not compared: its audio is held in memory, several times over. A quarter of an hour of slin both
-ways has less."""
+"""A larger capture is not compared: its audio is in memory several times. A call of a quarter of an hour, slin both
+ways, is smaller."""
 
 _NICE: Final = 10
 
@@ -40,7 +40,7 @@ def compared(expected: Path, seen: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Compare until standard input ends. Signals are for who started this: what is asked for is done to the end."""
+    """Compare until standard input ends. Signals are ignored: the parent handles them, and requests are completed."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     os.nice(_NICE)

@@ -223,7 +223,7 @@ class CallEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class MirrorEnded(Event):
-    """A call's mirror is over; `result` is what came of it, as in the JSON of the call."""
+    """The mirror of a call has ended; `result` is as in the JSON of the call."""
 
     name = "mirror"
 
@@ -247,7 +247,7 @@ class MirrorEnded(Event):
         at_s = first["seen_s"] if first["expected_s"] is None else first["expected_s"]
         text = f"{first['what']} at {at_s:.2f} s {first['difference']}"
         more = f"; and {counted(len(differences) - 1, 'more difference')}" if len(differences) > 1 else ""
-        return f"another answer: {text}{more}"
+        return f"different answer: {text}{more}"
 
 
 @dataclass(frozen=True, slots=True)

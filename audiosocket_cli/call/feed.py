@@ -1,8 +1,8 @@
 """What a mirror hears: a copy of what a caller sends, in memory, with a bound.
 
 `FeedingWire` is the connection of the caller: what is read of it goes into a `Feed` as well. To the relay of the
-mirror, the feed is the wire of its caller. Nothing here waits, and nothing that the mirror does comes back to the call:
-what it does not take in time is lost, for the mirror alone.
+mirror, the feed is the wire of its caller. Nothing here waits, and nothing that the mirror does affects the call: what
+the mirror does not take in time is lost for the mirror only.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from audiosocket_cli.call.wire import READ_BYTES, SocketWire, Wire
 from audiosocket_cli.capture.trace import Trace
 
 MAX_WAITING_BYTES: Final = 256 << 10
-"""The most that waits for a mirror, beside what its system has taken: 16 s of audio at 8 kHz."""
+"""The most that waits for a mirror, in addition to what its system has taken: 16 s of audio at 8 kHz."""
 
 FELL_BEHIND: Final = f"it fell {MAX_WAITING_BYTES >> 10} KiB behind the caller"
 
 MAX_AHEAD_BYTES: Final = 4 << 20
 ANSWER_BYTES_S: Final = 512 << 10
-"""How much a mirror may say at once, and how much a second after that: four minutes of slin, and more than 192 kHz
-takes. Reading a flood takes time that calls need."""
+"""How much a mirror may send at once, and how much per second after that: four minutes of slin, and more than audio at
+192 kHz needs. Reading a flood takes time that calls need."""
 
 FLOODS: Final = f"it sent {MAX_AHEAD_BYTES >> 20} MiB more than {ANSWER_BYTES_S >> 10} KiB a second"
 
 
 class Feed:
-    """The bytes of one caller that a mirror has yet to hear; read as a wire, whose answers go nowhere."""
+    """The bytes of one caller that a mirror has not yet got; read as a wire, whose answers are dropped."""
 
     __slots__ = ("_is_over", "_is_reset", "_is_told", "_tell", "_waiting", "blocked", "drained", "failure", "refused")
 
@@ -39,7 +39,7 @@ class Feed:
         self.blocked = self.refused = False
         self.drained = True
         self.failure: str | None = None
-        """Why the mirror is to be given up: nothing more is kept for it."""
+        """Why the mirror is to be closed: nothing more is kept for it."""
         self._waiting = bytearray()
         self._is_over = self._is_reset = False
         """Whether the caller's stream has ended, and whether by a reset."""
@@ -90,7 +90,7 @@ class Feed:
             self.tell()
 
     def tell(self) -> None:
-        """Say that there is something to be read, if that was not said yet."""
+        """Announce that there is something to read, if that has not been announced yet."""
         if self._tell is not None and not self._is_told:
             self._is_told = True
             self._tell()
@@ -162,7 +162,7 @@ class FeedingWire(SocketWire):
 
 
 class MirrorWire(SocketWire):
-    """The connection to a mirror: what it answers is read, and goes nowhere. One that floods is given up."""
+    """The connection to a mirror: its answers are read, and not passed on. One that floods fails."""
 
     __slots__ = ("_credit_bytes", "_credited_s", "_feed")
 

@@ -186,7 +186,7 @@ class LiveCall:
 
     @property
     def mirrored(self) -> str | None:
-        """What came of its mirror, in a word; of a call that is passed on to one as well, and is over."""
+        """The result of its mirror, in one word, once a call with a mirror has ended."""
         return None
 
     def turn_away(self, reason: str) -> None:

@@ -1,8 +1,8 @@
-"""The mirror of a call: a second server that hears the same caller, and whose answers go nowhere but into files.
+"""The mirror of a call: a second server that hears the same caller, and whose answers go only into files.
 
-It is a relay of its own, between a `Feed` and the connection to the mirror, with the taps of any relay: so whatever the
-mirror does, its call is recorded, captured and measured as the other one is, and only the feed joins the two. A mirror
-that is dead, slow or wrong costs the call nothing: it is given up (`gone`), with the reason.
+It is a relay of its own, between a `Feed` and the connection to the mirror, with the taps of any relay: so its
+call is recorded, captured and measured like the other one, and only the feed connects the two. A mirror that is down,
+slow or faulty does not affect the call: its connection is closed (`gone`), with the reason.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from audiosocket_cli.analysis.compare import Difference
 
 OVER_TOO_SOON: Final = "the call was over before it was connected"
-TOO_SLOW_AT_END: Final = f"it had not taken all that the caller sent, {CLOSE_TIMEOUT_S:g} s after the end of the call"
-TOO_SLOW_AT_STOP: Final = "it had not taken all that the caller sent when the proxy stopped"
+TOO_SLOW_AT_END: Final = f"it had not read all that the caller sent, {CLOSE_TIMEOUT_S:g} s after the end of the call"
+TOO_SLOW_AT_STOP: Final = "it had not read all that the caller sent when the proxy stopped"
 NEEDS_CAPTURES: Final = "comparing needs --capture DIR"
 
 
 class Comparison(NamedTuple):
-    """What came of comparing two answers: the differences, or why they could not be compared."""
+    """The result of comparing two answers: the differences, or why they could not be compared."""
 
     differences: Sequence[Difference] = ()
     failure: str | None = None
@@ -49,12 +49,12 @@ Connect = Callable[[], Awaitable[Link]]
 
 
 def options_for_mirror(options: CallOptions) -> CallOptions:
-    """Return what is done with a mirror's call, given what is done with calls; its files are still those of calls."""
+    """Return the options of a mirror's call, given those of calls; its files are still those of calls."""
     return replace(options, detect_dtmf=False, limits=Limits(), is_watched=False)
 
 
 class MirrorCall(LiveCall):
-    """A relay between a feed and a mirror, with all that watches it. It reports nothing but that files failed."""
+    """A relay between a feed and a mirror, with its taps. It reports only files that failed."""
 
     __slots__ = ("_feed", "_target")
 
@@ -80,7 +80,7 @@ class MirrorCall(LiveCall):
 
 
 class FailuresOnly:
-    """Reports which files of a mirror failed, and nothing else: the events of a call are not to be there twice."""
+    """Reports which files of a mirror failed, and nothing else: the events of a call must not come twice."""
 
     __slots__ = ("_report",)
 
@@ -93,7 +93,7 @@ class FailuresOnly:
 
 
 class Mirror:
-    """A mirror, from the beginning of a call to the end of all that belongs to it."""
+    """The mirror of a call, from the beginning of the call until all its files are complete."""
 
     __slots__ = (
         "_compare", "_comparison", "_failure", "_live", "_options", "_report", "_running", "address", "feed",
@@ -119,7 +119,7 @@ class Mirror:
         self._comparison = Comparison(failure=NEEDS_CAPTURES)
 
     def begin(self, connect: Connect, driver: RelayDriver, blame: Callable[[Exception], object]) -> None:
-        """Connect to it, while the call goes on. `blame` is told of faults of ours."""
+        """Connect to it, while the call goes on. `blame` gets our own errors."""
         self._running = asyncio.create_task(self._run(connect, driver, blame), name=f"mirror {self.target}")
 
     def stop(self) -> None:
@@ -135,7 +135,7 @@ class Mirror:
             self._running.cancel()
 
     async def finish(self) -> None:
-        """The call is over: let the mirror hear the last of it, and wait for its end, but not for long."""
+        """The call is over: let the mirror get the rest of it, and wait for its end, for `CLOSE_TIMEOUT_S` at most."""
         assert self._running is not None
         self.feed.end()
         if self._live is None:
@@ -195,7 +195,7 @@ class Mirror:
 
     @property
     def outcome(self) -> str:
-        """What came of it, in a word: same, different, gone, or unknown."""
+        """The result in one word: same, different, gone, or unknown."""
         if self.gone is not None:
             return "gone"
         if self._comparison.failure is not None:
@@ -203,7 +203,7 @@ class Mirror:
         return "different" if self._comparison.differences else "same"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what came of it as JSON values."""
+        """Return the result as JSON values."""
         live = self._live
         return {
             "target": self.target,

@@ -249,7 +249,7 @@ class _Driven:
         self.ends = ends
         self.over = over
         self.feed = feed
-        """What is read in place of the caller's connection, if that is no socket."""
+        """What is read in place of the caller's connection, if that is not a socket."""
         self.error: Exception | None = None
         """What went wrong inside the relay."""
         self.has_left = self.is_over = False
@@ -262,7 +262,7 @@ class _Driven:
         """Its own timer, for a wake that waits for no slot."""
 
     def wake(self) -> None:
-        """The timer has run out, maybe a little early: what it was for may be planned again."""
+        """The timer has expired, possibly a little early: then its work is planned again."""
         self.wake_s = math.inf
         self.tick()
 

@@ -87,7 +87,7 @@ class RelayedCall(LiveCall):
         return await super().conclude()
 
     async def _conclude_mirror(self, mirror: Mirror) -> None:
-        """Wait for the mirror's end, compare, and report what came of it."""
+        """Wait for the mirror's end, compare, and report the result."""
         await mirror.finish()
         await self.capturing.finish()
         call = self.session.call

@@ -1,4 +1,4 @@
-"""Does a server survive Asterisk? Small calls, each with one requirement, and a verdict for each.
+"""Does a server survive Asterisk? Cases with short calls, one requirement and one verdict each.
 
 The order of the files: `model` (a case, what was observed, a report), `evidence` (what passed, with times), `probe` (a
 caller who sends bytes as a case cuts them), `sounds` and `speech` (what it says), `uuids` (who it says it is), `trial`

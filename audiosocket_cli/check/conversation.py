@@ -1,8 +1,8 @@
 """A conversation with a server that takes turns: what the caller says, silence in between, and when the server speaks.
 
-The caller sends a frame every 20 ms, as phones do: of speech or of silence. What is speech, and when an answer begins,
-is what `play` takes for it (`call.taps.speech.Ear`), but each frame counts when a phone plays it: of speech that is
-sent ahead of the clock the last is heard later than it arrives. Times are on the monotonic clock.
+The caller sends a frame every 20 ms, as phones do: of speech or of silence. Speech, and the beginning of an answer, are
+defined as for `play` (`call.taps.speech.Ear`), but each frame counts when a phone plays it: speech that is sent ahead
+of the clock is heard later than it arrives. Times are on the monotonic clock.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, FrameDecode
 from audiosocket_cli.model import Side
 
 QUIET_S: Final = 1.5
-"""Without speech for so long, the server has said all that it had to say."""
+"""After this long without speech, the server has finished."""
 
 _GREETING_S: Final = 1.0
 """How much longer than an answer a greeting is waited for."""
 
 MAX_SPEECH_S: Final = 20.0
-"""A greeting or an answer that goes on for longer without a pause takes no turns."""
+"""A server whose greeting or answer lasts longer, without a pause, takes no turns."""
 
 _SILENT_FRAME: Final = audio_frame(SILENCE)
 
@@ -59,7 +59,7 @@ class Conversation:
 
     @property
     def has_said_all(self) -> bool:
-        """Whether the server has not spoken for so long that it has nothing more to say."""
+        """Whether the server has been silent for so long that it has finished."""
         return self._ear.silent_s(time.monotonic()) >= QUIET_S
 
     @property
@@ -98,7 +98,7 @@ class Conversation:
         return until()
 
     async def hear_out(self, limit_s: float) -> bool:
-        """Wait until the server has said all; False when it goes on for longer."""
+        """Wait until the server has finished; False when it goes on for longer."""
         done = await self.keep_quiet(lambda: self.has_said_all, limit_s)
         if done and self._ear.speech is not None:
             self._remark(self.spoke_until_s, Side.SERVER, "falls silent")
@@ -113,7 +113,7 @@ class Conversation:
         self.heard, self._since_s = None, at_s
 
     def _catch_up(self) -> None:
-        """Hear what has come since we last looked."""
+        """Take in what has come since the last time."""
         events = self.probe.passed.events
         for event in events[self._events :]:
             if event.side is Side.SERVER:
@@ -138,12 +138,12 @@ class Conversation:
 
 
 async def converse(trial: Trial) -> Conversation | Observation:
-    """Place a call, and hear a greeting out, if there is one; an observation when no turn can be taken then."""
+    """Place a call, and wait until a greeting has ended, if there is one; an observation if no turn can be taken."""
     talk = Conversation(await trial.call())
     greets = await talk.keep_quiet(lambda: talk.heard is not None, trial.turns.answer_within_s + _GREETING_S)
     if greets and not await talk.hear_out(MAX_SPEECH_S) and not talk.probe.is_over:
         return unknown(
-            f"the server spoke for {MAX_SPEECH_S:g} s without a pause of {QUIET_S:g} s: its turns cannot be told"
+            f"the server spoke for {MAX_SPEECH_S:g} s without a pause of {QUIET_S:g} s: its turns cannot be recognized"
         )
     return trial.ended(talk.probe) if talk.probe.is_over else talk
 
@@ -165,7 +165,7 @@ async def judge_answer(trial: Trial, talk: Conversation) -> Observation:
 
 
 def unless_late(observed: str, probe: Probe) -> Observation:
-    """Return that what was too late may have been so through us."""
+    """Return that this machine may have caused what was too late."""
     return unknown(
         f"{observed}; but this machine was {probe.lateness_s * 1000:.0f} ms late itself: try it on a quieter one"
     )

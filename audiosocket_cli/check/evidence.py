@@ -44,7 +44,7 @@ class Passed:
         self.theirs = theirs
         self.events: list[Event] = []
         self.remarks: list[tuple[float, Side, str]] = []
-        """What a side did, in words, where that says more than frames do."""
+        """What a side did, in words, where frames alone do not show it."""
 
     def add(self, side: Side, data: bytes, what: How | None = None) -> float:
         """Take what was just sent, read or found; returns the time."""
@@ -58,8 +58,8 @@ class Passed:
 
 
 def lines_of(connections: Sequence[Passed]) -> list[str]:
-    """Return what passed for people, a line for each `send`, read and end, equal ones together. Where there are
-    remarks, they and the ends are all."""
+    """Return what passed as text, a line for each `send`, read and end, equal ones together. Where there are
+    remarks, only these and the ends."""
     lines = []
     for number, passed in enumerate(connections[:_MAX_CONNECTIONS], 1):
         if len(connections) > 1:

@@ -1,7 +1,7 @@
 """A report as JUnit XML: a suite for each group of cases.
 
-A case fails there when it makes the command fail. What else failed, could not be told or does not apply is skipped,
-with its reason.
+A case fails there when it makes the command fail. Other cases that failed, are unknown or do not apply are skipped,
+with the reason.
 """
 
 from __future__ import annotations

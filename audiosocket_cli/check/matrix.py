@@ -1,4 +1,4 @@
-"""Servers by cases: several reports beside each other."""
+"""Servers by cases: several reports side by side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLACES: Final = {case.id: place for place, case in enumerate(CASES)}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A case, and what came of it with each server; None where a report does not have it."""
+    """A case, and its result with each server; None where a report does not have it."""
 
     case: Case
     results: Sequence[CaseResult | None]
@@ -46,7 +46,7 @@ class Matrix:
 
 
 def matrix_of(reports: Sequence[Report], files: Sequence[str] = ()) -> Matrix:
-    """Put reports beside each other, in this order; cases are in the order of the catalogue, unknown ones last.
+    """Put reports side by side, in this order; cases are in the order of the catalogue, unknown ones last.
 
     Reports of servers of one name are told apart by the names of their `files`, or by their numbers.
     """
@@ -58,7 +58,7 @@ def matrix_of(reports: Sequence[Report], files: Sequence[str] = ()) -> Matrix:
 
 
 def _distinct(titles: Sequence[str], files: Sequence[str]) -> list[str]:
-    """Return titles, each with what tells it from others where it is not alone."""
+    """Return the titles; equal ones get a mark that distinguishes them."""
     many = {title for title, count in Counter(titles).items() if count > 1}
     marks = files if len(set(files)) == len(titles) else [str(number) for number in range(1, len(titles) + 1)]
     return [f"{title} ({mark})" if title in many else title for title, mark in zip(titles, marks, strict=True)]

@@ -37,7 +37,7 @@ class Observation:
     verdict: Verdict
     observed: str
     measured_s: float | None = None
-    """What a threshold of the user's is compared with, in seconds."""
+    """What is compared with a threshold of the user, in seconds."""
 
 
 def passed(observed: str, measured_s: float | None = None) -> Observation:
@@ -181,7 +181,7 @@ class Report:
     command: Sequence[str] = ()
     """What started the server, if it was started for the check."""
     options: Sequence[str] = ()
-    """Words of the command line by which cases are tried as they were."""
+    """Words of the command line that repeat cases with the same options."""
     notes: Sequence[str] = ()
     """What happened to the server's process, and other things to know."""
     signal: int | None = None
@@ -189,11 +189,11 @@ class Report:
     unreachable: bool = False
     """Whether nobody could be connected to any more before the end."""
     name: str | None = None
-    """What reports call the server, where that is not its address."""
+    """The server's name in reports, if it is not its address."""
 
     @property
     def title(self) -> str:
-        """What reports call the server."""
+        """The server's name in reports."""
         return self.name or self.target
 
     def with_verdict(self, verdict: Verdict) -> list[CaseResult]:

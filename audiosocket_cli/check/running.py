@@ -33,7 +33,7 @@ _CALLS: Final = 2
 """The most calls at once of a case that runs beside others."""
 
 _CALLS_ALONE: Final = 4
-"""Those of one that runs alone, unless it is about many calls."""
+"""The most calls at once of a case that runs alone, unless it is about many calls."""
 
 _DEATH_S: Final = 0.05
 """A server that dies of a case may take so long."""
@@ -126,8 +126,8 @@ class Run:
         known = self._setting.uuids.known
         if 0 < known < _CALLS_ALONE:
             self.notes.append(
-                f"--uuid gives {counted(known, 'UUID')}: some calls at the same time have the same; give "
-                f"{_CALLS_ALONE} or more if the server refuses that"
+                f"--uuid gives {counted(known, 'UUID')}: some calls at the same time have the same UUID; give "
+                f"{_CALLS_ALONE} or more if the server refuses this"
             )
         wanted: list[Case] = []
         for case in self._plan.cases:

@@ -16,10 +16,10 @@ from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Kind
 from audiosocket_cli.errors import FileError
 
 PAUSE_S: Final = 0.4
-"""A pause in a sentence: who thinks while speaking makes longer ones."""
+"""A pause in a sentence: people who think while they speak make longer ones."""
 
 MAX_S: Final = 10.0
-"""The longest speech that is taken: cases say it more than once."""
+"""The longest speech that is accepted: cases say it more than once."""
 
 _PTIME_S: Final = PTIME_MS / 1000
 _SAMPLES: Final = RATE_BY_KIND[Kind.SLIN] * PTIME_MS // 1000
@@ -32,10 +32,10 @@ class Speech:
 
     payloads: Sequence[bytes] = ()
     paused: Sequence[bytes] = ()
-    """The same, or more, with a pause of 0.4 s within."""
+    """The same, or more, with a pause of 0.4 s in it."""
 
     def lasting(self, seconds: float) -> list[bytes]:
-        """Return it as many times without a pause as it takes to last so long."""
+        """Return it repeated without a pause until it lasts this long."""
         times = math.ceil(seconds / (_PTIME_S * len(self.payloads)))
         return list(islice(cycle(self.payloads), times * len(self.payloads)))
 

@@ -29,7 +29,7 @@ _TERM_S: Final = 5.0
 """How long a group may take to end after SIGTERM, before SIGKILL."""
 _KILL_S: Final = 2.0
 _DEATH_S: Final = 0.05
-"""A server that dies of a call may take so long."""
+"""A server that a call kills may take this long to die."""
 _READ_BYTES: Final = 65536
 _MAX_LINES: Final = 2000
 _MAX_LINE_BYTES: Final = 500
@@ -100,7 +100,7 @@ class Subject:
             await asyncio.sleep(_LOOK_S)
 
     async def revive(self, on_death: Callable[[str], object]) -> None:
-        """Start it the first time, or again where it died, which `on_death` is told; of many who ask, for one.
+        """Start it the first time, or again after it died: then `on_death` is called, once even if several calls ask.
 
         Raises as `start` does.
         """
@@ -112,13 +112,13 @@ class Subject:
                 await self.start()
 
     async def last_words(self, begin_s: float) -> list[str]:
-        """Return what it wrote since a time, once it has had a moment to die of what was done last."""
+        """Return what it wrote since a time, after a moment in which the last call may still kill it."""
         await asyncio.sleep(_DEATH_S)
         return self.log.since(begin_s)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start it, and end it when the block ends, however that is. Raises as `start` does."""
+        """Start it, and end it when the block ends, also after an error. Raises as `start` does."""
         try:
             await self.start()
             yield

@@ -51,17 +51,17 @@ class Times:
     patience_s: float = 3.0
     """How long an echo is waited for, beyond the delay of the first call's."""
     late_s: float = 5.0
-    """How much longer than is asked of it an answer is waited for."""
+    """How much longer than its threshold an answer is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnTaking:
-    """What is asked of a server that takes turns, in seconds; 0.0 where it is not said."""
+    """The thresholds for a server that takes turns, in seconds; 0.0 where none is given."""
 
     answer_within_s: float = 0.0
     """How long after the end of the caller's speech it may begin to speak."""
     silent_within_s: float = 0.0
-    """How long it may speak on when the caller interrupts it."""
+    """How long it may go on speaking when the caller interrupts it."""
     speech: Speech = field(default_factory=Speech)
     """What the caller says."""
 

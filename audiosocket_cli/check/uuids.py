@@ -1,4 +1,4 @@
-"""Which UUIDs calls have: new ones, or those that a server admits."""
+"""Which UUIDs calls have: new ones, or those that a server accepts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from audiosocket_cli.server.uuid_list import read_uuids
 
 
 class Uuids:
-    """Each call takes the next one: a new one, or of those that are known, one after the other, again and again."""
+    """Each call takes the next one: a new one, or the next of the known ones, from the first again after the last."""
 
     def __init__(self, known: Sequence[UUID] = ()) -> None:
         self.known = len(known)
-        """How many there are; 0: as many as are wanted."""
+        """How many there are; 0: no limit."""
         self._next = cycle(known) if known else None
 
     def next(self) -> UUID:
@@ -41,12 +41,12 @@ def _uuid_of(word: str) -> UUID | None:
         return UUID(word)
     except ValueError:
         if not Path(word).exists():
-            raise UsageError(f"{word!r:.80} is neither a UUID nor a file of UUIDs, one a line") from None
+            raise UsageError(f"{word!r:.80} is neither a UUID nor a file of UUIDs, one per line") from None
         return None
 
 
 def _of_file(path: Path) -> list[UUID]:
     uuids = [UUID(bytes=raw) for batch in read_uuids(path) for raw in batch]
     if not uuids:
-        raise FileError(f"{path} holds no UUID: write one a line")
+        raise FileError(f"{path} holds no UUID: write one per line")
     return uuids

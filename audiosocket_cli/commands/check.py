@@ -45,7 +45,7 @@ class _CheckCommand(OwnServerCommand):
 @click.option("--strict", is_flag=True, help="Exit with 1 when a SHOULD fails, too.")
 @click.option(
     "--repeat", type=CountParam(_MAX_REPEAT), metavar="N", default=1, show_default=True,
-    help="Try each case N times; one failure is one.",
+    help="Try each case N times; one failed attempt fails the case.",
 )  # fmt: skip
 @click.option(
     "--jobs", type=CountParam(_MAX_JOBS), metavar="N", default=4, show_default=True,
@@ -69,11 +69,11 @@ class _CheckCommand(OwnServerCommand):
 )  # fmt: skip
 @click.option(
     "--speech", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="For turn/ and bargein/: what the caller says, one turn of at most 10 s.  [default: a few words]",
+    help="For turn/ and bargein/: what the caller says in one turn, at most 10 s.  [default: a few words]",
 )  # fmt: skip
 @click.option(
     "--uuid", multiple=True, metavar="UUID|FILE",
-    help="Call with this UUID only, or with those of a file, one a line (repeatable).",
+    help="Call only with this UUID, or with those of a file, one per line (repeatable).",
 )  # fmt: skip
 @click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="The server's process, to see whether it leaks.")
 @click.option(
@@ -90,15 +90,15 @@ class _CheckCommand(OwnServerCommand):
 )  # fmt: skip
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="Also write the result as a page that stands alone.",
+    help="Also write the result as one HTML file.",
 )  # fmt: skip
-@click.option("--name", metavar="NAME", help="What reports call the server.  [default: TARGET]")
+@click.option("--name", metavar="NAME", help="The server's name in reports.  [default: TARGET]")
 @click.option("--github", is_flag=True, help="Also annotate the job of GitHub Actions, and add to its summary.")
 @click.option("--force", is_flag=True, help="Overwrite the files of --junit and --html if they exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """See whether a server survives what Asterisk and networks do, and sends only what Asterisk takes.
+    """Check that a server survives what Asterisk and networks do, and sends only what Asterisk accepts.
 
     \b
     Examples:
@@ -113,17 +113,17 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket check report bot.json other.json --html servers.html
       audiosocket check --list
 
-    It places small calls, each for one requirement. MUST: Asterisk ends or spoils the call, or real callers do this.
-    SHOULD: sound, latency or other callers suffer. INFO: what the server can do. What cannot be seen is unknown, never
-    passed: of a server that echoes, nearly all can be seen.
+    Each case places short calls and tests one requirement. MUST: otherwise Asterisk ends or damages the call, or an
+    ordinary caller makes the server fail. SHOULD: otherwise sound, latency or other callers suffer. INFO: what the
+    server can do. What cannot be seen is unknown, never passed; a server that echoes shows nearly all.
 
-    CMD starts the server, with {port} for a free port; without that it has to listen on TARGET (127.0.0.1:9092). It is
-    started again when it dies, and ended with all that it started.
+    CMD starts the server; {port} is replaced by a free port. Without {port} the server has to listen on TARGET
+    (127.0.0.1:9092). It is started again when it dies, and ended together with the processes that it started.
 
-    `report` shows results of --json beside each other, as text or as a page; "-" is standard input. A server on a host
-    of that name is report:9092.
+    `report` shows results of --json side by side, as text or as a page; "-" is standard input. To check a server on a
+    host named report, write report:9092.
 
-    Exits with 0 when nothing failed that counts, 1 when a MUST failed, 3 when the server could not be reached or CMD
+    Exits with 0 when no failure counts, 1 when a MUST failed, 3 when the server could not be reached or CMD
     did not listen, 5 when a FILE cannot be read, 6 when no case is left to run.
     """
     refuse_without_effect(ctx, force="junit html", speech="turn_within bargein_within")
@@ -141,18 +141,20 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _report(ctx: click.Context, given: dict[str, Any]) -> int:
-    """Show results beside each other, and return the exit code. Raises `UsageError`."""
+    """Show results side by side, and return the exit code. Raises `UsageError`."""
     from audiosocket_cli.jobs.check_report import CheckReportWanted, check_report
 
     _, *files = given["words"]
     if not files or given[SERVER]:
-        raise UsageError("check report needs results of check --json; a server on a host of that name is report:9092")
+        raise UsageError(
+            "check report needs results of check --json; to check a server on a host named report, write report:9092"
+        )
     _refuse_beside(ctx, "check report", _OF_REPORT)
     return check_report(CheckReportWanted(files, given["html"], given["force"], given["as_json"])).exit_code
 
 
 def _refuse_beside(ctx: click.Context, what: str, allowed: Sequence[str]) -> None:
-    """Refuse options that do nothing beside what runs no case. Raises `UsageError`."""
+    """Refuse options that have no effect when no case runs. Raises `UsageError`."""
     for param in ctx.command.params:
         name = str(param.name)
         if name not in allowed and isinstance(param, click.Option) and is_typed(ctx, name):

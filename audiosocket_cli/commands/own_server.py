@@ -10,14 +10,14 @@ from audiosocket_cli.commands.params import is_typed
 from audiosocket_cli.errors import UsageError
 
 SERVER = "server"
-"""The parameter that holds them."""
+"""The parameter with the command line of the server."""
 
 
 class OwnServerCommand(click.Command):
     """A command whose words after -- are the server's own command line."""
 
     example: ClassVar[str]
-    """How it is written: check -- ./my-server --port {port}"""
+    """An example for error messages, such as: check -- ./my-server --port {port}"""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         server: list[str] = []

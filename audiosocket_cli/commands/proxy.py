@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 @click.option(
     "--mirror",
     type=AddressParam(),
-    help="Let a second server hear the same callers; what it answers is recorded, and compared with --capture DIR.",
+    help="Let a second server hear the same callers; its answers are recorded, and with --capture DIR compared.",
 )
 @listen_option
 @click.option(
@@ -74,9 +74,14 @@ if TYPE_CHECKING:
     "--faults",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Put the faults of a file into calls, one a line. SIGHUP reads it again.",
+    help="Put the faults of a file into calls, one per line. SIGHUP reads the file again.",
 )
-@click.option("--seed", type=CountParam(), metavar="N", help="Give the same calls the same faults each time.")
+@click.option(
+    "--seed",
+    type=CountParam(),
+    metavar="N",
+    help="Seed of the faults' random numbers: with the same N, the first, second … call gets the same faults.",
+)
 @record_option
 @click.option(
     "--layout",
@@ -116,15 +121,15 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket proxy bot:9092 --mirror new:9092 --capture ./calls
       audiosocket proxy bot:9092 --fault 'to-asterisk latency 200ms jitter 50ms'
 
-    Every byte is passed on as it comes, both ways, and every end as what it was: a half-close, a reset. What passes is
+    Every byte is passed on as it comes, both ways, and every end as it is: a half-close, a reset. What passes is
     recorded (caller left, server right), captured and measured, and what is wrong with either side is reported.
 
-    With --fault, calls meet what a bad network or a faulty peer does: latency, stalls, resets, lost frames.
+    With --fault, calls get what a bad network or a faulty peer causes: latency, stalls, resets, lost frames.
 
     When no server can be reached, the port is closed until one can, so that Asterisk's call fails rather than counts as
     answered.
 
-    A mirror hears what callers say, as the server does, and nobody hears it: whatever it does, the calls go on.
+    A mirror gets what callers send, as the server does, and nobody hears it. Whatever it does, the calls go on.
 
     Ends with Ctrl-C: both sides are hung up on (or go on for a while, with --drain) and files completed; a second
     Ctrl-C drops them at once.
@@ -151,6 +156,6 @@ def _refuse_what_contradicts(wanted: ProxyWanted) -> None:
     if wanted.shell and wanted.on_call_end is None:
         raise UsageError("--shell needs something to run: add --on-call-end CMD")
     if wanted.seed is not None and not wanted.fault and wanted.faults is None:
-        raise UsageError("--seed says which calls get which faults: add --fault SPEC or --faults FILE")
+        raise UsageError("--seed does nothing without faults: add --fault SPEC or --faults FILE")
     if wanted.balance != "first" and not wanted.target:
         raise UsageError(f"--balance {wanted.balance} needs a second server: add --target HOST:PORT")

@@ -71,7 +71,7 @@ class _ReplayCommand(OwnServerCommand):
     "--expect",
     type=click.Path(path_type=Path, readable=False),
     metavar="OLD",
-    help="Compare the answer with that of a capture, of its namesake in a folder, or of CAPTURE itself (same).",
+    help="Compare the answer with a capture, the file of the same name in a folder, or CAPTURE itself (same).",
 )
 @click.option(
     "--tolerance", type=POSITIVE_SECONDS, metavar="TIME", default="0.2s", show_default=True,
@@ -79,7 +79,7 @@ class _ReplayCommand(OwnServerCommand):
 )  # fmt: skip
 @click.option(
     "--least-correlation", type=NumberParam(0, 1), metavar="R", default=0.8, show_default=True,
-    help="With --expect: how alike speech has to sound; 0 compares times only.",
+    help="With --expect: how similar speech has to sound; 0 compares times only.",
 )  # fmt: skip
 @click.option(
     "--jobs", type=CountParam(_MAX_JOBS), metavar="N", default=4, show_default=True,
@@ -95,7 +95,7 @@ class _ReplayCommand(OwnServerCommand):
 )  # fmt: skip
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="With --expect: also write the result as a page that stands alone.",
+    help="With --expect: also write the result as one HTML file.",
 )  # fmt: skip
 @record_options
 @click.option(
@@ -129,11 +129,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     An expect without within_ms waits for 30 s. Files to play are relative to the folder that replay runs in.
 
     With --expect there may be several captures, and folders of them: each call is a test. A word that names a file is
-    a capture, the last other one is TARGET. NAME.expect.toml beside a capture says what is compared, and how closely.
-    CMD starts the server, with {port} for a free port.
+    a capture; the last word that does not is TARGET. NAME.expect.toml beside a capture says what is compared, and how
+    closely. CMD starts the server; {port} is replaced by a free port.
 
-    Exits with 0 when all was played and as expected, 1 when not, 3 when TARGET cannot be reached, 4 when it sent what
-    ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to play.
+    Exits with 0 when all was played and the answer was as expected, 1 when not, 3 when TARGET cannot be reached, 4 when
+    TARGET sent what ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to play.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.replay import ReplayWanted, replay_job
@@ -151,13 +151,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
         ctx.exit(replay_suite(SuiteWanted(wanted, captures, server, **of_many)).exit_code)
     if is_typed(ctx, "jobs"):
-        raise UsageError("--jobs is for several captures: --calls places several calls of one")
+        raise UsageError("--jobs is for several captures: use --calls to place several calls of one capture")
     refuse_two_ends(wanted.target, wanted.listen)
     ctx.exit(run_job(replay_job(wanted), target=wanted.target, listen=wanted.listen).exit_code)
 
 
 def _split(words: Sequence[str]) -> tuple[Sequence[str], Any]:
-    """Return the captures, and the address that the last word names, unless it is a path, or names a file as well."""
+    """Return the captures, and the address that the last word names; none if it is a path, or names a file as well."""
     from audiosocket_cli.net.address import parse_address
 
     *captures, last = words

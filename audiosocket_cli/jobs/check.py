@@ -45,7 +45,7 @@ CASES_SCHEMA = "audiosocket.check-cases/1"
 _SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
 _MAX_WITHIN_S = 30.0
-"""The longest that a server may be given to answer, or to fall silent: cases end some time."""
+"""The longest that a server may be given to answer, or to fall silent: so that each case ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class CheckWanted:
 
     @property
     def turns(self) -> TurnTaking:
-        """What is asked of a server that takes turns. Raises `UsageError` and `FileError`."""
+        """Return the thresholds for a server that takes turns. Raises `UsageError` and `FileError`."""
         for option, given_s in (("turn", self.turn_within), ("bargein", self.bargein_within)):
             if given_s is not None and given_s > _MAX_WITHIN_S:
                 raise UsageError(f"--{option}-within {given_s:g} s is too long: {_MAX_WITHIN_S:g} s at most")
@@ -97,7 +97,7 @@ class CheckWanted:
 
     @property
     def options(self) -> list[str]:
-        """The options by which a case is tried again as it was."""
+        """Return the options that repeat a case as it was."""
         given: list[tuple[str, object]] = [("--asterisk", self.asterisk), ("--speech", self.speech)]
         given += [("--uuid", each) for each in self.uuid]
         for name, given_s in (("--turn-within", self.turn_within), ("--bargein-within", self.bargein_within)):

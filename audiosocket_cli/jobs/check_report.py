@@ -1,4 +1,4 @@
-"""`check report`: results that `check --json` kept, beside each other."""
+"""`check report`: results of `check --json`, side by side."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CheckReportWanted:
 
 
 def check_report(wanted: CheckReportWanted) -> Outcome:
-    """Show results beside each other. It judges nothing: each run had its own verdict. Raises `FileError` and
+    """Show results side by side. It gives no verdict: each run had its own. Raises `FileError` and
     `UsageError`."""
     reports = [read_report(Path(name)) for name in wanted.files]
     prepare_reports(html=wanted.html, force=wanted.force)

@@ -20,7 +20,7 @@ _PACKED: Final = (".gz", ".xz", ".bz2", ".zst", ".lz4")
 
 
 def stem_of(path: Path) -> str | None:
-    """Return the name of a capture without what says that it is one; None for another file."""
+    """Return the name of a capture without its suffix; None for another file."""
     name = path.name
     for suffix in _PACKED:
         name = name.removesuffix(suffix)

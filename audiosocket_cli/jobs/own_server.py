@@ -1,4 +1,4 @@
-"""Where a server listens that a command may start itself."""
+"""Where a server listens, which a command may start itself."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from audiosocket_cli.ui.console import put_result, say
 from audiosocket_cli.ui.results import expectation_lines, replay_json, replay_lines
 
 SAME: Final = Path("same")
-"""As what is expected: the capture that is replayed."""
+"""The value of --expect that means the capture itself."""
 
 HANGUP_WAIT_S: Final = 5.0
 """How long to wait for a server that hung up in the capture to do so again."""
@@ -91,7 +91,7 @@ def refuse_to_compare_unlike_things(wanted: ReplayWanted) -> None:
 
 
 def with_expectation(wanted: ReplayWanted) -> ReplayWanted:
-    """Return what is wanted with the settings that stand beside the capture, where answers are compared. Raises
+    """Return `wanted` with the settings of the file beside the capture, if answers are compared. Raises
     `UsageError` and `FileError`."""
     if wanted.expect is None:
         return wanted
@@ -152,7 +152,7 @@ def output_of(wanted: ReplayWanted, calls: int) -> FileOutput | None:
 
 
 def uuids_of(wanted: str, script: Script, calls: int) -> list[UUID]:
-    """Return the UUIDs that calls say. Raises `UsageError`."""
+    """Return the UUIDs that calls send. Raises `UsageError`."""
     if wanted == "new":
         return [uuid4() for _ in range(calls)]
     if wanted == "same":
@@ -166,7 +166,7 @@ def uuids_of(wanted: str, script: Script, calls: int) -> list[UUID]:
 
 
 class ServerReplay:
-    """The caller's side, said to a server, and the judgement on what it answers."""
+    """The caller's side, sent to a server, and the verdict on its answer."""
 
     def __init__(
         self, wanted: ReplayWanted, script: Script, old: Answer | None,

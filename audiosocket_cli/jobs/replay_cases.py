@@ -1,4 +1,4 @@
-"""The calls of many captures, each with the answer that is expected to it."""
+"""The calls of many captures, each with its expected answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import say
 
 _SHOWN: int = 8
-"""As many digits of a UUID name a call in a capture of several."""
+"""The number of digits of a UUID that name a call in a capture of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ReplayCase:
     wanted: ReplayWanted
     script: Script
     old: Answer | None
-    """None for a script, which says itself what it expects."""
+    """None for a script, which contains what it expects."""
 
 
 def find_cases(wanted: ReplayWanted, captures: Sequence[str]) -> list[ReplayCase]:
@@ -49,7 +49,7 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
     """Yield the captures of a folder, each also by its name in there, or a capture."""
     if not path.is_dir():
         if str(path) == "-":
-            raise UsageError("standard input is replayed alone: name files")
+            raise UsageError("standard input cannot be combined with other captures: name files")
         yield path, Path(path.name)
         return
     files = sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
@@ -57,7 +57,7 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
     beside = {each.with_name(f"{stem_of(each)}{SUFFIX}") for each in captures}
     for each in files:
         if each.name.endswith(SUFFIX) and each not in beside:
-            raise FileError(f"{each} stands beside no capture of that name")
+            raise FileError(f"{each} has no capture of that name beside it")
     if not captures:
         raise NothingError(f"there are no captures in {path}: they end in {', '.join(CAPTURES)}")
     left_out = len(files) - len(captures) - len(beside.intersection(files))

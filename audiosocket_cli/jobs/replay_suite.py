@@ -48,7 +48,7 @@ class SuiteWanted:
     """The command line."""
 
     each: ReplayWanted
-    """What is wanted of each call."""
+    """The options of each call."""
     captures: Sequence[str]
     """Files and folders."""
     server: Sequence[str]
@@ -89,7 +89,7 @@ def replay_suite(wanted: SuiteWanted) -> Outcome:
 
 def _refuse_what_is_for_one_call(each: ReplayWanted) -> None:
     if each.expect is None:
-        raise UsageError("several calls are replayed to be compared: add --expect same, or a folder")
+        raise UsageError("several captures need --expect: add --expect same, or --expect FOLDER")
     if each.listen is not None:
         raise UsageError("--expect needs TARGET: leave out --expect or --listen")
     if each.calls > 1:
@@ -105,7 +105,7 @@ class _Seen:
 
 
 class _Watch:
-    """The server's own process, where we started it, and how far all is."""
+    """The server's own process, if we started it, and the progress of the run."""
 
     def __init__(self, subject: Subject | None, total: int) -> None:
         self._subject = subject
@@ -123,7 +123,7 @@ class _Watch:
 
     @contextlib.asynccontextmanager
     async def around(self, number: int) -> AsyncIterator[None]:
-        """See that the server is there, and see what it does until the call is over."""
+        """Start the server if needed, and watch it until the call is over."""
         subject, begun_s = self._subject, time.monotonic()
         if subject is not None:
             await subject.revive(lambda died: None)
@@ -136,7 +136,7 @@ class _Watch:
                 self.seen[number] = _Seen(await subject.last_words(begun_s), self._new_death(subject))
 
     def _new_death(self, subject: Subject) -> str | None:
-        """Say how the server died, to the first call after whose end that is known."""
+        """Report how the server died, for the first call after whose end this is known."""
         died = subject.how_it_died()
         if died is None or subject.starts in self._deaths:
             return None
@@ -183,7 +183,7 @@ def _again(case: ReplayCase, target: Address, server: Sequence[str]) -> list[str
 
 
 def _tell(report: SuiteReport, wanted: SuiteWanted, *, to_stderr: bool) -> bool:
-    """Report in all ways that are wanted; False where one of them could not be written."""
+    """Write all reports that are wanted; False if one of them could not be written."""
     told = True
     if wanted.each.as_json:
         for call in report.calls:

@@ -1,4 +1,4 @@
-"""Files that report what a run came to: looked at before anything runs, and written when all is over."""
+"""Files that report the result of a run: checked before anything runs, and written at the end."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from audiosocket_cli.ui.console import say
 
 
 def prepare_reports(*, force: bool, **paths: Path | None) -> None:
-    """Find out whether reports can be written there, if they are wanted; by the names of their options. Raises
+    """Check that the reports of these options can be written, if they are wanted. Raises
     `UsageError`."""
     wanted = [path for path in paths.values() if path is not None]
     if len(set(wanted)) < len(wanted):
         options = " and ".join(f"--{name}" for name in paths)
-        raise UsageError(f"{options} are both {wanted[0]}: give each a name of its own")
+        raise UsageError(f"{options} are both {wanted[0]}: give each its own name")
     for path in wanted:
         _prepare(path, force=force)
 
@@ -32,7 +32,7 @@ def _prepare(path: Path, *, force: bool) -> None:
 
 
 def write_report(path: Path, content: bytes, *, force: bool) -> bool:
-    """Write a report; False, and a line, where that fails: what it says is told in other ways as well."""
+    """Write a report; False, with a line on standard error, if that fails: the result is also shown elsewhere."""
     try:
         write_file(str(path), [content], force=force)
     except (OutputError, UsageError) as error:

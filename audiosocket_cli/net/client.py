@@ -112,7 +112,7 @@ async def place_all(
 
 @dataclass(frozen=True, slots=True)
 class InTurn:
-    """What came of calls that were placed some at a time."""
+    """The results of calls that were placed a few at a time."""
 
     calls: Sequence[PlacedCall | NetworkError | None]
     """In their order; None where a signal came first."""
@@ -131,7 +131,7 @@ async def place_in_turn(
     """Place calls, `most` at once, and return what came of each when all are over.
 
     `server` is entered before the first and left after the last, `around` before and after each, given its number. A
-    `NetworkError` of either is what came of the calls. Raises `StoppedError` when told to stop before there was a call.
+    `NetworkError` of either is the result of the call. Raises `StoppedError` when told to stop before there was a call.
     """
     interruption, room = _Interruption(), asyncio.Semaphore(most)
 

@@ -1,4 +1,4 @@
-"""Compares the answers of servers and mirrors, one call after the other, in a process beside ours: calls go on.
+"""Compares the answers of servers and mirrors, one call after the other, in a separate process: calls go on.
 
 It is started for the first two captures that are to be compared, and ends with `close`, or with us.
 """
@@ -17,10 +17,10 @@ from audiosocket_cli.analysis.compare import Difference
 from audiosocket_cli.call.mirror import Comparison
 
 MAX_WAITING: Final = 100
-"""Calls that wait to be compared; of more at once, some are not."""
+"""Most calls that wait to be compared; further calls are not compared."""
 
 TIMEOUT_S: Final = 60.0
-"""Seconds after which a comparison is given up. One takes tenths of a second; that of a long call with hundreds of
+"""Seconds after which a comparison is stopped. One takes tenths of a second; that of a long call with hundreds of
 sentences takes many."""
 
 _COMMAND: Final = (sys.executable, "-m", "audiosocket_cli.analysis.compare_captures")
@@ -38,12 +38,12 @@ class Comparing:
     async def compare(self, expected: Path, seen: Path) -> Comparison:
         """Return how the answer in a capture differs from that in another. Never raises."""
         if self._waiting >= MAX_WAITING:
-            return Comparison(failure=f"{MAX_WAITING} calls wait to be compared already")
+            return Comparison(failure=f"too many calls wait to be compared: {MAX_WAITING}")
         self._waiting += 1
         try:
             async with self._turn:
                 if self._is_closed:
-                    return Comparison(failure="the proxy stopped at once")
+                    return Comparison(failure="the proxy was stopped")
                 asking = asyncio.ensure_future(asyncio.to_thread(self._ask, expected, seen))
                 _, late = await asyncio.wait({asking}, timeout=TIMEOUT_S)
                 if late and self._process is not None:

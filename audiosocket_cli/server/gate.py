@@ -48,7 +48,7 @@ class Gate:
 
     @property
     def stays_open(self) -> bool:
-        """Whether connections cannot be refused, once it was opened: systemd keeps the port."""
+        """Whether the port cannot be closed once it was opened: systemd keeps it open."""
         return not self._can_shut
 
     def open(self) -> None:

@@ -1,9 +1,9 @@
-"""Whether a call that is passed on has come back: the server that it went to, or one behind that, passes it on to us.
+"""Whether a call that is passed on has come back: the server that it went to, or a later one, passes it on to us.
 
-A proxy of itself is refused at its start (`targets`). Through a second proxy nothing tells for certain, unless both use
-the PROXY protocol: then the call comes back with the address of its own caller. Else a call is taken to be in a loop
-once it has come from the server's host so often, in so short a time, as no caller does it. Without this a loop would go
-on until there are no descriptors left, here or there.
+A proxy of itself is refused at its start (`targets`). Through a second proxy nothing is certain, unless both use the
+PROXY protocol: then the call comes back with the address of its own caller. Otherwise a call counts as a loop once it
+has come from the server's host more often, in a short time, than any caller does. Without this a loop would go on until
+there are no descriptors left, here or there.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def why_a_loop(live: RelayedCall, others: Iterable[RelayedCall]) -> str | None:
             same.append(other)
     for other in same:
         if other.peer == live.peer:
-            return f"a loop: this very call goes on already, passed on to {other.server}; does that pass it on to us?"
+            return f"a loop: this call is already passed on to {other.server}; does that server pass it back?"
     host = live.peer.rpartition(":")[0]
     rounds = [name for other in same if other.session.age_s < ROUNDS_S and (name := _name_at(other, host))]
     if len(rounds) < MAX_ROUNDS:
         return None
     return (
         f"a loop: this call has come back {len(rounds)} times from the host of {rounds[0]}, to which it was "
-        "passed on; does that pass it on to us?"
+        "passed on; does that server pass it back?"
     )
 
 

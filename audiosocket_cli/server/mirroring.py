@@ -50,7 +50,7 @@ class Mirroring:
         return mirror
 
     def stop(self) -> None:
-        """Try it no longer, if it is down."""
+        """Do not try it any more, if it is down."""
         self._targets.close()
 
     def close(self) -> None:

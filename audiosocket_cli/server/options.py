@@ -50,9 +50,9 @@ class RelayOptions:
     send_proxy: int | None = None
     """The version of the PROXY protocol in whose header each server is told who calls; None sends none."""
     mirror: MirrorOptions | None = None
-    """Who hears the same callers, whose answers go nowhere."""
+    """The mirror: it hears the same callers, and its answers are not passed on."""
     faults: FaultPlan | None = None
-    """Faults that are put into calls; it is shared by all of them."""
+    """Faults that are put into calls; shared by all calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class ServeSummary:
     mirrored_different: int = 0
     mirrored_gone: int = 0
     mirrored_unknown: int = 0
-    """Calls by what came of their mirror; those that were not compared are unknown."""
+    """Calls by the result of their mirror; those that were not compared are unknown."""
     faults: int = 0
     """Calls that an error of our own ended."""
     failed_hooks: int = 0

@@ -45,7 +45,7 @@ class Readiness:
         self._reopen = reopen
         self._state = State.STARTING
         self._hindrance: str | None = None
-        """Why no call can be had for now, although it is ready."""
+        """Why no call can be answered for now, although the server is ready."""
         self._beat_s = time.monotonic()
 
     @property
@@ -60,7 +60,7 @@ class Readiness:
             self._notifier.notify("READY=1")
 
     def hinder(self, reason: str | None) -> None:
-        """No call can be had for now, for this reason; or, with None, calls can be had again."""
+        """No call can be answered for now, for this reason; None: calls can be answered again."""
         self._hindrance = reason
 
     def draining(self) -> None:

@@ -67,7 +67,7 @@ class Relaying:
 
     @property
     def why_down(self) -> str:
-        """Why servers are down that are, in one line."""
+        """Why servers are down, in one line."""
         return self._targets.why_down
 
     async def try_all(self) -> None:

@@ -35,7 +35,7 @@ class Reloading:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
-        """Read again what there is to be read."""
+        """Read the files again."""
         reopened = self._readiness.reloading()
         if self._admission.has_file or self._faults is not None:
             task = asyncio.create_task(self._reload(), name="reload")

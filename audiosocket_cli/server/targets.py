@@ -59,7 +59,7 @@ class Targets:
 
     @property
     def why_down(self) -> str:
-        """Why those are that are down, in one line."""
+        """Why servers are down, in one line."""
         return "; ".join(map(self._reasons.__getitem__, self._down))
 
     async def try_all(self) -> None:

@@ -1,4 +1,4 @@
-"""A page with servers by cases: what came of each case with each server, and, when it is opened, what proves it."""
+"""A page with servers by cases: the result of each case with each server, and its evidence when the case is opened."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SERVER_REM: Final = 8.0
 """The least widths of columns: of the case with its level, and of each server. In less room, the page is a list."""
 
 _WORDS: Final = (
-    ("MUST", "Asterisk ends or spoils the call, or real callers do this"),
-    ("SHOULD", "sound, latency or other callers suffer"),
+    ("MUST", "otherwise Asterisk ends or damages the call, or an ordinary caller makes the server fail"),
+    ("SHOULD", "otherwise sound, latency or other callers suffer"),
     ("INFO", "what the server can do; Asterisk itself does not need it"),
-    ("passed", "it was seen to do what is required"),
-    ("failed", "it was seen not to"),
+    ("passed", "the server did what is required"),
+    ("failed", "the server did not do what is required"),
     ("known", "it failed in the baseline as well, and does not count"),
     ("skipped", "it does not apply"),
-    ("unknown", "it could not be told"),
+    ("unknown", "the check could not find out"),
 )
 
 
@@ -76,7 +76,7 @@ def _group(matrix: Matrix, rows: Sequence[Row]) -> Element:
 
 
 def _mark_fine(element: Element, rows: Sequence[Row]) -> None:
-    """Mark what is left out where only failures are wanted."""
+    """Mark what is left out when only failures are shown."""
     results = [result for row in rows for result in row.results]
     if not any(result is not None and result.verdict is Verdict.FAIL for result in results):
         element.set("class", "fine")
@@ -107,8 +107,8 @@ def _evidence(name: str, report: Report, result: CaseResult) -> Element:
     attempt = result.worst
     pairs: list[tuple[str, Element | str]] = [*facts_of(result)]
     if result.verdict is Verdict.FAIL:
-        counts = "failed, which makes the whole verdict negative"
-        pairs.insert(0, ("verdict", counts if report.counts(result) else "failed, which does not count"))
+        counts = "failed, and makes the whole verdict negative"
+        pairs.insert(0, ("verdict", counts if report.counts(result) else "failed, and does not count"))
         pairs.append(("cure", result.case.cure))
     if len(result.attempts) > 1:
         pairs.append(("attempts", attempts_text(result)))

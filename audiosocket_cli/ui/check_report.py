@@ -1,6 +1,6 @@
 """A check's report as text, alone or beside others; as annotations and a summary of GitHub Actions.
 
-Also the list of cases, and how a run goes on.
+Also the list of cases, and the progress of a run.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _verdict(report: Report) -> tuple[str, str]:
 
 
 def verdict_word(verdict: Verdict) -> str:
-    """Return a verdict as people say it."""
+    """Return the word for a verdict."""
     return {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.SKIP: "skipped"}.get(verdict, verdict.value)
 
 
@@ -111,7 +111,7 @@ def _failure(report: Report, result: CaseResult) -> list[str]:
 
 
 def facts_of(result: CaseResult) -> list[tuple[str, str]]:
-    """Return what a case asks for, what was seen, and where it comes from, each with its name."""
+    """Return what a case requires, what was seen, and where the requirement comes from, each with its name."""
     case = result.case
     return [
         ("required", case.requirement), ("expected", case.expected), ("observed", result.observed),
@@ -173,7 +173,7 @@ def _attempt(attempt: Attempt) -> str:
 
 
 def matrix_lines(matrix: Matrix) -> list[str]:
-    """Return reports beside each other: the verdict on each server, then a line for each case."""
+    """Return reports side by side: the verdict on each server, then a line for each case."""
     lines = []
     for number, (name, report) in enumerate(zip(matrix.names, matrix.reports, strict=True), 1):
         lines += wrapped(f"{number}  ", f"{name}: {''.join(_verdict(report))}")

@@ -92,7 +92,7 @@ def _recorded(result: dict[str, Any], files: Sequence[Path]) -> str:
 
 
 def _relayed(result: dict[str, Any]) -> str:
-    """Say where a call was passed on to, how the server sounded, whether a side had to wait for the other, and which
+    """Return where a call was passed on to, how the server sounded, whether a side had to wait for the other, and which
     faults were put in."""
     relay, server = result["relay"], result["server"]
     text = f"server {relay['target']} {level_text(server)}, {gaps_text(server)}"

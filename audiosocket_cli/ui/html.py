@@ -1,7 +1,7 @@
-"""HTML pages that stand alone: one file that loads nothing, runs nothing, and can be mailed or kept by a CI system.
+"""HTML pages of one file, which loads nothing, runs no scripts, and can be mailed or kept by a CI system.
 
-A page is a tree of elements, which the standard library writes: so text cannot become markup, whoever wrote it, and no
-template language has to be installed for a report. How pages look is in `page.css`, for phones in `page_narrow.css`.
+A page is a tree of elements, which the standard library writes: so text cannot become markup, and a report needs no
+template language. How pages look is in `page.css`, for phones in `page_narrow.css`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def tag(name: str, /, *content: Element | str, **attributes: str) -> Element:
 
 
 def facts(pairs: Iterable[tuple[str, Element | str]]) -> Element:
-    """Return names with what they stand for."""
+    """Return a list of names, each with its description."""
     elements = [(tag("dt", name), tag("dd", each)) for name, each in pairs]
     return tag("dl", *(element for pair in elements for element in pair))
 
@@ -52,7 +52,7 @@ def fold(summary: Element | str, /, *content: Element | str, **attributes: str) 
 
 
 def chip(kinds: str, sign: str, word: str) -> Element:
-    """Return a verdict: a sign and a word, so that colour, which the classes `kinds` give, says nothing alone."""
+    """Return a verdict: a sign and a word, because colour, which the classes `kinds` give, is not enough."""
     return tag("span", tag("span", sign, aria_hidden="true"), f" {word}", class_=f"chip {kinds}")
 
 

@@ -1,4 +1,4 @@
-"""One line of a terminal that says how far a run is; elsewhere nothing."""
+"""One line on a terminal that shows the progress of a run; nothing if it is not a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from audiosocket_cli.ui.console import is_terminal
 
 @contextlib.contextmanager
 def live_line() -> Iterator[Callable[[str], None]]:
-    """Yield what shows a text in place of the one before, until the block ends."""
+    """Yield a function that shows a text in place of the one before, until the block ends."""
     if not is_terminal(sys.stderr):
         yield lambda text: None
         return

@@ -1,4 +1,4 @@
-"""What came of many replayed calls: as text, as JUnit XML, and as a page."""
+"""The results of many replayed calls: as text, as JUnit XML, and as a page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NARROW_REM: Final = 40.0
 
 
 class State(StrEnum):
-    """What came of a call."""
+    """The result of a call."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -36,7 +36,7 @@ _SIGNS: Final = {State.PASSED: "\u2713", State.FAILED: "\u2717", State.ERROR: "?
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """A call, and what came of it."""
+    """A call, and its result."""
 
     name: str
     state: State
@@ -65,12 +65,12 @@ class SuiteReport:
     notes: Sequence[str] = ()
 
     def with_state(self, *states: State) -> list[CallReport]:
-        """Return the calls of which that came, in order."""
+        """Return the calls with this result, in order."""
         return [call for call in self.calls if call.state in states]
 
     @property
     def verdict(self) -> str:
-        """What it comes to, in one sentence."""
+        """The verdict on the run, in one sentence."""
         counts = ", ".join(
             f"{number} {state}" for state in State
             if (number := len(self.with_state(state))) or state in (State.PASSED, State.FAILED)
@@ -79,7 +79,7 @@ class SuiteReport:
 
     @property
     def passed(self) -> bool:
-        """Whether all calls are as they should be."""
+        """Whether all calls passed."""
         return len(self.with_state(State.PASSED)) == len(self.calls)
 
 
@@ -106,7 +106,7 @@ def _block(name: str, text: Sequence[str]) -> list[str]:
 
 
 def call_json(call: CallReport) -> dict[str, Any]:
-    """Return a call as a JSON object: its result, with its name and what came of it."""
+    """Return a call as a JSON object: its name, its verdict and its result."""
     more = {"name": call.name, "verdict": call.state.value, "reason": call.reason or None}
     return {"schema": REPLAY_SCHEMA} | (call.content or {}) | more
 

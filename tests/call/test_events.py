@@ -141,8 +141,8 @@ TOLD: list[tuple[Event, str, dict[str, object], str]] = [
         )
         for outcome, reason, differences, text in (
             ("same", None, [], "the same answer"),
-            ("different", None, [LATE], "another answer: speech at 1.20 s begins 340 ms later"),
-            ("different", None, [NEW, LATE, LATE], "another answer: hangup at 2.00 s is new; and 2 more differences"),
+            ("different", None, [LATE], "different answer: speech at 1.20 s begins 340 ms later"),
+            ("different", None, [NEW, LATE, LATE], "different answer: hangup at 2.00 s is new; and 2 more differences"),
             ("gone", "it is down", [], "gone: it is down"),
             ("unknown", "no capture", [], "not compared: no capture"),
         )

@@ -132,7 +132,7 @@ def test_calls_at_once_have_no_uuid_in_common() -> None:
     assert done.results[0].verdict is few.results[0].verdict is Verdict.PASS
     assert done.notes == []
     assert few.notes == [
-        "--uuid gives 1 UUID: some calls at the same time have the same; give 4 or more if the server refuses that"
+        "--uuid gives 1 UUID: some calls at the same time have the same UUID; give 4 or more if the server refuses this"
     ]
 
 

@@ -84,7 +84,7 @@ def test_a_run_writes_its_own_page_and_is_read_from_standard_input(tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["report"], 2, "a server on a host of that name is report:9092"),
+        (["report"], 2, "to check a server on a host named report, write report:9092"),
         (["report", "--", "true"], 2, "check report needs results of check --json"),
         (["report", "nothing.json"], 5, "cannot read nothing.json: no such file"),
         (["report", __file__], 5, "is not a result of check --json"),
@@ -94,7 +94,7 @@ def test_a_run_writes_its_own_page_and_is_read_from_standard_input(tmp_path: Pat
         (["report", "x.json", "--force"], 2, "--force does nothing without --junit or --html"),
         (["127.0.0.1:1", "--html", "/dev/null/x"], 2, "cannot write /dev/null/x"),
         (["127.0.0.1:1", "--html", "/"], 2, "is a directory"),
-        (["127.0.0.1:1", "--html", "/tmp/x", "--junit", "/tmp/x"], 2, "give each a name of its own"),
+        (["127.0.0.1:1", "--html", "/tmp/x", "--junit", "/tmp/x"], 2, "give each its own name"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip

@@ -372,8 +372,8 @@ def test_faults_can_be_set_in_the_environment() -> None:
     ("options", "code", "says"),
     [
         (["--fault", "latncy 1s"], 2, "'latncy' is not a fault: write latency, bandwidth"),
-        (["--fault", "drop"], 2, "drop needs to know which frame: write drop frame N or drop every N"),
-        (["--seed", "3"], 2, "--seed says which calls get which faults: add --fault SPEC or --faults FILE"),
+        (["--fault", "drop"], 2, "drop needs the number of a frame: write drop frame N or drop every N"),
+        (["--seed", "3"], 2, "--seed does nothing without faults: add --fault SPEC or --faults FILE"),
         (["--faults", "no-such-file"], 5, "cannot read no-such-file: no such file or directory"),
     ],
     ids=["unknown", "incomplete", "seed", "file"],

@@ -196,7 +196,7 @@ def test_a_signal_ends_it_with_what_is_known_and_the_server_too(number: int, cal
         (["calls/one.pcapng", "--junit", "x.xml"], 2, "--junit does nothing without --expect"),
         (["calls/one.pcapng", "--start-within", "2"], 2, "--start-within does nothing without a command"),
         (["-", "--expect", "same"], 2, "standard input can be read once only"),
-        (["calls", "--expect", "same", "--html", "x", "--junit", "x"], 2, "give each a name of its own"),
+        (["calls", "--expect", "same", "--html", "x", "--junit", "x"], 2, "give each its own name"),
         (["calls", "--expect", "same", "--", "sh", "-c", "exit 4", "{port}"], 3, "the server exited with code 4"),
         (["calls", "--expect", "same", "--", "/no/such/server"], 2, "cannot start '/no/such/server'"),
         ([], 2, "Missing argument"),

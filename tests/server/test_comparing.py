@@ -65,7 +65,7 @@ def test_where_it_was_killed_the_next_call_starts_another(captures: tuple[Path, 
         assert (await asked.compare(first, first)).failure is None
         asked.close()
         asked.close()
-        assert (await asked.compare(first, first)).failure == "the proxy stopped at once"
+        assert (await asked.compare(first, first)).failure == "the proxy was stopped"
 
     run(main())
 
@@ -93,6 +93,6 @@ def test_no_more_calls_wait_than_may(captures: tuple[Path, Path], monkeypatch: p
         one, other = await asyncio.gather(asked.compare(first, first), asked.compare(first, first))
         asked.close()
         assert one.failure is None
-        assert other.failure == "1 calls wait to be compared already"
+        assert other.failure == "too many calls wait to be compared: 1"
 
     run(main())

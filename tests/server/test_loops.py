@@ -65,7 +65,7 @@ def test_nor_are_those_from_elsewhere() -> None:
 def test_a_call_with_the_address_of_its_own_caller_is_at_once() -> None:
     found = why_a_loop(a_call(1, host="10.0.0.7"), [a_call(1, host="10.0.0.7")])
     assert found is not None
-    assert found.startswith("a loop: this very call goes on already, passed on to bot:9092")
+    assert found.startswith("a loop: this call is already passed on to bot:9092")
 
 
 @pytest.mark.parametrize("way", ["plain", "told who calls"])

@@ -69,7 +69,7 @@ def test_a_cell_opens_what_proves_it() -> None:
     (names,) = details.iter("dl")
     found = dict(zip(map(text_of, names.iter("dt")), map(text_of, names.iter("dd")), strict=True))
     case = failure.case
-    assert found["verdict"] == "failed, which makes the whole verdict negative"
+    assert found["verdict"] == "failed, and makes the whole verdict negative"
     assert found["required"] == case.requirement
     assert found["expected"] == case.expected
     assert found["observed"] == "heard 1 of the 10"
@@ -104,7 +104,7 @@ def test_a_known_failure_says_so_and_does_not_count() -> None:
     assert (text_of(known), known.get("class")) == ("✗ known", "chip fail")
     assert (text_of(new), new.get("class")) == ("✗ failed", "chip fail counts")
     verdicts = [text_of(each) for each in row_of(root, MUST_ID).iter("dd") if text_of(each).startswith("failed")]
-    assert verdicts == ["failed, which does not count", "failed, which makes the whole verdict negative"]
+    assert verdicts == ["failed, and does not count", "failed, and makes the whole verdict negative"]
 
 
 def test_what_no_server_fails_can_be_left_out() -> None:

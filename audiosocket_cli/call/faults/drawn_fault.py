@@ -10,15 +10,15 @@ from audiosocket_cli.model import Side
 
 
 class DrawnFault:
-    """A fault that a call has got."""
+    """A fault of one call."""
 
     __slots__ = ("count", "label", "random", "spec")
 
     def __init__(self, spec: FaultSpec, side: Side, random: Random) -> None:
-        """It is one of what `side` sends; `random` makes its jitter and its noise."""
+        """A fault of what `side` sends; `random` makes its jitter and its noise."""
         self.spec = spec
         self.label = f"fault {Direction.of(side)} {spec.what}"
-        """What it is called in captures and reasons."""
+        """Its name in captures and reasons."""
         self.random = random
         self.count = 0
         """How often it has happened."""

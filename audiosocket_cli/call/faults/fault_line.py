@@ -1,7 +1,7 @@
 """One direction of a call with faults: what was read waits here until it is due, in order.
 
-What has come is changed (`frame_faults`) and gets its time (`timing`) when it comes, so that all that is done to it is
-known then. Nothing is lost but what a fault takes away.
+Data is changed (`frame_faults`) and gets its time (`timing`) when it arrives, so everything that happens to it is known
+then. Nothing is lost except what a fault removes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from audiosocket_cli.model import Side
 
 _MAX_BYTES: Final = 1 << 20
 _MAX_HELD: Final = 4096
-"""Limits on what waits: bytes, and reads. Beyond, the side is not read, and waits itself."""
+"""Limits on what waits: bytes, and reads. At a limit, the side is not read any more."""
 
 _ACTS: Final = {FaultName.CLOSE: Act.CLOSE, FaultName.RESET: Act.RESET}
 
@@ -48,7 +48,7 @@ class FaultLine:
         self.is_closed = False
         """Whether a fault has closed it: all that comes is lost."""
         self.is_over = False
-        """Whether the side has ended its half, or is gone: nothing more comes."""
+        """Whether the side has ended its half or reset its connection: nothing more comes."""
         self.taken_bytes = 0
         self.passed_bytes = 0
         """Bytes that have come, and that were passed on."""
@@ -59,7 +59,7 @@ class FaultLine:
         self._joins = False
         """Whether what is due is passed on in one piece."""
         self._alarms: list[tuple[float, DrawnFault]] = []
-        """What faults do at a time, the next one last."""
+        """Faults that act at a fixed time, the next one last."""
         self._held: deque[Held] = deque()
         self._held_bytes = 0
         self._is_noted = False
@@ -86,7 +86,7 @@ class FaultLine:
         return self.taken_bytes - self.passed_bytes
 
     def take(self, data: bytes, now_s: float) -> list[str]:
-        """Take what was read; return what is done to it, one line each."""
+        """Take what was read; return what is done to it, one line for each change."""
         self.taken_bytes += len(data)
         if self.is_closed:
             return []
@@ -98,27 +98,27 @@ class FaultLine:
         return remarks
 
     def take_end(self, now_s: float, *, is_reset: bool) -> None:
-        """The side has closed its half, or reset its connection: that waits for what came before."""
+        """The side has closed its half, or reset its connection: this waits until what came before is passed on."""
         self.is_over = True
         self._hold(Held(b"", now_s, [], Act.LOST if is_reset else Act.END, None))
 
     def count(self, spec: FaultSpec) -> None:
-        """A fault of these has happened to both directions."""
+        """Count a fault that happened to both directions."""
         for fault in self.faults:
             fault.count += fault.spec is spec
 
     def new_note(self) -> str | None:
-        """Return what is to be noted on the call, once."""
+        """Return a note for the call, once."""
         if self._frames.lost_at is None or self._is_noted:
             return None
         self._is_noted = True
         return (
             f"from its byte {self._frames.lost_at:,} on, what the {self.side} sends is not AudioSocket: faults of its "
-            "frames end there"
+            "frames stop there"
         )
 
     def _then(self, fault: DrawnFault, now_s: float, frame: Held) -> None:
-        """Do what is to happen after a frame."""
+        """Start a fault that begins after a frame."""
         act = _ACTS.get(fault.spec.name)
         if act is not None:
             self._hold(Held(b"", now_s, [], act, fault))
@@ -142,7 +142,7 @@ class FaultLine:
 
     @property
     def alarm_s(self) -> float:
-        """When a fault acts, whatever waits."""
+        """When the next fault of a fixed time acts, no matter what waits."""
         return self._alarms[-1][0] if self._alarms else math.inf
 
     @property
@@ -156,7 +156,7 @@ class FaultLine:
         return due_s
 
     def alarm(self, now_s: float) -> Due | None:
-        """Return what a fault does now, whatever waits."""
+        """Return what a fault of a fixed time does now, no matter what waits."""
         if now_s < self.alarm_s:
             return None
         _, fault = self._alarms.pop()
@@ -178,7 +178,7 @@ class FaultLine:
         return due
 
     def close(self) -> None:
-        """A fault closes it: what waits is lost, and so is all that comes."""
+        """A fault closes the direction: what waits is lost, and so is all that comes later."""
         self.is_closed = True
         ends = [held for held in self._held if held.act in (Act.END, Act.LOST)]
         self._held = deque(ends)
@@ -203,7 +203,7 @@ def _told(later_s: float, cut: Held | None) -> str:
     """Say what a fault of time does."""
     told = [] if cut is None else [f"in {cut.pieces} pieces"]
     if math.isinf(later_s):
-        told.append("held to the end")
+        told.append("held until the call ends")
     elif later_s > 0:
         told.append(f"held {later_s * 1000:.0f} ms")
     return ", ".join(told)

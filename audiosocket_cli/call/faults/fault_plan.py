@@ -31,7 +31,7 @@ class CallFaults:
     """The directions that have faults, by the side whose bytes they carry."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return them, and what came of them, as JSON values."""
+        """Return the faults, and how often each has happened, as JSON values."""
         applied = [fault.as_dict() for line in self.lines.values() for fault in line.faults]
         lost = {Direction.of(side).replace("-", "_"): line.lost_bytes for side, line in self.lines.items()}
         return {"seed": self.seed, "connection": self.number, "applied": applied, "lost_bytes": lost}
@@ -58,7 +58,7 @@ class FaultPlan:
         return self._file is not None
 
     def reload(self) -> str:
-        """Read the file again, for the calls that begin from now on; return what it holds, in words.
+        """Read the file again, for the calls that begin from now on; return how many faults it has, in words.
 
         Raises `FileError`, and keeps the old faults.
         """
@@ -84,7 +84,7 @@ class FaultPlan:
 
 
 def read_faults(path: Path) -> tuple[FaultSpec, ...]:
-    """Read a file of faults, one a line; what follows # is a comment. Raises `FileError`, which names the line."""
+    """Read a file of faults, one per line; the text after # is a comment. Raises `FileError`, which names the line."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(_MAX_CHARACTERS + 1)

@@ -1,8 +1,7 @@
 """What faults there are, and how they are written: `to-server latency 200ms jitter 50ms share 10%`.
 
-A direction (or both), a fault with its value, and words with theirs, in any order; `latency=200ms` is the same. The
-words are those of tc-netem (latency, jitter, slice, corrupt) and toxiproxy (bandwidth, slice, reset), where they have
-one.
+A direction (or both), a fault with its value, and more words with their values, in any order; `latency=200ms` is the
+same. The words are those of tc-netem and toxiproxy, where these have one.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _MAX_COUNT: Final = 1_000_000_000
 
 
 class Direction(StrEnum):
-    """Which way what passes is on."""
+    """The direction in which data passes."""
 
     TO_SERVER = "to-server"
     TO_ASTERISK = "to-asterisk"
@@ -32,12 +31,12 @@ class Direction(StrEnum):
 
     @property
     def sides(self) -> tuple[Side, ...]:
-        """The sides whose bytes go that way."""
+        """The sides whose bytes go in this direction."""
         return {"to-server": (Side.CALLER,), "to-asterisk": (Side.SERVER,)}.get(self.value, (Side.CALLER, Side.SERVER))
 
     @classmethod
     def of(cls, side: Side) -> Direction:
-        """Return the way of what a side sends."""
+        """Return the direction of what a side sends."""
         return cls.TO_SERVER if side is Side.CALLER else cls.TO_ASTERISK
 
 
@@ -58,7 +57,7 @@ class FaultName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FaultSpec:
-    """One fault, as it was asked for. Which fields mean something depends on the fault."""
+    """One fault, as the user wrote it. Which fields are used depends on the fault."""
 
     direction: Direction
     name: FaultName
@@ -67,19 +66,19 @@ class FaultSpec:
     share: float = 1.0
     """The share of calls that get it, 0 to 1."""
     time_s: float = 0.0
-    """The latency; between two slices; between two coalesced writes; how long a stall lasts, which may be for ever."""
+    """The latency; the time between two slices or two coalesced writes; how long a stall lasts, possibly infinite."""
     jitter_s: float = 0.0
-    """How much longer, or less long, the latency may be."""
+    """By how much the latency may be longer or shorter."""
     size: int = 0
     """Bytes a second of the bandwidth; bytes of a slice."""
     after_s: float = 0.0
-    """When, since both connections were there, it happens."""
+    """When it happens, counted from when both connections are established."""
     after_frame: int = 0
     """Or after which frame of its direction, counted from 1; 0 for none."""
     frame: int = 0
     """Which frame of its direction it changes, counted from 1; 0 for none."""
     every: int = 0
-    """Or each which frame, the 10th, 20th …; 0 for none."""
+    """Or every N-th frame: the 10th, 20th …; 0 for none."""
     kind: int = 0
     """The kind that a frame gets."""
 
@@ -87,7 +86,7 @@ class FaultSpec:
         return f"{self.direction} {self.what}{'' if self.share == 1 else f' share {self.share * 100:g}%'}"
 
     def hits(self, number: int) -> bool:
-        """Whether it changes the frame of this number."""
+        """Whether it changes the frame with this number."""
         return number == self.frame or (self.every > 0 and number % self.every == 0)
 
 
@@ -113,11 +112,11 @@ def parse_fault(text: str) -> FaultSpec:
         if take is None:
             raise UsageError(f"{word!r:.60} does not belong to {name}: write {form.usage} [share N%]")
         if word in given:
-            raise UsageError(f"{word} is there twice in {text!r:.60}: write {form.usage} [share N%]")
+            raise UsageError(f"{word} appears twice in {text!r:.60}: write {form.usage} [share N%]")
         given.add(word)
         fields |= take(words, form.usage)
     if form.needs and not given & form.needs:
-        raise UsageError(f"{name} needs to know which frame: write {form.usage}")
+        raise UsageError(f"{name} needs the number of a frame: write {form.usage}")
     if "share" in given:
         at = written.index("share")
         del written[at : at + 2]
@@ -125,7 +124,7 @@ def parse_fault(text: str) -> FaultSpec:
 
 
 _Take = Callable[[deque[str], str], dict[str, Any]]
-"""Takes the value of a word from what follows; gets the usage for its complaint."""
+"""Takes the value of a word from the words that follow; the usage is for the error message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +135,14 @@ class _Form:
     value: _Take | None = None
     words: Mapping[str, _Take] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
-    """Words of which one has to be there."""
+    """Words of which one is required."""
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """What is so unless a word says something else."""
+    """Defaults."""
 
 
 def _next(words: deque[str], usage: str) -> str:
     if not words:
-        raise UsageError(f"something is missing at the end: write {usage}")
+        raise UsageError(f"a value is missing at the end: write {usage}")
     return words.popleft()
 
 

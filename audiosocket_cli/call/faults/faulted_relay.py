@@ -1,11 +1,12 @@
 """A relay that puts faults into what it passes on.
 
-What is read of a direction that has faults goes into its `FaultLine`, and on when that says so; ends and resets wait
-there as bytes do. **All else sees what was passed on, when it was**: recordings, figures, findings, digits. A direction
+What is read of a direction that has faults goes into its `FaultLine`, and is passed on when the line says so;
+ends and resets wait there as bytes do. **All else sees what was passed on, at that time**: recordings, figures,
+findings, digits. A direction
 without faults passes as in any relay.
 
-Two things hold up a line that is due: a side that does not read, and taps that have too much, as in `Passing`. What a
-fault does at a time of its own (a reset, a close) waits for neither.
+Two things delay a line that is due: a side that does not read, and taps that have too much, as in `Passing`. A fault
+of a fixed time (a reset, a close) waits for neither.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from audiosocket_cli.call.relay import Relay
 from audiosocket_cli.model import Call, Ending, How, Side
 
 _MAX_AT_ONCE: Final = 64
-"""Pieces that a direction passes on before others have their turn: under a millisecond of work."""
+"""Pieces that a direction passes on before the other calls get their turn: under a millisecond of work."""
 
 _MAX_DRAINED: Final = 64
-"""Reads of what a side has sent, before its connection is closed in order."""
+"""Most reads of what a side has sent, before its connection is closed normally."""
 
 
 class JudgedWire(RelayWire, Protocol):
-    """What a relay with faults needs of a connection beside."""
+    """What a relay with faults also needs of a connection."""
 
     def receive_judged(self, judge: Callable[[bytes], Iterable[str]]) -> bytes | None:
         """Return what `receive` does; what `judge` says of it is a comment on its packet in the capture."""
@@ -58,7 +59,7 @@ class FaultedRelay(Relay):
         admission: Callable[[Call], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """As a `Relay`, with these faults, which are of this call alone."""
+        """As a `Relay`, with the faults of this call."""
         super().__init__(caller, server, peer, limits=limits, admission=admission, clock=clock)
         self._lines = faults.lines
         self._wires = {Side.CALLER: caller, Side.SERVER: server}
@@ -139,7 +140,7 @@ class FaultedRelay(Relay):
                 self.wake_s = min(self.wake_s, line.alarm_s, due_s)
 
     def _may_pass(self, lane: Lane) -> bool:
-        """Whether nothing but time holds up what waits in a lane."""
+        """Whether what waits in a lane waits only for its time."""
         return self._phase is Phase.PASSING and not self._flushes and lane.wants_readable
 
     def _release_all(self, now_s: float) -> None:
@@ -159,7 +160,7 @@ class FaultedRelay(Relay):
             self._do(lane, due, now_s)
 
     def _sound_alarms(self, lane: Lane, now_s: float) -> None:
-        """Do what faults do at a time of their own."""
+        """Apply faults of a fixed time."""
         line = self._lines.get(lane.side)
         while line is not None and self._phase is Phase.PASSING:
             due = line.alarm(now_s)
@@ -185,13 +186,13 @@ class FaultedRelay(Relay):
     # What faults end.
 
     def _leave_if_stuck(self) -> None:
-        """End a call of which both sides are gone, while a fault holds that to the end."""
+        """End a call whose sides have both closed, if a fault would hold that back until the call ends."""
         held = [lane for lane in self.lanes if not lane.over]
         if self._phase is not Phase.PASSING or not held or any(lane.sink.blocked for lane in self.lanes):
             return
         if all(self._is_held_to_the_end(lane) for lane in held):
             side = held[0].side
-            self._ending = self._ending or Ending(side, How.CLOSED, f"{side} closed, which a fault held to the end")
+            self._ending = self._ending or Ending(side, How.CLOSED, f"{side} closed, and a fault held that back")
             self._leave()
 
     def _is_held_to_the_end(self, lane: Lane) -> bool:
@@ -207,7 +208,7 @@ class FaultedRelay(Relay):
             self.failure = self.failure or fault.label
 
     def _close_lane(self, lane: Lane, fault: DrawnFault, now_s: float) -> None:
-        """Half-close: what the side sends from now on is read, and goes nowhere; what the other sends goes on."""
+        """Half-close: what the side sends from now on is read and dropped; the other direction goes on."""
         self._blame(fault, How.CLOSED)
         fault.count += 1
         self._lines[lane.side].close()
@@ -217,7 +218,7 @@ class FaultedRelay(Relay):
             lane.stall(now_s)
 
     def _reset(self, fault: DrawnFault) -> None:
-        """Reset the connections that the fault is about, and close the other in order."""
+        """Reset the connections that the fault names, and close the other normally."""
         self._blame(fault, How.RESET)
         hit = [lane for lane in self.lanes if lane.side in fault.spec.direction.sides]
         for lane in hit:
@@ -236,7 +237,7 @@ class FaultedRelay(Relay):
 
 
 def _drain(wire: RelayWire) -> None:
-    """Read what a side has sent already: or closing its connection would reset it."""
+    """Read what a side has already sent: otherwise closing its connection would reset it."""
     try:
         for _ in range(_MAX_DRAINED):
             if not wire.receive():

@@ -1,8 +1,8 @@
 """Faults of single frames: dropped, corrupted, of a wrong kind; and what is to happen after one.
 
-Frames are found in the stream, and what does not belong to one of these faults passes as it is, cut as it was: nothing
-waits for the rest of a frame. Any bytes are frames to the codec, so framing is believed lost by the same rule as in
-`overhearing`: from there on, nothing is changed any more.
+Frames are found in the stream. What no fault changes passes as it is, split as it was: nothing waits for the rest of a
+frame. To the codec any bytes are frames, so the framing counts as lost by the same rule as in `overhearing`: from there
+on, nothing is changed any more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Part(NamedTuple):
     """Some of what was read."""
 
     data: bytes
-    """What is left of it, maybe nothing."""
+    """What is left of it, possibly nothing."""
     remarks: list[str]
     """What was done to it, one line each."""
     then: Sequence[DrawnFault] = ()
@@ -35,7 +35,7 @@ class FrameFaults:
     __slots__ = ("_changes", "_follow", "_header", "_hits", "_is_strange", "_left", "_number", "_offset", "lost_at")
 
     def __init__(self, faults: Sequence[DrawnFault]) -> None:
-        """Take the faults of a direction; those that are not about frames are passed over."""
+        """Take the faults of a direction; those that are not about frames are ignored."""
         self._changes = [fault for fault in faults if fault.spec.name in _CHANGES]
         self._follow = [fault for fault in faults if fault.spec.after_frame]
         self._number = 0

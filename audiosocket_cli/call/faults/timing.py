@@ -1,7 +1,7 @@
-"""Faults of time: each puts off what passes in one direction, one after the other, and never changes its order.
+"""Faults of time: each delays what passes in one direction, and never changes its order.
 
-Times are on the clock of the relay. What was read together is one `Held`; a slice or a narrow band cuts it into equal
-pieces, each some time after the one before.
+Times are on the clock of the relay. What was read together is one `Held`; a slice or a low bandwidth splits it into
+equal pieces, each some time after the one before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from audiosocket_cli.call.faults.drawn_fault import DrawnFault
 from audiosocket_cli.call.faults.fault_spec import FaultName
 
 PACKET_BYTES: Final = 1460
-"""A narrow band passes on what is longer in pieces of this size, as a line with Ethernet's MTU does."""
+"""A low bandwidth splits longer data into pieces of this size, Ethernet's MTU."""
 
 
 class Act(Enum):
@@ -45,7 +45,7 @@ class Held:
         """When its first piece is due, and how much later each other one is: `step_s`."""
         self.step_s = 0.0
         self.last_s = math.inf
-        """By when the last one is due, which may be shorter."""
+        """When the last piece is due; it may be shorter than the others."""
         self.size = len(data)
         """Bytes of a piece."""
         self.at = self.piece = 0
@@ -84,11 +84,11 @@ class Timing(ABC):
 
     @abstractmethod
     def put_off(self, held: Held) -> None:
-        """Put off what has just come, no less than what came before."""
+        """Delay what has just arrived, until no earlier than what came before."""
 
 
 class Latency(Timing):
-    """Each read later, by more or less the same."""
+    """Each read later, by the latency plus or minus the jitter."""
 
     _last_s = -math.inf
 
@@ -99,7 +99,7 @@ class Latency(Timing):
 
 
 class Coalesce(Timing):
-    """All together, some times a second."""
+    """All that has come together, at fixed intervals."""
 
     def put_off(self, held: Held) -> None:
         every_s = self.fault.spec.time_s
@@ -121,7 +121,7 @@ class Slice(Timing):
 
 
 class Bandwidth(Timing):
-    """No faster than so many bytes a second: each packet arrives when its last byte does."""
+    """No more than this many bytes a second: each packet arrives when its last byte does."""
 
     _free_s = -math.inf
 
@@ -144,7 +144,7 @@ class Stall(Timing):
         self._begin_s = math.inf if fault.spec.after_frame else origin_s + fault.spec.after_s
 
     def begin(self, at_s: float) -> None:
-        """The frame after which it is to begin is due then: what comes later waits."""
+        """The frame after which the stall begins is due at this time: what comes later waits."""
         self._begin_s = at_s
 
     def put_off(self, held: Held) -> None:
@@ -153,7 +153,7 @@ class Stall(Timing):
             held.first_s = self._end_s
 
     def later(self, due_s: float) -> float:
-        """Return when something is passed on that came before it was known that this would begin."""
+        """Return when something is passed on that came before the beginning of the stall was known."""
         return self._end_s if self._begin_s < due_s < self._end_s else due_s
 
     @property
@@ -168,7 +168,7 @@ _TIMINGS: Final[dict[FaultName, type[Timing]]] = {
     FaultName.BANDWIDTH: Bandwidth,
     FaultName.STALL: Stall,
 }
-"""In the order in which they work: a stall comes last, as nothing may pass during it."""
+"""In the order in which they are applied: a stall comes last, because nothing may pass during it."""
 
 
 def timings_of(faults: Sequence[DrawnFault], origin_s: float) -> list[Timing]:

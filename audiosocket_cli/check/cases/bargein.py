@@ -1,4 +1,4 @@
-"""bargein/: a server that is interrupted falls silent, and goes on with the call. How fast it has to be is given."""
+"""bargein/: a server that is interrupted falls silent, and the call goes on. The user gives how fast it has to be."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _INTO_S: Final = 0.5
 """How far into an answer the caller begins to speak."""
 
 _LONGER_S: Final = 0.5
-"""So much longer than when it was interrupted has an answer to be that the interruption ended it, not its own end."""
+"""Only if an answer lasts this much longer without an interruption, the interruption ended it."""
 
 _BEYOND_S: Final = 1.0
-"""How much longer than its threshold an interruption lasts: who pauses only, and speaks on, is heard to."""
+"""How much longer than the threshold an interruption lasts: to hear whether the server only pauses."""
 
 _LAST_FRAME_S: Final = 0.06
-"""The last frame of who falls silent at once came so long before: frames last up to 60 ms."""
+"""The last frame of a server that falls silent at once may have begun this long before: frames last up to 60 ms."""
 
-_SAY_MORE: Final = "let it say something longer"
+_SAY_MORE: Final = "make it say something longer"
 
 
 async def _falls_silent(trial: Trial) -> Observation:
@@ -80,7 +80,7 @@ async def _answering(trial: Trial) -> Conversation | Observation:
 
 
 async def _uninterrupted_s(trial: Trial, enough_s: float) -> float:
-    """Return how long an answer lasts by itself, or as long as is enough."""
+    """Return how long an answer lasts without an interruption, measured only as long as needed."""
     talk = await _answering(trial)
     if isinstance(talk, Observation) or talk.heard is None:
         return 0.0
@@ -106,7 +106,7 @@ BARGEIN_CASES: Final = (
         id="bargein/falls-silent",
         level=Level.SHOULD,
         requirement="A server that is interrupted falls silent.",
-        expected="Its last speech comes within --bargein-within of the beginning of the caller's.",
+        expected="Its last speech comes within --bargein-within of the start of the caller's speech.",
         asterisk="audiosocket_run writes each frame onward at once: what was sent cannot be taken back",
         cure="send one frame each 20 ms, never ahead, and drop what is left of the answer when the caller speaks",
         run=_falls_silent,
@@ -118,9 +118,9 @@ BARGEIN_CASES: Final = (
         id="bargein/next-turn",
         level=Level.SHOULD,
         requirement="The call goes on after an interruption.",
-        expected="The server answers the caller who has interrupted it, within --turn-within of the end of that.",
+        expected="The server answers what the caller said, within --turn-within of the end of the interruption.",
         asterisk="a call is one connection from its first word to its last (audiosocket_run)",
-        cure="keep what the caller says while you speak, and take it for the next turn",
+        cure="keep what the caller says while you speak, and use it as the next turn",
         run=_next_turn,
         needs=_needs_both,
         alone=True,

@@ -1,4 +1,4 @@
-"""turn/: a server answers when the caller has said all, and not before. How fast it has to be is given."""
+"""turn/: a server answers when the caller has finished, and not before. The user gives how fast it has to be."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ async def _pause(trial: Trial) -> Observation:
     await talk.take_turn(trial.turns.speech.paused)
     if talk.talked_over is not None:
         early_s = talk.ended_s - talk.talked_over.start_s
-        return failed(f"the server began to speak {early_s:.2f} s before the caller had said all")
+        return failed(f"the server began to speak {early_s:.2f} s before the caller had finished")
     if await talk.answer_s(trial.turns.answer_within_s + trial.times.late_s) is None:
         return trial.ended(talk.probe) if talk.probe.is_over else unknown("the server did not answer at all")
-    return passed("the server began to speak after the caller had said all")
+    return passed("the server began to speak after the caller had finished")
 
 
 def _needs(setting: Any) -> str | None:
@@ -61,7 +61,7 @@ TURN_CASES: Final = (
         expected="It begins to speak within --turn-within of the end of the caller's speech.",
         asterisk="audiosocket_run passes audio on at once: the wait is the server's, and the network's",
         cure="find out which step takes longest (the end of speech, recognition, the model, the first sound of the "
-        "voice), and begin to speak before the answer is whole",
+        "voice), and begin to speak before the answer is complete",
         run=_answers,
         needs=_needs,
         alone=True,
@@ -83,9 +83,9 @@ TURN_CASES: Final = (
         id="turn/pause",
         level=Level.INFO,
         requirement="A pause in a sentence is not its end.",
-        expected=f"The server says nothing in or after a pause of {PAUSE_S:g} s, until the caller has said all.",
+        expected=f"The server says nothing in or after a pause of {PAUSE_S:g} s, until the caller has finished.",
         asterisk="a pause is frames of silence, or no frames at all: audiosocket_run forwards what ast_read returns",
-        cure="wait longer before you take a pause for the end, or ask what was said whether it is a whole sentence",
+        cure="wait longer before you treat a pause as the end, or check whether what was said is a whole sentence",
         run=_pause,
         needs=_needs,
         alone=True,

@@ -50,7 +50,7 @@ async def _split(trial: Trial) -> Observation:
 
 
 def _is_given(setting: Any) -> str | None:
-    return "--uuid says which UUIDs the server admits: it takes no others" if setting.uuids.known else None
+    return "--uuid names the only UUIDs that the server accepts" if setting.uuids.known else None
 
 
 UUID_CASES: Final = (

@@ -87,7 +87,7 @@ def test_a_stall_after_a_frame_begins_after_it() -> None:
 def test_a_stall_that_never_ends_holds_all_and_says_so() -> None:
     waiting = line("stall after 1s")
     waiting.take(b"one", 0.5)
-    assert waiting.take(b"two", 1.0) == ["fault to-asterisk stall after 1s: held to the end"]
+    assert waiting.take(b"two", 1.0) == ["fault to-asterisk stall after 1s: held until the call ends"]
     assert [due.data for due in all_due(waiting, 1e9)] == [b"one"]
     assert (waiting.due_s, waiting.lost_bytes) == (math.inf, 3)
 

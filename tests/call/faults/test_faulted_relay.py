@@ -304,7 +304,7 @@ def test_lost_framing_ends_faults_of_frames_and_is_told() -> None:
     page = b"HTTP/1.1 400 Bad Request\r\n\r\n" * 3
     between.server_says(audio(1), page)
     assert b"".join(between.caller.sent) == audio(1) + page
-    assert any("faults of its frames end there" in note for note in between.call.notes)
+    assert any("faults of its frames stop there" in note for note in between.call.notes)
 
 
 @pytest.mark.parametrize("ends", [b"", RESET], ids=["closed", "reset"])
@@ -316,7 +316,7 @@ def test_a_call_whose_sides_are_both_gone_ends_though_a_stall_holds_their_ends(e
     assert not between.relay.ended  # as with a network that swallows all
     between.server_says(ends)
     assert between.relay.ended
-    assert between.call.ending == Ending(Side.CALLER, How.CLOSED, "caller closed, which a fault held to the end")
+    assert between.call.ending == Ending(Side.CALLER, How.CLOSED, "caller closed, and a fault held that back")
     assert between.faults.as_dict()["lost_bytes"] == {"to_server": 323, "to_asterisk": 0}
 
 
