@@ -250,6 +250,7 @@ class Run:
 
     async def _look_for_server(self) -> None:
         try:
+            await self._revive()
             (await dial(self._setting.target)).close()
         except NetworkError as error:
             self.unreachable = True
