@@ -222,6 +222,7 @@ def test_a_server_that_dies_of_each_call_has_failed_and_was_there() -> None:
     done = run("check", "--only", "kind/digits", "--repeat", "3", "--", sys.executable, "-c", script, "{port}")
     assert done.returncode == 1, done
     assert "the server exited with code 7 during this case" in done.stdout
+    assert re.search(r"and was started again \(\d times\)", " ".join(done.stdout.split()))
 
 
 def test_a_command_without_a_field_listens_on_the_target() -> None:
