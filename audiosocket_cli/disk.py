@@ -14,6 +14,7 @@ import json
 import os
 import re
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from io import FileIO
@@ -121,6 +122,13 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for each in reversed(made):
         sync_folder(each.parent)
+
+
+def prove_folder(folder: Path) -> None:
+    """Make a folder and its missing parents, and prove that a file can be made in it. Raises `OSError`."""
+    make_folder(folder)
+    with tempfile.TemporaryFile(dir=folder, prefix=PREFIX):
+        pass
 
 
 def clear_half_made(folder: Path, is_json: Callable[[str], object]) -> None:

@@ -7,7 +7,6 @@ import itertools
 import os
 import re
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -20,7 +19,7 @@ from audiosocket_cli.capture.conversation import Address
 from audiosocket_cli.capture.packet_queue import Flusher, Later, PacketQueue
 from audiosocket_cli.capture.pcapng import opening_blocks
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA, Clock, Trace, steady_clock
-from audiosocket_cli.disk import make_folder, sync_folder
+from audiosocket_cli.disk import prove_folder, sync_folder
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
 from audiosocket_cli.write_behind import Do, WriteBehind
@@ -82,7 +81,7 @@ class CaptureFile:
         if "{" in path.name:
             raise UsageError(f"cannot capture to {path}: names of captures have no fields; name a folder")
         _prepare_folder(path.parent, path)
-        if path.exists() and not overwrite:
+        if os.path.exists(path) and not overwrite:
             cure = "name a folder" if overwrite is None else "add --force"
             raise UsageError(f"cannot capture to {path}: it exists; choose another name or {cure}")
 
@@ -280,7 +279,7 @@ def parse_capture(text: str, application: str, *, overwrite: bool | None = False
             raise UsageError("cannot capture to a terminal: pipe it to a program (| wireshark -k -i -) or name a file")
         return CapturePipe(sys.stdout.fileno(), application)
     path = Path(text)
-    if path.is_dir() or text.endswith(os.sep) or not path.suffix:
+    if os.path.isdir(path) or text.endswith(os.sep) or not path.suffix:
         return CaptureFolder(path, application)
     return CaptureFile(path, application, overwrite=overwrite)
 
@@ -288,9 +287,7 @@ def parse_capture(text: str, application: str, *, overwrite: bool | None = False
 def _prepare_folder(folder: Path, shown: Path) -> None:
     """Make a folder, and prove that a file can be made in it. Raises `UsageError`."""
     try:
-        make_folder(folder)
-        with tempfile.TemporaryFile(dir=folder, prefix=".audiosocket-"):
-            pass
+        prove_folder(folder)
     except FileExistsError:
         raise UsageError(f"cannot capture to {shown}: {folder} is a file; name a folder") from None
     except OSError as error:

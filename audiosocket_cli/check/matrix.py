@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from audiosocket_cli.check.catalogue import CASES
-from audiosocket_cli.check.model import Case, CaseResult, Report
+from audiosocket_cli.check.model import Case, CaseResult, Report, Verdict
 
 SCHEMA: Final = "audiosocket.check-report/1"
 
@@ -34,7 +34,12 @@ class Matrix:
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values: verdicts only."""
         servers = [
-            {"name": name, "target": report.target, "asterisk": str(report.release), "passed": not report.counting}
+            {
+                "name": name,
+                "target": report.target,
+                "asterisk": str(report.release),
+                "passed": report.verdict is Verdict.PASS,
+            }
             for name, report in zip(self.names, self.reports, strict=True)
         ]
         cases = [

@@ -220,6 +220,13 @@ class Report:
         return [result for result in self.results if self.counts(result)]
 
     @property
+    def verdict(self) -> Verdict:
+        """What the whole comes to: a failure that counts fails it; it is unknown where no case passed or failed."""
+        if self.counting:
+            return Verdict.FAIL
+        return Verdict.PASS if self.failures or self.with_verdict(Verdict.PASS) else Verdict.UNKNOWN
+
+    @property
     def mended(self) -> list[str]:
         """Ids that failed in the baseline, and pass now."""
         return [result.case.id for result in self.with_verdict(Verdict.PASS) if result.case.id in (self.known or ())]

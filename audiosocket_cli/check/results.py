@@ -32,7 +32,7 @@ def report_json(report: Report, nature: Nature) -> dict[str, Any]:
         "asterisk": str(report.release),
         "started_at": report.started_at,
         "elapsed_s": round(report.elapsed_s, 3),
-        "passed": not report.counting,
+        "passed": report.verdict is Verdict.PASS,
         "strict": report.strict,
         "server": nature.as_json(),
         "counts": counts,
@@ -49,7 +49,7 @@ def read_baseline(path: Path) -> frozenset[str]:
     """Return the ids that failed in a result that --json wrote. Raises `FileError`."""
 
     def failed(content: dict[str, Any]) -> frozenset[str]:
-        return frozenset(case["id"] for case in content["cases"] if case["verdict"] == Verdict.FAIL.value)
+        return frozenset(_text(case["id"]) for case in content["cases"] if case["verdict"] == Verdict.FAIL.value)
 
     return _read(path, failed)
 

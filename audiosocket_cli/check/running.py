@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,12 +69,19 @@ class Run:
         self._attempts: dict[str, list[Attempt]] = {case.id: [] for case in plan.cases}
         self._again: list[Case] = []
         self._lost = 0
-        self.notes: list[str] = []
-        """What happened to the server's process."""
+        self._notes: Counter[str] = Counter()
         self.lost_evidence = False
         """Whether a capture of what failed could not be written."""
         self.unreachable = False
         """Whether nobody could be connected to any more at the end."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What happened to the server's process, and other things to know, each once."""
+        return [text if count == 1 else f"{text} ({count} times)" for text, count in self._notes.items()]
+
+    def _note(self, text: str) -> None:
+        self._notes[text] += 1
 
     @property
     def nature(self) -> Nature:
@@ -125,7 +133,7 @@ class Run:
         """Try all cases as many times as is wanted."""
         known = self._setting.uuids.known
         if 0 < known < _CALLS_ALONE:
-            self.notes.append(
+            self._note(
                 f"--uuid gives {counted(known, 'UUID')}: some calls at the same time have the same UUID; give "
                 f"{_CALLS_ALONE} or more if the server refuses this"
             )
@@ -236,24 +244,21 @@ class Run:
             return write_capture(folder, case.id.replace("/", "-"), connections, remark, self._plan.application)
         except OSError as error:
             self.lost_evidence = True
-            self.notes.append(
-                f"the evidence of {case.id} could not be written: {(error.strerror or str(error)).lower()}"
-            )
+            self._note(f"the evidence of {case.id} could not be written: {(error.strerror or str(error)).lower()}")
             return None
 
     async def _revive(self) -> None:
         """Start the server, the first time or again. Raises `NetworkError`."""
         if self._subject is not None:
-            await self._subject.revive(
-                lambda died: self.notes.append(f"{died} during the check, and was started again")
-            )
+            await self._subject.revive(lambda died: self._note(f"{died} during the check, and was started again"))
 
     async def _look_for_server(self) -> None:
         try:
+            await self._revive()
             (await dial(self._setting.target)).close()
         except NetworkError as error:
             self.unreachable = True
-            self.notes.append(str(error))
+            self._note(str(error))
 
 
 def _blame(observation: Observation, death: str | None) -> Observation:

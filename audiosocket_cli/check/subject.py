@@ -24,6 +24,9 @@ from audiosocket_cli.net.dial import dial
 
 PORT_FIELD: Final = "{port}"
 
+START_WITHIN_S: Final = 10.0
+"""How long a server may take until it listens, unless that is given."""
+
 _LOOK_S: Final = 0.05
 _TERM_S: Final = 5.0
 """How long a group may take to end after SIGTERM, before SIGKILL."""
@@ -40,20 +43,23 @@ class Log:
     """The last lines that a process has written, with times."""
 
     def __init__(self) -> None:
-        self._lines: deque[tuple[float, str]] = deque(maxlen=_MAX_LINES)
+        self._lines: deque[tuple[float, bytes]] = deque(maxlen=_MAX_LINES)
         self._rest = b""
+        """The beginning of a line that nothing has ended yet."""
+        self._taken_s = 0.0
 
     def take(self, data: bytes) -> None:
         """Take the next bytes."""
         *whole, rest = (self._rest + data).split(b"\n")
         self._rest = rest[:_MAX_LINE_BYTES]
-        now_s = time.monotonic()
-        for line in whole:
-            self._lines.append((now_s, line[:_MAX_LINE_BYTES].decode(errors="replace").rstrip()))
+        self._taken_s = time.monotonic()
+        self._lines.extend((self._taken_s, line[:_MAX_LINE_BYTES]) for line in whole[-_MAX_LINES:])
 
     def since(self, begin_s: float) -> list[str]:
-        """Return the last lines that came at or after a time."""
-        return [line for at_s, line in self._lines if at_s >= begin_s][-_SHOWN_LINES:]
+        """Return the last lines that came at or after a time, and what has come of one that is not whole."""
+        unfinished = [(self._taken_s, self._rest)] if self._rest else []
+        lines = [line for at_s, line in [*self._lines, *unfinished] if at_s >= begin_s]
+        return [line.decode(errors="replace").rstrip() for line in lines[-_SHOWN_LINES:]]
 
 
 class Subject:

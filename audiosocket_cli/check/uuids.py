@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -40,7 +41,7 @@ def _uuid_of(word: str) -> UUID | None:
     try:
         return UUID(word)
     except ValueError:
-        if not Path(word).exists():
+        if not os.path.lexists(word):
             raise UsageError(f"{word!r:.80} is neither a UUID nor a file of UUIDs, one per line") from None
         return None
 

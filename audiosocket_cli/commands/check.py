@@ -124,7 +124,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     host named report, write report:9092.
 
     Exits with 0 when no failure counts, 1 when a MUST failed, 3 when the server could not be reached or CMD
-    did not listen, 5 when a FILE cannot be read, 6 when no case is left to run.
+    did not listen, 5 when a FILE cannot be read, 6 when no case is left to run,
+    or none passed or failed.
     """
     refuse_without_effect(ctx, force="junit html", speech="turn_within bargein_within")
     if given["words"][:1] == (_REPORT,):

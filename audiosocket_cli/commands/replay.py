@@ -157,10 +157,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _split(words: Sequence[str]) -> tuple[Sequence[str], Any]:
-    """Return the captures, and the address that the last word names; none if it is a path, or names a file as well."""
+    """Return the captures, and the address that the last word names, unless it is a path, names a file as well, or
+    ends as a capture does, which then is missing."""
+    from audiosocket_cli.jobs.expectation import stem_of
     from audiosocket_cli.net.address import parse_address
 
     *captures, last = words
-    if captures and last != "-" and "/" not in last and not os.path.lexists(last):
+    is_path = "/" in last or last == "-" or os.path.lexists(last) or stem_of(Path(last)) is not None
+    if captures and not is_path:
         return captures, parse_address(last)
     return words, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -143,7 +144,7 @@ def _load(wanted: BenchWanted) -> Load:
 
 
 def _check_output(wanted: BenchWanted) -> None:
-    if wanted.output is not None and wanted.output.exists() and not wanted.force:
+    if wanted.output is not None and os.path.exists(wanted.output) and not wanted.force:
         raise UsageError(f"{wanted.output} exists; choose another name or add --force")
 
 

@@ -15,14 +15,14 @@ from audiosocket_cli.bench.usage import UsageWatch
 from audiosocket_cli.check.catalogue import choose
 from audiosocket_cli.check.junit import junit_xml
 from audiosocket_cli.check.matrix import matrix_of
-from audiosocket_cli.check.model import Level, Report
+from audiosocket_cli.check.model import Level, Report, Verdict
 from audiosocket_cli.check.results import read_baseline, report_json
 from audiosocket_cli.check.running import Plan, Run
 from audiosocket_cli.check.speech import load_speech
-from audiosocket_cli.check.subject import Subject
+from audiosocket_cli.check.subject import START_WITHIN_S, Subject
 from audiosocket_cli.check.trial import Setting, Times, TurnTaking
 from audiosocket_cli.check.uuids import Uuids, known_uuids
-from audiosocket_cli.disk import make_folder
+from audiosocket_cli.disk import prove_folder
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.own_server import server_target
@@ -100,8 +100,12 @@ class CheckWanted:
         """Return the options that repeat a case as it was."""
         given: list[tuple[str, object]] = [("--asterisk", self.asterisk), ("--speech", self.speech)]
         given += [("--uuid", each) for each in self.uuid]
-        for name, given_s in (("--turn-within", self.turn_within), ("--bargein-within", self.bargein_within)):
-            given.append((name, None if given_s is None else f"{given_s:g}s"))
+        times = {
+            "--turn-within": self.turn_within, "--bargein-within": self.bargein_within,
+            "--hold": None if self.hold == Times().hold_s else self.hold,
+            "--start-within": None if self.start_within == START_WITHIN_S else self.start_within,
+        }  # fmt: skip
+        given += [(name, None if given_s is None else f"{given_s:g}s") for name, given_s in times.items()]
         return [word for name, value in given if value is not None for word in (name, str(value))]
 
 
@@ -129,7 +133,7 @@ def check(wanted: CheckWanted) -> Outcome:
     )  # fmt: skip
     told = _tell(report, done.run, wanted)
     return Outcome(
-        report.signal, unreachable=report.unreachable,
+        report.signal, unreachable=report.unreachable, found_nothing=report.verdict is Verdict.UNKNOWN,
         failed=bool(report.counting) or not told or done.run.lost_evidence,
     )  # fmt: skip
 
@@ -157,7 +161,7 @@ def _prepare(wanted: CheckWanted) -> None:
     prepare_reports(junit=wanted.junit, html=wanted.html, force=wanted.force)
     if wanted.evidence is not None:
         try:
-            make_folder(wanted.evidence)
+            prove_folder(wanted.evidence)
         except OSError as error:
             raise UsageError(
                 f"cannot keep evidence in {wanted.evidence}: {(error.strerror or str(error)).lower()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from audiosocket_cli import __version__
@@ -25,7 +26,7 @@ def output_for(record: str | None, *, force: bool, played: Path | None = None) -
     """Return where to record to, checked before anything connects. Raises `UsageError`."""
     if record is None:
         return None
-    if played is not None and Path(record).exists() and played.exists() and played.samefile(record):
+    if played is not None and os.path.exists(record) and os.path.exists(played) and played.samefile(record):
         raise UsageError(f"cannot record to {record}: it is the file to play")
     output = FileOutput(record, overwrite=force)
     prepare(output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,7 +102,7 @@ def with_expectation(wanted: ReplayWanted) -> ReplayWanted:
         return wanted
     captured = Path(wanted.captured)
     expect = captured if wanted.expect == SAME else wanted.expect
-    if expect.is_dir():
+    if os.path.isdir(expect):
         expect = expect / captured.name
     settings = settings_beside(captured)
     if wanted.call is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,7 +38,7 @@ def find_cases(wanted: ReplayWanted, captures: Sequence[str]) -> list[ReplayCase
     Raises `UsageError`, `FileError`, and `NothingError` where there is nothing to replay.
     """
     found = [each for name in captures for each in _files(Path(name))]
-    if wanted.expect is not None and wanted.expect != SAME and len(found) > 1 and not wanted.expect.is_dir():
+    if wanted.expect is not None and wanted.expect != SAME and len(found) > 1 and not os.path.isdir(wanted.expect):
         raise UsageError(
             f"--expect {wanted.expect} is one file for {len(found)} captures: name a folder with files of the same "
             "names, or same"
@@ -47,7 +48,7 @@ def find_cases(wanted: ReplayWanted, captures: Sequence[str]) -> list[ReplayCase
 
 def _files(path: Path) -> Iterator[tuple[Path, Path]]:
     """Yield the captures of a folder, each also by its name in there, or a capture."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         if str(path) == "-":
             raise UsageError("standard input cannot be combined with other captures: name files")
         yield path, Path(path.name)
@@ -67,7 +68,7 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _cases(wanted: ReplayWanted, path: Path, inner: Path) -> Iterator[ReplayCase]:
-    expect = wanted.expect / inner if wanted.expect is not None and wanted.expect.is_dir() else wanted.expect
+    expect = wanted.expect / inner if wanted.expect is not None and os.path.isdir(wanted.expect) else wanted.expect
     of_file = with_expectation(replace(wanted, captured=str(path), expect=expect))
     names = [of_file.call] if of_file.call else _calls_in(path)
     for name in names:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from audiosocket_cli.analysis.compare import MIN_CORRELATION, TOLERANCE_S
-from audiosocket_cli.check.subject import PORT_FIELD, Subject
+from audiosocket_cli.check.subject import PORT_FIELD, START_WITHIN_S, Subject
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.jobs.job import outcome_of_call
 from audiosocket_cli.jobs.outcome import Outcome
@@ -77,7 +77,7 @@ def replay_suite(wanted: SuiteWanted) -> Outcome:
         done = run(place_in_turn(target, calls, wanted.jobs, server=watch.running(), around=watch.around))
 
     results = [
-        _result(case, replay, placed, watch.seen.get(number, _Seen()), _again(case, target, wanted.server))
+        _result(case, replay, placed, watch.seen.get(number, _Seen()), _again(case, target, wanted))
         for number, (case, replay, placed) in enumerate(zip(cases, replays, done.calls, strict=True))
     ]
     notes = [f"{seen.death} during {cases[number].name}" for number, seen in watch.seen.items() if seen.death]
@@ -166,9 +166,9 @@ def _result(
     )  # fmt: skip
 
 
-def _again(case: ReplayCase, target: Address, server: Sequence[str]) -> list[str]:
+def _again(case: ReplayCase, target: Address, suite: SuiteWanted) -> list[str]:
     """Return the words of the command that replays a call alone."""
-    wanted = case.wanted
+    wanted, server = case.wanted, suite.server
     words = ["audiosocket", "replay", wanted.captured]
     if not any(PORT_FIELD in word for word in server):
         words.append(str(target))
@@ -179,6 +179,12 @@ def _again(case: ReplayCase, target: Address, server: Sequence[str]) -> list[str
         words += ["--tolerance", f"{wanted.tolerance:g}"]
     if wanted.least_correlation != MIN_CORRELATION:
         words += ["--least-correlation", f"{wanted.least_correlation:g}"]
+    if wanted.uuid != "new":
+        words += ["--uuid", wanted.uuid]
+    if wanted.wait is not None:
+        words += ["--wait", f"{wanted.wait:g}"]
+    if suite.start_within != START_WITHIN_S:
+        words += ["--start-within", f"{suite.start_within:g}"]
     return [*words, "--", *server] if server else words
 
 

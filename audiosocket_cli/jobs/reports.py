@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
-from audiosocket_cli.disk import make_folder, write_file
+from audiosocket_cli.disk import prove_folder, write_file
 from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.ui.console import say
 
@@ -21,12 +23,16 @@ def prepare_reports(*, force: bool, **paths: Path | None) -> None:
 
 
 def _prepare(path: Path, *, force: bool) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(f"cannot write {path}: it is a folder; name a file in it")
-    if path.is_file() and not force:
+    if os.path.isfile(path) and not force:
         raise UsageError(f"{path} exists; choose another name or add --force")
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe with a name, or a device
+        return
     try:
-        make_folder(path.parent)
+        prove_folder(path.parent)
+        with contextlib.suppress(FileNotFoundError):
+            path.lstat()  # a name may be too long
     except OSError as error:
         raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
 

@@ -47,8 +47,7 @@ def _servers(matrix: Matrix) -> Element:
 
 def _server(name: str, report: Report) -> Element:
     (_, text), *others = verdict_texts(report)
-    is_negative = bool(report.counting)
-    verdict = tag("p", _chip(Verdict.FAIL if is_negative else Verdict.PASS, counts=is_negative), f" {text}")
+    verdict = tag("p", _chip(report.verdict, counts=report.verdict is Verdict.FAIL), f" {text}")
     quiet = [tag("p", f"{word}{text}", class_="quiet") for word, text in others]
     took = tag("p", f"{report.started_at[:19].replace('T', ' ')}, {report.elapsed_s:.0f} s", class_="quiet")
     return tag("section", tag("h2", name), verdict, *quiet, took, class_="card")

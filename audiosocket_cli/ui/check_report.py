@@ -77,6 +77,8 @@ def verdict_texts(report: Report) -> list[tuple[str, str]]:
 def _verdict(report: Report) -> tuple[str, str]:
     counting, total = report.counting, len(report.results)
     counts = ", ".join(f"{len(report.with_verdict(verdict))} {verdict_word(verdict)}" for verdict in _ORDER)
+    if report.verdict is Verdict.UNKNOWN:
+        return "unknown: ", f"no case passed or failed, of {total}: {counts}"
     if not counting:
         return "passed: ", f"no case that counts failed, of {total}: {counts}"
     levels = ", ".join(

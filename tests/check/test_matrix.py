@@ -25,12 +25,15 @@ def test_servers_of_one_name_are_told_apart() -> None:
 
 
 def test_as_json_it_holds_verdicts() -> None:
-    whole = matrix_of([report([result(MUST_ID, FAIL)], name="bot"), report([])])
+    whole = matrix_of([report([result(MUST_ID, FAIL)], name="bot"), report([result(INFO_ID, PASS)])])
     assert whole.as_json() == {
         "schema": "audiosocket.check-report/1",
         "servers": [
             {"name": "bot", "target": "127.0.0.1:9092", "asterisk": "23.4", "passed": False},
             {"name": "127.0.0.1:9092", "target": "127.0.0.1:9092", "asterisk": "23.4", "passed": True},
         ],
-        "cases": [{"id": MUST_ID, "level": "MUST", "verdicts": ["fail", None]}],
+        "cases": [
+            {"id": MUST_ID, "level": "MUST", "verdicts": ["fail", None]},
+            {"id": INFO_ID, "level": "INFO", "verdicts": [None, "pass"]},
+        ],
     }

@@ -40,6 +40,17 @@ def test_unknown_and_skipped_do_not_count() -> None:
     assert report([result(MUST_ID, UNKNOWN), result("uuid/late", SKIP)], strict=True).counting == []
 
 
+def test_what_comes_to_no_verdict_has_not_passed() -> None:
+    found = {name: result(MUST_ID, verdict) for name, verdict in (("skip", SKIP), ("unknown", UNKNOWN), ("pass", PASS))}
+    assert [report(results).verdict for results in ([], [found["skip"]], [found["skip"], found["unknown"]])] == [
+        UNKNOWN
+    ] * 3
+    assert report([found["skip"], found["pass"]]).verdict is PASS
+    assert report([result(SHOULD_ID, FAIL)]).verdict is PASS
+    assert report([result(MUST_ID, FAIL)], known=frozenset([MUST_ID])).verdict is PASS
+    assert report([found["pass"], result(SHOULD_ID, FAIL)], strict=True).verdict is FAIL
+
+
 def test_what_attempts_measured_is_in_order() -> None:
     attempts = [Attempt(passed("", seconds), 0.1) for seconds in (0.9, None, 0.5)]
     found = CaseResult(result(MUST_ID, PASS).case, [*attempts, Attempt(failed("", 2.0), 0.1)])

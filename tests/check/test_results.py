@@ -85,7 +85,9 @@ def test_what_is_not_as_check_writes_it_is_an_error(tmp_path: Path, place: list[
 @pytest.mark.parametrize(
     "content",
     ["", "{", "[]", "null", "1", '"x"', "{}", '{"schema": "audiosocket.bench/1"}', '{"schema": "audiosocket.check/1"}',
-     '{"schema": "audiosocket.check/1", "cases": [{}]}', '{"schema": "audiosocket.check/1", "cases": 3}', "\x00",
+     '{"schema": "audiosocket.check/1", "cases": [{}]}',
+     '{"schema": "audiosocket.check/1", "cases": [{"id": 1, "verdict": "fail"}, {"id": "a", "verdict": "fail"}]}',
+     '{"schema": "audiosocket.check/1", "cases": 3}', "\x00",
      "[" * 100_000],
     ids=lambda content: content[:20],
 )  # fmt: skip

@@ -80,8 +80,18 @@ def test_a_log_is_bounded() -> None:
         log.take(b"line %d\nand " % number)
     lines = log.since(0.0)
     assert len(lines) == 20
-    assert lines[-1] == "and line 9999"
+    assert lines[-2:] == ["and line 9999", "and"]
     assert max(map(len, lines)) <= 500
+
+
+def test_a_line_that_is_not_whole_is_in_the_log() -> None:
+    log = Log()
+    log.take(b"one\ntwo is lo")
+    assert log.since(0.0) == ["one", "two is lo"]
+    log.take(b"nger\n")
+    assert log.since(0.0) == ["one", "two is longer"]
+    log.take(b"an old prompt> ")
+    assert log.since(time.monotonic() + 1) == []
 
 
 def test_a_death_is_told() -> None:

@@ -22,6 +22,9 @@ from support.talkers import FAULTY_TALKERS, TalkServer
 QUICK = ["--only", "frame/split", "--only", "uuid/with-audio"]
 """Cases that take less than a second."""
 
+LONG = 300 * "x"
+"""A name that no file can have."""
+
 CLOSED = "127.0.0.1:1"
 """A port that nobody listens on."""
 
@@ -125,7 +128,7 @@ def test_turns_are_measured_against_what_is_given() -> None:
     measured = r"\d\.\d\d s"
     shown = rf"pass \({measured}\), pass \({measured}\): p50 {measured}, p95 {measured}, max {measured}"
     assert re.search(f"turn/answers: {shown}", " ".join(done.stdout.split()))
-    assert skipped.returncode == 0
+    assert skipped.returncode == 6
     reason = "how fast the server has to answer is not given: add --turn-within, such as 1.5s"
     assert f"skipped: turn/answers {reason}" in " ".join(skipped.stdout.split())
 
@@ -185,6 +188,41 @@ def test_a_command_is_started_and_its_log_stands_beside_what_failed() -> None:
     assert "{port}" in done.stdout
     fine = run("check", *QUICK, "--", *FAULTY_COMMAND)
     assert fine.returncode == 0, fine.stdout
+
+
+def test_a_case_is_tried_again_with_the_times_that_were_set() -> None:
+    times = ["--hold", "5s", "--start-within", "30s", "--turn-within", "1.5s"]
+    done = run("check", *times, "--only", "frame/other-lengths", "--", *FAULTY_COMMAND, "frame/other-lengths")
+    (again,) = (line for line in done.stdout.splitlines() if line.startswith("  again "))
+    assert "--only frame/other-lengths --turn-within 1.5s --hold 5s --start-within 30s -- " in again
+
+
+def test_a_check_that_tells_nothing_has_not_passed(tmp_path: Path) -> None:
+    html = tmp_path / "check.html"
+    with serving() as server:
+        words = ["check", f"127.0.0.1:{server.port}", "--only", "turn/", "--html", html, "--force"]
+        done, as_json = run(*words), run(*words, "--json")
+    assert (done.returncode, as_json.returncode) == (6, 6), done
+    assert done.stdout.startswith("unknown: no case passed or failed, of 3: 0 passed, 0 failed, 3 skipped,")
+    assert json.loads(as_json.stdout)["passed"] is False
+    assert "? unknown no case passed or failed" in re.sub("<[^>]*>", "", html.read_text())
+
+
+def test_a_server_that_dies_of_each_call_has_failed_and_was_there() -> None:
+    script = (
+        "import os, socket, sys\n"
+        "with socket.create_server(('127.0.0.1', int(sys.argv[1]))) as listener:\n"
+        "    while True:\n"
+        "        call, _ = listener.accept()\n"
+        "        while data := call.recv(4096):\n"
+        "            call.sendall(data[19:] if data[0] == 1 else data)\n"
+        "            if data[0] == 3:\n"
+        "                os._exit(7)\n"
+    )
+    done = run("check", "--only", "kind/digits", "--repeat", "3", "--", sys.executable, "-c", script, "{port}")
+    assert done.returncode == 1, done
+    assert "the server exited with code 7 during this case" in done.stdout
+    assert re.search(r"and was started again \(\d times\)", " ".join(done.stdout.split()))
 
 
 def test_a_command_without_a_field_listens_on_the_target() -> None:
@@ -260,6 +298,10 @@ def test_a_signal_ends_it_with_what_is_known(number: int, tmp_path: Path) -> Non
         (["--turn-within", "1s", "--speech", "/no/such/file"], 5, "cannot read /no/such/file"),
         (["--uuid", "/no/such/file"], 2, "is neither a UUID nor a file of UUIDs"),
         (["--uuid", __file__], 5, "line 1 is not a UUID"),
+        (["--uuid", LONG], 2, "is neither a UUID nor a file of UUIDs"),
+        (["--html", LONG], 2, "file name too long"),
+        (["--junit", "/proc/check.xml"], 2, "cannot write /proc/check.xml: "),
+        (["--evidence", "/proc"], 2, "cannot keep evidence in /proc: "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

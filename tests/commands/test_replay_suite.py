@@ -116,6 +116,21 @@ def test_what_differs_is_told_for_each_call(serve: Serve, calls: Path, tmp_path:
     assert run("replay", calls / "two.pcapng", serving.target, "--expect", "same").returncode == 0
 
 
+def test_a_call_is_replayed_again_as_it_was(made: Path, calls: Path, tmp_path: Path) -> None:
+    server = playing(sound(tmp_path / "other.wav", 1500))
+    options = ["--uuid", "same", "--wait", "0.5s", "--start-within", "30s"]
+    done = run("replay", calls, "--expect", "same", *options, "--", *server)
+    again = [line for line in done.stdout.splitlines() if line.startswith("  again ")]
+    assert len(again) == 2
+    assert all(" --expect same --uuid same --wait 0.5 --start-within 30 -- " in line for line in again)
+
+
+def test_a_capture_that_is_missing_is_not_taken_for_a_host(calls: Path) -> None:
+    done = run("replay", calls, "missing.pcapng", "--expect", "same", "--", "true")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "cannot read missing.pcapng: no such file" in done.stderr
+
+
 def test_json_is_an_object_for_each_call(serve: Serve, calls: Path, tmp_path: Path) -> None:
     serving = serve("--play", sound(tmp_path / "other.wav", 1500))
     done = run("replay", calls, serving.target, "--expect", "same", "--json")

@@ -7,7 +7,6 @@ import errno
 import itertools
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -21,7 +20,7 @@ from audiosocket_cli.audio.containers import (
 )
 from audiosocket_cli.audio.growing_wav import GrowingWav, part_path, parts_of
 from audiosocket_cli.audio.pipe_output import SoundPipe
-from audiosocket_cli.disk import PART, HalfMade, clear_half_made, make_folder
+from audiosocket_cli.disk import PART, HalfMade, clear_half_made, make_folder, prove_folder
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Call
 from audiosocket_cli.text import json_lines, printable
@@ -142,11 +141,9 @@ class FileOutput:
         """
         folder = self.folder
         try:
-            make_folder(folder)
+            prove_folder(folder)
             if self.single:
                 self._prepare_name(Path(self._pattern))
-            with tempfile.TemporaryFile(dir=folder, prefix=".audiosocket-"):
-                pass
         except FileExistsError:
             what = "it" if str(folder) == str(self) else str(folder)
             raise UsageError(f"cannot record to {self}: {what} is a file; name a folder") from None
@@ -162,7 +159,7 @@ class FileOutput:
     def _prepare_name(self, path: Path) -> None:
         """Refuse a name that is taken, by itself or by what an earlier call left of a conversion."""
         for name in _names(path):
-            if name.is_dir():
+            if os.path.isdir(name):
                 raise UsageError(f"cannot record to {self}: {name} is a folder; move that away")
             if _exists(name) and not self._overwrite:
                 it, cure = ("it", "choose another name") if name == path else (str(name), "move that away")

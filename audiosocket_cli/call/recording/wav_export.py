@@ -109,13 +109,13 @@ def names_a_file(name: Path | str) -> bool:
     """Whether a name is that of a WAV file, rather than of a folder, or of a file for each call."""
     path = Path(name)
     is_file = path.suffix.lower() == WAV_SUFFIX and "{" not in path.name
-    return is_file and not str(name).endswith(os.sep) and not path.is_dir()
+    return is_file and not str(name).endswith(os.sep) and not os.path.isdir(path)
 
 
 def _refuse_other_sound(name: Path | str) -> None:
     """Refuse what is meant as a sound file, and would be a folder of WAV files."""
     path = Path(name)
-    if path.is_dir() or str(name).endswith(os.sep) or path.suffix.lower() in ("", WAV_SUFFIX):
+    if os.path.isdir(path) or str(name).endswith(os.sep) or path.suffix.lower() in ("", WAV_SUFFIX):
         return
     try:
         container_of(path)
