@@ -46,7 +46,7 @@ WHERE_IT_HAS_TO_HEAR = {case.id for case in CASES if case.group not in ("start",
 EXPECTED = {
     "asterisk-audiosocket": Expected(OTHER_RATES | SPEAKS_WHEN_SPOKEN_TO),
     "asterisk-ai-voice-agent": Expected(OTHER_RATES | SPEAKS_WHEN_SPOKEN_TO),
-    # It takes each read for one frame, and its `uuid` refuses some. An error before the UUID has no listener: it ends.
+    # It takes each read for one frame, and its `uuid` refuses some.
     "@fonoster/streams": Expected(
         OTHER_RATES | SPEAKS_WHEN_SPOKEN_TO | OF_ONE_READ
         | {"uuid/any-bytes", "kind/hangup", "end/reset-before-uuid", "hostile/port-scan"},
