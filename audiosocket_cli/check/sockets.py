@@ -35,6 +35,11 @@ def state_of(local: Any, remote: Any) -> str | None:
     return None
 
 
+def knows_sockets() -> bool:
+    """Whether this machine's kernel tells of its sockets."""
+    return Path("/proc/net/tcp").exists()
+
+
 def is_listening(port: int) -> bool:
     """Whether this machine's kernel knows a socket that listens on a port."""
     return any(fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port for fields in _connections())

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from audiosocket_cli.call.bots.process import Process, how_it_ended
-from audiosocket_cli.check.sockets import group_of, is_listening
+from audiosocket_cli.check.sockets import group_of, is_listening, knows_sockets
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.dial import dial
@@ -31,6 +31,9 @@ _LOOK_S: Final = 0.05
 _TERM_S: Final = 5.0
 """How long a group may take to end after SIGTERM, before SIGKILL."""
 _KILL_S: Final = 2.0
+_KERNEL_S: Final = 3.0
+"""How long the kernel alone is asked whether the server listens; it does not know of one in a container."""
+
 _DEATH_S: Final = 0.05
 """A server that a call kills may take this long to die."""
 _READ_BYTES: Final = 65536
@@ -101,7 +104,7 @@ class Subject:
             )
         begun_s = time.monotonic()
         self._spawn()
-        while not await self._is_there():
+        while not await self._is_there(begun_s + _KERNEL_S):
             self._check_start(begun_s)
             await asyncio.sleep(_LOOK_S)
 
@@ -164,6 +167,8 @@ class Subject:
     def _check_start(self, begun_s: float) -> None:
         """Raise `NetworkError` when it will not listen any more, or takes too long."""
         died = self.how_it_died()
+        if self._output >= 0:
+            self._readable()  # what it wrote before it died is there now
         said = self.log.since(begun_s)
         words = f"; its last words: {said[-1]}" if said else ""
         if died is not None:
@@ -174,10 +179,14 @@ class Subject:
                 f"name its port{words}"
             )
 
-    async def _is_there(self) -> bool:
-        """Whether somebody listens; where the kernel says so, without a connection, which might disturb it."""
-        if _is_local(self._target.host or "localhost") and is_listening(self._target.port):
-            return True
+    async def _is_there(self, dial_from_s: float = 0.0) -> bool:
+        """Whether somebody listens. Where the kernel can say so, no connection is made before `dial_from_s`: it might
+        disturb a server that has just begun to listen."""
+        if _is_local(self._target.host or "localhost"):
+            if is_listening(self._target.port):
+                return True
+            if knows_sockets() and time.monotonic() < dial_from_s:
+                return False
         try:
             (await dial(self._target)).close()
         except NetworkError:

@@ -195,7 +195,7 @@ def test_a_signal_ends_it_with_what_is_known_and_the_server_too(number: int, cal
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["calls"], 2, "several calls are replayed to be compared: add --expect same"),
+        (["calls"], 2, "several captures need --expect: add --expect same"),
         (["calls", "--", "true"], 2, "add --expect same"),
         (["calls", "--expect", "same", "--"], 2, "-- needs a command after it: replay calls/"),
         (["calls", "--expect", "same", "--listen", ":0"], 2, "leave out --expect or --listen"),

@@ -84,5 +84,5 @@ def test_what_cannot_be_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NothingError, match=r"there are no captures in .*empty: they end in \.pcapng"):
         find_cases(WANTED, [str(tmp_path / "empty")])
     (tmp_path / "calls" / "c.expect.toml").touch()
-    with pytest.raises(FileError, match=r"c\.expect\.toml stands beside no capture"):
+    with pytest.raises(FileError, match=r"c\.expect\.toml has no capture of that name beside it"):
         find_cases(WANTED, [str(tmp_path / "calls")])
