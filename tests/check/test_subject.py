@@ -107,6 +107,31 @@ def test_a_death_is_told() -> None:
     with_subject(["sh", "-c", f"{' '.join(SERVER)} & sleep 1; kill $!; exit 7"], test)
 
 
+LATE = """
+import socket, sys, time
+time.sleep(0.3)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+listener.settimeout(0.7)
+try:
+    listener.accept()
+    print("called", flush=True)
+except TimeoutError:
+    print("left alone", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_server_that_begins_to_listen_is_left_alone() -> None:
+    async def test(subject: Subject) -> None:
+        begun_s = time.monotonic()
+        await subject.start()
+        while not subject.log.since(begun_s):
+            await asyncio.sleep(0.05)
+        assert subject.log.since(begun_s) == ["left alone"]
+
+    with_subject([sys.executable, "-c", LATE, "{port}"], test)
+
+
 @pytest.mark.parametrize(
     ("command", "error", "text"),
     [
