@@ -16,6 +16,7 @@ from audiosocket_cli.asterisk.facts import FRAME_GAP_MS
 from audiosocket_cli.asterisk.findings import findings_on_frame
 from audiosocket_cli.call.slices import Slice, slice_of
 from audiosocket_cli.call.tap_queue import TapQueue
+from audiosocket_cli.capture.streams import FrameParts
 from audiosocket_cli.codec import (
     HEADER_BYTES,
     Frame,
@@ -56,12 +57,11 @@ class Overhearing:
         "_count",
         "_decoder",
         "_frame_s",
-        "_gap_s",
         "_header",
         "_is_strange",
         "_on_hangup",
         "_origin_s",
-        "_part_s",
+        "_parts",
         "_passed_over",
         "_queue",
         "_read_s",
@@ -98,8 +98,7 @@ class Overhearing:
         """Frames that the queue has not learnt of."""
         self._read_s = 0.0
         """When what is being decoded passed, on the clock."""
-        self._part_s = self._gap_s = 0.0
-        """Of the frame that is not whole: when its last part came, on the clock, and the longest time without one."""
+        self._parts = FrameParts()
         self._is_strange = False
         """Whether the last frame was of an unknown kind."""
         self._passed_over = frozenset[int]()
@@ -147,7 +146,7 @@ class Overhearing:
         decoder = self._decoder
         was_inside = decoder.inside_frame and not self.is_behind
         if was_inside:
-            self._gap_s = max(self._gap_s, self._read_s - self._part_s)
+            self._parts.go_on(self._read_s)
         frames, starts = decoder.take(data, _SLICE)
         self.is_behind = len(starts) == _SLICE
         self.frames += len(starts)
@@ -160,9 +159,8 @@ class Overhearing:
                     self._judge_split(heard.frame(0))
             self._expect(heard)
         if decoder.inside_frame and not self.is_behind:
-            self._part_s = self._read_s
             if starts or not was_inside:
-                self._gap_s = 0.0
+                self._parts.begin(self._read_s)
             self._judge_begun(strange_before=self._is_strange)
 
     def catch_up(self) -> None:
@@ -228,8 +226,8 @@ class Overhearing:
 
     def _judge_split(self, frame: Frame) -> None:
         """Judge a frame that came in parts."""
-        if self._gap_s > FRAME_GAP_MS / 1000 and _SPLIT not in self._passed_over and self._call is not None:
-            for text in findings_on_frame(self.side, Frame(Kind.SLIN, frame.payload or b"\0"), self._gap_s):
+        if self._parts.gap_s > FRAME_GAP_MS / 1000 and _SPLIT not in self._passed_over and self._call is not None:
+            for text in findings_on_frame(self.side, Frame(Kind.SLIN, frame.payload or b"\0"), self._parts.gap_s):
                 self._passed_over |= {_SPLIT}
                 self._call.note(text)
 

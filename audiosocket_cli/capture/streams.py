@@ -20,6 +20,28 @@ _GROWTH: Final = 8
 only, even when bytes come in small pieces."""
 
 
+class FrameParts:
+    """When the parts of a frame came that is not whole yet."""
+
+    __slots__ = ("_last_s", "begun_s", "gap_s")
+
+    def __init__(self) -> None:
+        self.begun_s = self._last_s = 0.0
+        """When the first part came, and the last so far."""
+        self.gap_s = 0.0
+        """The longest time between two parts, in seconds."""
+
+    def begin(self, at_s: float) -> None:
+        """The first part has come."""
+        self.begun_s = self._last_s = at_s
+        self.gap_s = 0.0
+
+    def go_on(self, at_s: float) -> None:
+        """The next part has come."""
+        self.gap_s = max(self.gap_s, round(at_s - self._last_s, 9))
+        self._last_s = at_s
+
+
 class Stream:
     """One side's bytes to frames. After a loss, and from the middle of a call on, it looks for the next frame first."""
 
@@ -27,8 +49,7 @@ class Stream:
         self.offset = 0
         """Where the next frame begins, in bytes of this side; what is missing counts."""
         self._decoder = FrameDecoder()
-        self._begun_s = self._gap_s = self._part_s = 0.0
-        """Of the frame that is not whole: when it began, the longest time without a byte, when the last part came."""
+        self._parts = FrameParts()
         self._in_step = in_step
         self._search: list[tuple[float, bytes]] = []
         """The bytes since the last whole frame, with their times."""
@@ -54,14 +75,15 @@ class Stream:
             if self._search_bytes >= self._search_from:
                 yield from self._find(call, side, ends=False)
             return
-        begun_s, gap_s = at_s, 0.0
+        parts = self._parts
         if self._decoder.inside_frame:
-            begun_s, gap_s = self._begun_s, max(self._gap_s, round(at_s - self._part_s, 9))
+            parts.go_on(at_s)
+        else:
+            parts.begin(at_s)
         for frame in self._decoder.feed(data):
-            yield Captured(call, at_s, side, frame, begun_s, self.offset, gap_s)
+            yield Captured(call, at_s, side, frame, parts.begun_s, self.offset, parts.gap_s)
             self.offset += HEADER_BYTES + len(frame.payload)
-            begun_s, gap_s = at_s, 0.0
-        self._begun_s, self._gap_s, self._part_s = begun_s, gap_s, at_s
+            parts.begin(at_s)
 
     @property
     def is_between_frames(self) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from audiosocket_cli.codec import Frame, Kind, encode
+from support.far_end import exactly, is_reset
 from support.peers import FRAME, connected, opening, read_to_end, reset
 from support.running import Serving, need, run
 
@@ -66,22 +67,6 @@ def a_call(serving: Serving, listener: socket.socket, number: int = 1) -> Iterat
         caller.settimeout(20)
         with server:
             yield Ends(caller, server, uuid, first)
-
-
-def exactly(peer: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size and (more := peer.recv(size - len(data))):
-        data += more
-    return data
-
-
-def is_reset(peer: socket.socket) -> bool:
-    try:
-        while peer.recv(65536):
-            pass
-    except ConnectionResetError:
-        return True
-    return False
 
 
 class Packet(NamedTuple):
