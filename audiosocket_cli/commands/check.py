@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within
+from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within, start_within_option
 from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, refuse_without_effect
 from audiosocket_cli.errors import UsageError
 
@@ -55,10 +55,7 @@ class _CheckCommand(OwnServerCommand):
     "--hold", type=DurationParam(), metavar="TIME", default="60s", show_default=True,
     help="How long the hold of idle/hold lasts; idle/never-speaks lasts half of it.",
 )  # fmt: skip
-@click.option(
-    "--start-within", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
-    help="How long CMD may take until it listens.",
-)  # fmt: skip
+@start_within_option
 @click.option(
     "--turn-within", type=DurationParam(), metavar="TIME",
     help="For turn/: how soon after the caller's speech the server has to begin to speak.",

@@ -6,11 +6,17 @@ from typing import ClassVar
 
 import click
 
-from audiosocket_cli.commands.params import is_typed
+from audiosocket_cli.commands.params import DurationParam, is_typed
 from audiosocket_cli.errors import UsageError
 
 SERVER = "server"
 """The parameter with the command line of the server."""
+
+
+start_within_option = click.option(
+    "--start-within", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
+    help="How long CMD may take until it listens.",
+)  # fmt: skip
 
 
 class OwnServerCommand(click.Command):

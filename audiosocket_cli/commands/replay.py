@@ -9,13 +9,12 @@ from typing import Any, Final
 
 import click
 
-from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within
+from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within, start_within_option
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
     AddressParam,
     CountParam,
-    DurationParam,
     NumberParam,
     TimeParam,
     is_typed,
@@ -85,10 +84,7 @@ class _ReplayCommand(OwnServerCommand):
     "--jobs", type=CountParam(_MAX_JOBS), metavar="N", default=4, show_default=True,
     help="With several captures: place N calls at once.",
 )  # fmt: skip
-@click.option(
-    "--start-within", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
-    help="How long CMD may take until it listens.",
-)  # fmt: skip
+@start_within_option
 @click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="With --expect: also write the result as JUnit XML.",
