@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
@@ -85,6 +86,9 @@ frame comes, at its release, and its tone may leak through at the beginning (`as
 sure)."""
 
 
+_NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class Call:
     """The facts of one call. Times in seconds are since its start: the UUID, sent or received."""
@@ -99,6 +103,10 @@ class Call:
     """Digits that were neither listed nor reported."""
     notes: list[str] = field(default_factory=list)
     ending: Ending | None = None
+    variables: Mapping[str, str] = field(default_factory=lambda: _NO_VARIABLES)
+    """What is known of the caller beside the UUID, as the operator gave it: names and values."""
+    result: str | None = None
+    """What came of the call, as its bot said."""
     duration_s: float = 0.0
     in_bulk: bool = False
     """Whether what is heard is read some times a second: when each frame arrived is then known to 20 ms."""

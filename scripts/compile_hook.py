@@ -22,7 +22,7 @@ _MODULES: Final = [
     *(f"call/{name}" for name in (
         "deferred", "driver", "feed", "flow", "lane", "overhearing", "passing", "phases", "poll", "reader", "receiver",
         "relay", "relay_driver", "roles", "sender", "session", "slices", "tap_queue", "wire", "faults/faulted_relay",
-        "bots/child", "bots/process", "bots/speech_queue", "bots/streams", "bots/watch",
+        "bots/child", "bots/process", "bots/speaker", "bots/speech_queue", "bots/streams", "bots/watch",
     )),
 ]  # fmt: skip
 """What is compiled: each class in it has subclasses in it alone, as a compiled class can have no others."""

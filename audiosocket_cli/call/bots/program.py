@@ -17,20 +17,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from audiosocket_cli.asterisk.facts import POST_ROLL_MS, PTIME_MS
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.bots.child import COMMANDS, END, ERRORS, OUTPUT, UNSENT, Child
 from audiosocket_cli.call.bots.error_log import ErrorLog
 from audiosocket_cli.call.bots.lifetime import Lifetime
 from audiosocket_cli.call.bots.process import why_not_run
-from audiosocket_cli.call.bots.speech_queue import Lines, SpeechQueue
-from audiosocket_cli.call.bots.streams import FRAMES_PER_S, HeardStream, SaidStream, bytes_of_frame
+from audiosocket_cli.call.bots.speaker import Failed, Idle, Marked, Speaker
+from audiosocket_cli.call.bots.speech_queue import Lines
+from audiosocket_cli.call.bots.streams import HeardStream
 from audiosocket_cli.call.bots.watch import Watch
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, frame_of, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
-from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_name, rate_of
+from audiosocket_cli.codec import Frame, Kind, kind_name, rate_of
 from audiosocket_cli.model import Call
 
 MAX_QUEUED_FRAMES: Final = 500
@@ -43,6 +43,7 @@ _MAX_COMMANDS: Final = 10
 _LOOK_AGAIN_S: Final = 0.02
 
 _MAX_FILES: Final = 100
+_MAX_MARKS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class _Running(NamedTuple):
     child: Child
     life: Lifetime
     heard: HeardStream
-    said: SaidStream
+    speaker: Speaker
 
 
 class Program(Bot):
@@ -84,13 +85,11 @@ class Program(Bot):
         """Once it was started."""
         self._failure: str | None = None
         self._rate_hz = options.rate_hz or rate_of(Kind.SLIN)
-        self._frame_bytes = bytes_of_frame(self._rate_hz)
+        self._opened_s = 0.0
         self._waited = 0
         self._heard_kind: int = Kind.SLIN
         self._reads = True
-        self._queue = SpeechQueue()
-        self._hanging_up = self._deaf = False
-        self._post_roll = POST_ROLL_MS // PTIME_MS
+        self._hanging_up = False
         self._commands = Lines()
         self._errors = ErrorLog(report)
 
@@ -107,37 +106,31 @@ class Program(Bot):
         running = self._running
         if running is None:
             return self._before_the_start(heard_kind)
-        child, _, heard, said = running
+        child, _, heard, speaker = running
         ready = child.ready
         ready.look_again()
         if ready.bits & ~OUTPUT:
-            self._attend(child)
+            self._attend(child, speaker)
         heard.tick()
-        queue, size = self._queue, self._frame_bytes
-        if (self._hanging_up or ready.bits & END) and not self._deaf and (self._hanging_up or running.life.has_ended()):
-            self._deaf = True
-            queue.add(child.drain())  # all that is left
-        if ready.bits & OUTPUT and not self._deaf:
-            data = queue.read_and_take(child.read, size, MAX_QUEUED_FRAMES * size)
+        is_over = self._hanging_up or ready.bits & END
+        if is_over and not speaker.is_ending and (self._hanging_up or running.life.has_ended()):
+            speaker.queue.add(child.drain())  # all that is left
+            speaker.end()
+        if ready.bits & OUTPUT and not speaker.is_ending:
+            data = speaker.next_bytes(self._heard_kind, child.read, MAX_QUEUED_FRAMES * speaker.frame_bytes)
         else:
-            data = queue.take(size)
-        if queue.problems:
-            self._tell_problems()
-        if data is not None:
-            return said.speak(data, self._heard_kind)
-        if self._deaf and not queue and not said.has_tail:
-            self._post_roll -= 1
-            if self._post_roll < 0:
-                return None
-        return self._fall_silent(said)
+            data = speaker.next_bytes(self._heard_kind)
+        if speaker.told:
+            self._pass_on(speaker)
+        return data
 
-    def _attend(self, child: Child) -> None:
+    def _attend(self, child: Child, speaker: Speaker) -> None:
         """Do what is seldom there to do."""
         bits = child.ready.bits
         if bits & UNSENT:
             child.push()
         if bits & COMMANDS:
-            self._take_commands(child)
+            self._take_commands(child, speaker)
         if child.ready.bits & ERRORS:
             assert self._call is not None
             self._errors.pass_on(child, self._call)
@@ -151,8 +144,11 @@ class Program(Bot):
         return None
 
     def close(self) -> Sequence[str]:
-        self._queue.forget_files()
-        return self._queue.speech_notes.texts()
+        if self._running is None:
+            return ()
+        queue = self._running.speaker.queue
+        queue.forget_files()
+        return queue.speech_notes.texts()
 
     @property
     def ending(self) -> str:  # type: ignore[override]
@@ -165,6 +161,7 @@ class Program(Bot):
 
     def opened(self, call: Call) -> None:
         self._call = call
+        self._opened_s = time.monotonic()
 
     def digit(self, at_s: float, digit: str) -> None:
         self._send_event(event="digit", digit=digit, at_s=round(at_s, 3))
@@ -213,7 +210,7 @@ class Program(Bot):
             "command": list(self._options.command),
             "rate_hz": self._rate_hz,
             **(running.life.as_dict() if running else nothing),
-            "said_s": round(running.said.frames / FRAMES_PER_S, 3) if running else 0.0,
+            "said_s": round(running.speaker.said_s, 3) if running else 0.0,
             "unread_s": round(running.heard.unread_s, 3) if running else 0.0,
             "error": self._failure,
         }
@@ -232,7 +229,6 @@ class Program(Bot):
     def _start(self, kind: int) -> None:
         assert self._call is not None
         self._rate_hz = self._options.rate_hz or rate_of(kind)
-        self._frame_bytes = bytes_of_frame(self._rate_hz)
         facts = {
             "AUDIOSOCKET_UUID": str(self._call.uuid),
             "AUDIOSOCKET_PEER": self._call.peer,
@@ -251,62 +247,79 @@ class Program(Bot):
 
     def _begin(self, child: Child, kind: int) -> None:
         life = Lifetime(child, self._options.grace_s)
-        self._running = _Running(child, life, HeardStream(child, self._rate_hz), SaidStream(self._rate_hz, kind))
+        self._running = _Running(child, life, HeardStream(child.write, self._rate_hz), Speaker(self._rate_hz, kind))
 
     def _note_what_was_odd(self, running: _Running) -> None:
         assert self._call is not None
         for text in running.life.oddities():
             self._call.note(text)
-        if self._queue.odd:
+        if running.speaker.queue.odd:
             self._call.note("the program wrote an odd number of bytes: half a sample is left over")
         unread_s = running.heard.unread_s
         if unread_s and self._reads:  # one that never reads, such as a menu, does not want to
             self._call.note(f"the program reads too slowly: {unread_s:.1f} s of the caller's audio were dropped")
 
-    # What it says.
-
-    def _tell_problems(self) -> None:
-        for problem in self._queue.problems:
-            self._complain(problem)
-        self._queue.problems.clear()
-
-    def _fall_silent(self, said: SaidStream) -> bytes:
-        had_tail = said.has_tail
-        frame = said.fall_silent(waits=bool(self._queue))
-        if had_tail and not said.has_tail:
-            self._send_event(event="idle")
-        return frame
-
     # Its commands, and its events.
 
-    def _take_commands(self, child: Child) -> None:
+    def _take_commands(self, child: Child, speaker: Speaker) -> None:
         if not self._commands.waiting:
             self._commands.feed(child.receive())
         for line in self._commands.take(_MAX_COMMANDS):
             try:
-                self._do(child, json.loads(line))
+                self._do(child, speaker, json.loads(line))
             except (ValueError, RecursionError):
                 self._complain(f"not understood: {line[:100]}")
 
-    def _do(self, child: Child, command: Any) -> None:
+    def _do(self, child: Child, speaker: Speaker, command: Any) -> None:
         match command:
             case {"flush": True, **rest} if not rest:
-                self._queue.add(child.drain())
-                dropped_s = self._queue.clear() / SAMPLE_BYTES / self._rate_hz
+                speaker.queue.add(child.drain())
+                dropped_s = speaker.flush()
+                self._pass_on(speaker)
                 self._send_event(event="flushed", dropped_s=round(dropped_s, 3))
+            case {"hangup": True, "result": str(result), **rest} if not rest:
+                self._take_result(result)
+                self._hanging_up = True
             case {"hangup": True, **rest} if not rest:
                 self._hanging_up = True
             case {"play": str(name), **rest} if not rest:
-                self._play(child, name)
+                self._play(child, speaker, name)
+            case {"mark": str(name), **rest} if not rest:
+                self._mark(child, speaker, name)
             case _:
                 raise ValueError
 
-    def _play(self, child: Child, name: str) -> None:
-        if self._queue.files >= _MAX_FILES:
+    def _take_result(self, result: str) -> None:
+        assert self._call is not None
+        self._call.result = result
+
+    def _play(self, child: Child, speaker: Speaker, name: str) -> None:
+        if speaker.queue.files >= _MAX_FILES:
             self._complain(f"{name} is not played: {_MAX_FILES} files are already waiting")
             return
-        self._queue.add(child.drain())  # said before the file, as it was written before
-        self._queue.add_file(lambda: self._begin_file(name))
+        speaker.queue.add(child.drain())  # said before the file, as it was written before
+        speaker.queue.add_file(lambda: self._begin_file(name))
+
+    def _mark(self, child: Child, speaker: Speaker, name: str) -> None:
+        if speaker.queue.marks >= _MAX_MARKS:
+            self._complain(f"the mark {name} is ignored: {_MAX_MARKS} marks are already waiting")
+            return
+        speaker.queue.add(child.drain())
+        speaker.queue.add_mark(name)
+
+    def _pass_on(self, speaker: Speaker) -> None:
+        """Tell the program what has become of its speech."""
+        for told in speaker.told:
+            match told:
+                case Idle():
+                    self._send_event(event="idle")
+                case Marked(name, dropped):
+                    at_s = round(time.monotonic() - self._opened_s, 3)
+                    more = {"dropped": True} if dropped else {}
+                    self._send_event(event="mark", mark=name, at_s=at_s, **more)
+                case Failed(problem):
+                    self._complain(problem)
+        speaker.told.clear()
 
     def _begin_file(self, name: str) -> Speech:
         sound = Sound(Path(name), never_waits=True)

@@ -1,10 +1,11 @@
-"""What a program wants to say, in order: speech that it wrote and files that it named. Also its lines of text."""
+"""What a bot wants to say, in order: samples, files that it named, and marks between them. Also a program's lines of
+text."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from audiosocket_cli.call.sources.prompts import Speech
 from audiosocket_cli.call.sources.speech_notes import SpeechNotes
@@ -38,27 +39,52 @@ class _File:
             self._speech.close()
 
 
+class _Mark(NamedTuple):
+    """A place in the speech, by the name that the bot gave it."""
+
+    name: str
+
+
+class _Due(NamedTuple):
+    """A mark that only samples of `_next` precede."""
+
+    left_bytes: int
+    """How many of them are to be taken first."""
+    name: str
+
+
 class SpeechQueue:
-    """The speech of a program: samples that it wrote, and files, in order."""
+    """The speech of a bot: samples, files and marks, in order."""
 
     def __init__(self) -> None:
         self.files = 0
         """Files that wait to be said, or are."""
         self.speech_notes = SpeechNotes()
         """What is to be said of the files afterwards."""
+        self.passed: list[str] = []
+        """Marks whose place has been taken, in order; whoever tells of them clears it."""
         self._next = bytearray()
-        self._later: deque[bytes | _File] = deque()
+        self._later: deque[bytes | _File | _Mark] = deque()
+        self._due: list[_Due] = []
         self._half = b""
         self._stale = False
         self.problems: list[str] = []
         """What went wrong with files; whoever tells of it clears it."""
 
     def __len__(self) -> int:
-        """Queued bytes of samples; a file counts as one."""
+        """Queued bytes of samples; a file counts as one, a mark as none."""
         size = len(self._next)
         for item in self._later:
-            size += len(item) if isinstance(item, bytes) else 1
+            if isinstance(item, bytes):
+                size += len(item)
+            elif isinstance(item, _File):
+                size += 1
         return size
+
+    @property
+    def marks(self) -> int:
+        """How many marks wait for their place to be taken."""
+        return len(self._due) + sum(isinstance(item, _Mark) for item in self._later)
 
     @property
     def odd(self) -> bool:
@@ -81,8 +107,15 @@ class SpeechQueue:
         """Queue a file; `begin` starts reading it."""
         self.files += 1
         self._later.append(_File(begin))
-        if len(self._later) == 1:
+        if self.files == 1:
             self._prepare(0)
+
+    def add_mark(self, name: str) -> None:
+        """Queue a mark: it is in `passed` once all that was queued before it has been taken."""
+        if self._later:
+            self._later.append(_Mark(name))
+        else:
+            self._due.append(_Due(len(self._next), name))
 
     def read_and_take(self, read: Callable[[], bytes | None], size: int, most_bytes: int) -> bytes | None:
         """Queue what `read` returns, unless so many bytes are queued already; then do as `take` does.
@@ -90,7 +123,7 @@ class SpeechQueue:
         A program that answers each frame keeps no more than a frame or two here: that takes the short way.
         """
         waiting = self._next
-        if self._later or self._half or len(waiting) >= most_bytes:
+        if self._later or self._half or self._due or len(waiting) >= most_bytes:
             if len(self) < most_bytes:
                 self.add(read() or b"")
             return self.take(size)
@@ -113,22 +146,40 @@ class SpeechQueue:
             data = bytes(self._next[:size])
             del self._next[:size]
             self._stale = False
+            if self._due:
+                self._pass(size)
             return data
         if self._next and (self._stale or self._later):
             data = bytes(self._next)
             self._next.clear()
             self._stale = False
+            if self._due:
+                self._pass(size)
             return data.ljust(size, b"\0")
         self._stale = bool(self._next)
+        if self._due:
+            self._pass(0)
         return None
 
+    def _pass(self, taken_bytes: int) -> None:
+        due = [_Due(mark.left_bytes - taken_bytes, mark.name) for mark in self._due]
+        self.passed += [mark.name for mark in due if mark.left_bytes <= 0]
+        self._due = [mark for mark in due if mark.left_bytes > 0]
+
+    def take_marks(self) -> list[str]:
+        """Take the marks out of the queue whose place has not been reached, and return their names in order."""
+        names = [mark.name for mark in self._due] + [item.name for item in self._later if isinstance(item, _Mark)]
+        self._due = []
+        self._later = deque(item for item in self._later if not isinstance(item, _Mark))
+        return names
+
     def clear(self) -> int:
-        """Clear the queue, and return how many bytes of samples it held."""
+        """Clear the queue but for its marks, see `take_marks`, and return how many bytes of samples it held."""
         dropped = sum(item.left_bytes for item in self._later if isinstance(item, _File))
         self.forget_files()
         dropped += len(self)
         self._next.clear()
-        self._later.clear()
+        self._later = deque(item for item in self._later if isinstance(item, _Mark))
         self._half = b""
         return dropped
 
@@ -137,7 +188,7 @@ class SpeechQueue:
         for item in self._later:
             if isinstance(item, _File):
                 item.close()
-        self._later = deque(item for item in self._later if isinstance(item, bytes))
+        self._later = deque(item for item in self._later if not isinstance(item, _File))
         self.files = 0
 
     def _promote(self, size: int) -> bool:
@@ -145,6 +196,10 @@ class SpeechQueue:
         item = self._later[0]
         if isinstance(item, bytes):
             self._next += item
+            self._later.popleft()
+            return True
+        if isinstance(item, _Mark):
+            self._due.append(_Due(len(self._next), item.name))
             self._later.popleft()
             return True
         speech = item.begin()
@@ -165,11 +220,13 @@ class SpeechQueue:
         return True
 
     def _prepare(self, place: int) -> None:
-        """Start reading a file before its turn, so that there is no pause between."""
-        if len(self._later) > place:
-            item = self._later[place]
+        """Start reading a file before its turn, so that there is no pause between; marks before it take no time."""
+        for at in range(place, len(self._later)):
+            item = self._later[at]
             if isinstance(item, _File):
                 item.begin()
+            if not isinstance(item, _Mark):
+                return
 
 
 class Lines:

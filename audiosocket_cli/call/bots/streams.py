@@ -1,23 +1,23 @@
-"""The two audio streams of a program, frame by frame at its rate: the caller's audio, and its own speech."""
+"""The two audio streams of a bot, frame by frame at its rate: the caller's audio, and its own speech."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Final
 
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.audio.resample import StreamResampler
-from audiosocket_cli.call.bots.child import Child
 from audiosocket_cli.call.sources.basic import encoded, silence_frame
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, encode, rate_of
 
 FRAMES_PER_S: Final = 1000 // PTIME_MS
 
 BEHIND_FRAMES: Final = 5
-"""How far a program's input may lag the clock, 100 ms, before silence is written for a caller who pauses."""
+"""How far a bot's input may lag the clock, 100 ms, before silence is written for a caller who pauses."""
 
 _QUIET_FRAMES: Final = 5
-"""How many frames (100 ms) a program may hesitate within a phrase."""
+"""How many frames (100 ms) a bot may hesitate within a phrase."""
 
 _JOINED_S: Final = 0.005
 """Frames shorter than this, in seconds, are passed on together: a conversion and a write cost as much for one sample as
@@ -30,11 +30,11 @@ def bytes_of_frame(rate_hz: int) -> int:
 
 
 class HeardStream:
-    """What a program hears on its standard input. Pauses of the caller become silence; what the program does not read
-    is dropped and counted."""
+    """What a bot hears. Pauses of the caller become silence; what the bot does not take is dropped and counted."""
 
-    def __init__(self, child: Child, rate_hz: int) -> None:
-        self._child = child
+    def __init__(self, sink: Callable[[bytes], int], rate_hz: int) -> None:
+        """`sink` gets int16 little-endian samples at this rate, and returns how many of their bytes it took."""
+        self._sink = sink
         self._rate_hz = rate_hz
         self._converters: dict[int, StreamResampler] = {}
         """By kind: a peer may change it with every frame."""
@@ -102,13 +102,13 @@ class HeardStream:
     def _write(self, data: bytes) -> None:
         size = len(data)
         self._written_bytes += size
-        written = self._child.write(data)
+        written = self._sink(data)
         if written != size:
             self._unread_bytes += size - written
 
 
 class SaidStream:
-    """What a program says, as frames of the caller's kind; silence where it says nothing."""
+    """What a bot says, as frames of the caller's kind; silence where it says nothing."""
 
     def __init__(self, rate_hz: int, kind: int) -> None:
         self.frames = 0

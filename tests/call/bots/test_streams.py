@@ -23,7 +23,7 @@ class Reading:
 
 def test_a_program_hears_each_kind_as_one_signal() -> None:
     child = Reading()
-    heard = HeardStream(child, 8000)  # type: ignore[arg-type]
+    heard = HeardStream(child.write, 8000)
     sound = np.full(160, 5000, "<i2").tobytes()
     for number in range(100):
         kind = Kind.SLIN + number % 2
@@ -36,7 +36,7 @@ def test_a_program_hears_each_kind_as_one_signal() -> None:
 
 def test_a_program_gets_frames_of_one_sample_many_at_a_time() -> None:
     child = Reading()
-    heard = HeardStream(child, 8000)  # type: ignore[arg-type]
+    heard = HeardStream(child.write, 8000)
     for number in range(4800):
         heard.take(frame(Kind.SLIN + number % 2, b"\1\2\3"))  # and half a sample, which is left out
     heard.pass_on()
@@ -48,10 +48,10 @@ def test_a_program_gets_frames_of_one_sample_many_at_a_time() -> None:
 def test_frames_that_came_together_are_passed_on_together(length: int) -> None:
     one, all_at_once = Reading(), Reading()
     sound = [frame(Kind.SLIN, bytes([number]) * length) for number in range(5)]
-    heard = HeardStream(one, 8000)  # type: ignore[arg-type]
+    heard = HeardStream(one.write, 8000)
     for data in sound:
         heard.take(data)
-    HeardStream(all_at_once, 8000).take(b"".join(sound))  # type: ignore[arg-type]
+    HeardStream(all_at_once.write, 8000).take(b"".join(sound))
     assert b"".join(one.read) == b"".join(all_at_once.read)
     assert len(b"".join(one.read)) == 5 * (length // 2 * 2)
     assert len(all_at_once.read) <= 1
