@@ -1,6 +1,5 @@
 """A bot of Twilio's kind that says what it hears, message by message: `websocket_echo.py PORT`."""
 
-import asyncio
 import json
 import sys
 
