@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -46,9 +45,12 @@ class BridgeWanted:
 
 def bridge_maker(wanted: BridgeWanted) -> Callable[[Report], Bot]:
     """Return what makes the bot of each call. Raises `UsageError` and `FileError`."""
-    if importlib.util.find_spec("websockets") is None:
-        raise MissingLibraryError(f"--bridge needs websockets (the extra ws): {install_line('websockets')}")
-    from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, BridgeProtocol
+    try:
+        from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, BridgeProtocol
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "websockets":
+            raise
+        raise MissingLibraryError(f"--bridge needs websockets (the extra ws): {install_line('websockets')}") from None
 
     protocol, url = BridgeProtocol(wanted.protocol), parse_url(wanted.url)
     if wanted.rate and protocol is BridgeProtocol.CHAN_WEBSOCKET and wanted.rate not in KIND_BY_RATE:
