@@ -22,7 +22,7 @@ FLOORS = (
     "mixed_runs",
     "runs",
     "capture",
-    "analysis",
+    "analysis websocket",
     "call",
     "net",
     "server bench",
@@ -42,15 +42,16 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.
 HOMES = {
     "click": {"cli", "commands"},
     "rich": {"ui"},
-    "asyncio": {"call", "net", "server", "bench", "check"},
+    "asyncio": {"websocket", "call", "net", "server", "bench", "check"},
     "uvloop": {"net"},
     "prometheus_client": {"server"},
     "numpy": {"audio", "chunks", "mixed_runs", "runs", "capture", "analysis", "call", "bench"},
     "soundfile": {"libraries", "audio"},
     "soxr": {"libraries", "audio", "call"},
-    "socket": {"capture", "call", "net", "server", "check"},
+    "socket": {"capture", "websocket", "call", "net", "server", "check"},
     "locust": {"bench"},
     "gevent": {"bench"},
+    "websockets": {"websocket"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -60,6 +61,7 @@ TESTS = ROOT / "tests"
 TESTED_AS_PART_OF = {
     "bench/processes.py": "commands/test_bench.py",
     **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
+    "call/bots/bridge_dialect.py": "call/bots/test_bridge_twilio.py",
     "call/bots/child.py": "call/bots/test_program.py",
     "call/bots/error_log.py": "call/bots/test_program.py",
     "call/bots/lifetime.py": "call/bots/test_program.py",
@@ -85,10 +87,12 @@ TESTED_AS_PART_OF = {
     "capture/call_items.py": "capture/test_connection.py",
     "capture/joining.py": "capture/test_copies.py",
     "check/trial.py": "check/test_faults.py",
+    "commands/bridge_options.py": "commands/test_serve_bridge.py",
     "commands/own_server.py": "commands/test_check.py",
     "commands/server_options.py": "commands/test_serve.py",
     "commands/values.py": "commands/test_completion.py",
     "jobs/answering.py": "jobs/test_outcome.py",
+    "jobs/bridge.py": "commands/test_serve_bridge.py",
     "jobs/bench.py": "commands/test_bench.py",
     "jobs/check.py": "commands/test_check.py",
     "jobs/check_report.py": "commands/test_check_report.py",
