@@ -235,8 +235,9 @@ class Program(Bot):
             "AUDIOSOCKET_RATE": str(self._rate_hz),
             "AUDIOSOCKET_KIND": kind_name(kind),
         }
+        environment = {**os.environ, **self._call.environment(), **facts}
         try:
-            child = Child(self._options.command, {**os.environ, **facts}, self._options.watch)
+            child = Child(self._options.command, environment, self._options.watch)
         except OSError as error:
             self._failure = f"cannot run {self._options.command[0]}: {why_not_run(self._options.command[0], error)}"
             self._call.note(self._failure)
@@ -291,7 +292,9 @@ class Program(Bot):
 
     def _take_result(self, result: str) -> None:
         assert self._call is not None
-        self._call.result = result
+        problem = self._call.take_result(result)
+        if problem is not None:
+            self._complain(f"{problem}; the call is hung up without one")
 
     def _play(self, child: Child, speaker: Speaker, name: str) -> None:
         if speaker.queue.files >= _MAX_FILES:
