@@ -224,7 +224,7 @@ def test_a_recorded_call_takes_little_beside_its_audio(tmp_path: Path) -> None:
         record = FileOutput.in_folder(tmp_path)
         record.prepare()
         options = ServeOptions(Address("127.0.0.1", 0), CallOptions(record=record))
-        server = Server(options, report, lambda line: None, callbacks=Callbacks(news=news))
+        server = Server(options, report, lambda line: None)
         serving = asyncio.create_task(server.run())
         port = await listening
         words = [encode(uuid_frame(UUID(int=1))), *[SPEECH] * 160]

@@ -187,7 +187,7 @@ def test_with_a_password_it_listens_anywhere_and_programs_do_not_get_it(
         options = ["--api-token-file", "token"]
     else:
         monkeypatch.setenv("AUDIOSOCKET_SERVE_API_TOKEN", "secret")
-    serving = serve("--api", f":{port}", *options, "--exec", "env >&2")
+    serving = serve("--api", f":{port}", *options, "--shell", "--exec", "env >&2")
     assert serving.listening.startswith("listening on ")
     assert get(port, "/calls")[0] == 401
     assert get(port, "/calls", Authorization="Bearer secret")[0] == 200

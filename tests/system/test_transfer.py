@@ -99,7 +99,7 @@ def test_the_caller_lands_at_the_extension_that_the_bot_named(
         ("""echo '{"hangup": true}' >&3; cat""", "nowhere []"),
         ("""echo '{"hangup": true, "result": "nobody"}' >&3; cat""", "nowhere [nobody]"),
         ("""echo '{"hangup": true, "result": "sales,1)},${SHELL(id)}"}' >&3; cat""", "nowhere [salesid]"),
-        ("""echo '{"hangup": true, "result": "a\\nb"}' >&3; cat""", "nowhere []"),
+        ("""printf '%s\\n' '{"hangup": true, "result": "a\\nb"}' >&3; cat""", "nowhere []"),
         ("kill -KILL $$", "nowhere []"),
     ],
     ids=["no-result", "unknown", "hostile", "not-a-result", "crash"],
