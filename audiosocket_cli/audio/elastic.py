@@ -56,7 +56,7 @@ class ElasticBuffer:
         self._dry = 0
         """Bytes of silence since the buffer ran dry; 0 until anything was taken."""
         self._lowest = self._window = 0
-        self._totals = dict.fromkeys(("taken", "dropped", "padded", "left_out", "repeated"), 0)
+        self.totals = dict.fromkeys(("taken", "dropped", "padded", "left_out", "repeated"), 0)
         """Bytes by what became of them."""
         self._start_window()
 
@@ -74,27 +74,27 @@ class ElasticBuffer:
             if self._dry and data:
                 if self._dry < self._bytes(PAUSE_S):
                     self.under += 1
-                    self._totals["padded"] += self._dry
+                    self.totals["padded"] += self._dry
                 self._dry = 0
             self._data += data
             if len(self._data) > self._max:
                 dropped = len(self._data) - self._target
                 del self._data[:dropped]
                 self.over += 1
-                self._totals["dropped"] += dropped
+                self.totals["dropped"] += dropped
                 self._start_window()
 
     def take(self, size: int) -> bytes:
         """Return `size` bytes, with silence in place of what is not there; never waits."""
         with self._lock:
             if self._is_filling and not self._is_filled(size):
-                self._dry += size if self._totals["taken"] else 0
+                self._dry += size if self.totals["taken"] else 0
                 return bytes(size)
             self._is_filling = False
             if len(self._data) < size:
                 return self._run_dry(size)
             data = self._next(size)
-            self._totals["taken"] += size
+            self.totals["taken"] += size
             self._last = data[-self._bytes(_STEP_S) :]
             self._lowest = min(self._lowest, len(self._data))
             self._window -= size
@@ -105,7 +105,7 @@ class ElasticBuffer:
         with self._lock:
             data = bytes(self._data)
             self._data.clear()
-            self._totals["taken"] += len(data)
+            self.totals["taken"] += len(data)
             return data
 
     def clear(self) -> None:
@@ -115,13 +115,13 @@ class ElasticBuffer:
             self._last = b""
             self._is_filling = True
             self.over = self.under = self._waited = self._dry = 0
-            self._totals = dict.fromkeys(self._totals, 0)
+            self.totals = dict.fromkeys(self.totals, 0)
             self._start_window()
 
     def facts(self) -> dict[str, Any]:
         """Return what became of the sound as JSON values, units in the keys."""
         with self._lock:
-            lengths = {name: round(size / self._second * 1000, 1) for name, size in self._totals.items()}
+            lengths = {name: round(size / self._second * 1000, 1) for name, size in self.totals.items()}
         return {
             "rate_hz": self.rate_hz,
             "over": self.over,
@@ -145,7 +145,7 @@ class ElasticBuffer:
 
     def _run_dry(self, size: int) -> bytes:
         data = bytes(self._data).ljust(size, b"\0")
-        self._totals["taken"] += len(self._data)
+        self.totals["taken"] += len(self._data)
         self._dry += size - len(self._data)
         self._data.clear()
         self._is_filling = True
@@ -162,10 +162,10 @@ class ElasticBuffer:
             lowest = self._lowest
             self._start_window()
             if lowest > self._target and len(self._data) >= size + step:
-                self._totals["left_out"] += step
+                self.totals["left_out"] += step
                 return self._faded(bytes(self._data[: size + step]), size, size + step)
             if lowest < self._bytes(_LOW_S) and len(self._last) == step:
-                self._totals["repeated"] += step
+                self.totals["repeated"] += step
                 return self._faded(self._last + bytes(self._data[:size]), size, size - step)
         data = bytes(self._data[:size])
         del self._data[:size]

@@ -7,8 +7,11 @@ to put samples into an `ElasticBuffer`, or to take them out of one: no call wait
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -18,10 +21,14 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.libraries import first_line, sounddevice
 from audiosocket_cli.model import Call
 
-_LATENCY_S: Final = 0.03
-"""What a card is asked to keep of sound itself. With less, Python is called too often, and may come too late."""
+_LATENCY_S: Final = {"input": 0.03, "output": 0.06}
+"""What a card is asked to keep of sound itself, in seconds. Through PulseAudio 16, a loudspeaker with 30 ms is late with
+each block for a second after some starts, and plays ten seconds of sound in one; with 60 ms that was never seen."""
 
 _BLOCKS_A_SECOND: Final = 100
+
+_STEADY_S: Final = 0.05
+_MAX_START_S: Final = 2.0
 
 _SHOWN: Final = 12
 """How many devices an error names."""
@@ -113,13 +120,13 @@ class _Card:
     """One direction of a sound card."""
 
     kind: str
-    stream_of: Callable[..., Any]
 
     def __init__(self, device: Device, rate_hz: int) -> None:
-        """Open it at this rate, or else its own: `rate_hz` tells which. Raises `UsageError`."""
+        """Open it and start it, at this rate, or else its own: `rate_hz` tells which. Raises `UsageError`."""
         self.name = device.name
-        self._faults = 0
-        self._stream: Any = None
+        self.fault: str | None = None
+        """Why it has stopped, once `look` has seen that it has."""
+        self._faults = self._blocks = 0
         what = "microphone" if self.kind == "input" else "loudspeaker"
         with _one_line(f"cannot open the {what} {device.name}", "try another one of --list-devices"):
             settings: dict[str, Any] = {"device": device.number, "channels": 1, "dtype": "int16"}
@@ -128,36 +135,45 @@ class _Card:
             self.buffer = ElasticBuffer(self.rate_hz)
             stream_of = getattr(sounddevice, f"Raw{self.kind.title()}Stream")
             self._stream = stream_of(
-                samplerate=self.rate_hz, blocksize=self.rate_hz // _BLOCKS_A_SECOND, latency=_LATENCY_S,
+                samplerate=self.rate_hz, blocksize=self.rate_hz // _BLOCKS_A_SECOND, latency=_LATENCY_S[self.kind],
                 callback=self._on_block, **settings,
             )  # fmt: skip
             self._stream.start()
+        self.latency_s = float(self._stream.latency)
+        """What the card keeps itself."""
 
-    @property
-    def latency_s(self) -> float:
-        """What the card keeps itself, in seconds."""
-        return float(self._stream.latency)
-
-    @property
-    def fault(self) -> str | None:
-        """Why it has stopped, if it has."""
-        return None if self._stream.closed or self._stream.active else "the sound card has stopped"
+    def wait_until_running(self) -> None:
+        """Wait until it runs steadily: one that slept takes a moment, and what is played meanwhile would be lost."""
+        steady = round((self.latency_s + _STEADY_S) * _BLOCKS_A_SECOND)
+        until_s = time.monotonic() + _MAX_START_S
+        while self._blocks < steady and time.monotonic() < until_s:
+            time.sleep(1 / _BLOCKS_A_SECOND)
 
     def begin(self, call: Call) -> None:
         """A call begins: what was heard before is not for it."""
         self._faults = 0
         self.buffer.clear()
 
+    def look(self) -> None:
+        """See whether it still runs: `fault` tells."""
+        if not self._stream.closed and not self._stream.active:
+            self.fault = "the sound card has stopped"
+
     def facts(self) -> dict[str, Any]:
         """Return what it did as JSON values."""
-        latency_ms = round(self.latency_s * 1000, 1) if not self._stream.closed else None
-        return {"card_latency_ms": latency_ms, "card_faults": self._faults, **self.buffer.facts()}
+        return {
+            "card_latency_ms": round(self.latency_s * 1000, 1),
+            "card_faults": self._faults,
+            "error": self.fault,
+            **self.buffer.facts(),
+        }
 
     def close(self) -> None:
-        """Close it, at once. Safe to call twice. It may take some milliseconds."""
-        with contextlib.suppress(sounddevice.PortAudioError), _quiet():
-            self._stream.abort()
-        self._stream.close()
+        """Close it, at once, which may take some milliseconds. Safe to call twice."""
+        if not self._stream.closed:
+            with contextlib.suppress(sounddevice.PortAudioError):
+                self._stream.abort()
+                self._stream.close()
 
     def _on_block(self, data: Any, frames: int, times: Any, status: Any) -> None:
         """PortAudio has a block, or wants one."""
@@ -165,7 +181,7 @@ class _Card:
 
 
 class CardMicrophone(_Card):
-    """A microphone. It is open from the start, and what it hears goes into its buffer."""
+    """A microphone: what it hears goes into its buffer."""
 
     kind = "input"
     is_over = False
@@ -175,16 +191,18 @@ class CardMicrophone(_Card):
         return ()
 
     def _on_block(self, data: Any, frames: int, times: Any, status: Any) -> None:
+        self._blocks += 1
         self._faults += bool(status)
         self.buffer.put(bytes(data))
 
 
 class CardSpeaker(_Card):
-    """A loudspeaker. It is open from the start, and plays what is in its buffer."""
+    """A loudspeaker: it plays what is in its buffer."""
 
     kind = "output"
 
     def _on_block(self, data: Any, frames: int, times: Any, status: Any) -> None:
+        self._blocks += 1
         self._faults += bool(status)
         data[:] = self.buffer.take(frames * SAMPLE_BYTES)
 
@@ -194,6 +212,7 @@ def _one_line(what: str, cure: str = "see whether other programs can use it") ->
     """Make one line of what goes wrong: PortAudio's own text, and what ALSA writes to standard error beside it."""
     with _quiet():
         loaded = sounddevice.PortAudioError  # which loads it: what is missing is told by that
+        _silence_alsa()
         try:
             yield
         except (loaded, ValueError) as error:
@@ -214,3 +233,16 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
+
+
+@functools.cache
+def _silence_alsa() -> None:
+    """Let ALSA's library write nothing by itself: it tells of each block that came late, and we count them."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_NO_HANDLER)
+
+
+_NO_HANDLER: Final = ctypes.CFUNCTYPE(
+    None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p
+)(lambda *_: None)  # fmt: skip
+"""ALSA keeps it for good (`snd_lib_error_handler_t` of alsa/error.h; the words after the format do not matter)."""

@@ -80,6 +80,8 @@ def talk(wanted: TalkWanted) -> Outcome:
         stack.callback(speaker.close)
         microphone = _microphone(wanted)
         stack.callback(microphone.close)
+        for end in (speaker, microphone):
+            end.wait_until_running()
         keys = stack.enter_context(keyboard(0)) if wanted.input != "-" else None
         _explain_keys(keys, wanted)
         talkers: list[Talker] = []

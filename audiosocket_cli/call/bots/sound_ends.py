@@ -32,16 +32,19 @@ class SoundEnd(Protocol):
     buffer: ElasticBuffer
     """What a microphone has heard and nobody has taken yet; what a loudspeaker has yet to play."""
 
-    @property
-    def fault(self) -> str | None:
-        """Why it has stopped, if it has."""
+    fault: str | None
+    """Why it has stopped, if it has."""
+    latency_s: float
+    """What it keeps itself, beside its buffer, in seconds."""
 
-    @property
-    def latency_s(self) -> float:
-        """What it keeps itself, beside its buffer, in seconds."""
+    def wait_until_running(self) -> None:
+        """Wait until it can do its work, before there is a call."""
 
     def begin(self, call: Call) -> None:
-        """The call begins: from now on sound is wanted."""
+        """The call begins: from now on sound is wanted. Returns at once."""
+
+    def look(self) -> None:
+        """See whether it still runs: `fault` tells."""
 
     def facts(self) -> dict[str, Any]:
         """Return what it did as JSON values, units in the keys."""
@@ -93,7 +96,7 @@ class FileMicrophone:
         self.name = prompt.name
         self.rate_hz = rate_hz
         self.buffer = ElasticBuffer(rate_hz)
-        self.fault = None
+        self.fault: str | None = None
         self.latency_s = 0.0
         self.is_over = False
         self.speech_notes = SpeechNotes()
@@ -104,8 +107,14 @@ class FileMicrophone:
         if not is_live:
             self._speech.wait_for_beginning()
 
+    def wait_until_running(self) -> None:
+        """Its beginning is there, or it is live."""
+
     def begin(self, call: Call) -> None:
         self._beat = Beat("microphone", self._speak)
+
+    def look(self) -> None:
+        """A file stops at its end only."""
 
     def facts(self) -> dict[str, Any]:
         return {"late_ms": round(self.speech_notes.missed * PTIME_S * 1000), **self.buffer.facts()}
@@ -145,6 +154,9 @@ class FileSpeaker:
         self._sink: Sink | None = None
         self._beat: Beat | None = None
 
+    def wait_until_running(self) -> None:
+        """A file can always be written."""
+
     def begin(self, call: Call) -> None:
         try:
             self._sink = self._output.open(call, self.rate_hz, 1)
@@ -152,6 +164,9 @@ class FileSpeaker:
             self._fail(error)
             return
         self._beat = Beat("loudspeaker", self._play)
+
+    def look(self) -> None:
+        """It tells at once."""
 
     def facts(self) -> dict[str, Any]:
         files = [str(path) for path in self._sink.paths] if self._sink is not None else []
@@ -186,4 +201,4 @@ class FileSpeaker:
 
     def _fail(self, error: OSError) -> None:
         gone = isinstance(error, BrokenPipeError)
-        self.fault = self.fault or (GONE if gone else f"cannot write {self.name}: {error.strerror or error}")
+        self.fault = self.fault or (GONE if gone else f"cannot write {self.name}: {(error.strerror or str(error)).lower()}")

@@ -73,7 +73,6 @@ class Talker(Bot):
         self._digits: deque[str] = deque()
         """Those to be sent as frames."""
         self._tones = Tones()
-        self._opened_s = 0.0
         self._frames = 0
         self._leave_at: int | None = None
         """After which frame to hang up, once the microphone is over."""
@@ -81,8 +80,8 @@ class Talker(Bot):
 
     @property
     def age_s(self) -> float:
-        """Seconds since the call's start."""
-        return time.monotonic() - self._opened_s if self.call is not None else 0.0
+        """Seconds since the call's start, by the frames that were said."""
+        return self._frames * PTIME_S
 
     @property
     def delays_s(self) -> tuple[float, float]:
@@ -111,7 +110,7 @@ class Talker(Bot):
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         self._heard.take(data)
-        self.turns.hear(data, at_s)
+        self.turns.hear(data, self.age_s)
         self.heard_dbfs = max(self.heard_dbfs, power_to_dbfs(mean_power(from_slin(data[HEADER_BYTES:]))))
         return None
 
@@ -156,6 +155,7 @@ class Talker(Bot):
     def _look_at_ends(self) -> None:
         assert self.call is not None
         for what, end in (("microphone", self.options.microphone), ("loudspeaker", self.options.speaker)):
+            end.look()
             if end.fault == GONE:
                 self.ending, self._is_leaving = GONE, True
             elif end.fault is not None:
@@ -165,7 +165,6 @@ class Talker(Bot):
 
     def opened(self, call: Call) -> None:
         self.call = call
-        self._opened_s = time.monotonic()
         if self.options.keyboard is not None:
             self.options.keyboard.forget()
         self.options.microphone.begin(call)
