@@ -22,8 +22,9 @@ from audiosocket_cli.libraries import first_line, sounddevice
 from audiosocket_cli.model import Call
 
 _LATENCY_S: Final = {"input": 0.03, "output": 0.06}
-"""What a card is asked to keep of sound itself, in seconds. Through PulseAudio 16, a loudspeaker with 30 ms is late with
-each block for a second after some starts, and plays ten seconds of sound in one; with 60 ms that was never seen."""
+"""What a card is asked to keep of sound itself, in seconds. Through PulseAudio 16, a loudspeaker with 30 ms is late
+with each block for a second after some starts, and takes ten seconds of sound in one; with 60 ms that was never
+seen."""
 
 _BLOCKS_A_SECOND: Final = 100
 

@@ -19,7 +19,7 @@ from audiosocket_cli.call.bots.talker import Talker, TalkOptions
 from audiosocket_cli.call.bots.typed_keys import Keyboard, keyboard
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import CallOptions
-from audiosocket_cli.call.recording.destinations import FileOutput, Output, PipeOutput
+from audiosocket_cli.call.recording.destinations import Output, PipeOutput
 from audiosocket_cli.call.recording.recording import Layout
 from audiosocket_cli.codec import kind_of
 from audiosocket_cli.errors import NothingError, UsageError

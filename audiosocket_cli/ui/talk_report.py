@@ -58,7 +58,7 @@ def _digits(talker: Talker) -> str:
 
 def device_lines(devices: Sequence[Device]) -> list[str]:
     """Return sound cards as a table, for people; `*` marks what is used where nobody chooses."""
-    rows = [("", "input", "output", "rate", "name")]
+    rows: list[tuple[str, ...]] = [("", "input", "output", "rate", "name")]
     for each in devices:
         marks = [
             "-" if not each.has(kind) else f"{'* ' if each.is_default(kind) else ''}{count}"

@@ -22,7 +22,13 @@ def sound(seconds: float, frequency_hz: int = 400) -> bytes:
 
 
 def run(
-    buffer: ElasticBuffer, data: bytes, *, put_ms: float = 20.0, take_ms: float = 20.0, ratio: float = 1.0, at_ms: int = 0
+    buffer: ElasticBuffer,
+    data: bytes,
+    *,
+    put_ms: float = 20.0,
+    take_ms: float = 20.0,
+    ratio: float = 1.0,
+    at_ms: int = 0,
 ) -> bytes:
     """Let one clock put a sound, block by block, and another take it; the first is faster by `ratio`. The first block
     comes at 0, the first is taken at `at_ms`."""

@@ -201,4 +201,6 @@ class FileSpeaker:
 
     def _fail(self, error: OSError) -> None:
         gone = isinstance(error, BrokenPipeError)
-        self.fault = self.fault or (GONE if gone else f"cannot write {self.name}: {(error.strerror or str(error)).lower()}")
+        self.fault = self.fault or (
+            GONE if gone else f"cannot write {self.name}: {(error.strerror or str(error)).lower()}"
+        )

@@ -12,11 +12,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-import numpy as np
-
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.audio.dtmf import digit_tone
-from audiosocket_cli.audio.pcm import Samples, from_slin, mix, to_slin
+from audiosocket_cli.audio.pcm import to_slin
 
 HANG_UP: Final = "q"
 """What `Keyboard.take` returns for a key that hangs up."""
@@ -89,7 +87,7 @@ def _is_in_background(descriptor: int) -> bool:
 
 
 class Tones:
-    """Digits as tones over what is said, one after the other, with pauses."""
+    """Digits as tones in place of what is said, as phones send them, one after the other, with pauses."""
 
     def __init__(self) -> None:
         self._left: deque[str] = deque()
@@ -101,7 +99,7 @@ class Tones:
         self._left.append(digit)
 
     def over(self, payload: bytes, rate_hz: int) -> bytes:
-        """Return 20 ms of slin with what is due of the tones mixed in."""
+        """Return 20 ms of slin, or what is due of the tones."""
         if not self._left:
             return payload
         count = rate_hz * PTIME_MS // 1000
@@ -110,8 +108,4 @@ class Tones:
         if self._frames * PTIME_MS >= 2 * TONE_MS:
             self._left.popleft()
             self._frames = 0
-        if not len(part):
-            return payload
-        samples = from_slin(payload)
-        padded: Samples = np.pad(part, (0, len(samples) - len(part)))
-        return to_slin(mix(samples, padded))
+        return to_slin(part) if len(part) else payload

@@ -6,8 +6,8 @@ import pytest
 
 from audiosocket_cli.audio.pcm import to_slin, tone
 from audiosocket_cli.call.bots.turn_clock import MAX_TURNS, TurnClock
-from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.call.sources.basic import silence_frame
+from audiosocket_cli.codec import Frame, Kind, encode
 
 LOUD = encode(Frame(Kind.SLIN, to_slin(tone(400, 8000, 0.02))))
 QUIET = encode(silence_frame(Kind.SLIN))

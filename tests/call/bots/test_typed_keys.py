@@ -75,11 +75,18 @@ def test_what_was_typed_before_is_dropped(terminal: tuple[int, int]) -> None:
 def test_the_terminal_is_as_it_was(terminal: tuple[int, int]) -> None:
     _, far = terminal
     before = termios.tcgetattr(far)
-    with pytest.raises(RuntimeError), keyboard(far):
-        during = termios.tcgetattr(far)
-        raise RuntimeError
-    assert during[3] & (termios.ICANON | termios.ECHO) == 0
-    assert during[3] & termios.ISIG  # Ctrl-C is a signal
+
+    def fail() -> None:
+        with keyboard(far):
+            modes.append(termios.tcgetattr(far)[3])
+            raise RuntimeError
+
+    modes: list[int] = []
+    with pytest.raises(RuntimeError):
+        fail()
+    (during,) = modes
+    assert during & (termios.ICANON | termios.ECHO) == 0
+    assert during & termios.ISIG  # Ctrl-C is a signal
     assert termios.tcgetattr(far) == before
 
 
@@ -127,13 +134,13 @@ def test_digits_are_tones_one_after_the_other(rate_hz: int) -> None:
     tones = Tones()
     for digit in "11#D":
         tones.press(digit)
-    frame = bytes(rate_hz // 50 * 2)
+    frame = np.random.default_rng(1).integers(-9000, 9000, rate_hz // 50, np.int16).tobytes()
     heard = b"".join(tones.over(frame, rate_hz) for _ in range(60))
     found = detect_digits(from_slin(heard), rate_hz)
     assert [one.digit for one in found] == list("11#D")
 
 
-def test_tones_lie_over_what_is_said_and_change_nothing_else() -> None:
+def test_a_tone_takes_the_place_of_what_is_said() -> None:
     tones = Tones()
     said = (np.ones(160, np.int16) * 100).tobytes()
     assert tones.over(said, 8000) is said
