@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "proxy": "audiosocket_cli.commands.proxy",
     "record": "audiosocket_cli.commands.record",
     "play": "audiosocket_cli.commands.play",
+    "talk": "audiosocket_cli.commands.talk",
     "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
     "dump": "audiosocket_cli.commands.dump",
     "replay": "audiosocket_cli.commands.replay",
@@ -38,6 +39,7 @@ TOPICS_ABOUT: Final = {
     "proxy": ("proxying", "mirroring", "faults", "recording", "captures"),
     "record": ("recording",),
     "play": ("playing", "testing-a-bot"),
+    "talk": ("talking", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot",),
     "dump": ("captures", "findings", "json-lines"),
     "replay": ("testing-a-bot", "scripts"),
@@ -108,6 +110,7 @@ def root(ctx: click.Context) -> None:
       audiosocket proxy host:9092              pass calls on, and watch both sides
       audiosocket record call.wav              record the next call
       audiosocket play hello.wav host:9092     call a server, as Asterisk would
+      audiosocket talk host:9092               talk to a server yourself
       audiosocket inject-dtmf 123# host:9092   press keys in a call
       audiosocket dump capture.pcap            see what was on the wire
       audiosocket replay call.pcapng host:9092 play a call again

@@ -66,8 +66,10 @@ def first_line(error: BaseException) -> str:
 
 
 if TYPE_CHECKING:
+    import sounddevice as sounddevice
     import soundfile as soundfile
     import soxr as soxr
 else:
+    sounddevice = _Library("sounddevice", "which plays to and records from sound cards", "libportaudio2")
     soundfile = _Library("soundfile", "which reads and writes sound files", "libsndfile1")
     soxr = _Library("soxr", "which converts sample rates", "libsoxr0")

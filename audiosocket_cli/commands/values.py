@@ -1,7 +1,9 @@
-"""Values that a shell may offer: files, and the calls in a capture. Nothing here fails: an odd file offers nothing."""
+"""Values that a shell may offer: files, the calls in a capture, sound cards. Nothing here fails: an odd file offers
+nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from typing import Final
 
@@ -40,3 +42,18 @@ def calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
             if call.uuid and str(call.uuid).startswith(incomplete.lower())
         ]
     return found
+
+
+def sound_cards(kind: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Return what offers the sound cards that have an `input`, or an `output`."""
+
+    def offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from audiosocket_cli.audio.sound_card import devices
+
+        try:
+            found = [each for each in devices() if each.has(kind)]
+        except AudioSocketError:
+            return []
+        return [CompletionItem(each.name) for each in found if each.name.lower().startswith(incomplete.lower())]
+
+    return offer

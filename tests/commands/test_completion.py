@@ -49,6 +49,8 @@ def test_another_shell_is_refused() -> None:
         (("replay", "x"), ["file,x"]),
         (("serve", "--capture", "x"), ["file,x"]),
         (("play", "x.wav", "--record", "y"), ["file,y"]),
+        (("talk", "--input", "z"), ["file,z"]),
+        (("talk", "--input-device", "no such card"), []),
         (("nonsense", "x"), []),
         (("replay", "no-such-file", "--call", ""), []),
         (("replay", "-", "--call", ""), []),

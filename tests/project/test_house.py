@@ -46,6 +46,7 @@ HOMES = {
     "uvloop": {"net"},
     "prometheus_client": {"server"},
     "numpy": {"audio", "chunks", "mixed_runs", "runs", "capture", "analysis", "call", "bench"},
+    "sounddevice": {"libraries", "audio"},
     "soundfile": {"libraries", "audio"},
     "soxr": {"libraries", "audio", "call"},
     "socket": {"capture", "websocket", "call", "net", "server", "check"},
@@ -106,6 +107,7 @@ TESTED_AS_PART_OF = {
     "jobs/replay_suite.py": "commands/test_replay_suite.py",
     "jobs/reports.py": "commands/test_check_report.py",
     "jobs/serve.py": "commands/test_serve.py",
+    "jobs/talk.py": "commands/test_talk.py",
     "net/loop.py": "test_signals.py",
     "server/after_calls.py": "server/test_hooks.py",
     "server/call_news.py": "server/test_api.py",
@@ -127,6 +129,7 @@ TESTED_AS_PART_OF = {
     "ui/live_line.py": "commands/test_check.py",
     "ui/pages.py": "commands/test_help.py",
     "ui/results.py": "commands/test_play.py",
+    "ui/talk_report.py": "commands/test_talk.py",
 }
 """Files without a test of their name: what they do shows in a whole only, which this file tests."""
 

@@ -30,6 +30,9 @@ OTHER_ENDS = {
     "audiosocket serve --record ./calls --calls 1": ["audiosocket play"],
     "audiosocket play --record back.wav": ["audiosocket serve --echo --calls 1"],
     "audiosocket play --wait 6": ["audiosocket serve --calls 1 --exec ./parrot.py"],
+    "audiosocket talk --input question.wav --output answer.wav --wait 6": [
+        "audiosocket serve --calls 1 --exec ./parrot.py",
+    ],
     "audiosocket record call.wav": ["audiosocket play"],
     "audiosocket serve --allow-uuid uuids.txt --on-call-end 'ls nowhere' --calls 1": [
         "audiosocket play", f"audiosocket play --uuid {LISTED}",
@@ -99,6 +102,7 @@ def test_a_session_runs_as_shown(command: str, tmp_path: Path) -> None:
         need(TOOLS[command])
     save_files(tmp_path)
     (tmp_path / "uuids.txt").write_text(f"{LISTED}\n")
+    (tmp_path / "question.wav").write_bytes(HELLO.read_bytes())
     (tmp_path / "ulaw.jsonl").write_text("".join(ulaw_lines()))
     address = f"127.0.0.1:{free_port()}"
 

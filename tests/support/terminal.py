@@ -60,6 +60,10 @@ class Terminal:
                 self._read()
         return found
 
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._near, text.encode())
+
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal (0: none), read the rest, and return the exit code."""
         if number:

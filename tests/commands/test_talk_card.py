@@ -1,0 +1,163 @@
+"""`audiosocket talk` with a microphone and a loudspeaker: real streams of a real sound server, without a card."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audiosocket_cli.audio.files import HELLO
+from audiosocket_cli.audio.reading import open_reader
+from support.running import COMMAND, Serve, rest_of, run
+from support.sound_server import SoundServer, sound_server
+from support.terminal import Terminal
+
+__all__ = ["sound_server"]
+
+CARDS = ["--input-device", "phone-mic", "--output-device", "ear"]
+
+
+def hello() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    reader = open_reader(HELLO, "hello", None)
+    return reader.read(1 << 20)[:, 0].astype(np.float64)
+
+
+def alike_by_second(path: Path) -> list[float]:
+    """Return how alike each second of the few spoken words is to what was recorded where they are, 1.0 at best."""
+    said = hello()
+    heard = np.fromfile(path, "<i2").astype(float)
+    size = 1 << (len(said) + len(heard)).bit_length()
+    at = int(np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size)), size)[: len(heard)].argmax())
+    found = []
+    for start in range(0, len(said) - 8000, 8000):
+        part = said[start : start + 8000]
+        places = range(max(0, at + start - 240), at + start + 240)  # where a clock was followed meanwhile
+        windows = [heard[place : place + 8000] for place in places if place + 8000 <= len(heard)]
+        found.append(max(np.dot(part, one) / np.linalg.norm(part) / (np.linalg.norm(one) or 1) for one in windows))
+    return found
+
+
+def talking(server: SoundServer, *words: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, "talk", *words], cwd=cwd, env=server.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rate", ["8000", "16000"])
+def test_what_is_spoken_goes_through_a_server_to_the_ear(
+    serve: Serve, sound_server: SoundServer, tmp_path: Path, rate: str
+) -> None:
+    serving = serve("--echo")
+    with sound_server.recording(tmp_path / "ear.raw", "ear", 8000):
+        process = talking(sound_server, serving.target, *CARDS, "--rate", rate, "--json", cwd=tmp_path)
+        serving.wait_for("call")
+        time.sleep(0.5)
+        sound_server.play(HELLO, "phone")
+        time.sleep(0.7)
+        process.send_signal(signal.SIGINT)
+        out, err = rest_of(process)
+    assert (process.returncode, err) == (130, "")
+    result = json.loads(out)
+    for end, name in (("microphone", "phone-mic"), ("loudspeaker", "ear")):
+        facts = result[end]
+        assert (facts["name"], facts["rate_hz"], facts["error"]) == (name, int(rate), None)
+        assert facts["dropped_ms"] + facts["padded_ms"] < 400, facts  # of a machine that stood still
+    assert np.median(alike_by_second(tmp_path / "ear.raw")) > 0.9
+    assert result["call"]["caller"]["level_dbfs"] == pytest.approx(result["call"]["server"]["level_dbfs"], abs=1)
+
+
+def test_a_microphone_and_a_file(serve: Serve, sound_server: SoundServer, tmp_path: Path) -> None:
+    serving = serve("--echo")
+    words = ["--input", str(HELLO), "--output-device", "ear", "--wait", "0.5"]
+    with sound_server.recording(tmp_path / "ear.raw", "ear", 8000):
+        process = talking(sound_server, serving.target, *words, cwd=tmp_path)
+        out, err = rest_of(process)
+    assert (process.returncode, err) == (0, "")
+    assert "loudspeaker ear at 8000 Hz" in out
+    assert np.median(alike_by_second(tmp_path / "ear.raw")) > 0.9
+
+
+def test_the_line_of_a_terminal_shows_both(serve: Serve, sound_server: SoundServer, tmp_path: Path) -> None:
+    serving = serve("--echo")
+    env = {name: value for name, value in sound_server.environment.items() if os.environ.get(name) != value}
+    with Terminal("talk", serving.target, *CARDS, cwd=tmp_path, **env) as terminal:
+        terminal.wait_for("0:00  you")
+        sound_server.play(HELLO, "phone")
+        terminal.type("5q")
+        assert terminal.end(0) == 0
+    assert re.search("you █{3,}.*they █{3,}", terminal.text)
+    delay = re.findall(r"delay (\d+) \+ (\d+) ms", terminal.text)[-1]
+    assert 30 < int(delay[0]) < 300
+    assert 60 < int(delay[1]) < 300
+    assert "digits 5" in terminal.text
+
+
+def test_a_sound_server_that_dies_does_not_end_the_call(
+    serve: Serve, sound_server: SoundServer, tmp_path: Path
+) -> None:
+    serving = serve("--echo")
+    process = talking(sound_server, serving.target, *CARDS, "--json", cwd=tmp_path)
+    serving.wait_for("call")
+    time.sleep(0.5)
+    sound_server.stop()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2.5)
+    process.send_signal(signal.SIGINT)
+    out, err = rest_of(process)
+    assert (process.returncode, err) == (130, "")
+    result = json.loads(out)
+    assert "the microphone is lost: the sound card has stopped" in result["call"]["findings"]
+    assert "the loudspeaker is lost: the sound card has stopped" in result["call"]["findings"]
+
+
+def test_the_devices_are_listed(sound_server: SoundServer) -> None:
+    done = run("talk", "--list-devices", **sound_server.environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    header, *lines = done.stdout.splitlines()
+    assert header.split() == ["input", "output", "rate", "name"]
+    assert {"phone", "phone-mic", "ear", "room", "default"} <= {line.split()[-1] for line in lines}
+    assert [line.split()[-1] for line in lines if "*" in line] == ["default"]
+    done = run("talk", "--list-devices", "--json", **sound_server.environment)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {each["schema"] for each in found} == {"audiosocket.device/1"}
+    assert [each["name"] for each in found if each["is_default_input"]] == ["default"]
+
+
+def test_a_wrong_device_is_one_line(sound_server: SoundServer) -> None:
+    done = run("talk", "--output-device", "tuba", **sound_server.environment)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "--output-device 'tuba' is not here: choose from 0 phone, 1 ear" in done.stderr
+
+
+def test_names_are_offered_to_a_shell(sound_server: SoundServer) -> None:
+    asked = {"_AUDIOSOCKET_COMPLETE": "bash_complete", "COMP_CWORD": "3",
+             "COMP_WORDS": "audiosocket talk --input-device pho"}  # fmt: skip
+    done = run(**{**sound_server.environment, **asked})
+    assert (done.stdout.split(), done.stderr) == (["plain,phone", "plain,phone-mic"], "")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--list-devices"], 6, "there is no sound card here: talk needs --input FILE and --output FILE"),
+        ([], 2, "there is no loudspeaker here: connect one, or use --output FILE in its place"),
+        (["--output", "x.wav"], 2, "there is no microphone here: connect one, or use --input FILE in its place"),
+    ],
+    ids=["list", "nothing", "a file to write"],
+)
+def test_without_a_card_it_is_one_line(
+    sound_server: SoundServer, tmp_path: Path, words: list[str], code: int, says: str
+) -> None:
+    nowhere = {**sound_server.environment, "PULSE_SERVER": f"unix:{tmp_path}/nowhere"}
+    done = subprocess.run([*COMMAND, "talk", *words], cwd=tmp_path, env=nowhere, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1), done.stderr
+    assert says in done.stderr
