@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+from audiosocket_cli.call.bots.answer_pacer import AnswerPacer
 from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.bots.bot_call import LineCall
 from audiosocket_cli.call.bots.line import CallOverError, Line
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.session import PlacedSession
 from audiosocket_cli.call.session_call import SessionCall
 from audiosocket_cli.call.sources.basic import frame_of, quiet_frame, silence_frame
@@ -65,6 +67,10 @@ class _CallerEnd(Bot):
         self._rate_hz = rate_hz
         self._silence = encode(silence_frame(kind))
         self._is_pressed = False
+        self._pacer = AnswerPacer(0.0)
+
+    def make_pacer(self) -> Pacer:
+        return self._pacer
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         assert self.line is not None
@@ -72,7 +78,7 @@ class _CallerEnd(Bot):
             self._is_pressed = True
             return self.keys.popleft()
         self._is_pressed = False
-        data = self.line.next_bytes(self._kind)
+        data = self.line.next_bytes()
         return quiet_frame(self._kind) if data == self._silence else frame_of(data)
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
@@ -81,7 +87,7 @@ class _CallerEnd(Bot):
         return None
 
     def opened(self, call: Call) -> None:
-        self.line = Line(call, self._rate_hz, self._kind, Threads(1))
+        self.line = Line(call, self._rate_hz, self._kind, Threads(1), self._pacer)
 
     def digit(self, at_s: float, digit: str) -> None:
         pass

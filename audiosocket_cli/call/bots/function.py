@@ -14,12 +14,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from audiosocket_cli.call.bots.answer_pacer import AnswerPacer
 from audiosocket_cli.call.bots.block_watch import OURS, Block, BlockWatch, file_of
 from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.bots.bot_call import BotCall
 from audiosocket_cli.call.bots.line import CallOverError, Line
 from audiosocket_cli.call.events import ProgramSaid, Report
-from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, frame_of, silence_frame
+from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.sources.basic import Outlet, LEAD_FRAMES, encoded, frame_of, silence_frame
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.codec import Frame, Kind, rate_of
 from audiosocket_cli.model import Call
@@ -54,7 +56,7 @@ class FunctionOptions:
 class FunctionBot(Bot):
     """A bot that is an async function."""
 
-    listens = hears_together = says_bytes = True
+    listens = hears_together = says_bytes = says_at_once = True
     descriptors = 2
     """The files that it plays: one, and the next."""
 
@@ -74,9 +76,17 @@ class FunctionBot(Bot):
         """What shortens the wait for its end."""
         self._is_killed = False
         self._waited = 0
-        self._heard_kind: int = Kind.SLIN
+        self._pacer = AnswerPacer(0.0)
+        self._outlet: Outlet | None = None
+        """Where frames may go at once, until the function has begun, and its line has it."""
 
     # As a source.
+
+    def make_pacer(self) -> Pacer:
+        return self._pacer
+
+    def begin(self, outlet: Outlet) -> None:
+        self._outlet = outlet
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         return frame_of(self.next_bytes(heard_kind))
@@ -89,17 +99,19 @@ class FunctionBot(Bot):
         if task.done() and not self._ran_s:
             self._take_outcome(task)
             line.speaker.end()
-        return line.next_bytes(self._heard_kind)
+        return line.next_bytes()
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
-        self._heard_kind = data[0]
         line = self._line
         if line is None:
-            line = self._start(self._heard_kind)
+            line = self._start(data[0])
+        self._options.watch.beat_s = time.monotonic()
+        line.heard_kind = data[0]
         line.heard.take(data)
         return None
 
     def close(self) -> Sequence[str]:
+        self._outlet = None
         return () if self._line is None else self._line.close()
 
     @property
@@ -182,7 +194,8 @@ class FunctionBot(Bot):
     def _start(self, kind: int) -> Line:
         assert self._call is not None
         options, call = self._options, self._call
-        line = self._line = Line(call, options.rate_hz or rate_of(kind), kind, options.threads)
+        line = self._line = Line(call, options.rate_hz or rate_of(kind), kind, options.threads, self._pacer)
+        line.outlet = self._outlet
         for _, digit, _ in call.digits:
             line.keys.press(digit)
         self._began_s = time.monotonic()

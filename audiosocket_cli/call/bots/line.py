@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from audiosocket_cli.audio.files import Sound
+from audiosocket_cli.call.bots.answer_pacer import AnswerPacer
 from audiosocket_cli.call.bots.ear import Ear, Keys
 from audiosocket_cli.call.bots.speaker import Failed, Marked, Speaker
 from audiosocket_cli.call.bots.streams import HeardStream
+from audiosocket_cli.call.pacer import PTIME_S
+from audiosocket_cli.call.sources.basic import Outlet
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
 from audiosocket_cli.errors import AudioSocketError, FileError
 from audiosocket_cli.model import Call, Ending
@@ -27,6 +30,9 @@ MAX_QUEUED_S: Final = 10.0
 MAX_FILES: Final = 100
 MAX_MARKS: Final = 1000
 
+_MAX_TICKS: Final = 50
+"""The most frames of silence that are filled in at once."""
+
 
 class CallOverError(AudioSocketError):
     """Something was to be said in a call that is over, or that was told to end."""
@@ -35,9 +41,14 @@ class CallOverError(AudioSocketError):
 class Line:
     """What is said and heard in one call, between the call's clock and code that waits for it."""
 
-    def __init__(self, call: Call, rate_hz: int, kind: int, threads: Threads) -> None:
-        """Say and hear samples at a rate; `kind` is said before anything is heard. The threads read files."""
+    def __init__(self, call: Call, rate_hz: int, kind: int, threads: Threads, pacer: AnswerPacer) -> None:
+        """Say and hear samples at a rate; `kind` is said before anything is heard. The threads read files, the pacer
+        says when frames are due."""
         self.call = call
+        self.outlet: Outlet | None = None
+        """Where a frame may go at once, while the call goes on."""
+        self.heard_kind = kind
+        """The kind of the last audio that was heard."""
         self.rate_hz = rate_hz
         self.kind = kind
         self.speaker = Speaker(rate_hz, kind)
@@ -48,6 +59,11 @@ class Line:
         """How the call ended, once it has."""
         self.has_hung_up = False
         """Whether our code wants the call to end."""
+        self._pacer = pacer
+        self._tick_s = pacer.deadline_s
+        """Up to when the pauses of the caller are accounted for, on the clock of the pacer."""
+        self._is_by_frames = False
+        """Whether what was said last was 20 ms: then the next 20 ms may come as an answer."""
         self._threads = threads
         self._marks: dict[str, asyncio.Future[bool]] = {}
         self._marked = 0
@@ -59,11 +75,14 @@ class Line:
 
     # As the call's clock sees it.
 
-    def next_bytes(self, heard_kind: int) -> bytes | None:
+    def next_bytes(self) -> bytes | None:
         """Return the next 20 ms as a frame's bytes; None ends the call."""
-        self.heard.tick()
+        self._let_time_pass(self._pacer.deadline_s)
         speaker = self.speaker
-        data = speaker.next_bytes(heard_kind)
+        had_speech = not speaker.queue.is_idle
+        data = speaker.next_bytes(self.heard_kind)
+        if self._is_by_frames and had_speech and speaker.queue.is_idle:
+            self._pacer.wants_ease = True
         if speaker.told:
             self._pass_on()
         if self._to_say and speaker.queued_s <= MAX_QUEUED_S:
@@ -72,6 +91,7 @@ class Line:
 
     def close(self) -> list[str]:
         """The call is over: stop reading files. Returns what was odd about them, a line each."""
+        self.outlet = None
         self.speaker.end()
         queue = self.speaker.queue
         queue.forget_files()
@@ -100,10 +120,20 @@ class Line:
     async def say(self, data: bytes) -> None:
         """Queue samples, once no more than `MAX_QUEUED_S` wait. Raises `CallOverError`."""
         self._check()
-        while self.speaker.queued_s > MAX_QUEUED_S:
+        speaker, queue = self.speaker, self.speaker.queue
+        self._is_by_frames = len(data) == speaker.frame_bytes
+        if self._is_by_frames and self.outlet is not None and queue.is_idle:
+            now_s = self.outlet.now_s
+            if self._pacer.may_answer(now_s):
+                self._pacer.note_answer(now_s)
+                self._let_time_pass(now_s)
+                self.outlet.send(speaker.speak_now(data, self.heard_kind))
+                return
+        while speaker.queued_s > MAX_QUEUED_S:
             await _wait_in(self._to_say)
             self._check()
-        self.speaker.queue.add(data)
+        queue.add(data)
+        self._hasten()
 
     async def play(self, path: Path) -> None:
         """Queue a sound file, once it is known to be one. Raises `FileError`, `CallOverError`."""
@@ -114,6 +144,7 @@ class Line:
             await _wait_in(self._to_say)
         self._check()
         self.speaker.queue.add_file(lambda: self._begin_file(sound))
+        self._hasten()
 
     def mark(self) -> asyncio.Future[bool]:
         """Return what is True once all that was queued so far has been heard, and False once it was dropped.
@@ -129,6 +160,7 @@ class Line:
         self._marked += 1
         self._marks[str(self._marked)] = mark
         self.speaker.queue.add_mark(str(self._marked))
+        self._hasten()
         return mark
 
     def flush(self) -> float:
@@ -148,6 +180,22 @@ class Line:
         while self.ending is None:
             await _wait_in(self._to_end)
         return self.ending
+
+    def _let_time_pass(self, now_s: float) -> None:
+        """Account for the time until now, in which the caller may have paused."""
+        frames = int((now_s - self._tick_s) / PTIME_S + 0.5)
+        if frames <= 0:
+            return
+        self._tick_s += frames * PTIME_S
+        for _ in range(min(frames, _MAX_TICKS)):
+            self.heard.tick()
+        if frames > _MAX_TICKS:  # all stood still, and what the caller said is there all the same
+            self.heard.pass_time(frames - _MAX_TICKS)
+
+    def _hasten(self) -> None:
+        """Something waits to be said."""
+        if self._pacer.hasten() and self.outlet is not None:
+            self.outlet.replan()
 
     def _check(self) -> None:
         if self.is_over:
