@@ -105,9 +105,7 @@ async def serving(
             _close(wanted.call.capture)
 
 
-async def serve(
-    function: BotFunction, listen: str = "127.0.0.1:9092", **options: Unpack[ServingOptions]
-) -> None:
+async def serve(function: BotFunction, listen: str = "127.0.0.1:9092", **options: Unpack[ServingOptions]) -> None:
     """Let an async function answer each call until this is cancelled: see `serving`."""
     async with serving(function, listen, **options) as server:
         LOGGER.info("listening on %s", server.address)

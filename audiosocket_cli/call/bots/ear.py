@@ -23,7 +23,17 @@ _NOBODY: Final = 1 << 62
 class Ear:
     """The samples of a caller that wait to be read."""
 
-    __slots__ = ("_chunks", "_max_bytes", "_rate_hz", "_waiter", "_wanted", "bytes_unread", "is_over", "lost", "was_read")
+    __slots__ = (
+        "_chunks",
+        "_max_bytes",
+        "_rate_hz",
+        "_waiter",
+        "_wanted",
+        "bytes_unread",
+        "is_over",
+        "lost",
+        "was_read",
+    )
 
     def __init__(self, rate_hz: int) -> None:
         self.bytes_unread = 0

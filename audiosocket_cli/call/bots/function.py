@@ -21,7 +21,7 @@ from audiosocket_cli.call.bots.bot_call import BotCall
 from audiosocket_cli.call.bots.line import CallOverError, Line
 from audiosocket_cli.call.events import ProgramSaid, Report
 from audiosocket_cli.call.pacer import Pacer
-from audiosocket_cli.call.sources.basic import Outlet, LEAD_FRAMES, encoded, frame_of, silence_frame
+from audiosocket_cli.call.sources.basic import LEAD_FRAMES, Outlet, encoded, frame_of, silence_frame
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.codec import Frame, Kind, rate_of
 from audiosocket_cli.model import Call
@@ -207,9 +207,7 @@ class FunctionBot(Bot):
     async def _is_done(self, task: asyncio.Task[Any]) -> bool:
         """Wait for the function to return, a little where all is to end now; returns whether it has."""
         assert self._hurry is not None
-        await asyncio.wait(
-            {task, self._hurry}, timeout=self._options.grace_s, return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait({task, self._hurry}, timeout=self._options.grace_s, return_when=asyncio.FIRST_COMPLETED)
         if not task.done() and self._hurry.done():
             await asyncio.wait({task}, timeout=_KILLED_S)
         return task.done()

@@ -69,7 +69,7 @@ class Source(ABC):
         """Return the pacer of its frames: one every 20 ms."""
         return Pacer(0.0)
 
-    def begin(self, outlet: Outlet) -> None:
+    def begin(self, outlet: Outlet) -> None:  # noqa: B027 - few want it
         """The call has begun. To be forgotten in `close`, as the outlet leads back to the source."""
 
     def close(self) -> Sequence[str]:
