@@ -93,7 +93,7 @@ from audiosocket_cli.call.phases import (
 from audiosocket_cli.call.reader import HELD_UP_S, Reader
 from audiosocket_cli.call.roles import Answering, AnsweringProxied, Placing
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Scheduler
+from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, SessionScheduler
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Call, Ending, How, Side, now_utc
@@ -177,9 +177,9 @@ class Session(Reader):
         """The time on its clock."""
         return self._clock()
 
-    def send(self, data: bytes) -> bool:
+    def send(self, data: bytes, now_s: float) -> bool:
         """Send a frame of the source's now; False if it cannot be sent."""
-        is_sent = self._sender.send_ahead(data, self._clock())
+        is_sent = self._sender.send_ahead(data, now_s)
         if self.wire.blocked:
             self.replan()
         return is_sent
@@ -192,7 +192,7 @@ class Session(Reader):
 
     # What happens to a session, said by whoever drives it.
 
-    def start(self, scheduler: Scheduler | None = None) -> None:
+    def start(self, scheduler: SessionScheduler | None = None) -> None:
         """The connection is there; `scheduler` drives the session among others."""
         self._scheduler = scheduler
         self._queue.use_scheduler(scheduler)

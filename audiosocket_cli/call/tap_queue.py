@@ -42,11 +42,15 @@ class Scheduler(Protocol):
     def defer_flush(self) -> None:
         """Call the session's `flush` soon, once other sessions have said what they have to say."""
 
-    def replan(self) -> None:
-        """The session's next wake has changed, or its wire is blocked, by something other than its driver."""
-
     def released(self) -> None:
         """The session has ended, and its wire is about to be closed. Called once."""
+
+
+class SessionScheduler(Scheduler, Protocol):
+    """Who drives a session whose source may say something of its own accord."""
+
+    def replan(self) -> None:
+        """The session's next wake has changed, or its wire is blocked, by something other than its driver."""
 
 
 class TapQueue:

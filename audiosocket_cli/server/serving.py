@@ -122,17 +122,18 @@ def _options(function: BotFunction, listen: Address, options: ServingOptions) ->
         raise UsageError(f"{rate_hz} Hz is not a rate that a bot can have: a multiple of 50, 4000 to 192000")
     bot = FunctionOptions(function, name, rate_hz, options.get("grace_s", 5.0))
     record, capture = options.get("record"), options.get("capture")
+    output = None if record is None else FileOutput.in_folder(Path(record))
+    if output is not None:
+        output.prepare()
     call = CallOptions(
         make_bot=partial(FunctionBot, bot),
         source_descriptors=FunctionBot.descriptors,
-        record=None if record is None else FileOutput.in_folder(Path(record)),
+        record=output,
         capture=None if capture is None else parse_capture(str(capture), f"audiosocket {__version__}", overwrite=None),
         layout=Layout.STEREO,
         detect_dtmf=options.get("detect_dtmf", False),
         is_watched=False,
     )
-    if call.record is not None:
-        call.record.prepare()
     max_calls = options.get("max_calls") or math.inf
     return ServeOptions(listen, call, max_calls=max_calls, program=name, owns_process=False)
 

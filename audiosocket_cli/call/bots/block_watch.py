@@ -131,7 +131,7 @@ class BlockWatch:
             frame = frame.f_back
         runs = {id(frame) for frame in frames}
         for watched in all_watched:
-            if id(watched.run.cr_frame) in runs:
+            if id(getattr(watched.run, "cr_frame", None)) in runs:
                 return watched, Block(0.0, _line_of(frames, watched.file))
         files = {frame.f_code.co_filename for frame in frames}
         for watched in all_watched:

@@ -94,7 +94,8 @@ class LineCall:
         """
         if type(audio) is not bytes:
             audio = _bytes_of(audio)
-        await self._line.say(audio)
+        while not self._line.say_now(audio):
+            await self._line.wait_to_say()
 
     async def play(self, path: str | Path) -> None:
         """Say a sound file, of any rate and format, after all that was queued before.

@@ -25,6 +25,7 @@ class Ear:
 
     __slots__ = (
         "_chunks",
+        "_loop",
         "_max_bytes",
         "_rate_hz",
         "_waiter",
@@ -46,6 +47,7 @@ class Ear:
         self._rate_hz = rate_hz
         self._max_bytes = round(MAX_UNREAD_S * rate_hz) * SAMPLE_BYTES
         self._chunks: deque[bytes] = deque()
+        self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._wanted = _NOBODY
 
@@ -89,16 +91,20 @@ class Ear:
             self._chunks.appendleft(data[size:])
         return data[:size]
 
-    async def wait(self, size: int) -> None:
-        """Wait for so many bytes, or the end. Raises `RuntimeError` where another task waits."""
+    def wait(self, size: int) -> asyncio.Future[None]:
+        """Return what is done once so many bytes are there, or the end is; then `waited` is to be called.
+
+        Raises `RuntimeError` where another task waits.
+        """
         if self._waiter is not None:
             raise RuntimeError("two tasks read the audio of one call: let one read, and hand it on to the other")
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = waiter = self._loop.create_future()
         self._wanted = size
-        try:
-            await self._waiter
-        finally:
-            self._waiter, self._wanted = None, _NOBODY
+        return waiter
+
+    def waited(self) -> None:
+        """Nobody waits any more."""
+        self._waiter, self._wanted = None, _NOBODY
 
     def skip(self) -> float:
         """Forget all that waits to be read; returns how many seconds that was."""
@@ -147,7 +153,11 @@ class Audio:
         while data is None:
             if ear.is_over:
                 raise StopAsyncIteration
-            await ear.wait(size)
+            waiter = ear.wait(size)
+            try:
+                await waiter
+            finally:
+                ear.waited()
             data = ear.take(size)
         return data
 

@@ -81,8 +81,8 @@ class Line:
         speaker = self.speaker
         had_speech = not speaker.queue.is_idle
         data = speaker.next_bytes(self.heard_kind)
-        if self._is_by_frames and had_speech and speaker.queue.is_idle:
-            self._pacer.wants_ease = True
+        if self._is_by_frames and had_speech:
+            self._pacer.note_queue(len(speaker.queue) // speaker.frame_bytes)
         if speaker.told:
             self._pass_on()
         if self._to_say and speaker.queued_s <= MAX_QUEUED_S:
@@ -117,8 +117,11 @@ class Line:
         """Whether nothing more can be said."""
         return self.speaker.is_ending
 
-    async def say(self, data: bytes) -> None:
-        """Queue samples, once no more than `MAX_QUEUED_S` wait. Raises `CallOverError`."""
+    def say_now(self, data: bytes) -> bool:
+        """Queue samples, or send them at once where they are an answer; False while too many wait.
+
+        Raises `CallOverError`.
+        """
         self._check()
         speaker, queue = self.speaker, self.speaker.queue
         self._is_by_frames = len(data) == speaker.frame_bytes
@@ -127,13 +130,17 @@ class Line:
             if self._pacer.may_answer(now_s):
                 self._pacer.note_answer(now_s)
                 self._let_time_pass(now_s)
-                self.outlet.send(speaker.speak_now(data, self.heard_kind))
-                return
-        while speaker.queued_s > MAX_QUEUED_S:
-            await _wait_in(self._to_say)
-            self._check()
+                self.outlet.send(speaker.speak_now(data, self.heard_kind), now_s)
+                return True
+        if speaker.queued_s > MAX_QUEUED_S:
+            return False
         queue.add(data)
         self._hasten()
+        return True
+
+    async def wait_to_say(self) -> None:
+        """Wait until it is worth a try again."""
+        await _wait_in(self._to_say)
 
     async def play(self, path: Path) -> None:
         """Queue a sound file, once it is known to be one. Raises `FileError`, `CallOverError`."""

@@ -27,8 +27,8 @@ class Outlet(Protocol):
     def now_s(self) -> float:
         """The time on the clock that the pacer goes by."""
 
-    def send(self, data: bytes) -> bool:
-        """Send an audio frame now; False if it cannot be sent. Who calls this keeps the pace."""
+    def send(self, data: bytes, now_s: float) -> bool:
+        """Send an audio frame now, at this time; False if it cannot be sent. Who calls this keeps the pace."""
 
     def replan(self) -> None:
         """The source has changed when its next frame is due."""
