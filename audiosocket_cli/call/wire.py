@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from audiosocket_cli.capture.trace import Trace
@@ -25,6 +25,19 @@ _buffer: Final = memoryview(bytearray(READ_BYTES))
 """What all wires of a process read into, one after the other: what is kept is then as long as what has come."""
 
 
+class Through(Protocol):
+    """What a call passes through on its way, inside this process, if anything: it has a life of its own."""
+
+    async def finish(self) -> Sequence[str]:
+        """Wait until it is over, after the call; returns what was odd, a line each."""
+
+    def kill(self) -> None:
+        """End it now; `finish` still has to be awaited."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what came of it as JSON values for the call's result; after `finish`."""
+
+
 class Link(NamedTuple):
     """A connected socket, and who is at its ends."""
 
@@ -35,6 +48,8 @@ class Link(NamedTuple):
     """The peer's address, as sockets have it."""
     ours: Any = None
     """Ours, where a proxy has told both; that of the socket when None."""
+    through: Through | None = None
+    """What is between the socket and the peer."""
 
 
 class Wire(Protocol):

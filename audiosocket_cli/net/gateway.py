@@ -1,0 +1,142 @@
+"""Calls to a WebSocket bot: for each one a gateway inside this process, which answers it over AudioSocket as any server
+does, and passes it on to the bot as a telephone system does.
+
+    whoever places the call  ->  socket pair  ->  an answered session  ->  bridge  ->  WebSocket  ->  the bot
+
+So a placed call, its recording, its times and its verdict are the same as with an AudioSocket server. Three things make
+it as true as one:
+
+- The WebSocket is connected before the call begins. When that fails, there is no call.
+- What the caller says is passed on as soon as it arrives. What the bot says is played in steps of 20 ms, as telephone
+  systems do; the steps begin `STEP_S` after the caller's frames. A bot that works in such steps, too, as most do, is
+  heard that much later, rather than at any time within 20 ms.
+- The caller's socket closes when the WebSocket has closed. So how long a bot takes to close is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, connect
+from audiosocket_cli.call.driver import Driver
+from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.session import AnsweredSession
+from audiosocket_cli.call.taps.tap import FLUSH_S
+from audiosocket_cli.call.wire import Link, SocketWire
+from audiosocket_cli.net.target import WebSocketTarget
+
+STEP_S: Final = 0.004
+"""How long after the caller's frames a bot's are played: time enough for a bot nearby that answers each frame."""
+
+
+class Gateway:
+    """Passes any number of calls on to one bot."""
+
+    def __init__(self, target: WebSocketTarget) -> None:
+        self._target = target
+        self._driver: Driver | None = None
+        """Made with the first call, as it needs the running loop."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(self, uuid: UUID | None = None) -> Link:
+        """Connect to the bot, and return the caller's end of a call to it. Raises `NetworkError`."""
+        options = self._options()
+        link = await connect(options, uuid or uuid4())
+        theirs, ours = link.socket.getpeername(), link.socket.getsockname()
+        bot = _StandIn(options, lambda event: None, link)
+        end, far_end = socket.socketpair()
+        end.setblocking(False)
+        if self._driver is None:
+            self._driver = Driver(at_once=True)
+        passage = Passage(bot, far_end, str(self._target))
+        task = asyncio.create_task(passage.run(self._driver), name=f"gateway to {self._target}")
+        passage.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return Link(end, str(self._target), theirs, ours, passage)
+
+    async def finish(self) -> None:
+        """Wait until all calls are over."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _options(self) -> BridgeOptions:
+        target = self._target
+        return BridgeOptions(target.url, target.protocol, headers=target.headers, ca=target.ca)
+
+
+class Passage:
+    """One call's way from the caller's socket to the bot."""
+
+    def __init__(self, bot: _StandIn, connection: socket.socket, peer: str) -> None:
+        """Answer the call that comes on a connected socket with a bot."""
+        self._bot = bot
+        self._wire = _FarWire(connection, bot)
+        self._session = AnsweredSession(self._wire, peer, source=bot)
+        self._session.watch([bot], flush_s=FLUSH_S)
+        self.task: asyncio.Task[None] | None = None
+        """What runs it."""
+
+    async def run(self, driver: Driver) -> None:
+        """Run it to its end, that of the bot's connection included."""
+        try:
+            await driver.drive(self._session, self._wire)
+        finally:
+            try:
+                await self._bot.finish()
+            finally:
+                self._wire.let_go()
+
+    async def finish(self) -> Sequence[str]:
+        assert self.task is not None
+        await asyncio.shield(self.task)
+        return () if self._session.call is None else self._session.call.notes
+
+    def kill(self) -> None:
+        self._session.abort()
+        self._bot.kill()
+
+    def facts(self) -> dict[str, Any]:
+        return self._bot.facts()
+
+
+class _StandIn(Bridge):
+    """A bridge whose steps of 20 ms follow the caller's."""
+
+    _pacer: Pacer | None = None
+
+    def make_pacer(self) -> Pacer:
+        self._pacer = Pacer(0.0)
+        return self._pacer
+
+    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
+        if self._pacer is not None:  # with the first frame only: both sides' clocks are the same
+            self._pacer.restart(time.monotonic() + STEP_S)
+            self._pacer = None
+        return super().answer(data, at_s)
+
+
+class _FarWire(SocketWire):
+    """The wire of the far end: it stays open until the bot's connection is closed as well."""
+
+    __slots__ = ("_bot",)
+
+    def __init__(self, connection: socket.socket, bot: _StandIn) -> None:
+        super().__init__(connection)
+        self._bot = bot
+
+    def end_sending(self, last: bytes = b"") -> None:
+        # A bot that is gone has not hung up: the caller finds the end of the stream only.
+        super().end_sending(b"" if self._bot.error is not None else last)
+
+    def close(self) -> None:
+        self._writable = self.blocked = False
+
+    def let_go(self) -> None:
+        """Close it."""
+        super().close()
