@@ -16,6 +16,7 @@ from audiosocket_cli.bench.usage import Usage
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.target import Target, WebSocketTarget
 from audiosocket_cli.text import counted
+from audiosocket_cli.websocket.url import Url
 
 CALLS_PER_PROCESS: Final = 300
 _OWN_DESCRIPTORS: Final = 32
@@ -132,7 +133,7 @@ def _target_from_json(content: Any) -> Target:
         return Address(*content)
     headers = tuple((name, value) for name, value in content["headers"])
     paths = {name: None if content[name] is None else Path(content[name]) for name in _PATHS_OF_TARGET}
-    return WebSocketTarget(**content | {"headers": headers} | paths)
+    return WebSocketTarget(**content | {"url": Url(*content["url"]), "headers": headers} | paths)
 
 
 def _text(path: Path | None) -> str | None:

@@ -93,7 +93,7 @@ class SocketWire:
 
     __slots__ = (
         "_ending", "_held", "_holds", "_is_reset", "_rest", "_socket", "_trace", "_writable", "ahead", "blocked",
-        "drained", "refused",
+        "drained", "is_tcp", "refused",
     )  # fmt: skip
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
@@ -102,6 +102,7 @@ class SocketWire:
         # Header and payload arrive together or Asterisk ends the call: never let Nagle hold back the end of a frame.
         with contextlib.suppress(OSError):  # macOS refuses it once the peer has reset the connection
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.is_tcp = connection.family != socket.AF_UNIX
         self._socket = connection
         self._trace = trace
         self._rest = b""
@@ -127,7 +128,8 @@ class SocketWire:
 
     @property
     def undelivered(self) -> int:
-        on_way = _ask(self.fileno(), termios.TIOCOUTQ)
+        # Of a socket pair, the system counts what it takes in memory; its other end is in this process, and reads.
+        on_way = _ask(self.fileno(), termios.TIOCOUTQ) if self.is_tcp else 0
         # The end of the stream counts as a byte.
         return len(self._rest) + len(self._held) + max(0, on_way - self._ending)
 

@@ -69,8 +69,8 @@ class Subject:
 
     def __init__(self, command: Sequence[str], target: Target, within_s: float) -> None:
         """`target` is where it listens within so many seconds; {port} in the command becomes its port."""
-        self._command = [word.replace(PORT_FIELD, str(target.port)) for word in command]
         self._target = target.address if isinstance(target, WebSocketTarget) else target
+        self._command = [word.replace(PORT_FIELD, str(self._target.port)) for word in command]
         self._within_s = within_s
         self._process: Process | None = None
         self._output = -1

@@ -13,7 +13,7 @@ def server_target(named: Target | None, command: Sequence[str]) -> Target:
     """Return the target that was named, or a free port where the command that starts the server takes one; a URL with
     {port} gets one, too."""
     if isinstance(named, WebSocketTarget):
-        return named.on_port(free_port()) if PORT_FIELD in named.url else named
+        return named.on_port(free_port()) if named.lacks_port else named
     if named is None and any(PORT_FIELD in word for word in command):
         return Address("127.0.0.1", free_port())
     return named or parse_address("127.0.0.1")

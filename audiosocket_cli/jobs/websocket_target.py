@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
+import importlib.util
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.errors import MissingLibraryError, UsageError
+from audiosocket_cli.jobs.bridge import headers_of
+from audiosocket_cli.libraries import install_line
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.target import PORT_FIELD, PROTOCOLS, Target, WebSocketTarget
-
-TWILIO_HZ: Final = 8000
-"""The only rate of Twilio's audio."""
+from audiosocket_cli.websocket.connecting import tls_context
+from audiosocket_cli.websocket.twilio import RATE_HZ as TWILIO_HZ
 
 _NAMES: Final = f"{', '.join(PROTOCOLS[:-1])} or {PROTOCOLS[-1]}"
-_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e\t]*)")
-_MAX_FILE_BYTES: Final = 65536
 
 AnyTarget = TypeVar("AnyTarget", Target, Target | None)
 
@@ -39,7 +38,7 @@ def complete_target(
     """Return the target with what the options say of it, if it is a WebSocket bot.
 
     `rate_hz` is the rate of the audio that is sent; `has_command`, whether the command line starts the server. Raises
-    `UsageError` and `FileError`.
+    `UsageError`, `FileError` and `MissingLibraryError`.
     """
     if not isinstance(target, WebSocketTarget):
         if wanted.typed is not None:
@@ -50,35 +49,15 @@ def complete_target(
         raise UsageError(f"which protocol does {target} speak? Add --protocol {_NAMES}")
     if wanted.protocol == "twilio" and rate_hz not in (None, TWILIO_HZ):
         raise UsageError(f"Twilio's audio has {TWILIO_HZ} Hz, not {rate_hz}: leave out the rate, or the kind")
-    if wanted.ca is not None and not target.url.startswith("wss:"):
+    if wanted.ca is not None and not target.url.is_secure:
         raise UsageError(f"--ca is for wss://, and {target} has no certificate: leave it out")
-    if PORT_FIELD in target.url and not has_command:
-        raise UsageError(f"{PORT_FIELD} in {target} needs a command that starts the bot: add -- CMD")
-    headers = () if wanted.headers_file is None else read_headers(wanted.headers_file)
+    if target.lacks_port and not has_command:
+        raise UsageError(f"{PORT_FIELD} in a URL needs a command that starts the bot: add -- CMD")
+    if importlib.util.find_spec("websockets") is None:
+        raise MissingLibraryError(f"{target} needs websockets (the extra ws): {install_line('websockets')}")
+    if target.url.is_secure:
+        tls_context(wanted.ca)  # which says what is wrong with it
     return replace(
-        target, protocol=wanted.protocol, headers=headers, headers_file=wanted.headers_file, ca=wanted.ca,
-        rate_hz=rate_hz,
+        target, protocol=wanted.protocol, headers=tuple(headers_of(wanted.headers_file)),
+        headers_file=wanted.headers_file, ca=wanted.ca, rate_hz=rate_hz,
     )  # fmt: skip
-
-
-def read_headers(path: Path) -> tuple[tuple[str, str], ...]:
-    """Read a file of headers, `Name: value` in each line; empty lines, and those that begin with #, are left out.
-
-    Raises `FileError`, which shows no value.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise FileError(f"cannot read the headers in {path}: {(error.strerror or str(error)).lower()}") from None
-    if len(data) > _MAX_FILE_BYTES:
-        raise FileError(f"cannot read the headers in {path}: it has more than {_MAX_FILE_BYTES >> 10} KiB")
-    found = []
-    for number, line in enumerate(data.decode("latin-1").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = _HEADER.fullmatch(line.rstrip())
-        if match is None:
-            raise FileError(f"cannot read the headers in {path}: line {number} is not a header: write Name: value")
-        found.append((match[1], match[2]))
-    return tuple(found)

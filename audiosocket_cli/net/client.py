@@ -60,7 +60,8 @@ class PlacedCall:
     @property
     def tail_lost(self) -> bool:
         """Whether we closed before the last of what we said had arrived."""
-        return not self.ended_by_server and bool(self.result["caller"]["undelivered_ms"])
+        unread_s = self.result.get("bridge", {}).get("unread_s")
+        return not self.ended_by_server and bool(self.result["caller"]["undelivered_ms"] or unread_s)
 
     @property
     def ended_by_server(self) -> bool:

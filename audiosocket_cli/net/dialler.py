@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from audiosocket_cli.call.wire import Link
 from audiosocket_cli.net.dial import dial
-from audiosocket_cli.net.gateway import Gateway
 from audiosocket_cli.net.target import Target, WebSocketTarget
+
+if TYPE_CHECKING:
+    from audiosocket_cli.net.gateway import Gateway
 
 
 class Dialler:
@@ -17,7 +19,7 @@ class Dialler:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._gateway = Gateway(target) if isinstance(target, WebSocketTarget) else None
+        self._gateway = _gateway_to(target) if isinstance(target, WebSocketTarget) else None
 
     async def dial(self, uuid: UUID | None = None) -> Link:
         """Connect a call, which says this UUID or any. Returns its socket, on which AudioSocket is spoken.
@@ -34,6 +36,12 @@ class Dialler:
         """Wait until all that the calls passed through is over; after the last call."""
         if self._gateway is not None:
             await self._gateway.finish()
+
+
+def _gateway_to(target: WebSocketTarget) -> Gateway:
+    from audiosocket_cli.net.gateway import Gateway  # which needs a library that may be missing
+
+    return Gateway(target)
 
 
 def _peer_of(connection: socket.socket) -> Any:

@@ -22,13 +22,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, connect
+from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, BridgeProtocol, dial_bot
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.taps.tap import FLUSH_S
 from audiosocket_cli.call.wire import Link, SocketWire
+from audiosocket_cli.codec import KIND_BY_RATE
 from audiosocket_cli.net.target import WebSocketTarget
+from audiosocket_cli.websocket.link import Link as BotLink
 
 STEP_S: Final = 0.004
 """How long after the caller's frames a bot's are played: time enough for a bot nearby that answers each frame."""
@@ -39,25 +41,27 @@ class Gateway:
 
     def __init__(self, target: WebSocketTarget) -> None:
         self._target = target
+        self._options = BridgeOptions(
+            target.url, BridgeProtocol(target.protocol), target.rate_hz, headers=target.headers, ca=target.ca
+        )
         self._driver: Driver | None = None
         """Made with the first call, as it needs the running loop."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connect(self, uuid: UUID | None = None) -> Link:
         """Connect to the bot, and return the caller's end of a call to it. Raises `NetworkError`."""
-        options = self._options()
-        link = await connect(options, uuid or uuid4())
-        theirs, ours = link.socket.getpeername(), link.socket.getsockname()
-        bot = _StandIn(options, lambda event: None, link)
-        end, far_end = socket.socketpair()
-        end.setblocking(False)
+        link = await dial_bot(self._options, uuid or uuid4())
         if self._driver is None:
             self._driver = Driver(at_once=True)
-        passage = Passage(bot, far_end, str(self._target))
-        task = asyncio.create_task(passage.run(self._driver), name=f"gateway to {self._target}")
-        passage.task = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        try:
+            end, far_end = socket.socketpair()
+        except OSError:
+            link.shut()
+            raise
+        end.setblocking(False)
+        ours, theirs = link.addresses()
+        passage = Passage(_StandIn(self._options, link, self._target.rate_hz), link, far_end, str(self._target))
+        passage.begin(self._driver, self._tasks)
         return Link(end, str(self._target), theirs, ours, passage)
 
     async def finish(self) -> None:
@@ -65,36 +69,41 @@ class Gateway:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _options(self) -> BridgeOptions:
-        target = self._target
-        return BridgeOptions(target.url, target.protocol, headers=target.headers, ca=target.ca)
-
-
 class Passage:
-    """One call's way from the caller's socket to the bot."""
+    """One call's way from the caller's socket to the bot: a `Through`."""
 
-    def __init__(self, bot: _StandIn, connection: socket.socket, peer: str) -> None:
-        """Answer the call that comes on a connected socket with a bot."""
+    def __init__(self, bot: _StandIn, link: BotLink, connection: socket.socket, peer: str) -> None:
+        """Answer the call that comes on a connected socket with a bot, to which there is a link."""
         self._bot = bot
+        self._link = link
         self._wire = _FarWire(connection, bot)
         self._session = AnsweredSession(self._wire, peer, source=bot)
         self._session.watch([bot], flush_s=FLUSH_S)
-        self.task: asyncio.Task[None] | None = None
-        """What runs it."""
+        self._task: asyncio.Task[None] | None = None
 
-    async def run(self, driver: Driver) -> None:
+    def begin(self, driver: Driver, tasks: set[asyncio.Task[None]]) -> None:
+        """Begin to run it; its task is among `tasks` until it is over."""
+        task = self._task = asyncio.create_task(self._run(driver), name=f"gateway to {self._session.peer}")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _run(self, driver: Driver) -> None:
         """Run it to its end, that of the bot's connection included."""
         try:
             await driver.drive(self._session, self._wire)
         finally:
             try:
-                await self._bot.finish()
+                if self._session.begun:
+                    await self._bot.finish()
+                else:  # the caller has closed without a word
+                    self._link.close()
+                    self._link.shut()
             finally:
                 self._wire.let_go()
 
     async def finish(self) -> Sequence[str]:
-        assert self.task is not None
-        await asyncio.shield(self.task)
+        assert self._task is not None
+        await asyncio.shield(self._task)
         return () if self._session.call is None else self._session.call.notes
 
     def kill(self) -> None:
@@ -102,20 +111,34 @@ class Passage:
         self._bot.kill()
 
     def facts(self) -> dict[str, Any]:
-        return self._bot.facts()
+        call = self._session.call
+        result = {} if call is None or call.result is None else {"result": call.result}
+        return self._bot.facts() | result
 
 
 class _StandIn(Bridge):
     """A bridge whose steps of 20 ms follow the caller's."""
 
-    _pacer: Pacer | None = None
+    def __init__(self, options: BridgeOptions, link: BotLink, rate_hz: int | None) -> None:
+        """`rate_hz` is that of the caller's audio, if it is known."""
+        super().__init__(options, _tell_nobody, link)
+        self._first_kind = None if rate_hz is None else KIND_BY_RATE[rate_hz]
+        self._pacer: Pacer | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the bot has not ended the call in order."""
+        return self._failure is not None
 
     def make_pacer(self) -> Pacer:
         self._pacer = Pacer(0.0)
         return self._pacer
 
+    def next_bytes(self, heard_kind: int | None) -> bytes | None:
+        return super().next_bytes(heard_kind or self._first_kind)
+
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
-        if self._pacer is not None:  # with the first frame only: both sides' clocks are the same
+        if self._pacer is not None:  # with the first frame only: both sides have one clock
             self._pacer.restart(time.monotonic() + STEP_S)
             self._pacer = None
         return super().answer(data, at_s)
@@ -132,7 +155,7 @@ class _FarWire(SocketWire):
 
     def end_sending(self, last: bytes = b"") -> None:
         # A bot that is gone has not hung up: the caller finds the end of the stream only.
-        super().end_sending(b"" if self._bot.error is not None else last)
+        super().end_sending(b"" if self._bot.is_lost else last)
 
     def close(self) -> None:
         self._writable = self.blocked = False
@@ -140,3 +163,7 @@ class _FarWire(SocketWire):
     def let_go(self) -> None:
         """Close it."""
         super().close()
+
+
+def _tell_nobody(event: object) -> None:
+    """The bot's notes come with the end of its call."""

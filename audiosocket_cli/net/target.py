@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.net.address import Address, parse_address
+from audiosocket_cli.websocket.url import Url, parse_url
 
 PROTOCOLS: Final = ("twilio", "chan-websocket", "raw")
 """The protocols of WebSocket bots, as users write them."""
@@ -16,16 +16,17 @@ PROTOCOLS: Final = ("twilio", "chan-websocket", "raw")
 PORT_FIELD: Final = "{port}"
 """What stands for a free port in a URL, and in the command that starts a server."""
 
-_PORTS: Final = {"ws": 80, "wss": 443}
-_MAX_SHOWN: Final = 80
+_SOME_PORT: Final = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class WebSocketTarget:
     """A bot that takes calls over WebSocket, and how it is reached."""
 
-    url: str
-    """`ws://` or `wss://`; it may hold {uuid}, and {port} until that is known."""
+    url: Url
+    """It may hold {uuid}."""
+    lacks_port: bool = False
+    """Whether {port} stands in the URL, and its port is not known yet."""
     protocol: str = ""
     """One of `PROTOCOLS`; empty until that is known."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -40,18 +41,7 @@ class WebSocketTarget:
     @property
     def address(self) -> Address:
         """Where its server listens."""
-        parts = urlsplit(self.url)
-        return Address(parts.hostname or "", parts.port or _PORTS[parts.scheme])
-
-    @property
-    def port(self) -> int:
-        """The port of that."""
-        return self.address.port
-
-    @property
-    def host(self) -> str:
-        """The host of that."""
-        return self.address.host
+        return Address(self.url.host, self.url.port)
 
     @property
     def options(self) -> list[str]:
@@ -61,12 +51,11 @@ class WebSocketTarget:
 
     def on_port(self, port: int) -> WebSocketTarget:
         """Return it with a port in place of {port}."""
-        return replace(self, url=self.url.replace(PORT_FIELD, str(port)))
+        return replace(self, url=self.url._replace(port=port), lacks_port=False)
 
     def __str__(self) -> str:
-        """Return its URL without what may be secret: user, password and query."""
-        parts = urlsplit(self.url)
-        return SplitResult(parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "").geturl()
+        """Return its URL without what may be secret."""
+        return str(self.url)
 
 
 Target = Address | WebSocketTarget
@@ -79,21 +68,17 @@ def is_url(text: str) -> bool:
 
 def parse_target(text: str) -> Target:
     """Read `host:port` as `parse_address` does, or a URL as `ws://host:port/path`. Raises `UsageError`."""
-    return _parse_url(text) if is_url(text) else parse_address(text)
-
-
-def _parse_url(text: str) -> WebSocketTarget:
-    scheme, _, rest = text.partition("://")
-    shown = f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
-    if scheme.lower() not in _PORTS:
-        raise UsageError(f"{shown!r:.{_MAX_SHOWN}} is not a WebSocket's address: write ws:// or wss://, or host:port")
-    try:
-        parts = urlsplit(text.replace(PORT_FIELD, "1"))
-        is_right = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_right = False
-    if not is_right or not text.isascii() or not text.isprintable() or " " in text:
-        raise UsageError(f"{shown!r:.{_MAX_SHOWN}} is not a URL: write ws://host:port/path")
-    if parts.fragment:
-        raise UsageError(f"{shown!r:.{_MAX_SHOWN}} has a #fragment, which no server gets: leave it out")
-    return WebSocketTarget(f"{scheme.lower()}://{rest}")
+    if not is_url(text):
+        return parse_address(text)
+    host, slash, path = text.partition("://")[2].partition("/")
+    lacks_port = host.endswith(f":{PORT_FIELD}")
+    if lacks_port:
+        scheme = text.partition("://")[0]
+        text = f"{scheme}://{host.removesuffix(PORT_FIELD)}{_SOME_PORT}{slash}{path}"
+    url = parse_url(text)
+    if url.userinfo:
+        raise UsageError(
+            f"all who can list processes would see the password for {url}: write an Authorization header into a file, "
+            "for --headers-file"
+        )
+    return WebSocketTarget(url, lacks_port)
