@@ -280,17 +280,18 @@ def test_a_call_that_is_killed_is_over_at_once() -> None:
 
 def test_a_call_leaves_memory_as_soon_as_it_is_over() -> None:
     async def test() -> None:
-        async with caller(url) as end:
-            await end.send(uuid_frame(uuid4()), Frame(Kind.SLIN, bytes(320)))
-            await asyncio.sleep(0.1)
-            end.link.socket.close()
-            await end.gateway.finish()
-            passage = weakref.ref(end.link.through)
-            end.link = end.link._replace(through=None)
-            await asyncio.sleep(0)
-            assert passage() is None
+        gateway = Gateway(target_of(url, "twilio"))
+        end, _, _, _, passage = await gateway.connect()
+        await asyncio.get_running_loop().sock_sendall(end, encode(uuid_frame(uuid4())))
+        await asyncio.sleep(0.1)
+        end.close()
+        await gateway.finish()
+        found = weakref.ref(passage)
+        del passage
+        await asyncio.sleep(0)
+        assert found() is None
 
-    with websocket_bot(listen, "chan-websocket") as url:
+    with websocket_bot(listen, "twilio") as url:
         gc.disable()
         try:
             run(test)
