@@ -19,7 +19,6 @@ from typing import Final
 from audiosocket_cli.call.bots.process import Process, how_it_ended
 from audiosocket_cli.check.sockets import group_of, is_listening, knows_sockets
 from audiosocket_cli.errors import NetworkError, UsageError
-from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.dial import dial
 from audiosocket_cli.net.target import PORT_FIELD, Target, WebSocketTarget
 

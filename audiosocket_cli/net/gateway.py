@@ -69,6 +69,7 @@ class Gateway:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+
 class Passage:
     """One call's way from the caller's socket to the bot: a `Through`."""
 

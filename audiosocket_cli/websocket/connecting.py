@@ -45,7 +45,7 @@ def tls_context(ca: Path | None) -> ssl.SSLContext:
 
 
 async def open_connection(url: Url, tls: ssl.SSLContext | None, timeout_s: float) -> socket.socket:
-    """Return a connected, non-blocking socket, encrypted where the URL says so. Raises `NetworkError`, with its cause."""
+    """Return a connected, non-blocking socket, encrypted where the URL says so. Raises `NetworkError`."""
     connection = await _open_tcp(url, timeout_s)
     if not url.is_secure:
         return connection

@@ -20,7 +20,13 @@ from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.url import parse_url
 
 WEBSOCKET = WebSocketTarget(
-    parse_url("wss://me:word@bot:8443/{uuid}?a=b"), False, "twilio", (("A", "b"),), Path("headers"), Path("ca.pem"), 8000
+    parse_url("wss://me:word@bot:8443/{uuid}?a=b"),
+    False,
+    "twilio",
+    (("A", "b"),),
+    Path("headers"),
+    Path("ca.pem"),
+    8000,
 )
 loads = st.builds(
     Load,

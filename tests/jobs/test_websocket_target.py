@@ -64,5 +64,5 @@ def test_an_option_beside_listen_is_refused_as_that() -> None:
 
 def test_a_file_of_headers_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "headers").write_text("A: b\nsecret\n")
-    with pytest.raises(FileError, match="line 2 of .* is not a header"):
+    with pytest.raises(FileError, match=r"line 2 of .* is not a header"):
         complete_target(parse_target(BOT), WebSocketWanted("twilio", tmp_path / "headers"))

@@ -59,6 +59,6 @@ def test_nobody_there_is_the_same_error(is_websocket: bool) -> None:
     target: Target = Address("127.0.0.1", port)
     if is_websocket:
         target = WebSocketTarget(parse_url(f"ws://127.0.0.1:{port}/"), protocol="twilio")
-    with pytest.raises(NetworkError, match="cannot connect to .*: connection refused") as failed:
+    with pytest.raises(NetworkError, match=r"cannot connect to .*: connection refused") as failed:
         asyncio.run(Dialler(target).dial())
     assert isinstance(failed.value.__cause__, ConnectionRefusedError)

@@ -9,6 +9,7 @@ import http
 import socket
 import ssl
 import statistics
+import subprocess
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,6 +34,7 @@ from audiosocket_cli.net.gateway import Gateway
 from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.url import parse_url
 from support.peers import free_port
+from support.running import need
 from support.websocket_bots import (
     BotCall,
     Seen,
@@ -154,9 +156,11 @@ def test_a_bot_that_refuses_gets_no_call() -> None:
         return websocket.respond(http.HTTPStatus.FORBIDDEN, "no")
 
     seen = Seen()
-    with websocket_bot(listen, "twilio", seen, process_request=refuse) as url:
-        with pytest.raises(NetworkError, match="HTTP 403 Forbidden"):
-            call(target_of(url, "twilio"))
+    with (
+        websocket_bot(listen, "twilio", seen, process_request=refuse) as url,
+        pytest.raises(NetworkError, match="HTTP 403 Forbidden"),
+    ):
+        call(target_of(url, "twilio"))
     assert seen.starts == []
 
 
@@ -301,11 +305,7 @@ def test_a_call_leaves_memory_as_soon_as_it_is_over() -> None:
 
 def certificate(folder: Any) -> tuple[Any, Any]:
     """Make a certificate of `localhost`, and its key."""
-    import subprocess
-
-    from support.running import need
-
-    words = f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     subprocess.run(
         [need("openssl"), *words.split(), "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
         check=True, capture_output=True,

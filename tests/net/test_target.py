@@ -33,7 +33,9 @@ def test_a_url_says_where_its_server_listens(text: str, address: Address) -> Non
     assert target.address == address
 
 
-@pytest.mark.parametrize("text", ["http://bot/", "://bot", "ws://", "ws://:80/", "ws://bot:port/", "ws://bot:0/", "ws://bot/a b"])
+@pytest.mark.parametrize(
+    "text", ["http://bot/", "://bot", "ws://", "ws://:80/", "ws://bot:port/", "ws://bot:0/", "ws://bot/a b"]
+)
 def test_what_is_no_target_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse_target(text)
@@ -65,7 +67,12 @@ def test_a_port_may_be_filled_in_later(text: str) -> None:
 
 
 def test_only_urls_look_like_urls() -> None:
-    assert [is_url(text) for text in ("ws://bot", "bot:9092", "[::1]:1", "calls/a.pcapng")] == [True, False, False, False]
+    assert [is_url(text) for text in ("ws://bot", "bot:9092", "[::1]:1", "calls/a.pcapng")] == [
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_it_is_named_again_with_its_options() -> None:

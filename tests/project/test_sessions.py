@@ -137,7 +137,9 @@ def test_a_session_with_a_websocket_bot_runs_as_shown(command: str, tmp_path: Pa
     bot = subprocess.Popen([sys.executable, BOTS[command], port], cwd=tmp_path)
     try:
         wait_for_listener(int(port))
-        with Terminal(*shlex.split(command.replace("8765", port))[1:], cwd=tmp_path, columns=80, TERM="dumb") as calling:
+        with Terminal(
+            *shlex.split(command.replace("8765", port))[1:], cwd=tmp_path, columns=80, TERM="dumb"
+        ) as calling:
             calling.end(0)
     finally:
         bot.kill()
