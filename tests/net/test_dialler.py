@@ -15,7 +15,7 @@ from audiosocket_cli.net.dialler import Dialler
 from audiosocket_cli.net.target import Target, WebSocketTarget
 from audiosocket_cli.websocket.url import parse_url
 from support.peers import free_port
-from support.websocket_bots import Seen, listen, websocket_bot
+from support.bot_calls import Seen, listen, websocket_bot
 
 
 def test_an_audiosocket_server_is_connected_directly() -> None:

@@ -35,7 +35,7 @@ from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.url import parse_url
 from support.peers import free_port
 from support.running import need
-from support.websocket_bots import (
+from support.bot_calls import (
     BotCall,
     Seen,
     echo,
