@@ -14,8 +14,8 @@ from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.dialler import Dialler
 from audiosocket_cli.net.target import Target, WebSocketTarget
 from audiosocket_cli.websocket.url import parse_url
+from support.bot_calls import Seen, answering_bot, listen
 from support.peers import free_port
-from support.bot_calls import Seen, listen, websocket_bot
 
 
 def test_an_audiosocket_server_is_connected_directly() -> None:
@@ -32,7 +32,7 @@ def test_an_audiosocket_server_is_connected_directly() -> None:
         asyncio.run(main())
 
 
-def test_a_websocket_bot_is_connected_through_a_gateway() -> None:
+def test_a_answering_bot_is_connected_through_a_gateway() -> None:
     seen = Seen()
 
     async def main() -> None:
@@ -48,7 +48,7 @@ def test_a_websocket_bot_is_connected_through_a_gateway() -> None:
         await dialler.finish()
         assert await link.through.finish() == []
 
-    with websocket_bot(listen, "chan-websocket", seen) as url:
+    with answering_bot(listen, "chan-websocket", seen) as url:
         asyncio.run(main())
     assert [start["format"] for start in seen.starts] == ["slin"]
 

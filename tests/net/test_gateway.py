@@ -7,12 +7,11 @@ import contextlib
 import gc
 import http
 import socket
-import ssl
 import statistics
-import subprocess
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +20,6 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from audiosocket_cli.audio.pcm import from_slin, tone
-from audiosocket_cli.bench.marks import MarkFinder, marked
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.sources.basic import QuietLine, Source
@@ -30,21 +28,21 @@ from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encod
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.model import How, Side
 from audiosocket_cli.net.client import PlacedCall, place
-from audiosocket_cli.net.gateway import Gateway
+from audiosocket_cli.net.gateway import STEP_S, Gateway
 from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.url import parse_url
-from support.peers import free_port
-from support.running import need
 from support.bot_calls import (
     BotCall,
     Seen,
+    answering_bot,
     echo,
     from_mu_law,
     greets,
     listen,
     to_mu_law,
-    websocket_bot,
 )
+from support.peers import free_port
+from support.websocket_bots import certificate
 
 PROTOCOLS = ["twilio", "chan-websocket", "raw"]
 
@@ -78,7 +76,7 @@ def call(target: WebSocketTarget, source: Source | None = None, uuid: UUID | Non
 @each_protocol
 def test_a_bot_hears_what_is_said(protocol: str) -> None:
     seen, said = Seen(), tone(440, 8000, 0.4).tobytes()
-    with websocket_bot(listen, protocol, seen) as url:
+    with answering_bot(listen, protocol, seen) as url:
         placed = call(target_of(url, protocol), Said(said))
     expected = from_mu_law(to_mu_law(said)) if protocol == "twilio" else said
     assert bytes(seen.audio).startswith(expected)
@@ -93,7 +91,7 @@ def test_a_bot_hears_what_is_said(protocol: str) -> None:
 @pytest.mark.parametrize("rate_hz", [8000, 16000, 48000])
 def test_asterisks_driver_has_the_rate_of_the_call(rate_hz: int) -> None:
     seen, said = Seen(), tone(440, rate_hz, 0.3).tobytes()
-    with websocket_bot(echo, "chan-websocket", seen) as url:
+    with answering_bot(echo, "chan-websocket", seen) as url:
         placed = call(target_of(url, "chan-websocket", rate_hz), Said(said, rate_hz))
     assert seen.starts[0]["optimal_frame_size"] == rate_hz // 50 * 2
     assert bytes(seen.audio).startswith(said)
@@ -102,7 +100,7 @@ def test_asterisks_driver_has_the_rate_of_the_call(rate_hz: int) -> None:
 
 def test_twilios_call_is_named_by_the_uuid_and_a_url_may_hold_it() -> None:
     seen, uuid = Seen(), uuid4()
-    with websocket_bot(listen, "twilio", seen) as url:
+    with answering_bot(listen, "twilio", seen) as url:
         call(target_of(url + "/{uuid}", "twilio", headers=(("X-Team", "voice"),)), Said(b"", stays_s=0.1), uuid)
     assert seen.starts[0]["callSid"] == f"CA{uuid.hex}"
     assert seen.paths == [f"/calls/{uuid}"]
@@ -112,7 +110,7 @@ def test_twilios_call_is_named_by_the_uuid_and_a_url_may_hold_it() -> None:
 @each_protocol
 def test_a_bot_that_hangs_up_has_hung_up(protocol: str) -> None:
     seen = Seen()
-    with websocket_bot(greets() if protocol != "raw" else hangs_up, protocol, seen) as url:
+    with answering_bot(greets() if protocol != "raw" else hangs_up, protocol, seen) as url:
         placed = call(target_of(url, protocol))
     assert (placed.ending.by, placed.ending.how) == (Side.SERVER, How.HANGUP)
     assert seen.ends == ["1000"]
@@ -128,7 +126,7 @@ async def hangs_up(bot: BotCall) -> None:
 
 
 def test_a_bot_that_dies_has_not_hung_up() -> None:
-    with websocket_bot(greets(then="die"), "twilio") as url:
+    with answering_bot(greets(then="die"), "twilio") as url:
         placed = call(target_of(url, "twilio"))
     assert (placed.ending.by, placed.ending.how) == (Side.SERVER, How.CLOSED)
     assert placed.result["findings"] == [f"the bot at {url} is gone: the connection ended without a close"]
@@ -139,7 +137,7 @@ def test_what_is_odd_about_a_bot_is_found_in_its_call() -> None:
         await bot._websocket.send("{")
         await listen(bot)
 
-    with websocket_bot(talks_nonsense, "twilio") as url:
+    with answering_bot(talks_nonsense, "twilio") as url:
         placed = call(target_of(url, "twilio"), Said(b"", stays_s=0.2))
     (finding,) = placed.result["findings"]
     assert "the bot's message is ignored" in finding
@@ -157,22 +155,20 @@ def test_a_bot_that_refuses_gets_no_call() -> None:
 
     seen = Seen()
     with (
-        websocket_bot(listen, "twilio", seen, process_request=refuse) as url,
+        answering_bot(listen, "twilio", seen, process_request=refuse) as url,
         pytest.raises(NetworkError, match="HTTP 403 Forbidden"),
     ):
         call(target_of(url, "twilio"))
     assert seen.starts == []
 
 
-def test_a_certificate_that_nobody_knows_is_not_trusted(tmp_path: Any) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate(tmp_path))
+def test_a_certificate_that_nobody_knows_is_not_trusted(tmp_path: Path) -> None:
+    file, context = certificate(tmp_path)
     seen = Seen()
-    with websocket_bot(listen, "twilio", seen, ssl=context) as url:
-        url = url.replace("127.0.0.1", "localhost")
+    with answering_bot(listen, "twilio", seen, ssl=context) as url:
         with pytest.raises(NetworkError, match="cannot trust"):
             call(target_of(url, "twilio"))
-        placed = call(target_of(url, "twilio", ca=tmp_path / "cert.pem"), Said(tone(440, 8000, 0.2).tobytes()))
+        placed = call(target_of(url, "twilio", ca=file), Said(tone(440, 8000, 0.2).tobytes()))
     assert placed.ending.by is Side.CALLER
     assert len(seen.audio) >= 3200
 
@@ -206,30 +202,22 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(asyncio.wait_for(test(), 20))  # type: ignore[arg-type]
 
 
-def test_a_bot_that_answers_each_frame_is_heard_within_the_same_20_ms() -> None:
-    """Of 50 frames, half come back sooner than a frame lasts; with steps at any time, they would take 10 ms more."""
+def test_what_a_bot_says_is_played_in_steps_that_follow_the_callers_frames() -> None:
+    """So a bot that answers each frame is heard within the same 20 ms, and not at any time within them."""
 
     async def test() -> None:
         async with caller(url) as end:
-            finder, delays_s = MarkFinder(), list[float]()
             await end.send(uuid_frame(uuid4()))
+            await asyncio.sleep(0.033)  # the first steps are those of the UUID
             begun_s = time.monotonic()
+            await end.send(Frame(Kind.SLIN, bytes(320)))
+            after_s = list[float]()
+            while len(after_s) < 60:
+                heard = await end.receive() or []
+                after_s += [(time.monotonic() - begun_s) % 0.02] * len(heard)
+            assert STEP_S <= statistics.median(after_s[10:]) < STEP_S + 0.006
 
-            async def hear() -> None:
-                while len(delays_s) < 45:
-                    for frame in await end.receive() or ():
-                        now_s = time.monotonic() - begun_s
-                        found = finder.find(frame.payload, np.array([len(frame.payload)]), np.array([now_s]))
-                        delays_s.extend(at_s - number * 0.02 for number, at_s in found)
-
-            hearing = asyncio.create_task(hear())
-            for number in range(50):
-                await asyncio.sleep(begun_s + number * 0.02 - time.monotonic())
-                await end.send(Frame(Kind.SLIN, marked(bytes(320), number)))
-            await hearing
-            assert statistics.median(delays_s) < 0.02
-
-    with websocket_bot(echo, "chan-websocket") as url:
+    with answering_bot(listen, "chan-websocket") as url:
         run(test)
 
 
@@ -251,7 +239,7 @@ def test_the_callers_socket_closes_when_the_bots_has() -> None:
                 pass
             assert 0.3 < time.monotonic() - begun_s < 0.95
 
-    with websocket_bot(closes_late, "twilio") as url:
+    with answering_bot(closes_late, "twilio") as url:
         run(test)
 
 
@@ -262,7 +250,7 @@ def test_a_caller_who_closes_without_a_word_leaves_nothing_behind() -> None:
             assert end.link.peer == url
 
     seen = Seen()
-    with websocket_bot(listen, "chan-websocket", seen) as url:
+    with answering_bot(listen, "chan-websocket", seen) as url:
         run(test)
     assert (seen.starts, len(seen.ends)) == ([], 1)
 
@@ -278,7 +266,7 @@ def test_a_call_that_is_killed_is_over_at_once() -> None:
             await end.link.through.finish()
             assert time.monotonic() - begun_s < 0.5
 
-    with websocket_bot(listen, "chan-websocket") as url:
+    with answering_bot(listen, "chan-websocket") as url:
         run(test)
 
 
@@ -295,22 +283,12 @@ def test_a_call_leaves_memory_as_soon_as_it_is_over() -> None:
         await asyncio.sleep(0)
         assert found() is None
 
-    with websocket_bot(listen, "twilio") as url:
+    with answering_bot(listen, "twilio") as url:
         gc.disable()
         try:
             run(test)
         finally:
             gc.enable()
-
-
-def certificate(folder: Any) -> tuple[Any, Any]:
-    """Make a certificate of `localhost`, and its key."""
-    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    subprocess.run(
-        [need("openssl"), *words.split(), "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_a_tone_through_mu_law_is_a_tone() -> None:

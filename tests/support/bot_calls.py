@@ -1,4 +1,4 @@
-"""WebSocket bots of another make, in this process: they speak Twilio's protocol, that of Asterisk's chan_websocket, or
+"""What WebSocket bots of another make do in a call: they speak Twilio's protocol, that of Asterisk's chan_websocket, or
 plain samples, from the bot's side. What a bot does is a coroutine that gets a `BotCall`."""
 
 from __future__ import annotations
@@ -7,17 +7,17 @@ import asyncio
 import base64
 import contextlib
 import json
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from audiosocket_cli.audio.pcm import decode_law
+from support.websocket_bots import threaded_bot
 
 _LEVELS = decode_law(bytes(range(256)), "µ-law").astype(int)
 _ORDER = np.argsort(_LEVELS, kind="stable")
@@ -216,16 +216,13 @@ def greets(speech: bytes = SPEECH, then: str = "hang up") -> Behaviour:
 
 
 @contextlib.contextmanager
-def websocket_bot(
+def answering_bot(
     behaviour: Behaviour, protocol: str = "twilio", seen: Seen | None = None, **options: Any
 ) -> Iterator[str]:
     """Answer calls in a thread of its own, on the URL that is returned; `options` are those of `websockets.serve`."""
     seen = seen if seen is not None else Seen()
     if protocol == "chan-websocket":
         options.setdefault("subprotocols", ["media"])
-    ready: list[int] = []
-    started = threading.Event()
-    over: list[Callable[[], object]] = []
 
     async def answer(websocket: ServerConnection) -> None:
         assert websocket.request is not None
@@ -238,20 +235,5 @@ def websocket_bot(
             await websocket.wait_closed()
             seen.ends.append(str(websocket.close_code))
 
-    async def main() -> None:
-        end = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        over.append(lambda: loop.call_soon_threadsafe(end.set))
-        async with serve(answer, "127.0.0.1", 0, compression=None, **options) as server:
-            ready.append(server.sockets[0].getsockname()[1])
-            started.set()
-            await end.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
-    thread.start()
-    assert started.wait(10)
-    try:
-        yield f"{'wss' if 'ssl' in options else 'ws'}://127.0.0.1:{ready[0]}/calls"
-    finally:
-        over[0]()
-        thread.join(10)
+    with threaded_bot(answer, **options) as url:
+        yield f"{url}calls"
