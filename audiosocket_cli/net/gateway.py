@@ -27,13 +27,20 @@ from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.taps.tap import FLUSH_S
-from audiosocket_cli.call.wire import Link, SocketWire
+from audiosocket_cli.call.wire import Link, SocketWire, queues
 from audiosocket_cli.codec import KIND_BY_RATE
+from audiosocket_cli.model import Ending
 from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.link import Link as BotLink
 
 STEP_S: Final = 0.004
 """How long after the caller's frames a bot's are played: time enough for a bot nearby that answers each frame."""
+
+
+_UNREAD_S: Final = 0.05
+"""A caller who speaks sends something within this time."""
+
+_LOOK_S: Final = 0.005
 
 
 class Gateway:
@@ -78,7 +85,7 @@ class Passage:
         self._bot = bot
         self._link = link
         self._wire = _FarWire(connection, bot)
-        self._session = AnsweredSession(self._wire, peer, source=bot)
+        self._session = _FarSession(self._wire, peer, source=bot)
         self._session.watch([bot], flush_s=FLUSH_S)
         self._task: asyncio.Task[None] | None = None
 
@@ -99,6 +106,8 @@ class Passage:
                 else:  # the caller has closed without a word
                     self._link.close()
                     self._link.shut()
+                if self._bot.is_lost:
+                    await self._wire.until_unread()
             finally:
                 self._wire.let_go()
 
@@ -145,8 +154,23 @@ class _StandIn(Bridge):
         return super().answer(data, at_s)
 
 
+class _FarSession(AnsweredSession):
+    """The session of the far end, which waits for no answer to the loss of its bot."""
+
+    __slots__ = ()
+
+    def _finish(self, ending: Ending) -> None:
+        super()._finish(ending)
+        if isinstance(self.wire, _FarWire) and self.wire.is_lost:
+            asyncio.get_running_loop().call_soon(self.abort)
+
+
 class _FarWire(SocketWire):
-    """The wire of the far end: it stays open until the bot's connection is closed as well."""
+    """The wire of the far end: it stays open until the bot's connection is closed as well.
+
+    A bot that is lost has not hung up. So there is no hangup then: the socket closes with something unread, which the
+    caller finds as a reset, on Linux, or as the end of the stream.
+    """
 
     __slots__ = ("_bot",)
 
@@ -154,9 +178,22 @@ class _FarWire(SocketWire):
         super().__init__(connection)
         self._bot = bot
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the bot is."""
+        return self._bot.is_lost
+
     def end_sending(self, last: bytes = b"") -> None:
-        # A bot that is gone has not hung up: the caller finds the end of the stream only.
-        super().end_sending(b"" if self._bot.is_lost else last)
+        if self.is_lost:
+            self.release()
+        else:
+            super().end_sending(last)
+
+    async def until_unread(self) -> None:
+        """Wait until the caller has sent something that nobody reads, but not for long."""
+        until_s = time.monotonic() + _UNREAD_S
+        while not queues(self.fileno())[0] and time.monotonic() < until_s:
+            await asyncio.sleep(_LOOK_S)
 
     def close(self) -> None:
         self._writable = self.blocked = False
