@@ -111,9 +111,11 @@ def test_bench_knows_an_echo_through_mu_law_from_several_processes() -> None:
 
 def test_bench_counts_bots_that_die() -> None:
     with answering_bot(greets(then="die"), "twilio") as url:
-        done = run("bench", url, "--protocol", "twilio", "--calls", "1", "--duration", "2s", "--json")
+        done = run("bench", url, "--protocol", "twilio", "--calls", "1", "--duration", "2s", "--json",
+                   "--threshold", "errors<=0")  # fmt: skip
     assert done.returncode == 1
     result = json.loads(done.stdout)
+    assert result["values"]["reset"] == result["values"]["errors"] >= 1
     assert any("is gone: the connection ended without a close" in finding for finding in result["findings"])
 
 
