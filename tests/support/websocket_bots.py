@@ -23,7 +23,7 @@ Handler = Callable[[ServerConnection], Awaitable[None]]
 async def websocket_bot(handler: Handler, **options: Any) -> AsyncIterator[str]:
     """Answer WebSockets on this loop; yields the URL."""
     tls = options.get("ssl")
-    async with serve(handler, "127.0.0.1", 0, **{"compression": None, **options}) as server:
+    async with serve(handler, "127.0.0.1", 0, **{"compression": None, "close_timeout": 0.5, **options}) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         yield f"{'wss' if tls else 'ws'}://127.0.0.1:{port}/"
 
