@@ -7,9 +7,9 @@ Whoever drives it (`generator`, or code with threads or greenlets of its own) co
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.meter import Meter
@@ -57,6 +57,11 @@ class BenchCall:
         self._is_judged = figures.counts["placed"] < MAX_JUDGED
         self._connect_s: float | None = None
         figures.counts["placed"] += 1
+
+    @property
+    def uuid(self) -> UUID:
+        """What it says first."""
+        return self._uuid
 
     def connected(self, wire: Wire, peer: str, dialled_s: float) -> PlacedSession:
         """Take a wire that is connected just now, and was dialled then; returns the session to be driven."""
@@ -111,6 +116,11 @@ class BenchCall:
             frames_heard=meter.heard_frames,
             gaps_60=meter.long_gaps,
         )
+
+    def note(self, odd: Sequence[str]) -> None:
+        """Count what was odd about its way to the server, a line each."""
+        for finding in odd if self._is_judged else ():
+            self._figures.findings[finding] += 1
 
     def _row(self, **facts: Any) -> dict[str, Any]:
         return {

@@ -17,8 +17,8 @@ from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.dial import dial
+from audiosocket_cli.net.dialler import Dialler
+from audiosocket_cli.net.target import Target
 
 _REDIAL_S: Final = 1.0
 """A caller calls again when its call has ended, but not sooner than this after it placed the last."""
@@ -49,7 +49,7 @@ class Share:
 class Generator:
     """Runs slots against a target, and counts."""
 
-    target: Address
+    target: Target
     load: Load
     speech: Speech
     share: Share
@@ -61,8 +61,12 @@ class Generator:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
     _driver: Driver = field(default_factory=lambda: Driver(at_once=True))
+    _dialler: Dialler = field(init=False)
     _epoch_s: float = 0.0
     _calls: int = 0
+
+    def __post_init__(self) -> None:
+        self._dialler = Dialler(self.target)
 
     @property
     def live_calls(self) -> int:
@@ -88,6 +92,7 @@ class Generator:
                 await asyncio.gather(*self._tasks)
         finally:
             beat.cancel()
+            await self._dialler.finish()
 
     def stop(self, *, at_once: bool = False) -> None:
         """Place no more calls, and end those under way: in order or at once."""
@@ -117,12 +122,12 @@ class Generator:
         call = BenchCall(talk, self.figures, length_s, due_s=due_s, epoch_s=self._epoch_s)
         dialled_s = time.monotonic()
         try:
-            connection = await dial(self.target)
+            link = await self._dialler.dial(call.uuid)
         except (NetworkError, OSError) as error:
             self._keep(call.not_connected(error))
             return
-        wire = SocketWire(connection)
-        session = call.connected(wire, str(self.target), dialled_s)
+        wire = SocketWire(link.socket)
+        session = call.connected(wire, link.peer, dialled_s)
         self._live.add(session)
         self.peak_calls = max(self.peak_calls, len(self._live))
         if self._stopped.is_set():
@@ -132,6 +137,8 @@ class Generator:
         finally:
             self._live.discard(session)
         self._keep(call.conclude())
+        if link.through is not None:
+            call.note(await link.through.finish())
 
     def _keep(self, row: dict[str, Any]) -> None:
         if len(self.rows) < _MAX_ROWS:

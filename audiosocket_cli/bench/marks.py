@@ -1,12 +1,14 @@
 """Marks in the samples: a frame's number, written so softly that it is not speech, and found wherever it comes back.
 
-A mark is eight samples: four that are always the same, three of the number, one to check them. It needs a server that
-hands samples back unaltered; how they are framed, and where a frame begins, does not matter.
+A mark is twelve samples: four that are always the same, six of the number, two to check them. All are values that µ-law
+has, so a mark survives a way on which the audio is µ-law. It needs a server that hands samples back unaltered; how they
+are framed, and where a frame begins, does not matter.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -14,32 +16,51 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.codec import SAMPLE_BYTES
 
-MARK_SAMPLES: Final = 8
+MARK_SAMPLES: Final = 12
 MARK_BYTES: Final = MARK_SAMPLES * SAMPLE_BYTES
 
-_LAYOUT: Final = struct.Struct("<4h4h")
-_MAGIC_SAMPLES: Final = (89, -107, 61, -83)
+_LAYOUT: Final = struct.Struct("<4h8h")
+_MAGIC_SAMPLES: Final = (88, -104, 64, -80)
 _MAGIC: Final = struct.pack("<4h", *_MAGIC_SAMPLES)
-_BITS: Final = 7
+_STEP: Final = 8
+"""The quietest values of µ-law, from 0 to 120, lie so far apart."""
+_BITS: Final = 4
 _MASK: Final = (1 << _BITS) - 1
+_DIGITS: Final = 6
+_CHECK_BITS: Final = 2 * _BITS
+_CHECK_PRIME: Final = 251
+"""No change of a single sample keeps a number's rest by it."""
 
-MAX_NUMBERS: Final = 1 << 3 * _BITS
-"""Numbers that a mark can hold; they wrap after 11 hours of frames."""
+MAX_NUMBERS: Final = 1 << _DIGITS * _BITS
+"""Numbers that a mark can hold; they wrap after 93 hours of frames."""
 
 
 def marked(payload: bytes, number: int) -> bytes:
-    """Return a frame's payload with its first eight samples, about -60 dBFS over 20 ms, replaced by a number."""
+    """Return a frame's payload with its first twelve samples, about -60 dBFS over 20 ms, replaced by a number."""
     return mark(number) + payload[MARK_BYTES:]
 
 
 def mark(number: int) -> bytes:
     """Return the bytes of a mark."""
-    digits = [number >> shift & _MASK for shift in (0, _BITS, 2 * _BITS)]
-    return _LAYOUT.pack(*_MAGIC_SAMPLES, *digits, _check(*digits))
+    whole = number | _check(number) << _DIGITS * _BITS
+    digits = [whole >> shift & _MASK for shift in range(0, _DIGITS * _BITS + _CHECK_BITS, _BITS)]
+    return _LAYOUT.pack(*_MAGIC_SAMPLES, *(digit * _STEP for digit in digits))
 
 
-def _check(low: int, middle: int, high: int) -> int:
-    return (low * 3 + middle * 5 + high * 7 + 1) & _MASK
+def _number_of(samples: Sequence[int]) -> int | None:
+    """Return the number that the samples after the magic ones hold; None where they are no mark's."""
+    whole = 0
+    for place, sample in enumerate(samples):
+        digit, rest = divmod(sample, _STEP)
+        if rest or not 0 <= digit <= _MASK:
+            return None
+        whole |= digit << place * _BITS
+    number, check = whole & MAX_NUMBERS - 1, whole >> _DIGITS * _BITS
+    return number if check == _check(number) else None
+
+
+def _check(number: int) -> int:
+    return number % _CHECK_PRIME + 1
 
 
 class MarkFinder:
@@ -60,13 +81,13 @@ class MarkFinder:
         at = stream.find(_MAGIC)
         ends = None
         while 0 <= at <= len(stream) - MARK_BYTES:
-            low, middle, high, check = _LAYOUT.unpack_from(stream, at)[4:]
-            if at % SAMPLE_BYTES == 0 and min(low, middle, high) >= 0 and check == _check(low, middle, high):
+            number = None if at % SAMPLE_BYTES else _number_of(_LAYOUT.unpack_from(stream, at)[4:])
+            if number is not None:
                 if ends is None:
                     ends = np.cumsum(np.concatenate((self._tail_sizes, sizes)))
                 frame = int(np.searchsorted(ends, at, side="right"))
                 when_s = self._tail_at_s[frame] if frame < len(self._tail_at_s) else at_s[frame - len(self._tail_at_s)]
-                found.append((low | middle << _BITS | high << 2 * _BITS, float(when_s)))
+                found.append((number, float(when_s)))
                 at += MARK_BYTES - 1
             at = stream.find(_MAGIC, at + 1)
         self._keep(stream, np.concatenate((self._tail_sizes, sizes)), np.concatenate((self._tail_at_s, at_s)))

@@ -14,17 +14,22 @@ from audiosocket_cli.bench.load import Load, Stage
 from audiosocket_cli.bench.speech import Speech, sound_files
 from audiosocket_cli.bench.usage import Usage
 from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.target import Target, WebSocketTarget
 from audiosocket_cli.text import counted
+from audiosocket_cli.websocket.url import Url
 
 CALLS_PER_PROCESS: Final = 300
 _OWN_DESCRIPTORS: Final = 32
+_PATHS_OF_TARGET: Final = ("headers_file", "ca")
+_FILES_OF_WEBSOCKET: Final = 3
+"""Open files of a call to a WebSocket bot: its connection, and two ends of a socket pair."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The plan of a load."""
 
-    target: Address
+    target: Target
     load: Load
     kind: int
     frame_ms: int = 20
@@ -34,6 +39,11 @@ class Plan:
     seed: int = 0
     pid: int | None = None
     """A process on this machine to be watched: the server."""
+
+    @property
+    def files_a_call(self) -> int:
+        """How many open files a call takes."""
+        return _FILES_OF_WEBSOCKET if isinstance(self.target, WebSocketTarget) else 1
 
     @property
     def process_count(self) -> int:
@@ -59,10 +69,10 @@ class Progress:
     """In seconds, to a second: when the last call ended, if no call could be connected after it."""
 
 
-def lack_of_room(calls: int, processes: int) -> str | None:
+def lack_of_room(calls: int, processes: int, files_a_call: int = 1) -> str | None:
     """Say that this machine cannot hold so many calls to one target at once from so many processes, if so.
 
-    Each takes a local port and an open file.
+    Each takes a local port, and so many open files.
     """
     ports = _local_ports()
     if calls > ports:
@@ -71,9 +81,10 @@ def lack_of_room(calls: int, processes: int) -> str | None:
             "(net.ipv4.ip_local_port_range): use fewer calls, or several machines"
         )
     files = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - _OWN_DESCRIPTORS) * processes
-    if calls > files >= 0:
+    wanted = calls * files_a_call
+    if wanted > files >= 0:
         return (
-            f"{calls} calls at once need {calls} open files, and {counted(processes, 'process')} can have {files}: "
+            f"{calls} calls at once need {wanted} open files, and {counted(processes, 'process')} can have {files}: "
             "use fewer calls, more --processes, or raise `ulimit -Hn`"
         )
     return None
@@ -97,7 +108,10 @@ def make_speech(plan: Plan) -> Speech:
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON values, from which `plan_from_json` makes it again."""
-    return {**asdict(plan), "audio": None if plan.audio is None else str(plan.audio)}
+    content = {**asdict(plan), "audio": _text(plan.audio)}
+    if isinstance(plan.target, WebSocketTarget):
+        content["target"] |= {name: _text(content["target"][name]) for name in _PATHS_OF_TARGET}
+    return content
 
 
 def plan_from_json(content: dict[str, Any]) -> Plan:
@@ -107,8 +121,20 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
     return Plan(
         **content
         | {
-            "target": Address(*content["target"]),
+            "target": _target_from_json(content["target"]),
             "load": Load(**load | {"stages": stages}),
             "audio": None if content["audio"] is None else Path(content["audio"]),
         }
     )
+
+
+def _target_from_json(content: Any) -> Target:
+    if not isinstance(content, dict):
+        return Address(*content)
+    headers = tuple((name, value) for name, value in content["headers"])
+    paths = {name: None if content[name] is None else Path(content[name]) for name in _PATHS_OF_TARGET}
+    return WebSocketTarget(**content | {"url": Url(*content["url"]), "headers": headers} | paths)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

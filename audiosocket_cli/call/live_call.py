@@ -113,6 +113,7 @@ class LiveCall:
         "refusal",
         "session",
         "stats",
+        "through",
         "wire",
     )
 
@@ -121,6 +122,7 @@ class LiveCall:
     def __init__(self, link: Link, options: CallOptions, report: Report, *, me: Side, stats: CallStats) -> None:
         """Make the recording and the capture of a connection in which we are `me`. `report` gets its events."""
         self._report = report
+        self.through = link.through
         self.peer = link.peer
         self.stats = stats
         self.bot: Bot | None = None
@@ -205,6 +207,8 @@ class LiveCall:
         self.session.abort()
         if self.bot is not None:
             self.bot.kill()
+        if self.through is not None:
+            self.through.kill()
         if self.recording is not None:
             self.recording.abort()
         self.capturing.abort()
@@ -215,9 +219,12 @@ class LiveCall:
         None when it never became a call.
         """
         await self.capturing.finish()
+        odd = () if self.through is None else await self.through.finish()
         call = self.session.call
         if call is None or call.ending is None:
             return None
+        for text in odd:
+            call.note(text)
         if self.bot is not None:
             await self.bot.finish()
         if self.recording is not None:
@@ -236,7 +243,8 @@ class LiveCall:
 
     def _own_facts(self) -> dict[str, Any]:
         """Return what is known of a call of its kind only, as JSON values."""
-        return {} if self.bot is None else self.bot.facts()
+        facts = {} if self.bot is None else self.bot.facts()
+        return facts if self.through is None else facts | self.through.facts()
 
     def facts(self, result: dict[str, Any]) -> dict[str, str]:
         """Return what is known of the ended call as environment variables for a command."""

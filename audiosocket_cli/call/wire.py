@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from audiosocket_cli.capture.trace import Trace
@@ -25,6 +25,19 @@ _buffer: Final = memoryview(bytearray(READ_BYTES))
 """What all wires of a process read into, one after the other: what is kept is then as long as what has come."""
 
 
+class Through(Protocol):
+    """What a call passes through on its way, inside this process, if anything: it has a life of its own."""
+
+    async def finish(self) -> Sequence[str]:
+        """Wait until it is over, after the call; returns what was odd, a line each."""
+
+    def kill(self) -> None:
+        """End it now; `finish` still has to be awaited."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what came of it as JSON values for the call's result; after `finish`."""
+
+
 class Link(NamedTuple):
     """A connected socket, and who is at its ends."""
 
@@ -35,6 +48,8 @@ class Link(NamedTuple):
     """The peer's address, as sockets have it."""
     ours: Any = None
     """Ours, where a proxy has told both; that of the socket when None."""
+    through: Through | None = None
+    """What is between the socket and the peer."""
 
 
 class Wire(Protocol):
@@ -78,7 +93,7 @@ class SocketWire:
 
     __slots__ = (
         "_ending", "_held", "_holds", "_is_reset", "_rest", "_socket", "_trace", "_writable", "ahead", "blocked",
-        "drained", "refused",
+        "drained", "is_tcp", "refused",
     )  # fmt: skip
 
     def __init__(self, connection: socket.socket, trace: Trace | None = None) -> None:
@@ -87,6 +102,7 @@ class SocketWire:
         # Header and payload arrive together or Asterisk ends the call: never let Nagle hold back the end of a frame.
         with contextlib.suppress(OSError):  # macOS refuses it once the peer has reset the connection
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.is_tcp = connection.family != socket.AF_UNIX
         self._socket = connection
         self._trace = trace
         self._rest = b""
@@ -112,7 +128,8 @@ class SocketWire:
 
     @property
     def undelivered(self) -> int:
-        on_way = _ask(self.fileno(), termios.TIOCOUTQ)
+        # Of a socket pair, the system counts what it takes in memory; its other end is in this process, and reads.
+        on_way = _ask(self.fileno(), termios.TIOCOUTQ) if self.is_tcp else 0
         # The end of the stream counts as a byte.
         return len(self._rest) + len(self._held) + max(0, on_way - self._ending)
 

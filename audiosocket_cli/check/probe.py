@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.facts import FRAME_GAP_MS, PTIME_MS
+from audiosocket_cli.call.wire import Link
 from audiosocket_cli.check.evidence import Passed
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, FrameDecoder, Kind, is_audio
 from audiosocket_cli.model import How, Side
@@ -64,10 +65,9 @@ class Cut(NamedTuple):
 class Probe:
     """One connection of a case."""
 
-    def __init__(
-        self, connection: socket.socket, *, max_bytes: int = MAX_BYTES, patience: Patience | None = None
-    ) -> None:
+    def __init__(self, link: Link, *, max_bytes: int = MAX_BYTES, patience: Patience | None = None) -> None:
         """Take a connected, non-blocking socket. With `patience`, frames in parts are looked at as Asterisk does."""
+        connection = link.socket
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connection
@@ -77,7 +77,7 @@ class Probe:
         self._changed = asyncio.Event()
         self._due_s = 0.0
         self._received_bytes = 0
-        self.passed = Passed(time.monotonic(), connection.getsockname(), _peer_of(connection))
+        self.passed = Passed(time.monotonic(), link.ours or connection.getsockname(), link.theirs)
         self.frames: list[HeardFrame] = []
         self.audio = bytearray()
         """The samples of all audio frames, one after the other, without those that are digital silence: a server may
@@ -274,10 +274,3 @@ def _without_silence(payload: bytes) -> bytes:
         return b""
     whole = len(payload) - len(payload) % SAMPLE_BYTES
     return array("h", filter(None, array("h", payload[:whole]))).tobytes() + payload[whole:]
-
-
-def _peer_of(connection: socket.socket) -> object:
-    try:
-        return connection.getpeername()
-    except OSError:  # it is gone already
-        return None

@@ -19,9 +19,11 @@ from audiosocket_cli.check.model import Attempt, Case, CaseResult, Observation, 
 from audiosocket_cli.check.nature import Nature, find_nature
 from audiosocket_cli.check.subject import Subject
 from audiosocket_cli.check.trial import Setting, Trial
+from audiosocket_cli.check.websocket import why_not_over_websocket
 from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.net.dial import dial
+from audiosocket_cli.net.dialler import Dialler
 from audiosocket_cli.net.loop import signals_to
+from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.text import counted
 
 _SPARE_S: Final = 120.0
@@ -64,6 +66,7 @@ class Run:
     ) -> None:
         self._plan = plan
         self._setting = setting
+        self._dialler = Dialler(setting.target)
         self._subject = subject
         self._on_attempt = on_attempt
         self._attempts: dict[str, list[Attempt]] = {case.id: [] for case in plan.cases}
@@ -118,12 +121,13 @@ class Run:
             finally:
                 if self._subject is not None:
                     await self._subject.end()
+                await self._dialler.finish()
         return signals[0] if signals else None
 
     async def first_call(self) -> None:
         """Find out what the server does. Raises `NetworkError` when it cannot be reached."""
         await self._revive()
-        trial = Trial(self._setting, "the first call")
+        trial = Trial(self._setting, "the first call", self._dialler)
         try:
             self._setting = replace(self._setting, nature=await find_nature(await trial.call()))
         finally:
@@ -152,6 +156,9 @@ class Run:
 
     def _reason(self, case: Case) -> str | None:
         """Say why a case is not tried; None where it is."""
+        target = self._setting.target
+        if isinstance(target, WebSocketTarget):
+            return why_not_over_websocket(case, target.protocol) or case.needs(self._setting)
         return case.applies(self._setting.release) or case.needs(self._setting)
 
     async def _side_by_side(self, cases: Sequence[Case]) -> None:
@@ -201,7 +208,7 @@ class Run:
             self._lost += 1
             return Attempt(unknown(str(error)), 0.0)
         pids = self._setting.pids or ([] if self._subject is None else self._subject.pids())
-        trial = Trial(replace(self._setting, pids=pids), case.id)
+        trial = Trial(replace(self._setting, pids=pids), case.id, self._dialler)
         try:
             observation = await self._observe(case, trial)
         finally:
@@ -255,7 +262,7 @@ class Run:
     async def _look_for_server(self) -> None:
         try:
             await self._revive()
-            (await dial(self._setting.target)).close()
+            (await self._dialler.dial()).socket.close()
         except NetworkError as error:
             self.unreachable = True
             self._note(str(error))

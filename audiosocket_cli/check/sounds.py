@@ -1,4 +1,7 @@
-"""What a probe says: frames of noise that differ, so that each can be recognised in what comes back."""
+"""What a probe says: frames of noise that differ, so that each can be recognised in what comes back.
+
+All samples are values that µ-law has: so they come back bit for bit, too, from a server that is reached through µ-law.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,15 @@ from random import Random
 from typing import Final
 
 from audiosocket_cli.asterisk.facts import PTIME_MS
+from audiosocket_cli.audio.pcm import decode_law
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, encode
 
-_QUIETER_BITS: Final = 3
+_PEAK: Final = 4096
 """Noise of a telephone's loudness, in case somebody listens."""
+
+_LEVELS: Final = [level for level in decode_law(bytes(range(256)), "µ-law").tolist() if 0 < abs(level) < _PEAK]
+_SAMPLES: Final = [_LEVELS[byte % len(_LEVELS)] for byte in range(256)]
+"""A sample for each byte; none is 0, which would be silence."""
 
 
 class Sounds:
@@ -29,8 +37,8 @@ class Sounds:
 
     def of_bytes(self, size: int) -> bytes:
         """Return a payload of this size, which may be odd."""
-        samples = array("h", self._random.randbytes(size + size % SAMPLE_BYTES))
-        return array("h", (sample >> _QUIETER_BITS | 1 for sample in samples)).tobytes()[:size]
+        count = (size + 1) // SAMPLE_BYTES
+        return array("h", [_SAMPLES[byte] for byte in self._random.randbytes(count)]).tobytes()[:size]
 
 
 def audio_frame(payload: bytes, kind: int = Kind.SLIN) -> bytes:

@@ -19,10 +19,8 @@ from typing import Final
 from audiosocket_cli.call.bots.process import Process, how_it_ended
 from audiosocket_cli.check.sockets import group_of, is_listening, knows_sockets
 from audiosocket_cli.errors import NetworkError, UsageError
-from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.dial import dial
-
-PORT_FIELD: Final = "{port}"
+from audiosocket_cli.net.target import PORT_FIELD, Target, WebSocketTarget
 
 START_WITHIN_S: Final = 10.0
 """How long a server may take until it listens, unless that is given."""
@@ -68,10 +66,10 @@ class Log:
 class Subject:
     """A server that is started for the check."""
 
-    def __init__(self, command: Sequence[str], target: Address, within_s: float) -> None:
+    def __init__(self, command: Sequence[str], target: Target, within_s: float) -> None:
         """`target` is where it listens within so many seconds; {port} in the command becomes its port."""
-        self._command = [word.replace(PORT_FIELD, str(target.port)) for word in command]
-        self._target = target
+        self._target = target.address if isinstance(target, WebSocketTarget) else target
+        self._command = [word.replace(PORT_FIELD, str(self._target.port)) for word in command]
         self._within_s = within_s
         self._process: Process | None = None
         self._output = -1

@@ -17,8 +17,8 @@ from audiosocket_cli.check.speech import Speech
 from audiosocket_cli.check.uuids import Uuids
 from audiosocket_cli.codec import Kind, encode, uuid_frame
 from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.dial import dial
+from audiosocket_cli.net.dialler import Dialler
+from audiosocket_cli.net.target import Target
 
 ECHO_MODE: Final = "run the server in a mode that echoes to see it"
 
@@ -70,7 +70,7 @@ class TurnTaking:
 class Setting:
     """What all cases of a run have in common."""
 
-    target: Address
+    target: Target
     nature: Nature = field(default_factory=Nature)
     release: Release = NEWEST
     times: Times = field(default_factory=Times)
@@ -83,9 +83,9 @@ class Setting:
 class Trial:
     """One attempt at a case."""
 
-    def __init__(self, setting: Setting, seed: str) -> None:
-        """`seed` makes what is said differ from what other cases say."""
-        self.target = setting.target
+    def __init__(self, setting: Setting, seed: str, dialler: Dialler | None = None) -> None:
+        """`seed` makes what is said differ from what other cases say; `dialler` connects all calls of a run."""
+        self._dialler = dialler or Dialler(setting.target)
         self.nature = setting.nature
         self.release = setting.release
         self.times = setting.times
@@ -101,9 +101,11 @@ class Trial:
         self.kind = Kind.SLIN
         """The kind of the audio that is said."""
 
-    async def dial(self, *, max_bytes: int = MAX_BYTES, patience: Patience | None = None) -> Probe:
-        """Connect, and say nothing yet. Raises `NetworkError`."""
-        probe = Probe(await dial(self.target), max_bytes=max_bytes, patience=patience)
+    async def dial(
+        self, uuid: UUID | None = None, *, max_bytes: int = MAX_BYTES, patience: Patience | None = None
+    ) -> Probe:
+        """Connect, and say nothing yet; a UUID that will be said may be given. Raises `NetworkError`."""
+        probe = Probe(await self._dialler.dial(uuid), max_bytes=max_bytes, patience=patience)
         self.probes.append(probe)
         return probe
 
@@ -111,7 +113,8 @@ class Trial:
         self, uuid: UUID | None = None, *, max_bytes: int = MAX_BYTES, patience: Patience | None = None
     ) -> Probe:
         """Connect, and say a UUID. Raises `NetworkError`."""
-        probe = await self.dial(max_bytes=max_bytes, patience=patience)
+        uuid = uuid or self._uuids.next()
+        probe = await self.dial(uuid, max_bytes=max_bytes, patience=patience)
         await probe.send(self.opening(uuid))
         return probe
 

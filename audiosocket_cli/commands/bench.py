@@ -19,6 +19,7 @@ from audiosocket_cli.commands.params import (
     option_name,
     refuse_without_effect,
 )
+from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
 
 _FRAME_MS: Final = ("10", "20", "30", "40", "60")
@@ -85,6 +86,7 @@ class _BenchCommand(click.Command):
     "--max-lateness", type=DurationParam(unit="ms"), metavar="TIME", default="10ms", show_default=True,
     help="Call the run INVALID when our own p99 of lateness is over this.",
 )  # fmt: skip
+@websocket_options
 @click.option(
     "--pid", type=click.IntRange(min=1), metavar="PID", help="Show the CPU and memory of this process: a local server."
 )
@@ -116,6 +118,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket bench bot:9092 --threshold 'turn_p95<800ms'
       audiosocket bench bot:9092 --compare old.json --fail-on-regression 10%
       audiosocket bench bot:9092 --find-limit --threshold 'echo_p99<150ms'
+      audiosocket bench ws://bot:8765/ws --protocol twilio --calls 20
       audiosocket bench report today.json
 
     Callers speak in bursts of 1.0 to 1.6 s with pauses of 1.5 to 3 s, in which a bot answers. Frames are sent when they
@@ -135,11 +138,12 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.bench import BenchWanted, bench
 
-    wanted = BenchWanted(**given)
+    names = list(given)
+    wanted = BenchWanted(websocket=take_websocket(ctx, given), **given)
     refuse_without_effect(ctx, force="output")
     if wanted.stages and is_typed(ctx, "duration"):
         raise UsageError("--stages say how long each lasts: leave out --duration")
-    if wanted.is_report and (typed := [name for name in given if name not in _OF_REPORT and is_typed(ctx, name)]):
+    if wanted.is_report and (typed := [name for name in names if name not in _OF_REPORT and is_typed(ctx, name)]):
         raise UsageError(f"bench report shows what was measured: leave out {option_name(ctx, typed[0])}")
     if not wanted.is_report:
         check_processes(wanted.processes or 1, "processes", allowed=wanted.many_processes)

@@ -10,6 +10,7 @@ import click
 
 from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within, start_within_option
 from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, refuse_without_effect
+from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
 
 _MAX_REPEAT: Final = 1000
@@ -72,6 +73,7 @@ class _CheckCommand(OwnServerCommand):
     "--uuid", multiple=True, metavar="UUID|FILE",
     help="Call only with this UUID, or with those of a file, one per line (repeatable).",
 )  # fmt: skip
+@websocket_options
 @click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="The server's process, to see whether it leaks.")
 @click.option(
     "--baseline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -107,6 +109,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket check bot:9092 --turn-within 1.5s --bargein-within 0.5s
       audiosocket check bot:9092 --json > known.json
       audiosocket check bot:9092 --baseline known.json
+      audiosocket check ws://bot:8765/ws --protocol twilio --turn-within 1.5s
       audiosocket check report bot.json other.json --html servers.html
       audiosocket check --list
 
@@ -129,7 +132,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         ctx.exit(_report(ctx, given))
     from audiosocket_cli.jobs.check import CheckWanted, check
 
-    wanted = CheckWanted(**given)
+    wanted = CheckWanted(websocket=take_websocket(ctx, given), **given)
     refuse_start_within(ctx)
     if wanted.list_cases:
         if wanted.words or wanted.server:

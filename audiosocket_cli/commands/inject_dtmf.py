@@ -17,11 +17,12 @@ from audiosocket_cli.commands.params import (
     record_options,
     refuse_without_effect,
 )
+from audiosocket_cli.commands.websocket_options import TargetParam, take_websocket, websocket_options
 
 
 @click.command(short_help="Press keys in a call.")
 @click.argument("digits")
-@click.argument("target", type=AddressParam(), required=False)
+@click.argument("target", type=TargetParam(), required=False)
 @click.option(
     "--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and send the digits to the caller."
 )
@@ -69,6 +70,7 @@ from audiosocket_cli.commands.params import (
     show_default=True,
     help="With --after-silence: give up when the other side has not spoken and fallen silent by then.",
 )
+@websocket_options
 @record_options
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
 @click.option("--rate", type=RateParam(), help="With TARGET: send audio of this rate.  [default: 8000, kind slin]")
@@ -82,9 +84,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket inject-dtmf 123# bot:9092
       audiosocket inject-dtmf '1w23W#' :9092 --expect-audio-within 2
       audiosocket inject-dtmf 42# --listen :9092
+      audiosocket inject-dtmf 42# ws://bot:8765/ws --protocol twilio
 
     DIGITS are 0-9, *, #, A-D; w waits half a second, W one second, as in Asterisk's dial strings. Like Asterisk, it
-    sends a UUID to TARGET (host:port), then silence or --audio, and each digit as a frame of kind 03.
+    sends a UUID to TARGET (host:port), then silence or --audio, and each digit as a frame of kind 03. A WebSocket bot
+    (ws://host:port/path) gets them as --protocol has it.
 
     With --listen it answers a call from Asterisk, and sends the digits to the caller, always as tones in the audio:
     Asterisk ends a call in which a server sends a DTMF frame.
@@ -95,8 +99,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.inject_dtmf import InjectWanted, inject_job
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
+    from audiosocket_cli.jobs.websocket_target import complete_target
 
     refuse_without_effect(ctx, layout="record", force="record capture", timeout="after_silence")
+    websocket = take_websocket(ctx, given)
     wanted = InjectWanted(**given)
     refuse_two_ends(wanted.target, wanted.listen)
-    ctx.exit(run_job(inject_job(wanted), target=wanted.target, listen=wanted.listen).exit_code)
+    target = complete_target(wanted.target, websocket, listen=wanted.listen, rate_hz=wanted.rate)
+    ctx.exit(run_job(inject_job(wanted), target=target, listen=wanted.listen).exit_code)

@@ -19,11 +19,12 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
 )
 from audiosocket_cli.commands.values import files
+from audiosocket_cli.commands.websocket_options import TargetParam, take_websocket, websocket_options
 
 
 @click.command(short_help="Play a sound file into a call, as Asterisk would.")
 @click.argument("file", required=False, shell_complete=files)
-@click.argument("target", type=AddressParam(), required=False)
+@click.argument("target", type=TargetParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and play to the caller.")
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
 @click.option(
@@ -36,6 +37,7 @@ from audiosocket_cli.commands.values import files
 )
 @click.option("--start", type=SECONDS, metavar="TIME", default="0s", help="Begin this far into the file.")
 @click.option("--duration", type=POSITIVE_SECONDS, metavar="TIME", help="Play this much of it.")
+@websocket_options
 @record_options
 @click.option(
     "--wait", type=SECONDS, metavar="TIME", help="Stay this long after the file, sending silence.  [default: 0]"
@@ -55,13 +57,14 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket play question.flac :9092 --rate 16000 --until-hangup
       espeak-ng --stdout "good morning" | audiosocket play - :9092
       audiosocket play goodbye.wav --listen :9092
+      audiosocket play hello.wav ws://bot:8765/ws --protocol twilio
 
     FILE is anything libsndfile reads (WAV, FLAC, Ogg, MP3, …), a prompt as Asterisk stores it (.sln16, .ulaw, .gsm, …),
     or - for standard input: a sound file, or headerless 16-bit mono samples at the rate that --rate says. It is read as
     it is played, so a pipe may be endless. Without FILE a few spoken words that come with audiosocket are played.
 
-    TARGET is host:port; the port is 9092 when left out, and without TARGET it is 127.0.0.1:9092. With --listen it
-    answers one call from Asterisk instead.
+    TARGET is host:port; the port is 9092 when left out, and without TARGET it is 127.0.0.1:9092. As ws://host:port/path
+    it is a WebSocket bot, called as --protocol says. With --listen it answers one call from Asterisk instead.
 
     The result says how fast the other side answered: from the end of our last speech to the beginning of theirs. Speech
     that was already going on does not count as an answer.
@@ -73,9 +76,12 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.play import PlayWanted, file_and_target, play_job
+    from audiosocket_cli.jobs.websocket_target import complete_target
 
     refuse_without_effect(ctx, layout="record", force="record capture")
     file, target = file_and_target(given.pop("file"), given.pop("target"))
+    websocket = take_websocket(ctx, given)
     wanted = PlayWanted(file, **given)
     refuse_two_ends(target, wanted.listen)
+    target = complete_target(target, websocket, listen=wanted.listen, rate_hz=wanted.rate)
     ctx.exit(run_job(play_job(wanted), target=target, listen=wanted.listen).exit_code)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from audiosocket_cli.codec import rate_of
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     AddressParam,
@@ -17,11 +18,12 @@ from audiosocket_cli.commands.params import (
     decode_option,
 )
 from audiosocket_cli.commands.values import files
+from audiosocket_cli.commands.websocket_options import TargetParam, take_websocket, websocket_options
 
 
 @click.command(short_help="Record a call that you answer or place.")
 @click.argument("out", shell_complete=files)
-@click.argument("target", type=AddressParam(), required=False)
+@click.argument("target", type=TargetParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Where to wait for the call.  [default: 127.0.0.1:9092]")
 @click.option("--calls", type=CountParam(), metavar="N", help="Record N calls.  [default: 1]")
 @click.option("--duration", type=POSITIVE_SECONDS, metavar="TIME", help="Hang up after this long.")
@@ -34,6 +36,7 @@ from audiosocket_cli.commands.values import files
 @click.option("--rate", type=RateParam(), help="Convert to this sample rate.  [default: the rate that arrives]")
 @decode_option
 @capture_option
+@websocket_options
 @click.option("--detect-dtmf", is_flag=True, help="Also detect digits as tones in the audio.")
 @click.option("--raw", is_flag=True, help="With -: samples without a WAV header, 16-bit little-endian.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
@@ -48,11 +51,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Examples:
       audiosocket record call.wav               the next call from Asterisk
       audiosocket record answer.flac bot:9092   what a server says
+      audiosocket record answer.wav ws://bot:8765/ws --protocol twilio
       audiosocket record 'calls/{date}/{uuid}.wav' --calls 3
       audiosocket record - | sox - -n stats
 
-    Without TARGET it answers the next call, says nothing, and exits when the call is over. With TARGET (host:port) it
-    places a call as Asterisk would, sends silence, and records what the server says.
+    Without TARGET it answers the next call, says nothing, and exits when the call is over. With TARGET (host:port,
+    or ws://host:port/path with --protocol) it places a call as Asterisk would, sends silence, and records what the
+    server says.
 
     OUT is a file, a folder (each call as <uuid>.wav, JSON beside it), a name with the fields {uuid} {date} {time}
     {peer}, or - for standard output, as WAV or --raw. Its suffix selects the container: .wav, .flac, .ogg, .opus, .mp3,
@@ -60,8 +65,12 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.job import run_job
     from audiosocket_cli.jobs.record import RecordWanted, record_job
+    from audiosocket_cli.jobs.websocket_target import complete_target
     from audiosocket_cli.net.address import parse_address
 
+    websocket = take_websocket(ctx, given)
     wanted = RecordWanted(**given)
+    rate_hz = None if wanted.kind is None else rate_of(wanted.kind)
+    target = complete_target(wanted.target, websocket, listen=wanted.listen, rate_hz=rate_hz)
     listen = None if wanted.target else wanted.listen or parse_address("127.0.0.1")
-    ctx.exit(run_job(record_job(wanted), target=wanted.target, listen=listen).exit_code)
+    ctx.exit(run_job(record_job(wanted), target=target, listen=listen).exit_code)

@@ -22,6 +22,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
 )
 from audiosocket_cli.commands.values import calls, files
+from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
 
 _MAX_JOBS: Final = 64
@@ -93,6 +94,7 @@ class _ReplayCommand(OwnServerCommand):
     "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="With --expect: also write the result as one HTML file.",
 )  # fmt: skip
+@websocket_options
 @record_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result as one JSON object per call (--listen: events)."
@@ -110,6 +112,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket dump pbx.pcap --call 8f269582 --json |
         audiosocket replay - bot:9092
       audiosocket replay call.pcapng --listen :9092
+      audiosocket replay call.pcapng ws://bot:8765/ws --protocol twilio
 
     CAPTURE is any capture that dump reads, or - for standard input. As JSON lines it can be a script, written by hand:
 
@@ -133,8 +136,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.replay import ReplayWanted, replay_job
+    from audiosocket_cli.jobs.websocket_target import complete_target
 
-    captures, given["target"] = _split(given.pop("captured"))
+    captures, target = _split(given.pop("captured"))
+    websocket, has_command = take_websocket(ctx, given), bool(given[SERVER])
+    given["target"] = complete_target(target, websocket, listen=given["listen"], has_command=has_command)
     of_many = {name: given.pop(name) for name in ("jobs", "start_within", "junit", "html")}
     server = given.pop(SERVER)
     refuse_without_effect(ctx, layout="record", force="record capture junit html", tolerance="expect",
@@ -156,10 +162,12 @@ def _split(words: Sequence[str]) -> tuple[Sequence[str], Any]:
     """Return the captures, and the address that the last word names, unless it is a path, names a file as well, or
     ends as a capture does, which then is missing."""
     from audiosocket_cli.jobs.expectation import stem_of
-    from audiosocket_cli.net.address import parse_address
+    from audiosocket_cli.net.target import is_url, parse_target
 
     *captures, last = words
+    if captures and is_url(last):
+        return captures, parse_target(last)
     is_path = "/" in last or last == "-" or os.path.lexists(last) or stem_of(Path(last)) is not None
     if captures and not is_path:
-        return captures, parse_address(last)
+        return captures, parse_target(last)
     return words, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,12 @@ from audiosocket_cli.bench.processes import run_plan
 from audiosocket_cli.bench.result import BenchResult, read_result, result_of
 from audiosocket_cli.bench.usage import UsageWatch
 from audiosocket_cli.bench.verdict import Change, Threshold, changes, parse_threshold, regressions
-from audiosocket_cli.codec import Kind
+from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
-from audiosocket_cli.net.address import parse_address
+from audiosocket_cli.jobs.websocket_target import WebSocketWanted, complete_target
 from audiosocket_cli.net.loop import run
+from audiosocket_cli.net.target import parse_target
 from audiosocket_cli.ui.bench_report import (
     bench_lines,
     bench_progress,
@@ -68,6 +69,7 @@ class BenchWanted:
     force: bool
     as_csv: bool
     as_json: bool
+    websocket: WebSocketWanted = field(default_factory=WebSocketWanted)
 
     @property
     def is_report(self) -> bool:
@@ -107,13 +109,19 @@ def _plan(wanted: BenchWanted) -> Plan:
     if wanted.pid is not None:
         UsageWatch(wanted.pid)
     load = _load(wanted)
-    target = parse_address(wanted.words[0] if wanted.words else "127.0.0.1")
-    plan = Plan(target, load, wanted.kind or Kind.SLIN, int(wanted.frame_ms), wanted.audio, wanted.processes,
+    kind = wanted.kind or Kind.SLIN
+    target = parse_target(wanted.words[0] if wanted.words else "127.0.0.1")
+    target = complete_target(target, wanted.websocket, rate_hz=rate_of(kind))
+    plan = Plan(target, load, kind, int(wanted.frame_ms), wanted.audio, wanted.processes,
                 wanted.seed, wanted.pid)  # fmt: skip
-    lack = lack_of_room(load.most_calls, plan.process_count)
+    lack = _lack(plan)
     if lack:
         raise UsageError(lack)
     return plan
+
+
+def _lack(plan: Plan) -> str | None:
+    return lack_of_room(plan.load.most_calls, plan.process_count, plan.files_a_call)
 
 
 def _refuse_two_loads(wanted: BenchWanted) -> None:
@@ -201,7 +209,7 @@ def _broken(asked: Sequence[Threshold], result: BenchResult) -> list[str]:
 def _find_limit(plan: Plan, wanted: BenchWanted, asked: Sequence[Threshold]) -> Outcome:
     signals: list[int] = []
     most = plan.load.max_calls or _LIMIT_MAX
-    while lack := lack_of_room(most, replace(plan, load=replace(plan.load, calls=most)).process_count):
+    while lack := _lack(replace(plan, load=replace(plan.load, calls=most))):
         if plan.load.max_calls is not None:
             raise UsageError(lack)
         most = most * 3 // 4

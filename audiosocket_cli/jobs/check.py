@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +27,9 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.own_server import server_target
 from audiosocket_cli.jobs.reports import prepare_reports, write_report
-from audiosocket_cli.net.address import Address, parse_address
+from audiosocket_cli.jobs.websocket_target import WebSocketWanted, complete_target
 from audiosocket_cli.net.loop import run
+from audiosocket_cli.net.target import Target, WebSocketTarget, parse_target
 from audiosocket_cli.ui.check_page import check_page
 from audiosocket_cli.ui.check_report import (
     annotation_lines,
@@ -79,6 +80,7 @@ class CheckWanted:
     github: bool
     force: bool
     as_json: bool
+    websocket: WebSocketWanted = field(default_factory=WebSocketWanted)
 
     @property
     def release(self) -> Release:
@@ -95,8 +97,7 @@ class CheckWanted:
             return TurnTaking()
         return TurnTaking(self.turn_within or 0.0, self.bargein_within or 0.0, load_speech(self.speech))
 
-    @property
-    def options(self) -> list[str]:
+    def options(self, target: Target) -> list[str]:
         """Return the options that repeat a case as it was."""
         given: list[tuple[str, object]] = [("--asterisk", self.asterisk), ("--speech", self.speech)]
         given += [("--uuid", each) for each in self.uuid]
@@ -106,7 +107,8 @@ class CheckWanted:
             "--start-within": None if self.start_within == START_WITHIN_S else self.start_within,
         }  # fmt: skip
         given += [(name, None if given_s is None else f"{given_s:g}s") for name, given_s in times.items()]
-        return [word for name, value in given if value is not None for word in (name, str(value))]
+        options = [word for name, value in given if value is not None for word in (name, str(value))]
+        return [*target.options, *options] if isinstance(target, WebSocketTarget) else options
 
 
 def check(wanted: CheckWanted) -> Outcome:
@@ -129,7 +131,7 @@ def check(wanted: CheckWanted) -> Outcome:
         name=wanted.name,
         target=str(target), release=release, nature=str(done.run.nature), results=done.run.results,
         started_at=done.started_at, elapsed_s=done.elapsed_s, strict=wanted.strict, known=known, command=wanted.server,
-        options=wanted.options, notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable,
+        options=wanted.options(target), notes=done.run.notes, signal=done.signal, unreachable=done.run.unreachable,
     )  # fmt: skip
     told = _tell(report, done.run, wanted)
     return Outcome(
@@ -146,12 +148,13 @@ class _Done:
     signal: int | None
 
 
-def _target(wanted: CheckWanted) -> Address:
+def _target(wanted: CheckWanted) -> Target:
     if len(wanted.words) > 1:
         raise UsageError(f"one TARGET, not {len(wanted.words)}; a command that starts the server follows --")
     if wanted.pid is not None and wanted.server:
         raise UsageError("--pid is for a server that runs already: of one that is started with --, it is known")
-    return server_target(parse_address(wanted.words[0]) if wanted.words else None, wanted.server)
+    named = parse_target(wanted.words[0]) if wanted.words else None
+    return server_target(complete_target(named, wanted.websocket, has_command=bool(wanted.server)), wanted.server)
 
 
 def _prepare(wanted: CheckWanted) -> None:

@@ -21,6 +21,7 @@ from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, open_prompt, output_for, refuse_of_a_placed_call
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.client import PlacedCall
+from audiosocket_cli.net.target import Target
 from audiosocket_cli.ui.console import put_result, say
 from audiosocket_cli.ui.results import inject_json, inject_lines, pressed_text
 
@@ -35,7 +36,7 @@ class InjectWanted:
     """The command line."""
 
     digits: str
-    target: Address | None
+    target: Target | None
     listen: Address | None
     after: float
     after_silence: bool

@@ -16,6 +16,7 @@ from audiosocket_cli.jobs.outputs import close_capture
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.client import PlacedCall, place_all
 from audiosocket_cli.net.loop import run
+from audiosocket_cli.net.target import Target
 from audiosocket_cli.ui.console import is_terminal, say
 from audiosocket_cli.ui.event_log import EventLog
 
@@ -47,7 +48,7 @@ class Job:
     """A live view of placed calls that are not logged."""
 
 
-def run_job(job: Job, *, target: Address | None, listen: Address | None) -> Outcome:
+def run_job(job: Job, *, target: Target | None, listen: Address | None) -> Outcome:
     """Run a job: place its calls to `target`, or answer them on `listen`. Returns the outcome.
 
     Raises `UsageError` when both ends are named, and `NetworkError` when there is nobody at all.
@@ -55,7 +56,7 @@ def run_job(job: Job, *, target: Address | None, listen: Address | None) -> Outc
     return _placed(job, target or parse_address("127.0.0.1")) if listen is None else _answered(job, listen)
 
 
-def refuse_two_ends(target: Address | None, listen: Address | None) -> None:
+def refuse_two_ends(target: Target | None, listen: Address | None) -> None:
     """Raise `UsageError` when both a server to call and an address to listen on are named."""
     if target is not None and listen is not None:
         raise UsageError(f"TARGET {target} places a call and --listen waits for one: leave one out")
@@ -81,7 +82,7 @@ def _answered(job: Job, listen: Address) -> Outcome:
     return outcome_of_server(summary) | job.judge_answered(summary.signal)
 
 
-def _placed(job: Job, target: Address) -> Outcome:
+def _placed(job: Job, target: Target) -> Outcome:
     lost_lines, results = _log(job, target) if job.is_logged else _watch(job, target)
     outcomes = [_judged(job, placed) for placed in results]
     result = job.sum_up(outcomes)
@@ -101,12 +102,12 @@ def _judged(job: Job, placed: PlacedCall | NetworkError) -> Outcome:
     return Outcome(unreachable=True)
 
 
-def _watch(job: Job, target: Address) -> tuple[int, list[PlacedCall | NetworkError]]:
+def _watch(job: Job, target: Target) -> tuple[int, list[PlacedCall | NetworkError]]:
     with job.progress():
         return 0, run(place_all(target, job.uuids, job.call))
 
 
-def _log(job: Job, target: Address) -> tuple[int, list[PlacedCall | NetworkError]]:
+def _log(job: Job, target: Target) -> tuple[int, list[PlacedCall | NetworkError]]:
     """Place calls with their events on stdout or, where data goes there, on stderr; returns also how many lines of it
     are lost."""
     log_to_stderr = job.call.takes_stdout

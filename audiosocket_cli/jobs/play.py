@@ -28,6 +28,7 @@ from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, open_prompt, output_for, refuse_of_a_placed_call
 from audiosocket_cli.net.address import Address, looks_like_address, parse_address
 from audiosocket_cli.net.client import PlacedCall
+from audiosocket_cli.net.target import Target, is_url, parse_target
 from audiosocket_cli.ui.console import is_terminal, put_result, say
 from audiosocket_cli.ui.results import play_json, play_lines, reply_lines
 
@@ -54,12 +55,14 @@ class PlayWanted:
     as_json: bool
 
 
-def file_and_target(first: str | None, target: Address | None) -> tuple[str, Address | None]:
+def file_and_target(first: str | None, target: Target | None) -> tuple[str, Target | None]:
     """Return what to play, and whom to call, if that is said. Raises `UsageError` when one word may be either."""
     if first is None:
         return str(HELLO), target
     if target is not None or first == "-":
         return first, target
+    if is_url(first):
+        return str(HELLO), parse_target(first)
     is_file, is_address = os.path.exists(first), looks_like_address(first)
     if is_file and is_address:
         raise UsageError(f"{first} is a file and may be a server: write ./{first} to play it, or name FILE and TARGET")

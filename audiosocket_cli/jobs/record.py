@@ -18,6 +18,7 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.job import Job
 from audiosocket_cli.jobs.outputs import capture_output, prepare
 from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class RecordWanted:
     """The command line."""
 
     out: str
-    target: Address | None
+    target: Target | None
     listen: Address | None
     calls: int | None
     duration: float | None

@@ -29,6 +29,7 @@ from audiosocket_cli.jobs.outputs import capture_output, output_for
 from audiosocket_cli.model import Side
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.client import PlacedCall
+from audiosocket_cli.net.target import Target
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.capture_rows import damage_line
 from audiosocket_cli.ui.console import put_result, say
@@ -46,7 +47,7 @@ class ReplayWanted:
     """The command line."""
 
     captured: str
-    target: Address | None
+    target: Target | None
     listen: Address | None
     timing: str
     speed: float

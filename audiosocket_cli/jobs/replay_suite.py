@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from audiosocket_cli.analysis.compare import MIN_CORRELATION, TOLERANCE_S
-from audiosocket_cli.check.subject import PORT_FIELD, START_WITHIN_S, Subject
+from audiosocket_cli.check.subject import START_WITHIN_S, Subject
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.jobs.job import outcome_of_call
 from audiosocket_cli.jobs.outcome import Outcome
@@ -26,9 +26,9 @@ from audiosocket_cli.jobs.replay import (
 )
 from audiosocket_cli.jobs.replay_cases import ReplayCase, find_cases
 from audiosocket_cli.jobs.reports import prepare_reports, write_report
-from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.client import InTurn, PlacedCall, place_in_turn
 from audiosocket_cli.net.loop import run
+from audiosocket_cli.net.target import PORT_FIELD, Target, WebSocketTarget
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import put_result
 from audiosocket_cli.ui.live_line import live_line
@@ -166,12 +166,13 @@ def _result(
     )  # fmt: skip
 
 
-def _again(case: ReplayCase, target: Address, suite: SuiteWanted) -> list[str]:
+def _again(case: ReplayCase, target: Target, suite: SuiteWanted) -> list[str]:
     """Return the words of the command that replays a call alone."""
     wanted, server = case.wanted, suite.server
     words = ["audiosocket", "replay", wanted.captured]
-    if not any(PORT_FIELD in word for word in server):
+    if isinstance(target, WebSocketTarget) or not any(PORT_FIELD in word for word in server):
         words.append(str(target))
+    words += target.options if isinstance(target, WebSocketTarget) else ()
     words += ["--expect", str(SAME if str(wanted.expect) == wanted.captured else wanted.expect)]
     if wanted.call:
         words += ["--call", wanted.call]

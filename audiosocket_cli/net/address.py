@@ -33,6 +33,12 @@ def parse_address(text: str, default_port: int | None = DEFAULT_PORT) -> Address
 
     Raises `UsageError` for anything else, and for one without a port when there is no default.
     """
+    if "://" in text:
+        scheme = text.partition("://")[0]
+        raise UsageError(
+            f"an address is needed here, and no {scheme!r:.20} URL: write host:port, :port or [::1]:port "
+            "(play, record, inject-dtmf, replay, bench and check call WebSocket bots as ws://…)"
+        )
     otherwise = -1 if default_port is None else default_port
     if text.count(":") > 1 and "[" not in text and default_port is not None:
         return Address(text, default_port)

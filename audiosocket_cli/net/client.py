@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -16,15 +15,14 @@ from uuid import UUID
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
-from audiosocket_cli.call.session import PlacedSession, Session
+from audiosocket_cli.call.session import PlacedSession
 from audiosocket_cli.call.session_call import SessionCall
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.wire import Link
 from audiosocket_cli.errors import NetworkError, StoppedError
 from audiosocket_cli.model import Ending, How, Side
-from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.dial import dial
+from audiosocket_cli.net.dialler import Dialler
 from audiosocket_cli.net.loop import signals_to
+from audiosocket_cli.net.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,8 @@ class PlacedCall:
     @property
     def tail_lost(self) -> bool:
         """Whether we closed before the last of what we said had arrived."""
-        return not self.ended_by_server and bool(self.result["caller"]["undelivered_ms"])
+        unread_s = self.result.get("bridge", {}).get("unread_s")
+        return not self.ended_by_server and bool(self.result["caller"]["undelivered_ms"] or unread_s)
 
     @property
     def ended_by_server(self) -> bool:
@@ -71,7 +70,7 @@ class PlacedCall:
 
 
 async def place(
-    target: Address,
+    target: Target,
     uuid: UUID,
     options: CallOptions,
     *,
@@ -89,7 +88,7 @@ async def place(
 
 
 async def place_all(
-    target: Address,
+    target: Target,
     uuids: Sequence[UUID],
     options: CallOptions,
     *,
@@ -103,9 +102,8 @@ async def place_all(
     interruption = _Interruption()
     with signals_to(interruption.on_signal):
         try:
-            driver = Driver(at_once=True)
-            calls = (_place(driver, target, uuid, options, report, watch, interruption) for uuid in uuids)
-            return await asyncio.gather(*calls)
+            placing = _Placing(target, interruption)
+            return await asyncio.gather(*(placing.place(uuid, options, report, watch) for uuid in uuids))
         except asyncio.CancelledError:
             raise StoppedError(interruption.signal or SIGINT) from None
 
@@ -121,7 +119,7 @@ class InTurn:
 
 
 async def place_in_turn(
-    target: Address,
+    target: Target,
     wanted: Sequence[tuple[UUID, CallOptions]],
     most: int,
     *,
@@ -141,54 +139,51 @@ async def place_in_turn(
                 return None
             try:
                 async with around(number):
-                    return await _place(
-                        driver, target, uuid, options, lambda event: None, lambda live: None, interruption
-                    )
+                    return await placing.place(uuid, options)
             except NetworkError as error:
                 return error
 
     with signals_to(interruption.on_signal):
         try:
             async with server or nullcontext():
-                driver = Driver(at_once=True)
+                placing = _Placing(target, interruption)
                 found = await asyncio.gather(*(one(number, *each) for number, each in enumerate(wanted)))
         except asyncio.CancelledError:
             raise StoppedError(interruption.signal or SIGINT) from None
     return InTurn(found, interruption.signal)
 
 
-async def _place(
-    driver: Driver,
-    target: Address,
-    uuid: UUID,
-    options: CallOptions,
-    report: Report,
-    watch: Callable[[LiveCall], None],
-    interruption: _Interruption,
-) -> PlacedCall | NetworkError:
-    begun_s = time.monotonic()
-    try:
-        connection = await dial(target)
-    except NetworkError as error:
-        return error
-    connect_s = time.monotonic() - begun_s
-    link = Link(connection, str(target), _peer_of(connection))
-    live = SessionCall(PlacedSession, link, options, report, uuid=uuid)
-    interruption.sessions.append(live.session)
-    watch(live)
-    if interruption.signal is not None:  # it came while this one was dialled, and others went on
-        asyncio.get_running_loop().call_soon(live.session.stop, "interrupted")  # once it has started
-    await driver.drive(live.session, live.wire)
-    result = await live.conclude()
-    assert result is not None
-    return _placed(connect_s, live, result, interruption.signal)
+class _Placing:
+    """Places the calls of one command."""
 
+    def __init__(self, target: Target, interruption: _Interruption) -> None:
+        self._dialler = Dialler(target)
+        self._driver = Driver(at_once=True)
+        self._interruption = interruption
 
-def _peer_of(connection: socket.socket) -> Any:
-    try:
-        return connection.getpeername()
-    except OSError:  # it has already closed
-        return connection.getsockname()
+    async def place(
+        self,
+        uuid: UUID,
+        options: CallOptions,
+        report: Report = lambda event: None,
+        watch: Callable[[LiveCall], None] = lambda live: None,
+    ) -> PlacedCall | NetworkError:
+        """Place a call, and return what came of it when it is over."""
+        begun_s = time.monotonic()
+        try:
+            link = await self._dialler.dial(uuid)
+        except NetworkError as error:
+            return error
+        connect_s = time.monotonic() - begun_s
+        live = SessionCall(PlacedSession, link, options, report, uuid=uuid)
+        self._interruption.calls.append(live)
+        watch(live)
+        if self._interruption.signal is not None:  # it came while this one was dialled, and others went on
+            asyncio.get_running_loop().call_soon(live.session.stop, "interrupted")  # once it has started
+        await self._driver.drive(live.session, live.wire)
+        result = await live.conclude()
+        assert result is not None
+        return _placed(connect_s, live, result, self._interruption.signal)
 
 
 class _Interruption:
@@ -196,19 +191,21 @@ class _Interruption:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self.sessions: list[Session] = []
+        self.calls: list[SessionCall] = []
         self._task = asyncio.current_task()
 
     def on_signal(self, number: int) -> None:
         again, self.signal = self.signal is not None, number
-        if not self.sessions and not again:  # what is cancelled already may have to clean up
+        if not self.calls and not again:  # what is cancelled already may have to clean up
             assert self._task is not None
             self._task.cancel()
-        for session in self.sessions:
-            if again:
-                session.abort()
-            else:
-                session.stop("interrupted")
+        for live in self.calls:
+            if not again:
+                live.session.stop("interrupted")
+                continue
+            live.session.abort()
+            if live.through is not None:
+                live.through.kill()
 
 
 def _placed(connect_s: float, live: SessionCall, result: dict[str, Any], signal: int | None) -> PlacedCall:

@@ -16,7 +16,7 @@ from audiosocket_cli.check.matrix import Matrix
 from audiosocket_cli.check.model import Attempt, Case, CaseResult, Level, Report, Verdict
 from audiosocket_cli.check.nature import Nature
 from audiosocket_cli.check.running import OnAttempt
-from audiosocket_cli.check.subject import PORT_FIELD
+from audiosocket_cli.net.target import PORT_FIELD, is_url
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import is_terminal, say, shown_path
 from audiosocket_cli.ui.live_line import live_line
@@ -136,7 +136,8 @@ def _shortened(lines: Sequence[str], most: int) -> list[str]:
 def again_lines(report: Report, result: CaseResult) -> list[str]:
     """Return the commands that show a failure again: the case, and the replay of its capture where that does."""
     server = f"-- {shlex.join(report.command)}" if report.command else ""
-    target = "" if report.command and PORT_FIELD in server else report.target
+    has_port = report.command and PORT_FIELD in server and not is_url(report.target)
+    target = "" if has_port else report.target
     words = ["audiosocket check", target, f"--only {result.case.id}", shlex.join(report.options), server]
     lines = [" ".join(word for word in words if word)]
     capture = result.worst.capture

@@ -64,6 +64,7 @@ async def _open_tcp(url: Url, timeout_s: float) -> socket.socket:
         reason = (getattr(error, "strerror", None) or "not a valid host name").lower()
         raise NetworkError(f"cannot connect to {url}: {reason}; is the host name right?") from None
     reason = "no address"
+    cause: OSError | None = None
     for family, kind, protocol, _, sockaddr in found:
         connection = socket.socket(family, kind, protocol)
         connection.setblocking(False)
@@ -73,15 +74,17 @@ async def _open_tcp(url: Url, timeout_s: float) -> socket.socket:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
             return connection
-        except TimeoutError:
+        except TimeoutError as error:
+            cause = error
             reason = f"no answer within {timeout_s:g} s"
         except OSError as error:
+            cause = error
             reason = os.strerror(error.errno or 0).lower()  # asyncio rewrites strerror, address and all
         except BaseException:
             connection.close()
             raise
         connection.close()
-    raise NetworkError(f"cannot connect to {url}: {reason}; does the bot listen there?")
+    raise NetworkError(f"cannot connect to {url}: {reason}; does the bot listen there?") from cause
 
 
 async def _encrypt(connection: socket.socket, url: Url, tls: ssl.SSLContext) -> socket.socket:

@@ -14,7 +14,7 @@ import os
 import socket
 import ssl
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus, NegotiationError, PayloadTooBig
@@ -78,10 +78,10 @@ async def connect(url: Url, opening: Opening) -> Link:
             except BaseException:
                 connection.close()
                 raise
-    except TimeoutError:
+    except TimeoutError as error:
         raise NetworkError(
             f"cannot connect to {url}: no answer within {opening.timeout_s:g} s; does the bot hang?"
-        ) from None
+        ) from error
 
 
 async def _shake_hands(connection: socket.socket, url: Url, opening: Opening) -> Link:
@@ -106,7 +106,7 @@ async def _shake_hands(connection: socket.socket, url: Url, opening: Opening) ->
                 raise _why_not(url, protocol.handshake_exc)
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
-        raise NetworkError(f"cannot connect to {url}: {reason} during the handshake") from None
+        raise NetworkError(f"cannot connect to {url}: {reason} during the handshake") from error
     return Link(connection, protocol, opening.max_bytes)
 
 
@@ -151,6 +151,14 @@ class Link:
     def fileno(self) -> int:
         """Return the descriptor of its socket, for a poll."""
         return self._socket.fileno()
+
+    def addresses(self) -> tuple[Any, Any]:
+        """Return our address and the bot's, as sockets have them; ours for both where the bot has closed already."""
+        ours = self._socket.getsockname()
+        try:
+            return ours, self._socket.getpeername()
+        except OSError:
+            return ours, ours
 
     @property
     def is_blocked(self) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
+from audiosocket_cli.audio.pcm import SPEECH_DBFS, decode_law, from_slin, level_dbfs
 from audiosocket_cli.bench.marks import MAX_NUMBERS, MarkFinder, mark, marked
 
 
@@ -44,7 +44,24 @@ def test_anything_may_be_heard(data: bytes) -> None:
 
 def test_a_mark_is_too_soft_for_speech() -> None:
     assert level_dbfs(from_slin(marked(bytes(320), MAX_NUMBERS - 1))) < SPEECH_DBFS - 10
-    assert len(mark(0)) == 16
+    assert len(mark(0)) == 24
+
+
+@given(st.integers(0, MAX_NUMBERS - 1))
+def test_a_mark_survives_mu_law(number: int) -> None:
+    """Each of its samples is a value that µ-law has: the nearest one, which any encoder chooses, is itself."""
+    levels = decode_law(bytes(range(256)), "µ-law").astype(int)
+    samples = from_slin(mark(number)).astype(int)
+    nearest = levels[np.abs(levels[None, :] - samples[:, None]).argmin(axis=1)]
+    assert nearest.tolist() == samples.tolist()
+
+
+@given(st.integers(0, MAX_NUMBERS - 1), st.integers(4, 11), st.integers(-15, 15))
+def test_a_mark_that_is_damaged_is_none(number: int, place: int, change: int) -> None:
+    samples = from_slin(mark(number)).copy()
+    samples[place] += change
+    found = MarkFinder().find(samples.tobytes(), np.array([24]), np.zeros(1))
+    assert [each for each, _ in found] == ([] if change else [number])
 
 
 times = st.lists(st.floats(0.02, 90_000), min_size=1, max_size=300)

@@ -16,7 +16,18 @@ from audiosocket_cli.bench.plan import Plan, lack_of_room, make_speech, plan_fro
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.net.address import Address
+from audiosocket_cli.net.target import WebSocketTarget
+from audiosocket_cli.websocket.url import parse_url
 
+WEBSOCKET = WebSocketTarget(
+    parse_url("wss://me:word@bot:8443/{uuid}?a=b"),
+    False,
+    "twilio",
+    (("A", "b"),),
+    Path("headers"),
+    Path("ca.pem"),
+    8000,
+)
 loads = st.builds(
     Load,
     calls=st.integers(1, 1000),
@@ -27,7 +38,7 @@ loads = st.builds(
 ).filter(lambda load: load.most_calls > 0)  # `parse_stages` sees to that
 plans = st.builds(
     Plan,
-    target=st.builds(Address, st.sampled_from(["", "host", "::1"]), st.integers(1, 65535)),
+    target=st.builds(Address, st.sampled_from(["", "host", "::1"]), st.integers(1, 65535)) | st.just(WEBSOCKET),
     load=loads,
     kind=st.sampled_from([Kind.SLIN, Kind.SLIN16]),
     audio=st.none() | st.just(Path("a/b.wav")),
@@ -55,6 +66,7 @@ def test_too_many_calls_for_this_machine_are_told_with_what_to_change() -> None:
     if 0 < files < 28_000:
         assert "ulimit -Hn" in str(lack_of_room(files + 1, 1))
         assert lack_of_room(files + 1, 2) is None
+        assert f"need {3 * (files // 3 + 1)} open files" in str(lack_of_room(files // 3 + 1, 1, 3))
 
 
 def test_callers_say_what_is_in_a_file_or_what_is_made(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from unittest.mock import patch
 
+from audiosocket_cli.call.wire import Link
 from audiosocket_cli.check.probe import Patience, Probe
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.model import How, Side
@@ -33,7 +34,7 @@ async def connected(**options: object) -> AsyncIterator[tuple[Probe, socket.sock
         ours.setblocking(False)
         peer, _ = listener.accept()
     peer.settimeout(5)
-    probe = Probe(ours, **options)  # type: ignore[arg-type]
+    probe = Probe(Link(ours, "server", None), **options)  # type: ignore[arg-type]
     try:
         yield probe, peer
     finally:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from audiosocket_cli.audio.pcm import decode_law, from_slin
 from audiosocket_cli.check.sounds import Sounds, audio_frame
 from audiosocket_cli.codec import Kind
 
@@ -24,3 +27,8 @@ def test_each_kind_has_its_size() -> None:
 def test_no_sample_is_silence() -> None:
     payload = Sounds("loud").next()
     assert all(payload[at : at + 2] != b"\0\0" for at in range(0, 320, 2))
+
+
+def test_what_is_said_survives_mu_law() -> None:
+    levels = decode_law(bytes(range(256)), "µ-law")
+    assert np.isin(from_slin(Sounds("a case").next(1000)), levels).all()

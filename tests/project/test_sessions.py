@@ -7,7 +7,10 @@ import io
 import json
 import re
 import shlex
+import socket
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,6 +55,11 @@ ALONE = {
 }
 """Sessions that need no other end."""
 
+BOTS = {
+    "audiosocket play ws://127.0.0.1:8765/ --protocol twilio --wait 2": "answering_bot.py",
+}
+"""Sessions with a WebSocket bot at the other end, which a page holds."""
+
 TOOLS = {MENU: "espeak-ng"}
 
 by_command = pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.command)
@@ -59,13 +67,13 @@ by_command = pytest.mark.parametrize("session", SESSIONS, ids=lambda session: se
 
 @by_command
 def test_each_session_is_run_here(session: Session) -> None:
-    assert session.command in OTHER_ENDS or session.command in ALONE
+    assert session.command in OTHER_ENDS or session.command in ALONE or session.command in BOTS
 
 
 def test_what_looks_like_a_session_is_one() -> None:
     others = [block for block in BLOCKS if block.info != "console" and re.search(r"^\$ ", block.code, re.MULTILINE)]
     assert others == []
-    assert {session.command for session in SESSIONS} == {*OTHER_ENDS, *ALONE}
+    assert {session.command for session in SESSIONS} == {*OTHER_ENDS, *ALONE, *BOTS}
 
 
 @pytest.fixture
@@ -123,6 +131,44 @@ def test_a_session_runs_as_shown(command: str, tmp_path: Path) -> None:
             called.append(calling.text)
         answering.end(0)
     assert masked(answering.text if answers else called[0]) == masked(session.shown)
+
+
+@pytest.mark.parametrize("command", BOTS)
+def test_a_session_with_a_websocket_bot_runs_as_shown(command: str, tmp_path: Path) -> None:
+    (session,) = [session for session in SESSIONS if session.command == command]
+    save_files(tmp_path)
+    port = str(free_port())
+    bot = subprocess.Popen([sys.executable, BOTS[command], port], cwd=tmp_path)
+    try:
+        wait_for_listener(int(port))
+        with Terminal(
+            *shlex.split(command.replace("8765", port))[1:], cwd=tmp_path, columns=80, TERM="dumb"
+        ) as calling:
+            calling.end(0)
+    finally:
+        bot.kill()
+        bot.wait()
+    assert masked(calling.text) == masked(session.shown)
+
+
+def test_the_bot_of_the_page_is_started_by_check(tmp_path: Path) -> None:
+    (line,) = [line for block in BLOCKS for line in block.code.splitlines() if "-- python3 answering_bot.py" in line]
+    save_files(tmp_path)
+    words = shlex.split(line.replace("python3", sys.executable))[1:]
+    done = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "turn/answers: pass (0.6" in done.stdout
+
+
+def wait_for_listener(port: int) -> None:
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"nobody listens on {port}")
 
 
 def ulaw_lines() -> Iterator[str]:

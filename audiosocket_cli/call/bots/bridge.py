@@ -50,7 +50,9 @@ _PING_FRAMES: Final = 1000
 _GOODBYE_S: Final = 1.0
 """Seconds that a bot may take to close after our goodbye."""
 
+_LOOK_FIRST_S: Final = 0.001
 _LOOK_AGAIN_S: Final = 0.02
+"""Most bots close within some milliseconds; the others are looked at less and less often."""
 
 _RETRY_S: Final = 0.25
 _MAX_RETRY_S: Final = 2.0
@@ -123,7 +125,7 @@ async def dial_bot(options: BridgeOptions, uuid: UUID) -> Link:
         except NetworkError as error:
             if attempt == options.retry:
                 times = f" ({attempt + 1} attempts)" if attempt else ""
-                raise NetworkError(f"{error}{times}") from None
+                raise NetworkError(f"{error}{times}") from error.__cause__
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, _MAX_RETRY_S)
     raise AssertionError("there is a last attempt")
@@ -259,7 +261,7 @@ class Bridge(Bot):
             await asyncio.wait([task])
         link = self._link
         if link is not None:
-            until_s = time.monotonic() + _GOODBYE_S
+            until_s, pause_s = time.monotonic() + _GOODBYE_S, _LOOK_FIRST_S
             while link.closed is None and time.monotonic() < until_s:
                 link.flush()
                 link.send(self._outbox)
@@ -267,7 +269,8 @@ class Bridge(Bot):
                     link.close()
                 link.receive()
                 if link.closed is None:
-                    await asyncio.sleep(_LOOK_AGAIN_S)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, _LOOK_AGAIN_S)
             self._let_go(link)
             self._outbox.drop()
         self._note_what_was_odd()
