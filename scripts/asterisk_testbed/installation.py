@@ -16,12 +16,15 @@ FIRST_GOOD_MINOR = {20: 19, 22: 9, 23: 3}
 
 AUDIOSOCKET_MODULES = ("res_audiosocket", "app_audiosocket", "chan_audiosocket")
 
+WEBSOCKET_MODULES = ("res_sorcery_config", "res_http_websocket", "res_websocket_client", "chan_websocket")
+
 MODULES = (
     *("res_timing_timerfd", "pbx_config", "bridge_simple", "res_clioriginate", "func_timeout"),
     *("codec_resample", "codec_ulaw", "codec_alaw", "format_wav", "format_sln", "format_pcm"),
     *("app_dial", "app_playback", "app_echo", "app_playtones", "app_senddtmf"),
     *("app_verbose", "app_record", "app_mixmonitor"),
     *AUDIOSOCKET_MODULES,
+    *WEBSOCKET_MODULES,
 )
 
 MODULE_FOLDERS = ("/usr/lib*/asterisk/modules", "/usr/lib/*/asterisk/modules", "/usr/local/lib*/asterisk/modules")

@@ -53,7 +53,7 @@ HOMES = {
     "gevent": {"bench"},
 }
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not in path.parents)
 
 TESTS = ROOT / "tests"
 
