@@ -25,7 +25,9 @@ def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 @click.command(short_help="Show the documentation: a topic, or a command's help.")
 @click.argument("topic", required=False, shell_complete=_words)
-@click.option("--file", "name", metavar="NAME", help="Print a file that a page holds or names, such as audiosocket.service.")
+@click.option(
+    "--file", "name", metavar="NAME", help="Print a file that a page holds or names, such as audiosocket.service."
+)
 @click.pass_context
 def command(ctx: click.Context, /, topic: str | None, name: str | None) -> None:
     """Show the documentation: the list of topics, a topic, or the options of a command.

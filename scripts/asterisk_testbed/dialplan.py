@@ -53,7 +53,7 @@ class Call:
 def near_dialplan(call: Call) -> list[str]:
     codec = None if call.format == "none" else call.format
     if call.interface == "websocket":
-        application = f"Dial(WebSocket/{call.id}/c({call.format})f({call.control}))"
+        application = f"Dial(WebSocket/{call.id}/c({call.format})f({call.control}),,g)"
     elif call.interface == "app":
         application = dialplan.application(call.server, call.uuid)
     else:

