@@ -62,5 +62,5 @@ if __name__ == "__main__":
     try:
         make()
     except OSError as error:
-        print(f"bots_environment: {error}: the bots on pipecat are not tested", file=sys.stderr)
+        sys.stderr.write(f"bots_environment: {error}: the bots on pipecat are not tested\n")
         sys.exit(1 if os.environ.get("CI") else 0)

@@ -139,15 +139,15 @@ def test_a_bot_takes_keys(bot: str, start: Callable[[str], Serving], tmp_path: P
 @each_bot
 def test_a_bot_falls_silent_for_who_interrupts_it(bot: str, start: Callable[[str], Serving], tmp_path: Path) -> None:
     serving = start(bot)
-    write_caller(tmp_path / "caller.wav", 2.0, "nine", 4.0)
-    done = run("inject-dtmf", "4", serving.target, "--audio", tmp_path / "caller.wav", "--after", "5.5s", "--wait", "4")
+    write_caller(tmp_path / "caller.wav", 1.4, "nine", 4.0)
+    done = run("inject-dtmf", "4", serving.target, "--audio", tmp_path / "caller.wav", "--after", "4s", "--wait", "4")
     assert done.returncode == 0, done.stderr
     call, caller, server, rate_hz = sides(serving, tmp_path)
     # By voice, in the greeting.
     spoke_s, _ = heard_of(caller, voice("nine"), rate_hz)
     spoke_s += first_loud_s(voice("nine"))
     _, hushed_s = heard_of(server, voice(GREETING), rate_hz)
-    assert 0 < hushed_s - spoke_s < 0.35
+    assert -0.1 < hushed_s - spoke_s < 0.2
     # By a key, in the answer.
     (pressed,) = call["dtmf"]
     begun_s, hushed_s = heard_of(server, voice(heard("nine")), rate_hz)
