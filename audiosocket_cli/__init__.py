@@ -20,6 +20,7 @@ The house, from the ground up. A module imports only from its own room and from 
     runs          equal frames, with their times: the unit that all rooms below speak
     capture/      frames at rest: every format read as one, and written
     analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
+    websocket/    messages of WebSocket voice protocols, and one connection; it knows no calls
     call/         one live call: session or relay, pacer, driver; sources/ taps/ recording/ bots/
     net/          getting connected: addresses, dialling, listening, the loop, one placed call
     server/       answering many calls: who may call, how many, in how many processes, and who is told
@@ -33,7 +34,7 @@ The house, from the ground up. A module imports only from its own room and from 
 
 docs/ is the long documentation, which `audiosocket help` shows. The code in it is examples, for other processes to run.
 
-click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `call` on.
+click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `websocket` on.
 """
 
 TYPE_CHECKING = False  # typing's own takes as long to import as all else that has to be there before signals are heard

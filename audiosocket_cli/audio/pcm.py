@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -228,6 +228,11 @@ def decode_law(data: bytes, law: str) -> Samples:
     return _LAW_TABLES[law][np.frombuffer(data, np.uint8)]
 
 
+def encode_mu_law(data: bytes) -> bytes:
+    """Return slin bytes, an even number, as µ-law (ITU-T G.711): each sample as the nearest value that there is."""
+    return _mu_law_codes()[np.frombuffer(data, "<u2")].tobytes()
+
+
 def guess_law(data: bytes) -> str | None:
     """Say whether bytes make better sense as "µ-law" or "A-law" than as slin, or (None) not.
 
@@ -356,6 +361,16 @@ def _mu_law_table() -> Samples:
     exponent, mantissa = (code >> 4) & 7, (code & 15).astype(np.int32)
     magnitude = ((2 * mantissa + 33) << exponent) - 33
     return np.where(code & 0x80, -4 * magnitude, 4 * magnitude).astype(np.int16)
+
+
+@cache
+def _mu_law_codes() -> NDArray[np.uint8]:
+    """Return the µ-law byte of each sample, by its 16 bits read as a number without sign; silence is FF."""
+    values = _LAW_TABLES["µ-law"][255:127:-1].astype(np.int32)  # those of FF to 80: 0 to the loudest
+    between = (values[1:] + values[:-1]) / 2
+    samples = np.arange(1 << 16, dtype=np.uint16).astype(np.int16).astype(np.int32)
+    codes = 255 - np.searchsorted(between, np.abs(samples), side="right")
+    return np.where(samples < 0, codes ^ 0x80, codes).astype(np.uint8)
 
 
 def _a_law_table() -> Samples:

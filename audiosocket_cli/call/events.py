@@ -60,13 +60,16 @@ class Listening(Event):
     """The server that hears the same callers, if there is one."""
     is_open: bool = True
     """Whether calls are accepted already; else once a server is up."""
+    bridge: str | None = None
+    """The URL of the bot that answers, where one is reached by a WebSocket."""
 
     def facts(self) -> dict[str, Any]:
         where = {"host": self.host, "port": self.port, "addresses": self.addresses}
         capture = {"capture": self.capture} if self.capture else {}
         targets = {"targets": self.targets, "open": self.is_open} if self.targets else {}
         mirror = {"mirror": self.mirror} if self.mirror else {}
-        return {**where, **targets, **mirror, "record": self.record, "program": self.program, **capture}
+        bridge = {"bridge": self.bridge} if self.bridge else {}
+        return {**where, **targets, **mirror, "record": self.record, "program": self.program, **bridge, **capture}
 
     def sentence(self) -> str:
         """Say where calls are accepted, and how to open it to others."""
@@ -78,6 +81,8 @@ class Listening(Event):
             recording = f"passing calls on to {', '.join(self.targets)}{mirror}, {recording}"
         if self.program:
             recording += f", running {self.program}"
+        if self.bridge:
+            recording += f", bridging to {self.bridge}"
         remarks = []
         if self.host_name and len(self.addresses) > 1:
             where = f"{self.host_name}:{self.port}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audiosocket_cli.commands.bridge_options import bridge_options, refuse_what_contradicts_a_bridge
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How long --exec's program may take to end once the call is over, before SIGTERM, and SIGKILL.",
 )
+@bridge_options
 @click.option("--shell", is_flag=True, help="Let a shell run --exec, --authorize and --on-call-end.")
 @calls_option
 @click.option(
@@ -143,6 +145,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket serve --echo
       audiosocket serve --record ./calls --calls 1 --json
       audiosocket serve --record ./calls --exec ./bot.py --language en
+      audiosocket serve --bridge wss://bot.example/media --bridge-protocol twilio
       audiosocket serve --capture - | wireshark -k -i -
 
     The caller's audio is written to DIR/<uuid>.wav as it arrives, pauses included, and the facts of the call to
@@ -150,7 +153,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     call.
 
     The program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
-    digits, the hangup and its commands are JSON lines on descriptor 3.
+    digits, the hangup and its commands are JSON lines on descriptor 3. The bot of --bridge gets a WebSocket for each
+    call, in the protocol of Twilio's Media Streams, of Asterisk's chan_websocket, or as raw samples.
 
     Ends with Ctrl-C: calls are hung up (or go on for a while, with --drain) and files completed; a second Ctrl-C drops
     them at once.
@@ -160,15 +164,18 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     wanted = ServeWanted(**given)
     refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
     _refuse_what_contradicts(ctx, wanted)
+    refuse_what_contradicts_a_bridge(ctx, wanted)
     check_processes(wanted.workers, "workers", allowed=wanted.many_workers)
     ctx.exit(serve(wanted).exit_code)
 
 
 def _refuse_what_contradicts(ctx: click.Context, wanted: ServeWanted) -> None:
     """Refuse options of which one makes another mean nothing. Raises `UsageError`."""
-    said = [name for name in ("play", "echo", "tone", "program") if getattr(wanted, name) not in (None, False)]
+    said = [
+        name for name in ("play", "echo", "tone", "program", "bridge") if getattr(wanted, name) not in (None, False)
+    ]
     if len(said) > 1:
-        raise UsageError("--play, --echo, --tone and --exec exclude each other: choose one")
+        raise UsageError("--play, --echo, --tone, --exec and --bridge exclude each other: choose one")
     if said and is_typed(ctx, "silence"):
         raise UsageError(
             f"--silence is for calls to which nothing else is sent: leave out --silence or {option_name(ctx, said[0])}"

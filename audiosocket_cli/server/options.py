@@ -70,6 +70,8 @@ class ServeOptions:
     admission: AdmissionOptions = field(default_factory=AdmissionOptions)
     program: str | None = None
     """The command line of the program that answers, shown beside the address."""
+    bridge: str | None = None
+    """The URL of the bot that answers, as it may be shown, where one is reached by a WebSocket."""
     on_call_end: Sequence[str] | None = None
     """A program to run after each call, with what is known of it in the environment."""
     metrics: Address | None = None
@@ -133,6 +135,7 @@ class ServeOptions:
             *addresses[0],
             record=str(record) if record else None,
             program=self.program,
+            bridge=self.bridge,
             capture=str(capture) if capture else None,
             addresses=tuple(map(str, addresses)),
             host_name="" if passed else self.listen.host,

@@ -18,7 +18,7 @@ PACKAGE = Path(audiosocket_cli.__file__).parent
 PROJECT = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
 DECLARED = {Requirement(line).name for line in PROJECT["dependencies"]}
 EXTRAS = {"prometheus_client": "server/exporter.py", "locust": "bench/locust.py", "gevent": "bench/locust.py",
-          "G722": "audio/sample_readers.py"}  # fmt: skip
+          "G722": "audio/sample_readers.py", "websockets": "websocket/link.py"}  # fmt: skip
 """What only an extra brings, and the one module that needs it."""
 
 OURS = {"audiosocket_cli", "_typeshed"}  # the latter is for type checkers only

@@ -22,7 +22,7 @@ FLOORS = (
     "mixed_runs",
     "runs",
     "capture",
-    "analysis",
+    "analysis websocket",
     "call",
     "net",
     "server bench",
@@ -42,15 +42,16 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.
 HOMES = {
     "click": {"cli", "commands"},
     "rich": {"ui"},
-    "asyncio": {"call", "net", "server", "bench", "check"},
+    "asyncio": {"websocket", "call", "net", "server", "bench", "check"},
     "uvloop": {"net"},
     "prometheus_client": {"server"},
     "numpy": {"audio", "chunks", "mixed_runs", "runs", "capture", "analysis", "call", "bench"},
     "soundfile": {"libraries", "audio"},
     "soxr": {"libraries", "audio", "call"},
-    "socket": {"capture", "call", "net", "server", "check"},
+    "socket": {"capture", "websocket", "call", "net", "server", "check"},
     "locust": {"bench"},
     "gevent": {"bench"},
+    "websockets": {"websocket"},
 }
 
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not in path.parents)

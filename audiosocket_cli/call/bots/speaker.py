@@ -60,9 +60,19 @@ class Speaker:
         """Seconds of samples that wait to be said; files are not counted."""
         return len(self.queue) / SAMPLE_BYTES / self.rate_hz
 
+    def take_told(self) -> list[Told]:
+        """Return what has happened, and clear it."""
+        told, self.told = self.told, []
+        return told
+
     def end(self) -> None:
         """Nothing more is to come."""
         self.is_ending = True
+
+    def end_with_sound(self) -> float:
+        """Nothing more is to come, and the digital silence at the end need not be said: return its seconds."""
+        self.is_ending = True
+        return self.queue.end_with_sound(self.frame_bytes) / SAMPLE_BYTES / self.rate_hz
 
     def flush(self) -> float:
         """Drop what has not been said yet, and return how many seconds that was. Marks in it are told as dropped."""

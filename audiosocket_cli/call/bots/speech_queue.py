@@ -173,6 +173,20 @@ class SpeechQueue:
         self._later = deque(item for item in self._later if not isinstance(item, _Mark))
         return names
 
+    def end_with_sound(self, size: int) -> int:
+        """Drop the digital silence at its end, fill up the last `size` bytes, and return how many bytes were dropped.
+        Marks in the silence move to its beginning. A queue with files stays as it is."""
+        if self._later:
+            return 0
+        self._half = b""
+        kept = len(self._next.rstrip(b"\0"))
+        whole = -(-kept // size) * size
+        dropped = max(0, len(self._next) - whole)
+        del self._next[whole:]
+        self._next.extend(bytes(whole - len(self._next)))
+        self._due = [_Due(min(mark.left_bytes, whole), mark.name) for mark in self._due]
+        return dropped
+
     def clear(self) -> int:
         """Clear the queue but for its marks, see `take_marks`, and return how many bytes of samples it held."""
         dropped = sum(item.left_bytes for item in self._later if isinstance(item, _File))

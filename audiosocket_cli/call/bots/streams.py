@@ -107,6 +107,35 @@ class HeardStream:
             self._unread_bytes += size - written
 
 
+class Framer:
+    """Cuts samples into pieces of one length, for those who hear 20 ms at a time."""
+
+    def __init__(self, size: int, sink: Callable[[bytes], object]) -> None:
+        """`sink` gets pieces of `size` bytes."""
+        self._size = size
+        self._sink = sink
+        self._rest = b""
+
+    def take(self, data: bytes) -> int:
+        """Take bytes, and return their number."""
+        size = self._size
+        if len(data) == size and not self._rest:
+            self._sink(data)
+            return size
+        waiting = self._rest + data
+        whole = len(waiting) // size * size
+        for start in range(0, whole, size):
+            self._sink(waiting[start : start + size])
+        self._rest = waiting[whole:]
+        return len(data)
+
+    def finish(self) -> None:
+        """Fill up what is left with silence, and pass it on."""
+        if self._rest:
+            self._sink(self._rest.ljust(self._size, b"\0"))
+            self._rest = b""
+
+
 class SaidStream:
     """What a bot says, as frames of the caller's kind; silence where it says nothing."""
 

@@ -1,0 +1,122 @@
+"""Options of `serve` for a bot that is reached by a WebSocket, and what contradicts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import click
+
+from audiosocket_cli.commands.params import POSITIVE_SECONDS, BotRateParam, is_typed, refuse_without_effect
+from audiosocket_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from audiosocket_cli.jobs.serve import ServeWanted
+
+_PROTOCOLS: Final = ("twilio", "chan-websocket", "raw")
+
+
+class HeaderParam(click.ParamType):
+    """A header of HTTP, as a name and a value."""
+
+    name = "header"
+    envvar_list_splitter: ClassVar[str | None] = "\n"  # a value has spaces
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        from audiosocket_cli.websocket.headers import parse_header
+
+        header = parse_header(value)
+        if header is None:
+            name = value.partition(":")[0][:40]  # what follows may be secret
+            self.fail(f"{name!r} is not the name of a header with a value: write 'Name: value'", param, ctx)
+        return header
+
+
+_OPTIONS: Final = (
+    click.option(
+        "--bridge",
+        metavar="URL",
+        help="Let a bot answer that speaks WebSocket, at ws://… or wss://…; {uuid} in it is the call's.",
+    ),
+    click.option("--bridge-protocol", type=click.Choice(_PROTOCOLS), help="What the bot of --bridge speaks."),
+    click.option(
+        "--bridge-rate",
+        type=BotRateParam(),
+        help="The sample rate of raw and of chan-websocket.  [default: that of the call]",
+    ),
+    click.option("--bridge-text", is_flag=True, help="Plain text for chan-websocket's events and commands, not JSON."),
+    click.option(
+        "--bridge-header",
+        type=HeaderParam(),
+        multiple=True,
+        help="A header for the bot (repeatable); secrets only in --bridge-headers-file or the environment.",
+    ),
+    click.option(
+        "--bridge-headers-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="More headers, a line each.",
+    ),
+    click.option(
+        "--bridge-ca",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Trust wss:// bots with a certificate of these authorities, in PEM, and not the system's.",
+    ),
+    click.option(
+        "--bridge-timeout",
+        type=POSITIVE_SECONDS,
+        metavar="TIME",
+        default="10s",
+        show_default=True,
+        help="How long an attempt to reach the bot may take.",
+    ),
+    click.option(
+        "--bridge-retry", type=click.IntRange(0, 100), metavar="N", default=0, show_default=True,
+        help="Try N more times to reach the bot.",
+    ),
+    click.option(
+        "--bridge-fallback",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Play a sound file to callers whose bot cannot be reached or is lost, before they are hung up on.",
+    ),
+)  # fmt: skip
+
+
+def bridge_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --bridge, and what belongs to it, to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def refuse_what_contradicts_a_bridge(ctx: click.Context, wanted: ServeWanted) -> None:
+    """Refuse options of a bridge that contradict one another, or show a secret. Raises `UsageError`."""
+    names = "protocol rate text header headers_file ca timeout retry fallback"
+    refuse_without_effect(ctx, **{f"bridge_{name}": "bridge" for name in names.split()})
+    if wanted.bridge is None:
+        return
+    if wanted.bridge_protocol is None:
+        raise UsageError(f"--bridge needs to know what the bot speaks: add --bridge-protocol {'|'.join(_PROTOCOLS)}")
+    if wanted.bridge_text and wanted.bridge_protocol != "chan-websocket":
+        raise UsageError(f"--bridge-text is for chan-websocket: {wanted.bridge_protocol} has no plain text")
+    if wanted.bridge_rate and wanted.bridge_protocol == "twilio":
+        raise UsageError("--bridge-rate does not go with twilio, which is always 8000 Hz: leave it out")
+    from audiosocket_cli.websocket.headers import may_be_secret
+
+    if is_typed(ctx, "bridge_header"):
+        for name, _ in wanted.bridge_header:
+            if may_be_secret(name):
+                raise UsageError(
+                    f"all who can list processes would see {name} of --bridge-header: write it into a file, for "
+                    "--bridge-headers-file, or into AUDIOSOCKET_SERVE_BRIDGE_HEADER"
+                )
+    if is_typed(ctx, "bridge") and "@" in wanted.bridge.partition("://")[2].partition("/")[0]:
+        raise UsageError(
+            "all who can list processes would see the password in --bridge: write an Authorization header into a "
+            "file, for --bridge-headers-file, or the URL into AUDIOSOCKET_SERVE_BRIDGE"
+        )
