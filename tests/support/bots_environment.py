@@ -16,7 +16,7 @@ from pathlib import Path
 PACKAGES = Path(__file__).with_suffix(".txt")
 """What is installed: all that is needed, so that pip has nothing to find out."""
 
-VERSIONS = ("3.12", "3.13", "3.14")
+VERSIONS = ("3.13", "3.12")
 """Releases of Python that have wheels of all packages."""
 
 
@@ -53,7 +53,17 @@ def make() -> None:
     with tempfile.TemporaryDirectory(dir=place.parent) as name:
         made = Path(name) / "made"
         subprocess.run([found, "-m", "venv", made], check=True)
-        pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check"]
+        pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--no-compile",
+            "--disable-pip-version-check",
+        ]
         subprocess.run([made / "bin" / "python", *pip, "--requirement", PACKAGES], check=True)
         made.rename(place)  # whole, or not at all
 

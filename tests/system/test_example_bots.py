@@ -86,7 +86,15 @@ def start(serve: Serve, request: pytest.FixtureRequest, tmp_path: Path) -> Calla
             return serve(*common, "--bot-rate", "8000", "--bot", "talk_function:answer")
         url, api_port = request.getfixturevalue("pipecat")
         if bot == "twilio":
-            return serve(*common, "--bridge", f"{url}/twilio", "--bridge-api", f"127.0.0.1:{api_port}")
+            return serve(
+                *common,
+                "--bridge",
+                f"{url}/twilio",
+                "--bridge-protocol",
+                "twilio",
+                "--bridge-api",
+                f"127.0.0.1:{api_port}",
+            )
         return serve(*common, "--bridge", f"{url}/asterisk", "--bridge-protocol", "chan-websocket", "--bridge-rate",
                      "8000")  # fmt: skip
 
