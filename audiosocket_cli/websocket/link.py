@@ -34,8 +34,8 @@ from audiosocket_cli.websocket.url import Url
 MAX_MESSAGE_BYTES: Final = 1 << 20
 
 PING_S: Final = 20.0
-"""Seconds between pings. A bot that sends nothing for so long after one has stalled: uvicorn and websockets find that of
-us after 40 to 50 s, other servers never."""
+"""Seconds between pings. A bot that sends nothing for so long after one has stalled. Servers find the same of us after
+40 to 50 s (uvicorn, websockets), or never."""
 
 _READ_BYTES: Final = 65536
 """The most that is read in one turn, or a little more where it is encrypted."""

@@ -351,8 +351,7 @@ class Bridge(Bot):
             if isinstance(wish, Hangup):
                 self._hang_up(voice, wish)
         if link.closed is not None:
-            self._ready.close()
-            self._ready.bits = 0
+            self._let_go(link)
             self._lose(link.closed)
         elif link.is_drained:
             self._ready.found_nothing(_INPUT)
@@ -374,9 +373,7 @@ class Bridge(Bot):
             self._stall(link)
 
     def _stall(self, link: Link) -> None:
-        self._ready.close()
-        self._ready.bits = 0
-        link.shut()
+        self._let_go(link)
         self._lose(Closed(1006, "", f"has stalled: it has answered nothing for {_PING_FRAMES * FRAME_S:g} s"))
 
     def _lose(self, closed: Closed) -> None:
