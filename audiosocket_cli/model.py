@@ -74,6 +74,9 @@ _MAX_NOTES = 20
 MAX_DIGITS: Final = 10_000
 """Digits of a call that are listed."""
 
+MAX_RESULT: Final = 200
+"""Characters that the result of a call may have."""
+
 _DIGITS_AT_ONCE: Final = 50
 _DIGITS_A_SECOND: Final = 20
 """Our own choice: ITU-T Q.24 has keys of 40 ms and pauses of 40 ms, 12 a second. More do not come from fingers, and
@@ -106,7 +109,7 @@ class Call:
     variables: Mapping[str, str] = field(default_factory=lambda: _NO_VARIABLES)
     """What is known of the caller beside the UUID, as the operator gave it: names and values."""
     result: str | None = None
-    """What came of the call, as its bot said."""
+    """What came of the call, as its bot said: see `take_result`."""
     duration_s: float = 0.0
     in_bulk: bool = False
     """Whether what is heard is read some times a second: when each frame arrived is then known to 20 ms."""
@@ -120,6 +123,7 @@ class Call:
     """Those between the tone and the frame of one press, which may be of that press, or have a frame to come."""
     _frames_come: bool = False
     _tell_note: Callable[[Call, str], object] | None = None
+    _tell_result: Callable[[str], object] | None = None
 
     def by_side(self, heard: Sequence[T], said: Sequence[T]) -> tuple[tuple[Side, Sequence[T]], ...]:
         """Return what was heard and what was said under the name of the side that spoke it, caller first."""
@@ -177,12 +181,38 @@ class Call:
             if self._tell_note is not None:
                 self._tell_note(self, self.notes[-1])
 
+    def take_result(self, result: str) -> str | None:
+        """Keep what came of the call, and report it at once: before a hangup, the dialplan will ask for it. The last of
+        several counts. Returns why not, for a text that cannot be one."""
+        problem = why_no_result(result)
+        if problem is not None:
+            return problem
+        self.result = result
+        if self._tell_result is not None:
+            self._tell_result(result)
+        return None
+
+    def report_result(self, tell: Callable[[str], object]) -> None:
+        """Report each result from now on to `tell`, which must not refer to the call (as that of `report_notes`)."""
+        self._tell_result = tell
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables as programs get them in their environment: AUDIOSOCKET_VAR_ and the name as given."""
+        return {f"AUDIOSOCKET_VAR_{name}": value for name, value in self.variables.items()}
+
     def report_notes(self, tell: Callable[[Call, str], object]) -> None:
         """Report the lines kept by `note`, and from now on each new one, to `tell`. `tell` must not refer to the call,
         so that the call leaves memory as soon as it is over."""
         for text in self.notes:
             tell(self, text)
         self._tell_note = tell
+
+
+def why_no_result(text: str) -> str | None:
+    """Return why a text cannot be the result of a call, or None."""
+    if 0 < len(text) <= MAX_RESULT and text.isprintable():
+        return None
+    return f"{text[:50]!r} is not a result: it has 1 to {MAX_RESULT} printable characters"
 
 
 def now_utc() -> datetime:

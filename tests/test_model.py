@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.codec import DIGITS
-from audiosocket_cli.model import MAX_DIGITS, Call, Digit, Side, now_utc
+from audiosocket_cli.model import MAX_DIGITS, MAX_RESULT, Call, Digit, Side, now_utc
 
 
 def a_call(me: Side = Side.SERVER) -> Call:
@@ -74,3 +74,30 @@ def test_a_note_is_kept_once_and_of_too_many_the_first() -> None:
 def test_in_band_is_told_only_where_it_is_so() -> None:
     assert Digit(1.23456, "5").as_dict() == {"at_s": 1.235, "digit": "5"}
     assert Digit(1.0, "5", in_band=True).as_dict() == {"at_s": 1.0, "digit": "5", "in_band": True}
+
+
+@pytest.mark.parametrize("result", ["sales", "a b, c", "K\u00f6ln", "x" * MAX_RESULT, "'; DROP"])
+def test_a_result_is_kept_and_told_at_once_and_the_last_counts(result: str) -> None:
+    call, told = a_call(), list[str]()
+    call.report_result(told.append)
+    assert call.take_result("first") is None
+    assert call.take_result(result) is None
+    assert call.result == result
+    assert told == ["first", result]
+
+
+@pytest.mark.parametrize("result", ["", "x" * (MAX_RESULT + 1), "a\nb", "a\0b", "\x1b[2J", "\u202e", "\ud83d"])
+def test_what_could_not_be_shown_is_no_result_and_leaves_the_last(result: str) -> None:
+    call, told = a_call(), list[str]()
+    call.report_result(told.append)
+    call.take_result("first")
+    assert call.take_result(result) == f"{result[:50]!r} is not a result: it has 1 to 200 printable characters"
+    assert call.result == "first"
+    assert told == ["first"]
+
+
+def test_variables_are_in_an_environment_under_their_own_names() -> None:
+    call = a_call()
+    assert call.environment() == {}
+    call.variables = {"tier": "gold", "Case": ""}
+    assert call.environment() == {"AUDIOSOCKET_VAR_tier": "gold", "AUDIOSOCKET_VAR_Case": ""}

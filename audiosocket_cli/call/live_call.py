@@ -249,9 +249,12 @@ class LiveCall:
             "ENDED_REASON": result["ended_reason"],
             "DIGITS": "".join(press["digit"] for press in result["dtmf"]),
         }
+        facts["RESULT"] = result.get("result", "")
         facts["RECORDING"] = str(self.files[0].absolute()) if self.files else ""
         facts["JSON"] = str(self._json.absolute()) if self._json else ""
-        return {f"AUDIOSOCKET_{name}": value for name, value in facts.items()}
+        assert self.session.call is not None
+        told = {f"AUDIOSOCKET_{name}": value for name, value in facts.items()}
+        return {**self.session.call.environment(), **told}
 
     def _note_digit(self, digit: Digit) -> None:
         assert self.session.call is not None

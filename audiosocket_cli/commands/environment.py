@@ -12,10 +12,16 @@ TOLD_TO_PROGRAMS: Final = {
     f"{PREFIX}{name}"
     for name in (
         "UUID", "PEER", "RATE", "KIND", "EVENTS_FD", "DURATION_S", "ENDED_BY", "ENDED_HOW", "ENDED_REASON", "DIGITS",
-        "RECORDING", "JSON",
+        "RECORDING", "JSON", "RESULT",
     )
 }  # fmt: skip
 """Variables that --exec, --authorize and --on-call-end programs get, and so may pass on when they run this command."""
+
+_VARIABLE_OF_A_CALL: Final = f"{PREFIX}VAR_"
+"""How the names begin that these programs get for the variables of a call."""
+
+API_TOKEN: Final = f"{PREFIX}SERVE_API_TOKEN"
+"""The token of `serve --api`. No option has it: the process list would show it."""
 
 _OF_OTHERS: Final = re.compile(
     r"AUDIOSOCKET_(?:\w+_)?(?:SERVICE|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_[0-9]+_(?:TCP|UDP)(?:_\w+)?|ENV_\w+|NAME)"
@@ -38,6 +44,8 @@ def warnings(
     runs_programs = any(word.startswith(_RUN_PROGRAMS) for word in words)
     for name in sorted(environment):
         if not name.upper().startswith(PREFIX) or name in known or name in TOLD_TO_PROGRAMS:
+            continue
+        if name == API_TOKEN or name.startswith(_VARIABLE_OF_A_CALL):
             continue
         if _OF_OTHERS.fullmatch(name):
             continue

@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audiosocket_cli.commands.api_options import (
+    api_option,
+    api_token_file_option,
+    bridge_api_option,
+    variables_option,
+)
 from audiosocket_cli.commands.bridge_options import bridge_options, refuse_what_contradicts_a_bridge
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
@@ -116,7 +122,8 @@ if TYPE_CHECKING:
 @click.option(
     "--authorize",
     metavar="CMD",
-    help="Ask a program, with AUDIOSOCKET_UUID and _PEER in its environment: exit code 0 lets the call in.",
+    help="Ask a program, with AUDIOSOCKET_UUID and _PEER in its environment: exit code 0 lets the call in. It may "
+    "print variables, as --variables has them.",
 )
 @click.option(
     "--authorize-timeout",
@@ -126,9 +133,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Refuse the call when that program takes longer.",
 )
+@variables_option
 @on_call_end_option
 @metrics_option
 @health_option
+@api_option
+@api_token_file_option
+@bridge_api_option
 @drain_option
 @proxy_protocol_option
 @proxy_from_option
@@ -162,7 +173,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     from audiosocket_cli.jobs.serve import ServeWanted, serve
 
     wanted = ServeWanted(**given)
-    refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
+    refuse_without_effect(ctx, grace="program", authorize_timeout="authorize", api_token_file="api bridge_api")
     _refuse_what_contradicts(ctx, wanted)
     refuse_what_contradicts_a_bridge(ctx, wanted)
     check_processes(wanted.workers, "workers", allowed=wanted.many_workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from functools import partial
 from pathlib import Path
 
 from audiosocket_cli.errors import UsageError
@@ -25,9 +26,15 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
     file = None if log_file is None else LogFile(log_file)
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr, file=file)
     service = begin_service(options, log.complain, log.reopen if file else None)
+    calls = service.calls
+    callbacks = Callbacks(
+        metrics=service.on_metrics,
+        news=None if calls is None else partial(calls.take, 0),
+        attach=None if calls is None else calls.attach,
+    )
     server = Server(
         options, log.report, log.complain,
-        listening=service.listening, readiness=service.readiness, callbacks=Callbacks(metrics=service.on_metrics),
+        listening=service.listening, readiness=service.readiness, callbacks=callbacks,
     )  # fmt: skip
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and (file is not None or not as_json):

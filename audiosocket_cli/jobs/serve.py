@@ -30,7 +30,7 @@ from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, folder_output, open_prompt
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
-from audiosocket_cli.server.options import ServeOptions
+from audiosocket_cli.server.options import ApiOptions, ServeOptions
 from audiosocket_cli.ui.console import is_terminal
 from audiosocket_cli.websocket.url import parse_url
 
@@ -81,9 +81,13 @@ class ServeWanted:
     allow_uuid: Path | None
     authorize: str | None
     authorize_timeout: float
+    variables: Path | None
     on_call_end: str | None
     metrics: Address | None
     health: Address | None
+    api: Address | None
+    api_token_file: Path | None
+    bridge_api: Address | None
     drain: float | None
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
@@ -116,15 +120,24 @@ def _options(wanted: ServeWanted) -> ServeOptions:
             wanted.allow_uuid,
             None if wanted.authorize is None else command_words(wanted.authorize, shell=wanted.shell),
             wanted.authorize_timeout,
+            _folder_of_variables(wanted.variables),
         ),
         program=wanted.program,
         bridge=None if wanted.bridge is None else str(parse_url(wanted.bridge)),
         on_call_end=None if wanted.on_call_end is None else command_words(wanted.on_call_end, shell=wanted.shell),
         metrics=wanted.metrics,
         health=wanted.health,
+        api=ApiOptions(wanted.api, wanted.bridge_api, wanted.api_token_file),
         drain_s=wanted.drain,
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
     )
+
+
+def _folder_of_variables(folder: Path | None) -> Path | None:
+    if folder is not None and not folder.is_dir():
+        what = "it is not a folder" if folder.exists() else "there is no such folder; make it"
+        raise UsageError(f"cannot read variables from {folder}: {what}, or name another for --variables")
+    return folder
 
 
 def _call_options(wanted: ServeWanted) -> CallOptions:

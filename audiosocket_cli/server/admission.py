@@ -1,4 +1,7 @@
-"""Who may call: networks, a list of UUIDs, a program that is asked. AudioSocket itself knows no passwords."""
+"""Who may call: networks, a list of UUIDs, a program that is asked; and what is known of a caller then.
+
+AudioSocket itself knows no passwords, and says nothing of a caller but a UUID.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ from uuid import UUID
 from audiosocket_cli.disk import check_rereadable
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Call
-from audiosocket_cli.server.hooks import run_hook
+from audiosocket_cli.server.hooks import ask_hook
 from audiosocket_cli.server.uuid_list import read_uuids
+from audiosocket_cli.server.variables import MAX_BYTES, VariableFiles, Variables, parse_variables
 
 AUTHORIZE_TIMEOUT_S: Final = 5.0
 
@@ -61,8 +65,11 @@ class AdmissionOptions:
     uuid_file: Path | None = None
     """A file of UUIDs, one a line; what follows # is a comment."""
     authorize: Sequence[str] | None = None
-    """A program that is asked for each call, with its UUID and peer in the environment: exit code 0 lets it in."""
+    """A program that is asked for each call, with its UUID and peer in the environment: exit code 0 lets it in. It may
+    print variables of the call as a JSON object."""
     authorize_timeout_s: float = AUTHORIZE_TIMEOUT_S
+    variables: Path | None = None
+    """A folder of such objects, each in a file named after its UUID; those of the program count before these."""
 
 
 class Admission:
@@ -76,6 +83,7 @@ class Admission:
         self._reload_waits = False
         if options.uuid_file is not None:
             self._uuids.update(*read_uuids(options.uuid_file))
+        self._files = None if options.variables is None else VariableFiles(options.variables)
 
     @property
     def has_file(self) -> bool:
@@ -121,15 +129,31 @@ class Admission:
 
     @property
     def asks(self) -> bool:
-        """Whether a program has to be asked."""
-        return self._options.authorize is not None
+        """Whether a program has to be asked, or a file to be read."""
+        return self._options.authorize is not None or self._files is not None
 
     async def ask(self, call: Call) -> str | None:
-        """Ask the program; say why the call may not come in, or None."""
-        assert self._options.authorize is not None
-        facts = {"AUDIOSOCKET_UUID": str(call.uuid), "AUDIOSOCKET_PEER": call.peer}
-        reason = await run_hook(self._options.authorize, facts, self._options.authorize_timeout_s)
-        return reason and f"{call.uuid} is not authorized: {reason}"
+        """Ask the program; say why the call may not come in, or None. Then the call has its variables."""
+        told: dict[str, str] = {}
+        if self._options.authorize is not None:
+            facts = {"AUDIOSOCKET_UUID": str(call.uuid), "AUDIOSOCKET_PEER": call.peer}
+            timeout_s = self._options.authorize_timeout_s
+            done = await ask_hook(self._options.authorize, facts, timeout_s, most_bytes=MAX_BYTES + 1)
+            if done.failure is not None:
+                return f"{call.uuid} is not authorized: {done.failure}"
+            told = _noted(call, parse_variables(done.output, "what --authorize printed"))
+        if self._files is not None:
+            told = _noted(call, await self._files.read(call.uuid)) | told
+        if told:
+            call.variables = told
+        return None
+
+
+def _noted(call: Call, found: Variables) -> dict[str, str]:
+    """Return variables, and note what is odd about them."""
+    for remark in found.remarks:
+        call.note(remark)
+    return found.values
 
 
 async def _read(path: Path) -> set[bytes]:

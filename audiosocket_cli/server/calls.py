@@ -26,6 +26,7 @@ from audiosocket_cli.call.wire import Link
 from audiosocket_cli.model import Call
 from audiosocket_cli.net.address import network_of
 from audiosocket_cli.server.after_calls import AfterCalls
+from audiosocket_cli.server.call_news import CallNews
 from audiosocket_cli.server.common import Common
 from audiosocket_cli.server.loops import why_a_loop
 
@@ -36,13 +37,22 @@ _MUTE_S: Final = 2.0
 class Calls:
     """The calls of a server: admitted by their UUID and, if set, by a program; run; concluded."""
 
-    def __init__(self, common: Common, *, on_leave: Callable[[], object], on_used_up: Callable[[], object]) -> None:
-        """`on_leave` is called when a connection is closed, `on_used_up` when the last permitted call begins."""
+    def __init__(
+        self,
+        common: Common,
+        *,
+        on_leave: Callable[[], object],
+        on_used_up: Callable[[], object],
+        news: CallNews | None = None,
+    ) -> None:
+        """`on_leave` is called when a connection is closed, `on_used_up` when the last permitted call begins; `news` is
+        told of each call."""
         self.live: set[LiveCall] = set()
         self.concluding: set[LiveCall] = set()
         """Calls that are over, but for their recording and their program."""
         self._options, self._account, self._call_limits, self._admission = common
         self._report, self._over = self._on_event, self._on_over  # once, rather than a bound method for each call
+        self._news = news
         self._entering = 0
         """Connections that were counted and have not begun."""
         self._on_leave = on_leave
@@ -137,6 +147,8 @@ class Calls:
             return
         if self._call_limits.begin():
             live.session.admit()
+            if self._news is not None and live.session.begun and live in self.live:
+                self._news.began(live)
         else:
             live.turn_away("no more calls are accepted")
 
@@ -179,6 +191,8 @@ class Calls:
             self._account.blame_ourselves(live.peer, error)
         self.live.discard(live)
         self._uncount(live)
+        if self._news is not None:
+            self._news.ended(live)
         self._call_limits.leave(network_of(live.peer))
         self._call_limits.count_live(len(self.live) + self._entering)
         asking = self._asking.pop(live, None)

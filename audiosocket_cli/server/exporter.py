@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from audiosocket_cli.net.http_server import Answer, Request, Route, wsgi_environment
+from audiosocket_cli.net.http_routes import Answer, Handler, Request
+from audiosocket_cli.net.http_server import wsgi_environment
 from audiosocket_cli.server.metrics import Snapshot, merged
 
 
@@ -93,7 +94,7 @@ class Exporter(Collector):
         age_s = round(time.monotonic() - at_s, 3)
         yield GaugeMetricFamily("audiosocket_snapshot_age_seconds", _AGE_TEXT, value=age_s)
 
-    def route(self) -> Route:
+    def route(self) -> Handler:
         """Return what answers a scrape: the library's own WSGI application, for its formats and its compression."""
         registry = CollectorRegistry()
         registry.register(self)

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from audiosocket_cli.call.bots.process import Process, how_it_ended, read_now, why_not_run
 
@@ -28,18 +28,32 @@ _LOOK_S: Final = 0.05
 _DEATH_TIMEOUT_S: Final = 1.0
 
 
+class HookResult(NamedTuple):
+    """What came of a program."""
+
+    failure: str | None
+    """Why it failed, if it did."""
+    output: bytes = b""
+    """What it wrote to its standard output, of too much the first bytes."""
+
+
 async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: float) -> str | None:
     """Run a program with facts as its environment variables; returns why it failed, or None.
 
-    Its standard input is empty; the reason includes the last line of its standard error. It is killed after
-    `timeout_s`, or when this is cancelled. In any case its process group is ended, too.
+    Its standard input is empty, and nobody reads its standard output; the reason includes the last line of its standard
+    error. It is killed after `timeout_s`, or when this is cancelled. In any case its process group is ended, too.
     """
+    return (await ask_hook(words, facts, timeout_s, most_bytes=0)).failure
+
+
+async def ask_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: float, *, most_bytes: int) -> HookResult:
+    """Run a program as `run_hook` does, and return what it wrote to its standard output too: the first `most_bytes`."""
     try:
-        hook = _Hook(words, facts)
+        hook = _Hook(words, facts, most_bytes)
     except OSError as error:
-        return f"cannot run {words[0]}: {why_not_run(words[0], error)}"
+        return HookResult(f"cannot run {words[0]}: {why_not_run(words[0], error)}")
     except ValueError as error:
-        return f"cannot run {words[0]}: {error}"
+        return HookResult(f"cannot run {words[0]}: {error}")
     try:
         late = not await _wait_for_end(hook, timeout_s)
     finally:
@@ -50,9 +64,11 @@ async def run_hook(words: Sequence[str], facts: Mapping[str, str], timeout_s: fl
             hook.close()
     if late:
         outcome = "was killed" if hook.process.status is not None else "cannot be killed (is it another user's?)"
-        return f"{words[0]} took longer than {timeout_s:g} s and {outcome}"
+        return HookResult(f"{words[0]} took longer than {timeout_s:g} s and {outcome}")
     status = hook.process.status
-    return f"{words[0]} {how_it_ended(status)}{_last_line(hook.errors)}" if status else None
+    if status:
+        return HookResult(f"{words[0]} {how_it_ended(status)}{_last_line(hook.errors)}")
+    return HookResult(None, bytes(hook.output))
 
 
 async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
@@ -66,35 +82,54 @@ async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
 
 
 class _Hook:
-    """A running command without input, of whose standard error only the end is kept."""
+    """A running command without input, of whose output the beginning is kept, and of whose errors the end."""
 
-    def __init__(self, words: Sequence[str], facts: Mapping[str, str]) -> None:
-        """Start it, found on the PATH. Raises `OSError`, or `ValueError` for what no program can be told."""
+    def __init__(self, words: Sequence[str], facts: Mapping[str, str], most_bytes: int) -> None:
+        """Start it, found on the PATH. Raises `OSError`, or `ValueError` for what no program can be told.
+
+        Its standard output goes nowhere if `most_bytes` is 0.
+        """
+        self.output = bytearray()
+        """The first of what it wrote to its standard output."""
         self.errors = bytearray()
         """The last of what it wrote to its standard error."""
-        self._stderr, stderr = os.pipe()
-        os.set_blocking(self._stderr, False)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        try:
-            self.process = Process(words, {**os.environ, **facts}, [nowhere, nowhere, stderr])
-        except (OSError, ValueError):
-            os.close(self._stderr)
-            raise
-        finally:
-            os.close(stderr)
-            os.close(nowhere)
+        self._most_bytes = most_bytes
+        self._stdout: int | None = None
+        with contextlib.ExitStack() as unless_it_runs, contextlib.ExitStack() as passed:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            passed.callback(os.close, nowhere)
+            self._stderr, stderr = _pipe(unless_it_runs, passed)
+            stdout = nowhere
+            if most_bytes:
+                self._stdout, stdout = _pipe(unless_it_runs, passed)
+            self.process = Process(words, {**os.environ, **facts}, [nowhere, stdout, stderr])
+            unless_it_runs.pop_all()
 
     def poll(self) -> bool:
-        """Whether it has ended, as of `Process`, after another look at its errors."""
+        """Whether it has ended, as of `Process`, after another look at its output and its errors."""
         ended = self.process.poll()
+        if self._stdout is not None:
+            self.output += read_now(self._stdout, _PIPE_BYTES) or b""
+            del self.output[self._most_bytes :]
         self.errors += read_now(self._stderr, _PIPE_BYTES) or b""
         del self.errors[:-_KEPT_BYTES]
         return ended
 
     def close(self) -> None:
-        """Read its errors no more."""
+        """Read no more of it."""
         os.close(self._stderr)
+        if self._stdout is not None:
+            os.close(self._stdout)
         self.process.release()
+
+
+def _pipe(unless_it_runs: contextlib.ExitStack, passed: contextlib.ExitStack) -> tuple[int, int]:
+    """Return the end of a pipe that we read, and the other, each closed by one of these."""
+    reads, writes = os.pipe()
+    unless_it_runs.callback(os.close, reads)
+    passed.callback(os.close, writes)
+    os.set_blocking(reads, False)
+    return reads, writes
 
 
 def _last_line(data: bytes | bytearray) -> str:

@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.libraries import install_line
 from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.http_server import Answer, HttpServer, Request, Route
+from audiosocket_cli.net.http_routes import Answer, Handler, Request
+from audiosocket_cli.net.http_server import HttpServer
 from audiosocket_cli.net.listen import bind
 from audiosocket_cli.server.readiness import Readiness
 
 Update = Callable[..., None]
 
 
-def health_route(readiness: Readiness) -> Route:
+def health_route(readiness: Readiness) -> Handler:
     """Return what answers /healthz: 200 and "ready", or 503 and why not."""
 
     def answer(_: Request) -> Answer:
@@ -54,7 +55,7 @@ def begin_monitoring(
 
 
 def _begin(
-    routes: Mapping[str, Route], name: str, address: Address | None, passed: Mapping[str, Sequence[socket.socket]]
+    routes: Mapping[str, Handler], name: str, address: Address | None, passed: Mapping[str, Sequence[socket.socket]]
 ) -> str:
     sockets = passed.get(name) or bind(address or Address("", 0), option=f"--{name}")
     HttpServer(sockets, routes)

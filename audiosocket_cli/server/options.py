@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from audiosocket_cli.call.events import Listening
@@ -14,14 +15,19 @@ from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.recording.destinations import Output
 from audiosocket_cli.capture.writing import CaptureOutput
 from audiosocket_cli.net.address import Address
-from audiosocket_cli.net.http_server import DESCRIPTORS as HTTP_DESCRIPTORS
+from audiosocket_cli.net.http_server import MAX_CONNECTIONS, descriptors_for
 from audiosocket_cli.server.admission import AdmissionOptions, Network
 
 _OWN_DESCRIPTORS: Final = 32
 """The most open files of a server without calls, some spare ones included."""
 
-_QUESTION_DESCRIPTORS: Final = 1
-"""Open files of a call while --authorize runs, before its own program starts: the standard error of that command."""
+_QUESTION_DESCRIPTORS: Final = 2
+"""Open files of a call while --authorize runs, before its own program starts: the output and the errors of that
+command."""
+
+API_CONNECTIONS: Final = 64
+"""Requests that are answered at once through the API: as many calls may end together, and each dialplan asks for its
+result."""
 
 
 class Balance(StrEnum):
@@ -56,6 +62,23 @@ class RelayOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """Where calls can be asked about and ended over HTTP, and who may."""
+
+    address: Address | None = None
+    """Where all of it is answered."""
+    twilio: Address | None = None
+    """Where only what Twilio's clients ask is answered; may be the same address."""
+    token_file: Path | None = None
+    """A file that holds the password; else the environment may have it."""
+
+    @property
+    def servers(self) -> int:
+        """How many HTTP servers that takes."""
+        return len({self.address, self.twilio} - {None})
+
+
+@dataclass(frozen=True, slots=True)
 class ServeOptions:
     """What a server was asked for."""
 
@@ -78,6 +101,8 @@ class ServeOptions:
     """Where to serve metrics to Prometheus."""
     health: Address | None = None
     """Where to answer health checks, beside `metrics`."""
+    api: ApiOptions = field(default_factory=ApiOptions)
+    """Where calls can be asked about and ended."""
     drain_s: float | None = None
     """How long calls may go on once it is told to stop; None hangs them up at once."""
     proxies: Sequence[Network] | None = None
@@ -107,7 +132,8 @@ class ServeOptions:
     def own_descriptors(self) -> int:
         """How many open files it takes beside its calls."""
         watched = (self.metrics is not None) + (self.health is not None)
-        return _OWN_DESCRIPTORS + watched * HTTP_DESCRIPTORS
+        api = self.api.servers * descriptors_for(API_CONNECTIONS)
+        return _OWN_DESCRIPTORS + watched * descriptors_for(MAX_CONNECTIONS) + api
 
     @property
     def descriptors(self) -> float:

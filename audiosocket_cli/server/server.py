@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import LiveCall
@@ -19,6 +19,8 @@ from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors,
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.server.account import Account
 from audiosocket_cli.server.admission import Admission
+from audiosocket_cli.server.call_list import Key, Order
+from audiosocket_cli.server.call_news import CallNews
 from audiosocket_cli.server.calls import Calls
 from audiosocket_cli.server.common import Common
 from audiosocket_cli.server.drain import Drain
@@ -43,6 +45,10 @@ class Callbacks(NamedTuple):
     """Called when the last permitted call has begun."""
     reloaded: Callable[[], object] | None = None
     """Called when the file of UUIDs was read again, whether it was usable or not."""
+    news: Callable[[dict[str, Any]], object] | None = None
+    """Called with what `call_news` tells of each call."""
+    attach: Callable[[Order], object] | None = None
+    """Called on the loop that runs, with what ends a call on order."""
 
 
 class Server:
@@ -82,7 +88,8 @@ class Server:
         """Set when a connection has gone, or has moved on from arrival to call."""
         call_limits = call_limits or CallLimits(options.calls, options.max_calls)
         self._common = Common(options, self._account, call_limits, self._admission)
-        self._calls = Calls(self._common, on_leave=self._has_left.set, on_used_up=self._on_used_up)
+        self._news = None if self._callbacks.news is None else CallNews(self._callbacks.news)
+        self._calls = Calls(self._common, on_leave=self._has_left.set, on_used_up=self._on_used_up, news=self._news)
         self._intake: Intake | None = None
         """Once it runs."""
         self._drain: Drain | None = None
@@ -113,6 +120,8 @@ class Server:
         self._warn(most_descriptors)
         listening = self._listening or ListeningSockets(bind(self._options.listen))
         addresses = listening.addresses
+        if self._callbacks.attach is not None:
+            self._callbacks.attach(self.end_call)
         intake = self._intake = Intake(
             self._common,
             self._calls,
@@ -186,6 +195,11 @@ class Server:
     def reload(self) -> None:
         """Read the files again that can be: of UUIDs, of faults."""
         self._reloading.begin()
+
+    def end_call(self, key: Key, result: str | None, by_bot: bool) -> None:
+        """End a call by its number in the news, as `CallNews.end` does."""
+        if self._news is not None:
+            self._news.end(key[1], result, by_bot=by_bot)
 
     # Its end.
 

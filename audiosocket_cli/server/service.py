@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from audiosocket_cli.net.listen import ListeningSockets
+from audiosocket_cli.server.api import begin_api
+from audiosocket_cli.server.call_list import CallList
 from audiosocket_cli.server.monitoring import Update, begin_monitoring
 from audiosocket_cli.server.options import ServeOptions
 from audiosocket_cli.server.readiness import Readiness
@@ -25,6 +27,8 @@ class Service(NamedTuple):
     readiness: Readiness
     on_metrics: Update | None
     """What takes the newest figures, where somebody wants them."""
+    calls: CallList | None = None
+    """The list of calls that the API answers from, where there is one."""
 
 
 def begin_service(
@@ -33,7 +37,7 @@ def begin_service(
     """Take what systemd has passed, so that no program inherits it, and begin to answer those who watch.
 
     `reopen` opens again at SIGHUP what was opened before, where something was.
-    Raises `NetworkError` and `UsageError`, as `take_sockets` and `begin_monitoring` do.
+    Raises `NetworkError`, `UsageError` and `FileError`, as `take_sockets`, `begin_monitoring` and `begin_api` do.
     """
     warning = others_descriptors(os.environ, os.getpid())
     if warning:
@@ -44,4 +48,4 @@ def begin_service(
     readiness = Readiness(Notifier.take(os.environ), reopen=reopen)
     on_metrics = begin_monitoring(options.metrics, options.health, readiness, passed, say)
     listening = ListeningSockets(passed["calls"], stay_open=True) if "calls" in passed else None
-    return Service(listening, readiness, on_metrics)
+    return Service(listening, readiness, on_metrics, begin_api(options.api, say))

@@ -36,6 +36,7 @@ class Worker:
         self._number: int = orders["number"]
         self._workers: int = orders["workers"]
         self._wants_metrics: bool = orders["metrics"]
+        self._wants_news: bool = orders["news"]
         self._sockets: int = orders["sockets"]
         self._stay_open: bool = orders["stay_open"]
         self._waiting = b""
@@ -57,6 +58,7 @@ class Worker:
             metrics=self._send_metrics if self._wants_metrics else None,
             enough=partial(self._send, {"enough": True}),
             reloaded=partial(self._send, {"reloaded": True}),
+            news=self._send_news if self._wants_news else None,
         )
         server = Server(
             options, report_all_but_where, complain, call_limits=call_limits, listening=listening, callbacks=callbacks
@@ -82,6 +84,9 @@ class Worker:
         self._push()
         if not self._unsent:  # else the parent does not read: newer snapshots follow
             self._send({"metrics": snapshot})
+
+    def _send_news(self, news: dict[str, Any]) -> None:
+        self._send({"news": news})
 
     def _push(self) -> None:
         try:
@@ -112,7 +117,11 @@ class Worker:
             "reload": server.reload,
         }
         for line in lines:
-            orders[json.loads(line)["do"]]()
+            match json.loads(line):
+                case {"do": "end", "call": int(number), "result": result, "by_bot": by_bot}:
+                    server.end_call((0, number), result, by_bot)
+                case {"do": str(what)}:
+                    orders[what]()
 
 
 async def _beat(call_limits: SharedCallLimits) -> None:

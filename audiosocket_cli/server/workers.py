@@ -29,6 +29,7 @@ from audiosocket_cli.net.channel import parse_object
 from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.server.admission import Admission
+from audiosocket_cli.server.call_list import Key
 from audiosocket_cli.server.drain import Drain
 from audiosocket_cli.server.limits import SharedCallLimits, new_shared_file
 from audiosocket_cli.server.metrics import WorkersMetrics
@@ -114,6 +115,8 @@ class Workers:
             self._listening = ListeningSockets(bind(self._options.listen))
         self._addresses = self._listening.addresses  # closed sockets have none
         reaping = asyncio.create_task(_reap_orphans(), name="orphans") if os.getpid() == 1 else None
+        if self._service.calls is not None:
+            self._service.calls.attach(self._end_call)
         with signals_to(self._on_signal, on_hangup=self._reload), self._service.readiness.beating(self._status):
             await asyncio.gather(*(self._keep(number) for number in range(self._count)))
             if self._ending_programs:
@@ -168,6 +171,8 @@ class Workers:
         self._call_limits.forget(number)
         self._metrics.forget(number)
         self._publish_metrics()
+        if self._service.calls is not None:
+            self._service.calls.lose(worker.process.pid)
         self._count_reloaded(number)
         if not worker.has_told_totals:
             self._count_loss(worker, lost, is_first=told_before == 0)
@@ -199,6 +204,7 @@ class Workers:
             "number": number,
             "workers": self._count,
             "metrics": self._service.on_metrics is not None,
+            "news": self._service.calls is not None,
             "sockets": len(self._listening.sockets),
             "stay_open": self._listening.stay_open,
         }
@@ -220,6 +226,8 @@ class Workers:
             case {"metrics": dict(snapshot)}:
                 self._metrics.take(worker.number, snapshot)
                 self._publish_metrics()
+            case {"news": dict(news)} if self._service.calls is not None:
+                self._service.calls.take(worker.process.pid, news)
             case {"reloaded": True}:
                 self._count_reloaded(worker.number)
             case {"enough": True}:
@@ -231,6 +239,13 @@ class Workers:
                 (worker.programs.add if runs else worker.programs.discard)(group)
             case _:
                 raise ValueError(f"{json.dumps(told)[:60]} is not a known message")
+
+    def _end_call(self, key: Key, result: str | None, by_bot: bool) -> None:
+        """Pass on the order to end a call to the worker that has it."""
+        process, number = key
+        for worker in self._workers.values():
+            if worker.process.pid == process:
+                worker.send({"do": "end", "call": number, "result": result, "by_bot": by_bot})
 
     def _count_ready(self, worker: WorkerProcess) -> None:
         worker.is_ready = True

@@ -69,6 +69,8 @@ def _details(event: CallEnded) -> str:
     parts = [f"{call.me.other} {level_text(heard)}", gaps_text(heard)]
     if call.me is Side.SERVER:
         parts.append(f"digits {''.join(press['digit'] for press in result['dtmf']) or 'none'}")
+    if "result" in result:
+        parts.append(f"result {result['result']}")
     if said.get("late_frames"):
         parts.append(f"{counted(said['late_frames'], 'frame')} late")
     if said.get("held_frames"):

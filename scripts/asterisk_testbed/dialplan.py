@@ -47,10 +47,16 @@ class Call:
     timeout: float
     control: str = "json"
     """How chan_websocket writes its events: json or plain-text."""
+    own_dialplan: str = ""
+    """What the near leg does, in place of connecting to the server: text of extensions.conf."""
+    enter: str = ""
+    """Where it begins there: context,extension."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
 
 def near_dialplan(call: Call) -> list[str]:
+    if call.own_dialplan:
+        return entering_dialplan(call)
     codec = None if call.format == "none" else call.format
     if call.interface == "websocket":
         application = f"Dial(WebSocket/{call.id}/c({call.format})f({call.control}),,g)"
@@ -72,6 +78,20 @@ def websocket_section(call: Call) -> list[str]:
     """Return where chan_websocket connects to for a call."""
     return [f"[{call.id}]", "type = websocket_client", f"uri = {call.server}", "protocols = media",
             "connection_type = per_call_config"]  # fmt: skip
+
+
+def entering_dialplan(call: Call) -> list[str]:
+    """The dialplan of a near leg that goes to an own one. Its end is told by a handler: that one may have no `h`."""
+    return [
+        f"[{call.id}-near]",
+        f"exten => near,1,Log(NOTICE,testbed {call.id} near_start)",
+        f" same => n,Set(TESTBED=testbed {call.id})",
+        f" same => n,Set(CHANNEL(hangup_handler_push)={call.id}-near,gone,1)",
+        f" same => n,Goto({call.enter},1)",
+        f"exten => gone,1,Log(NOTICE,testbed {call.id} near_hangup ${{DIALSTATUS}})",
+        " same => n,Return()",
+        *call.own_dialplan.splitlines(),
+    ]
 
 
 def far_dialplan(call: Call, folder: str) -> list[str]:

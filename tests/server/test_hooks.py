@@ -17,7 +17,7 @@ import pytest
 from audiosocket_cli.codec import digit_frame, encode
 from audiosocket_cli.net.loop import run as run_on_uvloop
 from audiosocket_cli.server import hooks
-from audiosocket_cli.server.hooks import run_hook
+from audiosocket_cli.server.hooks import HookResult, ask_hook, run_hook
 from support.peers import FRAME, connected, opening
 from support.running import CLOCK, Serve, Serving, is_running, need, run
 
@@ -90,6 +90,30 @@ def test_what_cannot_be_run_is_the_reason(tmp_path: Path, name: str, mode: int |
     open_before = len(os.listdir("/dev/fd"))
     assert outcome([str(path)]) == reason.format(path=path)
     assert len(os.listdir("/dev/fd")) == open_before
+
+
+@pytest.mark.parametrize(
+    ("script", "most_bytes", "result"),
+    [
+        ("echo 'one'; echo two", 100, HookResult(None, b"one\ntwo\n")),
+        ("printf 'no \\377'", 100, HookResult(None, b"no \xff")),
+        ("yes | head -c 300000", 5, HookResult(None, b"y\ny\ny")),
+        ("exec >&-", 100, HookResult(None, b"")),
+        ("echo one; exit 3", 100, HookResult("/bin/sh exited with code 3")),
+        ("echo one; echo why >&2; exit 3", 100, HookResult("/bin/sh exited with code 3: why")),
+        ("sleep 60 & echo one", 100, HookResult(None, b"one\n")),
+    ],
+    ids=["lines", "odd-bytes", "too-much", "closed", "fails", "fails-and-says-why", "leaves-something-running"],
+)
+def test_what_a_command_prints_is_kept_up_to_a_bound(script: str, most_bytes: int, result: HookResult) -> None:
+    open_before = len(os.listdir("/dev/fd"))
+    assert asyncio.run(ask_hook(shell(script), {}, 5, most_bytes=most_bytes)) == result
+    assert len(os.listdir("/dev/fd")) == open_before
+
+
+def test_one_that_floods_its_output_is_killed_in_time_and_takes_no_memory() -> None:
+    result = asyncio.run(ask_hook(shell("exec yes"), {}, 0.3, most_bytes=1000))
+    assert result == HookResult("/bin/sh took longer than 0.3 s and was killed")
 
 
 def test_it_finds_the_facts_beside_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,6 +274,7 @@ def test_the_command_knows_all_of_the_call_that_has_ended(serve: Serve, tone_fil
         "AUDIOSOCKET_ENDED_HOW": "hangup",
         "AUDIOSOCKET_ENDED_REASON": "end of audio",
         "AUDIOSOCKET_DIGITS": "4#",
+        "AUDIOSOCKET_RESULT": "",
         "AUDIOSOCKET_RECORDING": str(tmp_path / "calls" / f"{call}.wav"),
         "AUDIOSOCKET_JSON": str(tmp_path / "calls" / f"{call}.json"),
     }

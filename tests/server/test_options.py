@@ -14,7 +14,7 @@ from audiosocket_cli.call.recording.destinations import FileOutput
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions
-from audiosocket_cli.server.options import MirrorOptions, RelayOptions, ServeOptions
+from audiosocket_cli.server.options import API_CONNECTIONS, ApiOptions, MirrorOptions, RelayOptions, ServeOptions
 
 LISTEN = Address("127.0.0.1", 9092)
 
@@ -28,12 +28,23 @@ def options(max_calls: float = math.inf, *, authorize: bool = False, metrics: bo
 
 def test_a_call_takes_its_socket_and_the_question_whether_it_may() -> None:
     assert options().descriptors_of_call == 1
-    assert options(authorize=True).descriptors_of_call == 2
+    assert options(authorize=True).descriptors_of_call == 3
 
 
 def test_who_watches_takes_open_files_of_the_server() -> None:
     assert options(metrics=True).own_descriptors > options().own_descriptors
     assert math.isinf(options().descriptors)
+
+
+@pytest.mark.parametrize(
+    ("api", "servers"),
+    [(ApiOptions(), 0), (ApiOptions(LISTEN), 1), (ApiOptions(twilio=LISTEN), 1), (ApiOptions(LISTEN, LISTEN), 1),
+     (ApiOptions(LISTEN, Address("127.0.0.1", 1)), 2)],
+)  # fmt: skip
+def test_each_address_that_asks_about_calls_come_to_takes_open_files(api: ApiOptions, servers: int) -> None:
+    asked = ServeOptions(LISTEN, CallOptions(Silence), api=api)
+    assert asked.own_descriptors - options().own_descriptors >= servers * 2 * API_CONNECTIONS
+    assert api.servers == servers
 
 
 @pytest.mark.parametrize(("limit", "lacks"), [(132, False), (131, True), (math.inf, False)])

@@ -139,7 +139,7 @@ def test_open_files_of_what_calls_are_told_and_asked_are_counted(tmp_path: Path)
         "--play long.wav": 2,
         "--record calls --play long.wav": 4,
         "--exec cat": 7,
-        "--authorize true": 2,
+        "--authorize true": 3,
         "--authorize true --exec cat": 7,
     }
     assert {said: descriptors_of(said, tmp_path) for said in counted} == counted

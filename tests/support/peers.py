@@ -48,10 +48,12 @@ def opening(number: int = 1) -> tuple[str, bytes]:
     return str(call), encode(uuid_frame(call))
 
 
-def get(port: int, path: str = "/healthz", method: str = "GET", **headers: str) -> tuple[int, str]:
+def get(
+    port: int, path: str = "/healthz", method: str = "GET", body: str | None = None, **headers: str
+) -> tuple[int, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request(method, path, headers=headers)
+        connection.request(method, path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:

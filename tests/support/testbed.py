@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from audiosocket_cli.audio.pcm import Samples
+from support.running import missing
 
 Place = Callable[..., dict[str, Any]]
 """Places a call to a server, and returns the testbed's account of it: the fixture `place`."""
@@ -26,10 +28,23 @@ to hand the caller a frame of ours."""
 
 
 def testbed(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the script to its end."""
     return subprocess.run([sys.executable, TESTBED, *args], capture_output=True, text=True, timeout=150, check=False)
 
 
 testbed.__test__ = False  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def running_asterisk() -> Iterator[None]:
+    """Have an Asterisk run; one that was running before stays."""
+    was_running = testbed("status").returncode == 0
+    started = testbed("start")
+    if started.returncode:
+        missing(f"no Asterisk to test with ({started.stderr.strip()})")
+    yield
+    if not was_running:
+        assert testbed("stop").returncode == 0
 
 
 def messages(account: dict[str, Any]) -> list[str]:

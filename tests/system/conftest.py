@@ -9,20 +9,15 @@ from typing import Any
 
 import pytest
 
-from support.running import Serving, missing
-from support.testbed import Place, testbed
+from support.running import Serving
+from support.testbed import Place, running_asterisk, testbed
 
 
 @pytest.fixture(scope="module")
 def asterisk() -> Iterator[None]:
     """A running Asterisk; one that was running before stays."""
-    was_running = testbed("status").returncode == 0
-    started = testbed("start")
-    if started.returncode:
-        missing(f"no Asterisk to test with ({started.stderr.strip()})")
-    yield
-    if not was_running:
-        assert testbed("stop").returncode == 0
+    with running_asterisk():
+        yield
 
 
 @pytest.fixture

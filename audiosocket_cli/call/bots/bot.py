@@ -22,6 +22,16 @@ class Bot(Source):
         """The number of processes that run for it, as last seen."""
         return 0
 
+    @property
+    def call_sid(self) -> str | None:
+        """The name of the call in the protocol of the service that answers, where that has one: Twilio's `CA…`.
+        Known once the call is `opened`."""
+        return None
+
+    def end_by_api(self) -> None:
+        """The service that answers asks for the end of the call, outside of its connection: end it once what is queued
+        has been played. Asked of bots with a `call_sid` only."""
+
     # As a tap.
 
     @abstractmethod

@@ -8,6 +8,7 @@ blocks; if it does not read its input, the unread audio is dropped and counted. 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -190,10 +191,11 @@ class Program(Bot):
         while not life.is_over():
             life.escalate(time.monotonic() - ended_s)
             child.read()  # a program blocked in a write does not see that its input has ended
-            child.receive()
+            self._take_late_result(child)
             child.push()
             self._errors.pass_on(child, self._call)
             await asyncio.sleep(_LOOK_AGAIN_S)
+        self._take_late_result(child)
         if not await self._errors.finish(child, self._call):
             self._call.note("the rest of the program's standard error is dropped: it does not end")
         child.close()
@@ -235,8 +237,9 @@ class Program(Bot):
             "AUDIOSOCKET_RATE": str(self._rate_hz),
             "AUDIOSOCKET_KIND": kind_name(kind),
         }
+        environment = {**os.environ, **self._call.environment(), **facts}
         try:
-            child = Child(self._options.command, {**os.environ, **facts}, self._options.watch)
+            child = Child(self._options.command, environment, self._options.watch)
         except OSError as error:
             self._failure = f"cannot run {self._options.command[0]}: {why_not_run(self._options.command[0], error)}"
             self._call.note(self._failure)
@@ -289,9 +292,25 @@ class Program(Bot):
             case _:
                 raise ValueError
 
+    def _take_late_result(self, child: Child) -> None:
+        """Take commands after the call's end, when a result is all that they can bring: it is for the call's JSON."""
+        for _ in range(_MAX_COMMANDS):
+            if not self._commands.waiting:
+                self._commands.feed(child.receive())
+            lines = self._commands.take(_MAX_COMMANDS)
+            if not lines:
+                return
+            for line in lines:
+                with contextlib.suppress(ValueError, RecursionError):
+                    match json.loads(line):
+                        case {"hangup": True, "result": str(result), **rest} if not rest:
+                            self._take_result(result)
+
     def _take_result(self, result: str) -> None:
         assert self._call is not None
-        self._call.result = result
+        problem = self._call.take_result(result)
+        if problem is not None:
+            self._complain(f"{problem}; the call is hung up without one")
 
     def _play(self, child: Child, speaker: Speaker, name: str) -> None:
         if speaker.queue.files >= _MAX_FILES:

@@ -155,6 +155,8 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         "ended_how": call.ending.how.value,
         "ended_reason": call.ending.reason,
         "dtmf": [press.as_dict() for press in call.presses()],
+        **({} if call.result is None else {"result": call.result}),
+        **({"variables": dict(call.variables)} if call.variables else {}),
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),

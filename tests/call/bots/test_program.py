@@ -496,6 +496,111 @@ sys.stdin.read()
     assert not stage.over
 
 
+@pytest.mark.parametrize("result", ["sales", "a \\u00e9, b", "x" * 200])
+def test_a_hangup_may_name_a_result(start: Start, result: str) -> None:
+    stage = start(python(f"""events.write(br'{{"hangup": true, "result": "{result}"}}' + b"\\n"); sys.stdin.read()"""))
+    stage.until(lambda: stage.over)
+    assert stage.call.result == json.loads(f'"{result}"')
+    assert stage.program.ending == "the program hung up"
+
+
+@pytest.mark.parametrize("result", ["", "x" * 201, "two\\nlines", "\\u0000", "\\ud83d"])
+def test_a_hangup_with_what_is_no_result_hangs_up_without_one_and_says_so(start: Start, result: str) -> None:
+    stage = start(
+        python(f"""
+events.write(br'{{"hangup": true, "result": "{result}"}}' + b"\\n")
+log(hear()["error"])
+sys.stdin.read()
+""")
+    )
+    stage.until(lambda: stage.over and stage.log)
+    said = json.loads(f'"{result}"')
+    problem = f"{said[:50]!r} is not a result: it has 1 to 200 printable characters"
+    assert stage.log == [f"{problem}; the call is hung up without one"]
+    assert stage.call.notes == [f"the program's command failed: {stage.log[0]}"]
+    assert stage.call.result is None
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["and-ends", "and-lingers"])
+def test_a_result_may_come_after_the_caller_has_hung_up(start: Start, leaves: bool) -> None:
+    stage = start(
+        python(f"""
+log("here")
+while hear()["event"] != "hangup": pass
+do(play="x.wav"); do(hangup=True, result="bought"); events.write(b"[" * 5000 + b"\\n")
+{"sys.exit(0)" if leaves else "time.sleep(60)"}
+"""),
+        grace_s=1.0,
+    )
+    stage.until(lambda: stage.log)
+    ended = stage.end()
+    assert stage.call.result == "bought"
+    assert (ended["exit_code"], ended["stopped_by"]) == ((0, None) if leaves else (None, "SIGTERM"))
+
+
+def test_a_result_that_is_not_text_is_not_understood(start: Start) -> None:
+    stage = start(python("do(hangup=True, result=5); log(hear()['error'][:14]); sys.stdin.read()"))
+    stage.until(lambda: stage.log)
+    assert stage.log == ["not understood"]
+    assert not stage.over
+
+
+def test_a_mark_is_told_when_what_was_written_before_it_has_been_heard_and_a_flush_drops_it(start: Start) -> None:
+    stage = start(
+        python("""
+say(bytes([1, 1]) * 160 * 5)
+do(mark="greeting")
+event = hear(); log(event["event"], event["mark"], event["at_s"] > 0, "dropped" in event)
+do(mark="at once")
+event = hear()
+while event["event"] == "idle": event = hear()
+log(event["mark"], "dropped" in event)
+say(bytes([1, 1]) * 160 * 500)
+do(mark="one"); do(mark="two"); do(flush=True)
+for _ in range(3):
+    event = hear()
+    while event["event"] == "idle": event = hear()
+    log(event["event"], event.get("mark"), event.get("dropped"))
+sys.stdin.read()
+""")
+    )
+    stage.until(lambda: stage.log)
+    assert len(stage.speech) >= 5 * 320
+    stage.until(lambda: len(stage.log) == 5)
+    assert stage.log == [
+        "mark greeting True False", "at once False", "mark one True", "mark two True", "flushed None None",
+    ]  # fmt: skip
+
+
+def test_marks_without_number_are_ignored_and_each_is_told(start: Start) -> None:
+    stage = start(
+        python("""
+say(bytes([1, 1]) * 160 * 300)
+for number in range(1010): do(mark=str(number))
+errors = 0
+while errors < 10: errors += hear()["event"] == "error"
+log("told")
+sys.stdin.read()
+""")
+    )
+    stage.until(lambda: stage.log)
+    assert stage.call.notes[0] == (
+        "the program's command failed: the mark 1000 is ignored: 1000 marks are already waiting"
+    )
+
+
+def test_it_gets_the_variables_of_the_call_in_its_environment() -> None:
+    stage = Stage(sh('echo "$AUDIOSOCKET_VAR_name|$AUDIOSOCKET_UUID" >&2; cat'))
+    stage.call.variables = {"name": "K\u00f6ln $HOME 'x'", "UUID": "not this"}
+    stage.hear()
+    try:
+        stage.until(lambda: stage.log)
+        assert stage.log == [f"K\u00f6ln $HOME 'x'|{UUID_1}"]
+    finally:
+        stage.program.kill()
+        stage.finish()
+
+
 def test_a_command_that_comes_in_pieces_is_one(start: Start) -> None:
     script = "for byte in b'{\"hangup\": true}\\n': events.write(bytes([byte])); time.sleep(0.002)\nsys.stdin.read()"
     stage = start(python(script))

@@ -1,0 +1,124 @@
+"""The API of a server: who may ask about calls and end them over HTTP, and where. What is answered: `api_routes`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.net.address import Address, host_of
+from audiosocket_cli.net.http_routes import Request, Route
+from audiosocket_cli.net.http_server import HttpServer
+from audiosocket_cli.net.listen import bind
+from audiosocket_cli.server.api_routes import call_routes, twilio_routes
+from audiosocket_cli.server.call_list import CallList
+from audiosocket_cli.server.options import API_CONNECTIONS, ApiOptions
+
+TOKEN_VARIABLE: Final = "AUDIOSOCKET_SERVE_API_TOKEN"
+_MAX_TOKEN_BYTES: Final = 4096
+
+Bound = tuple[Address, Sequence[socket.socket], Mapping[str, Route]]
+
+
+def begin_api(options: ApiOptions, say: Callable[[str], object]) -> CallList | None:
+    """Begin to answer on the addresses of the API; return the list of calls that it answers from, None without any.
+
+    The token leaves the environment, so that no program gets it. Raises `NetworkError` when an address cannot be had,
+    `UsageError` when others than this machine could ask without a token, and `FileError` when it cannot be read.
+    """
+    token = os.environ.pop(TOKEN_VARIABLE, "")
+    if not options.servers:
+        return None
+    if options.token_file is not None:
+        token = read_token(options.token_file)
+    calls, gate = CallList(), Gatekeeper(token)
+    calls_routes, sid_routes = call_routes(calls, gate.why_not), twilio_routes(calls, gate.why_not)
+    wanted: list[tuple[str, Address, Mapping[str, Route]]] = []
+    if options.address is not None:
+        wanted.append(("--api", options.address, {**calls_routes, **sid_routes}))
+    if options.twilio is not None and options.twilio != options.address:
+        wanted.append(("--bridge-api", options.twilio, sid_routes))
+    for option, address, routes in wanted:
+        sockets = bind(address, option=option)
+        if not token and not all(_is_of_this_machine(one) for one in sockets):
+            raise UsageError(
+                f"{option} {address} is open to other machines: name a file with a password by --api-token-file, or "
+                f"set {TOKEN_VARIABLE}, or listen on 127.0.0.1:{address.port}"
+            )
+        HttpServer(sockets, routes, connections=API_CONNECTIONS)
+        say(f"{option.removeprefix('--')} on {_shown(address, sockets)}{'' if token else ', for this machine only'}")
+    return calls
+
+
+def read_token(path: Path) -> str:
+    """Read the password from its file. Raises `FileError` when there is none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_TOKEN_BYTES + 1)
+        token = data.decode().strip()
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        token = ""
+    if not token or len(data) > _MAX_TOKEN_BYTES or not token.isprintable():
+        raise FileError(f"cannot read {path}: it holds no password of one line; write one into it")
+    return token
+
+
+class Gatekeeper:
+    """Knows who may ask: whoever has the token, or, without one, whoever is on this machine."""
+
+    def __init__(self, token: str) -> None:
+        """No token is the empty one."""
+        self._token = token.encode()
+
+    def why_not(self, request: Request) -> int | None:
+        """Return the HTTP status for somebody who may not ask: 401, or 403; None for one who may."""
+        if self._token:
+            return (
+                None if hmac.compare_digest(_password(request.headers.get("authorization", "")), self._token) else 401
+            )
+        # A page in a browser of this machine may ask too, under a name that leads here: it has no business here.
+        return None if _is_address(request.headers.get("host", "")) else 403
+
+
+def _password(authorization: str) -> bytes:
+    """Return the token that a header has as `Bearer TOKEN`, or as the password of `Basic …`, whoever the user is."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip().encode("latin-1", "replace")
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _is_address(host: str) -> bool:
+    """Whether a Host header holds no name, other than localhost."""
+    name = host_of(host) if ":" in host.rpartition("]")[2] else host.strip("[]")
+    if name.lower() in ("", "localhost"):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_of_this_machine(listener: socket.socket) -> bool:
+    host = listener.getsockname()[0].partition("%")[0]
+    return bool(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _shown(address: Address, sockets: Sequence[socket.socket]) -> str:
+    port = sockets[0].getsockname()[1]
+    return f"http://{Address(address.host, port)}" if address.host else f"port {port} of all interfaces"

@@ -1,0 +1,71 @@
+"""What a process tells of its calls, for a list of them (`call_list`): that one began, has a result, ended; and how it
+ends one on order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from audiosocket_cli.call.live_call import LiveCall
+
+Tell = Callable[[dict[str, Any]], object]
+
+
+class CallNews:
+    """Numbers the calls of a process, and tells of each."""
+
+    def __init__(self, tell: Tell) -> None:
+        """`tell` gets JSON values, in the order in which things happen."""
+        self._tell = tell
+        self._last = 0
+        self._numbers: dict[LiveCall, int] = {}
+        self._live: dict[int, LiveCall] = {}
+
+    def began(self, live: LiveCall) -> None:
+        """A call has begun."""
+        call = live.session.call
+        assert call is not None
+        self._last += 1
+        number = self._numbers[live] = self._last
+        self._live[number] = live
+        facts = {
+            "uuid": str(call.uuid),
+            "peer": call.peer,
+            "started_at": call.started_at.isoformat(timespec="milliseconds"),
+            "call_sid": None if live.bot is None else live.bot.call_sid,
+        }
+        self._tell({"call": number, "began": facts})
+        # At once, not with the next batch: the dialplan asks for the result as soon as it has seen our hangup.
+        call.report_result(partial(self._told_result, number))
+        if call.result is not None:
+            self._told_result(number, call.result)
+
+    def _told_result(self, number: int, result: str) -> None:
+        self._tell({"call": number, "result": result})
+
+    def ended(self, live: LiveCall) -> None:
+        """A call has ended, if it has begun."""
+        number = self._numbers.pop(live, None)
+        if number is None:
+            return
+        del self._live[number]
+        call = live.session.call
+        assert call is not None
+        by, how, reason = (None, None, "internal error") if call.ending is None else call.ending
+        facts = {"duration_s": round(live.session.age_s, 3), "result": call.result}
+        facts |= {"ended_by": by and by.value, "ended_how": how and how.value, "ended_reason": reason}
+        self._tell({"call": number, "ended": facts})
+
+    def end(self, number: int, result: str | None, *, by_bot: bool) -> None:
+        """End a call: at once, or, `by_bot`, once its bot has said what it has to say. Does nothing when it is over."""
+        live = self._live.get(number)
+        if live is None or live.session.call is None:
+            return
+        if result is not None:
+            live.session.call.take_result(result)
+        self._tell({"call": number, "ending": True})
+        if by_bot and live.bot is not None:
+            live.bot.end_by_api()
+        else:
+            live.session.hang_up("hung up through --api")
