@@ -32,7 +32,7 @@ The house, from the ground up. A module imports only from its own room and from 
     cli           the root command, and where errors become exits
     entry         where the command begins
 
-docs/ holds no code: it is the long documentation, which `audiosocket help` shows.
+docs/ is the long documentation, which `audiosocket help` shows. The code in it is examples, for other processes to run.
 
 click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `websocket` on.
 """

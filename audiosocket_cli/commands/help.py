@@ -25,7 +25,9 @@ def _words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 @click.command(short_help="Show the documentation: a topic, or a command's help.")
 @click.argument("topic", required=False, shell_complete=_words)
-@click.option("--file", "name", metavar="NAME", help="Print a file that a page holds, such as audiosocket.service.")
+@click.option(
+    "--file", "name", metavar="NAME", help="Print a file that a page holds or names, such as audiosocket.service."
+)
 @click.pass_context
 def command(ctx: click.Context, /, topic: str | None, name: str | None) -> None:
     """Show the documentation: the list of topics, a topic, or the options of a command.
@@ -53,9 +55,10 @@ def command(ctx: click.Context, /, topic: str | None, name: str | None) -> None:
 
 def _put_file(name: str, topics: tuple[str, ...]) -> None:
     from audiosocket_cli.ui.console import put_lines
-    from audiosocket_cli.ui.pages import files_in, read_page
+    from audiosocket_cli.ui.pages import examples_in, files_in, read_page
 
-    found = {name: text for topic in topics for name, text in files_in(read_page(topic)).items()}
+    pages = [read_page(topic) for topic in topics]
+    found = {name: text for page in pages for name, text in (files_in(page) | examples_in(page)).items()}
     if name not in found:
         raise UsageError(f"no page holds a file {name!r:.80}: choose from {', '.join(found) or 'none on this page'}")
     put_lines(found[name].splitlines())

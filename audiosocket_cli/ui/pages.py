@@ -1,7 +1,7 @@
-"""The long documentation: the pages of docs/, the files that they hold, and how a terminal shows them.
+"""The long documentation: the pages of docs/, the files that they hold or name, and how a terminal shows them.
 
 A page is Markdown: a title, a sentence that says what it is about, and the rest. Code that is to be saved as a file
-has a name after its language: ```` ```ini audiosocket.service ````.
+has a name after its language: ```` ```ini audiosocket.service ````. Longer files are those of docs/examples/.
 """
 
 from __future__ import annotations
@@ -55,6 +55,13 @@ def summary_of(page: str) -> str:
 def files_in(page: str) -> dict[str, str]:
     """Return the files that a page holds, by name."""
     return dict(_FILE.findall(page))
+
+
+def examples_in(page: str) -> dict[str, str]:
+    """Return the files of docs/examples/ that a page names, by name."""
+    folder = files("audiosocket_cli").joinpath("docs", "examples")
+    named = {file.name: file for file in folder.iterdir() if f"`{file.name}`" in page}
+    return {name: named[name].read_text(encoding="utf-8") for name in sorted(named)}
 
 
 def pages_with(word: str) -> list[str]:

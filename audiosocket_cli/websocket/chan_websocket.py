@@ -31,6 +31,10 @@ DIRECTIONS: Final = ("both", "in", "out")
 """Where audio goes: both ways, from the caller to the bot only, from the bot to the caller only."""
 
 
+_NO_DIRECTION: Final = " is not a valid direction for SET_MEDIA_DIRECTION.\n"
+_DIRECTION_MISSING: Final = "SET_MEDIA_DIRECTION requires a 'direction' parameter.\n"
+
+
 class Answer(NamedTuple):
     """The call is to be answered, as it is already."""
 
@@ -187,7 +191,8 @@ def parse(data: bytes, *, is_text: bool = True, plain_text: bool = False) -> Wis
     if command == "SET_MEDIA_DIRECTION":
         direction = facts.get("direction")
         if direction not in DIRECTIONS:
-            return Refused(f"SET_MEDIA_DIRECTION needs a direction: {', '.join(DIRECTIONS)}")
+            known = isinstance(direction, str)
+            return Refused(f"'{direction}'{_NO_DIRECTION}" if known else _DIRECTION_MISSING)  # the driver's own words
         return SetDirection(direction)
     return _wish(command, name if isinstance(name, str) else "")
 
@@ -195,7 +200,7 @@ def parse(data: bytes, *, is_text: bool = True, plain_text: bool = False) -> Wis
 def _parse_plain(data: bytes) -> Wish:
     command, _, name = data.decode("utf-8", "replace").strip().partition(" ")
     if command == "SET_MEDIA_DIRECTION":
-        return Refused("SET_MEDIA_DIRECTION is not there in plain text")
+        return Refused("SET_MEDIA_DIRECTION only supports JSON format.\n")
     return _wish(command, name)
 
 

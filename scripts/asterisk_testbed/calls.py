@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asterisk_testbed.base import TestbedError, locked
-from asterisk_testbed.dialplan import Call, far_dialplan, near_dialplan
+from asterisk_testbed.dialplan import WEBSOCKETS, Call, far_dialplan, near_dialplan, websocket_section
 from asterisk_testbed.installation import Asterisk
 from asterisk_testbed.log import LOG_FIELDS, NOT_CONNECTED, audiosocket_entries, call_events, read_log
 from asterisk_testbed.process import running_state
@@ -44,13 +44,18 @@ def load_dialplan(asterisk: Asterisk, call: Call, folder: Path) -> None:
     lines = near_dialplan(call) + far_dialplan(call, asterisk.inside(folder))
     # Asterisk must not read the file of another call while that one is being written.
     with locked(asterisk.base / "lock"):
+        if call.interface == "websocket":
+            folder.with_suffix(".websocket").write_text("\n".join([*websocket_section(call), ""]))
+            sections = sorted(folder.parent.glob("*.websocket"))
+            (asterisk.run / "etc" / WEBSOCKETS).write_text("".join(path.read_text() for path in sections))
+            asterisk.cli("module reload res_websocket_client.so")
         folder.with_suffix(".conf").write_text("\n".join([*lines, ""]))
         asterisk.cli("dialplan reload")
 
 
 def tidy_call(folder: Path) -> None:
     """Remove all of a call's files but its recordings."""
-    for path in (folder.with_suffix(".conf"), *folder.glob("play*")):
+    for path in (folder.with_suffix(".conf"), folder.with_suffix(".websocket"), *folder.glob("play*")):
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
@@ -103,7 +108,7 @@ def describe_call(call: Call, entries: list[dict[str, Any]], folder: Path) -> di
         "uuid": call.uuid,
         "server": call.server,
         "interface": call.interface,
-        "format": call.format if call.interface == "channel" else "slin",
+        "format": "slin" if call.interface == "app" else call.format,
         "near_started_at": at.get("near_start"),
         "near_ended_at": at.get("near_continue", at.get("near_hangup")),
         "far_ended_at": at.get("far_hangup"),

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -60,6 +61,15 @@ steps of --far, separated by commas; the caller hangs up after the last one:
 """
 
 
+def resolve_websocket(text: str) -> str:
+    """A ws:// URL with its host as an address."""
+    scheme, _, rest = text.partition("://")
+    host, slash, path = rest.partition("/")
+    if scheme != "ws" or not re.fullmatch(r"[\w/.~-]*", path):
+        raise TestbedError(f"--server '{text}' is not ws://HOST:PORT/PATH: try ws://127.0.0.1:7860/asterisk", 2)
+    return f"ws://{resolve_server(host)}{slash}{path}"
+
+
 def resolve_server(text: str) -> str:
     """HOST:PORT with the host as an address: a chroot may not resolve the names this machine knows."""
     host, _, port = text.rpartition(":")
@@ -80,14 +90,17 @@ def build_call(options: argparse.Namespace) -> Call:
         raise TestbedError(f"--uuid '{options.uuid}' is not a UUID: leave it out for a random one", 2) from None
     if options.interface == "app" and options.format:
         raise TestbedError(f"--format {options.format} needs --interface channel: the application is always slin", 2)
-    if options.interface == "channel" and options.no_answer:
+    if options.interface == "websocket" and options.format == "none":
+        raise TestbedError("--format none needs --interface channel: name a format, such as slin16", 2)
+    if options.interface != "app" and options.no_answer:
         raise TestbedError("--no-answer needs --interface app: Dial() needs no Answer()", 2)
+    resolve = resolve_websocket if options.interface == "websocket" else resolve_server
     steps = parse_script(options.far)
     length = LEAD_SECONDS + sum(step.seconds for step in steps)
     if not length <= options.timeout:
         raise TestbedError(f"--far takes {length:g} s, more than --timeout {options.timeout:g}: raise --timeout", 2)
     return Call(
-        server=resolve_server(options.server),
+        server=resolve(options.server),
         interface=options.interface,
         format=options.format or "slin",
         uuid=call_uuid,
@@ -95,6 +108,7 @@ def build_call(options: argparse.Namespace) -> Call:
         answer=not options.no_answer,
         record_far=options.record_far,
         timeout=options.timeout,
+        control=options.control,
         own_dialplan=read_dialplan(options),
         enter=options.enter or "",
     )
@@ -223,9 +237,13 @@ def default_home() -> Path:
 
 def add_call_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--server", default="127.0.0.1:9092", metavar="HOST:PORT", help="your server (default: %(default)s)")
-    add("--interface", choices=["app", "channel"], default="app", help="AudioSocket() or Dial(AudioSocket/...)")
+    server = "your server (default: %(default)s); with --interface websocket ws://HOST:PORT/PATH"
+    add("--server", default="127.0.0.1:9092", metavar="HOST:PORT", help=server)
+    interface = "AudioSocket(), Dial(AudioSocket/...), or Dial(WebSocket/...)"
+    add("--interface", choices=["app", "channel", "websocket"], default="app", help=interface)
     add("--format", choices=FORMATS, help="c(FORMAT) of the channel driver; none leaves it out (default: slin)")
+    control = "what Dial(WebSocket/...) writes its events in (default: %(default)s)"
+    add("--control", choices=["json", "plain-text"], default="json", help=control)
     add("--uuid", help="the call's UUID (default: a random one)")
     add("--far", default="silence 5", metavar="SCRIPT", help="what the caller does (default: '%(default)s')")
     add("--record-far", action="store_true", help="record all that the caller hears, beside the script")

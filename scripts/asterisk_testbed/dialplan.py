@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from functools import partial
 
 from asterisk_testbed.steps import Step
 from audiosocket_cli.asterisk import dialplan
@@ -13,6 +12,10 @@ FORMATS = [*dialplan.FORMATS, "ulaw", "alaw", "none"]
 
 # The caller waits this long after answering, so that the near leg is connected to the server before the first step.
 LEAD_SECONDS = 0.5
+
+
+WEBSOCKETS = "websocket_client.conf"
+"""The file that says where each connection of chan_websocket leads."""
 
 
 def step_dialplan(index: int, step: Step, folder: str) -> list[str]:
@@ -42,6 +45,8 @@ class Call:
     answer: bool
     record_far: bool
     timeout: float
+    control: str = "json"
+    """How chan_websocket writes its events: json or plain-text."""
     own_dialplan: str = ""
     """What the near leg does, in place of connecting to the server: text of extensions.conf."""
     enter: str = ""
@@ -53,16 +58,26 @@ def near_dialplan(call: Call) -> list[str]:
     if call.own_dialplan:
         return entering_dialplan(call)
     codec = None if call.format == "none" else call.format
-    is_app = call.interface == "app"
-    application = dialplan.application if is_app else partial(dialplan.dial, codec=codec)
+    if call.interface == "websocket":
+        application = f"Dial(WebSocket/{call.id}/c({call.format})f({call.control}),,g)"
+    elif call.interface == "app":
+        application = dialplan.application(call.server, call.uuid)
+    else:
+        application = dialplan.dial(call.server, call.uuid, codec=codec)
     return [
         f"[{call.id}-near]",
         f"exten => near,1,Log(NOTICE,testbed {call.id} near_start)",
-        f" same => n,{application(call.server, call.uuid)}",
+        f" same => n,{application}",
         f" same => n,Log(NOTICE,testbed {call.id} near_continue ${{DIALSTATUS}})",
         " same => n,Hangup()",
         f"exten => h,1,Log(NOTICE,testbed {call.id} near_hangup ${{DIALSTATUS}})",
     ]
+
+
+def websocket_section(call: Call) -> list[str]:
+    """Return where chan_websocket connects to for a call."""
+    return [f"[{call.id}]", "type = websocket_client", f"uri = {call.server}", "protocols = media",
+            "connection_type = per_call_config"]  # fmt: skip
 
 
 def entering_dialplan(call: Call) -> list[str]:

@@ -16,6 +16,8 @@ FIRST_GOOD_MINOR = {20: 19, 22: 9, 23: 3}
 
 AUDIOSOCKET_MODULES = ("res_audiosocket", "app_audiosocket", "chan_audiosocket")
 
+WEBSOCKET_MODULES = ("res_sorcery_config", "res_http_websocket", "res_websocket_client", "chan_websocket")
+
 MODULES = (
     *("res_timing_timerfd", "pbx_config", "bridge_simple", "res_clioriginate", "func_timeout"),
     *("codec_resample", "codec_ulaw", "codec_alaw", "format_wav", "format_sln", "format_pcm"),
@@ -23,6 +25,7 @@ MODULES = (
     *("app_verbose", "app_record", "app_mixmonitor", "app_stack", "func_channel"),
     *("func_uuid", "func_strings", "func_cut", "func_dialplan", "res_curl", "func_curl"),
     *AUDIOSOCKET_MODULES,
+    *WEBSOCKET_MODULES,
 )
 
 MODULE_FOLDERS = ("/usr/lib*/asterisk/modules", "/usr/lib/*/asterisk/modules", "/usr/local/lib*/asterisk/modules")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from asterisk_testbed.base import TestbedError
+from asterisk_testbed.dialplan import WEBSOCKETS
 from asterisk_testbed.installation import MODULES, Asterisk, last_line, remove_tree
 
 BOOT_SECONDS = 30
@@ -43,7 +44,8 @@ def write_configuration(asterisk: Asterisk) -> None:
         "extensions.conf": f'[general]\nstatic = yes\n#tryinclude "{asterisk.inside(asterisk.run)}/calls/*.conf"\n',
     }
     # Asterisk complains where a file of these is missing.
-    files |= dict.fromkeys(("ccss.conf", "cel.conf", "features.conf", "udptl.conf"), "[general]\n") | {"acl.conf": ""}
+    files |= dict.fromkeys(("ccss.conf", "cel.conf", "features.conf", "udptl.conf", "http.conf"), "[general]\n")
+    files |= dict.fromkeys(("acl.conf", "chan_websocket.conf", WEBSOCKETS), "")
     for name, text in files.items():
         (asterisk.run / "etc" / name).write_text(text)
 

@@ -21,8 +21,8 @@ import soundfile
 from audiosocket_cli import __all__ as public_names
 from audiosocket_cli.cli import COMMANDS, root
 from audiosocket_cli.errors import ExitCode
-from audiosocket_cli.ui.pages import TOPICS, summary_of
-from support.pages import BLOCKS, DOCS, FILES, PAGES, ROOT, anchors
+from audiosocket_cli.ui.pages import TOPICS, examples_in, summary_of
+from support.pages import BLOCKS, DOCS, EXAMPLES, FILES, PAGES, ROOT, anchors
 from support.peers import free_port
 from support.running import Serve, need, run
 
@@ -66,9 +66,15 @@ def test_each_page_is_a_topic_and_no_command_has_its_name() -> None:
 
 
 def test_what_else_is_among_the_pages_are_pictures_that_one_shows() -> None:
-    others = {path.name for path in DOCS.iterdir() if path.suffix != ".md"}
+    others = {path.name for path in DOCS.iterdir() if path.suffix != ".md" and path.is_file()}
     shown = {name for text in PAGES.values() for name in re.findall(r"^!\[[^\]]+\]\((\S+)\)$", text, re.MULTILINE)}
     assert others == shown
+
+
+def test_each_example_is_named_by_a_page_and_has_no_name_of_a_file_in_one() -> None:
+    named = {name for text in PAGES.values() for name in examples_in(text)}
+    assert named == set(EXAMPLES)
+    assert not EXAMPLES.keys() & FILES.keys()
 
 
 def test_each_topic_takes_one_line_of_a_terminal() -> None:
@@ -186,9 +192,9 @@ def test_each_file_has_a_name_of_its_own() -> None:
     assert len(FILES) == sum(" " in block.info for block in BLOCKS)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".py")])
+@pytest.mark.parametrize("name", [name for name in FILES | EXAMPLES if name.endswith(".py")])
 def test_each_python_file_is_python(name: str) -> None:
-    ast.parse(FILES[name])
+    ast.parse((FILES | EXAMPLES)[name])
 
 
 def test_the_locustfile_is_that_of_the_scripts() -> None:

@@ -55,7 +55,7 @@ HOMES = {
     "websockets": {"websocket"},
 }
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not in path.parents)
 
 TESTS = ROOT / "tests"
 

@@ -48,13 +48,16 @@ SESSIONS = [
     for command, _, shown in [block.code.removeprefix("$ ").partition("\n")]
 ]
 
+EXAMPLES = {path.name: path.read_text(encoding="utf-8") for path in sorted((DOCS / "examples").glob("*.py"))}
+"""The files of docs/examples/, by name."""
+
 FILES = {name: text for page in PAGES.values() for name, text in files_in(page).items()}
 """The files that pages hold, by name."""
 
 
 def save_files(folder: Path) -> None:
-    """Write the files of all pages into a folder, as a reader would."""
-    for name, text in FILES.items():
+    """Write the files of all pages, and the examples, into a folder, as a reader would."""
+    for name, text in (FILES | EXAMPLES).items():
         path = folder / name
         path.write_text(text)
         path.chmod(0o755 if text.startswith("#!") else 0o644)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from numpy.typing import NDArray
 
 from audiosocket_cli.audio.pcm import Samples, level_dbfs
 from audiosocket_cli.capture.items import Captured
@@ -29,53 +28,19 @@ from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.codec import encode
 from audiosocket_cli.model import Side
 from support.running import COMMAND, Serve, Serving, need
-from support.testbed import TESTBED, running_asterisk, testbed
+from support.testbed import (
+    TESTBED,
+    Place,
+    best_match,
+    heard_at_far_end,
+    messages,
+    only_a_normal_hangup,
+    speechlike,
+)
 
 pytestmark = pytest.mark.asterisk
 
 Answer = Callable[..., Serving]
-Place = Callable[..., dict[str, Any]]
-
-NORMAL_HANGUP = ("Failed to receive frame from channel", "Failed to forward frame from AudioSocket server")
-"""What the application logs, once, whenever the caller hangs up (`audiosocket_run`): the second when it was just about
-to hand the caller a frame of ours."""
-
-
-@pytest.fixture(scope="module")
-def asterisk() -> Iterator[None]:
-    """A running Asterisk; one that was running before stays."""
-    with running_asterisk():
-        yield
-
-
-@pytest.fixture
-def place(asterisk: None, tmp_path: Path) -> Place:
-    """Place a call at a server and return the testbed's account of it."""
-
-    def call(serving: Serving, far: str, *options: str) -> dict[str, Any]:
-        done = testbed("call", "--server", serving.target, "--far", far, "--out", tmp_path / "far", *options)
-        assert done.returncode == 0, done.stderr + done.stdout
-        account: dict[str, Any] = json.loads(done.stdout)
-        return account
-
-    return call
-
-
-def messages(account: dict[str, Any]) -> list[str]:
-    return [entry["message"] for entry in account["audiosocket_log"]]
-
-
-def only_a_normal_hangup(account: dict[str, Any]) -> bool:
-    """Whether Asterisk has nothing to complain about but that the caller hung up."""
-    found = messages(account)
-    return found == [] or (len(found) == 1 and found[0].startswith(NORMAL_HANGUP))
-
-
-def heard_at_far_end(account: dict[str, Any]) -> tuple[Samples, int]:
-    """The recording of what the caller heard, made inside Asterisk."""
-    samples, rate_hz = soundfile.read(account["recordings"][-1]["path"], dtype="int16")
-    return samples, rate_hz
-
 
 STALL_S = 0.5
 
@@ -101,27 +66,6 @@ def tone_span_s(samples: Samples, rate_hz: int, frequency_hz: float) -> tuple[fl
 def peak_hz(samples: Samples, rate_hz: int) -> float:
     spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     return float(np.argmax(spectrum)) * rate_hz / len(samples)
-
-
-def speechlike(seconds: float, rate_hz: int = 8000) -> Samples:
-    """Noise of speech's bandwidth in syllables of its own pattern: no part of it is like another."""
-    rng = np.random.default_rng(3)
-    spectrum = np.fft.rfft(rng.standard_normal(round(seconds * rate_hz)))
-    frequencies = np.fft.rfftfreq(round(seconds * rate_hz), 1 / rate_hz)
-    spectrum[(frequencies < 200) | (frequencies > 3000)] = 0
-    signal = np.fft.irfft(spectrum, round(seconds * rate_hz))
-    syllables = np.repeat(rng.uniform(0.3, 1.0, round(seconds * 5) + 1), rate_hz // 5)[: len(signal)]
-    return (signal / np.abs(signal).max() * syllables * 20000).astype(np.int16)
-
-
-def best_match(heard: Samples, said: Samples) -> tuple[int, float]:
-    """Lag in samples and correlation coefficient where `said` fits best into `heard`."""
-    size = len(heard) + len(said)
-    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size)), size)
-    lag = int(np.argmax(product[: len(heard) - len(said) + 1]))
-    part: NDArray[np.float64] = heard[lag : lag + len(said)].astype(np.float64)
-    norm = np.sqrt(np.dot(part, part) * np.dot(said.astype(np.float64), said.astype(np.float64)))
-    return lag, float(np.dot(part, said.astype(np.float64)) / norm)
 
 
 def longest_gap_s(heard: Samples, said: Samples, rate_hz: int) -> float:

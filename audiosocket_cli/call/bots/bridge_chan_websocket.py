@@ -105,7 +105,7 @@ class ChanWebSocketDialect(Dialect):
             case SetDirection(direction):
                 self._direction = direction
             case Refused(error):
-                self._call.note(f"the bot's command failed: {error}")
+                self._call.note(f"the bot's command failed: {error.strip()}")
                 self._outbox.add_event(self._events.error(error))
             case Ignored(why):
                 self._ignore(why)
