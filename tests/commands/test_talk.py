@@ -20,19 +20,10 @@ from audiosocket_cli.audio.files import HELLO
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.codec import Frame, Kind, encode
 from support.bots import bot
+from support.likeness import place_of
 from support.peers import free_port, reset
 from support.running import COMMAND, Serve, Serving, rest_of, run
 from support.terminal import Terminal
-
-
-def place_of(part: Samples, whole: Samples) -> tuple[int, float]:
-    """Return where a sound is in another, in samples, and how alike they are there, from 0 to 1."""
-    size = 1 << (len(part) + len(whole)).bit_length()
-    first, second = part.astype(float), whole.astype(float)
-    alike = np.fft.irfft(np.fft.rfft(second, size) * np.conj(np.fft.rfft(first, size)), size)[: len(whole)]
-    at = int(alike.argmax())
-    there = second[at : at + len(part)]
-    return at, float(np.dot(there, first[: len(there)]) / (np.linalg.norm(there) * np.linalg.norm(first)))
 
 
 def samples_of(path: Path) -> tuple[Samples, int]:
