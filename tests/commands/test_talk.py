@@ -130,9 +130,20 @@ def test_what_is_typed_is_not_shown_and_the_terminal_is_as_before(serve: Serve, 
         serving.wait_for("call")
         terminal.type("7")
         serving.wait_for("digit 7")
+        assert not terminal.echoes
         assert terminal.end(signal.SIGINT) == 130
+        assert terminal.echoes
     lines = [line for line in terminal.text.splitlines() if line.strip() == "7"]
     assert lines == []
+
+
+def test_where_nobody_answers_the_terminal_is_as_before(tmp_path: Path) -> None:
+    with Terminal(
+        "talk", f"127.0.0.1:{free_port()}", "--input", HELLO, "--output", "out.wav", cwd=tmp_path
+    ) as terminal:
+        assert terminal.end(0) == 3
+        assert terminal.echoes
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_terminal_no_key_is_read(serve: Serve, tone_file: Path, tmp_path: Path) -> None:
@@ -199,6 +210,17 @@ def test_a_caller_is_recorded_and_the_log_is_json(
     for name in ("heard.wav", "caller.wav"):
         heard, rate_hz = samples_of(tmp_path / name)
         assert place_of(samples_of(HELLO)[0], heard[:: rate_hz // 8000])[1] > 0.9
+    assert place_of(samples_of(tone_file)[0], samples_of(tmp_path / "answer.wav")[0])[1] > 0.9
+
+
+def test_a_connection_that_is_no_call_does_not_take_the_headset(
+    answer: Callable[..., Serving], tone_file: Path, tmp_path: Path
+) -> None:
+    us = answer("talk", "--input", tone_file, "--output", tmp_path / "heard.wav")
+    with socket.create_connection(("127.0.0.1", us.port)):
+        pass
+    assert run("play", HELLO, us.target, "--record", tmp_path / "answer.wav").returncode == 0
+    assert us.end(0)[0] == 0
     assert place_of(samples_of(tone_file)[0], samples_of(tmp_path / "answer.wav")[0])[1] > 0.9
 
 
