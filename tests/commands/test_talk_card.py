@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,13 +17,20 @@ import soundfile
 
 from audiosocket_cli.audio.files import HELLO
 from support.likeness import place_of
-from support.running import COMMAND, Serve, rest_of, run
+from support.running import COMMAND, Serve, missing, rest_of, run
 from support.sound_server import SoundServer, sound_server
 from support.terminal import Terminal
 
 __all__ = ["sound_server"]
 
 CARDS = ["--input-device", "phone-mic", "--output-device", "ear"]
+
+
+FORBID = """
+import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 def alikeness(path: Path) -> float:
@@ -126,6 +134,14 @@ def test_a_wrong_device_is_one_line(sound_server: SoundServer) -> None:
     done = run("talk", "--output-device", "tuba", **sound_server.environment)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "--output-device 'tuba' is not here: choose from 0 phone, 1 ear" in done.stderr
+
+
+def test_where_the_system_forbids_callbacks_it_is_one_line(sound_server: SoundServer) -> None:
+    if subprocess.run([sys.executable, "-c", FORBID, "true"], capture_output=True, check=False).returncode:
+        missing("this kernel has no PR_SET_MDWE (Linux 6.3)")
+    done = run("talk", *CARDS, on=[sys.executable, "-c", FORBID], **sound_server.environment)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert "memory that is writable and executable" in done.stderr
 
 
 def test_names_are_offered_to_a_shell(sound_server: SoundServer) -> None:
