@@ -172,9 +172,9 @@ class _Card:
     def close(self) -> None:
         """Close it, at once, which may take some milliseconds. Safe to call twice."""
         if not self._stream.closed:
-            with contextlib.suppress(sounddevice.PortAudioError):
-                self._stream.abort()
-                self._stream.close()
+            for end in (self._stream.abort, self._stream.close):
+                with contextlib.suppress(sounddevice.PortAudioError):
+                    end()
 
     def _on_block(self, data: Any, frames: int, times: Any, status: Any) -> None:
         """PortAudio has a block, or wants one."""
