@@ -16,3 +16,12 @@ def place_of(part: Samples, whole: Samples) -> tuple[int, float]:
     there = second[at : at + len(part)]
     loudness = np.linalg.norm(there) * np.linalg.norm(first)
     return at, float(np.dot(there, first[: len(there)]) / loudness) if loudness else 0.0
+
+
+def alikeness(said: Samples, heard: Samples, rate_hz: int = 8000) -> float:
+    """Return how alike most seconds of a sound are to what was heard of them, wherever that is, 1.0 at best.
+
+    A machine that stood still may have spoilt one second, and moved those after it.
+    """
+    starts = range(0, len(said) - rate_hz + 1, rate_hz)
+    return float(np.median([place_of(said[start : start + rate_hz], heard)[1] for start in starts]))
