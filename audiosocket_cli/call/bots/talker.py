@@ -211,6 +211,9 @@ class Talker(Bot):
     def _note_what_was_odd(self, call: Call) -> None:
         for text in self.options.microphone.remarks():
             call.note(text)
+        paused_ms = self.options.microphone.buffer.facts()["paused_ms"]
+        if paused_ms:
+            call.note(f"the microphone brought nothing for {paused_ms / 1000:.2f} s: silence was sent")
         for what, end in (("microphone", self.options.microphone), ("loudspeaker", self.options.speaker)):
             facts = end.buffer.facts()
             if facts["over"]:

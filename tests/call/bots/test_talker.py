@@ -256,6 +256,18 @@ def test_what_buffers_lost_is_noted() -> None:
     assert (talk.microphone.closed, talk.speaker.closed) == (1, 1)
 
 
+def test_a_microphone_that_brings_nothing_is_noted() -> None:
+    talk = Talk()
+    talk.speak(tone(440, 8000, 0.3))
+    talk.wait(1.0)
+    talk.session.hang_up("done")
+    talk.session.flush()
+    talk.finish()
+    assert talk.session.call is not None
+    note = talk.session.call.notes[1]
+    assert note.startswith("the microphone brought nothing for 0.9")
+
+
 def test_without_a_call_nothing_is_begun_or_closed() -> None:
     end = End()
     talker = Talker(TalkOptions(end, End()))
