@@ -119,7 +119,7 @@ class VariableFiles:
         if self._waiting >= _MAX_WAITING:
             return Variables({}, (f"the call has no variables: {path} waits for {self._waiting} others to be read",))
         loop = asyncio.get_running_loop()
-        done = loop.create_future()
+        done: asyncio.Future[Variables] = loop.create_future()
 
         def settle(found: Variables) -> None:
             self._waiting -= 1

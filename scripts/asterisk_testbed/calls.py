@@ -17,6 +17,8 @@ from asterisk_testbed.steps import Step
 
 HANGUP_SECONDS = 5
 
+OUR_EVENTS = {"near_start", "near_continue", "near_hangup", "far_recording", "far_recorded", "far_hangup"}
+
 
 def place_call(asterisk: Asterisk, call: Call) -> dict[str, Any]:
     """Place the call, wait for its end and describe it."""
@@ -109,6 +111,7 @@ def describe_call(call: Call, entries: list[dict[str, Any]], folder: Path) -> di
         "dialplan_continued": "near_continue" in at,
         "dial_status": end["value"] or None,
         "steps": [describe_step(index, step, at) for index, step in enumerate(call.steps)],
+        "told": {name: event["value"] for name, event in events.items() if name not in OUR_EVENTS and " " not in name},
         "recordings": find_recordings(call, at, folder),
         "audiosocket_log": [{name: entry[name] for name in LOG_FIELDS} for entry in complaints],
         "failure": next((entry["message"] for entry in complaints if NOT_CONNECTED.search(entry["message"])), None),

@@ -95,7 +95,21 @@ def build_call(options: argparse.Namespace) -> Call:
         answer=not options.no_answer,
         record_far=options.record_far,
         timeout=options.timeout,
+        own_dialplan=read_dialplan(options),
+        enter=options.enter or "",
     )
+
+
+def read_dialplan(options: argparse.Namespace) -> str:
+    if bool(options.dialplan) != bool(options.enter):
+        raise TestbedError("--dialplan FILE needs --enter CONTEXT,EXTENSION, and that needs a FILE", 2)
+    if not options.dialplan:
+        return ""
+    try:
+        text: str = options.dialplan.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TestbedError(f"cannot read --dialplan {options.dialplan}: {error}", 2) from None
+    return text
 
 
 def command_setup(options: argparse.Namespace) -> int:
@@ -216,6 +230,9 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
     add("--far", default="silence 5", metavar="SCRIPT", help="what the caller does (default: '%(default)s')")
     add("--record-far", action="store_true", help="record all that the caller hears, beside the script")
     add("--out", type=Path, metavar="DIR", help="move recordings there (default: they stay until 'stop')")
+    text = "lines of extensions.conf that the near leg runs; Log(NOTICE,${TESTBED} NAME VALUE) in them is printed"
+    add("--dialplan", type=Path, metavar="FILE", help=text)
+    add("--enter", metavar="CONTEXT,EXTENSION", help="where the near leg begins in --dialplan's FILE")
     add("--no-answer", action="store_true", help="leave out the answer, to see that mistake; the script is not run")
     add("--timeout", type=float, default=60.0, metavar="S", help="hang up after S seconds (default: %(default)g)")
 

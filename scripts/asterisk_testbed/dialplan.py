@@ -42,10 +42,16 @@ class Call:
     answer: bool
     record_far: bool
     timeout: float
+    own_dialplan: str = ""
+    """What the near leg does, in place of connecting to the server: text of extensions.conf."""
+    enter: str = ""
+    """Where it begins there: context,extension."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
 
 
 def near_dialplan(call: Call) -> list[str]:
+    if call.own_dialplan:
+        return entering_dialplan(call)
     codec = None if call.format == "none" else call.format
     is_app = call.interface == "app"
     application = dialplan.application if is_app else partial(dialplan.dial, codec=codec)
@@ -56,6 +62,20 @@ def near_dialplan(call: Call) -> list[str]:
         f" same => n,Log(NOTICE,testbed {call.id} near_continue ${{DIALSTATUS}})",
         " same => n,Hangup()",
         f"exten => h,1,Log(NOTICE,testbed {call.id} near_hangup ${{DIALSTATUS}})",
+    ]
+
+
+def entering_dialplan(call: Call) -> list[str]:
+    """The dialplan of a near leg that goes to an own one. Its end is told by a handler: that one may have no `h`."""
+    return [
+        f"[{call.id}-near]",
+        f"exten => near,1,Log(NOTICE,testbed {call.id} near_start)",
+        f" same => n,Set(TESTBED=testbed {call.id})",
+        f" same => n,Set(CHANNEL(hangup_handler_push)={call.id}-near,gone,1)",
+        f" same => n,Goto({call.enter},1)",
+        f"exten => gone,1,Log(NOTICE,testbed {call.id} near_hangup ${{DIALSTATUS}})",
+        " same => n,Return()",
+        *call.own_dialplan.splitlines(),
     ]
 
 

@@ -20,7 +20,8 @@ MODULES = (
     *("res_timing_timerfd", "pbx_config", "bridge_simple", "res_clioriginate", "func_timeout"),
     *("codec_resample", "codec_ulaw", "codec_alaw", "format_wav", "format_sln", "format_pcm"),
     *("app_dial", "app_playback", "app_echo", "app_playtones", "app_senddtmf"),
-    *("app_verbose", "app_record", "app_mixmonitor"),
+    *("app_verbose", "app_record", "app_mixmonitor", "app_stack", "func_channel"),
+    *("func_uuid", "func_strings", "func_cut", "func_dialplan", "res_curl", "func_curl"),
     *AUDIOSOCKET_MODULES,
 )
 

@@ -36,7 +36,7 @@ from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.server.admission import AdmissionOptions
 from audiosocket_cli.server.calls import Calls
 from audiosocket_cli.server.options import MirrorOptions, RelayOptions, ServeOptions
-from audiosocket_cli.server.server import Server
+from audiosocket_cli.server.server import Callbacks, Server
 from audiosocket_cli.text import json_lines
 from support.bots import SILENCE, bot
 
@@ -86,7 +86,7 @@ async def call(port: int, words: list[Any]) -> None:
         await writer.wait_closed()
 
 
-async def left_over(options: ServeOptions, words: list[Any]) -> Counter[str]:
+async def left_over(options: ServeOptions, words: list[Any], news: Any = None) -> Counter[str]:
     """Serve some calls, and return what is there of them once they are over."""
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -94,7 +94,7 @@ async def left_over(options: ServeOptions, words: list[Any]) -> Counter[str]:
         if isinstance(event, Listening):
             listening.set_result(event.port)
 
-    server = Server(options, report, lambda line: None)
+    server = Server(options, report, lambda line: None, callbacks=Callbacks(news=news))
     serving = asyncio.create_task(server.run())
     port = await listening
 
@@ -109,7 +109,9 @@ async def left_over(options: ServeOptions, words: list[Any]) -> Counter[str]:
     return left
 
 
-def served(words: list[Any], make_bot: Any = None, tmp_path: Path | None = None, **others: Any) -> Counter[str]:
+def served(
+    words: list[Any], make_bot: Any = None, tmp_path: Path | None = None, news: Any = None, **others: Any
+) -> Counter[str]:
     record = FileOutput.in_folder(tmp_path / "calls") if tmp_path else None
     if record is not None:
         record.prepare()
@@ -121,7 +123,7 @@ def served(words: list[Any], make_bot: Any = None, tmp_path: Path | None = None,
         detect_dtmf=True,
         limits=Limits(uuid_s=UUID_S),
     )
-    return asyncio.run(left_over(ServeOptions(Address("127.0.0.1", 0), options, **others), words))
+    return asyncio.run(left_over(ServeOptions(Address("127.0.0.1", 0), options, **others), words, news))
 
 
 @pytest.mark.usefixtures("no_search")
@@ -135,6 +137,15 @@ def test_a_recorded_and_captured_call_is_gone_at_once(tmp_path: Path, end: str) 
 def test_a_call_that_a_program_answered_is_gone_at_once() -> None:
     make_bot = partial(Program, ProgramOptions(["cat"]))
     assert served(ENDS["close"], make_bot, on_call_end=["true"]) == Counter()
+
+
+@pytest.mark.usefixtures("no_search")
+def test_a_call_that_others_can_ask_about_is_gone_at_once() -> None:
+    make_bot = partial(Program, ProgramOptions(["sh", "-c", """echo '{"hangup": true, "result": "x"}' >&3; cat"""]))
+    told: list[dict[str, Any]] = []
+    assert served(ENDS["close"], make_bot, news=told.append) == Counter()
+    assert [news["result"] for news in told if "result" in news] == ["x"] * CALLS
+    assert len([news for news in told if "ended" in news]) == CALLS
 
 
 @pytest.mark.usefixtures("no_search")

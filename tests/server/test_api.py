@@ -187,15 +187,16 @@ def test_with_a_password_it_listens_anywhere_and_programs_do_not_get_it(
         options = ["--api-token-file", "token"]
     else:
         monkeypatch.setenv("AUDIOSOCKET_SERVE_API_TOKEN", "secret")
-    serving = serve("--api", f":{port}", *options, "--exec", "env >&2")
+    serving = serve("--api", f":{port}", *options, "--shell", "--exec", "env > bot-got")
     assert serving.listening.startswith("listening on ")
     assert get(port, "/calls")[0] == 401
     assert get(port, "/calls", Authorization="Bearer secret")[0] == 200
     with connected(serving, OPENING) as peer:
         read_to_end(peer)
     serving.wait_for("ended by")
-    assert "API_TOKEN" not in "\n".join(serving.rest)
-    assert any("AUDIOSOCKET_UUID" in line for line in serving.rest)
+    got = (tmp_path / "bot-got").read_text()
+    assert f"AUDIOSOCKET_UUID={UUID}\n" in got
+    assert "API_TOKEN" not in got
 
 
 @pytest.mark.parametrize(

@@ -28,36 +28,24 @@ from audiosocket_cli.capture.items import Captured
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.codec import encode
 from audiosocket_cli.model import Side
-from support.running import COMMAND, Serve, Serving, missing, need
+from support.running import COMMAND, Serve, Serving, need
+from support.testbed import TESTBED, running_asterisk, testbed
 
 pytestmark = pytest.mark.asterisk
 
 Answer = Callable[..., Serving]
 Place = Callable[..., dict[str, Any]]
-TESTBED = Path(__file__).parents[2] / "scripts" / "asterisk-testbed"
 
 NORMAL_HANGUP = ("Failed to receive frame from channel", "Failed to forward frame from AudioSocket server")
 """What the application logs, once, whenever the caller hangs up (`audiosocket_run`): the second when it was just about
 to hand the caller a frame of ours."""
 
 
-def testbed(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, TESTBED, *args], capture_output=True, text=True, timeout=150, check=False)
-
-
-testbed.__test__ = False  # type: ignore[attr-defined]
-
-
 @pytest.fixture(scope="module")
 def asterisk() -> Iterator[None]:
     """A running Asterisk; one that was running before stays."""
-    was_running = testbed("status").returncode == 0
-    started = testbed("start")
-    if started.returncode:
-        missing(f"no Asterisk to test with ({started.stderr.strip()})")
-    yield
-    if not was_running:
-        assert testbed("stop").returncode == 0
+    with running_asterisk():
+        yield
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ blocks; if it does not read its input, the unread audio is dropped and counted. 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -190,10 +191,11 @@ class Program(Bot):
         while not life.is_over():
             life.escalate(time.monotonic() - ended_s)
             child.read()  # a program blocked in a write does not see that its input has ended
-            child.receive()
+            self._take_late_result(child)
             child.push()
             self._errors.pass_on(child, self._call)
             await asyncio.sleep(_LOOK_AGAIN_S)
+        self._take_late_result(child)
         if not await self._errors.finish(child, self._call):
             self._call.note("the rest of the program's standard error is dropped: it does not end")
         child.close()
@@ -289,6 +291,20 @@ class Program(Bot):
                 self._mark(child, speaker, name)
             case _:
                 raise ValueError
+
+    def _take_late_result(self, child: Child) -> None:
+        """Take commands after the call's end, when a result is all that they can bring: it is for the call's JSON."""
+        for _ in range(_MAX_COMMANDS):
+            if not self._commands.waiting:
+                self._commands.feed(child.receive())
+            lines = self._commands.take(_MAX_COMMANDS)
+            if not lines:
+                return
+            for line in lines:
+                with contextlib.suppress(ValueError, RecursionError):
+                    match json.loads(line):
+                        case {"hangup": True, "result": str(result), **rest} if not rest:
+                            self._take_result(result)
 
     def _take_result(self, result: str) -> None:
         assert self._call is not None

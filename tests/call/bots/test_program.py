@@ -521,6 +521,23 @@ sys.stdin.read()
     assert stage.call.result is None
 
 
+@pytest.mark.parametrize("leaves", [True, False], ids=["and-ends", "and-lingers"])
+def test_a_result_may_come_after_the_caller_has_hung_up(start: Start, leaves: bool) -> None:
+    stage = start(
+        python(f"""
+log("here")
+while hear()["event"] != "hangup": pass
+do(play="x.wav"); do(hangup=True, result="bought"); events.write(b"[" * 5000 + b"\\n")
+{"sys.exit(0)" if leaves else "time.sleep(60)"}
+"""),
+        grace_s=1.0,
+    )
+    stage.until(lambda: stage.log)
+    ended = stage.end()
+    assert stage.call.result == "bought"
+    assert (ended["exit_code"], ended["stopped_by"]) == ((0, None) if leaves else (None, "SIGTERM"))
+
+
 def test_a_result_that_is_not_text_is_not_understood(start: Start) -> None:
     stage = start(python("do(hangup=True, result=5); log(hear()['error'][:14]); sys.stdin.read()"))
     stage.until(lambda: stage.log)
