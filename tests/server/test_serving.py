@@ -216,17 +216,23 @@ def test_a_second_cancellation_ends_it_now() -> None:
     run(work)
 
 
-def test_nothing_of_the_process_is_taken_over(tmp_path: Path) -> None:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+def test_nothing_of_the_process_is_taken_over() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fewer = (min(before[1], 500), before[1])
 
     async def work() -> None:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        handlers = {number: signal.getsignal(number) for number in numbers}
         async with serving(echo, "127.0.0.1:0"):
             await asyncio.sleep(0.1)
-            assert {number: signal.getsignal(number) for number in handlers} == handlers
-            assert resource.getrlimit(resource.RLIMIT_NOFILE) == limit
+            assert {number: signal.getsignal(number) for number in numbers} == handlers
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == fewer
 
-    run(work)
+    resource.setrlimit(resource.RLIMIT_NOFILE, fewer)
+    try:
+        run(work)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 SCRIPT = """
@@ -273,7 +279,9 @@ async def no_argument() -> None:
         (echo, {"port": 9092}, TypeError, "unexpected keyword argument 'port'"),
     ],
 )
-def test_what_is_wrong_is_told_at_once(function: BotFunction, options: dict[str, Any], error: Any, problem: str) -> None:
+def test_what_is_wrong_is_told_at_once(
+    function: BotFunction, options: dict[str, Any], error: Any, problem: str
+) -> None:
     async def work() -> None:
         async with serving(function, **{"listen": "127.0.0.1:0", **options}):
             pass

@@ -21,7 +21,9 @@ def answered(pacer: AnswerPacer, times_s: list[float]) -> list[bool]:
 
 def test_without_answers_it_is_a_frame_each_20_ms() -> None:
     pacer = AnswerPacer(1.0)
-    assert [pytest.approx(1.0 + number * 0.02) for number in range(50)] == [pacer.take(pacer.deadline_s) for _ in range(50)]
+    assert [pytest.approx(1.0 + number * 0.02) for number in range(50)] == [
+        pacer.take(pacer.deadline_s) for _ in range(50)
+    ]
     assert pacer.late == pacer.slips == 0
 
 
