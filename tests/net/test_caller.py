@@ -13,8 +13,9 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from audiosocket_cli import CallOverError, FrameDecoder, FrameError, Kind, NetworkError, UsageError, dial, encode
+from audiosocket_cli import CallOverError, FrameDecoder, FrameError, Kind, NetworkError, UsageError, encode
 from audiosocket_cli.codec import Frame, decode_digit, decode_uuid
+from audiosocket_cli.net.caller import dial
 
 WORD = (8000 * np.sin(np.arange(1600) * 0.3)).astype(np.int16)
 
