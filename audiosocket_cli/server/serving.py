@@ -102,7 +102,7 @@ async def serving(
             await running
             raise
         finally:
-            _close(wanted.call.capture)
+            await asyncio.to_thread(_close, wanted.call.capture)
 
 
 async def serve(function: BotFunction, listen: str = "127.0.0.1:9092", **options: Unpack[ServingOptions]) -> None:

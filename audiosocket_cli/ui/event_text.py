@@ -82,6 +82,8 @@ def _details(event: CallEnded) -> str:
         parts.append(_program(result["program"]))
     if "bridge" in result:
         parts.append(_bridged(result["bridge"]))
+    if "bot" in result:
+        parts.append(_bot(result["bot"]))
     if event.capture:
         parts.append(f"captured to {shown_path(event.capture)}")
     return ", ".join(parts)
@@ -122,6 +124,11 @@ def _bridged(bridge: dict[str, Any]) -> str:
     if bridge["connected_s"] is None:
         return "no bot"
     return f"bot said {bridge['said_s']:.2f} s"
+
+
+def _bot(bot: dict[str, Any]) -> str:
+    how = "raised an error" if bot["error"] else bot["stopped_by"] or "returned"
+    return f"bot {bot['ran_s']:.2f} s, {how}"
 
 
 def level_text(side: dict[str, Any]) -> str:

@@ -23,8 +23,8 @@ from rich.theme import Theme
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
-    "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "bridging", "transfer", "recording",
-    "playing", "talking", "testing-a-bot", "turns",
+    "first-call", "terminal", "asterisk", "answering", "bots", "bots-in-python", "bot-protocol", "bridging", "transfer",
+    "recording", "playing", "talking", "testing-a-bot", "turns",
     "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
     "monitoring", "api",
     "systemd", "proxying", "mirroring", "faults", "proxies", "security", "tls", "reliability", "evidence",

@@ -54,7 +54,7 @@ class AnswerPacer(Pacer):
     def note_answer(self, now_s: float) -> None:
         """A frame goes now."""
         free_s = self._free_s if self.is_eased else self.deadline_s
-        self._ease(max(now_s - CREDIT_S, free_s) + _FASTEST_S)
+        self._ease(max(now_s - CREDIT_S, free_s) + _FASTEST_S, now_s)
         self.taken += 1
 
     def note_queue(self, frames: int) -> None:
@@ -66,7 +66,7 @@ class AnswerPacer(Pacer):
         self.is_eased = False
         queued, self._queued = self._queued, None
         if queued == 0:
-            self._ease(self.deadline_s)
+            self._ease(self.deadline_s, deadline_s)
         elif queued is not None and queued <= FEW_FRAMES:
             self.restart(self.deadline_s - PTIME_S + _FASTER_S)
         return deadline_s
@@ -79,6 +79,7 @@ class AnswerPacer(Pacer):
         self.restart(self._free_s)
         return True
 
-    def _ease(self, free_s: float) -> None:
+    def _ease(self, free_s: float, said_s: float) -> None:
+        """Let an answer come from `free_s` on, as a frame goes at `said_s`."""
         self._free_s, self.is_eased = free_s, True
-        self.restart(free_s + PAUSE_S - PTIME_S)
+        self.restart(max(free_s - PTIME_S, said_s) + PAUSE_S)

@@ -36,6 +36,11 @@ OURS: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__
 """Where our own code is."""
 
 
+_ASYNCIO: Final = os.path.dirname(asyncio.__file__)
+_LOOPS: Final = ("Handle._run", "Runner.run", "BaseEventLoop.run_until_complete")
+"""What calls the steps of tasks: of asyncio's own loop, and, as uvloop's is not Python, what has begun that."""
+
+
 class Block(NamedTuple):
     """A time for which a bot held up all calls."""
 
@@ -129,6 +134,7 @@ class BlockWatch:
         while frame is not None:
             frames.append(frame)
             frame = frame.f_back
+        frames = _above_loop(frames)
         runs = {id(frame) for frame in frames}
         for watched in all_watched:
             if id(getattr(watched.run, "cr_frame", None)) in runs:
@@ -138,6 +144,17 @@ class BlockWatch:
             if watched.file in files:
                 return watched, Block(0.0, _line_of(frames, watched.file), is_certain=False)
         return None
+
+
+def _above_loop(frames: list[FrameType]) -> list[FrameType]:
+    """Return what the event loop has called, of frames that are innermost first: what has begun the loop may be in the
+    bot's own file."""
+    for name in _LOOPS:
+        for at in reversed(range(len(frames))):
+            code = frames[at].f_code
+            if code.co_qualname == name and code.co_filename.startswith(_ASYNCIO):
+                return frames[:at]
+    return frames
 
 
 def _line_of(frames: Sequence[FrameType], file: str | None) -> str:

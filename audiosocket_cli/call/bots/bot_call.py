@@ -151,12 +151,12 @@ class BotCall(LineCall):
     def hangup(self, result: str | None = None) -> None:
         """End the call once all that is queued has been said; `flush` before it ends it now.
 
-        `result` is kept in the call's JSON: what came of the call, in up to 200 printable characters. Raises
+        `result` is kept in the call's JSON: what came of the call, in 1 to 200 printable characters. Raises
         `ValueError` for anything else.
         """
         if result is not None:
-            if not (result.isprintable() and len(result) <= MAX_RESULT):
-                raise ValueError(f"{result!r:.60} is not a result: write up to {MAX_RESULT} printable characters")
+            if not (0 < len(result) <= MAX_RESULT and result.isprintable()):
+                raise ValueError(f"{result[:50]!r} is not a result: it has 1 to {MAX_RESULT} printable characters")
             self._line.call.result = result
         self._line.hang_up()
 

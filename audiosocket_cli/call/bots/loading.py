@@ -109,7 +109,7 @@ def name_of(function: object) -> str:
 def check_function(what: str, name: str, function: object) -> None:
     """Raise `UsageError` unless this is an async function of one argument; `what` and `name` are for its text."""
     if not callable(function):
-        raise UsageError(f"cannot load {what}: {name} is not a function, but a {type(function).__name__}")
+        raise UsageError(f"cannot load {what}: {name} is not a function: it is of type {type(function).__name__}")
     is_async = inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - of an object that is called as a function
     )
