@@ -136,6 +136,7 @@ def test_check_tries_what_concerns_such_a_bot() -> None:
 def test_check_repeats_a_failure_with_the_same_bot() -> None:
     with answering_bot(answers(0.3), "twilio") as url:
         done = run("check", url, "--protocol", "twilio", "--only", "turn/answers", "--turn-within", "0.1s")
+    assert "judged for Asterisk" not in done.stdout
     assert f"audiosocket check {url} --only turn/answers --protocol twilio --turn-within 0.1s" in done.stdout
 
 
@@ -183,6 +184,21 @@ def test_twilio_has_one_rate(words: list[str]) -> None:
                "--protocol", "twilio")  # fmt: skip
     assert done.returncode == 2
     assert "Twilio's audio has 8000 Hz, not 16000" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["replay", "call.jsonl", "ws://bot/ws", "--timing", "fast"], "--timing fast"),
+        (["replay", "call.jsonl", "ws://bot/ws", "--speed", "2"], "--speed"),
+        (["check", "ws://bot/ws", "--asterisk", "20.12"], "--asterisk"),
+    ],
+)
+def test_what_only_audiosocket_servers_have_is_refused(words: list[str], option: str) -> None:
+    done = run(*words, "--protocol", "twilio")
+    assert done.returncode == 2
+    assert "leave " in done.stderr
+    assert option in done.stderr
 
 
 @pytest.mark.parametrize("command", ["play", "record", "inject-dtmf", "replay"])
