@@ -16,6 +16,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.utils import accept_key
 
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.websocket.connecting import RefusedError, tls_context
@@ -132,6 +133,38 @@ def test_what_came_with_the_handshake_is_received() -> None:
         await connection.wait_closed()
 
     assert with_bot(early, lambda link: received(link, 1)) == [Message(b"first", True)]
+
+
+@pytest.mark.parametrize("cut", range(0, 30, 3))
+def test_frames_may_be_cut_anywhere_also_where_the_handshake_ends(cut: int) -> None:
+    frames = b"\x81\x05first\x82\x7e\x00\x80" + bytes(128) + b"\x89\x00\x01\x01a\x80\x01b\x81\x00"
+
+    async def main() -> list[Message]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.closing(writer):
+                asked = (await reader.readuntil(b"\r\n\r\n")).decode()
+                key = next(line[19:] for line in asked.split("\r\n") if line.startswith("Sec-WebSocket-Key: "))
+                answer = "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                answer += f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
+                whole = answer.encode() + frames
+                for piece in (whole[: len(answer) + cut], *(bytes([byte]) for byte in whole[len(answer) + cut :])):
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+                await reader.read()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            link = await connect(parse_url(f"ws://127.0.0.1:{port}/"), Opening())
+            messages = await received(link, 4)
+            link.shut()
+            await asyncio.sleep(0.01)
+            return messages
+
+    assert asyncio.run(main()) == [
+        Message(b"first"), Message(bytes(128), False), Message(b"ab", True), Message(b"", True)
+    ]  # fmt: skip
 
 
 def test_a_message_in_parts_is_one_message() -> None:
