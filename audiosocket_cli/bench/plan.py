@@ -135,9 +135,9 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
 def _target_from_json(content: Any) -> Target:
     if not isinstance(content, dict):
         return Address(*content)
-    headers = tuple((name, value) for name, value in content["headers"])
+    pairs = {name: tuple((key, value) for key, value in content[name]) for name in ("headers", "variables")}
     paths = {name: None if content[name] is None else Path(content[name]) for name in _PATHS_OF_TARGET}
-    return WebSocketTarget(**content | {"url": Url(*content["url"]), "headers": headers} | paths)
+    return WebSocketTarget(**content | {"url": Url(*content["url"])} | pairs | paths)
 
 
 def _text(path: Path | None) -> str | None:

@@ -26,6 +26,7 @@ WEBSOCKET = WebSocketTarget(
     (("A", "b"),),
     Path("headers"),
     Path("ca.pem"),
+    (("a", "b"),),
     8000,
 )
 loads = st.builds(
