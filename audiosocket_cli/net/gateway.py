@@ -42,6 +42,9 @@ _UNREAD_S: Final = 0.05
 
 _LOOK_S: Final = 0.005
 
+_NO_CLOSE: Final = 1006
+"""The code of a WebSocket whose other end has said no close."""
+
 
 class Gateway:
     """Passes any number of calls on to one bot."""
@@ -88,6 +91,7 @@ class Passage:
         self._session = _FarSession(self._wire, str(bot.target), source=bot)
         self._session.watch([bot], flush_s=FLUSH_S)
         self._task: asyncio.Task[None] | None = None
+        self._is_killed = False
 
     def begin(self, driver: Driver, tasks: set[asyncio.Task[None]]) -> None:
         """Begin to run it; its task is among `tasks` until it is over."""
@@ -114,9 +118,13 @@ class Passage:
     async def finish(self) -> Sequence[str]:
         assert self._task is not None
         await asyncio.shield(self._task)
-        return () if self._session.call is None else self._session.call.notes
+        call, closed = self._session.call, self._link.closed
+        if call is None or self._is_killed or self._bot.is_lost or closed is None or closed.code != _NO_CLOSE:
+            return () if call is None else call.notes
+        return [*call.notes, "the bot did not answer when the WebSocket was closed at the end of the call"]
 
     def kill(self) -> None:
+        self._is_killed = True
         self._session.abort()
         self._bot.kill()
 
