@@ -59,6 +59,12 @@ def test_no_process_is_without_a_call(plan: Plan) -> None:
         assert plan.process_count <= (os.cpu_count() or 1)
 
 
+def test_calls_to_websocket_bots_are_spread_over_more_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    of = [Plan(target, Load(240), Kind.SLIN).process_count for target in (Address("bot", 9092), WEBSOCKET)]
+    assert of == [1, 2]
+
+
 def test_too_many_calls_for_this_machine_are_told_with_what_to_change() -> None:
     assert lack_of_room(10, 1) is None
     assert "net.ipv4.ip_local_port_range" in str(lack_of_room(65_000, 1))
