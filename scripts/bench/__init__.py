@@ -4,6 +4,8 @@
     chart       the command that puts a run's table and picture into the documentation
     cli         options, the cases in turn, the table
     costs       CPU a call-second, set-up, latency: echo, record, play, exec, capture
+    relays      proxies: what passing calls on costs
+    bridges     a bridge to a WebSocket bot
     growth      many calls against few
     memory      what a recorded call holds
     workers     two processes against one
@@ -20,7 +22,7 @@
     machine     what it runs on
     table       figures, rows and limits
     loops/      the loops in C
-    peer/       a server of another make
+    peer/       servers of other makes, and those that ours are measured with
 
 Each module uses those below it.
 """

@@ -43,9 +43,9 @@ that was built without optimizations, as pyenv does unless told otherwise, makes
     proxy     `proxy` against a loop that relays both ways, 250 calls to an echo: at most 1.5 times its CPU, and 2.2
               times with --record. To the way of a frame there and back it adds at most 0.3 ms for half of the frames,
               3 ms for all but a hundredth. Beside it socat and HAProxy, where they are installed
-    bridge    `serve --bridge` of Media Streams, 100 calls to an echo bot, against the shortest relay on the same
-              library (asyncio, two tasks a call, no pacing): at most 1.3 times its CPU. To the way of a frame there and
-              back it adds at most 25 ms for all but a hundredth, beyond --echo (with raw, which changes no sample)
+    bridge    `serve --bridge` to a bot of Twilio's kind that echoes, 100 calls, against the shortest relay in asyncio
+              on the same library (peer/websocket_relay.py): at most 1.3 times its CPU. Due to back: at most 25 ms more
+              than `serve --echo` for all but a hundredth of the frames (p99)
     growth    CPU a call of many calls against 100, recorded and echoed: at most 10 % more. Sizes that saturate the
               server's core or the callers' are left out, and the largest that fits is named
     memory    resident memory a recorded call, beyond the first hundred: at most 12 KiB. --flat SECONDS: 100 recorded
@@ -76,7 +76,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.bridging import bridge_case
+from bench.bridges import bridge_case
 from bench.building import PEER, build_compiled, build_loops, install_peer
 from bench.costs import capture_case, echo_case, exec_case, play_case, record_case
 from bench.files import json_case, walk_case

@@ -41,6 +41,10 @@ CASES = {
         *(f"proxy{by}: delay added there and back, {share} of the frames, ms"
           for by in (" by C", "", " by socat", " by HAProxy") for share in ("half", "99 %")),
     ],
+    "bridge": [
+        "bridge to a Twilio bot, against a relay in asyncio: CPU a call-second",
+        *(f"{what}: due to back, p99, ms beyond serve --echo" for what in ("relay in asyncio", "bridge")),
+    ],
     "growth": ["growth: record, 20 calls against 5", "growth: echo, 20 calls against 5"],
     "memory": ["memory: RSS, 30 recorded calls against 5", "memory: 100 recorded calls for 1 s, % grown"],
     "walk json start": [

@@ -126,24 +126,42 @@ static void say(struct placed *call, const uint8_t *frame) {
     }
 }
 
-/* A number stands in the first four samples: its two digits to this base, each with its complement after it. No
- * silence and no audio of another's has that, and the samples are as soft as the rest. */
-enum { BASE = 200, NUMBERS = BASE * BASE };
+/* A number stands in the first six samples: its three digits to this base, each with its negative after it. No silence
+ * and no audio of another's has that, the samples are as soft as the rest, and u-law keeps them: they are the softest
+ * that it knows, 8 apart and then 16 (ITU-T G.711). */
+enum { BASE = 20, NUMBERS = BASE * BASE * BASE, FINE = 15 };
+
+static int16_t level(int digit) {
+    return digit < FINE ? 8 * (digit + 1) : 132 + 16 * (digit - FINE);
+}
+
+/* Return the digit that a pair of samples carries, or -1. */
+static int digit_of(const int16_t *pair) {
+    int digit = pair[0] <= 8 * FINE ? pair[0] / 8 - 1 : FINE + (pair[0] - 132) / 16;
+    return digit >= 0 && digit < BASE && pair[0] == level(digit) && pair[1] == -pair[0] ? digit : -1;
+}
 
 static void mark(uint8_t *frame, long number) {
-    int16_t low = 1 + number % BASE, high = 1 + number / BASE % BASE;
-    int16_t samples[] = {low, ~low, high, ~high};
+    int16_t samples[MARK / 2];
+    for (int at = 0; at < MARK / 2; at += 2, number /= BASE) {
+        samples[at] = level(number % BASE);
+        samples[at + 1] = -samples[at];
+    }
     memcpy(frame + HEADER, samples, sizeof samples);
 }
 
 /* Return the number that a frame carries, or -1. */
 static long number_of(const struct parser *p) {
-    int16_t samples[4];
+    int16_t samples[MARK / 2];
     if (p->size < (int)sizeof p->head) return -1;
     memcpy(samples, p->head + HEADER, sizeof samples);
-    int low = samples[0], high = samples[2];
-    if (low != ~samples[1] || high != ~samples[3] || low < 1 || high < 1 || low > BASE || high > BASE) return -1;
-    return (high - 1) * BASE + low - 1;
+    long number = 0;
+    for (int at = MARK / 2 - 2; at >= 0; at -= 2) {
+        int digit = digit_of(samples + at);
+        if (digit < 0) return -1;
+        number = number * BASE + digit;
+    }
+    return number;
 }
 
 /* All that a call had to say has been said: its end is sent, and the server's is awaited. */

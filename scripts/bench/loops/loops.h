@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { HEADER = 3, AUDIO = 320, FRAME = HEADER + AUDIO, UUID_FRAME = 19, EVENTS = 256, BUFFER = 65536 };
+enum { MARK = 12 }; /* bytes at a frame's begin that callers number it with */
 enum { KIND_UUID = 1, KIND_AUDIO = 0x10 };
 #define PTIME_NS 20000000LL
 
@@ -31,7 +32,7 @@ int wait_until(struct epoll_event *events, int64_t deadline_ns);
 
 /* Where a stream of frames stands: counts whole frames in pieces of any size, and keeps how the last one begins. */
 struct parser {
-    uint8_t head[HEADER + 8];
+    uint8_t head[HEADER + MARK];
     int taken, size; /* bytes of the frame, so far and in all */
 };
 
