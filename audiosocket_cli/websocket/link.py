@@ -55,6 +55,7 @@ _LENGTH_64: Final = 127
 """What the second byte of a frame says: that it is masked, or how its length follows."""
 
 _WRONG: Final = 1 << 64
+"""The length of a frame that is masked, which no server may send."""
 
 _MAX_LINE_BYTES: Final = 16384
 """Of an answer to the handshake: more than the library takes."""
@@ -331,19 +332,17 @@ class Link:
         while size - at >= 2:
             first, length = data[at], data[at + 1]
             begin = at + 2
-            if length == _LENGTH_16:
-                begin += 2
-                length = int.from_bytes(data[at + 2 : begin], "big")
-            elif length > _LENGTH_16:  # of eight bytes, or masked, which no server may do
-                begin += 8
-                length = int.from_bytes(data[at + 2 : begin], "big") if length == _LENGTH_64 else _WRONG
-            if length > self._max_bytes:
-                begin = end = size  # the protocol says what is wrong with it
-            else:
-                end = begin + length
-            if end > size or begin > size:
+            if length >= _LENGTH_16:
+                begin += 2 if length == _LENGTH_16 else 8
+                if begin > size and length <= _LENGTH_64:
+                    break
+                length = int.from_bytes(data[at + 2 : begin], "big") if length <= _LENGTH_64 else _WRONG
+            is_too_long = length > self._max_bytes
+            end = size if is_too_long else begin + length
+            if end > size:
                 break
-            if first in (_TEXT, _BINARY) and not self._parts and begin != end and self._protocol.state is State.OPEN:
+            is_whole = first in (_TEXT, _BINARY) and not self._parts and not is_too_long
+            if is_whole and self._protocol.state is State.OPEN:
                 messages.append(Message(data[begin:end], first == _TEXT))
             else:
                 self._protocol.receive_data(data[at:end])
