@@ -19,6 +19,8 @@ from audiosocket_cli.text import counted
 from audiosocket_cli.websocket.url import Url
 
 CALLS_PER_PROCESS: Final = 300
+WEBSOCKET_CALLS_PER_PROCESS: Final = 120
+"""A call to a WebSocket bot takes two to two and a half times as much CPU: two sessions, and its messages."""
 _OWN_DESCRIPTORS: Final = 32
 _PATHS_OF_TARGET: Final = ("headers_file", "ca")
 _FILES_OF_WEBSOCKET: Final = 3
@@ -35,7 +37,7 @@ class Plan:
     frame_ms: int = 20
     audio: Path | None = None
     processes: int | None = None
-    """None: one for 300 calls, at most one a core."""
+    """None: one for 300 calls (120 to WebSocket bots), at most one a core."""
     seed: int = 0
     pid: int | None = None
     """A process on this machine to be watched: the server."""
@@ -48,7 +50,9 @@ class Plan:
     @property
     def process_count(self) -> int:
         """How many processes place the calls."""
-        wanted = self.processes or min(-(-self.load.most_calls // CALLS_PER_PROCESS), os.cpu_count() or 1)
+        is_websocket = isinstance(self.target, WebSocketTarget)
+        at_once = WEBSOCKET_CALLS_PER_PROCESS if is_websocket else CALLS_PER_PROCESS
+        wanted = self.processes or min(-(-self.load.most_calls // at_once), os.cpu_count() or 1)
         return max(1, min(wanted, self.load.most_calls))
 
 
@@ -131,9 +135,9 @@ def plan_from_json(content: dict[str, Any]) -> Plan:
 def _target_from_json(content: Any) -> Target:
     if not isinstance(content, dict):
         return Address(*content)
-    headers = tuple((name, value) for name, value in content["headers"])
+    pairs = {name: tuple((key, value) for key, value in content[name]) for name in ("headers", "variables")}
     paths = {name: None if content[name] is None else Path(content[name]) for name in _PATHS_OF_TARGET}
-    return WebSocketTarget(**content | {"url": Url(*content["url"]), "headers": headers} | paths)
+    return WebSocketTarget(**content | {"url": Url(*content["url"])} | pairs | paths)
 
 
 def _text(path: Path | None) -> str | None:

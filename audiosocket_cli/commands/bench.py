@@ -79,7 +79,8 @@ class _BenchCommand(click.Command):
 )
 @click.option(
     "--processes", type=ProcessCountParam(), metavar="N",
-    help="Place the calls from N processes.  [default: one per 300 calls, at most one per core]",
+    help="Place the calls from N processes.  "
+    "[default: one per 300 calls, or 120 to a WebSocket bot; at most one per core]",
 )  # fmt: skip
 @click.option("--many-processes", is_flag=True, help="Allow more --processes than four for each core.")
 @click.option(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
 
@@ -14,7 +15,8 @@ from audiosocket_cli.errors import UsageError
 if TYPE_CHECKING:
     from audiosocket_cli.jobs.websocket_target import WebSocketWanted
 
-_NAMES: Final = ("protocol", "headers_file", "ca")
+_NAMES: Final = ("protocol", "headers_file", "ca", "variable")
+_VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 
 
 class TargetParam(click.ParamType):
@@ -31,9 +33,28 @@ class TargetParam(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class _VariableParam(click.ParamType):
+    """`NAME=VALUE` as a pair."""
+
+    name = "name=value"
+    envvar_list_splitter: ClassVar[str | None] = "\n"  # a value has spaces
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        match = _VARIABLE.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r:.60} is not a variable: write NAME=VALUE, the name as in a program", param, ctx)
+        return match[1], match[2]
+
+
 def websocket_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --protocol, --headers-file and --ca to a command."""
+    """Add --protocol, and what belongs to it, to a command."""
     for option in (
+        click.option(
+            "--variable", type=_VariableParam(), multiple=True, metavar="NAME=VALUE",
+            help="With ws://: tell the bot this of the caller (repeatable).",
+        ),
         click.option(
             "--ca", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
             help="With wss://: trust these certificates instead of the system's.",

@@ -154,6 +154,8 @@ def _target(wanted: CheckWanted) -> Target:
     if wanted.pid is not None and wanted.server:
         raise UsageError("--pid is for a server that runs already: of one that is started with --, it is known")
     named = parse_target(wanted.words[0]) if wanted.words else None
+    if isinstance(named, WebSocketTarget) and wanted.asterisk is not None:
+        raise UsageError("--asterisk is for AudioSocket servers, and TARGET is a WebSocket bot: leave it out")
     return server_target(complete_target(named, wanted.websocket, has_command=bool(wanted.server)), wanted.server)
 
 

@@ -29,7 +29,7 @@ from audiosocket_cli.jobs.outputs import capture_output, output_for
 from audiosocket_cli.model import Side
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.client import PlacedCall
-from audiosocket_cli.net.target import Target
+from audiosocket_cli.net.target import Target, WebSocketTarget
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.capture_rows import damage_line
 from audiosocket_cli.ui.console import put_result, say
@@ -74,6 +74,11 @@ class ReplayWanted:
 def replay_job(wanted: ReplayWanted) -> Job:
     """Return the job. Raises `UsageError`, `FileError`, and `NothingError` where nothing is to be said."""
     refuse_to_compare_unlike_things(wanted)
+    if isinstance(wanted.target, WebSocketTarget) and (wanted.timing == "fast" or wanted.speed > 1):
+        option = "--timing fast" if wanted.timing == "fast" else "--speed"
+        raise UsageError(
+            f"a WebSocket bot is called as by phone, which is never faster than speech: leave out {option}"
+        )
     wanted = with_expectation(wanted)
     script = read_wanted(wanted)
     return _to_server(wanted, script) if wanted.listen is None else _to_caller(wanted, script)

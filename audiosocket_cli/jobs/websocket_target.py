@@ -27,6 +27,7 @@ class WebSocketWanted:
     protocol: str | None = None
     headers_file: Path | None = None
     ca: Path | None = None
+    variable: tuple[tuple[str, str], ...] = ()
     typed: str | None = None
     """One of them that stands on the command line, as it is written there."""
 
@@ -59,5 +60,5 @@ def complete_target(
         tls_context(wanted.ca)  # which says what is wrong with it
     return replace(
         target, protocol=wanted.protocol, headers=tuple(headers_of(wanted.headers_file)),
-        headers_file=wanted.headers_file, ca=wanted.ca, rate_hz=rate_hz,
+        headers_file=wanted.headers_file, ca=wanted.ca, variables=wanted.variable, rate_hz=rate_hz,
     )  # fmt: skip

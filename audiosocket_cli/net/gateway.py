@@ -29,7 +29,7 @@ from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.taps.tap import FLUSH_S
 from audiosocket_cli.call.wire import Link, SocketWire, queues
 from audiosocket_cli.codec import KIND_BY_RATE
-from audiosocket_cli.model import Ending
+from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.link import Link as BotLink
 
@@ -41,6 +41,9 @@ _UNREAD_S: Final = 0.05
 """A caller who speaks sends something within this time."""
 
 _LOOK_S: Final = 0.005
+
+_NO_CLOSE: Final = 1006
+"""The code of a WebSocket whose other end has said no close."""
 
 
 class Gateway:
@@ -67,7 +70,7 @@ class Gateway:
             raise
         end.setblocking(False)
         ours, theirs = link.addresses()
-        passage = Passage(_StandIn(self._options, link, self._target.rate_hz), link, far_end, str(self._target))
+        passage = Passage(_StandIn(self._options, link, self._target), link, far_end)
         passage.begin(self._driver, self._tasks)
         return Link(end, str(self._target), theirs, ours, passage)
 
@@ -80,14 +83,15 @@ class Gateway:
 class Passage:
     """One call's way from the caller's socket to the bot: a `Through`."""
 
-    def __init__(self, bot: _StandIn, link: BotLink, connection: socket.socket, peer: str) -> None:
+    def __init__(self, bot: _StandIn, link: BotLink, connection: socket.socket) -> None:
         """Answer the call that comes on a connected socket with a bot, to which there is a link."""
         self._bot = bot
         self._link = link
         self._wire = _FarWire(connection, bot)
-        self._session = _FarSession(self._wire, peer, source=bot)
+        self._session = _FarSession(self._wire, str(bot.target), source=bot)
         self._session.watch([bot], flush_s=FLUSH_S)
         self._task: asyncio.Task[None] | None = None
+        self._is_killed = False
 
     def begin(self, driver: Driver, tasks: set[asyncio.Task[None]]) -> None:
         """Begin to run it; its task is among `tasks` until it is over."""
@@ -114,9 +118,13 @@ class Passage:
     async def finish(self) -> Sequence[str]:
         assert self._task is not None
         await asyncio.shield(self._task)
-        return () if self._session.call is None else self._session.call.notes
+        call, closed = self._session.call, self._link.closed
+        if call is None or self._is_killed or self._bot.is_lost or closed is None or closed.code != _NO_CLOSE:
+            return () if call is None else call.notes
+        return [*call.notes, "the bot did not answer when the WebSocket was closed at the end of the call"]
 
     def kill(self) -> None:
+        self._is_killed = True
         self._session.abort()
         self._bot.kill()
 
@@ -129,10 +137,11 @@ class Passage:
 class _StandIn(Bridge):
     """A bridge whose steps of 20 ms follow the caller's."""
 
-    def __init__(self, options: BridgeOptions, link: BotLink, rate_hz: int | None) -> None:
-        """`rate_hz` is that of the caller's audio, if it is known."""
+    def __init__(self, options: BridgeOptions, link: BotLink, target: WebSocketTarget) -> None:
+        """Speak to the target, to which there is a link."""
         super().__init__(options, _tell_nobody, link)
-        self._first_kind = None if rate_hz is None else KIND_BY_RATE[rate_hz]
+        self.target = target
+        self._first_kind = None if target.rate_hz is None else KIND_BY_RATE[target.rate_hz]
         self._pacer: Pacer | None = None
 
     @property
@@ -143,6 +152,10 @@ class _StandIn(Bridge):
     def make_pacer(self) -> Pacer:
         self._pacer = Pacer(0.0)
         return self._pacer
+
+    def opened(self, call: Call) -> None:
+        call.variables = dict(self.target.variables)
+        super().opened(call)
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
         return super().next_bytes(heard_kind or self._first_kind)

@@ -35,6 +35,8 @@ class WebSocketTarget:
     """Where they come from."""
     ca: Path | None = None
     """A file of certificates to trust in place of the system's."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """What the bot is told of the caller: names and values."""
     rate_hz: int | None = None
     """The sample rate of the audio that is sent; None: that of the first frame."""
 
@@ -47,7 +49,8 @@ class WebSocketTarget:
     def options(self) -> list[str]:
         """The words of a command line that go with it."""
         given = {"--protocol": self.protocol, "--headers-file": self.headers_file, "--ca": self.ca}
-        return [word for name, value in given.items() if value for word in (name, str(value))]
+        options = [word for name, value in given.items() if value for word in (name, str(value))]
+        return [*options, *(word for name, value in self.variables for word in ("--variable", f"{name}={value}"))]
 
     def on_port(self, port: int) -> WebSocketTarget:
         """Return it with a port in place of {port}."""

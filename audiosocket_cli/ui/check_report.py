@@ -66,7 +66,8 @@ def verdict_lines(report: Report) -> list[str]:
 def verdict_texts(report: Report) -> list[tuple[str, str]]:
     """Return the same as sentences, each with the word that it begins with, or none."""
     where = f"{report.name} at {report.target}" if report.name else report.target
-    texts = [_verdict(report), ("", f"{where}, judged for Asterisk {report.release}: {report.nature}")]
+    judged = "" if is_url(report.target) else f", judged for Asterisk {report.release}"
+    texts = [_verdict(report), ("", f"{where}{judged}: {report.nature}")]
     if report.known is not None:
         texts.append(("", _against_baseline(report)))
     if report.signal is not None:

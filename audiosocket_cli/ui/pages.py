@@ -24,7 +24,7 @@ from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
     "first-call", "terminal", "asterisk", "answering", "bots", "bots-in-python", "bot-protocol", "bridging", "transfer",
-    "recording", "playing", "talking", "testing-a-bot", "turns",
+    "recording", "playing", "talking", "testing-a-bot", "turns", "websocket-bots",
     "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
     "monitoring", "api",
     "systemd", "proxying", "mirroring", "faults", "proxies", "security", "tls", "reliability", "evidence",

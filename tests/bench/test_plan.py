@@ -26,6 +26,7 @@ WEBSOCKET = WebSocketTarget(
     (("A", "b"),),
     Path("headers"),
     Path("ca.pem"),
+    (("a", "b"),),
     8000,
 )
 loads = st.builds(
@@ -56,6 +57,12 @@ def test_no_process_is_without_a_call(plan: Plan) -> None:
     assert 1 <= plan.process_count <= plan.load.most_calls
     if plan.processes is None:
         assert plan.process_count <= (os.cpu_count() or 1)
+
+
+def test_calls_to_websocket_bots_are_spread_over_more_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    of = [Plan(target, Load(240), Kind.SLIN).process_count for target in (Address("bot", 9092), WEBSOCKET)]
+    assert of == [1, 2]
 
 
 def test_too_many_calls_for_this_machine_are_told_with_what_to_change() -> None:

@@ -31,9 +31,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_in(said: np.ndarray, heard: np.ndarray) -> bool:
-    """Whether 0.2 s are heard again within 0.2 s."""
-    if np.abs(said).max() < 0.01:
-        return True
+    """Whether 0.1 s are heard again within half a second."""
     at = int(np.argmax(np.correlate(heard, said, "valid")))
     return bool(np.corrcoef(heard[at : at + len(said)], said)[0, 1] > 0.95)
 
@@ -46,8 +44,10 @@ def test_play_hears_what_a_bot_says(protocol: str) -> None:
     assert "ended by caller (closed)" in done.stdout
     samples, rate_hz = soundfile.read("both.wav")
     assert rate_hz == 8000
-    alike = [is_in(samples[at : at + 1600, 0], samples[at : at + 3200, 1]) for at in range(0, 32000, 1600)]
-    assert sum(alike) >= 15  # a busy machine may be a frame late, in some
+    pieces = [(samples[at : at + 800, 0], samples[at : at + 4800, 1]) for at in range(0, 32000, 800)]
+    spoken = [(said, heard) for said, heard in pieces if np.abs(said).max() > 0.05]
+    assert len(spoken) > 20
+    assert sum(is_in(said, heard) for said, heard in spoken) > 0.3 * len(spoken)  # a busy machine may be late in some
 
 
 def test_record_keeps_a_greeting_and_who_hung_up() -> None:
@@ -72,12 +72,13 @@ def test_keys_arrive_as_digits() -> None:
 
 def test_a_script_and_a_captured_call_are_replayed(tmp_path: Path) -> None:
     seen = Seen()
-    with answering_bot(echo, "twilio", seen) as url:
+    with answering_bot(greets(then="go on"), "twilio", seen) as url:
         assert run("replay", "call.jsonl", url, "--protocol", "twilio").returncode == 0
         assert seen.digits == ["5"]
         done = run("play", url, "--protocol", "twilio", "--wait", "0.3", "--capture", "call.pcapng")
         assert done.returncode == 0
-        again = run("replay", "call.pcapng", url, "--protocol", "twilio", "--expect", "same")
+        again = run("replay", "call.pcapng", url, "--protocol", "twilio", "--expect", "same",
+                    "--tolerance", "1s")  # fmt: skip
     assert again.returncode == 0, again.stdout + again.stderr
     dumped = run("dump", "call.pcapng")
     assert f":{url.split(':')[2].split('/')[0]}" in dumped.stdout
@@ -136,6 +137,7 @@ def test_check_tries_what_concerns_such_a_bot() -> None:
 def test_check_repeats_a_failure_with_the_same_bot() -> None:
     with answering_bot(answers(0.3), "twilio") as url:
         done = run("check", url, "--protocol", "twilio", "--only", "turn/answers", "--turn-within", "0.1s")
+    assert "judged for Asterisk" not in done.stdout
     assert f"audiosocket check {url} --only turn/answers --protocol twilio --turn-within 0.1s" in done.stdout
 
 
@@ -185,6 +187,21 @@ def test_twilio_has_one_rate(words: list[str]) -> None:
     assert "Twilio's audio has 8000 Hz, not 16000" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["replay", "call.jsonl", "ws://bot/ws", "--timing", "fast"], "--timing fast"),
+        (["replay", "call.jsonl", "ws://bot/ws", "--speed", "2"], "--speed"),
+        (["check", "ws://bot/ws", "--asterisk", "20.12"], "--asterisk"),
+    ],
+)
+def test_what_only_audiosocket_servers_have_is_refused(words: list[str], option: str) -> None:
+    done = run(*words, "--protocol", "twilio")
+    assert done.returncode == 2
+    assert "leave " in done.stderr
+    assert option in done.stderr
+
+
 @pytest.mark.parametrize("command", ["play", "record", "inject-dtmf", "replay"])
 def test_a_call_that_is_waited_for_has_no_protocol(command: str) -> None:
     done = run(*COMMANDS[command], "--listen", "127.0.0.1:0", "--protocol", "twilio")
@@ -200,6 +217,19 @@ def test_the_environment_names_the_protocol_once_for_all_calls() -> None:
     assert seen.digits == ["7"]
     other = run("play", f"127.0.0.1:{free_port()}", AUDIOSOCKET_PLAY_PROTOCOL="twilio")
     assert other.returncode == 3
+
+
+@pytest.mark.parametrize(("protocol", "key"), [("twilio", "customParameters"), ("chan-websocket", "channel_variables")])
+def test_a_bot_is_told_of_the_caller(protocol: str, key: str) -> None:
+    seen = Seen()
+    with answering_bot(listen, protocol, seen) as url:
+        done = run("inject-dtmf", "7", url, "--after", "0.1", "--protocol", protocol, "--variable", "from=+49 30",
+                   "--variable", "empty=")  # fmt: skip
+    assert done.returncode == 0
+    assert seen.starts[0][key] == {"from": "+49 30", "empty": ""}
+    wrong = run("play", url, "--protocol", protocol, "--variable", "+49")
+    assert wrong.returncode == 2
+    assert "'+49' is not a variable: write NAME=VALUE" in wrong.stderr
 
 
 def test_a_header_from_a_file_arrives() -> None:

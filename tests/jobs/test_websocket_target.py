@@ -21,8 +21,8 @@ def test_a_websocket_bot_gets_its_options(tmp_path: Path) -> None:
     wanted = WebSocketWanted("chan-websocket", headers)
     target = complete_target(parse_target(BOT), wanted, rate_hz=16000)
     assert target == WebSocketTarget(
-        parse_url(BOT), False, "chan-websocket", (("Authorization", "Bearer secret"), ("X-Empty", "")), headers, None,
-        16000,
+        parse_url(BOT), False, "chan-websocket", (("Authorization", "Bearer secret"), ("X-Empty", "")), headers,
+        None, (), 16000,
     )  # fmt: skip
 
 

@@ -133,6 +133,20 @@ def test_a_bot_that_dies_has_not_hung_up() -> None:
     assert placed.result["findings"] == [f"the bot at {url} is gone: the connection ended without a close"]
 
 
+def test_a_bot_that_does_not_close_is_found() -> None:
+    async def falls_asleep(bot: BotCall) -> None:
+        async for name, _ in bot.events():
+            if name == "audio":
+                bot.transport.pause_reading()
+                await asyncio.sleep(1.6)
+                bot.die()
+
+    with answering_bot(falls_asleep, "twilio") as url:
+        placed = call(target_of(url, "twilio"), Said(b"", stays_s=0.2))
+    assert placed.ending.by is Side.CALLER
+    assert placed.result["findings"] == ["the bot did not answer when the WebSocket was closed at the end of the call"]
+
+
 def test_what_is_odd_about_a_bot_is_found_in_its_call() -> None:
     async def talks_nonsense(bot: BotCall) -> None:
         await bot._websocket.send("{")

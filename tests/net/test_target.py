@@ -76,6 +76,17 @@ def test_only_urls_look_like_urls() -> None:
 
 
 def test_it_is_named_again_with_its_options() -> None:
-    target = WebSocketTarget(parse_url("wss://bot/"), False, "twilio", (("A", "b"),), Path("headers"), Path("ca.pem"))
-    assert target.options == ["--protocol", "twilio", "--headers-file", "headers", "--ca", "ca.pem"]
+    target = WebSocketTarget(
+        parse_url("wss://bot/"), False, "twilio", (("A", "b"),), Path("headers"), Path("ca.pem"), (("A", "b c"),)
+    )
+    assert target.options == [
+        "--protocol",
+        "twilio",
+        "--headers-file",
+        "headers",
+        "--ca",
+        "ca.pem",
+        "--variable",
+        "A=b c",
+    ]
     assert WebSocketTarget(parse_url("ws://bot/"), protocol="raw").options == ["--protocol", "raw"]
