@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from audiosocket_cli.audio.pcm import Samples
 from support.running import need
@@ -30,26 +32,58 @@ def write_caller(path: Path, *parts: float | str) -> None:
     soundfile.write(path, np.concatenate(sounds), RATE_HZ, subtype="PCM_16")
 
 
-def find(heard: Samples, said: Samples) -> tuple[int, float]:
-    """Return where `said` fits best into `heard`, and the coefficient of correlation there."""
+def likenesses(heard: Samples, said: Samples) -> NDArray[np.float64]:
+    """Return the coefficient of correlation of `said` with each place in `heard`."""
     size = len(heard) + len(said)
     product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(said, size)), size)
     energy = np.cumsum(np.concatenate([[0.0], heard.astype(np.float64) ** 2]))
     count = len(heard) - len(said) + 1
-    norms = np.sqrt(np.maximum(energy[len(said) :] - energy[:count], 1.0) * np.dot(said.astype(np.float64), said))
-    likeness = product[:count] / norms
-    lag = int(np.argmax(likeness))
-    return lag, float(likeness[lag])
+    own = np.dot(said.astype(np.float64), said)
+    return product[:count] / np.sqrt(np.maximum(energy[len(said) :] - energy[:count], own / 100) * own)
 
 
-def heard_of(heard: Samples, said: Samples, rate_hz: int = RATE_HZ) -> tuple[float, float]:
-    """Return when `said` was heard, from when to when, in seconds, if perhaps it was cut short. It begins whole."""
-    lag, likeness = find(heard, said[:rate_hz])
-    assert likeness > 0.9, f"only {likeness:.2f} alike at {lag / rate_hz:.2f} s"
-    step, end = rate_hz // 50, 0
-    for start in range(0, min(len(said), len(heard) - lag) - step + 1, step):
-        ours, theirs = said[start : start + step].astype(float), heard[lag + start : lag + start + step].astype(float)
-        norm = np.sqrt(np.dot(ours, ours) * np.dot(theirs, theirs))
-        if norm and np.dot(ours, theirs) / norm > 0.8:
-            end = start + step
-    return lag / rate_hz, (lag + end) / rate_hz
+def find(heard: Samples, said: Samples) -> tuple[int, float]:
+    """Return where `said` fits best into `heard`, and the coefficient there."""
+    found = likenesses(heard, said)
+    lag = int(np.argmax(found))
+    return lag, float(found[lag])
+
+
+class Utterance(NamedTuple):
+    """A text, as it was heard."""
+
+    begun_s: float
+    ended_s: float
+    """When the last of it was heard, which may have been cut short."""
+    share: float
+    """How much of its loud parts was heard."""
+
+
+LATE_S = 0.3
+"""How much later than the part before it a part may be heard: a busy machine lets a bot falter."""
+
+LOUD = 1000
+
+
+def heard_of(heard: Samples, said: Samples, rate_hz: int = RATE_HZ, after_s: float = 0.0) -> Utterance:
+    """Return how `said` was heard for the first time after `after_s`, tenth of a second by tenth."""
+    size, step = rate_hz // 10, rate_hz // 50
+    first, last = (int(place) for place in np.flatnonzero(np.abs(said) > LOUD)[[0, -1]])
+    skipped = round(after_s * rate_hz)
+    alike = likenesses(heard[skipped:], said[first : first + 6 * size])
+    assert alike.max() > 0.7, f"at best {alike.max():.2f} alike"
+    place = int(np.argmax(alike > 0.9 * alike.max()))  # the first of the best
+    place += int(np.argmax(alike[place : place + step]))
+    begun = lag = skipped + place - first
+    parts = [start for start in range(first, last, size) if np.abs(said[start : start + size]).max() > LOUD]
+    found, last_found, end = 0, first, 0
+    for start in parts:
+        if start - last_found > 2 * LATE_S * rate_hz:
+            break
+        part, around = said[start : start + size], lag + start - step // 4
+        window = heard[around : around + size + round(LATE_S * rate_hz)]
+        place, likeness = find(window, part) if len(window) > size else (0, 0.0)
+        if likeness > 0.9:
+            found, last_found = found + 1, start
+            lag, end = around + place - start, around + place + len(part)
+    return Utterance(begun / rate_hz, end / rate_hz, found / len(parts))
