@@ -24,7 +24,7 @@ from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
     "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot",
-    "turns",
+    "turns", "talk-to-a-bot", "real-driver",
     "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
     "monitoring", "systemd", "proxying", "mirroring", "faults", "proxies", "security", "tls", "reliability", "evidence",
     "json", "json-lines", "exit-codes", "library", "development", "changes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import soxr
 
 from audiosocket_cli.audio.pcm import Samples
 from support import bots_environment
-from support.pages import save_files
+from support.pages import DOCS, PAGES, save_files
 from support.peers import free_port
 from support.running import Serve, Serving, missing, need, rest_of, run
 from support.talking import RATE_HZ, find, heard_of, voice, write_caller
@@ -29,7 +30,7 @@ GREETING = "Hello. Please say a digit, or press a key."
 GOODBYE = "Thank you. Goodbye."
 GREETED_S = 5.0
 """After this long a caller has heard the greeting."""
-ANSWERED_S = 5.0
+ANSWERED_S = 4.0
 """And after this long the answer to a word."""
 
 
@@ -49,6 +50,12 @@ def voice_at(text: str, rate_hz: int) -> Samples:
 
 def heard(word: str) -> str:
     return f"I heard {word}. Do you want another one?"
+
+
+def command_line(bot: str) -> str:
+    """Return the command of the page that starts a server with a bot."""
+    (line,) = re.findall(rf"^audiosocket serve .*{bot}.*$", PAGES[DOCS / "talk-to-a-bot.md"], re.MULTILINE)
+    return str(line)
 
 
 @pytest.fixture(scope="module")
@@ -85,29 +92,17 @@ def start(serve: Serve, request: pytest.FixtureRequest, tmp_path: Path) -> Calla
     def begin(bot: str) -> Serving:
         need("flite")
         save_files(tmp_path)
-        common = ["--record", "calls", "--json"]
-        if bot == "program":
-            return serve(*common, "--exec-rate", "8000", "--exec", sys.executable, "talk_program.py")
-        if bot == "function":
-            return serve(*common, "--bot-rate", "8000", "--bot", "talk_function:answer")
-        url, api_port = request.getfixturevalue("pipecat")
-        if bot == "twilio":
-            return serve(
-                *common,
-                "--bridge",
-                f"{url}/twilio",
-                "--bridge-protocol",
-                "twilio",
-                "--bridge-api",
-                f"127.0.0.1:{api_port}",
-            )
-        return serve(*common, "--bridge", f"{url}/asterisk", "--bridge-protocol", "chan-websocket", "--bridge-rate",
-                     "8000")  # fmt: skip
+        line = command_line(bot)
+        if "--bridge" in line:
+            url, api_port = request.getfixturevalue("pipecat")
+            line = line.replace("ws://127.0.0.1:7860", url).replace("127.0.0.1:9080", f"127.0.0.1:{api_port}")
+        words = shlex.split(line.replace("./talk_program.py", f"{sys.executable} talk_program.py"))
+        return serve("--json", *words[2:])
 
     return begin
 
 
-each_bot = pytest.mark.parametrize("bot", ["program", "function", "twilio", "asterisk"])
+each_bot = pytest.mark.parametrize("bot", ["talk_program", "talk_function", "7860/twilio", "7860/asterisk"])
 
 
 def sides(serving: Serving, folder: Path) -> tuple[dict[str, Any], Samples, Samples, int]:
@@ -134,7 +129,7 @@ def test_a_bot_hears_words_and_hangs_up_after_a_no(bot: str, start: Callable[[st
     assert answer.ended_s < goodbye.begun_s
     call, *_ = sides(serving, tmp_path)
     assert (call["ended_by"], call["ended_how"]) == ("server", "hangup")
-    if bot in ("program", "function"):
+    if bot in ("talk_program", "talk_function"):
         assert call["result"] == "5"
 
 
@@ -177,7 +172,7 @@ def first_loud_s(samples: Samples) -> float:
 
 
 @pytest.mark.asterisk
-@pytest.mark.parametrize("bot", ["twilio", "asterisk"])
+@pytest.mark.parametrize("bot", ["7860/twilio", "7860/asterisk"])
 @pytest.mark.parametrize(
     "options",
     [["--interface", "app"], ["--interface", "channel", "--format", "slin16"]],
