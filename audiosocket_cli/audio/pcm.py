@@ -228,9 +228,15 @@ def decode_law(data: bytes, law: str) -> Samples:
     return _LAW_TABLES[law][np.frombuffer(data, np.uint8)]
 
 
+def decode_mu_law(data: bytes) -> bytes:
+    """Return µ-law bytes as slin bytes."""
+    return to_slin(_LAW_TABLES["µ-law"][np.frombuffer(data, np.uint8)])
+
+
 def encode_mu_law(data: bytes) -> bytes:
     """Return slin bytes, an even number, as µ-law (ITU-T G.711): each sample as the nearest value that there is."""
-    return _mu_law_codes()[np.frombuffer(data, "<u2")].tobytes()
+    codes: NDArray[np.uint8] = _mu_law_codes()[np.frombuffer(data, "<u2")]
+    return codes.tobytes()
 
 
 def guess_law(data: bytes) -> str | None:

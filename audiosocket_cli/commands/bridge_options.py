@@ -12,7 +12,7 @@ from audiosocket_cli.commands.params import POSITIVE_SECONDS, BotRateParam, is_t
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.jobs.serve import ServeWanted
+    from audiosocket_cli.jobs.bridge import BridgeWanted
 
 _PROTOCOLS: Final = ("twilio", "chan-websocket", "raw")
 
@@ -94,29 +94,43 @@ def bridge_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def refuse_what_contradicts_a_bridge(ctx: click.Context, wanted: ServeWanted) -> None:
-    """Refuse options of a bridge that contradict one another, or show a secret. Raises `UsageError`."""
-    names = "protocol rate text header headers_file ca timeout retry fallback"
-    refuse_without_effect(ctx, **{f"bridge_{name}": "bridge" for name in names.split()})
-    if wanted.bridge is None:
-        return
-    if wanted.bridge_protocol is None:
+def bridge_wanted(ctx: click.Context, given: dict[str, Any]) -> BridgeWanted | None:
+    """Take out of what was given what is about a bridge; None where there is none. Raises `UsageError` for what
+    contradicts itself, or would show a secret."""
+    from audiosocket_cli.jobs.bridge import BridgeWanted
+
+    facts = {name: given.pop(f"bridge_{name}") for name in _NAMES}
+    url = given.pop("bridge")
+    refuse_without_effect(ctx, **{f"bridge_{name}": "bridge" for name in _NAMES})
+    if url is None:
+        return None
+    protocol = facts["protocol"]
+    if protocol is None:
         raise UsageError(f"--bridge needs to know what the bot speaks: add --bridge-protocol {'|'.join(_PROTOCOLS)}")
-    if wanted.bridge_text and wanted.bridge_protocol != "chan-websocket":
-        raise UsageError(f"--bridge-text is for chan-websocket: {wanted.bridge_protocol} has no plain text")
-    if wanted.bridge_rate and wanted.bridge_protocol == "twilio":
+    if facts["text"] and protocol != "chan-websocket":
+        raise UsageError(f"--bridge-text is for chan-websocket: {protocol} has no plain text")
+    if facts["rate"] and protocol == "twilio":
         raise UsageError("--bridge-rate does not go with twilio, which is always 8000 Hz: leave it out")
+    wanted = BridgeWanted(url, **facts)
+    _refuse_to_show_secrets(ctx, wanted)
+    return wanted
+
+
+def _refuse_to_show_secrets(ctx: click.Context, wanted: BridgeWanted) -> None:
     from audiosocket_cli.websocket.headers import may_be_secret
 
-    if is_typed(ctx, "bridge_header"):
-        for name, _ in wanted.bridge_header:
-            if may_be_secret(name):
-                raise UsageError(
-                    f"all who can list processes would see {name} of --bridge-header: write it into a file, for "
-                    "--bridge-headers-file, or into AUDIOSOCKET_SERVE_BRIDGE_HEADER"
-                )
-    if is_typed(ctx, "bridge") and "@" in wanted.bridge.partition("://")[2].partition("/")[0]:
+    for name, _ in wanted.header if is_typed(ctx, "bridge_header") else ():
+        if may_be_secret(name):
+            raise UsageError(
+                f"all who can list processes would see {name} of --bridge-header: write it into a file, for "
+                "--bridge-headers-file, or into AUDIOSOCKET_SERVE_BRIDGE_HEADER"
+            )
+    if is_typed(ctx, "bridge") and "@" in wanted.url.partition("://")[2].partition("/")[0]:
         raise UsageError(
             "all who can list processes would see the password in --bridge: write an Authorization header into a "
             "file, for --bridge-headers-file, or the URL into AUDIOSOCKET_SERVE_BRIDGE"
         )
+
+
+_NAMES: Final = ("protocol", "rate", "text", "header", "headers_file", "ca", "timeout", "retry", "fallback")
+"""Of the options, without `bridge_`."""

@@ -13,7 +13,7 @@ from audiosocket_cli.commands.api_options import (
     bridge_api_option,
     variables_option,
 )
-from audiosocket_cli.commands.bridge_options import bridge_options, refuse_what_contradicts_a_bridge
+from audiosocket_cli.commands.bridge_options import bridge_options, bridge_wanted
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
@@ -172,10 +172,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.serve import ServeWanted, serve
 
-    wanted = ServeWanted(**given)
+    wanted = ServeWanted(bridge=bridge_wanted(ctx, given), **given)
     refuse_without_effect(ctx, grace="program", authorize_timeout="authorize", api_token_file="api bridge_api")
     _refuse_what_contradicts(ctx, wanted)
-    refuse_what_contradicts_a_bridge(ctx, wanted)
     check_processes(wanted.workers, "workers", allowed=wanted.many_workers)
     ctx.exit(serve(wanted).exit_code)
 

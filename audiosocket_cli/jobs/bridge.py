@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.bots.bot import Bot
@@ -19,43 +19,59 @@ from audiosocket_cli.websocket.connecting import tls_context
 from audiosocket_cli.websocket.headers import parse_header
 from audiosocket_cli.websocket.url import parse_url
 
-if TYPE_CHECKING:
-    from audiosocket_cli.jobs.serve import ServeWanted
-
 _MAX_HEADERS_BYTES: Final = 65536
 
 
-def bridge_maker(wanted: ServeWanted) -> Callable[[Report], Bot]:
-    """Return what makes the bot of each call. Raises `UsageError` and `FileError`."""
-    if importlib.util.find_spec("websockets") is None:
-        raise MissingLibraryError(f"--bridge needs websockets (the extra ws): {install_line('websockets')}")
-    from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, BridgeProtocol
+@dataclass(frozen=True, slots=True)
+class BridgeWanted:
+    """What of the command line is about the bridge, each without `bridge_` before its name."""
 
-    assert wanted.bridge is not None
-    protocol = BridgeProtocol(wanted.bridge_protocol or "")
-    url = parse_url(wanted.bridge)
-    if wanted.bridge_rate and protocol is BridgeProtocol.CHAN_WEBSOCKET and wanted.bridge_rate not in KIND_BY_RATE:
+    url: str
+    protocol: str
+    rate: int | None
+    text: bool
+    header: tuple[tuple[str, str], ...]
+    headers_file: Path | None
+    ca: Path | None
+    timeout: float
+    retry: int
+    fallback: Path | None
+
+    @property
+    def shown(self) -> str:
+        """The URL, as it may be shown. Raises `UsageError` if it is none."""
+        return str(parse_url(self.url))
+
+
+def bridge_maker(wanted: BridgeWanted) -> Callable[[Report], Bot]:
+    """Return what makes the bot of each call. Raises `UsageError` and `FileError`."""
+    try:
+        from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, BridgeProtocol
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "websockets":
+            raise
+        raise MissingLibraryError(f"--bridge needs websockets (the extra ws): {install_line('websockets')}") from None
+
+    protocol, url = BridgeProtocol(wanted.protocol), parse_url(wanted.url)
+    if wanted.rate and protocol is BridgeProtocol.CHAN_WEBSOCKET and wanted.rate not in KIND_BY_RATE:
         rates = ", ".join(map(str, KIND_BY_RATE))
-        raise UsageError(
-            f"--bridge-rate {wanted.bridge_rate}: Asterisk has no format of that rate; choose from {rates}"
-        )
-    if wanted.bridge_ca is not None and not url.is_secure:
+        raise UsageError(f"--bridge-rate {wanted.rate}: Asterisk has no format of that rate; choose from {rates}")
+    if wanted.ca is not None and not url.is_secure:
         raise UsageError("--bridge-ca is for wss://, and --bridge is ws://: leave out --bridge-ca, or write wss://")
     if url.is_secure:
-        tls_context(wanted.bridge_ca)
-    if wanted.bridge_fallback is not None:
-        open_prompt(Sound(wanted.bridge_fallback).kept())
-    headers = [*wanted.bridge_header, *headers_of(wanted.bridge_headers_file)]
+        tls_context(wanted.ca)
+    if wanted.fallback is not None:
+        open_prompt(Sound(wanted.fallback).kept())
     options = BridgeOptions(
         url,
         protocol,
-        wanted.bridge_rate,
-        plain_text=wanted.bridge_text,
-        headers=headers,
-        ca=wanted.bridge_ca,
-        timeout_s=wanted.bridge_timeout,
-        retry=wanted.bridge_retry,
-        fallback=wanted.bridge_fallback,
+        wanted.rate,
+        plain_text=wanted.text,
+        headers=[*wanted.header, *headers_of(wanted.headers_file)],
+        ca=wanted.ca,
+        timeout_s=wanted.timeout,
+        retry=wanted.retry,
+        fallback=wanted.fallback,
     )
     return partial(Bridge, options)
 

@@ -24,7 +24,7 @@ from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence, Sour
 from audiosocket_cli.call.sources.prompts import Prompt
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.answering import answer_as_worker, answer_calls, answer_with_workers
-from audiosocket_cli.jobs.bridge import bridge_maker
+from audiosocket_cli.jobs.bridge import BridgeWanted, bridge_maker
 from audiosocket_cli.jobs.job import outcome_of_server
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, folder_output, open_prompt
@@ -32,7 +32,6 @@ from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
 from audiosocket_cli.server.options import ApiOptions, ServeOptions
 from audiosocket_cli.ui.console import is_terminal
-from audiosocket_cli.websocket.url import parse_url
 
 _SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}
 
@@ -56,16 +55,7 @@ class ServeWanted:
     program: str | None
     exec_rate: int | None
     grace: float
-    bridge: str | None
-    bridge_protocol: str | None
-    bridge_rate: int | None
-    bridge_text: bool
-    bridge_header: tuple[tuple[str, str], ...]
-    bridge_headers_file: Path | None
-    bridge_ca: Path | None
-    bridge_timeout: float
-    bridge_retry: int
-    bridge_fallback: Path | None
+    bridge: BridgeWanted | None
     shell: bool
     calls: int | None
     workers: int
@@ -123,7 +113,7 @@ def _options(wanted: ServeWanted) -> ServeOptions:
             _folder_of_variables(wanted.variables),
         ),
         program=wanted.program,
-        bridge=None if wanted.bridge is None else str(parse_url(wanted.bridge)),
+        bridge=None if wanted.bridge is None else wanted.bridge.shown,
         on_call_end=None if wanted.on_call_end is None else command_words(wanted.on_call_end, shell=wanted.shell),
         metrics=wanted.metrics,
         health=wanted.health,
@@ -178,7 +168,7 @@ def _source_maker(wanted: ServeWanted) -> Callable[[], Source]:
 def _bot_maker(wanted: ServeWanted) -> Callable[[Report], Bot] | None:
     """Return what makes the bot of each call, where one answers."""
     if wanted.bridge is not None:
-        return bridge_maker(wanted)
+        return bridge_maker(wanted.bridge)
     if wanted.program is None:
         return None
     words = command_words(wanted.program, shell=wanted.shell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,13 +12,19 @@ from typing import Any
 from uuid import UUID
 
 from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, BridgeProtocol
+from audiosocket_cli.call.bots.bridge_dialect import Dialect
+from audiosocket_cli.call.bots.speaker import Speaker
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Event
 from audiosocket_cli.call.live_call import CallOptions
+from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.session_call import SessionCall
 from audiosocket_cli.call.wire import Link
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, is_audio, uuid_frame
+from audiosocket_cli.model import Call, Ending, How, Side, now_utc
+from audiosocket_cli.websocket.messages import Hangup, Message
+from audiosocket_cli.websocket.outbox import Outbox
 from audiosocket_cli.websocket.url import parse_url
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
@@ -130,3 +137,41 @@ async def bridged_call(
             with contextlib.suppress(Exception):
                 await call.live.conclude()
             await call.close()
+
+
+class Talking:
+    """A dialect with its speaker and its outbox, and no network."""
+
+    def __init__(self, dialect: type[Dialect], rate_hz: int) -> None:
+        self.call = Call(Side.SERVER, "peer", UUID_1, now_utc(), Pacer(0.0))
+        self.speaker = Speaker(rate_hz, Kind.SLIN)
+        self.outbox = Outbox()
+        self.dialect = dialect(self.call, self.speaker, self.outbox)
+        self.ending = Ending(Side.CALLER, How.CLOSED, "caller closed")
+
+    def hear(self, data: bytes, *, is_text: bool = True) -> Hangup | None:
+        """Let the bot send a message."""
+        return self.dialect.received(Message(data, is_text))
+
+    def tick(self) -> bytes:
+        """Return the next frame."""
+        data = self._next()
+        assert data is not None
+        return data
+
+    def rest(self) -> list[bytes]:
+        """Return all frames to the end of the call."""
+        return list(iter(self._next, None))
+
+    def _next(self) -> bytes | None:
+        data = self.dialect.next_bytes(Kind.SLIN)
+        self.dialect.told(self.speaker.take_told())
+        return data
+
+    def events(self) -> list[dict[str, Any]]:
+        """Take what waits for the bot, all of it JSON."""
+        return [json.loads(message.data) for message in self.outbox.take()]
+
+
+def talking(dialect: type[Dialect], rate_hz: int) -> Talking:
+    return Talking(dialect, rate_hz)

@@ -15,6 +15,7 @@ import random
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,6 +67,7 @@ from audiosocket_cli.ui.capture_rows import damage_line, frame_line, other_line,
 from audiosocket_cli.ui.event_text import event_json, event_line
 from support.captures import damage, heard, plain
 from support.fakes import UUID_1, FakeClock, FakeWire, KeepingTap, run_until
+from support.fuzzing_bots import SEEDS, TALKS, WORDS
 from support.packets import (
     CALLER,
     HANGUP,
@@ -614,4 +616,5 @@ TARGETS = {
     "scripts": Target(scripts, seeds_of_scripts, WORDS_OF_SCRIPTS),
     "control": Target(control, seeds_of_control, WORDS_OF_CONTROL),
     "sound": Target(sound, seeds_of_sound, WORDS_OF_SOUND),
+    **{name: Target(run, partial(iter, SEEDS[name]), tuple(WORDS[name])) for name, run in TALKS.items()},
 }

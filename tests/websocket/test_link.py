@@ -12,10 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection
+from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.uri import parse_uri
+from websockets.utils import accept_key
 
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.websocket.connecting import RefusedError, tls_context
@@ -132,6 +139,79 @@ def test_what_came_with_the_handshake_is_received() -> None:
         await connection.wait_closed()
 
     assert with_bot(early, lambda link: received(link, 1)) == [Message(b"first", True)]
+
+
+@pytest.mark.parametrize("cut", range(0, 30, 3))
+def test_frames_may_be_cut_anywhere_also_where_the_handshake_ends(cut: int) -> None:
+    frames = b"\x81\x05first\x82\x7e\x00\x80" + bytes(128) + b"\x89\x00\x01\x01a\x80\x01b\x81\x00"
+
+    async def main() -> list[Message]:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.closing(writer):
+                asked = (await reader.readuntil(b"\r\n\r\n")).decode()
+                key = next(line[19:] for line in asked.split("\r\n") if line.startswith("Sec-WebSocket-Key: "))
+                answer = "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                answer += f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n"
+                whole = answer.encode() + frames
+                for piece in (whole[: len(answer) + cut], *(bytes([byte]) for byte in whole[len(answer) + cut :])):
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+                await reader.read()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            link = await connect(parse_url(f"ws://127.0.0.1:{port}/"), Opening())
+            messages = await received(link, 4)
+            link.shut()
+            await asyncio.sleep(0.01)
+            return messages
+
+    assert asyncio.run(main()) == [
+        Message(b"first"), Message(bytes(128), False), Message(b"ab", True), Message(b"", True)
+    ]  # fmt: skip
+
+
+frame = st.builds(
+    lambda first, mask, payload: bytes((first, mask | len(payload))) + payload,
+    st.sampled_from([0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8A, 0x83, 0xC1]),
+    st.sampled_from([0, 0, 0, 0, 0, 0, 0, 0x80]),
+    st.binary(max_size=5) | st.binary(min_size=100, max_size=125),
+)
+longer = st.binary(min_size=126, max_size=300).map(lambda data: b"\x82\x7e" + len(data).to_bytes(2, "big") + data)
+
+
+@given(st.lists(frame | longer | st.binary(max_size=4), max_size=8).map(b"".join), st.integers(1, 400))
+@settings(max_examples=300)
+def test_any_bytes_in_any_pieces_are_the_messages_that_the_library_finds(data: bytes, size: int) -> None:
+    """Ours takes most frames past the library."""
+    theirs, ours = socket.socketpair()
+    ours.setblocking(False)
+    link, heard = Link(ours, ClientProtocol(parse_uri("ws://x/"), state=State.OPEN, max_size=200), 200), []
+    for start in range(0, len(data), size):
+        if link.closed is None:  # or nobody would read it
+            theirs.sendall(data[start : start + size])
+            heard += link.receive()
+    theirs.shutdown(socket.SHUT_WR)
+    heard += link.receive()
+    link.shut()
+    theirs.close()
+    alone, found, parts = ClientProtocol(parse_uri("ws://x/"), state=State.OPEN, max_size=200), [], list[bytes]()
+    is_text = False
+    alone.receive_data(data)
+    for event in alone.events_received():
+        assert isinstance(event, Frame)
+        if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            is_text = event.opcode is Opcode.TEXT if event.opcode is not Opcode.CONT else is_text
+            parts.append(bytes(event.data))
+            if event.fin:
+                found.append(Message(b"".join(parts), is_text))
+                parts.clear()
+    assert heard == found
+    assert link.closed is not None
+    if alone.close_sent is not None:
+        assert link.closed.code == (alone.close_rcvd or alone.close_sent).code
 
 
 def test_a_message_in_parts_is_one_message() -> None:
