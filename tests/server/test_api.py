@@ -119,9 +119,10 @@ def test_calls_of_a_worker_that_was_killed_have_ended_and_those_of_the_others_go
     serving = serve("--api", f"127.0.0.1:{port}", "--workers", "2")
     children = Path(f"/proc/{serving.process.pid}/task/{serving.process.pid}/children").read_text().split()
     with contextlib.ExitStack() as stack:
-        for number in range(1, 9):
+        for number in range(1, 9):  # one after the other, so that both have some
             stack.enter_context(connected(serving, opening(number)[1]))
-        until(lambda: listed(port) == 8)
+            until(lambda count=number: listed(port) == count)
+            time.sleep(0.05)
         os.kill(int(children[0]), signal.SIGKILL)
         until(lambda: 0 < listed(port) < 8)
         states = [json.loads(get(port, f"/calls/{opening(number)[0]}")[1]) for number in range(1, 9)]
@@ -256,3 +257,8 @@ def test_without_a_password_who_asks_for_an_address_is_answered(name: str) -> No
 def test_a_page_of_another_name_that_leads_here_is_not(name: str) -> None:
     assert Gatekeeper("").why_not(host(name)) == 403
     assert Gatekeeper("secret").why_not(host(name)) == 401
+
+
+def test_a_page_that_asks_for_an_address_is_not_either() -> None:
+    asked = Request("/calls", "", {"host": "127.0.0.1:9080", "origin": "http://evil.example"}, "POST")
+    assert Gatekeeper("").why_not(asked) == 403

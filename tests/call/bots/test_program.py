@@ -596,7 +596,7 @@ while True:
     assert [10 <= heard["10"] < 30, 20 <= heard["20"] < 40, heard["100"], heard["1000"]] == [True, True, 100, 100]
 
 
-def test_a_mark_stands_behind_the_last_file_at_most(start: Start, tmp_path: Path) -> None:
+def test_a_mark_stands_no_earlier_than_after_the_last_file(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "tone.wav"
     soundfile.write(path, np.full(160 * 50, 9, np.int16), 8000)
     stage = start(
