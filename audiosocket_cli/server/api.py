@@ -85,8 +85,9 @@ class Gatekeeper:
             return (
                 None if hmac.compare_digest(_password(request.headers.get("authorization", "")), self._token) else 401
             )
-        # A page in a browser of this machine may ask too, under a name that leads here: it has no business here.
-        return None if _is_address(request.headers.get("host", "")) else 403
+        # A web page in a browser of this machine may ask too, also under a name that leads here, and shall not.
+        is_page = "origin" in request.headers or not _is_address(request.headers.get("host", ""))
+        return 403 if is_page else None
 
 
 def _password(authorization: str) -> bytes:

@@ -191,7 +191,7 @@ def parse_form(body: bytes) -> dict[str, str] | None:
 def _refused(status: HTTPStatus) -> Answer:
     if status == HTTPStatus.UNAUTHORIZED:
         return failure(status, _AUTHENTICATE, more=": send the password of --api-token-file")
-    return failure(status, more=": ask for an address or localhost, not for another name, or use a password")
+    return failure(status, more=": without a password, web pages may not ask, nor may who asks for a name")
 
 
 def _twilio_refused(status: HTTPStatus) -> Answer:

@@ -23,10 +23,12 @@ from rich.theme import Theme
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
-    "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot",
-    "turns", "talk-to-a-bot", "real-driver",
+    "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "transfer",
+    "talk-to-a-bot", "real-driver",
+    "recording", "playing", "testing-a-bot", "turns",
     "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
-    "monitoring", "systemd", "proxying", "mirroring", "faults", "proxies", "security", "tls", "reliability", "evidence",
+    "monitoring", "api",
+    "systemd", "proxying", "mirroring", "faults", "proxies", "security", "tls", "reliability", "evidence",
     "json", "json-lines", "exit-codes", "library", "development", "changes",
 )  # fmt: skip
 """Pages in the order in which they are listed: from a first call to what few need."""

@@ -272,6 +272,49 @@ sys.stdin.read()
 """
 
 
+def test_a_mark_is_told_when_the_caller_has_heard_what_is_before_it_and_a_flush_drops_it(
+    serve: Serve, dial: Dial, script: Callable[[str], Path], tmp_path: Path
+) -> None:
+    path = script("""#!/usr/bin/env -S python3 -S
+import json, sys
+events = open(3, "r+b", buffering=0)
+def do(**command): events.write(json.dumps(command).encode() + b"\\n")
+def say(seconds): sys.stdout.buffer.write(b"\\x20\\x10" * int(8000 * seconds)); sys.stdout.buffer.flush()
+say(0.6); do(mark="greeting", after_bytes=9600); say(8); do(mark="never heard")
+for line in events:
+    event = json.loads(line)
+    if event["event"] == "mark":
+        print(line.decode().strip(), file=open("marks", "a"), flush=True)
+        do(flush=True)
+        if event.get("dropped"): do(hangup=True, result="two marks")
+""")
+    serving = serve("--json", "--record", "calls", "--exec", path)
+    caller = dial(serving)
+    caller.speak(3)
+    caller.wait_for_end()
+    result = serving.wait_for_end(CALL_1)
+    assert (result["result"], result["ended_reason"]) == ("two marks", "the program hung up")
+    heard, dropped = map(json.loads, (tmp_path / "marks").read_text().splitlines())
+    first_s, frames = next((at_s, at) for at, (at_s, frame) in enumerate(caller.frames) if any(frame.payload))
+    begun_s = caller.frames[0][0]
+    assert (heard["mark"], dropped["mark"], dropped["dropped"]) == ("greeting", "never heard", True)
+    assert heard["at_s"] == pytest.approx(first_s - begun_s + 0.6, abs=0.1)
+    assert dropped["at_s"] == pytest.approx(heard["at_s"], abs=0.1)
+    spoken = sum(any(frame.payload) for _, frame in caller.frames[frames:])
+    assert 30 <= spoken <= 36
+
+
+def test_a_result_is_in_the_line_and_in_the_json_of_the_call(
+    serve: Serve, dial: Dial, script: Callable[[str], Path], tmp_path: Path
+) -> None:
+    serving = serve("--record", "calls", "--exec", script("""echo '{"hangup": true, "result": "sales"}' >&3; cat"""))
+    caller = dial(serving)
+    caller.speak(1)
+    caller.wait_for_end()
+    assert ", digits none, result sales, " in serving.wait_for("ended by server")
+    assert json.loads((tmp_path / "calls" / f"{CALL_1}.json").read_text())["result"] == "sales"
+
+
 def test_speech_stops_within_60_ms_of_the_key_that_interrupts_it(
     serve: Serve, dial: Dial, script: Callable[[str], Path]
 ) -> None:

@@ -119,9 +119,10 @@ def test_calls_of_a_worker_that_was_killed_have_ended_and_those_of_the_others_go
     serving = serve("--api", f"127.0.0.1:{port}", "--workers", "2")
     children = Path(f"/proc/{serving.process.pid}/task/{serving.process.pid}/children").read_text().split()
     with contextlib.ExitStack() as stack:
-        for number in range(1, 9):
+        for number in range(1, 9):  # one after the other, so that both have some
             stack.enter_context(connected(serving, opening(number)[1]))
-        until(lambda: listed(port) == 8)
+            until(lambda count=number: listed(port) == count)
+            time.sleep(0.05)
         os.kill(int(children[0]), signal.SIGKILL)
         until(lambda: 0 < listed(port) < 8)
         states = [json.loads(get(port, f"/calls/{opening(number)[0]}")[1]) for number in range(1, 9)]
@@ -187,15 +188,16 @@ def test_with_a_password_it_listens_anywhere_and_programs_do_not_get_it(
         options = ["--api-token-file", "token"]
     else:
         monkeypatch.setenv("AUDIOSOCKET_SERVE_API_TOKEN", "secret")
-    serving = serve("--api", f":{port}", *options, "--shell", "--exec", "env >&2")
+    serving = serve("--api", f":{port}", *options, "--shell", "--exec", "env > bot-got")
     assert serving.listening.startswith("listening on ")
     assert get(port, "/calls")[0] == 401
     assert get(port, "/calls", Authorization="Bearer secret")[0] == 200
     with connected(serving, OPENING) as peer:
         read_to_end(peer)
     serving.wait_for("ended by")
-    assert "API_TOKEN" not in "\n".join(serving.rest)
-    assert any("AUDIOSOCKET_UUID" in line for line in serving.rest)
+    got = (tmp_path / "bot-got").read_text()
+    assert f"AUDIOSOCKET_UUID={UUID}\n" in got
+    assert "API_TOKEN" not in got
 
 
 @pytest.mark.parametrize(
@@ -255,3 +257,8 @@ def test_without_a_password_who_asks_for_an_address_is_answered(name: str) -> No
 def test_a_page_of_another_name_that_leads_here_is_not(name: str) -> None:
     assert Gatekeeper("").why_not(host(name)) == 403
     assert Gatekeeper("secret").why_not(host(name)) == 401
+
+
+def test_a_page_that_asks_for_an_address_is_not_either() -> None:
+    asked = Request("/calls", "", {"host": "127.0.0.1:9080", "origin": "http://evil.example"}, "POST")
+    assert Gatekeeper("").why_not(asked) == 403

@@ -49,6 +49,8 @@ class Child(Process):
         self._events = ours
         self.unsent = b""
         """Events that wait for `push`."""
+        self.said_bytes = 0
+        """How many bytes of its standard output were read."""
         self._taken_bytes = 0
         self._is_ending = False
         self._stdin = self._stdout = self._stderr = self._end = -1
@@ -111,7 +113,10 @@ class Child(Process):
 
     def read(self) -> bytes | None:
         """Return the bytes at hand on its standard output, b"" at its end, None when there is nothing now."""
-        return self._read(self._stdout, OUTPUT, READ_BYTES)
+        data = self._read(self._stdout, OUTPUT, READ_BYTES)
+        if data:
+            self.said_bytes += len(data)
+        return data
 
     def _read(self, descriptor: int, bit: int, most_bytes: int) -> bytes | None:
         try:
@@ -127,7 +132,9 @@ class Child(Process):
 
     def drain(self) -> bytes:
         """Return all that its standard output holds now, but nothing written meanwhile, which might never end."""
-        return read_now(self._stdout, _bytes_in(self._stdout)) or b""
+        data = read_now(self._stdout, _bytes_in(self._stdout)) or b""
+        self.said_bytes += len(data)
+        return data
 
     def has_read(self) -> bool:
         """Whether it has read any of its standard input; True where the system does not say."""

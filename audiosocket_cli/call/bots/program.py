@@ -287,6 +287,8 @@ class Program(Bot):
                 self._hanging_up = True
             case {"play": str(name), **rest} if not rest:
                 self._play(child, speaker, name)
+            case {"mark": str(name), "after_bytes": int(written), **rest} if not rest and written >= 0:
+                self._mark(child, speaker, name, written)
             case {"mark": str(name), **rest} if not rest:
                 self._mark(child, speaker, name)
             case _:
@@ -319,12 +321,14 @@ class Program(Bot):
         speaker.queue.add(child.drain())  # said before the file, as it was written before
         speaker.queue.add_file(lambda: self._begin_file(name))
 
-    def _mark(self, child: Child, speaker: Speaker, name: str) -> None:
+    def _mark(self, child: Child, speaker: Speaker, name: str, written: int | None = None) -> None:
+        """Mark a place in the speech: after so many bytes that the program has written since its start, or after all
+        that has come by now. The commands come on a way of their own, and what it wrote later may be here before."""
         if speaker.queue.marks >= _MAX_MARKS:
             self._complain(f"the mark {name} is ignored: {_MAX_MARKS} marks are already waiting")
             return
         speaker.queue.add(child.drain())
-        speaker.queue.add_mark(name)
+        speaker.queue.add_mark(name, 0 if written is None else max(0, child.said_bytes - written))
 
     def _pass_on(self, speaker: Speaker) -> None:
         """Tell the program what has become of its speech."""

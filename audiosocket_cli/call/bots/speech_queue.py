@@ -110,12 +110,29 @@ class SpeechQueue:
         if self.files == 1:
             self._prepare(0)
 
-    def add_mark(self, name: str) -> None:
-        """Queue a mark: it is in `passed` once all that was queued before it has been taken."""
-        if self._later:
-            self._later.append(_Mark(name))
+    def add_mark(self, name: str, back_bytes: int = 0) -> None:
+        """Queue a mark: it is in `passed` once all that was queued before it has been taken.
+
+        `back_bytes` of samples at the end of the queue come after it, as far as they follow the last file.
+        """
+        back_bytes += back_bytes & 1
+        at = len(self._later)
+        while at and back_bytes:
+            item = self._later[at - 1]
+            if isinstance(item, _File):
+                break
+            if isinstance(item, bytes):
+                if len(item) > back_bytes:
+                    self._later[at - 1] = item[:-back_bytes]
+                    self._later.insert(at, item[-back_bytes:])
+                    back_bytes = 0
+                    break
+                back_bytes -= len(item)
+            at -= 1
+        if at or (self._later and not back_bytes):
+            self._later.insert(at, _Mark(name))
         else:
-            self._due.append(_Due(len(self._next), name))
+            self._due.append(_Due(len(self._next) - back_bytes, name))
 
     def read_and_take(self, read: Callable[[], bytes | None], size: int, most_bytes: int) -> bytes | None:
         """Queue what `read` returns, unless so many bytes are queued already; then do as `take` does.

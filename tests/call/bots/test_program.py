@@ -572,6 +572,54 @@ sys.stdin.read()
     ]  # fmt: skip
 
 
+def test_a_mark_stands_where_the_program_says_however_much_more_it_has_written_by_then(start: Start) -> None:
+    stage = start(
+        python("""
+say(bytes([1, 1]) * 160 * 100)
+for number in (10, 20, 100, 1000): do(mark=str(number), after_bytes=number * 320)
+do(mark="bad", after_bytes=-1)
+while True:
+    event = hear()
+    if event["event"] == "mark": log(event["mark"], round(event["at_s"], 3))
+    if event["event"] == "error": log(event["error"][:14])
+""")
+    )
+    heard = dict[str, int]()
+
+    def all_are_told() -> bool:
+        for line in stage.log:
+            heard.setdefault(line.split()[0], len(stage.speech) // 320)
+        return len(stage.log) == 5
+
+    stage.until(all_are_told)
+    assert heard["not"] <= 3  # a frame or two: the program needs a moment to tell
+    assert [10 <= heard["10"] < 30, 20 <= heard["20"] < 40, heard["100"], heard["1000"]] == [True, True, 100, 100]
+
+
+def test_a_mark_stands_no_earlier_than_after_the_last_file(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, np.full(160 * 50, 9, np.int16), 8000)
+    stage = start(
+        python(f"""
+do(play={str(path)!r}); time.sleep(0.1)
+say(bytes([1, 1]) * 160 * 50)
+do(mark="in the file", after_bytes=0); do(mark="after it", after_bytes=320 * 10)
+while True:
+    event = hear()
+    if event["event"] == "mark": log(event["mark"])
+""")
+    )
+    heard = dict[str, int]()
+
+    def all_are_told() -> bool:
+        for line in stage.log:
+            heard.setdefault(line, len(stage.speech) // 320)
+        return len(stage.log) == 2
+
+    stage.until(all_are_told)
+    assert 50 <= heard["in the file"] < 60 <= heard["after it"] < 80
+
+
 def test_marks_without_number_are_ignored_and_each_is_told(start: Start) -> None:
     stage = start(
         python("""

@@ -78,3 +78,34 @@ def test_a_line_without_an_end_is_cut_and_the_last_one_is_taken_at_the_end() -> 
     waiting.end()
     waiting.end()
     assert waiting.take(10) == ["last"]
+
+
+Item = tuple[str, int]
+"""Bytes of samples to add, or a mark with as many of them after it."""
+
+
+@given(st.lists(st.tuples(st.just("samples"), st.integers(0, 40)) | st.tuples(st.just("mark"), st.integers(0, 60))),
+       st.booleans(), st.integers(1, 5))  # fmt: skip
+def test_a_mark_passes_with_the_samples_that_it_stands_after(items: list[Item], mixed: bool, frame: int) -> None:
+    """Whether all samples lie in one piece or in several, as they do after another mark that waits for a file."""
+    queue, size, added, places = SpeechQueue(), 2 * frame, 0, dict[str, int]()
+    for number, (what, count) in enumerate(items):
+        if what == "samples":
+            queue.add(bytes([7]) * 2 * count)
+            added += 2 * count
+        else:
+            queue.add_mark(str(number), count)
+            places[str(number)] = max(0, added - count - count % 2)
+        if mixed and not queue._later and queue._next:  # as a file that has just been said leaves the rest
+            queue._later.append(bytes(queue._next))
+            queue._next.clear()
+    taken, passed = 0, dict[str, int]()
+    while len(queue) or queue.marks:
+        data = queue.take(size)
+        taken += len((data or b"").rstrip(b"\0"))
+        for name in queue.passed:
+            passed[name] = taken
+        queue.passed.clear()
+    assert passed.keys() == places.keys()
+    for name, place in places.items():
+        assert place <= passed[name] <= max(place + size, size)
