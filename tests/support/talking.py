@@ -42,13 +42,6 @@ def likenesses(heard: Samples, said: Samples) -> NDArray[np.float64]:
     return product[:count] / np.sqrt(np.maximum(energy[len(said) :] - energy[:count], own / 100) * own)
 
 
-def find(heard: Samples, said: Samples) -> tuple[int, float]:
-    """Return where `said` fits best into `heard`, and the coefficient there."""
-    found = likenesses(heard, said)
-    lag = int(np.argmax(found))
-    return lag, float(found[lag])
-
-
 class Utterance(NamedTuple):
     """A text, as it was heard."""
 
@@ -59,31 +52,45 @@ class Utterance(NamedTuple):
     """How much of its loud parts was heard."""
 
 
-LATE_S = 0.3
-"""How much later than the part before it a part may be heard: a busy machine lets a bot falter."""
-
 LOUD = 1000
+
+LATE_S = 0.3
+"""How much later than its beginning a part may be heard, beyond its place: a busy machine lets a bot falter."""
 
 
 def heard_of(heard: Samples, said: Samples, rate_hz: int = RATE_HZ, after_s: float = 0.0) -> Utterance:
-    """Return how `said` was heard for the first time after `after_s`, tenth of a second by tenth."""
-    size, step = rate_hz // 10, rate_hz // 50
+    """Return how `said` was heard for the first time after `after_s`.
+
+    Each fifth of a second of it is looked for by itself, and three that agree on when it began are enough.
+    """
+    size, skipped = rate_hz // 5, round(after_s * rate_hz)
     first, last = (int(place) for place in np.flatnonzero(np.abs(said) > LOUD)[[0, -1]])
-    skipped = round(after_s * rate_hz)
-    alike = likenesses(heard[skipped:], said[first : first + 6 * size])
-    assert alike.max() > 0.7, f"at best {alike.max():.2f} alike"
-    place = int(np.argmax(alike > 0.9 * alike.max()))  # the first of the best
-    place += int(np.argmax(alike[place : place + step]))
-    begun = lag = skipped + place - first
-    parts = [start for start in range(first, last, size) if np.abs(said[start : start + size]).max() > LOUD]
-    found, last_found, end = 0, first, 0
-    for start in parts:
-        if start - last_found > 2 * LATE_S * rate_hz:
+    starts = [start for start in range(first, last - size, size) if np.abs(said[start : start + size]).max() > LOUD]
+    votes = []
+    for start in starts:
+        alike = likenesses(heard[skipped:], said[start : start + size])
+        while alike.max() > 0.9:
+            place = int(np.argmax(alike))
+            votes.append((skipped + place - start, start))
+            alike[max(0, place - size) : place + size] = 0
+    needed = min(3, len(starts))
+    for begun, _ in sorted(votes):
+        agreeing = [vote for vote in votes if 0 <= vote[0] - begun <= LATE_S * rate_hz]
+        if len({start for _, start in agreeing}) >= needed:
             break
-        part, around = said[start : start + size], lag + start - step // 4
-        window = heard[around : around + size + round(LATE_S * rate_hz)]
-        place, likeness = find(window, part) if len(window) > size else (0, 0.0)
-        if likeness > 0.9:
-            found, last_found = found + 1, start
-            lag, end = around + place - start, around + place + len(part)
-    return Utterance(begun / rate_hz, end / rate_hz, found / len(parts))
+    else:
+        raise AssertionError(f"not heard: {len(votes)} of {len(starts)} parts, and they do not agree")
+    lag, start = max(agreeing, key=lambda vote: vote[1])
+    end = lag + _alike_until(heard[lag:], said, start + size, rate_hz // 50)
+    return Utterance(begun / rate_hz, end / rate_hz, len({start for _, start in agreeing}) / len(starts))
+
+
+def _alike_until(heard: Samples, said: Samples, start: int, step: int) -> int:
+    """Return how far, from `start` on, each `step` samples of both are alike."""
+    while len(ours := said[start : start + step].astype(float)) == step:
+        theirs = heard[start : start + step].astype(float)
+        norm = np.sqrt(np.dot(ours, ours) * np.dot(theirs, theirs)) if len(theirs) == step else 0
+        if not norm or np.dot(ours, theirs) / norm < 0.8:
+            break
+        start += step
+    return start
