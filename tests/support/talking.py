@@ -65,7 +65,11 @@ def heard_of(heard: Samples, said: Samples, rate_hz: int = RATE_HZ, after_s: flo
     """
     size, skipped = rate_hz // 5, round(after_s * rate_hz)
     first, last = (int(place) for place in np.flatnonzero(np.abs(said) > LOUD)[[0, -1]])
-    starts = [start for start in range(first, last - size, size) if np.abs(said[start : start + size]).max() > LOUD]
+    starts = [
+        start
+        for start in range(first, max(first + 1, last - size), size)
+        if np.abs(said[start : start + size]).max() > LOUD
+    ]
     votes = []
     for start in starts:
         alike = likenesses(heard[skipped:], said[start : start + size])
