@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,12 @@ from audiosocket_cli.audio.pcm import tone
 from support.pages import DOCS, FILES, PAGES
 from support.peers import free_port, get
 from support.running import Serve, Serving
-from support.testbed import running_asterisk, testbed
+from support.testbed import testbed
 
 pytestmark = pytest.mark.asterisk
 
 Place = Callable[..., dict[str, Any]]
 """Places a call at a server whose API is at a port, and returns the testbed's account of it."""
-
-
-@pytest.fixture(scope="module")
-def asterisk() -> Iterator[None]:
-    """A running Asterisk; one that was running before stays."""
-    with running_asterisk():
-        yield
 
 
 def dialplan(serving: Serving, port: int, *, password: str = "", connect: str = "") -> str:

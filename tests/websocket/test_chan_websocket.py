@@ -72,7 +72,7 @@ def test_events_in_plain_text_are_those_of_the_driver_word_by_word() -> None:
     ]
 
 
-NO_DIRECTION = Refused("SET_MEDIA_DIRECTION needs a direction: both, in, out")
+NO_DIRECTION = Refused("SET_MEDIA_DIRECTION requires a 'direction' parameter.\n")
 
 COMMANDS = [
     ("ANSWER", Answer()),
@@ -103,7 +103,10 @@ def test_each_command_is_known_in_json_and_in_plain_text(command: str, wish: obj
         ('{"command":"MARK_MEDIA","correlation_id":5}', Mark("")),
         ('{"command":"STOP_MEDIA_BUFFERING","correlation_id":"x"}', StopBuffering("x")),
         ('{"command":"SET_MEDIA_DIRECTION","direction":"in"}', SetDirection("in")),
-        ('{"command":"SET_MEDIA_DIRECTION","direction":"up"}', NO_DIRECTION),
+        (
+            '{"command":"SET_MEDIA_DIRECTION","direction":"up"}',
+            Refused("'up' is not a valid direction for SET_MEDIA_DIRECTION.\n"),
+        ),
         ('{"command":"SET_MEDIA_DIRECTION","direction":["in"]}', NO_DIRECTION),
         ('{"command":"SET_MEDIA_DIRECTION"}', NO_DIRECTION),
         ('{"command":["HANGUP"]}', Ignored("the unknown command list")),
@@ -125,7 +128,7 @@ def test_json_is_read_as_the_driver_reads_it(text: str, wish: object) -> None:
     [
         ("MARK_MEDIA a b", Mark("a b")),
         ("STOP_MEDIA_BUFFERING x", StopBuffering("x")),
-        ("SET_MEDIA_DIRECTION in", Refused("SET_MEDIA_DIRECTION is not there in plain text")),
+        ("SET_MEDIA_DIRECTION in", Refused("SET_MEDIA_DIRECTION only supports JSON format.\n")),
         ('{"command":"HANGUP"}', Ignored('the unknown command {"command":"HANGUP"}')),
         ("HANGUP".ljust(129), Ignored("a command of more than 128 bytes")),
         ("   ", Ignored("the unknown command ")),

@@ -173,7 +173,7 @@ def test_wrong_commands_are_answered_or_noted_as_by_the_driver(bot: Talking) -> 
     assert told(bot) == ["ERROR", "ERROR"]
     assert bot.call.notes == [
         "the bot's command failed: Unable to parse JSON command",
-        "the bot's command failed: SET_MEDIA_DIRECTION needs a direction: both, in, out",
+        "the bot's command failed: 'up' is not a valid direction for SET_MEDIA_DIRECTION.",
         "the bot's message is ignored: the unknown command DANCE",
         "the bot's message is ignored: an empty text",
         "the bot's message is ignored: a command of more than 128 bytes",
