@@ -167,7 +167,7 @@ def test_the_library_page_names_all_that_is_public() -> None:
 
 
 def test_the_page_on_json_names_each_schema_and_each_key_of_a_result() -> None:
-    page = PAGES[DOCS / "json.md"]
+    page = PAGES[DOCS / "json.md"] + PAGES[DOCS / "json-results.md"]
     sources = [path.read_text() for path in (ROOT / "audiosocket_cli").rglob("*.py")]
     schemas = {schema for source in sources for schema in re.findall(r'"(audiosocket\.[a-z-]+/\d)"', source)}
     assert len(schemas) > 5

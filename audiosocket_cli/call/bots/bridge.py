@@ -204,9 +204,14 @@ class Bridge(Bot):
 
     def end_by_api(self) -> None:
         """The bot has hung up by another way than its connection. Safe to call twice."""
-        if self._voice is not None and not self._voice.speaker.is_ending:
+        voice, link = self._voice, self._link
+        if voice is None or voice.speaker.is_ending:
+            return
+        if link is not None and link.closed is None:
+            self._receive(link, voice)  # what it said before it asked: requests come by a faster way
+        if not voice.speaker.is_ending:
             self._ending = "the bot hung up by the API"
-            self._voice.dialect.left()
+            voice.dialect.left()
 
     def facts(self) -> dict[str, Any]:
         voice, link = self._voice, self._link
@@ -287,8 +292,9 @@ class Bridge(Bot):
 
     def _hang_up(self, voice: _Voice, wish: Hangup) -> None:
         assert self._call is not None
-        if wish.result is not None:
-            self._call.result = wish.result
+        problem = None if wish.result is None else self._call.take_result(wish.result)
+        if problem is not None:
+            self._call.note(f"the bot's message is ignored in part: {problem}")
         voice.dialect.left()
 
     def _send(self, link: Link) -> None:
