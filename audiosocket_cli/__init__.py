@@ -1,4 +1,4 @@
-"""audiosocket: the command-line toolkit for AudioSocket, and its codec as a library.
+"""audiosocket: the command-line toolkit for AudioSocket, and as a library its codec, bots in Python and callers.
 
 The house, from the ground up. A module imports only from its own room and from those above it in this list;
 `tests/project/test_house.py` holds that.
@@ -38,6 +38,8 @@ click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from 
 
 TYPE_CHECKING = False  # typing's own takes as long to import as all else that has to be there before signals are heard
 if TYPE_CHECKING:
+    from audiosocket_cli.call.bots.bot_call import BotCall
+    from audiosocket_cli.call.bots.line import CallOverError
     from audiosocket_cli.codec import (
         ErrorCode,
         Frame,
@@ -54,39 +56,78 @@ if TYPE_CHECKING:
         rate_of,
         uuid_frame,
     )
-    from audiosocket_cli.errors import AudioSocketError, FrameError, IncompleteFrameError, ProtocolError
+    from audiosocket_cli.errors import (
+        AudioSocketError,
+        FileError,
+        FrameError,
+        IncompleteFrameError,
+        NetworkError,
+        ProtocolError,
+        UsageError,
+    )
+    from audiosocket_cli.model import Ending
+    from audiosocket_cli.net.caller import Caller, dial
+    from audiosocket_cli.server.serving import Serving, serve, serving
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AudioSocketError",
+    "BotCall",
+    "CallOverError",
+    "Caller",
+    "Ending",
     "ErrorCode",
+    "FileError",
     "Frame",
     "FrameDecoder",
     "FrameError",
     "IncompleteFrameError",
     "Kind",
+    "NetworkError",
     "ProtocolError",
+    "Serving",
+    "UsageError",
     "decode_digit",
     "decode_uuid",
     "describe_error",
+    "dial",
     "digit_frame",
     "encode",
     "is_audio",
     "kind_name",
     "kind_of",
     "rate_of",
+    "serve",
+    "serving",
     "uuid_frame",
 ]
 
+_HOMES = {
+    "BotCall": "call.bots.bot_call",
+    "CallOverError": "call.bots.line",
+    "Caller": "net.caller",
+    "Ending": "model",
+    "Serving": "server.serving",
+    "dial": "net.caller",
+    "serve": "server.serving",
+    "serving": "server.serving",
+}
+"""Where names are that are neither in `codec` nor in `errors`."""
+
 
 def __getattr__(name: str) -> object:
-    """Import the codec when it is first asked for: the command hears signals sooner (see `audiosocket_cli.signals`)."""
-    if name in __all__:
-        from audiosocket_cli import codec, errors
+    """Import a name when it is first asked for: the command hears signals sooner (see `audiosocket_cli.signals`), and
+    who only wants the codec has nothing else loaded."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _HOMES:
+        from importlib import import_module
 
-        return getattr(codec if hasattr(codec, name) else errors, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    from audiosocket_cli import codec, errors
+
+    return getattr(codec if hasattr(codec, name) else errors, name)
 
 
 def __dir__() -> list[str]:

@@ -34,7 +34,7 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "recording", "systemd"),
+    "serve": ("answering", "bots", "bots-in-python", "recording", "systemd"),
     "proxy": ("proxying", "mirroring", "faults", "recording", "captures"),
     "record": ("recording",),
     "play": ("playing", "testing-a-bot"),

@@ -245,6 +245,10 @@ class Driver:
         self.release(driven)
         driven.wire.close()
 
+    def replan(self, driven: _Driven) -> None:
+        """See again what a session waits for, which something else has changed."""
+        self._plan(driven)
+
     def _plan(self, driven: _Driven) -> None:
         """See what a session waits for now."""
         session = driven.session
@@ -344,6 +348,9 @@ class _Driven:
 
     def defer_flush(self) -> None:
         self._driver.defer(self, self.session.flush)
+
+    def replan(self) -> None:
+        self._driver.replan(self)
 
     def released(self) -> None:
         self._driver.release(self)

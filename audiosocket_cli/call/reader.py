@@ -16,7 +16,7 @@ from audiosocket_cli.call.receiver import Receiver
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sender import Sender
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Scheduler, TapQueue
+from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, SessionScheduler, TapQueue
 from audiosocket_cli.call.wire import READ_BYTES, Wire
 from audiosocket_cli.model import Call, How, Side
 
@@ -69,7 +69,7 @@ class Reader(ABC):
         self.has_more = False
         """Whether the last turn left something to hear: `readable` is to be called again, after others."""
         self._clock = clock
-        self._scheduler: Scheduler | None = None
+        self._scheduler: SessionScheduler | None = None
         self._queue = TapQueue(wire)
         self._sender = Sender(wire, source, self.role, self._queue)
         self.receiver = Receiver(self._queue, listens=source.listens, reads_in_bulk=self.role.reads_in_bulk)

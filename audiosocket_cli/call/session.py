@@ -93,7 +93,7 @@ from audiosocket_cli.call.phases import (
 from audiosocket_cli.call.reader import HELD_UP_S, Reader
 from audiosocket_cli.call.roles import Answering, AnsweringProxied, Placing
 from audiosocket_cli.call.sources.basic import Source
-from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, Scheduler
+from audiosocket_cli.call.tap_queue import WAKE_TOLERANCE_S, SessionScheduler
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.model import Call, Ending, How, Side, now_utc
@@ -170,9 +170,29 @@ class Session(Reader):
             return 0.0
         return self.call.duration_s if self.call.ending else self._clock() - self.receiver.origin_s
 
+    # What its source may ask for, outside of a step.
+
+    @property
+    def now_s(self) -> float:
+        """The time on its clock."""
+        return self._clock()
+
+    def send(self, data: bytes, now_s: float) -> bool:
+        """Send a frame of the source's now; False if it cannot be sent."""
+        is_sent = self._sender.send_ahead(data, now_s)
+        if self.wire.blocked:
+            self.replan()
+        return is_sent
+
+    def replan(self) -> None:
+        """The source's next frame is due at another time."""
+        self._set_wake()
+        if self._scheduler is not None:
+            self._scheduler.replan()
+
     # What happens to a session, said by whoever drives it.
 
-    def start(self, scheduler: Scheduler | None = None) -> None:
+    def start(self, scheduler: SessionScheduler | None = None) -> None:
         """The connection is there; `scheduler` drives the session among others."""
         self._scheduler = scheduler
         self._queue.use_scheduler(scheduler)
@@ -309,6 +329,8 @@ class Session(Reader):
         self._phase = Talking(self.call, self.role, self.receiver, self._sender, self._queue, self._limits)
         self.begun = True
         self._queue.open(self._clock())
+        if self.source.says_at_once:
+            self.source.begin(self)
         if self.receiver.let_in():
             self.readable()
 

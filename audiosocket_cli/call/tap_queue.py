@@ -46,6 +46,13 @@ class Scheduler(Protocol):
         """The session has ended, and its wire is about to be closed. Called once."""
 
 
+class SessionScheduler(Scheduler, Protocol):
+    """Who drives a session whose source may say something of its own accord."""
+
+    def replan(self) -> None:
+        """The session's next wake has changed, or its wire is blocked, by something other than its driver."""
+
+
 class TapQueue:
     """The taps of one call, and the frames that they have not got yet."""
 

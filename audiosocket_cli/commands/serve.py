@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audiosocket_cli.commands.bot_options import bot_option, bot_rate_option
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
@@ -75,13 +76,16 @@ if TYPE_CHECKING:
 @click.option(
     "--exec-rate", type=BotRateParam(), help="The sample rate of --exec's program.  [default: that of the call]"
 )
+@bot_option
+@bot_rate_option
 @click.option(
     "--grace",
     type=SECONDS,
     metavar="TIME",
     default="5s",
     show_default=True,
-    help="How long --exec's program may take to end once the call is over, before SIGTERM, and SIGKILL.",
+    help="How long --exec's program may take to end once the call is over, before SIGTERM, and SIGKILL; and --bot's "
+    "function, before it is cancelled.",
 )
 @click.option("--shell", is_flag=True, help="Let a shell run --exec, --authorize and --on-call-end.")
 @calls_option
@@ -143,6 +147,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket serve --echo
       audiosocket serve --record ./calls --calls 1 --json
       audiosocket serve --record ./calls --exec ./bot.py --language en
+      audiosocket serve --record ./calls --bot bot:answer
       audiosocket serve --capture - | wireshark -k -i -
 
     The caller's audio is written to DIR/<uuid>.wav as it arrives, pauses included, and the facts of the call to
@@ -150,7 +155,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     call.
 
     The program of --exec hears the caller on its standard input and speaks on its standard output, as 16-bit samples;
-    digits, the hangup and its commands are JSON lines on descriptor 3.
+    digits, the hangup and its commands are JSON lines on descriptor 3. The function of --bot gets an object with all of
+    that, and runs in the server itself.
 
     Ends with Ctrl-C: calls are hung up (or go on for a while, with --drain) and files completed; a second Ctrl-C drops
     them at once.
@@ -158,7 +164,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     from audiosocket_cli.jobs.serve import ServeWanted, serve
 
     wanted = ServeWanted(**given)
-    refuse_without_effect(ctx, grace="program", authorize_timeout="authorize")
+    refuse_without_effect(ctx, grace="program bot", authorize_timeout="authorize")
     _refuse_what_contradicts(ctx, wanted)
     check_processes(wanted.workers, "workers", allowed=wanted.many_workers)
     ctx.exit(serve(wanted).exit_code)
@@ -166,9 +172,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
 def _refuse_what_contradicts(ctx: click.Context, wanted: ServeWanted) -> None:
     """Refuse options of which one makes another mean nothing. Raises `UsageError`."""
-    said = [name for name in ("play", "echo", "tone", "program") if getattr(wanted, name) not in (None, False)]
+    said = [name for name in ("play", "echo", "tone", "program", "bot") if getattr(wanted, name) not in (None, False)]
     if len(said) > 1:
-        raise UsageError("--play, --echo, --tone and --exec exclude each other: choose one")
+        raise UsageError("--play, --echo, --tone, --exec and --bot exclude each other: choose one")
     if said and is_typed(ctx, "silence"):
         raise UsageError(
             f"--silence is for calls to which nothing else is sent: leave out --silence or {option_name(ctx, said[0])}"
@@ -189,3 +195,5 @@ def _refuse_what_contradicts(ctx: click.Context, wanted: ServeWanted) -> None:
         raise UsageError("--loop never ends, so --hangup would never come: choose one")
     if wanted.program is None and wanted.exec_rate:
         raise UsageError("--exec-rate needs a program: add --exec CMD")
+    if wanted.bot is None and wanted.bot_rate:
+        raise UsageError("--bot-rate needs a function: add --bot MODULE:FUNCTION")

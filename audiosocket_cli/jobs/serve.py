@@ -15,6 +15,8 @@ from typing import Final
 from audiosocket_cli.asterisk.facts import POST_ROLL_MS
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.bots.bot import Bot
+from audiosocket_cli.call.bots.function import FunctionBot, FunctionOptions
+from audiosocket_cli.call.bots.loading import load_function
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import CallOptions
@@ -53,6 +55,8 @@ class ServeWanted:
     silence: str
     program: str | None
     exec_rate: int | None
+    bot: str | None
+    bot_rate: int | None
     grace: float
     shell: bool
     calls: int | None
@@ -105,7 +109,7 @@ def _options(wanted: ServeWanted) -> ServeOptions:
             None if wanted.authorize is None else command_words(wanted.authorize, shell=wanted.shell),
             wanted.authorize_timeout,
         ),
-        program=wanted.program,
+        program=wanted.program or wanted.bot,
         on_call_end=None if wanted.on_call_end is None else command_words(wanted.on_call_end, shell=wanted.shell),
         metrics=wanted.metrics,
         health=wanted.health,
@@ -151,6 +155,9 @@ def _source_maker(wanted: ServeWanted) -> Callable[[], Source]:
 
 def _bot_maker(wanted: ServeWanted) -> Callable[[Report], Bot] | None:
     """Return what makes the bot of each call, where one answers."""
+    if wanted.bot is not None:
+        function = FunctionOptions(load_function(wanted.bot), wanted.bot, wanted.bot_rate, wanted.grace)
+        return partial(FunctionBot, function)
     if wanted.program is None:
         return None
     words = command_words(wanted.program, shell=wanted.shell)

@@ -109,6 +109,11 @@ def allow_many_descriptors() -> float:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return limit_of_descriptors()
+
+
+def limit_of_descriptors() -> float:
+    """Return how many open files this process may have."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return math.inf if limit == resource.RLIM_INFINITY else limit
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 _PATIENCE_S: Final = 1.0
 _LOOK_AGAIN_S: Final = 0.5
+_LAST_S: Final = 0.5
+"""How long a task may take to end that is left at the end of all."""
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -27,8 +29,26 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         # Inherited from some supervisors; the kernel would then keep from us how our children ended.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.freeze()  # what was imported stays: nobody has to look for cycles in it
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    try:
         return runner.run(main)
+    finally:
+        if runner.run(_end_tasks()):
+            runner.close()
+
+
+async def _end_tasks() -> bool:
+    """Cancel all tasks that are left; False where one does not end: a bot's, that ignores its cancellation. To close
+    the loop would wait for it for ever; the process ends without."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if not left:
+        return True
+    _, running = await asyncio.wait(left, timeout=_LAST_S)
+    for task in running:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # it was told of
+    return not running
 
 
 @contextlib.contextmanager

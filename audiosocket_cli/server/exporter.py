@@ -43,6 +43,8 @@ _COUNTERS: Final = (
     _Family("recordings_failed", "recordings_failed", "Recordings that are not complete."),
     _Family("captures_failed", "captures_failed", "Captures that are not complete."),
     _Family("hooks_failed", "hooks_failed", "Commands of --on-call-end that failed."),
+    _Family("bot_blocks", "bot_blocks", "Times that a function of --bot held up all calls for 0.1 s or more."),
+    _Family("bot_block_ms", "bot_block_seconds", "The length of these times.", unit=0.001),
     _Family("worker_restarts", "worker_restarts", "Workers that died and were replaced."),
 )
 

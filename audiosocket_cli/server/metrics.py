@@ -140,6 +140,9 @@ def _count(counts: Counter[str], live: LiveCall) -> None:
             counts["held_frames"] += pacer.held
     if live.stalls:
         counts["stalls"] += live.stalls
+    if live.bot is not None and live.bot.blocks:
+        counts["bot_blocks"] += live.bot.blocks
+        counts["bot_block_ms"] += round(live.bot.blocked_s * 1000)
     if live.recording_error is not None:
         counts["recordings_failed"] += 1
     if live.capture_error is not None:

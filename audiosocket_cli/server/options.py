@@ -83,6 +83,8 @@ class ServeOptions:
     takes callers for whom they are, without such a header."""
     relay: RelayOptions | None = None
     """Where calls are passed on to; None answers them here."""
+    owns_process: bool = True
+    """Whether the process is ours: signals end the server, and it may have as many files open as the system allows."""
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.live_call import LiveCall
-from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind
+from audiosocket_cli.net.listen import ListeningSockets, allow_many_descriptors, bind, limit_of_descriptors
 from audiosocket_cli.net.loop import signals_to
 from audiosocket_cli.server.account import Account
 from audiosocket_cli.server.admission import Admission
@@ -109,7 +109,8 @@ class Server:
 
     async def run(self) -> ServeSummary:
         """Serve to the end and return what came of it. Raises `NetworkError` when it cannot listen there."""
-        most_descriptors = allow_many_descriptors()
+        owns_process = self._options.owns_process
+        most_descriptors = allow_many_descriptors() if owns_process else limit_of_descriptors()
         self._warn(most_descriptors)
         listening = self._listening or ListeningSockets(bind(self._options.listen))
         addresses = listening.addresses
@@ -123,7 +124,7 @@ class Server:
         )
         try:
             with (
-                signals_to(self._on_signal, on_hangup=self.reload),
+                signals_to(self._on_signal, on_hangup=self.reload) if owns_process else contextlib.nullcontext(),
                 self._metrics(),
                 self._readiness.beating(self._status),
             ):

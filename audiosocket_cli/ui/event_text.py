@@ -78,6 +78,8 @@ def _details(event: CallEnded) -> str:
     parts.append(_recorded(result, event.files))
     if "program" in result:
         parts.append(_program(result["program"]))
+    if "bot" in result:
+        parts.append(_bot(result["bot"]))
     if event.capture:
         parts.append(f"captured to {shown_path(event.capture)}")
     return ", ".join(parts)
@@ -112,6 +114,11 @@ def _program(program: dict[str, Any]) -> str:
         return "no program"
     how = program["signal"] or f"exit code {program['exit_code']}"
     return f"program {program['ran_s']:.2f} s, {how}"
+
+
+def _bot(bot: dict[str, Any]) -> str:
+    how = "raised an error" if bot["error"] else bot["stopped_by"] or "returned"
+    return f"bot {bot['ran_s']:.2f} s, {how}"
 
 
 def level_text(side: dict[str, Any]) -> str:

@@ -23,7 +23,8 @@ from rich.theme import Theme
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
-    "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "recording", "playing", "testing-a-bot",
+    "first-call", "terminal", "asterisk", "answering", "bots", "bots-in-python", "bot-protocol", "recording", "playing",
+    "testing-a-bot",
     "turns",
     "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
     "monitoring", "systemd", "proxying", "mirroring", "faults", "proxies", "security", "tls", "reliability", "evidence",

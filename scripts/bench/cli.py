@@ -39,6 +39,8 @@ that was built without optimizations, as pyenv does unless told otherwise, makes
     exec      `serve --exec cat`, 100 calls, against a loop that starts cat for each call too and moves samples through
               its pipes: at most 1.4 times, and 2.2 times with --exec-rate 16000 (the loop converts nothing). The CPU
               of the programs is counted in both
+    bot       `serve --bot` with an async function that says what it hears, against `serve --echo`: at most 1.5 times
+              its CPU; frames come back at most 25 ms later (p99)
     capture   `serve --echo --capture FILE` against `serve --echo`: at most 1.25 times
     proxy     `proxy` against a loop that relays both ways, 250 calls to an echo: at most 1.5 times its CPU, and 2.2
               times with --record. To the way of a frame there and back it adds at most 0.3 ms for half of the frames,
@@ -78,7 +80,7 @@ from typing import Any
 
 from bench.bridges import bridge_case
 from bench.building import PEER, build_compiled, build_loops, install_peer
-from bench.costs import capture_case, echo_case, exec_case, play_case, record_case
+from bench.costs import bot_case, capture_case, echo_case, exec_case, play_case, record_case
 from bench.files import json_case, walk_case
 from bench.growth import growth_case
 from bench.machine import describe, in_words
@@ -94,6 +96,7 @@ CASES: dict[str, Callable[[Bench], list[Row]]] = {
     "record": record_case,
     "play": play_case,
     "exec": exec_case,
+    "bot": bot_case,
     "capture": capture_case,
     "proxy": proxy_case,
     "bridge": bridge_case,

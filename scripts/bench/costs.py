@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.building import HERE
 from bench.lengths import Command, Lengths, in_turn
 from bench.servers import COMPILED, SERVE, Bench
 from bench.table import Figure, Row, against, doubt_about
@@ -19,6 +20,7 @@ INSTANTS = {"random": "random instants", "clumps": "37 clumps", "even": "even"}
 
 EXEC_CALLS, EXEC_STARTS_A_SECOND = 100, 100
 P50_MS, P99_BEYOND_MS, SET_UP_MS = 2.0, 3.0, 0.2
+BOT_COST, BOT_P99_BEYOND_MS = 1.5, 25.0
 
 
 def echo_case(bench: Bench) -> list[Row]:
@@ -122,6 +124,20 @@ def exec_case(bench: Bench) -> list[Row]:
     return [
         *ours_against("exec cat", found, 1.4),
         against("exec cat, --exec-rate 16000", found["C"], found["ours, 16 kHz"], 2.2),
+    ]
+
+
+def bot_case(bench: Bench) -> list[Row]:
+    """Measure an echo in Python that runs in the server, against the server's own."""
+    bot = f"{HERE / 'peer' / 'echo_bot.py'}:echo"
+    found = in_turn(bench, {**bench.ours("--echo"), "bot": bench.ours("--bot", bot)["ours"]}, bench.calls, "random")
+    echo, ours = found["ours"], found["bot"]
+    before, after = (Figure([each.heard.latency_ms("p99") for each in lengths], " ms") for lengths in (echo, ours))
+    beyond_ms, doubt = after.median - before.median, doubt_about(echo, ours)
+    what = "echo by a bot in Python, against echo"
+    return [
+        against(what, echo, ours, BOT_COST),
+        Row(f"{what}: due to back, p99, ms beyond", before, after, beyond_ms, BOT_P99_BEYOND_MS, doubt=doubt),
     ]
 
 

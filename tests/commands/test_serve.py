@@ -330,7 +330,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path, serve: 
         (["--record", "/proc/calls"], 2, "cannot record to /proc/calls: *"),
         (["--play", "missing.wav"], 5, "cannot read missing.wav: no such file or directory"),
         (["--play", __file__], 5, f"cannot play {__file__}: it is text, not sound; name a sound file"),
-        (["--echo", "--tone", "440"], 2, "--play, --echo, --tone and --exec exclude each other: choose one"),
+        (["--echo", "--tone", "440"], 2, "--play, --echo, --tone, --exec and --bot exclude each other: choose one"),
         (["--hangup"], 2, "--hangup needs a file to play: add --play FILE"),
         (["--loop", "--echo"], 2, "--loop needs a file to play: add --play FILE"),
         (["--layout", "stereo"], 2, "--layout stereo needs a recording: add --record DIR"),

@@ -34,6 +34,10 @@ CASES = {
     "record": ["record, even: CPU a call-second"],
     "play": ["play: CPU a call-second", "play: |gap - 20 ms| p99, ms beyond C", "play: drift, %"],
     "exec": ["exec cat: CPU a call-second", "exec cat, --exec-rate 16000: CPU a call-second"],
+    "bot": [
+        "echo by a bot in Python, against echo: CPU a call-second",
+        "echo by a bot in Python, against echo: due to back, p99, ms beyond",
+    ],
     "capture": ["echo with --capture, against echo: CPU a call-second"],
     "proxy": [
         "proxy: CPU a call-second", "proxy --record: CPU a call-second", "proxy by socat: CPU a call-second",

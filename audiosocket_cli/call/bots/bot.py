@@ -17,6 +17,11 @@ class Bot(Source):
     It reports its own log as events, and adds what is odd about it as notes to its call.
     """
 
+    blocks = 0
+    """How often it has held up all calls, as code in this process can."""
+    blocked_s = 0.0
+    """For how many seconds in all."""
+
     @property
     def processes(self) -> int:
         """The number of processes that run for it, as last seen."""

@@ -70,6 +70,10 @@ class Speaker:
         self.told += [Marked(name, dropped=True) for name in self.queue.take_marks()]
         return self.queue.clear() / SAMPLE_BYTES / self.rate_hz
 
+    def speak_now(self, data: bytes, heard_kind: int) -> bytes:
+        """Return 20 ms of samples as a frame's bytes, without queueing them; only while the queue `is_idle`."""
+        return self._stream.speak(data, heard_kind)
+
     def next_bytes(
         self, heard_kind: int, read: Callable[[], bytes | None] | None = None, most_bytes: int = 0
     ) -> bytes | None:

@@ -82,6 +82,11 @@ class SpeechQueue:
         return size
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits: no speech, no mark, nor anything to tell of one."""
+        return not (self._next or self._later or self._due or self.passed or self._half)
+
+    @property
     def marks(self) -> int:
         """How many marks wait for their place to be taken."""
         return len(self._due) + sum(isinstance(item, _Mark) for item in self._later)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Final
+from typing import Final, Protocol
 
 from audiosocket_cli.asterisk.facts import PTIME_MS, SPARSE_MS, frame_bytes
 from audiosocket_cli.call.pacer import PTIME_S, Pacer
@@ -18,6 +18,20 @@ SPARSE_S: Final = SPARSE_MS / 1000
 
 LEAD_FRAMES: Final = 100 // PTIME_MS
 """A prompt waits this many frames for the caller's first audio, which tells the rate that the call can carry."""
+
+
+class Outlet(Protocol):
+    """Where a source may send a frame as soon as it has one."""
+
+    @property
+    def now_s(self) -> float:
+        """The time on the clock that the pacer goes by."""
+
+    def send(self, data: bytes, now_s: float) -> bool:
+        """Send an audio frame now, at this time; False if it cannot be sent. Who calls this keeps the pace."""
+
+    def replan(self) -> None:
+        """The source has changed when its next frame is due."""
 
 
 class Source(ABC):
@@ -41,6 +55,10 @@ class Source(ABC):
     says_bytes = False
     """Whether all its frames are audio, and `next_bytes` costs less than `next_frame`."""
 
+    says_at_once = False
+    """Whether it also sends frames of its own accord, ahead of those that are due: then it gets an outlet, see
+    `begin`."""
+
     descriptors = 0
     """How many open files it takes at most."""
 
@@ -50,6 +68,9 @@ class Source(ABC):
     def make_pacer(self) -> Pacer:
         """Return the pacer of its frames: one every 20 ms."""
         return Pacer(0.0)
+
+    def begin(self, outlet: Outlet) -> None:  # noqa: B027 - few want it
+        """The call has begun. To be forgotten in `close`, as the outlet leads back to the source."""
 
     def close(self) -> Sequence[str]:
         """The call is over: close what is open. Returns what was odd, a line each."""

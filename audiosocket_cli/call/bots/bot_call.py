@@ -1,0 +1,173 @@
+"""A call as code in Python sees it: `BotCall` is what a bot's function gets, and `LineCall` what a caller has, too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosocket_cli.asterisk.facts import PTIME_MS
+from audiosocket_cli.audio.pcm import to_slin
+from audiosocket_cli.call.bots.ear import MAX_UNREAD_S, Audio
+from audiosocket_cli.call.bots.line import Line
+from audiosocket_cli.codec import SAMPLE_BYTES, kind_name
+from audiosocket_cli.model import Ending
+
+Speech = bytes | bytearray | memoryview | NDArray[np.int16]
+"""What can be said: mono samples of 16 bits at the rate of the call, little-endian bytes or an array of shape (n,)."""
+
+MAX_RESULT: Final = 200
+"""The most characters of a result."""
+
+
+class LineCall:
+    """One end of a call, in Python: what it says, what it hears, and how it ends."""
+
+    __slots__ = ("_line",)
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def __repr__(self) -> str:
+        state = "" if self.ended is None else f", ended by {self.ended.by}"
+        return f"<{type(self).__name__} {self.uuid}, {self.peer}, {self.rate_hz} Hz{state}>"
+
+    @property
+    def uuid(self) -> UUID:
+        """The UUID of the call."""
+        return self._line.call.uuid
+
+    @property
+    def peer(self) -> str:
+        """Who is at the other end, as `host:port`."""
+        return self._line.call.peer
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate of all that is heard and said."""
+        return self._line.rate_hz
+
+    @property
+    def kind(self) -> str:
+        """The kind that the call began with, as `slin16`."""
+        return kind_name(self._line.kind)
+
+    @property
+    def ended(self) -> Ending | None:
+        """Who ended the call, how and why, once it is over: `by`, `how`, `reason`."""
+        return self._line.ending
+
+    # Hearing.
+
+    def audio(self, *, ms: float | None = None, samples: int | None = None) -> AsyncIterator[bytes]:
+        """Return what the other side says, as it comes: 20 ms at a time, or so many milliseconds or samples.
+
+        Each piece has the same length, int16 little-endian; a pause is silence. It ends with the call. What nobody
+        reads for ten seconds is dropped, the oldest first, and counted.
+
+        Raises `ValueError` for a length that is none, or above ten seconds.
+        """
+        if ms is not None and samples is not None:
+            raise ValueError("audio() takes ms or samples, not both")
+        count = round((PTIME_MS if ms is None else ms) * self.rate_hz / 1000) if samples is None else samples
+        if not 1 <= count <= MAX_UNREAD_S * self.rate_hz:
+            what = f"ms={ms:g}" if samples is None else f"samples={samples}"
+            raise ValueError(f"audio({what}) is not a length: take from one sample to {MAX_UNREAD_S:g} s")
+        return Audio(self._line.ear, count * SAMPLE_BYTES)
+
+    def skip(self) -> float:
+        """Forget what was heard and has not been read yet; returns how many seconds that was."""
+        return self._line.ear.skip()
+
+    # Saying.
+
+    async def say(self, audio: Speech) -> None:
+        """Say samples after all that was queued before, in real time; waits while more than ten seconds are queued.
+
+        Raises `CallOverError` when the call is over, which a bot need not catch, and `TypeError` for what is neither
+        bytes nor an array of int16.
+        """
+        if type(audio) is not bytes:
+            audio = _bytes_of(audio)
+        while not self._line.say_now(audio):
+            await self._line.wait_to_say()
+
+    async def play(self, path: str | Path) -> None:
+        """Say a sound file, of any rate and format, after all that was queued before.
+
+        Raises `FileError` when it cannot be played, and `CallOverError`.
+        """
+        await self._line.play(Path(path))
+
+    async def flush(self) -> float:
+        """Drop all that has not been said yet, as when the other side interrupts; returns how many seconds that was."""
+        return self._line.flush()
+
+    def mark(self) -> asyncio.Future[bool]:
+        """Mark the end of what is queued now. Await the mark, now or later: True once the other side has heard all up
+        to it, False once some of that was dropped."""
+        return self._line.mark()
+
+    async def said(self) -> bool:
+        """Wait until all that is queued has been said; False if some of it was dropped, or the call has ended."""
+        return await self._line.mark()
+
+    # Ending.
+
+    async def over(self) -> Ending:
+        """Wait until the call is over; returns who ended it, how and why."""
+        return await self._line.over()
+
+
+class BotCall(LineCall):
+    """A call that a bot's function answers."""
+
+    __slots__ = ()
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What is known of the caller beside the UUID: names and values."""
+        return self._line.call.variables
+
+    async def digits(self) -> AsyncIterator[str]:
+        """Yield the keys that the caller presses, as they come, until the call is over."""
+        while (key := await self._line.keys.next()) is not None:
+            yield key
+
+    async def digit(self, timeout: float | None = None) -> str | None:
+        """Return the next key that the caller presses; None when there is none in `timeout` seconds, or the call is
+        over."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._line.keys.next()
+        except TimeoutError:
+            return None
+
+    def hangup(self, result: str | None = None) -> None:
+        """End the call once all that is queued has been said; `flush` before it ends it now.
+
+        `result` is kept in the call's JSON: what came of the call, in 1 to 200 printable characters. Raises
+        `ValueError` for anything else.
+        """
+        if result is not None:
+            if not (0 < len(result) <= MAX_RESULT and result.isprintable()):
+                raise ValueError(f"{result[:50]!r} is not a result: it has 1 to {MAX_RESULT} printable characters")
+            self._line.call.result = result
+        self._line.hang_up()
+
+
+def _bytes_of(audio: object) -> bytes:
+    """Return samples as slin. Raises `TypeError`."""
+    if isinstance(audio, bytes | bytearray | memoryview):
+        return bytes(audio)
+    if isinstance(audio, np.ndarray) and audio.dtype.kind == "i" and audio.dtype.itemsize == SAMPLE_BYTES:
+        if audio.ndim != 1:
+            raise TypeError(f"mono samples have the shape (n,), not {audio.shape}: say one channel")
+        return to_slin(audio)
+    what = f"an array of {audio.dtype}" if isinstance(audio, np.ndarray) else type(audio).__name__
+    raise TypeError(f"samples are bytes or an array of int16, not {what}")
