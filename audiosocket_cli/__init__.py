@@ -22,7 +22,7 @@ The house, from the ground up. A module imports only from its own room and from 
     analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
     websocket/    messages of WebSocket voice protocols, and one connection; it knows no calls
     call/         one live call: session or relay, pacer, driver; sources/ taps/ recording/ bots/
-    net/          getting connected: addresses, dialling, listening, the loop, one placed call
+    net/          getting connected: addresses, dialling, a gateway to WebSocket bots, listening, one placed call
     server/       answering many calls: who may call, how many, in how many processes, and who is told
     bench/        many calls at once, measured and judged
     check/        one requirement a call: does a server survive Asterisk?

@@ -36,7 +36,6 @@ from audiosocket_cli.websocket.link import Link as BotLink
 STEP_S: Final = 0.004
 """How long after the caller's frames a bot's are played: time enough for a bot nearby that answers each frame."""
 
-
 _UNREAD_S: Final = 0.05
 """A caller who speaks sends something within this time."""
 
