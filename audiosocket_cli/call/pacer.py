@@ -22,6 +22,10 @@ EARLY_S: Final = 0.001
 """A deadline this near counts as reached: event loops count whole milliseconds, and may wake one too early."""
 
 
+POSTPONED_S: Final = 0.004
+"""By how much a frame is postponed that a source does not have yet: a fifth of its length."""
+
+
 class Pacer:
     """The schedule of one call's frames, and how well it is kept."""
 
@@ -67,6 +71,11 @@ class Pacer:
             self.slips += 1
             self.slipped_s += lateness_s
             self._start_s += lateness_s
+
+    def postpone(self) -> None:
+        """Make this frame due a little later, and all that follow it."""
+        self._start_s += POSTPONED_S
+        self.deadline_s += POSTPONED_S
 
     def restart(self, start_s: float) -> None:
         """Make the next frame due at `start_s`, and the others from there; the figures go on."""

@@ -75,8 +75,11 @@ class Sender:
                 continue
             if source.says_bytes:
                 data = source.next_bytes(heard_kind)
-                if data is None:
-                    return self._role.our_ending(source.ending)
+                if not data:
+                    if data is None:
+                        return self._role.our_ending(source.ending)
+                    pacer.postpone()
+                    break
                 at_s = pacer.take(now_s)
                 if wire.send(data):
                     self._queue.said.add(at_s - self._origin_s, data)

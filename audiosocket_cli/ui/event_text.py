@@ -80,6 +80,8 @@ def _details(event: CallEnded) -> str:
     parts.append(_recorded(result, event.files))
     if "program" in result:
         parts.append(_program(result["program"]))
+    if "bridge" in result:
+        parts.append(_bridged(result["bridge"]))
     if "bot" in result:
         parts.append(_bot(result["bot"]))
     if event.capture:
@@ -116,6 +118,12 @@ def _program(program: dict[str, Any]) -> str:
         return "no program"
     how = program["signal"] or f"exit code {program['exit_code']}"
     return f"program {program['ran_s']:.2f} s, {how}"
+
+
+def _bridged(bridge: dict[str, Any]) -> str:
+    if bridge["connected_s"] is None:
+        return "no bot"
+    return f"bot said {bridge['said_s']:.2f} s"
 
 
 def _bot(bot: dict[str, Any]) -> str:

@@ -9,7 +9,6 @@
     growth      many calls against few
     memory      what a recorded call holds
     workers     two processes against one
-    bridging    bridges to WebSocket bots; bots/: such a bot, and the shortest bridge
     files       reading captures: walk, json
     starting    how long the command takes to start
     building    the loops in C, and a server of another make

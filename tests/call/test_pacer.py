@@ -61,3 +61,13 @@ def test_restart_sets_the_next_deadline_and_keeps_the_figures() -> None:
     pacer.restart(3.0)
     assert pacer.deadline_s == 3.0
     assert (pacer.taken, pacer.late) == (1, 1)
+
+
+def test_a_postponed_frame_and_all_after_it_are_due_later_and_none_is_late() -> None:
+    pacer = Pacer(10.0)
+    pacer.take(10.0)
+    pacer.postpone()
+    assert pacer.deadline_s == pytest.approx(10.024)
+    assert pacer.take(10.024) == pytest.approx(10.024)
+    assert pacer.deadline_s == pytest.approx(10.044)
+    assert (pacer.late, pacer.slips, pacer.taken) == (0, 0, 2)

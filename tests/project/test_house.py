@@ -62,6 +62,7 @@ TESTED_AS_PART_OF = {
     "bench/processes.py": "commands/test_bench.py",
     **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
     "call/bots/bridge_dialect.py": "call/bots/test_bridge_twilio.py",
+    "call/bots/bridge_dialling.py": "call/bots/test_bridge.py",
     "call/bots/child.py": "call/bots/test_program.py",
     "call/bots/error_log.py": "call/bots/test_program.py",
     "call/bots/lifetime.py": "call/bots/test_program.py",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import re
 import shlex
+import socket
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +29,8 @@ from support.terminal import Terminal
 LISTED = "8f269582-4415-416f-bff2-09e0c910ccbf"
 MENU = "audiosocket serve --record calls --calls 1 --exec-rate 22050 --exec ./menu.sh"
 
+BRIDGE = "audiosocket serve --bridge ws://127.0.0.1:8765/ --bridge-protocol twilio --calls 1"
+
 OTHER_ENDS = {
     "audiosocket play": ["audiosocket serve --record ./calls --calls 1"],
     "audiosocket serve --record ./calls --calls 1": ["audiosocket play"],
@@ -35,6 +41,7 @@ OTHER_ENDS = {
         "audiosocket play", f"audiosocket play --uuid {LISTED}",
     ],
     MENU: ["audiosocket inject-dtmf 2 --wait 5"],
+    BRIDGE: ["audiosocket inject-dtmf '#' --expect-hangup"],
     "audiosocket serve --record calls --decode auto --calls 1": ["audiosocket replay ulaw.jsonl"],
     "audiosocket inject-dtmf '12w34#'": ["audiosocket serve --calls 1"],
     "audiosocket replay call.pcapng": ["audiosocket serve --calls 1"],
@@ -91,10 +98,29 @@ def test_a_session_without_another_end_runs_as_shown(command: str, tmp_path: Pat
     assert masked("".join(shown_by_tools)) == masked(session.shown)
 
 
-@pytest.mark.parametrize("command", OTHER_ENDS)
+@pytest.fixture
+def websocket_bot() -> Iterator[int]:
+    """The bot of the page on bridges; yields its port, as 8765 may be taken here."""
+    port = free_port()
+    code = FILES["echo_bot.py"]
+    assert "8765" in code
+    process = subprocess.Popen([sys.executable, "-c", code.replace("8765", str(port))])
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
 @pytest.mark.usefixtures("captured")
-def test_a_session_runs_as_shown(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", OTHER_ENDS)
+def test_a_session_runs_as_shown(command: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     (session,) = [session for session in SESSIONS if session.command == command]
+    port = request.getfixturevalue("websocket_bot") if command == BRIDGE else 8765
     if command in TOOLS:
         need(TOOLS[command])
     save_files(tmp_path)
@@ -110,6 +136,7 @@ def test_a_session_runs_as_shown(command: str, tmp_path: Path) -> None:
 
     answers = session.words[1] in ("serve", "record")
     calls = OTHER_ENDS[command] if answers else [command]
+    command = command.replace("8765", str(port))
     with start(command if answers else OTHER_ENDS[command][0], listens=True) as answering:
         answering.wait_for("listening on .*\n")
         called = []

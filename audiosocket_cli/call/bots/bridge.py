@@ -12,121 +12,40 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
-from audiosocket_cli import __version__
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.bots.bot import Bot
-from audiosocket_cli.call.bots.bridge_chan_websocket import ChanWebSocketDialect, PlainTextDialect
 from audiosocket_cli.call.bots.bridge_dialect import FRAME_S, Dialect
-from audiosocket_cli.call.bots.bridge_raw import RawDialect
-from audiosocket_cli.call.bots.bridge_twilio import TwilioDialect
+from audiosocket_cli.call.bots.bridge_dialling import BridgeOptions as BridgeOptions
+from audiosocket_cli.call.bots.bridge_dialling import BridgeProtocol as BridgeProtocol
+from audiosocket_cli.call.bots.bridge_dialling import dial_bot as dial_bot
+from audiosocket_cli.call.bots.bridge_pace import Pace
 from audiosocket_cli.call.bots.speaker import Speaker
 from audiosocket_cli.call.bots.streams import Framer, HeardStream
-from audiosocket_cli.call.bots.watch import Ready, Watch
+from audiosocket_cli.call.bots.watch import Ready
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, frame_of, silence_frame
-from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
+from audiosocket_cli.call.sources.prompts import Speech, Track
 from audiosocket_cli.codec import Frame, Kind, rate_of
-from audiosocket_cli.errors import AudioSocketError, NetworkError
+from audiosocket_cli.errors import AudioSocketError
 from audiosocket_cli.model import Call
-from audiosocket_cli.websocket.connecting import RefusedError, tls_context
-from audiosocket_cli.websocket.link import Closed, Link, Opening, connect
+from audiosocket_cli.websocket.link import PING_S, Closed, Link
 from audiosocket_cli.websocket.messages import Hangup
 from audiosocket_cli.websocket.outbox import MAX_AUDIO_S, Outbox
 from audiosocket_cli.websocket.twilio import call_sid
-from audiosocket_cli.websocket.url import Url
 
 KEPT_S: Final = 1.0
 """Seconds of the caller's audio that are kept while the connection is made."""
 
-_PING_FRAMES: Final = 1000
-"""20 s, `link.PING_S`."""
+_PING_FRAMES: Final = round(PING_S / FRAME_S)
 
 _GOODBYE_S: Final = 1.0
 """Seconds that a bot may take to close after our goodbye."""
 
 _LOOK_AGAIN_S: Final = 0.02
 
-_RETRY_S: Final = 0.25
-_MAX_RETRY_S: Final = 2.0
-"""The pause before another attempt to connect: twice as long each time, up to a bound."""
-
 _INPUT: Final = 1
-
-
-class BridgeProtocol(StrEnum):
-    """What the bot speaks."""
-
-    TWILIO = "twilio"
-    CHAN_WEBSOCKET = "chan-websocket"
-    RAW = "raw"
-
-
-@dataclass(frozen=True, slots=True)
-class BridgeOptions:
-    """Where the bot is, and how it is spoken to."""
-
-    url: Url
-    """`{uuid}` in it stands for the UUID of the call."""
-    protocol: BridgeProtocol
-    rate_hz: int | None = None
-    """The sample rate of both directions, where the protocol leaves a choice; None: that of the call."""
-    plain_text: bool = False
-    """Whether chan-websocket's events and commands are plain text, and not JSON."""
-    headers: Sequence[tuple[str, str]] = ()
-    """Headers of the handshake: names and values."""
-    ca: Path | None = None
-    """The authorities whose certificates are trusted; None: the system's."""
-    timeout_s: float = 10.0
-    """How long an attempt to connect may take."""
-    retry: int = 0
-    """How many more attempts there are."""
-    fallback: Path | None = None
-    """A sound file for callers whose bot fails."""
-    threads: Threads = field(default_factory=Threads)
-    """The threads that read it."""
-    watch: Watch = field(default_factory=Watch)
-    """Tells which of all bots have sent something."""
-
-    @property
-    def dialect(self) -> type[Dialect]:
-        """The class of its protocol."""
-        if self.protocol is BridgeProtocol.TWILIO:
-            return TwilioDialect
-        if self.protocol is BridgeProtocol.RAW:
-            return RawDialect
-        return PlainTextDialect if self.plain_text else ChanWebSocketDialect
-
-
-async def dial_bot(options: BridgeOptions, uuid: UUID) -> Link:
-    """Connect to the bot for a call. Raises `NetworkError` after the last attempt."""
-    url, dialect = options.url.for_call(uuid), options.dialect
-    opening = Opening(
-        options.headers,
-        dialect.subprotocol,
-        tls_context(options.ca) if url.is_secure else None,
-        options.timeout_s,
-        dialect.max_bytes,
-        f"audiosocket-cli/{__version__}",
-    )
-    pause_s = _RETRY_S
-    for attempt in range(options.retry + 1):
-        try:
-            return await connect(url, opening)
-        except RefusedError:
-            raise
-        except NetworkError as error:
-            if attempt == options.retry:
-                times = f" ({attempt + 1} attempts)" if attempt else ""
-                raise NetworkError(f"{error}{times}") from None
-        await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, _MAX_RETRY_S)
-    raise AssertionError("there is a last attempt")
 
 
 class _Voice(NamedTuple):
@@ -156,6 +75,7 @@ class Bridge(Bot):
         self._connecting: asyncio.Task[None] | None = None
         self._given = link
         self._opened_s = self._connected_s = 0.0
+        self._pace = Pace()
         self._frames = 0
         """Frames since the call began, or since the last ping."""
         self._heard_kind: int = Kind.SLIN
@@ -173,7 +93,9 @@ class Bridge(Bot):
     # As a source.
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
-        return frame_of(self.next_bytes(heard_kind))
+        while (data := self.next_bytes(heard_kind)) == b"":
+            pass
+        return frame_of(data)
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
         voice = self._voice
@@ -183,8 +105,9 @@ class Bridge(Bot):
         link = self._link
         if link is not None:
             self._ready.look_again()
-            if self._ready.bits:
-                self._receive(link, voice)
+            has_grown = self._ready.bits and self._receive(link, voice)
+            if self._pace.waits_for_more(speaker, has_grown=bool(has_grown)):
+                return b""
             self._frames += 1
             if self._frames >= _PING_FRAMES:
                 self._ping(link, dialect)
@@ -292,6 +215,7 @@ class Bridge(Bot):
             "connected_s": None if link is None else round(self._connected_s, 3),
             "said_s": 0.0 if voice is None else round(voice.speaker.said_s, 3),
             "dropped_s": 0.0 if voice is None else round(voice.dialect.dropped_s, 3),
+            "waited_s": round(self._pace.waited_s, 3),
             "unread_s": round(self._outbox.dropped_s, 3),
             "closed": None if closed is None else {"code": closed.code, "reason": closed.reason},
             "error": self._failure,
@@ -340,10 +264,11 @@ class Bridge(Bot):
 
     # In the call.
 
-    def _receive(self, link: Link, voice: _Voice) -> None:
-        """Take what the bot has sent."""
+    def _receive(self, link: Link, voice: _Voice) -> bool:
+        """Take what the bot has sent; return whether more is to be said than before."""
         if voice.dialect.is_full:
-            return
+            return False
+        queued = len(voice.speaker.queue)
         for message in link.receive():
             if voice.speaker.is_ending:
                 break
@@ -355,6 +280,7 @@ class Bridge(Bot):
             self._lose(link.closed)
         elif link.is_drained:
             self._ready.found_nothing(_INPUT)
+        return len(voice.speaker.queue) > queued
 
     def _hang_up(self, voice: _Voice, wish: Hangup) -> None:
         assert self._call is not None

@@ -84,7 +84,8 @@ class Source(ABC):
         """
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
-        """Return the bytes of such a frame, which is audio."""
+        """Return the bytes of such a frame, which is audio; none yet (b""): the schedule waits a little, see
+        `Pacer.postpone`."""
         frame = self.next_frame(heard_kind)
         return None if frame is None else encoded(frame)
 
