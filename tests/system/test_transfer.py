@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ import pytest
 import soundfile
 
 from audiosocket_cli.audio.pcm import tone
-from support.pages import FILES
+from support.pages import DOCS, FILES, PAGES
 from support.peers import free_port, get
 from support.running import Serve, Serving
-from support.testbed import testbed
+from support.testbed import running_asterisk, testbed
 
 pytestmark = pytest.mark.asterisk
 
@@ -27,11 +27,20 @@ Place = Callable[..., dict[str, Any]]
 """Places a call at a server whose API is at a port, and returns the testbed's account of it."""
 
 
-def dialplan(serving: Serving, port: int, *, password: str = "") -> str:
+@pytest.fixture(scope="module")
+def asterisk() -> Iterator[None]:
+    """A running Asterisk; one that was running before stays."""
+    with running_asterisk():
+        yield
+
+
+def dialplan(serving: Serving, port: int, *, password: str = "", connect: str = "") -> str:
     """The page's dialplan, for these ports, which tells where the caller lands."""
+    audiosocket = "AudioSocket(${CALL},127.0.0.1:9092)"
     text = FILES["transfer.conf"]
     asks = " same => n,Set(RESULT="
     for old, new in (
+        (audiosocket, connect or audiosocket),
         ("127.0.0.1:9092", serving.target),
         ("127.0.0.1:9080", f"127.0.0.1:{port}"),
         (asks, f" same => n,Set(CURLOPT(userpwd)=asterisk:{password})\n{asks}" if password else asks),
@@ -84,6 +93,15 @@ def test_the_caller_lands_at_the_extension_that_the_bot_named(
     assert result["program"]["said_s"] < 5  # but not the menu
     assert account["audiosocket_log"] == []
     assert get(port, f"/calls/{uuid}/result") == (200, department)
+
+
+def test_with_the_channel_driver_it_is_the_same(serve: Serve, place: Place, receptionist: list[str]) -> None:
+    port = free_port()
+    serving = serve("--api", f"127.0.0.1:{port}", *receptionist)
+    connect = "Dial(AudioSocket/127.0.0.1:9092/${CALL}/c(slin),,g)"
+    assert connect in PAGES[DOCS / "transfer.md"]
+    account = place(serving, port, "silence 1, digits 1, silence 5", connect=connect)
+    assert account["told"] == {"landed": "after-the-bot sales [sales]"}
 
 
 @pytest.mark.parametrize(
