@@ -350,9 +350,10 @@ def test_an_error_frame_says_in_words(payload: str, text: str) -> None:
 
 def test_the_public_names_are_these() -> None:
     assert sorted(audiosocket_cli.__all__) == [
-        "AudioSocketError", "ErrorCode", "Frame", "FrameDecoder", "FrameError", "IncompleteFrameError", "Kind",
-        "ProtocolError", "decode_digit", "decode_uuid", "describe_error", "digit_frame", "encode", "is_audio",
-        "kind_name", "kind_of", "rate_of", "uuid_frame",
+        "AudioSocketError", "BotCall", "CallOverError", "Caller", "Ending", "ErrorCode", "FileError", "Frame",
+        "FrameDecoder", "FrameError", "IncompleteFrameError", "Kind", "NetworkError", "ProtocolError", "Serving",
+        "UsageError", "decode_digit", "decode_uuid", "describe_error", "dial", "digit_frame", "encode", "is_audio",
+        "kind_name", "kind_of", "rate_of", "serve", "serving", "uuid_frame",
     ]  # fmt: skip
     assert [name for name in audiosocket_cli.__all__ if not hasattr(audiosocket_cli, name)] == []
 

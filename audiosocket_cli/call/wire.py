@@ -159,7 +159,10 @@ class SocketWire:
         if ahead is None:
             return self._read()
         if isinstance(ahead, OSError):
-            raise ahead
+            try:
+                raise ahead
+            finally:
+                del ahead  # or the error, this frame and so the call would keep each other
         return ahead
 
     def pass_on(self, sink: SocketWire) -> bytes | None:

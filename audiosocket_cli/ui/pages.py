@@ -23,8 +23,8 @@ from rich.theme import Theme
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
-    "first-call", "terminal", "asterisk", "answering", "bots", "bot-protocol", "transfer",
-    "bots-in-python", "bridging", "talk-to-a-bot", "real-driver",
+    "first-call", "terminal", "asterisk", "answering", "bots", "bots-in-python", "bot-protocol",
+    "transfer", "bridging", "talk-to-a-bot", "real-driver",
     "recording", "playing", "testing-a-bot", "turns",
     "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs",
     "monitoring", "api",

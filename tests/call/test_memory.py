@@ -20,6 +20,8 @@ from uuid import UUID
 
 import pytest
 
+from audiosocket_cli.call.bots.bot_call import BotCall
+from audiosocket_cli.call.bots.function import FunctionBot, FunctionOptions
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.events import Event, Listening
@@ -137,6 +139,24 @@ def test_a_recorded_and_captured_call_is_gone_at_once(tmp_path: Path, end: str) 
 def test_a_call_that_a_program_answered_is_gone_at_once() -> None:
     make_bot = partial(Program, ProgramOptions(["cat"]))
     assert served(ENDS["close"], make_bot, on_call_end=["true"]) == Counter()
+
+
+async def echo(call: BotCall) -> None:
+    async for frame in call.audio():
+        await call.say(frame)
+
+
+async def fail(call: BotCall) -> None:
+    await call.digit()
+    raise ValueError("wrong")
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize("function", [echo, fail])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_call_that_a_function_answered_is_gone_at_once(function: Any, end: str) -> None:
+    make_bot = partial(FunctionBot, FunctionOptions(function, "bot:answer"))
+    assert served(ENDS[end], make_bot) == Counter()
 
 
 @pytest.mark.usefixtures("no_search")

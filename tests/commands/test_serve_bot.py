@@ -73,7 +73,7 @@ def test_a_function_answers_recorded_and_with_its_facts(serve: Serve, tmp_path: 
     assert serving.listening.endswith("recording to calls, running bot:echo")
     done = run("play", tmp_path / "tone.wav", serving.target, "--record", tmp_path / "heard.wav")
     assert done.returncode == 0, done.stderr
-    code, out, err = serving.end(0)
+    code, out, _ = serving.end(0)
     assert code == 0
     assert re.fullmatch(CLOCK + r"\S+ ended by caller \(closed\) after 3\.\d+ s, .*, bot 3\.\d+ s, returned", out[-1])
     assert "finding" not in "\n".join(out)

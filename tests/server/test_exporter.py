@@ -119,7 +119,7 @@ def test_its_text_is_what_prometheus_reads(watch: Callable[..., Watched]) -> Non
         read_to_end(peer)
     watched.wait_for(calls_total__caller__closed=1)
     families = list(openmetrics.text_string_to_metric_families(watched.text("application/openmetrics-text")))
-    assert len(families) == 28
+    assert len(families) == 30
     for family in families:
         assert re.fullmatch(r"audiosocket_[a-z_]+", family.name)
         assert family.documentation.endswith(".")

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiosocket_cli import BotCall, CallOverError, NetworkError, Serving, UsageError, dial, serve, serving
+from audiosocket_cli import BotCall, CallOverError, NetworkError, UsageError, dial
 from audiosocket_cli.call.bots.function import BotFunction
+from audiosocket_cli.server.serving import Serving, serve, serving
 
 WORD = (8000 * np.sin(np.arange(2400) * 0.3)).astype(np.int16)
 

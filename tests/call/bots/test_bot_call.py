@@ -273,7 +273,7 @@ def test_audio_comes_in_pieces_of_the_length_asked_for() -> None:
 )
 def test_a_length_that_is_none_is_refused(length: dict[str, Any], problem: str) -> None:
     async def answer(call: BotCall) -> None:
-        with pytest.raises(ValueError, match="^audio") as error:
+        with pytest.raises(ValueError, match=r"^audio") as error:
             call.audio(**length)
         assert str(error.value) == problem
         call.hangup()

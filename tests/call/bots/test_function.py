@@ -355,11 +355,14 @@ def test_an_error_in_words_names_the_innermost_line_of_the_bot() -> None:
     async def answer(call: BotCall) -> None:
         pass
 
-    try:
+    with pytest.raises(ValueError, match="invalid literal") as raised:
         int("x")
-    except ValueError as error:
-        line = error.__traceback__.tb_lineno if error.__traceback__ else 0
-        text = in_words(error, answer)
-        assert text == f"ValueError: invalid literal for int() with base 10: 'x' at test_function.py:{line}"
-        assert in_words(ExceptionGroup("several", [error, error]), answer).startswith("ExceptionGroup: several (2 sub")
+    error = raised.value
+    assert error.__traceback__ is not None
+    line = error.__traceback__.tb_lineno
+    assert in_words(error, answer) == (
+        f"ValueError: invalid literal for int() with base 10: 'x' at test_function.py:{line}"
+    )
+    assert in_words(ExceptionGroup("several", [error, error]), answer).startswith("ExceptionGroup: several (2 sub")
+    assert in_words(ExceptionGroup("one", [error]), answer) == in_words(error, answer)
     assert in_words(ValueError(), answer) == "ValueError"
