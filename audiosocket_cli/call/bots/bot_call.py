@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final
 from uuid import UUID
 
 import numpy as np
@@ -20,9 +19,6 @@ from audiosocket_cli.model import Ending
 
 Speech = bytes | bytearray | memoryview | NDArray[np.int16]
 """What can be said: mono samples of 16 bits at the rate of the call, little-endian bytes or an array of shape (n,)."""
-
-MAX_RESULT: Final = 200
-"""The most characters of a result."""
 
 
 class LineCall:
@@ -151,13 +147,12 @@ class BotCall(LineCall):
     def hangup(self, result: str | None = None) -> None:
         """End the call once all that is queued has been said; `flush` before it ends it now.
 
-        `result` is kept in the call's JSON: what came of the call, in 1 to 200 printable characters. Raises
-        `ValueError` for anything else.
+        `result` is what came of the call, in 1 to 200 printable characters: it is kept in the call's JSON, and the
+        dialplan can ask `serve --api` for it. Raises `ValueError` for anything else.
         """
-        if result is not None:
-            if not (0 < len(result) <= MAX_RESULT and result.isprintable()):
-                raise ValueError(f"{result[:50]!r} is not a result: it has 1 to {MAX_RESULT} printable characters")
-            self._line.call.result = result
+        problem = None if result is None else self._line.call.take_result(result)
+        if problem is not None:
+            raise ValueError(problem)
         self._line.hang_up()
 
 
