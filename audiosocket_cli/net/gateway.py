@@ -24,7 +24,6 @@ from uuid import UUID, uuid4
 
 from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, BridgeProtocol, dial_bot
 from audiosocket_cli.call.driver import Driver
-from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.taps.tap import FLUSH_S
 from audiosocket_cli.call.wire import Link, SocketWire, queues
@@ -141,16 +140,12 @@ class _StandIn(Bridge):
         super().__init__(options, _tell_nobody, link)
         self.target = target
         self._first_kind = None if target.rate_hz is None else KIND_BY_RATE[target.rate_hz]
-        self._pacer: Pacer | None = None
+        self._is_in_step = False
 
     @property
     def is_lost(self) -> bool:
         """Whether the bot has not ended the call in order."""
         return self._failure is not None
-
-    def make_pacer(self) -> Pacer:
-        self._pacer = Pacer(0.0)
-        return self._pacer
 
     def opened(self, call: Call) -> None:
         call.variables = dict(self.target.variables)
@@ -160,9 +155,9 @@ class _StandIn(Bridge):
         return super().next_bytes(heard_kind or self._first_kind)
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
-        if self._pacer is not None:  # with the first frame only: both sides have one clock
+        if not self._is_in_step:  # with the first frame only: both sides have one clock
+            self._is_in_step = True
             self._pacer.restart(time.monotonic() + STEP_S)
-            self._pacer = None
         return super().answer(data, at_s)
 
 
