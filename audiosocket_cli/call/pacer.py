@@ -30,7 +30,7 @@ class Pacer:
     """The schedule of one call's frames, and how well it is kept."""
 
     __slots__ = (
-        "_number", "_start_s", "deadline_s", "held", "late", "period_s", "slipped_s", "slips", "taken",
+        "_number", "_start_s", "deadline_s", "held", "late", "period_s", "postponed_s", "slipped_s", "slips", "taken",
         "worst_lateness_s",
     )  # fmt: skip
 
@@ -50,6 +50,8 @@ class Pacer:
         self.slips = 0
         """How often the schedule was given up for a later one, and by how much in all: `slipped_s`."""
         self.slipped_s = 0.0
+        self.postponed_s = 0.0
+        """By how much the schedule was moved in all, as the source had nothing yet."""
 
     def take(self, now_s: float) -> float:
         """Take the next deadline, at the time of sending. Returns the deadline, in seconds on the clock: the frame's
@@ -72,10 +74,12 @@ class Pacer:
             self.slipped_s += lateness_s
             self._start_s += lateness_s
 
-    def postpone(self) -> None:
-        """Make this frame due a little later, and all that follow it."""
-        self._start_s += POSTPONED_S
-        self.deadline_s += POSTPONED_S
+    def postpone(self, now_s: float) -> None:
+        """Make this frame due a little later than now, and all that follow it by as much."""
+        later_s = max(0.0, now_s - self.deadline_s) + POSTPONED_S
+        self._start_s += later_s
+        self.deadline_s += later_s
+        self.postponed_s += later_s
 
     def restart(self, start_s: float) -> None:
         """Make the next frame due at `start_s`, and the others from there; the figures go on."""

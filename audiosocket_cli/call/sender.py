@@ -78,7 +78,7 @@ class Sender:
                 if not data:
                     if data is None:
                         return self._role.our_ending(source.ending)
-                    pacer.postpone()
+                    pacer.postpone(now_s)
                     break
                 at_s = pacer.take(now_s)
                 if wire.send(data):

@@ -66,8 +66,19 @@ def test_restart_sets_the_next_deadline_and_keeps_the_figures() -> None:
 def test_a_postponed_frame_and_all_after_it_are_due_later_and_none_is_late() -> None:
     pacer = Pacer(10.0)
     pacer.take(10.0)
-    pacer.postpone()
+    pacer.postpone(10.019)
     assert pacer.deadline_s == pytest.approx(10.024)
     assert pacer.take(10.024) == pytest.approx(10.024)
     assert pacer.deadline_s == pytest.approx(10.044)
     assert (pacer.late, pacer.slips, pacer.taken) == (0, 0, 2)
+    assert pacer.postponed_s == pytest.approx(0.004)
+
+
+def test_a_frame_that_is_postponed_late_is_due_soon_and_is_not_caught_up() -> None:
+    pacer = Pacer(10.0)
+    pacer.postpone(10.05)
+    assert pacer.deadline_s == pytest.approx(10.054)
+    pacer.take(10.054)
+    assert pacer.deadline_s == pytest.approx(10.074)
+    assert (pacer.late, pacer.slips) == (0, 0)
+    assert pacer.postponed_s == pytest.approx(0.054)

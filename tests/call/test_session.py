@@ -874,3 +874,32 @@ def test_the_end_of_a_call_that_is_read_in_bulk_is_told_at_once() -> None:
     assert session.ended
     assert session.call is not None
     assert session.call.ending == (Side.CALLER, How.CLOSED, "caller closed")
+
+
+class Late(Source):
+    """Has its second frame only when it is asked for the fourth time."""
+
+    says_bytes = True
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        raise AssertionError("it says bytes")
+
+    def next_bytes(self, heard_kind: int | None) -> bytes | None:
+        self._asked += 1
+        return b"" if self._asked in (2, 3) else encode(Frame(Kind.SLIN, bytes(320)))
+
+
+def test_a_source_that_has_nothing_yet_is_asked_again_soon_and_its_schedule_moves() -> None:
+    wire, clock = FakeWire(), FakeClock()
+    tap = KeepingTap()
+    session = AnsweredSession(wire, "peer", source=Late(), clock=clock)
+    session.watch([tap])
+    session.start()
+    wire.inbox.append(OPENING)
+    run_until(clock.now_s + 0.1, clock, session)
+    session.flush()
+    assert [timed.at_s for timed in tap.said] == pytest.approx([0.0, 0.028, 0.048, 0.068, 0.088])
+    assert session.pacer.postponed_s == pytest.approx(0.008)

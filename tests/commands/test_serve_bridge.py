@@ -221,3 +221,41 @@ def test_a_stop_ends_a_bridged_call_in_order_and_soon(serve: Serve) -> None:
     assert code == 130
     assert diary.events[-1]["event"] == "stop"
     assert diary.closed == (1000, "")
+
+
+def test_a_bot_process_that_is_killed_costs_its_own_calls_and_the_next_ones_go_to_its_successor(
+    serve: Serve, words: Path
+) -> None:
+    script, port = Path(__file__).parents[2] / "scripts" / "bench" / "peer" / "websocket_echo.py", free_port()
+
+    def bot() -> subprocess.Popen[str]:
+        process = subprocess.Popen([sys.executable, script, str(port)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("ready")
+        return process
+
+    serving = serve("--bridge", f"ws://127.0.0.1:{port}/", *TWILIO, "--calls", "5", "--json")
+    first = bot()
+    callers = [
+        subprocess.Popen([*COMMAND, "play", serving.target, "--wait", "20"], stderr=subprocess.DEVNULL)
+        for _ in range(4)
+    ]  # fmt: skip
+    for _ in callers:
+        serving.wait_for('"event": "call"')
+    time.sleep(0.5)
+    first.kill()
+    first.communicate()
+    lost = [json.loads(serving.wait_for('"event": "ended"'))["call"] for _ in callers]
+    assert all("is gone: " in call["findings"][0] and call["ended_by"] == "server" for call in lost), lost
+    for caller in callers:
+        caller.wait(20)
+    second = bot()
+    try:
+        assert run("play", words, serving.target, "--wait", "0.5").returncode == 0
+        call = json.loads(serving.wait_for('"event": "ended"'))["call"]
+    finally:
+        second.kill()
+        second.communicate()
+    assert (call["findings"], call["bridge"]["error"]) == ([], None)
+    assert call["bridge"]["said_s"] > 0.8
+    assert serving.end(0)[0] == 0

@@ -25,6 +25,7 @@ from audiosocket_cli.call.bots.speaker import Speaker
 from audiosocket_cli.call.bots.streams import Framer, HeardStream
 from audiosocket_cli.call.bots.watch import Ready
 from audiosocket_cli.call.events import Report
+from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, frame_of, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Track
 from audiosocket_cli.codec import Frame, Kind, rate_of
@@ -75,7 +76,7 @@ class Bridge(Bot):
         self._connecting: asyncio.Task[None] | None = None
         self._given = link
         self._opened_s = self._connected_s = 0.0
-        self._pace = Pace()
+        self._pace, self._pacer = Pace(), Pacer(0.0)
         self._frames = 0
         """Frames since the call began, or since the last ping."""
         self._heard_kind: int = Kind.SLIN
@@ -91,6 +92,9 @@ class Bridge(Bot):
         return call_sid(self._call.uuid) if is_named and self._call is not None else None
 
     # As a source.
+
+    def make_pacer(self) -> Pacer:
+        return self._pacer
 
     def next_frame(self, heard_kind: int | None) -> Frame | None:
         while (data := self.next_bytes(heard_kind)) == b"":
@@ -215,7 +219,7 @@ class Bridge(Bot):
             "connected_s": None if link is None else round(self._connected_s, 3),
             "said_s": 0.0 if voice is None else round(voice.speaker.said_s, 3),
             "dropped_s": 0.0 if voice is None else round(voice.dialect.dropped_s, 3),
-            "waited_s": round(self._pace.waited_s, 3),
+            "waited_s": round(self._pacer.postponed_s, 3),
             "unread_s": round(self._outbox.dropped_s, 3),
             "closed": None if closed is None else {"code": closed.code, "reason": closed.reason},
             "error": self._failure,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from audiosocket_cli.call.bots.speaker import Speaker
-from audiosocket_cli.call.pacer import POSTPONED_S
 
 LIVE_FRAMES: Final = 3
 """After so many frames in a row that came when they were due, a bot is taken to speak live."""
@@ -22,11 +21,9 @@ class Pace:
     instants behind its own instead, once. A bot that sends more than it has to is not waited for: its speech is over.
     """
 
-    __slots__ = ("_fed", "_waits", "waited_s")
+    __slots__ = ("_fed", "_waits")
 
     def __init__(self) -> None:
-        self.waited_s = 0.0
-        """Seconds, all in all."""
         self._fed = 0
         """Frames in a row that came when they were to be said."""
         self._waits = 0
@@ -38,7 +35,6 @@ class Pace:
         elif self._fed and len(speaker.queue) < speaker.frame_bytes:
             if self._fed >= LIVE_FRAMES and self._waits < MAX_WAITS and not speaker.is_ending:
                 self._waits += 1
-                self.waited_s += POSTPONED_S
                 return True
             self._fed = 0
         self._waits = 0

@@ -30,14 +30,12 @@ def speaker() -> Speaker:
 def test_a_frame_that_is_late_once_is_waited_for(speaker: Speaker) -> None:
     pace = Pace()
     assert waits(pace, speaker, 1, 1, 1, 0, 1, 1, 1) == [False] * 3 + [True] + [False] * 3
-    assert pace.waited_s == pytest.approx(0.004)
 
 
 def test_the_end_of_live_speech_costs_one_frame(speaker: Speaker) -> None:
     pace = Pace()
     came = [1] * LIVE_FRAMES + [0] * 10
     assert waits(pace, speaker, *came) == [False] * LIVE_FRAMES + [True] * MAX_WAITS + [False] * (10 - MAX_WAITS)
-    assert pace.waited_s == pytest.approx(0.02)
     assert not any(waits(pace, speaker, *[0] * 20))
 
 
