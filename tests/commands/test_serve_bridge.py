@@ -148,7 +148,7 @@ BRIDGE = ["--bridge", "ws://127.0.0.1:9/"]
     [
         (BRIDGE, 2, "--bridge needs to know what the bot speaks: add --bridge-protocol twilio|chan-websocket|raw"),
         ([*BRIDGE, "--bridge-protocol", "sip"], 2, "*'--bridge-protocol'*"),
-        ([*BRIDGE, *TWILIO, "--echo"], 2, "--play, --echo, --tone, --exec and --bridge exclude each other: choose one"),
+        ([*BRIDGE, *TWILIO, "--echo"], 2, "--play, --echo, *--bot and --bridge exclude each other: choose one"),
         ([*BRIDGE, *TWILIO, "--silence", "full"], 2, "--silence is for calls *: leave out --silence or --bridge"),
         ([*BRIDGE, *TWILIO, "--bridge-rate", "16000"], 2, "--bridge-rate does not go with twilio, *"),
         ([*BRIDGE, *TWILIO, "--bridge-text"], 2, "--bridge-text is for chan-websocket: twilio has no plain text"),
