@@ -131,6 +131,8 @@ def _why_not(url: Url, code: int, phrase: bytes, header: bytes) -> NetworkError:
         to = "nowhere" if location is None else location[1].decode("iso-8859-1").strip()
         to = printable(_SECRETS.sub("", to))[:_MAX_URL_SHOWN]
         return RefusedError(f"{url} redirects to {to}, which is not followed: give that URL, if it is right")
-    kind = RefusedError if 400 <= code < 500 and code not in (408, 429) else NetworkError
     why = printable(phrase.decode("iso-8859-1"))[:_MAX_SHOWN]
+    if code < 300:
+        return _no_websocket(url, f"it answers HTTP {code} {why}".rstrip() + ", as a web page; is the path right?")
+    kind = RefusedError if 400 <= code < 500 and code not in (408, 429) else NetworkError
     return kind(f"{url} refuses the connection: HTTP {code} {why}".rstrip())

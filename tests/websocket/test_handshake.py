@@ -41,7 +41,7 @@ def refusing(status: int, **headers: str) -> dict[str, Any]:
         (refusing(503), NetworkError, "refuses the connection: HTTP 503 Service Unavailable"),
         (refusing(302, Location="ws://x/"), RefusedError, "redirects to ws://x/, which is not followed: "),
         (refusing(307), RefusedError, "redirects to nowhere, which is not followed: "),
-        (refusing(200), NetworkError, "refuses the connection: HTTP 200 OK"),
+        (refusing(200), RefusedError, "is not a WebSocket server: it answers HTTP 200 OK, as a web page; is the path "),
     ],
     ids=["401", "404", "429", "503", "302", "307", "200"],
 )
