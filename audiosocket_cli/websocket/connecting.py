@@ -90,7 +90,10 @@ async def _open_tcp(url: Url, timeout_s: float) -> socket.socket:
             connection.close()
             raise
         connection.close()
-    raise NetworkError(f"cannot connect to {url}: {reason}; does the bot listen there?") from cause
+    try:
+        raise NetworkError(f"cannot connect to {url}: {reason}; does the bot listen there?") from cause
+    finally:
+        cause = None  # it knows this function's variables, itself among them
 
 
 async def _encrypt(connection: socket.socket, url: Url, tls: ssl.SSLContext) -> socket.socket:

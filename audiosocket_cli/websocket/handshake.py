@@ -63,6 +63,20 @@ async def shake_hands(connection: socket.socket, url: Url, opening: Opening) -> 
     """
     protocol = _protocol_of(url, opening)
     try:
+        return protocol, await _ask(connection, url, protocol)
+    except BaseException:
+        break_cycles(protocol)
+        raise
+
+
+def break_cycles(protocol: ClientProtocol) -> None:
+    """Let a protocol leave memory once nobody has it: its parser, and what that raised, refer to it."""
+    protocol.parser.close()
+    protocol.parser_exc = protocol.handshake_exc = None
+
+
+async def _ask(connection: socket.socket, url: Url, protocol: ClientProtocol) -> bytes:
+    try:
         await send_all(connection, b"".join(protocol.data_to_send()))
         header, rest = await _header_of(connection, url)
     except OSError as error:
@@ -73,12 +87,12 @@ async def shake_hands(connection: socket.socket, url: Url, opening: Opening) -> 
     if int(status[1]) != _SWITCHING:
         raise _why_not(url, int(status[1]), status[2] or b"", header)
     protocol.receive_data(header)
-    error = protocol.handshake_exc
-    if isinstance(error, NegotiationError):
-        raise RefusedError(f"{url} wants what we do not offer: {first_line(error)}")
-    if protocol.state is not State.OPEN:
-        raise _no_websocket(url, "" if error is None else first_line(error))
-    return protocol, rest
+    problem = protocol.handshake_exc
+    if isinstance(problem, NegotiationError):
+        raise RefusedError(f"{url} wants what we do not offer: {first_line(problem)}")
+    if problem is not None or protocol.state is not State.OPEN:
+        raise _no_websocket(url, "its answer is not whole" if problem is None else first_line(problem))
+    return rest
 
 
 def _protocol_of(url: Url, opening: Opening) -> ClientProtocol:

@@ -25,7 +25,7 @@ from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.libraries import first_line
 from audiosocket_cli.text import printable
 from audiosocket_cli.websocket.connecting import WOULD_BLOCK, open_connection, why_of
-from audiosocket_cli.websocket.handshake import MAX_MESSAGE_BYTES, Opening, shake_hands
+from audiosocket_cli.websocket.handshake import MAX_MESSAGE_BYTES, Opening, break_cycles, shake_hands
 from audiosocket_cli.websocket.messages import Message
 from audiosocket_cli.websocket.outbox import Outbox
 from audiosocket_cli.websocket.url import Url
@@ -200,6 +200,7 @@ class Link:
         if self.closed is None:
             self.closed = Closed(1006, "", None)
         self._rest = b""
+        break_cycles(self._protocol)
         self._socket.close()
 
     def flush(self) -> None:

@@ -22,7 +22,8 @@ from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
 from audiosocket_cli.websocket.connecting import tls_context
-from audiosocket_cli.websocket.link import Closed, Link, Opening, connect
+from audiosocket_cli.websocket.handshake import Opening
+from audiosocket_cli.websocket.link import Closed, Link, connect
 from audiosocket_cli.websocket.messages import Message
 from audiosocket_cli.websocket.outbox import Outbox
 from audiosocket_cli.websocket.url import parse_url
