@@ -112,7 +112,9 @@ async def _encrypt(connection: socket.socket, url: Url, tls: ssl.SSLContext) -> 
                 await ready(encrypted, to_write=True)
     except ssl.SSLCertVerificationError as error:
         encrypted.close()
-        raise RefusedError(f"cannot trust {url}: {error.verify_message.lower()}; {_what_to_do(error)}") from None
+        raise RefusedError(
+            f"cannot trust {url}: {error.verify_message.lower().rstrip('.')}; {_what_to_do(error)}"
+        ) from None
     except OSError as error:
         encrypted.close()
         raise NetworkError(
@@ -128,7 +130,7 @@ def _what_to_do(error: ssl.SSLCertVerificationError) -> str:
         return "is the time right here, and has the bot its new certificate?"
     if error.verify_code in _OF_ANOTHER:
         return "the URL has to name the bot as its certificate does"
-    return "if that is right, give the file of its authority"
+    return "if that is right, give the file of its authority: --ca, or --bridge-ca of serve"
 
 
 def why_of(error: OSError) -> str:

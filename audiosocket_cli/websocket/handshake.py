@@ -32,6 +32,7 @@ _MAX_HEADER_BYTES: Final = 65536
 _BEGIN: Final = b"HTTP/1."
 _END: Final = b"\r\n\r\n"
 _SWITCHING: Final = 101
+_TLS_ALERT: Final = b"\x15\x03"
 
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([^\r\n]*))?\r\n")
 _LOCATION: Final = re.compile(rb"\r\nlocation:[ \t]*([^\r\n]*)", re.IGNORECASE)
@@ -120,7 +121,8 @@ async def _header_of(connection: socket.socket, url: Url) -> tuple[bytes, bytes]
             raise _no_websocket(url, f"the header of its answer is longer than {_MAX_HEADER_BYTES} bytes")
         more = await receive(connection)
         if not more:
-            raise NetworkError(f"cannot connect to {url}: it closed the connection during the handshake")
+            hint = "" if url.is_secure else "; is it wss:// and not ws://?"
+            raise NetworkError(f"cannot connect to {url}: it closed the connection during the handshake{hint}")
         data += more
     end += len(_END)
     return data[:end], data[end:]
@@ -128,6 +130,8 @@ async def _header_of(connection: socket.socket, url: Url) -> tuple[bytes, bytes]
 
 def _line_of(data: bytes) -> str:
     """Return the beginning of what is no HTTP, for people."""
+    if data.startswith(_TLS_ALERT):
+        return "in TLS; is it wss:// and not ws://?"
     line = data.lstrip().split(b"\n")[0].strip()
     if not line.isascii() or not line.decode("ascii").isprintable():
         return "bytes that are no text"

@@ -106,7 +106,7 @@ def test_a_certificate_of_a_stranger_is_not_trusted_and_not_tried_again(tmp_path
         ({"valid": ("20200101000000Z", "20200102000000Z")},
          "certificate has expired; is the time right here, and has the bot its new certificate?"),
         ({"valid": ("20900101000000Z", "20910101000000Z")}, "certificate is not yet valid; is the time right here, "),
-        ({"name": "DNS:other.example"}, "; the URL has to name the bot as its certificate does"),
+        ({"name": "DNS:other.example"}, "not valid for '127.0.0.1'; the URL has to name the bot as its "),
     ],
     ids=["expired", "not yet", "of another"],
 )  # fmt: skip

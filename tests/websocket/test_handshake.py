@@ -89,7 +89,8 @@ def error_of_server(answer: bytes | None, timeout_s: float = 5.0, *, stays: bool
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (b"", "closed the connection during the handshake"),
+        (b"", "closed the connection during the handshake; is it wss:// and not ws://?"),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "is not a WebSocket server: it answers in TLS; is it wss:// and not ws://?"),
         (b"HTTP/1.1 101 Sw", "closed the connection during the handshake"),
         (b"220 mail.example ESMTP\r\n", "is not a WebSocket server: it answers '220 mail.example ESMTP'"),
         (b"x" * 100, f"is not a WebSocket server: it answers '{'x' * 60}…'"),
@@ -102,7 +103,7 @@ def error_of_server(answer: bytes | None, timeout_s: float = 5.0, *, stays: bool
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000, "is not a WebSocket server: the header of its "),
     ],
     ids=[
-        "nothing", "cut", "another protocol", "a long line", "no status", "HTTP/1.0", "colours", "red",
+        "nothing", "TLS", "cut", "another protocol", "a long line", "no status", "HTTP/1.0", "colours", "red",
         "another upgrade", "AudioSocket", "an endless header",
     ],
 )  # fmt: skip
