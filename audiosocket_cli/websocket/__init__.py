@@ -6,5 +6,6 @@ chan_websocket  the same of Asterisk's channel driver
 raw             samples as they are, with events and commands as text
 url             where a bot is, as people write it
 outbox          messages that wait to be sent
-link            a connection to a bot, and how it is made; only this needs the websockets library
+handshake       what opens a connection, and why a server says no
+link            a connection to a bot; this and the handshake alone need the websockets library
 """

@@ -48,8 +48,8 @@ class _Mark(NamedTuple):
 class _Due(NamedTuple):
     """A mark that only samples of `_next` precede."""
 
-    left_bytes: int
-    """How many of them are to be taken first."""
+    at_bytes: int
+    """How many bytes have been taken, of all that ever are, when it is reached."""
     name: str
 
 
@@ -65,7 +65,9 @@ class SpeechQueue:
         """Marks whose place has been taken, in order; whoever tells of them clears it."""
         self._next = bytearray()
         self._later: deque[bytes | _File | _Mark] = deque()
-        self._due: list[_Due] = []
+        self._due: deque[_Due] = deque()
+        """In the order of their places. A bot may have a thousand, so that most frames look at the first only."""
+        self._taken = 0
         self._half = b""
         self._stale = False
         self.problems: list[str] = []
@@ -137,7 +139,7 @@ class SpeechQueue:
         if at or (self._later and not back_bytes):
             self._later.insert(at, _Mark(name))
         else:
-            self._due.append(_Due(len(self._next) - back_bytes, name))
+            self._set_due(len(self._next) - back_bytes, name)
 
     def read_and_take(self, read: Callable[[], bytes | None], size: int, most_bytes: int) -> bytes | None:
         """Queue what `read` returns, unless so many bytes are queued already; then do as `take` does.
@@ -183,15 +185,22 @@ class SpeechQueue:
             self._pass(0)
         return None
 
+    def _set_due(self, left_bytes: int, name: str) -> None:
+        """Let a mark be reached once so many more bytes are taken."""
+        at, place = self._taken + left_bytes, len(self._due)
+        while place and self._due[place - 1].at_bytes > at:
+            place -= 1
+        self._due.insert(place, _Due(at, name))
+
     def _pass(self, taken_bytes: int) -> None:
-        due = [_Due(mark.left_bytes - taken_bytes, mark.name) for mark in self._due]
-        self.passed += [mark.name for mark in due if mark.left_bytes <= 0]
-        self._due = [mark for mark in due if mark.left_bytes > 0]
+        self._taken += taken_bytes
+        while self._due and self._due[0].at_bytes <= self._taken:
+            self.passed.append(self._due.popleft().name)
 
     def take_marks(self) -> list[str]:
         """Take the marks out of the queue whose place has not been reached, and return their names in order."""
         names = [mark.name for mark in self._due] + [item.name for item in self._later if isinstance(item, _Mark)]
-        self._due = []
+        self._due.clear()
         self._later = deque(item for item in self._later if not isinstance(item, _Mark))
         return names
 
@@ -206,7 +215,7 @@ class SpeechQueue:
         dropped = max(0, len(self._next) - whole)
         del self._next[whole:]
         self._next.extend(bytes(whole - len(self._next)))
-        self._due = [_Due(min(mark.left_bytes, whole), mark.name) for mark in self._due]
+        self._due = deque(_Due(min(mark.at_bytes, self._taken + whole), mark.name) for mark in self._due)
         return dropped
 
     def clear(self) -> int:
@@ -235,7 +244,7 @@ class SpeechQueue:
             self._later.popleft()
             return True
         if isinstance(item, _Mark):
-            self._due.append(_Due(len(self._next), item.name))
+            self._set_due(len(self._next), item.name)
             self._later.popleft()
             return True
         speech = item.begin()

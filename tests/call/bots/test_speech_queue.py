@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,3 +111,20 @@ def test_a_mark_passes_with_the_samples_that_it_stands_after(items: list[Item], 
     assert passed.keys() == places.keys()
     for name, place in places.items():
         assert place <= passed[name] <= max(place + size, size)
+
+
+def test_marks_are_told_in_the_order_of_their_places_and_a_thousand_cost_a_frame_nothing() -> None:
+    queue = SpeechQueue()
+    for number in range(1000):
+        queue.add(bytes([1]) * 320)
+        queue.add_mark(str(number))
+    queue.add_mark("back", 320)
+    begun_s = time.perf_counter()
+    for _ in range(100):
+        queue.take(320)
+    assert time.perf_counter() - begun_s < 0.02
+    assert queue.passed == [str(number) for number in range(100)]
+    for _ in range(900):
+        queue.take(320)
+    assert queue.passed[-3:] == ["998", "back", "999"]
+    assert queue.marks == 0
