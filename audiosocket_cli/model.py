@@ -208,11 +208,13 @@ class Call:
         self._tell_note = tell
 
 
-def why_no_result(text: str) -> str | None:
-    """Return why a text cannot be the result of a call, or None."""
-    if 0 < len(text) <= MAX_RESULT and text.isprintable():
-        return None
-    return f"{text[:50]!r} is not a result: it has 1 to {MAX_RESULT} printable characters"
+def why_no_result(result: object) -> str | None:
+    """Return why something cannot be the result of a call, or None."""
+    if isinstance(result, str):
+        if 0 < len(result) <= MAX_RESULT and result.isprintable():
+            return None
+        return f"{result[:50]!r} is not a result: it has 1 to {MAX_RESULT} printable characters"
+    return f"{result!r:.50} is not a result: it is text, of 1 to {MAX_RESULT} printable characters"
 
 
 def now_utc() -> datetime:

@@ -113,8 +113,12 @@ def check_function(what: str, name: str, function: object) -> None:
     is_async = inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - of an object that is called as a function
     )
+    if inspect.isasyncgenfunction(inspect.unwrap(function)):
+        raise UsageError(f"cannot load {what}: {name} yields: what it has to say, it says by await call.say(…)")
     if inspect.isclass(function) or not is_async:
-        raise UsageError(f"cannot load {what}: {name} is not async: write async def {name}(call)")
+        last = name.rpartition(":")[2].rpartition(".")[2]
+        plain = last if last.isidentifier() else "answer"
+        raise UsageError(f"cannot load {what}: {name} is not async: write async def {plain}(call)")
     try:
         inspect.signature(function).bind(None)
     except TypeError:

@@ -28,6 +28,7 @@ class Called:
 
 bots, called = Bots(), Called()
 def sync(call): pass
+async def generator(call): yield b""
 async def two(call, other): pass
 with_one = partial(two, other=1)
 number = 3
@@ -95,6 +96,10 @@ def test_a_file_is_found_by_its_whole_path(folder: Path) -> None:
         ("helper_of_bot:x", "cannot load the bot helper_of_bot:x: helper_of_bot has no x, nor any async function"),
         ("bot_1:sync", "cannot load the bot bot_1:sync: sync is not async: write async def sync(call)"),
         ("bot_1:Bots", "cannot load the bot bot_1:Bots: Bots is not async: write async def Bots(call)"),
+        (
+            "bot_1:generator",
+            "cannot load the bot bot_1:generator: generator yields: what it has to say, it says by await call.say(…)",
+        ),
         ("bot_1:number", "cannot load the bot bot_1:number: number is not a function: it is of type int"),
         ("bot_1:two", "cannot load the bot bot_1:two: two has to take one argument, the call"),
     ],
