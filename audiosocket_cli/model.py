@@ -181,11 +181,11 @@ class Call:
             if self._tell_note is not None:
                 self._tell_note(self, self.notes[-1])
 
-    def take_result(self, result: str) -> str | None:
+    def take_result(self, result: object) -> str | None:
         """Keep what came of the call, and report it at once: before a hangup, the dialplan will ask for it. The last of
-        several counts. Returns why not, for a text that cannot be one."""
+        several counts. Returns why not, for what cannot be one."""
         problem = why_no_result(result)
-        if problem is not None:
+        if problem is not None or not isinstance(result, str):
             return problem
         self.result = result
         if self._tell_result is not None:
