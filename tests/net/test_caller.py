@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
+import struct
 from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from typing import Any
@@ -134,6 +136,57 @@ def test_a_hangup_comes_once_all_was_said() -> None:
             assert WORD.tobytes() in server.audio
 
     with_server(Answering, work)
+
+
+def test_a_hangup_comes_once_all_keys_were_pressed() -> None:
+    keys = "1234567890*#ABCD" * 3
+
+    async def work(target: str, server: Answering) -> None:
+        async with dial(target) as call:
+            call.press(keys)
+            call.hangup()
+            with pytest.raises(CallOverError):
+                call.press("1")
+            await call.over()
+        await server.ended.wait()
+        assert "".join(decode_digit(frame.payload) for frame in server.frames if frame.kind == Kind.DTMF) == keys
+
+    with_server(Answering, work)
+
+
+def test_one_that_is_cancelled_as_it_begins_leaves_nothing_behind() -> None:
+    async def work(target: str, server: Answering) -> None:
+        async def talk() -> None:
+            async with dial(target):
+                raise AssertionError("it was cancelled")
+
+        for turns in range(12):
+            talking = asyncio.create_task(talk())
+            for _ in range(turns):
+                await asyncio.sleep(0 if turns < 6 else 0.0005)
+            talking.cancel()
+            with contextlib.suppress(asyncio.CancelledError, AssertionError):
+                await talking
+        await asyncio.sleep(0.1)
+        assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("call to")] == []
+
+    with_server(Answering, work)
+
+
+def test_a_server_that_resets_at_once_has_ended_the_call() -> None:
+    async def main() -> None:
+        def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+        async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+            for _ in range(20):
+                async with dial(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as call:
+                    ending = await asyncio.wait_for(call.over(), 5)
+                    assert ending.by == "server"
+
+    asyncio.run(main())
 
 
 def test_when_the_server_hangs_up_that_can_be_waited_for_and_nothing_more_be_said() -> None:
