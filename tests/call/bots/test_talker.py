@@ -231,10 +231,23 @@ def test_when_nobody_listens_any_more_it_hangs_up() -> None:
     talk = Talk()
     talk.wait(0.5)
     talk.speaker.fault = GONE
-    talk.wait(2.0)
+    talk.speaker.buffer.put(bytes(16000))
+    talk.wait(0.1)
     assert talk.session.call is not None
     assert talk.session.call.ending is not None
     assert talk.session.call.ending.reason == GONE
+    talk.finish()
+    assert "ran over" not in "".join(talk.session.call.notes)
+
+
+def test_what_the_microphone_hears_after_the_call_is_not_lost() -> None:
+    talk = Talk()
+    talk.speak(tone(440, 8000, 0.3))
+    talk.session.hang_up("done")
+    talk.session.flush()
+    talk.microphone.buffer.put(bytes(16000))
+    facts = talk.finish()
+    assert (facts["microphone"]["over"], facts["microphone"]["dropped_ms"]) == (0, 0)
 
 
 def test_what_buffers_lost_is_noted() -> None:
