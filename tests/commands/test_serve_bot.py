@@ -248,7 +248,10 @@ def test_the_menu_of_the_documentation_lets_a_key_interrupt(serve: Serve, tmp_pa
         (["--bot", "bot:time"], "cannot load the bot bot:time: time is not a function: it is of type module"),
         (["--bot", "wrong.py:x"], "cannot load the bot wrong.py:x: SyntaxError: invalid syntax at wrong.py:2"),
         (["--bot", "bot"], "'bot' is not a bot: write module:function, or path/to/file.py:function"),
-        (["--bot", "bot:echo", "--echo"], "--play, --echo, --tone, --exec and --bot exclude each other: choose one"),
+        (
+            ["--bot", "bot:echo", "--echo"],
+            "--play, --echo, --tone, --exec, --bot and --bridge exclude each other: choose one",
+        ),
         (["--bot-rate", "8000"], "--bot-rate needs a function: add --bot MODULE:FUNCTION"),
         (["--bot", "bot:echo", "--bot-rate", "11"], "11 Hz is not a rate that a"),
         (["--grace", "1"], "--grace does nothing without --exec or --bot: add that, or leave out --grace"),

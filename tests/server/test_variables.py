@@ -239,4 +239,4 @@ def test_a_folder_that_is_not_there_is_told_before_anything_listens(tmp_path: Pa
     )
     (tmp_path / "file").touch()
     done = run("serve", "--listen", "127.0.0.1:0", "--variables", tmp_path / "file")
-    assert done.stderr.endswith("file: it is not a folder, or name another for --variables\n")
+    assert done.stderr.endswith("file: it is not a folder; name another for --variables\n")
