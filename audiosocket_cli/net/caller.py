@@ -123,10 +123,11 @@ async def dial(target: str, *, uuid: UUID | str | None = None, rate_hz: int = 80
     address, and `ValueError` for what is not a UUID.
     """
     kind = KIND_BY_RATE.get(rate_hz)
-    if kind is None:
-        raise UsageError(f"no kind carries {rate_hz} Hz; choose from {', '.join(map(str, KIND_BY_RATE))}")
+    if kind is None or type(rate_hz) is not int:
+        raise UsageError(f"no kind carries {rate_hz!r} Hz; choose from {', '.join(map(str, KIND_BY_RATE))}")
     address = parse_address(target)
-    uuid = UUID(uuid) if isinstance(uuid, str) else uuid
+    if uuid is not None and not isinstance(uuid, UUID):
+        uuid = UUID(str(uuid))
     connection = await connect(address)
     end = _CallerEnd(kind, rate_hz)
     link = Link(connection, str(address), connection.getsockname())

@@ -242,7 +242,10 @@ def test_calls_end_when_their_task_is_cancelled() -> None:
         ("x:y:z", {}, NetworkError, "cannot connect to"),
         ("5038", {}, UsageError, "'5038' has a number for a host"),
         ("127.0.0.1:{closed}", {"rate_hz": 11025}, UsageError, "no kind carries 11025 Hz; choose from 8000, "),
+        ("127.0.0.1:{closed}", {"rate_hz": "8000"}, UsageError, "no kind carries '8000' Hz; choose from 8000, "),
+        ("127.0.0.1:{closed}", {"rate_hz": 8000.0}, UsageError, "no kind carries 8000.0 Hz; choose from 8000, "),
         ("127.0.0.1:{closed}", {"uuid": "x"}, ValueError, "badly formed"),
+        ("127.0.0.1:{closed}", {"uuid": 5}, ValueError, "badly formed"),
     ],
 )
 def test_what_cannot_be_dialled_is_told(target: str, options: dict[str, Any], error: Any, problem: str) -> None:
