@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
 
@@ -125,6 +126,9 @@ def _options(function: BotFunction, listen: Address, options: ServingOptions) ->
         raise UsageError(f"max_calls={max_calls!r} is not a number of calls: 1 or more, or None for any number")
     if not (isinstance(grace_s, int | float) and 0 <= grace_s < math.inf):
         raise UsageError(f"grace_s={grace_s!r} is not a length of time: 0 or more seconds")
+    on_event = options.get("on_event")
+    if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
+        raise UsageError(f"on_event={on_event!r:.80} cannot be called as a function that is not async")
     bot = FunctionOptions(function, name, rate_hz, grace_s)
     record, capture = options.get("record"), options.get("capture")
     output = None if record is None else FileOutput.in_folder(Path(record))

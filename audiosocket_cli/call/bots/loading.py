@@ -32,7 +32,8 @@ def load_function(spec: str) -> BotFunction:
     function: object = module
     for part in name.split("."):
         if not hasattr(function, part):
-            raise UsageError(f"cannot load the bot {spec}: {source} has no {name}{_others(module, name)}")
+            other = _why_another(module, source)
+            raise UsageError(f"cannot load the bot {spec}: {source} has no {name}{other or _others(module, name)}")
         function = getattr(function, part)
     check_function(f"the bot {spec}", name, function)
     return cast(BotFunction, function)
@@ -98,6 +99,14 @@ def _others(module: ModuleType, name: str) -> str:
     if near:
         return f": did you mean {near[0]}?"
     return f"; its async functions: {', '.join(there)}" if there else ", nor any async function"
+
+
+def _why_another(module: ModuleType, name: str) -> str:
+    """Say that a module is not the file of that name in the working directory, if so: it was loaded before."""
+    path = Path(f"{name}.py")
+    if not path.is_file() or os.path.realpath(getattr(module, "__file__", None) or "") == os.path.realpath(path):
+        return ""
+    return f": it is a module of Python; for the file write {path}:…"
 
 
 def name_of(function: object) -> str:
