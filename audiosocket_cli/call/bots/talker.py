@@ -26,6 +26,7 @@ from audiosocket_cli.call.pacer import PTIME_S
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, silence_frame
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, digit_frame, rate_of
 from audiosocket_cli.model import Call
+from audiosocket_cli.text import counted
 
 _FALL_DB: Final = 1.5
 """How far a shown level falls with each frame after a louder one: 75 dB a second."""
@@ -215,6 +216,8 @@ class Talker(Bot):
     def _note_what_was_odd(self, call: Call) -> None:
         for text in self.options.microphone.remarks():
             call.note(text)
+        if self._tones.left:
+            call.note(f"the call ended before {counted(self._tones.left, 'digit')} could be sent")
         paused_ms = self.options.microphone.buffer.facts()["paused_ms"]
         if paused_ms:
             call.note(f"the microphone brought nothing for {paused_ms / 1000:.2f} s: silence was sent")

@@ -94,7 +94,8 @@ def test_a_file_is_found_by_its_whole_path(folder: Path) -> None:
         ("bot_1:answr", "cannot load the bot bot_1:answr: bot_1 has no answr: did you mean answer?"),
         (
             "json:answer",
-            "cannot load the bot json:answer: json has no answer: it is a module of Python; for the file write json.py:…",
+            "cannot load the bot json:answer: json has no answer: it is a module of Python; for the file write "
+            "json.py:…",
         ),
         ("bot_1:x", "cannot load the bot bot_1:x: bot_1 has no x; its async functions: answer, two, with_one"),
         ("helper_of_bot:x", "cannot load the bot helper_of_bot:x: helper_of_bot has no x, nor any async function"),

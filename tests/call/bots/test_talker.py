@@ -190,6 +190,19 @@ def test_to_a_caller_keys_go_out_as_tones() -> None:
     assert [one.digit for one in detect_digits(from_slin(b"".join(spoken)), 16000)] == ["7", "*"]
 
 
+def test_tones_that_the_end_of_the_call_comes_before_are_noted() -> None:
+    talk = Talk(kind=None)
+    talk.wait(0.1)
+    for digit in "12345678":
+        talk.talker.press(digit)
+    talk.wait(0.1)
+    talk.session.hang_up("done")
+    talk.session.flush()
+    talk.finish()
+    assert talk.session.call is not None
+    assert "the call ended before 7 digits could be sent" in talk.session.call.notes
+
+
 def test_q_hangs_up(typing: tuple[int, Keyboard]) -> None:
     near, keys = typing
     talk = Talk(keyboard=keys)
