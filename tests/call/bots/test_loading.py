@@ -92,11 +92,7 @@ def test_a_file_is_found_by_its_whole_path(folder: Path) -> None:
         ("bot_1.x:x", "cannot load the bot bot_1.x:x: there is no module bot_1.x in {folder} or on Python's path"),
         ("none.py:x", "cannot load the bot none.py:x: there is no file none.py"),
         ("bot_1:answr", "cannot load the bot bot_1:answr: bot_1 has no answr: did you mean answer?"),
-        (
-            "json:answer",
-            "cannot load the bot json:answer: json has no answer: it is a module of Python; for the file write "
-            "json.py:…",
-        ),
+        ("json:x", "cannot load the bot json:x: json has no x: it is a module of Python; for the file write json.py:…"),
         ("bot_1:x", "cannot load the bot bot_1:x: bot_1 has no x; its async functions: answer, two, with_one"),
         ("helper_of_bot:x", "cannot load the bot helper_of_bot:x: helper_of_bot has no x, nor any async function"),
         ("bot_1:sync", "cannot load the bot bot_1:sync: sync is not async: write async def sync(call)"),
