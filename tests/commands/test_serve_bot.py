@@ -55,6 +55,16 @@ async def ignores(call):
         except asyncio.CancelledError:
             pass
 
+async def stuck(call):
+    time.sleep(60)
+
+async def exits_in_a_task(call):
+    async def leave():
+        if await call.digit(timeout=1):
+            raise SystemExit(3)
+    task = asyncio.create_task(leave())
+    await echo(call)
+
 async def either(call):
     await (broken if await call.digit(timeout=1) else echo)(call)
 """
@@ -155,6 +165,37 @@ def test_the_server_ends_whatever_its_functions_do(
     assert "Task was destroyed" not in err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_server_that_its_function_keeps_from_ending(serve: Serve, number: int) -> None:
+    serving = serve("--bot", "bot:stuck")
+    caller = subprocess.Popen([*COMMAND, "play", serving.target, "--wait", "10"], stderr=subprocess.DEVNULL)
+    try:
+        serving.wait_for("held up all calls for 2 s so far")
+        for _ in range(2):  # one of a kind, as `timeout` sends each twice
+            serving.process.send_signal(number)
+            time.sleep(0.3)
+        assert serving.process.poll() is None
+        time.sleep(1.0)
+        code, _, err = serving.end(number)
+    finally:
+        caller.kill()
+        caller.wait()
+    assert code == 128 + number
+    assert err.splitlines() == ["something holds up all calls, and keeps them from ending in order: ended at once"]
+
+
+def test_one_that_exits_in_a_task_of_its_own_ends_no_other_call(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--bot", "bot:exits_in_a_task")
+    good = subprocess.Popen([*COMMAND, "play", tmp_path / "tone.wav", serving.target])
+    assert run("inject-dtmf", "1", serving.target, "--after", "0.3", "--wait", "0.5").returncode == 0
+    assert good.wait(30) == 0
+    code, out, err = serving.end(signal.SIGINT)
+    assert code == 130
+    assert sum("ended by caller (closed)" in line for line in out) == 2
+    assert "Task exception was never retrieved" in err
+    assert "SystemExit: 3" in err
+
+
 def test_functions_answer_in_several_processes(serve: Serve, tmp_path: Path) -> None:
     serving = serve("--workers", "2", "--record", "calls", "--bot", "bot:echo")
     callers = [
@@ -207,7 +248,10 @@ def test_the_menu_of_the_documentation_lets_a_key_interrupt(serve: Serve, tmp_pa
         (["--bot", "bot:time"], "cannot load the bot bot:time: time is not a function: it is of type module"),
         (["--bot", "wrong.py:x"], "cannot load the bot wrong.py:x: SyntaxError: invalid syntax at wrong.py:2"),
         (["--bot", "bot"], "'bot' is not a bot: write module:function, or path/to/file.py:function"),
-        (["--bot", "bot:echo", "--echo"], "--play, --echo, --tone, --exec and --bot exclude each other: choose one"),
+        (
+            ["--bot", "bot:echo", "--echo"],
+            "--play, --echo, --tone, --exec, --bot and --bridge exclude each other: choose one",
+        ),
         (["--bot-rate", "8000"], "--bot-rate needs a function: add --bot MODULE:FUNCTION"),
         (["--bot", "bot:echo", "--bot-rate", "11"], "11 Hz is not a rate that a"),
         (["--grace", "1"], "--grace does nothing without --exec or --bot: add that, or leave out --grace"),

@@ -64,7 +64,7 @@ class SpeechQueue:
         self.passed: list[str] = []
         """Marks whose place has been taken, in order; whoever tells of them clears it."""
         self._next = bytearray()
-        self._later: deque[bytes | _File | _Mark] = deque()
+        self._later: deque[bytearray | _File | _Mark] = deque()
         self._due: deque[_Due] = deque()
         """In the order of their places. A bot may have a thousand, so that most frames look at the first only."""
         self._taken = 0
@@ -77,7 +77,7 @@ class SpeechQueue:
         """Queued bytes of samples; a file counts as one, a mark as none."""
         size = len(self._next)
         for item in self._later:
-            if isinstance(item, bytes):
+            if isinstance(item, bytearray):
                 size += len(item)
             elif isinstance(item, _File):
                 size += 1
@@ -105,10 +105,12 @@ class SpeechQueue:
             data = self._half + data
             whole = len(data) & ~1
             data, self._half = data[:whole], data[whole:]
-        if self._later and data:
-            self._later.append(data)
-        else:
+        if not self._later:
             self._next += data
+        elif isinstance(self._later[-1], bytearray):  # one item, however small the pieces: each look goes through all
+            self._later[-1] += data
+        elif data:
+            self._later.append(bytearray(data))
 
     def add_file(self, begin: Callable[[], Speech]) -> None:
         """Queue a file; `begin` starts reading it."""
@@ -128,7 +130,7 @@ class SpeechQueue:
             item = self._later[at - 1]
             if isinstance(item, _File):
                 break
-            if isinstance(item, bytes):
+            if isinstance(item, bytearray):
                 if len(item) > back_bytes:
                     self._later[at - 1] = item[:-back_bytes]
                     self._later.insert(at, item[-back_bytes:])
@@ -239,7 +241,7 @@ class SpeechQueue:
     def _promote(self, size: int) -> bool:
         """Move queued speech to the part that is said next; False when it is not ready yet."""
         item = self._later[0]
-        if isinstance(item, bytes):
+        if isinstance(item, bytearray):
             self._next += item
             self._later.popleft()
             return True
