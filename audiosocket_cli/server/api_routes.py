@@ -191,7 +191,10 @@ def parse_form(body: bytes) -> dict[str, str] | None:
 def _refused(status: HTTPStatus) -> Answer:
     if status == HTTPStatus.UNAUTHORIZED:
         return failure(status, _AUTHENTICATE, more=": send the password of --api-token-file")
-    return failure(status, more=": without a password, web pages may not ask, nor may who asks for a name")
+    return failure(
+        status,
+        more=": without a password, no web page may ask, and the host in the URL must be an address or localhost",
+    )
 
 
 def _twilio_refused(status: HTTPStatus) -> Answer:

@@ -214,7 +214,7 @@ class Bridge(Bot):
         if link is not None and link.closed is None:
             self._receive(link, voice)  # what it said before it asked: requests come by a faster way
         if not voice.speaker.is_ending:
-            self._ending = "the bot hung up by the API"
+            self._ending = "the bot hung up through the API"
             voice.dialect.left()
 
     def facts(self) -> dict[str, Any]:
@@ -298,7 +298,7 @@ class Bridge(Bot):
         assert self._call is not None
         problem = None if wish.result is None else self._call.take_result(wish.result)
         if problem is not None:
-            self._call.note(f"the bot's message is ignored in part: {problem}")
+            self._call.note(f"the bot hung up without a result: {problem}")
         voice.dialect.left()
 
     def _send(self, link: Link) -> None:
