@@ -50,7 +50,10 @@ _OPTIONS: Final = (
         type=BotRateParam(),
         help="The sample rate of a raw or chan-websocket bot.  [default: that of the call]",
     ),
-    click.option("--bridge-text", is_flag=True, help="Use plain text, not JSON, for the events and commands of chan-websocket."),
+    click.option(
+        "--bridge-text", is_flag=True,
+        help="Use plain text for chan-websocket's events and commands, not JSON.",
+    ),
     click.option(
         "--bridge-header",
         type=HeaderParam(),
