@@ -63,7 +63,7 @@ class Device(NamedTuple):
 def devices() -> list[Device]:
     """Return what there is, in PortAudio's order. Raises `MissingLibraryError` without the libraries, and `UsageError`
     where the system's sound does not work."""
-    with _one_line("cannot ask for the sound cards of this machine"):
+    with _one_line("cannot list the sound cards of this machine"):
         found = sounddevice.query_devices()
         default_input, default_output = sounddevice.default.device
     return [
@@ -99,7 +99,7 @@ def choose(found: Sequence[Device], wanted: str | None, kind: str) -> Device:
         return matching[0]
     listed = ", ".join(f"{each.number} {each.name}" for each in (matching or fit)[:_SHOWN])
     if matching:
-        raise UsageError(f"--{kind}-device {wanted!r:.80} may be any of these, write its number: {listed}")
+        raise UsageError(f"--{kind}-device {wanted!r:.80} matches several, write the number of one: {listed}")
     raise UsageError(f"--{kind}-device {wanted!r:.80} is not here: choose from {listed}")
 
 

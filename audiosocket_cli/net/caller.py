@@ -48,7 +48,7 @@ class Caller(LineCall):
         self._keys.extend(frames)
 
     def hangup(self) -> None:
-        """End the call once all that is queued has been said; `flush` before it ends it now."""
+        """End the call once everything queued has been said; to end it now, `flush` first."""
         self._line.hang_up()
 
 

@@ -36,7 +36,7 @@ OnEvent = Callable[[dict[str, Any]], object]
 
 
 class ServingOptions(TypedDict, total=False):
-    """What may be said of a server beside its function and its address."""
+    """The options of `serving` and `serve`."""
 
     record: str | Path | None
     """The folder for a recording of each call, and its JSON."""
@@ -45,13 +45,13 @@ class ServingOptions(TypedDict, total=False):
     rate_hz: int | None
     """The sample rate that the function hears and speaks, a multiple of 50; otherwise that of the call."""
     max_calls: int | None
-    """How many calls there may be at once."""
+    """More calls than this at once are refused."""
     detect_dtmf: bool
     """Whether digits are also found as tones in the audio."""
     grace_s: float
-    """How many seconds a function may take to return after its call, 5 unless it is said."""
+    """Seconds that a function has to return after its call, before it is cancelled; 5 by default."""
     on_event: OnEvent | None
-    """Gets what happens, which otherwise goes to `logging`."""
+    """Gets the events, which otherwise go to `logging`."""
 
 
 class Serving:
@@ -78,12 +78,12 @@ class Serving:
 async def serving(
     function: BotFunction, listen: str = "127.0.0.1:9092", **options: Unpack[ServingOptions]
 ) -> AsyncIterator[Serving]:
-    """Let an async function answer each call until the end of the block; then hang up on those that go on.
+    """Let an async function answer each call until the end of the block; then hang up the calls in progress.
 
-    `listen` is `host:port`, where port 0 is a free one; for the options see `ServingOptions`.
+    `listen` is `host:port`; port 0 is a free one. `options` are those of `ServingOptions`.
 
-    Raises `UsageError` for what is not an async function of one argument, not an address or not a rate, and where
-    nothing can be written, and `NetworkError` when it cannot listen there.
+    Raises `UsageError` when `function` is not an async function of one argument, `listen` not an address, `rate_hz` not
+    a rate, or a folder cannot be written to, and `NetworkError` when it cannot listen there.
     """
     wanted = _options(function, parse_address(listen), options)
     sockets = ListeningSockets(bind(wanted.listen))

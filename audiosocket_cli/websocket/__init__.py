@@ -1,10 +1,12 @@
 """Messages of the WebSocket protocols that voice bots speak, and one connection. It knows no calls.
 
 messages        what is in all of them: a message, and what a bot wants
-twilio          Media Streams, from the phone's side
-chan_websocket  the same of Asterisk's channel driver
-raw             samples as they are, with events and commands as text
+twilio          Twilio's Media Streams, from Twilio's side
+chan_websocket  the protocol of Asterisk's channel driver, from its side
+raw             raw samples, with events and commands as text
 url             where a bot is, as people write it
 outbox          messages that wait to be sent
-link            a connection to a bot, and how it is made; only this needs the websockets library
+headers         headers of the handshake, as people write them
+connecting      TCP and TLS under a connection
+link            one connection to a bot: handshake, messages, end; only this needs the websockets library
 """

@@ -104,7 +104,8 @@ async def _encrypt(connection: socket.socket, url: Url, tls: ssl.SSLContext) -> 
     except ssl.SSLCertVerificationError as error:
         encrypted.close()
         raise RefusedError(
-            f"cannot trust {url}: {error.verify_message.lower()}; if that is right, give the file of its authority"
+            f"cannot trust {url}: {error.verify_message.lower()}; if that is right, name the file of its "
+            "authority with --bridge-ca or --ca"
         ) from None
     except OSError as error:
         encrypted.close()

@@ -153,7 +153,7 @@ def _why_not(url: Url, error: Exception) -> NetworkError:
         kind = RefusedError if 400 <= code < 500 and code not in (408, 429) else NetworkError
         return kind(f"{url} refuses the connection: HTTP {code} {phrase}".rstrip())
     if isinstance(error, NegotiationError):
-        return RefusedError(f"{url} wants what we do not offer: {first_line(error)}")
+        return RefusedError(f"{url} requires something that we do not offer: {first_line(error)}")
     if isinstance(error, InvalidHandshake) and not isinstance(error.__cause__, EOFError):
         return RefusedError(f"{url} is not a WebSocket server: {first_line(error)}")
     return NetworkError(f"cannot connect to {url}: it closed the connection during the handshake")
