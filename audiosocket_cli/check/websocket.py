@@ -10,7 +10,7 @@ from audiosocket_cli.check.model import Case
 _BYTES: Final = "a WebSocket bot gets no AudioSocket frames, and this case is about their bytes"
 _SENDS: Final = "a WebSocket bot sends no AudioSocket frames: we put what it says into frames of 20 ms"
 _PLAYS: Final = "we queue what a WebSocket bot says, play it in real time, and send silence when it says nothing"
-_ENDS: Final = "a WebSocket bot sees no difference: however the caller ends the call, it gets the same last message"
+_ENDS: Final = "a WebSocket bot sees no difference: however a call ends, it gets the end that its protocol has"
 _CONVERTED: Final = "a call over WebSocket has one sample rate from its beginning: we convert the audio for the bot"
 _NARROW: Final = "Twilio's audio is 8000 Hz"
 

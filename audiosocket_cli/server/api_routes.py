@@ -1,5 +1,5 @@
-"""The answers of the API: calls in progress, one call, its result, its end; and the route over which a bot that was made
-for Twilio ends its call.
+"""The answers of the API: calls in progress, one call, its result, its end; and the route over which a bot made for
+Twilio ends its call.
 
 A dialplan's `CURL()` does not see the status, only the body. So the body of a result is the result, or empty. The
 answers are made on the loop of the HTTP server. An order to end a call goes to the process that has the call, and is
