@@ -64,7 +64,7 @@ class Router:
                 self._exact[path] = handlers
 
     def find(self, request: Request) -> tuple[Handler, Request] | Answer:
-        """Return the handler of a request, and the request with its parts; or the answer where there is none."""
+        """Return the handler of a request, and the request with its parts; or the answer when there is no handler."""
         handlers, parts = self._match(request.path)
         if handlers is None:
             return failure(HTTPStatus.NOT_FOUND, more=f": try {self._shown}")

@@ -1,4 +1,4 @@
-"""The variables of a call: what the operator tells of a caller beside the UUID, as a JSON object of names and values.
+"""The variables of a call: what the operator knows of a caller beside the UUID, as a JSON object of names and values.
 
 It is what the program of --authorize prints, or a file named after the UUID. A broken object costs a call its
 variables, and never the call: the caller has done nothing wrong.
@@ -48,7 +48,7 @@ NONE: Final = Variables({})
 
 
 def parse_variables(data: bytes, source: str) -> Variables:
-    """Read variables from JSON; nothing but space is none. `source` is named in the remarks.
+    """Read variables from JSON; blank text holds none. `source` is named in the remarks.
 
     A value is a string, a number (kept as it is written) or a boolean (`true`, `false`).
     """

@@ -35,7 +35,7 @@ class Ears:
         self._quiet = -1  # windows since the last speech; -1 before it
 
     def hear(self, samples: bytes, expected: str) -> list[str | None]:
-        """Return the news: None when speech begins; when it ends, a word of the list `expected`, or "" for any other."""
+        """Return the news: None when speech begins; when it ends, a word of the list `expected`, or ""."""
         news: list[str | None] = []
         self._rest += samples
         while len(self._rest) >= self._window:
