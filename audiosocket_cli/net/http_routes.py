@@ -70,7 +70,8 @@ class Router:
             return failure(HTTPStatus.NOT_FOUND, more=f": try {self._shown}")
         handler = handlers.get(request.method)
         if handler is None:
-            return failure(HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", ", ".join(handlers)))
+            allowed = ", ".join(handlers)
+            return failure(HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", allowed), more=f": use {allowed}")
         return handler, request._replace(parts=parts)
 
     def _match(self, path: str) -> tuple[Mapping[str, Handler] | None, Mapping[str, str]]:
