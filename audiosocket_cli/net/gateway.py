@@ -8,8 +8,8 @@ it as true as one:
 
 - The WebSocket is connected before the call begins. When that fails, there is no call.
 - What the caller says is passed on as soon as it arrives. What the bot says is played in steps of 20 ms, as telephone
-  systems do; the steps begin `STEP_S` after the caller's frames. A bot that works in such steps, too, as most do, is
-  heard that much later, rather than at any time within 20 ms.
+  systems do; the steps begin `bridge.STEP_S` after the caller's frames. A bot that works in such steps, too, as most
+  do, is heard that much later, rather than at any time within 20 ms.
 - The caller's socket closes when the WebSocket has closed. So how long a bot takes to close is measured.
 """
 
@@ -31,9 +31,6 @@ from audiosocket_cli.codec import KIND_BY_RATE
 from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.link import Link as BotLink
-
-STEP_S: Final = 0.004
-"""How long after the caller's frames a bot's are played: time enough for a bot nearby that answers each frame."""
 
 _UNREAD_S: Final = 0.05
 """A caller who speaks sends something within this time."""
@@ -133,14 +130,13 @@ class Passage:
 
 
 class _StandIn(Bridge):
-    """A bridge whose steps of 20 ms follow the caller's."""
+    """A bridge to the bot that is called."""
 
     def __init__(self, options: BridgeOptions, link: BotLink, target: WebSocketTarget) -> None:
         """Speak to the target, to which there is a link."""
         super().__init__(options, _tell_nobody, link)
         self.target = target
         self._first_kind = None if target.rate_hz is None else KIND_BY_RATE[target.rate_hz]
-        self._is_in_step = False
 
     @property
     def is_lost(self) -> bool:
@@ -153,12 +149,6 @@ class _StandIn(Bridge):
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
         return super().next_bytes(heard_kind or self._first_kind)
-
-    def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
-        if not self._is_in_step:  # with the first frame only: both sides have one clock
-            self._is_in_step = True
-            self._pacer.restart(time.monotonic() + STEP_S)
-        return super().answer(data, at_s)
 
 
 class _FarSession(AnsweredSession):

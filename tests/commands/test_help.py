@@ -12,7 +12,7 @@ import pytest
 
 from audiosocket_cli.cli import COMMANDS, TOPICS_ABOUT
 from audiosocket_cli.ui.pages import TOPICS, plain_lines, summary_of
-from support.pages import DOCS, FILES, PAGES
+from support.pages import DOCS, EXAMPLES, FILES, PAGES
 from support.running import COMMAND, run
 
 
@@ -82,16 +82,16 @@ def test_an_unknown_topic_is_one_line_with_a_hint(word: str, hint: str) -> None:
     assert f"there is no topic '{word}': {hint}" in done.stderr
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FILES | EXAMPLES)
 def test_each_file_of_a_page_is_printed_as_it_is(name: str) -> None:
     done = run("help", "--file", name)
-    assert (done.returncode, done.stdout, done.stderr) == (0, FILES[name], "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, (FILES | EXAMPLES)[name], "")
 
 
 def test_a_file_that_no_page_holds_is_one_line_with_those_there_are() -> None:
     done = run("help", "--file", "nginx.conf")
     assert (done.returncode, done.stdout) == (2, "")
-    assert all(name in done.stderr for name in FILES)
+    assert all(name in done.stderr for name in FILES | EXAMPLES)
     assert "choose from audiosocket.socket, audiosocket.service" in run("help", "systemd", "--file", "x").stderr
 
 

@@ -21,6 +21,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from audiosocket_cli.audio.pcm import from_slin, tone
+from audiosocket_cli.call.bots.bridge import STEP_S
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.sources.basic import QuietLine, Source
@@ -29,7 +30,7 @@ from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encod
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.model import How, Side
 from audiosocket_cli.net.client import PlacedCall, place
-from audiosocket_cli.net.gateway import STEP_S, Gateway
+from audiosocket_cli.net.gateway import Gateway
 from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.url import parse_url
 from support.bot_calls import (

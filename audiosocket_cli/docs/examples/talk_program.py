@@ -23,7 +23,7 @@ def next_event() -> str:
         sys.exit()  # the call is over
     if event["event"] == "digit":
         pressed.append(event["digit"])
-    return event["event"]
+    return str(event["event"])
 
 
 def hush() -> None:
