@@ -1,4 +1,4 @@
-"""audiosocket: the command-line toolkit for AudioSocket, and as a library its codec, bots in Python and callers.
+"""audiosocket: a command-line toolkit for AudioSocket, and as a library its codec, bots in Python, and callers.
 
 The house, from the ground up. A module imports only from its own room and from those above it in this list;
 `tests/project/test_house.py` holds that.
@@ -14,7 +14,7 @@ The house, from the ground up. A module imports only from its own room and from 
     asterisk/     what Asterisk really does: facts, rules, findings with their cure
     disk          private files that are whole or not there
     write_behind  what files that another thread writes have in common
-    audio/        samples, and the files that they come from and go to
+    audio/        samples, and the files and sound cards that they come from and go to
     chunks        what passes in a call, as it passes
     mixed_runs    frames of several kinds and lengths, with their times
     runs          equal frames, with their times: the unit that all rooms below speak
@@ -22,8 +22,8 @@ The house, from the ground up. A module imports only from its own room and from 
     analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
     websocket/    messages of WebSocket voice protocols, and one connection; it knows no calls
     call/         one live call: session or relay, pacer, driver; sources/ taps/ recording/ bots/
-    net/          getting connected: addresses, dialling, a gateway to WebSocket bots, listening, one placed call
-    server/       answering many calls: who may call, how many, in how many processes, and who is told
+    net/          getting connected: addresses, dialling, a gateway to WebSocket bots, listening, one placed call, HTTP
+    server/       answering many calls: who may call, how many, in how many processes, who is told, and who may ask
     bench/        many calls at once, measured and judged
     check/        one requirement a call: does a server survive Asterisk?
     ui/           how events and results look: text, JSON, a live view; it reads, and never drives

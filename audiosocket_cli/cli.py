@@ -35,16 +35,16 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "recording", "systemd"),
+    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "recording", "systemd"),
     "proxy": ("proxying", "mirroring", "faults", "recording", "captures"),
-    "record": ("recording",),
-    "play": ("playing", "testing-a-bot"),
+    "record": ("recording", "websocket-bots"),
+    "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),
-    "inject-dtmf": ("testing-a-bot",),
+    "inject-dtmf": ("testing-a-bot", "websocket-bots"),
     "dump": ("captures", "findings", "json-lines"),
-    "replay": ("testing-a-bot", "scripts"),
-    "bench": ("load", "load-figures", "locust"),
-    "check": ("checking", "testing-a-bot"),
+    "replay": ("testing-a-bot", "scripts", "websocket-bots"),
+    "bench": ("load", "load-figures", "locust", "websocket-bots"),
+    "check": ("checking", "testing-a-bot", "websocket-bots"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),

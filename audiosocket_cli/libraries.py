@@ -70,6 +70,6 @@ if TYPE_CHECKING:
     import soundfile as soundfile
     import soxr as soxr
 else:
-    sounddevice = _Library("sounddevice", "which plays to and records from sound cards", "libportaudio2")
+    sounddevice = _Library("sounddevice", "which plays on sound cards and records from them", "libportaudio2")
     soundfile = _Library("soundfile", "which reads and writes sound files", "libsndfile1")
     soxr = _Library("soxr", "which converts sample rates", "libsoxr0")

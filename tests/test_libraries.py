@@ -99,7 +99,7 @@ def test_without_a_library_for_sound_cards_one_line_names_the_cure(
     without(sounddevice=code)
     done = run("talk", *words)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert f"sounddevice, which plays to and records from sound cards, {says}" in done.stderr
+    assert f"sounddevice, which plays on sound cards and records from them, {says}" in done.stderr
 
 
 def test_files_in_place_of_a_headset_need_no_such_library(

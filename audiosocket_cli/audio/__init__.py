@@ -1,1 +1,1 @@
-"""Samples: slin, levels, tones, rates, digits; files and pipes of them. No frames, no sockets."""
+"""Samples: slin, levels, tones, rates, digits; files, pipes and sound cards. No frames, no sockets."""

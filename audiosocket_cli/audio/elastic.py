@@ -1,7 +1,7 @@
-"""Sound on its way from one clock to another: a short buffer that evens out jitter, and follows a clock that drifts.
+"""A short buffer for sound between two clocks: it evens out jitter, and follows a clock that drifts.
 
-A sound card has its own clock, which is some 50 ppm off ours, and asks for sound, or brings it, when it likes. So what
-comes is kept for `TARGET_S` before it goes on. That is what the buffer has to cover jitter with:
+A sound card has its own clock, some 50 ppm off ours, and takes or brings sound at its own times. So sound is kept for
+`TARGET_S` before it goes on; that much jitter is covered:
 
     too little    there is nothing left: silence goes on in its place until there is enough again, counted (`under`,
                   or as a pause of whoever makes the sound)

@@ -63,7 +63,7 @@ class Device(NamedTuple):
 def devices() -> list[Device]:
     """Return what there is, in PortAudio's order. Raises `MissingLibraryError` without the libraries, and `UsageError`
     where the system's sound does not work."""
-    with _one_line("cannot ask for the sound cards of this machine"):
+    with _one_line("cannot list the sound cards of this machine"):
         found = sounddevice.query_devices()
         default_input, default_output = sounddevice.default.device
     return [
@@ -81,7 +81,7 @@ def devices() -> list[Device]:
 
 
 def choose(found: Sequence[Device], wanted: str | None, kind: str) -> Device:
-    """Return the device with the `input` or `output` that a number, a name or a part of one means; without, the
+    """Return the device for `input` or `output` with this number, this name or this part of a name, or else the
     default.
 
     Raises `UsageError`, with what there is to choose from.
@@ -99,14 +99,14 @@ def choose(found: Sequence[Device], wanted: str | None, kind: str) -> Device:
         return matching[0]
     listed = ", ".join(f"{each.number} {each.name}" for each in (matching or fit)[:_SHOWN])
     if matching:
-        raise UsageError(f"--{kind}-device {wanted!r:.80} may be any of these, write its number: {listed}")
+        raise UsageError(f"--{kind}-device {wanted!r:.80} matches several, write the number of one: {listed}")
     raise UsageError(f"--{kind}-device {wanted!r:.80} is not here: choose from {listed}")
 
 
 def fitting_rate(check: Callable[[int], object], wanted_hz: int, own_hz: int) -> int:
     """Return the rate to open a device with: the wanted one if `check` raises nothing for it, else the device's own.
 
-    Raises what `check` raised where that is none that we can convert.
+    Raises what `check` raised when the device's own rate cannot be converted.
     """
     try:
         check(wanted_hz)
@@ -151,7 +151,7 @@ class _Card:
             time.sleep(1 / _BLOCKS_A_SECOND)
 
     def begin(self, call: Call) -> None:
-        """A call begins: what was heard before is not for it."""
+        """A call begins: drop what was heard before it."""
         self._faults = 0
         self.buffer.clear()
 
@@ -226,7 +226,7 @@ def _one_line(what: str, cure: str = "see whether other programs can use it") ->
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Let nobody write to standard error: ALSA and PortAudio do, many lines for one failure, from C."""
+    """Keep standard error quiet: ALSA and PortAudio write many lines to it, from C, for one failure."""
     sys.stderr.flush()
     kept = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)
@@ -241,7 +241,7 @@ def _quiet() -> Iterator[None]:
 
 @functools.cache
 def _silence_alsa() -> object:
-    """Let ALSA's library write nothing by itself: it tells of each block that came late, and we count them.
+    """Keep ALSA's library from writing a line for each block that came late: we count them.
 
     Returns the handler, which ALSA keeps for good (`snd_lib_error_handler_t` of alsa/error.h).
     """

@@ -1,5 +1,5 @@
-"""Which cases there are for a WebSocket bot: those about time, turns, keys and load. The others are about AudioSocket's
-own bytes, which such a bot never sees: a gateway of ours is in between."""
+"""Which cases are for WebSocket bots: those about time, turns, keys and load. The others are about AudioSocket's bytes,
+which such a bot never sees: our gateway is in between."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 
 from audiosocket_cli.check.model import Case
 
-_BYTES: Final = "a WebSocket bot gets no AudioSocket frames: this is about their bytes"
-_SENDS: Final = "a WebSocket bot sends no AudioSocket frames: what it says is put into 20 ms frames for it"
-_PLAYS: Final = "what a WebSocket bot says is queued, and played as fast as it is spoken; its silence is sent for it"
-_ENDS: Final = "a WebSocket bot sees no difference: however a caller goes, it gets the end of a call of its protocol"
-_CONVERTED: Final = "a call over WebSocket has one rate from its beginning: the audio is converted for the bot"
+_BYTES: Final = "a WebSocket bot gets no AudioSocket frames, and this case is about their bytes"
+_SENDS: Final = "a WebSocket bot sends no AudioSocket frames: we put what it says into frames of 20 ms"
+_PLAYS: Final = "we queue what a WebSocket bot says, play it in real time, and send silence when it says nothing"
+_ENDS: Final = "a WebSocket bot sees no difference: however a call ends, it gets the end that its protocol has"
+_CONVERTED: Final = "a call over WebSocket has one sample rate from its beginning: we convert the audio for the bot"
 _NARROW: Final = "Twilio's audio is 8000 Hz"
 
 _BY_GROUP: Final = {

@@ -1,4 +1,4 @@
-"""Options of `serve` for what others tell and ask about calls: their variables, and the API."""
+"""Options of `serve` for the variables of calls, and for the API, over which others ask about calls."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ variables_option = click.option(
 api_option = click.option(
     "--api",
     type=AddressParam(needs_port=True),
-    help="Answer on this address, over HTTP, which calls there are, and with which result; and hang up on request.",
+    help="Serve an HTTP API on this address: which calls there are, their results, and hanging up.",
 )
 
 api_token_file_option = click.option(
     "--api-token-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Answer only those who send the password in this file. Needed where --api is open to other machines.",
+    help="Ask for the password in this file. Needed where --api or --bridge-api is open to other machines.",
 )
 
 bridge_api_option = click.option(
     "--bridge-api",
     type=AddressParam(needs_port=True),
-    help="Answer on this address only what Twilio's clients ask to end a call. --api does so too.",
+    help="Serve only the request that ends a call in Twilio's REST API, for bots of --bridge. --api serves it too.",
 )

@@ -39,32 +39,38 @@ _OPTIONS: Final = (
     click.option(
         "--bridge",
         metavar="URL",
-        help="Let a bot answer that speaks WebSocket, at ws://… or wss://…; {uuid} in it is the call's.",
+        help="Let a WebSocket bot at this ws:// or wss:// URL answer each call; {uuid} in it is the call's UUID.",
     ),
-    click.option("--bridge-protocol", type=click.Choice(_PROTOCOLS), help="What the bot of --bridge speaks."),
+    click.option(
+        "--bridge-protocol", type=click.Choice(_PROTOCOLS),
+        help="The protocol of the bot: Twilio's Media Streams, Asterisk's chan_websocket, or raw samples.",
+    ),
     click.option(
         "--bridge-rate",
         type=BotRateParam(),
-        help="The sample rate of raw and of chan-websocket.  [default: that of the call]",
+        help="The sample rate of a raw or chan-websocket bot.  [default: that of the call]",
     ),
-    click.option("--bridge-text", is_flag=True, help="Plain text for chan-websocket's events and commands, not JSON."),
+    click.option(
+        "--bridge-text", is_flag=True,
+        help="Use plain text for chan-websocket's events and commands, not JSON.",
+    ),
     click.option(
         "--bridge-header",
         type=HeaderParam(),
         multiple=True,
-        help="A header for the bot (repeatable); secrets only in --bridge-headers-file or the environment.",
+        help="Send this header, 'Name: value', to the bot (repeatable). Secrets go into --bridge-headers-file.",
     ),
     click.option(
         "--bridge-headers-file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="More headers, a line each.",
+        help="Send the headers in this file to the bot, 'Name: value' in each line.",
     ),
     click.option(
         "--bridge-ca",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Trust wss:// bots with a certificate of these authorities, in PEM, and not the system's.",
+        help="With wss://: trust the certificate authorities in this PEM file, not those of the system.",
     ),
     click.option(
         "--bridge-timeout",
@@ -72,17 +78,17 @@ _OPTIONS: Final = (
         metavar="TIME",
         default="10s",
         show_default=True,
-        help="How long an attempt to reach the bot may take.",
+        help="How long each attempt to connect to the bot may take.",
     ),
     click.option(
         "--bridge-retry", type=click.IntRange(0, 100), metavar="N", default=0, show_default=True,
-        help="Try N more times to reach the bot.",
+        help="Try N more times to connect to the bot.",
     ),
     click.option(
         "--bridge-fallback",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Play a sound file to callers whose bot cannot be reached or is lost, before they are hung up on.",
+        help="Play a sound file to a caller whose bot cannot be reached or is lost, then hang up.",
     ),
 )  # fmt: skip
 
@@ -95,8 +101,8 @@ def bridge_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def bridge_wanted(ctx: click.Context, given: dict[str, Any]) -> BridgeWanted | None:
-    """Take out of what was given what is about a bridge; None where there is none. Raises `UsageError` for what
-    contradicts itself, or would show a secret."""
+    """Take the options of the bridge out of `given`; None without --bridge. Raises `UsageError` for options that
+    contradict each other, or that would show a secret."""
     from audiosocket_cli.jobs.bridge import BridgeWanted
 
     facts = {name: given.pop(f"bridge_{name}") for name in _NAMES}

@@ -88,7 +88,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 
     DIGITS are 0-9, *, #, A-D; w waits half a second, W one second, as in Asterisk's dial strings. Like Asterisk, it
     sends a UUID to TARGET (host:port), then silence or --audio, and each digit as a frame of kind 03. A WebSocket bot
-    (ws://host:port/path) gets them as --protocol has it.
+    (ws://host:port/path) gets them in its own protocol.
 
     With --listen it answers a call from Asterisk, and sends the digits to the caller, always as tones in the audio:
     Asterisk ends a call in which a server sends a DTMF frame.

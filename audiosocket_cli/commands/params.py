@@ -248,7 +248,7 @@ class BotRateParam(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         rate_hz = int(value) if str(value).isdecimal() else 0
         if rate_hz % 50 or not 4000 <= rate_hz <= 192000:
-            self.fail(f"{value} Hz is not a rate that a program can have: a multiple of 50, 4000 to 192000", param, ctx)
+            self.fail(f"{value} Hz is not a rate that a bot can have: a multiple of 50, 4000 to 192000", param, ctx)
         return rate_hz
 
 

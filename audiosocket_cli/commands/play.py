@@ -63,8 +63,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     or - for standard input: a sound file, or headerless 16-bit mono samples at the rate that --rate says. It is read as
     it is played, so a pipe may be endless. Without FILE a few spoken words that come with audiosocket are played.
 
-    TARGET is host:port; the port is 9092 when left out, and without TARGET it is 127.0.0.1:9092. As ws://host:port/path
-    it is a WebSocket bot, called as --protocol says. With --listen it answers one call from Asterisk instead.
+    TARGET is host:port; the port is 9092 when left out, and without TARGET it is 127.0.0.1:9092. A URL such as
+    ws://host:port/path is a WebSocket bot; --protocol says what it speaks. With --listen it answers one call from
+    Asterisk instead.
 
     The result says how fast the other side answered: from the end of our last speech to the beginning of theirs. Speech
     that was already going on does not count as an answer.

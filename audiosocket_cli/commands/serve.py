@@ -130,7 +130,7 @@ _SPEAKERS: Final = ("play", "echo", "tone", "program", "bot", "bridge")
     "--authorize",
     metavar="CMD",
     help="Ask a program, with AUDIOSOCKET_UUID and _PEER in its environment: exit code 0 lets the call in. It may "
-    "print variables, as --variables has them.",
+    "print variables of the call as a JSON object.",
 )
 @click.option(
     "--authorize-timeout",

@@ -44,7 +44,9 @@ class _VariableParam(click.ParamType):
             return value
         match = _VARIABLE.fullmatch(value)
         if match is None:
-            self.fail(f"{value!r:.60} is not a variable: write NAME=VALUE, the name as in a program", param, ctx)
+            self.fail(
+                f"{value!r:.60} is not a variable: write NAME=VALUE, with a name of A-Z, a-z, 0-9 and _", param, ctx
+            )
         return match[1], match[2]
 
 
@@ -53,19 +55,19 @@ def websocket_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--variable", type=_VariableParam(), multiple=True, metavar="NAME=VALUE",
-            help="With ws://: tell the bot this of the caller (repeatable).",
+            help="With ws://: a variable that tells the bot who calls (repeatable).",
         ),
         click.option(
             "--ca", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-            help="With wss://: trust these certificates instead of the system's.",
+            help="With wss://: trust the certificate authorities in this PEM file, not those of the system.",
         ),
         click.option(
             "--headers-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-            help="With ws://: send these headers, Name: value in each line.",
+            help="With ws://: send the headers in this file, 'Name: value' in each line.",
         ),
         click.option(
             "--protocol", type=click.Choice(["twilio", "chan-websocket", "raw"]),
-            help="TARGET is ws:// or wss://, a bot that speaks this: call it as Twilio, or Asterisk, would.",
+            help="With ws:// or wss://: the protocol of the bot, which is called as Twilio or Asterisk would.",
         ),
     ):  # fmt: skip
         command = option(command)

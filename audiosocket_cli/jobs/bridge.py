@@ -24,7 +24,7 @@ _MAX_HEADERS_BYTES: Final = 65536
 
 @dataclass(frozen=True, slots=True)
 class BridgeWanted:
-    """What of the command line is about the bridge, each without `bridge_` before its name."""
+    """The options of the bridge, named without `bridge_`."""
 
     url: str
     protocol: str

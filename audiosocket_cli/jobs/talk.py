@@ -63,7 +63,7 @@ class TalkWanted:
 
 
 def show_devices(*, as_json: bool) -> None:
-    """Put the sound cards of this machine on stdout. Raises `NothingError` where there is none."""
+    """Print the sound cards of this machine. Raises `NothingError` where there is none."""
     found = devices()
     if not found:
         raise NothingError("there is no sound card here: talk needs --input FILE and --output FILE")

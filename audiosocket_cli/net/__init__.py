@@ -1,1 +1,1 @@
-"""Listening and dialling: a server that answers many calls, one call that is placed, and what belongs to either."""
+"""Listening and dialling: the event loop, addresses, placed calls, a gateway to WebSocket bots, a small HTTP server."""

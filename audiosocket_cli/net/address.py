@@ -36,7 +36,7 @@ def parse_address(text: str, default_port: int | None = DEFAULT_PORT) -> Address
     if "://" in text:
         scheme = text.partition("://")[0]
         raise UsageError(
-            f"an address is needed here, and no {scheme!r:.20} URL: write host:port, :port or [::1]:port "
+            f"a URL with {scheme!r:.20} is not an address: write host:port, :port or [::1]:port "
             "(play, record, inject-dtmf, replay, bench and check call WebSocket bots as ws://…)"
         )
     otherwise = -1 if default_port is None else default_port

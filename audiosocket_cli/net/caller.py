@@ -48,7 +48,7 @@ class Caller(LineCall):
         self._keys.extend(frames)
 
     def hangup(self) -> None:
-        """End the call once all that is queued has been said, and all keys were pressed; `flush` before it drops the
+        """End the call once everything queued has been said and all keys were pressed; `flush` before it drops the
         speech."""
         self._line.hang_up()
 

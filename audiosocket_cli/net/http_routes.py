@@ -64,13 +64,14 @@ class Router:
                 self._exact[path] = handlers
 
     def find(self, request: Request) -> tuple[Handler, Request] | Answer:
-        """Return the handler of a request, and the request with its parts; or the answer where there is none."""
+        """Return the handler of a request, and the request with its parts; or the answer when there is no handler."""
         handlers, parts = self._match(request.path)
         if handlers is None:
             return failure(HTTPStatus.NOT_FOUND, more=f": try {self._shown}")
         handler = handlers.get(request.method)
         if handler is None:
-            return failure(HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", ", ".join(handlers)))
+            allowed = ", ".join(handlers)
+            return failure(HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", allowed), more=f": use {allowed}")
         return handler, request._replace(parts=parts)
 
     def _match(self, path: str) -> tuple[Mapping[str, Handler] | None, Mapping[str, str]]:

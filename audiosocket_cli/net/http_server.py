@@ -1,9 +1,8 @@
-"""A small HTTP server for figures, health checks, and whoever asks about calls: one request a connection.
+"""A small HTTP server for metrics, health checks and the API: one request a connection.
 
 It has a thread and a loop of its own, so that it answers while the calls' loop hangs, and no call waits for it. All is
 bounded, whoever connects: so many connections, so many bytes of a request and of its body, so many seconds from the
-first byte to the last. When there are too many connections, the oldest makes room, so that those which ask for nothing
-keep nobody out.
+first byte to the last. When there are too many connections, the oldest is closed, so that idle ones keep nobody out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The API of a server: who may ask about calls and end them over HTTP, and where. What is answered: `api_routes`."""
+"""The HTTP API of a server: where it listens, and who may ask. `api_routes` has the answers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ Bound = tuple[Address, Sequence[socket.socket], Mapping[str, Route]]
 
 
 def begin_api(options: ApiOptions, say: Callable[[str], object]) -> CallList | None:
-    """Begin to answer on the addresses of the API; return the list of calls that it answers from, None without any.
+    """Start the API on its addresses; return the list of calls that it answers from, or None without an address.
 
-    The token leaves the environment, so that no program gets it. Raises `NetworkError` when an address cannot be had,
-    `UsageError` when others than this machine could ask without a token, and `FileError` when it cannot be read.
+    The password is removed from the environment, so that no program gets it. Raises `NetworkError` when it cannot
+    listen on an address, `UsageError` when other machines could ask without a password, and `FileError` when the
+    password cannot be read.
     """
     given = os.environ.pop(TOKEN_VARIABLE, "")
     if not options.servers:
@@ -88,10 +89,10 @@ def _token_of(data: bytes) -> str:
 
 
 class Gatekeeper:
-    """Knows who may ask: whoever has the token, or, without one, whoever is on this machine."""
+    """Decides who may ask: with a password, whoever sends it; without one, whoever is on this machine."""
 
     def __init__(self, token: str) -> None:
-        """No token is the empty one."""
+        """An empty `token` means that there is no password."""
         self._token = token.encode()
 
     def why_not(self, request: Request) -> int | None:
@@ -100,13 +101,13 @@ class Gatekeeper:
             return (
                 None if hmac.compare_digest(_password(request.headers.get("authorization", "")), self._token) else 401
             )
-        # A web page in a browser of this machine may ask too, also under a name that leads here, and shall not.
+        # A web page in a browser of this machine must not get an answer, also not under a name that leads here.
         is_page = "origin" in request.headers or not _is_address(request.headers.get("host", ""))
         return 403 if is_page else None
 
 
 def _password(authorization: str) -> bytes:
-    """Return the token that a header has as `Bearer TOKEN`, or as the password of `Basic …`, whoever the user is."""
+    """Return the password that a header has as `Bearer PASSWORD`, or in `Basic …`, for any user."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip().encode("latin-1", "replace")

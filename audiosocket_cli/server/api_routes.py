@@ -1,9 +1,9 @@
-"""What the API answers: calls that go on, one of them, its result, its end; and the route by which a bot that was made
-for Twilio ends its call.
+"""The answers of the API: calls in progress, one call, its result, its end; and the route over which a bot made for
+Twilio ends its call.
 
-`CURL()` of a dialplan sees no status, only the body. So whatever is asked for a result, the body is that result, or
-empty. The answers run on the loop of the HTTP server; an order is passed to the calls' own process, and is waited for
-here.
+A dialplan's `CURL()` does not see the status, only the body. So the body of a result is the result, or empty. The
+answers are made on the loop of the HTTP server. An order to end a call goes to the process that has the call, and is
+waited for here.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from audiosocket_cli.server.call_list import CallList, ListedCall
 SCHEMA: Final = "audiosocket.api/1"
 
 MAX_LISTED: Final = 1000
-"""Calls in one answer; there are as many more as it says."""
+"""Calls in one answer; `count` says how many there are."""
 
 RESULT_WAIT_S: Final = 1.0
-"""How long a result is waited for while its call goes on: it may be about to end, and its process to say so."""
+"""How long to wait for the result of a call that goes on: its end may be on the way to us."""
 
 ORDER_TIMEOUT_S: Final = 2.0
 """How long a process may take to take an order."""
@@ -76,18 +76,18 @@ class _CallAnswers:
         self._calls = calls
 
     def all(self, _: Request) -> Answer:
-        """Return the calls that go on."""
+        """Return the calls in progress."""
         count, listed = self._calls.live(MAX_LISTED)
         now_s = self._calls.clock()
         return _json_of({"schema": SCHEMA, "count": count, "calls": [call.as_dict(now_s) for call in listed]})
 
     def one(self, request: Request) -> Answer:
-        """Return one call, which goes on or has ended lately."""
+        """Return one call, in progress or ended recently."""
         call = self._find(request)
         return call if isinstance(call, Answer) else self._shown(call)
 
     async def result(self, request: Request) -> Answer:
-        """Return the result of a call as text, and nothing else, ever."""
+        """Return the result of a call as text; the body never holds anything else."""
         call = self._find(request)
         if isinstance(call, Answer):
             return _without_body(HTTPStatus(call.status))
@@ -195,7 +195,10 @@ def parse_form(body: bytes) -> dict[str, str] | None:
 def _refused(status: HTTPStatus) -> Answer:
     if status == HTTPStatus.UNAUTHORIZED:
         return failure(status, _AUTHENTICATE, more=": send the password of --api-token-file")
-    return failure(status, more=": without a password, web pages may not ask, nor may who asks for a name")
+    return failure(
+        status,
+        more=": without a password, no web page may ask, and the host in the URL must be an address or localhost",
+    )
 
 
 def _twilio_refused(status: HTTPStatus) -> Answer:

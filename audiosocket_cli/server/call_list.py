@@ -1,7 +1,7 @@
-"""The calls of a server, for those who ask about them on another thread: what goes on, and what ended lately.
+"""The calls of a server, in progress and recently ended, for the thread of the API.
 
-It is told by the process that answers the calls, or by each of several (`call_news`), and holds no call itself: who
-asks delays none, and reads what was told last even while a process hangs.
+The processes that answer calls report to it (`call_news`). It holds no call itself, so that a question delays no call,
+and is answered from the last report even while a process hangs.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ListedCall(NamedTuple):
 
 
 class CallList:
-    """All calls that go on, and the last that have ended. Its methods may be called on any thread."""
+    """All calls in progress, and the last that ended. Its methods may be called on any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -151,7 +151,7 @@ class CallList:
     # For those who ask.
 
     def find(self, name: str) -> ListedCall | None:
-        """Return the newest call with a UUID, or with a name that the service of its bot has for it."""
+        """Return the newest call with a UUID, or with a `call_sid`."""
         with self._lock:
             self._forget_old()
             key = self._by_name.get(name)
@@ -173,7 +173,7 @@ class CallList:
         return found
 
     def live(self, most: int) -> tuple[int, list[ListedCall]]:
-        """Return how many calls go on, and the oldest of them."""
+        """Return how many calls are in progress, and the oldest of them."""
         with self._lock:
             live = [call for call in self._calls.values() if not call.has_ended]
         return len(live), live[:most]

@@ -1,5 +1,5 @@
-"""What a process tells of its calls, for a list of them (`call_list`): that one began, has a result, ended; and how it
-ends one on order."""
+"""What a process reports of its calls to the list of them (`call_list`): beginnings, results, ends; and how it ends a
+call on order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The variables of a call: what the operator tells of a caller beside the UUID, as a JSON object of names and values.
+"""The variables of a call: what the operator knows of a caller beside the UUID, as a JSON object of names and values.
 
 It is what the program of --authorize prints, or a file named after the UUID. A broken object costs a call its
 variables, and never the call: the caller has done nothing wrong.
@@ -48,21 +48,21 @@ NONE: Final = Variables({})
 
 
 def parse_variables(data: bytes, source: str) -> Variables:
-    """Read variables from JSON; nothing but space is none. `source` is named in the remarks.
+    """Read variables from JSON; blank text holds none. `source` is named in the remarks.
 
     A value is a string, a number (kept as it is written) or a boolean (`true`, `false`).
     """
     if len(data) > MAX_BYTES:
-        return _none_of(source, f"it has more than {MAX_BYTES} bytes")
+        return _none_because(source, f"has more than {MAX_BYTES} bytes")
     if not data.strip():
         return NONE
     try:
         # Numbers stay as they are written, so that no digit of a customer number is lost.
         content = json.loads(data, parse_int=str, parse_float=str, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        return _none_of(source, 'write {"name": "value"}')
+        return _none_because(source, 'is not one JSON object: write {"name": "value"}')
     if not isinstance(content, dict):
-        return _none_of(source, 'write {"name": "value"}')
+        return _none_because(source, 'is not one JSON object: write {"name": "value"}')
     values: dict[str, str] = {}
     odd: list[str] = []
     for name, value in content.items():
@@ -78,8 +78,8 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _none_of(source: str, cure: str) -> Variables:
-    return Variables({}, (f"the call has no variables: {source} is not one JSON object ({cure})",))
+def _none_because(source: str, why: str) -> Variables:
+    return Variables({}, (f"the call has no variables: {source} {why}",))
 
 
 def _text_of(value: Any) -> str | None:
@@ -100,8 +100,8 @@ def _remarks(odd: list[str], source: str) -> Iterator[str]:
         names = ", ".join(repr(name[:MAX_NAME]) for name in odd[:_SHOWN_NAMES])
         more = f" and {len(odd) - _SHOWN_NAMES} more" if len(odd) > _SHOWN_NAMES else ""
         yield (
-            f"variables of {source} are left out: {names}{more} (a name is of A-Z, a-z, 0-9 and _, at most "
-            f"{MAX_VARIABLES} of them; a value is text, a number or a boolean)"
+            f"variables of {source} are left out: {names}{more} (a name has up to {MAX_NAME} of A-Z, a-z, 0-9 and _; a "
+            f"value is text, a number or a boolean; there are at most {MAX_VARIABLES} variables)"
         )
 
 

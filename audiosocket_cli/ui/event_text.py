@@ -122,7 +122,7 @@ def _program(program: dict[str, Any]) -> str:
 
 def _bridged(bridge: dict[str, Any]) -> str:
     if bridge["connected_s"] is None:
-        return "no bot"
+        return "bot not reached"
     return f"bot said {bridge['said_s']:.2f} s"
 
 

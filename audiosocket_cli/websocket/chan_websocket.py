@@ -44,7 +44,7 @@ class StartBuffering(NamedTuple):
 
 
 class StopBuffering(NamedTuple):
-    """And no more: what is left over is the last of it. The bot wants to know when it has been played."""
+    """Buffering ends: less than a frame may be left over. The bot wants to know when all of it has been played."""
 
     name: str
 

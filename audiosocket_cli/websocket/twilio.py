@@ -1,4 +1,4 @@
-"""Twilio's Media Streams, from the phone's side: the messages that we send, and those of a bot.
+"""Twilio's Media Streams, from Twilio's side: the messages that we send, and those of a bot.
 
 All text, all JSON; numbers are strings. Audio is µ-law at 8000 Hz in base64, 20 ms a message. The names that Twilio
 gives to a call and to its stream are made of the call's UUID, so that a bot, a log and a dialplan can find one another:

@@ -51,7 +51,7 @@ def test_without_a_default_the_first_that_fits_is_taken() -> None:
         ("99", "input", "--input-device '99' is not here: choose from 0 HDA"),
         ("", "input", "--input-device '' is not here: "),
         ("x" * 500, "input", f"--input-device '{'x' * 79} is not here: "),
-        ("hw:", "input", "--input-device 'hw:' may be any of these, write its number: 0 HDA Intel PCH"),
+        ("hw:", "input", "--input-device 'hw:' matches several, write the number of one: 0 HDA Intel PCH"),
     ],
 )  # fmt: skip
 def test_an_unknown_device_is_refused_with_what_there_is(wanted: str, kind: str, says: str) -> None:

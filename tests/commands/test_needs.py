@@ -25,7 +25,7 @@ from support.running import run
         (["replay", "x.pcapng", "--layout", "caller"], "--layout does nothing without --record: "),
         (["replay", "x.pcapng", "--tolerance", "0.3"], "--tolerance does nothing without --expect: "),
         (["replay", "x.pcapng", "--least-correlation", "0.3"], "--least-correlation does nothing without --expect: "),
-        (["serve", "--grace", "1"], "--grace does nothing without --exec: "),
+        (["serve", "--grace", "1"], "--grace does nothing without --exec or --bot: "),
         (["serve", "--api-token-file", "x"], "--api-token-file does nothing without --api or --bridge-api: "),
         (["serve", "--authorize-timeout", "1"], "--authorize-timeout does nothing without --authorize: "),
         (["serve", "--echo", "--silence", "full"], "--silence is for calls to which nothing else is sent: "),

@@ -65,3 +65,9 @@ def test_a_path_that_is_not_there_is_told_those_that_are() -> None:
     found = Router({"/a": says("a"), "/b/{c}": says("b")}).find(Request("/", "", {}))
     assert isinstance(found, Answer)
     assert found.body == b"not found: try /a or /b/{c}\n"
+
+
+def test_a_method_that_a_path_does_not_have_is_told_those_that_it_has() -> None:
+    found = ROUTER.find(Request("/calls/7/hangup", "", {}, "GET"))
+    assert isinstance(found, Answer)
+    assert found.body == b"method not allowed: use POST\n"

@@ -43,7 +43,7 @@ def test_what_is_no_target_is_refused_in_one_line(text: str) -> None:
 
 
 def test_a_url_where_an_address_is_needed_is_told_with_the_commands_that_take_one() -> None:
-    with pytest.raises(UsageError, match="no 'ws' URL: write host:port"):
+    with pytest.raises(UsageError, match="a URL with 'ws' is not an address: write host:port"):
         parse_address("ws://bot/")
 
 

@@ -1,9 +1,9 @@
 """The schedule of a bot that may answer each frame at once.
 
-Code in Python that says 20 ms whenever it has heard 20 ms, as an echo or a filter does, sets the pace itself: then a
-schedule of our own would only add up to 20 ms, and a wake for each frame. So such a frame goes out as soon as it is
-there, and the next one that the schedule wants is due a little later than 20 ms after it (`PAUSE_S`): if nothing has
-come by then, silence is said.
+Code in Python that says 20 ms whenever it has heard 20 ms, such as an echo or a filter, sets the pace itself. A
+schedule of our own would only add a delay of up to 20 ms, and a wake-up for each frame. So such a frame is sent as soon
+as it is there, and the next one is due a little later than 20 ms after it (`PAUSE_S`). If nothing has come by then,
+silence is sent.
 
 The pace is kept all the same: on average a frame each 20 ms (a hundredth faster, as a caller's clock may be), and none
 more than `EARLY_S` earlier than that. What comes faster has to wait in the queue for its deadline. A few frames there,

@@ -1,8 +1,8 @@
 """Finds the bot that holds up all calls: code that computes or waits in the event loop's own thread.
 
-Calls tell the time with each frame that is due (`beat_s`). While there are any, a thread looks some times a second
-whether that time stands still. If it does, it looks at what the loop's thread is doing: the stack names the line. A
-machine that is only busy shows no bot's code there, and names nobody.
+Calls set the time with each frame that is due (`beat_s`). While there are calls, a thread looks several times a second
+whether that time stands still. If it does, it looks at the stack of the loop's thread, which names the line. On a
+machine that is only busy, there is no bot's code in that stack, and no bot is named.
 """
 
 from __future__ import annotations

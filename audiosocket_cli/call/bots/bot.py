@@ -1,4 +1,4 @@
-"""The interface of every bot: a program, or a service reached over the network, that answers a call."""
+"""The interface of every bot: whatever is one end of a call, and lives by itself, such as a program or a service."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Bot(Source):
 
     @property
     def call_sid(self) -> str | None:
-        """The name of the call in the protocol of the service that answers, where that has one: Twilio's `CA…`.
-        Known once the call is `opened`."""
+        """The name of the call in the protocol of the bot, if it has one: Twilio's `CA…`. Known once the call is
+        `opened`."""
         return None
 
     def end_by_api(self) -> None:
-        """The service that answers asks for the end of the call, outside of its connection: end it once what is queued
-        has been played. Asked of bots with a `call_sid` only."""
+        """The bot asked for the end of the call through the API, not through its connection: end the call once what is
+        queued has been played. Only for bots with a `call_sid`."""
 
     # As a tap.
 

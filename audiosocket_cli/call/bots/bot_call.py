@@ -1,4 +1,4 @@
-"""A call as code in Python sees it: `BotCall` is what a bot's function gets, and `LineCall` what a caller has, too."""
+"""A call as code in Python sees it: `BotCall` for a bot's function; `LineCall` is what it shares with a caller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Speech = bytes | bytearray | memoryview | NDArray[np.int16]
 
 
 class LineCall:
-    """One end of a call, in Python: what it says, what it hears, and how it ends."""
+    """One end of a call: what it says, what it hears, and how the call ends."""
 
     __slots__ = ("_line",)
 
@@ -61,12 +61,12 @@ class LineCall:
     # Hearing.
 
     def audio(self, *, ms: float | None = None, samples: int | None = None) -> AsyncIterator[bytes]:
-        """Return what the other side says, as it comes: 20 ms at a time, or so many milliseconds or samples.
+        """Iterate over what the other side says, as it comes: pieces of 20 ms, of `ms` milliseconds, or of `samples`.
 
-        Each piece has the same length, int16 little-endian; a pause is silence. It ends with the call. What nobody
-        reads for ten seconds is dropped, the oldest first, and counted.
+        All pieces are bytes of the same length, int16 little-endian; where the audio pauses they are silence. It ends
+        with the call. When more than ten seconds wait to be read, the oldest audio is dropped, and counted.
 
-        Raises `ValueError` for a length that is none, or above ten seconds.
+        Raises `ValueError` for a length of no sample, or of more than ten seconds.
         """
         if ms is not None and samples is not None:
             raise ValueError("audio() takes ms or samples, not both")
@@ -78,13 +78,13 @@ class LineCall:
         return Audio(self._line.ear, count * SAMPLE_BYTES)
 
     def skip(self) -> float:
-        """Forget what was heard and has not been read yet; returns how many seconds that was."""
+        """Drop what was heard and has not been read yet; returns how many seconds that was."""
         return self._line.ear.skip()
 
     # Saying.
 
     async def say(self, audio: Speech) -> None:
-        """Say samples after all that was queued before, in real time; waits while more than ten seconds are queued.
+        """Queue samples, to be said after what is queued already; waits while more than ten seconds are queued.
 
         Raises `CallOverError` when the call is over, which a bot need not catch, and `TypeError` for what is neither
         bytes nor an array of int16.
@@ -101,7 +101,7 @@ class LineCall:
             raise
 
     async def play(self, path: str | Path) -> None:
-        """Say a sound file, of any rate and format, after all that was queued before.
+        """Queue a sound file of any rate and format, to be said after what is queued already.
 
         Raises `FileError` when it cannot be played, and `CallOverError`.
         """
@@ -116,8 +116,8 @@ class LineCall:
         return self._line.flush()
 
     def mark(self) -> asyncio.Future[bool]:
-        """Mark the end of what is queued now. Await the mark, now or later: True once the other side has heard all up
-        to it, False once some of that was dropped."""
+        """Mark the end of what is queued now. Await the mark, now or later: it is True once the other side has heard
+        everything before it, or False once some of that was dropped."""
         return self._line.mark()
 
     async def said(self) -> bool:
@@ -142,7 +142,7 @@ class BotCall(LineCall):
         return self._line.call.variables
 
     async def digits(self) -> AsyncIterator[str]:
-        """Yield the keys that the caller presses, as they come, until the call is over."""
+        """Iterate over the keys that the caller presses, as they come, until the call is over."""
         while (key := await self._line.keys.next()) is not None:
             yield key
 
@@ -156,7 +156,7 @@ class BotCall(LineCall):
             return None
 
     def hangup(self, result: str | None = None) -> None:
-        """End the call once all that is queued has been said; `flush` before it ends it now.
+        """End the call once everything queued has been said; to end it now, `flush` first.
 
         `result` is what came of the call, in 1 to 200 printable characters: it is kept in the call's JSON, and the
         dialplan can ask `serve --api` for it. Raises `ValueError` for anything else.

@@ -234,7 +234,7 @@ class Bridge(Bot):
         voice, link = self._voice, self._link
         if voice is None or voice.speaker.is_ending or self._last_turns is not None:
             return
-        self._ending = "the bot hung up by the API"
+        self._ending = "the bot hung up through the API"
         self._last_turns = _LAST_TURNS
         if link is not None:
             self._receive(link, voice)  # what it said before it asked: requests come by a faster way
@@ -327,7 +327,7 @@ class Bridge(Bot):
         assert self._call is not None
         problem = None if wish.result is None else self._call.take_result(wish.result)
         if problem is not None:
-            self._call.note(f"the bot's message is ignored in part: {problem}")
+            self._call.note(f"the bot hung up without a result: {problem}")
         voice.dialect.left()
 
     def _send(self, link: Link) -> None:

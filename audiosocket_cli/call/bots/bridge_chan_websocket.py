@@ -1,7 +1,7 @@
 """A bot that speaks to Asterisk's chan_websocket: the driver's queue, as it is in 22.10 (channels/chan_websocket.c).
 
-What it does with audio that it cannot play in whole frames, or has no room for, it does in silence (`process_binary_
-message`): so do we, but we count it, and a note of the call says so. Its FLUSH_MEDIA is not Twilio's `clear`: pending
+The driver drops audio that does not fill a frame, or for which the queue has no room, without a word (`process_binary_
+message`). So do we, but we count it, and a note of the call says so. FLUSH_MEDIA differs from Twilio's `clear`: pending
 marks are never answered. HANGUP and a close both drop the queue.
 """
 
@@ -123,7 +123,7 @@ class ChanWebSocketDialect(Dialect):
             return
         if self._direction == "in":
             self._drop(len(data))
-            self._call.note("the bot's audio is dropped: it has asked for none in its direction")
+            self._call.note("the bot's audio is dropped: it set the direction of the media to in")
             return
         size = speaker.frame_bytes
         if self._leftover:

@@ -16,9 +16,9 @@ MAX_WAITS: Final = 5
 class Pace:
     """Waits a little for a bot that speaks live, a frame each 20 ms, when its frame is not there in time.
 
-    Without that, a bot whose frames come at about the instants at which we speak has one of them too late now and then:
-    a frame of silence takes its place, and all that follow are late by as much until the bot pauses. To wait moves our
-    instants behind its own instead, once. A bot that sends more than it has to is not waited for: its speech is over.
+    Without that, a bot whose frames come at about the instants at which we send has one of them too late now and then:
+    a frame of silence takes its place, and all later ones are late by that until the bot pauses. Waiting moves our
+    instants after the bot's, once. A bot that is ahead of the call is not waited for: its speech is over.
     """
 
     __slots__ = ("_fed", "_waits")

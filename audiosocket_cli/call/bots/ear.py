@@ -1,7 +1,7 @@
-"""What a bot in Python has heard and has not read yet: samples and keys, each with a bound, and who waits for them.
+"""What a bot in Python has heard and has not read yet: samples and keys, up to a bound, and tasks that wait for them.
 
-A frame costs a bot little more than the turn of its coroutine: it is woken once all is there that it asked for, and
-there is one future at a time rather than a queue with its own locks.
+A frame costs a bot little more than one step of its coroutine, which is woken once everything that it asked for is
+there. There is one future at a time, not a queue with its own locks.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Ear:
         return data[:size]
 
     def wait(self, size: int) -> asyncio.Future[None]:
-        """Return what is done once so many bytes are there, or the end is; then `waited` is to be called.
+        """Return a future that is done once so many bytes are there, or the call is over; then call `waited`.
 
         Raises `RuntimeError` where another task waits.
         """

@@ -274,7 +274,7 @@ async def run_function(function: BotFunction, call: BotCall) -> BaseException | 
 
 
 def _unless_over(error: BaseException) -> BaseException | None:
-    """Return what is wrong: not that the call was over when a bot still wanted to say something."""
+    """Return an error that matters: not the one of a bot that wanted to say something after the call was over."""
     if isinstance(error, BaseExceptionGroup):
         return error.split(CallOverError)[1]
     return None if isinstance(error, CallOverError) else error

@@ -98,7 +98,7 @@ class Line:
         return queue.speech_notes.texts()
 
     def end(self, ending: Ending) -> None:
-        """The call has ended: let go on whoever waits for something."""
+        """The call has ended: wake every task that waits for something."""
         self.ending = ending
         self.heard.pass_on()
         self.ear.end()
@@ -139,7 +139,7 @@ class Line:
         return True
 
     async def wait_to_say(self) -> None:
-        """Wait until it is worth a try again."""
+        """Wait until there may be room to say more."""
         await _wait_in(self._to_say)
 
     async def play(self, path: Path) -> None:
@@ -209,7 +209,7 @@ class Line:
             raise CallOverError("the call is over: nothing more can be said in it")
 
     def _pass_on(self) -> None:
-        """Tell who waits what has become of the speech."""
+        """Tell the tasks that wait what has become of the speech."""
         for told in self.speaker.told:
             match told:
                 case Marked(name, dropped):
@@ -244,7 +244,7 @@ class Line:
 
 
 def _settle(future: asyncio.Future[T], result: T) -> None:
-    """Set a result, unless whoever waited has given up."""
+    """Set a result, unless the task that waited has given up."""
     if not future.done():
         future.set_result(result)
 
@@ -256,7 +256,7 @@ async def _wait_in(waiting: list[asyncio.Future[None]]) -> None:
 
 
 def _let_go_on(waiting: list[asyncio.Future[None]]) -> list[asyncio.Future[None]]:
-    """Wake all who wait, each to look again; returns a list for those who come now."""
+    """Wake all tasks that wait, each to look again; returns a list for those that wait from now on."""
     for waiter in waiting:
         _settle(waiter, None)
     return []

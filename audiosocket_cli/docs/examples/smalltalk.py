@@ -17,7 +17,7 @@ WORDS = {
     "digit": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
     "choice": ["yes", "no"],
 }
-"""What can be heard: one of these lists at a time, for a short list is heard well."""
+"""The words that can be recognised: of one list at a time, because short lists are recognised better."""
 
 DECODER = Decoder(lm=None, loglevel="FATAL")  # loads in 0.2 s: one for all calls of a process
 ONE_BY_ONE = threading.Lock()
@@ -35,7 +35,7 @@ class Ears:
         self._quiet = -1  # windows since the last speech; -1 before it
 
     def hear(self, samples: bytes, expected: str) -> list[str | None]:
-        """Return what is new: None when speech begins; when it ends a word of the list `expected`, "" for another."""
+        """Return the news: None when speech begins; when it ends, a word of the list `expected`, or ""."""
         news: list[str | None] = []
         self._rest += samples
         while len(self._rest) >= self._window:
@@ -57,7 +57,7 @@ class Ears:
 
 
 def recognise(samples: bytes, expected: str) -> str:
-    """Return the word of a list that samples are most like, "" for none."""
+    """Return the word of a list that samples sound most like, or ""."""
     heard = np.frombuffer(samples, "<i2")
     heard = heard + np.random.default_rng(1).normal(0, 20, len(heard))  # a little noise: exact silence confuses it
     wide = soxr.resample(heard, RATE_HZ, 16000).clip(-32768, 32767).astype("<i2")  # the only rate that it knows

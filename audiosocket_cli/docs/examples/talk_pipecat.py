@@ -31,7 +31,7 @@ app = FastAPI()
 
 
 class Talker(FrameProcessor):
-    """The bot, between what comes from the caller and what goes there."""
+    """The bot: it takes the caller's audio and keys, and says its replies."""
 
     def __init__(self, starts_with: type[Frame]) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Talker(FrameProcessor):
 
 
 async def talk(transport: BaseTransport, starts_with: type[Frame]) -> None:
-    """Talk to one caller; a frame of this type is the first after which speech is heard."""
+    """Talk to one caller; begin at a frame of type `starts_with`: what is said before it is not heard."""
     pipeline = Pipeline([transport.input(), Talker(starts_with), transport.output()])
     rates = PipelineParams(audio_in_sample_rate=RATE_HZ, audio_out_sample_rate=RATE_HZ)
     worker = PipelineWorker(pipeline, params=rates)

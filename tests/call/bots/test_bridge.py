@@ -221,7 +221,7 @@ def test_a_bot_that_hangs_up_by_the_api_is_played_to_its_end() -> None:
 
     result, diary, call = with_call(talk, script)
     assert call.sound == WORDS.strip(b"\0")
-    assert result["ended_reason"] == "the bot hung up by the API"
+    assert result["ended_reason"] == "the bot hung up through the API"
     assert result["duration_s"] < 1.5
     assert diary.named("stop")
     assert diary.closed == (1000, "")
