@@ -281,7 +281,7 @@ def test_a_bot_that_sends_on_after_its_hangup_by_the_api_is_not_waited_for(monke
 
     begun = asyncio.Event()
     result, _, _ = with_call(talk, script)
-    assert result["ended_reason"] == "the bot hung up by the API"
+    assert result["ended_reason"] == "the bot hung up through the API"
     assert result["duration_s"] < 5
 
 
@@ -300,7 +300,7 @@ def test_a_bot_that_dies_after_its_hangup_by_the_api_has_not_failed(tmp_path: Pa
     hang_up: Callable[[], None] = lambda: None  # noqa: E731
     result, _, call = with_call(talk, script, fallback=fallback(tmp_path))
     assert result["findings"] == []
-    assert result["ended_reason"] == "the bot hung up by the API"
+    assert result["ended_reason"] == "the bot hung up through the API"
     assert call.sound == WORDS.strip(b"\0")
 
 
