@@ -15,6 +15,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, Final, TypeVar
 
+from audiosocket_cli.errors import AudioSocketError
 from audiosocket_cli.signals import has_terminal, survives_hangup, told_to_end
 
 T = TypeVar("T")
@@ -26,13 +27,26 @@ _LAST_S: Final = 0.5
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine to its end on a loop of its own. A `SystemExit` of any other task, such as one that a
-    bot has begun, ends only that."""
+    """Run a command's coroutine to its end on a loop of its own, whatever a bot in Python does to that loop.
+
+    Raises `AudioSocketError` when somebody cancelled the coroutine, and all that it raises itself.
+    """
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         # Inherited from some supervisors; the kernel would then keep from us how our children ended.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.freeze()  # what was imported stays: nobody has to look for cycles in it
     runner = asyncio.Runner(loop_factory=_loop_factory())
+    try:
+        return _run_to_its_end(runner, main)
+    except asyncio.CancelledError:
+        raise AudioSocketError("somebody cancelled all that runs here: a bot may cancel its own tasks only") from None
+    finally:
+        if runner.run(_end_tasks()):
+            runner.close()
+
+
+def _run_to_its_end(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine. The `SystemExit` of a task beside it, and one that stops the loop, keep it up only."""
     task: asyncio.Task[T] | None = None
 
     async def own() -> T:
@@ -41,16 +55,15 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return await main
 
     try:
-        try:
-            return runner.run(own())
-        except SystemExit:
-            while task is not None and not task.done() and told_to_end() is None:
-                with contextlib.suppress(SystemExit):
-                    return runner.get_loop().run_until_complete(task)
-            raise
-    finally:
-        if runner.run(_end_tasks()):
-            runner.close()
+        return runner.run(own())
+    except (SystemExit, RuntimeError):
+        loop = runner.get_loop()
+        while task is not None and not task.done() and not loop.is_closed() and told_to_end() is None:
+            with contextlib.suppress(SystemExit, RuntimeError):
+                return loop.run_until_complete(task)
+        if task is not None and task.done():
+            return task.result()
+        raise
 
 
 async def _end_tasks() -> bool:

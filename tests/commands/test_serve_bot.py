@@ -65,6 +65,14 @@ async def exits_in_a_task(call):
     task = asyncio.create_task(leave())
     await echo(call)
 
+async def stops_the_loop(call):
+    asyncio.get_running_loop().stop()
+    await echo(call)
+
+async def cancels_all(call):
+    for task in asyncio.all_tasks():
+        task.cancel()
+
 async def either(call):
     await (broken if await call.digit(timeout=1) else echo)(call)
 """
@@ -194,6 +202,23 @@ def test_one_that_exits_in_a_task_of_its_own_ends_no_other_call(serve: Serve, tm
     assert sum("ended by caller (closed)" in line for line in out) == 2
     assert "Task exception was never retrieved" in err
     assert "SystemExit: 3" in err
+
+
+def test_one_that_stops_the_loop_ends_nothing(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--calls", "2", "--bot", "bot:stops_the_loop")
+    for _ in range(2):
+        assert run("play", tmp_path / "tone.wav", serving.target).returncode == 0
+    code, out, err = serving.end(0)
+    assert (code, len(err.splitlines())) == (0, 1)
+    assert sum("ended by caller (closed)" in line for line in out) == 2
+
+
+def test_one_that_cancels_all_there_is_ends_the_server_with_one_line(serve: Serve) -> None:
+    serving = serve("--bot", "bot:cancels_all")
+    run("play", serving.target, "--wait", "1")
+    code, _, err = serving.end(0)
+    assert code == 1
+    assert err == "audiosocket: error: somebody cancelled all that runs here: a bot may cancel its own tasks only\n"
 
 
 def test_functions_answer_in_several_processes(serve: Serve, tmp_path: Path) -> None:
