@@ -35,6 +35,9 @@ from audiosocket_cli.websocket.link import Link as BotLink
 STEP_S: Final = 0.004
 """How long after the caller's frames a bot's are played: time enough for a bot nearby that answers each frame."""
 
+_MAX_LOOKS: Final = 5
+"""How often the first frame to a caller is postponed whose kind is not known yet: by its length in all."""
+
 _UNREAD_S: Final = 0.05
 """A caller who speaks sends something within this time."""
 
@@ -141,6 +144,7 @@ class _StandIn(Bridge):
         self.target = target
         self._first_kind = None if target.rate_hz is None else KIND_BY_RATE[target.rate_hz]
         self._is_in_step = False
+        self._looks = 0
 
     @property
     def is_lost(self) -> bool:
@@ -152,11 +156,16 @@ class _StandIn(Bridge):
         super().opened(call)
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
-        return super().next_bytes(heard_kind or self._first_kind)
+        kind = heard_kind or self._first_kind
+        if kind is None and self._looks < _MAX_LOOKS:  # the caller's first frame, on its way, tells it
+            self._looks += 1
+            return b""
+        return super().next_bytes(kind)
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
         if not self._is_in_step:  # with the first frame only: both sides have one clock
             self._is_in_step = True
+            self._pacer.postponed_s = 0.0  # the bot was not waited for
             self._pacer.restart(time.monotonic() + STEP_S)
         return super().answer(data, at_s)
 
