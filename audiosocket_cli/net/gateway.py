@@ -32,6 +32,9 @@ from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.link import Link as BotLink
 
+_MAX_LOOKS: Final = 5
+"""How often the first frame to a caller is postponed whose kind is not known yet: by its length in all."""
+
 _UNREAD_S: Final = 0.05
 """A caller who speaks sends something within this time."""
 
@@ -137,6 +140,7 @@ class _StandIn(Bridge):
         super().__init__(options, _tell_nobody, link)
         self.target = target
         self._first_kind = None if target.rate_hz is None else KIND_BY_RATE[target.rate_hz]
+        self._looks = 0
 
     @property
     def is_lost(self) -> bool:
@@ -148,7 +152,15 @@ class _StandIn(Bridge):
         super().opened(call)
 
     def next_bytes(self, heard_kind: int | None) -> bytes | None:
-        return super().next_bytes(heard_kind or self._first_kind)
+        kind = heard_kind or self._first_kind
+        if kind is None and self._looks < _MAX_LOOKS:  # the caller's first frame, on its way, tells it
+            self._looks += 1
+            return b""
+        return super().next_bytes(kind)
+
+    def _follow_the_caller(self) -> None:
+        self._pacer.postponed_s = 0.0  # the bot was not waited for
+        super()._follow_the_caller()
 
 
 class _FarSession(AnsweredSession):

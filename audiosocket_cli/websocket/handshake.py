@@ -153,4 +153,5 @@ def _why_not(url: Url, code: int, phrase: bytes, header: bytes) -> NetworkError:
     if code < 300:
         return _no_websocket(url, f"it answers HTTP {code} {why}".rstrip() + ", as a web page; is the path right?")
     kind = RefusedError if 400 <= code < 500 and code not in (408, 429) else NetworkError
-    return kind(f"{url} refuses the connection: HTTP {code} {why}".rstrip())
+    hint = "; does the bot speak another protocol?" if code == 400 else ""  # none of its subprotocols was offered
+    return kind(f"{url} refuses the connection: HTTP {code} {why}".rstrip() + hint)

@@ -100,6 +100,17 @@ def test_asterisks_driver_has_the_rate_of_the_call(rate_hz: int) -> None:
     assert list(placed.result["server"]["frames"]) == [seen.starts[0]["format"]]
 
 
+@pytest.mark.parametrize("protocol", ["chan-websocket", "raw"])
+def test_a_caller_of_any_rate_hears_that_rate_from_the_first_frame_on(protocol: str) -> None:
+    """Also one that nobody named before, as in a replay: its first frame tells."""
+    seen, said = Seen(), tone(440, 48000, 0.3).tobytes()
+    with answering_bot(echo, protocol, seen) as url:
+        placed = call(target_of(url, protocol), Said(said, 48000))
+    assert list(placed.result["server"]["frames"]) == ["slin48"]
+    assert bytes(seen.audio).startswith(said)
+    assert placed.result["bridge"]["rate_hz"] == 48000
+
+
 def test_twilios_call_is_named_by_the_uuid_and_a_url_may_hold_it() -> None:
     seen, uuid = Seen(), uuid4()
     with answering_bot(listen, "twilio", seen) as url:

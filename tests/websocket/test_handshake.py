@@ -127,6 +127,15 @@ def test_a_server_that_says_no_and_keeps_the_connection_is_understood_at_once(re
     assert str(error).endswith("refuses the connection: HTTP 401 Unauthorized")
 
 
+def test_a_bot_of_another_protocol_is_told_as_such() -> None:
+    async def main() -> None:
+        async with websocket_bot(Diary(), subprotocols=["media"]) as url:
+            await connect(parse_url(url), Opening())
+
+    with pytest.raises(RefusedError, match="HTTP 400 Bad Request; does the bot speak another protocol"):
+        asyncio.run(main())
+
+
 def test_a_redirect_is_shown_without_what_may_be_secret() -> None:
     to = b"Location: wss://me:secret@new.example/calls?token=secret#secret"
     error = error_of_server(b"HTTP/1.1 301 Moved\r\n" + to + b"\r\n\r\n", stays=True)

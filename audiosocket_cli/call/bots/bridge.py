@@ -361,7 +361,7 @@ class Bridge(Bot):
         self._call.note(problem)
         voice = self._voice or self._begin(self._heard_kind)
         self._stop_hearing()
-        voice.dialect.left()
+        voice.dialect.left(is_lost=True)
         if self._options.fallback is not None:
             voice.speaker.queue.add_file(self._begin_fallback)
 

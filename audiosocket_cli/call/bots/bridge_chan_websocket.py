@@ -188,14 +188,15 @@ class ChanWebSocketDialect(Dialect):
         answer = self._events.mark_processed if is_mark else self._events.buffering_completed
         self._outbox.add_event(answer(name.removeprefix(_MARK if is_mark else _BUFFERED)))
 
-    def left(self) -> None:
+    def left(self, *, is_lost: bool = False) -> None:
         dropped_s = self._speaker.flush()
         self._speaker.take_told()
         if dropped_s:
             self.dropped_s += dropped_s
-            self._call.note(
-                "audio of the bot was not played when it hung up, as with Asterisk: it has to wait for a mark first"
-            )
+            if not is_lost:
+                self._call.note(
+                    "audio of the bot was not played when it hung up, as with Asterisk: it has to wait for a mark first"
+                )
         self._speaker.end()
 
     def ended(self, ending: Ending) -> None:

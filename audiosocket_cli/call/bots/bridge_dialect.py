@@ -70,8 +70,9 @@ class Dialect(ABC):
         """Tell the bot what has become of its speech."""
 
     @abstractmethod
-    def left(self) -> None:
-        """The bot has closed, or hung up: decide what is still said of what it said, and that it is the last."""
+    def left(self, *, is_lost: bool = False) -> None:
+        """The bot has closed, or hung up, or, where it `is_lost`, has failed: decide what is still said of what it
+        said, and that it is the last."""
 
     @abstractmethod
     def ended(self, ending: Ending) -> None:

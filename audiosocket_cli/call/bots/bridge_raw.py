@@ -71,7 +71,7 @@ class RawDialect(Dialect):
                 case Failed(problem):
                     self._call.note(problem)
 
-    def left(self) -> None:
+    def left(self, *, is_lost: bool = False) -> None:
         self._speaker.end()
 
     def ended(self, ending: Ending) -> None:

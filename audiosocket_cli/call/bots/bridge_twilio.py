@@ -68,7 +68,7 @@ class TwilioDialect(Dialect):
                 case Idle():
                     pass
 
-    def left(self) -> None:
+    def left(self, *, is_lost: bool = False) -> None:
         self._speaker.end_with_sound()
 
     def ended(self, ending: Ending) -> None:

@@ -643,6 +643,22 @@ def test_a_hangup_of_the_channel_driver_drops_what_waits() -> None:
     assert "it has to wait for a mark first" in result["findings"][0]
 
 
+def test_a_bot_of_the_channel_driver_that_dies_is_told_to_have_died_and_nothing_else(tmp_path: Path) -> None:
+    async def script(connection: ServerConnection) -> None:
+        await connection.send(WORDS * 6)
+        await asyncio.sleep(0.3)
+        connection.transport.abort()
+
+    async def talk(call: BridgedCall, diary: Diary) -> None:
+        await call.end()
+
+    result, _, call = with_call(talk, script, protocol="chan-websocket", fallback=fallback(tmp_path))
+    (note,) = result["findings"]
+    assert "is gone: " in note
+    assert result["bridge"]["dropped_s"] == pytest.approx(2.7, abs=0.3)
+    assert len(call.sound) < 2 * len(WORDS)  # the fallback comes at once
+
+
 def test_a_message_that_the_driver_does_not_take_ends_the_call() -> None:
     async def script(connection: ServerConnection) -> None:
         await connection.send(bytes(65_532))
