@@ -181,11 +181,11 @@ class Call:
             if self._tell_note is not None:
                 self._tell_note(self, self.notes[-1])
 
-    def take_result(self, result: str) -> str | None:
+    def take_result(self, result: object) -> str | None:
         """Keep what came of the call, and report it at once: before a hangup, the dialplan will ask for it. The last of
-        several counts. Returns why not, for a text that cannot be one."""
+        several counts. Returns why not, for what cannot be one."""
         problem = why_no_result(result)
-        if problem is not None:
+        if problem is not None or not isinstance(result, str):
             return problem
         self.result = result
         if self._tell_result is not None:
@@ -208,11 +208,13 @@ class Call:
         self._tell_note = tell
 
 
-def why_no_result(text: str) -> str | None:
-    """Return why a text cannot be the result of a call, or None."""
-    if 0 < len(text) <= MAX_RESULT and text.isprintable():
-        return None
-    return f"{text[:50]!r} is not a result: it has 1 to {MAX_RESULT} printable characters"
+def why_no_result(result: object) -> str | None:
+    """Return why something cannot be the result of a call, or None."""
+    if isinstance(result, str):
+        if 0 < len(result) <= MAX_RESULT and result.isprintable():
+            return None
+        return f"{result[:50]!r} is not a result: it has 1 to {MAX_RESULT} printable characters"
+    return f"{result!r:.50} is not a result: it is text, of 1 to {MAX_RESULT} printable characters"
 
 
 def now_utc() -> datetime:

@@ -59,6 +59,7 @@ class ElasticBuffer:
         self._lowest = self._window = 0
         self.totals = dict.fromkeys(("taken", "dropped", "padded", "paused", "left_out", "repeated"), 0)
         """Bytes by what became of them."""
+        self._is_closed = False
         self._start_window()
 
     def _bytes(self, seconds: float) -> int:
@@ -72,6 +73,8 @@ class ElasticBuffer:
     def put(self, data: bytes) -> None:
         """Take samples; never waits."""
         with self._lock:
+            if self._is_closed:
+                return
             if self._dry and data:
                 is_gap = self._dry < self._bytes(PAUSE_S)
                 self.under += is_gap
@@ -100,6 +103,11 @@ class ElasticBuffer:
             self._lowest = min(self._lowest, len(self._data))
             self._window -= size
             return data
+
+    def close(self) -> None:
+        """Take no more samples: nobody wants them, and none count as dropped. What is there can still be taken."""
+        with self._lock:
+            self._is_closed = True
 
     def take_rest(self) -> bytes:
         """Return all that is left."""

@@ -129,8 +129,8 @@ def _options(wanted: ServeWanted) -> ServeOptions:
 
 def _folder_of_variables(folder: Path | None) -> Path | None:
     if folder is not None and not folder.is_dir():
-        what = "it is not a folder" if folder.exists() else "there is no such folder; make it"
-        raise UsageError(f"cannot read variables from {folder}: {what}, or name another for --variables")
+        what = "it is not a folder; name" if folder.exists() else "there is no such folder; make it, or name"
+        raise UsageError(f"cannot read variables from {folder}: {what} another for --variables")
     return folder
 
 

@@ -38,7 +38,7 @@ class Caller(LineCall):
         self._keys = keys
 
     def press(self, digits: str) -> None:
-        """Press keys, 0 to 9, *, # and A to D: one each 20 ms, from now on.
+        """Press keys, 0 to 9, *, # and A to D: one every 40 ms, from now on.
 
         Raises `FrameError` for any other, and `CallOverError` when the call is over.
         """
@@ -48,7 +48,8 @@ class Caller(LineCall):
         self._keys.extend(frames)
 
     def hangup(self) -> None:
-        """End the call once everything queued has been said; to end it now, `flush` first."""
+        """End the call once everything queued has been said and all keys were pressed; `flush` before it drops the
+        speech."""
         self._line.hang_up()
 
 
@@ -79,6 +80,8 @@ class _CallerEnd(Bot):
             return self.keys.popleft()
         self._is_pressed = False
         data = self.line.next_bytes()
+        if data is None and self.keys:  # they come before the hangup, as what was said does
+            data = self._silence
         return quiet_frame(self._kind) if data == self._silence else frame_of(data)
 
     def answer(self, data: bytes, at_s: float = 0.0) -> bytes | None:
@@ -120,17 +123,18 @@ async def dial(target: str, *, uuid: UUID | str | None = None, rate_hz: int = 80
     address, and `ValueError` for what is not a UUID.
     """
     kind = KIND_BY_RATE.get(rate_hz)
-    if kind is None:
-        raise UsageError(f"no kind carries {rate_hz} Hz; choose from {', '.join(map(str, KIND_BY_RATE))}")
+    if kind is None or type(rate_hz) is not int:
+        raise UsageError(f"no kind carries {rate_hz!r} Hz; choose from {', '.join(map(str, KIND_BY_RATE))}")
     address = parse_address(target)
-    uuid = UUID(uuid) if isinstance(uuid, str) else uuid
+    if uuid is not None and not isinstance(uuid, UUID):
+        uuid = UUID(str(uuid))
     connection = await connect(address)
     end = _CallerEnd(kind, rate_hz)
     link = Link(connection, str(address), connection.getsockname())
     live = SessionCall(PlacedSession, link, CallOptions(make_bot=lambda report: end), lambda event: None, uuid=uuid)
     driving = asyncio.create_task(Driver(at_once=True).drive(live.session, live.wire), name=f"call to {address}")
-    await asyncio.sleep(0)  # it begins at once
     try:
+        await asyncio.sleep(0)  # it begins at once
         assert end.line is not None
         yield Caller(end.line, end.keys)
     finally:

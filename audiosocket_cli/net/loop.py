@@ -11,8 +11,11 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from types import FrameType
 from typing import Any, Final, TypeVar
 
+from audiosocket_cli.errors import AudioSocketError
 from audiosocket_cli.signals import has_terminal, survives_hangup, told_to_end
 
 T = TypeVar("T")
@@ -24,17 +27,43 @@ _LAST_S: Final = 0.5
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine to its end on a loop of its own."""
+    """Run a command's coroutine to its end on a loop of its own, whatever a bot in Python does to that loop.
+
+    Raises `AudioSocketError` when somebody cancelled the coroutine, and all that it raises itself.
+    """
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         # Inherited from some supervisors; the kernel would then keep from us how our children ended.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.freeze()  # what was imported stays: nobody has to look for cycles in it
     runner = asyncio.Runner(loop_factory=_loop_factory())
     try:
-        return runner.run(main)
+        return _run_to_its_end(runner, main)
+    except asyncio.CancelledError:
+        raise AudioSocketError("somebody cancelled all that runs here: a bot may cancel its own tasks only") from None
     finally:
         if runner.run(_end_tasks()):
             runner.close()
+
+
+def _run_to_its_end(runner: asyncio.Runner, main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine. The `SystemExit` of a task beside it, and one that stops the loop, keep it up only."""
+    task: asyncio.Task[T] | None = None
+
+    async def own() -> T:
+        nonlocal task
+        task = asyncio.current_task()
+        return await main
+
+    try:
+        return runner.run(own())
+    except (SystemExit, RuntimeError):
+        loop = runner.get_loop()
+        while task is not None and not task.done() and not loop.is_closed() and told_to_end() is None:
+            with contextlib.suppress(SystemExit, RuntimeError):
+                return loop.run_until_complete(task)
+        if task is not None and task.done():
+            return task.result()
+        raise
 
 
 async def _end_tasks() -> bool:
@@ -60,6 +89,9 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
 
     SIGINT does not stay ignored: a script's background jobs start with it ignored, and are told to end with it all
     the same.
+
+    While something holds up the loop, `handle` cannot be called. Then a second SIGINT or SIGTERM, a second after the
+    first, ends the process at once.
     """
     loop = asyncio.get_running_loop()
     has_terminal_to_lose = has_terminal() and not survives_hangup()
@@ -67,7 +99,7 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
     if on_hangup is not None or not survives_hangup():
         numbers.append(signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
-    first_s = math.inf
+    first_s = asked_s = math.inf  # `asked_s`: since when a signal waits for the loop
 
     def has_lost_terminal() -> bool:
         return has_terminal_to_lose and not has_terminal()
@@ -77,7 +109,8 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
             take(signal.SIGHUP)
 
     def take(number: int) -> None:
-        nonlocal first_s
+        nonlocal first_s, asked_s
+        asked_s = math.inf
         if number == signal.SIGHUP and on_hangup is not None and not has_lost_terminal():
             on_hangup()
             # A shell passes SIGHUP on as soon as it has it itself; the kernel may not have come to us yet.
@@ -88,8 +121,20 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
             _discard_output_to_lost_terminal()
         handle(number)
 
+    def at_once(loops: Any, number: int, frame: FrameType | None) -> None:
+        """Take a signal where Python does, between two steps of any code, before it is the loop's turn."""
+        nonlocal asked_s
+        if time.monotonic() - asked_s > _PATIENCE_S:
+            os.write(2, b"something holds up all calls, and keeps them from ending in order: ended at once\n")
+            os._exit(128 + number)
+        asked_s = min(asked_s, time.monotonic())
+        loops(number, frame)
+
     for number in numbers:
         loop.add_signal_handler(number, take, number)
+        if number != signal.SIGHUP:
+            signal.signal(number, partial(at_once, signal.getsignal(number)))
+            signal.siginterrupt(number, False)  # as the loop has it
     early = told_to_end()
     if early is not None:
         loop.call_soon(handle, early)

@@ -34,11 +34,10 @@ def begin_api(options: ApiOptions, say: Callable[[str], object]) -> CallList | N
     listen on an address, `UsageError` when other machines could ask without a password, and `FileError` when the
     password cannot be read.
     """
-    token = os.environ.pop(TOKEN_VARIABLE, "")
+    given = os.environ.pop(TOKEN_VARIABLE, "")
     if not options.servers:
         return None
-    if options.token_file is not None:
-        token = read_token(options.token_file)
+    token = _token_of_environment(given) if options.token_file is None else read_token(options.token_file)
     calls, gate = CallList(), Gatekeeper(token)
     calls_routes, sid_routes = call_routes(calls, gate.why_not), twilio_routes(calls, gate.why_not)
     wanted: list[tuple[str, Address, Mapping[str, Route]]] = []
@@ -63,14 +62,30 @@ def read_token(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_TOKEN_BYTES + 1)
-        token = data.decode().strip()
     except OSError as error:
         raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        token = ""
-    if not token or len(data) > _MAX_TOKEN_BYTES or not token.isprintable():
+    token = _token_of(data)
+    if not token:
         raise FileError(f"cannot read {path}: it holds no password of one line; write one into it")
     return token
+
+
+def _token_of_environment(given: str) -> str:
+    """Return the password that the environment holds, empty where it holds nothing. Raises `UsageError` for what is
+    none: it would let nobody in, or everybody."""
+    token = _token_of(os.fsencode(given))
+    if given and not token:
+        raise UsageError(f"{TOKEN_VARIABLE} holds no password of one line: set one, or leave the variable out")
+    return token
+
+
+def _token_of(data: bytes) -> str:
+    """Return a password without the space around it; empty where there is none, or it is not one."""
+    try:
+        token = data.decode().strip()
+    except UnicodeDecodeError:
+        return ""
+    return token if len(data) <= _MAX_TOKEN_BYTES and token.isprintable() else ""
 
 
 class Gatekeeper:

@@ -93,14 +93,14 @@ class _CallAnswers:
             return _without_body(HTTPStatus(call.status))
         waiting = _Waiting(RESULT_WAIT_S)
         while call.result is None and not call.has_ended and await waiting.goes_on():
-            call = self._calls.find(call.uuid) or call
+            call = self._calls.look(call)
         if call.result is None:
             return _without_body(HTTPStatus.NO_CONTENT)
         return Answer(HTTPStatus.OK, call.result.encode())
 
     async def hang_up(self, request: Request) -> Answer:
         """Hang up a call, and give it a result if one is in the body."""
-        call = self._find(request)
+        call = self._find(request, live_first=True)
         if isinstance(call, Answer):
             return call
         fields = parse_form(request.body)
@@ -110,17 +110,19 @@ class _CallAnswers:
         problem = None if result is None else why_no_result(result)
         if problem is not None:
             return failure(HTTPStatus.BAD_REQUEST, more=f": {problem}")
-        if call.has_ended and result in (None, call.result):
-            return self._shown(call)
-        if call.has_ended:
+        if not call.has_ended:
+            ordered = await order_end(self._calls, call, result, by_bot=False)
+            if ordered is None:
+                return _too_late()
+            call = ordered
+        if call.has_ended and result not in (None, call.result):
             return failure(HTTPStatus.CONFLICT, more=f": the call has ended, with the result {call.result or 'none'}")
-        ordered = await order_end(self._calls, call, result, by_bot=False)
-        return _too_late() if ordered is None else self._shown(ordered)
+        return self._shown(call)
 
     def _shown(self, call: ListedCall) -> Answer:
         return _json_of({"schema": SCHEMA, **call.as_dict(self._calls.clock())})
 
-    def _find(self, request: Request) -> ListedCall | Answer:
+    def _find(self, request: Request, *, live_first: bool = False) -> ListedCall | Answer:
         text = request.parts["uuid"]
         try:
             uuid = str(UUID(text)) if len(text) == _UUID_CHARACTERS else ""
@@ -128,7 +130,8 @@ class _CallAnswers:
             uuid = ""
         if not uuid:
             return failure(HTTPStatus.BAD_REQUEST, more=": that is not a UUID of 36 characters")
-        return self._calls.find(uuid) or failure(HTTPStatus.NOT_FOUND, more=f": there is no call {uuid}")
+        found = self._calls.find_live(uuid) if live_first else self._calls.find(uuid)
+        return found or failure(HTTPStatus.NOT_FOUND, more=f": there is no call {uuid}")
 
 
 class _TwilioAnswers:
@@ -156,12 +159,13 @@ class _TwilioAnswers:
 
 
 async def order_end(calls: CallList, call: ListedCall, result: str | None, *, by_bot: bool) -> ListedCall | None:
-    """Order the end of a call, and return the call once its process has taken the order; None if it does not."""
+    """Order the end of a call, and return the call once its process has taken the order, with the result, which others
+    may change then; None if it does not."""
     if not calls.end(call, result, by_bot=by_bot):
         return None
     waiting = _Waiting(ORDER_TIMEOUT_S)
-    while not (call.is_ending or call.has_ended) and await waiting.goes_on():
-        call = calls.find(call.uuid) or call
+    while not (call.has_ended or (call.is_ending and result in (None, call.result))) and await waiting.goes_on():
+        call = calls.look(call)
     return call if call.is_ending or call.has_ended else None
 
 

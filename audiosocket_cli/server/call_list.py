@@ -157,6 +157,21 @@ class CallList:
             key = self._by_name.get(name)
             return None if key is None else self._calls.get(key)
 
+    def look(self, call: ListedCall) -> ListedCall:
+        """Return what is known of a call now; the same where it has been forgotten meanwhile."""
+        with self._lock:
+            return self._calls.get(call.key, call)
+
+    def find_live(self, name: str) -> ListedCall | None:
+        """Return the newest call with a UUID that goes on; where none does, as `find`."""
+        found = self.find(name)
+        if found is not None and found.has_ended:
+            with self._lock:
+                for call in reversed(self._calls.values()):
+                    if call.uuid == name and not call.has_ended:
+                        return call
+        return found
+
     def live(self, most: int) -> tuple[int, list[ListedCall]]:
         """Return how many calls are in progress, and the oldest of them."""
         with self._lock:

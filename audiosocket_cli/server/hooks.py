@@ -25,6 +25,9 @@ _FIRST_LOOK_S: Final = 0.001
 _LOOK_S: Final = 0.05
 """The polling interval of a command, in seconds. It also bounds how fast a flood on its standard error is read."""
 
+_READ_S: Final = 0.005
+"""The interval while it writes to its standard output, most of which nobody wants: a pipe's 64 KiB each time."""
+
 _DEATH_TIMEOUT_S: Final = 1.0
 
 
@@ -76,7 +79,7 @@ async def _wait_for_end(hook: _Hook, timeout_s: float) -> bool:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             while not hook.poll():
-                await asyncio.sleep(pause_s)
+                await asyncio.sleep(min(pause_s, _READ_S) if hook.writes else pause_s)
                 pause_s = min(2 * pause_s, _LOOK_S)
     return hook.process.status is not None
 
@@ -93,6 +96,8 @@ class _Hook:
         """The first of what it wrote to its standard output."""
         self.errors = bytearray()
         """The last of what it wrote to its standard error."""
+        self.writes = False
+        """Whether there was something on its standard output at the last look."""
         self._most_bytes = most_bytes
         self._stdout: int | None = None
         with contextlib.ExitStack() as unless_it_runs, contextlib.ExitStack() as passed:
@@ -109,8 +114,9 @@ class _Hook:
         """Whether it has ended, as of `Process`, after another look at its output and its errors."""
         ended = self.process.poll()
         if self._stdout is not None:
-            self.output += read_now(self._stdout, _PIPE_BYTES) or b""
-            del self.output[self._most_bytes :]
+            written = read_now(self._stdout, _PIPE_BYTES) or b""
+            self.writes = bool(written)
+            self.output += written[: self._most_bytes - len(self.output)]
         self.errors += read_now(self._stderr, _PIPE_BYTES) or b""
         del self.errors[:-_KEPT_BYTES]
         return ended

@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
 
@@ -36,7 +37,7 @@ OnEvent = Callable[[dict[str, Any]], object]
 
 
 class ServingOptions(TypedDict, total=False):
-    """The options of `serving` and `serve`."""
+    """What may be said of a server beside its function and its address."""
 
     record: str | Path | None
     """The folder for a recording of each call, and its JSON."""
@@ -45,13 +46,13 @@ class ServingOptions(TypedDict, total=False):
     rate_hz: int | None
     """The sample rate that the function hears and speaks, a multiple of 50; otherwise that of the call."""
     max_calls: int | None
-    """More calls than this at once are refused."""
+    """How many calls there may be at once."""
     detect_dtmf: bool
     """Whether digits are also found as tones in the audio."""
     grace_s: float
-    """Seconds that a function has to return after its call, before it is cancelled; 5 by default."""
+    """How many seconds a function may take to return after its call, 5 unless it is said."""
     on_event: OnEvent | None
-    """Gets the events, which otherwise go to `logging`."""
+    """Gets what happens, which otherwise goes to `logging`."""
 
 
 class Serving:
@@ -78,12 +79,12 @@ class Serving:
 async def serving(
     function: BotFunction, listen: str = "127.0.0.1:9092", **options: Unpack[ServingOptions]
 ) -> AsyncIterator[Serving]:
-    """Let an async function answer each call until the end of the block; then hang up the calls in progress.
+    """Let an async function answer each call until the end of the block; then hang up on those that go on.
 
-    `listen` is `host:port`; port 0 is a free one. `options` are those of `ServingOptions`.
+    `listen` is `host:port`, where port 0 is a free one; for the options see `ServingOptions`.
 
-    Raises `UsageError` when `function` is not an async function of one argument, `listen` not an address, `rate_hz` not
-    a rate, or a folder cannot be written to, and `NetworkError` when it cannot listen there.
+    Raises `UsageError` for what is not an async function of one argument, not an address or none of its options, and
+    where nothing can be written, and `NetworkError` when it cannot listen there.
     """
     wanted = _options(function, parse_address(listen), options)
     sockets = ListeningSockets(bind(wanted.listen))
@@ -118,9 +119,17 @@ def _options(function: BotFunction, listen: Address, options: ServingOptions) ->
         raise TypeError(f"serving() got an unexpected keyword argument {min(unknown)!r}")
     name, rate_hz = name_of(function), options.get("rate_hz")
     check_function(f"the bot {name}", name, function)
-    if rate_hz is not None and (rate_hz % 50 or not 4000 <= rate_hz <= 192000):
-        raise UsageError(f"{rate_hz} Hz is not a rate that a bot can have: a multiple of 50, 4000 to 192000")
-    bot = FunctionOptions(function, name, rate_hz, options.get("grace_s", 5.0))
+    if rate_hz is not None and not (type(rate_hz) is int and rate_hz % 50 == 0 and 4000 <= rate_hz <= 192000):
+        raise UsageError(f"{rate_hz!r} Hz is not a rate that a bot can have: a multiple of 50, 4000 to 192000")
+    max_calls, grace_s = options.get("max_calls"), options.get("grace_s", 5.0)
+    if max_calls is not None and not (type(max_calls) is int and max_calls > 0):
+        raise UsageError(f"max_calls={max_calls!r} is not a number of calls: 1 or more, or None for any number")
+    if not (isinstance(grace_s, int | float) and 0 <= grace_s < math.inf):
+        raise UsageError(f"grace_s={grace_s!r} is not a length of time: 0 or more seconds")
+    on_event = options.get("on_event")
+    if on_event is not None and (not callable(on_event) or iscoroutinefunction(on_event)):
+        raise UsageError(f"on_event={on_event!r:.80} cannot be called as a function that is not async")
+    bot = FunctionOptions(function, name, rate_hz, grace_s)
     record, capture = options.get("record"), options.get("capture")
     output = None if record is None else FileOutput.in_folder(Path(record))
     if output is not None:
@@ -134,8 +143,7 @@ def _options(function: BotFunction, listen: Address, options: ServingOptions) ->
         detect_dtmf=options.get("detect_dtmf", False),
         is_watched=False,
     )
-    max_calls = options.get("max_calls") or math.inf
-    return ServeOptions(listen, call, max_calls=max_calls, program=name, owns_process=False)
+    return ServeOptions(listen, call, max_calls=max_calls or math.inf, program=name, owns_process=False)
 
 
 def _close(capture: CaptureOutput | None) -> None:

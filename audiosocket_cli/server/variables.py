@@ -52,10 +52,10 @@ def parse_variables(data: bytes, source: str) -> Variables:
 
     A value is a string, a number (kept as it is written) or a boolean (`true`, `false`).
     """
-    if not data.strip():
-        return NONE
     if len(data) > MAX_BYTES:
         return _none_because(source, f"has more than {MAX_BYTES} bytes")
+    if not data.strip():
+        return NONE
     try:
         # Numbers stay as they are written, so that no digit of a customer number is lost.
         content = json.loads(data, parse_int=str, parse_float=str, parse_constant=_refuse)

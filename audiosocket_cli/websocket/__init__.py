@@ -8,5 +8,6 @@ url             where a bot is, as people write it
 outbox          messages that wait to be sent
 headers         headers of the handshake, as people write them
 connecting      TCP and TLS under a connection
-link            one connection to a bot: handshake, messages, end; only this needs the websockets library
+handshake       what opens a connection, and why a server says no
+link            one connection to a bot; this and the handshake alone need the websockets library
 """

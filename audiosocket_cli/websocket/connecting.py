@@ -28,6 +28,12 @@ WOULD_BLOCK: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, s
 """What a read or a write raises that has to wait."""
 
 
+_OUT_OF_DATE: Final = (9, 10)
+_OF_ANOTHER: Final = (62, 64)
+"""Numbers that OpenSSL gives to what is wrong with a certificate: not valid yet, or no longer; of another host, or
+address."""
+
+
 class RefusedError(NetworkError):
     """A bot that says no, or cannot be trusted: it will do so again."""
 
@@ -84,7 +90,10 @@ async def _open_tcp(url: Url, timeout_s: float) -> socket.socket:
             connection.close()
             raise
         connection.close()
-    raise NetworkError(f"cannot connect to {url}: {reason}; does the bot listen there?") from cause
+    try:
+        raise NetworkError(f"cannot connect to {url}: {reason}; does the bot listen there?") from cause
+    finally:
+        cause = None  # it knows this function's variables, itself among them
 
 
 async def _encrypt(connection: socket.socket, url: Url, tls: ssl.SSLContext) -> socket.socket:
@@ -104,18 +113,31 @@ async def _encrypt(connection: socket.socket, url: Url, tls: ssl.SSLContext) -> 
     except ssl.SSLCertVerificationError as error:
         encrypted.close()
         raise RefusedError(
-            f"cannot trust {url}: {error.verify_message.lower()}; if that is right, name the file of its "
-            "authority with --bridge-ca or --ca"
+            f"cannot trust {url}: {error.verify_message.lower().rstrip('.')}; {_what_to_do(error)}"
         ) from None
     except OSError as error:
         encrypted.close()
-        why = getattr(error, "reason", None) or os.strerror(error.errno or 0)
         raise NetworkError(
-            f"cannot connect to {url}: no TLS there ({str(why).replace('_', ' ').lower()}); is it ws:// and not wss://?"
+            f"cannot connect to {url}: no TLS there ({why_of(error)}); is it ws:// and not wss://?"
         ) from None
     except BaseException:
         encrypted.close()
         raise
+
+
+def _what_to_do(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _OUT_OF_DATE:
+        return "is the time right here, and has the bot its new certificate?"
+    if error.verify_code in _OF_ANOTHER:
+        return "the URL has to name the bot as its certificate does"
+    return "if that is right, give the file of its authority: --ca, or --bridge-ca of serve"
+
+
+def why_of(error: OSError) -> str:
+    """Return why a read or a write failed: the system's words, or those of TLS."""
+    if isinstance(error, ssl.SSLError):  # whose numbers are not the system's
+        return str(error.reason or "the connection ended").replace("_", " ").lower()
+    return os.strerror(error.errno or 0).lower()
 
 
 async def ready(connection: socket.socket, *, to_write: bool = False) -> None:

@@ -1,10 +1,10 @@
-"""One WebSocket to a bot, over a non-blocking socket: its opening handshake, its messages, its pings, its end.
+"""One WebSocket to a bot, over a non-blocking socket: its messages, its pings, its end.
 
-The handshake needs an event loop. After it nothing here waits or calls back: the owner, who has a tick every 20 ms
+To open it needs an event loop. After it nothing here waits or calls back: the owner, who has a tick every 20 ms
 anyway, sends what waits and asks for what has come. So a call costs one `send` and one `recv` a frame, and no task.
 
-Only this file needs the websockets library, of which it uses the protocol without its input and output: import it on
-demand.
+This file and that of the handshake need the websockets library, of which they use the protocol without its input and
+output: import them on demand.
 """
 
 from __future__ import annotations
@@ -14,25 +14,21 @@ import os
 import socket
 import ssl
 import struct
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake, InvalidStatus, NegotiationError, PayloadTooBig
+from websockets.exceptions import PayloadTooBig
 from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]  # C, where that was built
 from websockets.protocol import State
-from websockets.typing import Subprotocol
-from websockets.uri import parse_uri
 
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.libraries import first_line
 from audiosocket_cli.text import printable
-from audiosocket_cli.websocket.connecting import WOULD_BLOCK, RefusedError, open_connection, receive, send_all
+from audiosocket_cli.websocket.connecting import WOULD_BLOCK, open_connection, why_of
+from audiosocket_cli.websocket.handshake import MAX_MESSAGE_BYTES, Opening, break_cycles, shake_hands
 from audiosocket_cli.websocket.messages import Message
 from audiosocket_cli.websocket.outbox import Outbox
 from audiosocket_cli.websocket.url import Url
-
-MAX_MESSAGE_BYTES: Final = 1 << 20
 
 PING_S: Final = 20.0
 """Seconds between pings. A bot that sends nothing for so long after one has stalled. Servers find the same of us after
@@ -40,6 +36,13 @@ PING_S: Final = 20.0
 
 _READ_BYTES: Final = 65536
 """The most that is read in one turn, or a little more where it is encrypted."""
+
+_READ_FRAMES: Final = 250
+"""The most frames of a WebSocket that are taken in one turn. A bot that sends short ones without end takes some
+milliseconds a turn then, and has to wait for its next; five seconds of audio in messages of 20 ms are one turn."""
+
+_MAX_REST_BYTES: Final = 1 << 18
+"""The most that waits to be sent, beside the outbox: answers to pings of a bot that does not read them, mostly."""
 
 _IN_ORDER: Final = (1000, 1001, 1005)
 """The codes of a close that is no fault: done, going away, none given."""
@@ -56,23 +59,6 @@ _LENGTH_64: Final = 127
 
 _WRONG: Final = 1 << 64
 """The length of a frame that is masked, which no server may send."""
-
-_MAX_LINE_BYTES: Final = 16384
-"""Of an answer to the handshake: more than the library takes."""
-
-
-class Opening(NamedTuple):
-    """How a connection is opened."""
-
-    headers: Sequence[tuple[str, str]] = ()
-    subprotocol: str | None = None
-    tls: ssl.SSLContext | None = None
-    """None: with the system's authorities, where the URL asks for TLS."""
-    timeout_s: float = 10.0
-    """For all of it: name, addresses, TLS, handshake."""
-    max_bytes: int = MAX_MESSAGE_BYTES
-    """Of a message of the bot; a longer one ends the connection, with code 1009."""
-    user_agent: str = "audiosocket-cli"
 
 
 class Closed(NamedTuple):
@@ -91,7 +77,7 @@ async def connect(url: Url, opening: Opening) -> Link:
         async with asyncio.timeout(opening.timeout_s):
             connection = await open_connection(url, opening.tls, opening.timeout_s)
             try:
-                return await _shake_hands(connection, url, opening)
+                protocol, rest = await shake_hands(connection, url, opening)
             except BaseException:
                 connection.close()
                 raise
@@ -99,64 +85,9 @@ async def connect(url: Url, opening: Opening) -> Link:
         raise NetworkError(
             f"cannot connect to {url}: no answer within {opening.timeout_s:g} s; does the bot hang?"
         ) from error
-
-
-async def _shake_hands(connection: socket.socket, url: Url, opening: Opening) -> Link:
-    subprotocols = None if opening.subprotocol is None else [Subprotocol(opening.subprotocol)]
-    protocol = ClientProtocol(parse_uri(url.whole), subprotocols=subprotocols, max_size=opening.max_bytes)
-    request = protocol.connect()
-    request.headers["User-Agent"] = opening.user_agent
-    for name, value in opening.headers:
-        if name.lower() in ("authorization", "user-agent", "host"):  # ours, or that of the URL, gives way
-            request.headers.pop(name, None)
-        request.headers[name] = value
-    protocol.send_request(request)
-    rest = b""
-    try:
-        await send_all(connection, b"".join(protocol.data_to_send()))
-        while protocol.state is State.CONNECTING:
-            data = await receive(connection)
-            if data:
-                rest = _feed(protocol, rest + data)
-            else:
-                protocol.receive_data(rest)
-                protocol.receive_eof()
-            if protocol.handshake_exc is not None:
-                raise _why_not(url, protocol.handshake_exc)
-    except OSError as error:
-        reason = os.strerror(error.errno or 0).lower()
-        raise NetworkError(f"cannot connect to {url}: {reason} during the handshake") from error
     link = Link(connection, protocol, opening.max_bytes)
     link.begin_with(rest)
     return link
-
-
-def _feed(protocol: ClientProtocol, data: bytes) -> bytes:
-    """Give the protocol the lines of an answer that are whole, and return the rest: after the last line of a good one,
-    frames may follow."""
-    while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
-        line, end, rest = data.partition(b"\n")
-        if not end and len(data) < _MAX_LINE_BYTES:
-            break
-        protocol.receive_data(line + end)
-        data = rest
-    return data
-
-
-def _why_not(url: Url, error: Exception) -> NetworkError:
-    if isinstance(error, InvalidStatus):
-        code = error.response.status_code
-        phrase = printable(error.response.reason_phrase)[:60]
-        if 300 <= code < 400:
-            to = printable(error.response.headers.get("Location", "nowhere"))[:200]
-            return RefusedError(f"{url} redirects to {to}, which is not followed: give that URL, if it is right")
-        kind = RefusedError if 400 <= code < 500 and code not in (408, 429) else NetworkError
-        return kind(f"{url} refuses the connection: HTTP {code} {phrase}".rstrip())
-    if isinstance(error, NegotiationError):
-        return RefusedError(f"{url} requires something that we do not offer: {first_line(error)}")
-    if isinstance(error, InvalidHandshake) and not isinstance(error.__cause__, EOFError):
-        return RefusedError(f"{url} is not a WebSocket server: {first_line(error)}")
-    return NetworkError(f"cannot connect to {url}: it closed the connection during the handshake")
 
 
 class _Masks:
@@ -206,7 +137,10 @@ class Link:
         self._early = b""
         """What came with the handshake, until the first `receive`."""
         self._begun = b""
-        """The beginning of a frame whose rest has not come."""
+        """What was read and is not taken yet: the beginning of a frame whose rest has not come, or too much for one
+        turn."""
+        self._has_more = False
+        """Whether it is the latter."""
         self._parts: list[bytes] = []
         self._parts_are_text = False
         """The parts of a message so far."""
@@ -266,6 +200,7 @@ class Link:
         if self.closed is None:
             self.closed = Closed(1006, "", None)
         self._rest = b""
+        break_cycles(self._protocol)
         self._socket.close()
 
     def flush(self) -> None:
@@ -307,19 +242,19 @@ class Link:
         messages = list[Message]()
         if self.closed is not None:
             return messages
-        if self._early:
+        self.is_drained = False
+        if self._has_more or self._early:
             early, self._early = self._early, b""
             self._take(early, messages)
-        self.is_drained = False
         size = 0
-        while True:
+        while not self._has_more:
             try:
                 data = self._socket.recv(_READ_BYTES)
             except WOULD_BLOCK:
                 self.is_drained = True
                 break
             except OSError as error:
-                self.closed = Closed(1006, "", f"is gone: {os.strerror(error.errno or 0).lower()}")
+                self.closed = Closed(1006, "", f"is gone: {why_of(error)}")
                 break
             if not data:
                 self._protocol.receive_data(self._begun)
@@ -333,6 +268,8 @@ class Link:
                 break
         if self._protocol.writes:
             self._put_what_the_protocol_says()  # pongs, and the answer to a close
+        if len(self._rest) > _MAX_REST_BYTES and self.closed is None:
+            self.closed = Closed(1006, "", "does not read what it is sent")
         if self._protocol.state is not State.OPEN and self.closed is None:
             self._see_how_it_ended()
         return messages
@@ -346,7 +283,13 @@ class Link:
         if self._begun:
             data = self._begun + data
         at, size = 0, len(data)
+        frames = _READ_FRAMES - len(messages)
+        self._has_more = False
         while size - at >= 2:
+            if frames <= 0:
+                self._has_more = True
+                break
+            frames -= 1
             first, length = data[at], data[at + 1]
             begin = at + 2
             if length >= _LENGTH_16:
@@ -374,7 +317,8 @@ class Link:
                 continue
             if frame.opcode is not Opcode.CONT:
                 self._parts_are_text = frame.opcode is Opcode.TEXT
-            self._parts.append(bytes(frame.data))
+            if frame.data or not self._parts:  # of empty ones there may be any number
+                self._parts.append(bytes(frame.data))
             if frame.fin:
                 messages.append(Message(b"".join(self._parts), self._parts_are_text))
                 self._parts.clear()

@@ -39,8 +39,8 @@ class Clear(NamedTuple):
 class Hangup(NamedTuple):
     """The call is to be ended."""
 
-    result: str | None = None
-    """What came of the call, as the bot says."""
+    result: object = None
+    """What came of the call, as the bot says, in whatever JSON; None where it says nothing."""
 
 
 class Ignored(NamedTuple):

@@ -61,10 +61,8 @@ def parse(data: bytes, *, is_text: bool = True) -> Wish:
     match value:
         case {"flush": True, **rest} if not rest:
             return Clear()
-        case {"hangup": True, "result": str(result), **rest} if not rest:
-            return Hangup(result)
-        case {"hangup": True, **rest} if not rest:
-            return Hangup()
+        case {"hangup": True, **rest} if not rest.keys() - {"result"}:
+            return Hangup(rest.get("result"))  # also one that cannot be a result: the bot is done all the same
         case {"mark": str(name), **rest} if not rest:
             return Mark(name)
         case {"play": str(name), **rest} if not rest:

@@ -63,6 +63,10 @@ def parse_url(text: str) -> Url:
         raise UsageError("the bot's URL has a name without a password: write wss://name:password@host/path")
     if port == 0:
         raise UsageError("the bot's URL has port 0, on which nobody listens: write the port of the bot")
+    if "{" in host or "}" in host:
+        raise UsageError("the host in the bot's URL cannot be filled in: {uuid} may stand in its path, or after a ?")
+    if any(brace in part.replace(UUID_FIELD, "") for brace in "{}" for part in (parts.path, parts.query)):
+        raise UsageError("the bot's URL has braces, and only {uuid} is filled in: write others as %7B and %7D")
     userinfo = parts.netloc.rpartition("@")[0]
     return Url(
         parts.scheme == "wss", host, _PORTS[parts.scheme] if port is None else port, parts.path or "/", parts.query,

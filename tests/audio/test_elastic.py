@@ -193,3 +193,11 @@ def test_two_threads_may_use_it() -> None:
     totals = buffer.totals
     left = round(buffer.level_s * RATE_HZ) * 2
     assert len(said) == totals["taken"] + totals["left_out"] - totals["repeated"] + totals["dropped"] + left
+
+
+def test_what_comes_after_the_end_is_nothing_that_was_lost() -> None:
+    buffer = ElasticBuffer(8000)
+    buffer.put(bytes([1, 1]) * 800)
+    buffer.close()
+    buffer.put(bytes(16000))
+    assert (buffer.over, buffer.take_rest()) == (0, bytes([1, 1]) * 800)

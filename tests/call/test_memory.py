@@ -19,8 +19,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from websockets.asyncio.server import ServerConnection
 
 from audiosocket_cli.call.bots.bot_call import BotCall
+from audiosocket_cli.call.bots.bridge import Bridge
 from audiosocket_cli.call.bots.function import FunctionBot, FunctionOptions
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.driver import Driver
@@ -41,6 +43,9 @@ from audiosocket_cli.server.options import MirrorOptions, RelayOptions, ServeOpt
 from audiosocket_cli.server.server import Callbacks, Server
 from audiosocket_cli.text import json_lines
 from support.bots import SILENCE, bot
+from support.bridged import options_for
+from support.peers import free_port
+from support.websocket_bots import threaded_bot
 
 CALLS = 3
 SPEECH = encode(Frame(Kind.SLIN, bytes(range(64)) * 5))
@@ -55,7 +60,10 @@ UUID_S = 0.3
 LET_GO_S = UUID_S + CLOSE_TIMEOUT_S + 1
 """A session is kept until the last time at which it once wanted to be woken: when no UUID had come, or no close."""
 
-CALL_MODULES = ("audiosocket_cli.call.", "audiosocket_cli.call.live_call", "audiosocket_cli.capture.")
+CALL_MODULES = (
+    "audiosocket_cli.call.", "audiosocket_cli.call.live_call", "audiosocket_cli.capture.", "audiosocket_cli.websocket.",
+    "websockets.client",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -157,6 +165,34 @@ async def fail(call: BotCall) -> None:
 def test_a_call_that_a_function_answered_is_gone_at_once(function: Any, end: str) -> None:
     make_bot = partial(FunctionBot, FunctionOptions(function, "bot:answer"))
     assert served(ENDS[end], make_bot) == Counter()
+
+
+async def echo_over_websocket(connection: ServerConnection) -> None:
+    async for message in connection:
+        if isinstance(message, bytes):
+            await connection.send(message)
+
+
+async def close_at_once(connection: ServerConnection) -> None:
+    await connection.close(1011, "oh")
+
+
+async def die(connection: ServerConnection) -> None:
+    await connection.recv()
+    connection.transport.abort()
+
+
+@pytest.mark.usefixtures("no_search")
+@pytest.mark.parametrize("protocol", ["raw", "chan-websocket"])
+@pytest.mark.parametrize("handler", [echo_over_websocket, close_at_once, die, None])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_call_that_was_passed_on_to_a_websocket_is_gone_at_once(handler: Any, end: str, protocol: str) -> None:
+    """Whatever the bot does; None: there is none."""
+    url = f"ws://127.0.0.1:{free_port()}/"
+    with contextlib.ExitStack() as stack:
+        if handler is not None:
+            url = stack.enter_context(threaded_bot(handler))
+        assert served(ENDS[end], partial(Bridge, options_for(url, protocol))) == Counter()
 
 
 @pytest.mark.usefixtures("no_search")

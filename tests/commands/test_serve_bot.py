@@ -55,6 +55,24 @@ async def ignores(call):
         except asyncio.CancelledError:
             pass
 
+async def stuck(call):
+    time.sleep(60)
+
+async def exits_in_a_task(call):
+    async def leave():
+        if await call.digit(timeout=1):
+            raise SystemExit(3)
+    task = asyncio.create_task(leave())
+    await echo(call)
+
+async def stops_the_loop(call):
+    asyncio.get_running_loop().stop()
+    await echo(call)
+
+async def cancels_all(call):
+    for task in asyncio.all_tasks():
+        task.cancel()
+
 async def either(call):
     await (broken if await call.digit(timeout=1) else echo)(call)
 """
@@ -153,6 +171,54 @@ def test_the_server_ends_whatever_its_functions_do(
     assert [line for line in out if line in printed] == printed
     assert any(line.endswith(stopped) for line in out), out
     assert "Task was destroyed" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_server_that_its_function_keeps_from_ending(serve: Serve, number: int) -> None:
+    serving = serve("--bot", "bot:stuck")
+    caller = subprocess.Popen([*COMMAND, "play", serving.target, "--wait", "10"], stderr=subprocess.DEVNULL)
+    try:
+        serving.wait_for("held up all calls for 2 s so far")
+        for _ in range(2):  # one of a kind, as `timeout` sends each twice
+            serving.process.send_signal(number)
+            time.sleep(0.3)
+        assert serving.process.poll() is None
+        time.sleep(1.0)
+        code, _, err = serving.end(number)
+    finally:
+        caller.kill()
+        caller.wait()
+    assert code == 128 + number
+    assert err.splitlines() == ["something holds up all calls, and keeps them from ending in order: ended at once"]
+
+
+def test_one_that_exits_in_a_task_of_its_own_ends_no_other_call(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--bot", "bot:exits_in_a_task")
+    good = subprocess.Popen([*COMMAND, "play", tmp_path / "tone.wav", serving.target])
+    assert run("inject-dtmf", "1", serving.target, "--after", "0.3", "--wait", "0.5").returncode == 0
+    assert good.wait(30) == 0
+    code, out, err = serving.end(signal.SIGINT)
+    assert code == 130
+    assert sum("ended by caller (closed)" in line for line in out) == 2
+    assert "Task exception was never retrieved" in err
+    assert "SystemExit: 3" in err
+
+
+def test_one_that_stops_the_loop_ends_nothing(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--calls", "2", "--bot", "bot:stops_the_loop")
+    for _ in range(2):
+        assert run("play", tmp_path / "tone.wav", serving.target).returncode == 0
+    code, out, err = serving.end(0)
+    assert (code, len(err.splitlines())) == (0, 1)
+    assert sum("ended by caller (closed)" in line for line in out) == 2
+
+
+def test_one_that_cancels_all_there_is_ends_the_server_with_one_line(serve: Serve) -> None:
+    serving = serve("--bot", "bot:cancels_all")
+    run("play", serving.target, "--wait", "1")
+    code, _, err = serving.end(0)
+    assert code == 1
+    assert err == "audiosocket: error: somebody cancelled all that runs here: a bot may cancel its own tasks only\n"
 
 
 def test_functions_answer_in_several_processes(serve: Serve, tmp_path: Path) -> None:

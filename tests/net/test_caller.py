@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
+import struct
 from collections.abc import Callable, Coroutine
 from itertools import pairwise
 from typing import Any
@@ -136,6 +138,60 @@ def test_a_hangup_comes_once_all_was_said() -> None:
     with_server(Answering, work)
 
 
+def test_a_hangup_comes_once_all_keys_were_pressed() -> None:
+    keys = "1234567890*#ABCD" * 3
+
+    async def work(target: str, server: Answering) -> None:
+        async with dial(target) as call:
+            call.press(keys)
+            call.hangup()
+            with pytest.raises(CallOverError):
+                call.press("1")
+            await call.over()
+        await server.ended.wait()
+        assert "".join(decode_digit(frame.payload) for frame in server.frames if frame.kind == Kind.DTMF) == keys
+
+    with_server(Answering, work)
+
+
+def test_one_that_is_cancelled_as_it_begins_leaves_nothing_behind() -> None:
+    async def work(target: str, server: Answering) -> None:
+        async def talk() -> None:
+            async with dial(target):
+                raise AssertionError("it was cancelled")
+
+        for _ in range(10):
+            talking = asyncio.create_task(talk())
+            while not _calls() and not talking.done():
+                await asyncio.sleep(0)
+            talking.cancel()
+            with contextlib.suppress(asyncio.CancelledError, AssertionError):
+                await talking
+            assert _calls() == []
+
+    with_server(Answering, work)
+
+
+def _calls() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("call to")]
+
+
+def test_a_server_that_resets_at_once_has_ended_the_call() -> None:
+    async def main() -> None:
+        def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+        async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+            for _ in range(20):
+                async with dial(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as call:
+                    ending = await asyncio.wait_for(call.over(), 5)
+                    assert ending.by == "server"
+
+    asyncio.run(main())
+
+
 def test_when_the_server_hangs_up_that_can_be_waited_for_and_nothing_more_be_said() -> None:
     async def work(target: str, server: Answering) -> None:
         async with dial(target) as call:
@@ -186,7 +242,10 @@ def test_calls_end_when_their_task_is_cancelled() -> None:
         ("x:y:z", {}, NetworkError, "cannot connect to"),
         ("5038", {}, UsageError, "'5038' has a number for a host"),
         ("127.0.0.1:{closed}", {"rate_hz": 11025}, UsageError, "no kind carries 11025 Hz; choose from 8000, "),
+        ("127.0.0.1:{closed}", {"rate_hz": "8000"}, UsageError, "no kind carries '8000' Hz; choose from 8000, "),
+        ("127.0.0.1:{closed}", {"rate_hz": 8000.0}, UsageError, "no kind carries 8000.0 Hz; choose from 8000, "),
         ("127.0.0.1:{closed}", {"uuid": "x"}, ValueError, "badly formed"),
+        ("127.0.0.1:{closed}", {"uuid": 5}, ValueError, "badly formed"),
     ],
 )
 def test_what_cannot_be_dialled_is_told(target: str, options: dict[str, Any], error: Any, problem: str) -> None:

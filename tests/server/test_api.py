@@ -215,6 +215,29 @@ def test_a_password_is_one_line(tmp_path: Path, content: bytes, is_token: bool) 
             read_token(path)
 
 
+@pytest.mark.parametrize(
+    "token", [b" ", b"\n", b"a\nb", b"\xff", b"x" * 4097], ids=["space", "empty", "lines", "odd", "long"]
+)
+def test_a_password_of_the_environment_is_one_line_too(token: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environb, b"AUDIOSOCKET_SERVE_API_TOKEN", token)
+    done = run("serve", "--listen", "127.0.0.1:0", "--api", ":0")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "audiosocket: error: AUDIOSOCKET_SERVE_API_TOKEN holds no password of one line: set one, or leave the variable "
+        "out\n"
+    )
+
+
+def test_the_line_end_of_a_password_in_the_environment_is_none_of_it(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIOSOCKET_SERVE_API_TOKEN", "secret\n")
+    port = free_port()
+    serve("--api", f"127.0.0.1:{port}")
+    assert get(port, "/calls", Authorization="Bearer secret")[0] == 200
+    assert get(port, "/calls", Authorization="Bearer other")[0] == 401
+
+
 def test_a_file_of_a_password_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = run("serve", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--api-token-file", tmp_path / "none")
     assert done.returncode == 5

@@ -194,6 +194,13 @@ def test_the_newest_of_calls_with_one_uuid_is_meant(desk: Desk) -> None:
     assert get(desk.port, f"/calls/{UUID}/result") == (200, "new")
 
 
+def test_a_call_that_is_waited_for_is_not_taken_for_a_newer_one_with_its_uuid(desk: Desk) -> None:
+    desk.begin(1)
+    later(0.1, desk.begin, [2])
+    later(0.3, desk.end, [1, "sales"])
+    assert get(desk.port, f"/calls/{UUID}/result") == (200, "sales")
+
+
 # Hanging up.
 
 
@@ -243,6 +250,33 @@ def test_a_call_that_has_ended_can_be_hung_up_again_but_gets_no_other_result(des
         409, "conflict: the call has ended, with the result sales\n",
     )  # fmt: skip
     assert desk.orders == []
+
+
+def test_of_calls_with_one_uuid_the_newest_that_goes_on_is_hung_up(desk: Desk) -> None:
+    for number in (1, 2, 3):
+        desk.begin(number)
+    desk.end(3)
+    assert get_json(desk, f"/calls/{UUID}/hangup", "POST", "result=sales")[0] == 200
+    assert desk.orders == [((0, 2), "sales", False)]
+
+
+def test_a_second_hangup_is_answered_once_its_result_is_there(desk: Desk) -> None:
+    desk.begin()
+    assert get_json(desk, f"/calls/{UUID}/hangup", "POST", "result=sales")[0] == 200
+    desk.takes_orders = False
+    later(0.2, desk.calls.take, [0, {"call": 1, "result": "support"}])
+    status, call = get_json(desk, f"/calls/{UUID}/hangup", "POST", "result=support")
+    assert isinstance(call, dict)
+    assert (status, call["result"]) == (200, "support")
+
+
+def test_a_result_that_comes_after_the_end_is_told_to_be_too_late(desk: Desk) -> None:
+    desk.begin()
+    desk.takes_orders = False
+    later(0.2, desk.end, [1, "sales"])
+    assert get(desk.port, f"/calls/{UUID}/hangup", "POST", "result=support") == (
+        409, "conflict: the call has ended, with the result sales\n",
+    )  # fmt: skip
 
 
 def test_a_process_that_takes_no_orders_is_not_waited_for_for_ever(desk: Desk) -> None:

@@ -66,6 +66,28 @@ def test_of_several_with_one_name_the_newest_is_found_and_an_older_one_ends_alon
     assert calls.live(10) == (1, [found])
 
 
+def test_of_several_with_one_name_one_that_goes_on_can_be_asked_for_first(calls: CallList) -> None:
+    for number in (1, 2):
+        calls.take(0, began(number, "same"))
+    calls.take(0, ended(2, "new"))
+    found, going_on = calls.find("same"), calls.find_live("same")
+    assert (found and found.key, going_on and going_on.key) == ((0, 2), (0, 1))
+    calls.take(0, ended(1))
+    assert calls.find_live("same") == found
+    assert calls.find_live("other") is None
+
+
+def test_a_call_is_looked_at_again_by_itself_and_not_by_its_name(calls: CallList) -> None:
+    calls.take(0, began(1, "same"))
+    first = calls.find("same")
+    assert first is not None
+    calls.take(0, began(2, "same"))
+    calls.take(0, {"call": 1, "result": "sales"})
+    assert calls.look(first).result == "sales"
+    forgotten = first._replace(key=(9, 9))
+    assert calls.look(forgotten) is forgotten
+
+
 def test_calls_of_several_processes_have_numbers_of_their_own_and_go_with_their_process(calls: CallList) -> None:
     for process in (7, 8):
         calls.take(process, began(1, f"of {process}"))

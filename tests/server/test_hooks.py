@@ -111,6 +111,11 @@ def test_what_a_command_prints_is_kept_up_to_a_bound(script: str, most_bytes: in
     assert len(os.listdir("/dev/fd")) == open_before
 
 
+def test_one_that_prints_megabytes_which_nobody_wants_is_done_in_time() -> None:
+    printing = "yes | head -c 16000000"
+    assert asyncio.run(ask_hook(shell(printing), {}, 5, most_bytes=5)) == HookResult(None, b"y\ny\ny")
+
+
 def test_one_that_floods_its_output_is_killed_in_time_and_takes_no_memory() -> None:
     result = asyncio.run(ask_hook(shell("exec yes"), {}, 0.3, most_bytes=1000))
     assert result == HookResult("/bin/sh took longer than 0.3 s and was killed")

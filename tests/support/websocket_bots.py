@@ -94,14 +94,44 @@ class Diary:
         return [told for told in self.events if told["event"] == event]
 
 
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """Make a certificate for 127.0.0.1; return its file, which is its own authority's, and a server's context."""
+_AUTHORITY = """
+[ca]
+default_ca = own
+[own]
+database = index.txt
+serial = serial
+new_certs_dir = .
+default_md = sha256
+policy = policy
+x509_extensions = extensions
+[policy]
+commonName = supplied
+[extensions]
+subjectAltName = {}
+"""
+
+
+def certificate(
+    folder: Path, *, name: str = "IP:127.0.0.1", valid: tuple[str, str] | None = None
+) -> tuple[Path, ssl.SSLContext]:
+    """Make a certificate for this name, `valid` between two times or for a month; return its file, which is its own
+    authority's, and a server's context."""
     key, file = folder / "bot.key", folder / "bot.crt"
-    words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-    subject = ["-subj", "/CN=bot", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(
-        [need("openssl"), *words, *subject, "-keyout", key, "-out", file], check=True, capture_output=True, timeout=30
-    )
+    words = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=bot", "-keyout", str(key)]
+    if valid is None:
+        _openssl(folder, "req", "-x509", "-days", "30", "-addext", f"subjectAltName={name}", *words, "-out", str(file))
+    else:
+        (folder / "own.conf").write_text(_AUTHORITY.format(name))
+        (folder / "index.txt").touch()
+        _openssl(folder, "req", "-new", *words, "-out", "bot.csr")
+        words = ["-batch", "-selfsign", "-rand_serial", "-notext", "-config", "own.conf", "-keyfile", str(key)]
+        _openssl(
+            folder, "ca", *words, "-startdate", valid[0], "-enddate", valid[1], "-in", "bot.csr", "-out", str(file)
+        )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file, key)
     return file, context
+
+
+def _openssl(folder: Path, *words: str) -> None:
+    subprocess.run([need("openssl"), *words], check=True, capture_output=True, timeout=30, cwd=folder)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +98,30 @@ def test_a_certificate_of_a_stranger_is_not_trusted_and_not_tried_again(tmp_path
 
     with pytest.raises(RefusedError, match=r"cannot trust wss://127\.0\.0\.1:\d+/: self-signed certificate; if that "):
         asyncio.run(connect())
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"valid": ("20200101000000Z", "20200102000000Z")},
+         "certificate has expired; is the time right here, and has the bot its new certificate?"),
+        ({"valid": ("20900101000000Z", "20910101000000Z")}, "certificate is not yet valid; is the time right here, "),
+        ({"name": "DNS:other.example"}, "not valid for '127.0.0.1'; the URL has to name the bot as its "),
+    ],
+    ids=["expired", "not yet", "of another"],
+)  # fmt: skip
+def test_what_is_wrong_with_a_certificate_is_told_with_what_to_do(
+    tmp_path: Path, how: dict[str, Any], says: str
+) -> None:
+    file, server = certificate(tmp_path, **how)
+
+    async def connect() -> None:
+        async with websocket_bot(_nothing, ssl=server) as url:
+            await open_connection(parse_url(url), tls_context(file), 5.0)
+
+    with pytest.raises(RefusedError) as caught:
+        asyncio.run(connect())
+    assert says in str(caught.value)
 
 
 def test_a_server_without_tls_is_named() -> None:

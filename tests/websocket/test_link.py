@@ -7,7 +7,6 @@ import contextlib
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection
 from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
-from audiosocket_cli.errors import NetworkError
-from audiosocket_cli.websocket.connecting import RefusedError, tls_context
-from audiosocket_cli.websocket.link import Closed, Link, Opening, connect
+from audiosocket_cli.websocket.connecting import tls_context
+from audiosocket_cli.websocket.handshake import Opening
+from audiosocket_cli.websocket.link import Closed, Link, connect
 from audiosocket_cli.websocket.messages import Message
 from audiosocket_cli.websocket.outbox import Outbox
 from audiosocket_cli.websocket.url import parse_url
@@ -194,7 +191,8 @@ def test_any_bytes_in_any_pieces_are_the_messages_that_the_library_finds(data: b
             theirs.sendall(data[start : start + size])
             heard += link.receive()
     theirs.shutdown(socket.SHUT_WR)
-    heard += link.receive()
+    while link.closed is None:
+        heard += link.receive()
     link.shut()
     theirs.close()
     alone, found, parts = ClientProtocol(parse_uri("ws://x/"), state=State.OPEN, max_size=200), [], list[bytes]()
@@ -221,85 +219,6 @@ def test_a_message_in_parts_is_one_message() -> None:
         await connection.wait_closed()
 
     assert with_bot(parts, lambda link: received(link, 2)) == [Message(b"abc", False), Message(b"de", True)]
-
-
-def refusing(status: int, **headers: str) -> dict[str, Any]:
-    def process(connection: ServerConnection, request: Request) -> Response:
-        return Response(status, HTTPStatus(status).phrase, Headers(headers), b"")
-
-    return {"process_request": process}
-
-
-@pytest.mark.parametrize(
-    ("options", "kind", "says"),
-    [
-        (refusing(401), RefusedError, "refuses the connection: HTTP 401 Unauthorized"),
-        (refusing(404), RefusedError, "refuses the connection: HTTP 404 Not Found"),
-        (refusing(429), NetworkError, "refuses the connection: HTTP 429 Too Many Requests"),
-        (refusing(503), NetworkError, "refuses the connection: HTTP 503 Service Unavailable"),
-        (refusing(302, Location="ws://x/"), RefusedError, "redirects to ws://x/, which is not followed: "),
-        (refusing(307), RefusedError, "redirects to nowhere, which is not followed: "),
-        (refusing(200), NetworkError, "refuses the connection: HTTP 200 OK"),
-    ],
-    ids=["401", "404", "429", "503", "302", "307", "200"],
-)
-def test_a_bot_that_says_no_is_told_in_one_line(options: dict[str, Any], kind: type, says: str) -> None:
-    async def talk(link: Link) -> None:
-        raise AssertionError("there is no link")
-
-    with pytest.raises(NetworkError) as caught:
-        with_bot(echo, talk, **options)
-    assert type(caught.value) is kind
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def error_of_server(answer: bytes | None, timeout_s: float = 5.0) -> str:
-    """Connect to a server that says these bytes and closes; None: that says nothing, and stays."""
-
-    async def main() -> None:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.closing(writer):
-                if answer is None:
-                    await reader.read()
-                else:
-                    await reader.readuntil(b"\r\n\r\n")
-                    writer.write(answer)
-                    await writer.drain()
-
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            try:
-                await connect(parse_url(f"ws://127.0.0.1:{port}/"), Opening(timeout_s=timeout_s))
-            finally:
-                await asyncio.sleep(0.05)  # let it see our end
-
-    with pytest.raises(NetworkError) as caught:
-        asyncio.run(main())
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        (b"", "closed the connection during the handshake"),
-        (b"HTTP/1.1 101 Sw", "closed the connection during the handshake"),
-        (b"220 mail.example ESMTP\r\n", "is not a WebSocket server: did not receive a valid HTTP response"),
-        (b"HTTP/1.1 101 OK\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", "is not a WebSocket server: "),
-        (b"\x10\x01\x40" + bytes(20_000), "is not a WebSocket server: "),
-    ],
-    ids=["nothing", "cut", "another protocol", "another upgrade", "AudioSocket"],
-)  # fmt: skip
-def test_a_server_of_another_kind_is_named(answer: bytes, says: str) -> None:
-    assert says in error_of_server(answer)
-
-
-def test_a_server_that_never_answers_is_given_up() -> None:
-    begun_s = time.monotonic()
-    assert "no answer within 0.3 s; does the bot hang?" in error_of_server(None, 0.3)
-    assert time.monotonic() - begun_s < 3
 
 
 @pytest.mark.parametrize(
@@ -460,6 +379,58 @@ def test_a_turn_reads_a_bounded_amount_of_a_flood() -> None:
     first, *others = with_bot(flood, talk)
     assert first <= 2 * 70_000  # and what had come with the handshake
     assert max(others) <= 70_000
+
+
+def paired(max_bytes: int = 1 << 20) -> tuple[Link, socket.socket]:
+    """Return a link, and the other end of its connection."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    return Link(ours, ClientProtocol(parse_uri("ws://x/"), state=State.OPEN, max_size=max_bytes), max_bytes), theirs
+
+
+@pytest.mark.parametrize("frame", [b"\x81\x02{}", b"\x81\x00", b"\x89\x00"], ids=["text", "empty", "ping"])
+def test_a_turn_takes_a_bounded_number_of_frames_and_none_is_lost(frame: bytes) -> None:
+    link, theirs = paired()
+    theirs.sendall(frame * 3000 + b"\x81\x04last")
+    turns = [link.receive()]
+    while not link.is_drained:
+        turns.append(link.receive())
+    link.shut()
+    theirs.close()
+    heard = sum(turns, list[Message]())
+    assert heard[-1] == Message(b"last")
+    assert len(heard) == (1 if frame[0] == 0x89 else 3001)
+    assert len(turns) >= 12
+    assert max(map(len, turns)) <= 250
+
+
+def test_what_waits_for_a_bot_that_pings_and_never_reads_is_bounded() -> None:
+    link, theirs = paired()
+    theirs.setblocking(True)
+    most, begun_s = 0, time.monotonic()
+    while link.closed is None and time.monotonic() - begun_s < 10:
+        theirs.sendall((b"\x89\x7d" + bytes(125)) * 200)
+        link.receive()
+        most = max(most, len(link._rest))
+    link.shut()
+    theirs.close()
+    assert link.closed == Closed(1006, "", "does not read what it is sent")
+    assert most < 400_000
+
+
+def test_empty_parts_of_a_message_take_no_memory_and_hide_no_fault() -> None:
+    link, theirs = paired()
+    theirs.sendall(b"\x01\x00" + b"\x00\x00" * 1000)
+    heard = [message for _ in range(6) for message in link.receive()]
+    assert heard == []
+    assert len(link._parts) == 1
+    theirs.sendall(b"\x80\x01a" + b"\x01\x00" + b"\x81\x01b")
+    assert link.receive() == [Message(b"a")]
+    assert link.closed is not None
+    assert link.closed.code == 1002
+    link.shut()
+    theirs.close()
 
 
 def test_a_socket_that_is_shut_reads_no_more() -> None:

@@ -40,6 +40,8 @@ def test_events_are_those_of_a_program() -> None:
         ('{"flush": true}', Clear()),
         ('{"hangup": true}', Hangup()),
         ('{"hangup": true, "result": "sales"}', Hangup("sales")),
+        ('{"hangup": true, "result": 100}', Hangup(100)),
+        ('{"hangup": true, "result": null}', Hangup()),
         ('{"mark": "m"}', Mark("m")),
         (
             '{"play": "a.wav"}',

@@ -51,6 +51,10 @@ def test_the_request_has_all_of_it_and_the_uuid_where_asked_for() -> None:
         ("ws://bot/a b", "holds what no URL may hold"),
         ("ws://bot/ä", "holds what no URL may hold"),
         ("ws://me@bot/", "a name without a password"),
+        ("ws://{uuid}.bots.example/", "the host in the bot's URL cannot be filled in"),
+        ("ws://bot/calls/{caller}", "only {uuid} is filled in"),
+        ("ws://bot/{UUID}?a={uuid}", "only {uuid} is filled in"),
+        ("ws://bot/?a={uuid}}", "only {uuid} is filled in"),
     ],
 )
 def test_what_is_not_a_url_is_refused_in_one_line(text: str, says: str) -> None:

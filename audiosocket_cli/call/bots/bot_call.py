@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.audio.pcm import to_slin
 from audiosocket_cli.call.bots.ear import MAX_UNREAD_S, Audio
-from audiosocket_cli.call.bots.line import Line
+from audiosocket_cli.call.bots.line import CallOverError, Line
 from audiosocket_cli.codec import SAMPLE_BYTES, kind_name
 from audiosocket_cli.model import Ending
 
@@ -70,8 +70,9 @@ class LineCall:
         """
         if ms is not None and samples is not None:
             raise ValueError("audio() takes ms or samples, not both")
-        count = round((PTIME_MS if ms is None else ms) * self.rate_hz / 1000) if samples is None else samples
-        if not 1 <= count <= MAX_UNREAD_S * self.rate_hz:
+        wanted = (PTIME_MS if ms is None else ms) * self.rate_hz / 1000 if samples is None else samples
+        count = round(wanted) if 0 < wanted <= MAX_UNREAD_S * self.rate_hz else 0
+        if not count or (samples is not None and count != samples):
             what = f"ms={ms:g}" if samples is None else f"samples={samples}"
             raise ValueError(f"audio({what}) is not a length: take from one sample to {MAX_UNREAD_S:g} s")
         return Audio(self._line.ear, count * SAMPLE_BYTES)
@@ -90,18 +91,28 @@ class LineCall:
         """
         if type(audio) is not bytes:
             audio = _bytes_of(audio)
-        while not self._line.say_now(audio):
-            await self._line.wait_to_say()
+        if not audio:  # who says nothing in a loop would have the event loop for itself
+            await asyncio.sleep(0)
+        try:
+            while not self._line.say_now(audio):
+                await self._line.wait_to_say()
+        except CallOverError:  # and so would who catches this in one
+            await asyncio.sleep(0)
+            raise
 
     async def play(self, path: str | Path) -> None:
         """Queue a sound file of any rate and format, to be said after what is queued already.
 
         Raises `FileError` when it cannot be played, and `CallOverError`.
         """
+        if self._line.is_over:
+            await asyncio.sleep(0)
         await self._line.play(Path(path))
 
     async def flush(self) -> float:
         """Drop all that has not been said yet, as when the other side interrupts; returns how many seconds that was."""
+        if self._line.is_over:
+            await asyncio.sleep(0)
         return self._line.flush()
 
     def mark(self) -> asyncio.Future[bool]:

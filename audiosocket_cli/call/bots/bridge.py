@@ -53,6 +53,9 @@ STEP_S: Final = 0.004
 """How long after the caller's frames the bot's are said: time enough for a bot nearby that answers each frame, as many
 do; at any other time within the 20 ms the answer would wait for up to 20 ms."""
 
+_LAST_TURNS: Final = 100
+"""The most turns in which what a bot said before it hung up by the API is still taken: ten minutes of audio."""
+
 _INPUT: Final = 1
 
 
@@ -93,6 +96,8 @@ class Bridge(Bot):
         """Whether nobody is there any more to hear the caller."""
         self._failure: str | None = None
         self._ending = "the bot hung up"
+        self._last_turns: int | None = None
+        """Once the bot has hung up by the API: in how many turns what it said before may still come."""
 
     @property
     def call_sid(self) -> str | None:
@@ -124,6 +129,8 @@ class Bridge(Bot):
             self._frames += 1
             if self._frames >= _PING_FRAMES:
                 self._ping(link, dialect)
+        if self._last_turns is not None:
+            self._see_whether_all_came(link, voice)
         if not self._is_deaf:
             heard.tick()
         data = dialect.next_bytes(self._heard_kind)
@@ -225,13 +232,12 @@ class Bridge(Bot):
     def end_by_api(self) -> None:
         """The bot has hung up by another way than its connection. Safe to call twice."""
         voice, link = self._voice, self._link
-        if voice is None or voice.speaker.is_ending:
+        if voice is None or voice.speaker.is_ending or self._last_turns is not None:
             return
-        if link is not None and link.closed is None:
+        self._ending = "the bot hung up through the API"
+        self._last_turns = _LAST_TURNS
+        if link is not None:
             self._receive(link, voice)  # what it said before it asked: requests come by a faster way
-        if not voice.speaker.is_ending:
-            self._ending = "the bot hung up through the API"
-            voice.dialect.left()
 
     def facts(self) -> dict[str, Any]:
         voice, link = self._voice, self._link
@@ -310,6 +316,13 @@ class Bridge(Bot):
             self._ready.found_nothing(_INPUT)
         return len(voice.speaker.queue) > queued
 
+    def _see_whether_all_came(self, link: Link | None, voice: _Voice) -> None:
+        """The bot has hung up by the API: end the call once nothing more has come."""
+        assert self._last_turns is not None
+        self._last_turns -= 1
+        if not voice.speaker.is_ending and (self._last_turns <= 0 or (link is not None and link.is_drained)):
+            voice.dialect.left()
+
     def _hang_up(self, voice: _Voice, wish: Hangup) -> None:
         assert self._call is not None
         problem = None if wish.result is None else self._call.take_result(wish.result)
@@ -320,22 +333,23 @@ class Bridge(Bot):
     def _send(self, link: Link) -> None:
         link.send(self._outbox)
         if self._outbox.is_overrun and self._failure is None:
-            self._stall(link)
+            self._stall(link, "does not read: too many events wait for it")
 
     def _ping(self, link: Link, dialect: Dialect) -> None:
         self._frames = 0
         if link.closed is None and not link.ping() and not dialect.is_full:
-            self._stall(link)
+            self._stall(link, f"has stalled: it has answered nothing for {_PING_FRAMES * FRAME_S:g} s")
 
-    def _stall(self, link: Link) -> None:
+    def _stall(self, link: Link, problem: str) -> None:
         self._let_go(link)
-        self._lose(Closed(1006, "", f"has stalled: it has answered nothing for {_PING_FRAMES * FRAME_S:g} s"))
+        self._lose(Closed(1006, "", problem))
 
     def _lose(self, closed: Closed) -> None:
         """The connection is over."""
         self._stop_hearing()
         assert self._voice is not None
-        if closed.problem is not None and not self._voice.speaker.is_ending:
+        has_hung_up = self._voice.speaker.is_ending or self._last_turns is not None
+        if closed.problem is not None and not has_hung_up:
             self._fail(f"the bot at {self._options.url} {closed.problem}")
         elif not self._voice.speaker.is_ending:
             self._voice.dialect.left()

@@ -18,6 +18,9 @@ FRAME_S: Final = PTIME_MS / 1000
 MAX_MARKS: Final = 1000
 """Marks that wait."""
 
+MAX_MARK_CHARS: Final = 4096
+"""Of the name of a mark, which is kept until it is answered."""
+
 
 class Dialect(ABC):
     """One protocol, in one call: between its messages and what a bot says.
@@ -86,7 +89,9 @@ class Dialect(ABC):
         self._outbox.add_audio(Message(data, is_text, FRAME_S))
 
     def _add_mark(self, name: str) -> None:
-        if self._speaker.queue.marks < MAX_MARKS:
+        if len(name) > MAX_MARK_CHARS:
+            self._call.note(f"a mark of the bot is ignored: its name has more than {MAX_MARK_CHARS} characters")
+        elif self._speaker.queue.marks < MAX_MARKS:
             self._speaker.queue.add_mark(name)
         else:
             self._call.note(f"marks of the bot are ignored: {MAX_MARKS} are already waiting")

@@ -19,7 +19,8 @@ from audiosocket_cli.call.bots.watch import Watch
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.websocket.connecting import RefusedError, tls_context
-from audiosocket_cli.websocket.link import Link, Opening, connect
+from audiosocket_cli.websocket.handshake import Opening
+from audiosocket_cli.websocket.link import Link, connect
 from audiosocket_cli.websocket.url import Url
 
 _RETRY_S: Final = 0.25

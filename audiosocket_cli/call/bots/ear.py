@@ -152,6 +152,7 @@ class Audio:
         self._was_there = data is not None
         while data is None:
             if ear.is_over:
+                await asyncio.sleep(0)  # a loop around the loop would have the event loop for itself
                 raise StopAsyncIteration
             waiter = ear.wait(size)
             try:
@@ -194,7 +195,10 @@ class Keys:
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
-        return self._keys.popleft() if self._keys else None
+        if self._keys:
+            return self._keys.popleft()
+        await asyncio.sleep(0)  # who asks again and again would have the event loop for itself
+        return None
 
     def _wake(self) -> None:
         """Let all who wait look again: few do, and one of them may have given up meanwhile."""

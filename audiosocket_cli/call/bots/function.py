@@ -32,6 +32,9 @@ BotFunction = Callable[[BotCall], Awaitable[object]]
 _MAX_TRACEBACK_LINES: Final = 60
 """The most lines of a traceback that are reported, the last ones."""
 
+_MAX_TRACEBACK_LINE: Final = 1000
+"""Characters of each: the text of an error may hold all that a service has sent."""
+
 _KILLED_S: Final = 0.5
 """How long a cancelled function may take where all is to end now."""
 
@@ -228,7 +231,7 @@ class FunctionBot(Bot):
         self._note(f"the bot raised {self._error}")
         lines = "".join(traceback.format_exception(error)).splitlines()
         for text in lines[-_MAX_TRACEBACK_LINES:]:
-            self._report(ProgramSaid(self._call, text))
+            self._report(ProgramSaid(self._call, text[:_MAX_TRACEBACK_LINE]))
 
     def _note(self, text: str) -> None:
         assert self._call is not None
@@ -281,7 +284,10 @@ def in_words(error: BaseException, function: object) -> str:
     """Say in one line what a function raised, and where in its file."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error)[:_MAX_TRACEBACK_LINE].split())
+    except Exception:  # an error's text is the bot's code, too
+        text = ""
     what = f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
     where = _place_of(error, function)
     return f"{what} at {where}" if where else what

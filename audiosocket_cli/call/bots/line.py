@@ -159,8 +159,8 @@ class Line:
         Raises `AudioSocketError` where too many wait.
         """
         mark: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        if self.ending is not None:
-            mark.set_result(False)
+        if self.ending is not None:  # soon, not now: who awaits one after the other lets others go on
+            asyncio.get_running_loop().call_soon(_settle, mark, False)
             return mark
         if len(self._marks) >= MAX_MARKS:
             raise AudioSocketError(f"{MAX_MARKS} marks are already waiting: wait for some of them first")
@@ -213,7 +213,9 @@ class Line:
         for told in self.speaker.told:
             match told:
                 case Marked(name, dropped):
-                    _settle(self._marks.pop(name), not dropped)
+                    mark = self._marks.pop(name, None)  # None: the call's end has settled it
+                    if mark is not None:
+                        _settle(mark, not dropped)
                 case Failed(problem):
                     self.call.note(problem)
         self.speaker.told.clear()

@@ -32,7 +32,8 @@ def load_function(spec: str) -> BotFunction:
     function: object = module
     for part in name.split("."):
         if not hasattr(function, part):
-            raise UsageError(f"cannot load the bot {spec}: {source} has no {name}{_others(module, name)}")
+            other = _why_another(module, source)
+            raise UsageError(f"cannot load the bot {spec}: {source} has no {name}{other or _others(module, name)}")
         function = getattr(function, part)
     check_function(f"the bot {spec}", name, function)
     return cast(BotFunction, function)
@@ -100,6 +101,14 @@ def _others(module: ModuleType, name: str) -> str:
     return f"; its async functions: {', '.join(there)}" if there else ", nor any async function"
 
 
+def _why_another(module: ModuleType, name: str) -> str:
+    """Say that a module is not the file of that name in the working directory, if so: it was loaded before."""
+    path = Path(f"{name}.py")
+    if not path.is_file() or os.path.realpath(getattr(module, "__file__", None) or "") == os.path.realpath(path):
+        return ""
+    return f": it is a module of Python; for the file write {path}:…"
+
+
 def name_of(function: object) -> str:
     """Return how a function would be written as a bot: `module:function`."""
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
@@ -113,8 +122,12 @@ def check_function(what: str, name: str, function: object) -> None:
     is_async = inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - of an object that is called as a function
     )
+    if inspect.isasyncgenfunction(inspect.unwrap(function)):
+        raise UsageError(f"cannot load {what}: {name} yields: what it has to say, it says by await call.say(…)")
     if inspect.isclass(function) or not is_async:
-        raise UsageError(f"cannot load {what}: {name} is not async: write async def {name}(call)")
+        last = name.rpartition(":")[2].rpartition(".")[2]
+        plain = last if last.isidentifier() else "answer"
+        raise UsageError(f"cannot load {what}: {name} is not async: write async def {plain}(call)")
     try:
         inspect.signature(function).bind(None)
     except TypeError:

@@ -280,10 +280,8 @@ class Program(Bot):
                 dropped_s = speaker.flush()
                 self._pass_on(speaker)
                 self._send_event(event="flushed", dropped_s=round(dropped_s, 3))
-            case {"hangup": True, "result": str(result), **rest} if not rest:
-                self._take_result(result)
-                self._hanging_up = True
-            case {"hangup": True, **rest} if not rest:
+            case {"hangup": True, **rest} if not rest.keys() - {"result"}:
+                self._take_result(rest.get("result"))
                 self._hanging_up = True
             case {"play": str(name), **rest} if not rest:
                 self._play(child, speaker, name)
@@ -305,12 +303,13 @@ class Program(Bot):
             for line in lines:
                 with contextlib.suppress(ValueError, RecursionError):
                     match json.loads(line):
-                        case {"hangup": True, "result": str(result), **rest} if not rest:
+                        case {"hangup": True, "result": result, **rest} if not rest:
                             self._take_result(result)
 
-    def _take_result(self, result: str) -> None:
+    def _take_result(self, result: object) -> None:
+        """Take a result; None is none. With what cannot be one the call is hung up all the same: the bot is done."""
         assert self._call is not None
-        problem = self._call.take_result(result)
+        problem = None if result is None else self._call.take_result(result)
         if problem is not None:
             self._complain(f"{problem}; the call is hung up without one")
 

@@ -48,8 +48,8 @@ class _Mark(NamedTuple):
 class _Due(NamedTuple):
     """A mark that only samples of `_next` precede."""
 
-    left_bytes: int
-    """How many of them are to be taken first."""
+    at_bytes: int
+    """How many bytes have been taken, of all that ever are, when it is reached."""
     name: str
 
 
@@ -64,8 +64,10 @@ class SpeechQueue:
         self.passed: list[str] = []
         """Marks whose place has been taken, in order; whoever tells of them clears it."""
         self._next = bytearray()
-        self._later: deque[bytes | _File | _Mark] = deque()
-        self._due: list[_Due] = []
+        self._later: deque[bytearray | _File | _Mark] = deque()
+        self._due: deque[_Due] = deque()
+        """In the order of their places. A bot may have a thousand, so that most frames look at the first only."""
+        self._taken = 0
         self._half = b""
         self._stale = False
         self.problems: list[str] = []
@@ -75,7 +77,7 @@ class SpeechQueue:
         """Queued bytes of samples; a file counts as one, a mark as none."""
         size = len(self._next)
         for item in self._later:
-            if isinstance(item, bytes):
+            if isinstance(item, bytearray):
                 size += len(item)
             elif isinstance(item, _File):
                 size += 1
@@ -103,10 +105,12 @@ class SpeechQueue:
             data = self._half + data
             whole = len(data) & ~1
             data, self._half = data[:whole], data[whole:]
-        if self._later and data:
-            self._later.append(data)
-        else:
+        if not self._later:
             self._next += data
+        elif isinstance(self._later[-1], bytearray):  # one item, however small the pieces: each look goes through all
+            self._later[-1] += data
+        elif data:
+            self._later.append(bytearray(data))
 
     def add_file(self, begin: Callable[[], Speech]) -> None:
         """Queue a file; `begin` starts reading it."""
@@ -126,7 +130,7 @@ class SpeechQueue:
             item = self._later[at - 1]
             if isinstance(item, _File):
                 break
-            if isinstance(item, bytes):
+            if isinstance(item, bytearray):
                 if len(item) > back_bytes:
                     self._later[at - 1] = item[:-back_bytes]
                     self._later.insert(at, item[-back_bytes:])
@@ -137,7 +141,7 @@ class SpeechQueue:
         if at or (self._later and not back_bytes):
             self._later.insert(at, _Mark(name))
         else:
-            self._due.append(_Due(len(self._next) - back_bytes, name))
+            self._set_due(len(self._next) - back_bytes, name)
 
     def read_and_take(self, read: Callable[[], bytes | None], size: int, most_bytes: int) -> bytes | None:
         """Queue what `read` returns, unless so many bytes are queued already; then do as `take` does.
@@ -183,15 +187,22 @@ class SpeechQueue:
             self._pass(0)
         return None
 
+    def _set_due(self, left_bytes: int, name: str) -> None:
+        """Let a mark be reached once so many more bytes are taken."""
+        at, place = self._taken + left_bytes, len(self._due)
+        while place and self._due[place - 1].at_bytes > at:
+            place -= 1
+        self._due.insert(place, _Due(at, name))
+
     def _pass(self, taken_bytes: int) -> None:
-        due = [_Due(mark.left_bytes - taken_bytes, mark.name) for mark in self._due]
-        self.passed += [mark.name for mark in due if mark.left_bytes <= 0]
-        self._due = [mark for mark in due if mark.left_bytes > 0]
+        self._taken += taken_bytes
+        while self._due and self._due[0].at_bytes <= self._taken:
+            self.passed.append(self._due.popleft().name)
 
     def take_marks(self) -> list[str]:
         """Take the marks out of the queue whose place has not been reached, and return their names in order."""
         names = [mark.name for mark in self._due] + [item.name for item in self._later if isinstance(item, _Mark)]
-        self._due = []
+        self._due.clear()
         self._later = deque(item for item in self._later if not isinstance(item, _Mark))
         return names
 
@@ -206,7 +217,7 @@ class SpeechQueue:
         dropped = max(0, len(self._next) - whole)
         del self._next[whole:]
         self._next.extend(bytes(whole - len(self._next)))
-        self._due = [_Due(min(mark.left_bytes, whole), mark.name) for mark in self._due]
+        self._due = deque(_Due(min(mark.at_bytes, self._taken + whole), mark.name) for mark in self._due)
         return dropped
 
     def clear(self) -> int:
@@ -230,12 +241,12 @@ class SpeechQueue:
     def _promote(self, size: int) -> bool:
         """Move queued speech to the part that is said next; False when it is not ready yet."""
         item = self._later[0]
-        if isinstance(item, bytes):
+        if isinstance(item, bytearray):
             self._next += item
             self._later.popleft()
             return True
         if isinstance(item, _Mark):
-            self._due.append(_Due(len(self._next), item.name))
+            self._set_due(len(self._next), item.name)
             self._later.popleft()
             return True
         speech = item.begin()

@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from audiosocket_cli.call.pacer import PTIME_S
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, silence_frame
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, digit_frame, rate_of
 from audiosocket_cli.model import Call
+from audiosocket_cli.text import counted
 
 _FALL_DB: Final = 1.5
 """How far a shown level falls with each frame after a louder one: 75 dB a second."""
@@ -100,7 +101,7 @@ class Talker(Bot):
         if self._digits:
             return digit_frame(self._digits.popleft())
         self._frames += 1
-        if not self._frames % _LOOK_FRAMES:
+        if not self._frames % _LOOK_FRAMES or self.options.speaker.fault == GONE:
             self._look_at_ends()
         self.heard_dbfs = max(SILENCE_DBFS, self.heard_dbfs - _FALL_DB)
         kind = self.options.kind or heard_kind
@@ -173,6 +174,10 @@ class Talker(Bot):
     def digit(self, at_s: float, digit: str) -> None:
         """A key of the other side's: it is in the call's digits."""
 
+    def close(self) -> Sequence[str]:
+        self.options.microphone.buffer.close()  # the other side may take a while to see the end of the call
+        return ()
+
     def closed(self, call: Call) -> None:
         self._heard.pass_on()
         self._is_leaving = True
@@ -211,12 +216,14 @@ class Talker(Bot):
     def _note_what_was_odd(self, call: Call) -> None:
         for text in self.options.microphone.remarks():
             call.note(text)
+        if self._tones.left:
+            call.note(f"the call ended before {counted(self._tones.left, 'digit')} could be sent")
         paused_ms = self.options.microphone.buffer.facts()["paused_ms"]
         if paused_ms:
             call.note(f"the microphone brought nothing for {paused_ms / 1000:.2f} s: silence was sent")
         for what, end in (("microphone", self.options.microphone), ("loudspeaker", self.options.speaker)):
             facts = end.buffer.facts()
-            if facts["over"]:
+            if facts["over"] and end.fault != GONE:
                 call.note(f"the {what}'s buffer ran over: {facts['dropped_ms']:g} ms of sound were dropped")
             if facts["under"]:
                 call.note(f"the {what}'s buffer ran dry: {facts['padded_ms']:g} ms of silence in place of sound")

@@ -94,6 +94,11 @@ class Tones:
         self._frames = 0
         """20 ms frames of the first of them that are gone, its pause included."""
 
+    @property
+    def left(self) -> int:
+        """How many digits have not begun to be sent."""
+        return len(self._left) - (self._frames > 0)
+
     def press(self, digit: str) -> None:
         """Add a digit."""
         self._left.append(digit)

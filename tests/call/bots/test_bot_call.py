@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,9 @@ def test_audio_comes_in_pieces_of_the_length_asked_for() -> None:
         ({"ms": -20}, "audio(ms=-20) is not a length: take from one sample to 10 s"),
         ({"ms": 10_001}, "audio(ms=10001) is not a length: take from one sample to 10 s"),
         ({"samples": 0}, "audio(samples=0) is not a length: take from one sample to 10 s"),
+        ({"ms": float("nan")}, "audio(ms=nan) is not a length: take from one sample to 10 s"),
+        ({"ms": float("inf")}, "audio(ms=inf) is not a length: take from one sample to 10 s"),
+        ({"samples": 1.5}, "audio(samples=1.5) is not a length: take from one sample to 10 s"),
         ({"samples": 160, "ms": 20}, "audio() takes ms or samples, not both"),
     ],
     ids=str,
@@ -369,5 +373,104 @@ def test_who_says_something_after_the_end_ends_and_that_is_no_error() -> None:
         facts = await stage.end()
         assert facts["error"] is facts["stopped_by"] is None
         assert stage.call.notes == stage.log == []
+
+    on_stage(answer, play)
+
+
+async def says(call: BotCall) -> None:
+    with contextlib.suppress(CallOverError):
+        await call.say(WORD)
+
+
+async def plays(call: BotCall) -> None:
+    with contextlib.suppress(CallOverError):
+        await call.play("menu.wav")
+
+
+async def hears(call: BotCall) -> None:
+    async for _ in call.audio():
+        pass
+
+
+async def asks_for_digits(call: BotCall) -> None:
+    async for _ in call.digits():
+        pass
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        says, plays, hears, asks_for_digits, BotCall.digit, BotCall.said, BotCall.mark, BotCall.flush,
+        lambda call: call.say(b""),
+    ],
+    ids=["say", "play", "audio", "digits", "digit", "said", "mark", "flush", "say-nothing"],
+)  # fmt: skip
+def test_one_that_asks_in_a_loop_when_the_call_is_over_lets_others_go_on(again: Callable[[BotCall], Any]) -> None:
+    turns = 0
+
+    async def answer(call: BotCall) -> None:
+        nonlocal turns
+        await call.over()
+        turns = 0
+        for _ in range(100):  # a real one would do so for ever
+            with contextlib.suppress(CallOverError):
+                await again(call)
+        assert turns >= 90
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def play(stage: Stage) -> None:
+        beside = asyncio.create_task(others())
+        await stage.end()
+        beside.cancel()
+
+    on_stage(answer, play)
+
+
+def test_one_that_says_nothing_in_a_loop_lets_the_call_go_on() -> None:
+    async def answer(call: BotCall) -> None:
+        for _ in range(10_000):  # as at the end of a file that is read
+            await call.say(b"")
+            if call.ended is not None:
+                return
+        raise AssertionError("the call did not go on")
+
+    on_stage(answer, lambda stage: stage.tick(10))
+
+
+def test_what_waits_can_be_dropped_when_the_call_is_over_too() -> None:
+    dropped: list[float | bool] = []
+
+    async def answer(call: BotCall) -> None:
+        await call.say(WORD)
+        first = call.mark()
+        await call.say(WORD)
+        last = call.mark()
+        await call.over()
+        dropped.append(await call.flush())
+        dropped.extend([await first, await last])
+
+    async def play(stage: Stage) -> None:
+        await stage.tick(10)  # the first mark is reached with the next frame, which does not come
+        await stage.end()
+        assert dropped == [pytest.approx(0.2, abs=0.03), False, False]
+
+    on_stage(answer, play)
+
+
+@pytest.mark.parametrize("result", [5, b"sales", ["sales"]])
+def test_a_result_that_is_no_text_is_refused(result: Any) -> None:
+    async def answer(call: BotCall) -> None:
+        with pytest.raises(ValueError, match="is not a result: it is text, of 1 to 200 printable characters"):
+            call.hangup(result)
+        call.hangup()
+
+    async def play(stage: Stage) -> None:
+        await stage.until(lambda: stage.is_over)
+        assert stage.call.result is None
 
     on_stage(answer, play)

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 from websockets.asyncio.server import ServerConnection
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from audiosocket_cli.audio.pcm import decode_law, encode_mu_law, to_slin, tone
@@ -226,6 +227,83 @@ def test_a_bot_that_hangs_up_by_the_api_is_played_to_its_end() -> None:
     assert diary.closed == (1000, "")
 
 
+def test_what_was_sent_just_before_a_hangup_by_the_api_is_played_however_much_it_is() -> None:
+    """The message and the request come by different ways, and more waits than one turn reads."""
+    pieces = [media(WORDS[start : start + 320]) for start in range(0, len(WORDS), 320)] * 16  # eight seconds
+    rest = media(WORDS * 2 + bytes(32_000))
+
+    async def script(connection: ServerConnection) -> None:
+        for piece in pieces:
+            await connection.send(piece)
+        await connection.send(rest)
+        hang_up()  # as its POST would, at once
+
+    async def main() -> tuple[BridgedCall, float]:
+        nonlocal hang_up
+        async with websocket_bot(Diary(script)) as url, bridged_call(options_for(url)) as call:
+            queued = list[float]()
+
+            def end() -> None:
+                call.bridge.end_by_api()
+                call.bridge.end_by_api()
+                asked.set()
+
+            hang_up = end
+            await asked.wait()
+            voice = call.bridge._voice
+            assert voice is not None
+            await call.until(lambda: voice.speaker.is_ending)
+            queued.append(voice.speaker.queued_s + voice.speaker.said_s)
+            await call.hang_up()
+        return call, queued[0]
+
+    asked = asyncio.Event()
+    hang_up: Callable[[], None] = lambda: None  # noqa: E731
+    call, queued_s = asyncio.run(main())
+    assert queued_s == pytest.approx(9.0, abs=0.05)
+    assert call.result["bridge"]["dropped_s"] == 0
+
+
+def test_a_bot_that_sends_on_after_its_hangup_by_the_api_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LAST_TURNS", 10)
+
+    async def script(connection: ServerConnection) -> None:
+        begun.set()
+        with contextlib.suppress(ConnectionClosed):
+            while True:  # more than anybody takes
+                await connection.send('{"event":"hello"}')
+
+    async def talk(call: BridgedCall, diary: Diary) -> None:
+        await begun.wait()
+        await asyncio.sleep(0.2)
+        call.bridge.end_by_api()
+        await call.end()
+
+    begun = asyncio.Event()
+    result, _, _ = with_call(talk, script)
+    assert result["ended_reason"] == "the bot hung up through the API"
+    assert result["duration_s"] < 5
+
+
+def test_a_bot_that_dies_after_its_hangup_by_the_api_has_not_failed(tmp_path: Path) -> None:
+    async def script(connection: ServerConnection) -> None:
+        await connection.send(media(WORDS))
+        await asyncio.sleep(0.3)
+        hang_up()
+        connection.transport.abort()
+
+    async def talk(call: BridgedCall, diary: Diary) -> None:
+        nonlocal hang_up
+        hang_up = call.bridge.end_by_api
+        await call.end()
+
+    hang_up: Callable[[], None] = lambda: None  # noqa: E731
+    result, _, call = with_call(talk, script, fallback=fallback(tmp_path))
+    assert result["findings"] == []
+    assert result["ended_reason"] == "the bot hung up through the API"
+    assert call.sound == WORDS.strip(b"\0")
+
+
 def fallback(folder: Path) -> Path:
     soundfile.write(folder / "sorry.wav", tone(1000, 8000, 0.3), 8000)
     return folder / "sorry.wav"
@@ -387,6 +465,41 @@ def test_a_bot_that_does_not_close_is_left_after_a_second() -> None:
     call, took_s = asyncio.run(main())
     assert took_s < 2.5
     assert call.result["ended_by"] == "caller"
+
+
+@pytest.mark.parametrize(
+    "message", ["{}", '{"event":"mark","mark":{"name":"a"}}', '{"event":"clear"}'], ids=["rubbish", "marks", "clears"]
+)
+def test_a_bot_that_floods_with_short_messages_holds_up_nobody(message: str) -> None:
+    async def script(connection: ServerConnection) -> None:
+        data = message.encode()
+        connection.transport.write((bytes((0x81, len(data))) + data) * 100_000)
+
+    async def talk(call: BridgedCall, diary: Diary) -> None:
+        await call.until(lambda: diary.path)
+        for _ in range(20):
+            begun_s = time.monotonic()
+            call.bridge.next_bytes(Kind.SLIN)
+            took_s.append(time.monotonic() - begun_s)
+            await asyncio.sleep(0.01)
+
+    took_s: list[float] = []
+    with_call(talk, script)
+    assert sorted(took_s)[15] < 0.012  # a quarter of them may be disturbed by others
+
+
+def test_a_bot_that_takes_no_event_is_named_with_what_it_did() -> None:
+    async def script(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        for _ in range(20):
+            connection.transport.write(b'\x81\x18{"command":"GET_STATUS"}' * 1000)
+            await asyncio.sleep(0.05)
+
+    async def talk(call: BridgedCall, diary: Diary) -> None:
+        await call.end()
+
+    result, _, _ = with_call(talk, script, protocol="chan-websocket")
+    assert result["findings"][0].endswith("does not read: too many events wait for it")
 
 
 # Encryption and headers.

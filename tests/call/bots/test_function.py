@@ -167,7 +167,7 @@ def test_a_traceback_is_bounded() -> None:
         def deeper(number: int) -> None:
             if number:
                 exec(f"\n\ndef down{number}():\n deeper({number - 1})\n\ndown{number}()", {"deeper": deeper})
-            raise OddError("x" * 100_000)
+            raise OddError("x" * 1_000_000)
 
         deeper(100)
 
@@ -177,6 +177,26 @@ def test_a_traceback_is_bounded() -> None:
     stage = on_stage(answer, play)
     assert 40 < len(stage.log) <= 60
     assert len(str(stage.facts["error"])) < 300
+    assert max(map(len, stage.log)) <= 1000
+
+
+class SpeechlessError(Exception):
+    """An error whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise OddError("no text")
+
+
+def test_an_error_whose_text_raises_another_is_told_by_its_name() -> None:
+    async def answer(call: BotCall) -> None:
+        raise SpeechlessError
+
+    async def play(stage: Stage) -> None:
+        await stage.until(lambda: stage.is_over)
+
+    stage = on_stage(answer, play)
+    assert str(stage.facts["error"]).startswith("SpeechlessError at test_function.py:")
+    assert "SpeechlessError" in stage.log[-1]
 
 
 def test_its_audio_ends_with_the_call_and_it_may_still_do_something() -> None:

@@ -28,6 +28,7 @@ class Called:
 
 bots, called = Bots(), Called()
 def sync(call): pass
+async def generator(call): yield b""
 async def two(call, other): pass
 with_one = partial(two, other=1)
 number = 3
@@ -91,10 +92,15 @@ def test_a_file_is_found_by_its_whole_path(folder: Path) -> None:
         ("bot_1.x:x", "cannot load the bot bot_1.x:x: there is no module bot_1.x in {folder} or on Python's path"),
         ("none.py:x", "cannot load the bot none.py:x: there is no file none.py"),
         ("bot_1:answr", "cannot load the bot bot_1:answr: bot_1 has no answr: did you mean answer?"),
+        ("json:x", "cannot load the bot json:x: json has no x: it is a module of Python; for the file write json.py:…"),
         ("bot_1:x", "cannot load the bot bot_1:x: bot_1 has no x; its async functions: answer, two, with_one"),
         ("helper_of_bot:x", "cannot load the bot helper_of_bot:x: helper_of_bot has no x, nor any async function"),
         ("bot_1:sync", "cannot load the bot bot_1:sync: sync is not async: write async def sync(call)"),
         ("bot_1:Bots", "cannot load the bot bot_1:Bots: Bots is not async: write async def Bots(call)"),
+        (
+            "bot_1:generator",
+            "cannot load the bot bot_1:generator: generator yields: what it has to say, it says by await call.say(…)",
+        ),
         ("bot_1:number", "cannot load the bot bot_1:number: number is not a function: it is of type int"),
         ("bot_1:two", "cannot load the bot bot_1:two: two has to take one argument, the call"),
     ],

@@ -538,11 +538,19 @@ do(play="x.wav"); do(hangup=True, result="bought"); events.write(b"[" * 5000 + b
     assert (ended["exit_code"], ended["stopped_by"]) == ((0, None) if leaves else (None, "SIGTERM"))
 
 
-def test_a_result_that_is_not_text_is_not_understood(start: Start) -> None:
-    stage = start(python("do(hangup=True, result=5); log(hear()['error'][:14]); sys.stdin.read()"))
-    stage.until(lambda: stage.log)
-    assert stage.log == ["not understood"]
-    assert not stage.over
+def test_a_result_that_is_not_text_is_none_and_the_call_is_hung_up_all_the_same(start: Start) -> None:
+    stage = start(python("do(hangup=True, result=100); log(hear()['error']); sys.stdin.read()"))
+    stage.until(lambda: stage.over and stage.log)
+    assert stage.log == [
+        "100 is not a result: it is text, of 1 to 200 printable characters; the call is hung up without one"
+    ]
+    assert stage.call.result is None
+
+
+def test_a_result_that_is_null_is_none(start: Start) -> None:
+    stage = start(python("do(hangup=True, result=None); sys.stdin.read()"))
+    stage.until(lambda: stage.over)
+    assert (stage.call.result, stage.call.notes) == (None, [])
 
 
 def test_a_mark_is_told_when_what_was_written_before_it_has_been_heard_and_a_flush_drops_it(start: Start) -> None:

@@ -97,7 +97,7 @@ def test_a_mark_passes_with_the_samples_that_it_stands_after(items: list[Item], 
             queue.add_mark(str(number), count)
             places[str(number)] = max(0, added - count - count % 2)
         if mixed and not queue._later and queue._next:  # as a file that has just been said leaves the rest
-            queue._later.append(bytes(queue._next))
+            queue._later.append(bytearray(queue._next))
             queue._next.clear()
     taken, passed = 0, dict[str, int]()
     while len(queue) or queue.marks:
@@ -109,3 +109,46 @@ def test_a_mark_passes_with_the_samples_that_it_stands_after(items: list[Item], 
     assert passed.keys() == places.keys()
     for name, place in places.items():
         assert place <= passed[name] <= max(place + size, size)
+
+
+def test_marks_are_told_in_the_order_of_their_places_also_a_thousand() -> None:
+    queue = SpeechQueue()
+    for number in range(1000):
+        queue.add(bytes([1]) * 320)
+        queue.add_mark(str(number))
+    queue.add_mark("back", 320)
+    for _ in range(100):
+        queue.take(320)
+    assert queue.passed == [str(number) for number in range(100)]
+    for _ in range(900):
+        queue.take(320)
+    assert queue.passed[-3:] == ["998", "back", "999"]
+    assert queue.marks == 0
+
+
+class _Speech:
+    """A file of which nothing has been read yet."""
+
+    position = 0
+    is_over = is_all_there = False
+
+    def take(self, size: int) -> None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def test_pieces_behind_a_file_are_kept_together_however_small_they_are() -> None:
+    queue = SpeechQueue()
+    queue.add_file(_Speech)  # type: ignore[arg-type]
+    for _ in range(3):
+        queue.add(bytes([1, 1]))
+        queue.add(bytes([1]))
+        queue.add(bytes([1]))
+    queue.add_mark("one")
+    queue.add(bytes([2, 2]))
+    assert len(queue._later) == 4  # the file, six samples, the mark, a sample
+    assert len(queue) == 1 + 12 + 2
+    assert queue.take(320) is None
+    assert queue.clear() == 14

@@ -190,6 +190,19 @@ def test_to_a_caller_keys_go_out_as_tones() -> None:
     assert [one.digit for one in detect_digits(from_slin(b"".join(spoken)), 16000)] == ["7", "*"]
 
 
+def test_tones_that_the_end_of_the_call_comes_before_are_noted() -> None:
+    talk = Talk(kind=None)
+    talk.wait(0.1)
+    for digit in "12345678":
+        talk.talker.press(digit)
+    talk.wait(0.1)
+    talk.session.hang_up("done")
+    talk.session.flush()
+    talk.finish()
+    assert talk.session.call is not None
+    assert "the call ended before 7 digits could be sent" in talk.session.call.notes
+
+
 def test_q_hangs_up(typing: tuple[int, Keyboard]) -> None:
     near, keys = typing
     talk = Talk(keyboard=keys)
@@ -231,10 +244,23 @@ def test_when_nobody_listens_any_more_it_hangs_up() -> None:
     talk = Talk()
     talk.wait(0.5)
     talk.speaker.fault = GONE
-    talk.wait(2.0)
+    talk.speaker.buffer.put(bytes(16000))
+    talk.wait(0.1)
     assert talk.session.call is not None
     assert talk.session.call.ending is not None
     assert talk.session.call.ending.reason == GONE
+    talk.finish()
+    assert "ran over" not in "".join(talk.session.call.notes)
+
+
+def test_what_the_microphone_hears_after_the_call_is_not_lost() -> None:
+    talk = Talk()
+    talk.speak(tone(440, 8000, 0.3))
+    talk.session.hang_up("done")
+    talk.session.flush()
+    talk.microphone.buffer.put(bytes(16000))
+    facts = talk.finish()
+    assert (facts["microphone"]["over"], facts["microphone"]["dropped_ms"]) == (0, 0)
 
 
 def test_what_buffers_lost_is_noted() -> None:
