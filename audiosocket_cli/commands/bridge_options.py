@@ -39,7 +39,8 @@ _OPTIONS: Final = (
     click.option(
         "--bridge",
         metavar="URL",
-        help="Let a WebSocket bot at this ws:// or wss:// URL answer each call; {uuid} in it is the call's UUID.",
+        help="Let a WebSocket bot at this ws:// or wss:// URL answer each call; {uuid} in it is the call's UUID. "
+        "Needs websockets (the extra ws).",
     ),
     click.option(
         "--bridge-protocol", type=click.Choice(_PROTOCOLS),

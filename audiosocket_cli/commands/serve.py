@@ -94,8 +94,8 @@ _SPEAKERS: Final = ("play", "echo", "tone", "program", "bot", "bridge")
     metavar="TIME",
     default="5s",
     show_default=True,
-    help="How long --exec's program may take to end once the call is over, before SIGTERM, and SIGKILL; and --bot's "
-    "function, before it is cancelled.",
+    help="How long after the call --exec's program may take to end, before SIGTERM, and again before SIGKILL; and "
+    "--bot's function, before it is cancelled.",
 )
 @bridge_options
 @click.option("--shell", is_flag=True, help="Let a shell run --exec, --authorize and --on-call-end.")

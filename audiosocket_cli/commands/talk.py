@@ -62,8 +62,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket talk --list-devices
       audiosocket talk --input question.wav --output answer.wav --wait 5
 
-    It needs the extra talk, a microphone and a loudspeaker; a file can take the place of each. Wear a headset: what the
-    microphone hears of the loudspeaker comes back as an echo, and interrupts a bot.
+    It needs sounddevice (the extra talk), a microphone and a loudspeaker; a file can take the place of each. Wear a
+    headset: otherwise the microphone hears the loudspeaker, and the bot is interrupted by its own voice.
 
     On a terminal the keys 0-9, *, # and A-D go out as digits at once, and q or Ctrl-C hangs up. With --listen, digits
     go out as tones in the audio: Asterisk ends a call in which a server sends a DTMF frame.

@@ -67,7 +67,8 @@ def websocket_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--protocol", type=click.Choice(["twilio", "chan-websocket", "raw"]),
-            help="With ws:// or wss://: the protocol of the bot, which is called as Twilio or Asterisk would.",
+            help="With ws:// or wss://: the protocol of the bot, which is called as Twilio or Asterisk would. Needs "
+            "websockets (the extra ws).",
         ),
     ):  # fmt: skip
         command = option(command)
