@@ -21,6 +21,9 @@ COMMAND = [sys.executable, "-m", "audiosocket_cli"]
 CLOCK = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d "
 """How a line of the event log begins."""
 
+MAX_WAIT_S = 90
+"""The longest that a test waits for a line."""
+
 
 def need(tool: str) -> str:
     """Return the path of a real tool; without it the test is skipped, but in CI it fails."""
@@ -116,13 +119,19 @@ class Serving:
         return self.process.returncode, [*self.rest, *(out or "").splitlines()], err
 
     def wait_for(self, pattern: str) -> str:
-        """Read stdout until a line matches; returns that line."""
+        """Read stdout until a line matches; returns that line. Where none does in time, the command is killed."""
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.rest.append(line.rstrip("\n"))
-            if re.search(pattern, line):
-                return line.rstrip("\n")
-        raise AssertionError(f"serve ended without {pattern!r}: {self.rest}")
+        limit = threading.Timer(MAX_WAIT_S, self.process.kill)
+        limit.daemon = True
+        limit.start()
+        try:
+            for line in self.process.stdout:
+                self.rest.append(line.rstrip("\n"))
+                if re.search(pattern, line):
+                    return line.rstrip("\n")
+        finally:
+            limit.cancel()
+        raise AssertionError(f"serve ended, or was killed after {MAX_WAIT_S} s, without {pattern!r}: {self.rest}")
 
     def wait_for_end(self, uuid: str) -> dict[str, Any]:
         """Wait for a call's end and return the content of its JSON (with `serve --json` only)."""

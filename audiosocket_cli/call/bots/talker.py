@@ -166,8 +166,8 @@ class Talker(Bot):
 
     def opened(self, call: Call) -> None:
         self.call = call
-        if self.options.keyboard is not None:
-            self.options.keyboard.forget()
+        if self.options.keyboard is not None and self.options.kind is None:
+            self.options.keyboard.forget()  # typed while nobody had called yet; what we type to a server, we mean
         self.options.microphone.begin(call)
         self.options.speaker.begin(call)
 

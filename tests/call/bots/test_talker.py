@@ -171,12 +171,21 @@ def test_keys_go_out_as_digits_at_once(typing: tuple[int, Keyboard]) -> None:
     assert [digit.digit for digit in talk.session.call.digits] == ["1", "2", "#"]
 
 
-def test_what_was_typed_before_the_call_is_not_sent(typing: tuple[int, Keyboard]) -> None:
+def test_what_was_typed_before_somebody_called_is_not_sent(typing: tuple[int, Keyboard]) -> None:
+    near, keys = typing
+    os.write(near, b"12#")
+    talk = Talk(kind=None, keyboard=keys)
+    talk.wait(0.1)
+    assert talk.session.begun
+    assert talk.talker.pressed == []
+
+
+def test_what_was_typed_while_a_server_was_dialled_is_sent_to_it(typing: tuple[int, Keyboard]) -> None:
     near, keys = typing
     os.write(near, b"12#")
     talk = Talk(keyboard=keys)
     talk.wait(0.1)
-    assert talk.talker.pressed == []
+    assert [digit for _, digit in talk.talker.pressed] == ["1", "2", "#"]
 
 
 def test_to_a_caller_keys_go_out_as_tones() -> None:
