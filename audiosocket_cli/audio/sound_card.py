@@ -12,6 +12,7 @@ import functools
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -117,7 +118,7 @@ def fitting_rate(check: Callable[[int], object], wanted_hz: int, own_hz: int) ->
     return wanted_hz
 
 
-class _Card:
+class _Card(ABC):
     """One direction of a sound card."""
 
     kind: str
@@ -176,9 +177,9 @@ class _Card:
                 with contextlib.suppress(sounddevice.PortAudioError):
                     end()
 
+    @abstractmethod
     def _on_block(self, data: Any, frames: int, times: Any, status: Any) -> None:
         """PortAudio has a block, or wants one."""
-        raise NotImplementedError
 
 
 class CardMicrophone(_Card):
