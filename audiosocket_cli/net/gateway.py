@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from audiosocket_cli.call.bots.bridge import Bridge, BridgeOptions, BridgeProtocol, dial_bot
+from audiosocket_cli.call.bots.bridge import STEP_S, Bridge, BridgeOptions, BridgeProtocol, dial_bot
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.taps.tap import FLUSH_S
@@ -159,8 +159,11 @@ class _StandIn(Bridge):
         return super().next_bytes(kind)
 
     def _follow_the_caller(self) -> None:
-        self._pacer.postponed_s = 0.0  # the bot was not waited for
+        """Speak at once: the bot is connected already, and with a later step its first answers would wait for each other,
+        and all that follow be late by a frame."""
         super()._follow_the_caller()
+        self._pacer.postponed_s = 0.0  # the bot was not waited for
+        self._pacer.restart(time.monotonic() + STEP_S)
 
 
 class _FarSession(AnsweredSession):

@@ -10,6 +10,7 @@ up on; one note says why. None of this delays another call.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -25,7 +26,7 @@ from audiosocket_cli.call.bots.speaker import Speaker
 from audiosocket_cli.call.bots.streams import Framer, HeardStream
 from audiosocket_cli.call.bots.watch import Ready
 from audiosocket_cli.call.events import Report
-from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.pacer import PTIME_S, Pacer
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, frame_of, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Track
 from audiosocket_cli.codec import Frame, Kind, rate_of
@@ -152,10 +153,11 @@ class Bridge(Bot):
         return None
 
     def _follow_the_caller(self) -> None:
-        """Speak `STEP_S` after the caller's frames from now on. The next frame may come before it was due: if it came a
-        step later, the first answers would wait for each other, and all that follow would be late by a frame."""
+        """Speak `STEP_S` after the caller's frames from now on, and next no sooner than is due already."""
         self._is_in_step = True
-        self._pacer.restart(time.monotonic() + STEP_S)
+        due_s = time.monotonic() + STEP_S
+        early_s = max(0.0, self._pacer.deadline_s - due_s)
+        self._pacer.restart(due_s + math.ceil(early_s / PTIME_S) * PTIME_S)
 
     def close(self) -> Sequence[str]:
         if self._voice is None:
