@@ -159,8 +159,8 @@ class _StandIn(Bridge):
         return super().next_bytes(kind)
 
     def _follow_the_caller(self) -> None:
-        """Speak at once: the bot is connected already, and with a later step its first answers would wait for each other,
-        and all that follow be late by a frame."""
+        """Speak at once: the bot is connected already, and with a later step its first answers would wait for each
+        other, and all that follow would be late by a frame."""
         super()._follow_the_caller()
         self._pacer.postponed_s = 0.0  # the bot was not waited for
         self._pacer.restart(time.monotonic() + STEP_S)
