@@ -10,6 +10,7 @@ The house, from the ground up. A module imports only from its own room and from 
     codec         bytes to frames and back
     quantities    times and sizes as people write them
     libraries     libraries that may be missing
+    finding       what is found wrong, each kind under a stable id
     model         a call: its sides, its digits, who ended it and how
     asterisk/     what Asterisk really does: facts, rules, findings with their cure
     disk          private files that are whole or not there
@@ -26,6 +27,7 @@ The house, from the ground up. A module imports only from its own room and from 
     server/       answering many calls: who may call, how many, in how many processes, who is told, and who may ask
     bench/        many calls at once, measured and judged
     check/        one requirement a call: does a server survive Asterisk?
+    doctor/       why does it not work? Asterisk, its log, a server, a call: what is wrong, and its cure
     ui/           how events and results look: text, JSON, a live view; it reads, and never drives
     jobs/         what commands do: which calls, what is said and kept in each, and what came of them
     commands/     one file for each command: options, help, one call, exit

@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "replay": "audiosocket_cli.commands.replay",
     "bench": "audiosocket_cli.commands.bench",
     "check": "audiosocket_cli.commands.check",
+    "dialplan": "audiosocket_cli.commands.dialplan",
+    "doctor": "audiosocket_cli.commands.doctor",
     "wireshark": "audiosocket_cli.commands.wireshark",
     "completion": "audiosocket_cli.commands.completion",
     "help": "audiosocket_cli.commands.help",
@@ -45,6 +47,8 @@ TOPICS_ABOUT: Final = {
     "replay": ("testing-a-bot", "scripts", "websocket-bots"),
     "bench": ("load", "load-figures", "locust", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
+    "dialplan": ("asterisk", "findings"),
+    "doctor": ("findings", "asterisk"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),
@@ -116,6 +120,8 @@ def root(ctx: click.Context) -> None:
       audiosocket replay call.pcapng host:9092 play a call again
       audiosocket bench host:9092 --calls 50   see whether a server holds
       audiosocket check host:9092              see whether a server survives
+      audiosocket dialplan host:9092           write the lines for Asterisk
+      audiosocket doctor                       see why a call does not work
       audiosocket help                         list the documentation
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")

@@ -149,9 +149,15 @@ def command_start(options: argparse.Namespace) -> int:
     with locked(asterisk.base / "lock"):
         state = running_state(asterisk)
         word = "already running" if state else "started"
-        state = state or start_asterisk(asterisk)
+        state = state or start_asterisk(asterisk, options.also or [], read_folder(options.etc))
     say(f"{word}: {state['version']}, pid {state['pid']}, log {asterisk.log}")
     return 0
+
+
+def read_folder(folder: Path | None) -> Path | None:
+    if folder and not folder.is_dir():
+        raise TestbedError(f"--etc '{folder}' is not a folder: name one with files such as pjsip.conf", 2)
+    return folder
 
 
 def command_call(options: argparse.Namespace) -> int:
@@ -283,7 +289,10 @@ def build_parser() -> argparse.ArgumentParser:
         return made
 
     command("setup", command_setup, "make an Asterisk available; does nothing when there is one")
-    command("start", command_start, "start Asterisk and wait until it is ready")
+    start = command("start", command_start, "start Asterisk and wait until it is ready")
+    start.add_argument("--also", action="append", metavar="MODULE", help="load this module, too (repeatable)")
+    text = "files of Asterisk's configuration, in place of those written here or beside them (they may open ports)"
+    start.add_argument("--etc", type=Path, metavar="DIR", help=text)
     add_call_options(command("call", command_call, "place one call, wait for its end, print it as JSON", FAR_HELP))
     log = command("log", command_log, "print Asterisk's warnings and errors")
     log.add_argument("--audiosocket", action="store_true", help="only those of the AudioSocket modules")

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ def asterisk_conf(asterisk: Asterisk) -> str:
     return "\n".join(["[directories]", *lines, "[options]", "nocolor = yes", "quiet = yes", ""])
 
 
-def write_configuration(asterisk: Asterisk) -> None:
+def write_configuration(asterisk: Asterisk, also: Sequence[str] = (), own: Path | None = None) -> None:
+    """Write what it reads at its start: with modules that are loaded beside ours, and files of a folder in the place of
+    those of their names, or beside them."""
     for name in ("etc", "log", "cache", "lib", "spool", "calls"):
         (asterisk.run / name).mkdir(mode=0o700, parents=True)
     files = {
         "asterisk.conf": asterisk_conf(asterisk),
-        "modules.conf": "\n".join(["[modules]", "autoload = no", *(f"load = {name}.so" for name in MODULES), ""]),
+        "modules.conf": "\n".join(["[modules]", "autoload = no", *(f"load = {name}.so" for name in (*MODULES, *also)), ""]),
         "logger.conf": "[general]\ndateformat = %s.%6q\n[logfiles]\nmessages = notice,warning,error\n",
         "cdr.conf": "[general]\nenable = no\n",
         "manager.conf": "[general]\nenabled = no\n",
@@ -46,6 +49,8 @@ def write_configuration(asterisk: Asterisk) -> None:
     # Asterisk complains where a file of these is missing.
     files |= dict.fromkeys(("ccss.conf", "cel.conf", "features.conf", "udptl.conf", "http.conf"), "[general]\n")
     files |= dict.fromkeys(("acl.conf", "chan_websocket.conf", WEBSOCKETS), "")
+    if own:
+        files |= {path.name: path.read_text() for path in sorted(own.iterdir())}
     for name, text in files.items():
         (asterisk.run / "etc" / name).write_text(text)
 
@@ -99,12 +104,12 @@ def wait_until_booted(asterisk: Asterisk) -> None:
     raise TestbedError(f"Asterisk did not finish starting in {BOOT_SECONDS} s: see {asterisk.log}")
 
 
-def start_asterisk(asterisk: Asterisk) -> dict[str, Any]:
+def start_asterisk(asterisk: Asterisk, also: Sequence[str] = (), own: Path | None = None) -> dict[str, Any]:
     # A control socket's path has at most 107 bytes, and the dialplan gives commas and brackets in a path a meaning.
     if not re.fullmatch(r"[\w/.+-]{1,90}", asterisk.inside(asterisk.run)):
         raise TestbedError(f"{asterisk.run} is too long or has special characters: choose another --home")
     remove_tree(asterisk.run)
-    write_configuration(asterisk)
+    write_configuration(asterisk, also, own)
     state = launch(asterisk)
     try:
         wait_until_booted(asterisk)
