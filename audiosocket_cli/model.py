@@ -178,7 +178,7 @@ class Call:
         return sorted((digit for digit in self.digits if digit not in self._leaks), key=lambda digit: digit.at_s)
 
     def note(self, text: str) -> None:
-        """Keep a finding, a line with its id (`tagged`), once, however often it happens; of too many kinds, the first."""
+        """Keep a finding, a line with its id (`tagged`), once, however often it happens; of too many, the first."""
         if len(self.notes) < _MAX_NOTES and text not in self.notes:
             self.notes.append(text if len(self.notes) < _MAX_NOTES - 1 else _MORE)
             if self._tell_note is not None:
