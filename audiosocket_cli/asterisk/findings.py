@@ -39,6 +39,12 @@ _MIN_AUDIO_S: Final = 2.0
 """Shorter audio says nothing about levels: a click is not a DC offset."""
 
 
+_ULAW: Final = {Side.CALLER: "caller-ulaw", Side.SERVER: "server-ulaw"}
+_SHORT_FRAMES: Final = {Side.CALLER: "caller-short-frames", Side.SERVER: "server-short-frames"}
+_WRONG_RATE: Final = {Side.CALLER: "caller-wrong-rate", Side.SERVER: "server-wrong-rate"}
+"""Ids of findings by the side whose audio it is, as the cure differs."""
+
+
 class Heard(NamedTuple):
     """What one side of a call sounded like, as far as the rules below need it."""
 
@@ -172,17 +178,17 @@ def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
     """
     if heard.law:
         text = f"{heard.law} labelled {kind_name(heard.kind)}, which is noise: {_decode_cure(heard, side)}"
-        return tagged(f"{side}-ulaw", text)
+        return tagged(_ULAW[side], text)
     if heard.disorder or not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MAX_PACE:
         return None
     if _is_held_up(heard) or not heard.is_steady:
         return None  # the network caused it
     if heard.texture == "slin" and heard.pace < 1:
-        return tagged(f"{side}-short-frames", _too_short_frames(heard, side))
+        return tagged(_SHORT_FRAMES[side], _too_short_frames(heard, side))
     if heard.kind == Kind.SLIN and abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:
         text = f"µ-law, A-law or another codec labelled slin, which is noise: {_decode_cure(heard, side)}"
-        return tagged(f"{side}-ulaw", text)
-    return tagged(f"{side}-wrong-rate", _wrong_rate(heard, side))
+        return tagged(_ULAW[side], text)
+    return tagged(_WRONG_RATE[side], _wrong_rate(heard, side))
 
 
 def _decode_cure(heard: Heard, side: Side) -> str:

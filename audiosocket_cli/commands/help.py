@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -105,7 +106,7 @@ def _write_sound(finding_id: str | None, sound: str, *, force: bool) -> None:
         heard = ", ".join(each for each in finding_ids() if sound_of(each) is not None)
         raise UsageError(f"{finding_id} cannot be heard, or sounds like nothing: choose from {heard}")
     write_file(sound, [data], force=force)
-    say(f"wrote {shown_path(sound)}")
+    say(f"wrote {shown_path(Path(sound))}")
 
 
 def _put_file(name: str, topics: tuple[str, ...]) -> None:

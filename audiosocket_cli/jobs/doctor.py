@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiosocket_cli.doctor.call_file import call_file_look
 from audiosocket_cli.doctor.look import Look, Looked
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Status, worst
@@ -41,8 +42,10 @@ def doctor(wanted: DoctorWanted) -> Outcome:
 def _looks(wanted: DoctorWanted) -> list[Look]:
     looks: list[Look] = []
     for word in wanted.words:
-        if not Path(word).exists():
-            parse_target(word)
+        if Path(word).exists():
+            looks.append(call_file_look(Path(word)))
+            continue
+        parse_target(word)
         raise UsageError(f"{word!r:.80}: not yet")
     return looks
 
