@@ -26,8 +26,8 @@ _EDGE: Final = 4
 """Lines of a spectrum at both of its ends that say nothing: of an offset, and of the filters of a telephone."""
 _MIN_FLAT: Final = 0.75
 _MIN_FLAT_FRAME: Final = 0.3
-"""How even the spectrum of noise is at least, of all of it and of a frame: 0.84 and 0.37 for µ-law read as samples, 0.99
-and 0.56 for most else; speech has 0.2 and 0.02, clipped speech 0.33 and 0.1 (the sounds of docs/finding/)."""
+"""How even the spectrum of noise is at least, of all of it and of a frame: 0.84 and 0.37 for µ-law read as samples,
+0.99 and 0.56 for most else; speech has 0.2 and 0.02, clipped speech 0.33 and 0.1 (the sounds of docs/finding/)."""
 
 
 @dataclass(slots=True)

@@ -133,7 +133,9 @@ def _look_at_capture(path: Path) -> list[Diagnosis]:
         return found.diagnoses(others)  # connections that were no calls are health checks then
     if refused.by_id:
         return refused.diagnoses(others)
-    return [*others, diagnosis("no-call", Status.UNKNOWN)]
+    return [
+        diagnosis("file-unread", Status.UNKNOWN, evidence=damages) if damages else diagnosis("no-call", Status.UNKNOWN)
+    ]
 
 
 # JSON.

@@ -29,7 +29,11 @@ def status_of(finding_id: str) -> Status:
 def in_words(finding_id: str, otherwise: str = "") -> str:
     """Return the sentence of a finding's page without its full stop; `otherwise` where there is no such page, as for
     an id of a newer release."""
-    return sentence_of(finding_id).rstrip(".") if finding_id in finding_ids() else otherwise
+    if finding_id not in finding_ids():
+        return otherwise
+    sentence = sentence_of(finding_id).rstrip(".")
+    is_name = sentence[:2].isupper() or sentence.startswith("A-law")
+    return sentence if is_name else sentence[0].lower() + sentence[1:]
 
 
 def diagnosis(finding_id: str, status: Status, what: str = "", evidence: Sequence[str] = ()) -> Diagnosis:

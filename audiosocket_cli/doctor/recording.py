@@ -19,12 +19,12 @@ _KINDS_OF_NOISE: Final = frozenset(
     {"caller-ulaw", "server-ulaw", "byte-swapped", "byte-shifted", "sample-format", "compressed-bytes"}
 )
 
-_MAX_SILENT_DBFS: Final = -45.0
+_MAX_SILENT_DBFS: Final = -55.0
 """A channel that is never louder than speech, but has samples above this, is quiet rather than silent."""
 
 _NAMES: Final = (
-    "left channel (the caller, in recordings of ours)",
-    "right channel (the server, in recordings of ours)",
+    "left channel (here the caller)",
+    "right channel (here the server)",
 )
 
 
