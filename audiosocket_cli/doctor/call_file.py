@@ -105,6 +105,8 @@ def look_at_file(path: Path) -> list[Diagnosis]:
     What cannot be read, or is none of the formats, is a diagnosis too, with the status "not looked at".
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe may never begin, and a device never end
+            return [diagnosis("file-unread", Status.UNKNOWN, f"{path} is not a file")]
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
         if is_sound(head) or (has_sound_suffix(path.name) and not head.lstrip().startswith(b"{")):
