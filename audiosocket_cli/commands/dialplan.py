@@ -32,19 +32,26 @@ def _forms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 )
 @click.option("--list", "list_forms", is_flag=True, help="List the forms.")
 @click.option(
-    "--for", "style", type=click.Choice(_STYLES), default="extensions", show_default=True,
+    "--for",
+    "style",
+    type=click.Choice(_STYLES),
+    default="extensions",
+    show_default=True,
     help="Write extensions.conf, FreePBX's extensions_custom.conf, or AEL.",
 )
 @click.option("--asterisk", metavar="RELEASE", help="Write for this release, such as 20.12.  [default: the one here]")
 @click.option(
-    "--codec", type=click.Choice(FORMATS), metavar="NAME",
+    "--codec",
+    type=click.Choice(FORMATS),
+    metavar="NAME",
     help="What the channel driver and ARI carry, such as slin16.  [default: slin]",
 )
 @click.option("--extension", metavar="EXT", help="What a caller dials.  [default: 100; FreePBX: 9092]")
 @click.option("--context", metavar="NAME", help="Where they dial it.  [default: phones; FreePBX: from-internal-custom]")
 @click.option(
-    "--variables", metavar="DIR", help="Where --form variables writes a file a call, for serve --variables."
-    "  [default: /var/spool/audiosocket]",
+    "--variables",
+    metavar="DIR",
+    help="Where --form variables writes a file a call, for serve --variables.  [default: /var/spool/audiosocket]",
 )
 @click.option("--api", metavar="HOST:PORT", help="The serve --api of --form transfer.  [default: SERVER's host, 9080]")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Write each file into this folder.")
@@ -64,8 +71,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket dialplan --form ari --output ./asterisk
       audiosocket dialplan --check /etc/asterisk/extensions.conf
 
-    What it prints is a whole file that Asterisk loads as it is. Its comments say why, where to put it, and which modules
-    it needs. SERVER is 127.0.0.1:9092 unless given; a second one is for --form failover.
+    What it prints is a whole file that Asterisk loads as it is. Its comments say why, where to put it, and which
+    modules it needs. SERVER is 127.0.0.1:9092 unless given; a second one is for --form failover.
 
     --check exits with 1 when there is a fault, and with 6 when no line is about AudioSocket.
     """

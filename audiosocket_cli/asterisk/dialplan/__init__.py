@@ -1,1 +1,1 @@
-"""The dialplan: lines that hand a call to an AudioSocket server, the forms that are made of them, and how each is written."""
+"""The dialplan that leads to an AudioSocket server: its lines, the forms that are made of them, and how they are written."""
