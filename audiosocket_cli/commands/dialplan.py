@@ -9,14 +9,16 @@ import click
 from click.shell_completion import CompletionItem
 
 from audiosocket_cli.asterisk.dialplan.lines import FORMATS
+from audiosocket_cli.asterisk.dialplan.plan import STYLES
 from audiosocket_cli.commands.params import is_typed, option_name, refuse_without_effect
 from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 
-_STYLES: Final = ("extensions", "freepbx", "ael")
-
 _OF_CHECK: Final = ("words", "check", "asterisk", "as_json")
 """Parameters that may stand beside --check."""
+
+_USED_BY: Final = {"codec": "channel", "variables": "variables", "api": "transfer"}
+"""Options that few forms take, each with one that does."""
 
 
 def _forms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -34,7 +36,7 @@ def _forms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option(
     "--for",
     "style",
-    type=click.Choice(_STYLES),
+    type=click.Choice(STYLES),
     default="extensions",
     show_default=True,
     help="Write extensions.conf, FreePBX's extensions_custom.conf, or AEL.",
@@ -85,9 +87,26 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         ctx.exit(check_dialplans(given["words"], release, as_json=given["as_json"]).exit_code)
     from audiosocket_cli.jobs.dialplan import DialplanWanted, write_dialplan
 
+    given["form"] = given["form"] or ("failover" if len(given["words"]) > 1 else "both")
+    _refuse_without_part(ctx, given["form"])
     for name in ("check", "as_json"):
         del given[name]
     ctx.exit(write_dialplan(DialplanWanted(**given)).exit_code)
+
+
+def _refuse_without_part(ctx: click.Context, name: str) -> None:
+    """Raise `UsageError` for what has no part in a form."""
+    from audiosocket_cli.asterisk.dialplan.catalogue import form_named
+
+    form = form_named(name)
+    servers = ctx.params["words"]
+    if len(servers) > form.max_servers:
+        wrong = servers[form.max_servers]
+        many = {0: "needs no server", 1: "is for one server"}.get(form.max_servers, f"takes {form.max_servers} at most")
+        raise UsageError(f"--form {name} {many}: leave {wrong!r:.80} out, or take another form (--list)")
+    for option, other in _USED_BY.items():
+        if option not in form.options and is_typed(ctx, option):
+            raise UsageError(f"--{option} does nothing in --form {name}: leave it out, or take --form {other}")
 
 
 def _refuse_beside_check(ctx: click.Context) -> None:

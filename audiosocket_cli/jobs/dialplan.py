@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from audiosocket_cli.asterisk.dialplan.catalogue import FORMS, files_of, form_named
+from audiosocket_cli.asterisk.dialplan.catalogue import FORMS, form_named
 from audiosocket_cli.asterisk.dialplan.plan import PlanFile, Style
 from audiosocket_cli.asterisk.dialplan.wish import wish
 from audiosocket_cli.asterisk.releases import NEWEST, Release, parse_release
@@ -20,9 +20,6 @@ from audiosocket_cli.ui.console import put_lines, say
 
 _PATIENCE_S: Final = 5.0
 
-_USED_BY: Final = {"codec": "channel", "variables": "variables", "api": "transfer"}
-"""Options that few forms take, each with one that does."""
-
 
 @dataclass(frozen=True, slots=True)
 class DialplanWanted:
@@ -30,7 +27,7 @@ class DialplanWanted:
 
     words: tuple[str, ...]
     """Servers."""
-    form: str | None
+    form: str
     list_forms: bool
     style: Style
     asterisk: str | None
@@ -48,21 +45,19 @@ def write_dialplan(wanted: DialplanWanted) -> Outcome:
     if wanted.list_forms:
         put_lines(_list_lines())
         return Outcome()
-    name = wanted.form or ("failover" if len(wanted.words) > 1 else "both")
-    _refuse_unused(wanted, name)
+    form = form_named(wanted.form)
     release, whose = _release(wanted.asterisk)
-    extension = wanted.extension or ("200" if name == "phone" else None)
     made = wish(
         wanted.words,
         release,
         wanted.style,
-        extension=extension,
+        extension=form.extension if wanted.extension is None else wanted.extension,
         context=wanted.context,
         codec=wanted.codec,
         variables=wanted.variables,
         api=wanted.api,
     )
-    files = files_of(name, made)
+    files = form.make(made)
     if whose:
         say(f"written for Asterisk {release}, {whose} (--asterisk for another)")
     if wanted.output:
@@ -76,18 +71,6 @@ def _list_lines() -> Iterator[str]:
     longest = max(len(form.name) for form in FORMS)
     for form in FORMS:
         yield f"{form.name:{longest}}  {form.about}"
-
-
-def _refuse_unused(wanted: DialplanWanted, name: str) -> None:
-    """Raise `UsageError` for an option that does nothing in this form."""
-    form = form_named(name)
-    for option, other in _USED_BY.items():
-        value: Any = getattr(wanted, option)
-        if value is not None and option not in form.options:
-            why = ", which is always 8 kHz" if option == "codec" and name in ("app", "variables", "recording") else ""
-            raise UsageError(
-                f"--{option} {value} does nothing in --form {name}{why}: leave it out, or take --form {other}"
-            )
 
 
 def _release(text: str | None) -> tuple[Release, str]:

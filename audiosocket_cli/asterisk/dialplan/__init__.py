@@ -1,1 +1,1 @@
-"""The dialplan that leads to an AudioSocket server: its lines, the forms that are made of them, and how they are written."""
+"""The dialplan that leads to an AudioSocket server: its lines, forms made of them, and how they are written."""

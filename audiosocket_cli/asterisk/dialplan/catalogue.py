@@ -39,14 +39,8 @@ class Form(NamedTuple):
     options: frozenset[str] = frozenset()
     """Which of codec, variables and api it takes."""
     max_servers: int = 1
-
-
-def files_of(name: str, wish: Wish) -> Sequence[PlanFile]:
-    """Return the files of a form. Raises `UsageError` where there is no such form, or not for what is wished."""
-    form = form_named(name)
-    if len(wish.servers) > form.max_servers:
-        raise UsageError(f"--form {name} is for one server: leave {wish.servers[1]} out, or take --form failover")
-    return form.make(wish)
+    extension: str | None = None
+    """The usual extension, where it is another than that of most."""
 
 
 def form_named(name: str) -> Form:
@@ -111,14 +105,14 @@ FORMS: Final = (
     Form(
         "channel", "Dial(AudioSocket/…): any rate; can be bridged and transferred", _only(forms.channel_driver), _CODEC
     ),
-    Form("failover", "app, and the next server when one fails", _only(forms.failover), _CODEC, _MAX_SERVERS),
+    Form("failover", "app, and the next server when one fails", _only(forms.failover), max_servers=_MAX_SERVERS),
     Form("failover-channel", "the same with channel", _only(forms.failover_channel), _CODEC, _MAX_SERVERS),
-    Form("transfer", "to where the bot's result says, by serve --api", _only(forms.transfer), _CODEC | {"api"}),
+    Form("transfer", "to where the bot's result says, by serve --api", _only(forms.transfer), frozenset({"api"})),
     Form("variables", "who calls, for serve --variables", _only(forms.variables), frozenset({"variables"})),
     Form("recording", "Asterisk's own recording beside the server's", _only(forms.recording)),
     Form("confbridge", "a conference with the server; goes on during a hold", _only(forms.confbridge), _CODEC),
     Form("parking", "parked for a person after the server; notes on hold", _parking, _CODEC),
     Form("ari", "ARI externalMedia: a dialplan, requests by curl, ari.conf and http.conf", _ari, _CODEC),
-    Form("phone", "pjsip.conf for one test phone", _phone),
+    Form("phone", "pjsip.conf for one test phone", _phone, max_servers=0, extension="200"),
 )
 """All of them, in the order of the list."""

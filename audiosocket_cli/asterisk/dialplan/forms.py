@@ -79,8 +79,8 @@ def failover(wish: Wish) -> Draft:
     if wish.release.has(Behaviour.STRICT):
         return _failover_by_application(wish)
     reason = (
-        f"By Dial(): before Asterisk {since(Behaviour.STRICT)} AudioSocket() fails at the end of each call, too, and the "
-        "caller would then go to the next server."
+        f"By Dial(): before Asterisk {since(Behaviour.STRICT)} AudioSocket() fails at the end of each call, too, and "
+        "the caller would then go to the next server."
     )
     return _failover_by_driver(wish, [reason])
 

@@ -50,7 +50,7 @@ def dial(server: str, call: str = NEW_UUID, codec: str | None = "slin", options:
 
 
 def channel(server: str, call: str = NEW_UUID, codec: str | None = "slin") -> str:
-    """Return the driver's channel as `Dial()` and `Originate()` name it; arguments as for `dial`. Raises `UsageError`."""
+    """Return the driver's channel as `Dial()` and `Originate()` name it, of arguments as for `dial`."""
     if codec is not None and not codec.isalnum():
         raise UsageError(f"c({codec}) is not one codec: write one, such as slin or slin16")
     chosen = "" if codec is None else f"/c({codec})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,8 +87,9 @@ def _check(made: Wish) -> None:
             f"--variables {made.variables!r:.80} is not a folder for a dialplan: write a whole path such as "
             "/var/spool/audiosocket, without spaces"
         )
-    if len(set(made.servers)) < len(made.servers):
-        raise UsageError(f"{made.servers[0]} is named twice: name two servers, or one")
+    twice = [server for server, count in Counter(made.servers).items() if count > 1]
+    if twice:
+        raise UsageError(f"{twice[0]} is named twice: name two servers, or one")
     if made.codec != "slin" and not made.release.has(Behaviour.RATES):
         raise UsageError(
             f"Asterisk {made.release} sends {made.codec} with the kind of 8 kHz, which is noise: use --codec slin, or "
