@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -19,14 +21,14 @@ from support.running import need, run
 from support.testbed import testbed
 
 MODULES = (
-    "app_exec app_system app_confbridge app_originate bridge_softmix bridge_holding bridge_builtin_features "
-    "res_parking app_stasis res_stasis res_stasis_answer res_stasis_playback res_stasis_recording res_stasis_snoop "
-    "res_ari res_ari_model res_ari_channels res_ari_bridges res_ari_events res_ari_applications "
-    "func_callerid func_env func_logic res_ael_share pbx_ael "
-    "res_pjproject res_sorcery_astdb res_sorcery_memory res_pjsip res_pjsip_pubsub res_pjsip_session "
-    "res_pjsip_sdp_rtp res_pjsip_registrar res_pjsip_authenticator_digest res_pjsip_endpoint_identifier_user "
-    "res_rtp_asterisk chan_pjsip"
-).split()
+    *("app_exec", "app_system", "app_confbridge", "app_originate", "app_stasis", "res_parking", "bridge_softmix"),
+    *("bridge_holding", "bridge_builtin_features", "res_stasis", "res_stasis_answer", "res_stasis_playback"),
+    *("res_stasis_recording", "res_stasis_snoop", "res_ari", "res_ari_model", "res_ari_channels", "res_ari_bridges"),
+    *("res_ari_events", "res_ari_applications", "func_callerid", "func_env", "func_logic", "res_ael_share", "pbx_ael"),
+    *("res_pjproject", "res_sorcery_astdb", "res_sorcery_memory", "res_pjsip", "res_pjsip_pubsub"),
+    *("res_pjsip_session", "res_pjsip_sdp_rtp", "res_pjsip_registrar", "res_pjsip_authenticator_digest"),
+    *("res_pjsip_endpoint_identifier_user", "res_rtp_asterisk", "chan_pjsip"),
+)
 """What the forms need beside what the testbed loads, and what that needs itself."""
 
 _EMPTY = ("confbridge", "features", "pjproject", "stasis", "sorcery")
@@ -192,13 +194,14 @@ def _replaced(path: Path, old: str, new: str) -> str:
 
 
 class Phone:
-    """A real SIP phone (baresip) with the account of the form `phone`: it answers, plays a tone, and keeps what it hears."""
+    """A real SIP phone (baresip) with the account of the form `phone`: it answers, plays a tone, keeps what it hears."""
 
     def __init__(self, folder: Path, bed: Bed, hz: int) -> None:
         self.folder = folder
         self.password = (re.findall(r"^password = (\S+)", bed.pjsip, re.MULTILINE) or [""])[0]
         folder.mkdir()
         soundfile.write(folder / "tone.wav", tone(hz, 8000, 60.0), 8000)
+        self.control_port = free_port()
         modules = ("g711", "aufile", "aubridge", "sndfile", "uuid")
         config = [
             "module_path /usr/lib/baresip/modules",
@@ -209,6 +212,8 @@ class Phone:
             *(f"module {name}.so" for name in modules),
             "module_app account.so",
             "module_app menu.so",
+            "module_app ctrl_tcp.so",
+            f"ctrl_tcp_listen 127.0.0.1:{self.control_port}",
         ]
         (folder / "config").write_text("\n".join([*config, ""]))
         self.domain = f"127.0.0.1:{bed.sip_port}"
@@ -230,6 +235,13 @@ class Phone:
         finally:
             process.terminate()
             process.wait(10)
+
+    def do(self, command: str) -> None:
+        """Give it a command, such as `hold`."""
+        words = json.dumps({"command": command}).encode()
+        with socket.create_connection(("127.0.0.1", self.control_port), timeout=5) as control:
+            control.sendall(b"%d:%s," % (len(words), words))
+            assert b'"ok":true' in control.recv(4096)
 
     def wait_until_registered(self) -> None:
         deadline = time.monotonic() + _PATIENCE_S

@@ -5,7 +5,9 @@ With `-s` this prints a table of what each end heard.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,8 +80,9 @@ def heard_by_server(folder: Path) -> dict[int, tuple[str, int, Tone]]:
     return found
 
 
-def row(style: str, name: str, rate_hz: int, there: Tone, here: Tone) -> None:
-    print(f"{style:10} {name:16} server, {rate_hz:5} Hz: {there}   caller: {here}")
+def row(style: str, name: str, there: str, heard_there: Tone, here: str, heard_here: Tone) -> None:
+    """Put a row of the table, which `-s` shows."""
+    sys.stdout.write(f"{style:10} {name:18} {there:16} {heard_there}   {here:6} {heard_here}\n")
 
 
 @pytest.mark.parametrize("style", PLAN_OF)
@@ -114,7 +117,7 @@ def test_each_form_is_loaded_and_called(serve: Serve, bed: Bed, tmp_path: Path, 
     for caller in callers:
         uuid, rate_hz, heard_there = by_tone.pop(caller.hz)
         heard_here = bed.heard(caller.name)
-        row(style, caller.name, rate_hz, heard_there, heard_here)
+        row(style, caller.name, f"server, {rate_hz} Hz", heard_there, "caller", heard_here)
         assert_tone(heard_there, caller.hz, CALLER_DBFS, 2.7)
         assert_tone(heard_here, SERVER_HZ, SERVER_DBFS, 2.5)
         codec = "".join(FORMS[caller.name][1:]) or "slin8"
@@ -128,22 +131,35 @@ def test_each_form_is_loaded_and_called(serve: Serve, bed: Bed, tmp_path: Path, 
     assert by_tone == {}
 
 
-def test_a_phone_calls_both_interfaces(serve: Serve, bed: Bed, tmp_path: Path) -> None:
+def test_a_phone_calls_and_holds(serve: Serve, bed: Bed, tmp_path: Path) -> None:
     serving = serve("--record", "calls", "--tone", str(SERVER_HZ), "--json")
-    plan = generated(tmp_path / "plan", serving.target)
-    assert bed.load("extensions", {"plan": plan["extensions.conf"]}, []) == []
-    phones = {number: Phone(tmp_path / number, bed, hz) for number, hz in (("100", 400), ("101", 500))}
-    with phones["100"].running(4, dial="100") as first, phones["101"].running(4, dial="101") as second:
-        first.wait(20)
-        second.wait(20)
+    plan = generated(tmp_path / "both", serving.target)
+    conference = generated(tmp_path / "conference", serving.target, "--form", "confbridge", "--extension", "102")
+    texts = {"both": plan["extensions.conf"], "conference": conference["extensions.conf"]}
+    assert bed.load("extensions", texts, []) == []
+    phones = {number: Phone(tmp_path / number, bed, hz) for number, hz in (("100", 400), ("101", 500), ("102", 600))}
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(phone.running(6, dial=number)) for number, phone in phones.items()]
+        for phone in phones.values():
+            phone.wait_until_registered()
+        time.sleep(1.5)
+        for phone in phones.values():
+            phone.do("hold")
+        time.sleep(1.5)
+        for phone in phones.values():
+            phone.do("resume")
+        for process in running:
+            process.wait(20)
     assert [line for line in bed.complaints() if not line.partition(": ")[2].startswith(NORMAL_HANGUP)] == []
     serving.end()
     by_tone = heard_by_server(tmp_path / "calls")
-    assert sorted(by_tone) == [400, 500]
-    for (number, phone), (hz, (_, rate_hz, heard)) in zip(phones.items(), sorted(by_tone.items()), strict=True):
-        row("pjsip.conf", f"phone to {number}", rate_hz, heard, phone.heard())
-        assert_tone(heard, hz, SERVER_DBFS, 2.0)
-        assert_tone(phone.heard(), SERVER_HZ, SERVER_DBFS, 2.0)
+    for (number, phone), (hz, (uuid, rate_hz, heard)) in zip(phones.items(), sorted(by_tone.items()), strict=True):
+        row("pjsip.conf", f"phone to {number}", f"server, {rate_hz} Hz", heard, "phone", phone.heard())
+        assert_tone(heard, hz, SERVER_DBFS, 3.0)
+        assert_tone(phone.heard(), SERVER_HZ, SERVER_DBFS, 0.8)  # since the hold
+        gaps = json.loads((tmp_path / "calls" / f"{uuid}.json").read_text())["caller"]["gaps"]
+        assert len(gaps) == (0 if number == "102" else 1)  # a conference goes on
+        assert all(1.0 < gap["length_s"] < 2.5 for gap in gaps)
 
 
 @pytest.mark.parametrize(("style", "release"), [("extensions", "22.10.1"), ("ael", "22.10.1"), ("extensions", "20.12")])
@@ -161,7 +177,7 @@ def test_a_caller_is_transferred_to_a_phone(serve: Serve, bed: Bed, tmp_path: Pa
         phone.wait_until_registered()
         bed.place([caller])
     assert bed.complaints() == []
-    row(style, f"transfer ({release})", 8000, phone.heard(), bed.heard("transfer"))
+    row(style, f"transfer ({release})", "phone 200", phone.heard(), "caller", bed.heard("transfer"))
     assert_tone(phone.heard(), 440, CALLER_DBFS, 1.0)
     assert_tone(bed.heard("transfer"), 660, -15.0, 1.0)
 
@@ -179,8 +195,8 @@ def test_a_caller_is_parked_and_picked_up_or_comes_back(serve: Serve, bed: Bed, 
         pass
     bed.place([gives_up], wait=False)
     bed.place([picks_up])
-    assert {line for line in bed.complaints()} <= {NO_MUSIC}
-    row("extensions", "parking", 8000, bed.heard("waits"), bed.heard("picks"))
+    assert set(bed.complaints()) <= {NO_MUSIC}
+    row("extensions", "parking", "who picks up", bed.heard("picks"), "caller", bed.heard("waits"))
     assert_tone(bed.heard("picks"), 440, CALLER_DBFS, 1.0)
     serving.end()
     assert len(list(tmp_path.glob("calls/*.wav"))) == 3  # who is not picked up is with the server again
@@ -222,7 +238,7 @@ def test_ari_connects_a_caller_by_json_and_by_a_query(serve: Serve, bed: Bed, tm
     by_tone = heard_by_server(tmp_path / "calls")
     for caller in callers:
         uuid, rate_hz, heard = by_tone.pop(caller.hz)
-        row("ari", caller.name, rate_hz, heard, bed.heard(caller.name))
+        row("ari", caller.name, f"server, {rate_hz} Hz", heard, "caller", bed.heard(caller.name))
         assert f"audiosocket-{uuid}" in media
         assert_tone(heard, caller.hz, CALLER_DBFS, 2.0)
         assert_tone(bed.heard(caller.name), SERVER_HZ, SERVER_DBFS, 2.0)

@@ -17,7 +17,7 @@ class Step:
     """An application of the dialplan; or, with `goto`, a jump that is made where `do` holds, or always."""
 
     do: str
-    """The application, such as `Answer()`; of a jump the condition, such as `"${DIALSTATUS}" = "ANSWER"`, or nothing."""
+    """The application, such as `Answer()`; of a jump the condition, such as `"${DIALSTATUS}" = "ANSWER"`, if any."""
     why: str = ""
     """The reason, in a few words; empty where the line says all."""
     goto: str = ""
