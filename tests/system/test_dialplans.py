@@ -72,7 +72,9 @@ def test_each_form_is_loaded_and_called(serve: Serve, bed: Bed, tmp_path: Path, 
     for caller in callers:
         samples, rate_hz = soundfile.read(bed.folder / f"heard-{caller.name}.wav", dtype="int16")
         uuid, heard_there, there_hz = said.get(caller.hz, ("?", Tone(0, 0, 0), 0))
-        print(f"{style:10} {caller.name:17} server ({there_hz}) heard {heard_there}   caller heard {tone_in(samples, rate_hz)}")
+        print(
+            f"{style:10} {caller.name:17} server ({there_hz}) heard {heard_there}   caller heard {tone_in(samples, rate_hz)}"
+        )
         if caller.name == "variables":
             print(json.loads((tmp_path / "calls" / f"{uuid}.json").read_text())["variables"])
     assert list(known.iterdir()) == []
