@@ -75,7 +75,7 @@ def _text_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a file; of a long one what Asterisk would read. Raises `FileError`."""
     try:
         with path.open("rb") as stream:
-            if b"\0" in stream.peek(_SNIFFED)[:_SNIFFED]:  # type: ignore[attr-defined]
+            if b"\0" in stream.peek(_SNIFFED)[:_SNIFFED]:
                 raise FileError(f"{path} is not a dialplan: it holds bytes that are not text")
             while line := stream.readline(MAX_LINE):
                 yield line.decode(errors="replace").rstrip("\r\n")

@@ -21,105 +21,39 @@ _MAX_VISITS: Final = 2_000_000
 """Steps of the search: beyond that nothing is said."""
 
 _ANSWER: Final = frozenset(
-    [
-        "answer",
-        "agentlogin",
-        "alarmreceiver",
-        "authenticate",
-        "background",
-        "backgrounddetect",
-        "bridgeadd",
-        "bridgewait",
-        "chanspy",
-        "confbridge",
-        "dictate",
-        "directory",
-        "disa",
-        "externalivr",
-        "extenspy",
-        "festival",
-        "followme",
-        "ivrdemo",
-        "meetme",
-        "milliwatt",
-        "minivmgreet",
-        "minivmrecord",
-        "controlplayback",
-        "playback",
-        "privacymanager",
-        "read",
-        "readexten",
-        "record",
-        "sayunixtime",
-        "datetime",
-        "sms",
-        "speechbackground",
-        "voicemail",
-        "voicemailmain",
-        "vmauthenticate",
-        "waitforsilence",
-        "waitfornoise",
-        "zapateller",
-    ]
-)
+    {
+        "answer", "agentlogin", "alarmreceiver", "authenticate", "background", "backgrounddetect", "bridgeadd",
+        "bridgewait", "chanspy", "confbridge", "dictate", "directory", "disa", "externalivr", "extenspy", "festival",
+        "followme", "ivrdemo", "meetme", "milliwatt", "minivmgreet", "minivmrecord", "playback",
+        "privacymanager", "read", "readexten", "record", "sayunixtime", "datetime", "sms", "speechbackground",
+        "voicemail", "voicemailmain", "vmauthenticate", "waitforsilence", "waitfornoise", "zapateller",
+    }
+)  # fmt: skip
 """Applications that answer: their files call `ast_answer` where the channel is not up (apps/, 22.10)."""
 
 _NO_ANSWER: Final = {
     "playback": "noanswer", "background": "n", "read": "n", "record": "n", "readexten": "n", "chanspy": "N",
     "bridgewait": "n", "disa": "n", "externalivr": "n", "followme": "N", "directory": "n", "speechbackground": "n",
-    "controlplayback": "noanswer",
 }  # fmt: skip
 """The option with which they do not."""
 
 _PERHAPS: Final = frozenset(
-    [
-        "agi",
-        "deadagi",
-        "eagi",
-        "fastagi",
-        "stasis",
-        "dial",
-        "retrydial",
-        "queue",
-        "bridge",
-        "park",
-        "parkedcall",
-        "page",
-        "macro",
-        "macroexclusive",
-        "macroif",
-        "lookup",
-        "pickup",
-        "transfer",
-        "amd",
-        "senddtmf",
-        "system",
-        "exec",
-        "tryexec",
-        "execif",
-        "sladial",
-        "slastation",
-        "slatrunk",
-        "gosub",
-        "gosubif",
-        "backgroundifx",
-        "jack",
-        "dumpchan",
+    {
+        "agi", "deadagi", "eagi", "fastagi", "stasis", "dial", "retrydial", "queue", "bridge", "park", "parkedcall",
+        "page", "macro", "macroexclusive", "macroif", "pickup", "transfer", "amd", "senddtmf", "system",
+        "exec", "tryexec", "execif", "sladial", "slastation", "slatrunk", "gosub", "gosubif",
         "externalivr",
-        "minivmaccmess",
-    ]
-)
+    }
+)  # fmt: skip
 """Applications after which a call may be answered: the other end did it, or a script."""
 
 _MENUS: Final = frozenset(["background", "waitexten", "disa"])
 """Applications from which a caller goes on to an extension of the context."""
 
-_END: Final = frozenset(["hangup", "busy", "congestion", "return", "macroexit", "zapras"])
-
+_END: Final = frozenset(["hangup", "busy", "congestion", "return", "macroexit"])
 
 _Extension = tuple[str, str]
 """A context and an extension of it."""
-
 
 _ENTERED_OTHERWISE: Final = re.compile(r"(?:macro|sub|func)[-_]|.*(?:outbound|originate|campaign|dialer|dialout)", re.I)
 """Contexts that are subroutines, or that calls come to which Asterisk placed, and somebody answered."""
@@ -192,7 +126,7 @@ class Flow:
             index += 1
 
     def _after(self, step: Step, answered: Answered) -> Answered | None:
-        """Return what a call is after a step, None where it is answered or does not go on; jumps are put on the list."""
+        """Return what a call is after a step, None where it is answered or ends; jumps are put on the list."""
         ends = step.name in _END and not step.is_conditional
         if ends:
             return None

@@ -8,7 +8,7 @@ from typing import Final
 
 from audiosocket_cli.asterisk.plan import addresses, codecs, surroundings, uuids
 from audiosocket_cli.asterisk.plan.complaint import NEW_UUID, Complaint, Facts, Rule
-from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Ignored
+from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Ignored, Place
 from audiosocket_cli.asterisk.plan.extensions_conf import uncommented
 from audiosocket_cli.asterisk.plan.uses import Use, destinations_of, uses_in
 from audiosocket_cli.asterisk.releases import Release
@@ -22,15 +22,14 @@ IGNORED_ID: Final = "line-ignored"
 
 UNREAD_ID: Final = "dialplan-unread"
 
-_FORM: Final = Rule(
-    "form-mixed-up",
-    "audiosocket_exec, app_audiosocket.c; audiosocket_request, chan_audiosocket.c",
-    surroundings.mixed_up,
-)
+_FORM: Final = Rule("form-mixed-up", "audiosocket_exec; audiosocket_request; dial_exec_full", surroundings.mixed_up)
 
 _BRACKET: Final = Rule("bracket-missing", "pbx_load_config, pbx_config.c: strrchr", surroundings.bracket_missing)
 
 _SWAPPED: Final = Rule("arguments-swapped", "uuid_parse in audiosocket_exec and audiosocket_request", uuids.swapped)
+
+_MAX_USES: Final = 10_000
+"""AudioSocket lines that are judged."""
 
 _IN_VAIN: Final = Rule("format-set-in-vain", "ast_set_read_format in audiosocket_exec", surroundings.format_in_vain)
 
@@ -56,7 +55,7 @@ RULES: Final = (
     Rule("unknown-codec", "ast_format_cache_get in audiosocket_request", codecs.unknown_codec),
     Rule("rate-unsupported", "ast_audiosocket_send_frame, since 20.17, 21.12, 22.7, 23.1", codecs.rate_unsupported),
     Rule("dial-forks", "dial_exec_full, app_dial.c: strsep(&rest, \"&\")", surroundings.dial_forks),
-    Rule("dial-options-misplaced", "dial_exec_full, app_dial.c: Invalid answer timeout", surroundings.options_misplaced),
+    Rule("dial-options-misplaced", "dial_exec_full: Invalid answer timeout", surroundings.options_misplaced),
     Rule("priority-missing", "ast_spawn_extension, pbx.c", surroundings.never_reached),
     Rule("no-tryexec", "audiosocket_exec returns -1; tryexec_exec, app_exec.c", surroundings.no_tryexec),
     Rule("lines-not-run", "OPT_GO_ON, app_dial.c; audiosocket_run before 20.14", surroundings.not_run),
@@ -64,7 +63,7 @@ RULES: Final = (
 )  # fmt: skip
 
 _ALONE: Final = (_BRACKET, _FORM, _SWAPPED)
-"""Where one of these finds something, the other rules would only say it again; an answer can be missing all the same."""
+"""Where one of these finds something, the others would only say it again; an answer can be missing all the same."""
 
 
 def judge(dialplan: Dialplan, release: Release | None = None) -> list[Diagnosis]:
@@ -76,7 +75,10 @@ def judge(dialplan: Dialplan, release: Release | None = None) -> list[Diagnosis]
     facts = Facts(dialplan, release)
     found = list(_unread(dialplan)) + list(_ignored(dialplan, facts))
     right = 0
-    for use in facts.uses:
+    for number, use in enumerate(facts.uses):
+        if number == _MAX_USES:
+            found.append(_not_read(use.step.place, f"it has more than {_MAX_USES:,} AudioSocket lines"))
+            break
         of_use = list(_judged(use, facts))
         right += not of_use
         found += of_use
@@ -187,14 +189,11 @@ def _matters(ignored: Ignored) -> bool:
 
 
 def _unread(dialplan: Dialplan) -> Iterator[Diagnosis]:
-    for place, why in dialplan.unread:
-        yield Diagnosis(
-            UNREAD_ID,
-            Status.UNKNOWN,
-            f"not read from here on: {why}",
-            where=str(place),
-            cure="check the rest by itself",
-        )
+    yield from (_not_read(place, why) for place, why in dialplan.unread)
+
+
+def _not_read(place: Place, why: str) -> Diagnosis:
+    return Diagnosis(UNREAD_ID, Status.UNKNOWN, f"not read: {why}", cure="check that by itself", where=str(place))
 
 
 def _summary(right: int, number: int) -> Diagnosis:

@@ -90,7 +90,7 @@ def never_reached(use: Use, facts: Facts) -> Iterator[Complaint]:
 
 def no_answer(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find an application that a call comes to before it is answered: it connects, says no UUID, and fails."""
-    answered = None if use.is_channel else facts.flow.at(use.step)
+    answered = None if use.is_channel or facts.is_answered_before(use) else facts.flow.at(use.step)
     before = ("Answer()",)
     if answered is Answered.NOT:
         rings = any(each.name in {"progress", "ringing"} for each in facts.before(use.step))
