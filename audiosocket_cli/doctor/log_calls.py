@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.log_lines import Known, LogLine, Role
-from audiosocket_cli.doctor.log_records import Record
+from audiosocket_cli.doctor.log_records import Record, records_of
 from audiosocket_cli.doctor.log_times import seconds_of
 
 _MAX_OPEN: Final = 4096
@@ -63,6 +63,20 @@ class CallTable:
 
     def __init__(self) -> None:
         self._open: dict[bytes, LoggedCall] = {}
+        self._begun: dict[bytes, bytes] = {}
+        """Of calls of which nothing else is known, the line that says that AudioSocket is reached."""
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._open
+
+    def begin(self, key: bytes, line: bytes) -> bool:
+        """Remember that a call came to AudioSocket; False where more is known of it already."""
+        if key in self._open:
+            return False
+        if len(self._begun) > _MAX_OPEN:
+            del self._begun[next(iter(self._begun))]
+        self._begun[key] = line
+        return True
 
     def add(self, record: Record, known: Known | None) -> Iterator[LoggedCall]:
         """Take in a line; yield the calls that are over by that."""
@@ -76,6 +90,9 @@ class CallTable:
             call = LoggedCall()
             if key:
                 self._open[key] = call
+                begun = self._begun.pop(key, None)
+                if begun is not None:
+                    call.seen.append(Seen(records_of(begun)[0], None))
         if len(call.seen) < _MAX_LINES:
             call.seen.append(Seen(record, known))
         else:

@@ -120,5 +120,3 @@ def _refuse_other(begun: bytes, name: str) -> None:
     """Refuse what is not text. Raises `FileError`."""
     if begun.count(b"\0") > len(begun) // 100:
         raise FileError(f"cannot read the log {name}: it is not text; is it a capture? `audiosocket dump` reads those")
-
-
