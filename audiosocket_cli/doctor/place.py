@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from audiosocket_cli.doctor.asterisk_processes import asterisk_processes
 from audiosocket_cli.errors import UsageError
 
 MAX_SECONDS: Final = 10.0
@@ -40,6 +41,10 @@ class Done(NamedTuple):
 
 class CannotRunError(Exception):
     """A program cannot be run there, or does not end; the text says why, in a few words."""
+
+
+class NoProgramError(CannotRunError):
+    """There is no program of that name."""
 
 
 class TookTooLongError(CannotRunError):
@@ -167,12 +172,15 @@ def _after_options(words: list[str]) -> list[str]:
 
 
 def _place_under(root: str) -> Place:
+    """Return the place under a folder: an Asterisk that runs there tells by its command line how it is asked."""
     folder = _check_folder(root)
-    return Place(("chroot", str(folder), "asterisk"), ("chroot", str(folder)), folder)
+    before = ("chroot", str(folder)) if str(folder) != "/" else ()
+    running = [process for process in asterisk_processes() if process.root == str(folder)]
+    return Place((*before, "asterisk", *(running[0].config if running else ())), before, folder)
 
 
 def _check_folder(root: str) -> Path:
-    folder = Path(root)
+    folder = Path(root).resolve()
     if not folder.is_dir():
         raise UsageError(f"--asterisk-root {root!r:.200} is not a folder")
     return folder
@@ -187,7 +195,7 @@ async def run_program(words: Sequence[str], seconds: float = MAX_SECONDS) -> Don
     try:
         process = await asyncio.create_subprocess_exec(*words, stdin=nothing, stdout=pipe, stderr=pipe)
     except FileNotFoundError:
-        raise CannotRunError(f"there is no program {words[0]!r:.80} here") from None
+        raise NoProgramError(f"there is no program {words[0]!r:.80} here") from None
     except (OSError, ValueError) as error:
         raise CannotRunError(f"cannot run {words[0]!r:.80}: {getattr(error, 'strerror', None) or error}") from None
     assert process.stdout is not None
