@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.releases import Behaviour, Release
-from audiosocket_cli.doctor.asterisk_cli import AsteriskCli
-from audiosocket_cli.doctor.asterisk_use import servers_in_calls
 from audiosocket_cli.doctor.process_view import CLOSE_WAIT, ESTABLISHED, LISTEN, Connection, ProcessView, Snapshot
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Diagnosis, Status
@@ -29,12 +27,6 @@ _BUSY: Final = 0.9
 """The share of a processor that a thread which looks without a pause takes; one that works never takes all of it."""
 
 _MAX_SHOWN: Final = 5
-
-
-async def look_at_connections(cli: AsteriskCli, view: ProcessView, named: Iterable[str]) -> list[Diagnosis]:
-    """Look at the process. `named` are the servers that the dialplan names, as HOST:PORT. Raises `NoAnswerError`."""
-    servers = [*named, *await servers_in_calls(cli)]
-    return [*judge_connections(view, servers), *_judge_time(view, await cli.release())]
 
 
 def judge_connections(view: ProcessView, servers: Iterable[str]) -> list[Diagnosis]:
@@ -162,7 +154,8 @@ def _shown(lines: Iterable[str]) -> tuple[str, ...]:
     return (*lines[:_MAX_SHOWN], *([f"and {more} more"] if more > 0 else []))
 
 
-def _judge_time(view: ProcessView, release: Release | None) -> list[Diagnosis]:
+def judge_time(view: ProcessView, release: Release | None) -> list[Diagnosis]:
+    """Say whether a thread never rests."""
     share = view.busiest_thread()
     if share < _BUSY:
         return []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shlex
 from collections.abc import Sequence
@@ -69,10 +70,20 @@ class Place:
     def __str__(self) -> str:
         return shlex.join(self.asterisk)
 
+    @property
+    def config_folder(self) -> str:
+        """The folder of its configuration, as far as its command line tells."""
+        for option, value in itertools.pairwise(self.asterisk):
+            if option == "-C":
+                return os.path.dirname(value) or "."
+        return "/etc/asterisk"
+
     def hint(self, command: str) -> str:
         """Return the line that has Asterisk run a command, as a user would type it."""
-        command = f"'{command}'"
-        return f"{self} -rx {shlex.quote(command) if self.quoted else command}"
+        if not self.quoted or self.before is None:
+            return f"{self} -rx '{command}'"
+        there = shlex.join(self.asterisk[len(self.before) :])
+        return f"{shlex.join(self.before)} \"{there} -rx '{command}'\""
 
     def path(self, path: str) -> Path | None:
         """Return a path of its own as one of this machine, or None."""

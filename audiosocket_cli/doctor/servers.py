@@ -10,7 +10,15 @@ from typing import Final
 from audiosocket_cli.doctor.place import CannotRunError, Place
 from audiosocket_cli.doctor.process_view import LISTEN, Connection, ProcessView
 from audiosocket_cli.doctor.server_probe import (
-    CLOSED, OPEN, REFUSED, SILENT, SPOKE, UNREACHABLE, Attempt, Probe, probe,
+    CLOSED,
+    OPEN,
+    REFUSED,
+    SILENT,
+    SPOKE,
+    UNREACHABLE,
+    Attempt,
+    Probe,
+    probe,
 )  # fmt: skip
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Diagnosis, Status
@@ -75,7 +83,9 @@ def judge_probe(server: Address, found: Probe, listeners: Sequence[str] = ()) ->
     """Say what Asterisk meets there. `listeners` are the local addresses at which something listens on that port."""
     if found.name:
         return _nameless(server, found)
-    evidence = tuple(f"{each.host}: {each.outcome}{f' ({each.detail})' if each.detail else ''}" for each in found.attempts)
+    evidence = tuple(
+        f"{each.host}: {each.outcome}{f' ({each.detail})' if each.detail else ''}" for each in found.attempts
+    )
     decisive = next((each for each in found.attempts if each.outcome not in (REFUSED, SILENT)), found.attempts[0])
     if found.takes_calls:
         return _reached(server, found, decisive, evidence)
@@ -107,7 +117,9 @@ def _reached(server: Address, found: Probe, decisive: Attempt, evidence: tuple[s
             f"write the address that answers: {Address(decisive.host, server.port)}", where=str(server),
         )  # fmt: skip
     said = "and speaks before it was told a UUID" if decisive.outcome == SPOKE else "and waits for a UUID"
-    return Diagnosis("server-refuses", Status.OK, f"{decisive.host} takes connections, {said}", evidence, where=str(server))
+    return Diagnosis(
+        "server-refuses", Status.OK, f"{decisive.host} takes connections, {said}", evidence, where=str(server)
+    )
 
 
 def _families(found: Probe) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from audiosocket_cli.doctor.look import Looked
 from audiosocket_cli.finding import Diagnosis, Status, worst
 from audiosocket_cli.text import counted, printable
-from audiosocket_cli.ui.wrapping import wrapped
+from audiosocket_cli.ui.wrapping import filled
 
 SCHEMA: Final = "audiosocket.doctor/1"
 
@@ -34,7 +34,7 @@ def report_lines(done: Sequence[Looked]) -> Iterator[str]:
     if fine:
         yield "fine"
         for title, found in fine:
-            yield from wrapped(_head(found.status), f"{title}: {_placed(found)}")
+            yield from filled(_head(found.status), f"{title}: {_placed(found)}")
         yield ""
     yield from _last_lines([found for looked in done for found in looked.found])
 
@@ -46,13 +46,13 @@ def _troubles(looked: Looked) -> list[Diagnosis]:
 
 def diagnosis_lines(found: Diagnosis) -> Iterator[str]:
     """Yield one finding: its status and what it is, its evidence, and its cure with lines to write."""
-    yield from wrapped(_head(found.status), f"{_placed(found)} [{found.id}]")
+    yield from filled(_head(found.status), f"{_placed(found)} [{found.id}]")
     if found.status is Status.OK:
         return
     for line in found.evidence:
-        yield from wrapped(f"{'':{_HEAD}}| ", line, hang=2)
+        yield from filled(f"{'':{_HEAD}}| ", line, hang=2)
     if found.cure:
-        yield from wrapped(f"{'':{_HEAD}}", f"{found.cure[0].upper()}{found.cure[1:]}{':' if found.lines else '.'}")
+        yield from filled(f"{'':{_HEAD}}", _sentence(found.cure, ":" if found.lines else "."))
     for line in found.lines:
         yield f"{'':{_HEAD}}    {line}"
 
@@ -93,6 +93,10 @@ def report_json(done: Sequence[Looked]) -> dict[str, Any]:
 
 def _placed(found: Diagnosis) -> str:
     return printable(f"{found.where}: {found.what}" if found.where else found.what)
+
+
+def _sentence(text: str, end: str) -> str:
+    return f"{text[0].upper()}{text[1:]}{'' if text[-1] in '.:?!' else end}"
 
 
 def _head(status: Status) -> str:
