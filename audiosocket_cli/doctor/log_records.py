@@ -1,0 +1,108 @@
+"""A line of a log taken apart, whatever wrote it: Asterisk's files and console, JSON, syslog, the journal, docker.
+
+The forms of Asterisk are those of `format_log_default`, `format_log_plain` and `format_log_json` (main/logger.c).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, NamedTuple
+
+
+class Record(NamedTuple):
+    """What one message of a log says of itself."""
+
+    time: bytes
+    """As it was written, whatever its form; empty without one."""
+    level: bytes
+    """WARNING, ERROR, NOTICE, VERBOSE, DEBUG …; empty for verbose lines of a console."""
+    thread: bytes
+    """The number of the thread; empty where it is not said."""
+    call: bytes
+    """The number of the call as in [C-0000000a]; empty without one (use_callids=no, or no call)."""
+    file: bytes
+    """The source file; empty where it is not said."""
+    text: bytes
+    line: bytes
+    """All of it, without colours."""
+
+
+_COLOURS: Final = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
+
+_HEAD: Final = re.compile(
+    rb"(?<![\w\[])([A-Z][A-Z0-9_]*)\[(\d+)\](?:\[C-([0-9a-f]+)\])?:? "
+    rb"([\w/-]+\.\w+)(?::\d+)?(?: in)?(?: \w+)?: "
+)
+"""`WARNING[1234][C-0000000a] file.c: ` of a file, `…: file.c:123 function: ` of a console, `…: file.c:123 in function: `
+of syslog."""
+
+_VERBOSE: Final = re.compile(rb"^(.*?)\s*(?:-- |> |== )?(?=Executing \[|Called AudioSocket/|Spawn extension )")
+
+_GLUED: Final = re.compile(rb"(?<=')\[[^\[\]]{4,60}\] [A-Z]+\[\d+\]")
+"""`audiosocket_run` writes one line without its end: the next record stands right after it."""
+
+_WITHOUT_END: Final = b"connected to AudioSocket server '"
+
+
+def records_of(line: bytes) -> list[Record]:
+    """Return the records on one line of a log: one, or more where Asterisk did not end a line."""
+    if b"\x1b" in line:
+        line = _COLOURS.sub(b"", line)
+    if line[:1] == b"{" or b" {" in line[:400]:
+        found = _of_json(line)
+        if found is not None:
+            return [found]
+    if _WITHOUT_END in line:
+        ends = [match.start() for match in _GLUED.finditer(line)]
+        if ends:
+            return [_of_text(line[start:end]) for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
+    return [_of_text(line)]
+
+
+def _of_text(line: bytes) -> Record:
+    head = _HEAD.search(line)
+    if head is None:
+        verbose = _VERBOSE.match(line)
+        text = line[verbose.end() :] if verbose else line
+        return Record(verbose[1] if verbose else b"", b"", b"", b"", b"", text.rstrip(), line.rstrip())
+    level, thread, call, file = head.groups()
+    return Record(line[: head.start()], level, thread, call or b"", file, line[head.end() :].rstrip(), line.rstrip())
+
+
+def _of_json(line: bytes) -> Record | None:
+    """Return the record of Asterisk's own JSON, of the journal's, or of docker's; None for none of these."""
+    start = line.index(b"{")
+    try:
+        content: Any = json.loads(line[start:])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    if isinstance(content.get("logmsg"), dict):
+        return _of_asterisk(content, line)
+    message = content.get("MESSAGE", content.get("log"))
+    if isinstance(message, list):  # the journal's form of a message with control characters
+        message = bytes(each for each in message if isinstance(each, int) and 0 <= each < 256).decode(errors="replace")
+    if not isinstance(message, str):
+        return None
+    inner = _of_text(_COLOURS.sub(b"", message.encode()))
+    microseconds = content.get("__REALTIME_TIMESTAMP")
+    time = str(int(microseconds) / 1e6) if _is_number(microseconds) else str(content.get("time", ""))
+    return inner._replace(time=time.encode() or inner.time)
+
+
+def _of_asterisk(content: dict[str, Any], line: bytes) -> Record:
+    logmsg, identifiers = content["logmsg"], content.get("identifiers")
+    place = logmsg.get("location")
+    if not isinstance(identifiers, dict):
+        identifiers = {}
+    call = str(identifiers.get("callid", "")).removeprefix("[C-").removesuffix("]")
+    file = str(place.get("filename", "")) if isinstance(place, dict) else ""
+    values = (content.get("timestamp", ""), logmsg.get("level", ""), identifiers.get("lwp", ""), call, file)
+    time, level, thread, number, source = (str(value).encode() for value in values)
+    return Record(time, level, thread, number, source, str(logmsg.get("message", "")).strip().encode(), line.rstrip())
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, str | int) and str(value).isascii() and str(value).isdigit() and len(str(value)) < 20
