@@ -14,6 +14,7 @@ from audiosocket_cli.doctor.asterisk_version import look_at_version
 from audiosocket_cli.doctor.channels import look_at_channels
 from audiosocket_cli.doctor.connections import judge_connections, judge_time
 from audiosocket_cli.doctor.control_socket import several, why_no_answer
+from audiosocket_cli.doctor.logger_files import look_at_left_log, look_at_own_log
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.modules import look_at_modules
 from audiosocket_cli.doctor.place import Place
@@ -50,6 +51,9 @@ class _Asterisk:
             self._look("its servers", "server-refuses", self._servers),
             self._look("channels", "channels-stuck", lambda: look_at_channels(cli)),
             self._look("connections", "close-wait", self._connections),
+            self._look(
+                "log", "log-unread", lambda: look_at_own_log(cli), from_files=lambda: look_at_left_log(cli.place)
+            ),
         ]
 
     def _look(
@@ -74,7 +78,8 @@ class _Asterisk:
 
     async def _talk(self) -> _Found:
         try:
-            found = await look_at_version(self._cli)
+            await self._cli.version()
+            found = await look_at_version(self._cli, await self._use())
         except NoAnswerError as error:
             self._is_silent = True
             return [why_no_answer(self._cli.place, error)]
@@ -95,7 +100,8 @@ class _Asterisk:
         view = await self._process()
         calls = channels_of(await self._cli.ask("core show channels concise"))
         servers = [*await self._servers_named(), *servers_in(calls)]
-        return [*judge_connections(view, servers), *judge_time(view, await self._cli.release())]
+        place = self._cli.place
+        return [*judge_connections(view, servers, place), *judge_time(view, await self._cli.release(), place)]
 
     async def _servers(self) -> _Found:
         try:

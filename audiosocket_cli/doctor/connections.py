@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.releases import Behaviour, Release
+from audiosocket_cli.doctor.place import Place
 from audiosocket_cli.doctor.process_view import CLOSE_WAIT, ESTABLISHED, LISTEN, Connection, ProcessView, Snapshot
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Diagnosis, Status
@@ -29,13 +30,14 @@ _BUSY: Final = 0.9
 _MAX_SHOWN: Final = 5
 
 
-def judge_connections(view: ProcessView, servers: Iterable[str]) -> list[Diagnosis]:
+def judge_connections(view: ProcessView, servers: Iterable[str], place: Place) -> list[Diagnosis]:
     """Say what is wrong with the connections to these servers."""
     if not view.sees_its_sockets and _possible(view.second, servers):
         why = f"process {view.pid} is another user's: run it as root, or as the user that Asterisk runs as"
         return [Diagnosis("close-wait", Status.UNKNOWN, "the connections of Asterisk's process", (why,))]
     pairs = list(_pairs(view, servers))
-    found = [diagnosis for judge in (_closed, _unsent, _unread) if (diagnosis := judge(pairs)) is not None]
+    judged = [_closed(pairs, place), _unsent(pairs), _unread(pairs, place)]
+    found = [diagnosis for diagnosis in judged if diagnosis is not None]
     if found:
         return found
     number = counted(len(pairs), "connection") if pairs else "no connection"
@@ -94,7 +96,7 @@ def _named(address: tuple[str, int]) -> str:
     return str(Address(*address))
 
 
-def _closed(pairs: list[_Pair]) -> Diagnosis | None:
+def _closed(pairs: list[_Pair], place: Place) -> Diagnosis | None:
     stuck = [pair for pair in pairs if pair.first.state == pair.second.state == CLOSE_WAIT]
     if not stuck:
         return None
@@ -103,7 +105,7 @@ def _closed(pairs: list[_Pair]) -> Diagnosis | None:
         f"the server closed {counted(len(stuck), 'connection')} that Asterisk keeps open: those calls go on, without a "
         "sound", _shown(f"{pair}: CLOSE-WAIT, for a second and more" for pair in stuck),
         "let the server send a hangup frame (00 00 00) before it closes; hang up the channels that are left",
-        ("asterisk -rx 'core show channels'",),
+        (place.hint("core show channels"),),
     )  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def _unsent(pairs: list[_Pair]) -> Diagnosis | None:
     )  # fmt: skip
 
 
-def _unread(pairs: list[_Pair]) -> Diagnosis | None:
+def _unread(pairs: list[_Pair], place: Place) -> Diagnosis | None:
     lines = [
         f"{pair}: {_grown(counts)} bytes wait for Asterisk"
         for pair in pairs
@@ -136,7 +138,7 @@ def _unread(pairs: list[_Pair]) -> Diagnosis | None:
         "queue-unread", Status.FAULT,
         f"Asterisk does not read what the server sends, in {counted(len(lines), 'call')}: the caller does not hear it",
         _shown(lines), "see what the channel does: one that nothing serves, as in ARI before it is in a bridge, is not "
-        "read", ("asterisk -rx 'core show channels'",),
+        "read", (place.hint("core show channels"),),
     )  # fmt: skip
 
 
@@ -154,7 +156,7 @@ def _shown(lines: Iterable[str]) -> tuple[str, ...]:
     return (*lines[:_MAX_SHOWN], *([f"and {more} more"] if more > 0 else []))
 
 
-def judge_time(view: ProcessView, release: Release | None) -> list[Diagnosis]:
+def judge_time(view: ProcessView, release: Release | None, place: Place) -> list[Diagnosis]:
     """Say whether a thread never rests."""
     share = view.busiest_thread()
     if share < _BUSY:
@@ -167,6 +169,6 @@ def judge_time(view: ProcessView, release: Release | None) -> list[Diagnosis]:
             (f"process {view.pid}: {share:.0%} of one processor in a second",),
             "update Asterisk, or let the server send a hangup frame (00 00 00) before it closes, and use "
             "Dial(AudioSocket/…/c(slin)) in place of AudioSocket()" if is_known else "see which thread it is, and what it does",
-            () if is_known else (f"top -H -p {view.pid}", "asterisk -rx 'core show threads'"),
+            () if is_known else (f"top -H -p {view.pid}", place.hint("core show threads")),
         )
     ]  # fmt: skip

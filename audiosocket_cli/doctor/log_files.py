@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -120,5 +119,3 @@ def _refuse_other(begun: bytes, name: str) -> None:
     """Refuse what is not text. Raises `FileError`."""
     if begun.count(b"\0") > len(begun) // 100:
         raise FileError(f"cannot read the log {name}: it is not text; is it a capture? `audiosocket dump` reads those")
-
-

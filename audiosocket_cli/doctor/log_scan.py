@@ -117,4 +117,6 @@ class _Block:
         return lines
 
 
-_TARGETS: Final = [np.frombuffer(word, np.uint32)[0] for word in dict.fromkeys(w for ws in _ANCHORS.values() for w in ws)]
+_TARGETS: Final = [
+    np.frombuffer(word, np.uint32)[0] for word in dict.fromkeys(w for ws in _ANCHORS.values() for w in ws)
+]

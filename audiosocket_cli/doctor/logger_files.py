@@ -1,12 +1,20 @@
-"""Where an Asterisk writes its log: what `logger show channels` and logger.conf say."""
+"""Where an Asterisk writes its log, as `logger show channels` and logger.conf say; and what is in it."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from pathlib import PurePosixPath
+import tempfile
+from pathlib import Path, PurePosixPath
 from typing import Final
 
+from audiosocket_cli.asterisk.releases import Release
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, NoAnswerError
+from audiosocket_cli.doctor.log import look_at_logs
+from audiosocket_cli.doctor.place import Place
+from audiosocket_cli.doctor.threads import in_thread
+from audiosocket_cli.errors import FileError
+from audiosocket_cli.finding import Diagnosis, Status
 
 _CHANNEL: Final = re.compile(r"(?P<name>\S+)\s+File\s+\S+\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
 _OLD_CHANNEL: Final = re.compile(r"(?P<name>\S+)\s+File\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
@@ -14,7 +22,51 @@ _OLD_CHANNEL: Final = re.compile(r"(?P<name>\S+)\s+File\s+(?P<state>Enabled|Disa
 _SHOWN: Final = 35
 """`logger show channels` cuts a name here (`FORMATL`, main/logger.c)."""
 
+_USUAL_FOLDER: Final = "/var/log/asterisk"
+
 _BEST_FIRST: Final = ("full", "full.log", "messages", "messages.log")
+
+
+async def look_at_own_log(cli: AsteriskCli) -> list[Diagnosis]:
+    """Read the log that an Asterisk writes. Raises `NoAnswerError`."""
+    files = await log_files(cli)
+    if not files:
+        return [
+            Diagnosis(
+                "log-not-kept", Status.WARNING, "Asterisk keeps no log of its warnings: why a call failed is lost",
+                (f"{cli.place.hint('logger show channels')}: no file with WARNING",),
+                "add the first line to [logfiles] of logger.conf, and run the second",
+                ("messages.log => notice,warning,error", cli.place.hint("logger reload")),
+            )
+        ]  # fmt: skip
+    return await _look_at_log(cli.place, files[0], await cli.release())
+
+
+async def look_at_left_log(place: Place) -> list[Diagnosis]:
+    """Read the log that an Asterisk which does not answer has left, where it is in its usual place."""
+    for name in _BEST_FIRST:
+        path = f"{_USUAL_FOLDER}/{name}"
+        if await place.has_file(path):
+            return await _look_at_log(place, path, None)
+    return []
+
+
+async def _look_at_log(place: Place, path: str, release: Release | None) -> list[Diagnosis]:
+    """Read a log, of one in another place the end."""
+    here = place.path(path)
+    with contextlib.ExitStack() as stack:
+        if here is None:
+            text = await place.read(path)
+            if text is None:
+                return [Diagnosis("log-unread", Status.UNKNOWN, path, ("it cannot be read there, with tail",))]
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            here = Path(folder) / PurePosixPath(path).name
+            here.write_text(text)
+        try:
+            found = await in_thread(lambda: look_at_logs([str(here)], release))
+        except FileError as error:
+            return [Diagnosis("log-unread", Status.UNKNOWN, path, (str(error),))]
+    return found
 
 
 async def log_files(cli: AsteriskCli) -> list[str]:
