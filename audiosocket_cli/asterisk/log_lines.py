@@ -68,7 +68,9 @@ _RES: Final = (
     LogLine("No UUID for AudioSocket", "ast_audiosocket_init", _C, "uuid-malformed"),
     LogLine("Failed to parse UUID '%s'", "ast_audiosocket_init", _C, "uuid-malformed"),
     # ast_audiosocket_send_frame
-    LogLine("Failed to write data to AudioSocket because: %s", "ast_audiosocket_send_frame", _C, "server-closes-unread"),
+    LogLine(
+        "Failed to write data to AudioSocket because: %s", "ast_audiosocket_send_frame", _C, "server-closes-unread"
+    ),
     LogLine("Failed to write data to AudioSocket", "ast_audiosocket_send_frame", _C, "server-closes-unread"),
     LogLine("Unsupported frame type %d for AudioSocket", "ast_audiosocket_send_frame", _C, "comfort-noise"),
     LogLine("Unsupported frame type %s (%d) for AudioSocket", "ast_audiosocket_send_frame", _N, ""),
@@ -188,7 +190,9 @@ _OTHERS: Final = (
         "No translator path exists for channel type AudioSocket (native %s) to %s",
         "channel.c: request_channel", _C, "no-translation",
     ),
-    LogLine("Exceptionally long voice queue length%s queuing to %s", "channel.c: __ast_queue_frame", _C, "server-bursts"),
+    LogLine(
+        "Exceptionally long voice queue length%s queuing to %s", "channel.c: __ast_queue_frame", _C, "server-bursts"
+    ),
     LogLine("Exceptionally long queue length%s queuing to %s", "channel.c: __ast_queue_frame", _C, "server-bursts"),
     LogLine("read() failed: Bad file descriptor", "alertpipe.c: ast_alertpipe_read", _C, "descriptor-closed-twice"),
     LogLine(

@@ -13,6 +13,8 @@ from audiosocket_cli.doctor.log_causes import MEANINGS, Meaning
 from audiosocket_cli.doctor.log_files import LogFiles
 from audiosocket_cli.doctor.log_findings import Folded, Kind, LogFindings
 from audiosocket_cli.doctor.log_records import Record, records_of
+from audiosocket_cli.doctor.look import Look
+from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.text import counted
 
@@ -27,13 +29,27 @@ _END_SERVER: Final = b"' connected to AudioSocket server '"
 _CALL: Final = b"][C-"
 
 
+def look_at_log_files(names: Sequence[str]) -> Look:
+    """Return the look at the files of one log. Raises `FileError` and `UsageError`."""
+    files = LogFiles(names)
+
+    async def look() -> list[Diagnosis]:
+        return await in_thread(lambda: _look_at(files, None))
+
+    return Look(f"the log {', '.join(files.names)}", look)
+
+
 def look_at_logs(names: Sequence[str], release: Release | None = None) -> list[Diagnosis]:
     """Read logs, which may be parts of one that was rotated, and say what is in them about AudioSocket.
 
     `names` are files, packed or not, or "-" for standard input; `release` is the Asterisk that wrote them, where that
     is known. Raises `FileError` for what cannot be read.
     """
-    files = LogFiles(names)
+    return _look_at(LogFiles(names), release)
+
+
+def _look_at(files: LogFiles, release: Release | None) -> list[Diagnosis]:
+    """Read them."""
     found = LogFindings()
     table = CallTable()
     for line in files.lines():

@@ -8,7 +8,7 @@ stays the same however long the log is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -304,7 +304,20 @@ def _not_created(values: list[str]) -> tuple[str, str]:
 _NOT_IMPLEMENTED: Final = "66"
 """AST_CAUSE_CHAN_NOT_IMPLEMENTED: no such channel driver (`ast_request`)."""
 
-_READINGS: Final = {
+
+def _codec(values: list[str]) -> tuple[str, str]:
+    return "unknown-codec", values[0]
+
+
+def _option(values: list[str]) -> tuple[str, str]:
+    return "unknown-option", values[0]
+
+
+def _module(values: list[str]) -> tuple[str, str]:
+    return "module-missing", f"{values[0]}: {values[1]}"
+
+
+_READINGS: Final[dict[str, Callable[[list[str]], tuple[str, str]]]] = {
     "Connecting to '%s' failed for url '%s': %s": _refused,
     "Connection to '%s' failed with unexpected error: %s": _unexpected,
     "Connection to '%s' failed with error: %s": _unexpected,
@@ -318,8 +331,8 @@ _READINGS: Final = {
     "Unsupported frame type %d for AudioSocket": _other_frame,
     "Unable to create socket: '%s'": _no_socket,
     "Unable to create channel of type 'AudioSocket' (cause %d - %s)": _not_created,
-    "Codec '%s' not found for AudioSocket connection to '%s'": lambda values: ("unknown-codec", values[0]),
-    "'AudioSocket' channel options '%s' parse error": lambda values: ("unknown-option", values[0]),
-    "Error loading module '%s': %s": lambda values: ("module-missing", f"{values[0]}: {values[1]}"),
+    "Codec '%s' not found for AudioSocket connection to '%s'": _codec,
+    "'AudioSocket' channel options '%s' parse error": _option,
+    "Error loading module '%s': %s": _module,
 }
 """Lines whose values decide what they mean: each with what gives the id, and what to show."""

@@ -88,6 +88,11 @@ class LogFiles:
         self._files = [_LogFile(name) for name in names]
         self._files.sort(key=lambda file: file.begins_s)
 
+    @property
+    def names(self) -> list[str]:
+        """Return their names, as they may be told."""
+        return [file.name for file in self._files]
+
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of all that may have to do with AudioSocket, the oldest file first."""
         for file in self._files:

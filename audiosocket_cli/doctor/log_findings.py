@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from audiosocket_cli.doctor.log_calls import Cause, LoggedCall, causes_of
 from audiosocket_cli.doctor.log_records import records_of
 from audiosocket_cli.doctor.log_times import shown_time
+from audiosocket_cli.text import counted
 
 _EXAMPLES: Final = 2
 _MAX_FOLDED: Final = 100
@@ -105,7 +106,7 @@ class LogFindings:
     def unknown_lines(self) -> Iterator[str]:
         """Yield an example of each kind of line that nobody knows, with how many there are."""
         for folded in self.unknown.values():
-            yield f"{folded.count} × {folded.shown()[0]}"
+            yield f"{counted(folded.count, 'line')}: {folded.shown()[0]}"
 
     def _add(self, cause: Cause) -> None:
         folded = self.fold(Kind(cause.finding, cause.server, cause.works))

@@ -34,8 +34,10 @@ _HEAD: Final = re.compile(
     rb"(?<![\w\[])([A-Z][A-Z0-9_]*)\[(\d+)\](?:\[C-([0-9a-f]+)\])?:? "
     rb"([\w/-]+\.\w+)(?::\d+)?(?: in)?(?: \w+)?: "
 )
-"""`WARNING[1234][C-0000000a] file.c: ` of a file, `…: file.c:123 function: ` of a console, `…: file.c:123 in function: `
-of syslog."""
+"""`WARNING[1234][C-0000000a] file.c: ` of a file, `…: file.c:123 function: ` of a console, and `…: file.c:123 in
+function: ` of syslog."""
+
+_MICROSECONDS: Final = re.compile(r"[0-9]{10,20}")
 
 _VERBOSE: Final = re.compile(rb"^(.*?)\s*(?:-- |> |== )?(?=Executing \[|Called AudioSocket/|Spawn extension )")
 
@@ -87,8 +89,8 @@ def _of_json(line: bytes) -> Record | None:
     if not isinstance(message, str):
         return None
     inner = _of_text(_COLOURS.sub(b"", message.encode()))
-    microseconds = content.get("__REALTIME_TIMESTAMP")
-    time = str(int(microseconds) / 1e6) if _is_number(microseconds) else str(content.get("time", ""))
+    microseconds = str(content.get("__REALTIME_TIMESTAMP", ""))
+    time = str(int(microseconds) / 1e6) if _MICROSECONDS.fullmatch(microseconds) else str(content.get("time", ""))
     return inner._replace(time=time.encode() or inner.time)
 
 
@@ -102,7 +104,3 @@ def _of_asterisk(content: dict[str, Any], line: bytes) -> Record:
     values = (content.get("timestamp", ""), logmsg.get("level", ""), identifiers.get("lwp", ""), call, file)
     time, level, thread, number, source = (str(value).encode() for value in values)
     return Record(time, level, thread, number, source, str(logmsg.get("message", "")).strip().encode(), line.rstrip())
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, str | int) and str(value).isascii() and str(value).isdigit() and len(str(value)) < 20
