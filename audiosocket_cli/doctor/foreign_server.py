@@ -17,6 +17,8 @@ _REQUEST: Final = b"GET / HTTP/1.0\r\n\r\n"
 
 _OPENINGS: Final = (
     (b"HTTP/", "it answers as an HTTP server"),
+    (b"<!DOCTYPE", "it answers as an HTTP server"),
+    (b"<html", "it answers as an HTTP server"),
     (b"SSH-", "it is an SSH server"),
     (b"220 ", "it greets as a mail or FTP server"),
     (b"Asterisk Call Manager", "it is Asterisk's manager interface (AMI)"),
@@ -28,6 +30,9 @@ _OPENINGS: Final = (
 )
 
 
+_MIN_TEXT: Final = 4
+
+
 def name_opening(received: bytes) -> str | None:
     """Say what a server is by the first bytes that it sent; None for what may be AudioSocket."""
     for start, name in _OPENINGS:
@@ -35,9 +40,9 @@ def name_opening(received: bytes) -> str | None:
             return name
     if not received or received[0] in (Kind.HANGUP, *RATE_BY_KIND):
         return None
-    if received[0] < 0x20 or received[0] == Kind.ERROR:  # a frame of a kind that Asterisk refuses: another finding
-        return None
-    return f"it began with {received[:16].hex(' ')}, which is not a frame"
+    if received[:4].isascii() and received[:4].decode().isprintable() and len(received) >= _MIN_TEXT:
+        return f"it began with the text {received[:32].decode('ascii', 'replace')!r}"
+    return None  # a frame of a kind that Asterisk refuses is another finding
 
 
 async def foreign_server(server: Address) -> str | None:

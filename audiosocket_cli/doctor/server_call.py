@@ -51,6 +51,8 @@ _MAX_SAMPLES: Final = 8096
 _MIN_UNREAD_BYTES: Final = 16_000
 """Half of what we say is unread at the end: a server that reads is never so far behind."""
 
+_OTHER_PORT: Final = "is the port right? AudioSocket has no TLS and no HTTP"
+
 _OUR_LATENESS_S: Final = 0.03
 
 
@@ -81,11 +83,13 @@ class _Call:
         probe = self._probe
         spoke_first = await probe.until(lambda: bool(probe.frames) or bool(probe.unfinished), SILENCE_TIMEOUT_S)
         if foreign := await self._foreign():
-            return [self._found("not-audiosocket", foreign, "is the port right? AudioSocket has no TLS and no HTTP")]
+            return [self._found("not-audiosocket", foreign, _OTHER_PORT)]
         if probe.is_over and not probe.spoke and probe.ended_s - probe.passed.connected_s < _EARLY_S:
             return [self._at_once()]
         first_s = probe.frames[0].at_s - probe.passed.connected_s if probe.frames else None
         await self._speak()
+        if foreign := await self._foreign():
+            return [self._found("not-audiosocket", foreign, _OTHER_PORT)]
         await self._end()
         found = [*self._silence(spoke_first), *self._frames(), *self._flow(), *self._ending()]
         return found or [self._well(first_s)]
@@ -138,8 +142,8 @@ class _Call:
         elif not self._probe.is_over:
             yield self._found(
                 "server-silent",
-                f"it sent nothing in {self._probe.since_s:.0f} s: AudioSocket() ends a call in which neither side sends for "
-                f"{SILENCE_TIMEOUT_S:g} s, as on hold",
+                f"it sent nothing in {self._probe.since_s:.0f} s: AudioSocket() ends a call in which neither side sends "
+                f"anything for {SILENCE_TIMEOUT_S:g} s, as on hold",
                 "send silence always, also where there is nothing to say: at least one frame each 100 ms",
             )
 

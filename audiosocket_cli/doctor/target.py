@@ -56,7 +56,8 @@ async def _call(server: Address, release: Release) -> list[Diagnosis]:
         return [
             Diagnosis(
                 "server-refuses", Status.FAULT, f"it took one connection, and not the next: {error}",
-                where=str(server), cure="it may take one call at a time: let it accept the next before the last is over",
+                where=str(server),
+                cure="it may take one call at a time: let it accept the next before the last is over",
             )
         ]  # fmt: skip
 
