@@ -25,6 +25,9 @@ _MAX_LINES: Final = 64
 _SLOW_NAME_S: Final = 4.0
 """A name that takes longer to be found unknown was asked of a name server that does not answer: resolvers wait 5 s."""
 
+_AT_ONCE_S: Final = 0.5
+"""A server that closes sooner takes no calls: a proxy whose own server is gone, say."""
+
 _HAS_PORT: Final = re.compile(r".*:\d+")
 
 
@@ -174,6 +177,9 @@ def _cause(call: LoggedCall, seen: Seen, known: Known) -> Cause:
         finding, detail = read(values)
     if finding == "server-name-unknown" and _took_s(call, seen) > _SLOW_NAME_S:
         finding = "name-server-silent"
+    if finding == "server-closes-unread" and 0.0 < _since_begun_s(call, seen) < _AT_ONCE_S:
+        finding = "server-accepts-and-closes"
+    server = server or _server_of_call(call)
     works = finding in _ONE_ADDRESS and not _failed_at_all(call)
     return Cause("server-wrong-family" if works else finding, server, detail, seen, works)
 
@@ -197,6 +203,25 @@ def _took_s(call: LoggedCall, seen: Seen) -> float:
         return 0.0
     before_s, after_s = seconds_of(call.seen[at - 1].record.time), seconds_of(seen.record.time)
     return 0.0 if before_s is None or after_s is None else after_s - before_s
+
+
+def _since_begun_s(call: LoggedCall, seen: Seen) -> float:
+    """Return how long after AudioSocket was reached a line was written; 0.0 where that is not known."""
+    begun = [each for each in call.seen[: call.seen.index(seen)] if each.known is None]
+    if not begun:
+        return 0.0
+    before_s, after_s = seconds_of(begun[-1].record.time), seconds_of(seen.record.time)
+    return 0.0 if before_s is None or after_s is None else after_s - before_s
+
+
+def _server_of_call(call: LoggedCall) -> str:
+    """Return the server that a line of a call names; empty where lines name several, or none."""
+    servers = {
+        _server_of(seen.known.line, [value.decode(errors="replace") for value in seen.known.values])
+        for seen in call.seen
+        if seen.known is not None
+    } - {""}
+    return servers.pop() if len(servers) == 1 else ""
 
 
 def _server_of(line: LogLine, values: list[str]) -> str:

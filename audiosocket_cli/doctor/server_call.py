@@ -112,6 +112,11 @@ class _Call:
         if await probe.until_ended(_CLOSE_S):
             self._closed_s = time.monotonic() - begun_s
 
+    @property
+    def _is_unread(self) -> bool:
+        """Whether the server does not read."""
+        return self._unread_bytes > _MIN_UNREAD_BYTES or self._probe.stalled
+
     async def _foreign(self) -> str | None:
         """Say what it is, where it is not AudioSocket."""
         received = b"".join(event.data for event in self._probe.passed.events if event.side is Side.SERVER)[:64]
@@ -139,10 +144,10 @@ class _Call:
                 "some calls stay mute",
                 "send silence from the moment the UUID arrives: 320 zeros each 20 ms, by a clock",
             )
-        elif not self._probe.is_over:
+        elif self._closed_s is not None or not self._probe.is_over:
             yield self._found(
                 "server-silent",
-                f"it sent nothing in {self._probe.since_s:.0f} s: AudioSocket() ends a call in which neither side sends "
+                f"it sent nothing in {self._probe.since_s:.0f} s: AudioSocket() ends a call in which nobody sends "
                 f"anything for {SILENCE_TIMEOUT_S:g} s, as on hold",
                 "send silence always, also where there is nothing to say: at least one frame each 100 ms",
             )
@@ -196,7 +201,7 @@ class _Call:
                 "server-bursts", f"it sent {much} ahead of the clock: what queues up in Asterisk is thrown away",
                 "send one frame of 20 ms each 20 ms, by the clock",
             )  # fmt: skip
-        if self._unread_bytes > _MIN_UNREAD_BYTES or probe.stalled:
+        if self._is_unread:
             yield self._found(
                 "server-stalls", f"it does not read: {self._unread_bytes:,} bytes of the caller lay unread after 2 s",
                 "read always, also while the server speaks or waits for something",
@@ -220,7 +225,7 @@ class _Call:
                 )
             elif not probe.spoke:
                 yield self._at_once()
-        elif self._closed_s is None and not probe.flooded and not probe.stalled:
+        elif self._closed_s is None and not probe.flooded and not self._is_unread:
             yield self._found(
                 "left-open", f"it left the connection open for {_CLOSE_S:g} s after the caller's end",
                 "close when a read returns the end of the stream", Status.WARNING,
