@@ -222,8 +222,6 @@ class Known(NamedTuple):
     line: LogLine
     values: tuple[bytes, ...]
     """What stands for each %s and %d, in order."""
-    rest: bytes
-    """What follows it on the same line of the log."""
 
 
 def find_line(text: bytes) -> Known | None:
@@ -235,12 +233,12 @@ def find_line(text: bytes) -> Known | None:
         for line, pattern in _BY_WORDS.get(b" ".join(words[:count]), ()):
             match = pattern.match(text)
             if match:
-                return Known(line, match.groups(), text[match.end() :])
+                return Known(line, match.groups())
     return None
 
 
 def _pattern(text: str) -> re.Pattern[bytes]:
-    """Return what finds a text. The last line of `audiosocket_run` lacks its line end: another record may follow it."""
+    """Return what finds a text."""
     parts, at = [], 0
     for place in _PLACE.finditer(text):
         parts.append(re.escape(text[at : place.start()]))

@@ -12,7 +12,7 @@ from audiosocket_cli.doctor.log_calls import CallTable
 from audiosocket_cli.doctor.log_causes import MEANINGS, Meaning
 from audiosocket_cli.doctor.log_files import LogFiles
 from audiosocket_cli.doctor.log_findings import Folded, Kind, LogFindings
-from audiosocket_cli.doctor.log_records import Record, records_of
+from audiosocket_cli.doctor.log_records import Record, record_of
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.finding import Diagnosis, Status
@@ -54,8 +54,7 @@ def _look_at(files: LogFiles, release: Release | None) -> list[Diagnosis]:
     table = CallTable()
     for line in files.lines():
         if not _take_quickly(line, table, found):
-            for record in records_of(line):
-                _take(record, table, found)
+            _take(record_of(line), table, found)
     found.judge(table.rest())
     return [*_diagnoses(found, release), *_unknown(found), *_not_shown(found, files)]
 
@@ -80,7 +79,7 @@ def _take_quickly(line: bytes, table: CallTable, found: LogFindings) -> bool:
         return False
     server_at = line.find(_END_SERVER, channel_at) + len(_END_SERVER)
     end = line.find(b"'", server_at)
-    if server_at < len(_END_SERVER) or end < 0 or b"udio" in line[end:]:
+    if server_at < len(_END_SERVER) or end < 0:
         return False
     found.lines += 1
     found.fold(Kind("normal-end", line[server_at:end].decode(errors="replace"))).add(line)

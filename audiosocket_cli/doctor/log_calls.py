@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.log_lines import Known, LogLine, Role
-from audiosocket_cli.doctor.log_records import Record, records_of
+from audiosocket_cli.doctor.log_records import Record, record_of
 from audiosocket_cli.doctor.log_times import seconds_of
 
 _MAX_OPEN: Final = 4096
@@ -95,7 +95,7 @@ class CallTable:
                 self._open[key] = call
                 begun = self._begun.pop(key, None)
                 if begun is not None:
-                    call.seen.append(Seen(records_of(begun)[0], None))
+                    call.seen.append(Seen(record_of(begun), None))
         if len(call.seen) < _MAX_LINES:
             call.seen.append(Seen(record, known))
         else:

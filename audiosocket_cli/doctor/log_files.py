@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from audiosocket_cli.capture.packing import unpack
-from audiosocket_cli.doctor.log_records import records_of
+from audiosocket_cli.doctor.log_records import record_of
 from audiosocket_cli.doctor.log_scan import MAX_LINE_BYTES, ReadInto, lines_in
 from audiosocket_cli.doctor.log_times import seconds_of
 from audiosocket_cli.errors import FileError, UsageError
@@ -34,7 +34,7 @@ class _LogFile:
     def begins_s(self) -> float:
         """The time of its first line that has one; without one it is read last."""
         for line in bytes(self._begun[:MAX_LINE_BYTES]).splitlines()[:50]:
-            at_s = seconds_of(records_of(line)[0].time)
+            at_s = seconds_of(record_of(line).time)
             if at_s is not None:
                 return at_s
         return _LATEST

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from audiosocket_cli.doctor.log_calls import Cause, LoggedCall, causes_of
-from audiosocket_cli.doctor.log_records import records_of
+from audiosocket_cli.doctor.log_records import record_of
 from audiosocket_cli.doctor.log_times import shown_time
 from audiosocket_cli.text import counted
 
@@ -59,7 +59,7 @@ class Folded:
 
     def when(self) -> str:
         """Say when it was: the first time and the last, as they stand in the log."""
-        first, last = (shown_time(records_of(line)[0].time) if line else "" for line in (self.first, self.last))
+        first, last = (shown_time(record_of(line).time) if line else "" for line in (self.first, self.last))
         if not first:
             return ""
         return f" at {first}" if first == last else f", first {first}, last {last}"

@@ -41,25 +41,16 @@ _MICROSECONDS: Final = re.compile(r"[0-9]{10,20}")
 
 _VERBOSE: Final = re.compile(rb"^(.*?)\s*(?:-- |> |== )?(?=Executing \[|Called AudioSocket/|Spawn extension )")
 
-_GLUED: Final = re.compile(rb"(?<=')\[[^\[\]]{4,60}\] [A-Z]+\[\d+\]")
-"""`audiosocket_run` writes one line without its end: the next record stands right after it."""
 
-_WITHOUT_END: Final = b"connected to AudioSocket server '"
-
-
-def records_of(line: bytes) -> list[Record]:
-    """Return the records on one line of a log: one, or more where Asterisk did not end a line."""
+def record_of(line: bytes) -> Record:
+    """Take a line of a log apart. It never fails: what has no form that is known is all text."""
     if b"\x1b" in line:
         line = _COLOURS.sub(b"", line)
     if line[:1] == b"{" or b" {" in line[:400]:
         found = _of_json(line)
         if found is not None:
-            return [found]
-    if _WITHOUT_END in line:
-        ends = [match.start() for match in _GLUED.finditer(line)]
-        if ends:
-            return [_of_text(line[start:end]) for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
-    return [_of_text(line)]
+            return found
+    return _of_text(line)
 
 
 def _of_text(line: bytes) -> Record:
