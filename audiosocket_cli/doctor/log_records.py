@@ -37,6 +37,9 @@ _HEAD: Final = re.compile(
 """`WARNING[1234][C-0000000a] file.c: ` of a file, `…: file.c:123 function: ` of a console, and `…: file.c:123 in
 function: ` of syslog."""
 
+_AFTER_TIME: Final = re.compile(rb"^\[[^\]]{4,60}\] +")
+"""What stands before a text that was copied without its level and file."""
+
 _MICROSECONDS: Final = re.compile(r"[0-9]{10,20}")
 
 _VERBOSE: Final = re.compile(rb"^(.*?)\s*(?:-- |> |== )?(?=Executing \[|Called AudioSocket/|Spawn extension )")
@@ -57,7 +60,7 @@ def _of_text(line: bytes) -> Record:
     head = _HEAD.search(line)
     if head is None:
         verbose = _VERBOSE.match(line)
-        text = line[verbose.end() :] if verbose else line
+        text = line[verbose.end() :] if verbose else _AFTER_TIME.sub(b"", line)
         return Record(verbose[1] if verbose else b"", b"", b"", b"", b"", text.rstrip(), line.rstrip())
     level, thread, call, file = head.groups()
     return Record(line[: head.start()], level, thread, call or b"", file, line[head.end() :].rstrip(), line.rstrip())
