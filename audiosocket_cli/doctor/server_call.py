@@ -75,6 +75,8 @@ class _Call:
         self._trial = trial
         self._probe = probe
         self._unread_bytes = 0
+        self._timed = 0
+        """How many frames came while we spoke: only then do we know how late we were ourselves."""
         self._closed_s: float | None = None
         """How long the server took to close after us; None where it did not."""
 
@@ -99,6 +101,7 @@ class _Call:
         await self._trial.speak(probe, _FRAMES)
         await probe.send(encode(digit_frame(_DIGIT)))
         await self._trial.speak(probe, _FRAMES)
+        self._timed = len(probe.frames)
         await probe.until_ended(_LAST_S)
 
     async def _end(self) -> None:
@@ -193,7 +196,7 @@ class _Call:
                 "frame-too-long", f"it sent {self._described(long)}: Asterisk takes {_MAX_SAMPLES:,} samples at most",
                 "send 20 ms in each frame",
             )  # fmt: skip
-        burst_s = worst_burst_s(probe.frames)
+        burst_s = worst_burst_s(probe.frames[: self._timed])
         late = probe.lateness_s > max(_OUR_LATENESS_S, (burst_s - BURST_MS / 1000) / 2)
         if probe.flooded or (is_burst(burst_s) and not late):
             much = f"more than {MAX_BYTES >> 20} MiB" if probe.flooded else f"{burst_s * 1000:.0f} ms of audio"
