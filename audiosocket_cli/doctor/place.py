@@ -203,31 +203,32 @@ async def run_program(words: Sequence[str], seconds: float = MAX_SECONDS) -> Don
 
     It stays in our session, as `sudo` and `ssh` may know this terminal.
     """
-    loop = asyncio.get_running_loop()
     try:
-        transport, output = await loop.subprocess_exec(lambda: _Output(loop), *words, stdin=asyncio.subprocess.DEVNULL)
+        transport, output = await asyncio.get_running_loop().subprocess_exec(
+            _Output, *words, stdin=asyncio.subprocess.DEVNULL
+        )
     except FileNotFoundError:
         raise NoProgramError(f"there is no program {words[0]!r:.80} here") from None
     except (OSError, ValueError) as error:
         raise CannotRunError(f"cannot run {words[0]!r:.80}: {getattr(error, 'strerror', None) or error}") from None
     try:
         async with asyncio.timeout(seconds):
-            await output.ended
+            await output.ended.wait()
     except TimeoutError:
         raise TookTooLongError(f"{shlex.join(words)!s:.200} did not end within {seconds:g} s") from None
     finally:
         with contextlib.suppress(OSError, TimeoutError):  # another user's, as what sudo runs: nobody reads it any more
             transport.close()
             async with asyncio.timeout(_LAST_S):
-                await output.ended
+                await output.ended.wait()
     return Done(output.text(1), output.text(2), transport.get_returncode() or 0)
 
 
 class _Output(asyncio.SubprocessProtocol):
     """What a program writes, up to `MAX_OUTPUT_BYTES` of each stream; the rest is read, and not kept."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.ended: asyncio.Future[None] = loop.create_future()
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
         self._kept = {1: bytearray(), 2: bytearray()}
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -235,8 +236,7 @@ class _Output(asyncio.SubprocessProtocol):
         kept += data[: MAX_OUTPUT_BYTES - len(kept)]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
+        self.ended.set()
 
     def text(self, fd: int) -> str:
         return self._kept[fd].decode(errors="replace")
