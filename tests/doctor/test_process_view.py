@@ -17,18 +17,27 @@ from audiosocket_cli.doctor import process_view
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, NoAnswerError
 from audiosocket_cli.doctor.place import place_of
 from audiosocket_cli.doctor.process_view import (
-    CLOSE_WAIT, ESTABLISHED, LISTEN, ProcessView, Snapshot, pid_here, snapshot_of, view_process,
+    CLOSE_WAIT,
+    ESTABLISHED,
+    LISTEN,
+    ProcessView,
+    Snapshot,
+    pid_here,
+    snapshot_of,
+    view_process,
 )  # fmt: skip
 from support.asterisk_said import asterisk_that_says, healthy, make_asterisk
 
-TABLE = """\
+_REST = "00:00000000 00000000     0        0"
+
+TABLE = f"""\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   7: 0100007F:526F 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1695412 1 000000003d 100 0 0 10 0
-  10: 0100007F:9186 0100007F:526F 01 00000143:0000000A 01:00000016 00000000     0        0 1695809 3 00000000e1 22 4 1 18 -1
-  50: 0100007F:526D 0100007F:D484 05 00000000:00000000 03:000012D3 00000000     0        0 0 3 00000000cf
-  82: 0100007F:D484 0100007F:526D 08 00000000:00000000 00:00000000 00000000     0        0 1695460 1 0000000059 20 4 0 11 -1
-   0: 0000000000000000FFFF00000100007F:1F90 0000000000000000FFFF00000100007F:C350 01 00000000:00000000 00:00000000 00000000     0        0 77 1 0
-   1: 00000000000000000000000001000000:2384 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 78 1 0
+   7: 0100007F:526F 00000000:0000 0A 00000000:00000000 {_REST} 1695412 1 000000003d 100 0 0 10 0
+  10: 0100007F:9186 0100007F:526F 01 00000143:0000000A {_REST} 1695809 3 00000000e1 22 4 1 18 -1
+  50: 0100007F:526D 0100007F:D484 05 00000000:00000000 {_REST} 0 3 00000000cf
+  82: 0100007F:D484 0100007F:526D 08 00000000:00000000 {_REST} 1695460 1 0000000059 20 4 0 11 -1
+   0: {"0" * 16}FFFF00000100007F:1F90 {"0" * 16}FFFF00000100007F:C350 01 00000000:00000000 {_REST} 77 1 0
+   1: {"0" * 24}01000000:2384 {"0" * 32}:0000 0A 00000000:00000000 {_REST} 78 1 0
 socket:[1695809]
 socket:[1695460]
 socket:[99]
@@ -36,7 +45,7 @@ pipe:[5]
 /dev/null
 2565 (asterisk) S 1 2565 2565 0 -1 4194560 9000 0 3 0 56 44 0 0 20 0 38 0 12345 1064272000 13960
 2570 (a) b (c) R 1 2565 2565 0 -1 4194560 9000 0 3 0 100 1 0 0 20 0 38 0 12345 1064272000 13960
-"""  # fmt: skip
+"""
 
 
 @pytest.mark.skipif(sys.byteorder != "little", reason="a table of this machine's order")
@@ -72,7 +81,7 @@ async def _view_of_this_test(folder: Path) -> ProcessView:
 def test_real_sockets_are_seen_twice(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as ours:
         theirs, _ = listening.accept()
-        sender = threading.Timer(0.4, lambda: (ours.sendall(bytes(5000)), theirs.close()))
+        sender = threading.Timer(0.4, theirs.close)
         sender.start()
         name = ours.getsockname()
         view = asyncio.run(_view_of_this_test(tmp_path))
@@ -81,7 +90,8 @@ def test_real_sockets_are_seen_twice(tmp_path: Path) -> None:
     assert view.sees_its_sockets
     first, second = (next(each for each in look.sockets if each.local == name) for look in (view.first, view.second))
     assert first.inode in view.first.own
-    assert (first.state, second.state) == (ESTABLISHED, CLOSE_WAIT) or second.unsent_bytes == 0
+    assert first.state in (ESTABLISHED, CLOSE_WAIT)  # a busy machine looks late
+    assert second.state == CLOSE_WAIT
 
 
 def test_a_real_busy_thread_is_measured(tmp_path: Path) -> None:
