@@ -174,7 +174,7 @@ def test_of_several_addresses_the_first_that_answers_counts() -> None:
         ("", 0, None),
         ("order ::1 127.0.0.1 \ntry 127.0.0.1 102 \ntry ::1 101 bash: connect: Connection refused \n", 1,
          Probe("", [Attempt("::1", REFUSED, "connection refused"), Attempt("127.0.0.1", OPEN)])),
-        ("order 10.9.9.9 \ntry 10.9.9.9 101 bash: connect: No route to host bash: line 1: /dev/tcp: No route to host\n", 3,
+        ("order 10.9.9.9 \ntry 10.9.9.9 101 bash: connect: No route to host bash: /dev/tcp: No route to host\n", 3,
          Probe("", [Attempt("10.9.9.9", SILENT, "no route to host")])),
         ("order ::1 \ntry ::1 101 bash: connect: Cannot assign requested address\n", 0,
          Probe("", [Attempt("::1", UNREACHABLE, "cannot assign requested address")])),
