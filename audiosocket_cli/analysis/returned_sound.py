@@ -203,12 +203,8 @@ class _Finder:
         if first >= end:
             return None
         part = self._heard[first : end + self._size - 1]
-        if end - first <= self._size:
-            products = np.correlate(part, block)
-        else:
-            full = len(part) + self._size
-            product = np.fft.irfft(np.fft.rfft(part, full) * np.conj(np.fft.rfft(block, full)), full)
-            products = product[: end - first]
+        full = 1 << (len(part) + self._size).bit_length()  # other lengths may take a hundred times as long
+        products = np.fft.irfft(np.fft.rfft(part, full) * np.conj(np.fft.rfft(block, full)), full)[: end - first]
         energy = float(np.dot(block, block))
         correlations = products / np.sqrt(self._energies[first:end] * max(energy, 1.0))
         best = int(np.argmax(correlations))

@@ -60,6 +60,8 @@ class Seen:
     """What the CLI answered to the command of a call, where it did."""
     left: Sequence[str] | None = ()
     """Channels that had to be ended by a command; None: that could not be seen."""
+    lacks_resample: bool = False
+    """Whether codec_resample is not loaded."""
     hint: Callable[[str], str] = "asterisk -rx '{}'".format
     """Returns the line that has Asterisk run a command of its CLI."""
 
@@ -83,11 +85,11 @@ def verdicts(seen: Seen) -> list[Diagnosis]:
         what = f"Asterisk connected to {seen.dial} {counted(legs, 'time')}, and said the UUID first"
         found.append(Diagnosis("call-never-arrives", Status.OK, what))
     there = [call for call in seen.calls if all(leg.opened_s is not None for leg in call.legs)]
-    early = [_early(call, leg) for call in there for leg in call.legs if _is_early(call, leg)]
+    early = [_early(seen, call, leg) for call in there for leg in call.legs if _is_early(call, leg)]
     found += early
     whole = [call for call in there if not any(_is_early(call, leg) for leg in call.legs)]
     for judge in (_echoes, _both_ways, _tones, _keys):
-        found += judge(whole)
+        found += judge(seen, whole)
     if not early:
         found += _ends(seen, there)
     return found
@@ -112,13 +114,13 @@ def _nobody_came(seen: Seen) -> Diagnosis:
     evidence = [f"{told}: {seen.complaints.get(told, 'Asterisk took this command')}", "no connection came within 5 s"]
     if seen.dial.host in ("127.0.0.1", "::1", "localhost"):
         cure = (
-            f"if Asterisk runs in a container or on another machine, {seen.dial.host} is not this machine there: say in "
-            f"--call-address by which address it reaches this one; otherwise {_SEE_LOG}"
+            f"if Asterisk runs in a container or on another machine, {seen.dial.host} is not this machine there: say "
+            f"in --call-address by which address it reaches this one; otherwise {_SEE_LOG}"
         )
     else:
         cure = (
-            f"see whether {seen.dial.host} is this machine, as seen from Asterisk, and whether a firewall lets it connect "
-            "(--call-address HOST:PORT takes a port of your choice); " + _SEE_LOG
+            f"see whether {seen.dial.host} is this machine, as seen from Asterisk, and whether a firewall lets it "
+            "connect (--call-address HOST:PORT takes a port of your choice); " + _SEE_LOG
         )
     what = f"Asterisk was told to call {seen.dial}, and did not connect"
     return Diagnosis("call-never-arrives", Status.FAULT, what, tuple(evidence), cure)
@@ -129,7 +131,7 @@ def _absent(seen: Seen, call: PlacedCall, leg: CallLeg) -> Diagnosis:
     if leg is not call.legs[0]:
         what = f"{call.title}: the channel connected, but the application AudioSocket() did not"
     evidence = f"{call.command}: {seen.complaints.get(call.command, 'Asterisk took this command')}"
-    return Diagnosis("call-never-arrives", Status.FAULT, what, (evidence,), _cure_of_silence(call.legs[0].kind))
+    return Diagnosis("call-never-arrives", Status.FAULT, what, (evidence,), *_cure_of(seen, call.legs[0].kind))
 
 
 def _is_early(call: PlacedCall, leg: CallLeg) -> bool:
@@ -141,22 +143,23 @@ def _is_early(call: PlacedCall, leg: CallLeg) -> bool:
     return not by_us and leg.duration_s < planned_s
 
 
-def _early(call: PlacedCall, leg: CallLeg) -> Diagnosis:
+def _early(seen: Seen, call: PlacedCall, leg: CallLeg) -> Diagnosis:
     assert leg.ending is not None
     what = f"{call.title}: the call ended after {leg.duration_s:.1f} s, before all was said"
     evidence = f"ended by {leg.ending.by} ({leg.ending.how}): {leg.ending.reason}"
-    return Diagnosis("call-ends-early", Status.FAULT, what, (evidence, _frames(leg)), _SEE_LOG)
+    cure, lines = _cure_of(seen, leg.kind)
+    return Diagnosis("call-ends-early", Status.FAULT, what, (evidence, _frames(leg)), cure, lines)
 
 
 # What was heard.
 
 
-def _echoes(calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
+def _echoes(seen: Seen, calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
     ways = [_Way(call.title, _sound(leg, leg), leg) for call in calls if call.aim is Aim.ECHO for leg in call.legs]
-    yield from _judge_ways(ways, "sound goes there and back through the channel driver")
+    yield from _judge_ways(seen, ways, "sound goes there and back through the channel driver")
 
 
-def _both_ways(calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
+def _both_ways(seen: Seen, calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
     ways: list[_Way] = []
     for call in calls:
         if call.aim is not Aim.BOTH:
@@ -173,7 +176,9 @@ def _both_ways(calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
             ways.append(other)
         else:
             ways += [there, back]
-    yield from _judge_ways(ways, "sound goes both ways between the application AudioSocket() and the channel driver")
+    yield from _judge_ways(
+        seen, ways, "sound goes both ways between the application AudioSocket() and the channel driver"
+    )
 
 
 def _sound(said: CallLeg, heard: CallLeg) -> Returned:
@@ -183,11 +188,11 @@ def _sound(said: CallLeg, heard: CallLeg) -> Returned:
     return find_again(sound, said.said.stream(said.kind), heard.heard.stream(heard.kind))
 
 
-def _judge_ways(ways: Sequence[_Way], what: str) -> Iterator[Diagnosis]:
+def _judge_ways(seen: Seen, ways: Sequence[_Way], what: str) -> Iterator[Diagnosis]:
     """Yield what is wrong with each way, and one that says that the others are well."""
     well: list[_Way] = []
     for way in ways:
-        wrong = _wrong_frames(way) or _wrong_sound(way)
+        wrong = _wrong_frames(way) or _wrong_sound(seen, way)
         if wrong is None:
             well.append(way)
         else:
@@ -218,13 +223,13 @@ def _wrong_frames(way: _Way) -> Diagnosis | None:
     return None
 
 
-def _wrong_sound(way: _Way) -> Diagnosis | None:
+def _wrong_sound(seen: Seen, way: _Way) -> Diagnosis | None:
     returned = way.returned
     evidence = (_figures(returned), _frames(way.heard))
     if not returned.is_heard:
         level = level_of([way.heard.heard.stream(way.heard.kind)])
         text = f"{way.title}: what we said was not heard; what was heard has {level:.0f} dBFS"
-        return Diagnosis("sound-lost", Status.FAULT, text, evidence, _cure_of_silence(way.heard.kind))
+        return Diagnosis("sound-lost", Status.FAULT, text, evidence, *_cure_of(seen, way.heard.kind))
     if returned.missing:
         share = returned.missing / returned.blocks
         status = Status.FAULT if share >= _FAULT_SHARE else Status.WARNING
@@ -247,13 +252,17 @@ def _wrong_sound(way: _Way) -> Diagnosis | None:
     return None
 
 
-def _cure_of_silence(kind: int) -> str:
-    if kind != Kind.SLIN:
-        return "see whether codec_resample.so is loaded, without which no rate becomes another; " + _SEE_LOG
-    return _SEE_LOG
+def _cure_of(seen: Seen, kind: int) -> tuple[str, tuple[str, ...]]:
+    """Return what to do about a call of this kind without sound, and the lines to run."""
+    if kind != Kind.SLIN and seen.lacks_resample:
+        return (
+            "load codec_resample.so, without which no rate becomes another",
+            (seen.hint("module load codec_resample.so"),),
+        )
+    return _SEE_LOG, ()
 
 
-def _tones(calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
+def _tones(seen: Seen, calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
     well: list[str] = []
     for call in calls:
         if call.aim is not Aim.TONE:
@@ -266,7 +275,7 @@ def _tones(calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
                 "Are codec_ulaw.so and codec_resample.so loaded? The tone is µ-law, and has to be converted. "
                 + _SEE_LOG
             )
-            yield Diagnosis("sound-lost", Status.FAULT, text, (_frames(leg),), _cure_of_silence(leg.kind))
+            yield Diagnosis("sound-lost", Status.FAULT, text, (_frames(leg),), *_cure_of(seen, leg.kind))
             continue
         figures = f"{tone.frequency_hz:.0f} Hz at {tone.level_dbfs:.1f} dBFS for {tone.length_s:.1f} s"
         evidence = (f"heard {figures}, {tone.purity:.0%} of the power in that tone", _frames(leg))
@@ -288,7 +297,7 @@ def _tones(calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
         yield Diagnosis("sound-changed", Status.OK, what, tuple(well))
 
 
-def _keys(calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
+def _keys(seen: Seen, calls: Sequence[PlacedCall]) -> Iterator[Diagnosis]:
     for call in calls:
         if call.aim is not Aim.KEYS:
             continue
