@@ -10,6 +10,7 @@ from typing import Final
 
 from audiosocket_cli.doctor.asterisk_looks import looks_at_asterisk
 from audiosocket_cli.doctor.call_file import call_file_look
+from audiosocket_cli.doctor.calling import look_at_test_calls
 from audiosocket_cli.doctor.log import look_at_log_files
 from audiosocket_cli.doctor.look import Look, Looked
 from audiosocket_cli.doctor.place import place_of
@@ -36,6 +37,7 @@ class DoctorWanted:
     asterisk_root: str | None
     logs: Sequence[str]
     place_call: bool
+    call_address: str | None
     as_json: bool
 
 
@@ -62,7 +64,11 @@ def doctor(wanted: DoctorWanted) -> Outcome:
 def _looks(wanted: DoctorWanted) -> list[Look]:
     """Choose what to look at: an Asterisk where one is named, or nothing is."""
     looks: list[Look] = []
-    if wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs or wanted.place_call):
+    if wanted.call_address and not wanted.place_call:
+        raise UsageError("--call-address is for --call: add --call to place test calls")
+    if wanted.place_call:
+        looks.append(look_at_test_calls(place_of(wanted.asterisk_command, wanted.asterisk_root), wanted.call_address))
+    elif wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs):
         looks += looks_at_asterisk(place_of(wanted.asterisk_command, wanted.asterisk_root))
     for word in wanted.words:
         if Path(word).exists():
