@@ -23,7 +23,7 @@ from rich.theme import Theme
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
-    "first-call", "terminal", "asterisk", "asterisk-releases", "answering", "bots", "talk-to-a-bot", "bots-in-python",
+    "first-call", "terminal", "asterisk", "releases", "answering", "bots", "talk-to-a-bot", "bots-in-python",
     "bot-protocol", "bridging", "real-driver", "transfer", "recording", "playing", "talking", "testing-a-bot", "turns",
     "websocket-bots", "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust",
     "many-calls", "costs", "monitoring", "api", "systemd", "proxying", "mirroring", "faults", "proxies", "security",

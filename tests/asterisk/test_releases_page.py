@@ -8,7 +8,7 @@ from audiosocket_cli.asterisk.release_faults import FAULTS, Fault
 from audiosocket_cli.asterisk.releases import CHANGES, Behaviour, certified_with, since
 from audiosocket_cli.ui.pages import read_page
 
-PAGE = read_page("asterisk-releases")
+PAGE = read_page("releases")
 
 
 @pytest.mark.parametrize("behaviour", Behaviour, ids=lambda behaviour: behaviour.name)
