@@ -79,8 +79,8 @@ def _ari(parties: int) -> Setup:
     caller = (sys.executable, str(HERE / "ari.py"), str(parties))
     dialplan = "\nexten => 200,1,Answer()\n same => n,Playtones(440)\n same => n,Wait(20)\n"
     return Setup(
-        f"ari-{parties}", f"nothing: an ARI bridge of {parties} channels, one of them AudioSocket's", _NOTHING, dialplan,
-        (ours("--echo"),), modules=_ARI_MODULES, files=_ARI_FILES, caller=caller,
+        f"ari-{parties}", f"nothing: an ARI bridge of {parties} channels, one of them AudioSocket's", _NOTHING,
+        dialplan, (ours("--echo"),), modules=_ARI_MODULES, files=_ARI_FILES, caller=caller,
     )  # fmt: skip
 
 

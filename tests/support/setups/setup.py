@@ -88,6 +88,8 @@ class Setup:
     programs: tuple[Program, ...] = ()
     also: frozenset[str] = frozenset()
     """Further ids that are true of it, too."""
+    shows: str = "answered"
+    """What shows that it is as it should be: a text in Asterisk's log, or in what the caller or a server said."""
     phone: str = "talk 2"
     """What the phone does that calls 100: see `phone`. Nothing if another program calls."""
     codec: str = "ulaw"
@@ -122,7 +124,7 @@ class Ran:
     setup: Setup
     said: list[dict[str, Any]]
     errors: list[str]
-    """Looks that gave no result: the command, its exit code and what it said."""
+    """Looks that gave no result: the command, its exit code and what it said; or that the set-up was not as meant."""
     log: str
     """Asterisk's."""
     programs: dict[str, str]
@@ -138,7 +140,7 @@ def run_setup(setup: Setup, home: Path) -> Ran:
         _start(setup, machine)
         said: list[dict[str, Any]] = []
         errors: list[str] = []
-        calling = [_call(setup, machine, n) for n in range(setup.calls if not setup.during else 1)]
+        calling = [_call(setup, machine, n) for n in range(setup.calls)]
         if setup.during:
             time.sleep(3)
             _look(machine, asterisk_look(machine), said, errors)
@@ -152,15 +154,14 @@ def run_setup(setup: Setup, home: Path) -> Ran:
         texts = {path.name: path.read_text(errors="replace") for path in machine.files.iterdir() if path.is_file()}
         log = (machine.asterisk.run / "log" / "messages").read_text(errors="replace")
         calls = [json.loads(path.read_text()) for path in sorted(machine.files.glob("calls/*.json"))]
+        if not any(setup.shows in text for text in (log, *texts.values())):
+            errors.append(f"not as meant: '{setup.shows}' is nowhere in Asterisk's log and in what was said: {texts}")
         return Ran(setup, said, errors, log, texts, calls, seconds)
 
 
 def _start(setup: Setup, machine: Machine) -> None:
     if setup.network:
         machine.run("sh", "-ec", setup.network).check_returncode()
-    names = [f"program-{n}" for n in range(len(setup.programs))]
-    for name, program in zip(names, setup.programs, strict=True):
-        machine.start(name, *program.command)
     modules = [name for name in (*_MODULES, *setup.modules) if name not in setup.without]
     lines = ["[modules]", "autoload = no"]
     lines += [f"load = {name}.so" for name in modules] + [f"noload = {name}.so" for name in setup.without]
@@ -171,6 +172,9 @@ def _start(setup: Setup, machine: Machine) -> None:
             "extensions.conf": f"[general]\nstatic = yes\n\n[phones]\n{setup.dialplan}", **setup.files,
         }
     )  # fmt: skip
+    names = [f"program-{n}" for n in range(len(setup.programs))]
+    for name, program in zip(names, setup.programs, strict=True):
+        machine.start(name, *program.command)
     for name, program in zip(names, setup.programs, strict=True):
         if not wait_until(lambda name=name, ready=program.ready: machine.says(name, ready), 30):  # type: ignore[misc]
             raise AssertionError(f"{setup.name}: {program.command} did not start: {(machine.files / name).read_text()}")
