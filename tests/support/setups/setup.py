@@ -208,7 +208,7 @@ def _looks(setup: Setup, machine: Machine) -> Sequence[list[str]]:
 def _look(machine: Machine, arguments: list[str], said: list[dict[str, Any]], errors: list[str]) -> None:
     done = machine.run(*OURS, "doctor", *arguments, "--json", timeout=90)
     try:
-        found = json.loads(done.stdout)["diagnoses"]
+        found = [each for looked in json.loads(done.stdout)["looked_at"] for each in looked["findings"]]
     except (ValueError, KeyError):
         errors.append(f"doctor {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()[-500:]}")
         return
