@@ -138,7 +138,7 @@ NETWORKS = (
         shows="Name or service not known"),
     _of("dead-backend", "HAProxy accepts, and its server is gone", "server-accepts-and-closes", application(),
         Program((shutil.which("haproxy") or "haproxy", "-V", "-f", "../run/etc/haproxy.cfg"), ready="Using epoll"),
-        files={"haproxy.cfg": _HAPROXY}, looks=("asterisk", "server")),
+        files={"haproxy.cfg": _HAPROXY}, looks=("asterisk", "server"), phone="talk 5", shows="hung up"),
 )  # fmt: skip
 
 SERVERS = (
@@ -153,7 +153,7 @@ SERVERS = (
     _bot("splits-frames", "headers come 12 ms before their payload", "server-splits-frames", dialplan=driver(),
         shows="Poll timed out"),
     _bot("splits-headers", "the server splits headers by 12 ms", "server-splits-frames"),
-    _bot("sends-digits", "the server sends a digit", "server-sends-digits",
+    _bot("sends-digits", "the server sends a digit", "server-sends-digits", also="server-sends-unknown-kind",
         shows="message other than hangup or audio"),
     _bot("sends-unknown", "the server sends a kind of its own", "server-sends-unknown-kind", dialplan=driver(),
         shows="message other than hangup or audio"),
@@ -166,7 +166,7 @@ SERVERS = (
         shows="Connection reset by peer"),
     _bot("stalls", "the server stops reading", "server-stalls", phone="talk 6", during=True, also="queue-grows"),
     _bot("dies-in-frame", "the server dies in the middle of a frame", "server-dies-in-frame", phone="talk 4",
-        shows="Failed to read payload"),
+        shows=" payload "),
 )  # fmt: skip
 
 SOUNDS = (
