@@ -166,7 +166,7 @@ SERVERS = (
         shows="Connection reset by peer"),
     _bot("stalls", "the server stops reading", "server-stalls", phone="talk 6", during=True, also="queue-grows"),
     _bot("dies-in-frame", "the server dies in the middle of a frame", "server-dies-in-frame", phone="talk 4",
-        shows=" payload "),
+        shows="Insufficient payload"),
 )  # fmt: skip
 
 SOUNDS = (

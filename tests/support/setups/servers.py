@@ -212,6 +212,7 @@ def dies_in_frame(call: Connection) -> None:
     call.drain()
     speak(call, sound, 100)
     call.send(sound(100)[:100])
+    call.socket.shutdown(socket.SHUT_RDWR)  # a close alone would wait for the thread that reads
 
 
 def slin16_as_slin(call: Connection) -> None:
