@@ -55,7 +55,7 @@ async def _hold(trial: Trial) -> Observation:
 
 
 def _has_no_limit(release: Release) -> str | None:
-    return None if release.has(Behaviour.STRICT) else f"Asterisk {release} ends no call for silence"
+    return None if release.has(Behaviour.SILENCE_LIMIT) else f"Asterisk {release} ends no call for silence"
 
 
 IDLE_CASES: Final = (
@@ -68,7 +68,7 @@ IDLE_CASES: Final = (
         cure="send silence while there is nothing to say, by a clock, not in answer to the caller's frames",
         run=_says_something,
         finding="server-silent",
-        versions=f"since {since(Behaviour.STRICT)}",
+        versions=f"since {since(Behaviour.SILENCE_LIMIT)}",
         applies=_has_no_limit,
         shown_by_replay=True,
     ),
