@@ -254,7 +254,7 @@ def test_calls_at_once_are_told_apart(tmp_path: Path) -> None:
     assert ran(path, "--call", "1111") == (0, TIMELINE, "")
     each = ran(path, "--each")[1].splitlines()
     assert [line[:9] for line in each if "uuid" in line] == ["11111111 ", "22222222 "]
-    assert len(json.loads(ran(path, "--stats", "--json", "--call", "2222")[1])) == 13
+    assert len(json.loads(ran(path, "--stats", "--json", "--call", "2222")[1])) == 14
 
 
 # Limits
