@@ -1,4 +1,4 @@
-"""A file about calls: what one of our commands printed or kept as JSON, a capture, or a recording.
+"""A file about calls: what one of our commands printed or kept as JSON, also a folder of it, a capture, or a recording.
 
 The findings are in the file, or are found by reading it; each kind is told once, with what its page says to do.
 """
@@ -105,6 +105,8 @@ def look_at_file(path: Path) -> list[Diagnosis]:
     What cannot be read, or is none of the formats, is a diagnosis too, with the status "not looked at".
     """
     try:
+        if path.is_dir():
+            return _look_at_folder(path)
         if path.exists() and not path.is_file():  # a pipe may never begin, and a device never end
             return [diagnosis("file-unread", Status.UNKNOWN, f"{path} is not a file")]
         with path.open("rb") as file:
@@ -158,6 +160,17 @@ def _results_in(path: Path, head: bytes) -> _Found | None:
             found.add_call(call)
         found.add("", _other_findings(each))
     return found if found.count or found.by_id else None
+
+
+def _look_at_folder(path: Path) -> list[Diagnosis]:
+    """Look at the JSON of all calls in a folder, as `--record` writes it."""
+    found = _Found()
+    for file in sorted(path.glob("*.json")):
+        for call in _calls_in(_whole_object(file) or {}) if file.is_file() else ():
+            found.add_call(call)
+    if not found.count:
+        return [diagnosis("file-unread", Status.UNKNOWN, f"the folder {path} has no JSON of a call")]
+    return found.diagnoses()
 
 
 def _whole_object(path: Path) -> dict[str, Any] | None:
