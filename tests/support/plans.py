@@ -194,7 +194,7 @@ def _replaced(path: Path, old: str, new: str) -> str:
 
 
 class Phone:
-    """A real SIP phone (baresip) with the account of the form `phone`: it answers, plays a tone, keeps what it hears."""
+    """A real SIP phone (baresip) with the account of the form `phone`: it answers, plays a tone, keeps the sound."""
 
     def __init__(self, folder: Path, bed: Bed, hz: int) -> None:
         self.folder = folder
