@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from audiosocket_cli.asterisk.dialplan.ari import ari_files
 from audiosocket_cli.asterisk.dialplan.wish import wish
+from audiosocket_cli.asterisk.releases import parse_release
 
 
 def text_of(name: str, style: str = "extensions") -> str:
@@ -24,6 +25,12 @@ def test_json_and_the_query_ask_for_the_same() -> None:
     needed = {"encapsulation": "audiosocket", "transport": "tcp", "data": "$call", "format": "slin16"}
     assert needed.items() <= body.items()
     assert body["external_host"] == "bot:9092"
+
+
+def test_a_release_that_takes_no_json_is_asked_by_the_query() -> None:
+    script = "\n".join(ari_files(wish(release=parse_release("18.6")))[0].lines)
+    assert "<<JSON" not in script
+    assert '\npost "channels/externalMedia?app=audiosocket&' in script
 
 
 def test_the_script_is_one_for_sh() -> None:

@@ -10,11 +10,14 @@ import pytest
 from audiosocket_cli.asterisk.dialplan.catalogue import FORMS, Form, form_named
 from audiosocket_cli.asterisk.dialplan.plan import STYLES, Style
 from audiosocket_cli.asterisk.dialplan.wish import Wish, wish
+from audiosocket_cli.asterisk.plan.judging import judge
+from audiosocket_cli.asterisk.plan.reading import read_dialplan
 from audiosocket_cli.asterisk.releases import parse_release
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.finding import Status
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
-RELEASES = ("18.26", "20.12", "certified-22.8", "22.10.1", "23.4")
+RELEASES = ("18.0", "20.12", "certified-22.8", "22.10.1", "23.4")
 
 CASES = [
     pytest.param(form, style, release, id=f"{form.name}-{style}-{release}")
@@ -24,7 +27,7 @@ CASES = [
 
 
 def wished(form: Form, style: Style, release: str) -> Wish:
-    servers = ("[::1]:9092", "bot.example:9093")[: 2 if form.max_servers > 1 else 1]
+    servers = ("[::1]:9092", "192.0.2.7:9093")[: 2 if form.max_servers > 1 else 1]
     return wish(servers, parse_release(release), style, extension=form.extension)
 
 
@@ -42,6 +45,17 @@ def test_what_each_form_keeps_to(form: Form, style: Style, release: str) -> None
         assert len(text) < 4096
 
 
+@pytest.mark.parametrize(("form", "style", "release"), CASES)
+def test_check_finds_nothing_wrong_in_it(form: Form, style: Style, release: str) -> None:
+    files = {file.name: file.lines for file in form.make(wished(form, style, release))}
+    plans = [name for name in files if name.startswith("extensions")]
+    assert len(plans) == (form.name != "phone")
+    for name in plans:
+        found = judge(read_dialplan(files[name], name), parse_release(release))
+        assert [diagnosis for diagnosis in found if diagnosis.status is not Status.OK] == []
+        assert bool(found) == (form.name != "ari")  # there the line is in the script
+
+
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_a_head_says_where_it_belongs_and_which_modules_it_needs(form: Form) -> None:
     first = form.make(wished(form, "extensions", "22.10.1"))[0]
@@ -49,6 +63,11 @@ def test_a_head_says_where_it_belongs_and_which_modules_it_needs(form: Form) -> 
     assert f"/etc/asterisk/{first.name}," in head
     assert "asterisk -rx '" in head
     assert "Modules: " in head
+
+
+def test_certified_releases_are_built_without_audiosocket() -> None:
+    files = form_named("app").make(wish(release=parse_release("certified-22.8")))
+    assert any("select its modules in make menuselect" in line for line in files[0].lines)
 
 
 def test_a_name_is_warned_of() -> None:

@@ -101,3 +101,11 @@ def test_a_codec_is_named_wherever_the_driver_is_dialled() -> None:
 def test_who_comes_back_from_parking_is_where_they_dialled() -> None:
     draft = forms.parking(wish(extension="_1XX"))
     assert draft.contexts["audiosocket-unparked"]["s"][0].goto == "phones,${DIALLED},1"
+
+
+@pytest.mark.parametrize(("release", "is_there"), [("20.11", False), ("20.12", True), ("22.1", False), ("22.2", True)])
+def test_where_there_is_no_function_for_a_uuid_a_hash_makes_one(release: str, is_there: bool) -> None:
+    draft = forms.fitted(forms.app(wish()), parse_release(release))
+    assert does(draft)[1].startswith("Set(CALL=${UUID()})") is is_there
+    assert ("func_uuid" in draft.modules, "func_md5" in draft.modules) == (is_there, not is_there)
+    assert len(draft.notes) == (not is_there)
