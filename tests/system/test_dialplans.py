@@ -92,7 +92,8 @@ def test_each_form_is_loaded_and_called(serve: Serve, bed: Bed, tmp_path: Path, 
     serving = serve("--record", "calls", "--variables", known, "--tone", str(SERVER_HZ), "--json")
     texts, callers = {}, []
     for number, form in enumerate([*FORMS, *MORE_FORMS]):
-        servers = [f"127.0.0.1:{free_port()}", serving.target] if "failover" in form else [serving.target]
+        servers = [serving.target] if form in FORMS else [f"[::1]:{serving.port}"]
+        servers = [f"[::1]:{free_port()}", *servers] if "failover" in form else servers
         extension = str(9092 + 2 * number) if style == "freepbx" else "100"
         options = ["--for", style, "--extension", extension, *FORMS.get(form, [])]
         options += [] if style == "freepbx" else ["--context", f"plan-{form}"]
