@@ -104,9 +104,13 @@ def righted(use: Use, facts: Facts) -> str:
     server = facts.server(use)
     if server is None or use.is_misformed or not server.strip():
         return SOME_SERVER
-    if any(next(look(use, facts), None) for look in (no_port, port_out_of_range, without_brackets, malformed)):
-        return _mended(server.strip())
-    return (use.server or "").strip()
+    return (use.server or "").strip() if is_right(use, facts) else _mended(server.strip())
+
+
+def is_right(use: Use, facts: Facts) -> bool:
+    """Whether Asterisk can make something of an address."""
+    looks = (no_server, no_port, port_out_of_range, without_brackets, malformed)
+    return not use.is_misformed and not any(next(look(use, facts), None) for look in looks)
 
 
 def is_address(text: str) -> bool:
