@@ -137,9 +137,7 @@ def transfer(wish: Wish) -> Draft:
         Step(exists, "a bot reaches these extensions only", goto="after-the-bot,${RESULT},1"),
         Step("Hangup()", "no result, or one that is not there"),
     ]
-    targets = {
-        name: [Step(_call_phone(wish, phone)), _HANGUP] for name, phone in (("sales", "200"), ("support", "201"))
-    }
+    targets = {name: [_to_phone(wish, phone), _HANGUP] for name, phone in (("sales", "200"), ("support", "201"))}
     connects_by = _DRIVER if by_dial else ("app_audiosocket", "func_uuid")
     notes = [f"The bot hangs up with a result: sales or support. It needs serve --api {wish.api}."]
     if by_dial:
@@ -150,8 +148,8 @@ def transfer(wish: Wish) -> Draft:
     return Draft({wish.context: {wish.extension: steps}, "after-the-bot": targets}, modules, notes)
 
 
-def _call_phone(wish: Wish, phone: str) -> str:
-    return f"Goto(from-internal,{phone},1)" if wish.style == "freepbx" else f"Dial(PJSIP/{phone})"
+def _to_phone(wish: Wish, phone: str) -> Step:
+    return Step("", goto=f"from-internal,{phone},1") if wish.style == "freepbx" else Step(f"Dial(PJSIP/{phone})")
 
 
 def variables(wish: Wish) -> Draft:
@@ -251,7 +249,7 @@ def parking(wish: Wish) -> Draft:
             "_90[1-9]": [Step("ParkedCall(audiosocket,${EXTEN})", "a phone picks up who waits there"), _HANGUP],
         },
         "audiosocket-unparked": {
-            "s": [Step(f"Goto({wish.context},${{DIALLED}},1)", "nobody came: the server again"), _HANGUP]
+            "s": [Step("", "nobody came: the server again", goto=f"{wish.context},${{DIALLED}},1"), _HANGUP]
         },
     }
     notes = [

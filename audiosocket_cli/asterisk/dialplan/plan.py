@@ -14,10 +14,10 @@ STYLES: Final[tuple[Style, ...]] = ("extensions", "freepbx", "ael")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An application of the dialplan; or, with `goto`, a jump that is made where `do` holds."""
+    """An application of the dialplan; or, with `goto`, a jump that is made where `do` holds, or always."""
 
     do: str
-    """The application, such as `Answer()`; of a jump the condition, such as `"${DIALSTATUS}" = "ANSWER"`."""
+    """The application, such as `Answer()`; of a jump the condition, such as `"${DIALSTATUS}" = "ANSWER"`, if any."""
     why: str = ""
     """The reason, in a few words; empty where the line says all."""
     goto: str = ""

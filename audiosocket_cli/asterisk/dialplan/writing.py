@@ -26,7 +26,8 @@ def _conf_extension(name: str, steps: Extension) -> Iterator[str]:
     for number, step in enumerate(steps):
         priority = ("n" if number else "1") + (f"({step.label})" if step.label else "")
         head = " same => " if number else f"exten => {name},"
-        does = f"GotoIf($[{step.do}]?{step.goto})" if step.goto else step.do
+        jump = f"GotoIf($[{step.do}]?{step.goto})" if step.do else f"Goto({step.goto})"
+        does = jump if step.goto else step.do
         yield from _with_why(f"{head}{priority},{does}", step.why, ";")
 
 
@@ -46,7 +47,8 @@ def _ael_steps(steps: Extension) -> Iterator[str]:
     for step in steps:
         if step.label:
             yield f"        {step.label}:"
-        does = f"if ({step.do}) goto {step.goto};" if step.goto else f"{step.do};"
+        jump = f"if ({step.do}) goto {step.goto};" if step.do else f"goto {step.goto};"
+        does = jump if step.goto else f"{step.do};"
         yield from _with_why(f"        {does}", step.why, "//")
 
 
