@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from audiosocket_cli.asterisk.releases import parse_release
 from audiosocket_cli.doctor.log import look_at_logs
 from audiosocket_cli.doctor.log_causes import MEANINGS
 from audiosocket_cli.finding import Diagnosis, Status
+from support.pages import DOCS, PAGES
 
 SERVER = "127.0.0.1:9092"
 
@@ -107,6 +109,29 @@ def test_more_servers_than_are_kept_apart_are_counted_together(look) -> None:  #
     assert len(found) == 101
     assert sum(1 for each in found if not each.where) == 1
     assert any("50 calls" in each.what for each in found)
+
+
+def test_the_example_of_the_page_is_found_as_it_says(look) -> None:  # type: ignore[no-untyped-def]
+    page = PAGES[DOCS / "asterisk-log.md"]
+    log = re.search(r"^```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert log is not None
+    rows = re.findall(r"^\| \[([a-z-]+)\]\(\S+\) \| ([a-z ]+) \| (.*) \|$", page, re.MULTILINE)
+    found = look(*log[1].splitlines())
+    assert [(each.id, each.status.value) for each in found] == [row[:2] for row in rows]
+    for each, (_, _, text) in zip(found, rows, strict=True):
+        first, _, last = text.partition(": ")
+        assert each.what.startswith(first)
+        assert last in each.what
+
+
+def test_the_page_names_lines_that_asterisk_writes() -> None:
+    table = PAGES[DOCS / "asterisk-log.md"].partition("## The lines")[2]
+    texts = [re.sub(r"%[sd]", "", line.text) for line in LINES]
+    texts = [re.sub(r"\W+", " ", text) for text in texts]
+    for row in re.findall(r"^\| ([A-Z].*?|timedout.*?|failed.*?) \|", table, re.MULTILINE):
+        for part in re.split(r"; |, (?=Failed)", row):
+            words = re.sub(r"\W+", " ", re.split(r": |…| \(", part)[0]).strip()
+            assert any(words in text for text in texts), part
 
 
 def test_each_id_of_the_table_has_a_meaning() -> None:
