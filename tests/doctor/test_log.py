@@ -72,6 +72,11 @@ def test_a_line_that_nobody_knows_is_shown_once_with_its_count(look) -> None:  #
     assert unknown.evidence == (f"5 lines: {lines[0]}",)
 
 
+def test_a_path_that_has_its_name_is_no_line_about_it(look) -> None:  # type: ignore[no-untyped-def]
+    text = "Unable to register extension at line 7 of /etc/asterisk/audiosocket.conf"
+    assert [each.id for each in look(step(1), end(1), record(text, file="pbx_config.c"))] == ["normal-end"]
+
+
 def test_no_number_of_unknown_lines_is_too_many(look) -> None:  # type: ignore[no-untyped-def]
     lines = [record(f"AudioSocket {'x' * number}") for number in range(100)]
     (unknown,) = (each for each in look(step(9), *lines) if each.id == "log-line-unknown")
