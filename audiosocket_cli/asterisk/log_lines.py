@@ -68,7 +68,9 @@ _RES: Final = (
     LogLine("No UUID for AudioSocket", "ast_audiosocket_init", _C, "uuid-malformed"),
     LogLine("Failed to parse UUID '%s'", "ast_audiosocket_init", _C, "uuid-malformed"),
     # ast_audiosocket_send_frame
-    LogLine("Failed to write data to AudioSocket because: %s", "ast_audiosocket_send_frame", _C, "server-closes-unread"),
+    LogLine(
+        "Failed to write data to AudioSocket because: %s", "ast_audiosocket_send_frame", _C, "server-closes-unread"
+    ),
     LogLine("Failed to write data to AudioSocket", "ast_audiosocket_send_frame", _C, "server-closes-unread"),
     LogLine("Unsupported frame type %d for AudioSocket", "ast_audiosocket_send_frame", _C, "comfort-noise"),
     LogLine("Unsupported frame type %s (%d) for AudioSocket", "ast_audiosocket_send_frame", _N, ""),
@@ -188,7 +190,9 @@ _OTHERS: Final = (
         "No translator path exists for channel type AudioSocket (native %s) to %s",
         "channel.c: request_channel", _C, "no-translation",
     ),
-    LogLine("Exceptionally long voice queue length%s queuing to %s", "channel.c: __ast_queue_frame", _C, "server-bursts"),
+    LogLine(
+        "Exceptionally long voice queue length%s queuing to %s", "channel.c: __ast_queue_frame", _C, "server-bursts"
+    ),
     LogLine("Exceptionally long queue length%s queuing to %s", "channel.c: __ast_queue_frame", _C, "server-bursts"),
     LogLine("read() failed: Bad file descriptor", "alertpipe.c: ast_alertpipe_read", _C, "descriptor-closed-twice"),
     LogLine(
@@ -218,8 +222,6 @@ class Known(NamedTuple):
     line: LogLine
     values: tuple[bytes, ...]
     """What stands for each %s and %d, in order."""
-    rest: bytes
-    """What follows it on the same line of the log."""
 
 
 def find_line(text: bytes) -> Known | None:
@@ -231,12 +233,12 @@ def find_line(text: bytes) -> Known | None:
         for line, pattern in _BY_WORDS.get(b" ".join(words[:count]), ()):
             match = pattern.match(text)
             if match:
-                return Known(line, match.groups(), text[match.end() :])
+                return Known(line, match.groups())
     return None
 
 
 def _pattern(text: str) -> re.Pattern[bytes]:
-    """Return what finds a text. The last line of `audiosocket_run` lacks its line end: another record may follow it."""
+    """Return what finds a text."""
     parts, at = [], 0
     for place in _PLACE.finditer(text):
         parts.append(re.escape(text[at : place.start()]))

@@ -8,12 +8,12 @@ stays the same however long the log is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.log_lines import Known, LogLine, Role
-from audiosocket_cli.doctor.log_records import Record
+from audiosocket_cli.doctor.log_records import Record, record_of
 from audiosocket_cli.doctor.log_times import seconds_of
 
 _MAX_OPEN: Final = 4096
@@ -24,6 +24,9 @@ _MAX_LINES: Final = 64
 
 _SLOW_NAME_S: Final = 4.0
 """A name that takes longer to be found unknown was asked of a name server that does not answer: resolvers wait 5 s."""
+
+_AT_ONCE_S: Final = 0.5
+"""A server that closes sooner takes no calls: a proxy whose own server is gone, say."""
 
 _HAS_PORT: Final = re.compile(r".*:\d+")
 
@@ -63,6 +66,20 @@ class CallTable:
 
     def __init__(self) -> None:
         self._open: dict[bytes, LoggedCall] = {}
+        self._begun: dict[bytes, bytes] = {}
+        """Of calls of which nothing else is known, the line that says that AudioSocket is reached."""
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._open
+
+    def begin(self, key: bytes, line: bytes) -> bool:
+        """Remember that a call came to AudioSocket; False where more is known of it already."""
+        if key in self._open:
+            return False
+        if len(self._begun) > _MAX_OPEN:
+            del self._begun[next(iter(self._begun))]
+        self._begun[key] = line
+        return True
 
     def add(self, record: Record, known: Known | None) -> Iterator[LoggedCall]:
         """Take in a line; yield the calls that are over by that."""
@@ -76,6 +93,9 @@ class CallTable:
             call = LoggedCall()
             if key:
                 self._open[key] = call
+                begun = self._begun.pop(key, None)
+                if begun is not None:
+                    call.seen.append(Seen(record_of(begun), None))
         if len(call.seen) < _MAX_LINES:
             call.seen.append(Seen(record, known))
         else:
@@ -157,6 +177,9 @@ def _cause(call: LoggedCall, seen: Seen, known: Known) -> Cause:
         finding, detail = read(values)
     if finding == "server-name-unknown" and _took_s(call, seen) > _SLOW_NAME_S:
         finding = "name-server-silent"
+    if finding == "server-closes-unread" and 0.0 < _since_begun_s(call, seen) < _AT_ONCE_S:
+        finding = "server-accepts-and-closes"
+    server = server or _server_of_call(call)
     works = finding in _ONE_ADDRESS and not _failed_at_all(call)
     return Cause("server-wrong-family" if works else finding, server, detail, seen, works)
 
@@ -180,6 +203,25 @@ def _took_s(call: LoggedCall, seen: Seen) -> float:
         return 0.0
     before_s, after_s = seconds_of(call.seen[at - 1].record.time), seconds_of(seen.record.time)
     return 0.0 if before_s is None or after_s is None else after_s - before_s
+
+
+def _since_begun_s(call: LoggedCall, seen: Seen) -> float:
+    """Return how long after AudioSocket was reached a line was written; 0.0 where that is not known."""
+    begun = [each for each in call.seen[: call.seen.index(seen)] if each.known is None]
+    if not begun:
+        return 0.0
+    before_s, after_s = seconds_of(begun[-1].record.time), seconds_of(seen.record.time)
+    return 0.0 if before_s is None or after_s is None else after_s - before_s
+
+
+def _server_of_call(call: LoggedCall) -> str:
+    """Return the server that a line of a call names; empty where lines name several, or none."""
+    servers = {
+        _server_of(seen.known.line, [value.decode(errors="replace") for value in seen.known.values])
+        for seen in call.seen
+        if seen.known is not None
+    } - {""}
+    return servers.pop() if len(servers) == 1 else ""
 
 
 def _server_of(line: LogLine, values: list[str]) -> str:
@@ -287,7 +329,20 @@ def _not_created(values: list[str]) -> tuple[str, str]:
 _NOT_IMPLEMENTED: Final = "66"
 """AST_CAUSE_CHAN_NOT_IMPLEMENTED: no such channel driver (`ast_request`)."""
 
-_READINGS: Final = {
+
+def _codec(values: list[str]) -> tuple[str, str]:
+    return "unknown-codec", values[0]
+
+
+def _option(values: list[str]) -> tuple[str, str]:
+    return "unknown-option", values[0]
+
+
+def _module(values: list[str]) -> tuple[str, str]:
+    return "module-missing", f"{values[0]}: {values[1]}"
+
+
+_READINGS: Final[dict[str, Callable[[list[str]], tuple[str, str]]]] = {
     "Connecting to '%s' failed for url '%s': %s": _refused,
     "Connection to '%s' failed with unexpected error: %s": _unexpected,
     "Connection to '%s' failed with error: %s": _unexpected,
@@ -301,8 +356,8 @@ _READINGS: Final = {
     "Unsupported frame type %d for AudioSocket": _other_frame,
     "Unable to create socket: '%s'": _no_socket,
     "Unable to create channel of type 'AudioSocket' (cause %d - %s)": _not_created,
-    "Codec '%s' not found for AudioSocket connection to '%s'": lambda values: ("unknown-codec", values[0]),
-    "'AudioSocket' channel options '%s' parse error": lambda values: ("unknown-option", values[0]),
-    "Error loading module '%s': %s": lambda values: ("module-missing", f"{values[0]}: {values[1]}"),
+    "Codec '%s' not found for AudioSocket connection to '%s'": _codec,
+    "'AudioSocket' channel options '%s' parse error": _option,
+    "Error loading module '%s': %s": _module,
 }
 """Lines whose values decide what they mean: each with what gives the id, and what to show."""

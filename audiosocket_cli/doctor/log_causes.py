@@ -83,6 +83,10 @@ _SERVER: Final = {
         "which the dialplan does not go on",
         "before closing, send 00 00 00, read to the end, and then close; and look at the server's own log for a crash",
     ),
+    "server-accepts-and-closes": Meaning(
+        _FAULT, "the server takes connections and closes them at once",
+        "look at the server's own log; a proxy whose own server is gone should refuse connections instead",
+    ),
     "server-stalls": Meaning(
         _FAULT, "the server stopped reading: the buffers are full, which ends the call",
         "read always, also while the server speaks or waits for something",

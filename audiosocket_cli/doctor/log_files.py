@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from audiosocket_cli.capture.packing import unpack
-from audiosocket_cli.doctor.log_records import records_of
+from audiosocket_cli.doctor.log_records import record_of
 from audiosocket_cli.doctor.log_scan import MAX_LINE_BYTES, ReadInto, lines_in
 from audiosocket_cli.doctor.log_times import seconds_of
 from audiosocket_cli.errors import FileError, UsageError
@@ -34,7 +34,7 @@ class _LogFile:
     def begins_s(self) -> float:
         """The time of its first line that has one; without one it is read last."""
         for line in bytes(self._begun[:MAX_LINE_BYTES]).splitlines()[:50]:
-            at_s = seconds_of(records_of(line)[0].time)
+            at_s = seconds_of(record_of(line).time)
             if at_s is not None:
                 return at_s
         return _LATEST
@@ -87,6 +87,11 @@ class LogFiles:
         """What was wrong with files that were read to their damage, after all lines."""
         self._files = [_LogFile(name) for name in names]
         self._files.sort(key=lambda file: file.begins_s)
+
+    @property
+    def names(self) -> list[str]:
+        """Return their names, as they may be told."""
+        return [file.name for file in self._files]
 
     def lines(self) -> Iterator[bytes]:
         """Yield the lines of all that may have to do with AudioSocket, the oldest file first."""

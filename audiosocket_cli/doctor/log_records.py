@@ -34,37 +34,33 @@ _HEAD: Final = re.compile(
     rb"(?<![\w\[])([A-Z][A-Z0-9_]*)\[(\d+)\](?:\[C-([0-9a-f]+)\])?:? "
     rb"([\w/-]+\.\w+)(?::\d+)?(?: in)?(?: \w+)?: "
 )
-"""`WARNING[1234][C-0000000a] file.c: ` of a file, `…: file.c:123 function: ` of a console, `…: file.c:123 in function: `
-of syslog."""
+"""`WARNING[1234][C-0000000a] file.c: ` of a file, `…: file.c:123 function: ` of a console, and `…: file.c:123 in
+function: ` of syslog."""
+
+_AFTER_TIME: Final = re.compile(rb"^\[[^\]]{4,60}\] +")
+"""What stands before a text that was copied without its level and file."""
+
+_MICROSECONDS: Final = re.compile(r"[0-9]{10,20}")
 
 _VERBOSE: Final = re.compile(rb"^(.*?)\s*(?:-- |> |== )?(?=Executing \[|Called AudioSocket/|Spawn extension )")
 
-_GLUED: Final = re.compile(rb"(?<=')\[[^\[\]]{4,60}\] [A-Z]+\[\d+\]")
-"""`audiosocket_run` writes one line without its end: the next record stands right after it."""
 
-_WITHOUT_END: Final = b"connected to AudioSocket server '"
-
-
-def records_of(line: bytes) -> list[Record]:
-    """Return the records on one line of a log: one, or more where Asterisk did not end a line."""
+def record_of(line: bytes) -> Record:
+    """Take a line of a log apart. It never fails: what has no form that is known is all text."""
     if b"\x1b" in line:
         line = _COLOURS.sub(b"", line)
     if line[:1] == b"{" or b" {" in line[:400]:
         found = _of_json(line)
         if found is not None:
-            return [found]
-    if _WITHOUT_END in line:
-        ends = [match.start() for match in _GLUED.finditer(line)]
-        if ends:
-            return [_of_text(line[start:end]) for start, end in zip([0, *ends], [*ends, len(line)], strict=True)]
-    return [_of_text(line)]
+            return found
+    return _of_text(line)
 
 
 def _of_text(line: bytes) -> Record:
     head = _HEAD.search(line)
     if head is None:
         verbose = _VERBOSE.match(line)
-        text = line[verbose.end() :] if verbose else line
+        text = line[verbose.end() :] if verbose else _AFTER_TIME.sub(b"", line)
         return Record(verbose[1] if verbose else b"", b"", b"", b"", b"", text.rstrip(), line.rstrip())
     level, thread, call, file = head.groups()
     return Record(line[: head.start()], level, thread, call or b"", file, line[head.end() :].rstrip(), line.rstrip())
@@ -87,8 +83,8 @@ def _of_json(line: bytes) -> Record | None:
     if not isinstance(message, str):
         return None
     inner = _of_text(_COLOURS.sub(b"", message.encode()))
-    microseconds = content.get("__REALTIME_TIMESTAMP")
-    time = str(int(microseconds) / 1e6) if _is_number(microseconds) else str(content.get("time", ""))
+    microseconds = str(content.get("__REALTIME_TIMESTAMP", ""))
+    time = str(int(microseconds) / 1e6) if _MICROSECONDS.fullmatch(microseconds) else str(content.get("time", ""))
     return inner._replace(time=time.encode() or inner.time)
 
 
@@ -102,7 +98,3 @@ def _of_asterisk(content: dict[str, Any], line: bytes) -> Record:
     values = (content.get("timestamp", ""), logmsg.get("level", ""), identifiers.get("lwp", ""), call, file)
     time, level, thread, number, source = (str(value).encode() for value in values)
     return Record(time, level, thread, number, source, str(logmsg.get("message", "")).strip().encode(), line.rstrip())
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, str | int) and str(value).isascii() and str(value).isdigit() and len(str(value)) < 20

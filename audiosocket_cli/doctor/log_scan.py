@@ -35,7 +35,7 @@ _ANCHORS: Final[dict[bytes, tuple[bytes, ...]]] = {
     b"Function UUID not registered": (b" UUI", b"UUID", b"UID ", b"ID n"),
     b"getaddrinfo(": (b"ddri", b"drin", b"rinf", b"addr"),
     b"alertpipe.c": (b"tpip", b"pipe", b"ipe.", b"rtpi"),
-    b"Out of buffer space": (b"of b", b"f bu", b" buf", b"r sp"),
+    b"Out of buffer space": (b"of b", b"f bu", b" buf", b"buff"),
 }
 """What makes a line worth a look, with four bytes of it for each of the four places at which it may begin, modulo 4.
 They are chosen to be rare in other lines."""

@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from audiosocket_cli.doctor.asterisk_looks import looks_at_asterisk
+from audiosocket_cli.doctor.call_file import call_file_look
+from audiosocket_cli.doctor.calling import look_at_test_calls
+from audiosocket_cli.doctor.log import look_at_log_files
 from audiosocket_cli.doctor.look import Look, Looked
 from audiosocket_cli.doctor.place import place_of
+from audiosocket_cli.doctor.target import look_at_target
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Status, worst
 from audiosocket_cli.jobs.outcome import Outcome
@@ -33,6 +37,7 @@ class DoctorWanted:
     asterisk_root: str | None
     logs: Sequence[str]
     place_call: bool
+    call_address: str | None
     as_json: bool
 
 
@@ -59,12 +64,19 @@ def doctor(wanted: DoctorWanted) -> Outcome:
 def _looks(wanted: DoctorWanted) -> list[Look]:
     """Choose what to look at: an Asterisk where one is named, or nothing is."""
     looks: list[Look] = []
-    if wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs or wanted.place_call):
+    if wanted.call_address and not wanted.place_call:
+        raise UsageError("--call-address is for --call: add --call to place test calls")
+    if wanted.place_call:
+        looks.append(look_at_test_calls(place_of(wanted.asterisk_command, wanted.asterisk_root), wanted.call_address))
+    elif wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs):
         looks += looks_at_asterisk(place_of(wanted.asterisk_command, wanted.asterisk_root))
     for word in wanted.words:
-        if not Path(word).exists():
-            parse_target(word)
-        raise UsageError(f"{word!r:.80}: not yet")
+        if Path(word).exists():
+            looks.append(call_file_look(Path(word)))
+        else:
+            looks.append(look_at_target(parse_target(word)))
+    if wanted.logs:
+        looks.append(look_at_log_files(wanted.logs))
     return looks
 
 

@@ -16,7 +16,7 @@ ROOT = PACKAGE.parent
 
 FLOORS = (
     "errors text signals junit",
-    "codec quantities libraries finding",
+    "codec quantities libraries finding finding_pages",
     "model",
     "asterisk disk write_behind",
     "audio chunks",
@@ -47,7 +47,7 @@ HOMES = {
     "asyncio": {"websocket", "call", "net", "server", "bench", "check", "doctor"},
     "uvloop": {"net"},
     "prometheus_client": {"server"},
-    "numpy": {"audio", "chunks", "mixed_runs", "runs", "capture", "analysis", "call", "bench"},
+    "numpy": {"audio", "chunks", "mixed_runs", "runs", "capture", "analysis", "call", "bench", "doctor"},
     "sounddevice": {"libraries", "audio"},
     "soundfile": {"libraries", "audio"},
     "soxr": {"libraries", "audio", "call"},

@@ -1,7 +1,7 @@
 """Reads extensions.ael: enough of the language to see which applications run, in which order, and on which condition.
 
-Statements become the steps that Asterisk makes of them (`gen_prios`, pbx/ael/ael.y and res_ael_share): `jump` and `goto`
-are Goto(), `&macro()` is Gosub() to an extension `~~s~~`, and `x=y;` is Set().
+Statements become the steps that Asterisk makes of them (`gen_prios`, res/ael/pval.c): `jump` and `goto` are Goto(),
+`&macro()` is Gosub() to an extension `~~s~~`, and `x=y;` is Set().
 """
 
 from __future__ import annotations

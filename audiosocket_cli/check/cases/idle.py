@@ -67,6 +67,7 @@ IDLE_CASES: Final = (
         asterisk="audiosocket_run ends the call after 2000 ms in which neither side sent anything",
         cure="send silence while there is nothing to say, by a clock, not in answer to the caller's frames",
         run=_says_something,
+        finding="server-silent",
         versions=f"since {since(Behaviour.SILENCE_LIMIT)}",
         applies=_has_no_limit,
         shown_by_replay=True,
