@@ -48,7 +48,7 @@ TOPICS_ABOUT: Final = {
     "bench": ("load", "load-figures", "locust", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("asterisk", "findings"),
-    "doctor": ("findings", "asterisk"),
+    "doctor": ("diagnosing", "findings", "asterisk"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),
