@@ -48,7 +48,7 @@ TOPICS_ABOUT: Final = {
     "bench": ("load", "load-figures", "locust", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
-    "doctor": ("findings", "asterisk", "asterisk-log"),
+    "doctor": ("diagnosing", "findings", "asterisk", "asterisk-log"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),

@@ -24,7 +24,7 @@ from audiosocket_cli.finding_pages import FOLDER, finding_ids, sentence_of
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
-    "first-call", "terminal", "asterisk", "asterisk-log", "dialplans", "releases", "answering", "bots", "talk-to-a-bot",
+    "first-call", "terminal", "asterisk", "asterisk-log", "dialplans", "diagnosing", "releases", "answering", "bots", "talk-to-a-bot",
     "bots-in-python", "bot-protocol", "bridging", "real-driver", "transfer", "recording", "playing", "talking",
     "testing-a-bot", "turns", "websocket-bots", "checking", "scripts", "captures", "dissector", "findings", "load",
     "load-figures", "locust", "many-calls", "costs", "monitoring", "api", "systemd", "proxying", "mirroring",
