@@ -90,8 +90,10 @@ class AsteriskCli:
 
 
 def release_of(version: str) -> Release | None:
-    """Return the release that a version names: "22.10.1~dfsg+~cs6-1" and "certified-22.8-cert1" do, "GIT-master-1a2b3c4"
-    does not, and a branch's "GIT-20-1a2b3c4" neither."""
+    """Return the release that a version names: "22.10.1~dfsg+~cs6-1" and "certified-22.8-cert1" do.
+
+    "GIT-master-1a2b3c4" and "GIT-20-1a2b3c4" name none, and give None.
+    """
     if _GIT.match(version):
         return None
     found = _NUMBER.match(version)

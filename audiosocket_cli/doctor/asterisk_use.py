@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, Channel, NoAnswerError, channels_of
+from audiosocket_cli.asterisk.plan.dialplan import Dialplan
+from audiosocket_cli.asterisk.plan.uses import uses_in
+from audiosocket_cli.doctor.asterisk_cli import Channel
 
-_APPLICATION: Final = re.compile(r"\bAudioSocket\(", re.IGNORECASE)
-_DRIVER: Final = re.compile(r"\bAudioSocket/")
-_TRY_EXEC: Final = re.compile(r"\bTryExec\(", re.IGNORECASE)
-_UUID_FUNCTION: Final = re.compile(r"\$\{UUID\(\)")
-_ARI: Final = re.compile(r"\bStasis\(", re.IGNORECASE)
-_LOADED_APPLICATION: Final = "AudioSocket"
+_UUID_FUNCTION: Final = "${UUID()"
+_APPLICATION: Final = "AudioSocket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +34,22 @@ class Use:
         return self.application or self.driver
 
 
-def use_in(lines: Iterable[str]) -> Use:
-    """Return what the lines of a dialplan name, of a file or of `dialplan show`."""
-    text = "\n".join(lines)
+def use_in(plan: Dialplan) -> Use:
+    """Return what a dialplan names."""
+    uses = uses_in(plan)
+    names = {step.name for step in plan.steps}
     return Use(
-        application=_APPLICATION.search(text) is not None,
-        driver=_DRIVER.search(text) is not None,
-        try_exec=_TRY_EXEC.search(text) is not None,
-        uuid_function=_UUID_FUNCTION.search(text) is not None,
-        ari=_ARI.search(text) is not None,
+        application=any(not use.is_channel for use in uses),
+        driver=any(use.is_channel for use in uses),
+        try_exec="tryexec" in names,
+        uuid_function=any(_UUID_FUNCTION in step.data for step in plan.steps),
+        ari="stasis" in names,
     )
-
-
-async def use_of(cli: AsteriskCli) -> Use:
-    """Return what the dialplan of a running Asterisk names; nothing where it does not tell it."""
-    try:
-        return use_in((await cli.ask("dialplan show")).splitlines())
-    except NoAnswerError:
-        return Use()
 
 
 def is_of_audiosocket(channel: Channel) -> bool:
     """Whether a channel is one of the channel driver, or runs the application."""
-    return channel.name.startswith("AudioSocket/") or channel.application == _LOADED_APPLICATION
+    return channel.name.startswith("AudioSocket/") or channel.application == _APPLICATION
 
 
 def servers_in(channels: Iterable[Channel]) -> list[str]:
@@ -72,14 +62,7 @@ def servers_in(channels: Iterable[Channel]) -> list[str]:
 
 
 def _server(channel: Channel) -> str:
-    if channel.application == _LOADED_APPLICATION:
+    if channel.application == _APPLICATION:
         return channel.data.partition(",")[2].strip()
     match = re.match(r"AudioSocket/(\S+?)-[0-9A-Fa-f]{8}-", channel.name)
     return match[1] if match else ""
-
-
-async def servers_in_calls(cli: AsteriskCli) -> list[str]:
-    """Return the servers of the calls of now."""
-    with contextlib.suppress(NoAnswerError):
-        return servers_in(channels_of(await cli.ask("core show channels concise")))
-    return []

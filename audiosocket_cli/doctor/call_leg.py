@@ -58,6 +58,8 @@ class CallLeg:
     """When its UUID came, on the monotonic clock."""
     ending: Ending | None = None
     duration_s: float = 0.0
+    held_up_s: float = 0.0
+    """How late we were ourselves at most: a busy machine."""
 
     frames: Sequence[Frame] = ()
     """What is said. Made before the call: to make it takes longer than a frame may be late."""
@@ -152,6 +154,7 @@ class LegTap:
     def closed(self, call: Call) -> None:
         if self._leg is not None:
             self._leg.ending, self._leg.duration_s = call.ending, call.duration_s
+            self._leg.held_up_s = call.pacer.worst_lateness_s
 
 
 _MAX_DIGITS: Final = 100

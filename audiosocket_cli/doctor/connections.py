@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.releases import Behaviour, Release
-from audiosocket_cli.doctor.asterisk_cli import AsteriskCli
-from audiosocket_cli.doctor.asterisk_use import servers_in_calls
+from audiosocket_cli.doctor.place import Place
 from audiosocket_cli.doctor.process_view import CLOSE_WAIT, ESTABLISHED, LISTEN, Connection, ProcessView, Snapshot
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Diagnosis, Status
@@ -31,19 +30,14 @@ _BUSY: Final = 0.9
 _MAX_SHOWN: Final = 5
 
 
-async def look_at_connections(cli: AsteriskCli, view: ProcessView, named: Iterable[str]) -> list[Diagnosis]:
-    """Look at the process. `named` are the servers that the dialplan names, as HOST:PORT. Raises `NoAnswerError`."""
-    servers = [*named, *await servers_in_calls(cli)]
-    return [*judge_connections(view, servers), *_judge_time(view, await cli.release())]
-
-
-def judge_connections(view: ProcessView, servers: Iterable[str]) -> list[Diagnosis]:
+def judge_connections(view: ProcessView, servers: Iterable[str], place: Place) -> list[Diagnosis]:
     """Say what is wrong with the connections to these servers."""
     if not view.sees_its_sockets and _possible(view.second, servers):
         why = f"process {view.pid} is another user's: run it as root, or as the user that Asterisk runs as"
         return [Diagnosis("close-wait", Status.UNKNOWN, "the connections of Asterisk's process", (why,))]
     pairs = list(_pairs(view, servers))
-    found = [diagnosis for judge in (_closed, _unsent, _unread) if (diagnosis := judge(pairs)) is not None]
+    judged = [_closed(pairs, place), _unsent(pairs), _unread(pairs, place)]
+    found = [diagnosis for diagnosis in judged if diagnosis is not None]
     if found:
         return found
     number = counted(len(pairs), "connection") if pairs else "no connection"
@@ -102,7 +96,7 @@ def _named(address: tuple[str, int]) -> str:
     return str(Address(*address))
 
 
-def _closed(pairs: list[_Pair]) -> Diagnosis | None:
+def _closed(pairs: list[_Pair], place: Place) -> Diagnosis | None:
     stuck = [pair for pair in pairs if pair.first.state == pair.second.state == CLOSE_WAIT]
     if not stuck:
         return None
@@ -111,12 +105,12 @@ def _closed(pairs: list[_Pair]) -> Diagnosis | None:
         f"the server closed {counted(len(stuck), 'connection')} that Asterisk keeps open: those calls go on, without a "
         "sound", _shown(f"{pair}: CLOSE-WAIT, for a second and more" for pair in stuck),
         "let the server send a hangup frame (00 00 00) before it closes; hang up the channels that are left",
-        ("asterisk -rx 'core show channels'",),
+        (place.hint("core show channels"),),
     )  # fmt: skip
 
 
 def _unsent(pairs: list[_Pair]) -> Diagnosis | None:
-    """Say that the server does not read: seen in Asterisk's queue, or in the server's own where it is on this machine."""
+    """Say that the server does not read, by Asterisk's queue, and by the server's own where it is on this machine."""
     lines = [
         f"{pair}: {_grown(counts)} bytes wait for the server"
         for pair in pairs
@@ -126,13 +120,13 @@ def _unsent(pairs: list[_Pair]) -> Diagnosis | None:
         return None
     return Diagnosis(
         "queue-grows", Status.FAULT,
-        f"the server does not read what Asterisk sends, in {counted(len(lines), 'call')}: it hears the caller later and "
-        "later, and at last Asterisk ends the call", _shown(lines),
+        f"the server does not read what Asterisk sends, in {counted(len(lines), 'call')}: it hears the caller later "
+        "and later, and at last Asterisk ends the call", _shown(lines),
         "let the server read all the time, on its own, whatever it does meanwhile",
     )  # fmt: skip
 
 
-def _unread(pairs: list[_Pair]) -> Diagnosis | None:
+def _unread(pairs: list[_Pair], place: Place) -> Diagnosis | None:
     lines = [
         f"{pair}: {_grown(counts)} bytes wait for Asterisk"
         for pair in pairs
@@ -144,7 +138,7 @@ def _unread(pairs: list[_Pair]) -> Diagnosis | None:
         "queue-unread", Status.FAULT,
         f"Asterisk does not read what the server sends, in {counted(len(lines), 'call')}: the caller does not hear it",
         _shown(lines), "see what the channel does: one that nothing serves, as in ARI before it is in a bridge, is not "
-        "read", ("asterisk -rx 'core show channels'",),
+        "read", (place.hint("core show channels"),),
     )  # fmt: skip
 
 
@@ -162,18 +156,18 @@ def _shown(lines: Iterable[str]) -> tuple[str, ...]:
     return (*lines[:_MAX_SHOWN], *([f"and {more} more"] if more > 0 else []))
 
 
-def _judge_time(view: ProcessView, release: Release | None) -> list[Diagnosis]:
+def judge_time(view: ProcessView, release: Release | None, place: Place) -> list[Diagnosis]:
+    """Say whether a thread never rests."""
     share = view.busiest_thread()
     if share < _BUSY:
         return []
-    is_known = release is not None and not release.has(Behaviour.STRICT)
-    return [
-        Diagnosis(
-            "busy-loop", Status.FAULT if is_known else Status.WARNING,
-            "a thread of Asterisk takes a whole processor",
-            (f"process {view.pid}: {share:.0%} of one processor in a second",),
-            "update Asterisk, or let the server send a hangup frame (00 00 00) before it closes, and use "
-            "Dial(AudioSocket/…/c(slin)) in place of AudioSocket()" if is_known else "see which thread it is, and what it does",
-            () if is_known else (f"top -H -p {view.pid}", "asterisk -rx 'core show threads'"),
-        )
-    ]  # fmt: skip
+    if release is not None and not release.has(Behaviour.STRICT):
+        status: Status = Status.FAULT
+        lines: tuple[str, ...] = ()
+        cure = "update Asterisk; until then let the server send a hangup frame (00 00 00) before it closes, and use "
+        cure += "Dial(AudioSocket/…/c(slin)) in place of AudioSocket()"
+    else:
+        status, lines = Status.WARNING, (f"top -H -p {view.pid}", place.hint("core show threads"))
+        cure = "see which thread it is, and what it does"
+    evidence = f"process {view.pid}: {share:.0%} of one processor in a second"
+    return [Diagnosis("busy-loop", status, "a thread of Asterisk takes a whole processor", (evidence,), cure, lines)]

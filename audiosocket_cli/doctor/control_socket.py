@@ -4,135 +4,63 @@ from __future__ import annotations
 
 import errno
 import grp
-import os
 import pwd
-import re
+import shlex
 import socket
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from audiosocket_cli.doctor.asterisk_cli import NoAnswerError
-from audiosocket_cli.doctor.place import Place, TookTooLongError
+from audiosocket_cli.doctor.asterisk_processes import Process, asterisk_processes, shown, ways_to_ask
+from audiosocket_cli.doctor.place import NoProgramError, Place, TookTooLongError
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.text import counted
 
-_DEFAULT_SOCKET: Final = "/var/run/asterisk/asterisk.ctl"
-
-_MAX_SHOWN: Final = 5
-
-
-class Process(NamedTuple):
-    """A running Asterisk."""
-
-    pid: int
-    command: str
-    is_apart: bool
-    """Whether it has a root folder or a network of its own: it is in a container or a chroot."""
-
-
-def processes() -> list[Process]:
-    """Return each Asterisk that runs on this machine, as far as /proc shows."""
-    return sorted(_processes())
-
-
-def _processes() -> Iterator[Process]:
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if (folder / "comm").read_text().strip() != "asterisk":
-                continue
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:
-            continue
-        words = command.split()
-        if not any(word.startswith("-") and not word.startswith("--") and re.search("[rx]", word) for word in words):
-            yield Process(int(folder.name), command, _is_apart(folder))
-
-
-def _is_apart(process: Path) -> bool:
-    try:
-        namespace = os.readlink(process / "ns" / "mnt") != os.readlink("/proc/self/ns/mnt")
-        return namespace or os.readlink(process / "root") != os.readlink("/proc/self/root")
-    except OSError:  # another user's
-        return False
+_SAY_HOW: Final = "say how Asterisk is run"
 
 
 def why_no_answer(place: Place, error: NoAnswerError) -> Diagnosis:
     """Say why this Asterisk does not answer, and what to do."""
     if isinstance(error.__cause__, TookTooLongError):
-        return _hangs(place, error)
+        return _hangs(place, str(error))
+    if isinstance(error.__cause__, NoProgramError):
+        return _missing(place, error)
     if error.socket_path:
         return _not_connected(place, error.socket_path)
-    if "there is no program" in str(error):
-        return _missing(place, error)
     return Diagnosis(
-        "asterisk-no-answer", Status.FAULT if not place.is_default else Status.UNKNOWN, "no Asterisk answers",
-        (str(error),), "see whether the command works as you type it here, and say it in --asterisk-command",
+        "asterisk-no-answer", Status.UNKNOWN if place.is_default else Status.FAULT, "no Asterisk answers",
+        (str(error),), "see whether this works when you type it, and say in --asterisk-command what does",
         (place.hint("core show version"),),
     )  # fmt: skip
 
 
 def _missing(place: Place, error: NoAnswerError) -> Diagnosis:
-    if not place.is_default:
-        return Diagnosis(
-            "asterisk-missing", Status.FAULT, "the command for Asterisk cannot be run", (str(error),),
-            "say how asterisk is run in --asterisk-command, such as 'docker exec pbx asterisk'",
-        )  # fmt: skip
+    running = asterisk_processes()
+    what = "there is no command `asterisk` on this machine" if place.is_default else "the command cannot be run"
     return Diagnosis(
-        "asterisk-missing", Status.UNKNOWN, "there is no command `asterisk` on this machine",
-        _shown(processes()), "say where Asterisk is", _examples(processes()),
+        "asterisk-missing", Status.UNKNOWN if place.is_default else Status.FAULT, what,
+        (str(error), *shown(running)), _SAY_HOW, ways_to_ask(running),
     )  # fmt: skip
 
 
-def _examples(running: list[Process]) -> tuple[str, ...]:
-    roots = [root for process in running if (root := _root_of(process.pid)) is not None]
-    if roots:
-        return (f"audiosocket doctor --asterisk-root {roots[0]}",)
-    return (
-        "audiosocket doctor --asterisk-command 'docker exec pbx asterisk'",
-        "audiosocket doctor --asterisk-command 'ssh pbx asterisk'",
-    )
-
-
-def _root_of(pid: int) -> str | None:
-    """Return the root folder of a process in a chroot; a container's is not named on this side."""
-    try:
-        root = os.readlink(f"/proc/{pid}/root")
-    except OSError:
-        return None
-    return root if root != "/" else None
-
-
-def _shown(running: list[Process]) -> tuple[str, ...]:
-    lines = [f"process {each.pid}{', in a container or chroot' * each.is_apart}: {each.command}" for each in running]
-    more = len(lines) - _MAX_SHOWN
-    return (*lines[:_MAX_SHOWN], *([f"and {more} more"] if more > 0 else []))
-
-
-def _hangs(place: Place, error: NoAnswerError) -> Diagnosis:
+def _hangs(place: Place, evidence: str) -> Diagnosis:
     return Diagnosis(
-        "asterisk-hangs", Status.FAULT, "Asterisk, or the way to it, hangs", (str(error),),
-        "see whether the command ends when you type it; if Asterisk itself hangs, keep what its threads do before you "
-        "restart it",
-        (place.hint("core show version"), "ast_coredumper --running"),
+        "asterisk-hangs", Status.FAULT, "Asterisk, or the way to it, hangs", (evidence,),
+        "see whether the first line ends; if Asterisk itself hangs, the second keeps what its threads do, before you "
+        "restart it", (place.hint("core show version"), "ast_coredumper --running"),
     )  # fmt: skip
 
 
 def _not_connected(place: Place, path: str) -> Diagnosis:
     here = place.path(path)
-    if here is None:
-        return _not_running(place, path, ())
-    reason = _try_to_connect(here)
-    if reason in (errno.EACCES, errno.EPERM):
+    reason = errno.ENOENT if here is None else _try_to_connect(here)
+    if here is not None and reason in (errno.EACCES, errno.EPERM):
         return _no_permission(place, here)
-    if reason == errno.ECONNREFUSED:
-        return _not_running(place, path, (f"{path} is left from an Asterisk that has ended",))
     if reason is None:
-        return Diagnosis(
-            "asterisk-hangs", Status.FAULT, "Asterisk took our connection, and no command", (path,),
-            "see what it does", (place.hint("core show threads"),),
-        )  # fmt: skip
-    return _not_running(place, path, (f"{path} is not there",))
+        return _hangs(place, f"it takes connections at {path}, and answers none")
+    is_left = reason == errno.ECONNREFUSED
+    evidence = f"{path} {'is left from an Asterisk that has ended' if is_left else 'is not there'}"
+    return _not_running(place, path, evidence)
 
 
 def _try_to_connect(path: Path) -> int | None:
@@ -147,57 +75,49 @@ def _try_to_connect(path: Path) -> int | None:
 
 
 def _no_permission(place: Place, path: Path) -> Diagnosis:
-    evidence = [f"{each}: {_owner(each)}" for each in (path.parent, path) if _owner(each)]
-    group = _group(path) or _group(path.parent) or "asterisk"
-    in_group = f"be in the group {group}" if group != "root" else "set astctlpermissions and astctlgroup"
+    owners = [(each, _owner(each)) for each in (path.parent, path)]
+    group = next((owner[1] for _, owner in reversed(owners) if owner), "asterisk")
+    member = "" if group == "root" else f", or as a member of the group {group}"
+    command = "" if place.is_default else f" --asterisk-command {shlex.quote(str(place))}"
     return Diagnosis(
-        "asterisk-no-permission", Status.UNKNOWN, f"you may not talk to Asterisk: {path} is another user's",
-        tuple(evidence), f"run it as root, or {in_group} (asterisk.conf: [files] astctlpermissions = 0660)",
-        (f"sudo audiosocket doctor --asterisk-command '{place}'" if not place.is_default else "sudo audiosocket doctor",),
+        "asterisk-no-permission", Status.UNKNOWN, "this user may not talk to Asterisk",
+        tuple(f"{each}: {owner[0]}:{owner[1]}, mode {owner[2]:04o}" for each, owner in owners if owner),
+        f"run it as root{member} (the group may, where [files] of asterisk.conf has astctlpermissions = 0660)",
+        (f"sudo audiosocket doctor{command}",),
     )  # fmt: skip
 
 
-def _owner(path: Path) -> str:
+def _owner(path: Path) -> tuple[str, str, int] | None:
+    """Return the user, group and mode of a file."""
     try:
         found = path.stat()
-        user, group = pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name
+        return pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(found.st_gid).gr_name, found.st_mode & 0o7777
     except (OSError, KeyError):
-        return ""
-    return f"{user}:{group}, mode {found.st_mode & 0o7777:04o}"
+        return None
 
 
-def _group(path: Path) -> str:
-    try:
-        return grp.getgrgid(path.stat().st_gid).gr_name
-    except (OSError, KeyError):
-        return ""
-
-
-def _not_running(place: Place, path: str, evidence: tuple[str, ...]) -> Diagnosis:
-    """Say that it does not run; or that it runs with other files than this command was told of."""
-    running = processes() if place.root is not None else []
-    if not running:
+def _not_running(place: Place, path: str, evidence: str) -> Diagnosis:
+    """Say that it does not run; or that others do, which it may have been meant to be."""
+    running: list[Process] = asterisk_processes() if place.root is not None else []
+    if running:
+        others = f"{counted(len(running), 'other')} {'runs' if len(running) == 1 else 'run'} here"
         return Diagnosis(
-            "asterisk-not-running", Status.FAULT, "Asterisk is not running", evidence or (f"{path} does not answer",),
-            "start it, and see what it says" if place.root is not None else "start it there",
-            ("systemctl start asterisk", "journalctl -u asterisk -n 50") if place.is_default else (),
+            "asterisk-not-running", Status.FAULT, f"no Asterisk answers at {path}, and {others}",
+            (evidence, *shown(running)), "start it, or say which of them is meant", ways_to_ask(running),
         )  # fmt: skip
     return Diagnosis(
-        "asterisk-not-running", Status.FAULT,
-        f"no Asterisk answers at {path}; {counted(len(running), 'other')} run{'s' * (len(running) == 1)} here",
-        (*evidence, *_shown(running)),
-        "start it, or say which of them is meant: -C FILE names its asterisk.conf",
-        ("audiosocket doctor --asterisk-command 'asterisk -C /etc/asterisk/asterisk.conf'", *_examples(running)[:1]),
+        "asterisk-not-running", Status.FAULT, "Asterisk is not running", (evidence,), "start it, and see what it says",
+        ("systemctl start asterisk", "journalctl -u asterisk -n 50") if place.is_default else (),
     )  # fmt: skip
 
 
 def several(place: Place) -> Diagnosis | None:
     """Say that others run, where nobody said which one is meant."""
-    running = processes() if place.is_default else []
+    running = asterisk_processes() if place.is_default else []
     if len(running) < 2:
         return None
     return Diagnosis(
-        "asterisk-several", Status.WARNING, f"{len(running)} Asterisk processes run on this machine: this is the one "
-        f"that {_DEFAULT_SOCKET} belongs to", _shown(running),
-        "say which one is meant", _examples([each for each in running if each.is_apart]),
+        "asterisk-several", Status.WARNING,
+        f"{len(running)} Asterisk processes run on this machine, and what is said here is of the one that plain "
+        "`asterisk -r` reaches", shown(running), "say which one is meant", ways_to_ask(running),
     )  # fmt: skip

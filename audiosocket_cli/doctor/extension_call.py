@@ -173,9 +173,11 @@ def _sound(call: _Call, heard: HeardSound, after_s: float) -> Iterator[Diagnosis
         f"sound is heard from {after_s:.1f} s on, at {heard.level_dbfs:.0f} dBFS; {heard.audio_s:.1f} s of audio in "
         f"{duration_s:.1f} s, the longest gap {heard.longest_gap_s * 1000:.0f} ms"
     )
-    if heard.longest_gap_s > _GAP_S:
+    held_up_s = call.leg.held_up_s
+    if heard.longest_gap_s > _GAP_S + held_up_s:
+        evidence = (f"our own server was held up for {held_up_s * 1000:.0f} ms at most",)
         cure = "send silence while there is nothing to say: a frame every 20 ms; and see whether a machine is too busy"
-        yield Diagnosis("sound-lost", Status.WARNING, what, (), cure)
+        yield Diagnosis("sound-lost", Status.WARNING, what, evidence, cure)
     else:
         yield Diagnosis("sound-lost", Status.OK, what)
     returned = _echo_of(call.leg)

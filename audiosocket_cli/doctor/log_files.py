@@ -1,72 +1,126 @@
-"""Where an Asterisk writes its log: what `logger show channels` and logger.conf say."""
+"""The files of a log, plain or packed, and standard input, in the order of their times."""
 
 from __future__ import annotations
 
-import re
-from pathlib import PurePosixPath
+import os
+import stat
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, NoAnswerError
+from audiosocket_cli.capture.packing import unpack
+from audiosocket_cli.doctor.log_records import record_of
+from audiosocket_cli.doctor.log_scan import MAX_LINE_BYTES, ReadInto, lines_in
+from audiosocket_cli.doctor.log_times import seconds_of
+from audiosocket_cli.errors import FileError, UsageError
 
-_CHANNEL: Final = re.compile(r"(?P<name>\S+)\s+File\s+\S+\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
-_OLD_CHANNEL: Final = re.compile(r"(?P<name>\S+)\s+File\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
-
-_SHOWN: Final = 35
-"""`logger show channels` cuts a name here (`FORMATL`, main/logger.c)."""
-
-_BEST_FIRST: Final = ("full", "full.log", "messages", "messages.log")
-
-
-async def log_files(cli: AsteriskCli) -> list[str]:
-    """Return the files that hold Asterisk's warnings, by their paths there, the fullest first. Raises
-    `NoAnswerError`."""
-    names = [await _whole(cli, name) for name in channels_of_logger(await cli.ask("logger show channels"))]
-    return sorted({name for name in names if name}, key=_order)
+_STDIN: Final = "-"
+_LOOK_BYTES: Final = 64 << 10
+_LATEST: Final = float("inf")
 
 
-def channels_of_logger(answer: str) -> list[str]:
-    """Return the names of files that warnings and errors are written to, each cut where Asterisk cuts it."""
-    found = []
-    for line in answer.splitlines():
-        match = _CHANNEL.match(line) or _OLD_CHANNEL.match(line)
-        if match and match["state"] == "Enabled" and re.search(r"\bWARNING\b|\*", match["levels"], re.IGNORECASE):
-            found.append(match["name"])
-    return found
+class _LogFile:
+    """One file, opened."""
+
+    def __init__(self, name: str) -> None:
+        """Raises `FileError`."""
+        self.name = "standard input" if name == _STDIN else name
+        self._descriptor = 0 if name == _STDIN else _open(name)
+        self._read, window, self._layers = unpack(self._raw, self.name)
+        window.ensure(_LOOK_BYTES)
+        self._begun = memoryview(bytes(window.data))
+        _refuse_other(bytes(self._begun[:_LOOK_BYTES]), self.name)
+
+    @property
+    def begins_s(self) -> float:
+        """The time of its first line that has one; without one it is read last."""
+        for line in bytes(self._begun[:MAX_LINE_BYTES]).splitlines()[:50]:
+            at_s = seconds_of(record_of(line).time)
+            if at_s is not None:
+                return at_s
+        return _LATEST
+
+    @property
+    def fault(self) -> str | None:
+        """What was wrong with its packing."""
+        faults = [layer.fault for layer in self._layers if layer.fault]
+        return f"{self.name} was read to its damage: {faults[0]}" if faults else None
+
+    def read_into(self) -> ReadInto:
+        """Return what reads it from its beginning."""
+        return self._next
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._descriptor:
+            os.close(self._descriptor)
+
+    def _next(self, view: memoryview) -> int:
+        if self._begun:
+            count = min(len(view), len(self._begun))
+            view[:count] = self._begun[:count]
+            self._begun = self._begun[count:]
+            return count
+        if self._layers:
+            data = self._read(len(view))
+            view[: len(data)] = data
+            return len(data)
+        try:
+            return os.readv(self._descriptor, [view])
+        except OSError as error:
+            raise _unreadable(self.name, error) from None
+
+    def _raw(self, size: int) -> bytes:
+        try:
+            return os.read(self._descriptor, size)
+        except OSError as error:
+            raise _unreadable(self.name, error) from None
 
 
-async def _whole(cli: AsteriskCli, name: str) -> str:
-    """Return the path of a file of which only the beginning may be known; empty where it is not known."""
-    folder = PurePosixPath(await cli.folder("Log directory"))
-    if len(name) < _SHOWN:
-        return str(folder / name)
-    written = files_of_logger_conf(await _logger_conf(cli))
-    whole = [str(folder / each) for each in written if str(folder / each).startswith(name) or each.startswith(name)]
-    return whole[0] if whole else ""
+class LogFiles:
+    """All files of one log."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Open them. Raises `FileError`, and `UsageError` where standard input is named twice."""
+        if names.count(_STDIN) > 1:
+            raise UsageError("--log - is given twice: there is one standard input")
+        self.faults: list[str] = []
+        """What was wrong with files that were read to their damage, after all lines."""
+        self._files = [_LogFile(name) for name in names]
+        self._files.sort(key=lambda file: file.begins_s)
+
+    @property
+    def names(self) -> list[str]:
+        """Return their names, as they may be told."""
+        return [file.name for file in self._files]
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines of all that may have to do with AudioSocket, the oldest file first."""
+        for file in self._files:
+            yield from lines_in(file.read_into())
+            file.close()
+            if file.fault:
+                self.faults.append(file.fault)
 
 
-async def _logger_conf(cli: AsteriskCli) -> str:
+def _open(name: str) -> int:
     try:
-        folder = await cli.folder("Configuration directory")
-    except NoAnswerError:
-        return ""
-    return await cli.place.read(f"{folder.rstrip('/')}/logger.conf") or ""
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise _unreadable(name, error) from None
+    os.set_blocking(descriptor, True)  # a named pipe that nobody writes to would not have opened
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISDIR(mode):
+        os.close(descriptor)
+        raise FileError(f"cannot read the log {name}: it is a folder; name a file in it, such as {name}/messages")
+    return descriptor
 
 
-def files_of_logger_conf(text: str) -> list[str]:
-    """Return the files that [logfiles] of logger.conf names with warnings."""
-    found, is_inside = [], False
-    for line in text.splitlines():
-        line = line.partition(";")[0].strip()
-        if line.startswith("["):
-            is_inside = line.lower().startswith("[logfiles]")
-        elif is_inside and "=" in line:
-            name, _, levels = line.partition("=")
-            name, levels = name.strip(), levels.lstrip("> ").lower()
-            if name not in ("console",) and not name.startswith("syslog") and re.search(r"warning|\*", levels):
-                found.append(name)
-    return found
+def _unreadable(name: str, error: OSError) -> FileError:
+    hint = "; run as a user who may read it, or with sudo" if isinstance(error, PermissionError) else ""
+    return FileError(f"cannot read the log {name}: {(error.strerror or str(error)).lower()}{hint}")
 
 
-def _order(path: str) -> tuple[int, str]:
-    name = PurePosixPath(path).name
-    return (_BEST_FIRST.index(name) if name in _BEST_FIRST else len(_BEST_FIRST), path)
+def _refuse_other(begun: bytes, name: str) -> None:
+    """Refuse what is not text. Raises `FileError`."""
+    if begun.count(b"\0") > len(begun) // 100:
+        raise FileError(f"cannot read the log {name}: it is not text; is it a capture? `audiosocket dump` reads those")

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.releases import Behaviour, Release, since
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, Module, NoAnswerError, modules_of
-from audiosocket_cli.doctor.asterisk_use import Use, use_of
+from audiosocket_cli.doctor.asterisk_use import Use
 from audiosocket_cli.finding import Diagnosis, Status
 
 
@@ -22,10 +22,9 @@ class _Need(NamedTuple):
     id: str = "module-missing"
 
 
-async def look_at_modules(cli: AsteriskCli) -> list[Diagnosis]:
-    """Look at the modules. Raises `NoAnswerError`."""
+async def look_at_modules(cli: AsteriskCli, use: Use) -> list[Diagnosis]:
+    """Look at the modules; `use` is what the dialplan names. Raises `NoAnswerError`."""
     modules = modules_of(await cli.ask("module show"))
-    use = await use_of(cli)
     found = [await _missing(cli, need, modules) for need in _needs(use) if not _runs(modules, need.module)]
     faulty = [diagnosis for diagnosis in found if diagnosis is not None]
     if not faulty:
@@ -88,7 +87,11 @@ async def _why(
     evidence = (f"{file} is there",) if is_there else ()
     setting = _setting(await _modules_conf(cli), name)
     if setting == "noload":
-        return (*evidence, f"modules.conf: noload = {name}.so"), "take that line out of modules.conf, and load it", (load,)
+        return (
+            (*evidence, f"modules.conf: noload = {name}.so"),
+            "take that line out of modules.conf, and load it",
+            (load,),
+        )
     if setting == "manual":
         return (
             (*evidence, "modules.conf: autoload = no, and no line loads it"),
@@ -100,10 +103,12 @@ async def _why(
 
 def _install(name: str, release: Release | None) -> str:
     if name == "func_uuid" and release is not None and not release.has(Behaviour.UUID_FUNCTION):
-        return f"it comes with Asterisk {since(Behaviour.UUID_FUNCTION)}; before, set a UUID by ${{SHELL(uuidgen)}} or ARI"
+        return (
+            f"it comes with Asterisk {since(Behaviour.UUID_FUNCTION)}; before, set a UUID by ${{SHELL(uuidgen)}} or ARI"
+        )
     return (
-        f"install it: built from source, choose {name} in `make menuselect`; Debian, from forky and sid on, has it in the "
-        "package asterisk-modules"
+        f"install it: built from source, choose {name} in `make menuselect`; Debian, from forky and sid on, has it in "
+        "the package asterisk-modules"
     )
 
 
@@ -130,5 +135,7 @@ def _setting(modules_conf: str, name: str) -> str:
     if ("noload", name) in settings:
         return "noload"
     autoload = [value for key, value in settings if key == "autoload"]
-    is_named = any(key in ("load", "require", "preload", "preload-require") and value == name for key, value in settings)
+    is_named = any(
+        key in ("load", "require", "preload", "preload-require") and value == name for key, value in settings
+    )
     return "" if is_named or autoload[-1:] in (["yes"], []) else "manual"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shlex
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from audiosocket_cli.doctor.asterisk_processes import asterisk_processes
 from audiosocket_cli.errors import UsageError
 
 MAX_SECONDS: Final = 10.0
@@ -21,7 +23,8 @@ MAX_SECONDS: Final = 10.0
 
 MAX_OUTPUT_BYTES: Final = 32 << 20
 
-_BLOCK: Final = 1 << 16
+_LAST_S: Final = 0.5
+"""How long one that was killed may take to be gone."""
 
 _OF_THIS_MACHINE: Final = {"sudo", "doas", "env", "nice"}
 """Programs that run another one on this machine, in the same folders."""
@@ -40,6 +43,10 @@ class Done(NamedTuple):
 
 class CannotRunError(Exception):
     """A program cannot be run there, or does not end; the text says why, in a few words."""
+
+
+class NoProgramError(CannotRunError):
+    """There is no program of that name."""
 
 
 class TookTooLongError(CannotRunError):
@@ -64,10 +71,20 @@ class Place:
     def __str__(self) -> str:
         return shlex.join(self.asterisk)
 
+    @property
+    def config_folder(self) -> str:
+        """The folder of its configuration, as far as its command line tells."""
+        for option, value in itertools.pairwise(self.asterisk):
+            if option == "-C":
+                return os.path.dirname(value) or "."
+        return "/etc/asterisk"
+
     def hint(self, command: str) -> str:
         """Return the line that has Asterisk run a command, as a user would type it."""
-        command = f"'{command}'"
-        return f"{self} -rx {shlex.quote(command) if self.quoted else command}"
+        if not self.quoted or self.before is None:
+            return f"{self} -rx '{command}'"
+        there = shlex.join(self.asterisk[len(self.before) :])
+        return f"{shlex.join(self.before)} \"{there} -rx '{command}'\""
 
     def path(self, path: str) -> Path | None:
         """Return a path of its own as one of this machine, or None."""
@@ -167,12 +184,15 @@ def _after_options(words: list[str]) -> list[str]:
 
 
 def _place_under(root: str) -> Place:
+    """Return the place under a folder: an Asterisk that runs there tells by its command line how it is asked."""
     folder = _check_folder(root)
-    return Place(("chroot", str(folder), "asterisk"), ("chroot", str(folder)), folder)
+    before = ("chroot", str(folder)) if str(folder) != "/" else ()
+    running = [process for process in asterisk_processes() if process.root == str(folder)]
+    return Place((*before, "asterisk", *(running[0].config if running else ())), before, folder)
 
 
 def _check_folder(root: str) -> Path:
-    folder = Path(root)
+    folder = Path(root).resolve()
     if not folder.is_dir():
         raise UsageError(f"--asterisk-root {root!r:.200} is not a folder")
     return folder
@@ -183,31 +203,40 @@ async def run_program(words: Sequence[str], seconds: float = MAX_SECONDS) -> Don
 
     It stays in our session, as `sudo` and `ssh` may know this terminal.
     """
-    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
-        process = await asyncio.create_subprocess_exec(*words, stdin=nothing, stdout=pipe, stderr=pipe)
+        transport, output = await asyncio.get_running_loop().subprocess_exec(
+            _Output, *words, stdin=asyncio.subprocess.DEVNULL
+        )
     except FileNotFoundError:
-        raise CannotRunError(f"there is no program {words[0]!r:.80} here") from None
+        raise NoProgramError(f"there is no program {words[0]!r:.80} here") from None
     except (OSError, ValueError) as error:
         raise CannotRunError(f"cannot run {words[0]!r:.80}: {getattr(error, 'strerror', None) or error}") from None
-    assert process.stdout is not None
-    assert process.stderr is not None
     try:
         async with asyncio.timeout(seconds):
-            out, err = await asyncio.gather(_read(process.stdout), _read(process.stderr))
-            code = await process.wait()
+            await output.ended.wait()
     except TimeoutError:
         raise TookTooLongError(f"{shlex.join(words)!s:.200} did not end within {seconds:g} s") from None
     finally:
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
-            if process.returncode is None:
-                process.kill()
-    return Done(out.decode(errors="replace"), err.decode(errors="replace"), code)
+        with contextlib.suppress(OSError, TimeoutError):  # another user's, as what sudo runs: nobody reads it any more
+            transport.close()
+            async with asyncio.timeout(_LAST_S):
+                await output.ended.wait()
+    return Done(output.text(1), output.text(2), transport.get_returncode() or 0)
 
 
-async def _read(stream: asyncio.StreamReader) -> bytes:
-    """Return all that comes, up to `MAX_OUTPUT_BYTES`; the rest is read, and not kept."""
-    kept = bytearray()
-    while block := await stream.read(_BLOCK):
-        kept += block[: MAX_OUTPUT_BYTES - len(kept)]
-    return bytes(kept)
+class _Output(asyncio.SubprocessProtocol):
+    """What a program writes, up to `MAX_OUTPUT_BYTES` of each stream; the rest is read, and not kept."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self._kept = {1: bytearray(), 2: bytearray()}
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        kept = self._kept[fd]
+        kept += data[: MAX_OUTPUT_BYTES - len(kept)]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
+
+    def text(self, fd: int) -> str:
+        return self._kept[fd].decode(errors="replace")

@@ -10,13 +10,13 @@ import asyncio
 import errno
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.asterisk.facts import CONNECT_TIMEOUT_S
 from audiosocket_cli.doctor.place import CannotRunError, Place
+from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.net.address import Address
 
 _NAME_S: Final = 12.0
@@ -85,7 +85,7 @@ async def probe_from_here(server: Address) -> Probe:
     """Do so from this process."""
     try:
         async with asyncio.timeout(_NAME_S):
-            found = await _in_thread(lambda: socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM))
+            found = await in_thread(lambda: socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM))
     except socket.gaierror as error:
         return Probe("silent" if error.errno == socket.EAI_AGAIN else "unknown")
     except UnicodeError:
@@ -94,31 +94,6 @@ async def probe_from_here(server: Address) -> Probe:
         return Probe("silent")
     attempts = [_attempt(family, sockaddr) for family, _, _, _, sockaddr in found]
     return Probe("", await asyncio.gather(*attempts))
-
-
-async def _in_thread(work: Callable[[], Any]) -> Any:
-    """Wait for a function on a thread that nothing waits for: a name server that is silent must not keep us from
-    ending."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def settle(value: Any, error: Exception | None) -> None:
-        if not future.done():
-            future.set_result(value) if error is None else future.set_exception(error)
-
-    def main() -> None:
-        value, failure = None, None
-        try:
-            value = work()
-        except Exception as error:  # handed on to who waits
-            failure = error
-        try:
-            loop.call_soon_threadsafe(settle, value, failure)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            return
-
-    threading.Thread(target=main, daemon=True).start()
-    return await future
 
 
 async def _attempt(family: int, sockaddr: Any) -> Attempt:

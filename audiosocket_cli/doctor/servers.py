@@ -10,7 +10,15 @@ from typing import Final
 from audiosocket_cli.doctor.place import CannotRunError, Place
 from audiosocket_cli.doctor.process_view import LISTEN, Connection, ProcessView
 from audiosocket_cli.doctor.server_probe import (
-    CLOSED, OPEN, REFUSED, SILENT, SPOKE, UNREACHABLE, Attempt, Probe, probe,
+    CLOSED,
+    OPEN,
+    REFUSED,
+    SILENT,
+    SPOKE,
+    UNREACHABLE,
+    Attempt,
+    Probe,
+    probe,
 )  # fmt: skip
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Diagnosis, Status
@@ -35,9 +43,9 @@ async def look_at_servers(place: Place, view: ProcessView | None, named: Iterabl
             return await _look_at(place, server, is_here, sockets)
 
     found = [each for some in await asyncio.gather(*map(look, servers[:_MAX_SERVERS])) for each in some]
-    if left := len(servers) - _MAX_SERVERS:
-        if left > 0:
-            found.append(Diagnosis("server-refuses", Status.UNKNOWN, f"{counted(left, 'more server')} of the dialplan"))
+    left = len(servers) - _MAX_SERVERS
+    if left > 0:
+        found.append(Diagnosis("server-refuses", Status.UNKNOWN, f"{counted(left, 'more server')} of the dialplan"))
     return found
 
 
@@ -75,7 +83,9 @@ def judge_probe(server: Address, found: Probe, listeners: Sequence[str] = ()) ->
     """Say what Asterisk meets there. `listeners` are the local addresses at which something listens on that port."""
     if found.name:
         return _nameless(server, found)
-    evidence = tuple(f"{each.host}: {each.outcome}{f' ({each.detail})' if each.detail else ''}" for each in found.attempts)
+    evidence = tuple(
+        f"{each.host}: {each.outcome}{f' ({each.detail})' if each.detail else ''}" for each in found.attempts
+    )
     decisive = next((each for each in found.attempts if each.outcome not in (REFUSED, SILENT)), found.attempts[0])
     if found.takes_calls:
         return _reached(server, found, decisive, evidence)
@@ -107,7 +117,9 @@ def _reached(server: Address, found: Probe, decisive: Attempt, evidence: tuple[s
             f"write the address that answers: {Address(decisive.host, server.port)}", where=str(server),
         )  # fmt: skip
     said = "and speaks before it was told a UUID" if decisive.outcome == SPOKE else "and waits for a UUID"
-    return Diagnosis("server-refuses", Status.OK, f"{decisive.host} takes connections, {said}", evidence, where=str(server))
+    return Diagnosis(
+        "server-refuses", Status.OK, f"{decisive.host} takes connections, {said}", evidence, where=str(server)
+    )
 
 
 def _families(found: Probe) -> int:
@@ -119,8 +131,8 @@ def _nameless(server: Address, found: Probe) -> Diagnosis:
         return Diagnosis(
             "name-server-silent", Status.FAULT,
             f"the name server does not answer for {server.host}: each call hangs for 10 s, and fails", (),
-            "see whether the name servers in /etc/resolv.conf answer; write an address, or a line of /etc/hosts, to need "
-            "none", where=str(server),
+            "see whether the name servers in /etc/resolv.conf answer; an address, or a line of /etc/hosts, needs none",
+            where=str(server),
         )  # fmt: skip
     return Diagnosis(
         "server-name-unknown", Status.FAULT, f"nobody knows a machine of the name {server.host}", (),
@@ -139,7 +151,7 @@ def _unreachable(server: Address, found: Probe, decisive: Attempt, evidence: tup
     cure = f"write the address that answers: {Address(other.host, server.port)}" if other else "write its IPv4 address"
     return Diagnosis(
         "server-wrong-family", Status.FAULT,
-        f"it has an {family} address, and Asterisk's machine has no {family}: Asterisk gives up at the first such address",
+        f"it has an {family} address, and Asterisk's machine no {family}: Asterisk gives up at the first such address",
         evidence, cure, where=str(server),
     )  # fmt: skip
 
@@ -152,7 +164,8 @@ def _refused(server: Address, found: Probe, evidence: tuple[str, ...], listeners
         here, there = ("IPv4", "IPv6") if True in {":" in host for host in tried} else ("IPv6", "IPv4")
         return Diagnosis(
             "server-wrong-family", Status.FAULT,
-            f"a server listens on that port, for {here} only: {there} is refused", (*evidence, *_listen_lines(others, server)),
+            f"a server listens on that port, for {here} only: {there} is refused",
+            (*evidence, *_listen_lines(others, server)),
             "let it listen on both (:: or 0.0.0.0), or write the address on which it listens",
             (str(Address(_dialled(others[0]), server.port)),), str(server),
         )  # fmt: skip
@@ -164,8 +177,8 @@ def _refused(server: Address, found: Probe, evidence: tuple[str, ...], listeners
         )  # fmt: skip
     return Diagnosis(
         "server-refuses", Status.FAULT, "it refuses connections: no server listens there", evidence,
-        "start the server; if it runs, see at which address and port it listens (127.0.0.1 is its own machine, or its own "
-        "container, only)", (f"ss -tlnp 'sport = :{server.port}'",), str(server),
+        "start the server; if it runs, see at which address and port it listens (127.0.0.1 is its own machine only, or "
+        "its own container)", (f"ss -tlnp 'sport = :{server.port}'",), str(server),
     )  # fmt: skip
 
 

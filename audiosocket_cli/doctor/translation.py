@@ -18,7 +18,11 @@ _COMMON: Final = {"ulaw:8000": "codec_ulaw", "alaw:8000": "codec_alaw", "slin:16
 async def look_at_translation(cli: AsteriskCli) -> list[Diagnosis]:
     """Look at which codecs have a way to slin. Raises `NoAnswerError`."""
     answer = await cli.ask("core show translation paths slin")
-    found = {f"{match['codec']}:{match['rate']}": match["path"] for match in map(_PATH.fullmatch, answer.splitlines()) if match}
+    found = {
+        f"{match['codec']}:{match['rate']}": match["path"]
+        for match in map(_PATH.fullmatch, answer.splitlines())
+        if match
+    }
     if not found:
         return [Diagnosis("codec-missing", Status.UNKNOWN, "which codecs can be translated", (answer.strip()[:200],))]
     missing = [codec for codec in _COMMON if found.get(codec, "No Translation Path").startswith("No Translation")]

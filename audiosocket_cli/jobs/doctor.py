@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from audiosocket_cli.doctor.asterisk_looks import looks_at_asterisk
+from audiosocket_cli.doctor.call_file import call_file_look
 from audiosocket_cli.doctor.calling import look_at_test_calls
 from audiosocket_cli.doctor.extension_call import look_at_extension
+from audiosocket_cli.doctor.log import look_at_log_files
 from audiosocket_cli.doctor.look import Look, Looked
 from audiosocket_cli.doctor.place import place_of
+from audiosocket_cli.doctor.target import look_at_target
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Status, worst
 from audiosocket_cli.jobs.outcome import Outcome
@@ -70,9 +73,12 @@ def _looks(wanted: DoctorWanted) -> list[Look]:
     elif wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs):
         looks += looks_at_asterisk(place_of(wanted.asterisk_command, wanted.asterisk_root))
     for word in wanted.words:
-        if not Path(word).exists():
-            parse_target(word)
-        raise UsageError(f"{word!r:.80}: not yet")
+        if Path(word).exists():
+            looks.append(call_file_look(Path(word)))
+        else:
+            looks.append(look_at_target(parse_target(word)))
+    if wanted.logs:
+        looks.append(look_at_log_files(wanted.logs))
     return looks
 
 
