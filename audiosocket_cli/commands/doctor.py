@@ -14,7 +14,8 @@ import click
     "--asterisk-root", metavar="DIR", help="The root folder of an Asterisk, such as a container's or chroot's."
 )
 @click.option("--log", "logs", multiple=True, metavar="FILE", help="Read this log of Asterisk; - is standard input.")
-@click.option("--call", "place_call", is_flag=True, help="Place a test call through Asterisk to a server of our own.")
+@click.option("--call", "place_call", is_flag=True, help="Have Asterisk place test calls to a server of our own.")
+@click.option("--call-address", metavar="HOST[:PORT]", help="What Asterisk dials in those calls.  [default: 127.0.0.1]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:

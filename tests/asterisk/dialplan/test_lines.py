@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import audiosocket_cli
-from audiosocket_cli.asterisk.dialplan import FORMATS, application, dial, extension_lines
+from audiosocket_cli.asterisk.dialplan.lines import FORMATS, application, dial, extension_lines
 from audiosocket_cli.errors import UsageError
 
 PAGE = Path(audiosocket_cli.__file__).parent / "docs" / "asterisk.md"

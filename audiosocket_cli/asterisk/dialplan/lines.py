@@ -6,15 +6,13 @@ Nothing here asks an Asterisk or reads a file. What Asterisk makes of odd argume
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from ipaddress import ip_address
+from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.asterisk.facts import DEFAULT_PORT
 from audiosocket_cli.codec import RATE_BY_KIND, kind_name
 from audiosocket_cli.errors import UsageError
-
-Interface = Literal["app", "channel"]
-"""The application `AudioSocket()` (app_audiosocket), or the channel driver behind `Dial()` (chan_audiosocket)."""
 
 FORMATS: Final = tuple(kind_name(kind) for kind in RATE_BY_KIND)
 """The formats that have a kind of their own: what `c()` should name."""
@@ -22,16 +20,21 @@ FORMATS: Final = tuple(kind_name(kind) for kind in RATE_BY_KIND)
 NEW_UUID: Final = "${UUID()}"
 """A UUID for each call (func_uuid). A fixed one gives all calls the same."""
 
-_EXTENSION: Final = re.compile(r"_?[\w.!*#+\[\]-]+")
 _VARIABLE: Final = re.compile(r"\$\{[^,;|/&]+\}")
-_SERVER: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):([0-9]{1,5})")
+_HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]*[A-Za-z_.-][A-Za-z0-9_.-]*")
+"""A name or an address; not a number, which is meant for a port."""
+
+_LIKE_IPV4: Final = re.compile(r"[0-9.]+")
+
+_SERVER: Final = re.compile(rf"(?:{_HOST.pattern}):([0-9]{{1,5}})")
 """HOST:PORT; an IPv6 address needs its brackets. The application and the driver both split at the last colon."""
 
 
 def application(server: str, call: str = NEW_UUID) -> str:
     """Return the application that connects to `server` (HOST:PORT); `call` is a UUID or an expression for one.
 
-    It sends and takes 8 kHz only, and needs an answered channel (`audiosocket_exec`). Raises `UsageError`.
+    It sends and takes 8 kHz only, and needs an answered channel: it connects before it checks that, and then says no
+    UUID (`audiosocket_exec`, `audiosocket_run`). Raises `UsageError`.
     """
     return f"AudioSocket({_call(call)},{_server(server)})"
 
@@ -43,40 +46,49 @@ def dial(server: str, call: str = NEW_UUID, codec: str | None = "slin", options:
     takes the caller's first codec, and labels what has no kind as slin (`ast_audiosocket_send_frame`). `options` are
     those of `Dial()`: with `g` the dialplan goes on when the server hangs up. Raises `UsageError`.
     """
+    return f"Dial({channel(server, call, codec)},,{options})"
+
+
+def channel(server: str, call: str = NEW_UUID, codec: str | None = "slin") -> str:
+    """Return the driver's channel as `Dial()` and `Originate()` name it, of arguments as for `dial`."""
     if codec is not None and not codec.isalnum():
         raise UsageError(f"c({codec}) is not one codec: write one, such as slin or slin16")
     chosen = "" if codec is None else f"/c({codec})"
-    return f"Dial(AudioSocket/{_server(server)}/{_call(call)}{chosen},,{options})"
+    return f"AudioSocket/{_server(server)}/{_call(call)}{chosen}"
 
 
-def extension_lines(
-    extension: str,
-    server: str = f"127.0.0.1:{DEFAULT_PORT}",
-    *,
-    interface: Interface = "app",
-    codec: str = "slin",
-) -> list[str]:
-    """Return the lines of extensions.conf that answer `extension` and hand the call to `server`.
+def address(text: str) -> str:
+    """Return a server as Asterisk takes it, with the usual port where none is named: `bot`, `bot:9092`, `[::1]`.
 
-    `Answer()` comes first: the application connects before it checks that the channel is answered, and then says no
-    UUID (`audiosocket_exec`, `audiosocket_run`). Raises `UsageError`.
+    Raises `UsageError`.
     """
-    if not _EXTENSION.fullmatch(extension):
-        raise UsageError(f"{extension!r} is not an extension: write one such as 100 or _1XX")
-    lines = [f"exten => {extension},1,Answer()"]
-    if interface == "app":
-        lines += [f" same => n,Set(CALL={NEW_UUID})", f" same => n,{application(server, '${CALL}')}"]
-    else:
-        lines.append(f" same => n,{dial(server, codec=codec)}")
-    return [*lines, " same => n,Hangup()"]
+    return _server(f"{text}:{DEFAULT_PORT}" if _HOST.fullmatch(text) else text)
 
 
 def _server(text: str) -> str:
     """Return an address as Asterisk takes it; a port that is too large is taken modulo 65536 there."""
     match = _SERVER.fullmatch(text)
-    if match is None or not 0 < int(match[1]) <= 65535:
-        raise UsageError(f"{text!r} is not an address for Asterisk: write HOST:PORT, or [::1]:PORT for IPv6")
+    if match is None or not _is_host(text.rpartition(":")[0]):
+        raise UsageError(f"{text!r:.80} is not an address for Asterisk: write HOST:PORT, or [::1]:PORT for IPv6")
+    if not 0 < int(match[1]) <= 65535:
+        raise UsageError(f"{text!r:.80} has no port that exists: write one from 1 to 65535")
     return text
+
+
+def is_name(server: str) -> bool:
+    """Whether a server's host is a name, which Asterisk has to look up for each call."""
+    host = server.rpartition(":")[0]
+    return not host.startswith("[") and not _LIKE_IPV4.fullmatch(host)
+
+
+def _is_host(text: str) -> bool:
+    if not text.startswith("[") and not _LIKE_IPV4.fullmatch(text):
+        return True
+    try:
+        ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _call(text: str) -> str:
