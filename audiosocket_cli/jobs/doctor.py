@@ -16,6 +16,7 @@ from audiosocket_cli.doctor.log import look_at_log_files
 from audiosocket_cli.doctor.look import Look, Looked
 from audiosocket_cli.doctor.place import place_of
 from audiosocket_cli.doctor.target import look_at_target
+from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Status, worst
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.net.loop import run, signals_to
