@@ -99,7 +99,7 @@ def test_json_lines_tell_the_same_events(serve: Serve, tmp_path: Path) -> None:
          r"no call from PEER: closed after 9 bytes, before its UUID was complete"),
         (lambda peer: peer.sendall(FRAME + opening()[1]),
          r"no call from PEER: slin audio came before the UUID; the first frame must be the UUID \[uuid-not-first\]"),
-        (lambda peer: None, r"no call from PEER: no UUID within 1 s \(is an Answer\(\) missing .*\)"),
+        (lambda peer: None, r"no call from PEER: no UUID within 1 s \(is an Answer\(\) missing .*\) \[no-answer\]"),
     ],
     ids=["http", "random", "uuid-of-15-bytes", "half-a-frame", "audio-first", "says-nothing"],
 )  # fmt: skip
