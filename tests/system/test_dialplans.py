@@ -125,7 +125,7 @@ def test_each_form_is_loaded_and_called(serve: Serve, bed: Bed, tmp_path: Path, 
         assert rate_hz == int(codec.removeprefix("slin")) * 1000
         if caller.name == "variables":
             told = json.loads((tmp_path / "calls" / f"{uuid}.json").read_text())["variables"]
-            name = "Zoë Z variables"  # without the quotes, which would end a text of JSON
+            name = "Zoë Z x variables"  # without what would end a text of JSON
             assert told == {"number": f"+4930{caller.hz}", "name": name, "dialled": caller.extension}
         if caller.name == "recording":
             assert soundfile.info(bed.folder / "spool" / "monitor" / f"{uuid}.wav").duration > 2.7
@@ -163,9 +163,7 @@ def test_a_phone_calls_and_holds(serve: Serve, bed: Bed, tmp_path: Path) -> None
         assert all(1.0 < gap["length_s"] < 2.5 for gap in gaps)
 
 
-@pytest.mark.parametrize(
-    ("style", "release"), [("extensions", "22.10.1"), ("ael", "22.10.1"), ("extensions", "20.11")]
-)
+@pytest.mark.parametrize(("style", "release"), [("extensions", "22.10.1"), ("ael", "22.10.1"), ("extensions", "20.11")])
 def test_a_caller_is_transferred_to_a_phone(serve: Serve, bed: Bed, tmp_path: Path, style: str, release: str) -> None:
     api = f"127.0.0.1:{free_port()}"
     bot = """echo '{"hangup": true, "result": "sales"}' >&3; cat >/dev/null"""
