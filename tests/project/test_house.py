@@ -65,6 +65,8 @@ TESTED_AS_PART_OF = {
     "asterisk/dialplan/plan.py": "asterisk/dialplan/test_writing.py",
     "bench/processes.py": "commands/test_bench.py",
     **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
+    "doctor/log_causes.py": "doctor/test_log.py",
+    "doctor/log_findings.py": "doctor/test_log.py",
     "call/bots/bridge_dialect.py": "call/bots/test_bridge_twilio.py",
     "call/bots/bridge_dialling.py": "call/bots/test_bridge.py",
     "call/bots/child.py": "call/bots/test_program.py",
