@@ -57,7 +57,7 @@ def test_the_release_is_that_of_the_asterisk_here(tmp_path: Path, says: str, tol
     done = run("dialplan", PATH=program(tmp_path, says))
     assert done.returncode == 0
     assert done.stderr.startswith(told)
-    assert f"; For Asterisk {told.split('Asterisk ')[1].split(',')[0]} " in done.stdout
+    assert f"; Written by audiosocket dialplan for Asterisk {told.split('Asterisk ')[1].split(',')[0]} " in done.stdout
 
 
 def test_files_are_written_into_a_folder_and_not_over_others(tmp_path: Path) -> None:

@@ -108,7 +108,6 @@ TESTED_AS_PART_OF = {
     "jobs/check.py": "commands/test_check.py",
     "jobs/check_report.py": "commands/test_check_report.py",
     "jobs/dialplan.py": "commands/test_dialplan.py",
-    "jobs/dialplan_check.py": "commands/test_dialplan.py",
     "jobs/doctor.py": "commands/test_doctor.py",
     "jobs/inject_dtmf.py": "commands/test_inject_dtmf.py",
     "jobs/outputs.py": "jobs/test_outcome.py",

@@ -105,7 +105,8 @@ class Caller:
             f" same => n,Wait({self.seconds})",
             " same => n,Hangup()",
             "[enter]",
-            f'exten => {self.name},1,Set(CALLERID(all)="Zoë \\"Z\\" {self.name}" <+4930{self.hz}>)',
+            f"exten => {self.name},1,Set(CALLERID(num)=+4930{self.hz})",
+            f' same => n,Set(CALLERID(name)=Zoë "Z", (x)}} {self.name})',
             f" same => n,Goto({self.context},{self.extension},1)",
         ]
 

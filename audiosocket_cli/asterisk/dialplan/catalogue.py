@@ -66,8 +66,8 @@ def _plan_file(draft: forms.Draft, wish: Wish) -> PlanFile:
 
 
 def _head(draft: forms.Draft, wish: Wish) -> Iterator[str]:
-    servers = " and ".join(wish.servers)
-    yield f"For Asterisk {wish.release} and the AudioSocket server at {servers}. By audiosocket dialplan."
+    servers = f"server{'s' if len(wish.servers) > 1 else ''} {', '.join(wish.servers)}"
+    yield f"Written by audiosocket dialplan for Asterisk {wish.release} and the AudioSocket {servers}."
     load = f"asterisk -rx '{_LOADED_BY[wish.style]}'"
     yield f"Put it into /etc/asterisk/{_FILES[wish.style]}, or beside it and #include it there; then: {load}"
     yield f"Modules: {', '.join(draft.modules)}."

@@ -193,7 +193,7 @@ def variables(wish: Wish) -> Draft:
     forget = [Step(f"System(rm -f {path})"), Step("Return()")]
     notes = [
         f"It needs serve --variables {wish.variables}, on this machine.",
-        "The folder belongs to the user of Asterisk, and the server's may read it, as by",
+        "Asterisk has to be able to write into that folder, and the server to read it:",
         f"install -d -o asterisk -g audiosocket -m 2750 {wish.variables}",
     ]
     modules = [

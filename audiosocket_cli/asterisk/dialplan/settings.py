@@ -27,7 +27,7 @@ allow = ulaw,alaw,g722                  ; c(slin) in Dial(AudioSocket/…) is wh
 auth = {phone}
 aors = {phone}
 direct_media = no                       ; the sound has to pass through Asterisk
-dtmf_mode = rfc4733                     ; inband: Asterisk listens for keys as tones, as Read() needs it for a server's
+dtmf_mode = rfc4733                     ; inband where Read() has to hear digits that a server sends as tones
 
 [{phone}]
 type = auth
