@@ -62,6 +62,10 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not 
 TESTS = ROOT / "tests"
 
 TESTED_AS_PART_OF = {
+    "asterisk/plan/complaint.py": "asterisk/plan/test_judging.py",
+    "asterisk/plan/dialplan.py": "asterisk/plan/test_reading.py",
+    "asterisk/plan/righting.py": "asterisk/plan/test_judging.py",
+    "asterisk/plan/values.py": "asterisk/plan/test_uuids.py",
     "bench/processes.py": "commands/test_bench.py",
     **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
     "call/bots/bridge_dialect.py": "call/bots/test_bridge_twilio.py",

@@ -70,7 +70,7 @@ def test_each_line_does_in_asterisk_what_the_rules_say(asterisk: None, server: S
             f"exten => {case.name},1,Answer()",
             f" same => n,{case.line.replace(SERVER, target)}",
             f" same => n,Log(NOTICE,${{TESTBED}} {case.name} ended${{DIALSTATUS}})",
-                " same => n,Hangup()",
+            " same => n,Hangup()",
         ]
     plan.append(f"exten => {UNANSWERED.name},1,{UNANSWERED.line.replace(SERVER, target)}")
     (tmp_path / "plan.conf").write_text("\n".join([*plan, ""]))

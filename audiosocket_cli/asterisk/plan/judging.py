@@ -49,6 +49,7 @@ RULES: Final = (
     Rule("address-by-name", "seen on 22.10: getaddrinfo in ast_sockaddr_resolve, 10 s", addresses.by_name),
     Rule("uuid-malformed", "uuid_parse in audiosocket_exec and audiosocket_request", uuids.malformed),
     Rule("uuid-unset", "audiosocket_exec: UUID is required", uuids.unset),
+    Rule("func-missing", "load_module, func_uuid.c, since 20.12, 21.7, 22.2, 23.0", uuids.no_function),
     Rule("uuid-example", "the protocol page", uuids.example),
     Rule("uuid-fixed", "ast_audiosocket_init, res_audiosocket.c", uuids.fixed),
     Rule("many-codecs", "dial_exec_full, app_dial.c; ast_format_cache_get", codecs.many_codecs),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from audiosocket_cli.asterisk.plan import addresses, codecs, surroundings, uuids
-from audiosocket_cli.asterisk.plan.complaint import NEW_UUID, Facts
+from audiosocket_cli.asterisk.plan.complaint import Facts
 from audiosocket_cli.asterisk.plan.uses import Destinations, Use, destinations_of
 
 
@@ -72,4 +72,4 @@ def _arguments(use: Use, facts: Facts) -> tuple[str, str]:
         server = f"{server}:{call}" if int(call) < 65536 and ":" not in server else server
     swapped = replace(use, call=call, server=server)
     is_right = next(uuids.malformed(swapped, facts), None) is None and "${EXTEN" not in call
-    return call if is_right else NEW_UUID, addresses.righted(swapped, facts)
+    return call if is_right else facts.new_uuid, addresses.righted(swapped, facts)

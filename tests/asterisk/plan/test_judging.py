@@ -63,6 +63,13 @@ def test_a_release_decides_which_rates_there_are() -> None:
     assert (found.id, found.lines) == ("rate-unsupported", (f" same => n,{dial()}",))
 
 
+def test_older_releases_make_a_uuid_otherwise() -> None:
+    assert ids_in(answered(app()), "20.12") == []
+    (found,) = found_in(answered(app()), parse_release("20.11"))
+    assert (found.id, found.lines[0]) == ("func-missing", " same => n," + app("${SHELL(uuidgen | tr -d '\\n')}"))
+    assert ids_in(answered(*found.lines[0].split(" same => n,")[1:]), "20.11") == []
+
+
 def test_a_bracket_that_is_missing_is_the_only_finding() -> None:
     (found,) = found_in("exten => 100,1,AudioSocket(${UUID()},127.0.0.1:9092 ; (comment)")
     assert (found.id, found.lines) == ("bracket-missing", ("exten => 100,1,AudioSocket(${UUID()},127.0.0.1:9092)",))
