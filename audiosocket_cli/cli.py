@@ -47,7 +47,7 @@ TOPICS_ABOUT: Final = {
     "replay": ("testing-a-bot", "scripts", "websocket-bots"),
     "bench": ("load", "load-figures", "locust", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
-    "dialplan": ("asterisk", "findings"),
+    "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("findings", "asterisk"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),

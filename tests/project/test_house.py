@@ -62,6 +62,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not 
 TESTS = ROOT / "tests"
 
 TESTED_AS_PART_OF = {
+    "asterisk/dialplan/plan.py": "asterisk/dialplan/test_writing.py",
     "asterisk/plan/complaint.py": "asterisk/plan/test_judging.py",
     "asterisk/plan/dialplan.py": "asterisk/plan/test_reading.py",
     "asterisk/plan/righting.py": "asterisk/plan/test_judging.py",
@@ -108,6 +109,8 @@ TESTED_AS_PART_OF = {
     "jobs/bench.py": "commands/test_bench.py",
     "jobs/check.py": "commands/test_check.py",
     "jobs/check_report.py": "commands/test_check_report.py",
+    "jobs/dialplan.py": "commands/test_dialplan.py",
+    "jobs/dialplan_check.py": "commands/test_dialplan.py",
     "jobs/doctor.py": "commands/test_doctor.py",
     "jobs/inject_dtmf.py": "commands/test_inject_dtmf.py",
     "jobs/outputs.py": "jobs/test_outcome.py",
