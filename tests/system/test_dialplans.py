@@ -163,9 +163,7 @@ def test_a_phone_calls_and_holds(serve: Serve, bed: Bed, tmp_path: Path) -> None
         assert all(1.0 < gap["length_s"] < 2.5 for gap in gaps)
 
 
-@pytest.mark.parametrize(
-    ("style", "release"), [("extensions", "22.10.1"), ("ael", "22.10.1"), ("extensions", "20.11")]
-)
+@pytest.mark.parametrize(("style", "release"), [("extensions", "22.10.1"), ("ael", "22.10.1"), ("extensions", "20.11")])
 def test_a_caller_is_transferred_to_a_phone(serve: Serve, bed: Bed, tmp_path: Path, style: str, release: str) -> None:
     api = f"127.0.0.1:{free_port()}"
     bot = """echo '{"hangup": true, "result": "sales"}' >&3; cat >/dev/null"""

@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiosocket_cli.asterisk.dialplan.catalogue import FORMS, Form
+from audiosocket_cli.asterisk.dialplan.plan import Style
+from audiosocket_cli.asterisk.dialplan.wish import wish
 from audiosocket_cli.asterisk.plan.judging import RULES, judge, servers_of
 from audiosocket_cli.asterisk.plan.reading import read_dialplan
 from audiosocket_cli.asterisk.releases import Release, parse_release
@@ -96,6 +99,18 @@ def test_lines_of_ael_and_of_the_running_dialplan_are_written_in_their_form() ->
 def test_servers_are_named_once_and_only_where_they_are_known() -> None:
     text = "[globals]\nBOT=bot:9092\n" + answered(app(server="${BOT}"), dial("bot:9092"), app(server="${ELSE}:1"))
     assert servers_of(read_dialplan(text.splitlines(), "x")) == ["bot:9092"]
+
+
+@pytest.mark.parametrize("release", ["18.26", "20.13", "22.10", "certified-22.8"])
+@pytest.mark.parametrize("style", ["extensions", "freepbx", "ael"])
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_what_dialplan_writes_is_right(form: Form, style: Style, release: str) -> None:
+    servers = ("192.0.2.7:9092", "[2001:db8::8]:9092")[: form.max_servers]
+    if form.name == "phone" and style == "freepbx":
+        return  # which is refused: FreePBX makes phones itself
+    for file in form.make(wish(servers, parse_release(release), style, extension=form.extension)):
+        found = judge(read_dialplan(file.lines, file.name), parse_release(release))
+        assert [each.id for each in found if each.status is not Status.OK] == []
 
 
 def test_each_rule_has_its_own_id_and_a_source() -> None:
