@@ -97,18 +97,24 @@ class Flow:
         return self.reached.get(id(step))
 
     def _entries(self) -> Iterator[tuple[_Extension, Answered]]:
-        """Yield the extensions where calls enter: those that nothing in the dialplan jumps to, and Local channels."""
-        targets: set[_Extension] = set()
-        for steps in self._extensions.values():
+        """Yield the extensions where calls enter: those that nothing in the dialplan jumps to, Local channels, and
+        perhaps numbers that are jumped to from their own context only."""
+        sources: dict[_Extension, set[str]] = {}
+        menus: set[str] = set()
+        for place, steps in self._extensions.items():
             for step in steps:
                 for call in calls_of(step):
-                    targets.update(place for place, _ in self._targets(step, call) if place != _place_of(step))
-                    targets.update(self._originated(call))
-                    for place in self._local_channels(call):
-                        yield place, Answered.NOT
+                    menus.update({place[0]} if call.name in _MENUS else ())
+                    targets = [other for other, _ in self._targets(step, call)] + list(self._originated(call))
+                    for other in targets:
+                        sources.setdefault(other, set()).update({place[0]} if other != place else ())
+                    for other in self._local_channels(call):
+                        yield other, Answered.NOT
         for place, steps in self._extensions.items():
-            if place not in targets:
+            if not sources.get(place):
                 yield place, _entered(place, steps)
+            elif sources[place] == {place[0]} and place[0] not in menus and re.match(r"[\d_*]", place[1]):
+                yield place, Answered.PERHAPS
 
     def _visit(self, place: _Extension, index: int, answered: Answered) -> None:
         steps = self._extensions[place]
@@ -211,10 +217,6 @@ class Flow:
             match = re.fullmatch(r"\s*Local/([^@/]+)@([^/]+).*", destination, re.IGNORECASE)
             if match:
                 yield from self._matching(match[2], match[1])
-
-
-def _place_of(step: Step) -> _Extension:
-    return step.context, step.extension
 
 
 def _is_special(extension: str) -> bool:

@@ -50,7 +50,11 @@ def _take(plan: Dialplan, line: SourceLine, context: str, extension: str, label:
     if match is None:
         return
     loaded = _LOADED_FROM.fullmatch(match["from"])
-    place = Place(loaded["file"], int(loaded["number"])) if loaded else Place(f"context {context}", 0)
+    place = (
+        Place(loaded["file"], int(loaded["number"]))
+        if loaded
+        else Place(f"context {context}, extension {extension}", 0)
+    )
     application, data = split_call(match["call"])
     priority = int(match["priority"])
     written = f"{priority}({label})" if label else str(priority)

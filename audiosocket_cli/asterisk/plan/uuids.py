@@ -90,6 +90,8 @@ def _fault_of(call: str) -> str | None:
         return None if _UUID.fullmatch(call) else _why_not(call)
     if call != call.strip():
         return "it has a space before or after it"
+    if call.startswith("$["):
+        return "an expression is calculated, and is a number; in AEL write Set(x=${UUID()}) in place of x=${UUID()}"
     around = "".join(
         call[after.end : before.start] for after, before in itertools.pairwise(_with_ends(variables, call))
     )

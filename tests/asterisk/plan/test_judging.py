@@ -96,6 +96,13 @@ def test_lines_of_ael_and_of_the_running_dialplan_are_written_in_their_form() ->
     assert (found.where, found.lines) == ("extensions.conf:8", ("exten => 100,2(go),AudioSocket(${UUID()},h:1)",))
 
 
+def test_ael_calculates_what_it_assigns() -> None:
+    (found,) = found_in("context a { 1 => { Answer(); x=${UUID()}; AudioSocket(${x},h:1); } }")
+    assert (found.id, found.lines) == ("uuid-malformed", ("AudioSocket(${UUID()},h:1);",))
+    (found,) = found_in("context a { 1 => { Answer(); Set(x=${UUID()}); AudioSocket(${x},h:1); } }")
+    assert found.status is Status.OK
+
+
 def test_servers_are_named_once_and_only_where_they_are_known() -> None:
     text = "[globals]\nBOT=bot:9092\n" + answered(app(server="${BOT}"), dial("bot:9092"), app(server="${ELSE}:1"))
     assert servers_of(read_dialplan(text.splitlines(), "x")) == ["bot:9092"]

@@ -35,9 +35,9 @@ def test_contexts_extensions_labels_and_places() -> None:
         ("b", "100", 1, "", "Answer", "", "x.conf:6"),
         ("b", "100", 3, "lab", "AudioSocket", "${UUID()},${SRV}", "x.conf:8"),
         ("b", "_2XX", 1, "", "Dial", "AudioSocket/h:1/${UUID()}/c(slin),,g", "x.conf:10"),
-        ("b", "parked", 1, "", "Park", "", "context b"),
+        ("b", "parked", 1, "", "Park", "", "context b, extension parked"),
     ]
-    assert plan.steps[-1].place == Place("context b", 0)
+    assert plan.steps[-1].place == Place("context b, extension parked", 0)
 
 
 def test_globals() -> None:
