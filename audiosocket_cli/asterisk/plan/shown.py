@@ -22,7 +22,7 @@ _EXTENSION: Final = re.compile(r"\s{1,4}'(?P<extension>.*?)' (?:\(CID match '.*?
 
 _LABEL: Final = re.compile(r"\s+(?:\[(?P<label>[^\]]*)\])?\s+(?P<rest>\d+\. .*)")
 
-_STEP: Final = re.compile(r"(?P<priority>\d+)\. (?P<call>.*?)\s+\[(?P<from>[^\[\]]*)\]\s*")
+_STEP: Final = re.compile(r"(?P<priority>\d+)\. (?P<call>.*)")
 
 _INCLUDE: Final = re.compile(r"\s+Include =>\s+'(?P<context>[^',]*).*")
 
@@ -46,10 +46,11 @@ def read_shown(lines: Iterable[SourceLine], plan: Dialplan) -> None:
 
 
 def _take(plan: Dialplan, line: SourceLine, context: str, extension: str, label: str, rest: str) -> None:
-    match = _STEP.fullmatch(rest)
-    if match is None:
+    step, bracket, registrar = rest.rstrip().rpartition("[")
+    match = _STEP.fullmatch(step.rstrip())
+    if match is None or not bracket:
         return
-    loaded = _LOADED_FROM.fullmatch(match["from"])
+    loaded = _LOADED_FROM.fullmatch(registrar.removesuffix("]"))
     place = (
         Place(loaded["file"], int(loaded["number"]))
         if loaded

@@ -35,6 +35,9 @@ _LINE_END: Final = re.compile(
 )
 """What ends with a line break: seen with both functions on 22.10. `${FILE(…,0,36)}` does not."""
 
+_MAX_COMMAND: Final = 300
+"""Characters of a command that is looked at."""
+
 _FUNCTION: Final = re.compile(r"\$\{UUID\(")
 
 _AROUND: Final = re.compile(r"[0-9A-Fa-f-]*")
@@ -121,7 +124,7 @@ def _why_not(call: str) -> str:
 def _fault_of_variable(variable: Variable) -> str | None:
     if variable.name in _OTHERWISE and (variable.name != "CHANNEL" or _NO_UUID_OF.match(variable.inner)):
         return f"it is {_OTHERWISE[variable.name]}"
-    if _LINE_END.fullmatch(variable.inner):
+    if len(variable.inner) <= _MAX_COMMAND and _LINE_END.fullmatch(variable.inner):
         return f"what {variable.name}() returns ends with a line break"
     if variable.is_function and variable.name.lower() == "uuid" and variable.name != "UUID":
         return "the function is UUID(), in capitals"
