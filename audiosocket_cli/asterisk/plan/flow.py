@@ -264,7 +264,7 @@ def _index_of(steps: Sequence[Step], priority: str) -> int | None:
     return next((at for at, step in enumerate(steps) if step.label == priority), None)
 
 
-_CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", ".": ".+", "!": ".*", "-": "", " ": ""}
+_CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", "-": "", " ": ""}
 
 
 def matches(pattern: str, extension: str) -> bool:
@@ -275,6 +275,9 @@ def matches(pattern: str, extension: str) -> bool:
     while at < len(pattern):
         char = pattern[at]
         end = pattern.find("]", at) if char == "[" else -1
+        if char in ".!":  # the rest, whatever stands after it
+            made += ".+" if char == "." else ".*"
+            break
         if end > at + 1:
             inner = "".join(f"\\{each}" if each in "\\^[]" else each for each in pattern[at + 1 : end])
             made, at = f"{made}[{inner}]", end + 1

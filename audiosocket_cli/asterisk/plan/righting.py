@@ -23,10 +23,10 @@ def righted_lines(use: Use, facts: Facts, *, before: Sequence[str] = ()) -> Iter
 
 def righted_fork(use: Use, facts: Facts) -> Iterator[str]:
     """Yield a line with a Dial() for each destination of one that has several."""
-    uses = iter(facts.uses_at(use.step))
+    uses = iter(facts.uses_at(use.step))  # of as many destinations as are looked at
     for destination in (destinations_of(use.step) or Destinations([], "", "")).all:
-        is_ours = destination.lower().startswith("audiosocket")
-        yield facts.line(use.step, _dial(_destination(next(uses), facts) if is_ours else destination, use, facts))
+        other = next(uses, None) if destination.lower().startswith("audiosocket") else None
+        yield facts.line(use.step, _dial(_destination(other, facts) if other else destination, use, facts))
 
 
 def _wrapped(use: Use, facts: Facts) -> str:

@@ -98,6 +98,8 @@ def test_a_search_in_circles_ends() -> None:
         ("_X!", "1", True),
         ("_+X.", "+49", True),
         ("_[", "[", True),
+        ("_" + "." * 60, "1" * 70, True),
+        ("_" + "!" * 60 + "x", "1" * 70, True),
         ("_[z-a]", "b", False),
     ],
 )

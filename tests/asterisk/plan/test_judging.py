@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +125,22 @@ def test_what_dialplan_writes_is_right(form: Form, style: Style, release: str) -
 def test_each_rule_has_its_own_id_and_a_source() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.source for rule in RULES)
+
+
+def test_lines_that_nobody_writes_take_no_time() -> None:
+    began = time.monotonic()
+    for line in (
+        f"Dial({'&'.join(['AudioSocket/h:1/u'] * 400)})",
+        app("${" * 4000),
+        app("${A}" * 2000),
+        app(server="a:" * 4000),
+        app("${SHELL(" + "uuid " * 1500 + ")}"),
+        "a" + " " * 8000 + "b",
+        ";" * 8000,
+    ):
+        found_in(answered(line))
+        found_in(line)
+    assert time.monotonic() - began < 5
 
 
 @given(st.text(alphabet='AudioSocket(){}[]$,:;/&|=>n1. \\"?-_', max_size=60))
