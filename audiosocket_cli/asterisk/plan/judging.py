@@ -101,7 +101,7 @@ def judge(dialplan: Dialplan, release: Release | None = None) -> list[Diagnosis]
         right += not of_request
         found += of_request
     if right:
-        found.append(_summary(right, len(facts.uses) + len(dialplan.requests)))
+        found.append(_summary(right, min(len(facts.uses), _MAX_USES) + len(dialplan.requests)))
     return found
 
 

@@ -72,9 +72,3 @@ def _take(plan: Dialplan, line: SourceLine, context: str, extension: str, label:
             f"exten => {extension},{written},",
         )
     )
-
-
-def read_globals(lines: Iterable[str]) -> dict[str, str]:
-    """Read what `dialplan show globals` prints: put it into `Dialplan.variables`, for what `dialplan show` names."""
-    found = (re.fullmatch(r"\s+([A-Za-z_]\w*)=(.*)", line.rstrip("\r\n")) for line in lines)
-    return {match[1]: match[2] for match in found if match}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from audiosocket_cli.asterisk.plan.dialplan import Form, Place
 from audiosocket_cli.asterisk.plan.reading import read_dialplan
-from audiosocket_cli.asterisk.plan.shown import read_globals
 
 SHOWN = """
 [ Context 'c' created by 'pbx_config' ]
@@ -38,10 +37,3 @@ def test_contexts_extensions_labels_and_places() -> None:
         ("b", "parked", 1, "", "Park", "", "context b, extension parked"),
     ]
     assert plan.steps[-1].place == Place("context b, extension parked", 0)
-
-
-def test_globals() -> None:
-    assert read_globals(["   SRV=127.0.0.1:9092\n", "   X=a=b", "", "    -- 2 variable(s)"]) == {
-        "SRV": "127.0.0.1:9092",
-        "X": "a=b",
-    }
