@@ -63,6 +63,10 @@ TESTS = ROOT / "tests"
 
 TESTED_AS_PART_OF = {
     "asterisk/dialplan/plan.py": "asterisk/dialplan/test_writing.py",
+    "asterisk/plan/complaint.py": "asterisk/plan/test_judging.py",
+    "asterisk/plan/dialplan.py": "asterisk/plan/test_reading.py",
+    "asterisk/plan/righting.py": "asterisk/plan/test_judging.py",
+    "asterisk/plan/values.py": "asterisk/plan/test_uuids.py",
     "bench/processes.py": "commands/test_bench.py",
     **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
     "doctor/log_causes.py": "doctor/test_log.py",

@@ -1,7 +1,7 @@
 """Reads extensions.ael: enough of the language to see which applications run, in which order, and on which condition.
 
 Statements become the steps that Asterisk makes of them (`gen_prios`, res/ael/pval.c): `jump` and `goto` are Goto(),
-`&macro()` is Gosub() to an extension `~~s~~`, and `x=y;` is Set().
+`&macro()` is Gosub() to an extension `~~s~~`, and `x=y;` is Set() of an expression, `$[y]`: it makes a UUID a number.
 """
 
 from __future__ import annotations
@@ -159,9 +159,15 @@ def _take_statement(piece: _Piece, cursor: _Cursor) -> None:
     elif word in {"break", "continue", ""} or word.startswith("ignorepat"):
         return
     elif match := _ASSIGNMENT.fullmatch(text):
-        cursor.add("Set", f"{match['name']}={match['value']}", piece, is_conditional)
+        cursor.add("Set", f"{match['name']}={_assigned(match['value'])}", piece, is_conditional)
     else:
         cursor.add(*split_call(text), piece, is_conditional)
+
+
+def _assigned(value: str) -> str:
+    """Return what an assignment gives: text in quotes as it is, all else calculated."""
+    is_text = len(value) > 1 and value[0] == value[-1] == '"' and '"' not in value[1:-1]
+    return value[1:-1] if is_text else f"$[{value}]"
 
 
 def _after_condition(text: str) -> int:

@@ -12,13 +12,16 @@ from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Form, Step
 from audiosocket_cli.asterisk.plan.flow import Flow
 from audiosocket_cli.asterisk.plan.uses import Use, uses_in
 from audiosocket_cli.asterisk.plan.values import Values
-from audiosocket_cli.asterisk.releases import Release
+from audiosocket_cli.asterisk.releases import Behaviour, Release
 from audiosocket_cli.finding import Status
 
 SOME_SERVER: Final = f"127.0.0.1:{DEFAULT_PORT}"
 """An address to write where somebody's cannot be told."""
 
-NEW_UUID: Final = "${UUID()}"
+_NEW_UUID: Final = "${UUID()}"
+
+_NEW_UUID_BEFORE: Final = "${SHELL(uuidgen | tr -d '\\n')}"
+"""For releases without that function. What SHELL() returns ends with a line break, which no UUID has."""
 
 
 class Complaint(NamedTuple):
@@ -49,6 +52,12 @@ class Facts:
     plan: Dialplan
     release: Release | None
     _expanded: dict[tuple[int, str], str] = field(default_factory=dict)
+
+    @property
+    def new_uuid(self) -> str:
+        """What to write for a new UUID each call."""
+        has_function = self.release is None or self.release.has(Behaviour.UUID_FUNCTION)
+        return _NEW_UUID if has_function else _NEW_UUID_BEFORE
 
     @cached_property
     def uses(self) -> Sequence[Use]:

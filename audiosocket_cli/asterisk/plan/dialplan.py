@@ -68,6 +68,20 @@ class Step:
         return self.application.lower()
 
 
+class MediaRequest(NamedTuple):
+    """A request of ARI's externalMedia that is for AudioSocket."""
+
+    place: Place
+    text: str
+    """Its first line."""
+    settings: dict[str, str]
+    """By name; `UNKNOWN` where a program decides."""
+
+
+UNKNOWN: Final = "${?()}"
+"""What a program puts in, as rules take it: a function of nobody knows what."""
+
+
 class Ignored(NamedTuple):
     """A line that names an extension and that Asterisk does not take."""
 
@@ -88,6 +102,8 @@ class Dialplan:
     """[globals]."""
     includes: dict[str, list[str]] = field(default_factory=dict)
     """The contexts that each context includes."""
+    requests: list[MediaRequest] = field(default_factory=list)
+    """Those that ARI gets, in a program or a note."""
     ignored: list[Ignored] = field(default_factory=list)
     unread: list[tuple[Place, str]] = field(default_factory=list)
     """What was not read, and why: a file that an `#include` names, or all after `MAX_LINES`."""

@@ -11,7 +11,8 @@ from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Ignored, SourceLine
 
 _SECTION: Final = re.compile(r"\[(?P<name>[^\]]*)\]\s*(?:\((?P<options>[^)]*)\))?")
 
-_SETTING: Final = re.compile(r"(?P<name>[^=\[#]+?)\s*=>?\s*(?P<value>.*)")
+_COMMENTED: Final = re.compile(r"\\;|;--|--;|;|[^\\;-]+|.")
+"""The pieces of a line that comments are told from."""
 
 _BARE: Final = re.compile(
     r"(?:[-*>]\s+)?`?(?P<call>(?:(?:TryExec|Dial|Exec)\(\s*)?AudioSocket(?:/|\([^)]).*?)`?", re.IGNORECASE
@@ -21,6 +22,9 @@ _BARE: Final = re.compile(
 _CALL: Final = re.compile(r"(?P<application>[^(]*)(?:\((?P<data>.*))?", re.DOTALL)
 
 _PRIORITY: Final = re.compile(r"\s*(?P<number>[^(+]*?)\s*(?:\((?P<label>[^)]*)(?P<end>\))?)?\s*(?:\+(?P<plus>\d+))?\s*")
+
+_MAX_PRIORITY: Final = 200
+"""Characters of a priority with its label."""
 
 _START: Final = -2
 """No priority has been read (`lastpri`, pbx_config.c)."""
@@ -52,12 +56,12 @@ def read_extensions_conf(lines: Iterable[SourceLine], plan: Dialplan) -> None:
             for setting in inherited:
                 _take(setting, reader, current)
             continue
-        match = _SETTING.fullmatch(text)
+        name, equals, value = text.partition("=")
         bare = _BARE.fullmatch(text) if reader and not reader.name else None
         if bare and reader:
             reader.take_bare(line, bare["call"])
-        elif match:
-            _take(Setting(match["name"].strip(), match["value"].strip(), line), reader, current)
+        elif equals and name and name[0] not in "[#":
+            _take(Setting(name.strip(), value.removeprefix(">").strip(), line), reader, current)
 
 
 def _may_be_a_base(section: re.Match[str]) -> bool:
@@ -90,26 +94,22 @@ def uncommented(text: str, depth: int = 0) -> tuple[str, int]:
     """Return a line without its comments, and in how many comments of several lines it ends; it begins in `depth`."""
     if not depth and ";" not in text:
         return text.strip(), 0
-    kept = ""
-    at = 0
-    while at < len(text):
+    kept = []
+    for match in _COMMENTED.finditer(text):
+        token = match[0]
+        begins = token == ";--" and not text.startswith(";---", match.start())
         if depth:
-            end, start = text.find("--;", at), text.find(";--", at)
-            if start >= 0 and (end < 0 or start < end - 2):
-                depth, at = depth + 1, start + 3
-            elif end >= 0:
-                depth, at = depth - 1, end + 3
-            else:
-                break
-        elif text.startswith("\\;", at):
-            kept, at = f"{kept};", at + 2
-        elif text.startswith(";--", at) and not text.startswith(";---", at):
-            depth, at = depth + 1, at + 3
-        elif text[at] == ";":
+            depth += begins - (token == "--;")
+        elif token == "\\;":
+            kept.append(";")
+        elif begins:
+            depth = 1
+        elif token[-1] == ";" or token == ";--":
+            kept.append(token.rstrip(";") if token == "--;" else "")
             break
         else:
-            kept, at = kept + text[at], at + 1
-    return kept.strip(), depth
+            kept.append(token)
+    return "".join(kept).strip(), depth
 
 
 class _Section:
@@ -159,7 +159,7 @@ class _Section:
         if not comma and "(" in written:
             self._ignore(setting, "it has no priority", f"write {lead}{'1' if lead[0] != ' ' else 'n'},{rest.strip()}")
             return
-        match = _PRIORITY.fullmatch(written)
+        match = _PRIORITY.fullmatch(written) if len(written) <= _MAX_PRIORITY else None
         if match is None or (match["label"] is not None and not match["end"]):
             self._ignore(setting, f"{written.strip()!r:.40} is not a priority", "write n, or a number")
             return

@@ -14,7 +14,7 @@ from audiosocket_cli.asterisk.plan.reading import read_source
 from audiosocket_cli.errors import FileError
 
 _INCLUDE: Final = re.compile(
-    r"""\s*\#(?P<how>include|tryinclude|exec)\b\s*(?:=>?)?\s*["<']?(?P<name>[^"'<>;]+?)["'>]?\s*(?:;.*)?"""
+    r"""\s*\#(?P<how>include|tryinclude|exec)\b\s*(?:=>?)?\s*["<']?(?P<name>[^"'<>;]{1,500}?)["'>]?\s*(?:;.*)?"""
 )
 
 _MAX_DEPTH: Final = 10

@@ -97,18 +97,24 @@ class Flow:
         return self.reached.get(id(step))
 
     def _entries(self) -> Iterator[tuple[_Extension, Answered]]:
-        """Yield the extensions where calls enter: those that nothing in the dialplan jumps to, and Local channels."""
-        targets: set[_Extension] = set()
-        for steps in self._extensions.values():
+        """Yield the extensions where calls enter: those that nothing in the dialplan jumps to, Local channels, and
+        perhaps numbers that are jumped to from their own context only."""
+        sources: dict[_Extension, set[str]] = {}
+        menus: set[str] = set()
+        for place, steps in self._extensions.items():
             for step in steps:
                 for call in calls_of(step):
-                    targets.update(place for place, _ in self._targets(step, call) if place != _place_of(step))
-                    targets.update(self._originated(call))
-                    for place in self._local_channels(call):
-                        yield place, Answered.NOT
+                    menus.update({place[0]} if call.name in _MENUS else ())
+                    targets = [other for other, _ in self._targets(step, call)] + list(self._originated(call))
+                    for other in targets:
+                        sources.setdefault(other, set()).update({place[0]} if other != place else ())
+                    for other in self._local_channels(call):
+                        yield other, Answered.NOT
         for place, steps in self._extensions.items():
-            if place not in targets:
+            if not sources.get(place):
                 yield place, _entered(place, steps)
+            elif sources[place] == {place[0]} and place[0] not in menus and re.match(r"[\d_*]", place[1]):
+                yield place, Answered.PERHAPS
 
     def _visit(self, place: _Extension, index: int, answered: Answered) -> None:
         steps = self._extensions[place]
@@ -213,10 +219,6 @@ class Flow:
                 yield from self._matching(match[2], match[1])
 
 
-def _place_of(step: Step) -> _Extension:
-    return step.context, step.extension
-
-
 def _is_special(extension: str) -> bool:
     return extension in {"h", "i", "t", "T", "e", "o", "a", "failed"}
 
@@ -262,7 +264,7 @@ def _index_of(steps: Sequence[Step], priority: str) -> int | None:
     return next((at for at, step in enumerate(steps) if step.label == priority), None)
 
 
-_CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", ".": ".+", "!": ".*", "-": "", " ": ""}
+_CLASSES: Final = {"X": "[0-9]", "Z": "[1-9]", "N": "[2-9]", "-": "", " ": ""}
 
 
 def matches(pattern: str, extension: str) -> bool:
@@ -273,6 +275,9 @@ def matches(pattern: str, extension: str) -> bool:
     while at < len(pattern):
         char = pattern[at]
         end = pattern.find("]", at) if char == "[" else -1
+        if char in ".!":  # the rest, whatever stands after it
+            made += ".+" if char == "." else ".*"
+            break
         if end > at + 1:
             inner = "".join(f"\\{each}" if each in "\\^[]" else each for each in pattern[at + 1 : end])
             made, at = f"{made}[{inner}]", end + 1

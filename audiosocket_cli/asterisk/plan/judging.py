@@ -7,8 +7,9 @@ from typing import Final
 
 from audiosocket_cli.asterisk.plan import addresses, codecs, surroundings, uuids
 from audiosocket_cli.asterisk.plan.complaint import Complaint, Facts, Rule
-from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Ignored, Place
+from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Ignored, MediaRequest, Place
 from audiosocket_cli.asterisk.plan.extensions_conf import uncommented
+from audiosocket_cli.asterisk.plan.external_media import as_use, missing_in
 from audiosocket_cli.asterisk.plan.righting import righted_fork, righted_lines
 from audiosocket_cli.asterisk.plan.uses import Use
 from audiosocket_cli.asterisk.releases import Release
@@ -21,6 +22,16 @@ LINES_ID: Final = "dialplan-lines"
 IGNORED_ID: Final = "line-ignored"
 
 UNREAD_ID: Final = "dialplan-unread"
+
+REQUEST_ID: Final = "external-media-incomplete"
+
+_REQUEST_FORM: Final = "external_host=HOST:PORT&encapsulation=audiosocket&transport=tcp&format=slin&data=UUID"
+
+_OF_REQUESTS: Final = frozenset(
+    ["no-port", "port-out-of-range", "address-without-brackets", "address-malformed", "address-example",
+     "uuid-malformed", "uuid-example", "uuid-fixed", "codec-without-kind", "unknown-codec", "rate-unsupported"]
+)  # fmt: skip
+"""Rules for what externalMedia has, too."""
 
 _FORM: Final = Rule("form-mixed-up", "audiosocket_exec; audiosocket_request; dial_exec_full", surroundings.mixed_up)
 
@@ -49,6 +60,7 @@ RULES: Final = (
     Rule("address-by-name", "seen on 22.10: getaddrinfo in ast_sockaddr_resolve, 10 s", addresses.by_name),
     Rule("uuid-malformed", "uuid_parse in audiosocket_exec and audiosocket_request", uuids.malformed),
     Rule("uuid-unset", "audiosocket_exec: UUID is required", uuids.unset),
+    Rule("func-missing", "load_module, func_uuid.c, since 20.12, 21.7, 22.2, 23.0", uuids.no_function),
     Rule("uuid-example", "the protocol page", uuids.example),
     Rule("uuid-fixed", "ast_audiosocket_init, res_audiosocket.c", uuids.fixed),
     Rule("many-codecs", "dial_exec_full, app_dial.c; ast_format_cache_get", codecs.many_codecs),
@@ -84,8 +96,12 @@ def judge(dialplan: Dialplan, release: Release | None = None) -> list[Diagnosis]
         of_use = list(_judged(use, facts))
         right += not of_use
         found += of_use
+    for request in dialplan.requests:
+        of_request = list(_judged_request(request, facts))
+        right += not of_request
+        found += of_request
     if right:
-        found.append(_summary(right, len(facts.uses)))
+        found.append(_summary(right, min(len(facts.uses), _MAX_USES) + len(dialplan.requests)))
     return found
 
 
@@ -104,6 +120,20 @@ def _judged(use: Use, facts: Facts) -> Iterator[Diagnosis]:
             for complaint in rule.look(use, facts):
                 alone = rule if rule in _ALONE else alone
                 yield _diagnosis(rule, complaint, use, facts)
+
+
+def _judged_request(request: MediaRequest, facts: Facts) -> Iterator[Diagnosis]:
+    """Judge a request of externalMedia: what it needs, and what it has in common with a Dial()."""
+    where, evidence = str(request.place), (request.text,)
+    missing = " and ".join(missing_in(request))
+    if missing:
+        what = f"externalMedia without {missing}: Asterisk refuses it, or uses RTP"
+        yield Diagnosis(REQUEST_ID, Status.FAULT, what, evidence, "give all of these", (_REQUEST_FORM,), where)
+    use = as_use(request)
+    for rule in RULES:
+        if rule.id in _OF_REQUESTS:
+            for status, what, *_ in rule.look(use, facts):
+                yield Diagnosis(rule.id, status, what, evidence, "write it as here", (_REQUEST_FORM,), where)
 
 
 def _diagnosis(rule: Rule, complaint: Complaint, use: Use, facts: Facts) -> Diagnosis:

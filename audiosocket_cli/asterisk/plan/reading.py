@@ -10,6 +10,7 @@ from typing import Final
 from audiosocket_cli.asterisk.plan.ael import read_ael
 from audiosocket_cli.asterisk.plan.dialplan import MAX_LINES, Dialplan, Form, SourceLine, source_lines
 from audiosocket_cli.asterisk.plan.extensions_conf import read_extensions_conf
+from audiosocket_cli.asterisk.plan.external_media import read_requests
 from audiosocket_cli.asterisk.plan.shown import CONTEXT, read_shown
 
 _LOOKED_AT: Final = 500
@@ -33,7 +34,7 @@ def read_dialplan(lines: Iterable[str], name: str) -> Dialplan:
 def read_source(lines: Iterable[SourceLine], name: str) -> Dialplan:
     """Do so for lines that may come from several files."""
     plan = Dialplan(name)
-    rest = _bounded(lines, plan)
+    rest = read_requests(_bounded(lines, plan), plan.requests)
     first = list(itertools.islice(rest, _LOOKED_AT))
     _READERS[_form_of(first)](itertools.chain(first, rest), plan)
     return plan

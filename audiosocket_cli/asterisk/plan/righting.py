@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from audiosocket_cli.asterisk.plan import addresses, codecs, surroundings, uuids
-from audiosocket_cli.asterisk.plan.complaint import NEW_UUID, Facts
+from audiosocket_cli.asterisk.plan.complaint import Facts
 from audiosocket_cli.asterisk.plan.uses import Destinations, Use, destinations_of
 
 
@@ -23,10 +23,10 @@ def righted_lines(use: Use, facts: Facts, *, before: Sequence[str] = ()) -> Iter
 
 def righted_fork(use: Use, facts: Facts) -> Iterator[str]:
     """Yield a line with a Dial() for each destination of one that has several."""
-    uses = iter(facts.uses_at(use.step))
+    uses = iter(facts.uses_at(use.step))  # of as many destinations as are looked at
     for destination in (destinations_of(use.step) or Destinations([], "", "")).all:
-        is_ours = destination.lower().startswith("audiosocket")
-        yield facts.line(use.step, _dial(_destination(next(uses), facts) if is_ours else destination, use, facts))
+        other = next(uses, None) if destination.lower().startswith("audiosocket") else None
+        yield facts.line(use.step, _dial(_destination(other, facts) if other else destination, use, facts))
 
 
 def _wrapped(use: Use, facts: Facts) -> str:
@@ -72,4 +72,4 @@ def _arguments(use: Use, facts: Facts) -> tuple[str, str]:
         server = f"{server}:{call}" if int(call) < 65536 and ":" not in server else server
     swapped = replace(use, call=call, server=server)
     is_right = next(uuids.malformed(swapped, facts), None) is None and "${EXTEN" not in call
-    return call if is_right else NEW_UUID, addresses.righted(swapped, facts)
+    return call if is_right else facts.new_uuid, addresses.righted(swapped, facts)

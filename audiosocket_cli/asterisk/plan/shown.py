@@ -22,7 +22,7 @@ _EXTENSION: Final = re.compile(r"\s{1,4}'(?P<extension>.*?)' (?:\(CID match '.*?
 
 _LABEL: Final = re.compile(r"\s+(?:\[(?P<label>[^\]]*)\])?\s+(?P<rest>\d+\. .*)")
 
-_STEP: Final = re.compile(r"(?P<priority>\d+)\. (?P<call>.*?)\s+\[(?P<from>[^\[\]]*)\]\s*")
+_STEP: Final = re.compile(r"(?P<priority>\d+)\. (?P<call>.*)")
 
 _INCLUDE: Final = re.compile(r"\s+Include =>\s+'(?P<context>[^',]*).*")
 
@@ -46,11 +46,16 @@ def read_shown(lines: Iterable[SourceLine], plan: Dialplan) -> None:
 
 
 def _take(plan: Dialplan, line: SourceLine, context: str, extension: str, label: str, rest: str) -> None:
-    match = _STEP.fullmatch(rest)
-    if match is None:
+    step, bracket, registrar = rest.rstrip().rpartition("[")
+    match = _STEP.fullmatch(step.rstrip())
+    if match is None or not bracket:
         return
-    loaded = _LOADED_FROM.fullmatch(match["from"])
-    place = Place(loaded["file"], int(loaded["number"])) if loaded else Place(f"context {context}", 0)
+    loaded = _LOADED_FROM.fullmatch(registrar.removesuffix("]"))
+    place = (
+        Place(loaded["file"], int(loaded["number"]))
+        if loaded
+        else Place(f"context {context}, extension {extension}", 0)
+    )
     application, data = split_call(match["call"])
     priority = int(match["priority"])
     written = f"{priority}({label})" if label else str(priority)
@@ -67,9 +72,3 @@ def _take(plan: Dialplan, line: SourceLine, context: str, extension: str, label:
             f"exten => {extension},{written},",
         )
     )
-
-
-def read_globals(lines: Iterable[str]) -> dict[str, str]:
-    """Read what `dialplan show globals` prints: put it into `Dialplan.variables`, for what `dialplan show` names."""
-    found = (re.fullmatch(r"\s+([A-Za-z_]\w*)=(.*)", line.rstrip("\r\n")) for line in lines)
-    return {match[1]: match[2] for match in found if match}

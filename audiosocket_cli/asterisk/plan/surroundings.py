@@ -105,7 +105,7 @@ def no_answer(use: Use, facts: Facts) -> Iterator[Complaint]:
         yield Complaint(
             Status.WARNING,
             "may come before the call is answered: AudioSocket() then connects, and ends it",
-            "write Answer() before it: that does nothing to a call that is answered",
+            "write Answer() before it, which does nothing to a call that is answered",
             before,
         )
 
@@ -161,11 +161,11 @@ def not_run(use: Use, facts: Facts) -> Iterator[Complaint]:
                 "give Dial() the option g, where they are for afterwards",
                 evidence=(after.text,),
             )
-    elif facts.release and not facts.release.has(Behaviour.STRICT) and use.wrapper != "tryexec":
+    elif facts.release and not facts.release.has(Behaviour.GOES_ON) and use.wrapper != "tryexec":
         yield Complaint(
             Status.FAULT,
             f"Asterisk {facts.release} never goes on after AudioSocket(): the lines after it do not run",
-            f"run it by TryExec(), or update: {since(Behaviour.STRICT)} or later",
+            f"run it by TryExec(), or update: {since(Behaviour.GOES_ON)} or later",
             evidence=(after.text,),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ _DIALLERS: Final = {"dial", "page", "originate", "retrydial", "queue", "followme
 _TECHNOLOGY: Final = re.compile(r"audiosocket\s*/", re.IGNORECASE)
 
 _MENTION: Final = re.compile(r"(?<![A-Za-z0-9_.@-])audiosocket\s*[(/]", re.IGNORECASE)
+
+_MAX_DESTINATIONS: Final = 20
+"""Destinations of one Dial() that are looked at: all of them are the same fault."""
 
 _WRAPPERS: Final = {"tryexec", "exec"}
 
@@ -108,7 +112,7 @@ def _application(step: Step, call: Call) -> Use:
 def _dialled(step: Step, call: Call) -> Iterator[Use]:
     """Yield the destinations that are AudioSocket's: `Dial()` splits them at each `&` (`dial_exec_full`)."""
     given = separated(call.data)
-    for destination in split_at(given[0], "&") if given else []:
+    for destination in split_at(given[0], "&")[:_MAX_DESTINATIONS] if given else []:
         destination = destination.strip()
         if _TECHNOLOGY.match(destination):
             yield _channel(step, destination, call.wrapper)
@@ -137,10 +141,12 @@ class Destinations(NamedTuple):
     options: str
 
 
+@functools.lru_cache(maxsize=64)  # each rule asks for it
 def destinations_of(step: Step) -> Destinations | None:
     """Return what a step dials, when it dials AudioSocket with Dial()."""
     for call in calls_of(step):
         if call.name == "dial":
             given = [*separated(call.data), "", "", ""]
-            return Destinations([each.strip() for each in split_at(given[0], "&")], given[1], given[2])
+            all_of_them = [each.strip() for each in split_at(given[0], "&")[:_MAX_DESTINATIONS]]
+            return Destinations(all_of_them, given[1], given[2])
     return None

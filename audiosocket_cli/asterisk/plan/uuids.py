@@ -11,8 +11,9 @@ from uuid import UUID
 from audiosocket_cli.asterisk.facts import EXAMPLE_UUID
 from audiosocket_cli.asterisk.plan.addresses import is_address
 from audiosocket_cli.asterisk.plan.arguments import Variable, variables_in
-from audiosocket_cli.asterisk.plan.complaint import NEW_UUID, Complaint, Facts
+from audiosocket_cli.asterisk.plan.complaint import Complaint, Facts
 from audiosocket_cli.asterisk.plan.uses import Use
+from audiosocket_cli.asterisk.releases import Behaviour, since
 from audiosocket_cli.finding import Status
 
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -29,12 +30,15 @@ _OTHERWISE: Final = {
 
 _NO_UUID_OF: Final = re.compile(r"CHANNEL\((?:uniqueid|linkedid|name)\)", re.IGNORECASE)
 
-_CURE: Final = f"write {NEW_UUID}: a new one for each call (func_uuid)"
-
 _LINE_END: Final = re.compile(
     r"SHELL\((?!.*(?:\||\btr\b|printf|-n\b|head|cut|sed)).*uuid.*\)|FILE\([^,]*uuid(?:,0,1,l\w*)?\)"
 )
 """What ends with a line break: seen with both functions on 22.10. `${FILE(…,0,36)}` does not."""
+
+_MAX_COMMAND: Final = 300
+"""Characters of a command that is looked at."""
+
+_FUNCTION: Final = re.compile(r"\$\{UUID\(")
 
 _AROUND: Final = re.compile(r"[0-9A-Fa-f-]*")
 """What may stand around variables that make a UUID together."""
@@ -59,12 +63,27 @@ def malformed(use: Use, facts: Facts) -> Iterator[Complaint]:
     if use.is_misformed or next(swapped(use, facts), None):
         return
     if call is None or not call:
-        yield Complaint(Status.FAULT, "has no UUID: Asterisk refuses the call", _CURE)
+        yield Complaint(Status.FAULT, "has no UUID: Asterisk refuses the call", _cure(facts))
         return
     what = _fault_of(call)
     if what:
         shown = f"{call!r:.60}" + (f" ({use.call})" if call != use.call else "")
-        yield Complaint(Status.FAULT, f"{shown} is not a UUID: {what}", _CURE)
+        yield Complaint(Status.FAULT, f"{shown} is not a UUID: {what}", _cure(facts))
+
+
+def _cure(facts: Facts) -> str:
+    return f"write {facts.new_uuid}, a new one for each call"
+
+
+def no_function(use: Use, facts: Facts) -> Iterator[Complaint]:
+    """Find a function that the release does not have."""
+    release, call = facts.release, facts.call(use)
+    if release and call and not release.has(Behaviour.UUID_FUNCTION) and _FUNCTION.search(call):
+        yield Complaint(
+            Status.FAULT,
+            f"Asterisk {release} has no function UUID(): the UUID is empty, and the call is refused",
+            f"{_cure(facts)}, or update: {since(Behaviour.UUID_FUNCTION)} or later",
+        )
 
 
 def _fault_of(call: str) -> str | None:
@@ -74,6 +93,8 @@ def _fault_of(call: str) -> str | None:
         return None if _UUID.fullmatch(call) else _why_not(call)
     if call != call.strip():
         return "it has a space before or after it"
+    if call.startswith("$["):
+        return "an expression is calculated, and is a number; in AEL write Set(x=${UUID()}) in place of x=${UUID()}"
     around = "".join(
         call[after.end : before.start] for after, before in itertools.pairwise(_with_ends(variables, call))
     )
@@ -103,7 +124,7 @@ def _why_not(call: str) -> str:
 def _fault_of_variable(variable: Variable) -> str | None:
     if variable.name in _OTHERWISE and (variable.name != "CHANNEL" or _NO_UUID_OF.match(variable.inner)):
         return f"it is {_OTHERWISE[variable.name]}"
-    if _LINE_END.fullmatch(variable.inner):
+    if len(variable.inner) <= _MAX_COMMAND and _LINE_END.fullmatch(variable.inner):
         return f"what {variable.name}() returns ends with a line break"
     if variable.is_function and variable.name.lower() == "uuid" and variable.name != "UUID":
         return "the function is UUID(), in capitals"
@@ -123,8 +144,8 @@ def unset(use: Use, facts: Facts) -> Iterator[Complaint]:
         yield Complaint(
             Status.WARNING,
             f"nothing in this dialplan sets ${{{name}}}: where it is empty, Asterisk refuses the call",
-            f"write {NEW_UUID}" if name == "UUID" else "set it before, unless what places the call does so",
-            before=() if name == "UUID" else (f"Set({name}={NEW_UUID})",),
+            f"write {facts.new_uuid}" if name == "UUID" else "set it before, unless what places the call does so",
+            before=() if name == "UUID" else (f"Set({name}={facts.new_uuid})",),
         )
 
 
@@ -132,22 +153,24 @@ def example(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find the protocol page's UUID."""
     if _is_uuid(facts.call(use)) and UUID(facts.call(use)) == EXAMPLE_UUID:
         yield Complaint(
-            Status.WARNING, "the UUID is the protocol page's example: all calls have it, and others' calls, too", _CURE
+            Status.WARNING,
+            "the UUID is the protocol page's example: all calls have it, and others' calls, too",
+            _cure(facts),
         )
 
 
 def fixed(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find a UUID that all calls of a line have."""
     if _is_uuid(facts.call(use)) and UUID(facts.call(use)) != EXAMPLE_UUID:
-        yield Complaint(Status.WARNING, "all calls have the same UUID: a server cannot tell them apart", _CURE)
+        yield Complaint(Status.WARNING, "all calls have the same UUID: a server cannot tell them apart", _cure(facts))
 
 
 def righted(use: Use, facts: Facts) -> str:
     """Return a UUID to write: the one that is there where it will do."""
-    looks = (malformed, swapped, example, fixed)
+    looks = (malformed, swapped, example, fixed, no_function)
     if use.is_misformed or use.call is None or any(next(look(use, facts), None) for look in looks):
-        return NEW_UUID
-    return NEW_UUID if use.call == "${UUID}" and next(unset(use, facts), None) else use.call
+        return facts.new_uuid
+    return facts.new_uuid if use.call == "${UUID}" and next(unset(use, facts), None) else use.call
 
 
 def _is_uuid(call: str | None) -> bool:

@@ -20,7 +20,7 @@ context in {
     100 => {
         Answer(); /* two
         lines */
-        x = ${UUID()};
+        x = ${UUID()}; y="a;b";
 again:  if ("${x}" = "}") AudioSocket(${x},${BOT}); else { goto again; }
         switch (${x}) { case 1: NoOp(one); break; default: jump s@other; }
         &log(a,b);
@@ -36,7 +36,8 @@ macro log(a,b) { Log(NOTICE,${a}); return; }
     assert (plan.variables, plan.includes) == ({"BOT": "127.0.0.1:9092"}, {"in": ["other", "more"]})
     assert [(s.context, s.extension, s.application, s.data, s.is_conditional) for s in plan.steps] == [
         ("in", "100", "Answer", "", False),
-        ("in", "100", "Set", "x=${UUID()}", False),
+        ("in", "100", "Set", "x=$[${UUID()}]", False),
+        ("in", "100", "Set", "y=a;b", False),
         ("in", "100", "AudioSocket", "${x},${BOT}", True),
         ("in", "100", "Goto", "again", True),
         ("in", "100", "NoOp", "one", True),
@@ -48,7 +49,7 @@ macro log(a,b) { Log(NOTICE,${a}); return; }
         ("log", "~~s~~", "Return", "", False),
     ]
     assert [step.label for step in plan.steps if step.label] == ["again"]
-    assert [(s.place.number, s.priority) for s in plan.steps if s.name == "audiosocket"] == [(10, 3), (15, 1)]
+    assert [(s.place.number, s.priority) for s in plan.steps if s.name == "audiosocket"] == [(10, 4), (15, 1)]
 
 
 def test_what_is_not_closed_or_nested_for_ever_is_bounded() -> None:

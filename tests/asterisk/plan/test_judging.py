@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiosocket_cli.asterisk.dialplan.catalogue import FORMS, Form
+from audiosocket_cli.asterisk.dialplan.plan import Style
+from audiosocket_cli.asterisk.dialplan.wish import wish
 from audiosocket_cli.asterisk.plan.judging import RULES, judge, servers_of
 from audiosocket_cli.asterisk.plan.reading import read_dialplan
 from audiosocket_cli.asterisk.releases import Release, parse_release
@@ -63,6 +68,13 @@ def test_a_release_decides_which_rates_there_are() -> None:
     assert (found.id, found.lines) == ("rate-unsupported", (f" same => n,{dial()}",))
 
 
+def test_older_releases_make_a_uuid_otherwise() -> None:
+    assert ids_in(answered(app()), "20.12") == []
+    (found,) = found_in(answered(app()), parse_release("20.11"))
+    assert (found.id, found.lines[0]) == ("func-missing", " same => n," + app("${SHELL(uuidgen | tr -d '\\n')}"))
+    assert ids_in(answered(*found.lines[0].split(" same => n,")[1:]), "20.11") == []
+
+
 def test_a_bracket_that_is_missing_is_the_only_finding() -> None:
     (found,) = found_in("exten => 100,1,AudioSocket(${UUID()},127.0.0.1:9092 ; (comment)")
     assert (found.id, found.lines) == ("bracket-missing", ("exten => 100,1,AudioSocket(${UUID()},127.0.0.1:9092)",))
@@ -86,14 +98,49 @@ def test_lines_of_ael_and_of_the_running_dialplan_are_written_in_their_form() ->
     assert (found.where, found.lines) == ("extensions.conf:8", ("exten => 100,2(go),AudioSocket(${UUID()},h:1)",))
 
 
+def test_ael_calculates_what_it_assigns() -> None:
+    (found,) = found_in("context a { 1 => { Answer(); x=${UUID()}; AudioSocket(${x},h:1); } }")
+    assert (found.id, found.lines) == ("uuid-malformed", ("AudioSocket(${UUID()},h:1);",))
+    (found,) = found_in("context a { 1 => { Answer(); Set(x=${UUID()}); AudioSocket(${x},h:1); } }")
+    assert found.status is Status.OK
+
+
 def test_servers_are_named_once_and_only_where_they_are_known() -> None:
     text = "[globals]\nBOT=bot:9092\n" + answered(app(server="${BOT}"), dial("bot:9092"), app(server="${ELSE}:1"))
     assert servers_of(read_dialplan(text.splitlines(), "x")) == ["bot:9092"]
 
 
+@pytest.mark.parametrize("release", ["18.26", "20.13", "22.10", "certified-22.8"])
+@pytest.mark.parametrize("style", ["extensions", "freepbx", "ael"])
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_what_dialplan_writes_is_right(form: Form, style: Style, release: str) -> None:
+    servers = ("192.0.2.7:9092", "[2001:db8::8]:9092")[: form.max_servers]
+    if form.name == "phone" and style == "freepbx":
+        return  # which is refused: FreePBX makes phones itself
+    for file in form.make(wish(servers, parse_release(release), style, extension=form.extension)):
+        found = judge(read_dialplan(file.lines, file.name), parse_release(release))
+        assert [each.id for each in found if each.status is not Status.OK] == []
+
+
 def test_each_rule_has_its_own_id_and_a_source() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.source for rule in RULES)
+
+
+def test_lines_that_nobody_writes_take_no_time() -> None:
+    began = time.monotonic()
+    for line in (
+        f"Dial({'&'.join(['AudioSocket/h:1/u'] * 400)})",
+        app("${" * 4000),
+        app("${A}" * 2000),
+        app(server="a:" * 4000),
+        app("${SHELL(" + "uuid " * 1500 + ")}"),
+        "a" + " " * 8000 + "b",
+        ";" * 8000,
+    ):
+        found_in(answered(line))
+        found_in(line)
+    assert time.monotonic() - began < 5
 
 
 @given(st.text(alphabet='AudioSocket(){}[]$,:;/&|=>n1. \\"?-_', max_size=60))

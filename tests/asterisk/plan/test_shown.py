@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from audiosocket_cli.asterisk.plan.dialplan import Form, Place
 from audiosocket_cli.asterisk.plan.reading import read_dialplan
-from audiosocket_cli.asterisk.plan.shown import read_globals
 
 SHOWN = """
 [ Context 'c' created by 'pbx_config' ]
@@ -35,13 +34,6 @@ def test_contexts_extensions_labels_and_places() -> None:
         ("b", "100", 1, "", "Answer", "", "x.conf:6"),
         ("b", "100", 3, "lab", "AudioSocket", "${UUID()},${SRV}", "x.conf:8"),
         ("b", "_2XX", 1, "", "Dial", "AudioSocket/h:1/${UUID()}/c(slin),,g", "x.conf:10"),
-        ("b", "parked", 1, "", "Park", "", "context b"),
+        ("b", "parked", 1, "", "Park", "", "context b, extension parked"),
     ]
-    assert plan.steps[-1].place == Place("context b", 0)
-
-
-def test_globals() -> None:
-    assert read_globals(["   SRV=127.0.0.1:9092\n", "   X=a=b", "", "    -- 2 variable(s)"]) == {
-        "SRV": "127.0.0.1:9092",
-        "X": "a=b",
-    }
+    assert plan.steps[-1].place == Place("context b, extension parked", 0)
