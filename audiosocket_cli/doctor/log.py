@@ -75,11 +75,11 @@ def _take_quickly(line: bytes, table: CallTable, found: LogFindings) -> bool:
         found.steps += 1
         return True
     channel_at = line.find(_END)
-    if channel_at < 0 or call in table:
+    if channel_at < 0:
         return False
     server_at = line.find(_END_SERVER, channel_at) + len(_END_SERVER)
     end = line.find(b"'", server_at)
-    if server_at < len(_END_SERVER) or end < 0:
+    if server_at < len(_END_SERVER) or end < 0 or not table.end(call):
         return False
     found.lines += 1
     found.fold(Kind("normal-end", line[server_at:end].decode(errors="replace"))).add(line)
