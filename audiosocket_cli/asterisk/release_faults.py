@@ -52,6 +52,13 @@ class Fault:
         """The first releases without it: "20.19, 22.9, 23.3"; empty while no release is."""
         return "" if self.ends is None else since(self.ends)
 
+    @property
+    def releases(self) -> str:
+        """The releases with it, in words: "since 20.17, 22.7, 23.1", "before 20.14, 21.9, 22.4, 23.0", "all"."""
+        begin = "" if self.begins is None else f"since {since(self.begins)}"
+        end = f"before {self.fixed_in}" if self.ends else ""
+        return "; ".join(filter(None, (begin, end))) or "all"
+
     def fixed_in_branch(self, release: Release) -> str:
         """The first release of the same branch without it, as "22.9"; empty where the branch has none."""
         first = None if self.ends is None else CHANGES[self.ends].first.get(release.major)
@@ -191,13 +198,6 @@ FAULTS: Final = (
         "let the server's system acknowledge at once, or accept up to 40 ms of delay",
         _CONNECT,
         ends=Behaviour.NODELAY,
-    ),
-    Fault(
-        "one-address-fails-all",
-        "of a name with several addresses the rest is not tried when one fails at once, as an IPv6 address does "
-        "without a route",
-        "write the server's IP address in place of its name",
-        _CONNECT,
     ),
 )
 """The gravest first."""

@@ -68,6 +68,8 @@ class Behaviour(Enum):
 class Change:
     """Since when, and how that is known."""
 
+    what: str
+    """What there is since then, as the documentation says it."""
     first: dict[int, int]
     """The first release of each branch: {20: 14} is 20.14. A branch that is not named never had it."""
     commit: str
@@ -79,54 +81,110 @@ class Change:
 
 
 _ALWAYS: Final = {18: 0, 19: 0, 20: 0, 21: 0, 22: 0, 23: 0}
-_JANUARY_2025: Final = {20: 12, 21: 7, 22: 2, 23: 0}
-_MAY_2025: Final = {20: 14, 21: 9, 22: 4, 23: 0}
-_JULY_2025: Final = {20: 15, 21: 10, 22: 5, 23: 0}
+_WITH_20_12: Final = {20: 12, 21: 7, 22: 2, 23: 0}
+_WITH_20_14: Final = {20: 14, 21: 9, 22: 4, 23: 0}
+_WITH_20_15: Final = {20: 15, 21: 10, 22: 5, 23: 0}
 _FIRST_COMMIT: Final = "163efbd724"
 
 CHANGES: Final[dict[Behaviour, Change]] = {
-    Behaviour.BUILT: Change(_ALWAYS, _FIRST_COMMIT, "res/res_audiosocket.c (MODULEINFO)", in_certified=False),
+    Behaviour.BUILT: Change(
+        "AudioSocket is built unless it is deselected in `make menuselect`",
+        _ALWAYS,
+        _FIRST_COMMIT,
+        "res/res_audiosocket.c (MODULEINFO)",
+        in_certified=False,
+    ),
     Behaviour.EXTERNAL_MEDIA: Change(
-        _ALWAYS, _FIRST_COMMIT, "res/ari/resource_channels.c (ast_ari_channels_external_media)"
+        "ARI externalMedia with `encapsulation=audiosocket`",
+        _ALWAYS,
+        _FIRST_COMMIT,
+        "res/ari/resource_channels.c (ast_ari_channels_external_media)",
     ),
     Behaviour.EXTERNAL_MEDIA_CHECKED: Change(
-        _ALWAYS | {18: 6}, "99d44f0c5a", "res/ari/resource_channels.c (external_media_audiosocket_tcp)"
+        "externalMedia without `data` is refused",
+        _ALWAYS | {18: 6},
+        "99d44f0c5a",
+        "res/ari/resource_channels.c (external_media_audiosocket_tcp)",
     ),
     Behaviour.EXTERNAL_MEDIA_BODY: Change(
-        _ALWAYS | {18: 7}, "a1fa8df0ae", "res/ari/resource_channels.c (external_media_audiosocket_tcp)"
+        "externalMedia takes a JSON body; the UUID is the argument of `StasisStart`",
+        _ALWAYS | {18: 7},
+        "a1fa8df0ae",
+        "res/ari/resource_channels.c (external_media_audiosocket_tcp)",
     ),
-    Behaviour.TRY_EXEC: Change(_ALWAYS, "before 18.0", "apps/app_exec.c (tryexec_exec)"),
+    Behaviour.TRY_EXEC: Change("`TryExec()`", _ALWAYS, "before 18.0", "apps/app_exec.c (tryexec_exec)"),
     Behaviour.IDLE_CPU: Change(
-        {18: 20, 20: 5, 21: 0, 22: 0, 23: 0}, "f4aaa4b9fb", "apps/app_audiosocket.c (audiosocket_run)"
+        "`AudioSocket()` waits for input in place of looking for it all the time",
+        {18: 20, 20: 5, 21: 0, 22: 0, 23: 0},
+        "f4aaa4b9fb",
+        "apps/app_audiosocket.c (audiosocket_run)",
     ),
-    Behaviour.UUID_FUNCTION: Change(_JANUARY_2025, "8ec097a281", "funcs/func_uuid.c (load_module)"),
+    Behaviour.UUID_FUNCTION: Change("`${UUID()}`", _WITH_20_12, "8ec097a281", "funcs/func_uuid.c (load_module)"),
     Behaviour.STRICT: Change(
-        _MAY_2025, "4e546c35c7", "res/res_audiosocket.c (ast_audiosocket_receive_frame_with_hangup)"
+        "frames other than audio and hangup, and empty ones, end the call; so does EOF",
+        _WITH_20_14,
+        "4e546c35c7",
+        "res/res_audiosocket.c (ast_audiosocket_receive_frame_with_hangup)",
     ),
-    Behaviour.SILENCE_LIMIT: Change(_MAY_2025, "4e546c35c7", "apps/app_audiosocket.c (audiosocket_run)"),
-    Behaviour.GOES_ON: Change(_MAY_2025, "4e546c35c7", "apps/app_audiosocket.c (audiosocket_run)"),
-    Behaviour.DIGITS: Change(_MAY_2025, "a5bc39fa32", "res/res_audiosocket.c (ast_audiosocket_send_frame)"),
+    Behaviour.SILENCE_LIMIT: Change(
+        "`AudioSocket()` ends after 2 s in which neither side sends",
+        _WITH_20_14,
+        "4e546c35c7",
+        "apps/app_audiosocket.c (audiosocket_run)",
+    ),
+    Behaviour.GOES_ON: Change(
+        "the dialplan goes on after `AudioSocket()` when the server hung up",
+        _WITH_20_14,
+        "4e546c35c7",
+        "apps/app_audiosocket.c (audiosocket_run)",
+    ),
+    Behaviour.DIGITS: Change(
+        "digits, with kind `03`", _WITH_20_14, "a5bc39fa32", "res/res_audiosocket.c (ast_audiosocket_send_frame)"
+    ),
     Behaviour.SPLIT_PAYLOAD: Change(
-        _JULY_2025, "3924a828ff", "res/res_audiosocket.c (ast_audiosocket_receive_frame_with_hangup)"
+        "a payload may arrive in parts, less than 5 ms apart",
+        _WITH_20_15,
+        "3924a828ff",
+        "res/res_audiosocket.c (ast_audiosocket_receive_frame_with_hangup)",
     ),
-    Behaviour.NODELAY: Change(_JULY_2025, "c4db87ae53", "res/res_audiosocket.c (ast_audiosocket_connect)"),
+    Behaviour.NODELAY: Change(
+        "TCP_NODELAY", _WITH_20_15, "c4db87ae53", "res/res_audiosocket.c (ast_audiosocket_connect)"
+    ),
     Behaviour.WEBSOCKET: Change(
-        {20: 16, 21: 11, 22: 6, 23: 0}, "5963e624e2", "channels/chan_websocket.c (load_module)"
+        "the channel driver WebSocket, `chan_websocket`",
+        {20: 16, 21: 11, 22: 6, 23: 0},
+        "5963e624e2",
+        "channels/chan_websocket.c (load_module)",
     ),
     Behaviour.RATES: Change(
-        {20: 17, 21: 12, 22: 7, 23: 1}, "ff0523a3d0", "res/res_audiosocket.c (ast_audiosocket_send_frame)"
+        "rates other than 8 kHz, each with its own kind (`11` to `18`)",
+        {20: 17, 21: 12, 22: 7, 23: 1},
+        "ff0523a3d0",
+        "res/res_audiosocket.c (ast_audiosocket_send_frame)",
     ),
     Behaviour.HEADER_WAIT: Change(
-        {20: 17, 22: 7, 23: 1}, "27fb039839", "res/res_audiosocket.c (ast_audiosocket_receive_frame_with_hangup)"
+        "a header that is not there yet is waited for; before, the call ends",
+        {20: 17, 22: 7, 23: 1},
+        "27fb039839",
+        "res/res_audiosocket.c (ast_audiosocket_receive_frame_with_hangup)",
     ),
     Behaviour.DEVICE_STATE: Change(
-        {20: 18, 22: 8, 23: 2}, "81f73cb4d8", "channels/chan_audiosocket.c (audiosocket_request)"
+        "calls of the channel driver leave nothing in memory",
+        {20: 18, 22: 8, 23: 2},
+        "81f73cb4d8",
+        "channels/chan_audiosocket.c (audiosocket_request)",
     ),
     Behaviour.SPLIT_HEADER: Change(
-        {20: 19, 22: 9, 23: 3}, "4ba7014f89", "res/res_audiosocket.c (ast_audiosocket_receive_frame_with_hangup)"
+        "a header may arrive in two pieces, as a network may split it",
+        {20: 19, 22: 9, 23: 3},
+        "4ba7014f89",
+        "res/res_audiosocket.c (ast_audiosocket_receive_frame_with_hangup)",
     ),
     Behaviour.COMFORT_NOISE: Change(
-        {20: 20, 22: 10, 23: 4}, "97798a0554", "res/res_audiosocket.c (ast_audiosocket_send_frame)"
+        "comfort noise from the phone does not end a call of the channel driver",
+        {20: 20, 22: 10, 23: 4},
+        "97798a0554",
+        "res/res_audiosocket.c (ast_audiosocket_send_frame)",
     ),
 }
 """Each row of the table. Certified releases have what their release has: no tag of one holds an AudioSocket commit of
@@ -174,5 +232,19 @@ def parse_release(text: str) -> Release:
 
 
 def since(behaviour: Behaviour) -> str:
-    """Return the first releases that behave so, in words: "20.14, 21.9, 22.4, 23.0"."""
-    return ", ".join(f"{major}.{minor}" for major, minor in CHANGES[behaviour].first.items())
+    """Return the first releases that behave so, in words: "20.14, 21.9, 22.4, 23.0".
+
+    After a branch that always did, later ones are not named: they always did, too.
+    """
+    named = []
+    for major, minor in CHANGES[behaviour].first.items():
+        named.append(f"{major}.{minor}")
+        if not minor:
+            break
+    return ", ".join(named)
+
+
+def certified_with(behaviour: Behaviour) -> str:
+    """Return the certified branches that behave so, in words: "20.7, 22.8", "all" or "none"."""
+    having = [f"{release.major}.{release.minor}" for release in CERTIFIED if release.has(behaviour)]
+    return "all" if len(having) == len(CERTIFIED) else ", ".join(having) or "none"

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+_PROC: Final = Path("/proc")
+
 _MAX_SHOWN: Final = 5
 
 _CONSOLE: Final = re.compile(r"-[A-Za-z]*[rRx][A-Za-z]*")
@@ -50,7 +52,7 @@ def asterisk_processes() -> list[Process]:
 
 
 def _processes() -> Iterator[Process]:
-    for folder in Path("/proc").glob("[0-9]*"):
+    for folder in _PROC.glob("[0-9]*"):
         try:
             if (folder / "comm").read_text().strip() != "asterisk":
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from audiosocket_cli.asterisk.release_faults import Fault, Interface, faults_of
+from audiosocket_cli.asterisk.release_faults import FAULTS, Fault, Interface, faults_of
 from audiosocket_cli.asterisk.releases import Release
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli
 from audiosocket_cli.doctor.asterisk_use import Use
@@ -33,7 +33,7 @@ def judge_release(version: str, release: Release, use: Use) -> Diagnosis:
     return Diagnosis(
         "release-fault", Status.WARNING, f"Asterisk {release} has {counted(len(mended), 'fault')} that an update mends",
         tuple(f"{fault.what} (until {fault.fixed_in}): {fault.cure}" for fault in mended),
-        f"update it{_update(release, mended)}, or heed what stands after each of them",
+        f"update it{_update(release, use)}, or heed what stands after each of them",
     )  # fmt: skip
 
 
@@ -49,9 +49,9 @@ def _concerns(fault: Fault, use: Use) -> bool:
     }[fault.interface]
 
 
-def _update(release: Release, mended: list[Fault]) -> str:
-    """Return " to 22.9" where that release of the same branch is without all of them."""
-    firsts = [fault.fixed_in_branch(release) for fault in mended]
+def _update(release: Release, use: Use) -> str:
+    """Return " to 22.10 or newer": the release of its branch that has none of them, and none that came in between."""
+    firsts = [fault.fixed_in_branch(release) for fault in FAULTS if fault.ends is not None and _concerns(fault, use)]
     if not all(firsts):
         return ""
     newest = max(firsts, key=lambda text: tuple(map(int, text.split("."))))

@@ -67,6 +67,7 @@ def _stuck(cli: AsteriskCli, channels: Sequence[Channel]) -> Diagnosis:
         "channels-stuck", Status.WARNING,
         f"{counted(len(channels), 'channel')} of AudioSocket {'is' if len(channels) == 1 else 'are'} stuck",
         (*shown, *([f"and {more} more"] if more > 0 else [])),
-        "hang them up; in an ARI program, hang up the channel of externalMedia when the caller leaves: nothing else ends it",
+        "hang them up; an ARI program has to hang up its channel of externalMedia when the caller leaves: nothing else "
+        "ends it",
         tuple(cli.place.hint(f"channel request hangup {each.name}") for each in channels[:_MAX_SHOWN]),
     )  # fmt: skip

@@ -110,7 +110,7 @@ def _closed(pairs: list[_Pair], place: Place) -> Diagnosis | None:
 
 
 def _unsent(pairs: list[_Pair]) -> Diagnosis | None:
-    """Say that the server does not read: seen in Asterisk's queue, or in the server's own where it is on this machine."""
+    """Say that the server does not read, by Asterisk's queue, and by the server's own where it is on this machine."""
     lines = [
         f"{pair}: {_grown(counts)} bytes wait for the server"
         for pair in pairs
@@ -120,8 +120,8 @@ def _unsent(pairs: list[_Pair]) -> Diagnosis | None:
         return None
     return Diagnosis(
         "queue-grows", Status.FAULT,
-        f"the server does not read what Asterisk sends, in {counted(len(lines), 'call')}: it hears the caller later and "
-        "later, and at last Asterisk ends the call", _shown(lines),
+        f"the server does not read what Asterisk sends, in {counted(len(lines), 'call')}: it hears the caller later "
+        "and later, and at last Asterisk ends the call", _shown(lines),
         "let the server read all the time, on its own, whatever it does meanwhile",
     )  # fmt: skip
 
@@ -161,14 +161,13 @@ def judge_time(view: ProcessView, release: Release | None, place: Place) -> list
     share = view.busiest_thread()
     if share < _BUSY:
         return []
-    is_known = release is not None and not release.has(Behaviour.STRICT)
-    return [
-        Diagnosis(
-            "busy-loop", Status.FAULT if is_known else Status.WARNING,
-            "a thread of Asterisk takes a whole processor",
-            (f"process {view.pid}: {share:.0%} of one processor in a second",),
-            "update Asterisk, or let the server send a hangup frame (00 00 00) before it closes, and use "
-            "Dial(AudioSocket/…/c(slin)) in place of AudioSocket()" if is_known else "see which thread it is, and what it does",
-            () if is_known else (f"top -H -p {view.pid}", place.hint("core show threads")),
-        )
-    ]  # fmt: skip
+    if release is not None and not release.has(Behaviour.STRICT):
+        status: Status = Status.FAULT
+        lines: tuple[str, ...] = ()
+        cure = "update Asterisk; until then let the server send a hangup frame (00 00 00) before it closes, and use "
+        cure += "Dial(AudioSocket/…/c(slin)) in place of AudioSocket()"
+    else:
+        status, lines = Status.WARNING, (f"top -H -p {view.pid}", place.hint("core show threads"))
+        cure = "see which thread it is, and what it does"
+    evidence = f"process {view.pid}: {share:.0%} of one processor in a second"
+    return [Diagnosis("busy-loop", status, "a thread of Asterisk takes a whole processor", (evidence,), cure, lines)]

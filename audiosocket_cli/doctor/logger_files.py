@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -66,7 +67,7 @@ async def _look_at_log(place: Place, path: str, release: Release | None) -> list
             found = await in_thread(lambda: look_at_logs([str(here)], release))
         except FileError as error:
             return [Diagnosis("log-unread", Status.UNKNOWN, path, (str(error),))]
-    return found
+    return [replace(each, where=each.where or path) for each in found]
 
 
 async def log_files(cli: AsteriskCli) -> list[str]:

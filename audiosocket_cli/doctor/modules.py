@@ -107,8 +107,8 @@ def _install(name: str, release: Release | None) -> str:
             f"it comes with Asterisk {since(Behaviour.UUID_FUNCTION)}; before, set a UUID by ${{SHELL(uuidgen)}} or ARI"
         )
     return (
-        f"install it: built from source, choose {name} in `make menuselect`; Debian, from forky and sid on, has it in the "
-        "package asterisk-modules"
+        f"install it: built from source, choose {name} in `make menuselect`; Debian, from forky and sid on, has it in "
+        "the package asterisk-modules"
     )
 
 

@@ -23,7 +23,11 @@ MAX_SECONDS: Final = 10.0
 
 MAX_OUTPUT_BYTES: Final = 32 << 20
 
-_BLOCK: Final = 1 << 16
+_MAX_STEPS: Final = 400
+"""Parts of a path, its symbolic links' too: of links in a circle it is enough."""
+
+_LAST_S: Final = 0.5
+"""How long one that was killed may take to be gone."""
 
 _OF_THIS_MACHINE: Final = {"sudo", "doas", "env", "nice"}
 """Programs that run another one on this machine, in the same folders."""
@@ -87,7 +91,7 @@ class Place:
 
     def path(self, path: str) -> Path | None:
         """Return a path of its own as one of this machine, or None."""
-        return None if self.root is None else self.root / path.lstrip("/")
+        return None if self.root is None else inside(self.root, path)
 
     async def run_asterisk(self, *args: str, seconds: float = MAX_SECONDS) -> Done:
         """Run it to its end. Raises `CannotRunError`."""
@@ -202,31 +206,71 @@ async def run_program(words: Sequence[str], seconds: float = MAX_SECONDS) -> Don
 
     It stays in our session, as `sudo` and `ssh` may know this terminal.
     """
-    pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
-        process = await asyncio.create_subprocess_exec(*words, stdin=nothing, stdout=pipe, stderr=pipe)
+        transport, output = await asyncio.get_running_loop().subprocess_exec(
+            _Output, *words, stdin=asyncio.subprocess.DEVNULL
+        )
     except FileNotFoundError:
         raise NoProgramError(f"there is no program {words[0]!r:.80} here") from None
     except (OSError, ValueError) as error:
         raise CannotRunError(f"cannot run {words[0]!r:.80}: {getattr(error, 'strerror', None) or error}") from None
-    assert process.stdout is not None
-    assert process.stderr is not None
     try:
         async with asyncio.timeout(seconds):
-            out, err = await asyncio.gather(_read(process.stdout), _read(process.stderr))
-            code = await process.wait()
+            await output.ended.wait()
     except TimeoutError:
         raise TookTooLongError(f"{shlex.join(words)!s:.200} did not end within {seconds:g} s") from None
     finally:
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
-            if process.returncode is None:
-                process.kill()
-    return Done(out.decode(errors="replace"), err.decode(errors="replace"), code)
+        with contextlib.suppress(OSError, TimeoutError):  # another user's, as what sudo runs: nobody reads it any more
+            transport.close()
+            async with asyncio.timeout(_LAST_S):
+                await output.ended.wait()
+    return Done(output.text(1), output.text(2), transport.get_returncode() or 0)
 
 
-async def _read(stream: asyncio.StreamReader) -> bytes:
-    """Return all that comes, up to `MAX_OUTPUT_BYTES`; the rest is read, and not kept."""
-    kept = bytearray()
-    while block := await stream.read(_BLOCK):
-        kept += block[: MAX_OUTPUT_BYTES - len(kept)]
-    return bytes(kept)
+class _Output(asyncio.SubprocessProtocol):
+    """What a program writes, up to `MAX_OUTPUT_BYTES` of each stream; the rest is read, and not kept."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self._kept = {1: bytearray(), 2: bytearray()}
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        kept = self._kept[fd]
+        kept += data[: MAX_OUTPUT_BYTES - len(kept)]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set()
+
+    def text(self, fd: int) -> str:
+        return self._kept[fd].decode(errors="replace")
+
+
+def inside(root: Path, path: str) -> Path:
+    """Return a path in another root folder as one of this machine: its symbolic links lead to places in that root.
+
+    Debian's /var/run is a link to /run: followed from here, that would be this machine's own /run.
+    """
+    todo, found = [part for part in path.split("/") if part][::-1], root
+    for _ in range(_MAX_STEPS):
+        if not todo:
+            break
+        part = todo.pop()
+        if part == "..":
+            found = found if found == root else found.parent
+        elif part != ".":
+            step = found / part
+            target = _link(step)
+            if target is None:
+                found = step
+            else:
+                todo += [each for each in target.split("/") if each][::-1]
+                found = root if target.startswith("/") else found
+    return found.joinpath(*todo[::-1])
+
+
+def _link(path: Path) -> str | None:
+    """Return where a symbolic link leads, or None for what is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None

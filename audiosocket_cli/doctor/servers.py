@@ -43,9 +43,9 @@ async def look_at_servers(place: Place, view: ProcessView | None, named: Iterabl
             return await _look_at(place, server, is_here, sockets)
 
     found = [each for some in await asyncio.gather(*map(look, servers[:_MAX_SERVERS])) for each in some]
-    if left := len(servers) - _MAX_SERVERS:
-        if left > 0:
-            found.append(Diagnosis("server-refuses", Status.UNKNOWN, f"{counted(left, 'more server')} of the dialplan"))
+    left = len(servers) - _MAX_SERVERS
+    if left > 0:
+        found.append(Diagnosis("server-refuses", Status.UNKNOWN, f"{counted(left, 'more server')} of the dialplan"))
     return found
 
 
@@ -131,8 +131,8 @@ def _nameless(server: Address, found: Probe) -> Diagnosis:
         return Diagnosis(
             "name-server-silent", Status.FAULT,
             f"the name server does not answer for {server.host}: each call hangs for 10 s, and fails", (),
-            "see whether the name servers in /etc/resolv.conf answer; write an address, or a line of /etc/hosts, to need "
-            "none", where=str(server),
+            "see whether the name servers in /etc/resolv.conf answer; an address, or a line of /etc/hosts, needs none",
+            where=str(server),
         )  # fmt: skip
     return Diagnosis(
         "server-name-unknown", Status.FAULT, f"nobody knows a machine of the name {server.host}", (),
@@ -151,7 +151,7 @@ def _unreachable(server: Address, found: Probe, decisive: Attempt, evidence: tup
     cure = f"write the address that answers: {Address(other.host, server.port)}" if other else "write its IPv4 address"
     return Diagnosis(
         "server-wrong-family", Status.FAULT,
-        f"it has an {family} address, and Asterisk's machine has no {family}: Asterisk gives up at the first such address",
+        f"it has an {family} address, and Asterisk's machine no {family}: Asterisk gives up at the first such address",
         evidence, cure, where=str(server),
     )  # fmt: skip
 
@@ -164,7 +164,8 @@ def _refused(server: Address, found: Probe, evidence: tuple[str, ...], listeners
         here, there = ("IPv4", "IPv6") if True in {":" in host for host in tried} else ("IPv6", "IPv4")
         return Diagnosis(
             "server-wrong-family", Status.FAULT,
-            f"a server listens on that port, for {here} only: {there} is refused", (*evidence, *_listen_lines(others, server)),
+            f"a server listens on that port, for {here} only: {there} is refused",
+            (*evidence, *_listen_lines(others, server)),
             "let it listen on both (:: or 0.0.0.0), or write the address on which it listens",
             (str(Address(_dialled(others[0]), server.port)),), str(server),
         )  # fmt: skip
@@ -176,8 +177,8 @@ def _refused(server: Address, found: Probe, evidence: tuple[str, ...], listeners
         )  # fmt: skip
     return Diagnosis(
         "server-refuses", Status.FAULT, "it refuses connections: no server listens there", evidence,
-        "start the server; if it runs, see at which address and port it listens (127.0.0.1 is its own machine, or its own "
-        "container, only)", (f"ss -tlnp 'sport = :{server.port}'",), str(server),
+        "start the server; if it runs, see at which address and port it listens (127.0.0.1 is its own machine only, or "
+        "its own container)", (f"ss -tlnp 'sport = :{server.port}'",), str(server),
     )  # fmt: skip
 
 

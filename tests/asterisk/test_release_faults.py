@@ -9,10 +9,10 @@ import pytest
 from audiosocket_cli.asterisk.release_faults import FAULTS, Fault, faults_of
 from audiosocket_cli.asterisk.releases import parse_release
 
-OPEN = {"mute-until-server-speaks", "closes-twice", "one-address-fails-all"}
+OPEN = {"mute-until-server-speaks", "closes-twice"}
 BEFORE_2025 = {
     "spins-on-close", "split-payload", "split-header", "comfort-noise-as-audio", "digits-lost", "dialplan-ends",
-    "rates-labelled-slin", "device-state-grows", "delayed-frames", "closes-twice", "one-address-fails-all",
+    "rates-labelled-slin", "device-state-grows", "delayed-frames", "closes-twice",
 }  # fmt: skip
 
 
@@ -29,14 +29,13 @@ BEFORE_2025 = {
             "20.14",
             {
                 "ends-on-empty-read", "split-payload", "split-header", "comfort-noise", "rates-labelled-slin",
-                "device-state-grows", "delayed-frames", "closes-twice", "one-address-fails-all",
+                "device-state-grows", "delayed-frames", "closes-twice",
             },
         ),
         (
             "21.12",
             {
                 "ends-on-empty-read", "split-header", "comfort-noise", "device-state-grows", "closes-twice",
-                "one-address-fails-all",
             },
         ),
         ("certified-22.8", {"split-header", "comfort-noise"} | OPEN),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiosocket_cli.asterisk.releases import NEWEST, Behaviour, Release, parse_release, since
+from audiosocket_cli.asterisk.releases import NEWEST, Behaviour, Release, certified_with, parse_release, since
 from audiosocket_cli.errors import UsageError
 
 STRICT, SPLIT_PAYLOAD, RATES, SPLIT_HEADER = (
@@ -102,4 +102,9 @@ def test_the_newest_does_all() -> None:
 def test_first_releases_in_words() -> None:
     assert since(STRICT) == "20.14, 21.9, 22.4, 23.0"
     assert since(SPLIT_HEADER) == "20.19, 22.9, 23.3"
+    assert since(Behaviour.IDLE_CPU) == "18.20, 20.5, 21.0"
+    assert since(Behaviour.TRY_EXEC) == "18.0"
+    assert certified_with(Behaviour.IDLE_CPU) == "20.7, 22.8"
+    assert certified_with(Behaviour.BUILT) == "none"
+    assert certified_with(Behaviour.TRY_EXEC) == "all"
     assert str(parse_release("22.8-cert1")) == "certified 22.8"

@@ -62,6 +62,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not 
 TESTS = ROOT / "tests"
 
 TESTED_AS_PART_OF = {
+    "asterisk/dialplan/plan.py": "asterisk/dialplan/test_writing.py",
     "bench/processes.py": "commands/test_bench.py",
     **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
     "doctor/log_causes.py": "doctor/test_log.py",
@@ -99,11 +100,16 @@ TESTED_AS_PART_OF = {
     "commands/own_server.py": "commands/test_check.py",
     "commands/server_options.py": "commands/test_serve.py",
     "commands/values.py": "commands/test_completion.py",
+    "doctor/asterisk_looks.py": "commands/test_doctor.py",
+    "doctor/look.py": "ui/test_doctor_report.py",
     "jobs/answering.py": "jobs/test_outcome.py",
     "jobs/bridge.py": "commands/test_serve_bridge.py",
     "jobs/bench.py": "commands/test_bench.py",
     "jobs/check.py": "commands/test_check.py",
     "jobs/check_report.py": "commands/test_check_report.py",
+    "jobs/dialplan.py": "commands/test_dialplan.py",
+    "jobs/dialplan_check.py": "commands/test_dialplan.py",
+    "jobs/doctor.py": "commands/test_doctor.py",
     "jobs/inject_dtmf.py": "commands/test_inject_dtmf.py",
     "jobs/outputs.py": "jobs/test_outcome.py",
     "jobs/own_server.py": "commands/test_check.py",

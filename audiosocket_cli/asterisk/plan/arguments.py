@@ -16,6 +16,8 @@ _MAX_VALUE: Final = 1024
 
 _NAME: Final = re.compile(r"_{0,2}(?P<name>[A-Za-z][\w-]*)")
 
+_TOKEN: Final = re.compile(r"\$[{\[]|\\.|[][()\",/&?:]|[^][()\",/&?:$\\]+|.", re.DOTALL)
+
 Known = Callable[[str], str | None]
 """Says what a variable holds; None where that is not known."""
 
@@ -29,9 +31,12 @@ def separated(text: str, delimiter: str = ",") -> list[str]:
     depth = 0
     is_quoted = False
     for token in _tokens(text):
-        if token in "([":
+        if token[0] == "\\" and len(token) > 1:
+            parts[-1] += token[1]
+            continue
+        if token in {"(", "["}:
             depth += 1
-        elif token in ")]":
+        elif token in {")", "]"}:
             depth = max(0, depth - 1)
         elif token == '"':
             is_quoted = not is_quoted
@@ -55,19 +60,18 @@ def split_at(text: str, delimiter: str) -> list[str]:
 
 
 def _tokens(text: str) -> Iterator[str]:
-    """Yield characters, and variables and expressions whole."""
+    """Yield delimiters and brackets, what stands between them, and whole what `\\` escapes and what `${…}` holds."""
     at = 0
     while at < len(text):
-        if text.startswith(("${", "$["), at):
+        match = _TOKEN.match(text, at)
+        token = match[0] if match else text[at]
+        if token in {"${", "$["}:
             end = end_of_variable(text, at)
             yield text[at:end]
             at = end
-        elif text[at] == "\\" and at + 1 < len(text):
-            yield text[at + 1]
-            at += 2
         else:
-            yield text[at]
-            at += 1
+            yield token
+            at += len(token)
 
 
 def end_of_variable(text: str, start: int) -> int:

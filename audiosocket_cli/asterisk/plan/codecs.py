@@ -41,7 +41,12 @@ _WITHOUT_KIND: Final = frozenset(
         "silk24",
     ]
 )
-"""Names that Asterisk knows (codec_builtin.c) and AudioSocket has no kind for (`ast_audiosocket_send_frame`)."""
+"""Audio that Asterisk knows (codec_builtin.c) and AudioSocket has no kind for (`ast_audiosocket_send_frame`)."""
+
+_NO_AUDIO: Final = frozenset(
+    ["h261", "h263", "h263p", "h264", "h265", "mpeg4", "vp8", "vp9", "jpeg", "png", "red", "t140", "t38"]
+)
+"""What Asterisk knows, too, and takes for the format of a call without sound."""
 
 _CODEC: Final = re.compile(r"c\((?P<codec>[^)]*)\)?")
 
@@ -55,16 +60,17 @@ _MEANT: Final = {
 def codec_of(use: Use) -> str | None:
     """Return what `c()` names: empty where it names nothing, None where there is no `c()`."""
     match = _CODEC.search(use.options or "")
-    return match["codec"].strip() if match else None
+    return match["codec"] if match else None
 
 
 def no_codec(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find a driver that is left to take the caller's first codec."""
     if use.is_channel and not use.is_misformed and not codec_of(use) and use.server:
+        named = (use.options or "").lower() in _WITH_KIND
         yield Complaint(
             Status.FAULT,
             "has no c(…): the driver takes the caller's codec, and labels µ-law, A-law or G.722 as slin: noise",
-            "name a format that AudioSocket has, such as c(slin)",
+            f"write c({use.options}) there" if named else "name a format that AudioSocket has, such as c(slin)",
         )
 
 
@@ -89,6 +95,8 @@ def _beside(use: Use) -> str:
 def without_kind(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find a codec that AudioSocket cannot carry as what it is."""
     codec = (codec_of(use) or "").lower() if use.is_channel else ""
+    if codec in _NO_AUDIO:
+        yield Complaint(Status.FAULT, f"{codec} is not audio: the call has no sound", "name a format such as slin")
     if codec in _WITHOUT_KIND:
         yield Complaint(
             Status.FAULT,
@@ -102,10 +110,10 @@ def unknown_codec(use: Use, facts: Facts) -> Iterator[Complaint]:
     codec = codec_of(use) if use.is_channel else None
     if not codec or "$" in codec or len(_names_in(codec)) > 1:
         return
-    if codec.lower() not in _WITHOUT_KIND and codec.lower() not in _WITH_KIND:
+    if codec.lower() not in _WITHOUT_KIND | _NO_AUDIO and codec.lower() not in _WITH_KIND:
         yield Complaint(
             Status.FAULT,
-            f"Asterisk has no codec {codec:.40}: the call fails",
+            f"Asterisk has no codec {codec!r:.40}: the call fails",
             f"name one of {', '.join(_WITH_KIND)}: slin is 8 kHz, slin16 is 16 kHz",
         )
 
@@ -124,10 +132,10 @@ def rate_unsupported(use: Use, facts: Facts) -> Iterator[Complaint]:
 def righted(use: Use, facts: Facts) -> str:
     """Return a codec to write: the one that is there where it will do."""
     has_rates = facts.release is None or facts.release.has(Behaviour.RATES)
-    names = [*_names_in(codec_of(use) or ""), ""]
-    wanted = next((each for each in names if each in _WITH_KIND), _MEANT.get(names[0], "slin"))
+    names = [*_names_in(codec_of(use) or use.options or ""), ""]
     if "$" in (codec_of(use) or ""):
         return codec_of(use) or ""
+    wanted = next((each for each in names if each in _WITH_KIND), _MEANT.get(names[0], "slin"))
     return wanted if has_rates else "slin"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -48,11 +48,23 @@ class Facts:
 
     plan: Dialplan
     release: Release | None
+    _expanded: dict[tuple[int, str], str] = field(default_factory=dict)
 
     @cached_property
     def uses(self) -> Sequence[Use]:
         """Each use, in the order of the lines."""
         return uses_in(self.plan)
+
+    def uses_at(self, step: Step) -> Sequence[Use]:
+        """Return the uses of one step."""
+        return self._by_step.get(id(step), ())
+
+    @cached_property
+    def _by_step(self) -> dict[int, list[Use]]:
+        found: dict[int, list[Use]] = {}
+        for use in self.uses:
+            found.setdefault(id(use.step), []).append(use)
+        return found
 
     @cached_property
     def values(self) -> Values:
@@ -84,11 +96,27 @@ class Facts:
 
     def server(self, use: Use) -> str | None:
         """Return a use's address, with what is known of its variables."""
-        return None if use.server is None else self.values.expanded(use.step, use.server)
+        return None if use.server is None else self._with_values(use, use.server)
 
     def call(self, use: Use) -> str | None:
         """Return what a use gives for a UUID, with what is known of its variables."""
-        return None if use.call is None else self.values.expanded(use.step, use.call)
+        return None if use.call is None else self._with_values(use, use.call)
+
+    def _with_values(self, use: Use, text: str) -> str:
+        """All rules ask for the same."""
+        key = (id(use.step), text)
+        if key not in self._expanded:
+            self._expanded[key] = self.values.expanded(use.step, text)
+        return self._expanded[key]
+
+    def is_answered_before(self, use: Use) -> bool:
+        """Whether an answer stands before a use in its own extension, and nothing jumps over it."""
+        answered = False
+        for step in self.before(use.step):
+            if (step.label and answered) or step.name.startswith(("goto", "gosub")) or step.is_conditional:
+                return False
+            answered = answered or step.name == "answer"
+        return answered and not use.step.label
 
     def line(self, step: Step, application: str) -> str:
         """Return a line with another application in the place of a step's."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-MAX_LINES: Final = 1_000_000
-"""Lines that are read of one dialplan: more than the largest PBX has, and little enough for any machine."""
+MAX_LINES: Final = 400_000
+"""Lines that are read of one dialplan: more than a PBX with ten thousand extensions has, in 250 MB of memory."""
 
 MAX_LINE: Final = 8192
 """Characters of a line that are read: Asterisk's own limit (`MAX_LINE_SIZE`, config.c; `realvalue`, pbx_config.c)."""

@@ -13,6 +13,11 @@ _SECTION: Final = re.compile(r"\[(?P<name>[^\]]*)\]\s*(?:\((?P<options>[^)]*)\))
 
 _SETTING: Final = re.compile(r"(?P<name>[^=\[#]+?)\s*=>?\s*(?P<value>.*)")
 
+_BARE: Final = re.compile(
+    r"(?:[-*>]\s+)?`?(?P<call>(?:(?:TryExec|Dial|Exec)\(\s*)?AudioSocket(?:/|\([^)]).*?)`?", re.IGNORECASE
+)
+"""An application or a destination alone on a line, as people write them in a question."""
+
 _CALL: Final = re.compile(r"(?P<application>[^(]*)(?:\((?P<data>.*))?", re.DOTALL)
 
 _PRIORITY: Final = re.compile(r"\s*(?P<number>[^(+]*?)\s*(?:\((?P<label>[^)]*)(?P<end>\))?)?\s*(?:\+(?P<plus>\d+))?\s*")
@@ -48,7 +53,10 @@ def read_extensions_conf(lines: Iterable[SourceLine], plan: Dialplan) -> None:
                 _take(setting, reader, current)
             continue
         match = _SETTING.fullmatch(text)
-        if match:
+        bare = _BARE.fullmatch(text) if reader and not reader.name else None
+        if bare and reader:
+            reader.take_bare(line, bare["call"])
+        elif match:
             _take(Setting(match["name"].strip(), match["value"].strip(), line), reader, current)
 
 
@@ -73,12 +81,13 @@ def _without_comments(lines: Iterable[SourceLine]) -> Iterator[tuple[SourceLine,
     of several lines, `\\;` is a semicolon."""
     depth = 0
     for line in lines:
-        text, depth = _uncommented(line.text, depth)
+        text, depth = uncommented(line.text, depth)
         if text:
             yield line, text
 
 
-def _uncommented(text: str, depth: int) -> tuple[str, int]:
+def uncommented(text: str, depth: int = 0) -> tuple[str, int]:
+    """Return a line without its comments, and in how many comments of several lines it ends; it begins in `depth`."""
     if not depth and ";" not in text:
         return text.strip(), 0
     kept = ""
@@ -108,20 +117,21 @@ class _Section:
 
     def __init__(self, plan: Dialplan, name: str) -> None:
         self._plan = plan
-        self._name = name
+        self.name = name
         self._extension: str | None = None if name else ""
         self._priority = _START
         self._labels: dict[tuple[str, str], int] = {}
+        self._taken: set[tuple[str, int]] = set()
 
     def take(self, setting: Setting) -> None:
         """Take over a line of it."""
         name = setting.name.lower()
-        if self._name.lower() == "globals":
+        if self.name.lower() == "globals":
             self._plan.variables[setting.name] = setting.value
-        elif self._name.lower() == "general":
+        elif self.name.lower() == "general":
             return
         elif name == "include":
-            self._plan.includes.setdefault(self._name, []).append(setting.value.partition(",")[0].strip())
+            self._plan.includes.setdefault(self.name, []).append(setting.value.partition(",")[0].strip())
         elif name == "exten":
             extension, _, rest = _split_extension(setting.value)
             self._extension = extension
@@ -131,6 +141,18 @@ class _Section:
                 self._ignore(setting, "no line of an extension stands before it", "begin with exten => 100,1,…")
                 return
             self._take_step(setting, self._extension, setting.value, " same => ")
+
+    def take_bare(self, line: SourceLine, call: str) -> None:
+        """Take over an application that stands for itself."""
+        written = f"Dial({call})" if call.lower().startswith("audiosocket/") else call
+        self._priority = _MIDDLE if self._priority == _START else self._priority + 1
+        application, data = split_call(written)
+        self._add(line._replace(text=call), "", "", application, data, "")
+
+    def _add(self, line: SourceLine, extension: str, label: str, application: str, data: str, lead: str) -> None:
+        text = line.text.strip()
+        step = Step(self.name, extension, self._priority, label, application, data, line.place, text, lead)
+        self._plan.steps.append(step)
 
     def _take_step(self, setting: Setting, extension: str, rest: str, lead: str) -> None:
         written, comma, call = rest.partition(",")
@@ -147,28 +169,22 @@ class _Section:
         if priority is None:
             return
         self._priority = priority + int(match["plus"] or 0)
+        if (extension, self._priority) in self._taken:
+            self._ignore(
+                setting, f"priority {self._priority} of {extension or 'it'} is there already", "write n for it"
+            )
+            return
+        self._taken.add((extension, self._priority))
         label = match["label"] or ""
         if label:
             self._labels[extension, label] = self._priority
         application, data = split_call(call)
-        self._plan.steps.append(
-            Step(
-                self._name,
-                extension.partition("/")[0],
-                self._priority,
-                label,
-                application,
-                data,
-                setting.line.place,
-                setting.line.text.strip(),
-                f"{lead}{written.strip()},",
-            )
-        )
+        self._add(setting.line, extension.partition("/")[0], label, application, data, f"{lead}{written.strip()},")
 
     def _number(self, setting: Setting, extension: str, text: str) -> int | None:
         """Return the number of a priority, or None where Asterisk does not take the line."""
         if text in {"n", "next", "s", "same"}:
-            if self._priority == _START and self._name:
+            if self._priority == _START and self.name:
                 self._ignore(setting, f"the first line of a context cannot have priority {text}", "write 1 for it")
                 return None
             if self._priority == _START:

@@ -21,97 +21,42 @@ _MAX_VISITS: Final = 2_000_000
 """Steps of the search: beyond that nothing is said."""
 
 _ANSWER: Final = frozenset(
-    [
-        "answer",
-        "agentlogin",
-        "alarmreceiver",
-        "authenticate",
-        "background",
-        "backgrounddetect",
-        "bridgeadd",
-        "bridgewait",
-        "chanspy",
-        "confbridge",
-        "dictate",
-        "directory",
-        "disa",
-        "externalivr",
-        "extenspy",
-        "festival",
-        "followme",
-        "ivrdemo",
-        "meetme",
-        "milliwatt",
-        "minivmgreet",
-        "minivmrecord",
-        "controlplayback",
-        "playback",
-        "privacymanager",
-        "read",
-        "readexten",
-        "record",
-        "sayunixtime",
-        "datetime",
-        "sms",
-        "speechbackground",
-        "voicemail",
-        "voicemailmain",
-        "vmauthenticate",
-        "waitforsilence",
-        "waitfornoise",
-        "zapateller",
-    ]
-)
+    {
+        "answer", "agentlogin", "alarmreceiver", "authenticate", "background", "backgrounddetect", "bridgeadd",
+        "bridgewait", "chanspy", "confbridge", "dictate", "directory", "disa", "externalivr", "extenspy", "festival",
+        "followme", "ivrdemo", "meetme", "milliwatt", "minivmgreet", "minivmrecord", "playback",
+        "privacymanager", "read", "readexten", "record", "sayunixtime", "datetime", "sms", "speechbackground",
+        "voicemail", "voicemailmain", "vmauthenticate", "waitforsilence", "waitfornoise", "zapateller",
+    }
+)  # fmt: skip
 """Applications that answer: their files call `ast_answer` where the channel is not up (apps/, 22.10)."""
 
 _NO_ANSWER: Final = {
     "playback": "noanswer", "background": "n", "read": "n", "record": "n", "readexten": "n", "chanspy": "N",
     "bridgewait": "n", "disa": "n", "externalivr": "n", "followme": "N", "directory": "n", "speechbackground": "n",
-    "controlplayback": "noanswer",
 }  # fmt: skip
 """The option with which they do not."""
 
 _PERHAPS: Final = frozenset(
-    [
-        "agi",
-        "deadagi",
-        "eagi",
-        "fastagi",
-        "stasis",
-        "dial",
-        "retrydial",
-        "queue",
-        "bridge",
-        "park",
-        "parkedcall",
-        "page",
-        "macro",
-        "macroexclusive",
-        "macroif",
-        "lookup",
-        "pickup",
-        "transfer",
-        "amd",
-        "senddtmf",
-        "system",
-        "exec",
-        "tryexec",
-        "execif",
-        "sladial",
-        "slastation",
-        "slatrunk",
-        "gosub",
-        "gosubif",
-        "backgroundifx",
-        "jack",
-        "dumpchan",
+    {
+        "agi", "deadagi", "eagi", "fastagi", "stasis", "dial", "retrydial", "queue", "bridge", "park", "parkedcall",
+        "page", "macro", "macroexclusive", "macroif", "pickup", "transfer", "amd", "senddtmf", "system",
+        "exec", "tryexec", "execif", "sladial", "slastation", "slatrunk", "gosub", "gosubif",
         "externalivr",
-        "minivmaccmess",
-    ]
-)
+    }
+)  # fmt: skip
 """Applications after which a call may be answered: the other end did it, or a script."""
 
-_END: Final = frozenset(["hangup", "busy", "congestion", "return", "macroexit", "stopplaytones_", "zapras"])
+_MENUS: Final = frozenset(["background", "waitexten", "disa"])
+"""Applications from which a caller goes on to an extension of the context."""
+
+_END: Final = frozenset(["hangup", "busy", "congestion", "return", "macroexit"])
+
+_Extension = tuple[str, str]
+"""A context and an extension of it."""
+
+_ENTERED_OTHERWISE: Final = re.compile(r"(?:macro|sub|func)[-_]|.*(?:outbound|originate|campaign|dialer|dialout)", re.I)
+"""Contexts that are subroutines, or that calls come to which Asterisk placed, and somebody answered."""
 
 
 class Answered(IntEnum):
@@ -130,12 +75,15 @@ class Flow:
     """By `id` of a step: what is the worst that a call can come there with."""
     is_whole: bool = True
     """Whether the search came to its end."""
-    _extensions: dict[tuple[str, str], Sequence[Step]] = field(default_factory=dict)
-    _todo: deque[tuple[tuple[str, str], int, Answered]] = field(default_factory=deque)
+    _extensions: dict[_Extension, Sequence[Step]] = field(default_factory=dict)
+    _by_context: dict[str, list[_Extension]] = field(default_factory=dict)
+    _todo: deque[tuple[_Extension, int, Answered]] = field(default_factory=deque)
 
     def search(self) -> None:
         """Do so."""
         self._extensions = dict(self.plan.extensions())
+        for place in self._extensions:
+            self._by_context.setdefault(place[0], []).append(place)
         for place, answered in self._entries():
             self._todo.append((place, 0, answered))
         for _ in range(_MAX_VISITS):
@@ -148,9 +96,9 @@ class Flow:
         """Return what a call can be at a step; None when it is answered, or nothing leads there."""
         return self.reached.get(id(step))
 
-    def _entries(self) -> Iterator[tuple[tuple[str, str], Answered]]:
+    def _entries(self) -> Iterator[tuple[_Extension, Answered]]:
         """Yield the extensions where calls enter: those that nothing in the dialplan jumps to, and Local channels."""
-        targets: set[tuple[str, str]] = set()
+        targets: set[_Extension] = set()
         for steps in self._extensions.values():
             for step in steps:
                 for call in calls_of(step):
@@ -162,7 +110,7 @@ class Flow:
             if place not in targets:
                 yield place, _entered(place, steps)
 
-    def _visit(self, place: tuple[str, str], index: int, answered: Answered) -> None:
+    def _visit(self, place: _Extension, index: int, answered: Answered) -> None:
         steps = self._extensions[place]
         while index < len(steps):
             step = steps[index]
@@ -172,28 +120,28 @@ class Flow:
             after = self._after(step, answered)
             if after is None:
                 return
+            if index + 1 < len(steps) and steps[index + 1].priority > step.priority + 1:
+                return  # there is no such priority, and the call ends
             answered = after
             index += 1
 
     def _after(self, step: Step, answered: Answered) -> Answered | None:
-        """Return what a call is after a step, None where it is answered or does not go on; jumps are put on the list."""
+        """Return what a call is after a step, None where it is answered or ends; jumps are put on the list."""
         ends = step.name in _END and not step.is_conditional
         if ends:
             return None
-        worst: Answered | None = answered
-        for call in calls_of(step):
-            worst = self._after_call(step, call, answered)
-            if step.name == "execif" or step.is_conditional:
-                worst = Answered.PERHAPS if worst is None and call.name in _ANSWER else answered
-        return worst
+        after = [self._after_call(step, call, answered) for call in calls_of(step)]
+        if step.name == "execif" or step.is_conditional:
+            return Answered.PERHAPS if any(call.name in _ANSWER for call in calls_of(step)) else answered
+        return after[0] if after else answered
 
     def _after_call(self, step: Step, call: Call, answered: Answered) -> Answered | None:
+        if call.name in _ANSWER and not _is_told_not_to(call):
+            return None
         for place, index in self._targets(step, call):
             self._todo.append((place, index, answered))
         if call.name in {"goto", "gotoiftime", "gotoif"}:
             return answered if _falls_through(call) else None
-        if call.name in _ANSWER and not _is_told_not_to(call):
-            return None
         if call.name in {"gosub", "gosubif"}:
             return self._after_gosub(step, call, answered)
         return Answered.PERHAPS if call.name in _PERHAPS else answered
@@ -206,8 +154,12 @@ class Flow:
         quiet = all(call.name not in _ANSWER | _PERHAPS for body in bodies for each in body for call in calls_of(each))
         return answered if quiet else Answered.PERHAPS
 
-    def _targets(self, step: Step, call: Call) -> list[tuple[tuple[str, str], int]]:
+    def _targets(self, step: Step, call: Call) -> list[tuple[_Extension, int]]:
         """Return where a jump leads, as far as that is written: an extension, and the index of a step of it."""
+        if call.name in _MENUS:
+            contexts = self._with_included(step.context)
+            places = (place for name in contexts for place in self._by_context.get(name, ()))
+            return [(place, 0) for place in places if place[1] not in {step.extension, "h"}]
         if call.name in {"goto", "gosub"}:
             wanted = [call.data]
         elif call.name in {"gotoif", "gosubif", "gotoiftime"}:
@@ -216,7 +168,7 @@ class Flow:
             return []
         return [found for text in wanted if text for found in self._resolve(step, text)]
 
-    def _resolve(self, step: Step, text: str) -> Iterator[tuple[tuple[str, str], int]]:
+    def _resolve(self, step: Step, text: str) -> Iterator[tuple[_Extension, int]]:
         parts = [part.strip() for part in separated(text)]
         if not parts or (len(parts) > 3 and not parts[2]):
             return
@@ -228,16 +180,16 @@ class Flow:
             if index is not None:
                 yield place, index
 
-    def _matching(self, context: str, extension: str) -> list[tuple[str, str]]:
-        """Return the extensions of a context, and of those it includes, that take a number; all when it is not known."""
-        found: list[tuple[str, str]] = []
+    def _matching(self, context: str, extension: str) -> list[_Extension]:
+        """Return the extensions of a context, and of those it includes, that take a number: all, where it is a
+        variable's."""
+        found: list[_Extension] = []
         for name in self._with_included(context):
             if (name, extension) in self._extensions:
                 return [(name, extension)]
-            if "${" in extension:
-                found += [place for place in self._extensions if place[0] == name and not _is_special(place[1])]
-            else:
-                found += [place for place in self._extensions if place[0] == name and matches(place[1], extension)]
+            for place in self._by_context.get(name, ()):
+                fits = not _is_special(place[1]) if "${" in extension else matches(place[1], extension)
+                found += [place] if fits else []
         return found
 
     def _with_included(self, context: str) -> list[str]:
@@ -246,13 +198,13 @@ class Flow:
             names += [other for other in self.plan.includes.get(name, []) if other not in names]
         return names
 
-    def _originated(self, call: Call) -> Iterator[tuple[str, str]]:
+    def _originated(self, call: Call) -> Iterator[_Extension]:
         """Yield the extensions that an answered call of Originate() comes to."""
         given = [part.strip() for part in separated(call.data)]
         if call.name == "originate" and len(given) > 2 and given[1].lower() == "exten":
             yield from self._matching(given[2], given[3] if len(given) > 3 else "s")
 
-    def _local_channels(self, call: Call) -> Iterator[tuple[str, str]]:
+    def _local_channels(self, call: Call) -> Iterator[_Extension]:
         if call.name not in {"dial", "originate", "page", "queue"}:
             return
         for destination in split_at((separated(call.data) or [""])[0], "&"):
@@ -261,7 +213,7 @@ class Flow:
                 yield from self._matching(match[2], match[1])
 
 
-def _place_of(step: Step) -> tuple[str, str]:
+def _place_of(step: Step) -> _Extension:
     return step.context, step.extension
 
 
@@ -269,12 +221,12 @@ def _is_special(extension: str) -> bool:
     return extension in {"h", "i", "t", "T", "e", "o", "a", "failed"}
 
 
-def _entered(place: tuple[str, str], steps: Sequence[Step]) -> Answered:
+def _entered(place: _Extension, steps: Sequence[Step]) -> Answered:
     """Say what a call is that enters here: nobody knows where the way in is another dialplan's, or was not pasted."""
     context, extension = place
     begins = steps[0].priority == 1
     is_subroutine = any(step.name in {"return", "macroexit"} for step in steps)
-    is_named_so = re.match(r"(?:macro|sub|func)[-_]", context, re.IGNORECASE) is not None
+    is_named_so = _ENTERED_OTHERWISE.match(context) is not None
     has_detected = any(step.name == "amd" for step in steps)
     unclear = not begins or is_subroutine or is_named_so or has_detected or _is_special(extension)
     return Answered.PERHAPS if unclear or (extension == "s" and context) else Answered.NOT

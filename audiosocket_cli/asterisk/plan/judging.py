@@ -7,8 +7,10 @@ from typing import Final
 
 from audiosocket_cli.asterisk.plan import addresses, codecs, surroundings, uuids
 from audiosocket_cli.asterisk.plan.complaint import Complaint, Facts, Rule
-from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Ignored
-from audiosocket_cli.asterisk.plan.uses import Use, destinations_of, uses_in
+from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Ignored, Place
+from audiosocket_cli.asterisk.plan.extensions_conf import uncommented
+from audiosocket_cli.asterisk.plan.righting import righted_fork, righted_lines
+from audiosocket_cli.asterisk.plan.uses import Use
 from audiosocket_cli.asterisk.releases import Release
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.text import counted
@@ -20,15 +22,21 @@ IGNORED_ID: Final = "line-ignored"
 
 UNREAD_ID: Final = "dialplan-unread"
 
-_FORM: Final = Rule(
-    "form-mixed-up",
-    "audiosocket_exec, app_audiosocket.c; audiosocket_request, chan_audiosocket.c",
-    surroundings.mixed_up,
-)
+_FORM: Final = Rule("form-mixed-up", "audiosocket_exec; audiosocket_request; dial_exec_full", surroundings.mixed_up)
+
+_BRACKET: Final = Rule("bracket-missing", "pbx_load_config, pbx_config.c: strrchr", surroundings.bracket_missing)
 
 _SWAPPED: Final = Rule("arguments-swapped", "uuid_parse in audiosocket_exec and audiosocket_request", uuids.swapped)
 
+_MAX_USES: Final = 10_000
+"""AudioSocket lines that are judged."""
+
+_IN_VAIN: Final = Rule("format-set-in-vain", "ast_set_read_format in audiosocket_exec", surroundings.format_in_vain)
+
+_FORK: Final = Rule("dial-forks", 'dial_exec_full, app_dial.c: strsep(&rest, "&")', surroundings.dial_forks)
+
 RULES: Final = (
+    _BRACKET,
     _FORM,
     _SWAPPED,
     Rule("no-answer", "audiosocket_run, app_audiosocket.c: AST_STATE_UP", surroundings.no_answer),
@@ -48,14 +56,16 @@ RULES: Final = (
     Rule("codec-without-kind", "ast_audiosocket_send_frame, res_audiosocket.c", codecs.without_kind),
     Rule("unknown-codec", "ast_format_cache_get in audiosocket_request", codecs.unknown_codec),
     Rule("rate-unsupported", "ast_audiosocket_send_frame, since 20.17, 21.12, 22.7, 23.1", codecs.rate_unsupported),
-    Rule("dial-forks", "dial_exec_full, app_dial.c: strsep(&rest, \"&\")", surroundings.dial_forks),
+    _FORK,
+    Rule("dial-options-misplaced", "dial_exec_full: Invalid answer timeout", surroundings.options_misplaced),
+    Rule("priority-missing", "ast_spawn_extension, pbx.c", surroundings.never_reached),
     Rule("no-tryexec", "audiosocket_exec returns -1; tryexec_exec, app_exec.c", surroundings.no_tryexec),
     Rule("lines-not-run", "OPT_GO_ON, app_dial.c; audiosocket_run before 20.14", surroundings.not_run),
-    Rule("format-set-in-vain", "ast_set_read_format in audiosocket_exec", surroundings.format_in_vain),
+    _IN_VAIN,
 )  # fmt: skip
 
-_ALONE: Final = (_FORM, _SWAPPED)
-"""Where one of these finds something, the other rules would only say it again."""
+_ALONE: Final = (_BRACKET, _FORM, _SWAPPED)
+"""Where one of these finds something, the others would only say it again; an answer can be missing all the same."""
 
 
 def judge(dialplan: Dialplan, release: Release | None = None) -> list[Diagnosis]:
@@ -65,33 +75,35 @@ def judge(dialplan: Dialplan, release: Release | None = None) -> list[Diagnosis]
     read or Asterisk ignores a line that names AudioSocket.
     """
     facts = Facts(dialplan, release)
-    found = list(_unread(dialplan)) + list(_ignored(dialplan, facts))
+    found = list(_unread(dialplan)) + list(_ignored(dialplan))
     right = 0
-    for use in facts.uses:
+    for number, use in enumerate(facts.uses):
+        if number == _MAX_USES:
+            found.append(_not_read(use.step.place, f"it has more than {_MAX_USES:,} AudioSocket lines"))
+            break
         of_use = list(_judged(use, facts))
         right += not of_use
         found += of_use
-    if facts.uses:
-        found.append(_summary(dialplan, right, len(facts.uses)))
+    if right:
+        found.append(_summary(right, len(facts.uses)))
     return found
 
 
 def servers_of(dialplan: Dialplan) -> list[str]:
-    """Return the addresses that AudioSocket lines name, as far as they are known: HOST:PORT, each once."""
+    """Return the addresses that AudioSocket lines name, as far as they are known: HOST:PORT, each once;
+    what is wrong with the address is not one."""
     facts = Facts(dialplan, None)
-    servers = [addresses.righted(use, facts) for use in uses_in(dialplan) if facts.server(use)]
-    known = [facts.values.expanded(use.step, text) for use, text in zip(facts.uses, servers, strict=False)]
-    return list(dict.fromkeys(text for text in known if "$" not in text))
+    known = (facts.server(use) for use in facts.uses if addresses.is_right(use, facts))
+    return list(dict.fromkeys(server for server in known if server and "$" not in server))
 
 
 def _judged(use: Use, facts: Facts) -> Iterator[Diagnosis]:
-    is_alone = False
+    alone: Rule | None = None
     for rule in RULES:
-        if is_alone and rule.id != "no-answer":
-            continue
-        for complaint in rule.look(use, facts):
-            is_alone = is_alone or rule in _ALONE
-            yield _diagnosis(rule, complaint, use, facts)
+        if alone is None or (rule.id == "no-answer" and alone is not _BRACKET):
+            for complaint in rule.look(use, facts):
+                alone = rule if rule in _ALONE else alone
+                yield _diagnosis(rule, complaint, use, facts)
 
 
 def _diagnosis(rule: Rule, complaint: Complaint, use: Use, facts: Facts) -> Diagnosis:
@@ -108,43 +120,17 @@ def _diagnosis(rule: Rule, complaint: Complaint, use: Use, facts: Facts) -> Diag
 
 
 def _lines(rule: Rule, complaint: Complaint, use: Use, facts: Facts) -> Iterator[str]:
-    """Yield the lines to write in place of a use's: they cure all that is wrong with its arguments."""
-    step, lead = use.step, use.step.lead
-    for application in complaint.before:
-        yield facts.line(step, application)
-        lead = " same => n," if lead else ""
-    dialled = destinations_of(step)
-    if rule.id == "dial-forks" and dialled:
-        for other in facts.uses:
-            if other.step is step:
-                yield facts.line(step, _application(other, facts, others=()))
-        return
-    text = _application(use, facts)
-    yield f"{lead}{text}" if lead else facts.line(step, text)
+    """Yield the lines to write."""
+    if rule is _BRACKET:
+        text, _ = uncommented(use.step.text)
+        yield text + "".join(close * (text.count(start) - text.count(close)) for start, close in ("{}", "()"))
+    elif rule is _FORK:
+        yield from righted_fork(use, facts)
+    elif rule is not _IN_VAIN:
+        yield from righted_lines(use, facts, before=complaint.before)
 
 
-def _application(use: Use, facts: Facts, others: tuple[str, ...] = ()) -> str:
-    call, server = uuids.righted(use, facts), addresses.righted(use, facts)
-    if _is_swapped(use, facts):
-        call, server = use.server or call, (use.call or server).strip()
-        call = call if "${" in call and call != "${EXTEN}" else "${UUID()}"
-    if not use.is_channel:
-        return _wrapped(use, f"AudioSocket({call},{server})")
-    dialled = destinations_of(use.step)
-    options = (dialled.options if dialled else "") or "g"
-    timeout = dialled.timeout if dialled else ""
-    return _wrapped(use, f"Dial(AudioSocket/{server}/{call}/c({codecs.righted(use, facts)}),{timeout},{options})")
-
-
-def _wrapped(use: Use, text: str) -> str:
-    return f"TryExec({text})" if use.wrapper == "tryexec" else text
-
-
-def _is_swapped(use: Use, facts: Facts) -> bool:
-    return next(uuids.swapped(use, facts), None) is not None
-
-
-def _ignored(dialplan: Dialplan, facts: Facts) -> Iterator[Diagnosis]:
+def _ignored(dialplan: Dialplan) -> Iterator[Diagnosis]:
     for ignored in dialplan.ignored:
         if _matters(ignored):
             yield Diagnosis(
@@ -159,17 +145,14 @@ def _matters(ignored: Ignored) -> bool:
 
 
 def _unread(dialplan: Dialplan) -> Iterator[Diagnosis]:
-    for place, why in dialplan.unread:
-        yield Diagnosis(
-            UNREAD_ID,
-            Status.UNKNOWN,
-            f"not read from here on: {why}",
-            where=str(place),
-            cure="check the rest by itself",
-        )
+    yield from (_not_read(place, why) for place, why in dialplan.unread)
 
 
-def _summary(dialplan: Dialplan, right: int, number: int) -> Diagnosis:
+def _not_read(place: Place, why: str) -> Diagnosis:
+    return Diagnosis(UNREAD_ID, Status.UNKNOWN, f"not read: {why}", cure="check that by itself", where=str(place))
+
+
+def _summary(right: int, number: int) -> Diagnosis:
     what = f"{counted(number, 'AudioSocket line')}, "
-    what += "all right" if right == number else f"nothing wrong with {right} of them" if number > 1 else "see there"
-    return Diagnosis(LINES_ID, Status.OK, what, where=dialplan.name)
+    what += "all right" if right == number else f"nothing wrong with {right} of them"
+    return Diagnosis(LINES_ID, Status.OK, what)

@@ -1,5 +1,5 @@
-"""Reads what `asterisk -rx 'dialplan show'` prints (`show_dialplan_helper`, pbx.c): a context's extensions, each with its
-priorities and, in brackets at the end, where they were loaded from.
+"""Reads what `asterisk -rx 'dialplan show'` prints (`show_dialplan_helper`, pbx.c): a context's extensions, each with
+its priorities and, in brackets at the end, where they were loaded from.
 
     [ Context 'b' created by 'pbx_config' ]
       '100' =>          1. Answer()                                   [extensions.conf:6]

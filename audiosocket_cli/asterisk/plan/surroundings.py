@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from audiosocket_cli.asterisk.plan.addresses import is_address
 from audiosocket_cli.asterisk.plan.complaint import Complaint, Facts
-from audiosocket_cli.asterisk.plan.dialplan import Step
+from audiosocket_cli.asterisk.plan.dialplan import Form, Step
+from audiosocket_cli.asterisk.plan.extensions_conf import uncommented
 from audiosocket_cli.asterisk.plan.flow import Answered
 from audiosocket_cli.asterisk.plan.uses import Use, destinations_of
 from audiosocket_cli.asterisk.releases import Behaviour, since
@@ -35,7 +37,7 @@ def mixed_up(use: Use, facts: Facts) -> Iterator[Complaint]:
     elif use.is_misformed:
         yield Complaint(
             Status.FAULT,
-            "Dial() takes AudioSocket/HOST:PORT/UUID: with brackets it is the application, which is not dialled",
+            "Dial() takes AudioSocket/HOST:PORT/UUID: written so it dials nothing",
             "write it with slashes, the address first",
         )
     elif not use.is_channel and use.options is not None:
@@ -44,7 +46,7 @@ def mixed_up(use: Use, facts: Facts) -> Iterator[Complaint]:
             f"AudioSocket() takes a UUID and an address: it takes {use.options.strip():.40} for a part of the address",
             "leave it out; only the channel driver has c(…): Dial(AudioSocket/HOST:PORT/UUID/c(slin16))",
         )
-    elif use.is_channel and use.options is None and use.call is None and (use.server or "").count("-") == 4:
+    elif use.call is None and (dialled := destinations_of(use.step)) and is_address(dialled.timeout):
         yield Complaint(
             Status.FAULT,
             "Dial() takes AudioSocket/HOST:PORT/UUID: after a comma begins its timeout",
@@ -52,9 +54,43 @@ def mixed_up(use: Use, facts: Facts) -> Iterator[Complaint]:
         )
 
 
+def bracket_missing(use: Use, facts: Facts) -> Iterator[Complaint]:
+    """Find a bracket or brace that is not closed: Asterisk cuts at the last one that is there (`pbx_load_config`)."""
+    if facts.plan.form is not Form.EXTENSIONS:
+        return
+    text, _ = uncommented(use.step.text)
+    missing = [close for start, close in ("()", "{}") if text.count(start) > text.count(close)]
+    if missing:
+        yield Complaint(Status.FAULT, f"a {missing[0]} is missing", "close what the line opens")
+
+
+def options_misplaced(use: Use, facts: Facts) -> Iterator[Complaint]:
+    """Find options where Dial() has its timeout."""
+    dialled = destinations_of(use.step) if use.is_channel and not use.is_misformed else None
+    timeout = dialled.timeout.strip() if dialled else ""
+    if timeout and not re.match(r"[\d^]|.*\$", timeout) and not is_address(timeout):
+        yield Complaint(
+            Status.WARNING,
+            f"{timeout:.40} stands where Dial() has its timeout, and is ignored",
+            "write options after a second comma: a timeout stands between",
+        )
+
+
+def never_reached(use: Use, facts: Facts) -> Iterator[Complaint]:
+    """Find a priority to which none before it leads."""
+    step, before = use.step, facts.before(use.step)
+    if step.label or not before or before[-1].priority >= step.priority - 1 or before[0].priority != 1:
+        return
+    yield Complaint(
+        Status.WARNING,
+        f"priority {step.priority - 1} of this extension is missing: a call ends after priority {before[-1].priority}",
+        "number the lines without a gap: n is the next",
+    )
+
+
 def no_answer(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find an application that a call comes to before it is answered: it connects, says no UUID, and fails."""
-    answered = None if use.is_channel else facts.flow.at(use.step)
+    answered = None if use.is_channel or facts.is_answered_before(use) else facts.flow.at(use.step)
     before = ("Answer()",)
     if answered is Answered.NOT:
         rings = any(each.name in {"progress", "ringing"} for each in facts.before(use.step))
@@ -77,7 +113,7 @@ def no_answer(use: Use, facts: Facts) -> Iterator[Complaint]:
 def dial_forks(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find several destinations in one Dial(): all are called at once, and AudioSocket answers at once."""
     dialled = destinations_of(use.step) if use.is_channel else None
-    if dialled is None or len(dialled.all) < 2 or use.written != _first(dialled.all):
+    if dialled is None or len(dialled.all) < 2 or facts.uses_at(use.step)[0] is not use:
         return
     if "&" in _inside_brackets(use.step.data):
         return
@@ -86,10 +122,6 @@ def dial_forks(use: Use, facts: Facts) -> Iterator[Complaint]:
         "& calls all destinations at once: each server gets a connection, and one of them the call",
         "dial one after the other for fail-over",
     )
-
-
-def _first(destinations: list[str]) -> str:
-    return next(each for each in destinations if each.lower().startswith("audiosocket"))
 
 
 def _inside_brackets(data: str) -> str:
@@ -103,14 +135,15 @@ def no_tryexec(use: Use, facts: Facts) -> Iterator[Complaint]:
     for step in facts.after(use.step):
         if step.name in _LEAVING or step.label:
             return
-        others = [other for other in facts.uses if other.step is step and not other.is_channel]
+        others = facts.uses_at(step)
         if others and facts.server(others[0]) != facts.server(use):
             yield Complaint(
                 Status.WARNING,
-                "a failed connection ends the call here: the AudioSocket() after it is not tried",
+                "a failed connection ends the call here: the server on a later line is not tried",
                 "run it by TryExec(), which goes on, and sets TRYSTATUS",
                 evidence=(step.text,),
             )
+        if step.name not in _OF_NO_WEIGHT:
             return
 
 

@@ -112,6 +112,8 @@ def _dialled(step: Step, call: Call) -> Iterator[Use]:
         destination = destination.strip()
         if _TECHNOLOGY.match(destination):
             yield _channel(step, destination, call.wrapper)
+        elif destination.lower() == "audiosocket":
+            yield Use(step, True, None, None, None, call.wrapper, destination, is_misformed=True)
         elif _MENTION.match(destination):
             _, data = split_call(destination)
             inner = [*separated(data), None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -30,7 +31,13 @@ _NO_UUID_OF: Final = re.compile(r"CHANNEL\((?:uniqueid|linkedid|name)\)", re.IGN
 
 _CURE: Final = f"write {NEW_UUID}: a new one for each call (func_uuid)"
 
-_LINE_END: Final = re.compile(r"SHELL\((?:(?!\||tr |printf|-n).)*uuid(?:(?!\||tr ).)*\)", re.IGNORECASE)
+_LINE_END: Final = re.compile(
+    r"SHELL\((?!.*(?:\||\btr\b|printf|-n\b|head|cut|sed)).*uuid.*\)|FILE\([^,]*uuid(?:,0,1,l\w*)?\)"
+)
+"""What ends with a line break: seen with both functions on 22.10. `${FILE(…,0,36)}` does not."""
+
+_AROUND: Final = re.compile(r"[0-9A-Fa-f-]*")
+"""What may stand around variables that make a UUID together."""
 
 
 def swapped(use: Use, facts: Facts) -> Iterator[Complaint]:
@@ -67,12 +74,23 @@ def _fault_of(call: str) -> str | None:
         return None if _UUID.fullmatch(call) else _why_not(call)
     if call != call.strip():
         return "it has a space before or after it"
+    around = "".join(
+        call[after.end : before.start] for after, before in itertools.pairwise(_with_ends(variables, call))
+    )
+    if not _AROUND.fullmatch(around):
+        return f"{around.strip()!r:.40} cannot be part of one"
     if len(variables) == 1 and call == f"${{{variables[0].inner}}}":
         return _fault_of_variable(variables[0])
     return None
 
 
+def _with_ends(variables: list[Variable], call: str) -> list[Variable]:
+    return [Variable(0, 0, ""), *variables, Variable(len(call), len(call), "")]
+
+
 def _why_not(call: str) -> str:
+    if re.fullmatch(r"\$?UUID\(\)", call, re.IGNORECASE):
+        return "a function needs ${…} around it"
     if _UUID.fullmatch(call.strip()):
         return "it has a space before or after it"
     if re.fullmatch(r"[0-9A-Fa-f]{32}", call):
@@ -86,7 +104,9 @@ def _fault_of_variable(variable: Variable) -> str | None:
     if variable.name in _OTHERWISE and (variable.name != "CHANNEL" or _NO_UUID_OF.match(variable.inner)):
         return f"it is {_OTHERWISE[variable.name]}"
     if _LINE_END.fullmatch(variable.inner):
-        return "what SHELL() returns ends with a line break"
+        return f"what {variable.name}() returns ends with a line break"
+    if variable.is_function and variable.name.lower() == "uuid" and variable.name != "UUID":
+        return "the function is UUID(), in capitals"
     return None
 
 
@@ -100,11 +120,11 @@ def unset(use: Use, facts: Facts) -> Iterator[Complaint]:
     if name in _OTHERWISE or name == "EXTEN" or re.fullmatch(r"ARG\d+", name):
         return
     if facts.values.never_set(use.step, name):
-        meant = f"write {NEW_UUID}" if name == "UUID" else f"write Set({name}={NEW_UUID}) before it"
         yield Complaint(
             Status.WARNING,
             f"nothing in this dialplan sets ${{{name}}}: where it is empty, Asterisk refuses the call",
-            f"{meant}, unless what places the call sets it",
+            f"write {NEW_UUID}" if name == "UUID" else "set it before, unless what places the call does so",
+            before=() if name == "UUID" else (f"Set({name}={NEW_UUID})",),
         )
 
 

@@ -1,0 +1,29 @@
+"""What of AudioSocket a dialplan names, and which servers calls are connected to."""
+
+from __future__ import annotations
+
+import pytest
+
+from audiosocket_cli.asterisk.plan.reading import read_dialplan
+from audiosocket_cli.doctor.asterisk_cli import channels_of
+from audiosocket_cli.doctor.asterisk_use import Use, servers_in, use_in
+from support.asterisk_said import CHANNELS
+
+
+@pytest.mark.parametrize(
+    ("line", "use"),
+    [
+        ("AudioSocket(${UUID()},bot:9092)", Use(application=True, uuid_function=True)),
+        ("Dial(AudioSocket/bot:9092/${CALL}/c(slin),,g)", Use(driver=True)),
+        ("TryExec(AudioSocket(${CALL},bot:9092))", Use(application=True, try_exec=True)),
+        ("Stasis(bot)", Use(ari=True)),
+        ("NoOp(AudioSocket is not called here)", Use()),
+    ],
+)
+def test_a_line_names_what_it_needs(line: str, use: Use) -> None:
+    assert use_in(read_dialplan(["[default]", f"exten => 100,1,{line}"], "extensions.conf")) == use
+    assert use.is_some == ("AudioSocket" in line and "NoOp" not in line)
+
+
+def test_the_servers_of_calls_are_named_by_channels() -> None:
+    assert servers_in(channels_of(CHANNELS * 2)) == ["127.0.0.1:21101", "bot:9092"]
