@@ -15,7 +15,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from audiosocket_cli.asterisk.log_lines import Known, Role
-from audiosocket_cli.doctor.log_records import Record, record_of
+from audiosocket_cli.doctor.log_records import Record
 from audiosocket_cli.doctor.log_times import seconds_of
 
 _MAX_OPEN: Final = 4096
@@ -23,6 +23,9 @@ _MAX_OPEN: Final = 4096
 
 _MAX_LINES: Final = 64
 """Lines that are kept of one call."""
+
+_TIME_BYTES: Final = 32
+"""The longest time in brackets, to nanoseconds."""
 
 _SLOW_NAME_S: Final = 4.0
 """A name that takes longer to be found unknown was asked of a name server that does not answer: resolvers wait 5 s."""
@@ -101,7 +104,7 @@ class CallTable:
                 self._open[key] = call
                 begun = self._begun.pop(key, None)
                 if begun is not None:
-                    call.seen.append(Seen(record_of(begun), None))
+                    call.seen.append(Seen(_record_of_step(begun, key), None))
         if len(call.seen) < _MAX_LINES:
             call.seen.append(Seen(record, known))
         else:
@@ -130,6 +133,11 @@ def _begins_anew(call: LoggedCall, record: Record, known: Known | None) -> bool:
     if known is not None or last.known is None or last.known.line.role is not Role.END:
         return False
     return _channel_of_step(record) != _channel(last.known)
+
+
+def _record_of_step(line: bytes, call: bytes) -> Record:
+    """Return as much of a line as is needed: when it was written."""
+    return Record(line[:_TIME_BYTES], b"VERBOSE", b"", call, b"", b"", line)
 
 
 def _channel_of_step(record: Record) -> bytes:
