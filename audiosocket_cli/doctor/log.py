@@ -27,6 +27,8 @@ _SHOWN_LEVELS: Final = (b"WARNING", b"ERROR", b"NOTICE")
 _END: Final = b"Failed to receive frame from channel '"
 _END_SERVER: Final = b"' connected to AudioSocket server '"
 _CALL: Final = b"][C-"
+_CALL_DIGITS: Final = 8
+_EXECUTING: Final = b"Executing ["
 
 
 def look_at_log_files(names: Sequence[str]) -> Look:
@@ -64,25 +66,23 @@ def _take_quickly(line: bytes, table: CallTable, found: LogFindings) -> bool:
 
     In a large log nearly all lines of AudioSocket are these.
     """
-    at = line.find(_CALL)
-    if at < 0 or line[:1] != b"[" or b"\x1b" in line:
+    at = line.find(_CALL) + len(_CALL)
+    call = line[at : at + _CALL_DIGITS]
+    if at < len(_CALL) or line[at + _CALL_DIGITS : at + _CALL_DIGITS + 1] != b"]":
         return False
-    call = line[at + len(_CALL) : line.find(b"]", at + len(_CALL))]
-    if b": Executing [" in line:
-        if _STEP.match(line, line.find(b"Executing [")) is None or not table.begin(call, line):
+    step_at = line.find(_EXECUTING, at)
+    if step_at > 0:
+        if _STEP.match(line, step_at) is None or not table.begin(call, line):
             return False
-        found.lines += 1
         found.steps += 1
-        return True
-    channel_at = line.find(_END)
-    if channel_at < 0 or call in table:
-        return False
-    server_at = line.find(_END_SERVER, channel_at) + len(_END_SERVER)
-    end = line.find(b"'", server_at)
-    if server_at < len(_END_SERVER) or end < 0:
-        return False
+    else:
+        channel_at = line.find(_END, at)
+        server_at = line.find(_END_SERVER, channel_at) + len(_END_SERVER)
+        end = line.find(b"'", server_at)
+        if channel_at < 0 or server_at < len(_END_SERVER) or end < 0 or not table.end(call):
+            return False
+        found.end_of(line[server_at:end]).add(line)
     found.lines += 1
-    found.fold(Kind("normal-end", line[server_at:end].decode(errors="replace"))).add(line)
     return True
 
 

@@ -8,12 +8,14 @@ stays the same however long the log is.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk.log_lines import Known, LogLine, Role
-from audiosocket_cli.doctor.log_records import Record, record_of
+from audiosocket_cli.asterisk.log_lines import Known, Role
+from audiosocket_cli.doctor.log_records import Record
 from audiosocket_cli.doctor.log_times import seconds_of
 
 _MAX_OPEN: Final = 4096
@@ -21,6 +23,9 @@ _MAX_OPEN: Final = 4096
 
 _MAX_LINES: Final = 64
 """Lines that are kept of one call."""
+
+_TIME_BYTES: Final = 32
+"""The longest time in brackets, to nanoseconds."""
 
 _SLOW_NAME_S: Final = 4.0
 """A name that takes longer to be found unknown was asked of a name server that does not answer: resolvers wait 5 s."""
@@ -65,20 +70,24 @@ class CallTable:
     """The calls that may still have lines."""
 
     def __init__(self) -> None:
-        self._open: dict[bytes, LoggedCall] = {}
-        self._begun: dict[bytes, bytes] = {}
+        self._open: OrderedDict[bytes, LoggedCall] = OrderedDict()
+        self._begun: OrderedDict[bytes, bytes] = OrderedDict()
         """Of calls of which nothing else is known, the line that says that AudioSocket is reached."""
-
-    def __contains__(self, key: bytes) -> bool:
-        return key in self._open
 
     def begin(self, key: bytes, line: bytes) -> bool:
         """Remember that a call came to AudioSocket; False where more is known of it already."""
         if key in self._open:
             return False
         if len(self._begun) > _MAX_OPEN:
-            del self._begun[next(iter(self._begun))]
+            self._begun.popitem(last=False)
         self._begun[key] = line
+        return True
+
+    def end(self, key: bytes) -> bool:
+        """Forget a call that ended in order; False where more is known of it than that it began."""
+        if key in self._open:
+            return False
+        self._begun.pop(key, None)
         return True
 
     def add(self, record: Record, known: Known | None) -> Iterator[LoggedCall]:
@@ -95,7 +104,7 @@ class CallTable:
                 self._open[key] = call
                 begun = self._begun.pop(key, None)
                 if begun is not None:
-                    call.seen.append(Seen(record_of(begun), None))
+                    call.seen.append(Seen(_record_of_step(begun, key), None))
         if len(call.seen) < _MAX_LINES:
             call.seen.append(Seen(record, known))
         else:
@@ -103,7 +112,7 @@ class CallTable:
         if not key:
             yield call
         elif len(self._open) > _MAX_OPEN:
-            yield self._open.pop(next(iter(self._open)))
+            yield self._open.popitem(last=False)[1]
 
     def rest(self) -> Iterator[LoggedCall]:
         """Yield the calls that are left, at the end."""
@@ -124,6 +133,11 @@ def _begins_anew(call: LoggedCall, record: Record, known: Known | None) -> bool:
     if known is not None or last.known is None or last.known.line.role is not Role.END:
         return False
     return _channel_of_step(record) != _channel(last.known)
+
+
+def _record_of_step(line: bytes, call: bytes) -> Record:
+    """Return as much of a line as is needed: when it was written."""
+    return Record(line[:_TIME_BYTES], b"VERBOSE", b"", call, b"", b"", line)
 
 
 def _channel_of_step(record: Record) -> bytes:
@@ -171,7 +185,7 @@ def _without_doubles(causes: list[Cause]) -> list[Cause]:
 
 def _cause(call: LoggedCall, seen: Seen, known: Known) -> Cause:
     values = [value.decode(errors="replace") for value in known.values]
-    finding, server, detail = known.line.finding, _server_of(known.line, values), ""
+    finding, server, detail = known.line.finding, _server_of(known), ""
     read = _READINGS.get(known.line.text)
     if read is not None:
         finding, detail = read(values)
@@ -216,20 +230,20 @@ def _since_begun_s(call: LoggedCall, seen: Seen) -> float:
 
 def _server_of_call(call: LoggedCall) -> str:
     """Return the server that a line of a call names; empty where lines name several, or none."""
-    servers = {
-        _server_of(seen.known.line, [value.decode(errors="replace") for value in seen.known.values])
-        for seen in call.seen
-        if seen.known is not None
-    } - {""}
+    servers = {server for seen in call.seen if seen.known is not None and (server := _server_of(seen.known))}
     return servers.pop() if len(servers) == 1 else ""
 
 
-def _server_of(line: LogLine, values: list[str]) -> str:
+def _server_of(known: Known) -> str:
     """Return the server that a line names."""
-    for form, number in _SERVERS:
-        if form in line.text:
-            return values[number]
-    return ""
+    place = _server_place(known.line.text)
+    return "" if place is None else known.values[place].decode(errors="replace")
+
+
+@cache
+def _server_place(text: str) -> int | None:
+    """Return which of a line's values is the server's address."""
+    return next((place for form, place in _SERVERS if form in text), None)
 
 
 _SERVERS: Final = (

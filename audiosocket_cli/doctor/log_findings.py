@@ -70,6 +70,8 @@ class LogFindings:
     """What has been found so far."""
 
     folded: dict[Kind, Folded] = field(default_factory=dict)
+    ends: dict[bytes, Folded] = field(default_factory=dict)
+    """Those of calls that ended in order, by their servers: most lines of a log are these."""
     unknown: dict[bytes, Folded] = field(default_factory=dict)
     more_unknown: int = 0
     """Lines that nobody knows of which no example is kept."""
@@ -93,6 +95,15 @@ class LogFindings:
             if len(self.folded) >= _MAX_FOLDED:
                 kind = kind._replace(server="")
             folded = self.folded.setdefault(kind, Folded())
+        return folded
+
+    def end_of(self, server: bytes) -> Folded:
+        """Return where calls that ended in order are counted, by their server."""
+        folded = self.ends.get(server)
+        if folded is None:
+            folded = self.fold(Kind("normal-end", server.decode(errors="replace")))
+            if len(self.ends) < _MAX_FOLDED:
+                self.ends[server] = folded
         return folded
 
     def wonder(self, text: bytes, line: bytes) -> None:

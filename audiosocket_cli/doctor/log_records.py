@@ -37,6 +37,9 @@ _HEAD: Final = re.compile(
 """`WARNING[1234][C-0000000a] file.c: ` of a file, `…: file.c:123 function: ` of a console, and `…: file.c:123 in
 function: ` of syslog."""
 
+_USUAL_HEAD: Final = re.compile(rb"(\[[^\[\]]+\] )([A-Z]+)\[(\d+)\](?:\[C-([0-9a-f]+)\])? ([\w/-]+\.c): ")
+"""That of a file, which most logs are."""
+
 _AFTER_TIME: Final = re.compile(rb"^\[[^\]]{4,60}\] +")
 """What stands before a text that was copied without its level and file."""
 
@@ -49,6 +52,10 @@ def record_of(line: bytes) -> Record:
     """Take a line of a log apart. It never fails: what has no form that is known is all text."""
     if b"\x1b" in line:
         line = _COLOURS.sub(b"", line)
+    usual = _USUAL_HEAD.match(line)
+    if usual is not None:
+        time, level, thread, call, file = usual.groups()
+        return Record(time, level, thread, call or b"", file, line[usual.end() :].rstrip(), line.rstrip())
     if line[:1] == b"{" or b" {" in line[:400]:
         found = _of_json(line)
         if found is not None:

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.doctor.asterisk_looks import looks_at_asterisk
-from audiosocket_cli.doctor.call_file import call_file_look
-from audiosocket_cli.doctor.calling import look_at_test_calls
-from audiosocket_cli.doctor.extension_call import look_at_extension
-from audiosocket_cli.doctor.log import look_at_log_files
 from audiosocket_cli.doctor.look import Look, Looked
-from audiosocket_cli.doctor.place import place_of
-from audiosocket_cli.doctor.target import look_at_target
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Status, worst
 from audiosocket_cli.jobs.outcome import Outcome
@@ -64,29 +57,51 @@ def doctor(wanted: DoctorWanted) -> Outcome:
 
 
 def _looks(wanted: DoctorWanted) -> list[Look]:
-    """Choose what to look at: an Asterisk where one is named, or nothing is."""
+    """Choose what to look at: an Asterisk where one is named, or nothing is. What is not wanted is not imported, as all
+    of it together takes longer than many a look."""
     looks: list[Look] = []
     if wanted.call_address and wanted.call is None:
         raise UsageError("--call-address is for --call: add --call to place test calls")
     if wanted.call is not None:
         looks.append(_call_look(wanted, wanted.call))
     elif wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs):
-        looks += looks_at_asterisk(place_of(wanted.asterisk_command, wanted.asterisk_root))
-    for word in wanted.words:
-        if Path(word).exists():
-            looks.append(call_file_look(Path(word)))
-        else:
-            looks.append(look_at_target(parse_target(word)))
+        looks += _asterisk_looks(wanted)
+    looks += [_file_look(Path(word)) if Path(word).exists() else _target_look(word) for word in wanted.words]
     if wanted.logs:
+        from audiosocket_cli.doctor.log import look_at_log_files
+
         looks.append(look_at_log_files(wanted.logs))
     return looks
 
 
 def _call_look(wanted: DoctorWanted, extension: str) -> Look:
+    from audiosocket_cli.doctor.calling import look_at_test_calls
+    from audiosocket_cli.doctor.extension_call import look_at_extension
+    from audiosocket_cli.doctor.place import place_of
+
     place = place_of(wanted.asterisk_command, wanted.asterisk_root)
     if extension:
         return look_at_extension(place, extension, wanted.call_address)
     return look_at_test_calls(place, wanted.call_address)
+
+
+def _asterisk_looks(wanted: DoctorWanted) -> list[Look]:
+    from audiosocket_cli.doctor.asterisk_looks import looks_at_asterisk
+    from audiosocket_cli.doctor.place import place_of
+
+    return looks_at_asterisk(place_of(wanted.asterisk_command, wanted.asterisk_root))
+
+
+def _file_look(path: Path) -> Look:
+    from audiosocket_cli.doctor.call_file import call_file_look
+
+    return call_file_look(path)
+
+
+def _target_look(word: str) -> Look:
+    from audiosocket_cli.doctor.target import look_at_target
+
+    return look_at_target(parse_target(word))
 
 
 async def _look_at(looks: Sequence[Look], visit: _Visit) -> None:

@@ -77,8 +77,7 @@ def test_memory_does_not_grow_with_the_log() -> None:
         tracemalloc.stop()
         return reached
 
-    small, large = peak(20), peak(200)
-    assert large < small + 256_000
+    assert peak(200) < 16 << 20 < 200 * READ_BYTES
 
 
 def test_an_error_of_reading_is_passed_on() -> None:
