@@ -12,7 +12,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from audiosocket_cli.doctor.asterisk_processes import asterisk_processes
@@ -25,6 +25,9 @@ MAX_OUTPUT_BYTES: Final = 32 << 20
 
 _LAST_S: Final = 0.5
 """How long one that was killed may take to be gone."""
+
+_MAX_STEPS: Final = 256
+"""Parts of a path, and of the links in it: more are links in a circle."""
 
 _OF_THIS_MACHINE: Final = {"sudo", "doas", "env", "nice"}
 """Programs that run another one on this machine, in the same folders."""
@@ -88,7 +91,7 @@ class Place:
 
     def path(self, path: str) -> Path | None:
         """Return a path of its own as one of this machine, or None."""
-        return None if self.root is None else self.root / path.lstrip("/")
+        return None if self.root is None else _inside(self.root, path)
 
     async def run_asterisk(self, *args: str, seconds: float = MAX_SECONDS) -> Done:
         """Run it to its end. Raises `CannotRunError`."""
@@ -129,6 +132,23 @@ class Place:
 
     def _words(self, words: Sequence[str]) -> list[str]:
         return [shlex.quote(word) for word in words] if self.quoted else list(words)
+
+
+def _inside(root: Path, path: str) -> Path:
+    """Return a path under a root folder as a process there sees it: links lead to names of its own, not to ours."""
+    if str(root) == "/":
+        return Path("/", path)
+    at, rest = PurePosixPath("/"), list(reversed(PurePosixPath(path).parts))
+    for _ in range(_MAX_STEPS):
+        if not rest:
+            break
+        part = rest.pop()
+        at = PurePosixPath("/") if part == "/" else at.parent if part == ".." else at / part
+        here = root / str(at).lstrip("/")
+        if part not in ("/", "..") and here.is_symlink():
+            rest += reversed(PurePosixPath(os.readlink(here)).parts)
+            at = at.parent
+    return root / str(at).lstrip("/")
 
 
 def place_of(command: str | None, root: str | None) -> Place:

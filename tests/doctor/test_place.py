@@ -89,6 +89,21 @@ def test_files_are_those_of_its_root(tmp_path: Path) -> None:
     assert asyncio.run(look()) == ("autoload = no\n", "no\n", None, True, False)
 
 
+def test_links_lead_where_they_lead_inside(tmp_path: Path) -> None:
+    """A container's `/var/log/asterisk -> /data/log` names its own folder, whatever this machine has there."""
+    (tmp_path / "data" / "log").mkdir(parents=True)
+    (tmp_path / "data" / "log" / "full").write_text("inside")
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "log").symlink_to("/data/log")
+    (tmp_path / "data" / "log" / "messages").symlink_to("../../../../../data/log/full")
+    (tmp_path / "circle").symlink_to("/circle")
+    place = place_of(f"chroot {tmp_path} asterisk", None)
+    assert place.path("/var/log/full") == tmp_path / "data" / "log" / "full"
+    assert asyncio.run(place.read("/var/log/messages")) == "inside"
+    assert asyncio.run(place.read("/circle/x")) is None
+    assert place.path("/../../etc") == tmp_path / "etc"
+
+
 def test_files_elsewhere_are_read_by_programs_there(tmp_path: Path) -> None:
     (tmp_path / "modules.conf").write_text("autoload = no\n")
     there = tmp_path / "there"
