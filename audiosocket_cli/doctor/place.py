@@ -12,7 +12,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from audiosocket_cli.doctor.asterisk_processes import asterisk_processes
@@ -23,11 +23,11 @@ MAX_SECONDS: Final = 10.0
 
 MAX_OUTPUT_BYTES: Final = 32 << 20
 
+_MAX_STEPS: Final = 400
+"""Parts of a path, its symbolic links' too: of links in a circle it is enough."""
+
 _LAST_S: Final = 0.5
 """How long one that was killed may take to be gone."""
-
-_MAX_STEPS: Final = 256
-"""Parts of a path, and of the links in it: more are links in a circle."""
 
 _OF_THIS_MACHINE: Final = {"sudo", "doas", "env", "nice"}
 """Programs that run another one on this machine, in the same folders."""
@@ -91,7 +91,7 @@ class Place:
 
     def path(self, path: str) -> Path | None:
         """Return a path of its own as one of this machine, or None."""
-        return None if self.root is None else _inside(self.root, path)
+        return None if self.root is None else inside(self.root, path)
 
     async def run_asterisk(self, *args: str, seconds: float = MAX_SECONDS) -> Done:
         """Run it to its end. Raises `CannotRunError`."""
@@ -132,23 +132,6 @@ class Place:
 
     def _words(self, words: Sequence[str]) -> list[str]:
         return [shlex.quote(word) for word in words] if self.quoted else list(words)
-
-
-def _inside(root: Path, path: str) -> Path:
-    """Return a path under a root folder as a process there sees it: links lead to names of its own, not to ours."""
-    if str(root) == "/":
-        return Path("/", path)
-    at, rest = PurePosixPath("/"), list(reversed(PurePosixPath(path).parts))
-    for _ in range(_MAX_STEPS):
-        if not rest:
-            break
-        part = rest.pop()
-        at = PurePosixPath("/") if part == "/" else at.parent if part == ".." else at / part
-        here = root / str(at).lstrip("/")
-        if part not in ("/", "..") and here.is_symlink():
-            rest += reversed(PurePosixPath(os.readlink(here)).parts)
-            at = at.parent
-    return root / str(at).lstrip("/")
 
 
 def place_of(command: str | None, root: str | None) -> Place:
@@ -260,3 +243,34 @@ class _Output(asyncio.SubprocessProtocol):
 
     def text(self, fd: int) -> str:
         return self._kept[fd].decode(errors="replace")
+
+
+def inside(root: Path, path: str) -> Path:
+    """Return a path in another root folder as one of this machine: its symbolic links lead to places in that root.
+
+    Debian's /var/run is a link to /run: followed from here, that would be this machine's own /run.
+    """
+    todo, found = [part for part in path.split("/") if part][::-1], root
+    for _ in range(_MAX_STEPS):
+        if not todo:
+            break
+        part = todo.pop()
+        if part == "..":
+            found = found if found == root else found.parent
+        elif part != ".":
+            step = found / part
+            target = _link(step)
+            if target is None:
+                found = step
+            else:
+                todo += [each for each in target.split("/") if each][::-1]
+                found = root if target.startswith("/") else found
+    return found.joinpath(*todo[::-1])
+
+
+def _link(path: Path) -> str | None:
+    """Return where a symbolic link leads, or None for what is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None
