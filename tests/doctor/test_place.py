@@ -57,6 +57,17 @@ def test_a_wrong_command_or_folder_is_an_error_of_use(command: str | None, root:
         place_of(command, root)
 
 
+def test_an_ordinary_user_has_asterisk_where_the_path_does_not_lead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "asterisk").write_text("#!/bin/sh\n")
+    (tmp_path / "asterisk").chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert place_of(None, None).asterisk == ("asterisk",)
+    monkeypatch.setattr("audiosocket_cli.doctor.place._SYSTEM_FOLDERS", f"/nowhere:{tmp_path}")
+    assert place_of(None, None).asterisk == (f"{tmp_path}/asterisk",)
+
+
 def test_over_ssh_words_are_quoted_for_the_shell_there() -> None:
     place = place_of("ssh pbx asterisk", None)
     assert place.quoted
