@@ -94,7 +94,7 @@ class _Asterisk:
     async def _dialplan(self) -> _Found:
         plan = await self._dialplan_now()
         has_ari = use_in(plan).ari or await has_ari_program(self._cli)
-        return judge_running(plan, await self._cli.release(), has_ari=has_ari)
+        return judge_running(plan, await self._cli.release(), self._cli.place, has_ari=has_ari)
 
     async def _dialplan_files(self) -> _Found:
         return await judge_files(self._cli.place)
