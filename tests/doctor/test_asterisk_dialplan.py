@@ -15,7 +15,6 @@ from audiosocket_cli.doctor.place import place_of
 from audiosocket_cli.finding import Status
 from support.asterisk_said import DIALPLAN, asterisk_that_says
 
-
 HERE = place_of("asterisk", None)
 
 
