@@ -24,7 +24,7 @@ from audiosocket_cli.net.address import Address
 def look_at_test_calls(place: Place, address: str | None) -> Look:
     """Return the look that places test calls; `address` is that of `call_address`. Raises `UsageError`."""
     where = call_address(address)
-    return Look(f"test calls through Asterisk ({place} -rx …)", lambda: place_test_call(AsteriskCli(place), where))
+    return Look("test calls", lambda: place_test_call(AsteriskCli(place), where))
 
 
 async def place_test_call(asterisk: AsteriskCli, where: CallAddress) -> list[Diagnosis]:
