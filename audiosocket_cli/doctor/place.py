@@ -23,6 +23,9 @@ MAX_SECONDS: Final = 10.0
 
 MAX_OUTPUT_BYTES: Final = 32 << 20
 
+_MAX_STEPS: Final = 400
+"""Parts of a path, its symbolic links' too: of links in a circle it is enough."""
+
 _LAST_S: Final = 0.5
 """How long one that was killed may take to be gone."""
 
@@ -88,7 +91,7 @@ class Place:
 
     def path(self, path: str) -> Path | None:
         """Return a path of its own as one of this machine, or None."""
-        return None if self.root is None else self.root / path.lstrip("/")
+        return None if self.root is None else inside(self.root, path)
 
     async def run_asterisk(self, *args: str, seconds: float = MAX_SECONDS) -> Done:
         """Run it to its end. Raises `CannotRunError`."""
@@ -240,3 +243,34 @@ class _Output(asyncio.SubprocessProtocol):
 
     def text(self, fd: int) -> str:
         return self._kept[fd].decode(errors="replace")
+
+
+def inside(root: Path, path: str) -> Path:
+    """Return a path in another root folder as one of this machine: its symbolic links lead to places in that root.
+
+    Debian's /var/run is a link to /run: followed from here, that would be this machine's own /run.
+    """
+    todo, found = [part for part in path.split("/") if part][::-1], root
+    for _ in range(_MAX_STEPS):
+        if not todo:
+            break
+        part = todo.pop()
+        if part == "..":
+            found = found if found == root else found.parent
+        elif part != ".":
+            step = found / part
+            target = _link(step)
+            if target is None:
+                found = step
+            else:
+                todo += [each for each in target.split("/") if each][::-1]
+                found = root if target.startswith("/") else found
+    return found.joinpath(*todo[::-1])
+
+
+def _link(path: Path) -> str | None:
+    """Return where a symbolic link leads, or None for what is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return None

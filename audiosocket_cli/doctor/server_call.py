@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from audiosocket_cli.asterisk.facts import BURST_MS, FRAME_GAP_MS, SILENCE_TIMEOUT_S, is_burst
-from audiosocket_cli.asterisk.releases import Behaviour, Release
+from audiosocket_cli.asterisk.releases import Behaviour, Release, since
 from audiosocket_cli.check.pacing import usual_ms, worst_burst_s
 from audiosocket_cli.check.probe import MAX_BYTES, HeardFrame, Patience, Probe
 from audiosocket_cli.check.trial import Setting, Trial
@@ -30,6 +30,7 @@ from audiosocket_cli.doctor.process_view import sockets_here
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.model import How, Side
 from audiosocket_cli.net.address import Address
+from audiosocket_cli.text import counted
 
 _FRAMES: Final = 50
 """Frames of noise before the digit, and after it."""
@@ -51,6 +52,9 @@ _MAX_SAMPLES: Final = 8096
 _MIN_UNREAD_BYTES: Final = 16_000
 """Half of what we say is unread at the end: a server that reads is never so far behind."""
 
+_MIN_LEFT_BYTES: Final = 1000
+"""The kernel counts our end as a byte, too."""
+
 _OTHER_PORT: Final = "is the port right? AudioSocket has no TLS and no HTTP"
 
 _OUR_LATENESS_S: Final = 0.03
@@ -60,21 +64,34 @@ async def try_call(server: Address, release: Release) -> list[Diagnosis]:
     """Place it, and say what was wrong; that it went well, where nothing was. Raises `NetworkError`."""
     trial = Trial(Setting(server, release=release), "doctor")
     try:
-        probe = await trial.call(patience=Patience())
-        return await _Call(server, release, trial, probe).judge()
+        patience = _patience_of(release)
+        probe = await trial.call(patience=patience)
+        return await _Call(server, release, trial, probe, patience).judge()
     finally:
         await trial.close()
+
+
+def _patience_of(release: Release) -> Patience:
+    """Return how long a release waits inside a frame; where it waits for a whole header, how long we do."""
+    gap_s = FRAME_GAP_MS / 1000
+    return Patience(
+        gap_s if release.has(Behaviour.SPLIT_HEADER) else 0.0, gap_s if release.has(Behaviour.SPLIT_PAYLOAD) else 0.0
+    )
 
 
 class _Call:
     """The call, while it is placed and judged."""
 
-    def __init__(self, server: Address, release: Release, trial: Trial, probe: Probe) -> None:
+    def __init__(self, server: Address, release: Release, trial: Trial, probe: Probe, patience: Patience) -> None:
         self._server = server
         self._release = release
         self._trial = trial
         self._probe = probe
+        self._patience = patience
         self._unread_bytes = 0
+        """What the server had not read when we ended."""
+        self._left_bytes = 0
+        """What it had still not read `_CLOSE_S` later."""
         self._timed = 0
         """How many frames came while we spoke: only then do we know how late we were ourselves."""
         self._closed_s: float | None = None
@@ -114,11 +131,14 @@ class _Call:
         probe.half_close()
         if await probe.until_ended(_CLOSE_S):
             self._closed_s = time.monotonic() - begun_s
+        else:
+            self._left_bytes = unread_bytes(probe.passed.theirs, probe.passed.ours)
 
     @property
     def _is_unread(self) -> bool:
         """Whether the server does not read."""
-        return self._unread_bytes > _MIN_UNREAD_BYTES or self._probe.stalled
+        behind = self._unread_bytes > _MIN_UNREAD_BYTES or self._left_bytes > _MIN_LEFT_BYTES
+        return behind or self._probe.stalled
 
     async def _foreign(self) -> str | None:
         """Say what it is, where it is not AudioSocket."""
@@ -182,15 +202,7 @@ class _Call:
     def _flow(self) -> Iterator[Diagnosis]:
         """Yield what is wrong with when its bytes came, and whether it reads."""
         probe = self._probe
-        if probe.cuts:
-            arrived = probe.cuts[0].arrived_bytes
-            what = "header" if arrived <= HEADER_BYTES else f"first {arrived} bytes"
-            yield self._found(
-                "server-splits-frames",
-                f"{len(probe.cuts)} of its {len(probe.frames)} frames came in parts: after the {what} of one, nothing "
-                f"came for {FRAME_GAP_MS} ms, which ends the call",
-                "send each frame, header and payload, with one send, and set TCP_NODELAY",
-            )
+        yield from self._cuts()
         if long := [frame for frame in probe.frames if frame.payload_bytes > _MAX_SAMPLES * SAMPLE_BYTES + 1]:
             yield self._found(
                 "frame-too-long", f"it sent {self._described(long)}: Asterisk takes {_MAX_SAMPLES:,} samples at most",
@@ -206,9 +218,29 @@ class _Call:
             )  # fmt: skip
         if self._is_unread:
             yield self._found(
-                "server-stalls", f"it does not read: {self._unread_bytes:,} bytes of the caller lay unread after 2 s",
+                "server-stalls",
+                f"it does not read: {max(self._unread_bytes, self._left_bytes):,} bytes of the caller lay unread",
                 "read always, also while the server speaks or waits for something",
             )  # fmt: skip
+
+    def _cuts(self) -> Iterator[Diagnosis]:
+        """Yield that frames came in parts. A header in parts ends no call with the releases that wait for its rest."""
+        cuts = self._probe.cuts
+        ending = [cut for cut in cuts if cut.arrived_bytes >= HEADER_BYTES or self._patience.header_s == 0]
+        if not cuts:
+            return
+        arrived = (ending or cuts)[0].arrived_bytes
+        part = "the header" if arrived == HEADER_BYTES else counted(arrived, "byte")
+        frames = len(self._probe.frames)
+        came = f"{len(cuts)} of its {frames} frames came in parts: of one, {part} came, and no more in time"
+        yield self._found(
+            "server-splits-frames",
+            f"{came}, which ends the call"
+            if ending
+            else f"{came}; only Asterisk {since(Behaviour.SPLIT_HEADER)} and later wait for the rest of a header",
+            "send each frame, header and payload, with one send, and set TCP_NODELAY",
+            Status.FAULT if ending else Status.WARNING,
+        )
 
     def _ending(self) -> Iterator[Diagnosis]:
         probe = self._probe

@@ -20,8 +20,10 @@ from support.odd_servers import (
     odd_server,
     silent,
     splits,
+    splits_headers,
     ssh,
     stalls,
+    stalls_later,
     then,
     waits,
 )
@@ -36,6 +38,8 @@ SERVERS: dict[str, tuple[Behaviour, Release, set[str]]] = {
     "silent": (silent, NEWEST, {"server-silent"}),
     "bursts": (bursts, NEWEST, {"server-bursts"}),
     "splits": (splits, NEWEST, {"server-splits-frames"}),
+    "splits headers": (splits_headers, NEWEST, {"server-splits-frames"}),
+    "splits headers for an old release": (splits_headers, parse_release("22.8"), {"server-splits-frames"}),
     "sends a digit": (then(DIGIT), NEWEST, {"server-sends-digits"}),
     "sends an error": (then(b"\xff\0\0"), NEWEST, {"server-sends-unknown-kind"}),
     "sends empty audio": (then(b"\x10\0\0"), NEWEST, {"server-sends-empty-audio"}),
@@ -46,6 +50,7 @@ SERVERS: dict[str, tuple[Behaviour, Release, set[str]]] = {
     "dies in a frame": (dies_in_frame, NEWEST, {"server-dies-in-frame"}),
     "closes unread": (closes_unread, NEWEST, {"server-closes-unread"}),
     "stalls": (stalls, NEWEST, {"server-stalls"}),
+    "stalls later": (stalls_later, NEWEST, {"server-stalls"}),
     "never closes": (never_closes, NEWEST, {"left-open"}),
     "http": (http, NEWEST, {"not-audiosocket"}),
     "ssh": (ssh, NEWEST, {"not-audiosocket"}),
@@ -76,6 +81,12 @@ def test_what_is_well_is_ok_and_the_rest_has_a_cure(found: dict[str, list[Diagno
         assert (diagnosis.status is Status.OK) == (diagnosis.id == "server-answers")
         assert bool(diagnosis.cure) == (diagnosis.id != "server-answers")
         assert diagnosis.where.startswith("127.0.0.1:")
+
+
+def test_a_header_in_parts_ends_calls_of_old_releases_only(found: dict[str, list[Diagnosis]]) -> None:
+    assert [each.status for each in found["splits headers"]] == [Status.WARNING]
+    assert "only Asterisk 20.19, 22.9, 23.3 and later" in found["splits headers"][0].what
+    assert [each.status for each in found["splits headers for an old release"]] == [Status.FAULT]
 
 
 def test_evidence_is_in_the_words(found: dict[str, list[Diagnosis]]) -> None:

@@ -67,6 +67,15 @@ def splits(call: socket.socket) -> None:
         call.sendall(TONE[3:])
 
 
+def splits_headers(call: socket.socket) -> None:
+    reading = _drain(call)
+    call.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    while reading.is_alive():
+        call.sendall(TONE[:1])
+        time.sleep(0.02)
+        call.sendall(TONE[1:])
+
+
 def then(frame: bytes) -> Behaviour:
     """Return a server that is healthy for half a second, and then sends something."""
 
@@ -106,6 +115,17 @@ def stalls(call: socket.socket) -> None:
     with contextlib.suppress(OSError):
         for _ in range(1000):
             call.sendall(SILENCE)
+            time.sleep(0.02)
+
+
+def stalls_later(call: socket.socket) -> None:
+    """Read a frame in 20 ms for a second, and then no more."""
+    with contextlib.suppress(OSError):
+        call.recv(19)
+        for n in range(1000):
+            call.sendall(SILENCE)
+            if n < 50:
+                call.recv(len(SILENCE))
             time.sleep(0.02)
 
 

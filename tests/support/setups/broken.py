@@ -105,10 +105,10 @@ DIALPLANS = (
 
 MODULES = (
     _of("no-application", "app_audiosocket is not loaded", "module-missing", application(), ours(),
-        without=("app_audiosocket",),
+        without=("app_audiosocket",), looks=("asterisk", "server", "test-call"),
         shows="No application 'AudioSocket'"),
     _of("no-driver", "chan_audiosocket is not loaded", "module-missing", driver(), ours(),
-        without=("chan_audiosocket",),
+        without=("chan_audiosocket",), looks=("asterisk", "server", "test-call"),
         shows="No channel type registered for 'AudioSocket'"),
     _of("no-resource", "res_audiosocket is not loaded, so neither of the others is", "module-missing", application(),
         ours(), without=("res_audiosocket",),

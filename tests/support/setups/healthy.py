@@ -86,6 +86,10 @@ def _ari(parties: int) -> Setup:
 
 HEALTHY = (
     Setup("application", "nothing: the application", _NOTHING, _APPLICATION, (ours("--echo"),)),
+    Setup(
+        "test-call", "nothing: doctor places calls of its own", _NOTHING, _APPLICATION, (ours("--echo"),),
+        looks=("asterisk", "test-call"),
+    ),
     _driver("slin"),
     _driver("slin16"),
     _driver("slin48"),

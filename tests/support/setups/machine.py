@@ -42,6 +42,9 @@ _FOLDERS = {"etc": "etc/asterisk", "log": "var/log/asterisk", "lib": "var/lib/as
             ".": "run/asterisk"}  # fmt: skip
 """Which folder of the testbed's is where Asterisk has its own: all is where a user has it."""
 
+_PATH = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+"""Where the programs of set-ups import from."""
+
 _BOOT_S = 60
 
 
@@ -123,7 +126,7 @@ class Machine:
         self._logs.append(log)
         process = subprocess.Popen(
             [*self._enter, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env={**os.environ, "TZ": "UTC"},
+            env={**os.environ, "TZ": "UTC", "PYTHONPATH": _PATH},
         )  # fmt: skip
         self._running.append(process)
         return process

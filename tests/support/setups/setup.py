@@ -22,7 +22,7 @@ _MODULES = (
     *MODULES,
     *("res_sorcery_memory", "res_sorcery_astdb", "res_pjproject", "res_pjsip", "res_pjsip_session", "res_pjsip_pubsub"),
     *("res_pjsip_authenticator_digest", "res_pjsip_endpoint_identifier_ip", "res_pjsip_sdp_rtp", "res_rtp_asterisk"),
-    *("chan_pjsip", "bridge_softmix", "bridge_native_rtp", "app_exec", "codec_g722", "codec_gsm"),
+    *("chan_pjsip", "bridge_softmix", "bridge_native_rtp", "app_exec", "app_milliwatt", "codec_g722", "codec_gsm"),
 )
 """What most have loaded, as far as calls of these set-ups could need it."""
 
@@ -101,12 +101,11 @@ class Setup:
     files: dict[str, str] = field(default_factory=dict)
     """Further files of Asterisk's configuration."""
     resolv_conf: str = ""
-    network: str = ""
-    """Commands that change the network, for a shell."""
     caller: tuple[str, ...] = ()
     """A program that makes the call, in place of the phone."""
     looks: tuple[str, ...] = ("asterisk", "server", "calls")
-    """What of it is shown to doctor: Asterisk, the server's address, what our server or proxy kept of the calls."""
+    """What of it is shown to doctor: `asterisk`, the `server`'s address, what our server or proxy kept of the `calls`;
+    and `test-call`: it places calls of its own."""
     at: str = SERVER
     """The server's address, as its owner knows it."""
     during: bool = False
@@ -160,8 +159,6 @@ def run_setup(setup: Setup, home: Path) -> Ran:
 
 
 def _start(setup: Setup, machine: Machine) -> None:
-    if setup.network:
-        machine.run("sh", "-ec", setup.network).check_returncode()
     modules = [name for name in (*_MODULES, *setup.modules) if name not in setup.without]
     lines = ["[modules]", "autoload = no"]
     lines += [f"load = {name}.so" for name in modules] + [f"noload = {name}.so" for name in setup.without]
@@ -198,6 +195,8 @@ def _looks(setup: Setup, machine: Machine) -> Sequence[list[str]]:
     looks = []
     if "asterisk" in setup.looks and not setup.during:
         looks.append(asterisk_look(machine))
+    if "test-call" in setup.looks:
+        looks.append([*asterisk_look(machine), "--call"])
     if "server" in setup.looks:
         looks.append([setup.at])
     if "calls" in setup.looks:
