@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli
-from audiosocket_cli.doctor.calling import CallAddress, call_address, place_test_call
+from audiosocket_cli.doctor.calling import CallAddress, place_test_call
 from audiosocket_cli.doctor.place import place_of
-from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.net.address import Address
 from support.running import COMMAND, run
@@ -25,24 +24,6 @@ from support.testbed import running_asterisk, testbed
 from support.testbed_cli import asterisk_line
 
 HERE = Address("127.0.0.1", 0)
-
-
-def test_without_an_address_it_listens_on_this_machine_alone() -> None:
-    assert call_address(None) == CallAddress(HERE, HERE)
-    assert call_address("127.0.0.2:4000") == CallAddress(Address("127.0.0.2", 4000), Address("127.0.0.2", 4000))
-    assert call_address("[::1]").listen == Address("::1", 0)
-    assert call_address("localhost").listen == Address("localhost", 0)
-
-
-def test_for_an_address_that_others_reach_it_listens_on_all_interfaces() -> None:
-    assert call_address("192.0.2.7") == CallAddress(Address("", 0), Address("192.0.2.7", 0))
-    assert call_address("pbx-host:4000") == CallAddress(Address("", 4000), Address("pbx-host", 4000))
-
-
-@pytest.mark.parametrize("text", [":4000", "a/b", "a b:80", "a,b:80", "a:99999", "", "ws://a/b"])
-def test_what_asterisk_cannot_dial_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        call_address(text)
 
 
 def test_what_does_not_go_together_is_refused_in_a_line() -> None:
