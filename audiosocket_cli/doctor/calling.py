@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, NoAnswerError
 from audiosocket_cli.doctor.call_plan import Aim, plan_calls
@@ -24,7 +25,7 @@ from audiosocket_cli.net.address import Address
 def look_at_test_calls(place: Place, address: str | None) -> Look:
     """Return the look that places test calls; `address` is that of `call_address`. Raises `UsageError`."""
     where = call_address(address)
-    return Look(f"test calls through Asterisk ({place} -rx …)", lambda: place_test_call(AsteriskCli(place), where))
+    return Look("test calls", lambda: place_test_call(AsteriskCli(place), where))
 
 
 async def place_test_call(asterisk: AsteriskCli, where: CallAddress) -> list[Diagnosis]:
@@ -42,7 +43,9 @@ async def place_test_call(asterisk: AsteriskCli, where: CallAddress) -> list[Dia
     if re.search(r"^AudioSocket\s", drivers, re.MULTILINE) is None:
         what = "no test call can be placed: chan_audiosocket.so is not loaded"
         seen = "core show channeltypes: no AudioSocket"
-        return [missing_module("chan_audiosocket", what, seen, asterisk.place.hint)]
+        found = missing_module("chan_audiosocket", what, seen, asterisk.place.hint)
+        other = "or call an extension that runs AudioSocket(), with --call EXTEN@CONTEXT"
+        return [replace(found, cure=f"{found.cure}; {other}")]
     lacking = _lacking(asterisk, applications)
     if len(lacking) == len(Aim):
         return lacking

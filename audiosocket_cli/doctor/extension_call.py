@@ -61,8 +61,7 @@ def look_at_extension(place: Place, extension: str, address: str | None) -> Look
             f"--call {extension!r:.80}: write an extension of your dialplan as EXTEN@CONTEXT, or leave it out"
         )
     where = call_address(address)
-    title = f"a call to {extension} through Asterisk ({place} -rx …)"
-    return Look(title, lambda: call_extension(AsteriskCli(place), extension, where))
+    return Look(f"a call to {extension}", lambda: call_extension(AsteriskCli(place), extension, where))
 
 
 async def call_extension(asterisk: AsteriskCli, extension: str, where: CallAddress) -> list[Diagnosis]:
@@ -142,7 +141,7 @@ def _judge(call: _Call) -> Iterator[Diagnosis]:
         yield _unanswered(call)
         return
     waited_s = leg.opened_s - call.begun_s
-    yield Diagnosis("call-never-arrives", Status.OK, f"{call.extension} answered after {waited_s:.1f} s")
+    yield Diagnosis("call-never-arrives", Status.OK, f"answered after {waited_s:.1f} s")
     heard = heard_sound(leg.heard.stream(leg.kind))
     is_early = leg.ending is not None and leg.ending.by is Side.CALLER
     if is_early:
@@ -158,10 +157,10 @@ def _judge(call: _Call) -> Iterator[Diagnosis]:
 def _unanswered(call: _Call) -> Diagnosis:
     evidence = f"{call.command}: {call.complaint or 'Asterisk took this command'}"
     if call.waited_s < ANSWER_S:
-        what = f"{call.extension} ended the call without an answer, or Asterisk did not reach our server"
+        what = "the extension ended the call without an answer, or Asterisk did not reach our server"
         cure = "let the extension begin with Answer(), and "
     else:
-        what, cure = f"{call.extension} did not answer within {ANSWER_S:g} s", "let the extension answer sooner, and "
+        what, cure = f"no answer within {ANSWER_S:g} s", "let the extension answer sooner, and "
     cure += "see Asterisk's log, which `audiosocket doctor --log FILE` reads"
     return Diagnosis("call-never-arrives", Status.FAULT, what, (evidence,), cure)
 
@@ -196,7 +195,7 @@ def _echo_of(leg: CallLeg) -> Returned:
 
 def _silent(call: _Call, heard: HeardSound | None) -> Diagnosis:
     if heard is None:
-        what = f"{call.extension} sent no audio in {call.leg.duration_s:.1f} s"
+        what = f"no audio was heard in {call.leg.duration_s:.1f} s"
     else:
         what = f"nothing but silence was heard in {call.leg.duration_s:.1f} s, {heard.audio_s:.1f} s of it as frames"
     cure = "see whether the server speaks at all: `audiosocket doctor TARGET` calls it without an Asterisk"
@@ -204,7 +203,7 @@ def _silent(call: _Call, heard: HeardSound | None) -> Diagnosis:
 
 
 def _early(call: _Call, heard: HeardSound | None) -> Diagnosis:
-    what = f"{call.extension} ended the call after {call.leg.duration_s:.1f} s"
+    what = f"the extension, or its server, ended the call after {call.leg.duration_s:.1f} s"
     evidence = f"audio heard until then: {0.0 if heard is None else heard.audio_s:.1f} s"
     cure = "see Asterisk's log for why, unless your dialplan, or your server, hangs up so soon"
     return Diagnosis("call-ends-early", Status.WARNING, what, (evidence,), cure)

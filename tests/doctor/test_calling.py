@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli
-from audiosocket_cli.doctor.calling import CallAddress, call_address, place_test_call
+from audiosocket_cli.doctor.calling import CallAddress, place_test_call
 from audiosocket_cli.doctor.place import place_of
-from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.net.address import Address
 from support.running import COMMAND, run
@@ -25,24 +24,6 @@ from support.testbed import running_asterisk, testbed
 from support.testbed_cli import asterisk_line
 
 HERE = Address("127.0.0.1", 0)
-
-
-def test_without_an_address_it_listens_on_this_machine_alone() -> None:
-    assert call_address(None) == CallAddress(HERE, HERE)
-    assert call_address("127.0.0.2:4000") == CallAddress(Address("127.0.0.2", 4000), Address("127.0.0.2", 4000))
-    assert call_address("[::1]").listen == Address("::1", 0)
-    assert call_address("localhost").listen == Address("localhost", 0)
-
-
-def test_for_an_address_that_others_reach_it_listens_on_all_interfaces() -> None:
-    assert call_address("192.0.2.7") == CallAddress(Address("", 0), Address("192.0.2.7", 0))
-    assert call_address("pbx-host:4000") == CallAddress(Address("", 4000), Address("pbx-host", 4000))
-
-
-@pytest.mark.parametrize("text", [":4000", "a/b", "a b:80", "a,b:80", "a:99999", "", "ws://a/b"])
-def test_what_asterisk_cannot_dial_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        call_address(text)
 
 
 def test_what_does_not_go_together_is_refused_in_a_line() -> None:
@@ -54,7 +35,7 @@ def test_what_does_not_go_together_is_refused_in_a_line() -> None:
 def test_without_an_asterisk_no_call_is_placed_and_the_reason_is_said() -> None:
     done = run("doctor", "--call", "--asterisk-command", "/nonexistent/asterisk", "--json")
     (look,) = json.loads(done.stdout)["looked_at"]
-    assert look["title"] == "test calls through Asterisk (/nonexistent/asterisk -rx …)"
+    assert look["title"] == "test calls"
     assert [each["id"] for each in look["findings"]] == ["asterisk-missing"]
     assert done.returncode == 1
 
@@ -116,14 +97,21 @@ def test_a_healthy_asterisk_is_found_so_at_all_rates_and_no_channel_is_left(aste
 @pytest.mark.asterisk
 def test_modules_that_are_missing_show_in_what_fails(asterisk: None) -> None:
     with unloaded("codec_resample", "app_echo"):
-        done = run("doctor", "--call", "--asterisk-command", asterisk_line())
+        done = run("doctor", "--call", "--asterisk-command", asterisk_line(), "--json")
+    (look,) = json.loads(done.stdout)["looked_at"]
+    echo, both, tone, *well = look["findings"]
+    assert (echo["id"], echo["status"], echo["where"]) == ("module-missing", "not looked at", "app_echo")
+    assert echo["lines"] == [f"{asterisk_line()} -rx 'module load app_echo.so'"]
+    assert (both["id"], both["status"]) == ("call-never-arrives", "fault")
+    assert both["what"].startswith("AudioSocket() with c(slin16): the channel connected, but the application")
+    assert (tone["id"], tone["status"]) == ("call-ends-early", "fault")
+    for fault in (both, tone):
+        assert fault["lines"] == [f"{asterisk_line()} -rx 'module load codec_resample.so'"]
+    assert [(each["id"], each["status"]) for each in well] == [
+        ("sound-lost", "ok"), ("sound-changed", "ok"), ("digits-lost", "ok"),
+    ]  # fmt: skip
+    assert "at 8 kHz" in well[0]["what"]
     assert done.returncode == 1
-    text = " ".join(done.stdout.split())
-    assert "unseen app_echo: sound there and back through the channel driver was not tested [module-missing]" in text
-    assert "-rx 'module load app_echo.so'" in text
-    assert "fault AudioSocket() with c(slin16): the channel connected, but the application AudioSocket() did" in text
-    assert text.count("load codec_resample.so, without which no rate becomes another") == 2
-    assert "ok sound goes both ways between the application AudioSocket() and the channel driver at 8 kHz" in text
 
 
 @pytest.mark.asterisk
@@ -138,7 +126,7 @@ def test_what_a_bad_way_does_to_calls_is_found(asterisk: None) -> None:
     assert {each.id for each in slow if each.status is not Status.OK} == {"long-delay"}, slow
     delays = [int(re.findall(r"sound takes (\d+) ms", each.what)[0]) for each in slow if each.id == "long-delay"]
     assert len(delays) == 9 + 4
-    assert all(240 <= delay < 300 for delay in delays), delays
+    assert all(240 <= delay < 450 for delay in delays), delays  # a busy machine adds its own
     assert {each.id for each in lossy if each.status is not Status.OK} == {"sound-lost"}, lossy
     assert channels() == ""
 
