@@ -24,6 +24,8 @@ _MAX_SPECTRA: Final = 3000
 _MIN_SPECTRA: Final = 25
 _EDGE: Final = 4
 """Lines of a spectrum at both of its ends that say nothing: of an offset, and of the filters of a telephone."""
+_MIN_LINES: Final = 32
+"""A spectrum with fewer lines, of a very low rate, tells nothing."""
 _MIN_FLAT: Final = 0.75
 _MIN_FLAT_FRAME: Final = 0.3
 """How even the spectrum of noise is at least, of all of it and of a frame: 0.84 and 0.37 for µ-law read as samples,
@@ -142,7 +144,7 @@ def _take(channel: Channel, kept: bytearray, signal: NDArray[np.float32], frame:
 def _add_spectra(channel: Channel, frames: NDArray[np.float64]) -> None:
     power = np.abs(np.fft.rfft(frames * np.hanning(frames.shape[1]), axis=1)) ** 2
     power = power[:, _EDGE:-_EDGE]
-    if not power.shape[1]:
+    if power.shape[1] < _MIN_LINES:
         return
     channel.spectra += len(power)
     channel.spectrum = power.sum(axis=0) + (0.0 if channel.spectrum is None else channel.spectrum)

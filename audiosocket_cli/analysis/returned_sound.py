@@ -14,7 +14,15 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import FULL_SCALE, SILENCE_DBFS, Samples, level_dbfs, to_int16
+from audiosocket_cli.audio.pcm import (
+    FULL_SCALE,
+    SILENCE_DBFS,
+    SPEECH_POWER,
+    Samples,
+    level_dbfs,
+    power_to_dbfs,
+    to_int16,
+)
 from audiosocket_cli.codec import RATE_BY_KIND
 from audiosocket_cli.runs import FrameRun
 
@@ -242,6 +250,39 @@ def heard_tone(stream: Stream) -> HeardTone | None:
     width_hz = max(_TONE_WIDTH_HZ, 3 * stream.rate_hz / len(sound))
     share = float(spectrum[np.abs(hz - peak_hz) < width_hz].sum() / spectrum.sum())
     return HeardTone(peak_hz, level_dbfs(sound.astype(np.int16)), share, len(audible) * step / stream.rate_hz)
+
+
+class HeardSound(NamedTuple):
+    """What was heard, whatever it was."""
+
+    audio_s: float
+    """Seconds of audio, silence too."""
+    first_s: float
+    """When its first frame came, on the clock of the stream."""
+    loud_from_s: float | None
+    """When the first frame came that is loud enough to be speech; None: none was."""
+    level_dbfs: float
+    """That of the frames that are."""
+    longest_gap_s: float
+    """The longest time without a frame, up to the last one."""
+
+
+def heard_sound(stream: Stream) -> HeardSound | None:
+    """Return what was heard, or None where no audio came."""
+    if not len(stream.ends):
+        return None
+    starts = np.concatenate([[0], stream.ends[:-1]])
+    energies = np.add.reduceat(np.square(stream.samples.astype(np.float64)), starts)
+    powers = energies / np.maximum(stream.ends - starts, 1) / FULL_SCALE**2
+    loud = np.flatnonzero(powers > SPEECH_POWER)
+    steps_s = np.diff(stream.at_s)
+    return HeardSound(
+        len(stream.samples) / stream.rate_hz,
+        float(stream.at_s[0]),
+        float(stream.at_s[loud[0]]) if len(loud) else None,
+        power_to_dbfs(float(np.mean(powers[loud]))) if len(loud) else SILENCE_DBFS,
+        float(steps_s.max()) if len(steps_s) else 0.0,
+    )
 
 
 def level_of(streams: Sequence[Stream]) -> float:

@@ -14,7 +14,10 @@ import click
     "--asterisk-root", metavar="DIR", help="The root folder of an Asterisk, such as a container's or chroot's."
 )
 @click.option("--log", "logs", multiple=True, metavar="FILE", help="Read this log of Asterisk; - is standard input.")
-@click.option("--call", "place_call", is_flag=True, help="Have Asterisk place test calls to a server of our own.")
+@click.option(
+    "--call", is_flag=False, flag_value="", metavar="[EXTEN@CONTEXT]",
+    help="Have Asterisk place test calls to a server of our own; or one to this extension of its dialplan.",
+)  # fmt: skip
 @click.option("--call-address", metavar="HOST[:PORT]", help="What Asterisk dials in those calls.  [default: 127.0.0.1]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
 @click.pass_context
@@ -28,6 +31,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket doctor --log /var/log/asterisk/messages
       audiosocket doctor calls/92a62f6d-f053-44d1-8772-19af6aefcb85.json
       audiosocket doctor --call
+      audiosocket doctor --call 100@from-internal
       audiosocket doctor --asterisk-command 'docker exec pbx asterisk'
 
     Without an argument it looks at the Asterisk of this machine: its modules, dialplan, channels, connections and log.

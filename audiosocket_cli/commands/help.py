@@ -38,7 +38,12 @@ def _ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 @click.option(
     "--file", "name", metavar="NAME", help="Print a file that a page holds or names, such as audiosocket.service."
 )
-@click.option("--sound", metavar="FILE.wav", help="Write how a finding sounds, to compare it with what you hear.")
+@click.option(
+    "--sound",
+    type=click.Path(),
+    metavar="FILE.wav",
+    help="Write how a finding sounds, to compare it with what you hear.",
+)
 @click.option("--force", is_flag=True, help="With --sound: overwrite the file if it exists.")
 @click.pass_context
 def command(

@@ -34,9 +34,10 @@ _WORST_FIRST: Final = (Status.FAULT, Status.WARNING, Status.UNKNOWN, Status.OK)
 
 
 class _Kind:
-    """All findings of one id."""
+    """All findings of one id, `first` one first."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: str) -> None:
+        self.first = first
         self.texts: list[str] = []
         """The first ones, each after the name of its call."""
         self.count = 0
@@ -60,7 +61,7 @@ class _Found:
             finding_id = id_of(text) or "no-id"
             if finding_id not in self.by_id and len(self.by_id) >= _MAX_KINDS:
                 continue
-            kind = self.by_id.setdefault(finding_id, _Kind())
+            kind = self.by_id.setdefault(finding_id, _Kind(untagged(text)))
             kind.count += 1
             ids.add(finding_id)
             if len(kind.texts) < _MAX_EVIDENCE:
@@ -90,8 +91,7 @@ class _Found:
         return sorted(found, key=lambda each: _WORST_FIRST.index(each.status))
 
     def _diagnosis(self, finding_id: str, kind: _Kind) -> Diagnosis:
-        what = untagged(kind.texts[0].partition(": ")[2] or kind.texts[0]) if finding_id == "no-id" else ""
-        what = what or in_words(finding_id, finding_id)
+        what = kind.first if finding_id == "no-id" else in_words(finding_id, kind.first)
         more = [f"and {kind.count - len(kind.texts)} more"] if kind.count > len(kind.texts) else []
         where = f" (in {kind.calls} of {self.count} calls)" if self.count > 1 else ""
         return diagnosis(finding_id, status_of(finding_id), what + where, (*kind.texts, *more))
@@ -121,6 +121,8 @@ def look_at_file(path: Path) -> list[Diagnosis]:
     What cannot be read, or is none of the formats, is a diagnosis too, with the status "not looked at".
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe may never begin, and a device never end
+            return [diagnosis("file-unread", Status.UNKNOWN, f"{path} is not a file")]
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
         if is_sound(head) or (has_sound_suffix(path.name) and not head.lstrip().startswith(b"{")):

@@ -20,13 +20,13 @@ from audiosocket_cli.codec import SAMPLE_BYTES, Frame, rate_of
 from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.runs import FrameRun
 
-LEAD_FRAMES: Final = 200 // PTIME_MS
+LEAD_S: Final = 0.2
 """Silence before we speak: Asterisk has both ends ready then, and what it queued before is gone."""
 
-TAIL_FRAMES: Final = 500 // PTIME_MS
+TAIL_S: Final = 0.5
 """Silence after it: a longer way there and back is not measured."""
 
-MAX_FRAMES: Final = 8000 // PTIME_MS
+MAX_FRAMES: Final = 10_000 // PTIME_MS
 """A connection that has nothing to wait for any more lasts no longer than this."""
 
 
@@ -47,6 +47,8 @@ class CallLeg:
     """That of the sound that we say; None says silence."""
     stay_s: float | None = None
     """How long we stay where we say nothing; None: until Asterisk ends the call."""
+    lead_s: float = LEAD_S
+    tail_s: float = TAIL_S
     together: Together = field(default_factory=Together)
     uuid: UUID = field(default_factory=uuid4)
     heard: Passed = field(default_factory=Passed)
@@ -56,6 +58,8 @@ class CallLeg:
     """When its UUID came, on the monotonic clock."""
     ending: Ending | None = None
     duration_s: float = 0.0
+    held_up_s: float = 0.0
+    """How late we were ourselves at most: a busy machine."""
 
     frames: Sequence[Frame] = ()
     """What is said. Made before the call: to make it takes longer than a frame may be late."""
@@ -112,9 +116,9 @@ class LegSource(Silence):
             return super().next_frame(heard_kind)
         if not self._frames or leg.together.absent:
             return silence_frame(leg.kind)
-        number = self._number - LEAD_FRAMES
+        number = self._number - round(leg.lead_s / PTIME_S)
         self._number += 1
-        if number < 0 or number >= len(self._frames) + TAIL_FRAMES:
+        if number < 0 or number >= len(self._frames) + round(leg.tail_s / PTIME_S):
             return silence_frame(leg.kind) if number < 0 else None
         return self._frames[number] if number < len(self._frames) else silence_frame(leg.kind)
 
@@ -150,6 +154,7 @@ class LegTap:
     def closed(self, call: Call) -> None:
         if self._leg is not None:
             self._leg.ending, self._leg.duration_s = call.ending, call.duration_s
+            self._leg.held_up_s = call.pacer.worst_lateness_s
 
 
 _MAX_DIGITS: Final = 100

@@ -32,7 +32,7 @@ def in_words(finding_id: str, otherwise: str = "") -> str:
     if finding_id not in finding_ids():
         return otherwise
     sentence = sentence_of(finding_id).rstrip(".")
-    is_name = sentence[:2].isupper() or sentence.startswith("A-law")
+    is_name = sentence[:2].isalpha() and sentence[:2].isupper()
     return sentence if is_name else sentence[0].lower() + sentence[1:]
 
 

@@ -242,7 +242,6 @@ _SERVERS: Final = (
     ("from AudioSocket server '%s'", 0),
     ("between '%s' and '%s'", 1),
     ("for AudioSocket connection to '%s'", -1),
-    ("getaddrinfo", 0),
 )
 """Which of a line's values is the server's address."""
 

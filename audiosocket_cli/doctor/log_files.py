@@ -19,12 +19,15 @@ _LATEST: Final = float("inf")
 
 
 class _LogFile:
-    """One file, opened."""
+    """One file, opened; `begin` comes before all else."""
 
     def __init__(self, name: str) -> None:
-        """Raises `FileError`."""
+        """Open it, without reading. Raises `FileError`."""
         self.name = "standard input" if name == _STDIN else name
         self._descriptor = 0 if name == _STDIN else _open(name)
+
+    def begin(self) -> None:
+        """Read its beginning. Raises `FileError` for what is not a log."""
         self._read, window, self._layers = unpack(self._raw, self.name)
         window.ensure(_LOOK_BYTES)
         self._begun = memoryview(bytes(window.data))
@@ -86,7 +89,6 @@ class LogFiles:
         self.faults: list[str] = []
         """What was wrong with files that were read to their damage, after all lines."""
         self._files = [_LogFile(name) for name in names]
-        self._files.sort(key=lambda file: file.begins_s)
 
     @property
     def names(self) -> list[str]:
@@ -94,8 +96,10 @@ class LogFiles:
         return [file.name for file in self._files]
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines of all that may have to do with AudioSocket, the oldest file first."""
+        """Yield the lines of all that may have to do with AudioSocket, the oldest file first. Raises `FileError`."""
         for file in self._files:
+            file.begin()
+        for file in sorted(self._files, key=lambda file: file.begins_s):
             yield from lines_in(file.read_into())
             file.close()
             if file.fault:
@@ -105,7 +109,7 @@ class LogFiles:
 def _open(name: str) -> int:
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a zero byte
         raise _unreadable(name, error) from None
     os.set_blocking(descriptor, True)  # a named pipe that nobody writes to would not have opened
     mode = os.fstat(descriptor).st_mode
@@ -115,9 +119,10 @@ def _open(name: str) -> int:
     return descriptor
 
 
-def _unreadable(name: str, error: OSError) -> FileError:
+def _unreadable(name: str, error: OSError | ValueError) -> FileError:
     hint = "; run as a user who may read it, or with sudo" if isinstance(error, PermissionError) else ""
-    return FileError(f"cannot read the log {name}: {(error.strerror or str(error)).lower()}{hint}")
+    reason = getattr(error, "strerror", None) or str(error)
+    return FileError(f"cannot read the log {name or repr(name)}: {reason.lower()}{hint}")
 
 
 def _refuse_other(begun: bytes, name: str) -> None:

@@ -14,6 +14,7 @@ from audiosocket_cli.asterisk.dialplan.catalogue import FORMS, form_named
 from audiosocket_cli.asterisk.dialplan.plan import PlanFile, Style
 from audiosocket_cli.asterisk.dialplan.wish import wish
 from audiosocket_cli.asterisk.releases import NEWEST, Release, parse_release
+from audiosocket_cli.doctor.asterisk_cli import release_of
 from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.ui.console import put_lines, say
@@ -84,11 +85,11 @@ def _release(text: str | None) -> tuple[Release, str]:
 def _release_here() -> Release | None:
     """Ask the Asterisk of this machine, which need not run."""
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/usr/local/sbin"  # an ordinary user's may lack these
-    with contextlib.suppress(OSError, subprocess.SubprocessError, UsageError, IndexError):
+    with contextlib.suppress(OSError, subprocess.SubprocessError, IndexError):
         done = subprocess.run(
             ["asterisk", "-V"], capture_output=True, timeout=_PATIENCE_S, check=True, env={**os.environ, "PATH": path}
         )
-        return parse_release(done.stdout.decode(errors="replace").split()[1])
+        return release_of(done.stdout.decode(errors="replace").split()[1])
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from audiosocket_cli.doctor.asterisk_looks import looks_at_asterisk
 from audiosocket_cli.doctor.call_file import call_file_look
 from audiosocket_cli.doctor.calling import look_at_test_calls
+from audiosocket_cli.doctor.extension_call import look_at_extension
 from audiosocket_cli.doctor.log import look_at_log_files
 from audiosocket_cli.doctor.look import Look, Looked
 from audiosocket_cli.doctor.place import place_of
@@ -36,7 +37,8 @@ class DoctorWanted:
     asterisk_command: str | None
     asterisk_root: str | None
     logs: Sequence[str]
-    place_call: bool
+    call: str | None
+    """An extension to call, or "" for test calls of our own."""
     call_address: str | None
     as_json: bool
 
@@ -64,10 +66,10 @@ def doctor(wanted: DoctorWanted) -> Outcome:
 def _looks(wanted: DoctorWanted) -> list[Look]:
     """Choose what to look at: an Asterisk where one is named, or nothing is."""
     looks: list[Look] = []
-    if wanted.call_address and not wanted.place_call:
+    if wanted.call_address and wanted.call is None:
         raise UsageError("--call-address is for --call: add --call to place test calls")
-    if wanted.place_call:
-        looks.append(look_at_test_calls(place_of(wanted.asterisk_command, wanted.asterisk_root), wanted.call_address))
+    if wanted.call is not None:
+        looks.append(_call_look(wanted, wanted.call))
     elif wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs):
         looks += looks_at_asterisk(place_of(wanted.asterisk_command, wanted.asterisk_root))
     for word in wanted.words:
@@ -78,6 +80,13 @@ def _looks(wanted: DoctorWanted) -> list[Look]:
     if wanted.logs:
         looks.append(look_at_log_files(wanted.logs))
     return looks
+
+
+def _call_look(wanted: DoctorWanted, extension: str) -> Look:
+    place = place_of(wanted.asterisk_command, wanted.asterisk_root)
+    if extension:
+        return look_at_extension(place, extension, wanted.call_address)
+    return look_at_test_calls(place, wanted.call_address)
 
 
 async def _look_at(looks: Sequence[Look], visit: _Visit) -> None:

@@ -12,6 +12,7 @@ from audiosocket_cli.analysis.returned_sound import (
     Passed,
     Stream,
     find_again,
+    heard_sound,
     heard_tone,
     level_of,
     probe_sound,
@@ -151,3 +152,22 @@ def test_the_level_of_several_streams_is_that_of_all() -> None:
     assert level_of([]) == SILENCE_DBFS
     loud, silent = tone(440, 8000, 1.0, -10.0), np.zeros(8000, np.int16)
     assert level_of([stream(loud), stream(silent)]) == pytest.approx(-13.0, abs=0.1)
+
+
+def test_what_is_heard_has_its_beginning_its_level_and_its_longest_gap() -> None:
+    heard = stream(padded(tone(440, 8000, 1.0, -15.0), 4000, 4000), start_s=10.0)
+    heard.at_s[60:] += 0.5
+    sound = heard_sound(heard)
+    assert sound is not None
+    assert sound.audio_s == pytest.approx(2.0)
+    assert sound.first_s == pytest.approx(10.02)
+    assert sound.loud_from_s == pytest.approx(10.52)
+    assert sound.level_dbfs == pytest.approx(-15.0, abs=0.1)
+    assert sound.longest_gap_s == pytest.approx(0.52)
+
+
+def test_silence_is_heard_as_such_and_no_audio_as_none() -> None:
+    silent = heard_sound(stream(np.zeros(8000, np.int16)))
+    assert silent is not None
+    assert (silent.loud_from_s, silent.level_dbfs) == (None, SILENCE_DBFS)
+    assert heard_sound(stream(np.zeros(0, np.int16))) is None

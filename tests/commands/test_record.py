@@ -48,7 +48,7 @@ class Recorder:
             self.process.send_signal(number)
         out, err = rest_of(self.process)
         told = re.sub(
-            r", findings in \d+ calls? \(audiosocket help finding ID tells more\)$",
+            r", findings in \d+ calls? \(audiosocket help .*\)$",
             "",
             err.decode(),
             flags=re.MULTILINE,

@@ -23,6 +23,8 @@ from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode
 from support.peers import FRAME, connected, opening, read_to_end, reset
 from support.running import CLOCK, COMMAND, Serve, need, run
 
+FINDINGS = "findings in 1 call (audiosocket help finding ID tells more)"
+
 
 def test_a_played_file_is_recorded_sample_for_sample_with_its_json(
     serve: Serve, tone_file: Path, tmp_path: Path
@@ -317,10 +319,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path, serve: 
         assert read_to_end(peer)
     code, lines, err = serving.end(0)
     assert code == 1
-    assert (
-        err
-        == "answered 1 call with 2.0 s of caller audio, 1 recording failed, findings in 1 call (audiosocket help finding ID tells more)\n"
-    )
+    assert err == f"answered 1 call with 2.0 s of caller audio, 1 recording failed, {FINDINGS}\n"
     assert json.loads(lines[-1])["call"]["recording"]["error"] == "File too large"
     soundfile.info(tmp_path / "calls" / f"{call}.wav")
 
@@ -386,7 +385,7 @@ def test_a_log_that_nobody_reads_any_more_does_not_end_the_recording(tmp_path: P
     code, _, err = serving.end()
     assert (code, err) == (
         130,
-        "answered 1 call with 1.2 s of caller audio, findings in 1 call (audiosocket help finding ID tells more)\n",
+        f"answered 1 call with 1.2 s of caller audio, {FINDINGS}\n",
     )
     assert (tmp_path / "calls" / f"{call}.json").exists()
 

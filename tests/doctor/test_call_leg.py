@@ -12,9 +12,9 @@ from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import silence_frame
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.doctor.call_leg import (
-    LEAD_FRAMES,
+    LEAD_S,
     MAX_FRAMES,
-    TAIL_FRAMES,
+    TAIL_S,
     CallLeg,
     LegSource,
     LegTap,
@@ -25,6 +25,7 @@ from audiosocket_cli.model import Call, Ending, How, Side
 from audiosocket_cli.runs import TimedRun
 
 SLIN16 = 0x12
+LEAD_FRAMES, TAIL_FRAMES = round(LEAD_S * 50), round(TAIL_S * 50)
 
 
 def call_of(leg: CallLeg | None) -> Call:

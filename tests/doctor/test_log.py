@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from audiosocket_cli.asterisk.releases import parse_release
 from audiosocket_cli.doctor.log import look_at_logs
 from audiosocket_cli.doctor.log_causes import MEANINGS
 from audiosocket_cli.finding import Diagnosis, Status
+from support.pages import DOCS, PAGES
 
 SERVER = "127.0.0.1:9092"
 
@@ -70,6 +72,11 @@ def test_a_line_that_nobody_knows_is_shown_once_with_its_count(look) -> None:  #
     assert unknown.evidence == (f"5 lines: {lines[0]}",)
 
 
+def test_a_path_that_has_its_name_is_no_line_about_it(look) -> None:  # type: ignore[no-untyped-def]
+    text = "Unable to register extension at line 7 of /etc/asterisk/audiosocket.conf"
+    assert [each.id for each in look(step(1), end(1), record(text, file="pbx_config.c"))] == ["normal-end"]
+
+
 def test_no_number_of_unknown_lines_is_too_many(look) -> None:  # type: ignore[no-untyped-def]
     lines = [record(f"AudioSocket {'x' * number}") for number in range(100)]
     (unknown,) = (each for each in look(step(9), *lines) if each.id == "log-line-unknown")
@@ -107,6 +114,37 @@ def test_more_servers_than_are_kept_apart_are_counted_together(look) -> None:  #
     assert len(found) == 101
     assert sum(1 for each in found if not each.where) == 1
     assert any("50 calls" in each.what for each in found)
+
+
+def test_the_example_of_the_page_is_found_as_it_says(look) -> None:  # type: ignore[no-untyped-def]
+    page = PAGES[DOCS / "asterisk-log.md"]
+    log = re.search(r"^```text\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert log is not None
+    rows = re.findall(r"^\| \[([a-z-]+)\]\(\S+\) \| ([a-z ]+) \| (.*) \|$", page, re.MULTILINE)
+    found = look(*log[1].splitlines())
+    assert [(each.id, each.status.value) for each in found] == [row[:2] for row in rows]
+    for each, (_, _, text) in zip(found, rows, strict=True):
+        first, _, last = text.partition(": ")
+        assert each.what.startswith(first)
+        assert last in each.what
+
+
+def test_the_page_names_lines_that_asterisk_writes() -> None:
+    table = PAGES[DOCS / "asterisk-log.md"].partition("## The lines")[2]
+    texts = [only_words(re.sub(r"%[sd]", "", line.text)) for line in LINES]
+    shown = [
+        part for row in re.findall(r"^\| (.*?) \| .*\|$", table, re.MULTILINE)[2:] for part in re.split(r"; |, ", row)
+    ]
+    lines = [part for part in shown if not part.startswith(("Broken pipe", "Connection reset"))]
+    assert len(lines) > 20
+    for part in lines:
+        words = only_words(re.split(r": |…| \(", part.removeprefix("alertpipe.c: "))[0])
+        assert any(words in text for text in texts), part
+
+
+def only_words(text: str) -> str:
+    """Return a text without numbers and marks."""
+    return " ".join(re.findall(r"[A-Za-z_]+", text))
 
 
 def test_each_id_of_the_table_has_a_meaning() -> None:

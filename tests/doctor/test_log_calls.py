@@ -113,6 +113,12 @@ def test_the_server_of_a_call_is_that_of_any_of_its_lines() -> None:
     assert cause.server == "bot:9092"
 
 
+def test_what_the_resolver_says_is_no_second_cause() -> None:
+    failed = "Failed to resolve AudioSocket service using 'bto:9092' - requires a valid hostname and port"
+    (cause,) = causes(line('getaddrinfo("bto", "9092", ...): Name or service not known'), line(failed))
+    assert (cause.finding, cause.server) == ("server-name-unknown", "bto:9092")
+
+
 def test_a_name_that_takes_seconds_is_a_dead_name_server() -> None:
     unknown = "Failed to resolve AudioSocket service using 'bot:9092' - requires a valid hostname and port"
     assert ids(line("", head=STEP), line(unknown, "10:00:10.010")) == ["name-server-silent"]

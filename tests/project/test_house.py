@@ -62,8 +62,11 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not 
 TESTS = ROOT / "tests"
 
 TESTED_AS_PART_OF = {
+    "asterisk/dialplan/plan.py": "asterisk/dialplan/test_writing.py",
     "bench/processes.py": "commands/test_bench.py",
     **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
+    "doctor/log_causes.py": "doctor/test_log.py",
+    "doctor/log_findings.py": "doctor/test_log.py",
     "call/bots/bridge_dialect.py": "call/bots/test_bridge_twilio.py",
     "call/bots/bridge_dialling.py": "call/bots/test_bridge.py",
     "call/bots/child.py": "call/bots/test_program.py",
@@ -104,6 +107,8 @@ TESTED_AS_PART_OF = {
     "jobs/bench.py": "commands/test_bench.py",
     "jobs/check.py": "commands/test_check.py",
     "jobs/check_report.py": "commands/test_check_report.py",
+    "jobs/dialplan.py": "commands/test_dialplan.py",
+    "jobs/dialplan_check.py": "commands/test_dialplan.py",
     "jobs/doctor.py": "commands/test_doctor.py",
     "jobs/inject_dtmf.py": "commands/test_inject_dtmf.py",
     "jobs/outputs.py": "jobs/test_outcome.py",

@@ -53,6 +53,8 @@ OTHER_ENDS = {
 """What is at the other end of each session: a server, or those who call, one after the other."""
 
 ALONE = {
+    "audiosocket dialplan 192.0.2.7:9092 --form channel --codec slin16 --asterisk 22.10",
+    "audiosocket dialplan --list",
     "audiosocket dump call.pcapng",
     "audiosocket wireshark --install --folder plugins",
     "tshark -X lua_script:plugins/audiosocket.lua -r call.pcapng -Y 'audiosocket.kind != \"slin\"'",

@@ -24,7 +24,16 @@ MODULES = (
     *("app_exec", "app_system", "app_confbridge", "app_originate", "app_stasis", "res_parking", "bridge_softmix"),
     *("bridge_holding", "bridge_builtin_features", "res_stasis", "res_stasis_answer", "res_stasis_playback"),
     *("res_stasis_recording", "res_stasis_snoop", "res_ari", "res_ari_model", "res_ari_channels", "res_ari_bridges"),
-    *("res_ari_events", "res_ari_applications", "func_callerid", "func_env", "func_logic", "res_ael_share", "pbx_ael"),
+    *(
+        "res_ari_events",
+        "res_ari_applications",
+        "func_callerid",
+        "func_env",
+        "func_md5",
+        "func_rand",
+        "res_ael_share",
+        "pbx_ael",
+    ),
     *("res_pjproject", "res_sorcery_astdb", "res_sorcery_memory", "res_pjsip", "res_pjsip_pubsub"),
     *("res_pjsip_session", "res_pjsip_sdp_rtp", "res_pjsip_registrar", "res_pjsip_authenticator_digest"),
     *("res_pjsip_endpoint_identifier_user", "res_rtp_asterisk", "chan_pjsip"),
@@ -193,19 +202,30 @@ def _replaced(path: Path, old: str, new: str) -> str:
     return text
 
 
+def _two_free_ports() -> int:
+    """Return the first of two ports in a row: a phone takes the second for TLS."""
+    while True:
+        port = free_port()
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+            return port
+
+
 class Phone:
-    """A real SIP phone (baresip) with the account of the form `phone`: it answers, plays a tone, keeps what it hears."""
+    """A real SIP phone (baresip) with the account of the form `phone`: it answers, plays a tone, keeps the sound."""
 
     def __init__(self, folder: Path, bed: Bed, hz: int) -> None:
         self.folder = folder
         self.password = (re.findall(r"^password = (\S+)", bed.pjsip, re.MULTILINE) or [""])[0]
         folder.mkdir()
         soundfile.write(folder / "tone.wav", tone(hz, 8000, 60.0), 8000)
+        sip_port = _two_free_ports()
         self.control_port = free_port()
+        while self.control_port in (sip_port, sip_port + 1):
+            self.control_port = free_port()
         modules = ("g711", "aufile", "aubridge", "sndfile", "uuid")
         config = [
             "module_path /usr/lib/baresip/modules",
-            f"sip_listen 127.0.0.1:{free_port()}",
+            f"sip_listen 127.0.0.1:{sip_port}",
             f"audio_source aufile,{folder}/tone.wav",
             "audio_player aubridge,nowhere",
             f"snd_path {folder}",
@@ -258,6 +278,7 @@ class Phone:
 
 def curl_script(bed: Bed, channel: str, script: str) -> subprocess.CompletedProcess[str]:
     """Run the script of the form `ari` for a channel."""
+    need("curl")
     environment = {"PATH": "/usr/bin:/bin", "ARI": f"http://127.0.0.1:{bed.http_port}/ari"}
     return subprocess.run(
         ["sh", "-s", channel], input=script, capture_output=True, text=True, timeout=20, env=environment, check=False

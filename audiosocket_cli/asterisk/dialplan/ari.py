@@ -7,6 +7,7 @@ from typing import Final
 
 from audiosocket_cli.asterisk.dialplan.plan import PlanFile
 from audiosocket_cli.asterisk.dialplan.wish import Wish
+from audiosocket_cli.asterisk.releases import Behaviour, since
 
 USER: Final = "audiosocket"
 
@@ -49,8 +50,19 @@ post() {{ # PATH [CURL'S OPTIONS]
 
 post "bridges/bridge-$call?type=mixing"
 
+{request}
+# Nothing is heard before both are in the bridge. The server's channel does not end with the caller's: delete it when
+# ChannelLeftBridge or StasisEnd says that the caller has gone.
+post "bridges/bridge-$call/addChannel?channel=$caller,audiosocket-$call"
+"""
+
+
+_NEEDED: Final = """\
 # All of encapsulation, transport and data are needed: without encapsulation it is RTP, answered with 200, and nothing
 # connects. format has to be one that AudioSocket carries: slin, slin16 …
+"""
+
+_AS_JSON: Final = """\
 post channels/externalMedia --header 'Content-Type: application/json' --data @- <<JSON
 {{
   "app": "audiosocket",
@@ -63,11 +75,10 @@ post channels/externalMedia --header 'Content-Type: application/json' --data @- 
 }}
 JSON
 # The same as one line:
-# post "channels/externalMedia?app=audiosocket&channelId=audiosocket-$call&external_host={server}&{query}"
+"""
 
-# Nothing is heard before both are in the bridge. The server's channel does not end with the caller's: delete it when
-# ChannelLeftBridge or StasisEnd says that the caller has gone.
-post "bridges/bridge-$call/addChannel?channel=$caller,audiosocket-$call"
+_AS_QUERY: Final = """\
+post "channels/externalMedia?app=audiosocket&channelId=audiosocket-$call&external_host={server}&{query}"
 """
 
 
@@ -75,9 +86,8 @@ def ari_files(wish: Wish) -> list[PlanFile]:
     """Return the script, and unless FreePBX makes them the files that let it in, with a new password."""
     password = secrets.token_urlsafe(16)
     is_freepbx = wish.style == "freepbx"
-    query = f"encapsulation=audiosocket&transport=tcp&data=$call&format={wish.codec}"
     login = "USER:PASSWORD" if is_freepbx else f"{USER}:{password}"
-    script = _SCRIPT.format(server=wish.server, codec=wish.codec, login=login, query=query)
+    script = _SCRIPT.format(server=wish.server, login=login, request=_request(wish))
     files = [PlanFile("ari.sh", script.splitlines(), is_secret=not is_freepbx, is_program=True)]
     if is_freepbx:
         return files
@@ -86,3 +96,12 @@ def ari_files(wish: Wish) -> list[PlanFile]:
         PlanFile("ari.conf", _ARI.format(user=USER, password=password).splitlines(), is_secret=True),
         PlanFile("http.conf", _HTTP.splitlines()),
     ]
+
+
+def _request(wish: Wish) -> str:
+    """Return the request as JSON with the query beside it; as the query alone for releases that read no body."""
+    query = f"encapsulation=audiosocket&transport=tcp&data=$call&format={wish.codec}"
+    line = _AS_QUERY.format(server=wish.server, query=query)
+    if not wish.release.has(Behaviour.EXTERNAL_MEDIA_BODY):
+        return f"{_NEEDED}# Asterisk before {since(Behaviour.EXTERNAL_MEDIA_BODY)} takes no JSON.\n{line}"
+    return f"{_NEEDED}{_AS_JSON.format(server=wish.server, codec=wish.codec)}# {line}"

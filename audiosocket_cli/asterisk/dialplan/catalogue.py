@@ -13,6 +13,7 @@ from audiosocket_cli.asterisk.dialplan.plan import PlanFile, Style
 from audiosocket_cli.asterisk.dialplan.settings import parking_file, phone_file
 from audiosocket_cli.asterisk.dialplan.wish import Wish
 from audiosocket_cli.asterisk.dialplan.writing import ael_lines, conf_lines
+from audiosocket_cli.asterisk.releases import Behaviour
 from audiosocket_cli.errors import UsageError
 
 _FILES: Final[dict[Style, str]] = {
@@ -57,6 +58,7 @@ def _only(draft: Callable[[Wish], forms.Draft]) -> Callable[[Wish], list[PlanFil
 
 def _plan_file(draft: forms.Draft, wish: Wish) -> PlanFile:
     """Write a dialplan, with a head that says where it belongs and what it needs."""
+    draft = forms.fitted(draft, wish.release)
     written = ael_lines if wish.style == "ael" else conf_lines
     mark = "//" if wish.style == "ael" else ";"
     head = [line for sentence in _head(draft, wish) for line in _comment(sentence, mark)]
@@ -69,6 +71,8 @@ def _head(draft: forms.Draft, wish: Wish) -> Iterator[str]:
     load = f"asterisk -rx '{_LOADED_BY[wish.style]}'"
     yield f"Put it into /etc/asterisk/{_FILES[wish.style]}, or beside it and #include it there; then: {load}"
     yield f"Modules: {', '.join(draft.modules)}."
+    if not wish.release.has(Behaviour.BUILT):
+        yield "Certified Asterisk is built without AudioSocket: select its modules in make menuselect."
     if wish.style == "freepbx":
         yield f"Choose numbers that no extension of FreePBX has: {wish.context} comes before its own."
     yield from draft.notes

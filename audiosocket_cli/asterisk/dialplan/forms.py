@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from audiosocket_cli.asterisk.dialplan.lines import NEW_UUID, application, channel, dial
-from audiosocket_cli.asterisk.dialplan.plan import Contexts, Step
+from audiosocket_cli.asterisk.dialplan.plan import Contexts, Extension, Step
 from audiosocket_cli.asterisk.dialplan.wish import Wish
-from audiosocket_cli.asterisk.releases import Behaviour, since
+from audiosocket_cli.asterisk.releases import Behaviour, Release, since
 from audiosocket_cli.errors import UsageError
 
 CALL: Final = "${CALL}"
@@ -20,6 +20,10 @@ CALL: Final = "${CALL}"
 _ANSWER: Final = Step("Answer()", "first: AudioSocket() ends a call that is not answered")
 _DIAL_ANSWER: Final = Step("Answer()")
 _NEW_CALL: Final = Step(f"Set(CALL={NEW_UUID})", "a new UUID for each call; it names the recording")
+_NEW_CALL_BY_HASH: Final = (
+    Step("Set(HASH=${MD5(${UNIQUEID}${RAND()}${RAND()})})", "a new UUID for each call; it names the recording"),
+    Step("Set(CALL=${HASH:0:8}-${HASH:8:4}-4${HASH:13:3}-a${HASH:17:3}-${HASH:20:12})"),
+)
 _HANGUP: Final = Step("Hangup()")
 
 _DRIVER: Final = ("chan_audiosocket", "app_dial", "func_uuid")
@@ -37,6 +41,23 @@ class Draft:
     """Sentences for its head."""
 
 
+def fitted(draft: Draft, release: Release) -> Draft:
+    """Return a form without what a release lacks, where that can be had in another way."""
+    if release.has(Behaviour.UUID_FUNCTION) or "func_uuid" not in draft.modules:
+        return draft
+    contexts = {
+        name: {extension: _without_uuid_function(steps) for extension, steps in some.items()}
+        for name, some in draft.contexts.items()
+    }
+    modules = [name for name in draft.modules if name != "func_uuid"]
+    note = f"By MD5(): ${{UUID()}} is there since Asterisk {since(Behaviour.UUID_FUNCTION)}."
+    return Draft(contexts, [*modules, "func_md5", "func_rand"], [*draft.notes, note])
+
+
+def _without_uuid_function(steps: Extension) -> list[Step]:
+    return [new for step in steps for new in (_NEW_CALL_BY_HASH if step is _NEW_CALL else (step,))]
+
+
 def app(wish: Wish) -> Draft:
     """The application: 8 kHz, in every release."""
     steps = [_ANSWER, _NEW_CALL, Step(application(wish.server, CALL), "always 8 kHz"), _after_application(wish)]
@@ -44,7 +65,7 @@ def app(wish: Wish) -> Draft:
 
 
 def _after_application(wish: Wish) -> Step:
-    goes_on = "" if wish.release.has(Behaviour.STRICT) else f"never reached before Asterisk {since(Behaviour.STRICT)}"
+    goes_on = "" if wish.release.has(Behaviour.GOES_ON) else f"never reached before Asterisk {since(Behaviour.GOES_ON)}"
     return Step("Hangup()", goes_on)
 
 
@@ -76,10 +97,10 @@ def both(wish: Wish) -> Draft:
 
 def failover(wish: Wish) -> Draft:
     """Several servers, one after the other; never with `&`, which connects to all of them (`dial_exec_full`)."""
-    if wish.release.has(Behaviour.STRICT):
+    if wish.release.has(Behaviour.GOES_ON):
         return _failover_by_application(wish)
     reason = (
-        f"By Dial(): before Asterisk {since(Behaviour.STRICT)} AudioSocket() fails at the end of each call, too, and "
+        f"By Dial(): before Asterisk {since(Behaviour.GOES_ON)} AudioSocket() fails at the end of each call, too, and "
         "the caller would then go to the next server."
     )
     return _failover_by_driver(wish, [reason])
@@ -125,7 +146,7 @@ def _several(wish: Wish) -> tuple[str, ...]:
 
 def transfer(wish: Wish) -> Draft:
     """The caller goes where the bot's result says, asked of `serve --api`."""
-    by_dial = not wish.release.has(Behaviour.STRICT)
+    by_dial = not wish.release.has(Behaviour.GOES_ON)
     connect = dial(wish.server, CALL, wish.codec) if by_dial else application(wish.server, CALL)
     exists = "${DIALPLAN_EXISTS(after-the-bot,${RESULT},1)}"
     steps = [
@@ -142,7 +163,7 @@ def transfer(wish: Wish) -> Draft:
     notes = [f"The bot hangs up with a result: sales or support. It needs serve --api {wish.api}."]
     if by_dial:
         notes.append(
-            f"By Dial(): before Asterisk {since(Behaviour.STRICT)} the dialplan does not go on after AudioSocket()."
+            f"By Dial(): before Asterisk {since(Behaviour.GOES_ON)} the dialplan does not go on after AudioSocket()."
         )
     modules = [*connects_by, "res_curl", "func_curl", "func_strings", "func_dialplan"]
     return Draft({wish.context: {wish.extension: steps}, "after-the-bot": targets}, modules, notes)
@@ -208,10 +229,11 @@ def recording(wish: Wish) -> Draft:
 
 def confbridge(wish: Wish) -> Draft:
     """A conference that the server joins with the first caller, and leaves with the last."""
-    bot = channel(wish.server, NEW_UUID, wish.codec)
+    bot = channel(wish.server, CALL, wish.codec)
     steps = [
         _DIAL_ANSWER,
         Step("${CONFBRIDGE_INFO(parties,${EXTEN})} > 0", "the server is there already", goto="join"),
+        _NEW_CALL,
         Step(f"Originate({bot},exten,audiosocket-bot,${{EXTEN}},1,,a)", "a: do not wait for it"),
         Step("Set(CONFBRIDGE(user,marked)=yes)", "when the last of these has left …", label="join"),
         Step("Set(CONFBRIDGE(user,quiet)=yes)"),

@@ -34,7 +34,7 @@ def no_port(use: Use, facts: Facts) -> Iterator[Complaint]:
     if server and (re.fullmatch(r"\[[^\]]*\]|[^:\[\]]+", server) or server.endswith(":")) and not _is_odd(server):
         yield Complaint(
             Status.FAULT,
-            f"{server} has no port: Asterisk takes none for granted, and does not connect",
+            f"{_shown(use, facts)} has no port: Asterisk takes none for granted, and does not connect",
             f"write the port that the server listens on; {DEFAULT_PORT} is usual",
         )
 
@@ -59,7 +59,7 @@ def without_brackets(use: Use, facts: Facts) -> Iterator[Complaint]:
     if server and "[" not in server and server.count(":") > 1 and not _is_odd(server):
         yield Complaint(
             Status.FAULT,
-            f"{server} is an IPv6 address without brackets: Asterisk does not see which part is the port",
+            f"{_shown(use, facts)} is an IPv6 address without brackets: Asterisk does not see which part is the port",
             f"write {_bracketed(server)}",
         )
 
@@ -104,9 +104,13 @@ def righted(use: Use, facts: Facts) -> str:
     server = facts.server(use)
     if server is None or use.is_misformed or not server.strip():
         return SOME_SERVER
-    if any(next(look(use, facts), None) for look in (no_port, port_out_of_range, without_brackets, malformed)):
-        return _mended(server.strip())
-    return (use.server or "").strip()
+    return (use.server or "").strip() if is_right(use, facts) else _mended(server.strip())
+
+
+def is_right(use: Use, facts: Facts) -> bool:
+    """Whether Asterisk can make something of an address."""
+    looks = (no_server, no_port, port_out_of_range, without_brackets, malformed)
+    return not use.is_misformed and not any(next(look(use, facts), None) for look in looks)
 
 
 def is_address(text: str) -> bool:
@@ -115,14 +119,17 @@ def is_address(text: str) -> bool:
 
 
 def _mended(server: str) -> str:
-    without = re.sub(r"^[a-z]+://|/.*$", "", server)
-    host, _, port = without.rpartition(":")
+    without = re.sub(r"^[a-z]+://|/.*$|\s", "", server)
+    if re.fullmatch(r"\[[^\]]*\]|[^:\[\]]+:?", without):
+        host, port = without.rstrip(":"), ""
+        if host.isdecimal():
+            host, port = "127.0.0.1", host
+    else:
+        host, _, port = without.rpartition(":")
     if ":" in host and "[" not in host:
         return _bracketed(without)
-    if not host:
-        return f"{port}:{DEFAULT_PORT}" if re.fullmatch(r"\[[^\]]*\]|[\w.-]+", port) else SOME_SERVER
     good = port if port.isdecimal() and 0 < int(port) <= 65535 else DEFAULT_PORT
-    return f"{host}:{good}" if not _is_odd(_with_variables_out(host)) else SOME_SERVER
+    return f"{host}:{good}" if host and not _is_odd(_with_variables_out(host)) else SOME_SERVER
 
 
 def _bracketed(server: str) -> str:
@@ -145,8 +152,11 @@ def _plain(use: Use, facts: Facts) -> str | None:
     server = facts.server(use)
     if use.is_misformed or not server or re.fullmatch(r"\$\{.*\}", server):
         return None
-    plain = _with_variables_out(server).strip()
-    return server.strip() if plain == server.strip() else plain.replace(_UNKNOWN * 2, _UNKNOWN)
+    return _with_variables_out(server).strip()
+
+
+def _shown(use: Use, facts: Facts) -> str:
+    return (facts.server(use) or "").strip()
 
 
 def _with_variables_out(text: str) -> str:

@@ -69,6 +69,7 @@ class _Cursor:
         return any(branch for *_, branch in self.stack)
 
     def open(self, head: str) -> None:
+        head = self.without_label(head)
         branch = bool(_CONDITION.match(head))
         self.stack.append((self.context, self.extension, self.section, branch))
         if match := _CONTEXT.fullmatch(head):
@@ -81,6 +82,13 @@ class _Cursor:
             self.extension, self.priority = head.removeprefix("catch ").strip(), 0
         elif not branch and (match := _EXTENSION.fullmatch(head)):
             self.extension, self.priority = match["extension"], 0
+
+    def without_label(self, text: str) -> str:
+        """Take the label from a statement: it is the next step's."""
+        match = None if _CASE.match(text) else _LABEL.match(text)
+        if match:
+            self.label = match["label"]
+        return text[match.end() :] if match else text
 
     def close(self) -> None:
         if self.stack:
@@ -131,13 +139,11 @@ def _take(piece: _Piece, cursor: _Cursor) -> None:
 
 
 def _take_statement(piece: _Piece, cursor: _Cursor) -> None:
-    text = piece.text
-    is_branch = bool(_CONDITION.match(text))
-    text = _CASE.sub("", text, count=1) if is_branch else text
-    if match := _LABEL.match(text):
-        cursor.label, text = match["label"], text[match.end() :]
-    if is_branch and (start := _after_condition(text)):
-        text = text[start:].strip()
+    text = _CASE.sub("", piece.text, count=1)
+    is_branch = text != piece.text
+    text = cursor.without_label(text)
+    if start := _after_condition(text):
+        is_branch, text = True, text[start:].strip()
     is_conditional = is_branch or cursor.is_conditional
     word = text.split(None, 1)[0] if text else ""
     if match := _JUMP.fullmatch(text):

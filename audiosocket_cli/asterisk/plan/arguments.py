@@ -31,6 +31,9 @@ def separated(text: str, delimiter: str = ",") -> list[str]:
     depth = 0
     is_quoted = False
     for token in _tokens(text):
+        if token[0] == "\\" and len(token) > 1:
+            parts[-1] += token[1]
+            continue
         if token in {"(", "["}:
             depth += 1
         elif token in {")", "]"}:
@@ -57,7 +60,7 @@ def split_at(text: str, delimiter: str) -> list[str]:
 
 
 def _tokens(text: str) -> Iterator[str]:
-    """Yield delimiters and brackets, what stands between them, and variables and expressions whole."""
+    """Yield delimiters and brackets, what stands between them, and whole what `\\` escapes and what `${…}` holds."""
     at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -67,7 +70,7 @@ def _tokens(text: str) -> Iterator[str]:
             yield text[at:end]
             at = end
         else:
-            yield token[1:] if token[0] == "\\" and len(token) > 1 else token
+            yield token
             at += len(token)
 
 

@@ -55,6 +55,17 @@ class Facts:
         """Each use, in the order of the lines."""
         return uses_in(self.plan)
 
+    def uses_at(self, step: Step) -> Sequence[Use]:
+        """Return the uses of one step."""
+        return self._by_step.get(id(step), ())
+
+    @cached_property
+    def _by_step(self) -> dict[int, list[Use]]:
+        found: dict[int, list[Use]] = {}
+        for use in self.uses:
+            found.setdefault(id(use.step), []).append(use)
+        return found
+
     @cached_property
     def values(self) -> Values:
         """What variables hold."""

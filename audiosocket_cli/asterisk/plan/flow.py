@@ -136,12 +136,12 @@ class Flow:
         return after[0] if after else answered
 
     def _after_call(self, step: Step, call: Call, answered: Answered) -> Answered | None:
+        if call.name in _ANSWER and not _is_told_not_to(call):
+            return None
         for place, index in self._targets(step, call):
             self._todo.append((place, index, answered))
         if call.name in {"goto", "gotoiftime", "gotoif"}:
             return answered if _falls_through(call) else None
-        if call.name in _ANSWER and not _is_told_not_to(call):
-            return None
         if call.name in {"gosub", "gosubif"}:
             return self._after_gosub(step, call, answered)
         return Answered.PERHAPS if call.name in _PERHAPS else answered
@@ -157,7 +157,9 @@ class Flow:
     def _targets(self, step: Step, call: Call) -> list[tuple[_Extension, int]]:
         """Return where a jump leads, as far as that is written: an extension, and the index of a step of it."""
         if call.name in _MENUS:
-            return [(place, 0) for place in self._matching(step.context, "${}") if place[1] != step.extension]
+            contexts = self._with_included(step.context)
+            places = (place for name in contexts for place in self._by_context.get(name, ()))
+            return [(place, 0) for place in places if place[1] not in {step.extension, "h"}]
         if call.name in {"goto", "gosub"}:
             wanted = [call.data]
         elif call.name in {"gotoif", "gosubif", "gotoiftime"}:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from audiosocket_cli.asterisk.plan import addresses, codecs, surroundings, uuids
-from audiosocket_cli.asterisk.plan.complaint import NEW_UUID, Complaint, Facts, Rule
+from audiosocket_cli.asterisk.plan.complaint import Complaint, Facts, Rule
 from audiosocket_cli.asterisk.plan.dialplan import Dialplan, Ignored, Place
 from audiosocket_cli.asterisk.plan.extensions_conf import uncommented
-from audiosocket_cli.asterisk.plan.uses import Use, destinations_of, uses_in
+from audiosocket_cli.asterisk.plan.righting import righted_fork, righted_lines
+from audiosocket_cli.asterisk.plan.uses import Use
 from audiosocket_cli.asterisk.releases import Release
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.text import counted
@@ -33,6 +33,8 @@ _MAX_USES: Final = 10_000
 
 _IN_VAIN: Final = Rule("format-set-in-vain", "ast_set_read_format in audiosocket_exec", surroundings.format_in_vain)
 
+_FORK: Final = Rule("dial-forks", 'dial_exec_full, app_dial.c: strsep(&rest, "&")', surroundings.dial_forks)
+
 RULES: Final = (
     _BRACKET,
     _FORM,
@@ -54,7 +56,7 @@ RULES: Final = (
     Rule("codec-without-kind", "ast_audiosocket_send_frame, res_audiosocket.c", codecs.without_kind),
     Rule("unknown-codec", "ast_format_cache_get in audiosocket_request", codecs.unknown_codec),
     Rule("rate-unsupported", "ast_audiosocket_send_frame, since 20.17, 21.12, 22.7, 23.1", codecs.rate_unsupported),
-    Rule("dial-forks", "dial_exec_full, app_dial.c: strsep(&rest, \"&\")", surroundings.dial_forks),
+    _FORK,
     Rule("dial-options-misplaced", "dial_exec_full: Invalid answer timeout", surroundings.options_misplaced),
     Rule("priority-missing", "ast_spawn_extension, pbx.c", surroundings.never_reached),
     Rule("no-tryexec", "audiosocket_exec returns -1; tryexec_exec, app_exec.c", surroundings.no_tryexec),
@@ -73,7 +75,7 @@ def judge(dialplan: Dialplan, release: Release | None = None) -> list[Diagnosis]
     read or Asterisk ignores a line that names AudioSocket.
     """
     facts = Facts(dialplan, release)
-    found = list(_unread(dialplan)) + list(_ignored(dialplan, facts))
+    found = list(_unread(dialplan)) + list(_ignored(dialplan))
     right = 0
     for number, use in enumerate(facts.uses):
         if number == _MAX_USES:
@@ -88,11 +90,11 @@ def judge(dialplan: Dialplan, release: Release | None = None) -> list[Diagnosis]
 
 
 def servers_of(dialplan: Dialplan) -> list[str]:
-    """Return the addresses that AudioSocket lines name, as far as they are known: HOST:PORT, each once."""
+    """Return the addresses that AudioSocket lines name, as far as they are known: HOST:PORT, each once;
+    what is wrong with the address is not one."""
     facts = Facts(dialplan, None)
-    servers = [addresses.righted(use, facts) for use in uses_in(dialplan) if facts.server(use)]
-    known = [facts.values.expanded(use.step, text) for use, text in zip(facts.uses, servers, strict=False)]
-    return list(dict.fromkeys(text for text in known if "$" not in text))
+    known = (facts.server(use) for use in facts.uses if addresses.is_right(use, facts))
+    return list(dict.fromkeys(server for server in known if server and "$" not in server))
 
 
 def _judged(use: Use, facts: Facts) -> Iterator[Diagnosis]:
@@ -118,63 +120,17 @@ def _diagnosis(rule: Rule, complaint: Complaint, use: Use, facts: Facts) -> Diag
 
 
 def _lines(rule: Rule, complaint: Complaint, use: Use, facts: Facts) -> Iterator[str]:
-    """Yield the lines to write in place of a use's: they cure all that is wrong with its arguments."""
-    if rule is _IN_VAIN:
-        return
-    step, lead = use.step, use.step.lead
-    for application in complaint.before:
-        yield facts.line(step, application)
-        lead = " same => n," if lead else ""
+    """Yield the lines to write."""
     if rule is _BRACKET:
-        text, _ = uncommented(step.text)
+        text, _ = uncommented(use.step.text)
         yield text + "".join(close * (text.count(start) - text.count(close)) for start, close in ("{}", "()"))
-        return
-    dialled = destinations_of(step)
-    if rule.id == "dial-forks" and dialled:
-        for other in facts.uses:
-            if other.step is step:
-                yield facts.line(step, _application(other, facts))
-        return
-    text = _application(use, facts)
-    yield f"{lead}{text}" if lead else facts.line(step, text)
+    elif rule is _FORK:
+        yield from righted_fork(use, facts)
+    elif rule is not _IN_VAIN:
+        yield from righted_lines(use, facts, before=complaint.before)
 
 
-def _application(use: Use, facts: Facts) -> str:
-    call, server = uuids.righted(use, facts), addresses.righted(use, facts)
-    if _is_swapped(use, facts):
-        call, server = _in_place(use, facts)
-    if not use.is_channel:
-        return _wrapped(use, f"AudioSocket({call},{server})")
-    dialled = destinations_of(use.step)
-    options, timeout = (dialled.options, dialled.timeout.strip()) if dialled else ("", "")
-    if next(surroundings.options_misplaced(use, facts), None):
-        options, timeout = timeout + options, ""
-    timeout = "" if addresses.is_address(timeout) else timeout
-    if next(surroundings.not_run(use, facts), None):
-        options += "g"
-    after = f",{timeout},{options}" if options or timeout else ""
-    return _wrapped(use, f"Dial(AudioSocket/{server}/{call}/c({codecs.righted(use, facts)}){after})")
-
-
-def _in_place(use: Use, facts: Facts) -> tuple[str, str]:
-    """Return UUID and address of a use that has them in each other's place."""
-    call, server = (use.server or "").strip(), (use.call or "").strip()
-    if call.isdecimal():  # AudioSocket(127.0.0.1,9092)
-        server = f"{server}:{call}" if int(call) < 65536 and ":" not in server else server
-    swapped = replace(use, call=call, server=server)
-    is_right = next(uuids.malformed(swapped, facts), None) is None and "${EXTEN" not in call
-    return call if is_right else NEW_UUID, addresses.righted(swapped, facts)
-
-
-def _wrapped(use: Use, text: str) -> str:
-    return f"TryExec({text})" if use.wrapper == "tryexec" else text
-
-
-def _is_swapped(use: Use, facts: Facts) -> bool:
-    return next(uuids.swapped(use, facts), None) is not None
-
-
-def _ignored(dialplan: Dialplan, facts: Facts) -> Iterator[Diagnosis]:
+def _ignored(dialplan: Dialplan) -> Iterator[Diagnosis]:
     for ignored in dialplan.ignored:
         if _matters(ignored):
             yield Diagnosis(

@@ -113,7 +113,7 @@ def no_answer(use: Use, facts: Facts) -> Iterator[Complaint]:
 def dial_forks(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find several destinations in one Dial(): all are called at once, and AudioSocket answers at once."""
     dialled = destinations_of(use.step) if use.is_channel else None
-    if dialled is None or len(dialled.all) < 2 or use.written != _first(dialled.all):
+    if dialled is None or len(dialled.all) < 2 or facts.uses_at(use.step)[0] is not use:
         return
     if "&" in _inside_brackets(use.step.data):
         return
@@ -122,10 +122,6 @@ def dial_forks(use: Use, facts: Facts) -> Iterator[Complaint]:
         "& calls all destinations at once: each server gets a connection, and one of them the call",
         "dial one after the other for fail-over",
     )
-
-
-def _first(destinations: list[str]) -> str:
-    return next(each for each in destinations if each.lower().startswith("audiosocket"))
 
 
 def _inside_brackets(data: str) -> str:
@@ -139,14 +135,15 @@ def no_tryexec(use: Use, facts: Facts) -> Iterator[Complaint]:
     for step in facts.after(use.step):
         if step.name in _LEAVING or step.label:
             return
-        others = [other for other in facts.uses if other.step is step and not other.is_channel]
+        others = facts.uses_at(step)
         if others and facts.server(others[0]) != facts.server(use):
             yield Complaint(
                 Status.WARNING,
-                "a failed connection ends the call here: the AudioSocket() after it is not tried",
+                "a failed connection ends the call here: the server on a later line is not tried",
                 "run it by TryExec(), which goes on, and sets TRYSTATUS",
                 evidence=(step.text,),
             )
+        if step.name not in _OF_NO_WEIGHT:
             return
 
 

@@ -1,33 +1,22 @@
-"""The dialplan that leads to an AudioSocket server: what is on the page, and what Asterisk would take otherwise."""
+"""The lines of a dialplan that lead to an AudioSocket server: what is right, and what Asterisk would take otherwise."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import audiosocket_cli
-from audiosocket_cli.asterisk.dialplan.lines import FORMATS, application, dial, extension_lines
+from audiosocket_cli.asterisk.dialplan.lines import FORMATS, address, application, channel, dial, is_name
 from audiosocket_cli.errors import UsageError
 
-PAGE = Path(audiosocket_cli.__file__).parent / "docs" / "asterisk.md"
 UUID_TEXT = "11111111-2222-4333-8444-555555555555"
-
-
-def test_the_page_says_these_lines() -> None:
-    on_page = [re.sub(r"\s+; .*", "", line) for line in PAGE.read_text().splitlines()]
-    lines = [*extension_lines("100"), *extension_lines("101", interface="channel")]
-    starts = [on_page.index(line) for line in lines if line.startswith("exten")]
-    assert [line for start, end in zip(starts, (4, 3), strict=True) for line in on_page[start : start + end]] == lines
 
 
 def test_each_interface_names_the_call_and_the_server_in_its_own_order() -> None:
     assert application("pbx.example:9092", UUID_TEXT) == f"AudioSocket({UUID_TEXT},pbx.example:9092)"
     assert dial("[::1]:9092", UUID_TEXT, "slin16") == f"Dial(AudioSocket/[::1]:9092/{UUID_TEXT}/c(slin16),,g)"
     assert dial("[::1]:9092", codec=None) == "Dial(AudioSocket/[::1]:9092/${UUID()},,g)"
+    assert channel("h:1") == "AudioSocket/h:1/${UUID()}/c(slin)"
 
 
 def test_a_uuid_gets_the_dashes_that_asterisk_wants() -> None:
@@ -41,7 +30,13 @@ def test_a_uuid_gets_the_dashes_that_asterisk_wants() -> None:
         "host",
         "host:0",
         "host:99999",
+        "host:65536",
         "::1:9092",
+        "[::1::2]:9092",
+        "[1]:9092",
+        "1.2.3:9092",
+        "1.2.3.400:9092",
+        "9092:9092",
         "host:9092,x",
         "a/b:1",
         "a&b:1",
@@ -52,9 +47,30 @@ def test_a_uuid_gets_the_dashes_that_asterisk_wants() -> None:
     ],
 )
 def test_what_asterisk_would_take_for_another_address_is_refused(server: str) -> None:
-    for make in (application, dial):
-        with pytest.raises(UsageError, match="is not an address for Asterisk"):
+    for make in (application, dial, channel):
+        with pytest.raises(UsageError, match=r"is not an address for Asterisk|has no port that exists"):
             make(server)
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [("bot", "bot:9092"), ("192.0.2.7", "192.0.2.7:9092"), ("[::1]", "[::1]:9092"), ("[2001:db8::7]:65535",) * 2],
+)
+def test_a_server_without_a_port_gets_the_usual_one(text: str, server: str) -> None:
+    assert address(text) == server
+
+
+@pytest.mark.parametrize("text", ["9092", ":9092", "::1", "::1:9092", "bot:", "bot:65536", "[bot]"])
+def test_a_server_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        address(text)
+
+
+@pytest.mark.parametrize(
+    ("server", "answer"), [("bot:1", True), ("a1.b2:1", True), ("[::1]:1", False), ("1.2.3.4:1", False)]
+)
+def test_a_name_is_no_address(server: str, answer: bool) -> None:
+    assert is_name(server) is answer
 
 
 @pytest.mark.parametrize("call", ["", "1", "${UUID()},x", "${A}&${B}", "${UUID()}/c(slin)", f"{UUID_TEXT}x"])
@@ -69,14 +85,13 @@ def test_more_than_one_codec_is_refused(codec: str) -> None:
         dial("host:1", codec=codec)
 
 
-@given(st.text(max_size=10))
-def test_an_extension_is_one_word_of_the_dialplan(extension: str) -> None:
+@given(st.text(max_size=20))
+def test_a_server_is_one_word_of_the_dialplan(text: str) -> None:
     try:
-        lines = extension_lines(extension, codec="slin")
+        server = address(text)
     except UsageError:
         return
-    assert lines[0] == f"exten => {extension},1,Answer()"
-    assert not set(extension) & set(",;() \n")
+    assert not set(server) & set(",;()/&$ \n")
 
 
 def test_the_formats_are_those_with_a_kind() -> None:

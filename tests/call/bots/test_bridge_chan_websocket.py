@@ -128,8 +128,10 @@ def test_a_full_queue_is_told_at_900_again_below_800_and_takes_no_more_than_1000
     assert status(bot)["queue_full"] is True
     assert bot.dialect.dropped_s == pytest.approx(0.06)
     assert bot.call.notes == [
-        "the bot's audio is dropped, as by Asterisk: 1000 frames are queued; it has to heed MEDIA_XOFF "
-        "[bot-audio-dropped]"
+        (
+            "the bot's audio is dropped, as by Asterisk: 1000 frames are queued; it has to heed MEDIA_XOFF "
+            "[bot-audio-dropped]"
+        )
     ]
     for _ in range(202):
         bot.tick()
