@@ -37,7 +37,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Without an argument it looks at the Asterisk of this machine: its modules, dialplan, channels, connections and log.
     A TARGET is a server, a FILE a recording, a capture, or the JSON of a call.
 
-    Exits with 0 when there is no fault, and 1 when there is one.
+    Exits with 0 when there is no fault, with 1 when there is one, and with 3 when nothing could be looked at.
     """
     from audiosocket_cli.jobs.doctor import DoctorWanted, doctor
 

@@ -31,19 +31,19 @@ async def running_dialplan(cli: AsteriskCli) -> Dialplan:
     return plan
 
 
-def judge_running(plan: Dialplan, release: Release | None, *, has_ari: bool) -> list[Diagnosis]:
+def judge_running(plan: Dialplan, release: Release | None, place: Place, *, has_ari: bool) -> list[Diagnosis]:
     """Say what is wrong with its AudioSocket lines. `has_ari`: ARI programs may place calls without one."""
     found = judge(plan, release)
     if found:
         return found
-    lines = counted(len(plan.steps), "line")
+    lines = f"none of its {counted(len(plan.steps), 'line')}" if plan.steps else "it is empty: no line"
     if has_ari:
-        return [Diagnosis("no-audiosocket-line", Status.OK, f"none of its {lines} names AudioSocket, as with ARI")]
+        return [Diagnosis("no-audiosocket-line", Status.OK, f"{lines} names AudioSocket, as with ARI")]
     return [
         Diagnosis(
-            "no-audiosocket-line", Status.WARNING, f"none of its {lines} hands a call to an AudioSocket server", (),
+            "no-audiosocket-line", Status.WARNING, f"{lines} hands a call to an AudioSocket server", (),
             "write one, and reload the dialplan; were lines written that are not shown here, see the log of the reload",
-            ("audiosocket dialplan 127.0.0.1:9092", "asterisk -rx 'dialplan reload'"),
+            ("audiosocket dialplan 127.0.0.1:9092", place.hint("dialplan reload")),
         )
     ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from audiosocket_cli.asterisk.plan.dialplan import Dialplan
 from audiosocket_cli.asterisk.plan.judging import servers_of
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, NoAnswerError, channels_of
 from audiosocket_cli.doctor.asterisk_dialplan import judge_files, judge_running, running_dialplan
-from audiosocket_cli.doctor.asterisk_use import Use, servers_in, use_in
+from audiosocket_cli.doctor.asterisk_use import Use, has_ari_program, servers_in, use_in
 from audiosocket_cli.doctor.asterisk_version import look_at_version
 from audiosocket_cli.doctor.channels import look_at_channels
 from audiosocket_cli.doctor.connections import judge_connections, judge_time
@@ -17,7 +17,7 @@ from audiosocket_cli.doctor.control_socket import several, why_no_answer
 from audiosocket_cli.doctor.logger_files import look_at_left_log, look_at_own_log
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.modules import look_at_modules
-from audiosocket_cli.doctor.place import Place
+from audiosocket_cli.doctor.place import Place, TookTooLongError
 from audiosocket_cli.doctor.process_view import ProcessView, view_process
 from audiosocket_cli.doctor.servers import look_at_servers
 from audiosocket_cli.doctor.translation import look_at_translation
@@ -72,6 +72,8 @@ class _Asterisk:
             try:
                 return await look()
             except NoAnswerError as error:
+                if isinstance(error.__cause__, TookTooLongError):
+                    return [why_no_answer(self._cli.place, error)]
                 return [Diagnosis(finding_id, Status.UNKNOWN, title, (str(error),))]
 
         return Look(title, run)
@@ -90,8 +92,9 @@ class _Asterisk:
         return await look_at_modules(self._cli, await self._use())
 
     async def _dialplan(self) -> _Found:
-        has_ari = "res_ari_channels.so" in await self._cli.ask("module show")
-        return judge_running(await self._dialplan_now(), await self._cli.release(), has_ari=has_ari)
+        plan = await self._dialplan_now()
+        has_ari = use_in(plan).ari or await has_ari_program(self._cli)
+        return judge_running(plan, await self._cli.release(), self._cli.place, has_ari=has_ari)
 
     async def _dialplan_files(self) -> _Found:
         return await judge_files(self._cli.place)

@@ -9,7 +9,7 @@ from typing import Final
 
 from audiosocket_cli.asterisk.plan.dialplan import Dialplan
 from audiosocket_cli.asterisk.plan.uses import uses_in
-from audiosocket_cli.doctor.asterisk_cli import Channel
+from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, Channel, NoAnswerError
 
 _UUID_FUNCTION: Final = "${UUID()"
 _APPLICATION: Final = "AudioSocket"
@@ -45,6 +45,16 @@ def use_in(plan: Dialplan) -> Use:
         uuid_function=any(_UUID_FUNCTION in step.data for step in plan.steps),
         ari="stasis" in names,
     )
+
+
+async def has_ari_program(cli: AsteriskCli) -> bool:
+    """Whether a program is connected to ARI, as `ari show apps` tells: its calls need no line of the dialplan."""
+    try:
+        lines = (await cli.ask("ari show apps")).splitlines()
+    except NoAnswerError:  # the module is not loaded
+        return False
+    rules = [number for number, line in enumerate(lines) if line.startswith("===")]
+    return bool(rules) and any(line.strip() for line in lines[rules[-1] + 1 :])
 
 
 def is_of_audiosocket(channel: Channel) -> bool:

@@ -28,7 +28,7 @@ def judge_release(version: str, release: Release, use: Use) -> Diagnosis:
     faults = [fault for fault in faults_of(release) if _concerns(fault, use)]
     mended = [fault for fault in faults if fault.ends is not None]
     if not mended:
-        left = f"; {counted(len(faults), 'known fault')} no release is without" if faults else ""
+        left = f"; {counted(len(faults), 'known fault')} that no release is without" if faults else ""
         return Diagnosis("release-fault", Status.OK, f"{version:.80} runs{left}")
     return Diagnosis(
         "release-fault", Status.WARNING, f"Asterisk {release} has {counted(len(mended), 'fault')} that an update mends",

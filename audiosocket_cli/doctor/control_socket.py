@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import grp
+import os
 import pwd
 import shlex
 import socket
@@ -27,6 +28,8 @@ def why_no_answer(place: Place, error: NoAnswerError) -> Diagnosis:
         return _missing(place, error)
     if error.socket_path:
         return _not_connected(place, error.socket_path)
+    if place.before and place.before[0] == "chroot":
+        return _in_a_folder(place, error)
     return Diagnosis(
         "asterisk-no-answer", Status.UNKNOWN if place.is_default else Status.FAULT, "no Asterisk answers",
         (str(error),), "see whether this works when you type it, and say in --asterisk-command what does",
@@ -40,6 +43,20 @@ def _missing(place: Place, error: NoAnswerError) -> Diagnosis:
     return Diagnosis(
         "asterisk-missing", Status.UNKNOWN if place.is_default else Status.FAULT, what,
         (str(error), *shown(running)), _SAY_HOW, ways_to_ask(running),
+    )  # fmt: skip
+
+
+def _in_a_folder(place: Place, error: NoAnswerError) -> Diagnosis:
+    """Say why the Asterisk in a folder cannot be asked: its files are looked at all the same."""
+    if os.geteuid():
+        return Diagnosis(
+            "asterisk-no-permission", Status.UNKNOWN, "only root may ask an Asterisk in a folder of its own",
+            (str(error),), "run it as root; without, only its files are looked at",
+            (f"sudo audiosocket doctor --asterisk-command {shlex.quote(str(place))}",),
+        )  # fmt: skip
+    return Diagnosis(
+        "asterisk-missing", Status.UNKNOWN, f"{place.root} has no Asterisk that can be asked: its files are looked at",
+        (str(error),), _SAY_HOW, ways_to_ask(asterisk_processes()),
     )  # fmt: skip
 
 

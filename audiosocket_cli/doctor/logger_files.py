@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -12,6 +14,8 @@ from typing import Final
 from audiosocket_cli.asterisk.releases import Release
 from audiosocket_cli.doctor.asterisk_cli import AsteriskCli, NoAnswerError
 from audiosocket_cli.doctor.log import look_at_logs
+from audiosocket_cli.doctor.log_records import record_of
+from audiosocket_cli.doctor.log_times import seconds_of, shown_time
 from audiosocket_cli.doctor.place import Place
 from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.errors import FileError
@@ -22,6 +26,13 @@ _OLD_CHANNEL: Final = re.compile(r"(?P<name>\S+)\s+File\s+(?P<state>Enabled|Disa
 
 _SHOWN: Final = 35
 """`logger show channels` cuts a name here (`FORMATL`, main/logger.c)."""
+
+_LAST_TIME: Final = re.compile(r"(?: at|, last) ([^,]+)$")
+"""What a finding of a log ends with."""
+
+_FRESH_S: Final = 3600
+
+_END_BYTES: Final = 65_536
 
 _USUAL_FOLDER: Final = "/var/log/asterisk"
 
@@ -67,7 +78,31 @@ async def _look_at_log(place: Place, path: str, release: Release | None) -> list
             found = await in_thread(lambda: look_at_logs([str(here)], release))
         except FileError as error:
             return [Diagnosis("log-unread", Status.UNKNOWN, path, (str(error),))]
-    return [replace(each, where=each.where or path) for each in found]
+        return [replace(_aged(each, here), where=each.where or path) for each in found]
+
+
+def _aged(found: Diagnosis, log: Path) -> Diagnosis:
+    """Take what was a fault, and has not been seen for an hour, for a warning: it may be mended."""
+    when = _LAST_TIME.search(found.what)
+    last_s = seconds_of(when[1].encode()) if when else None
+    end_s, written_s = _end_of(log)
+    if found.status is not Status.FAULT or last_s is None or end_s is None:
+        return found
+    if time.time() - written_s + end_s - last_s < _FRESH_S:
+        return found
+    return replace(found, status=Status.WARNING, what=f"{found.what}; none in the last hour")
+
+
+def _end_of(log: Path) -> tuple[float | None, float]:
+    """Return the last time that stands in a log, and when that was on this machine's clock, in seconds.
+
+    The log's times may be of another time zone; only their differences are used.
+    """
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _END_BYTES))
+        lines = file.read(_END_BYTES).splitlines()
+        times = (seconds_of(shown_time(record_of(line).time).encode()) for line in reversed(lines))
+        return next((seconds for seconds in times if seconds is not None), None), os.fstat(file.fileno()).st_mtime
 
 
 async def log_files(cli: AsteriskCli) -> list[str]:

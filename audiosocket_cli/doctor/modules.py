@@ -47,12 +47,14 @@ def _needs(use: Use) -> list[_Need]:
         _Need("app_dial", "the dialplan has no Dial()", use.driver),
         _Need("func_uuid", "${UUID()} is empty, and AudioSocket refuses the call", use.uuid_function, "func-missing"),
         _Need("app_exec", "the dialplan has no TryExec()", use.try_exec),
+        _Need("res_ari_channels", "ARI places no calls", use.ari),
+        _Need("app_stasis", "the dialplan has no Stasis()", use.ari),
         _Need("codec_resample", "slin12 to slin192 reach no phone that talks 8 kHz", False),
         *([_Need("pbx_config", "extensions.conf is not read", False)] if nothing_used else []),
     ]
 
 
-_OPTIONAL: Final = {"app_exec", "app_dial", "func_uuid", "pbx_config"}
+_OPTIONAL: Final = {"app_exec", "app_dial", "func_uuid", "pbx_config", "res_ari_channels", "app_stasis"}
 """Modules that somebody can do without: no word about them where no line needs them."""
 
 

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ _MAX_STEPS: Final = 400
 
 _LAST_S: Final = 0.5
 """How long one that was killed may take to be gone."""
+
+_SYSTEM_FOLDERS: Final = "/usr/sbin:/usr/local/sbin:/sbin:/opt/asterisk/sbin"
 
 _OF_THIS_MACHINE: Final = {"sudo", "doas", "env", "nice"}
 """Programs that run another one on this machine, in the same folders."""
@@ -137,7 +140,7 @@ class Place:
 def place_of(command: str | None, root: str | None) -> Place:
     """Return the place that the command line names, or that of this machine's own Asterisk. Raises `UsageError`."""
     if command is None:
-        return _place_under(root) if root is not None else Place(("asterisk",), (), Path("/"), is_default=True)
+        return _place_under(root) if root is not None else Place((_own_asterisk(),), (), Path("/"), is_default=True)
     words = _split(command)
     before = _before_asterisk(words)
     is_quoted = any(os.path.basename(word) == "ssh" for word in words[: len(before) if before is not None else None])
@@ -145,6 +148,15 @@ def place_of(command: str | None, root: str | None) -> Place:
     if root is not None:
         _check_folder(root)
     return Place(tuple(words), before, folder, is_quoted)
+
+
+def _own_asterisk() -> str:
+    """Return the command of this machine's own Asterisk: it is where an ordinary user's path may not lead."""
+    if shutil.which("asterisk") is None:
+        path = shutil.which("asterisk", path=_SYSTEM_FOLDERS)
+        if path is not None:
+            return path
+    return "asterisk"
 
 
 def _split(command: str) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
+from audiosocket_cli.doctor.foreign_server import name_opening
 from audiosocket_cli.doctor.place import CannotRunError, Place
 from audiosocket_cli.doctor.process_view import LISTEN, Connection, ProcessView
 from audiosocket_cli.doctor.server_probe import (
@@ -36,6 +38,8 @@ async def look_at_servers(place: Place, view: ProcessView | None, named: Iterabl
     servers = list(dict.fromkeys(target for name in named if (target := _address(name)) is not None))
     is_here = _is_in_our_network(place, view)
     sockets = view.second.sockets if view is not None and is_here else ()
+    if view is not None and place.root is not None and not is_here:
+        place = replace(place, before=("nsenter", "-t", str(view.pid), "-n", *(place.before or ())))
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def look(server: Address) -> list[Diagnosis]:
@@ -75,8 +79,19 @@ async def _look_at(place: Place, server: Address, is_here: bool, sockets: Iterab
         return [
             Diagnosis("server-refuses", Status.UNKNOWN, "whether a server answers", (str(error),), where=str(server))
         ]
+    spoke = next((each.detail for each in found.attempts if each.outcome == SPOKE and each.detail), "")
+    if foreign := name_opening(bytes.fromhex(spoke)):
+        return [not_audiosocket(server, foreign)]
     listeners = [each.local[0] for each in sockets if each.state == LISTEN and each.local[1] == server.port]
     return [judge_probe(server, found, listeners)]
+
+
+def not_audiosocket(server: Address, what: str) -> Diagnosis:
+    """Say that something else listens there."""
+    return Diagnosis(
+        "not-audiosocket", Status.FAULT, f"what answers there is not an AudioSocket server: {what}", where=str(server),
+        cure="is the port right? AudioSocket's own server speaks plain TCP, without TLS or HTTP",
+    )  # fmt: skip
 
 
 def judge_probe(server: Address, found: Probe, listeners: Sequence[str] = ()) -> Diagnosis:

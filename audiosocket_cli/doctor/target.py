@@ -12,7 +12,7 @@ from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.process_view import LISTEN, sockets_here
 from audiosocket_cli.doctor.server_call import try_call
 from audiosocket_cli.doctor.server_probe import CLOSED, SPOKE, Probe, probe_from_here
-from audiosocket_cli.doctor.servers import judge_probe
+from audiosocket_cli.doctor.servers import judge_probe, not_audiosocket
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.net.address import Address
@@ -42,10 +42,10 @@ async def look_at_server(target: Address, release: Release = NEWEST) -> list[Dia
     decisive = next((each for each in found.attempts if each.outcome in (CLOSED, SPOKE)), None)
     if not found.takes_calls:
         foreign = await foreign_server(server) if decisive is not None else None
-        return [_foreign(server, foreign) if foreign else reached]
+        return [not_audiosocket(server, foreign) if foreign else reached]
     opening = name_opening(bytes.fromhex(decisive.detail)) if decisive is not None else None
     if opening:
-        return [_foreign(server, opening)]
+        return [not_audiosocket(server, opening)]
     return [reached, *_only_here(server, found, listeners if is_here else ()), *await _call(server, release)]
 
 
@@ -84,10 +84,3 @@ def _only_here(server: Address, found: Probe, listeners: Sequence[str]) -> list[
             what=f"it listens on {hosts} only: an Asterisk on another machine, or in a container, does not reach it",
         )
     ]  # fmt: skip
-
-
-def _foreign(server: Address, what: str) -> Diagnosis:
-    return Diagnosis(
-        "not-audiosocket", Status.FAULT, f"what answers there is not an AudioSocket server: {what}", where=str(server),
-        cure="is the port right? AudioSocket's own server speaks plain TCP, without TLS or HTTP",
-    )  # fmt: skip

@@ -11,8 +11,8 @@ from audiosocket_cli.finding import Diagnosis, Status
 _PATH: Final = re.compile(r"\s+\S+\s+To (?P<codec>\w+):(?P<rate>\d+)\s*: (?P<path>.*\S)\s*")
 """`core show translation paths slin`: `handle_show_translation_path` of main/translate.c."""
 
-_COMMON: Final = {"ulaw:8000": "codec_ulaw", "alaw:8000": "codec_alaw", "slin:16000": "codec_resample"}
-"""What nearly every call needs, and the module that has it."""
+_COMMON: Final = {"ulaw:8000": "codec_ulaw", "alaw:8000": "codec_alaw"}
+"""What telephones talk, and the module that has it. Other rates are a matter of codec_resample, see `modules`."""
 
 
 async def look_at_translation(cli: AsteriskCli) -> list[Diagnosis]:

@@ -72,6 +72,17 @@ def test_what_it_does_not_answer_is_not_looked_at(tmp_path: Path, said: dict[str
     assert "          | asterisk -rx 'core show channels concise': No such command" in done.stdout
 
 
+def test_a_command_that_hangs_is_told_as_that(tmp_path: Path, said: dict[str, str]) -> None:
+    """As with a deadlock of channels: other commands are answered."""
+    command = make_asterisk(tmp_path, said)
+    hang = "case $command in core\\ show\\ ch*) exec sleep 60;; esac"
+    command.write_text(command.read_text().replace('[ -f "$said" ]', f'{hang}\n[ -f "$said" ]'))
+    done = run("doctor", "--asterisk-command", str(command))
+    assert done.returncode == 1
+    assert "channels\n  fault   Asterisk, or the way to it, hangs [asterisk-hangs]" in done.stdout
+    assert "  ok      codecs:" in done.stdout
+
+
 def test_files_are_read_where_no_asterisk_answers(tmp_path: Path) -> None:
     etc, log = tmp_path / "etc" / "asterisk", tmp_path / "var" / "log" / "asterisk"
     etc.mkdir(parents=True)

@@ -8,16 +8,24 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.asterisk.plan.judging import servers_of
+from audiosocket_cli.asterisk.plan.reading import read_dialplan
 from audiosocket_cli.doctor.asterisk_cli import NoAnswerError
 from audiosocket_cli.doctor.asterisk_dialplan import judge_files, judge_running, running_dialplan
 from audiosocket_cli.doctor.place import place_of
 from audiosocket_cli.finding import Status
 from support.asterisk_said import DIALPLAN, asterisk_that_says
 
+HERE = place_of("asterisk", None)
+
+
+def test_an_empty_one_is_told_as_that() -> None:
+    (found,) = judge_running(read_dialplan([], "dialplan show"), None, HERE, has_ari=False)
+    assert found.what == "it is empty: no line hands a call to an AudioSocket server"
+
 
 def test_a_healthy_one_is_ok(tmp_path: Path) -> None:
     plan = asyncio.run(running_dialplan(asterisk_that_says(tmp_path)))
-    (found,) = judge_running(plan, None, has_ari=False)
+    (found,) = judge_running(plan, None, HERE, has_ari=False)
     assert found.status is Status.OK
     assert servers_of(plan) == ["127.0.0.1:9092"]
 
@@ -25,7 +33,7 @@ def test_a_healthy_one_is_ok(tmp_path: Path) -> None:
 def test_a_faulty_line_is_named_with_its_place(tmp_path: Path) -> None:
     said = DIALPLAN.replace("1. Answer()", "1. NoOp()  ")
     plan = asyncio.run(running_dialplan(asterisk_that_says(tmp_path, dialplan_show=said)))
-    found = [each for each in judge_running(plan, None, has_ari=False) if each.status is not Status.OK]
+    found = [each for each in judge_running(plan, None, HERE, has_ari=False) if each.status is not Status.OK]
     assert [(each.id, each.where) for each in found] == [("no-answer", "extensions.conf:7")]
 
 
@@ -40,10 +48,10 @@ def test_global_variables_have_the_values_of_now(tmp_path: Path) -> None:
 def test_without_a_line_of_audiosocket_only_ari_is_well(tmp_path: Path) -> None:
     said = DIALPLAN.replace("AudioSocket(${UUID()},127.0.0.1:9092)", "Echo()                               ")
     plan = asyncio.run(running_dialplan(asterisk_that_says(tmp_path, dialplan_show=said)))
-    assert [(each.id, each.status) for each in judge_running(plan, None, has_ari=False)] == [
+    assert [(each.id, each.status) for each in judge_running(plan, None, HERE, has_ari=False)] == [
         ("no-audiosocket-line", Status.WARNING)
     ]
-    assert [each.status for each in judge_running(plan, None, has_ari=True)] == [Status.OK]
+    assert [each.status for each in judge_running(plan, None, HERE, has_ari=True)] == [Status.OK]
 
 
 def test_a_dialplan_that_is_not_told_is_an_error(tmp_path: Path) -> None:

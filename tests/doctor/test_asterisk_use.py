@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from audiosocket_cli.asterisk.plan.reading import read_dialplan
 from audiosocket_cli.doctor.asterisk_cli import channels_of
-from audiosocket_cli.doctor.asterisk_use import Use, servers_in, use_in
-from support.asterisk_said import CHANNELS
+from audiosocket_cli.doctor.asterisk_use import Use, has_ari_program, servers_in, use_in
+from support.asterisk_said import CHANNELS, asterisk_that_says
 
 
 @pytest.mark.parametrize(
@@ -23,6 +26,18 @@ from support.asterisk_said import CHANNELS
 def test_a_line_names_what_it_needs(line: str, use: Use) -> None:
     assert use_in(read_dialplan(["[default]", f"exten => 100,1,{line}"], "extensions.conf")) == use
     assert use.is_some == ("AudioSocket" in line and "NoOp" not in line)
+
+
+@pytest.mark.parametrize(
+    ("said", "has_program"),
+    [
+        ("Application Name         \n=========================\nbot\n", True),
+        ("Application Name         \n=========================\n", False),
+        ("No such command 'ari show apps'\n", False),
+    ],
+)
+def test_a_program_of_ari_is_seen(tmp_path: Path, said: str, has_program: bool) -> None:
+    assert asyncio.run(has_ari_program(asterisk_that_says(tmp_path, ari_show_apps=said))) is has_program
 
 
 def test_the_servers_of_calls_are_named_by_channels() -> None:

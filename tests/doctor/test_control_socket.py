@@ -17,6 +17,8 @@ from audiosocket_cli.doctor.control_socket import several, why_no_answer
 from audiosocket_cli.doctor.place import Place, place_of
 from audiosocket_cli.finding import Diagnosis, Status
 
+UNSEEN = Status.UNKNOWN
+
 
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
@@ -136,6 +138,18 @@ def test_a_prefix_that_fails_is_told_as_it_is(tmp_path: Path) -> None:
     assert (found.id, found.status, found.evidence) == (
         "asterisk-no-answer", Status.FAULT, ("Error response from daemon: No such container: pbx",)
     )  # fmt: skip
+
+
+def test_a_folder_without_an_asterisk_has_files_only(
+    tmp_path: Path, running: list[Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = place_of(None, str(tmp_path))
+    found = why(place)
+    assert (found.id, found.status) == ("asterisk-missing" if not os.getuid() else "asterisk-no-permission", UNSEEN)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    found = why(place)
+    assert (found.id, found.status) == ("asterisk-no-permission", UNSEEN)
+    assert found.lines == (f"sudo audiosocket doctor --asterisk-command 'chroot {tmp_path} asterisk'",)
 
 
 def test_several_are_told_where_nobody_said_which(running: list[Process]) -> None:

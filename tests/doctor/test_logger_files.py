@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,11 @@ from support.asterisk_said import asterisk_that_says, healthy, make_asterisk
 LINE = (
     "[2026-11-29 10:00:00.123] ERROR[13174][C-00000001] res_audiosocket.c: Failed to read header from AudioSocket "
     "because: Connection reset by peer\n"
+)
+
+EMPTY_AUDIO = (
+    "[2026-11-29 10:00:00.123] ERROR[13174][C-00000001] res_audiosocket.c: Invalid message length received from "
+    "AudioSocket server.\n"
 )
 
 TABLE = """\
@@ -95,6 +102,22 @@ def test_one_in_a_container_is_read_there(tmp_path: Path) -> None:
     there.chmod(0o755)
     found = asyncio.run(look_at_own_log(AsteriskCli(place_of(f"{there} {tmp_path}/asterisk", None))))
     assert "server-closes-unread" in {each.id for each in found}
+
+
+@pytest.mark.parametrize(
+    ("age_s", "later", "status"),
+    [(0, "", Status.FAULT), (4000, "", Status.WARNING), (0, "11:30:00", Status.WARNING), (0, "10:10:00", Status.FAULT)],
+    ids=["now", "an-old-log", "an-old-line", "not-long-ago"],
+)
+def test_what_was_not_seen_for_an_hour_is_a_warning(tmp_path: Path, age_s: int, later: str, status: Status) -> None:
+    """By the clock of this machine and the times in the log, whatever its time zone is."""
+    after = f"[2026-11-29 {later}] NOTICE[7] cdr.c: CDR logging disabled.\n" if later else ""
+    said = with_log(tmp_path, EMPTY_AUDIO + after)
+    log = tmp_path / "log" / "messages.log"
+    os.utime(log, times=(time.time() - age_s,) * 2)
+    cli = AsteriskCli(place_of(str(make_asterisk(tmp_path, said)), None))
+    found = {each.id: each for each in asyncio.run(look_at_own_log(cli))}["server-sends-empty-audio"]
+    assert (found.status, found.what.endswith("; none in the last hour")) == (status, status is Status.WARNING)
 
 
 @pytest.mark.parametrize("prefix", ["", "{there} "])

@@ -12,6 +12,11 @@ from audiosocket_cli.doctor.modules import look_at_modules
 from audiosocket_cli.finding import Diagnosis, Status
 from support.asterisk_said import MODULES, VERSION, asterisk_that_says
 
+ARI = """\
+app_stasis.so                  Stasis dialplan application              0          Running              core
+res_ari_channels.so            RESTful API module - Channel resources   0          Running              core
+"""
+
 BOTH = Use(application=True, driver=True, uuid_function=True)
 
 
@@ -47,8 +52,14 @@ def test_all_that_is_needed_is_loaded(tmp_path: Path) -> None:
     ],
 )
 def test_a_module_matters_where_a_line_needs_it(tmp_path: Path, use: Use, name: str, status: Status | None) -> None:
-    found = {each.where: each.status for each in look(tmp_path, use, modules=without(name)) if each.where}
+    modules = without(name) + ARI
+    found = {each.where: each.status for each in look(tmp_path, use, modules=modules) if each.where}
     assert found == ({} if status is None else {f"{name}.so": status})
+
+
+def test_ari_needs_its_own(tmp_path: Path) -> None:
+    found = {each.where: each.status for each in look(tmp_path, Use(ari=True)) if each.where}
+    assert found == {"app_stasis.so": Status.FAULT, "res_ari_channels.so": Status.FAULT}
 
 
 def test_a_missing_function_has_its_own_id(tmp_path: Path) -> None:

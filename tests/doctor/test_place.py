@@ -58,6 +58,17 @@ def test_a_wrong_command_or_folder_is_an_error_of_use(command: str | None, root:
         place_of(command, root)
 
 
+def test_an_ordinary_user_has_asterisk_where_the_path_does_not_lead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "asterisk").write_text("#!/bin/sh\n")
+    (tmp_path / "asterisk").chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert place_of(None, None).asterisk == ("asterisk",)
+    monkeypatch.setattr("audiosocket_cli.doctor.place._SYSTEM_FOLDERS", f"/nowhere:{tmp_path}")
+    assert place_of(None, None).asterisk == (f"{tmp_path}/asterisk",)
+
+
 def test_over_ssh_words_are_quoted_for_the_shell_there() -> None:
     place = place_of("ssh pbx asterisk", None)
     assert place.quoted
@@ -107,6 +118,21 @@ def test_links_in_another_root_lead_to_places_in_it(tmp_path: Path) -> None:
     }.items():  # fmt: skip
         assert inside(tmp_path, path) == tmp_path / there
     assert not inside(tmp_path, "/round/x").exists()
+
+
+def test_links_lead_where_they_lead_inside(tmp_path: Path) -> None:
+    """A container's `/var/log/asterisk -> /data/log` names its own folder, whatever this machine has there."""
+    (tmp_path / "data" / "log").mkdir(parents=True)
+    (tmp_path / "data" / "log" / "full").write_text("inside")
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "log").symlink_to("/data/log")
+    (tmp_path / "data" / "log" / "messages").symlink_to("../../../../../data/log/full")
+    (tmp_path / "circle").symlink_to("/circle")
+    place = place_of(f"chroot {tmp_path} asterisk", None)
+    assert place.path("/var/log/full") == tmp_path / "data" / "log" / "full"
+    assert asyncio.run(place.read("/var/log/messages")) == "inside"
+    assert asyncio.run(place.read("/circle/x")) is None
+    assert place.path("/../../etc") == tmp_path / "etc"
 
 
 def test_files_elsewhere_are_read_by_programs_there(tmp_path: Path) -> None:

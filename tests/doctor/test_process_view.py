@@ -114,7 +114,8 @@ while True:
         finally:
             process.kill()
     assert view.pid == process.pid
-    assert 0.2 < view.busiest_thread() < 1.5  # on a busy machine it gets less than all
+    assert 0.05 < view.busiest_thread() < 1.2  # on a busy machine it gets less than all
+    assert view.apart_s >= process_view.APART_S
 
 
 def test_whoever_listens_is_known_by_its_socket(tmp_path: Path) -> None:

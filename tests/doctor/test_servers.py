@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
 import threading
 from pathlib import Path
 
@@ -91,6 +92,41 @@ def test_real_servers_are_tried_side_by_side() -> None:
         ("server-refuses", Status.OK),
         ("server-accepts-and-closes", Status.FAULT),
     ]
+
+
+def test_what_is_no_audiosocket_server_is_named() -> None:
+    def greet() -> None:
+        connection, _ = listening.accept()
+        connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        connection.recv(1)
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        greeter = threading.Thread(target=greet)
+        greeter.start()
+        (found,) = look(f"127.0.0.1:{listening.getsockname()[1]}")
+        greeter.join()
+    assert (found.id, found.status, "it is an SSH server" in found.what) == ("not-audiosocket", Status.FAULT, True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes a network of its own, which root may make")
+def test_in_a_network_of_its_own_it_is_tried_from_there(tmp_path: Path) -> None:
+    """An Asterisk whose files are here, and whose network is not: a server of this machine is not to be reached."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        subprocess.Popen(["unshare", "-n", "sh", "-c", "echo ready; exec sleep 60"], stdout=subprocess.PIPE) as apart,
+    ):
+        assert apart.stdout is not None
+        apart.stdout.readline()
+        empty = Snapshot((), frozenset(), {})
+        server = f"127.0.0.1:{listening.getsockname()[1]}"
+        try:
+            (found,) = look(server, view=ProcessView(apart.pid, empty, empty))
+            (here,) = look(server, view=ProcessView(os.getpid(), empty, empty))
+        finally:
+            apart.kill()
+    assert (found.id, found.status) == ("server-black-hole", Status.FAULT)  # no route: its loopback is down
+    assert here.status is Status.OK
 
 
 def test_a_server_of_the_other_family_is_found_by_what_listens() -> None:
