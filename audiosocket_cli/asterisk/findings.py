@@ -234,7 +234,7 @@ def _wrong_rate(heard: Heard, side: Side) -> str:
 
 def _is_held_up(heard: Heard) -> bool:
     """Whether it comes too slowly although it is what its kind says: of another codec, frames are short, or noise."""
-    is_slow = 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None
+    is_slow = 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None and heard.is_steady
     return is_slow and heard.frame_s >= PTIME_MS / 1000 and heard.texture not in ("codec", "compressed")
 
 

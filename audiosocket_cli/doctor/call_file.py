@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from audiosocket_cli.analysis.call_review import CallReview
 from audiosocket_cli.analysis.reviewing import review
+from audiosocket_cli.asterisk.facts import SILENCE_TIMEOUT_S
 from audiosocket_cli.audio.recognition import HEAD_BYTES, has_sound_suffix, is_sound
+from audiosocket_cli.call.taps import stats
 from audiosocket_cli.capture.items import Damage, NoCall
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.doctor.findings_told import diagnosis, in_words, status_of
@@ -74,6 +76,7 @@ class _Found:
         reason = call.get("ended_reason")
         if isinstance(reason, str) and id_of(reason) is not None and id_of(reason) not in map(id_of, texts):
             texts.append(reason)
+        texts += _unanswered(call)
         self.count += 1
         self.add(name, texts)
         if len(self.calls) < _MAX_EVIDENCE:
@@ -92,6 +95,19 @@ class _Found:
         more = [f"and {kind.count - len(kind.texts)} more"] if kind.count > len(kind.texts) else []
         where = f" (in {kind.calls} of {self.count} calls)" if self.count > 1 else ""
         return diagnosis(finding_id, status_of(finding_id), what + where, (*kind.texts, *more))
+
+
+def _unanswered(call: dict[str, Any]) -> list[str]:
+    """Say that a server sent nothing at all, not even silence, to a caller who could be heard."""
+    match call:
+        case {
+            "schema": stats.SCHEMA,  # a capture may hold one direction only
+            "caller": {"audio_s": float() | int() as heard_s},
+            "server": {"audio_s": float() | int() as said_s},
+        }:
+            if heard_s >= SILENCE_TIMEOUT_S and not said_s:
+                return [tagged("one-way-sound", f"the server sent no audio while the caller sent {heard_s:.1f} s")]
+    return []
 
 
 def call_file_look(path: Path) -> Look:

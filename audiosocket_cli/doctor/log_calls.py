@@ -348,7 +348,9 @@ def _codec(values: list[str]) -> tuple[str, str]:
 
 
 def _option(values: list[str]) -> tuple[str, str]:
-    return "unknown-option", values[0]
+    """Dial cuts its destinations at &, inside of brackets too (`dial_exec_full`, app_dial.c)."""
+    is_cut = values[0].count("(") > values[0].count(")")
+    return ("many-codecs" if is_cut else "unknown-option"), values[0]
 
 
 def _module(values: list[str]) -> tuple[str, str]:

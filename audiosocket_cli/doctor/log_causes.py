@@ -129,6 +129,9 @@ _ASTERISK: Final = {
     ),
     "unknown-codec": Meaning(_FAULT, "c(…) names a codec that Asterisk does not have", "write c(slin) or c(slin16)"),
     "no-codec": Meaning(_FAULT, "no codec was asked for, and the caller has none", "write c(slin)"),
+    "many-codecs": Meaning(
+        _FAULT, "c(…) names several codecs: it takes one, and Dial takes & for the next destination", "write c(slin)"
+    ),
     "unknown-option": Meaning(
         _FAULT, "the options after the UUID are wrong", "write c(slin), and nothing else, after the UUID"
     ),

@@ -116,6 +116,16 @@ def test_many_kinds_and_many_calls_stay_bounded(tmp_path: Path) -> None:
     assert max(len(each.evidence) for each in found) == 6
 
 
+def test_a_server_that_sent_nothing_to_a_caller_is_one_way_sound(tmp_path: Path) -> None:
+    silent, heard, short = {"audio_s": 0.0}, {"audio_s": 2.5}, {"audio_s": 1.5}
+    (found,) = looked(tmp_path, call_of(caller=heard, server=silent))
+    assert (found.id, found.status) == ("one-way-sound", Status.FAULT)
+    assert "the server sent no audio while the caller sent 2.5 s" in found.evidence[0]
+    for caller, server in ((short, silent), (silent, silent), (silent, heard), (heard, heard)):
+        (found,) = looked(tmp_path, call_of(caller=caller, server=server))
+        assert found.status is Status.OK
+
+
 def as_capture(path: Path, data: bytes) -> list[Diagnosis]:
     (path / "x.pcap").write_bytes(data)
     return look_at_file(path / "x.pcap")

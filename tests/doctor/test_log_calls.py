@@ -79,6 +79,8 @@ TOGETHER = {
     "no port": (["Failed to resolve AudioSocket service using 'bot' - requires a valid hostname and port"], "no-port"),
     "brackets": (["Destination '::1:9092' could not be parsed"], "address-without-brackets"),
     "codec": (["Codec 'slin8' not found for AudioSocket connection to 'bot:9092'"], "unknown-codec"),
+    "codecs": (["'AudioSocket' channel options 'c(slin16' parse error"], "many-codecs"),
+    "options": (["'AudioSocket' channel options 'x' parse error"], "unknown-option"),
     "comfort noise": (["Unsupported frame type 10 for AudioSocket", TO_SERVER], "comfort-noise"),
     "another frame": (["Unsupported frame type 7 for AudioSocket", TO_SERVER], "frame-unsupported"),
     "files": (["Unable to create socket: 'Too many open files'", NOBODY], "too-many-files"),

@@ -14,6 +14,7 @@ from audiosocket_cli.doctor.place import (
     NoProgramError,
     Place,
     TookTooLongError,
+    inside,
     place_of,
     run_program,
 )
@@ -98,6 +99,25 @@ def test_files_are_those_of_its_root(tmp_path: Path) -> None:
         )
 
     assert asyncio.run(look()) == ("autoload = no\n", "no\n", None, True, False)
+
+
+def test_links_in_another_root_lead_to_places_in_it(tmp_path: Path) -> None:
+    """As Debian's /var/run does."""
+    (tmp_path / "run" / "asterisk").mkdir(parents=True)
+    (tmp_path / "var" / "log").mkdir(parents=True)
+    for link, target in {
+        "var/run": "/run",
+        "var/lock": "../run/./asterisk",
+        "up": "../../run",
+        "round": "round",
+    }.items():
+        (tmp_path / link).symlink_to(target)
+    for path, there in {
+        "/var/run/asterisk/asterisk.ctl": "run/asterisk/asterisk.ctl", "/var/lock/x": "run/asterisk/x", "/up": "run",
+        "/var/log/none": "var/log/none", "/../../etc/x": "etc/x", "/": ".",
+    }.items():  # fmt: skip
+        assert inside(tmp_path, path) == tmp_path / there
+    assert not inside(tmp_path, "/round/x").exists()
 
 
 def test_links_lead_where_they_lead_inside(tmp_path: Path) -> None:

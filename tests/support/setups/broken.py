@@ -164,7 +164,8 @@ SERVERS = (
     _bot("closes-unread", "the server closes with unread input", "server-closes-unread", phone="talk 4",
          also="server-stalls",
         shows="Connection reset by peer"),
-    _bot("stalls", "the server stops reading", "server-stalls", phone="talk 6", during=True, also="queue-grows"),
+    _bot("stalls", "the server stops reading", "server-stalls", phone="talk 6", during=True,
+         also="queue-grows"),
     _bot("dies-in-frame", "the server dies in the middle of a frame", "server-dies-in-frame", phone="talk 4",
         shows="Insufficient payload"),
 )  # fmt: skip
@@ -176,7 +177,7 @@ SOUNDS = (
     _sound("clips", "the bot's sound is cut at the limits", "clipped"),
     _sound("too-slow", "the bot sends too slowly: sleeps and works", "audio-slow"),
     _of("one-way", "the caller hears nothing: the bot never says a word", "one-way-sound", driver(), *watched("silent"),
-        looks=("asterisk", "calls"), also="server-silent server-waits"),
+        looks=("asterisk", "calls"), also="server-silent server-waits", phone="talk 3"),
 )  # fmt: skip
 
 BROKEN = (*DIALPLANS, *MODULES, *NETWORKS, *SERVERS, *SOUNDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ HERE = Path(__file__).parent
 TESTS = HERE.parents[1]
 OURS = (sys.executable, "-m", "audiosocket_cli")
 SERVER = "127.0.0.1:9092"
+_LOOK_S = 120
 
 _MODULES = (
     *MODULES,
@@ -192,23 +194,23 @@ def asterisk_look(machine: Machine) -> list[str]:
 
 
 def _looks(setup: Setup, machine: Machine) -> Sequence[list[str]]:
-    looks = []
-    if "asterisk" in setup.looks and not setup.during:
-        looks.append(asterisk_look(machine))
-    if "test-call" in setup.looks:
-        looks.append([*asterisk_look(machine), "--call"])
+    """Return what doctor is given: all at once, but for its test calls, which look at nothing else."""
+    words = asterisk_look(machine) if "asterisk" in setup.looks and not setup.during else []
     if "server" in setup.looks:
-        looks.append([setup.at])
+        words.append(setup.at)
     if "calls" in setup.looks:
-        looks += [[str(path.relative_to(machine.files))] for path in sorted(machine.files.glob("calls/*.json"))]
-    return looks
+        words += [str(path.relative_to(machine.files)) for path in sorted(machine.files.glob("calls/*.json"))]
+    calls = [[*asterisk_look(machine), "--call"]] if "test-call" in setup.looks else []
+    return [words, *calls]
 
 
 def _look(machine: Machine, arguments: list[str], said: list[dict[str, Any]], errors: list[str]) -> None:
-    done = machine.run(*OURS, "doctor", *arguments, "--json", timeout=90)
     try:
-        found = [each for looked in json.loads(done.stdout)["looked_at"] for each in looked["findings"]]
+        done = machine.run(*OURS, "doctor", *arguments, "--json", timeout=_LOOK_S)
+        looked_at = json.loads(done.stdout)["looked_at"]
+    except subprocess.TimeoutExpired:
+        errors.append(f"doctor {' '.join(arguments)}: no end within {_LOOK_S} s")
     except (ValueError, KeyError):
         errors.append(f"doctor {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()[-500:]}")
-        return
-    said += [{"look": " ".join(arguments), **each} for each in found]
+    else:
+        said += [{"look": looked["title"], **each} for looked in looked_at for each in looked["findings"]]

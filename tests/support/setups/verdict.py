@@ -12,7 +12,7 @@ from typing import Any
 
 from support.setups.setup import Ran, Setup, run_setup
 
-AT_ONCE = 2 * (os.cpu_count() or 1)
+AT_ONCE = 3 * (os.cpu_count() or 1)
 """Most of the time set-ups wait: for the call, for a time limit."""
 
 
