@@ -279,11 +279,19 @@ class Session(Reader):
         outcome: Outcome = sender.say(now_s, sender.source, self.receiver.heard_kind)
         if outcome is None:
             if now_s + EARLY_S >= self.receiver.next_read_s:
-                self._read_in_bulk(now_s)
+                self._look_in_bulk(now_s)
             if self._phase is talking and (talking.is_limited or now_s >= self._queue.next_flush_s):
                 outcome = talking.end_tick(now_s)
         if outcome is not None:
             self._end_on(outcome)
+
+    def _look_in_bulk(self, now_s: float) -> None:
+        """Read what came since the last time, or leave it where it is while the taps do not want it yet."""
+        is_early = now_s < self._queue.next_flush_s
+        if is_early and self.receiver.leave(self.wire.waiting, now_s):
+            self.receiver.plan_read(now_s)
+        else:
+            self._read_in_bulk(now_s)
 
     # From phase to phase.
 

@@ -39,7 +39,9 @@ def write_configuration(asterisk: Asterisk, also: Sequence[str] = (), own: Path 
         (asterisk.run / name).mkdir(mode=0o700, parents=True)
     files = {
         "asterisk.conf": asterisk_conf(asterisk),
-        "modules.conf": "\n".join(["[modules]", "autoload = no", *(f"load = {name}.so" for name in (*MODULES, *also)), ""]),
+        "modules.conf": "\n".join(
+            ["[modules]", "autoload = no", *(f"load = {name}.so" for name in (*MODULES, *also)), ""]
+        ),
         "logger.conf": "[general]\ndateformat = %s.%6q\n[logfiles]\nmessages = notice,warning,error\n",
         "cdr.conf": "[general]\nenable = no\n",
         "manager.conf": "[general]\nenabled = no\n",
