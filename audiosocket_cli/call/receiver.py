@@ -7,8 +7,8 @@ peer's.
 **Continuous audio.** Most frames have the header of the frame before. `flow` takes them as raw bytes, without looking
 at each one: this is most of the work of hearing. All other frames are looked at in slices (`take`).
 
-**Reading in bulk.** Where nobody needs each frame at once, the wire is read `READ_S` apart while audio flows, or more
-often if it has paused of late. If a read holds less audio than the time since the last read, the audio is placed
+**Reading in bulk.** Where nobody needs each frame at once, we look at the wire `READ_S` apart while audio flows, or
+more often if it has paused of late. If less audio has come than the time since the last look, the audio is placed
 directly after the last frame, and the rest of the time is a pause.
 
 **Left on the wire.** What arrives between two batches for the taps costs no memory of ours while it waits in the
@@ -36,7 +36,7 @@ from audiosocket_cli.chunks import Chunk
 from audiosocket_cli.codec import SAMPLE_BYTES, FrameDecoder, Kind, rate_of
 
 READ_S: Final = 0.2
-"""Seconds between reads while audio flows that nobody needs at once: digits are reported that much later."""
+"""Seconds between looks at the wire while audio flows that nobody needs at once: digits are told that much later."""
 
 _QUICK_READ_S: Final = 0.1
 """The same where audio has paused within `_STEADY_S`, as a pause inside a read is not seen where it was; and of rates
