@@ -200,6 +200,13 @@ class FrameDecoder:
         self._offset += len(data)
         return count
 
+    def count_equal(self, size_bytes: int) -> int:
+        """Return how many frames as long as the last one the next `size_bytes` are; 0 if they cannot be such."""
+        size = self._last_bytes
+        if not size or self._tail or size_bytes % size:
+            return 0
+        return size_bytes // size
+
     def pass_over(self, count: int) -> int:
         """Hear that the next `count` frames, all with the header of the last one, were taken elsewhere; returns the
         bytes of each."""

@@ -105,6 +105,10 @@ class Feed:
     def undelivered(self) -> int:
         return 0
 
+    @property
+    def waiting(self) -> int:
+        return 0
+
     def receive(self) -> bytes | None:
         if self._waiting:
             data = bytes(self._waiting[:READ_BYTES])

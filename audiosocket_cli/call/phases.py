@@ -245,11 +245,11 @@ class Talking(Phase):
         return None
 
     def flush(self, now_s: float) -> Outcome:
-        self._queue.flush(now_s, is_all=not self._receiver.is_behind)
+        self._queue.flush(now_s, is_all=self._receiver.has_heard_all)
         return None
 
     def _flush_in_time(self, now_s: float) -> None:
-        self._queue.flush_in_time(now_s, is_all=not self._receiver.is_behind)
+        self._queue.flush_in_time(now_s, is_all=self._receiver.has_heard_all)
 
     # Hearing.
 

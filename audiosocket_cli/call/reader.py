@@ -192,6 +192,10 @@ class Reader(ABC):
         now_s = self._clock()
         receiver, sender = self.receiver, self._sender
         receiver.received_bytes += len(data)
+        if receiver.left_bytes:
+            data = receiver.hear_left(data, now_s)
+            if not data:
+                return
         if receiver.frame_s:
             count = receiver.decoder.take_equal(data, receiver.most_equal)
             if count:
@@ -229,6 +233,10 @@ class Reader(ABC):
         """Read what came since the last time. Once nothing did, the next frame is to be heard when it comes."""
         receiver, phase = self.receiver, self._phase
         data = self._read()
+        if data and receiver.left_bytes:
+            rest = receiver.hear_left(data, now_s)
+            receiver.received_bytes += len(data) - len(rest)
+            data = rest
         count = receiver.decoder.take_equal(data) if receiver.frame_s else 0
         if count:
             receiver.received_bytes += len(data)

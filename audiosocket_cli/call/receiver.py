@@ -7,9 +7,14 @@ peer's.
 **Continuous audio.** Most frames have the header of the frame before. `flow` takes them as raw bytes, without looking
 at each one: this is most of the work of hearing. All other frames are looked at in slices (`take`).
 
-**Reading in bulk.** Where nobody needs each frame at once, the wire is read `READ_S` apart while audio flows, or more
-often if it has paused of late. If a read holds less audio than the time since the last read, the audio is placed
+**Reading in bulk.** Where nobody needs each frame at once, we look at the wire `READ_S` apart while audio flows, or
+more often if it has paused of late. If less audio has come than the time since the last look, the audio is placed
 directly after the last frame, and the rest of the time is a pause.
+
+**Left on the wire.** What arrives between two batches for the taps costs no memory of ours while it waits in the
+system's. So in bulk we mostly ask only how much has arrived (`leave`), and note when, and read it all just before the
+taps get it. A number that is not one of whole frames means a digit, or something else that somebody waits for: that is
+read at once.
 
 **Bounds.** A slice is some hundred frames, a third of a millisecond of work. What has been read and not been heard yet
 (`is_behind`) is one read at most: the session reads no more until it has been heard. What a caller says who waits to be
@@ -31,7 +36,7 @@ from audiosocket_cli.chunks import Chunk
 from audiosocket_cli.codec import SAMPLE_BYTES, FrameDecoder, Kind, rate_of
 
 READ_S: Final = 0.2
-"""Seconds between reads while audio flows that nobody needs at once: digits are reported that much later."""
+"""Seconds between looks at the wire while audio flows that nobody needs at once: digits are told that much later."""
 
 _QUICK_READ_S: Final = 0.1
 """The same where audio has paused within `_STEADY_S`, as a pause inside a read is not seen where it was; and of rates
@@ -59,6 +64,7 @@ class Receiver:
     __slots__ = (
         "_early",
         "_early_bytes",
+        "_left",
         "_queue",
         "_read_held_s",
         "_slice",
@@ -69,6 +75,7 @@ class Receiver:
         "heard_kind",
         "is_behind",
         "last_heard_s",
+        "left_bytes",
         "most_equal",
         "next_read_s",
         "origin_s",
@@ -97,6 +104,10 @@ class Receiver:
         self.next_read_s = 0.0
         self._steady_from_s = 0.0
         """From then on, on the clock, it may be read every `READ_S`, if it goes on as it does."""
+        self.left_bytes = 0
+        """What was left on the wire: audio that has arrived and was not read."""
+        self._left: list[tuple[float, int]] = []
+        """When it arrived, in seconds since the call's start, and how many frames each time."""
         self.is_behind = False
         """Whether there is more to be heard of what has been read."""
         self.read_s = 0.0
@@ -117,27 +128,65 @@ class Receiver:
         """The call has its UUID: times count from now on."""
         self.origin_s = self.last_heard_s = now_s
 
+    @property
+    def has_heard_all(self) -> bool:
+        """Whether all was heard that we know to have arrived."""
+        return not (self.is_behind or self.left_bytes)
+
     def stop(self) -> None:
         """We said goodbye: drop what was read and not heard, and all that comes."""
         self.is_behind = False
         self.wants_readable = True
         self.frame_s = 0.0
         self._early.clear()
+        self.forget_left()
 
     # Audio that goes on.
 
     def flow(self, data: bytes, count: int, held_s: float, now_s: float) -> None:
         """Hear `count` frames, all with the header of the last one, which was audio."""
         audio_s = count * self.frame_s
-        at_s = now_s - self.origin_s
-        if not self.wants_readable:
-            pause_s = now_s - self.last_heard_s - audio_s
-            if pause_s > 0:
-                at_s -= pause_s
-            if pause_s > _PAUSE_S:
-                self._steady_from_s = now_s + _STEADY_S
+        at_s = now_s - self.origin_s if self.wants_readable else self._place_in_bulk(audio_s, now_s)
         self.last_heard_s = now_s
         self._queue.add_equal((at_s, held_s, count, data), audio_s, now_s, is_all=not self.is_behind)
+
+    def _place_in_bulk(self, audio_s: float, now_s: float) -> float:
+        """Return when the audio arrived that has come since the last look, in seconds since the call's start."""
+        pause_s = now_s - self.last_heard_s - audio_s
+        if pause_s > _PAUSE_S:
+            self._steady_from_s = now_s + _STEADY_S
+        return now_s - self.origin_s - max(0.0, pause_s)
+
+    def leave(self, waiting_bytes: int, now_s: float) -> bool:
+        """Leave audio on the wire, of which `waiting_bytes` have arrived, and note when; False if it is to be read: it
+        is nothing new, or not just more of the same, or will be more than one read."""
+        new_bytes = waiting_bytes - self.left_bytes
+        count = self.decoder.count_equal(new_bytes) if new_bytes > 0 and self.frame_s else 0
+        if not count or waiting_bytes + new_bytes > READ_BYTES:
+            return False
+        self._left.append((self._place_in_bulk(count * self.frame_s, now_s), count))
+        self.left_bytes = waiting_bytes
+        self.last_heard_s = now_s
+        return True
+
+    def hear_left(self, data: bytes, now_s: float) -> bytes:
+        """Hear what was left on the wire, the first of what has now been read; return the rest. If it is not what it
+        seemed to be, all is the rest."""
+        size = self.left_bytes
+        if len(data) >= size and self.decoder.take_equal(data[:size]):
+            frame_bytes, start = self.decoder.pass_over(0), 0
+            for at_s, count in self._left:
+                end = start + count * frame_bytes
+                self._queue.add_equal((at_s, 0.0, count, data[start:end]), count * self.frame_s, now_s, is_all=False)
+                start = end
+            data = data[size:]
+        self.forget_left()
+        return data
+
+    def forget_left(self) -> None:
+        """Nothing is left on the wire that we know of."""
+        self._left.clear()
+        self.left_bytes = 0
 
     def note_flowed(self, count: int, last_s: float, *, is_echoed: bool) -> None:
         """Learn of frames that were heard elsewhere (`Flow`) and maybe sent back, all with the header of the last."""

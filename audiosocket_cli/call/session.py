@@ -54,8 +54,9 @@ it is woken `HELD_UP_S` late, a session reads first, and then judges. Reads neve
 
 Work is done per batch where possible, not per frame. Calls spend nearly all of their time on three paths. Frames that
 are echoed, or that a bot hears: `Flow.take`. If another source hears each frame: `readable`, `_received`,
-`Receiver.flow`, `Sender.answer`. Otherwise every `READ_S`: `_tick_in_bulk`, `_read_in_bulk`, `Receiver.flow`. What is
-said, but for echoes: `tick`, `_say_alone`, `Sender.say`. One more function call per frame on these paths costs about
+`Receiver.flow`, `Sender.answer`. Otherwise every `READ_S`: `_tick_in_bulk`, `_look_in_bulk`, `Receiver.leave`, and
+then, for a batch, `_read_in_bulk`, `Receiver.hear_left`, `Receiver.flow`. What is said, but for echoes: `tick`,
+`_say_alone`, `Sender.say`. One more function call per frame on these paths costs about
 1 % of the total CPU time, so they use plain attributes and skip rare cases. After a frame on the first two paths
 `wake_s` is not updated: being woken too early now and then costs less than planning each time.
 
@@ -279,11 +280,19 @@ class Session(Reader):
         outcome: Outcome = sender.say(now_s, sender.source, self.receiver.heard_kind)
         if outcome is None:
             if now_s + EARLY_S >= self.receiver.next_read_s:
-                self._read_in_bulk(now_s)
+                self._look_in_bulk(now_s)
             if self._phase is talking and (talking.is_limited or now_s >= self._queue.next_flush_s):
                 outcome = talking.end_tick(now_s)
         if outcome is not None:
             self._end_on(outcome)
+
+    def _look_in_bulk(self, now_s: float) -> None:
+        """Read what came since the last time, or leave it where it is while the taps do not want it yet."""
+        is_early = now_s < self._queue.next_flush_s
+        if is_early and self.receiver.leave(self.wire.waiting, now_s):
+            self.receiver.plan_read(now_s)
+        else:
+            self._read_in_bulk(now_s)
 
     # From phase to phase.
 
@@ -304,7 +313,7 @@ class Session(Reader):
         phase = self._phase
         if isinstance(outcome, Ending):
             self._hear_rest(phase)
-            if self._phase is phase and not self.receiver.wants_readable:  # up to READ_S of audio wait to be read
+            if self._phase is phase and not self.receiver.wants_readable:  # some audio waits to be read
                 self._read_in_bulk(self._clock())
                 self._hear_rest(phase)
         if self._phase is phase:

@@ -64,6 +64,11 @@ class Wire(Protocol):
     def undelivered(self) -> int:
         """Bytes that were sent and that the peer's system has not confirmed, what is left of a frame included."""
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that have arrived and may stay where they are until they are read; 0 where that is not known, or where
+        they are to be read at once."""
+
     def receive(self) -> bytes | None:
         """Return what has arrived, b"" at the end of the stream, None when there is nothing now.
 
@@ -132,6 +137,11 @@ class SocketWire:
         on_way = _ask(self.fileno(), termios.TIOCOUTQ) if self.is_tcp else 0
         # The end of the stream counts as a byte.
         return len(self._rest) + len(self._held) + max(0, on_way - self._ending)
+
+    @property
+    def waiting(self) -> int:
+        # A capture has the time of each read.
+        return _ask(self._socket.fileno(), termios.FIONREAD) if self._trace is None else 0
 
     def read_ahead(self) -> None:
         """Read now what `receive` is to return next, and hold frames until `release`.

@@ -71,7 +71,7 @@ class FakeWire:
         self.other: FakeWire | None = None
         self.blocked = self.drained = False
         self.full = False
-        self.undelivered = 0
+        self.undelivered = self.waiting = 0
         self.ended_sending = False
         self.closed = False
         self.refused = self.was_reset = False

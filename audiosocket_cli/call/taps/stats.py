@@ -41,8 +41,8 @@ class CallStats:
         """How what was said arrived, where it did."""
         self._said = self.said.stats if self.said is not None else SideStats()
         self.call: Call | None = None
-        self._judged = frozenset[int]()
-        """Of which measures it is told already that what they measure is mislabelled, or that it is not."""
+        self._judged = 0
+        """Of which measures it is told already that what they measure is mislabelled, or that it is not: a bit each."""
 
     @property
     def sides(self) -> dict[Side, SideStats]:
@@ -73,9 +73,9 @@ class CallStats:
         for number, measure in enumerate(self._measures()):
             measure.timeline.place(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
             measure.timeline.pad(now_s - SETTLE_S)
-            if number not in self._judged and measure.arrivals.law_is_clear:
+            if not self._judged & 1 << number and measure.arrivals.law_is_clear:
                 # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
-                self._judged |= {number}
+                self._judged |= 1 << number
                 self._note_mislabelled(self.call, measure)
 
     def _measures(self) -> tuple[SideMeasure, ...]:
