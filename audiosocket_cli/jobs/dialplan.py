@@ -14,7 +14,7 @@ from audiosocket_cli.asterisk.dialplan.catalogue import FORMS, form_named
 from audiosocket_cli.asterisk.dialplan.plan import PlanFile, Style
 from audiosocket_cli.asterisk.dialplan.wish import wish
 from audiosocket_cli.asterisk.releases import NEWEST, Release, parse_release
-from audiosocket_cli.doctor.asterisk_cli import release_of
+from audiosocket_cli.doctor.pbx.asterisk_cli import release_of
 from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.ui.console import put_lines, say

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.asterisk.plan.dialplan import MAX_LINE, Dialplan
-from audiosocket_cli.asterisk.plan.files import Files
-from audiosocket_cli.asterisk.plan.judging import judge
-from audiosocket_cli.asterisk.plan.reading import read_dialplan
+from audiosocket_cli.asterisk.dialplan_check.dialplan import MAX_LINE, Dialplan
+from audiosocket_cli.asterisk.dialplan_check.files import Files
+from audiosocket_cli.asterisk.dialplan_check.judging import judge
+from audiosocket_cli.asterisk.dialplan_check.reading import read_dialplan
 from audiosocket_cli.asterisk.releases import Release
 from audiosocket_cli.doctor.look import Looked
 from audiosocket_cli.errors import FileError, UsageError

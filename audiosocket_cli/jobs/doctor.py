@@ -55,16 +55,16 @@ def _looks(wanted: DoctorWanted) -> list[Look]:
         looks += _asterisk_looks(wanted)
     looks += [_file_look(Path(word)) if Path(word).exists() else _target_look(word) for word in wanted.words]
     if wanted.logs:
-        from audiosocket_cli.doctor.log import look_at_log_files
+        from audiosocket_cli.doctor.log.log import look_at_log_files
 
         looks.append(look_at_log_files(wanted.logs))
     return looks
 
 
 def _call_look(wanted: DoctorWanted, extension: str) -> Look:
-    from audiosocket_cli.doctor.calling import look_at_test_calls
-    from audiosocket_cli.doctor.extension_call import look_at_extension
-    from audiosocket_cli.doctor.place import place_of
+    from audiosocket_cli.doctor.calls.calling import look_at_test_calls
+    from audiosocket_cli.doctor.calls.extension_call import look_at_extension
+    from audiosocket_cli.doctor.pbx.place import place_of
 
     place = place_of(wanted.asterisk_command, wanted.asterisk_root)
     if extension:
@@ -73,19 +73,19 @@ def _call_look(wanted: DoctorWanted, extension: str) -> Look:
 
 
 def _asterisk_looks(wanted: DoctorWanted) -> list[Look]:
-    from audiosocket_cli.doctor.asterisk_looks import looks_at_asterisk
-    from audiosocket_cli.doctor.place import place_of
+    from audiosocket_cli.doctor.pbx.asterisk_looks import looks_at_asterisk
+    from audiosocket_cli.doctor.pbx.place import place_of
 
     return looks_at_asterisk(place_of(wanted.asterisk_command, wanted.asterisk_root))
 
 
 def _file_look(path: Path) -> Look:
-    from audiosocket_cli.doctor.call_file import call_file_look
+    from audiosocket_cli.doctor.files.call_file import call_file_look
 
     return call_file_look(path)
 
 
 def _target_look(word: str) -> Look:
-    from audiosocket_cli.doctor.target import look_at_target
+    from audiosocket_cli.doctor.server.target import look_at_target
 
     return look_at_target(parse_target(word))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from audiosocket_cli.doctor.asterisk_cli import AsteriskCli
-from audiosocket_cli.doctor.place import place_of
+from audiosocket_cli.doctor.pbx.asterisk_cli import AsteriskCli
+from audiosocket_cli.doctor.pbx.place import place_of
 
 VERSION = "Asterisk 22.10.1+dfsg-1 built by nobody @ buildd.debian.org on a unknown running Linux on 2026-07-20\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.doctor.log import look_at_logs
+from audiosocket_cli.doctor.log.log import look_at_logs
 from audiosocket_cli.finding import Diagnosis
 from support.odd_servers import Behaviour, closes_unread, dies_in_frame, healthy, odd_server, splits, then
 from support.peers import free_port

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from audiosocket_cli.codec import Frame, Kind, encode
-from audiosocket_cli.doctor.asterisk_processes import asterisk_processes
+from audiosocket_cli.doctor.pbx.asterisk_processes import asterisk_processes
 from support.peers import free_port
 from support.running import Serve, run
 from support.testbed import testbed

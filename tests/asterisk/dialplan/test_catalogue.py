@@ -10,8 +10,8 @@ import pytest
 from audiosocket_cli.asterisk.dialplan.catalogue import FORMS, Form, form_named
 from audiosocket_cli.asterisk.dialplan.plan import STYLES, Style
 from audiosocket_cli.asterisk.dialplan.wish import Wish, wish
-from audiosocket_cli.asterisk.plan.judging import judge
-from audiosocket_cli.asterisk.plan.reading import read_dialplan
+from audiosocket_cli.asterisk.dialplan_check.judging import judge
+from audiosocket_cli.asterisk.dialplan_check.reading import read_dialplan
 from audiosocket_cli.asterisk.releases import parse_release
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Status
