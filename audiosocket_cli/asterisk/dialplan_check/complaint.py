@@ -122,7 +122,7 @@ class Facts:
         """Whether an answer stands before a use in its own extension, and nothing jumps over it."""
         answered = False
         for step in self.before(use.step):
-            if (step.label and answered) or step.name.startswith(("goto", "gosub")) or step.is_conditional:
+            if (step.label and answered) or step.name.startswith(("goto", "gosub")):
                 return False
             answered = answered or step.name == "answer"
         return answered and not use.step.label

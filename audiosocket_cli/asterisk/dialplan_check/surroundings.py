@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from audiosocket_cli.asterisk.dialplan_check.addresses import is_address
+from audiosocket_cli.asterisk.dialplan_check.ael_control import BETWEEN
 from audiosocket_cli.asterisk.dialplan_check.complaint import Complaint, Facts
 from audiosocket_cli.asterisk.dialplan_check.dialplan import Form, Step
 from audiosocket_cli.asterisk.dialplan_check.extensions_conf import uncommented
@@ -173,7 +174,12 @@ def not_run(use: Use, facts: Facts) -> Iterator[Complaint]:
 def _weighty_after(step: Step, facts: Facts) -> Step | None:
     """Return the first step after one that somebody would miss, when it is meant for what comes after the call."""
     for each in facts.after(step):
-        if each.label or "DIALSTATUS" in each.data or "audiosocket" in f"{each.name}{each.data}".lower():
+        if (
+            each.label
+            or each.data.startswith(BETWEEN)
+            or "DIALSTATUS" in each.data
+            or "audiosocket" in f"{each.name}{each.data}".lower()
+        ):
             return None
         if each.name not in _OF_NO_WEIGHT:
             return each
