@@ -111,6 +111,21 @@ class Facts:
         """Return what a use gives for a UUID, with what is known of its variables."""
         return None if use.call is None else self._with_values(use, use.call)
 
+    def dialled_into(self, use: Use) -> Sequence[tuple[Step, str]]:
+        """Return what EXTEN can be in a use's pattern, as far as jumps and Local channels of the dialplan say: the
+        step that says so, and the number."""
+        return self._dialled.get((use.step.context, use.step.extension), ())
+
+    @cached_property
+    def _dialled(self) -> dict[tuple[str, str], list[tuple[Step, str]]]:
+        found: dict[tuple[str, str], list[tuple[Step, str]]] = {}
+        for step in self.plan.steps:
+            for place, number in self.flow.dialled(step):
+                value = self.values.expanded(step, number)
+                if place[1].startswith("_") and "${EXTEN" not in value:
+                    found.setdefault(place, []).append((step, value))
+        return found
+
     def _with_values(self, use: Use, text: str) -> str:
         """All rules ask for the same."""
         key = (id(use.step), text)

@@ -207,6 +207,16 @@ class Flow:
             names += [other for other in self.plan.includes.get(name, []) if other not in names]
         return names
 
+    def dialled(self, step: Step) -> Iterator[tuple[_Extension, str]]:
+        """Yield the extensions that a step hands a call to by a number, each with that number: EXTEN there."""
+        for call in calls_of(step):
+            parts = [part.strip() for part in separated(call.data)] if call.name == "goto" else []
+            if len(parts) > 1:
+                context = parts[0] if len(parts) > 2 else step.context
+                yield from ((place, parts[:3][-2]) for place in self._matching(context, parts[:3][-2]))
+            for match in _locals_in(call):
+                yield from ((place, match[1]) for place in self._matching(match[2], match[1]))
+
     def _originated(self, call: Call) -> Iterator[_Extension]:
         """Yield the extensions that an answered call of Originate() comes to."""
         given = [part.strip() for part in separated(call.data)]
@@ -214,12 +224,17 @@ class Flow:
             yield from self._matching(given[2], given[3] if len(given) > 3 else "s")
 
     def _local_channels(self, call: Call) -> Iterator[_Extension]:
-        if call.name not in {"dial", "originate", "page", "queue"}:
-            return
+        for match in _locals_in(call):
+            yield from self._matching(match[2], match[1])
+
+
+def _locals_in(call: Call) -> Iterator[re.Match[str]]:
+    """Yield the Local channels that a call dials: an extension, and its context."""
+    if call.name in {"dial", "originate", "page", "queue"}:
         for destination in split_at((separated(call.data) or [""])[0], "&"):
             match = re.fullmatch(r"\s*Local/([^@/]+)@([^/]+).*", destination, re.IGNORECASE)
             if match:
-                yield from self._matching(match[2], match[1])
+                yield match
 
 
 def _is_special(extension: str) -> bool:

@@ -61,7 +61,17 @@ def bracket_missing(use: Use, facts: Facts) -> Iterator[Complaint]:
         return
     text, _ = uncommented(use.step.text)
     missing = [close for start, close in ("()", "{}") if text.count(start) > text.count(close)]
-    if missing:
+    if missing and text.endswith("\\"):
+        yield Complaint(
+            Status.FAULT,
+            "ends with a backslash: Asterisk does not join lines, and ignores the next one",
+            "write it on one line",
+        )
+    elif missing and len(text) < len(use.step.text.strip()):
+        yield Complaint(
+            Status.FAULT, f"a {missing[0]} is missing: what stands after ; is a comment", "close what the line opens"
+        )
+    elif missing:
         yield Complaint(Status.FAULT, f"a {missing[0]} is missing", "close what the line opens")
 
 
