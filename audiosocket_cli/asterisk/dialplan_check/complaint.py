@@ -121,9 +121,8 @@ class Facts:
         found: dict[tuple[str, str], list[tuple[Step, str]]] = {}
         for step in self.plan.steps:
             for place, number in self.flow.dialled(step):
-                value = self.values.expanded(step, number)
-                if place[1].startswith("_") and "${EXTEN" not in value:
-                    found.setdefault(place, []).append((step, value))
+                if place[1].startswith("_"):
+                    found.setdefault(place, []).append((step, self.values.expanded(step, number)))
         return found
 
     def _with_values(self, use: Use, text: str) -> str:

@@ -210,12 +210,13 @@ class Flow:
     def dialled(self, step: Step) -> Iterator[tuple[_Extension, str]]:
         """Yield the extensions that a step hands a call to by a number, each with that number: EXTEN there."""
         for call in calls_of(step):
+            wanted = [(match[2], match[1]) for match in _locals_in(call)]
             parts = [part.strip() for part in separated(call.data)] if call.name == "goto" else []
             if len(parts) > 1:
-                context = parts[0] if len(parts) > 2 else step.context
-                yield from ((place, parts[:3][-2]) for place in self._matching(context, parts[:3][-2]))
-            for match in _locals_in(call):
-                yield from ((place, match[1]) for place in self._matching(match[2], match[1]))
+                wanted.append((parts[0] if len(parts) > 2 else step.context, parts[:3][-2]))
+            for context, number in wanted:
+                if "${EXTEN" not in number:  # it passes on what it has
+                    yield from ((place, number) for place in self._matching(context, number))
 
     def _originated(self, call: Call) -> Iterator[_Extension]:
         """Yield the extensions that an answered call of Originate() comes to."""
