@@ -144,7 +144,7 @@ def is_address(text: str) -> bool:
 
 
 def _mended(server: str) -> str:
-    without = re.sub(r"^[a-z]+://|/.*$|\s", "", server)
+    without = re.sub(r"^[a-z]+://|/.*$|[\s\"']", "", server)
     if re.fullmatch(r"\[[^\]]*\]|[^:\[\]]+:?", without):
         host, port = without.rstrip(":"), ""
         if host.isdecimal():
@@ -176,6 +176,8 @@ def _bracketed(server: str) -> str:
 def _cure_of(server: str) -> str:
     if "://" in server:
         return "write HOST:PORT alone: AudioSocket is TCP, without a scheme"
+    if '"' in server:
+        return "write HOST:PORT without quotes: they stay in the last argument"
     if server != server.strip() or " " in server:
         return "write HOST:PORT without a space"
     return "write the server's address and port"

@@ -44,7 +44,7 @@ def mixed_up(use: Use, facts: Facts) -> Iterator[Complaint]:
     elif not use.is_channel and use.options is not None:
         yield Complaint(
             Status.FAULT,
-            f"AudioSocket() takes a UUID and an address: it takes {use.options.strip():.40} for a part of the address",
+            f"AudioSocket() takes a UUID and an address: it takes ,{use.options.strip():.40} for a part of the address",
             "leave it out; only the channel driver has c(…): Dial(AudioSocket/HOST:PORT/UUID/c(slin16))",
         )
     elif use.call is None and (dialled := destinations_of(use.step)) and is_address(dialled.timeout):

@@ -88,6 +88,7 @@ def test_what_globals_say_is_looked_at() -> None:
         ("[::1", ["malformed"], "[::1]:9092"),
         ("tcp:127.0.0.1:9092", ["brackets"], "127.0.0.1:9092"),
         ("127.1:9092", [], "127.1:9092"),
+        ('"127.0.0.1:9092"', ["malformed"], "127.0.0.1:9092"),
         ("YOUR_SERVER_IP:9092", ["example"], "YOUR_SERVER_IP:9092"),
         ("BRIDGE_HOST:8090", ["example"], "BRIDGE_HOST:8090"),
         ("192.168.x.x:9092", ["example"], "192.168.x.x:9092"),
