@@ -11,6 +11,7 @@ The house, from the ground up. A module imports only from its own room and from 
     quantities    times and sizes as people write them
     libraries     libraries that may be missing
     finding       what is found wrong, each kind under a stable id
+    finding_pages  what is told of each kind: docs/finding/
     model         a call: its sides, its digits, who ended it and how
     asterisk/     what Asterisk really does: facts, rules, findings with their cure
     disk          private files that are whole or not there

@@ -33,6 +33,11 @@ def untagged(text: str) -> str:
     return match["text"] if match else text
 
 
+def ids_of(texts: Iterable[str]) -> list[str]:
+    """Return the ids at the ends of lines, each once, in the order in which they come first."""
+    return list(dict.fromkeys(found for text in texts if (found := id_of(text)) is not None))
+
+
 class Status(StrEnum):
     """How bad it is."""
 

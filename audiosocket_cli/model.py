@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
+from audiosocket_cli.finding import tagged
+
 T = TypeVar("T")
 
 
@@ -68,7 +70,8 @@ class Pacing(Protocol):
     slipped_s: float
 
 
-_BOTH: Final = "digits come as frames and as tones at once: each is counted as a frame only"
+_BOTH: Final = tagged("digits-twice", "digits come as frames and as tones at once: each is counted as a frame only")
+_MORE: Final = tagged("more-findings", "and more of the kind")
 _MAX_NOTES = 20
 
 MAX_DIGITS: Final = 10_000
@@ -175,9 +178,9 @@ class Call:
         return sorted((digit for digit in self.digits if digit not in self._leaks), key=lambda digit: digit.at_s)
 
     def note(self, text: str) -> None:
-        """Keep a line about something odd, once, however often it happens; of too many kinds, the first."""
+        """Keep a finding, a line with its id (`tagged`), once, however often it happens; of too many, the first."""
         if len(self.notes) < _MAX_NOTES and text not in self.notes:
-            self.notes.append(text if len(self.notes) < _MAX_NOTES - 1 else "and more of the kind")
+            self.notes.append(text if len(self.notes) < _MAX_NOTES - 1 else _MORE)
             if self._tell_note is not None:
                 self._tell_note(self, self.notes[-1])
 

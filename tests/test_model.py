@@ -39,7 +39,7 @@ def test_a_press_that_comes_as_a_tone_and_a_frame_is_one() -> None:
     assert call.press(Digit(2.0, "6"))
     assert not call.press(Digit(2.05, "6", in_band=True))
     assert call.presses() == [Digit(1.1, "5"), Digit(2.0, "6")]
-    assert call.notes == ["digits come as frames and as tones at once: each is counted as a frame only"]
+    assert call.notes == ["digits come as frames and as tones at once: each is counted as a frame only [digits-twice]"]
 
 
 @given(st.lists(st.tuples(st.floats(0, 1000), st.sampled_from(DIGITS), st.booleans()), max_size=60))
@@ -68,7 +68,7 @@ def test_a_note_is_kept_once_and_of_too_many_the_first() -> None:
     call.report_notes(lambda of, text: told.append(text))
     for number in range(40):
         call.note(f"note {number // 2}")
-    assert call.notes == told == [f"note {number}" for number in range(19)] + ["and more of the kind"]
+    assert call.notes == told == [f"note {number}" for number in range(19)] + ["and more of the kind [more-findings]"]
 
 
 def test_in_band_is_told_only_where_it_is_so() -> None:

@@ -25,6 +25,7 @@ from audiosocket_cli.codec import (
     kind_name,
 )
 from audiosocket_cli.errors import FrameError
+from audiosocket_cli.finding import ids_of, tagged
 from audiosocket_cli.model import How, Side
 
 DUMP_SCHEMA: Final = "audiosocket.dump/1"
@@ -135,7 +136,7 @@ class CallReview:
                     self.rows.put(Row(at_s, side, "reset" if reset else "closed"))
                     if self._cut[side]:  # by the side itself, rather than by the end of the capture
                         cut = f"the {side}'s last frame is cut: it sent {self._cut[side]} bytes of it"
-                        self._findings.find([cut], at_s)
+                        self._findings.find([tagged("frame-cut", cut)], at_s)
 
     def _lose(self, lost: Lost) -> None:
         """Take bytes that are not frames; what seems to be missing after them may be missing in the capture only."""
@@ -222,6 +223,7 @@ class CallReview:
             "ended_how": self.ended_how,
             **{side.value: figures.as_dict(self.span_s) for side, figures in self.sides.items()},
             "findings": self.findings,
+            "finding_ids": ids_of(self.findings),
             **({"remarks": self.call.remarks} if self.call.remarks else {}),
         }
 

@@ -22,6 +22,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from audiosocket_cli.finding import tagged
+
 MAX_DRIFT: Final = 0.012
 """As a share of 1. Crystals are wrong by 0.0001 at most, timers of programs by up to 0.01; more is another rate."""
 
@@ -96,10 +98,11 @@ class ClockDrift:
         if self.share is None or abs(self.corrected_s) < _MIN_NOTED_S:
             return None
         pace, what = ("faster", "shorter") if self.corrected_s < 0 else ("slower", "longer")
-        return (
+        text = (
             f"the {side}'s audio came {abs(self.share):.3%} {pace} than it plays, as from another clock: the recording "
             f"follows it, and is {abs(self.corrected_s) * 1000:.0f} ms {what} than what was sent"
         )
+        return tagged("clock-drift", text)
 
     def as_dict(self) -> dict[str, float]:
         """Return what was found and done as JSON values."""

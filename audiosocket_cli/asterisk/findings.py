@@ -12,11 +12,14 @@ from audiosocket_cli.asterisk.facts import (
     frame_bytes,
     is_burst,
 )
-from audiosocket_cli.asterisk.rules import fault_towards_asterisk
+from audiosocket_cli.asterisk.rules import ended_by, fault_towards_asterisk
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES, Frame, Kind, kind_name
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Side
 
-EXAMPLE_UUID_FINDING: Final = "the UUID is the protocol page's example: use ${UUID()}, so that each call has its own"
+EXAMPLE_UUID_FINDING: Final = tagged(
+    "uuid-example", "the UUID is the protocol page's example: use ${UUID()}, so that each call has its own"
+)
 
 _PACE_TOLERANCE: Final = 0.1
 
@@ -34,6 +37,12 @@ _MAX_OFFSET: Final = 0.02
 
 _MIN_AUDIO_S: Final = 2.0
 """Shorter audio says nothing about levels: a click is not a DC offset."""
+
+
+_ULAW: Final = {Side.CALLER: "caller-ulaw", Side.SERVER: "server-ulaw"}
+_SHORT_FRAMES: Final = {Side.CALLER: "caller-short-frames", Side.SERVER: "server-short-frames"}
+_WRONG_RATE: Final = {Side.CALLER: "caller-wrong-rate", Side.SERVER: "server-wrong-rate"}
+"""Ids of findings by the side whose audio it is, as the cure differs."""
 
 
 class Heard(NamedTuple):
@@ -80,10 +89,11 @@ def findings_on_server(heard: Heard) -> list[str]:
     """Say what is wrong with a server's audio, and with how it sent it, each with its cure."""
     found = _findings_on_audio(heard, Side.SERVER)
     if heard.longest_pause_s > SILENCE_TIMEOUT_S:
-        found.append(
+        text = (
             f"the server sent nothing for {heard.longest_pause_s:.1f} s: where the caller's audio pauses too, Asterisk "
             f"ends the call after {SILENCE_TIMEOUT_S:g} s; send silence"
         )
+        found.append(tagged("server-silent", text))
     if not mislabelled(heard, Side.SERVER):  # what comes too fast because of its label comes in no burst
         found += finding_on_burst(heard.worst_burst_s)
     return found
@@ -98,7 +108,7 @@ def finding_on_burst(burst_s: float) -> list[str]:
         f"{burst_s * 1000:.0f} ms of the server's audio came at once: a bridge in Asterisk drops what "
         f"is beyond {MAX_BURST_MS} ms; send one frame each {PTIME_MS} ms, unless the network held them back"
     )
-    return [text]
+    return [tagged("server-bursts", text)]
 
 
 def _findings_on_audio(heard: Heard, side: Side) -> list[str]:
@@ -114,7 +124,7 @@ def _findings_on_audio(heard: Heard, side: Side) -> list[str]:
             else "is the network too slow for it, or the caller?"
         )
         who = "" if side is Side.CALLER else f"the {side}'s "
-        found.append(f"{who}audio came slower than it plays, in whole frames: {cure}")
+        found.append(tagged("audio-slow", f"{who}audio came slower than it plays, in whole frames: {cure}"))
     if side is Side.SERVER:
         found += _odd_lengths(heard)
     return found + _wrong_levels(heard, side) if heard.audio_s >= _MIN_AUDIO_S and not heard.disorder else found
@@ -130,7 +140,7 @@ def _odd_lengths(heard: Heard) -> list[str]:
         f"the server's frames have {size} bytes, {ms:.4g} ms of {kind_name(heard.kind)}: Asterisk makes one RTP packet "
         f"of each, and phones expect {PTIME_MS} ms; send {frame_bytes(heard.kind)} bytes each {PTIME_MS} ms"
     )
-    return [text]
+    return [tagged("server-frame-length", text)]
 
 
 def findings_on_frame(side: Side, frame: Frame, gap_s: float) -> list[str]:
@@ -140,12 +150,13 @@ def findings_on_frame(side: Side, frame: Frame, gap_s: float) -> list[str]:
     found = []
     fault = fault_towards_asterisk(frame)
     if fault:
-        found.append(f"{fault}; Asterisk ends the call here")
+        found.append(ended_by(fault))
     if gap_s > FRAME_GAP_MS / 1000:
-        found.append(
+        text = (
             f"a frame of the server came in parts {gap_s * 1000:.0f} ms apart: Asterisk ends a call in which "
             f"{FRAME_GAP_MS} ms pass inside a frame; send each frame with one send, and set TCP_NODELAY"
         )
+        found.append(tagged("server-splits-frames", text))
     return found
 
 
@@ -153,10 +164,11 @@ def finding_on_silence(pause_s: float) -> str | None:
     """Say what is wrong with a time in which neither side sent anything, or None."""
     if pause_s <= SILENCE_TIMEOUT_S:
         return None
-    return (
+    text = (
         f"neither side sent anything for {pause_s:.1f} s: AudioSocket() ends the call after {SILENCE_TIMEOUT_S:g} s; "
         "a server should always send silence"
     )
+    return tagged("both-silent", text)
 
 
 def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
@@ -165,16 +177,18 @@ def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
     A voice frame in a format without a kind is still labelled slin (`ast_audiosocket_send_frame`).
     """
     if heard.law:
-        return f"{heard.law} labelled {kind_name(heard.kind)}, which is noise: {_decode_cure(heard, side)}"
+        text = f"{heard.law} labelled {kind_name(heard.kind)}, which is noise: {_decode_cure(heard, side)}"
+        return tagged(_ULAW[side], text)
     if heard.disorder or not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MAX_PACE:
         return None
     if _is_held_up(heard) or not heard.is_steady:
         return None  # the network caused it
     if heard.texture == "slin" and heard.pace < 1:
-        return _too_short_frames(heard, side)
+        return tagged(_SHORT_FRAMES[side], _too_short_frames(heard, side))
     if heard.kind == Kind.SLIN and abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:
-        return f"µ-law, A-law or another codec labelled slin, which is noise: {_decode_cure(heard, side)}"
-    return _wrong_rate(heard, side)
+        text = f"µ-law, A-law or another codec labelled slin, which is noise: {_decode_cure(heard, side)}"
+        return tagged(_ULAW[side], text)
+    return tagged(_WRONG_RATE[side], _wrong_rate(heard, side))
 
 
 def _decode_cure(heard: Heard, side: Side) -> str:
@@ -220,32 +234,38 @@ def _wrong_rate(heard: Heard, side: Side) -> str:
 
 def _is_held_up(heard: Heard) -> bool:
     """Whether it comes too slowly although it is what its kind says: of another codec, frames are short, or noise."""
-    is_slow = 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None
+    is_slow = 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None and heard.is_steady
     return is_slow and heard.frame_s >= PTIME_MS / 1000 and heard.texture not in ("codec", "compressed")
+
+
+_DISORDERS: Final = {
+    "byte-swapped": ("byte-swapped", "send little-endian samples"),
+    "shifted by one byte": ("byte-shifted", "cut audio between samples, at even offsets"),
+    "in 32-bit floats": ("sample-format", "multiply them by 32767, and send 16-bit little-endian integers"),
+    "in 8-bit samples": ("sample-format", "send 16-bit little-endian samples"),
+    "in 24-bit samples": ("sample-format", "send 16-bit little-endian samples"),
+    "in 32-bit samples": ("sample-format", "send 16-bit little-endian samples"),
+}
+"""What `audio.pcm.guess_disorder` finds, with the id of the finding and the cure."""
 
 
 def _disordered(heard: Heard, side: Side) -> list[str]:
     found = []
     if heard.disorder and not heard.law:
-        cure = {
-            "byte-swapped": "send little-endian samples",
-            "shifted by one byte": "cut audio between samples, at even offsets",
-            "in 32-bit floats": "multiply them by 32767, and send 16-bit little-endian integers",
-            "in 8-bit samples": "send 16-bit little-endian samples",
-            "in 24-bit samples": "send 16-bit little-endian samples",
-            "in 32-bit samples": "send 16-bit little-endian samples",
-        }[heard.disorder]
-        found.append(f"the {side}'s audio is {heard.disorder}, which is noise: {cure}")
+        finding_id, cure = _DISORDERS[heard.disorder]
+        found.append(tagged(finding_id, f"the {side}'s audio is {heard.disorder}, which is noise: {cure}"))
     elif heard.texture == "compressed":
         what = "as noisy as compressed or encrypted bytes are (MP3, Opus, G.722 …)"
-        found.append(f"the {side}'s audio is {what}: {_decode_cure(heard, side)}")
+        found.append(tagged("compressed-bytes", f"the {side}'s audio is {what}: {_decode_cure(heard, side)}"))
     if heard.odd_bytes:
-        found.append(
+        text = (
             f"{heard.odd_bytes} of the {side}'s audio frames have an odd length, after which samples are out of step: "
             "cut audio between samples, at even offsets"
         )
+        found.append(tagged("odd-length", text))
     if heard.has_wav_header:
-        found.append(f"the {side} sent a WAV file's header as sound, which is heard as a click: send its samples only")
+        text = f"the {side} sent a WAV file's header as sound, which is heard as a click: send its samples only"
+        found.append(tagged("wav-header", text))
     return found
 
 
@@ -253,12 +273,13 @@ def _wrong_levels(heard: Heard, side: Side) -> list[str]:
     found = []
     gain = "turn the gain before Asterisk down" if side is Side.CALLER else "turn its gain down"
     if not heard.peak and side is Side.CALLER:  # a server may have nothing to say
-        found.append(
-            "the caller sent nothing but digital silence: is the phone muted, or its audio lost before Asterisk?"
-        )
+        text = "the caller sent nothing but digital silence: is the phone muted, or its audio lost before Asterisk?"
+        found.append(tagged("caller-silent", text))
     if heard.clipped > _MAX_CLIPPED:
-        found.append(f"clipped: {heard.clipped * 100:.1f} % of the {side}'s samples are at the limit; {gain}")
+        text = f"clipped: {heard.clipped * 100:.1f} % of the {side}'s samples are at the limit; {gain}"
+        found.append(tagged("clipped", text))
     if abs(heard.offset) > _MAX_OFFSET:
         where = "a faulty gateway or sound card?" if side is Side.CALLER else "are its samples signed, with 16 bits?"
-        found.append(f"the {side}'s audio is off centre by {heard.offset * 100:.0f} %: {where}")
+        text = f"the {side}'s audio is off centre by {heard.offset * 100:.0f} %: {where}"
+        found.append(tagged("off-centre", text))
     return found

@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from audiosocket_cli.codec import RATE_BY_KIND, UUID_BYTES, Frame, Kind, kind_name, peek_header
-
-UUID_WITHOUT_ANSWER_HINT: Final = "is an Answer() missing in the dialplan before AudioSocket()?"
-"""The application connects before it checks that the channel is answered (`audiosocket_exec`, `audiosocket_run`)."""
+from audiosocket_cli.finding import id_of, tagged, untagged
 
 PROXY_V1_SIGNATURE: Final = b"PROXY "
 
 PROXY_V2_SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 """The first bytes of a PROXY protocol header, version 1 and 2 (HAProxy's doc/proxy-protocol.txt)."""
 
-PROXY_HEADER_FAULT: Final = (
-    "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
+PROXY_HEADER_FAULT: Final = tagged(
+    "proxy-header", "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
 )
 
-SECOND_HEADER_FAULT: Final = (
+SECOND_HEADER_FAULT: Final = tagged(
+    "proxy-header",
     "it began with two PROXY protocol headers: of two proxies in a row, let the second take that of the first "
-    "(HAProxy: accept-proxy; nginx: proxy_protocol in its listen line)"
+    "(HAProxy: accept-proxy; nginx: proxy_protocol in its listen line)",
 )
 
 _TLS_HELLOS: Final = (b"\x16\x03\x01", b"\x16\x03\x03")
@@ -42,18 +41,33 @@ def fault_of_opening(received: bytes) -> str | None:
             return None
     if received[:3] in _TLS_HELLOS:
         began = f"it began with {_hex(received)}, a TLS handshake (AudioSocket has no encryption)"
-        return f"not an AudioSocket peer: {began}"
+        return tagged("not-audiosocket", f"not an AudioSocket peer: {began}")
     if received[:1].isalpha() and received[:1].isascii():
-        return f"not an AudioSocket peer: it began with {_quoted(received)} (a web browser, or a probe?)"
+        text = f"not an AudioSocket peer: it began with {_quoted(received)} (a web browser, or a probe?)"
+        return tagged("not-audiosocket", text)
     header = peek_header(received)
-    if header is None:
-        return f"not an AudioSocket peer: it began with {_hex(received)}, not with a UUID frame ({_hex(expected)} …)"
-    kind, length = header
+    kind, length = (None, 0) if header is None else header
     if kind == Kind.UUID:
-        return f"its UUID has {length} bytes, not {UUID_BYTES} (36 means that it was sent as text)"
+        text = f"its UUID has {length} bytes, not {UUID_BYTES} (36 means that it was sent as text)"
+        return tagged("uuid-length", text)
     if kind in RATE_BY_KIND:
-        return f"{kind_name(kind)} audio came before the UUID; the first frame must be the UUID"
-    return f"not an AudioSocket peer: it began with {_hex(received)}, not with a UUID frame ({_hex(expected)} …)"
+        text = f"{kind_name(kind)} audio came before the UUID; the first frame must be the UUID"
+        return tagged("uuid-not-first", text)
+    text = f"not an AudioSocket peer: it began with {_hex(received)}, not with a UUID frame ({_hex(expected)} …)"
+    return tagged("not-audiosocket", text)
+
+
+def without_uuid(what: str) -> str:
+    """Return `what`, which says that no UUID came, with the usual reason.
+
+    The application connects before it checks that the channel is answered (`audiosocket_exec`, `audiosocket_run`).
+    """
+    return tagged("no-answer", f"{what} (is an Answer() missing in the dialplan before AudioSocket()?)")
+
+
+def ended_by(fault: str) -> str:
+    """Return a fault of `fault_towards_asterisk` with what Asterisk does then."""
+    return tagged(id_of(fault) or "", f"{untagged(fault)}; Asterisk ends the call here")
 
 
 def fault_towards_asterisk(frame: Frame) -> str | None:
@@ -65,10 +79,12 @@ def fault_towards_asterisk(frame: Frame) -> str | None:
     if frame.kind == Kind.HANGUP:
         return None
     if frame.kind not in RATE_BY_KIND:
-        cure = " (send in-band tones instead)" if frame.kind == Kind.DTMF else ""
-        return f"the server sent a frame of kind {kind_name(frame.kind)}: only audio and hangup are allowed{cure}"
+        text = f"the server sent a frame of kind {kind_name(frame.kind)}: only audio and hangup are allowed"
+        if frame.kind == Kind.DTMF:
+            return tagged("server-sends-digits", f"{text} (send in-band tones instead)")
+        return tagged("server-sends-unknown-kind", text)
     if not frame.payload:
-        return "the server sent an audio frame of length 0"
+        return tagged("server-sends-empty-audio", "the server sent an audio frame of length 0")
     return None
 
 

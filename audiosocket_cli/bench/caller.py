@@ -97,8 +97,8 @@ class BenchCall:
         call, meter = self._meter.call, self._meter
         assert call is not None
         assert call.ending is not None
-        for finding in call.notes if self._is_judged else ():
-            self._figures.findings[finding] += 1
+        if self._is_judged:
+            self._figures.find(call.notes)
         hangup_ms = None
         if call.ending.by is Side.CALLER:
             hangup_s = self._clock() - self._talk.pacer.origin_s - call.duration_s
@@ -119,8 +119,8 @@ class BenchCall:
 
     def note(self, odd: Sequence[str]) -> None:
         """Count what was odd about its way to the server, a line each."""
-        for finding in odd if self._is_judged else ():
-            self._figures.findings[finding] += 1
+        if self._is_judged:
+            self._figures.find(odd)
 
     def _row(self, **facts: Any) -> dict[str, Any]:
         return {

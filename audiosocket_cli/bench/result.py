@@ -97,6 +97,7 @@ class BenchResult:
             "values": {name: None if value is None else round(value, 3) for name, value in self.values().items()},
             "reasons": dict(self.figures.reasons),
             "findings": dict(self.figures.findings),
+            "finding_ids": dict(self.figures.finding_ids),
         }
 
     def save(self, path: Path) -> None:

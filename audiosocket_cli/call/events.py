@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from audiosocket_cli.finding import id_of
 from audiosocket_cli.model import Call, Digit, How, Side
 from audiosocket_cli.runs import FrameRun
 from audiosocket_cli.text import counted
@@ -147,7 +148,7 @@ class Finding(Event):
     text: str
 
     def facts(self) -> dict[str, Any]:
-        return {"uuid": str(self.call.uuid), "finding": self.text}
+        return {"uuid": str(self.call.uuid), "finding": self.text, "finding_id": id_of(self.text)}
 
     def sentence(self) -> str:
         return f"{self.call.uuid} finding: {self.text}"

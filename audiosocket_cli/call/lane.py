@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol, Self
 
 from audiosocket_cli.call.overhearing import Overhearing
 from audiosocket_cli.call.wire import Wire
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Side
 
 _NOTED_STALL_S: Final = 0.5
@@ -72,10 +73,11 @@ class Lane:
     def note_stalls(self, call: Call) -> None:
         """Note that the other side did not read for long."""
         if self.stalled_s >= _NOTED_STALL_S:
-            call.note(
+            text = (
                 f"the {self.side.other} did not read for {self.stalled_s:.1f} s in all: what the {self.side} sent had "
                 "to wait that long; is it, or the network to it, too slow?"
             )
+            call.note(tagged("peer-not-reading", text))
 
     def as_dict(self) -> dict[str, Any]:
         """Return its figures as JSON values."""

@@ -29,6 +29,7 @@ from audiosocket_cli.codec import (
     peek_header,
 )
 from audiosocket_cli.errors import FrameError, IncompleteFrameError
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Digit, Side
 
 _SLICE: Final = 256
@@ -175,10 +176,11 @@ class Overhearing:
         self.is_lost, self.is_behind, self._size = True, False, _NONE
         self._decoder = FrameDecoder()
         if self._call is not None:
-            self._call.note(
+            text = (
                 f"from its byte {at:,} on, what the {self.side} sends is not AudioSocket: it is passed on as it is, "
                 "but not recorded, measured or searched for digits"
             )
+            self._call.note(tagged("not-audiosocket", text))
 
     def end(self) -> str:
         """The side has closed; return what is odd about where it did, for the reason of the call's end."""
@@ -187,7 +189,7 @@ class Overhearing:
             self._decoder.finish()
         except IncompleteFrameError as error:
             if self._call is not None:
-                self._call.note(f"the {self.side}'s last frame is cut: {error}")
+                self._call.note(tagged("frame-cut", f"the {self.side}'s last frame is cut: {error}"))
             return ", in mid-frame"
         return ""
 
@@ -249,18 +251,19 @@ class Overhearing:
         if self.side is Side.SERVER:
             return findings_on_frame(self.side, frame, 0.0)
         if frame.kind == Kind.ERROR:
-            return [f"caller reported an error: {describe_error(frame.payload)}"]
+            return [tagged("caller-error", f"caller reported an error: {describe_error(frame.payload)}")]
         if frame.kind == Kind.UUID:
-            return ["the caller sent a second UUID frame"]
+            return [tagged("second-uuid", "the caller sent a second UUID frame")]
         if is_audio(frame.kind):
-            return ["the caller sent an audio frame of length 0"]
-        return [f"the caller sent frames of unknown kind {kind_name(frame.kind)}"]
+            return [tagged("caller-sends-empty-audio", "the caller sent an audio frame of length 0")]
+        text = f"the caller sent frames of unknown kind {kind_name(frame.kind)}"
+        return [tagged("caller-sends-unknown-kind", text)]
 
     def _take_digit(self, call: Call, frame: Frame, at_s: float) -> None:
         try:
             digit = decode_digit(frame.payload)
         except FrameError as error:
-            call.note(f"a DTMF frame without a digit: {error}")
+            call.note(tagged("bad-digit", f"a DTMF frame without a digit: {error}"))
             return
         if call.press(Digit(at_s, digit)):
             self._queue.digit(at_s, digit)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT
+from audiosocket_cli.asterisk.rules import without_uuid
 from audiosocket_cli.call.receiver import Receiver
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sender import Sender
@@ -21,6 +21,7 @@ from audiosocket_cli.call.tap_queue import TapQueue
 from audiosocket_cli.call.wire import Wire
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, decode_digit, decode_uuid, kind_name
 from audiosocket_cli.errors import FrameError, IncompleteFrameError
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Digit, Ending, How
 
 CLOSE_TIMEOUT_S: Final = 2.0
@@ -133,13 +134,13 @@ class Opening(Phase):
     def tick(self, now_s: float) -> Outcome:
         if now_s < self._connected_s + self._uuid_s:
             return None
-        return Failure(f"no UUID within {self._uuid_s:g} s ({UUID_WITHOUT_ANSWER_HINT})")
+        return Failure(without_uuid(f"no UUID within {self._uuid_s:g} s"))
 
     def lose(self, how: How, reason: str) -> Outcome:
         received = self._receiver.received_bytes
         if received:
             return Failure(f"closed after {received} bytes, before its UUID was complete")
-        return Failure(f"closed without a UUID ({UUID_WITHOUT_ANSWER_HINT})", is_silent=True)
+        return Failure(without_uuid("closed without a UUID"), is_silent=True)
 
     def hang_up(self, reason: str) -> Outcome:
         return Failure(reason)
@@ -300,7 +301,7 @@ class Talking(Phase):
         try:
             digit = decode_digit(frame.payload)
         except FrameError as error:
-            self._call.note(f"ignored a DTMF frame: {error}")
+            self._call.note(tagged("bad-digit", f"ignored a DTMF frame: {error}"))
             return
         at_s = now_s - self._receiver.origin_s
         if self._call.press(Digit(at_s, digit)):
@@ -311,7 +312,8 @@ class Talking(Phase):
         if before is None or before == kind or (before, kind) in self._passed_over:
             return
         self._passed_over |= {(before, kind)}
-        self._call.note(f"the {self._role.me.other}'s kind changed from {kind_name(before)} to {kind_name(kind)}")
+        text = f"the {self._role.me.other}'s kind changed from {kind_name(before)} to {kind_name(kind)}"
+        self._call.note(tagged("kind-changed", text))
 
     # Ending.
 
@@ -319,7 +321,7 @@ class Talking(Phase):
         try:
             self._receiver.decoder.finish()
         except IncompleteFrameError as error:
-            self._call.note(f"the last frame is cut: {error}")
+            self._call.note(tagged("frame-cut", f"the last frame is cut: {error}"))
             reason = f"{reason}, in mid-frame"
         return Ending(self._role.me.other, how, reason)
 

@@ -41,7 +41,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
-from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
+from audiosocket_cli.asterisk.rules import fault_of_opening, without_uuid
 from audiosocket_cli.call.lane import Lane, RelayWire
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.passing import Passing, Phase, RelayScheduler
@@ -49,6 +49,7 @@ from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S, Limits
 from audiosocket_cli.call.session import STOP_S
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, decode_uuid, encode
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Ending, How, Side, now_utc
 
 _LOOK_S: Final = 0.005
@@ -265,10 +266,11 @@ class Relay(Passing):
     def _note_open_half(self) -> None:
         for lane in self.lanes:
             if self.call is not None and not lane.over:
-                self.call.note(
+                text = (
                     f"the {lane.side} left its connection open after the {lane.side.other} had closed its own: the "
                     f"proxy closed it after {HALF_CLOSED_S:g} s in which nothing passed"
                 )
+                self.call.note(tagged("left-open", text))
 
     def _set_wake(self) -> None:
         if self._phase is Phase.PASSING:
@@ -369,7 +371,7 @@ class Relay(Passing):
         elif size:
             self.failure = f"closed after {size} bytes, before its UUID was complete"
         else:
-            self.failure = f"closed without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
+            self.failure = without_uuid("closed without a UUID")
 
     def _end(self) -> None:
         """Tell the taps the last of the call, and close."""

@@ -14,10 +14,12 @@ from uuid import UUID
 from audiosocket_cli.asterisk.rules import (
     PROXY_HEADER_FAULT,
     SECOND_HEADER_FAULT,
+    ended_by,
     fault_of_opening,
     fault_towards_asterisk,
 )
 from audiosocket_cli.codec import Frame, Kind, describe_error, encode, is_audio, kind_name, peek_header, uuid_frame
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Ending, How, Side
 
 
@@ -78,13 +80,13 @@ class Answering(Role):
         if frame.kind == Kind.HANGUP:  # no release of Asterisk sends it, other callers do
             return Ending(Side.CALLER, How.HANGUP, "caller hung up")
         if frame.kind == Kind.ERROR:
-            call.note(f"caller reported an error: {describe_error(frame.payload)}")
+            call.note(tagged("caller-error", f"caller reported an error: {describe_error(frame.payload)}"))
         elif frame.kind == Kind.UUID:
-            call.note("ignored a second UUID frame")
+            call.note(tagged("second-uuid", "ignored a second UUID frame"))
         elif is_audio(frame.kind):
-            call.note("ignored an audio frame of length 0")
+            call.note(tagged("caller-sends-empty-audio", "ignored an audio frame of length 0"))
         elif frame.kind != Kind.DTMF:
-            call.note(f"ignored frames of unknown kind {kind_name(frame.kind)}")
+            call.note(tagged("caller-sends-unknown-kind", f"ignored frames of unknown kind {kind_name(frame.kind)}"))
         return None
 
 
@@ -137,4 +139,4 @@ class Placing(Role):
 
     def _fault_of(self, frame: Frame) -> Ending:
         fault = fault_towards_asterisk(frame)
-        return Ending(Side.SERVER, How.FAULT, f"{fault}; Asterisk ends the call here")
+        return Ending(Side.SERVER, How.FAULT, ended_by(fault or ""))

@@ -13,7 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.asterisk.facts import DEFAULT_PORT
-from audiosocket_cli.asterisk.rules import UUID_WITHOUT_ANSWER_HINT, fault_of_opening
+from audiosocket_cli.asterisk.rules import fault_of_opening, without_uuid
 from audiosocket_cli.capture.call_items import CallItems
 from audiosocket_cli.capture.items import CallNames, Captured, CapturedCall, Item, NoCall, Opened
 from audiosocket_cli.capture.packet_runs import Numbers
@@ -29,7 +29,7 @@ _MAX_REPEATED: Final = 0.5
 _QUOTED_BYTES: Final = 64
 """How much of the first bytes of another protocol is quoted."""
 
-_SILENT: Final = f"it ended without a UUID ({UUID_WITHOUT_ANSWER_HINT})"
+_SILENT: Final = without_uuid("it ended without a UUID")
 _REFUSED: Final = "it was refused: is a server listening there?"
 _UNANSWERED: Final = "it was not answered: is the address right? is a firewall in the way?"
 _CUT_UUID: Final = "it ended before its UUID was complete"

@@ -83,6 +83,8 @@ class Case:
     """Says what a `trial.Setting` lacks for it, or why it does not apply there, or None."""
     alone: bool = False
     """Whether no other case may run at the same time: it measures time, or might disturb others."""
+    finding: str | None = None
+    """The id of the finding that a failure is, where there is one."""
     shown_by_replay: bool = False
     """Whether `audiosocket replay` of a capture does the same again: frames are all that matters, not their cuts."""
 
@@ -96,6 +98,7 @@ class Case:
         return {
             "id": self.id, "level": self.level.value, "requirement": self.requirement, "expected": self.expected,
             "asterisk": self.asterisk, "versions": self.versions, "cure": self.cure,
+            "finding": self.finding,
         }  # fmt: skip
 
 

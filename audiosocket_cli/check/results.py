@@ -101,6 +101,7 @@ def _result(content: dict[str, Any]) -> CaseResult:
         cure=_text(content["cure"]),
         versions=_text(content["versions"]),
         run=_cannot_run,
+        finding=None if content.get("finding") is None else _text(content["finding"]),
         shown_by_replay=bool(content.get("shown_by_replay", False)),
     )
     attempts = [_attempt(each) for each in content["attempts"]]

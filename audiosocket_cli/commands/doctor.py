@@ -14,7 +14,11 @@ import click
     "--asterisk-root", metavar="DIR", help="The root folder of an Asterisk, such as a container's or chroot's."
 )
 @click.option("--log", "logs", multiple=True, metavar="FILE", help="Read this log of Asterisk; - is standard input.")
-@click.option("--call", "place_call", is_flag=True, help="Place a test call through Asterisk to a server of our own.")
+@click.option(
+    "--call", is_flag=False, flag_value="", metavar="[EXTEN@CONTEXT]",
+    help="Have Asterisk place test calls to a server of our own; or one to this extension of its dialplan.",
+)  # fmt: skip
+@click.option("--call-address", metavar="HOST[:PORT]", help="What Asterisk dials in those calls.  [default: 127.0.0.1]")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
@@ -27,12 +31,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket doctor --log /var/log/asterisk/messages
       audiosocket doctor calls/92a62f6d-f053-44d1-8772-19af6aefcb85.json
       audiosocket doctor --call
+      audiosocket doctor --call 100@from-internal
       audiosocket doctor --asterisk-command 'docker exec pbx asterisk'
 
     Without an argument it looks at the Asterisk of this machine: its modules, dialplan, channels, connections and log.
     A TARGET is a server, a FILE a recording, a capture, or the JSON of a call.
 
-    Exits with 0 when there is no fault, and 1 when there is one.
+    Exits with 0 when there is no fault, with 1 when there is one, and with 3 when nothing could be looked at.
     """
     from audiosocket_cli.jobs.doctor import DoctorWanted, doctor
 

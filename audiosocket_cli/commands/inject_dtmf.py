@@ -91,7 +91,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     (ws://host:port/path) gets them in its own protocol.
 
     With --listen it answers a call from Asterisk, and sends the digits to the caller, always as tones in the audio:
-    Asterisk ends a call in which a server sends a DTMF frame.
+    Asterisk ends a call in which a server sends a DTMF frame. A telephone or a trunk hears them. Asterisk itself does
+    not: Read() on this channel waits in vain, unless a PJSIP leg with dtmf_mode=inband is in between (see help keys).
 
     Exits with 0 when all digits were pressed and the answer was as expected, 1 when not, or when the other side hung up
     or went silent after a digit (unless --expect-hangup), 3 when TARGET cannot be reached, 4 when it sent a frame that

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiosocket_cli.doctor.look import Look, Looked
+from audiosocket_cli.doctor.look import Look
+from audiosocket_cli.doctor.visit import visit
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Status, worst
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.target import parse_target
-from audiosocket_cli.ui.console import put_result
+from audiosocket_cli.ui.console import put_result, say
 from audiosocket_cli.ui.doctor_report import report_json, report_lines
 
 
@@ -25,27 +26,66 @@ class DoctorWanted:
     asterisk_command: str | None
     asterisk_root: str | None
     logs: Sequence[str]
-    place_call: bool
+    call: str | None
+    """An extension to call, or "" for test calls of our own."""
+    call_address: str | None
     as_json: bool
 
 
 def doctor(wanted: DoctorWanted) -> Outcome:
     """Look at what is wanted, and tell what was found. Raises `UsageError`."""
     looks = _looks(wanted)
-    done = run(_look_at(looks))
-    told = put_result(report_json(done), report_lines(done), as_json=wanted.as_json)
-    has_fault = worst(found for looked in done for found in looked.found) is Status.FAULT
-    return Outcome(failed=has_fault or not told)
+    visited = run(visit(looks, say))
+    told = put_result(report_json(visited.done), report_lines(visited.done), as_json=wanted.as_json)
+    found = [each for looked in visited.done for each in looked.found]
+    has_fault = worst(found) is Status.FAULT
+    saw_nothing = all(each.status is Status.UNKNOWN for each in found)
+    return Outcome(visited.signal, unreachable=saw_nothing and visited.signal is None, failed=has_fault or not told)
 
 
 def _looks(wanted: DoctorWanted) -> list[Look]:
+    """Choose what to look at: an Asterisk where one is named, or nothing is. What is not wanted is not imported, as all
+    of it together takes longer than many a look."""
     looks: list[Look] = []
-    for word in wanted.words:
-        if not Path(word).exists():
-            parse_target(word)
-        raise UsageError(f"{word!r:.80}: not yet")
+    if wanted.call_address and wanted.call is None:
+        raise UsageError("--call-address is for --call: add --call to place test calls")
+    if wanted.call is not None:
+        looks.append(_call_look(wanted, wanted.call))
+    elif wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs):
+        looks += _asterisk_looks(wanted)
+    looks += [_file_look(Path(word)) if Path(word).exists() else _target_look(word) for word in wanted.words]
+    if wanted.logs:
+        from audiosocket_cli.doctor.log.log import look_at_log_files
+
+        looks.append(look_at_log_files(wanted.logs))
     return looks
 
 
-async def _look_at(looks: Sequence[Look]) -> list[Looked]:
-    return [Looked(look.title, await look.run()) for look in looks]
+def _call_look(wanted: DoctorWanted, extension: str) -> Look:
+    from audiosocket_cli.doctor.calls.calling import look_at_test_calls
+    from audiosocket_cli.doctor.calls.extension_call import look_at_extension
+    from audiosocket_cli.doctor.pbx.place import place_of
+
+    place = place_of(wanted.asterisk_command, wanted.asterisk_root)
+    if extension:
+        return look_at_extension(place, extension, wanted.call_address)
+    return look_at_test_calls(place, wanted.call_address)
+
+
+def _asterisk_looks(wanted: DoctorWanted) -> list[Look]:
+    from audiosocket_cli.doctor.pbx.asterisk_looks import looks_at_asterisk
+    from audiosocket_cli.doctor.pbx.place import place_of
+
+    return looks_at_asterisk(place_of(wanted.asterisk_command, wanted.asterisk_root))
+
+
+def _file_look(path: Path) -> Look:
+    from audiosocket_cli.doctor.files.call_file import call_file_look
+
+    return call_file_look(path)
+
+
+def _target_look(word: str) -> Look:
+    from audiosocket_cli.doctor.server.target import look_at_target
+
+    return look_at_target(parse_target(word))

@@ -28,6 +28,7 @@ from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.taps.tap import FLUSH_S
 from audiosocket_cli.call.wire import Link, SocketWire, queues
 from audiosocket_cli.codec import KIND_BY_RATE
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.net.target import WebSocketTarget
 from audiosocket_cli.websocket.link import Link as BotLink
@@ -42,6 +43,10 @@ _LOOK_S: Final = 0.005
 
 _NO_CLOSE: Final = 1006
 """The code of a WebSocket whose other end has said no close."""
+
+_UNANSWERED_CLOSE: Final = tagged(
+    "bot-close", "the bot did not answer when the WebSocket was closed at the end of the call"
+)
 
 
 class Gateway:
@@ -119,7 +124,7 @@ class Passage:
         call, closed = self._session.call, self._link.closed
         if call is None or self._is_killed or self._bot.is_lost or closed is None or closed.code != _NO_CLOSE:
             return () if call is None else call.notes
-        return [*call.notes, "the bot did not answer when the WebSocket was closed at the end of the call"]
+        return [*call.notes, _UNANSWERED_CLOSE]
 
     def kill(self) -> None:
         self._is_killed = True

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from audiosocket_cli.disk import check_rereadable
 from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call
 from audiosocket_cli.server.hooks import ask_hook
 from audiosocket_cli.server.uuid_list import read_uuids
@@ -152,7 +153,7 @@ class Admission:
 def _noted(call: Call, found: Variables) -> dict[str, str]:
     """Return variables, and note what is odd about them."""
     for remark in found.remarks:
-        call.note(remark)
+        call.note(tagged("variables-odd", remark))
     return found.values
 
 

@@ -23,6 +23,7 @@ from audiosocket_cli.call.relayed_call import RelayedCall
 from audiosocket_cli.call.session import Session
 from audiosocket_cli.call.session_call import SessionCall
 from audiosocket_cli.call.wire import Link
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call
 from audiosocket_cli.net.address import network_of
 from audiosocket_cli.server.after_calls import AfterCalls
@@ -32,6 +33,10 @@ from audiosocket_cli.server.loops import why_a_loop
 
 _MUTE_S: Final = 2.0
 """Seconds after which the log names what the server still waits for at the end."""
+
+_SAME_UUID: Final = tagged(
+    "uuid-fixed", "another call has the same UUID at the same time: use ${UUID()} in the dialplan"
+)
 
 
 class Calls:
@@ -177,7 +182,7 @@ class Calls:
             begun = [live.session.call for live in self.live if live.session.begun]
             duplicates = [other for other in begun if other is not None and other.uuid == call.uuid]
             for duplicate in duplicates if len(duplicates) > 1 else ():
-                duplicate.note("another call has the same UUID at the same time: use ${UUID()} in the dialplan")
+                duplicate.note(_SAME_UUID)
         self._uuids[call.uuid] += 1
         if call.uuid == EXAMPLE_UUID:
             call.note(EXAMPLE_UUID_FINDING)

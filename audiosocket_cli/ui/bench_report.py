@@ -14,10 +14,12 @@ from rich.text import Text
 from audiosocket_cli.analysis.histogram import Histogram
 from audiosocket_cli.asterisk.facts import BURST_MS
 from audiosocket_cli.bench.caller import MAX_JUDGED
+from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.limit import Search
 from audiosocket_cli.bench.plan import Progress
 from audiosocket_cli.bench.result import ERRORS, BenchResult
 from audiosocket_cli.bench.verdict import Change, shown
+from audiosocket_cli.finding import id_of
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import is_terminal, say
 from audiosocket_cli.ui.wrapping import wrapped
@@ -79,10 +81,21 @@ def bench_lines(result: BenchResult) -> list[str]:
         lines += wrapped(f"  {count} x ", reason)
     lines += wrapped("", _stream(result))
     looked_at = f"the first {MAX_JUDGED} calls of each process"
-    for finding, count in result.figures.findings.most_common(_MAX_REASONS):
+    for finding, count in _findings(result.figures):
         lines += wrapped("", f"finding in {count} of {looked_at}: {finding}", hang=2)
     lines += _histogram(result)
     return lines
+
+
+def _findings(figures: Figures) -> list[tuple[str, int]]:
+    """Return a line for each kind of finding, the most frequent first, and in how many calls it was found.
+
+    Of lines that differ in their figures it is the most frequent one.
+    """
+    text_by_id: dict[str, str] = {}
+    for text, _ in figures.findings.most_common():
+        text_by_id.setdefault(id_of(text) or "", text)
+    return [(text_by_id[each], count) for each, count in figures.finding_ids.most_common(_MAX_REASONS)]
 
 
 def _load(settings: dict[str, Any]) -> str:

@@ -109,6 +109,8 @@ def _evidence(name: str, report: Report, result: CaseResult) -> Element:
         counts = "failed, and makes the whole verdict negative"
         pairs.insert(0, ("verdict", counts if report.counts(result) else "failed, and does not count"))
         pairs.append(("cure", result.case.cure))
+        if result.case.finding is not None:
+            pairs.append(("finding", tag("code", f"audiosocket help finding {result.case.finding}")))
     if len(result.attempts) > 1:
         pairs.append(("attempts", attempts_text(result)))
     blocks = [("evidence", attempt.evidence), ("its log", attempt.log)]

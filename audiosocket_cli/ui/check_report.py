@@ -106,7 +106,8 @@ def _against_baseline(report: Report) -> str:
 def _failure(report: Report, result: CaseResult) -> list[str]:
     case, attempt = result.case, result.worst
     lines = [f"failed: {case.id} ({case.level.value}{', known' if report.is_known(result) else ''})"]
-    for name, text in [*facts_of(result), ("cure", case.cure)]:
+    more = [] if case.finding is None else [("finding", f"{case.finding} (audiosocket help finding {case.finding})")]
+    for name, text in [*facts_of(result), ("cure", case.cure), *more]:
         lines += wrapped(f"  {name:{_HEAD - 2}}", text)
     lines += _block("evidence", _shortened(attempt.evidence, _MAX_EVIDENCE))
     lines += _block("its log", attempt.log[-_MAX_LOG:])

@@ -52,6 +52,9 @@ _RULES: Final = tuple(
         (r"(passed:|no errors in \d+|\d+ calls at once held)", _GOOD),
         (r"(finding) in \d+ of", _LOOK),
         (r".* (REGRESSION)", _BAD),
+        (r" {2}(fault) {3}", _BAD),
+        (r" {2}(warning) ", _LOOK),
+        (r" {2}(ok) {6}", _GOOD),
         (r"(cannot write|audiosocket: error:|failed:|INVALID:?)", _BAD),
     )
 )

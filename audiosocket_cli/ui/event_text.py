@@ -32,6 +32,9 @@ def event_json(event: Event) -> dict[str, Any]:
     return {"schema": EVENT_SCHEMA, "event": event.name, "at": at, **event.facts()}
 
 
+_MORE: Final = "audiosocket help finding ID tells more"
+
+
 def summary_line(summary: ServeSummary) -> str:
     """Return the summary of a server in one line."""
     # A call without Answer() looks like a health check: of interest where there is no other.
@@ -42,7 +45,10 @@ def summary_line(summary: ServeSummary) -> str:
         (summary.checks, f"{counted(summary.checks, 'connection')} closed without a byte{hint}"),
         (summary.failed_recordings, f"{counted(summary.failed_recordings, 'recording')} failed"),
         (summary.failed_captures, f"{counted(summary.failed_captures, 'capture')} failed"),
-        (summary.odd_calls, f"findings in {counted(summary.odd_calls, 'call')}"),
+        (
+            summary.odd_calls,
+            f"findings in {counted(summary.odd_calls, 'call')} ({_MORE})",
+        ),
         (summary.faulted_calls, f"faults put into {counted(summary.faulted_calls, 'call')}"),
         (summary.failed_hooks, f"{counted(summary.failed_hooks, '--on-call-end command')} failed"),
         (summary.faults, f"{counted(summary.faults, 'call')} ended by an internal error"),

@@ -20,15 +20,16 @@ from rich.markdown import CodeBlock, Heading, Markdown
 from rich.text import Text
 from rich.theme import Theme
 
+from audiosocket_cli.finding_pages import FOLDER, finding_ids, sentence_of
 from audiosocket_cli.ui.console import is_terminal, put, put_lines
 
 TOPICS: Final = (
-    "first-call", "terminal", "asterisk", "answering", "bots", "talk-to-a-bot", "bots-in-python", "bot-protocol",
-    "bridging", "real-driver", "transfer", "recording", "playing", "talking", "testing-a-bot", "turns",
-    "websocket-bots", "checking", "scripts", "captures", "dissector", "findings", "load", "load-figures", "locust",
-    "many-calls", "costs", "monitoring", "api", "systemd", "proxying", "mirroring", "faults", "proxies", "security",
-    "tls", "reliability", "evidence", "json", "json-results", "json-lines", "exit-codes", "library", "development",
-    "changes",
+    "first-call", "terminal", "asterisk", "asterisk-log", "dialplans", "diagnosing", "test-call", "releases",
+    "answering", "bots", "talk-to-a-bot", "bots-in-python", "bot-protocol", "bridging", "real-driver", "transfer",
+    "recording", "playing", "talking", "testing-a-bot", "keys", "turns", "websocket-bots", "checking", "scripts",
+    "captures", "dissector", "findings", "load", "load-figures", "locust", "many-calls", "costs", "monitoring",
+    "api", "systemd", "proxying", "mirroring", "faults", "proxies", "security", "tls", "reliability", "evidence",
+    "json", "json-results", "json-lines", "exit-codes", "library", "development", "changes",
 )  # fmt: skip
 """Pages in the order in which they are listed: from a first call to what few need."""
 
@@ -38,7 +39,7 @@ MAX_WIDTH: Final = 100
 _STYLES: Final = Theme({"markdown.code": "cyan"})  # rich's own has a black background, on light terminals as well
 
 _FILE: Final = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_LINK: Final = re.compile(r"\[([^\]]+)\]\((?!https?:)([\w-]*)(?:\.md)?(?:#[\w-]*)?\)")
+_LINK: Final = re.compile(r"\[([^\]]+)\]\((?!https?:)((?:\.\./|finding/)?)([\w-]*)(?:\.md)?(?:#[\w-]*)?\)")
 _PICTURE: Final = re.compile(r"^!\[[^\]]*\]\([^)]*\)\n+", re.MULTILINE)
 _FENCED: Final = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 
@@ -70,23 +71,25 @@ def pages_with(word: str) -> list[str]:
     return [topic for topic in TOPICS if word.lower() in read_page(topic).lower()]
 
 
-def show_page(page: str) -> None:
-    """Show a page on a terminal, through a pager, or put it on stdout as plain text."""
+def show_page(page: str, folder: str = "") -> None:
+    """Show a page on a terminal, through a pager, or put it on stdout as plain text. `folder` is where its links begin:
+    docs/, or a folder in it."""
     if not is_terminal(sys.stdout):
-        put_lines(plain_lines(page))
+        put_lines(plain_lines(page, folder))
         return
     console = Console(width=_width(), theme=_STYLES)
     os.environ.setdefault("LESS", "FRX")  # colours; short pages stay on the screen, as in git
     pager = os.environ.get("MANPAGER") or os.environ.get("PAGER") or "less"  # as pydoc has it, which rich calls
     is_there = shutil.which(next(iter(pager.split()), "")) is not None
     with console.pager(styles="less" in pager) if is_there else contextlib.nullcontext():
-        console.print(_Page(_with_topics(page), hyperlinks=False), crop=False)
+        console.print(_Page(_with_topics(page, folder), hyperlinks=False), crop=False)
 
 
-def plain_lines(page: str) -> list[str]:
+def plain_lines(page: str, folder: str = "") -> list[str]:
     """Return a page as lines of plain text, no wider than a terminal; code keeps its lines."""
     out = io.StringIO()
-    Console(file=out, width=_width(), color_system=None).print(_Page(_with_topics(page), hyperlinks=False), crop=False)
+    shown = _Page(_with_topics(page, folder), hyperlinks=False)
+    Console(file=out, width=_width(), color_system=None).print(shown, crop=False)
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -99,17 +102,27 @@ def list_topics() -> None:
     put("audiosocket help COMMAND shows the options of a command.")
 
 
+def list_findings() -> None:
+    """Put the ids of findings on stdout, a line each."""
+    put("Findings of audiosocket help finding ID:")
+    longest = max(map(len, finding_ids()))
+    for finding_id in finding_ids():
+        put(f"  {finding_id:{longest}}  {sentence_of(finding_id)}")
+    put("audiosocket help findings tells where they are shown.")
+
+
 def _width() -> int:
     return min(MAX_WIDTH, shutil.get_terminal_size().columns)
 
 
-def _with_topics(page: str) -> str:
+def _with_topics(page: str, folder: str) -> str:
     """Return a page whose links to other pages say how to read them here, without pictures."""
 
     def named(found: re.Match[str]) -> str:
-        text, topic = found.groups()
-        how = f"`help {topic}`"
-        return how if text == topic else f"{text} ({how})" if topic else text
+        text, way, name = found.groups()
+        is_finding = name and (way == f"{FOLDER}/" or (folder == FOLDER and not way))
+        how = f"`help {FOLDER} {name}`" if is_finding else f"`help {name}`"
+        return how if text == name else f"{text} ({how})" if name else text
 
     parts = _FENCED.split(page)
     return "".join(part if part.startswith("```") else _LINK.sub(named, _PICTURE.sub("", part)) for part in parts)

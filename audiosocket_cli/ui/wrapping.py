@@ -26,3 +26,13 @@ def wrapped(head: str, text: str, *, hang: int = 0) -> list[str]:
     )  # fmt: skip
     indent = " " * len(head)
     return [(indent if number else head) + line.replace(_GLUE, " ") for number, line in enumerate(lines or [""])]
+
+
+def filled(head: str, text: str, *, hang: int = 0) -> list[str]:
+    """Return a sentence after a head, as `wrapped` does, with lines that break at any space."""
+    indent = " " * len(head)
+    lines = textwrap.wrap(
+        printable(text), WIDTH - len(head), subsequent_indent=" " * hang, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return [(indent if number else head) + line for number, line in enumerate(lines or [""])]

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from asterisk_testbed.steps import Step
-from audiosocket_cli.asterisk import dialplan
+from audiosocket_cli.asterisk.dialplan import lines as dialplan
 
 FORMATS = [*dialplan.FORMATS, "ulaw", "alaw", "none"]
 

@@ -36,7 +36,7 @@ def write_configuration(asterisk: Asterisk, also: Sequence[str] = (), own: Path 
     """Write what it reads at its start: with modules that are loaded beside ours, and files of a folder in the place of
     those of their names, or beside them."""
     for name in ("etc", "log", "cache", "lib", "spool", "calls"):
-        (asterisk.run / name).mkdir(mode=0o700, parents=True)
+        (asterisk.run / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     files = {
         "asterisk.conf": asterisk_conf(asterisk),
         "modules.conf": "\n".join(

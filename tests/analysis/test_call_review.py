@@ -105,27 +105,34 @@ def test_mu_law_labelled_slin_is_found(timed: bool) -> None:
     server = sent(call, Side.SERVER, [QUIET] * 200, steady(0.01, 200)) if timed else []
     (finding,) = findings(whole(call, caller, server))
     assert finding == (
-        "µ-law labelled slin, which is noise: use c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
+        "µ-law labelled slin, which is noise: use c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin)) [caller-ulaw]"
     )
 
 
+ONLY = "a frame of kind {}: only audio and hangup are allowed"
+HANGUP = "the calling party hung up"
+
+
 @pytest.mark.parametrize(
-    ("frame", "row", "finding"),
+    ("frame", "row", "finding", "finding_id"),
     [
-        (digit_frame("5"), "server digit 5", "a frame of kind dtmf: only audio and hangup are allowed (send in-band"),
-        (Frame(Kind.ERROR, b"\x01"), "server error the calling party hung up", "a frame of kind error: only audio and"),
-        (Frame(Kind.UUID, UUID_1.bytes), f"server uuid {UUID_1}", "a frame of kind uuid: only audio and hangup are"),
-        (Frame(0x7F, b"abc"), "server 0x7f 3 bytes: 61 62 63", "a frame of kind 0x7f: only audio and hangup are"),
-        (Frame(Kind.SLIN), "server slin 0 bytes", "an audio frame of length 0"),
+        (digit_frame("5"), "server digit 5", f"{ONLY.format('dtmf')} (send in-band", "server-sends-digits"),
+        (Frame(Kind.ERROR, b"\x01"), f"server error {HANGUP}", ONLY.format("error"), "server-sends-unknown-kind"),
+        (Frame(Kind.UUID, UUID_1.bytes), f"server uuid {UUID_1}", ONLY.format("uuid"), "server-sends-unknown-kind"),
+        (Frame(0x7F, b"abc"), "server 0x7f 3 bytes: 61 62 63", ONLY.format("0x7f"), "server-sends-unknown-kind"),
+        (Frame(Kind.SLIN), "server slin 0 bytes", "an audio frame of length 0", "server-sends-empty-audio"),
     ],
     ids=["digit", "error", "uuid", "unknown", "empty"],
 )
-def test_what_ends_a_call_in_asterisk_is_found_where_it_is(frame: Frame, row: str, finding: str) -> None:
+def test_what_ends_a_call_in_asterisk_is_found_where_it_is(
+    frame: Frame, row: str, finding: str, finding_id: str
+) -> None:
     items = server_says([*speech(1.0), frame, *speech(1.0)], [*steady(0.01, 50), 1.005, *steady(1.01, 50)])
     call, rows = reviewed(items)
     assert len(call.findings) == 1
     assert call.findings[0].startswith(f"the server sent {finding}")
-    assert call.findings[0].endswith("Asterisk ends the call here")
+    assert call.findings[0].endswith(f"; Asterisk ends the call here [{finding_id}]")
+    assert call.as_dict()["finding_ids"] == [finding_id]
     lines = told(rows)
     at = lines.index(f"1.00 {row}")
     assert lines[at + 1] == f"1.00 finding: {call.findings[0]}"
@@ -158,7 +165,7 @@ def test_a_frame_that_came_in_parts_is_found_once_however_many_there_are() -> No
     ]  # fmt: skip
     (finding,) = findings(split)
     assert finding.startswith("a frame of the server came in parts 1")
-    assert finding.endswith("send each frame with one send, and set TCP_NODELAY")
+    assert finding.endswith("send each frame with one send, and set TCP_NODELAY [server-splits-frames]")
 
 
 def test_a_frame_that_came_in_parts_within_5_ms_is_fine() -> None:
@@ -171,7 +178,7 @@ def test_a_silent_server_is_found() -> None:
     items = server_says((speech(3.0))[:150], steady(0.01, 75) + steady(4.01, 75), seconds=6.0)
     (finding,) = findings(items)
     assert finding.startswith("the server sent nothing for 2.5 s: where the caller's audio pauses too, Asterisk ends")
-    assert finding.endswith("send silence")
+    assert finding.endswith("; send silence [server-silent]")
 
 
 def test_a_server_that_says_nothing_at_all_is_found() -> None:
@@ -232,9 +239,9 @@ def test_a_wav_header_is_found_and_odd_lengths_are() -> None:
     assert findings(server_says(frames, steady(0.01, 52))) == [
         (
             "1 of the server's audio frames have an odd length, after which samples are out of step: "
-            "cut audio between samples, at even offsets"
+            "cut audio between samples, at even offsets [odd-length]"
         ),
-        "the server sent a WAV file's header as sound, which is heard as a click: send its samples only",
+        "the server sent a WAV file's header as sound, which is heard as a click: send its samples only [wav-header]",
     ]
 
 

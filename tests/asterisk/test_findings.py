@@ -81,7 +81,14 @@ def test_frames_of_odd_length_are_a_finding_unless_another_codec_explains_them()
 
 @pytest.mark.parametrize(
     "change",
-    [{"pace": 0.0}, {"pace": 0.93}, {"pace": 1.07}, {"audio_s": 1.0, "peak": 0.0}, {"pace": 2.0, "is_steady": False}],
+    [
+        {"pace": 0.0},
+        {"pace": 0.93},
+        {"pace": 1.07},
+        {"audio_s": 1.0, "peak": 0.0},
+        {"pace": 2.0, "is_steady": False},
+        {"pace": 0.8, "is_steady": False},
+    ],
 )
 def test_too_little_to_tell_is_no_finding(change: dict[str, Any]) -> None:
     assert findings_on_caller(FINE._replace(**change)) == []

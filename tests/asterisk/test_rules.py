@@ -44,13 +44,13 @@ def test_audio_in_the_same_segment_is_no_fault() -> None:
 @pytest.mark.parametrize("uuid", [b"", OPENING[3:-1], UUID_TEXT], ids=len)
 def test_a_uuid_of_another_length_is_named_by_its_length(uuid: bytes) -> None:
     fault = fault_of_opening(bytes([1, 0, len(uuid)]) + uuid)
-    assert fault == f"its UUID has {len(uuid)} bytes, not 16 (36 means that it was sent as text)"
+    assert fault == f"its UUID has {len(uuid)} bytes, not 16 (36 means that it was sent as text) [uuid-length]"
 
 
 @pytest.mark.parametrize("kind", RATE_BY_KIND, ids=kind_name)
 def test_audio_before_the_uuid_is_named_by_its_kind(kind: int) -> None:
     fault = fault_of_opening(bytes([kind]) + frame_bytes(kind).to_bytes(2, "big") + bytes(8))
-    assert fault == f"{kind_name(kind)} audio came before the UUID; the first frame must be the UUID"
+    assert fault == f"{kind_name(kind)} audio came before the UUID; the first frame must be the UUID [uuid-not-first]"
 
 
 @pytest.mark.parametrize("received", STRANGERS.values(), ids=STRANGERS)
@@ -63,13 +63,14 @@ def test_a_stranger_is_no_audiosocket_peer(received: bytes) -> None:
 @pytest.mark.parametrize("line_end", [b"", b"\r\n", b"\n", b"\r"], ids=ascii)
 def test_a_web_browser_is_recognised_and_quoted_up_to_its_first_line(line_end: bytes) -> None:
     assert fault_of_opening(b"GET / HTTP/1.1" + line_end * 2) == (
-        "not an AudioSocket peer: it began with 'GET / HTTP/1.1' (a web browser, or a probe?)"
+        "not an AudioSocket peer: it began with 'GET / HTTP/1.1' (a web browser, or a probe?) [not-audiosocket]"
     )
 
 
 def test_bytes_of_a_stranger_are_shown_beside_those_expected() -> None:
     assert fault_of_opening(STRANGERS["random"]) == (
-        "not an AudioSocket peer: it began with 9f 3c 77 00 1a e5 42 42, not with a UUID frame (01 00 10 …)"
+        "not an AudioSocket peer: it began with 9f 3c 77 00 1a e5 42 42, not with a UUID frame (01 00 10 …) "
+        "[not-audiosocket]"
     )
 
 
@@ -98,7 +99,9 @@ def test_a_hangup_of_any_length_may_be_sent(payload: bytes) -> None:
 def test_audio_may_be_sent_unless_its_length_is_0(kind: int) -> None:
     assert fault_towards_asterisk(Frame(kind, b"\0\0")) is None
     assert fault_towards_asterisk(Frame(kind, b"\0")) is None  # Asterisk does not check odd lengths
-    assert fault_towards_asterisk(Frame(kind)) == "the server sent an audio frame of length 0"
+    assert (
+        fault_towards_asterisk(Frame(kind)) == "the server sent an audio frame of length 0 [server-sends-empty-audio]"
+    )
 
 
 @pytest.mark.parametrize("kind", sorted(set(range(256)) - {0x00, *RATE_BY_KIND}), ids=kind_name)

@@ -87,7 +87,11 @@ TOLD: list[tuple[Event, str, dict[str, object], str]] = [
         {"uuid": str(UUID_1), **Digit(1.5, "5", in_band=True).as_dict()},
         f"{UUID_1} digit 5 at 1.50 s (in-band)",
     ),
-    (Finding(CALL, "odd"), "finding", {"uuid": str(UUID_1), "finding": "odd"}, f"{UUID_1} finding: odd"),
+    (
+        Finding(CALL, "odd [off-centre]"), "finding",
+        {"uuid": str(UUID_1), "finding": "odd [off-centre]", "finding_id": "off-centre"},
+        f"{UUID_1} finding: odd [off-centre]",
+    ),
     (ProgramSaid(CALL, "a\tb"), "program", {"uuid": str(UUID_1), "line": "a\tb"}, f"{UUID_1} | a       b"),
     (
         RecordingFailed(CALL, "full"),

@@ -405,11 +405,11 @@ def test_aborting_twice_does_no_harm() -> None:
 @pytest.mark.parametrize(
     ("first", "failure", "is_silent"),
     [
-        ([], "closed without a UUID (is an Answer() missing in the dialplan before AudioSocket()?)", True),
+        ([], "closed without a UUID (is an Answer() missing in the dialplan before AudioSocket()?) [no-answer]", True),
         ([OPENING[:5]], "closed after 5 bytes, before its UUID was complete", False),
         (
             [b"GET / HTTP/1.1\r\n\r\n"],
-            "not an AudioSocket peer: it began with 'GET / HTTP/1.1' (a web browser, or a probe?)",
+            "not an AudioSocket peer: it began with 'GET / HTTP/1.1' (a web browser, or a probe?) [not-audiosocket]",
             False,
         ),
     ],
@@ -451,7 +451,7 @@ def test_a_peer_that_breaks_the_framing_is_passed_on_and_told_once_with_the_byte
     ("frame", "note"),
     [
         (digit_frame("1"), "the server sent a frame of kind dtmf"),
-        (Frame(Kind.SLIN, b""), "the server sent an audio frame of length 0"),
+        (Frame(Kind.SLIN, b""), "the server sent an audio frame of length 0 [server-sends-empty-audio]"),
         (Frame(Kind.ERROR, b"\1"), "the server sent a frame of kind error"),
         (Frame(0x42, b"\1"), "the server sent a frame of kind 0x42"),
     ],
@@ -485,11 +485,11 @@ def test_what_is_odd_about_a_caller_is_told() -> None:
     between = Between(OPENING, OPENING, encode(Frame(Kind.ERROR, b"\2")), encode(Frame(0x42, b"")), audio(size=0))
     between.caller_says(encode(Frame(Kind.DTMF, b"xx")))
     assert between.call.notes == [
-        "the caller sent a second UUID frame",
-        "caller reported an error: a frame could not be forwarded",
-        "the caller sent frames of unknown kind 0x42",
-        "the caller sent an audio frame of length 0",
-        "a DTMF frame without a digit: payload 78 78 is not a DTMF digit",
+        "the caller sent a second UUID frame [second-uuid]",
+        "caller reported an error: a frame could not be forwarded [caller-error]",
+        "the caller sent frames of unknown kind 0x42 [caller-sends-unknown-kind]",
+        "the caller sent an audio frame of length 0 [caller-sends-empty-audio]",
+        "a DTMF frame without a digit: payload 78 78 is not a DTMF digit [bad-digit]",
     ]
 
 
@@ -515,7 +515,7 @@ def test_a_call_that_one_side_has_closed_ends_when_nothing_passes(side: str) -> 
     (note,) = between.call.notes
     assert note == (
         f"the {other} left its connection open after the {side} had closed its own: the proxy closed it after 30 s in "
-        "which nothing passed"
+        "which nothing passed [left-open]"
     )
 
 

@@ -31,10 +31,10 @@ def test_a_server_says_nothing_first_and_a_hangup_last() -> None:
 @pytest.mark.parametrize(
     ("frame", "note"),
     [
-        (Frame(Kind.ERROR, b"\4"), "caller reported an error: out of memory"),
-        (uuid_frame(UUID_1), "ignored a second UUID frame"),
-        (Frame(Kind.SLIN), "ignored an audio frame of length 0"),
-        (Frame(0x77, b"x"), "ignored frames of unknown kind 0x77"),
+        (Frame(Kind.ERROR, b"\4"), "caller reported an error: out of memory [caller-error]"),
+        (uuid_frame(UUID_1), "ignored a second UUID frame [second-uuid]"),
+        (Frame(Kind.SLIN), "ignored an audio frame of length 0 [caller-sends-empty-audio]"),
+        (Frame(0x77, b"x"), "ignored frames of unknown kind 0x77 [caller-sends-unknown-kind]"),
     ],
 )
 def test_a_server_notes_what_is_odd_and_goes_on(frame: Frame, note: str) -> None:
@@ -52,7 +52,7 @@ def test_asterisk_ends_the_call_on_anything_but_audio_and_a_hangup(frame: Frame)
     ending, _ = judged(Placing(), frame)
     assert ending is not None
     assert (ending.by, ending.how) == (Side.SERVER, How.FAULT)
-    assert ending.reason.endswith("; Asterisk ends the call here")
+    assert "; Asterisk ends the call here [server-sends-" in ending.reason
     assert Placing().ends_with(frame.kind)
 
 

@@ -162,7 +162,10 @@ def test_a_peer_that_says_nothing_is_dropped_after_the_uuid_timeout() -> None:
     assert wire.sent == []
     run_until(START_S + 3, clock, session)
     assert wire.frames == [HANGUP]
-    assert session.failure == "no UUID within 3 s (is an Answer() missing in the dialplan before AudioSocket()?)"
+    assert (
+        session.failure
+        == "no UUID within 3 s (is an Answer() missing in the dialplan before AudioSocket()?) [no-answer]"
+    )
 
 
 # Saying.
@@ -295,7 +298,9 @@ def test_a_call_cut_in_mid_frame_says_so() -> None:
     assert session.call is not None
     assert session.call.ending is not None
     assert session.call.ending.reason == "caller closed, in mid-frame"
-    assert session.call.notes == ["the last frame is cut: ended inside the frame at byte 19: 100 of 323 bytes"]
+    assert session.call.notes == [
+        "the last frame is cut: ended inside the frame at byte 19: 100 of 323 bytes [frame-cut]"
+    ]
 
 
 def test_hanging_up_is_hangup_half_close_read_to_the_end_close() -> None:
@@ -394,12 +399,12 @@ def test_odd_frames_are_named_once_and_do_not_end_the_call() -> None:
     assert session.call is not None
     assert session.call.ending is None
     assert session.call.notes == [
-        "ignored frames of unknown kind 0x77",
-        "ignored a DTMF frame: payload 5a is not a DTMF digit",
-        "caller reported an error: out of memory",
-        "ignored an audio frame of length 0",
-        "ignored a second UUID frame",
-        "the caller's kind changed from slin to slin16",
+        "ignored frames of unknown kind 0x77 [caller-sends-unknown-kind]",
+        "ignored a DTMF frame: payload 5a is not a DTMF digit [bad-digit]",
+        "caller reported an error: out of memory [caller-error]",
+        "ignored an audio frame of length 0 [caller-sends-empty-audio]",
+        "ignored a second UUID frame [second-uuid]",
+        "the caller's kind changed from slin to slin16 [kind-changed]",
     ]
 
 
@@ -548,7 +553,7 @@ def test_a_change_of_kind_waiting_for_admission_is_found_as_it_happened() -> Non
     session, _, _, _ = answered(OPENING + encode(audio()) + encode(audio(1, Kind.SLIN16, 640)), admission=keep_waiting)
     session.admit()
     assert session.call is not None
-    assert session.call.notes == ["the caller's kind changed from slin to slin16"]
+    assert session.call.notes == ["the caller's kind changed from slin to slin16 [kind-changed]"]
 
 
 def test_an_echo_does_not_return_in_one_burst_what_was_said_before_admission() -> None:

@@ -27,6 +27,7 @@ def test_a_result_says_all_and_is_a_baseline(tmp_path: Path) -> None:
     first = content["cases"][0]
     assert (first["id"], first["level"], first["verdict"]) == (MUST_ID, "MUST", "fail")
     assert [attempt["verdict"] for attempt in first["attempts"]] == ["pass", "fail"]
+    assert (first["finding"], content["cases"][1]["finding"]) == (None, "audio-slow")
     assert first["attempts"][1]["evidence"] == ["0.000 s  caller"]
     path = tmp_path / "known.json"
     path.write_text(json.dumps(content))
@@ -57,7 +58,7 @@ def test_a_report_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     content = report_json(report([result(MUST_ID, FAIL)]), Nature())
     for key in ("name", "command", "options"):
         del content[key]
-    del content["cases"][0]["shown_by_replay"]
+    del content["cases"][0]["shown_by_replay"], content["cases"][0]["finding"]
     del content["cases"][0]["attempts"][0]["measured_s"]
     assert read_report(written(tmp_path / "kept.json", content)).title == "127.0.0.1:9092"
 

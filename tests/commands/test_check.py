@@ -48,7 +48,7 @@ def test_cases_are_listed() -> None:
     assert content["schema"] == "audiosocket.check-cases/1"
     assert len(content["cases"]) == 58
     assert set(content["cases"][0]) == {
-        "id", "level", "requirement", "expected", "asterisk", "versions", "cure"
+        "id", "level", "requirement", "expected", "asterisk", "versions", "cure", "finding",
     }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def some_call() -> list[Item]:
 
 SPLIT = (
     "a frame of the server came in parts 12 ms apart: Asterisk ends a call in which 5 ms pass inside a frame; send "
-    "each frame with one send, and set TCP_NODELAY"
+    "each frame with one send, and set TCP_NODELAY [server-splits-frames]"
 )
 CALL_LINE = HEADING.replace(", at", ",\n     at")
 """The same where rows follow: no line of those is wider than 80 columns."""
@@ -65,7 +65,7 @@ TIMELINE = (
     "00:00.210                                    ███▊  audio x40 0.80 s -15 dBFS\n"
     "00:00.210 finding: a frame of the server came in parts 12 ms apart: Asterisk\n"
     "          ends a call in which 5 ms pass inside a frame; send each frame with\n"
-    "          one send, and set TCP_NODELAY\n"
+    "          one send, and set TCP_NODELAY [server-splits-frames]\n"
     "00:00.510       digit 7\n"
     "00:00.520 ███▊  audio x25 0.50 s -15 dBFS\n"
     "00:01.010                                          hangup\n"
@@ -205,7 +205,7 @@ def test_figures_of_both_sides_are_beside_each_other(pcapng: Path) -> None:
         "  digits                          7                 -\n"
         "  finding: a frame of the server came in parts 12 ms apart: Asterisk ends a call\n"
         "  in which 5 ms pass inside a frame; send each frame with one send,\n"
-        "  and set TCP_NODELAY\n"),
+        "  and set TCP_NODELAY [server-splits-frames]\n"),
         "",
     )  # fmt: skip
 
@@ -216,6 +216,7 @@ def test_figures_are_json_too(pcapng: Path) -> None:
     assert (code, err, out.count("\n")) == (0, "", 1)
     assert (result["schema"], result["call"]) == ("audiosocket.dump/1", str(UUID_1))
     assert (result["ended_by"], result["ended_how"], result["findings"]) == ("server", "hangup", [SPLIT])
+    assert result["finding_ids"] == ["server-splits-frames"]
     assert result["caller"]["dtmf"] == [{"at_s": 0.51, "digit": "7"}]
 
 
@@ -253,7 +254,7 @@ def test_calls_at_once_are_told_apart(tmp_path: Path) -> None:
     assert ran(path, "--call", "1111") == (0, TIMELINE, "")
     each = ran(path, "--each")[1].splitlines()
     assert [line[:9] for line in each if "uuid" in line] == ["11111111 ", "22222222 "]
-    assert len(json.loads(ran(path, "--stats", "--json", "--call", "2222")[1])) == 13
+    assert len(json.loads(ran(path, "--stats", "--json", "--call", "2222")[1])) == 14
 
 
 # Limits

@@ -9,10 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from audiosocket_cli.cli import COMMANDS, TOPICS_ABOUT
+from audiosocket_cli.finding_pages import finding_ids, sentence_of
 from audiosocket_cli.ui.pages import TOPICS, plain_lines, summary_of
-from support.pages import DOCS, EXAMPLES, FILES, PAGES
+from support.pages import DOCS, EXAMPLES, FILES, FINDINGS, PAGES
 from support.running import COMMAND, run
 
 
@@ -80,6 +82,91 @@ def test_an_unknown_topic_is_one_line_with_a_hint(word: str, hint: str) -> None:
     done = run("help", word)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert f"there is no topic '{word}': {hint}" in done.stderr
+
+
+def test_finding_lists_ids_with_a_sentence_each() -> None:
+    done = run("help", "finding")
+    assert (done.returncode, done.stderr) == (0, "")
+    _, *lines, last = done.stdout.splitlines()
+    assert [line.split(maxsplit=1) for line in lines] == [[each, sentence_of(each)] for each in finding_ids()]
+    assert "help findings" in last
+
+
+@pytest.mark.parametrize("finding_id", finding_ids())
+def test_each_finding_is_plain_text_where_there_is_no_terminal(finding_id: str) -> None:
+    shown = "\n".join(plain_lines(FINDINGS[DOCS / "finding" / f"{finding_id}.md"], "finding"))
+    assert shown.startswith(f"{finding_id}\n")
+    assert "](" not in shown
+    assert "Spectrogram" not in shown
+    assert f"`help {finding_id}" not in shown
+
+
+@pytest.mark.parametrize("word", ["caller-ulaw", "CALLER-ULAW", "[caller-ulaw]"])
+def test_a_finding_is_shown_by_its_id_as_it_stands_in_a_line(word: str) -> None:
+    done = run("help", "finding", word, COLUMNS="100")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("caller-ulaw\n")
+    assert "    same => n,Dial(AudioSocket/127.0.0.1:9092/${UUID()}/c(slin),,g)\n" in done.stdout
+    assert "See help findings." in " ".join(done.stdout.split())
+
+
+def test_a_link_from_a_finding_to_another_says_how_to_read_it() -> None:
+    shown = " ".join(run("help", "finding", "server-frame-length", COLUMNS="100").stdout.split())
+    assert "are a fault: help finding frame-too-long." in shown
+    assert "help finding caller-ulaw, the most frequent" in " ".join(run("help", "findings").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("caller-ulau", "did you mean caller-ulaw?"),
+        ("burst", "did you mean server-bursts?"),
+        ("clock", "did you mean clock-drift?"),
+        ("qqq", "audiosocket help finding lists them"),
+        ("", "audiosocket help finding lists them"),
+        ("../findings", "did you mean"),
+    ],
+)
+def test_an_unknown_finding_is_one_line_with_a_hint(word: str, hint: str) -> None:
+    done = run("help", "finding", word)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert f"there is no finding '{word}': {hint}" in done.stderr
+
+
+def test_what_follows_another_topic_is_refused() -> None:
+    done = run("help", "bots", "caller-ulaw")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "audiosocket help finding ID" in done.stderr
+
+
+def test_a_sound_is_written_and_not_over_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "ulaw.wav"
+    done = run("help", "finding", "caller-ulaw", "--sound", path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {path}\n")
+    info = soundfile.info(path)
+    assert (info.samplerate, info.channels, info.duration) == (8000, 1, 2.2)
+    again = run("help", "finding", "byte-swapped", "--sound", path)
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert "add --force" in again.stderr
+    before = path.read_bytes()
+    assert run("help", "finding", "byte-swapped", "--sound", path, "--force").returncode == 0
+    assert path.read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("finding", "uuid-fixed"), "uuid-fixed cannot be heard"),
+        (("finding",), "name one, as in audiosocket help finding caller-ulaw"),
+        ((), "name one"),
+        (("finding", "no-such"), "there is no finding 'no-such'"),
+    ],
+)
+def test_a_sound_that_there_is_not_is_one_line(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    done = run("help", *words, "--sound", tmp_path / "x.wav")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert says in done.stderr
+    assert not (tmp_path / "x.wav").exists()
 
 
 @pytest.mark.parametrize("name", FILES | EXAMPLES)

@@ -90,3 +90,4 @@ def test_a_phone_that_is_muted_is_still_found(answer: Answer, files: Path) -> No
     run("play", files / "muted.wav", serving.target)
     (finding,) = json.loads(serving.wait_for('"event": "ended"'))["call"]["findings"]
     assert finding.startswith("the caller sent nothing but digital silence: is the phone muted")
+    assert finding.endswith(" [caller-silent]")

@@ -191,7 +191,7 @@ def close(peer: socket.socket) -> None:
         (encode(Frame(Kind.HANGUP)), None, 1, "ended by server (hangup) after *: server hung up"),
         (b"", close, 1, "ended by server (*"),
         (encode(digit_frame("5")), None, 4, "*only audio and hangup are allowed (send in-band tones instead*"),
-        (encode(Frame(Kind.SLIN)), None, 4, "*an audio frame of length 0; Asterisk ends the call here"),
+        (encode(Frame(Kind.SLIN)), None, 4, "*of length 0; Asterisk ends the call here [[]server-sends-empty-audio[]]"),
         (b"\x10\x01\x40abc", lambda peer: peer.shutdown(socket.SHUT_WR), 1, "*server closed, in mid-frame"),
     ],
     ids=["hangup", "close", "digit", "empty-audio", "half-a-frame"],

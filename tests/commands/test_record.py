@@ -47,7 +47,12 @@ class Recorder:
         if number:
             self.process.send_signal(number)
         out, err = rest_of(self.process)
-        told = re.sub(r", findings in \d+ calls?$", "", err.decode(), flags=re.MULTILINE)
+        told = re.sub(
+            r", findings in \d+ calls? \(audiosocket help .*\)$",
+            "",
+            err.decode(),
+            flags=re.MULTILINE,
+        )
         return self.process.returncode, (out or b"").decode(errors="replace"), told
 
     def call(self, samples: Samples, kind: int = Kind.SLIN, number: int = 1) -> None:

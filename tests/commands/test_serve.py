@@ -23,6 +23,8 @@ from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode
 from support.peers import FRAME, connected, opening, read_to_end, reset
 from support.running import CLOCK, COMMAND, Serve, need, run
 
+FINDINGS = "findings in 1 call (audiosocket help finding ID tells more)"
+
 
 def test_a_played_file_is_recorded_sample_for_sample_with_its_json(
     serve: Serve, tone_file: Path, tmp_path: Path
@@ -96,8 +98,8 @@ def test_json_lines_tell_the_same_events(serve: Serve, tmp_path: Path) -> None:
         (lambda peer: (peer.sendall(opening()[1][:9]), peer.close()),
          r"no call from PEER: closed after 9 bytes, before its UUID was complete"),
         (lambda peer: peer.sendall(FRAME + opening()[1]),
-         r"no call from PEER: slin audio came before the UUID; the first frame must be the UUID"),
-        (lambda peer: None, r"no call from PEER: no UUID within 1 s \(is an Answer\(\) missing .*\)"),
+         r"no call from PEER: slin audio came before the UUID; the first frame must be the UUID \[uuid-not-first\]"),
+        (lambda peer: None, r"no call from PEER: no UUID within 1 s \(is an Answer\(\) missing .*\) \[no-answer\]"),
     ],
     ids=["http", "random", "uuid-of-15-bytes", "half-a-frame", "audio-first", "says-nothing"],
 )  # fmt: skip
@@ -130,7 +132,9 @@ def test_half_a_frame_at_the_end_is_a_finding(serve: Serve) -> None:
         read_to_end(peer)
     code, lines, _ = serving.end(0)
     assert code == 0
-    assert lines[-2].endswith("finding: the last frame is cut: ended inside the frame at byte 342: 100 of 323 bytes")
+    assert lines[-2].endswith(
+        "finding: the last frame is cut: ended inside the frame at byte 342: 100 of 323 bytes [frame-cut]"
+    )
     assert lines[-1].endswith("not recorded")
 
 
@@ -315,7 +319,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path: Path, serve: 
         assert read_to_end(peer)
     code, lines, err = serving.end(0)
     assert code == 1
-    assert err == "answered 1 call with 2.0 s of caller audio, 1 recording failed, findings in 1 call\n"
+    assert err == f"answered 1 call with 2.0 s of caller audio, 1 recording failed, {FINDINGS}\n"
     assert json.loads(lines[-1])["call"]["recording"]["error"] == "File too large"
     soundfile.info(tmp_path / "calls" / f"{call}.wav")
 
@@ -379,7 +383,10 @@ def test_a_log_that_nobody_reads_any_more_does_not_end_the_recording(tmp_path: P
         time.sleep(0.5)
     time.sleep(0.3)
     code, _, err = serving.end()
-    assert (code, err) == (130, "answered 1 call with 1.2 s of caller audio, findings in 1 call\n")
+    assert (code, err) == (
+        130,
+        f"answered 1 call with 1.2 s of caller audio, {FINDINGS}\n",
+    )
     assert (tmp_path / "calls" / f"{call}.json").exists()
 
 
@@ -504,7 +511,7 @@ def test_many_kinds_of_nonsense_make_few_findings(serve: Serve) -> None:
         read_to_end(peer)
     findings = serving.wait_for_end(call)["findings"]
     assert len(findings) == 20
-    assert findings[-1] == "and more of the kind"
+    assert findings[-1] == "and more of the kind [more-findings]"
 
 
 @pytest.mark.parametrize(("trap", "number", "code"), [("INT", "INT", 130), ("HUP", "HUP", None)], ids=["int", "nohup"])
@@ -534,7 +541,9 @@ def test_a_uuid_that_two_calls_share_is_found(serve: Serve) -> None:
         serving.wait_for('"event": "call"')
         serving.wait_for('"event": "call"')
     for _ in range(2):
-        assert any("same UUID at the same time" in finding for finding in serving.wait_for_end(call)["findings"])
+        ended = serving.wait_for_end(call)
+        assert any("same UUID at the same time" in finding for finding in ended["findings"])
+        assert "uuid-fixed" in ended["finding_ids"]
 
 
 def test_the_uuid_of_the_protocol_page_is_found(serve: Serve) -> None:
@@ -544,12 +553,17 @@ def test_the_uuid_of_the_protocol_page_is_found(serve: Serve) -> None:
         serving.wait_for('"event": "call"')
     (finding,) = serving.wait_for_end(str(example))["findings"]
     assert finding.startswith("the UUID is the protocol page's example")
+    assert finding.endswith(" [uuid-example]")
 
 
 @pytest.mark.parametrize(
-    ("size", "says"), [(640, "slin16 (16000 Hz) labelled slin"), (160, "(frames of 160 bytes hold 10 ms each)")]
+    ("size", "says", "finding_id"),
+    [
+        (640, "slin16 (16000 Hz) labelled slin", "caller-wrong-rate"),
+        (160, "(frames of 160 bytes hold 10 ms each)", "caller-short-frames"),
+    ],
 )
-def test_a_rate_that_does_not_fit_its_kind_is_found(serve: Serve, size: int, says: str) -> None:
+def test_a_rate_that_does_not_fit_its_kind_is_found(serve: Serve, size: int, says: str, finding_id: str) -> None:
     serving = serve("--json")
     call, first = opening()
     frame = encode(Frame(Kind.SLIN, bytes(range(1, 81)) * (size // 80)))
@@ -559,7 +573,9 @@ def test_a_rate_that_does_not_fit_its_kind_is_found(serve: Serve, size: int, say
         for number in range(80):
             time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
             peer.sendall(frame)
-    assert any(says in finding for finding in serving.wait_for_end(call)["findings"])
+    ended = serving.wait_for_end(call)
+    assert any(says in finding for finding in ended["findings"])
+    assert finding_id in ended["finding_ids"]
 
 
 def test_signals_that_come_twice_at_once_leave_the_summary(serve: Serve, tone_file: Path) -> None:

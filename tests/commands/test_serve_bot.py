@@ -125,7 +125,7 @@ def test_one_that_raises_ends_its_call_alone_with_one_line_and_a_traceback(serve
     _, out, err = serving.end(0)
     findings = [line for line in out if "finding" in line and "raised" in line]
     assert len(findings) == 1
-    assert re.search(r"finding: the bot raised LookupError: no such word at bot\.py:16$", findings[0])
+    assert re.search(r"finding: the bot raised LookupError: no such word at bot\.py:16 \[bot-failed\]$", findings[0])
     assert sum("the bot raised LookupError" in line and "ended by server" in line for line in out) == 1
     assert sum("ended by caller" in line for line in out) == 1
     traceback = [line.partition(" | ")[2] for line in err.splitlines() if " | " in line]

@@ -90,9 +90,11 @@ def test_a_bot_that_is_not_there_costs_the_caller_a_hangup_and_the_log_a_line(se
     code, _, err = serving.end(0)
     assert code == 0
     assert line.endswith(
-        f"finding: cannot connect to ws://127.0.0.1:{port}/: connection refused; does the bot listen there?"
+        f"finding: cannot connect to ws://127.0.0.1:{port}/: connection refused; does the bot listen there? [bot-lost]"
     )
-    assert fnmatch(err, "answered 1 call with * s of caller audio, findings in 1 call\n")
+    assert fnmatch(
+        err, "answered 1 call with * s of caller audio, findings in 1 call (audiosocket help finding ID tells more)\n"
+    )
 
 
 def test_workers_bridge_too(serve: Serve, words: Path) -> None:

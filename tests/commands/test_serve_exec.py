@@ -368,7 +368,7 @@ def test_one_that_crashes_ends_its_call_and_says_how(serve: Serve, dial: Dial, s
     program = ended(serving, caller)
     assert caller.frames[-1][1] == Frame(Kind.HANGUP)
     assert (program["exit_code"], program["signal"], program["reason"], program["findings"]) == (
-        None, "SIGSEGV", "the program was killed by SIGSEGV", ["the program was killed by SIGSEGV"],
+        None, "SIGSEGV", "the program was killed by SIGSEGV", ["the program was killed by SIGSEGV [bot-failed]"],
     )  # fmt: skip
 
 
@@ -413,7 +413,11 @@ def test_one_that_is_removed_while_we_serve_harms_only_the_calls_that_need_it(
     second.hang_up()
     result = serving.wait_for_end(str(second.uuid))
     reason = f"cannot run {bot}: no such file or directory"
-    assert (result["ended_reason"], result["program"]["error"], result["findings"]) == (reason, reason, [reason])
+    assert (result["ended_reason"], result["program"]["error"], result["findings"]) == (
+        reason,
+        reason,
+        [f"{reason} [bot-failed]"],
+    )
     first.speak(0.7, words(0.5))
     first.hang_up()
     assert echo_of(words(0.5), from_slin(first.heard))[1] > 0.99
@@ -557,7 +561,7 @@ def test_what_is_run_is_told_and_a_menu_that_never_reads_is_no_finding(serve: Se
     assert serving.listening.endswith("not recording, running sh -c 'sleep 1; exit 3'")
     assert run("play", tone_file, serving.target, "--loop", "5").returncode == 1
     call = json.loads(serving.wait_for('"ended"'))["call"]
-    assert call["findings"] == ["the program exited with code 3"]
+    assert call["findings"] == ["the program exited with code 3 [bot-failed]"]
 
 
 def test_a_menu_in_which_the_pipe_fills_up_is_no_finding_either(serve: Serve, tone_file: Path) -> None:

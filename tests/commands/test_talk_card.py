@@ -109,8 +109,8 @@ def test_a_sound_server_that_dies_does_not_end_the_call(
     assert process.returncode == 130
     assert [line for line in err.splitlines() if not line.startswith("Expression ")] == []  # PortAudio's own
     result = json.loads(out)
-    assert "the microphone is lost: the sound card has stopped" in result["call"]["findings"]
-    assert "the loudspeaker is lost: the sound card has stopped" in result["call"]["findings"]
+    assert "the microphone is lost: the sound card has stopped [sound-card]" in result["call"]["findings"]
+    assert "the loudspeaker is lost: the sound card has stopped [sound-card]" in result["call"]["findings"]
 
 
 def test_the_devices_are_listed(sound_server: SoundServer) -> None:

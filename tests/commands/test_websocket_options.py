@@ -117,7 +117,7 @@ def test_bench_counts_bots_that_die() -> None:
     assert done.returncode == 1
     result = json.loads(done.stdout)
     assert result["values"]["reset"] == result["values"]["errors"] >= 1
-    assert any("is gone: the connection ended without a close" in finding for finding in result["findings"])
+    assert any("is gone: the connection ended without a close [bot-lost]" in finding for finding in result["findings"])
 
 
 def test_check_tries_what_concerns_such_a_bot() -> None:

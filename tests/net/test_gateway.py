@@ -142,7 +142,7 @@ def test_a_bot_that_dies_has_not_hung_up() -> None:
     with answering_bot(greets(then="die"), "twilio") as url:
         placed = call(target_of(url, "twilio"))
     assert (placed.ending.by, placed.ending.how) == (Side.SERVER, How.RESET if sys.platform == "linux" else How.CLOSED)
-    assert placed.result["findings"] == [f"the bot at {url} is gone: the connection ended without a close"]
+    assert placed.result["findings"] == [f"the bot at {url} is gone: the connection ended without a close [bot-lost]"]
 
 
 def test_a_bot_that_does_not_close_is_found() -> None:
@@ -156,7 +156,9 @@ def test_a_bot_that_does_not_close_is_found() -> None:
     with answering_bot(falls_asleep, "twilio") as url:
         placed = call(target_of(url, "twilio"), Said(b"", stays_s=0.2))
     assert placed.ending.by is Side.CALLER
-    assert placed.result["findings"] == ["the bot did not answer when the WebSocket was closed at the end of the call"]
+    assert placed.result["findings"] == [
+        "the bot did not answer when the WebSocket was closed at the end of the call [bot-close]"
+    ]
 
 
 def test_what_is_odd_about_a_bot_is_found_in_its_call() -> None:

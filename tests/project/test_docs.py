@@ -22,7 +22,7 @@ from audiosocket_cli import __all__ as public_names
 from audiosocket_cli.cli import COMMANDS, root
 from audiosocket_cli.errors import ExitCode
 from audiosocket_cli.ui.pages import TOPICS, examples_in, summary_of
-from support.pages import BLOCKS, DOCS, EXAMPLES, FILES, PAGES, ROOT, anchors
+from support.pages import BLOCKS, DOCS, EXAMPLES, FILES, FINDINGS, PAGES, ROOT, anchors
 from support.peers import free_port
 from support.running import Serve, need, run
 
@@ -39,12 +39,14 @@ OPTIONS_OF = {
 }
 OF_ALL = {"--help", "--version"}
 OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
-             "--editable", "--quiet", "--port"}  # fmt: skip
+             "--editable", "--quiet", "--port", "--running", "--since"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+ALL_PAGES = PAGES | FINDINGS
+
+each_page = pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.stem)
 
 
 def test_the_readme_is_a_front_page() -> None:
@@ -84,15 +86,15 @@ def test_each_topic_takes_one_line_of_a_terminal() -> None:
 
 @each_page
 def test_each_link_leads_somewhere(page: Path) -> None:
-    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", PAGES[page], flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", ALL_PAGES[page], flags=re.DOTALL | re.MULTILINE)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"https?:", target):
             continue
         name, _, anchor = target.partition("#")
         linked = (page.parent / name).resolve() if name else page
         assert linked.exists(), target
-        assert page.parent != DOCS or linked.parent == DOCS, f"{target} is not in the wheel"
-        assert not anchor or anchor in anchors(PAGES[linked]), target
+        assert page.name == "README.md" or linked.is_relative_to(DOCS), f"{target} is not in the wheel"
+        assert not anchor or anchor in anchors(ALL_PAGES[linked]), target
 
 
 def test_each_topic_can_be_reached_from_the_readme() -> None:
@@ -108,7 +110,7 @@ def test_each_topic_can_be_reached_from_the_readme() -> None:
 @each_page
 def test_each_option_that_is_named_exists(page: Path) -> None:
     known = set().union(*OPTIONS_OF.values()) | OF_ALL | OF_OTHERS | options_of_scripts()
-    assert set(OPTION.findall(PAGES[page])) - known == set()
+    assert set(OPTION.findall(ALL_PAGES[page])) - known == set()
 
 
 def options_of_scripts() -> set[str]:
@@ -120,7 +122,7 @@ def options_of_scripts() -> set[str]:
 COMMANDS_SHOWN = sorted(
     {
         line.strip()
-        for text in PAGES.values()
+        for text in ALL_PAGES.values()
         for code in re.findall(r"`([^`\n]+)`|^([^`\n]+)$", text, re.MULTILINE)
         for line in re.split(r" \\?\| | > | < |; |, and|  #", code[0] or code[1])
         if re.match(rf"(?:\$ |\.venv/bin/)?(?:audiosocket )?(?:{'|'.join(COMMANDS)}) \S", line.strip())

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.cli import COMMANDS
+from audiosocket_cli.finding_pages import finding_ids, sentence_of
 from audiosocket_cli.ui.pages import TOPICS
 from support.pages import ROOT
 from support.running import need
 
 NAMES = ["audiosocket.1", *(f"audiosocket-{name}.1" for name in COMMANDS)]
-NAMES += [f"audiosocket-{topic}.7" for topic in TOPICS]
+NAMES += [f"audiosocket-{topic}.7" for topic in TOPICS] + ["audiosocket-finding.7"]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,14 @@ def test_the_main_page_lists_commands_and_topics(folder: Path) -> None:
     commands, topics = text.partition("\nCOMMANDS\n")[2], text.partition("\nTOPICS\n")[2]
     assert all(re.search(rf"^ +{name}\b", commands, re.MULTILINE) for name in COMMANDS)
     assert all(f"audiosocket-{topic}(7)" in topics for topic in TOPICS)
+
+
+def test_one_page_holds_all_findings(folder: Path) -> None:
+    text = shown(folder / "audiosocket-finding.7")
+    headings = set(re.findall(r"^([\w-]+)$", text, re.MULTILINE))
+    assert {each.upper() for each in finding_ids()} <= {each.upper() for each in headings}
+    assert all(" ".join(sentence_of(each).split()) in " ".join(text.split()) for each in finding_ids())
+    assert ".png" not in text
 
 
 def test_man_itself_shows_one(folder: Path) -> None:

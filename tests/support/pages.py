@@ -15,6 +15,10 @@ PAGES = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md",
 """All pages by their path, the README first."""
 
 
+FINDINGS = {path: path.read_text(encoding="utf-8") for path in sorted((DOCS / "finding").glob("*.md"))}
+"""The page of each finding, by its path."""
+
+
 class Block(NamedTuple):
     """Code that stands between fences."""
 

@@ -287,6 +287,8 @@ def test_what_is_cut_off_with_the_network_is_told_to_the_frame(
     told = json.loads(done.stdout)["call"]
     lost_s = told["caller"]["undelivered_ms"] / 1000
     assert 0 <= lost_s - (1.0 - heard_s) < 0.2  # what arrived last is not confirmed yet
-    finding = f"the last {lost_s:.2f} s of the caller's audio had not arrived when the call was closed"
+    finding = (
+        f"the last {lost_s:.2f} s of the caller's audio had not arrived when the call was closed [audio-undelivered]"
+    )
     assert finding in told["findings"]
     show(f"a network that goes away: {heard_s:.2f} of 1 s arrived, {lost_s:.2f} s are told as lost")

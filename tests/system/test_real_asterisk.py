@@ -225,7 +225,7 @@ def test_a_codec_labelled_slin_is_found_and_the_cure_named(serve: Serve, place: 
     account = place(serving, "tone 440 3, hangup", "--interface", "channel", "--format", codec)
     findings = serving.wait_for_end(account["uuid"])["findings"]
     cure = "which is noise: use c(slin), as in Dial(AudioSocket/HOST:PORT/UUID/c(slin))"
-    assert f"{name} labelled slin, {cure}" in findings
+    assert f"{name} labelled slin, {cure} [caller-ulaw]" in findings
 
 
 def test_a_law_that_is_found_out_makes_the_recording_usable(serve: Serve, place: Place, tmp_path: Path) -> None:

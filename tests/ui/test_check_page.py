@@ -11,6 +11,7 @@ from audiosocket_cli.check.catalogue import CASES
 from audiosocket_cli.check.matrix import matrix_of
 from audiosocket_cli.check.model import Report, Verdict
 from audiosocket_cli.ui.check_page import check_page
+from audiosocket_cli.ui.check_report import report_lines
 from support.checked import FAIL, INFO_ID, MUST_ID, PASS, SHOULD_ID, SKIP, UNKNOWN, report, result
 from support.markup import measured, parsed, text_of, with_class
 
@@ -82,6 +83,15 @@ def test_a_cell_opens_what_proves_it() -> None:
         "audiosocket check --only frame/coalesced -- node server.js '{port}' audiosocket dump"
     )
     assert text_of(next(root.iter("h1"))) == "Does 127.0.0.1:9092 survive Asterisk?"
+
+
+def test_a_failure_that_is_a_finding_leads_to_its_page() -> None:
+    text = text_of(row_of(shown(report([result(SHOULD_ID, FAIL), result(MUST_ID, FAIL)])), SHOULD_ID))
+    assert "audiosocket help finding audio-slow" in text
+    assert "help finding" not in text_of(row_of(shown(report([result(SHOULD_ID, PASS)])), SHOULD_ID))
+    assert "finding    audio-slow (audiosocket help finding audio-slow)" in "\n".join(
+        report_lines(report([result(SHOULD_ID, FAIL)]))
+    )
 
 
 def test_what_passed_needs_no_cure() -> None:

@@ -31,6 +31,7 @@ from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, frame_of, s
 from audiosocket_cli.call.sources.prompts import Speech, Track
 from audiosocket_cli.codec import Frame, Kind, rate_of
 from audiosocket_cli.errors import AudioSocketError
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call
 from audiosocket_cli.websocket.link import PING_S, Closed, Link
 from audiosocket_cli.websocket.messages import Hangup
@@ -327,7 +328,7 @@ class Bridge(Bot):
         assert self._call is not None
         problem = None if wish.result is None else self._call.take_result(wish.result)
         if problem is not None:
-            self._call.note(f"the bot hung up without a result: {problem}")
+            self._call.note(tagged("bot-command", f"the bot hung up without a result: {problem}"))
         voice.dialect.left()
 
     def _send(self, link: Link) -> None:
@@ -358,7 +359,7 @@ class Bridge(Bot):
         """Say what went wrong, and what the caller hears then; the call ends after it."""
         assert self._call is not None
         self._failure = problem
-        self._call.note(problem)
+        self._call.note(tagged("bot-lost", problem))
         voice = self._voice or self._begin(self._heard_kind)
         self._stop_hearing()
         voice.dialect.left(is_lost=True)
@@ -387,4 +388,5 @@ class Bridge(Bot):
         assert self._call is not None
         unread_s = self._outbox.dropped_s
         if unread_s >= FRAME_S and self._link is not None and self._failure is None:
-            self._call.note(f"the bot reads too slowly: {unread_s:.1f} s of the caller's audio were dropped")
+            text = f"the bot reads too slowly: {unread_s:.1f} s of the caller's audio were dropped"
+            self._call.note(tagged("bot-reads-slowly", text))

@@ -14,6 +14,7 @@ from audiosocket_cli.call.bots.bridge_dialect import Dialect
 from audiosocket_cli.call.bots.speaker import Failed, Idle, Marked, Speaker, Told
 from audiosocket_cli.call.sources.basic import encoded, silence_frame
 from audiosocket_cli.codec import KIND_BY_RATE, kind_name
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.websocket.chan_websocket import (
     MAX_MESSAGE_BYTES,
@@ -105,7 +106,7 @@ class ChanWebSocketDialect(Dialect):
             case SetDirection(direction):
                 self._direction = direction
             case Refused(error):
-                self._call.note(f"the bot's command failed: {error.strip()}")
+                self._call.note(tagged("bot-command", f"the bot's command failed: {error.strip()}"))
                 self._outbox.add_event(self._events.error(error))
             case Ignored(why):
                 self._ignore(why)
@@ -117,13 +118,15 @@ class ChanWebSocketDialect(Dialect):
         speaker = self._speaker
         if self._queued_frames() >= MAX_QUEUE:
             self._drop(len(data))
-            self._call.note(
+            text = (
                 f"the bot's audio is dropped, as by Asterisk: {MAX_QUEUE} frames are queued; it has to heed MEDIA_XOFF"
             )
+            self._call.note(tagged("bot-audio-dropped", text))
             return
         if self._direction == "in":
             self._drop(len(data))
-            self._call.note("the bot's audio is dropped: it set the direction of the media to in")
+            text = "the bot's audio is dropped: it set the direction of the media to in"
+            self._call.note(tagged("bot-audio-dropped", text))
             return
         size = speaker.frame_bytes
         if self._leftover:
@@ -133,10 +136,11 @@ class ChanWebSocketDialect(Dialect):
             self._leftover = data[whole:]
         elif whole < len(data):
             self._drop(len(data) - whole)
-            self._call.note(
+            text = (
                 f"audio of the bot that does not fill a frame of {size} bytes is dropped, as by Asterisk: "
                 "START_MEDIA_BUFFERING keeps it"
             )
+            self._call.note(tagged("bot-audio-dropped", text))
         if whole:
             speaker.queue.add(data[:whole])
         self._look_at_level()
@@ -179,7 +183,7 @@ class ChanWebSocketDialect(Dialect):
                     if not dropped:
                         self._answer(name)
                 case Failed(problem):
-                    self._call.note(problem)
+                    self._call.note(tagged("sound-file", problem))
                 case Idle():
                     pass
 
@@ -194,9 +198,10 @@ class ChanWebSocketDialect(Dialect):
         if dropped_s:
             self.dropped_s += dropped_s
             if not is_lost:
-                self._call.note(
+                text = (
                     "audio of the bot was not played when it hung up, as with Asterisk: it has to wait for a mark first"
                 )
+                self._call.note(tagged("bot-audio-dropped", text))
         self._speaker.end()
 
     def ended(self, ending: Ending) -> None:

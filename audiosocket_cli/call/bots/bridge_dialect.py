@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.call.bots.speaker import Speaker, Told
 from audiosocket_cli.codec import SAMPLE_BYTES
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.websocket.messages import Hangup, Message
 from audiosocket_cli.websocket.outbox import Outbox
@@ -91,15 +92,17 @@ class Dialect(ABC):
 
     def _add_mark(self, name: str) -> None:
         if len(name) > MAX_MARK_CHARS:
-            self._call.note(f"a mark of the bot is ignored: its name has more than {MAX_MARK_CHARS} characters")
+            text = f"a mark of the bot is ignored: its name has more than {MAX_MARK_CHARS} characters"
+            self._call.note(tagged("bot-message-ignored", text))
         elif self._speaker.queue.marks < MAX_MARKS:
             self._speaker.queue.add_mark(name)
         else:
-            self._call.note(f"marks of the bot are ignored: {MAX_MARKS} are already waiting")
+            text = f"marks of the bot are ignored: {MAX_MARKS} are already waiting"
+            self._call.note(tagged("bot-message-ignored", text))
 
     def _drop(self, size: int) -> None:
         """Count bytes of samples that are not played."""
         self.dropped_s += size / SAMPLE_BYTES / self._speaker.rate_hz
 
     def _ignore(self, why: str) -> None:
-        self._call.note(f"the bot's message is ignored: {why}")
+        self._call.note(tagged("bot-message-ignored", f"the bot's message is ignored: {why}"))

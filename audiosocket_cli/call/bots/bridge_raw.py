@@ -13,6 +13,7 @@ from typing import Final
 from audiosocket_cli.call.bots.bridge_dialect import Dialect
 from audiosocket_cli.call.bots.speaker import Failed, Idle, Marked, Speaker, Told
 from audiosocket_cli.codec import kind_name
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.websocket import raw
 from audiosocket_cli.websocket.messages import Clear, Hangup, Mark, Media, Message, Refused
@@ -55,7 +56,7 @@ class RawDialect(Dialect):
                 self.told(self._speaker.take_told())
                 self._outbox.add_event(raw.flushed(dropped_s))
             case Refused(error):
-                self._call.note(f"the bot's command failed: {error}")
+                self._call.note(tagged("bot-command", f"the bot's command failed: {error}"))
                 self._outbox.add_event(raw.error(error))
             case Hangup():
                 return wish
@@ -69,7 +70,7 @@ class RawDialect(Dialect):
                 case Marked(name, dropped):
                     self._outbox.add_event(raw.mark(name, time.monotonic() - self._opened_s, dropped=dropped))
                 case Failed(problem):
-                    self._call.note(problem)
+                    self._call.note(tagged("sound-file", problem))
 
     def left(self, *, is_lost: bool = False) -> None:
         self._speaker.end()

@@ -12,6 +12,7 @@ from typing import Final
 
 from audiosocket_cli.call.bots.bridge_dialect import Dialect
 from audiosocket_cli.call.bots.speaker import Failed, Idle, Marked, Speaker, Told
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Ending
 from audiosocket_cli.websocket.messages import Clear, Hangup, Ignored, Mark, Media, Message
 from audiosocket_cli.websocket.outbox import Outbox
@@ -48,7 +49,8 @@ class TwilioDialect(Dialect):
                     self._speaker.queue.add(samples)
                 else:
                     self._drop(len(samples))
-                    self._call.note(f"the bot is more than {MAX_QUEUED_S / 60:g} minutes ahead: its audio is dropped")
+                    text = f"the bot is more than {MAX_QUEUED_S / 60:g} minutes ahead: its audio is dropped"
+                    self._call.note(tagged("bot-audio-dropped", text))
             case Mark(name):
                 self._add_mark(name)
             case Clear():
@@ -64,7 +66,7 @@ class TwilioDialect(Dialect):
                 case Marked(name):
                     self._outbox.add_event(self._stream.mark(name))
                 case Failed(problem):
-                    self._call.note(problem)
+                    self._call.note(tagged("sound-file", problem))
                 case Idle():
                     pass
 

@@ -24,6 +24,7 @@ from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, Outlet, encoded, frame_of, silence_frame
 from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.codec import Frame, Kind, rate_of
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call
 
 BotFunction = Callable[[BotCall], Awaitable[object]]
@@ -154,7 +155,9 @@ class FunctionBot(Bot):
             self._stopped_by = "cancelled"
             is_done = await self._is_done(task)
         if not is_done:
-            self._note("the bot's function does not end, although it was cancelled: it is left running")
+            self._note(
+                "bot-not-ended", "the bot's function does not end, although it was cancelled: it is left running"
+            )
             self._stopped_by = "left running"
             self._ran_s = time.monotonic() - self._began_s
         elif not self._ran_s:
@@ -221,44 +224,47 @@ class FunctionBot(Bot):
         if task.cancelled():
             if self._stopped_by is None:
                 self._error = "CancelledError: it was cancelled, and not by the server"
-                self._note(f"the bot raised {self._error}")
+                self._note("bot-failed", f"the bot raised {self._error}")
             return
         error = task.result()
         if error is None:
             return
         assert self._call is not None
         self._error = in_words(error, self._options.function)
-        self._note(f"the bot raised {self._error}")
+        self._note("bot-failed", f"the bot raised {self._error}")
         lines = "".join(traceback.format_exception(error)).splitlines()
         for text in lines[-_MAX_TRACEBACK_LINES:]:
             self._report(ProgramSaid(self._call, text[:_MAX_TRACEBACK_LINE]))
 
-    def _note(self, text: str) -> None:
+    def _note(self, finding_id: str, text: str) -> None:
         assert self._call is not None
-        self._call.note(text)
+        self._call.note(tagged(finding_id, text))
 
     def _note_what_was_odd(self, line: Line) -> None:
         if self._stopped_by == "cancelled":
-            self._note("the bot's function did not return after its call: it was cancelled")
+            self._note("bot-not-ended", "the bot's function did not return after its call: it was cancelled")
         if line.speaker.queue.odd:
-            self._note("the bot said an odd number of bytes: half a sample is left over")
+            self._note("bot-odd-bytes", "the bot said an odd number of bytes: half a sample is left over")
         if line.ear.lost and line.ear.was_read:  # one that never listens, such as a menu, does not want to
-            self._note(f"the bot reads too slowly: {line.ear.lost_s:.1f} s of the caller's audio were dropped")
+            text = f"the bot reads too slowly: {line.ear.lost_s:.1f} s of the caller's audio were dropped"
+            self._note("bot-reads-slowly", text)
         if line.keys.lost:
-            self._note(f"the bot does not read its digits: {line.keys.lost} were dropped")
+            self._note("bot-reads-slowly", f"the bot does not read its digits: {line.keys.lost} were dropped")
 
     def _on_blocked(self, block: Block) -> None:
         """It holds up all calls, or did."""
         who = f"the bot {self._options.name}" if block.is_certain else f"a task of the bot {self._options.name}"
         if block.goes_on:
-            self._note(f"{who} has held up all calls for {block.seconds:.0f} s so far, at {block.where}")
+            text = f"{who} has held up all calls for {block.seconds:.0f} s so far, at {block.where}"
+            self._note("bot-blocks-calls", text)
             return
         self.blocks += 1
         self.blocked_s += block.seconds
         if self.blocks == 1:
             self._note(
+                "bot-blocks-calls",
                 f"{who} held up all calls for {block.seconds:.2f} s at {block.where}: "
-                "run what takes long in a thread, with asyncio.to_thread"
+                "run what takes long in a thread, with asyncio.to_thread",
             )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from audiosocket_cli.call.bots.child import Child
 from audiosocket_cli.call.bots.process import how_it_ended, signal_name
+from audiosocket_cli.finding import tagged
 
 _KILLED_S: Final = 2.0
 """How long SIGKILL may take. A process that still exists then cannot be killed, or is dead and its parent does not reap
@@ -72,9 +73,9 @@ class Lifetime:
         """Return what was wrong with how it ended, one line each."""
         found = []
         if self.stopped_by is not None:
-            found.append(f"the program did not end by itself: {self.stopped_by}")
+            found.append(tagged("bot-not-ended", f"the program did not end by itself: {self.stopped_by}"))
         elif self._child.status:
-            found.append(f"the program {self.how()}")
+            found.append(tagged("bot-failed", f"the program {self.how()}"))
         if not self._child.is_gone():
-            found.append("the program, or what it started, could not be killed")
+            found.append(tagged("bot-not-ended", "the program, or what it started, could not be killed"))
         return found

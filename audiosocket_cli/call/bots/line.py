@@ -20,6 +20,7 @@ from audiosocket_cli.call.pacer import PTIME_S
 from audiosocket_cli.call.sources.basic import Outlet
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
 from audiosocket_cli.errors import AudioSocketError, FileError
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Ending
 
 T = TypeVar("T")
@@ -217,7 +218,7 @@ class Line:
                     if mark is not None:
                         _settle(mark, not dropped)
                 case Failed(problem):
-                    self.call.note(problem)
+                    self.call.note(tagged("sound-file", problem))
         self.speaker.told.clear()
 
     async def _look_at(self, sound: Sound) -> None:

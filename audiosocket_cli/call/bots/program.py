@@ -32,6 +32,7 @@ from audiosocket_cli.call.events import Report
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, encoded, frame_of, silence_frame
 from audiosocket_cli.call.sources.prompts import Speech, Threads, Track
 from audiosocket_cli.codec import Frame, Kind, kind_name, rate_of
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call
 
 MAX_QUEUED_FRAMES: Final = 500
@@ -197,7 +198,8 @@ class Program(Bot):
             await asyncio.sleep(_LOOK_AGAIN_S)
         self._take_late_result(child)
         if not await self._errors.finish(child, self._call):
-            self._call.note("the rest of the program's standard error is dropped: it does not end")
+            text = "the rest of the program's standard error is dropped: it does not end"
+            self._call.note(tagged("bot-not-ended", text))
         child.close()
         self._note_what_was_odd(self._running)
 
@@ -242,7 +244,7 @@ class Program(Bot):
             child = Child(self._options.command, environment, self._options.watch)
         except OSError as error:
             self._failure = f"cannot run {self._options.command[0]}: {why_not_run(self._options.command[0], error)}"
-            self._call.note(self._failure)
+            self._call.note(tagged("bot-failed", self._failure))
             return
         self._begin(child, kind)
         for at_s, digit, _ in self._call.digits:
@@ -257,10 +259,12 @@ class Program(Bot):
         for text in running.life.oddities():
             self._call.note(text)
         if running.speaker.queue.odd:
-            self._call.note("the program wrote an odd number of bytes: half a sample is left over")
+            text = "the program wrote an odd number of bytes: half a sample is left over"
+            self._call.note(tagged("bot-odd-bytes", text))
         unread_s = running.heard.unread_s
         if unread_s and self._reads:  # one that never reads, such as a menu, does not want to
-            self._call.note(f"the program reads too slowly: {unread_s:.1f} s of the caller's audio were dropped")
+            text = f"the program reads too slowly: {unread_s:.1f} s of the caller's audio were dropped"
+            self._call.note(tagged("bot-reads-slowly", text))
 
     # Its commands, and its events.
 
@@ -353,10 +357,10 @@ class Program(Bot):
         # A file's name may hold what is not a character; its escape is right in JSON.
         line = json.dumps(event, ensure_ascii=False).encode("utf-8", "backslashreplace")
         if not self._running.child.send(line + b"\n"):
-            self._call.note("the program does not read its events: some are lost")
+            self._call.note(tagged("bot-reads-slowly", "the program does not read its events: some are lost"))
 
     def _complain(self, problem: str) -> None:
         """Tell the program, and the log, that it asked for something impossible."""
         assert self._call is not None
-        self._call.note(f"the program's command failed: {problem}")
+        self._call.note(tagged("bot-command", f"the program's command failed: {problem}"))
         self._send_event(event="error", error=problem)

@@ -25,6 +25,7 @@ from audiosocket_cli.call.bots.typed_keys import HANG_UP, Keyboard, Tones
 from audiosocket_cli.call.pacer import PTIME_S
 from audiosocket_cli.call.sources.basic import LEAD_FRAMES, silence_frame
 from audiosocket_cli.codec import HEADER_BYTES, Frame, Kind, digit_frame, rate_of
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call
 from audiosocket_cli.text import counted
 
@@ -160,7 +161,7 @@ class Talker(Bot):
             if end.fault == GONE:
                 self.ending, self._is_leaving = GONE, True
             elif end.fault is not None:
-                self.call.note(f"the {what} is lost: {end.fault}")
+                self.call.note(tagged("sound-card", f"the {what} is lost: {end.fault}"))
 
     # As a tap.
 
@@ -217,16 +218,20 @@ class Talker(Bot):
         for text in self.options.microphone.remarks():
             call.note(text)
         if self._tones.left:
-            call.note(f"the call ended before {counted(self._tones.left, 'digit')} could be sent")
+            text = f"the call ended before {counted(self._tones.left, 'digit')} could be sent"
+            call.note(tagged("digits-unsent", text))
         paused_ms = self.options.microphone.buffer.facts()["paused_ms"]
         if paused_ms:
-            call.note(f"the microphone brought nothing for {paused_ms / 1000:.2f} s: silence was sent")
+            text = f"the microphone brought nothing for {paused_ms / 1000:.2f} s: silence was sent"
+            call.note(tagged("sound-card", text))
         for what, end in (("microphone", self.options.microphone), ("loudspeaker", self.options.speaker)):
             facts = end.buffer.facts()
             if facts["over"] and end.fault != GONE:
-                call.note(f"the {what}'s buffer ran over: {facts['dropped_ms']:g} ms of sound were dropped")
+                text = f"the {what}'s buffer ran over: {facts['dropped_ms']:g} ms of sound were dropped"
+                call.note(tagged("sound-card", text))
             if facts["under"]:
-                call.note(f"the {what}'s buffer ran dry: {facts['padded_ms']:g} ms of silence in place of sound")
+                text = f"the {what}'s buffer ran dry: {facts['padded_ms']:g} ms of silence in place of sound"
+                call.note(tagged("sound-card", text))
 
 
 def _into(buffer: ElasticBuffer) -> Callable[[bytes], int]:

@@ -15,6 +15,7 @@ from audiosocket_cli.call.faults.drawn_fault import DrawnFault
 from audiosocket_cli.call.faults.fault_spec import FaultName, FaultSpec
 from audiosocket_cli.call.faults.frame_faults import FrameFaults
 from audiosocket_cli.call.faults.timing import Act, Coalesce, Held, Slice, Stall, Timing, timings_of
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Side
 
 _MAX_BYTES: Final = 1 << 20
@@ -112,10 +113,11 @@ class FaultLine:
         if self._frames.lost_at is None or self._is_noted:
             return None
         self._is_noted = True
-        return (
+        text = (
             f"from its byte {self._frames.lost_at:,} on, what the {self.side} sends is not AudioSocket: faults of its "
             "frames stop there"
         )
+        return tagged("not-audiosocket", text)
 
     def _then(self, fault: DrawnFault, now_s: float, frame: Held) -> None:
         """Start a fault that begins after a frame."""

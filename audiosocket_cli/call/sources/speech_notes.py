@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audiosocket_cli.asterisk.facts import PTIME_MS
 from audiosocket_cli.call.sources.prompts import Speech
+from audiosocket_cli.finding import tagged
 
 
 class SpeechNotes:
@@ -35,10 +36,11 @@ class SpeechNotes:
 
     def texts(self) -> list[str]:
         """Return lines to be noted."""
-        texts = list(dict.fromkeys(self._texts))
+        texts = [tagged("sound-file", text) for text in dict.fromkeys(self._texts)]
         if self.missed:
-            texts.append(
+            text = (
                 f"{self.padded_s:.2f} s of silence were added: the sound was not read as fast as it plays; is the "
                 "disk, or the program that writes to the pipe, too slow?"
             )
+            texts.append(tagged("sound-late", text))
         return texts

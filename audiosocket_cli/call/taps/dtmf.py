@@ -12,6 +12,7 @@ from audiosocket_cli.call.recording.pieces import interleaved
 from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.errors import MissingLibraryError
+from audiosocket_cli.finding import tagged
 from audiosocket_cli.model import Call, Digit
 from audiosocket_cli.runs import FrameRun
 
@@ -61,7 +62,8 @@ class DtmfTap:
         except MissingLibraryError as error:  # which is needed for all rates but 8 kHz
             assert self._call is not None
             self._is_deaf = True
-            self._call.note(f"digits in the audio are not detected from here on: {error}")
+            text = f"digits in the audio are not detected from here on: {error}"
+            self._call.note(tagged("digits-not-detected", text))
         self._listen()
 
     def _listen(self) -> None:

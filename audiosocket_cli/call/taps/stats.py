@@ -15,6 +15,7 @@ from audiosocket_cli.audio.pcm import (
     SILENCE_DBFS,
 )
 from audiosocket_cli.codec import HEADER_BYTES
+from audiosocket_cli.finding import ids_of, tagged
 from audiosocket_cli.model import Call, Side
 from audiosocket_cli.runs import FrameRun
 
@@ -89,19 +90,21 @@ class CallStats:
             measure.timeline.pad(call.duration_s)
         if self.timeline.worst_ahead_s > SETTLE_S + _ROUNDING_S:
             ahead_s = self.timeline.worst_ahead_s
-            call.note(
+            text = (
                 f"audio came up to {ahead_s:.1f} s late, in a burst: the network held it back, or this server did, as "
                 "during a restart; from there on the recording is late by the same time"
             )
-
+            call.note(tagged("audio-late", text))
         backlog_s = self.said_s(call.backlog_bytes)
         if backlog_s > _MAX_BACKLOG_S:
-            call.note(
+            text = (
                 f"up to {backlog_s:.1f} s of the {call.me}'s audio waited on its way: the network is too slow, or "
                 f"the {call.me.other} does not read"
             )
+            call.note(tagged("backlog", text))
         if call.digits_left_out:
-            call.note(f"{call.digits_left_out} digits are left out: too fast for key presses, or too many")
+            text = f"{call.digits_left_out} digits are left out: too fast for key presses, or too many"
+            call.note(tagged("digits-left-out", text))
         for side, measure in zip((call.me.other, call.me), self._measures(), strict=False):
             rules = findings_on_caller if side is Side.CALLER else findings_on_server
             for finding in rules(measure.heard(call.duration_s)):
@@ -118,7 +121,8 @@ class CallStats:
         assert call.ending is not None
         lost_s = self.said_s(call.undelivered_bytes)
         if lost_s and call.ending.by is call.me:
-            call.note(f"the last {lost_s:.2f} s of the {call.me}'s audio had not arrived when the call was closed")
+            text = f"the last {lost_s:.2f} s of the {call.me}'s audio had not arrived when the call was closed"
+            call.note(tagged("audio-undelivered", text))
 
     def _note_mislabelled(self, call: Call, measure: SideMeasure) -> None:
         side = call.me.other if measure is self.heard else call.me
@@ -160,6 +164,7 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         **sides,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),
+        "finding_ids": ids_of(call.notes),
     }
 
 

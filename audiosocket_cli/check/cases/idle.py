@@ -55,7 +55,7 @@ async def _hold(trial: Trial) -> Observation:
 
 
 def _has_no_limit(release: Release) -> str | None:
-    return None if release.has(Behaviour.STRICT) else f"Asterisk {release} ends no call for silence"
+    return None if release.has(Behaviour.SILENCE_LIMIT) else f"Asterisk {release} ends no call for silence"
 
 
 IDLE_CASES: Final = (
@@ -67,7 +67,8 @@ IDLE_CASES: Final = (
         asterisk="audiosocket_run ends the call after 2000 ms in which neither side sent anything",
         cure="send silence while there is nothing to say, by a clock, not in answer to the caller's frames",
         run=_says_something,
-        versions=f"since {since(Behaviour.STRICT)}",
+        finding="server-silent",
+        versions=f"since {since(Behaviour.SILENCE_LIMIT)}",
         applies=_has_no_limit,
         shown_by_replay=True,
     ),

@@ -59,6 +59,7 @@ START_CASES: Final = (
         "Asterisk (asterisk issue 2089: one call in three to five is mute)",
         cure="send silence from the moment the UUID arrives, one frame of 320 bytes each 20 ms",
         run=_speaks_first,
+        finding="server-waits",
         alone=True,
         shown_by_replay=True,
     ),

@@ -109,7 +109,7 @@ def test_half_samples_are_joined_and_the_last_is_noted() -> None:
         await stage.tick(30)
         assert np.array_equal(stage.speech, WORD)
         await stage.end()
-        assert stage.call.notes == ["the bot said an odd number of bytes: half a sample is left over"]
+        assert stage.call.notes == ["the bot said an odd number of bytes: half a sample is left over [bot-odd-bytes]"]
 
     on_stage(answer, play)
 

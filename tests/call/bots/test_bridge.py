@@ -23,6 +23,7 @@ from websockets.http11 import Request, Response
 from audiosocket_cli.audio.pcm import decode_law, encode_mu_law, to_slin, tone
 from audiosocket_cli.call.bots import bridge as module
 from audiosocket_cli.codec import Kind
+from audiosocket_cli.finding import untagged
 from support.bridged import UUID_1, BridgedCall, bridged_call, options_for
 from support.peers import free_port
 from support.websocket_bots import Diary, certificate, websocket_bot
@@ -152,7 +153,8 @@ def test_what_is_no_message_of_the_protocol_is_ignored_and_noted() -> None:
         await call.until(lambda: len(call.sound) >= len(WORDS) - 640)
 
     result, _, _ = with_call(talk, script)
-    assert [note.removeprefix("the bot's message is ignored: ") for note in result["findings"]] == [
+    assert result["finding_ids"] == ["bot-message-ignored"]
+    assert [untagged(note).removeprefix("the bot's message is ignored: ") for note in result["findings"]] == [
         "a binary message", "not JSON", "JSON without an event", "media without a payload", "the unknown event hello",
         "media whose payload is not base64",
     ]  # fmt: skip
@@ -320,10 +322,9 @@ def test_a_bot_that_cannot_be_reached_is_named_and_the_caller_hears_the_fallback
     call = asyncio.run(main())
     (note,) = call.result["findings"]
     assert note.startswith("cannot connect to ws://127.0.0.1:")
-    assert note.endswith("connection refused; does the bot listen there?")
+    assert note.endswith("connection refused; does the bot listen there? [bot-lost]")
     assert "secret" not in json.dumps(call.result)
-    assert call.result["ended_reason"] == note
-    assert call.result["bridge"]["error"] == note
+    assert call.result["ended_reason"] == call.result["bridge"]["error"] == untagged(note)
     assert call.result["bridge"]["connected_s"] is None
     heard = np.frombuffer(call.sound, "<i2")
     assert len(heard) == pytest.approx(2400, abs=40)
@@ -368,7 +369,7 @@ def test_a_bot_that_closes_with_a_fault_is_named_with_its_code() -> None:
         await call.end()
 
     result, _, _ = with_call(talk, script)
-    assert result["findings"][0].endswith("has closed the connection with code 1011 (out of memory)")
+    assert result["findings"][0].endswith("has closed the connection with code 1011 (out of memory) [bot-lost]")
     assert result["bridge"]["closed"] == {"code": 1011, "reason": "out of memory"}
 
 
@@ -429,10 +430,10 @@ def test_a_bot_that_says_no_is_not_asked_again_and_attempts_are_counted() -> Non
 
     result, _, _ = with_call(talk, server=refusing(HTTPStatus.UNAUTHORIZED), retry=3)
     assert asked == [401]
-    assert result["findings"][0].endswith("refuses the connection: HTTP 401 Unauthorized")
+    assert result["findings"][0].endswith("refuses the connection: HTTP 401 Unauthorized [bot-lost]")
     result, _, _ = with_call(talk, server=refusing(HTTPStatus.SERVICE_UNAVAILABLE), retry=1)
     assert asked == [401, 503, 503]
-    assert result["findings"][0].endswith("HTTP 503 Service Unavailable (2 attempts)")
+    assert result["findings"][0].endswith("HTTP 503 Service Unavailable (2 attempts) [bot-lost]")
 
 
 def test_a_caller_who_hangs_up_while_the_bot_is_dialled_leaves_nothing_behind() -> None:
@@ -499,7 +500,7 @@ def test_a_bot_that_takes_no_event_is_named_with_what_it_did() -> None:
         await call.end()
 
     result, _, _ = with_call(talk, script, protocol="chan-websocket")
-    assert result["findings"][0].endswith("does not read: too many events wait for it")
+    assert result["findings"][0].endswith("does not read: too many events wait for it [bot-lost]")
 
 
 # Encryption and headers.

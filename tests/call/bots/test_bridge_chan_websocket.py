@@ -128,7 +128,10 @@ def test_a_full_queue_is_told_at_900_again_below_800_and_takes_no_more_than_1000
     assert status(bot)["queue_full"] is True
     assert bot.dialect.dropped_s == pytest.approx(0.06)
     assert bot.call.notes == [
-        "the bot's audio is dropped, as by Asterisk: 1000 frames are queued; it has to heed MEDIA_XOFF"
+        (
+            "the bot's audio is dropped, as by Asterisk: 1000 frames are queued; it has to heed MEDIA_XOFF "
+            "[bot-audio-dropped]"
+        )
     ]
     for _ in range(202):
         bot.tick()
@@ -172,11 +175,11 @@ def test_wrong_commands_are_answered_or_noted_as_by_the_driver(bot: Talking) -> 
         bot.hear(text)
     assert told(bot) == ["ERROR", "ERROR"]
     assert bot.call.notes == [
-        "the bot's command failed: Unable to parse JSON command",
-        "the bot's command failed: 'up' is not a valid direction for SET_MEDIA_DIRECTION.",
-        "the bot's message is ignored: the unknown command DANCE",
-        "the bot's message is ignored: an empty text",
-        "the bot's message is ignored: a command of more than 128 bytes",
+        "the bot's command failed: Unable to parse JSON command [bot-command]",
+        "the bot's command failed: 'up' is not a valid direction for SET_MEDIA_DIRECTION. [bot-command]",
+        "the bot's message is ignored: the unknown command DANCE [bot-message-ignored]",
+        "the bot's message is ignored: an empty text [bot-message-ignored]",
+        "the bot's message is ignored: a command of more than 128 bytes [bot-message-ignored]",
     ]
 
 
@@ -198,7 +201,7 @@ def test_keys_are_told_and_the_end_is_a_close_alone(bot: Talking) -> None:
     bot.dialect.ended(bot.ending)
     assert told(bot) == ["DTMF_END"]
     bot.dialect.told([Failed("cannot play x")])
-    assert bot.call.notes == ["cannot play x"]
+    assert bot.call.notes == ["cannot play x [sound-file]"]
 
 
 def test_plain_text_has_the_same_queue() -> None:

@@ -70,7 +70,10 @@ def test_what_is_not_understood_is_answered_and_noted(bot: Talking) -> None:
     bot.hear(b"hello")
     assert bot.events() == [{"event": "error", "error": "not understood: hello"}]
     bot.dialect.told([Failed("cannot play x")])
-    assert bot.call.notes == ["the bot's command failed: not understood: hello", "cannot play x"]
+    assert bot.call.notes == [
+        "the bot's command failed: not understood: hello [bot-command]",
+        "cannot play x [sound-file]",
+    ]
 
 
 def test_the_caller_is_heard_as_samples_and_the_end_is_told(bot: Talking) -> None:

@@ -69,7 +69,7 @@ def test_ten_minutes_are_queued_and_more_is_dropped_and_counted(bot: Talking) ->
         bot.hear(media(SECOND))
     assert bot.speaker.queued_s == bridge_twilio.MAX_QUEUED_S
     assert bot.dialect.dropped_s == pytest.approx(20)
-    assert bot.call.notes == ["the bot is more than 10 minutes ahead: its audio is dropped"]
+    assert bot.call.notes == ["the bot is more than 10 minutes ahead: its audio is dropped [bot-audio-dropped]"]
 
 
 def test_marks_without_end_are_bounded(bot: Talking) -> None:
@@ -77,7 +77,7 @@ def test_marks_without_end_are_bounded(bot: Talking) -> None:
     for number in range(bridge_dialect.MAX_MARKS + 10):
         bot.hear(mark(str(number)))
     assert bot.speaker.queue.marks == bridge_dialect.MAX_MARKS
-    assert bot.call.notes == ["marks of the bot are ignored: 1000 are already waiting"]
+    assert bot.call.notes == ["marks of the bot are ignored: 1000 are already waiting [bot-message-ignored]"]
 
 
 @pytest.mark.parametrize("silence_s", [0.0, 0.03, 2.0])
@@ -98,7 +98,7 @@ def test_silence_within_speech_is_said(bot: Talking) -> None:
 
 def test_what_cannot_be_said_is_noted(bot: Talking) -> None:
     bot.dialect.told([Failed("cannot play x")])
-    assert bot.call.notes == ["cannot play x"]
+    assert bot.call.notes == ["cannot play x [sound-file]"]
 
 
 def test_keys_and_the_end_are_told(bot: Talking) -> None:

@@ -158,7 +158,7 @@ def test_what_it_raises_ends_its_call_with_one_line_and_a_traceback(function: Bo
         assert any("test_function.py" in text for text in stage.log)
     else:
         assert found == error
-    assert stage.call.notes == [f"the bot raised {found}"]
+    assert stage.call.notes == [f"the bot raised {found} [bot-failed]"]
     assert stage.bot.ending == f"the bot raised {found}"
 
 
@@ -237,7 +237,7 @@ def test_after_the_grace_it_is_cancelled() -> None:
     assert done == ["cleaned up"]
     assert stage.facts["stopped_by"] == "cancelled"
     assert stage.facts["error"] is None
-    assert stage.call.notes == ["the bot's function did not return after its call: it was cancelled"]
+    assert stage.call.notes == ["the bot's function did not return after its call: it was cancelled [bot-not-ended]"]
 
 
 def test_one_that_ignores_its_cancellation_is_left_alone_after_another_grace() -> None:
@@ -259,7 +259,9 @@ def test_one_that_ignores_its_cancellation_is_left_alone_after_another_grace() -
 
     stage = on_stage(answer, play, grace_s=0.1)
     assert stage.facts["stopped_by"] == "left running"
-    assert stage.call.notes == ["the bot's function does not end, although it was cancelled: it is left running"]
+    assert stage.call.notes == [
+        "the bot's function does not end, although it was cancelled: it is left running [bot-not-ended]"
+    ]
 
 
 @pytest.mark.parametrize("first", ["kill", "finish"])
@@ -305,7 +307,7 @@ def test_audio_that_it_does_not_read_in_time_is_dropped_and_counted() -> None:
 
     stage = on_stage(answer, play)
     assert stage.facts["unread_s"] == pytest.approx(1.98, abs=0.03)
-    assert stage.call.notes == ["the bot reads too slowly: 2.0 s of the caller's audio were dropped"]
+    assert stage.call.notes == ["the bot reads too slowly: 2.0 s of the caller's audio were dropped [bot-reads-slowly]"]
 
 
 def test_one_that_never_listens_is_not_blamed_for_it() -> None:
@@ -346,7 +348,9 @@ def test_one_that_blocks_the_loop_is_named_once_with_its_line() -> None:
     (note,) = stage.call.notes
     line = answer.__code__.co_firstlineno + 3
     assert note.startswith("the bot bot:answer held up all calls for 0.")
-    assert note.endswith(f"s at test_function.py:{line}: run what takes long in a thread, with asyncio.to_thread")
+    assert note.endswith(
+        f"s at test_function.py:{line}: run what takes long in a thread, with asyncio.to_thread [bot-blocks-calls]"
+    )
     assert stage.bot.blocks == 2
 
 

@@ -217,7 +217,7 @@ def test_half_a_sample_at_the_end_is_told(start: Start) -> None:
     stage.until(lambda: stage.over)
     stage.finish()
     assert stage.speech == b"\1\2" + bytes(318)
-    assert stage.call.notes == ["the program wrote an odd number of bytes: half a sample is left over"]
+    assert stage.call.notes == ["the program wrote an odd number of bytes: half a sample is left over [bot-odd-bytes]"]
 
 
 def test_a_phrase_keeps_its_kind_and_the_next_has_that_which_is_heard(start: Start) -> None:
@@ -279,7 +279,10 @@ def test_one_that_reads_too_slowly_is_a_finding(start: Start) -> None:
         stage.tick()
         time.sleep(0.001)
     unread_s = stage.end()["unread_s"]
-    assert f"the program reads too slowly: {unread_s:.1f} s of the caller's audio were dropped" in stage.call.notes
+    assert (
+        f"the program reads too slowly: {unread_s:.1f} s of the caller's audio were dropped [bot-reads-slowly]"
+        in stage.call.notes
+    )
 
 
 def test_one_that_closes_its_input_misses_nothing(start: Start) -> None:
@@ -469,7 +472,7 @@ def test_a_program_that_ended_is_not_waited_for(start: Start) -> None:
     assert len(stage.said) < 500
     result = stage.finish()
     assert (result["exit_code"], result["signal"], result["stopped_by"]) == (3, None, None)
-    assert stage.call.notes == ["the program exited with code 3"]
+    assert stage.call.notes == ["the program exited with code 3 [bot-failed]"]
 
 
 GARBAGE = [
@@ -517,7 +520,7 @@ sys.stdin.read()
     said = json.loads(f'"{result}"')
     problem = f"{said[:50]!r} is not a result: it has 1 to 200 printable characters"
     assert stage.log == [f"{problem}; the call is hung up without one"]
-    assert stage.call.notes == [f"the program's command failed: {stage.log[0]}"]
+    assert stage.call.notes == [f"the program's command failed: {stage.log[0]} [bot-command]"]
     assert stage.call.result is None
 
 
@@ -641,7 +644,7 @@ sys.stdin.read()
     )
     stage.until(lambda: stage.log)
     assert stage.call.notes[0] == (
-        "the program's command failed: the mark 1000 is ignored: 1000 marks are already waiting"
+        "the program's command failed: the mark 1000 is ignored: 1000 marks are already waiting [bot-command]"
     )
 
 
@@ -756,7 +759,7 @@ def test_events_that_nobody_reads_are_lost_and_it_is_said(start: Start) -> None:
     for _ in range(20_000):
         stage.program.digit(0.0, "5")
     stage.end()
-    assert stage.call.notes == ["the program does not read its events: some are lost"]
+    assert stage.call.notes == ["the program does not read its events: some are lost [bot-reads-slowly]"]
 
 
 @pytest.mark.parametrize(
@@ -829,7 +832,9 @@ def test_one_that_left_the_group_and_floods_holds_up_nobody(start: Start) -> Non
         begun_s = time.monotonic()
         assert stage.end()["exit_code"] == 0
         assert time.monotonic() - begun_s < 10  # the flood itself goes on for ever
-        assert stage.call.notes == ["the rest of the program's standard error is dropped: it does not end"]
+        assert stage.call.notes == [
+            "the rest of the program's standard error is dropped: it does not end [bot-not-ended]"
+        ]
     finally:
         with contextlib.suppress(ProcessLookupError):  # SIGPIPE may have ended it
             os.kill(pid, signal.SIGKILL)
@@ -874,7 +879,7 @@ os._exit(0)
     stage.until(lambda: stage.log and stage.over)
     try:
         stage.finish()
-        assert "the program, or what it started, could not be killed" in stage.call.notes
+        assert "the program, or what it started, could not be killed [bot-not-ended]" in stage.call.notes
     finally:
         os.kill(int(stage.log[0]), signal.SIGKILL)
 
@@ -924,7 +929,7 @@ def test_one_that_cannot_be_started_ends_the_call_with_the_reason(
     assert stage.program.ending == f"cannot run {tmp_path}/bot: {reason}"
     result = stage.finish()
     assert (result["error"], result["exit_code"], stage.call.notes) == (
-        stage.program.ending, None, [stage.program.ending],
+        stage.program.ending, None, [f"{stage.program.ending} [bot-failed]"],
     )  # fmt: skip
     assert descriptors() == before
 

@@ -209,7 +209,7 @@ def test_tones_that_the_end_of_the_call_comes_before_are_noted() -> None:
     talk.session.flush()
     talk.finish()
     assert talk.session.call is not None
-    assert "the call ended before 7 digits could be sent" in talk.session.call.notes
+    assert "the call ended before 7 digits could be sent [digits-unsent]" in talk.session.call.notes
 
 
 def test_q_hangs_up(typing: tuple[int, Keyboard]) -> None:
@@ -246,7 +246,7 @@ def test_a_card_that_is_lost_is_noted_and_the_call_goes_on() -> None:
     talk.wait(2.0)
     assert talk.session.call is not None
     assert talk.session.call.ending is None
-    assert talk.session.call.notes == ["the microphone is lost: the sound card has stopped"]
+    assert talk.session.call.notes == ["the microphone is lost: the sound card has stopped [sound-card]"]
 
 
 def test_when_nobody_listens_any_more_it_hangs_up() -> None:
@@ -286,7 +286,7 @@ def test_what_buffers_lost_is_noted() -> None:
     assert talk.session.call is not None
     notes = talk.session.call.notes
     assert notes[0] == "an odd sound"
-    assert notes[1] == "the microphone's buffer ran over: 940 ms of sound were dropped"
+    assert notes[1] == "the microphone's buffer ran over: 940 ms of sound were dropped [sound-card]"
     assert notes[2].startswith("the microphone's buffer ran dry: ")
     assert (talk.microphone.closed, talk.speaker.closed) == (1, 1)
 

@@ -127,7 +127,7 @@ def test_damage_is_told_after_what_was_before_it() -> None:
     assert said_of(playback, 25).all()
     assert playback.next_frame(None) is None
     assert not playback.finished
-    assert playback.close() == ["cannot read slow: it is damaged"]
+    assert playback.close() == ["cannot read slow: it is damaged [sound-file]"]
     assert playback.speech_notes.has_failed
 
 
@@ -218,7 +218,7 @@ def test_a_file_that_is_gone_ends_an_endless_loop(tmp_path: Path) -> None:
     for _ in range(50):
         assert source.next_frame(Kind.SLIN) == silence_frame(Kind.SLIN)
         time.sleep(0.002)
-    assert source.close() == [f"cannot read {path}: no such file or directory"]
+    assert source.close() == [f"cannot read {path}: no such file or directory [sound-file]"]
     assert isinstance(source.speech_notes, SpeechNotes)
     assert not source.finished
 

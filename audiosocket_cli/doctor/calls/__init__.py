@@ -1,0 +1,1 @@
+"""Has Asterisk place test calls, and judges the sound both ways."""

@@ -1,0 +1,1 @@
+"""Looks at what is left of a call: its JSON, a capture, a recording."""

@@ -1,0 +1,1 @@
+"""Reads Asterisk's log: what ended calls, how often, and when."""

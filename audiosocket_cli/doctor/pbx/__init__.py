@@ -1,0 +1,1 @@
+"""Looks at one Asterisk: its release, modules, dialplan, channels, connections and log."""
