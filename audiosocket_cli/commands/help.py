@@ -138,6 +138,8 @@ def _show_command(ctx: click.Context, name: str) -> None:
 def _hint(name: str, commands: list[str]) -> str:
     from audiosocket_cli.ui.pages import TOPICS, pages_with
 
+    if (finding_id := name.strip("[]").lower()) in finding_ids():
+        return f"that is a finding: audiosocket help {FOLDER} {finding_id}"
     known = [*TOPICS, *commands]
     near = difflib.get_close_matches(name.lower(), known, 1, 0.6)
     near = near or [each for each in known if each.startswith(name.lower())][:1]

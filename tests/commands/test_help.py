@@ -74,6 +74,8 @@ def test_each_command_names_pages_that_tell_more() -> None:
         ("bot", "did you mean bots?"),
         ("recrd", "did you mean record?"),
         ("SYSTEMD", "did you mean systemd?"),
+        ("no-codec", "that is a finding: audiosocket help finding no-codec"),
+        ("[caller-ulaw]", "that is a finding: audiosocket help finding caller-ulaw"),
         ("espeak-ng", "read about it in first-call"),
         ("qqq", "audiosocket help lists them"),
     ],
