@@ -61,7 +61,7 @@ _SERVER: Final = {
     "server-sends-unknown-kind": Meaning(
         _FAULT, "the server sent a frame that is neither audio nor a hangup, which ends the call",
         "send kinds 00 and 10 (11 to 18 only to a release that has them); digits have to be tones. "
-        "`audiosocket proxy HOST:PORT --findings` shows which frame it was",
+        "`audiosocket proxy HOST:PORT` between Asterisk and it names the frame",
     ),
     "server-sends-empty-audio": Meaning(
         _FAULT, "the server sent an audio frame of length 0, which ends the call", "send nothing in place of it"
