@@ -55,7 +55,9 @@ def _forms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     metavar="DIR",
     help="Where --form variables writes one file per call, for serve --variables.  [default: /var/spool/audiosocket]",
 )
-@click.option("--api", metavar="HOST:PORT", help="Where --form transfer asks serve --api.  [default: SERVER's host, 9080]")
+@click.option(
+    "--api", metavar="HOST:PORT", help="Where --form transfer asks serve --api.  [default: SERVER's host, 9080]"
+)
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Write each file into this folder.")
 @click.option("--force", is_flag=True, help="With --output: overwrite files that are there.")
 @click.option("--check", is_flag=True, help="Read dialplans instead: arguments are files, - is standard input.")

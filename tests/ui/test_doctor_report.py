@@ -52,6 +52,12 @@ def test_the_worst_comes_first_and_what_is_fine_last() -> None:
     ]
 
 
+def test_what_its_title_names_is_not_named_again() -> None:
+    server = Diagnosis("server-refuses", Status.OK, "127.0.0.1 takes connections", where="127.0.0.1:9092")
+    lines = list(report_lines([Looked("the server 127.0.0.1:9092", [server])]))
+    assert lines[1] == "  ok      the server 127.0.0.1:9092: 127.0.0.1 takes connections"
+
+
 def test_where_all_is_fine_no_page_is_named() -> None:
     assert list(report_lines([Looked("modules", [FINE])])) == [
         "fine",

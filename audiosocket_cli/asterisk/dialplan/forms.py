@@ -275,7 +275,7 @@ def parking(wish: Wish) -> Draft:
         },
     }
     notes = [
-        "A caller on hold sends the server nothing, and does not hear what it says. It has to keep sending all the same.",
+        "A caller on hold sends the server nothing, and does not hear it. The server has to keep sending all the same.",
         "A server that is parked itself hears the music.",
     ]
     return Draft(contexts, [*_DRIVER, "res_parking"], notes)

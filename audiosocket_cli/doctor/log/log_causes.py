@@ -130,7 +130,7 @@ _ASTERISK: Final = {
     "unknown-codec": Meaning(_FAULT, "c(…) names a codec that Asterisk does not have", "write c(slin) or c(slin16)"),
     "no-codec": Meaning(_FAULT, "no codec was asked for, and the caller has none", "write c(slin)"),
     "many-codecs": Meaning(
-        _FAULT, "c(…) names several codecs, of which Dial takes & for the next destination, or its bracket is not closed",
+        _FAULT, "c(…) names several codecs, and Dial takes & for the next destination; or its bracket is not closed",
         "name one codec, and close the bracket: c(slin)",
     ),
     "bracket-missing": Meaning(

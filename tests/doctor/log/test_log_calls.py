@@ -81,7 +81,7 @@ TOGETHER = {
     "codec": (["Codec 'slin8' not found for AudioSocket connection to 'bot:9092'"], "unknown-codec"),
     "codecs": (["'AudioSocket' channel options 'c(slin16' parse error"], "many-codecs"),
     "options": (["'AudioSocket' channel options 'g(x' parse error"], "bracket-missing"),
-    "codec of the caller": (["No path to translate from PJSIP/100-00000001 to AudioSocket/bot:9092-u"], "codec-missing"),
+    "codec of the caller": (["No path to translate from PJSIP/1-0001 to AudioSocket/bot:9092-u"], "codec-missing"),
     "comfort noise": (["Unsupported frame type 10 for AudioSocket", TO_SERVER], "comfort-noise"),
     "another frame": (["Unsupported frame type 7 for AudioSocket", TO_SERVER], "frame-unsupported"),
     "files": (["Unable to create socket: 'Too many open files'", NOBODY], "too-many-files"),
