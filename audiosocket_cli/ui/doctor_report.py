@@ -34,8 +34,7 @@ def report_lines(done: Sequence[Looked]) -> Iterator[str]:
     if fine:
         yield "fine"
         for title, found in fine:
-            is_named = bool(found.where) and title.endswith(found.where)
-            what = printable(found.what) if is_named else _placed(found)
+            what = printable(found.what) if found.where in title else _placed(found)
             yield from filled(_head(found.status), f"{title}: {what}")
         yield ""
     yield from _last_lines([found for looked in done for found in looked.found])

@@ -41,7 +41,7 @@ _TCP: Final = {
         _FAULT, "the server's name is not known", "correct the name, or write the address in its place"
     ),
     "name-server-silent": Meaning(
-        _FAULT, "the name server does not answer; calls wait for it for seconds",
+        _FAULT, "the name server does not answer, or takes no question; calls may wait for it for seconds",
         "write the server's address in place of its name, or mend the name server in /etc/resolv.conf",
     ),
     "too-many-files": Meaning(

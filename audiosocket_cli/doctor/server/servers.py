@@ -142,10 +142,11 @@ def _families(found: Probe) -> int:
 
 
 def _nameless(server: Address, found: Probe) -> Diagnosis:
-    if found.name == "silent":
+    if found.name in ("silent", "refused"):
+        what = "does not answer" if found.name == "silent" else "takes no question"
+        length = "hangs for 10 s, and fails" if found.name == "silent" else "fails"
         return Diagnosis(
-            "name-server-silent", Status.FAULT,
-            f"the name server does not answer for {server.host}: each call hangs for 10 s, and fails", (),
+            "name-server-silent", Status.FAULT, f"the name server {what} for {server.host}: each call {length}", (),
             "see whether the name servers in /etc/resolv.conf answer; an address, or a line of /etc/hosts, needs none",
             where=str(server),
         )  # fmt: skip

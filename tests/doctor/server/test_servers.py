@@ -55,7 +55,10 @@ def test_the_address_that_answers_is_named() -> None:
     assert ("begins 2 s late" in late.what, "[::9]:9092" in late.cure) == (True, True)
 
 
-@pytest.mark.parametrize(("name", "finding_id"), [("unknown", "server-name-unknown"), ("silent", "name-server-silent")])
+@pytest.mark.parametrize(
+    ("name", "finding_id"),
+    [("unknown", "server-name-unknown"), ("silent", "name-server-silent"), ("refused", "name-server-silent")],
+)
 def test_a_name_without_an_address(name: str, finding_id: str) -> None:
     found = judge_probe(BOT, Probe(name))
     assert (found.id, found.status) == (finding_id, Status.FAULT)
