@@ -348,9 +348,9 @@ def _codec(values: list[str]) -> tuple[str, str]:
 
 
 def _option(values: list[str]) -> tuple[str, str]:
-    """Dial cuts its destinations at &, inside of brackets too (`dial_exec_full`, app_dial.c)."""
-    is_cut = values[0].count("(") > values[0].count(")")
-    return ("many-codecs" if is_cut else "unknown-option"), values[0]
+    """A bracket that is not closed is the only error that there is (`parse_options`, app.c). Dial cuts its destinations
+    at &, inside of brackets too (`dial_exec_full`, app_dial.c)."""
+    return ("many-codecs" if values[0].startswith("c(") else "bracket-missing"), repr(values[0])
 
 
 def _module(values: list[str]) -> tuple[str, str]:

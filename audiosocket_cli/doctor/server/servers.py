@@ -161,7 +161,7 @@ def _unreachable(server: Address, found: Probe, decisive: Attempt, evidence: tup
     family = "IPv6" if ":" in decisive.host else "IPv4"
     if other is None and ":" not in decisive.host:
         return Diagnosis(
-            "server-black-hole", Status.FAULT, f"this machine has no way to {decisive.host}", evidence,
+            "server-unreachable", Status.FAULT, f"this machine has no way to {decisive.host}", evidence,
             "is the address right, and is there a route to it?", where=str(server),
         )  # fmt: skip
     cure = f"write the address that answers: {Address(other.host, server.port)}" if other else "write its IPv4 address"
