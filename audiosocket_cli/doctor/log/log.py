@@ -13,6 +13,7 @@ from audiosocket_cli.doctor.log.log_causes import MEANINGS, Meaning
 from audiosocket_cli.doctor.log.log_files import LogFiles
 from audiosocket_cli.doctor.log.log_findings import Folded, Kind, LogFindings
 from audiosocket_cli.doctor.log.log_records import Record, record_of
+from audiosocket_cli.doctor.log.log_scan import STARTED
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.finding import Diagnosis, Status
@@ -23,6 +24,8 @@ _STEP: Final = re.compile(rb"Executing \[[^\]]*\] (?:AudioSocket|(?:Try)?Exec|Di
 
 _OWN_FILE: Final = b"_audiosocket.c"
 _SHOWN_LEVELS: Final = (b"WARNING", b"ERROR", b"NOTICE")
+_TALK_LEVELS: Final = (b"VERBOSE", b"DEBUG", b"TRACE", b"DTMF")
+"""Those in which Asterisk says of nothing that it went wrong, but a dialplan may quote anything (`Verbose()`)."""
 
 _END: Final = b"Failed to receive frame from channel '"
 _END_SERVER: Final = b"' connected to AudioSocket server '"
@@ -88,7 +91,12 @@ def _take_quickly(line: bytes, table: CallTable, found: LogFindings) -> bool:
 
 def _take(record: Record, table: CallTable, found: LogFindings) -> None:
     """Take in one message."""
+    if STARTED in record.line and b" built by " in record.line:
+        found.judge(table.rest())
+        return
     known = find_line(record.text)
+    if known is not None and record.level in _TALK_LEVELS and known.line.role is not Role.NEWS:
+        known = None
     if known is None:
         if b"AudioSocket" in record.text or _OWN_FILE in record.file:  # a path may have it in lower case
             found.lines += 1

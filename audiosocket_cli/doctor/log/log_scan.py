@@ -25,6 +25,9 @@ MAX_LINE_BYTES: Final = 16 << 10
 
 _STEP: Final = 8
 
+STARTED: Final = b" running Linux on "
+"""Part of the line with which Asterisk begins each file of its log (`make_logchannel`, main/logger.c)."""
+
 _ANCHORS: Final[dict[bytes, tuple[bytes, ...]]] = {
     b"AudioSocket": (b"Audi", b"udio", b"dioS", b"ioSo", b"oSoc", b"Sock", b"ocke", b"cket"),
     b"audiosocket": (b"audi", b"udio", b"dios", b"ioso", b"osoc", b"sock", b"ocke", b"cket"),
@@ -33,6 +36,7 @@ _ANCHORS: Final[dict[bytes, tuple[bytes, ...]]] = {
     b"getaddrinfo(": (b"nfo(", b"etad", b"tadd", b"addr", b"ddri", b"drin", b"rinf", b"info"),
     b"alertpipe.c": (b"aler", b"lert", b"ertp", b"rtpi", b"tpip", b"pipe", b"ipe.", b"pe.c"),
     b"Out of buffer space": (b"uffe", b"ffer", b"fer ", b"er s", b"r sp", b"f bu", b" buf", b"buff"),
+    STARTED: (b"Linu", b"inux", b"nux ", b"ux o", b"x on", b"ng L", b"g Li", b" Lin"),
 }
 """What makes a line worth a look, with four bytes of it for each of the eight places at which it may begin. They are
 chosen to be rare in other lines."""
