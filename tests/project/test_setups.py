@@ -69,16 +69,5 @@ def test_the_table_shows_what_was_said_and_what_was_wrong() -> None:
     wrong = verdict(DOWN, [*said("fault", "no-codec"), *said("warning", "quiet")])
     words = "down WRONG nothing listens there doctor: no-codec (quiet) [-server-refuses +no-codec]"
     assert " ".join(row(wrong).split()) == words
-        "down",
-        "WRONG",
-        "nothing",
-        "listens",
-        "there",
-        "doctor:",
-        "no-codec",
-        "(quiet)",
-        "[-server-refuses",
-        "+no-codec]",
-    ]
     assert "(second run)" in row(replace(wrong, is_second=True))
-    assert summary([wrong, verdict(HEALTHY[0], [])]) == ("0 of 1 broken ones right, 0 false alarms on 1 healthy ones")
+    assert summary([wrong, verdict(HEALTHY[0], [])]) == "0 of 1 broken ones right, 0 false alarms on 1 healthy ones"
