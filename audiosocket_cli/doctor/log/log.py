@@ -32,6 +32,8 @@ _END_SERVER: Final = b"' connected to AudioSocket server '"
 _CALL: Final = b"][C-"
 _CALL_DIGITS: Final = 8
 _EXECUTING: Final = b"Executing ["
+_HEAD_BYTES: Final = 64
+"""Where the level of a line stands, after the longest time."""
 
 
 def look_at_log_files(names: Sequence[str]) -> Look:
@@ -58,10 +60,17 @@ def _look_at(files: LogFiles, release: Release | None) -> list[Diagnosis]:
     found = LogFindings()
     table = CallTable()
     for line in files.lines():
-        if not _take_quickly(line, table, found):
+        if _is_talk(line):
+            found.talk += b"AudioSocket" in line
+        elif not _take_quickly(line, table, found):
             _take(record_of(line), table, found)
     found.judge(table.rest())
     return [*_diagnoses(found, release), *_unknown(found), *_not_shown(found, files)]
+
+
+def _is_talk(line: bytes) -> bool:
+    """Whether a line is a verbose one of a file that says neither that AudioSocket is reached nor comes from it."""
+    return line.find(b"] VERBOSE[", 0, _HEAD_BYTES) > 0 and _EXECUTING not in line and _OWN_FILE not in line
 
 
 def _take_quickly(line: bytes, table: CallTable, found: LogFindings) -> bool:
@@ -177,6 +186,14 @@ def _not_shown(found: LogFindings, files: LogFiles) -> Iterator[Diagnosis]:
     """Yield what this log cannot show."""
     for fault in files.faults:
         yield Diagnosis(id="log-damaged", status=Status.UNKNOWN, what=fault, cure="give the whole file")
+    if found.talk and not found.steps:
+        yield Diagnosis(
+            id="log-too-quiet", status=Status.UNKNOWN,
+            what="the log has verbose lines, and none says that a call came to AudioSocket from the dialplan",
+            evidence=("calls by ARI, and those that the server ended in order, leave no other line",),
+            cure="`audiosocket doctor --call` places a call and listens",
+        )  # fmt: skip
+        return
     if not found.lines:
         what = "no line about AudioSocket: no call came to it, or the log holds too little"
     elif not found.steps:

@@ -115,7 +115,7 @@ class CallTable:
             yield self._open.popitem(last=False)[1]
 
     def rest(self) -> Iterator[LoggedCall]:
-        """Yield the calls that are left, at the end of a log or of an Asterisk, whose numbers the next one has again."""
+        """Yield the calls that are left, at the end of a log, or of an Asterisk: the next has their numbers again."""
         calls = list(self._open.values())
         self._open.clear()
         self._begun.clear()
