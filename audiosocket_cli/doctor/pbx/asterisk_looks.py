@@ -11,7 +11,7 @@ from audiosocket_cli.asterisk.dialplan_check.judging import servers_of
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.pbx.asterisk_cli import AsteriskCli, NoAnswerError, channels_of
 from audiosocket_cli.doctor.pbx.asterisk_dialplan import judge_files, judge_running, running_dialplan
-from audiosocket_cli.doctor.pbx.asterisk_use import Use, has_ari_program, servers_in, use_in
+from audiosocket_cli.doctor.pbx.asterisk_use import Use, has_ari_program, servers_in, serves_ari, use_in
 from audiosocket_cli.doctor.pbx.asterisk_version import look_at_version
 from audiosocket_cli.doctor.pbx.channels import look_at_channels
 from audiosocket_cli.doctor.pbx.connections import judge_connections, judge_time
@@ -107,8 +107,10 @@ class _Asterisk:
 
     async def _dialplan(self) -> _Found:
         plan = await self._dialplan_now()
-        has_ari = use_in(plan).ari or await has_ari_program(self._cli)
-        return judge_running(plan, await self._cli.release(), self._cli.place, has_ari=has_ari)
+        use = use_in(plan)
+        has_ari = use.ari or await has_ari_program(self._cli)
+        may_ari = not use.is_some and not has_ari and await serves_ari(self._cli)
+        return judge_running(plan, await self._cli.release(), self._cli.place, has_ari=has_ari, may_ari=may_ari)
 
     async def _dialplan_files(self) -> _Found:
         return await judge_files(self._cli.place)

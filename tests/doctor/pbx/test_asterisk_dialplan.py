@@ -52,6 +52,8 @@ def test_without_a_line_of_audiosocket_only_ari_is_well(tmp_path: Path) -> None:
         ("no-audiosocket-line", Status.WARNING)
     ]
     assert [each.status for each in judge_running(plan, None, HERE, has_ari=True)] == [Status.OK]
+    (open_ari,) = judge_running(plan, None, HERE, has_ari=False, may_ari=True)
+    assert (open_ari.status, bool(open_ari.evidence), bool(open_ari.lines)) == (Status.UNKNOWN, True, True)
 
 
 def test_a_dialplan_that_is_not_told_is_an_error(tmp_path: Path) -> None:
