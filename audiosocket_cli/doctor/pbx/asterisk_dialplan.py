@@ -31,17 +31,22 @@ async def running_dialplan(cli: AsteriskCli) -> Dialplan:
     return plan
 
 
-def judge_running(plan: Dialplan, release: Release | None, place: Place, *, has_ari: bool) -> list[Diagnosis]:
-    """Say what is wrong with its AudioSocket lines. `has_ari`: ARI programs may place calls without one."""
+def judge_running(
+    plan: Dialplan, release: Release | None, place: Place, *, has_ari: bool, may_ari: bool = False
+) -> list[Diagnosis]:
+    """Say what is wrong with its AudioSocket lines. A program of ARI places calls without one: `has_ari`, it is
+    connected; `may_ari`, it could be."""
     found = judge(plan, release)
     if found:
         return found
     lines = f"none of its {counted(len(plan.steps), 'line')}" if plan.steps else "it is empty: no line"
     if has_ari:
         return [Diagnosis("no-audiosocket-line", Status.OK, f"{lines} names AudioSocket, as with ARI")]
+    evidence = ("ARI is open, and its programs need no such line; none is connected now",) if may_ari else ()
     return [
         Diagnosis(
-            "no-audiosocket-line", Status.WARNING, f"{lines} hands a call to an AudioSocket server", (),
+            "no-audiosocket-line", Status.UNKNOWN if may_ari else Status.WARNING,
+            f"{lines} hands a call to an AudioSocket server", evidence,
             "write one, and reload the dialplan; were lines written that are not shown here, see the log of the reload",
             ("audiosocket dialplan 127.0.0.1:9092", place.hint("dialplan reload")),
         )

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from audiosocket_cli.asterisk.dialplan_check.dialplan import Dialplan
 from audiosocket_cli.asterisk.dialplan_check.judging import servers_of
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.pbx.asterisk_cli import AsteriskCli, NoAnswerError, channels_of
 from audiosocket_cli.doctor.pbx.asterisk_dialplan import judge_files, judge_running, running_dialplan
-from audiosocket_cli.doctor.pbx.asterisk_use import Use, has_ari_program, servers_in, use_in
+from audiosocket_cli.doctor.pbx.asterisk_use import Use, has_ari_program, servers_in, serves_ari, use_in
 from audiosocket_cli.doctor.pbx.asterisk_version import look_at_version
 from audiosocket_cli.doctor.pbx.channels import look_at_channels
 from audiosocket_cli.doctor.pbx.connections import judge_connections, judge_time
 from audiosocket_cli.doctor.pbx.control_socket import several, why_no_answer
 from audiosocket_cli.doctor.pbx.logger_files import look_at_left_log, look_at_own_log
 from audiosocket_cli.doctor.pbx.modules import look_at_modules
-from audiosocket_cli.doctor.pbx.place import Place, TookTooLongError
+from audiosocket_cli.doctor.pbx.place import CannotRunError, Place, TookTooLongError
 from audiosocket_cli.doctor.pbx.process_view import ProcessView, view_process
 from audiosocket_cli.doctor.pbx.translation import look_at_translation
 from audiosocket_cli.doctor.server.servers import look_at_servers
@@ -25,6 +26,9 @@ from audiosocket_cli.finding import Diagnosis, Status
 
 _Found = Sequence[Diagnosis]
 _T = TypeVar("_T")
+
+_FILES_S: Final = 3.0
+"""How long a program that does nothing may take there."""
 
 
 def looks_at_asterisk(place: Place) -> list[Look]:
@@ -38,6 +42,8 @@ class _Asterisk:
     def __init__(self, cli: AsteriskCli) -> None:
         self._cli = cli
         self._is_silent = False
+        self._files: bool | None = None
+        """Whether its files can be read where it does not answer; None: not tried yet."""
         self._view: ProcessView | NoAnswerError | None = None
         self._plan: Dialplan | NoAnswerError | None = None
 
@@ -68,7 +74,7 @@ class _Asterisk:
 
         async def run() -> _Found:
             if self._is_silent:
-                return () if from_files is None else await from_files()
+                return await from_files() if from_files is not None and await self._has_files() else ()
             try:
                 return await look()
             except NoAnswerError as error:
@@ -77,6 +83,14 @@ class _Asterisk:
                 return [Diagnosis(finding_id, Status.UNKNOWN, title, (str(error),))]
 
         return Look(title, run)
+
+    async def _has_files(self) -> bool:
+        """Whether files can be read there: where the way to it hangs, each would be waited for in vain."""
+        if self._files is None:
+            self._files = self._cli.place.root is not None
+            with contextlib.suppress(CannotRunError):
+                self._files = self._files or (await self._cli.place.run("true", seconds=_FILES_S)).code == 0
+        return self._files
 
     async def _talk(self) -> _Found:
         try:
@@ -93,8 +107,10 @@ class _Asterisk:
 
     async def _dialplan(self) -> _Found:
         plan = await self._dialplan_now()
-        has_ari = use_in(plan).ari or await has_ari_program(self._cli)
-        return judge_running(plan, await self._cli.release(), self._cli.place, has_ari=has_ari)
+        use = use_in(plan)
+        has_ari = use.ari or await has_ari_program(self._cli)
+        may_ari = not use.is_some and not has_ari and await serves_ari(self._cli)
+        return judge_running(plan, await self._cli.release(), self._cli.place, has_ari=has_ari, may_ari=may_ari)
 
     async def _dialplan_files(self) -> _Found:
         return await judge_files(self._cli.place)

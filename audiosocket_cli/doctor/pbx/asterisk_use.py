@@ -57,6 +57,15 @@ async def has_ari_program(cli: AsteriskCli) -> bool:
     return bool(rules) and any(line.strip() for line in lines[rules[-1] + 1 :])
 
 
+async def serves_ari(cli: AsteriskCli) -> bool:
+    """Whether programs can connect to ARI, as `http show status` tells."""
+    try:
+        lines = (await cli.ask("http show status")).splitlines()
+    except NoAnswerError:
+        return False
+    return any(line.startswith("Server Enabled") for line in lines) and any("/ari/" in line for line in lines)
+
+
 def is_of_audiosocket(channel: Channel) -> bool:
     """Whether a channel is one of the channel driver, or runs the application."""
     return channel.name.startswith("AudioSocket/") or channel.application == _APPLICATION
