@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.visit import visit
-from audiosocket_cli.errors import UsageError
+from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.finding import Status, worst
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.target import parse_target
 from audiosocket_cli.ui.console import put_result, say
 from audiosocket_cli.ui.doctor_report import report_json, report_lines
+
+
+_FILE_SUFFIXES: Final = {
+    ".gz", ".json", ".jsonl", ".log", ".ndjson", ".pcap", ".pcapng", ".raw", ".sln", ".ulaw", ".wav", ".xz", ".zst"
+}  # fmt: skip
+"""No names of machines end so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +95,8 @@ def _file_look(path: Path) -> Look:
 
 def _target_look(word: str) -> Look:
     from audiosocket_cli.doctor.server.target import look_at_target
+
+    if "://" not in word and (os.sep in word or Path(word).suffix.lower() in _FILE_SUFFIXES):
+        raise FileError(f"there is no file {word!r:.200}, and a server is written as HOST:PORT")
 
     return look_at_target(parse_target(word))

@@ -116,6 +116,14 @@ def test_a_wrong_option_is_an_error_of_use(args: list[str], said: str) -> None:
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("word", ["nosuch.json", "calls/nosuch", "./call.pcapng"])
+def test_a_file_that_is_not_there_is_not_taken_for_a_server(word: str) -> None:
+    done = run("doctor", word)
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert f"there is no file '{word}'" in done.stderr
+    assert done.returncode
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_what_was_found(tmp_path: Path, said: dict[str, str], number: int) -> None:
     """An Asterisk that answers its version, and then hangs."""
@@ -147,3 +155,13 @@ def test_one_that_hangs_costs_ten_seconds_and_is_told(tmp_path: Path) -> None:
     assert 10 < time.monotonic() - began_s < 20
     assert done.returncode == 1
     assert "[asterisk-hangs]" in done.stdout
+
+
+def test_a_way_that_hangs_is_not_waited_for_at_each_file(tmp_path: Path) -> None:
+    way = tmp_path / "pbx"
+    way.write_text("#!/bin/sh\nexec sleep 60\n")
+    way.chmod(0o755)
+    began_s = time.monotonic()
+    done = run("doctor", "--asterisk-command", f"{way} asterisk")
+    assert time.monotonic() - began_s < 20
+    assert (done.returncode, "[asterisk-hangs]" in done.stdout) == (1, True)
