@@ -108,6 +108,8 @@ def test_nothing_at_all_to_look_at_is_exit_3(tmp_path: Path) -> None:
         (["--asterisk-command", "'x"], "no closing quotation"),
         (["--asterisk-command", " "], "--asterisk-command is empty"),
         (["--asterisk-root", "/no/such/folder"], "is not a folder"),
+        (["::1:9092"], "write [::1]:9092"),
+        ([""], "a TARGET or FILE is empty"),
     ],
 )
 def test_a_wrong_option_is_an_error_of_use(args: list[str], said: str) -> None:
