@@ -120,8 +120,8 @@ _RES: Final = (
 
 _APP: Final = (
     LogLine("UUID is required", "audiosocket_exec", _C, "uuid-malformed"),
-    LogLine("Failed to set write format to SLINEAR for channel '%s'", "audiosocket_exec", _C, "no-translation"),
-    LogLine("Failed to set read format to SLINEAR for channel '%s'", "audiosocket_exec", _C, "no-translation"),
+    LogLine("Failed to set write format to SLINEAR for channel '%s'", "audiosocket_exec", _C, "codec-missing"),
+    LogLine("Failed to set read format to SLINEAR for channel '%s'", "audiosocket_exec", _C, "codec-missing"),
     LogLine("Failed to restore write format for channel '%s'", "audiosocket_exec", _N, ""),
     LogLine("Failed to restore read format for channel '%s'", "audiosocket_exec", _N, ""),
     LogLine("Channel is not answered", "audiosocket_run", _C, "no-answer"),
@@ -160,7 +160,7 @@ _CHAN: Final = (
     LogLine("Destination is required for the 'AudioSocket' channel", "audiosocket_request", _C, "no-server"),
     LogLine("Destination '%s' could not be parsed", "audiosocket_request", _C, "server-name-unknown"),
     LogLine("UUID is required for the 'AudioSocket' channel", "audiosocket_request", _C, "uuid-malformed"),
-    LogLine("'AudioSocket' channel options '%s' parse error", "audiosocket_request", _C, "unknown-option"),
+    LogLine("'AudioSocket' channel options '%s' parse error", "audiosocket_request", _C, "bracket-missing"),
     LogLine("Codec '%s' not found for AudioSocket connection to '%s'", "audiosocket_request", _C, "unknown-codec"),
     LogLine("No codec available for AudioSocket connection to '%s'", "audiosocket_request", _C, "no-codec"),
     LogLine("Failed to allocate AudioSocket channel pvt", "audiosocket_request", _C, "out-of-memory"),
@@ -185,10 +185,10 @@ _OTHERS: Final = (
         "app_dial.c: dial_exec_full", _F, "server-unreachable",
     ),
     LogLine("Unable to request channel AudioSocket/%s", "channel.c: __ast_request_and_dial", _F, "server-unreachable"),
-    LogLine("No path to translate from %s to %s", "channel.c: ast_channel_make_compatible", _C, "no-translation"),
+    LogLine("No path to translate from %s to %s", "channel.c: ast_channel_make_compatible", _C, "codec-missing"),
     LogLine(
         "No translator path exists for channel type AudioSocket (native %s) to %s",
-        "channel.c: request_channel", _C, "no-translation",
+        "channel.c: request_channel", _C, "codec-missing",
     ),
     LogLine(
         "Exceptionally long voice queue length%s queuing to %s", "channel.c: __ast_queue_frame", _C, "server-bursts"

@@ -53,16 +53,18 @@ def _forms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option(
     "--variables",
     metavar="DIR",
-    help="Where --form variables writes a file a call, for serve --variables.  [default: /var/spool/audiosocket]",
+    help="Where --form variables writes one file per call, for serve --variables.  [default: /var/spool/audiosocket]",
 )
-@click.option("--api", metavar="HOST:PORT", help="The serve --api of --form transfer.  [default: SERVER's host, 9080]")
+@click.option(
+    "--api", metavar="HOST:PORT", help="Where --form transfer asks serve --api.  [default: SERVER's host, 9080]"
+)
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Write each file into this folder.")
 @click.option("--force", is_flag=True, help="With --output: overwrite files that are there.")
-@click.option("--check", is_flag=True, help="Read dialplans instead: the words are files, - is standard input.")
+@click.option("--check", is_flag=True, help="Read dialplans instead: arguments are files, - is standard input.")
 @click.option("--json", "as_json", is_flag=True, help="With --check: print the result as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Print dialplan lines that hand a call to an AudioSocket server, or check those of somebody.
+    """Print dialplan lines that hand a call to an AudioSocket server, or check a dialplan.
 
     \b
     Examples:
@@ -76,7 +78,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     What it prints is a whole file that Asterisk loads as it is. Its comments say why, where to put it, and which
     modules it needs. SERVER is 127.0.0.1:9092 unless given; a second one is for --form failover.
 
-    --check exits with 1 when there is a fault, and with 6 when no line is about AudioSocket.
+    --check exits with 1 when there is a fault, with 5 when a file cannot be read, and with 6 when no line is about
+    AudioSocket.
     """
     refuse_without_effect(ctx, as_json="check", force="output")
     if given["check"]:

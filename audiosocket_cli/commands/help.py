@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
 import click
@@ -95,9 +96,24 @@ def _known(finding_id: str) -> str:
     known, wanted = finding_ids(), finding_id.strip("[]").lower()
     if wanted in known:
         return wanted
-    near = difflib.get_close_matches(wanted, known, 1, 0.6) or [each for each in known if wanted and wanted in each][:1]
-    hint = f"did you mean {near[0]}?" if near else f"audiosocket help {FOLDER} lists them"
-    raise UsageError(f"there is no finding {finding_id!r:.60}: {hint}")
+    raise UsageError(f"there is no finding {finding_id!r:.60}: {_hint_on_finding(wanted)}")
+
+
+def _hint_on_finding(wanted: str) -> str:
+    """Return what was probably meant: an id that looks like it, or those whose pages have these words, such as DTMF or
+    a line of Asterisk's log."""
+    known = finding_ids()
+    near = difflib.get_close_matches(wanted, known, 1, 0.8) or [each for each in known if wanted and wanted in each]
+    mentions = [] if near or len(wanted) < 3 else [each for each in known if wanted in _plain(read_finding(each))]
+    if mentions:
+        return f"read about it in {', '.join(mentions[:_MAX_MENTIONS])}{', …' if len(mentions) > _MAX_MENTIONS else ''}"
+    near = near or difflib.get_close_matches(wanted, known, 1, 0.6)
+    return f"did you mean {near[0]}?" if near else f"audiosocket help {FOLDER} lists them"
+
+
+def _plain(page: str) -> str:
+    """Return the words of a page, without where its links lead."""
+    return " ".join(re.sub(r"\]\([^)]*\)", "]", page.lower()).split())
 
 
 def _write_sound(finding_id: str | None, sound: str, *, force: bool) -> None:
@@ -138,6 +154,8 @@ def _show_command(ctx: click.Context, name: str) -> None:
 def _hint(name: str, commands: list[str]) -> str:
     from audiosocket_cli.ui.pages import TOPICS, pages_with
 
+    if (finding_id := name.strip("[]").lower()) in finding_ids():
+        return f"that is a finding: audiosocket help {FOLDER} {finding_id}"
     known = [*TOPICS, *commands]
     near = difflib.get_close_matches(name.lower(), known, 1, 0.6)
     near = near or [each for each in known if each.startswith(name.lower())][:1]

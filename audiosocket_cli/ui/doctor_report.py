@@ -34,7 +34,8 @@ def report_lines(done: Sequence[Looked]) -> Iterator[str]:
     if fine:
         yield "fine"
         for title, found in fine:
-            yield from filled(_head(found.status), f"{title}: {_placed(found)}")
+            what = printable(found.what) if found.where in title else _placed(found)
+            yield from filled(_head(found.status), f"{title}: {what}")
         yield ""
     yield from _last_lines([found for looked in done for found in looked.found])
 

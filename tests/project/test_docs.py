@@ -138,6 +138,20 @@ def test_each_command_line_has_options_of_its_command(line: str) -> None:
     assert set(OPTION.findall(own)) <= OPTIONS_OF[words[0]] | OF_ALL
 
 
+def commands_said() -> set[str]:
+    """Return the command lines that texts of the code hold in backquotes."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "audiosocket_cli").rglob("*.py")]
+    texts = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return {found for text in texts if isinstance(text, str) for found in re.findall(r"`audiosocket ([^`]+)`", text)}
+
+
+@pytest.mark.parametrize("line", sorted(commands_said()))
+def test_each_command_line_that_the_code_says_has_options_of_its_command(line: str) -> None:
+    command = line.split()[0]
+    assert command in [*OPTIONS_OF, "help"]
+    assert set(OPTION.findall(line)) <= OPTIONS_OF[command] | OF_ALL
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_option_of_a_command_is_named_on_a_page_about_it(command: str) -> None:
     about = "\n".join(text for text in PAGES.values() if re.search(rf"\b{command}\b", text))

@@ -171,8 +171,8 @@ def test_connections_that_are_not_read_or_not_closed_are_seen(command: str) -> N
         rf"127\.0\.0\.1:\d+ to {closes}: CLOSE-WAIT, for a second and more",
         found["connections", "close-wait"]["evidence"][0],
     )
-    assert found["connections", "queue-grows"]["status"] == "fault"
-    assert deaf in found["connections", "queue-grows"]["evidence"][0]
+    assert found["connections", "server-stalls"]["status"] == "fault"
+    assert deaf in found["connections", "server-stalls"]["evidence"][0]
 
 
 def test_one_that_does_not_run_is_told_beside_those_that_do(command: str) -> None:

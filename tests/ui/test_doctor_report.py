@@ -89,3 +89,13 @@ def test_json_has_all_in_the_order_of_looking() -> None:
     assert (report["status"], [each["title"] for each in report["looked_at"]]) == ("fault", ["modules", "dialplan"])
     assert report["looked_at"][1]["findings"] == [FAULT.as_json()]
     assert report["looked_at"][0]["findings"][0]["evidence"] == ["not shown"]
+
+
+def test_a_place_that_the_title_names_is_not_said_twice() -> None:
+    fine = [
+        Diagnosis("server-answers", Status.OK, "a short call went well", where=where) for where in ("bot:9092", "x:1")
+    ]
+    assert list(report_lines([Looked("the server bot:9092", fine)]))[1:3] == [
+        "  ok      the server bot:9092: a short call went well",
+        "  ok      the server bot:9092: x:1: a short call went well",
+    ]

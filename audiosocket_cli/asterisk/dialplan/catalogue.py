@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -29,6 +30,10 @@ _LOADED_BY: Final[dict[Style, str]] = {
 }
 
 _WIDTH: Final = 118
+
+_COMMAND: Final = re.compile(r"asterisk -rx '[^']*'")
+
+_HARD_SPACE: Final = "\N{NO-BREAK SPACE}"
 
 
 class Form(NamedTuple):
@@ -84,8 +89,10 @@ def _head(draft: forms.Draft, wish: Wish) -> Iterator[str]:
 
 
 def _comment(sentence: str, mark: str) -> list[str]:
-    wrapped = textwrap.wrap(sentence, _WIDTH, break_long_words=False, break_on_hyphens=False)
-    return [f"{mark} {line}" for line in wrapped]
+    """Wrap a sentence, but not in a command, which is there to be pasted."""
+    whole = _COMMAND.sub(lambda match: match[0].replace(" ", _HARD_SPACE), sentence)
+    wrapped = textwrap.wrap(whole, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [f"{mark} {line.replace(_HARD_SPACE, ' ')}" for line in wrapped]
 
 
 def _ari(wish: Wish) -> list[PlanFile]:

@@ -115,7 +115,7 @@ def _failover_by_application(wish: Wish) -> Draft:
     servers = _several(wish)
     steps = [_ANSWER, _NEW_CALL, Step(f"TryExec({application(servers[0], CALL)})", "TryExec: go on where this fails")]
     for server in servers[1:]:
-        steps.append(Step('"${TRYSTATUS}" = "SUCCESS"', "it has had its call", goto="done"))
+        steps.append(Step('"${TRYSTATUS}" = "SUCCESS"', "the server has had its call", goto="done"))
         steps.append(Step(f"TryExec({application(server, CALL)})"))
     steps.append(Step("Hangup()", label="done"))
     modules = ["app_audiosocket", "app_exec", "func_uuid"]
@@ -126,7 +126,7 @@ def _failover_by_driver(wish: Wish, notes: Sequence[str] = ()) -> Draft:
     servers = _several(wish)
     steps = [_DIAL_ANSWER, _NEW_CALL, Step(dial(servers[0], CALL, wish.codec), _why_dial(wish))]
     for server in servers[1:]:
-        steps.append(Step('"${DIALSTATUS}" = "ANSWER"', "it has had its call", goto="done"))
+        steps.append(Step('"${DIALSTATUS}" = "ANSWER"', "the server has had its call", goto="done"))
         steps.append(Step(dial(server, CALL, wish.codec)))
     steps.append(Step("Hangup()", label="done"))
     return Draft({wish.context: {wish.extension: steps}}, _DRIVER, [*notes, *_ON_FAILOVER])
@@ -186,7 +186,7 @@ def variables(wish: Wish) -> Draft:
         _ANSWER,
         _NEW_CALL,
         Step(f"Set(FILE({path})={known})", "before it connects: the server reads it when the call begins"),
-        Step("Set(CHANNEL(hangup_handler_push)=audiosocket-forget,s,1)", "removes it"),
+        Step("Set(CHANNEL(hangup_handler_push)=audiosocket-forget,s,1)", "removes the file when the call ends"),
         Step(application(wish.server, CALL)),
         _after_application(wish),
     ]
@@ -235,14 +235,14 @@ def confbridge(wish: Wish) -> Draft:
         Step("${CONFBRIDGE_INFO(parties,${EXTEN})} > 0", "the server is there already", goto="join"),
         _NEW_CALL,
         Step(f"Originate({bot},exten,audiosocket-bot,${{EXTEN}},1,,a)", "a: do not wait for it"),
-        Step("Set(CONFBRIDGE(user,marked)=yes)", "when the last of these has left …", label="join"),
+        Step("Set(CONFBRIDGE(user,marked)=yes)", "callers are marked", label="join"),
         Step("Set(CONFBRIDGE(user,quiet)=yes)"),
         Step("ConfBridge(${EXTEN})"),
         _HANGUP,
     ]
     joins = [
         Step("Set(TIMEOUT(absolute)=14400)", "the driver has no end of its own: 4 hours at most"),
-        Step("Set(CONFBRIDGE(user,end_marked)=yes)", "… the server goes, too"),
+        Step("Set(CONFBRIDGE(user,end_marked)=yes)", "the server leaves when the last marked one has left"),
         Step("Set(CONFBRIDGE(user,quiet)=yes)"),
         Step("ConfBridge(${EXTEN})"),
         _HANGUP,
@@ -268,14 +268,14 @@ def parking(wish: Wish) -> Draft:
     contexts = {
         wish.context: {
             wish.extension: steps,
-            "_90[1-9]": [Step("ParkedCall(audiosocket,${EXTEN})", "a phone picks up who waits there"), _HANGUP],
+            "_90[1-9]": [Step("ParkedCall(audiosocket,${EXTEN})", "dialled by a phone that takes the call"), _HANGUP],
         },
         "audiosocket-unparked": {
             "s": [Step("", "nobody came: the server again", goto=f"{wish.context},${{DIALLED}},1"), _HANGUP]
         },
     }
     notes = [
-        "Who is on hold sends the server nothing, and what it says meanwhile is lost. It has to keep sending.",
+        "A caller on hold sends the server nothing, and does not hear it. The server has to keep sending all the same.",
         "A server that is parked itself hears the music.",
     ]
     return Draft(contexts, [*_DRIVER, "res_parking"], notes)

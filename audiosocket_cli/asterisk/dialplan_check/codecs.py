@@ -124,7 +124,7 @@ def rate_unsupported(use: Use, facts: Facts) -> Iterator[Complaint]:
     if codec in _WITH_KIND[1:] and facts.release and not facts.release.has(Behaviour.RATES):
         yield Complaint(
             Status.FAULT,
-            f"Asterisk {facts.release} labels {codec} as slin, and ends the call when such audio comes back",
+            f"Asterisk {facts.release} labels {codec} as slin, which is 8 kHz: a server hears it at the wrong speed",
             f"write c(slin), or update: {since(Behaviour.RATES)} or later",
         )
 

@@ -41,7 +41,7 @@ _TCP: Final = {
         _FAULT, "the server's name is not known", "correct the name, or write the address in its place"
     ),
     "name-server-silent": Meaning(
-        _FAULT, "the name server does not answer; calls wait for it for seconds",
+        _FAULT, "the name server does not answer, or takes no question; calls may wait for it for seconds",
         "write the server's address in place of its name, or mend the name server in /etc/resolv.conf",
     ),
     "too-many-files": Meaning(
@@ -61,7 +61,7 @@ _SERVER: Final = {
     "server-sends-unknown-kind": Meaning(
         _FAULT, "the server sent a frame that is neither audio nor a hangup, which ends the call",
         "send kinds 00 and 10 (11 to 18 only to a release that has them); digits have to be tones. "
-        "`audiosocket proxy HOST:PORT --findings` shows which frame it was",
+        "`audiosocket proxy HOST:PORT` between Asterisk and it names the frame",
     ),
     "server-sends-empty-audio": Meaning(
         _FAULT, "the server sent an audio frame of length 0, which ends the call", "send nothing in place of it"
@@ -130,12 +130,13 @@ _ASTERISK: Final = {
     "unknown-codec": Meaning(_FAULT, "c(…) names a codec that Asterisk does not have", "write c(slin) or c(slin16)"),
     "no-codec": Meaning(_FAULT, "no codec was asked for, and the caller has none", "write c(slin)"),
     "many-codecs": Meaning(
-        _FAULT, "c(…) names several codecs: it takes one, and Dial takes & for the next destination", "write c(slin)"
+        _FAULT, "c(…) names several codecs, and Dial takes & for the next destination; or its bracket is not closed",
+        "name one codec, and close the bracket: c(slin)",
     ),
-    "unknown-option": Meaning(
-        _FAULT, "the options after the UUID are wrong", "write c(slin), and nothing else, after the UUID"
+    "bracket-missing": Meaning(
+        _FAULT, "a bracket after the UUID is not closed", "write c(slin), and nothing else, after the UUID"
     ),
-    "no-translation": Meaning(
+    "codec-missing": Meaning(
         _FAULT, "Asterisk cannot convert between the caller's codec and the one of AudioSocket",
         "write c(slin), and load the caller's codec_… and codec_resample", ("asterisk -rx 'core show translation'",),
     ),

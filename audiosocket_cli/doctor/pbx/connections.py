@@ -119,7 +119,7 @@ def _unsent(pairs: list[_Pair]) -> Diagnosis | None:
     if not lines:
         return None
     return Diagnosis(
-        "queue-grows", Status.FAULT,
+        "server-stalls", Status.FAULT,
         f"the server does not read what Asterisk sends, in {counted(len(lines), 'call')}: it hears the caller later "
         "and later, and at last Asterisk ends the call", _shown(lines),
         "let the server read all the time, on its own, whatever it does meanwhile",

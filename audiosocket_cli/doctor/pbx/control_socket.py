@@ -39,7 +39,7 @@ def why_no_answer(place: Place, error: NoAnswerError) -> Diagnosis:
     if place.before and place.before[0] == "chroot":
         return _in_a_folder(place, error)
     return Diagnosis(
-        "asterisk-no-answer", Status.UNKNOWN if place.is_default else Status.FAULT, "no Asterisk answers",
+        "asterisk-command-fails", Status.UNKNOWN if place.is_default else Status.FAULT, "no Asterisk answers",
         (str(error),), "see whether this works when you type it, and say in --asterisk-command what does",
         (place.hint("core show version"),),
     )  # fmt: skip

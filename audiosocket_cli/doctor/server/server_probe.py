@@ -7,11 +7,13 @@ machine, a shell there does it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.asterisk.facts import CONNECT_TIMEOUT_S
@@ -21,6 +23,9 @@ from audiosocket_cli.net.address import Address
 
 _NAME_S: Final = 12.0
 """A name server that does not answer costs Asterisk 10 s: two tries of 5 s each (resolv.conf)."""
+
+_REFUSED_S: Final = 2.0
+"""A name server that does not answer takes longer than this, one that refuses the question does not."""
 
 WAIT_S: Final = 0.3
 """How long a connection is kept, to see whether it is closed at once."""
@@ -50,7 +55,7 @@ class Probe(NamedTuple):
     """What came of a server's name and addresses."""
 
     name: str = ""
-    """Why the name gave no address: "unknown" or "silent"; empty where it gave one."""
+    """Why the name gave no address: "unknown", "silent" or "refused" (by the name server); empty where it gave one."""
     attempts: Sequence[Attempt] = ()
     """In the order in which Asterisk tries them."""
 
@@ -68,9 +73,19 @@ class Probe(NamedTuple):
 async def probe(server: Address, place: Place, *, is_here: bool) -> Probe:
     """Connect from where Asterisk is; `is_here`: its network is this machine's own. Raises `CannotRunError`."""
     own_names = place.root is not None and str(place.root) == "/"
-    if is_here and (own_names or _is_numeric(server.host)):
+    if is_here and (own_names or _is_numeric(server.host) or await _has_our_names(place)):
         return await probe_from_here(server)
     return await _probe_there(server, place)
+
+
+async def _has_our_names(place: Place) -> bool:
+    """Whether names are looked up there as here: we learn more of it than a shell there tells."""
+    for path in ("/etc/resolv.conf", "/etc/hosts"):
+        with contextlib.suppress(OSError):
+            if await place.read(path) == Path(path).read_text(errors="replace"):
+                continue
+        return False
+    return True
 
 
 def _is_numeric(host: str) -> bool:
@@ -83,11 +98,14 @@ def _is_numeric(host: str) -> bool:
 
 async def probe_from_here(server: Address) -> Probe:
     """Do so from this process."""
+    began_s = time.monotonic()
     try:
         async with asyncio.timeout(_NAME_S):
             found = await in_thread(lambda: socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM))
     except socket.gaierror as error:
-        return Probe("silent" if error.errno == socket.EAI_AGAIN else "unknown")
+        if error.errno != socket.EAI_AGAIN:
+            return Probe("unknown")
+        return Probe("silent" if time.monotonic() - began_s > _REFUSED_S else "refused")
     except UnicodeError:
         return Probe("unknown")
     except TimeoutError:

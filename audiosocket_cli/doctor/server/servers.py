@@ -142,10 +142,11 @@ def _families(found: Probe) -> int:
 
 
 def _nameless(server: Address, found: Probe) -> Diagnosis:
-    if found.name == "silent":
+    if found.name in ("silent", "refused"):
+        what = "does not answer" if found.name == "silent" else "takes no question"
+        length = "hangs for 10 s, and fails" if found.name == "silent" else "fails"
         return Diagnosis(
-            "name-server-silent", Status.FAULT,
-            f"the name server does not answer for {server.host}: each call hangs for 10 s, and fails", (),
+            "name-server-silent", Status.FAULT, f"the name server {what} for {server.host}: each call {length}", (),
             "see whether the name servers in /etc/resolv.conf answer; an address, or a line of /etc/hosts, needs none",
             where=str(server),
         )  # fmt: skip
@@ -160,7 +161,7 @@ def _unreachable(server: Address, found: Probe, decisive: Attempt, evidence: tup
     family = "IPv6" if ":" in decisive.host else "IPv4"
     if other is None and ":" not in decisive.host:
         return Diagnosis(
-            "server-black-hole", Status.FAULT, f"this machine has no way to {decisive.host}", evidence,
+            "server-unreachable", Status.FAULT, f"this machine has no way to {decisive.host}", evidence,
             "is the address right, and is there a route to it?", where=str(server),
         )  # fmt: skip
     cure = f"write the address that answers: {Address(other.host, server.port)}" if other else "write its IPv4 address"

@@ -65,6 +65,11 @@ def test_a_head_says_where_it_belongs_and_which_modules_it_needs(form: Form) -> 
     assert "Modules: " in head
 
 
+def test_the_command_of_a_head_stands_on_one_line() -> None:
+    lines = form_named("app").make(wish(style="freepbx"))[0].lines
+    assert any("asterisk -rx 'dialplan reload'" in line for line in lines)
+
+
 def test_certified_releases_are_built_without_audiosocket() -> None:
     files = form_named("app").make(wish(release=parse_release("certified-22.8")))
     assert any("select its modules in make menuselect" in line for line in files[0].lines)

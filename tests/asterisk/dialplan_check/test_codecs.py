@@ -34,6 +34,15 @@ def test_each_format_with_a_kind_is_right(codec: str) -> None:
     assert looked_at(f"/c({codec})", "20.16") == ([] if codec == "slin" else ["rate"], "slin")
 
 
+def test_a_rate_that_the_release_lacks_is_said_to_be_heard_at_the_wrong_speed() -> None:
+    """A call ends of kinds 11 to 18 only from 20.14 on: releases before that skip them."""
+    plan = read_dialplan(["exten => 1,1,Dial(AudioSocket/127.0.0.1:9092/${UUID()}/c(slin16))"], "a")
+    facts = Facts(plan, parse_release("20.5"))
+    (complaint,) = codecs.rate_unsupported(facts.uses[0], facts)
+    assert "wrong speed" in complaint.what
+    assert "ends the call" not in complaint.what
+
+
 @pytest.mark.parametrize(
     ("options", "found", "right"),
     [

@@ -44,8 +44,8 @@ def test_what_the_server_closed_and_asterisk_did_not_is_a_fault() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "finding_id"),
     [
-        ([call(unsent=20_000)], [call(unsent=36_000)], "queue-grows"),
-        ([call(), server_end(100_000)], [call(unsent=323), server_end(116_000)], "queue-grows"),
+        ([call(unsent=20_000)], [call(unsent=36_000)], "server-stalls"),
+        ([call(), server_end(100_000)], [call(unsent=323), server_end(116_000)], "server-stalls"),
         ([call(unread=20_000)], [call(unread=36_000)], "queue-unread"),
     ],
     ids=["far-server", "server-on-this-machine", "asterisk-does-not-read"],

@@ -136,7 +136,7 @@ def test_a_prefix_that_fails_is_told_as_it_is(tmp_path: Path) -> None:
     docker.chmod(0o755)
     found = why(place_of(f"{docker} exec pbx asterisk", None))
     assert (found.id, found.status, found.evidence) == (
-        "asterisk-no-answer", Status.FAULT, ("Error response from daemon: No such container: pbx",)
+        "asterisk-command-fails", Status.FAULT, ("Error response from daemon: No such container: pbx",)
     )  # fmt: skip
 
 

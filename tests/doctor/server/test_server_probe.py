@@ -146,8 +146,39 @@ def test_each_address_of_a_name_is_tried(place: tuple[Place, bool]) -> None:
 
 def test_a_name_that_nobody_knows(place: tuple[Place, bool]) -> None:
     found = look(place, Address("no-such-host.invalid", 9092))
-    assert found.name in ("unknown", "silent")  # the latter on a machine without a name server
+    assert found.name in ("unknown", "silent", "refused")  # the latter on a machine without a name server
     assert not found.attempts
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds", "name"),
+    [(socket.EAI_NONAME, 0.0, "unknown"), (socket.EAI_AGAIN, 0.0, "refused"), (socket.EAI_AGAIN, 0.3, "silent")],
+    ids=["unknown", "refused", "silent"],
+)
+def test_what_the_resolver_says_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, number: int, seconds: float, name: str
+) -> None:
+    def resolve(*_: object, **__: object) -> None:
+        time.sleep(seconds)
+        raise socket.gaierror(number, "of the resolver")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(server_probe, "_REFUSED_S", 0.2)
+    assert asyncio.run(server_probe.probe_from_here(Address("bot", 9092))) == Probe(name)
+
+
+def test_names_are_looked_up_here_where_they_are_the_same_there(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    for path in ("/etc/resolv.conf", "/etc/hosts"):
+        shutil.copyfile(path, f"{tmp_path}{path}")
+    place = Place(("asterisk",), None, tmp_path)  # no program runs there
+    with server(lambda connection: None) as there:
+        named = Address("localhost", there.port)
+        found = asyncio.run(probe(named, place, is_here=True))
+        assert any(each.outcome == OPEN for each in found.attempts)
+        (tmp_path / "etc" / "hosts").write_text("127.0.0.1 another\n")
+        with pytest.raises(CannotRunError):
+            asyncio.run(probe(named, place, is_here=True))
 
 
 def test_a_name_server_that_is_silent_costs_no_longer_than_asterisk_waits(monkeypatch: pytest.MonkeyPatch) -> None:

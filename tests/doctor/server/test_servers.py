@@ -35,7 +35,7 @@ BOT = Address("bot", 9092)
         ([("2001:db8::9", SILENT), ("10.0.0.9", OPEN)], "server-wrong-family", Status.WARNING),
         ([("2001:db8::9", UNREACHABLE), ("10.0.0.9", OPEN)], "server-wrong-family", Status.FAULT),
         ([("2001:db8::9", UNREACHABLE)], "server-wrong-family", Status.FAULT),
-        ([("10.0.0.9", UNREACHABLE)], "server-black-hole", Status.FAULT),
+        ([("10.0.0.9", UNREACHABLE)], "server-unreachable", Status.FAULT),
         ([("10.0.0.9", CLOSED)], "server-accepts-and-closes", Status.FAULT),
         ([("::1", REFUSED), ("127.0.0.1", CLOSED)], "server-accepts-and-closes", Status.FAULT),
     ],
@@ -55,7 +55,10 @@ def test_the_address_that_answers_is_named() -> None:
     assert ("begins 2 s late" in late.what, "[::9]:9092" in late.cure) == (True, True)
 
 
-@pytest.mark.parametrize(("name", "finding_id"), [("unknown", "server-name-unknown"), ("silent", "name-server-silent")])
+@pytest.mark.parametrize(
+    ("name", "finding_id"),
+    [("unknown", "server-name-unknown"), ("silent", "name-server-silent"), ("refused", "name-server-silent")],
+)
 def test_a_name_without_an_address(name: str, finding_id: str) -> None:
     found = judge_probe(BOT, Probe(name))
     assert (found.id, found.status) == (finding_id, Status.FAULT)
@@ -125,7 +128,7 @@ def test_in_a_network_of_its_own_it_is_tried_from_there(tmp_path: Path) -> None:
             (here,) = look(server, view=ProcessView(os.getpid(), empty, empty))
         finally:
             apart.kill()
-    assert (found.id, found.status) == ("server-black-hole", Status.FAULT)  # no route: its loopback is down
+    assert (found.id, found.status) == ("server-unreachable", Status.FAULT)  # no route: its loopback is down
     assert here.status is Status.OK
 
 

@@ -149,7 +149,7 @@ SERVERS = (
     _bot("bursts", "the server sends 3 s at once", "server-bursts", dialplan=driver()),
     _bot("conference-bursts", "the server sends 3 s at once into a conference", "server-bursts",
          programs=(faulty("bursts"),), dialplan=_CONFERENCE, files=CONFBRIDGE,
-         modules=CONFBRIDGE_MODULES, phone="talk 4", also="queue-grows"),
+         modules=CONFBRIDGE_MODULES, phone="talk 4", also="server-stalls"),
     _bot("splits-frames", "headers come 12 ms before their payload", "server-splits-frames", dialplan=driver(),
         shows="Poll timed out"),
     _bot("splits-headers", "the server splits headers by 12 ms", "server-splits-frames"),
@@ -164,8 +164,7 @@ SERVERS = (
     _bot("closes-unread", "the server closes with unread input", "server-closes-unread", phone="talk 4",
          also="server-stalls",
         shows="Connection reset by peer"),
-    _bot("stalls", "the server stops reading", "server-stalls", phone="talk 6", during=True,
-         also="queue-grows"),
+    _bot("stalls", "the server stops reading", "server-stalls", phone="talk 6", during=True),
     _bot("dies-in-frame", "the server dies in the middle of a frame", "server-dies-in-frame", phone="talk 4",
         shows="Insufficient payload"),
 )  # fmt: skip
