@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.visit import visit
-from audiosocket_cli.errors import UsageError
+from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.finding import Status, worst
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.target import parse_target
 from audiosocket_cli.ui.console import put_result, say
 from audiosocket_cli.ui.doctor_report import report_json, report_lines
+
+_FILE_SUFFIXES: Final = {
+    ".gz", ".json", ".jsonl", ".log", ".ndjson", ".pcap", ".pcapng", ".raw", ".sln", ".ulaw", ".wav", ".xz", ".zst"
+}  # fmt: skip
+"""No names of machines end so."""
+
+
+_BARE_IPV6: Final = re.compile(r"([0-9A-Fa-f:]*:[0-9A-Fa-f]*):(\d{4,5})")
+"""An IPv6 address without brackets, and what looks like a port after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,8 @@ def _looks(wanted: DoctorWanted) -> list[Look]:
         looks.append(_call_look(wanted, wanted.call))
     elif wanted.asterisk_command or wanted.asterisk_root or not (wanted.words or wanted.logs):
         looks += _asterisk_looks(wanted)
+    if "" in wanted.words:
+        raise UsageError("a TARGET or FILE is empty: write HOST:PORT, or the name of a file")
     looks += [_file_look(Path(word)) if Path(word).exists() else _target_look(word) for word in wanted.words]
     if wanted.logs:
         from audiosocket_cli.doctor.log.log import look_at_log_files
@@ -87,5 +101,10 @@ def _file_look(path: Path) -> Look:
 
 def _target_look(word: str) -> Look:
     from audiosocket_cli.doctor.server.target import look_at_target
+
+    if "://" not in word and (os.sep in word or Path(word).suffix.lower() in _FILE_SUFFIXES):
+        raise FileError(f"there is no file {word!r:.200}, and a server is written as HOST:PORT")
+    if bare := _BARE_IPV6.fullmatch(word):
+        raise UsageError(f"{word!r:.80} may be an address alone, or one with a port: write [{bare[1]}]:{bare[2]}")
 
     return look_at_target(parse_target(word))

@@ -108,12 +108,22 @@ def test_nothing_at_all_to_look_at_is_exit_3(tmp_path: Path) -> None:
         (["--asterisk-command", "'x"], "no closing quotation"),
         (["--asterisk-command", " "], "--asterisk-command is empty"),
         (["--asterisk-root", "/no/such/folder"], "is not a folder"),
+        (["::1:9092"], "write [::1]:9092"),
+        ([""], "a TARGET or FILE is empty"),
     ],
 )
 def test_a_wrong_option_is_an_error_of_use(args: list[str], said: str) -> None:
     done = run("doctor", *args)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("word", ["nosuch.json", "calls/nosuch", "./call.pcapng"])
+def test_a_file_that_is_not_there_is_not_taken_for_a_server(word: str) -> None:
+    done = run("doctor", word)
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert f"there is no file '{word}'" in done.stderr
+    assert done.returncode
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -147,3 +157,13 @@ def test_one_that_hangs_costs_ten_seconds_and_is_told(tmp_path: Path) -> None:
     assert 10 < time.monotonic() - began_s < 20
     assert done.returncode == 1
     assert "[asterisk-hangs]" in done.stdout
+
+
+def test_a_way_that_hangs_is_not_waited_for_at_each_file(tmp_path: Path) -> None:
+    way = tmp_path / "pbx"
+    way.write_text("#!/bin/sh\nexec sleep 60\n")
+    way.chmod(0o755)
+    began_s = time.monotonic()
+    done = run("doctor", "--asterisk-command", f"{way} asterisk")
+    assert time.monotonic() - began_s < 20
+    assert (done.returncode, "[asterisk-hangs]" in done.stdout) == (1, True)
