@@ -25,7 +25,7 @@ def test_a_diagnosis_takes_its_words_from_the_page() -> None:
 
 def test_names_keep_their_capitals() -> None:
     assert in_words("bad-digit") == "a DTMF frame does not hold one digit"
-    assert in_words("uuid-fixed") == "two calls at the same time have the same UUID"
+    assert in_words("uuid-fixed") == "several calls have the same UUID"
 
 
 def test_an_id_that_we_lack_is_told_as_it_was() -> None:
