@@ -148,6 +148,7 @@ def run_setup(setup: Setup, home: Path) -> Ran:
         for each in calling:
             each.wait(60)
         wait_until(lambda: not machine.channels(), 8, 0.2)
+        wait_until(lambda: _are_written(machine), 10)
         called = time.monotonic()
         for look in _looks(setup, machine):
             _look(machine, look, said, errors)
@@ -185,6 +186,12 @@ def _call(setup: Setup, machine: Machine, number: int) -> Any:
     if number + 1 < setup.calls:
         process.wait(60)
     return process
+
+
+def _are_written(machine: Machine) -> bool:
+    """Whether our servers have told the end of each call, whose files are whole then."""
+    said = "".join(path.read_text(errors="replace") for path in machine.files.glob("program-*"))
+    return said.count('"event": "ended"') >= said.count('"event": "call"')
 
 
 def asterisk_look(machine: Machine) -> list[str]:
