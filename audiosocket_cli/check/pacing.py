@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk.facts import GAP_MS
+from audiosocket_cli.asterisk.facts import BURST_MS, GAP_MS, is_burst
 from audiosocket_cli.check.probe import HeardFrame
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES
 
 _MAX_GAP_S: Final = 2 * GAP_MS / 1000
 """Audio with longer gaps is not continuous: it pauses."""
+
+_MAX_STALLS: Final = 2
+"""A server that stalls more often in a few seconds sends in chunks."""
+
+_MAX_STALL_S: Final = 1.0
+"""Who sends nothing for longer has nothing to say."""
 
 
 class Pace(NamedTuple):
@@ -71,6 +78,30 @@ def worst_burst_s(frames: Sequence[HeardFrame]) -> float:
         worst_s = max(worst_s, queued_s)
         queued_s += audio_s(frame)
     return worst_s
+
+
+def made_up_once(frames: Sequence[HeardFrame]) -> bool:
+    """Whether all that came ahead of the clock made up for a short stall before it, and this was rare: the server's
+    machine was busy for a moment."""
+    bursts = [(late_s, ahead_s) for late_s, ahead_s in _stretches(frames) if is_burst(ahead_s)]
+    return len(bursts) <= _MAX_STALLS and all(
+        late_s <= _MAX_STALL_S and abs(late_s - ahead_s) <= BURST_MS / 1000 for late_s, ahead_s in bursts
+    )
+
+
+def _stretches(frames: Sequence[HeardFrame]) -> Iterator[tuple[float, float]]:
+    """Yield, for each stretch between stalls, how long the stall before it was, and how far ahead of the clock audio
+    came in it at most."""
+    stall_s = ahead_s = worst_s = 0.0
+    for before, frame in pairwise(each for each in frames if audio_s(each)):
+        late_s = frame.at_s - before.at_s - audio_s(before)
+        if late_s > GAP_MS / 1000:
+            yield stall_s, worst_s
+            stall_s, ahead_s, worst_s = late_s, 0.0, 0.0
+        else:
+            ahead_s = max(0.0, ahead_s - late_s)
+            worst_s = max(worst_s, ahead_s)
+    yield stall_s, worst_s
 
 
 def usual_ms(frames: Sequence[HeardFrame]) -> tuple[float, int, int] | None:

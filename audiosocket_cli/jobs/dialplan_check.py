@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.asterisk.dialplan_check.dialplan import MAX_LINE, Dialplan
-from audiosocket_cli.asterisk.dialplan_check.files import Files
+from audiosocket_cli.asterisk.dialplan_check.dialplan import Dialplan
+from audiosocket_cli.asterisk.dialplan_check.files import Files, text_lines
 from audiosocket_cli.asterisk.dialplan_check.judging import judge
 from audiosocket_cli.asterisk.dialplan_check.reading import read_dialplan
 from audiosocket_cli.asterisk.releases import Release
@@ -53,7 +53,10 @@ def _plans(names: Sequence[str]) -> Iterator[Dialplan | FileError]:
     files = Files()
     for name in names:
         if name == _STDIN:
-            yield read_dialplan(_input_lines(), "standard input")
+            try:
+                yield read_dialplan(_input_lines(), "standard input")
+            except FileError as error:
+                yield error
         elif not files.has(Path(name)):
             try:
                 yield files.read(Path(name))
@@ -62,5 +65,5 @@ def _plans(names: Sequence[str]) -> Iterator[Dialplan | FileError]:
 
 
 def _input_lines() -> Iterator[str]:
-    while line := sys.stdin.buffer.readline(MAX_LINE):
-        yield line.decode(errors="replace")
+    with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
+        yield from text_lines(stream, "standard input")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiosocket_cli.check.pacing import pace_of, usual_ms, worst_burst_s
+from audiosocket_cli.check.pacing import made_up_once, pace_of, usual_ms, worst_burst_s
 from audiosocket_cli.check.probe import HeardFrame
 from audiosocket_cli.codec import Kind
 
@@ -59,3 +59,16 @@ def test_the_usual_length_is_that_of_most_audio() -> None:
     heard = frames([0.0] * 9) + frames([1.0], 6400, Kind.SLIN16) + [HeardFrame(2.0, Kind.HANGUP, 0)]
     assert usual_ms(heard) == (200.0, 6400, Kind.SLIN16)
     assert usual_ms([HeardFrame(2.0, Kind.DTMF, 1)]) is None
+
+
+def test_a_short_stall_that_is_made_up_for_is_told_from_a_burst() -> None:
+    paced = [number * 0.02 for number in range(100)]
+    stalled = [at_s if not 1.0 < at_s < 1.3 else 1.3 for at_s in paced]
+    assert worst_burst_s(frames(stalled)) > 0.2
+    assert made_up_once(frames(paced))
+    assert made_up_once(frames(stalled))
+    at_start = [max(0.0, at_s - 0.3) for at_s in paced]
+    chunks = [at_s - at_s % 0.2 for at_s in paced]
+    after_a_thought = [*paced, *([3.5] * 30)]
+    for times in (at_start, chunks, after_a_thought):
+        assert not made_up_once(frames(times))

@@ -89,3 +89,12 @@ def test_what_a_terminal_would_obey_is_escaped(folder: Path) -> None:
     done = run("dialplan", "--check", "-", stdin=b"exten => 100,1,Answer()\n same => n,AudioSocket(\x1b[31mx,h:1)\n")
     assert "\x1b" not in done.stdout
     assert "\\u001b[31mx" in done.stdout
+
+
+def test_standard_input_is_read_as_a_file_is() -> None:
+    for given, told in ((b"[in]\0\1", "it holds bytes that are not text"), (RIGHT.encode("utf-16"), "is UTF-16")):
+        done = run("dialplan", "--check", "-", stdin=given)
+        assert (done.returncode, done.stdout) == (5, "")
+        assert told in done.stderr
+    done = run("dialplan", "--check", "-", "-", stdin=f"; {'x' * 20_000}\n{WRONG}".encode())
+    assert "standard input:3: has no c(…)" in done.stdout

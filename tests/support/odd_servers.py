@@ -129,6 +129,48 @@ def stalls_later(call: socket.socket) -> None:
             time.sleep(0.02)
 
 
+def paced(frame: bytes, every_s: float = 0.02) -> Behaviour:
+    """Return a server that sends the same each 20 ms, or as often as said."""
+    return lambda call: _pace(call, frame, every_s)
+
+
+def too_slow(call: socket.socket) -> None:
+    _pace(call, TONE, 0.026)
+
+
+def greets_and_is_silent(call: socket.socket) -> None:
+    reading = _drain(call)
+    for _ in range(50):
+        call.sendall(TONE)
+        time.sleep(0.02)
+    reading.join()
+
+
+def closes_without_hangup(call: socket.socket) -> None:
+    """Send no more in the middle of the call, and read on."""
+    reading = _drain(call)
+    for _ in range(50):
+        call.sendall(TONE)
+        time.sleep(0.02)
+    call.shutdown(socket.SHUT_WR)
+    reading.join()
+
+
+def hangs_up(call: socket.socket) -> None:
+    reading = _drain(call)
+    for _ in range(50):
+        call.sendall(TONE)
+        time.sleep(0.02)
+    call.sendall(b"\0\0\0")
+    call.shutdown(socket.SHUT_WR)
+    reading.join()
+
+
+def telnet(call: socket.socket) -> None:
+    call.sendall(b"\xff\xfd\x18\xff\xfd\x20")
+    _drain(call).join()
+
+
 def accepts_and_closes(call: socket.socket) -> None:
     call.close()
 

@@ -18,6 +18,45 @@ DEFAULT_API_PORT: Final = 9080
 
 _EXTENSION: Final = re.compile(r"_?[\w.!*#+\[\]-]{1,79}", re.ASCII)
 _CONTEXT: Final = re.compile(r"[A-Za-z0-9_-]{1,79}")
+_NO_CONTEXTS: Final = frozenset(["general", "globals"])
+"""Sections of extensions.conf that are not contexts, in any case of letters (`pbx_load_config`)."""
+
+_ALL: Final = frozenset(["_.", "_!"])
+"""Patterns that Asterisk warns of: they take what it calls by itself, too, such as `h` when a call ends."""
+
+_AEL_WORDS: Final = frozenset(
+    [
+        "abstract",
+        "break",
+        "case",
+        "catch",
+        "context",
+        "continue",
+        "else",
+        "eswitches",
+        "extend",
+        "for",
+        "globals",
+        "goto",
+        "hint",
+        "if",
+        "ignorepat",
+        "iftime",
+        "includes",
+        "jump",
+        "local",
+        "macro",
+        "pattern",
+        "random",
+        "regexten",
+        "return",
+        "switch",
+        "switches",
+        "while",
+    ]
+)
+"""Words of the language, which cannot be names in it (res/ael/ael.flex)."""
+
 _FOLDER: Final = re.compile(r"(?:/[A-Za-z0-9_.+-]+){1,20}")
 """A path that needs no quotes, neither in the dialplan nor in a shell."""
 
@@ -78,10 +117,19 @@ def wish(
 
 
 def _check(made: Wish) -> None:
-    if not _EXTENSION.fullmatch(made.extension):
+    if not _EXTENSION.fullmatch(made.extension) or not _has_whole_brackets(made.extension):
         raise UsageError(f"{made.extension!r:.80} is not an extension: write one such as 100 or _1XX")
+    if made.extension in _ALL:
+        raise UsageError(
+            f"the pattern {made.extension} takes even the end of a call: write _X{made.extension[1:]} for any number"
+        )
     if not _CONTEXT.fullmatch(made.context):
         raise UsageError(f"{made.context!r:.80} is not a context: write one such as phones, of A-Z, a-z, 0-9, _ and -")
+    if made.context.lower() in _NO_CONTEXTS:
+        raise UsageError(f"[{made.context}] of extensions.conf is not a context: write another, such as phones")
+    for name in (made.context, made.extension) if made.style == "ael" else ():
+        if name.lower() in _AEL_WORDS:
+            raise UsageError(f"{name} is a word of AEL, and is not a name there: write another")
     if not _FOLDER.fullmatch(made.variables):
         raise UsageError(
             f"--variables {made.variables!r:.80} is not a folder for a dialplan: write a whole path such as "
@@ -95,3 +143,8 @@ def _check(made: Wish) -> None:
             f"Asterisk {made.release} sends {made.codec} with the kind of 8 kHz, which is noise: use --codec slin, or "
             f"update it (Asterisk {since(Behaviour.RATES)})"
         )
+
+
+def _has_whole_brackets(extension: str) -> bool:
+    """Whether each `[` of a pattern is closed: until it is, a comma does not end the extension (`pbx_strsep`)."""
+    return re.search(r"[\[\]]", re.sub(r"\[[^\[\]]+\]", "", extension)) is None

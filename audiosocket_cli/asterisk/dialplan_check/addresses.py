@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,6 +18,13 @@ from audiosocket_cli.finding import Status
 _HOST: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
 _EXAMPLE: Final = re.compile(r"(?:.*\.)?(?:example(?:\.(?:com|net|org))?|invalid)\.?", re.IGNORECASE)
+
+_PLACEHOLDER: Final = re.compile(
+    r"(?:.*[-_.])?(?i:your)[-_a-zA-Z].*"
+    r"|(?=[A-Z0-9_]*(?:IP|HOST|SERVER|ADDRESS|BRIDGE))[A-Z0-9]+_[A-Z0-9_]+|SERVER|HOST|IP|HOSTNAME|ADDRESS"
+    r"|(?:\d{1,3}\.|[xXyY]{1,3}\.){0,3}[xXyY]{1,3}(?<=\..)(?:\.[xXyY]{1,3})*"
+)
+"""A word to put an address in for: `YOUR_SERVER_IP`, `192.168.x.x`."""
 
 _UNKNOWN: Final = "0"
 """Stands for a variable whose value is not known, where only the form of the rest counts."""
@@ -57,10 +65,12 @@ def without_brackets(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find an IPv6 address whose end would be taken for its port."""
     server = _plain(use, facts)
     if server and "[" not in server and server.count(":") > 1 and not _is_odd(server):
+        is_ipv6 = _is_number(server) or _is_number(server.rpartition(":")[0])
+        what = "is an IPv6 address without brackets" if is_ipv6 else "has more than one colon"
         yield Complaint(
             Status.FAULT,
-            f"{_shown(use, facts)} is an IPv6 address without brackets: Asterisk does not see which part is the port",
-            f"write {_bracketed(server)}",
+            f"{_shown(use, facts)} {what}: Asterisk does not see which part is the port",
+            f"write {_mended(server)}",
         )
 
 
@@ -70,8 +80,18 @@ def malformed(use: Use, facts: Facts) -> Iterator[Complaint]:
     if use.is_misformed or not server or not server.strip():
         return
     plain = _with_variables_out(server)
-    port = plain.rpartition(":")[2]
-    if _is_odd(plain) or (plain.count(":") == 1 and not port.isdecimal() and port):
+    host, _, port = plain.rpartition(":")
+    if re.fullmatch(r"[0-9]+(?:\.[0-9]+)+", host) and not _is_ipv4(host):
+        yield Complaint(
+            Status.FAULT, f"{host} is not an IPv4 address: Asterisk cannot resolve it", "write the server's address"
+        )
+    elif re.search(r"[\[\]]", plain) and not re.fullmatch(r"\[[^\[\]]+\](?::[^\[\]]*)?", plain):
+        yield Complaint(
+            Status.FAULT,
+            f"the brackets of {server.strip():.60} are not around an address: Asterisk cannot resolve it",
+            "write [IPV6-ADDRESS]:PORT",
+        )
+    elif _is_odd(plain) or (plain.count(":") == 1 and not port.isdecimal() and port):
         yield Complaint(
             Status.FAULT, f"{server.strip()!r:.80} is not HOST:PORT: Asterisk cannot resolve it", _cure_of(server)
         )
@@ -80,7 +100,11 @@ def malformed(use: Use, facts: Facts) -> Iterator[Complaint]:
 def example(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find a host that is there to be an example."""
     host = _host(use, facts)
-    if host and _EXAMPLE.fullmatch(host):
+    if host and _PLACEHOLDER.fullmatch(host):
+        yield Complaint(
+            Status.WARNING, f"{host} stands for an address that is to be put in", "write the server's own address"
+        )
+    elif host and _EXAMPLE.fullmatch(host):
         yield Complaint(
             Status.WARNING,
             f"{host} is a name for examples, which no name server knows",
@@ -91,7 +115,8 @@ def example(use: Use, facts: Facts) -> Iterator[Complaint]:
 def by_name(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find a name that a name server has to resolve: names of containers and of /etc/hosts have no dot."""
     host = _host(use, facts)
-    if host and "." in host.rstrip(".") and not _is_number(host) and not _EXAMPLE.fullmatch(host):
+    is_name = host and "." in host.rstrip(".") and re.search(r"[^0-9.]", host)
+    if host and is_name and not _EXAMPLE.fullmatch(host) and not _PLACEHOLDER.fullmatch(host):
         yield Complaint(
             Status.WARNING,
             f"{host} is resolved for each call: while no name server answers, each call stands still for 10 s",
@@ -119,29 +144,40 @@ def is_address(text: str) -> bool:
 
 
 def _mended(server: str) -> str:
-    without = re.sub(r"^[a-z]+://|/.*$|\s", "", server)
+    without = re.sub(r"^[a-z]+://|/.*$|[\s\"']", "", server)
     if re.fullmatch(r"\[[^\]]*\]|[^:\[\]]+:?", without):
         host, port = without.rstrip(":"), ""
         if host.isdecimal():
             host, port = "127.0.0.1", host
+        elif match := re.fullmatch(r"((?:\d+\.){3}\d+)\.(\d+)", host):  # 10.0.0.1.9092
+            host, port = match.groups()
     else:
         host, _, port = without.rpartition(":")
+    bare = without.strip("[]")
+    if "[" in without and _is_number(bare):  # [::1
+        return f"[{bare}]:{DEFAULT_PORT}"
     if ":" in host and "[" not in host:
         return _bracketed(without)
     good = port if port.isdecimal() and 0 < int(port) <= 65535 else DEFAULT_PORT
-    return f"{host}:{good}" if host and not _is_odd(_with_variables_out(host)) else SOME_SERVER
+    is_host = host and not _is_odd(_with_variables_out(host)) and (host.count("["), host.count("]")) in {(0, 0), (1, 1)}
+    return f"{host}:{good}" if is_host else SOME_SERVER
 
 
 def _bracketed(server: str) -> str:
     host, _, port = server.rpartition(":")
     if _is_number(host):
         return f"[{host}]:{port}"
-    return f"[{server}]:{DEFAULT_PORT}" if _is_number(server) else SOME_SERVER
+    if _is_number(server):
+        return f"[{server}]:{DEFAULT_PORT}"
+    last = ":".join(server.split(":")[-2:])  # tcp:127.0.0.1:9092
+    return last if is_address(last) else SOME_SERVER
 
 
 def _cure_of(server: str) -> str:
     if "://" in server:
         return "write HOST:PORT alone: AudioSocket is TCP, without a scheme"
+    if '"' in server:
+        return "write HOST:PORT without quotes: they stay in the last argument"
     if server != server.strip() or " " in server:
         return "write HOST:PORT without a space"
     return "write the server's address and port"
@@ -177,6 +213,15 @@ def _host(use: Use, facts: Facts) -> str | None:
         return None
     host, _, port = server.rpartition(":")
     return host if _HOST.fullmatch(host) and port.isdecimal() else None
+
+
+def _is_ipv4(host: str) -> bool:
+    """Whether a name server is not asked for it: `127.1` is 127.0.0.1."""
+    try:
+        socket.inet_aton(host)
+    except OSError:
+        return False
+    return True
 
 
 def _is_number(host: str) -> bool:

@@ -1,7 +1,8 @@
 """Reads extensions.ael: enough of the language to see which applications run, in which order, and on which condition.
 
 Statements become the steps that Asterisk makes of them (`gen_prios`, res/ael/pval.c): `jump` and `goto` are Goto(),
-`&macro()` is Gosub() to an extension `~~s~~`, and `x=y;` is Set() of an expression, `$[y]`: it makes a UUID a number.
+`&macro()` is Gosub() to an extension `~~s~~`, which begins by Set() of its parameters, and `x=y;` is Set() of an
+expression, `$[y]`: it makes a UUID a number.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from audiosocket_cli.asterisk.dialplan_check.ael_control import Control
 from audiosocket_cli.asterisk.dialplan_check.dialplan import Dialplan, Form, Place, SourceLine, Step
 from audiosocket_cli.asterisk.dialplan_check.extensions_conf import split_call
 
@@ -26,15 +28,13 @@ _ENDS: Final = frozenset("{};")
 
 _CONTEXT: Final = re.compile(r"(?:abstract\s+)?(?:extend\s+)?context\s+(?P<name>\S+)")
 
-_MACRO: Final = re.compile(r"macro\s+(?P<name>[^\s(]+)\s*(?:\(.*\))?", re.DOTALL)
+_MACRO: Final = re.compile(r"macro\s+(?P<name>[^\s(]+)\s*(?:\((?P<parameters>.*)\))?", re.DOTALL)
 
 _EXTENSION: Final = re.compile(
     r"(?:regexten\s+)?(?:hint\s*\([^)]*\)\s*)?(?P<extension>[^\s=(]+)\s*=>\s*(?P<rest>.*)", re.DOTALL
 )
 
-_CONDITION: Final = re.compile(r"(?:if|else|switch|case|pattern|default|while|for|random|ifTime)\b")
-
-_CASE: Final = re.compile(r"(?:case|pattern)\s+[^:]*:\s*|default\s*:\s*")
+_CONTROL: Final = re.compile(r"(?:if|else|switch|case|pattern|default|while|for|random|ifTime)\b")
 
 _LABEL: Final = re.compile(r"(?P<label>[A-Za-z_][\w-]*)\s*:\s*(?!=)")
 
@@ -50,6 +50,9 @@ class _Piece(NamedTuple):
     place: Place
 
 
+_NOTHING: Final = _Piece("", "", Place("", 0))
+
+
 @dataclass(slots=True)
 class _Cursor:
     """Where in the text the reader is."""
@@ -61,44 +64,59 @@ class _Cursor:
     label: str = ""
     section: str = ""
     """includes, switches, globals: blocks that hold no steps."""
-    stack: list[tuple[str, str, str, bool]] = field(default_factory=list)
-    """Of each open block what is to be put back after it: context, extension, section, and whether it is a branch."""
+    stack: list[tuple[str, str, str]] = field(default_factory=list)
+    """Of each open block what is to be put back after it: context, extension, section."""
+    piece: _Piece = _NOTHING
+    """What is being read."""
+    control: Control = field(init=False)
 
-    @property
-    def is_conditional(self) -> bool:
-        return any(branch for *_, branch in self.stack)
+    def __post_init__(self) -> None:
+        self.control = Control(self.add, self.assign)
 
-    def open(self, head: str) -> None:
-        head = self.without_label(head)
-        branch = bool(_CONDITION.match(head))
-        self.stack.append((self.context, self.extension, self.section, branch))
-        if match := _CONTEXT.fullmatch(head):
+    def open(self) -> None:
+        head = self.without_label(self.piece.text)
+        self.stack.append((self.context, self.extension, self.section))
+        macro = None
+        if self.extension and not head.startswith("catch "):
+            self.control.begin(head)
+        elif match := _CONTEXT.fullmatch(head):
             self.context, self.extension = match["name"], ""
-        elif match := _MACRO.fullmatch(head):
-            self.context, self.extension, self.priority = match["name"], MACRO_EXTENSION, 0
+        elif macro := _MACRO.fullmatch(head):
+            self.context, self.extension, self.priority = macro["name"], MACRO_EXTENSION, 0
         elif head.split(" ")[0] in {"includes", "switches", "eswitches", "globals"}:
             self.section = head.split(" ")[0]
         elif head.startswith("catch "):
             self.extension, self.priority = head.removeprefix("catch ").strip(), 0
-        elif not branch and (match := _EXTENSION.fullmatch(head)):
+        elif match := _EXTENSION.fullmatch(head):
             self.extension, self.priority = match["extension"], 0
+        self.control.open()
+        for number, name in enumerate((macro["parameters"] or "").split(",") if macro else (), 1):
+            self.add("Set", f"LOCAL({name.strip()})=${{ARG{number}}}")
 
     def without_label(self, text: str) -> str:
         """Take the label from a statement: it is the next step's."""
-        match = None if _CASE.match(text) else _LABEL.match(text)
-        if match:
+        match = None if _CONTROL.match(text) else _LABEL.match(text)
+        if match and self.extension:
             self.label = match["label"]
         return text[match.end() :] if match else text
 
     def close(self) -> None:
+        self.control.close()
         if self.stack:
-            self.context, self.extension, self.section, _ = self.stack.pop()
+            self.context, self.extension, self.section = self.stack.pop()
 
-    def add(self, application: str, data: str, piece: _Piece, is_conditional: bool) -> None:
+    def assign(self, text: str) -> None:
+        """Add what an assignment becomes."""
+        if match := _ASSIGNMENT.fullmatch(text.strip()):
+            self.add("Set", f"{match['name']}={_assigned(match['value'])}")
+
+    def add(self, application: str, data: str, label: str = "") -> None:
+        if label and self.label:
+            self.add("NoOp", "")
         self.priority += 1
         self.plan.steps.append(
-            Step(self.context, self.extension, self.priority, self.label, application, data, piece.place,
-                 f"{piece.text};", "", is_conditional)
+            Step(self.context, self.extension, self.priority, label or self.label, application, data, self.piece.place,
+                 f"{self.piece.text};", "")
         )  # fmt: skip
         self.label = ""
 
@@ -107,14 +125,17 @@ def read_ael(lines: Iterable[SourceLine], plan: Dialplan) -> None:
     """Add what stands in these lines to `plan`."""
     plan.form = Form.AEL
     cursor = _Cursor(plan)
-    for piece in _pieces(lines):
+    for piece in _pieces(lines, plan):
+        cursor.piece = piece
+        if cursor.extension and piece.text:
+            cursor.control.resume(piece.text)
         if piece.kind == "}":
             cursor.close()
         elif piece.kind == "{":
             if len(cursor.stack) == _MAX_DEPTH:
                 plan.unread.append((piece.place, f"its blocks are nested more than {_MAX_DEPTH} deep"))
                 return
-            cursor.open(piece.text)
+            cursor.open()
         else:
             _take(piece, cursor)
 
@@ -132,36 +153,33 @@ def _take(piece: _Piece, cursor: _Cursor) -> None:
         return
     elif not cursor.extension and (match := _EXTENSION.fullmatch(text)):
         cursor.extension, cursor.priority = match["extension"], 0
-        _take_statement(piece._replace(text=match["rest"]), cursor)
+        cursor.piece = piece._replace(text=match["rest"])
+        _take_statement(match["rest"], cursor)
         cursor.extension = ""
-    else:
-        _take_statement(piece, cursor)
+    elif cursor.extension:
+        _take_statement(text, cursor)
 
 
-def _take_statement(piece: _Piece, cursor: _Cursor) -> None:
-    text = _CASE.sub("", piece.text, count=1)
-    is_branch = text != piece.text
-    text = cursor.without_label(text)
-    if start := _after_condition(text):
-        is_branch, text = True, text[start:].strip()
-    is_conditional = is_branch or cursor.is_conditional
+def _take_statement(text: str, cursor: _Cursor) -> None:
+    text = cursor.without_label(cursor.control.begin(cursor.without_label(text)))
     word = text.split(None, 1)[0] if text else ""
     if match := _JUMP.fullmatch(text):
         target = ",".join(filter(None, (match["context"], match["extension"], match["priority"] or "1")))
-        cursor.add("Goto", target, piece, is_conditional)
+        cursor.add("Goto", target)
     elif word == "goto":
-        cursor.add("Goto", text.removeprefix("goto").strip().replace("|", ","), piece, is_conditional)
+        cursor.add("Goto", text.removeprefix("goto").strip().replace("|", ","))
     elif word == "return":
-        cursor.add("Return", "", piece, is_conditional)
+        cursor.add("Return", "")
     elif text.startswith("&"):
         name, arguments = split_call(text[1:])
-        cursor.add("Gosub", f"{name},{MACRO_EXTENSION},1({arguments})", piece, is_conditional)
-    elif word in {"break", "continue", ""} or word.startswith("ignorepat"):
-        return
-    elif match := _ASSIGNMENT.fullmatch(text):
-        cursor.add("Set", f"{match['name']}={_assigned(match['value'])}", piece, is_conditional)
-    else:
-        cursor.add(*split_call(text), piece, is_conditional)
+        cursor.add("Gosub", f"{name},{MACRO_EXTENSION},1({arguments})")
+    elif word in {"break", "continue"}:
+        cursor.control.leave(word)
+    elif _ASSIGNMENT.fullmatch(text):
+        cursor.assign(text)
+    elif word and not word.startswith("ignorepat"):
+        cursor.add(*split_call(text))
+    cursor.control.end_statement()
 
 
 def _assigned(value: str) -> str:
@@ -170,22 +188,9 @@ def _assigned(value: str) -> str:
     return value[1:-1] if is_text else f"$[{value}]"
 
 
-def _after_condition(text: str) -> int:
-    """Return where the statement of `if (…) statement` begins; 0 where there is no condition."""
-    match = re.match(r"(?:else\s+)?(?:if|while|random|ifTime)\s*\(|else\s+", text)
-    if match is None:
-        return 0
-    depth = 1 if text[match.end() - 1] == "(" else 0
-    at = match.end()
-    while depth and at < len(text):
-        depth += {"(": 1, ")": -1}.get(text[at], 0)
-        at += 1
-    return at
-
-
-def _pieces(lines: Iterable[SourceLine]) -> Iterator[_Piece]:
+def _pieces(lines: Iterable[SourceLine], plan: Dialplan) -> Iterator[_Piece]:
     """Yield what ends with `{`, `}` or `;` outside brackets, quotes and `${…}`, with the place of its first word."""
-    splitter = _Splitter()
+    splitter = _Splitter(plan)
     for line in lines:
         for token in splitter.tokens(line.text):
             yield from splitter.take(token, line.place)
@@ -195,7 +200,8 @@ def _pieces(lines: Iterable[SourceLine]) -> Iterator[_Piece]:
 class _Splitter:
     """Splits the text of a file into pieces, over the ends of its lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Dialplan) -> None:
+        self._plan = plan
         self._in_comment = False
         self._in_quotes = False
         self._depth = 0
@@ -240,6 +246,7 @@ class _Splitter:
         if self._kept or not token.isspace():
             self._kept.append(token)
         if len(self._kept) > _MAX_STATEMENT:
+            self._plan.unread.append((self._place, f"a statement of more than {_MAX_STATEMENT:,} characters"))
             self._restart()
 
     def _restart(self) -> None:

@@ -141,10 +141,11 @@ def _expanded_once(text: str, known: Known) -> str:
 
 
 def assignment(data: str) -> tuple[str, str] | None:
-    """Return the name and the value of `Set(NAME=value)`: `__` before it and `GLOBAL()` around it are its reach."""
+    """Return the name and the value of `Set(NAME=value)`: `__` before it, `GLOBAL()` and `LOCAL()` around it are
+    its reach."""
     name, equals, value = data.partition("=")
     name = name.strip()
-    if name.upper().startswith("GLOBAL(") and name.endswith(")"):
-        name = name[len("GLOBAL(") : -1]
+    if name.upper().startswith(("GLOBAL(", "LOCAL(")) and name.endswith(")"):
+        name = name[name.index("(") + 1 : -1]
     match = _NAME.fullmatch(name)
     return (match["name"], value) if match and equals else None

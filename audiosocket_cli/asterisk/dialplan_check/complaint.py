@@ -111,6 +111,20 @@ class Facts:
         """Return what a use gives for a UUID, with what is known of its variables."""
         return None if use.call is None else self._with_values(use, use.call)
 
+    def dialled_into(self, use: Use) -> Sequence[tuple[Step, str]]:
+        """Return what EXTEN can be in a use's pattern, as far as jumps and Local channels of the dialplan say: the
+        step that says so, and the number."""
+        return self._dialled.get((use.step.context, use.step.extension), ())
+
+    @cached_property
+    def _dialled(self) -> dict[tuple[str, str], list[tuple[Step, str]]]:
+        found: dict[tuple[str, str], list[tuple[Step, str]]] = {}
+        for step in self.plan.steps:
+            for place, number in self.flow.dialled(step):
+                if place[1].startswith("_"):
+                    found.setdefault(place, []).append((step, self.values.expanded(step, number)))
+        return found
+
     def _with_values(self, use: Use, text: str) -> str:
         """All rules ask for the same."""
         key = (id(use.step), text)
@@ -122,7 +136,7 @@ class Facts:
         """Whether an answer stands before a use in its own extension, and nothing jumps over it."""
         answered = False
         for step in self.before(use.step):
-            if (step.label and answered) or step.name.startswith(("goto", "gosub")) or step.is_conditional:
+            if (step.label and answered) or step.name.startswith(("goto", "gosub")):
                 return False
             answered = answered or step.name == "answer"
         return answered and not use.step.label

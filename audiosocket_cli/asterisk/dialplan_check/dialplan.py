@@ -59,8 +59,6 @@ class Step:
     """The line as it is written."""
     lead: str
     """What stands before the application on a line of extensions.conf: ` same => n(here),`."""
-    is_conditional: bool = False
-    """Whether it stands in a branch of an `if` or `switch` (AEL)."""
 
     @property
     def name(self) -> str:

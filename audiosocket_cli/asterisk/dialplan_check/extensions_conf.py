@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
-from audiosocket_cli.asterisk.dialplan_check.dialplan import Dialplan, Ignored, SourceLine, Step
+from audiosocket_cli.asterisk.dialplan_check.dialplan import MAX_LINES, Dialplan, Ignored, SourceLine, Step
 
 _SECTION: Final = re.compile(r"\[(?P<name>[^\]]*)\]\s*(?:\((?P<options>[^)]*)\))?")
 
@@ -44,14 +45,23 @@ class Setting(NamedTuple):
 def read_extensions_conf(lines: Iterable[SourceLine], plan: Dialplan) -> None:
     """Add what stands in these lines to `plan`."""
     sections: dict[str, list[Setting]] = {}
+    readers: dict[str, _Section] = {}
+    left = MAX_LINES
     reader: _Section | None = _Section(plan, "")
     current: list[Setting] | None = None
     for line, text in _without_comments(lines):
         section = _SECTION.fullmatch(text)
         if section:
-            inherited = _inherited(section["options"] or "", sections)
-            is_template = "!" in (section["options"] or "").split(",")
-            reader = None if is_template else _Section(plan, section["name"])
+            options = [option.strip() for option in (section["options"] or "").split(",")]
+            inherited = _inherited(options, sections, left)
+            left -= len(inherited)
+            if inherited and not left:
+                plan.unread.append((line.place, f"templates make more than {MAX_LINES:,} lines"))
+            is_template = "!" in options
+            goes_on = "+" in options and section["name"] in readers
+            reader = None if is_template else readers[section["name"]] if goes_on else _Section(plan, section["name"])
+            if reader:
+                readers[section["name"]] = reader
             current = sections.setdefault(section["name"], []) if is_template or _may_be_a_base(section) else None
             for setting in inherited:
                 _take(setting, reader, current)
@@ -76,8 +86,9 @@ def _take(setting: Setting, reader: _Section | None, current: list[Setting] | No
         reader.take(setting)
 
 
-def _inherited(options: str, sections: dict[str, list[Setting]]) -> list[Setting]:
-    return [each for name in options.split(",") for each in sections.get(name.strip(), [])]
+def _inherited(options: Iterable[str], sections: dict[str, list[Setting]], most: int) -> list[Setting]:
+    """Return what a section takes over: templates of templates can double it each time."""
+    return list(islice((each for name in options for each in sections.get(name, [])), most))
 
 
 def _without_comments(lines: Iterable[SourceLine]) -> Iterator[tuple[SourceLine, str]]:

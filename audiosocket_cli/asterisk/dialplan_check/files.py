@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import glob
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
@@ -75,11 +77,19 @@ def _text_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a file; of a long one what Asterisk would read. Raises `FileError`."""
     try:
         with path.open("rb") as stream:
-            if b"\0" in stream.peek(_SNIFFED)[:_SNIFFED]:
-                raise FileError(f"{path} is not a dialplan: it holds bytes that are not text")
-            while line := stream.readline(MAX_LINE):
-                yield line.decode(errors="replace").rstrip("\r\n")
-                while line and not line.endswith(b"\n"):
-                    line = stream.readline(MAX_LINE)
+            yield from text_lines(stream, str(path))
     except OSError as error:
         raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def text_lines(stream: BufferedReader, name: str) -> Iterator[str]:
+    """Do so for a file that is open. Raises `FileError` where it is not text."""
+    first = stream.peek(_SNIFFED)[:_SNIFFED]
+    if first.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise FileError(f"{name} is UTF-16, which Asterisk does not read: convert it to UTF-8")
+    if b"\0" in first:
+        raise FileError(f"{name} is not a dialplan: it holds bytes that are not text")
+    while line := stream.readline(MAX_LINE):
+        yield line.decode(errors="replace").rstrip("\r\n")
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(MAX_LINE)

@@ -133,18 +133,19 @@ class Flow:
 
     def _after(self, step: Step, answered: Answered) -> Answered | None:
         """Return what a call is after a step, None where it is answered or ends; jumps are put on the list."""
-        ends = step.name in _END and not step.is_conditional
-        if ends:
+        if step.name in _END:
             return None
         after = [self._after_call(step, call, answered) for call in calls_of(step)]
-        if step.name == "execif" or step.is_conditional:
-            return Answered.PERHAPS if any(call.name in _ANSWER for call in calls_of(step)) else answered
+        if step.name == "execif":
+            if any(call.name in _ANSWER for call in calls_of(step)):
+                return Answered.PERHAPS if _branch_when_up(step.data) is None else None
+            return answered
         return after[0] if after else answered
 
     def _after_call(self, step: Step, call: Call, answered: Answered) -> Answered | None:
         if call.name in _ANSWER and not _is_told_not_to(call):
             return None
-        for place, index in self._targets(step, call):
+        for place, index in self._targets(step, call, only_unanswered=True):
             self._todo.append((place, index, answered))
         if call.name in {"goto", "gotoiftime", "gotoif"}:
             return answered if _falls_through(call) else None
@@ -160,7 +161,7 @@ class Flow:
         quiet = all(call.name not in _ANSWER | _PERHAPS for body in bodies for each in body for call in calls_of(each))
         return answered if quiet else Answered.PERHAPS
 
-    def _targets(self, step: Step, call: Call) -> list[tuple[_Extension, int]]:
+    def _targets(self, step: Step, call: Call, *, only_unanswered: bool = False) -> list[tuple[_Extension, int]]:
         """Return where a jump leads, as far as that is written: an extension, and the index of a step of it."""
         if call.name in _MENUS:
             contexts = self._with_included(step.context)
@@ -170,6 +171,8 @@ class Flow:
             wanted = [call.data]
         elif call.name in {"gotoif", "gosubif", "gotoiftime"}:
             wanted = branches_of_jump(call.data)
+            if only_unanswered and (up := _branch_when_up(call.data)) is not None:
+                wanted = [each for at, each in enumerate(wanted) if at != up]
         else:
             return []
         return [found for text in wanted if text for found in self._resolve(step, text)]
@@ -204,6 +207,17 @@ class Flow:
             names += [other for other in self.plan.includes.get(name, []) if other not in names]
         return names
 
+    def dialled(self, step: Step) -> Iterator[tuple[_Extension, str]]:
+        """Yield the extensions that a step hands a call to by a number, each with that number: EXTEN there."""
+        for call in calls_of(step):
+            wanted = [(match[2], match[1]) for match in _locals_in(call)]
+            parts = [part.strip() for part in separated(call.data)] if call.name == "goto" else []
+            if len(parts) > 1:
+                wanted.append((parts[0] if len(parts) > 2 else step.context, parts[:3][-2]))
+            for context, number in wanted:
+                if "${EXTEN" not in number:  # it passes on what it has
+                    yield from ((place, number) for place in self._matching(context, number))
+
     def _originated(self, call: Call) -> Iterator[_Extension]:
         """Yield the extensions that an answered call of Originate() comes to."""
         given = [part.strip() for part in separated(call.data)]
@@ -211,12 +225,17 @@ class Flow:
             yield from self._matching(given[2], given[3] if len(given) > 3 else "s")
 
     def _local_channels(self, call: Call) -> Iterator[_Extension]:
-        if call.name not in {"dial", "originate", "page", "queue"}:
-            return
+        for match in _locals_in(call):
+            yield from self._matching(match[2], match[1])
+
+
+def _locals_in(call: Call) -> Iterator[re.Match[str]]:
+    """Yield the Local channels that a call dials: an extension, and its context."""
+    if call.name in {"dial", "originate", "page", "queue"}:
         for destination in split_at((separated(call.data) or [""])[0], "&"):
             match = re.fullmatch(r"\s*Local/([^@/]+)@([^/]+).*", destination, re.IGNORECASE)
             if match:
-                yield from self._matching(match[2], match[1])
+                yield match
 
 
 def _is_special(extension: str) -> bool:
@@ -246,8 +265,17 @@ def _falls_through(call: Call) -> bool:
     """Whether a jump may not be taken: Goto() always is, the others are not where one of two targets is missing."""
     if call.name == "goto":
         return False
-    targets = branches_of_jump(call.data)
-    return len(targets) < 2 or not all(targets)
+    targets = [*branches_of_jump(call.data), "", ""][:2]
+    up = _branch_when_up(call.data)
+    return not all(target for at, target in enumerate(targets) if at != up)
+
+
+def _branch_when_up(data: str) -> int | None:
+    """Return which branch of `condition?one:other` an answered call takes, where the condition asks that: 0 or 1."""
+    condition = split_at(data, "?")[0]
+    if "${CHANNEL(state)}" not in condition:
+        return None
+    return int((re.search(r"\bup\b", condition, re.IGNORECASE) is None) != ("!" in condition))
 
 
 def branches_of_jump(data: str) -> list[str]:

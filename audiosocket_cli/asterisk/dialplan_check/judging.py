@@ -153,6 +153,8 @@ def _lines(rule: Rule, complaint: Complaint, use: Use, facts: Facts) -> Iterator
     """Yield the lines to write."""
     if rule is _BRACKET:
         text, _ = uncommented(use.step.text)
+        if text.endswith("\\"):
+            return
         yield text + "".join(close * (text.count(start) - text.count(close)) for start, close in ("{}", "()"))
     elif rule is _FORK:
         yield from righted_fork(use, facts)

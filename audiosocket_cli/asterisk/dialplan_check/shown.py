@@ -26,6 +26,9 @@ _STEP: Final = re.compile(r"(?P<priority>\d+)\. (?P<call>.*)")
 
 _INCLUDE: Final = re.compile(r"\s+Include =>\s+'(?P<context>[^',]*).*")
 
+_SWITCH: Final = re.compile(r"\s+Alt\. Switch =>\s+'(?P<kind>[^/']*)/(?P<data>[^']*)'.*")
+"""Lines that are asked for at each call: of extensions.lua, a database (Realtime), another Asterisk (IAX2, DUNDi)."""
+
 _LOADED_FROM: Final = re.compile(r"(?P<file>.*):(?P<number>\d+)")
 
 
@@ -38,6 +41,9 @@ def read_shown(lines: Iterable[SourceLine], plan: Dialplan) -> None:
             context, extension = match["name"], ""
         elif match := _INCLUDE.fullmatch(line.text):
             plan.includes.setdefault(context, []).append(match["context"])
+        elif match := _SWITCH.fullmatch(line.text):
+            what = f"the lines that {match['kind']} has for context {context}: `dialplan show` does not have them"
+            plan.unread.append((Place(f"context {context}", 0), what))
         elif match := _EXTENSION.fullmatch(line.text):
             extension = match["extension"]
             _take(plan, line, context, extension, "", match["rest"])

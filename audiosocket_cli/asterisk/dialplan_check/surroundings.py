@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from audiosocket_cli.asterisk.dialplan_check.addresses import is_address
+from audiosocket_cli.asterisk.dialplan_check.ael_control import BETWEEN
 from audiosocket_cli.asterisk.dialplan_check.complaint import Complaint, Facts
 from audiosocket_cli.asterisk.dialplan_check.dialplan import Form, Step
 from audiosocket_cli.asterisk.dialplan_check.extensions_conf import uncommented
@@ -43,7 +44,7 @@ def mixed_up(use: Use, facts: Facts) -> Iterator[Complaint]:
     elif not use.is_channel and use.options is not None:
         yield Complaint(
             Status.FAULT,
-            f"AudioSocket() takes a UUID and an address: it takes {use.options.strip():.40} for a part of the address",
+            f"AudioSocket() takes a UUID and an address: it takes ,{use.options.strip():.40} for a part of the address",
             "leave it out; only the channel driver has c(…): Dial(AudioSocket/HOST:PORT/UUID/c(slin16))",
         )
     elif use.call is None and (dialled := destinations_of(use.step)) and is_address(dialled.timeout):
@@ -60,7 +61,17 @@ def bracket_missing(use: Use, facts: Facts) -> Iterator[Complaint]:
         return
     text, _ = uncommented(use.step.text)
     missing = [close for start, close in ("()", "{}") if text.count(start) > text.count(close)]
-    if missing:
+    if missing and text.endswith("\\"):
+        yield Complaint(
+            Status.FAULT,
+            "ends with a backslash: Asterisk does not join lines, and ignores the next one",
+            "write it on one line",
+        )
+    elif missing and len(text) < len(use.step.text.strip()):
+        yield Complaint(
+            Status.FAULT, f"a {missing[0]} is missing: what stands after ; is a comment", "close what the line opens"
+        )
+    elif missing:
         yield Complaint(Status.FAULT, f"a {missing[0]} is missing", "close what the line opens")
 
 
@@ -173,7 +184,12 @@ def not_run(use: Use, facts: Facts) -> Iterator[Complaint]:
 def _weighty_after(step: Step, facts: Facts) -> Step | None:
     """Return the first step after one that somebody would miss, when it is meant for what comes after the call."""
     for each in facts.after(step):
-        if each.label or "DIALSTATUS" in each.data or "audiosocket" in f"{each.name}{each.data}".lower():
+        if (
+            each.label
+            or each.data.startswith(BETWEEN)
+            or "DIALSTATUS" in each.data
+            or "audiosocket" in f"{each.name}{each.data}".lower()
+        ):
             return None
         if each.name not in _OF_NO_WEIGHT:
             return each

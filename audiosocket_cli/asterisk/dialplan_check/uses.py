@@ -98,6 +98,9 @@ def branches_of(data: str) -> list[str]:
 def _application(step: Step, call: Call) -> Use:
     given = separated(call.data)
     service = given[1] if len(given) > 1 else None
+    as_written = split_at(call.data, ",")
+    if len(given) == len(as_written) == 2:
+        service = as_written[1]  # quotes of the last argument stay (`__ast_app_separate_args`, app.c)
     return Use(
         step,
         is_channel=False,

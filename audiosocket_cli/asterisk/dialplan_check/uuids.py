@@ -69,6 +69,26 @@ def malformed(use: Use, facts: Facts) -> Iterator[Complaint]:
     if what:
         shown = f"{call!r:.60}" + (f" ({use.call})" if call != use.call else "")
         yield Complaint(Status.FAULT, f"{shown} is not a UUID: {what}", _cure(facts))
+    elif call == "${EXTEN}":
+        yield from _wrong_number(use, facts)
+
+
+def _wrong_number(use: Use, facts: Facts) -> Iterator[Complaint]:
+    """Find what is dialled into a pattern and is not a UUID; a Local channel often carries one there."""
+    for step, number in facts.dialled_into(use):
+        what = _fault_of(number) if number else None
+        if what:
+            yield Complaint(
+                Status.FAULT,
+                f"{number!r:.60} (${{EXTEN}}) is not a UUID: {what}",
+                "dial a UUID there, or write a new one for each call",
+                evidence=(step.text,),
+            )
+            return
+    if re.fullmatch(r"_[^.!]{0,34}", use.step.extension):
+        yield Complaint(
+            Status.FAULT, "${EXTEN} is not a UUID: it is the number that was dialled, which is too short", _cure(facts)
+        )
 
 
 def _cure(facts: Facts) -> str:
@@ -161,6 +181,14 @@ def example(use: Use, facts: Facts) -> Iterator[Complaint]:
 
 def fixed(use: Use, facts: Facts) -> Iterator[Complaint]:
     """Find a UUID that all calls of a line have."""
+    dialled = facts.dialled_into(use) if facts.call(use) == "${EXTEN}" else ()
+    if dialled and all(_is_uuid(number) for _, number in dialled):
+        yield Complaint(
+            Status.WARNING,
+            f"all calls that come here from {dialled[0][0].place} have the same UUID: a server cannot tell them apart",
+            f"dial {facts.new_uuid} there",
+            evidence=(dialled[0][0].text,),
+        )
     if _is_uuid(facts.call(use)) and UUID(facts.call(use)) != EXAMPLE_UUID:
         yield Complaint(Status.WARNING, "all calls have the same UUID: a server cannot tell them apart", _cure(facts))
 

@@ -36,6 +36,9 @@ def in_words(finding_id: str, otherwise: str = "") -> str:
     return sentence if is_name else sentence[0].lower() + sentence[1:]
 
 
-def diagnosis(finding_id: str, status: Status, what: str = "", evidence: Sequence[str] = ()) -> Diagnosis:
+def diagnosis(
+    finding_id: str, status: Status, what: str = "", evidence: Sequence[str] = (), *, where: str = ""
+) -> Diagnosis:
     """Return a diagnosis with the cure of the page of its id; without `what`, the page's sentence says what it is."""
-    return Diagnosis(finding_id, status, what or in_words(finding_id), tuple(evidence), cure_of(finding_id))
+    said = what or in_words(finding_id)
+    return Diagnosis(finding_id, status, said, tuple(evidence), cure_of(finding_id), where=where)

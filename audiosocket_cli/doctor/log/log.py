@@ -13,6 +13,7 @@ from audiosocket_cli.doctor.log.log_causes import MEANINGS, Meaning
 from audiosocket_cli.doctor.log.log_files import LogFiles
 from audiosocket_cli.doctor.log.log_findings import Folded, Kind, LogFindings
 from audiosocket_cli.doctor.log.log_records import Record, record_of
+from audiosocket_cli.doctor.log.log_scan import STARTED
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.finding import Diagnosis, Status
@@ -23,12 +24,16 @@ _STEP: Final = re.compile(rb"Executing \[[^\]]*\] (?:AudioSocket|(?:Try)?Exec|Di
 
 _OWN_FILE: Final = b"_audiosocket.c"
 _SHOWN_LEVELS: Final = (b"WARNING", b"ERROR", b"NOTICE")
+_TALK_LEVELS: Final = (b"VERBOSE", b"DEBUG", b"TRACE", b"DTMF")
+"""Those in which Asterisk says of nothing that it went wrong, but a dialplan may quote anything (`Verbose()`)."""
 
 _END: Final = b"Failed to receive frame from channel '"
 _END_SERVER: Final = b"' connected to AudioSocket server '"
 _CALL: Final = b"][C-"
 _CALL_DIGITS: Final = 8
 _EXECUTING: Final = b"Executing ["
+_HEAD_BYTES: Final = 64
+"""Where the level of a line stands, after the longest time."""
 
 
 def look_at_log_files(names: Sequence[str]) -> Look:
@@ -55,10 +60,17 @@ def _look_at(files: LogFiles, release: Release | None) -> list[Diagnosis]:
     found = LogFindings()
     table = CallTable()
     for line in files.lines():
-        if not _take_quickly(line, table, found):
+        if _is_talk(line):
+            found.talk += b"AudioSocket" in line
+        elif not _take_quickly(line, table, found):
             _take(record_of(line), table, found)
     found.judge(table.rest())
     return [*_diagnoses(found, release), *_unknown(found), *_not_shown(found, files)]
+
+
+def _is_talk(line: bytes) -> bool:
+    """Whether a line is a verbose one of a file that says neither that AudioSocket is reached nor comes from it."""
+    return line.find(b"] VERBOSE[", 0, _HEAD_BYTES) > 0 and _EXECUTING not in line and _OWN_FILE not in line
 
 
 def _take_quickly(line: bytes, table: CallTable, found: LogFindings) -> bool:
@@ -88,7 +100,12 @@ def _take_quickly(line: bytes, table: CallTable, found: LogFindings) -> bool:
 
 def _take(record: Record, table: CallTable, found: LogFindings) -> None:
     """Take in one message."""
+    if STARTED in record.line and b" built by " in record.line:
+        found.judge(table.rest())
+        return
     known = find_line(record.text)
+    if known is not None and record.level in _TALK_LEVELS and known.line.role is not Role.NEWS:
+        known = None
     if known is None:
         if b"AudioSocket" in record.text or _OWN_FILE in record.file:  # a path may have it in lower case
             found.lines += 1
@@ -169,6 +186,14 @@ def _not_shown(found: LogFindings, files: LogFiles) -> Iterator[Diagnosis]:
     """Yield what this log cannot show."""
     for fault in files.faults:
         yield Diagnosis(id="log-damaged", status=Status.UNKNOWN, what=fault, cure="give the whole file")
+    if found.talk and not found.steps:
+        yield Diagnosis(
+            id="log-too-quiet", status=Status.UNKNOWN,
+            what="the log has verbose lines, and none says that a call came to AudioSocket from the dialplan",
+            evidence=("calls by ARI, and those that the server ended in order, leave no other line",),
+            cure="`audiosocket doctor --call` places a call and listens",
+        )  # fmt: skip
+        return
     if not found.lines:
         what = "no line about AudioSocket: no call came to it, or the log holds too little"
     elif not found.steps:

@@ -115,8 +115,11 @@ class CallTable:
             yield self._open.popitem(last=False)[1]
 
     def rest(self) -> Iterator[LoggedCall]:
-        """Yield the calls that are left, at the end."""
-        yield from self._open.values()
+        """Yield the calls that are left, at the end of a log, or of an Asterisk: the next has their numbers again."""
+        calls = list(self._open.values())
+        self._open.clear()
+        self._begun.clear()
+        yield from calls
 
 
 def _channel(known: Known | None) -> bytes:
@@ -229,9 +232,21 @@ def _since_begun_s(call: LoggedCall, seen: Seen) -> float:
 
 
 def _server_of_call(call: LoggedCall) -> str:
-    """Return the server that a line of a call names; empty where lines name several, or none."""
+    """Return the server that a line of a call names, else the dialplan; empty where lines name several, or none."""
     servers = {server for seen in call.seen if seen.known is not None and (server := _server_of(seen.known))}
+    if not servers:
+        servers = {server for seen in call.seen if seen.known is None and (server := _server_of_step(seen.record))}
     return servers.pop() if len(servers) == 1 else ""
+
+
+def _server_of_step(record: Record) -> str:
+    """Return the server that a step of the dialplan names, in the arguments of AudioSocket() or Dial()."""
+    match = _STEP_SERVER.search(record.line)
+    return (match[1] or match[2]).decode(errors="replace") if match else ""
+
+
+_STEP_SERVER: Final = re.compile(rb"""AudioSocket\(\\?"[^"]*", \\?"[^",]*,([^",\\]+)|AudioSocket/([^/"&,\\]+)/""")
+"""In JSON the quotes have backslashes."""
 
 
 def _server_of(known: Known) -> str:
@@ -254,7 +269,7 @@ _SERVERS: Final = (
     ("Destination '%s'", 0),
     ("to AudioSocket server '%s'", 1),
     ("from AudioSocket server '%s'", 0),
-    ("between '%s' and '%s'", 1),
+    ("between '%s' and '%s'", 2),
     ("for AudioSocket connection to '%s'", -1),
 )
 """Which of a line's values is the server's address."""

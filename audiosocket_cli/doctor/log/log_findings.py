@@ -79,6 +79,8 @@ class LogFindings:
     """How many are about AudioSocket."""
     steps: int = 0
     """How often the verbose log says that a call came to AudioSocket."""
+    talk: int = 0
+    """How many verbose lines name AudioSocket in other words."""
     aside: Folded = field(default_factory=Folded)
     """Lines about Asterisk as a whole that matter only where connections failed."""
 

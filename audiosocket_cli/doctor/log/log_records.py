@@ -43,6 +43,9 @@ _USUAL_HEAD: Final = re.compile(rb"(\[[^\[\]]+\] )([A-Z]+)\[(\d+)\](?:\[C-([0-9a
 _AFTER_TIME: Final = re.compile(rb"^\[[^\]]{4,60}\] +")
 """What stands before a text that was copied without its level and file."""
 
+_HEAD_BYTES: Final = 512
+"""Where a message has begun, after all that a journal and docker put before it."""
+
 _MICROSECONDS: Final = re.compile(r"[0-9]{10,20}")
 
 _VERBOSE: Final = re.compile(rb"^(.*?)\s*(?:-- |> |== )?(?=Executing \[|Called AudioSocket/|Spawn extension )")
@@ -64,9 +67,9 @@ def record_of(line: bytes) -> Record:
 
 
 def _of_text(line: bytes) -> Record:
-    head = _HEAD.search(line)
+    head = _HEAD.search(line, 0, _HEAD_BYTES)
     if head is None:
-        verbose = _VERBOSE.match(line)
+        verbose = _VERBOSE.match(line, 0, _HEAD_BYTES)
         text = line[verbose.end() :] if verbose else _AFTER_TIME.sub(b"", line)
         return Record(verbose[1] if verbose else b"", b"", b"", b"", b"", text.rstrip(), line.rstrip())
     level, thread, call, file = head.groups()

@@ -5,8 +5,9 @@ or more covers, wherever it begins, four bytes that begin at a multiple of eight
 depends on where it begins, and there are eight possibilities. So a block of the log is taken as an array of 64-bit
 integers, of whose first halves some are wanted: eight for each literal. Each integer is multiplied by a constant, 16
 bits of the product that depend on the first half alone are looked up in a table, and the few that are in it by chance
-are left out by comparing. The cost does not grow with the number of literals, and is less than that of a search for
-two of them. What is found is a place, not proof: the line around it is cut out, and searched for the literal itself.
+are left out by comparing; so are those with other bytes of the literal not where they should be (`audio socket`). The
+cost does not grow with the number of literals, and is less than that of a search for two of them. What is found is a
+place, not proof: the line around it is cut out, and searched for the literal itself.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 READ_BYTES: Final = 1 << 20
 """What is compared at once."""
@@ -25,6 +27,9 @@ MAX_LINE_BYTES: Final = 16 << 10
 
 _STEP: Final = 8
 
+STARTED: Final = b" running Linux on "
+"""Part of the line with which Asterisk begins each file of its log (`make_logchannel`, main/logger.c)."""
+
 _ANCHORS: Final[dict[bytes, tuple[bytes, ...]]] = {
     b"AudioSocket": (b"Audi", b"udio", b"dioS", b"ioSo", b"oSoc", b"Sock", b"ocke", b"cket"),
     b"audiosocket": (b"audi", b"udio", b"dios", b"ioso", b"osoc", b"sock", b"ocke", b"cket"),
@@ -33,6 +38,7 @@ _ANCHORS: Final[dict[bytes, tuple[bytes, ...]]] = {
     b"getaddrinfo(": (b"nfo(", b"etad", b"tadd", b"addr", b"ddri", b"drin", b"rinf", b"info"),
     b"alertpipe.c": (b"aler", b"lert", b"ertp", b"rtpi", b"tpip", b"pipe", b"ipe.", b"pe.c"),
     b"Out of buffer space": (b"uffe", b"ffer", b"fer ", b"er s", b"r sp", b"f bu", b" buf", b"buff"),
+    STARTED: (b"Linu", b"inux", b"nux ", b"ux o", b"x on", b"ng L", b"g Li", b" Lin"),
 }
 """What makes a line worth a look, with four bytes of it for each of the eight places at which it may begin. They are
 chosen to be rare in other lines."""
@@ -57,6 +63,8 @@ class _Block:
         self._words = np.frombuffer(self._data, np.uint64)
         self._products = np.empty(len(self._words), np.uint64)
         self._likely = np.empty(len(self._words), bool)
+        self._anywhere = np.ndarray((len(self._data) - 3,), np.uint32, self._data, strides=(1,))
+        """The four bytes that begin at each byte."""
         self._used = 0
 
     def fill(self, read_into: ReadInto, rest: bytes) -> tuple[bool, bytes]:
@@ -83,8 +91,7 @@ class _Block:
         words, products, likely = self._words[:count], self._products[:count], self._likely[:count]
         np.multiply(words, _FACTOR, out=products)
         np.take(_TABLE, products.view(np.uint16)[_HASHED::4], out=likely, mode="clip")
-        places = np.flatnonzero(likely)
-        places = places[np.isin(words.view(np.uint32)[2 * places], _WANTED)]
+        places = self._sure(np.flatnonzero(likely))
         lines = []
         end = 0
         data = self._data
@@ -100,10 +107,36 @@ class _Block:
                 lines.append(line)
         return lines
 
+    def _sure(self, places: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return those of some places at which there are four bytes of a literal, and four others where they belong."""
+        found = self._words.view(np.uint32)[2 * places]
+        which = np.minimum(np.searchsorted(_WANTED, found), len(_WANTED) - 1)
+        others = np.clip(places * _STEP + _AWAY[which], 0, len(self._anywhere) - 1)
+        sure: NDArray[np.bool_] = (_WANTED[which] == found) & (self._anywhere[others] == _OTHER[which])
+        return places[sure]
 
-_WANTED: Final = np.array(
-    sorted({int(np.frombuffer(word, np.uint32)[0]) for words in _ANCHORS.values() for word in words}), np.uint32
-)
+
+def _number(word: bytes) -> int:
+    """Return four bytes as an array has them."""
+    return int(np.frombuffer(word, np.uint32)[0])
+
+
+def _checks() -> dict[int, tuple[int, int]]:
+    """Return, for each four bytes that are wanted, how far away others are, and which: the second to the fifth of the
+    literal, or its last."""
+    checks = {}
+    for literal, words in _ANCHORS.items():
+        for word in words:
+            at = literal.index(word)
+            other = len(literal) - 4 if at < 4 else 1
+            checks[_number(word)] = other - at, _number(literal[other : other + 4])
+    return checks
+
+
+_CHECKS: Final = _checks()
+_WANTED: Final = np.array(sorted(_CHECKS), np.uint32)
+_AWAY: Final = np.array([_CHECKS[number][0] for number in sorted(_CHECKS)], np.int64)
+_OTHER: Final = np.array([_CHECKS[number][1] for number in sorted(_CHECKS)], np.uint32)
 
 _FACTOR: Final = np.uint64(0x8B5DE3A7)
 """The upper bits of a product depend on all bits of a word (Knuth's multiplicative hashing). Of 600 odd factors, few

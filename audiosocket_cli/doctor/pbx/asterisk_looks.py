@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from audiosocket_cli.asterisk.dialplan_check.dialplan import Dialplan
 from audiosocket_cli.asterisk.dialplan_check.judging import servers_of
@@ -17,7 +18,7 @@ from audiosocket_cli.doctor.pbx.connections import judge_connections, judge_time
 from audiosocket_cli.doctor.pbx.control_socket import several, why_no_answer
 from audiosocket_cli.doctor.pbx.logger_files import look_at_left_log, look_at_own_log
 from audiosocket_cli.doctor.pbx.modules import look_at_modules
-from audiosocket_cli.doctor.pbx.place import Place, TookTooLongError
+from audiosocket_cli.doctor.pbx.place import CannotRunError, Place, TookTooLongError
 from audiosocket_cli.doctor.pbx.process_view import ProcessView, view_process
 from audiosocket_cli.doctor.pbx.translation import look_at_translation
 from audiosocket_cli.doctor.server.servers import look_at_servers
@@ -25,6 +26,9 @@ from audiosocket_cli.finding import Diagnosis, Status
 
 _Found = Sequence[Diagnosis]
 _T = TypeVar("_T")
+
+_FILES_S: Final = 3.0
+"""How long a program that does nothing may take there."""
 
 
 def looks_at_asterisk(place: Place) -> list[Look]:
@@ -38,6 +42,8 @@ class _Asterisk:
     def __init__(self, cli: AsteriskCli) -> None:
         self._cli = cli
         self._is_silent = False
+        self._files: bool | None = None
+        """Whether its files can be read where it does not answer; None: not tried yet."""
         self._view: ProcessView | NoAnswerError | None = None
         self._plan: Dialplan | NoAnswerError | None = None
 
@@ -68,7 +74,7 @@ class _Asterisk:
 
         async def run() -> _Found:
             if self._is_silent:
-                return () if from_files is None else await from_files()
+                return await from_files() if from_files is not None and await self._has_files() else ()
             try:
                 return await look()
             except NoAnswerError as error:
@@ -77,6 +83,14 @@ class _Asterisk:
                 return [Diagnosis(finding_id, Status.UNKNOWN, title, (str(error),))]
 
         return Look(title, run)
+
+    async def _has_files(self) -> bool:
+        """Whether files can be read there: where the way to it hangs, each would be waited for in vain."""
+        if self._files is None:
+            self._files = self._cli.place.root is not None
+            with contextlib.suppress(CannotRunError):
+                self._files = self._files or (await self._cli.place.run("true", seconds=_FILES_S)).code == 0
+        return self._files
 
     async def _talk(self) -> _Found:
         try:

@@ -17,6 +17,9 @@ from audiosocket_cli.doctor.pbx.place import NoProgramError, Place, TookTooLongE
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.text import counted
 
+_FORBIDDEN: Final = "You don't have permissions to run"
+"""`ast_cli_command_full`, main/cli.c."""
+
 _SAY_HOW: Final = "say how Asterisk is run"
 
 
@@ -28,6 +31,11 @@ def why_no_answer(place: Place, error: NoAnswerError) -> Diagnosis:
         return _missing(place, error)
     if error.socket_path:
         return _not_connected(place, error.socket_path)
+    if _FORBIDDEN in str(error):
+        return Diagnosis(
+            "asterisk-no-permission", Status.UNKNOWN, "Asterisk answers, and does not let this user run its commands",
+            (str(error),), "cli_permissions.conf says who may run which: try it as root, or permit the command there",
+        )  # fmt: skip
     if place.before and place.before[0] == "chroot":
         return _in_a_folder(place, error)
     return Diagnosis(

@@ -21,8 +21,10 @@ from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.finding import Diagnosis, Status
 
-_CHANNEL: Final = re.compile(r"(?P<name>\S+)\s+File\s+\S+\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
-_OLD_CHANNEL: Final = re.compile(r"(?P<name>\S+)\s+File\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
+_CHANNEL: Final = re.compile(r"(?P<name>\S.*?)\s+File\s+\S+\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
+_OLD_CHANNEL: Final = re.compile(r"(?P<name>\S.*?)\s+File\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
+
+_SYSLOG: Final = re.compile(r"syslog\S*\s+Syslog\s+(?:\S+\s+)?Enabled\s+-.*(?:\bWARNING\b|\*)", re.IGNORECASE)
 
 _SHOWN: Final = 35
 """`logger show channels` cuts a name here (`FORMATL`, main/logger.c)."""
@@ -42,6 +44,15 @@ _BEST_FIRST: Final = ("full", "full.log", "messages", "messages.log")
 async def look_at_own_log(cli: AsteriskCli) -> list[Diagnosis]:
     """Read the log that an Asterisk writes. Raises `NoAnswerError`."""
     files = await log_files(cli)
+    if not files and any(map(_SYSLOG.match, (await cli.ask("logger show channels")).splitlines())):
+        return [
+            Diagnosis(
+                "log-unread", Status.UNKNOWN, "Asterisk's warnings go to syslog",
+                (f"{cli.place.hint('logger show channels')}: no file with WARNING, and syslog with it",),
+                "give what syslog or the journal has of it",
+                ("journalctl -t asterisk | audiosocket doctor --log -", "audiosocket doctor --log /var/log/syslog"),
+            )
+        ]  # fmt: skip
     if not files:
         return [
             Diagnosis(

@@ -32,12 +32,18 @@ _OPENINGS: Final = (
 
 _MIN_TEXT: Final = 4
 
+_TELNET: Final = b"\xff"
+_TELNET_ASKS: Final = (b"\xfb", b"\xfc", b"\xfd", b"\xfe")
+"""IAC, and WILL, WON'T, DO, DON'T (RFC 854): as an error frame it would have a length of over 64,000."""
+
 
 def name_opening(received: bytes) -> str | None:
     """Say what a server is by the first bytes that it sent; None for what may be AudioSocket."""
     for start, name in _OPENINGS:
         if received.startswith(start):
             return name
+    if received[:1] == _TELNET and received[1:2] in _TELNET_ASKS:
+        return "it is a Telnet server"
     if not received or received[0] in (Kind.HANGUP, *RATE_BY_KIND):
         return None
     if received[:4].isascii() and received[:4].decode().isprintable() and len(received) >= _MIN_TEXT:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from audiosocket_cli.asterisk.facts import BURST_MS, FRAME_GAP_MS, SILENCE_TIMEOUT_S, is_burst
 from audiosocket_cli.asterisk.releases import Behaviour, Release, since
-from audiosocket_cli.check.pacing import usual_ms, worst_burst_s
+from audiosocket_cli.check.pacing import made_up_once, usual_ms, worst_burst_s
 from audiosocket_cli.check.probe import MAX_BYTES, HeardFrame, Patience, Probe
 from audiosocket_cli.check.trial import Setting, Trial
 from audiosocket_cli.codec import (
@@ -27,6 +27,7 @@ from audiosocket_cli.codec import (
 )
 from audiosocket_cli.doctor.pbx.process_view import sockets_here
 from audiosocket_cli.doctor.server.foreign_server import foreign_server, name_opening
+from audiosocket_cli.doctor.server.server_audio import MISLABELLED, audio_findings
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.model import How, Side
 from audiosocket_cli.net.address import Address
@@ -49,15 +50,27 @@ _EARLY_S: Final = 1.0
 _MAX_SAMPLES: Final = 8096
 """What Asterisk's translators take at once (`ast_translate`, main/translate.c)."""
 
+_MAX_BYTES: Final = _MAX_SAMPLES * SAMPLE_BYTES + 1
+
+_MAX_USUAL_BYTES: Final = 7680
+"""20 ms at 192 kHz."""
+
 _MIN_UNREAD_BYTES: Final = 16_000
 """Half of what we say is unread at the end: a server that reads is never so far behind."""
 
 _MIN_LEFT_BYTES: Final = 1000
 """The kernel counts our end as a byte, too."""
 
+_SILENCE_CURE: Final = "send silence always, also where there is nothing to say: at least one frame each 100 ms"
+
 _OTHER_PORT: Final = "is the port right? AudioSocket has no TLS and no HTTP"
 
 _OUR_LATENESS_S: Final = 0.03
+
+_BROKEN_FRAMES: Final = frozenset(
+    {"frame-too-long", "server-dies-in-frame", "server-sends-unknown-kind", "server-splits-frames"}
+)
+"""Where these are found, what is in the frames tells nothing."""
 
 
 async def try_call(server: Address, release: Release) -> list[Diagnosis]:
@@ -94,6 +107,8 @@ class _Call:
         """What it had still not read `_CLOSE_S` later."""
         self._timed = 0
         """How many frames came while we spoke: only then do we know how late we were ourselves."""
+        self._fell_silent = False
+        """Whether it spoke, and then sent nothing for 2 s, while we said nothing either."""
         self._closed_s: float | None = None
         """How long the server took to close after us; None where it did not."""
 
@@ -111,6 +126,10 @@ class _Call:
             return [self._found("not-audiosocket", foreign, _OTHER_PORT)]
         await self._end()
         found = [*self._silence(spoke_first), *self._frames(), *self._flow(), *self._ending()]
+        if not _BROKEN_FRAMES.intersection(each.id for each in found):
+            found += audio_findings(probe, self._trial.said, str(self._server))
+        if any(each.id in MISLABELLED for each in found):
+            found = [each for each in found if each.id != "server-bursts"]
         return found or [self._well(first_s)]
 
     async def _speak(self) -> None:
@@ -120,6 +139,21 @@ class _Call:
         await self._trial.speak(probe, _FRAMES)
         self._timed = len(probe.frames)
         await probe.until_ended(_LAST_S)
+        if len(probe.frames) == self._timed and probe.spoke:
+            await self._wait_for_silence()
+
+    async def _wait_for_silence(self) -> None:
+        """See whether a server that has nothing to say sends silence."""
+        probe = self._probe
+        known = len(probe.passed.events)
+        rest_s = self._last_came_s() + SILENCE_TIMEOUT_S + _LAST_S - time.monotonic()
+        await probe.until(lambda: len(probe.passed.events) > known, rest_s)
+        self._fell_silent = len(probe.passed.events) == known and not probe.is_over and not probe.flooded
+
+    def _last_came_s(self) -> float:
+        events = self._probe.passed.events
+        came = (event.at_s for event in reversed(events) if event.side is Side.SERVER)
+        return next(came, self._probe.passed.connected_s)
 
     async def _end(self) -> None:
         """Close as the end of a call does, and see whether the server follows."""
@@ -158,6 +192,13 @@ class _Call:
         )
 
     def _silence(self, spoke_first: bool) -> Iterator[Diagnosis]:
+        if spoke_first and self._fell_silent:
+            yield self._found(
+                "server-silent",
+                f"after it had spoken, it sent nothing for {SILENCE_TIMEOUT_S:g} s: AudioSocket() ends a call in which "
+                "nobody sends anything for so long, as on hold",
+                _SILENCE_CURE, Status.WARNING,
+            )  # fmt: skip
         if spoke_first or (self._probe.is_over and self._probe.hung_up):
             return
         if self._probe.spoke:
@@ -172,14 +213,14 @@ class _Call:
                 "server-silent",
                 f"it sent nothing in {self._probe.since_s:.0f} s: AudioSocket() ends a call in which nobody sends "
                 f"anything for {SILENCE_TIMEOUT_S:g} s, as on hold",
-                "send silence always, also where there is nothing to say: at least one frame each 100 ms",
+                _SILENCE_CURE,
             )
 
     def _frames(self) -> Iterator[Diagnosis]:
         """Yield what is wrong with single frames."""
         if not self._release.has(Behaviour.STRICT):
             return
-        if wrong := [frame for frame in self._probe.frames if _is_forbidden(frame)]:
+        if wrong := self._forbidden():
             is_digit = wrong[0].kind == Kind.DTMF
             yield self._found(
                 "server-sends-digits" if is_digit else "server-sends-unknown-kind",
@@ -202,13 +243,15 @@ class _Call:
     def _flow(self) -> Iterator[Diagnosis]:
         """Yield what is wrong with when its bytes came, and whether it reads."""
         probe = self._probe
-        yield from self._cuts()
-        if long := [frame for frame in probe.frames if frame.payload_bytes > _MAX_SAMPLES * SAMPLE_BYTES + 1]:
+        if long := [frame for frame in probe.frames if is_audio(frame.kind) and frame.payload_bytes > _MAX_BYTES]:
             yield self._found(
                 "frame-too-long", f"it sent {self._described(long)}: Asterisk takes {_MAX_SAMPLES:,} samples at most",
-                "send 20 ms in each frame",
+                _swapped_length(long[0]) or "send 20 ms in each frame",
             )  # fmt: skip
-        burst_s = worst_burst_s(probe.frames[: self._timed])
+        elif not self._forbidden():
+            yield from self._cuts()
+        frames = probe.frames[: self._timed]
+        burst_s = 0.0 if made_up_once(frames) else worst_burst_s(frames)
         late = probe.lateness_s > max(_OUR_LATENESS_S, (burst_s - BURST_MS / 1000) / 2)
         if probe.flooded or (is_burst(burst_s) and not late):
             much = f"more than {MAX_BYTES >> 20} MiB" if probe.flooded else f"{burst_s * 1000:.0f} ms of audio"
@@ -231,7 +274,7 @@ class _Call:
             return
         arrived = (ending or cuts)[0].arrived_bytes
         part = "the header" if arrived == HEADER_BYTES else counted(arrived, "byte")
-        frames = len(self._probe.frames)
+        frames = max(len(self._probe.frames), len(cuts))
         came = f"{len(cuts)} of its {frames} frames came in parts: of one, {part} came, and no more in time"
         yield self._found(
             "server-splits-frames",
@@ -258,6 +301,14 @@ class _Call:
                     "does not go on after that",
                     "before closing, send 00 00 00, and read to the end; look at the server's own log",
                 )
+            elif probe.spoke and not probe.hung_up:
+                at_s = probe.ended_s - probe.passed.connected_s
+                yield self._found(
+                    "server-no-hangup",
+                    f"it closed the connection after {at_s:.1f} s, in the middle of the call, without a hangup frame: "
+                    "it ended the call in that way, or it crashed",
+                    "look at the server's own log; before closing, send 00 00 00, and read to the end", Status.WARNING,
+                )  # fmt: skip
             elif not probe.spoke:
                 yield self._at_once()
         elif self._closed_s is None and not probe.flooded and not self._is_unread:
@@ -271,10 +322,19 @@ class _Call:
         usual = usual_ms(self._probe.frames)
         audio = f"{kind_name(usual[2])} in frames of {usual[0]:g} ms" if usual else "no audio"
         first = f"it spoke {first_s * 1000:.0f} ms after the UUID" if first_s is not None else "it said nothing"
-        return self._found("server-answers", f"a short call went well: {first}, {audio}", "", Status.OK)
+        end = f", and it hung up after {self._probe.ended_s - self._probe.passed.connected_s:.1f} s"
+        hung_up = end if self._probe.hung_up and self._closed_s is None else ""
+        return self._found("server-answers", f"a short call went well: {first}, {audio}{hung_up}", "", Status.OK)
 
     def _found(self, finding: str, what: str, cure: str, status: Status = Status.FAULT) -> Diagnosis:
         return Diagnosis(finding, status, what, cure=cure, where=str(self._server))
+
+    def _forbidden(self) -> list[HeardFrame]:
+        """Return the frames of kinds that Asterisk refuses: it does so at their header, whether the rest comes or
+        not."""
+        rest = self._probe.unfinished[:HEADER_BYTES]
+        last = [HeardFrame(self._last_came_s(), rest[0], int.from_bytes(rest[1:]))] if len(rest) == HEADER_BYTES else []
+        return [frame for frame in [*self._probe.frames, *last] if _is_forbidden(frame)]
 
     def _described(self, frames: Sequence[HeardFrame]) -> str:
         first = frames[0]
@@ -285,6 +345,14 @@ class _Call:
 
 def _is_forbidden(frame: HeardFrame) -> bool:
     return frame.kind not in RATE_BY_KIND and frame.kind != Kind.HANGUP
+
+
+def _swapped_length(frame: HeardFrame) -> str:
+    """Return the cure for a length whose bytes are the wrong way round; empty where it is not that of a usual frame."""
+    swapped = int.from_bytes(frame.payload_bytes.to_bytes(2), "little")
+    if swapped % SAMPLE_BYTES or swapped > _MAX_USUAL_BYTES:
+        return ""
+    return f"send the high byte of the length first: with its bytes the other way round it is {swapped}"
 
 
 def unread_bytes(theirs: Any, ours: Any) -> int:

@@ -29,7 +29,7 @@ def look_at_target(target: Target) -> Look:
 
 
 async def look_at_server(target: Address, release: Release = NEWEST) -> list[Diagnosis]:
-    """Look at a server as `doctor TARGET` does, in about 7 s at most, and longer only for a dead name server.
+    """Look at a server as `doctor TARGET` does, in about 9 s at most, and longer only for a dead name server.
 
     `release` is the Asterisk that will call it.
     """

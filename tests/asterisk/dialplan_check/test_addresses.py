@@ -78,3 +78,27 @@ def test_each_fault_is_found_once(server: str, found: str, right: str) -> None:
 def test_what_globals_say_is_looked_at() -> None:
     assert looked_at("${BOT}", "BOT=bot:99999") == (["range"], "bot:9092")
     assert looked_at("${HOST}:9092", "HOST=::1") == (["brackets"], "[::1]:9092")
+
+
+@pytest.mark.parametrize(
+    ("server", "found", "right"),
+    [
+        ("256.1.1.1:9092", ["malformed"], "256.1.1.1:9092"),
+        ("10.0.0.1.9092", ["no-port"], "10.0.0.1:9092"),
+        ("[::1", ["malformed"], "[::1]:9092"),
+        ("tcp:127.0.0.1:9092", ["brackets"], "127.0.0.1:9092"),
+        ("127.1:9092", [], "127.1:9092"),
+        ('"127.0.0.1:9092"', ["malformed"], "127.0.0.1:9092"),
+        ("YOUR_SERVER_IP:9092", ["example"], "YOUR_SERVER_IP:9092"),
+        ("BRIDGE_HOST:8090", ["example"], "BRIDGE_HOST:8090"),
+        ("192.168.x.x:9092", ["example"], "192.168.x.x:9092"),
+        ("yourserver.com:9092", ["example"], "yourserver.com:9092"),
+    ],
+)
+def test_what_only_looks_like_an_address(server: str, found: list[str], right: str) -> None:
+    assert looked_at(server) == (found, right)
+
+
+@pytest.mark.parametrize("host", ["ip-10-0-0-1", "bot-host", "server", "host", "xbox", "max.x", "ASTERISK_BOT", "x"])
+def test_a_name_is_not_taken_for_a_placeholder(host: str) -> None:
+    assert "example" not in looked_at(f"{host}:9092")[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audiosocket_cli.asterisk.dialplan_check.dialplan import Dialplan, Form
+from audiosocket_cli.asterisk.dialplan_check.judging import judge
 from audiosocket_cli.asterisk.dialplan_check.reading import read_dialplan
 
 
@@ -34,22 +35,39 @@ macro log(a,b) { Log(NOTICE,${a}); return; }
     )
     assert plan.form is Form.AEL
     assert (plan.variables, plan.includes) == ({"BOT": "127.0.0.1:9092"}, {"in": ["other", "more"]})
-    assert [(s.context, s.extension, s.application, s.data, s.is_conditional) for s in plan.steps] == [
-        ("in", "100", "Answer", "", False),
-        ("in", "100", "Set", "x=$[${UUID()}]", False),
-        ("in", "100", "Set", "y=a;b", False),
-        ("in", "100", "AudioSocket", "${x},${BOT}", True),
-        ("in", "100", "Goto", "again", True),
-        ("in", "100", "NoOp", "one", True),
-        ("in", "100", "Goto", "other,s,1", True),
-        ("in", "100", "Gosub", "log,~~s~~,1(a,b)", False),
-        ("in", "100", "CURL", "http://h/x", False),
-        ("in", "_2XX", "AudioSocket", "${UUID()}, ${BOT}", False),
-        ("log", "~~s~~", "Log", "NOTICE,${a}", False),
-        ("log", "~~s~~", "Return", "", False),
+    steps = [(s.context, s.extension, s.application, s.data) for s in plan.steps]
+    assert [step for step in steps if step[2] not in {"NoOp", "GotoIf"} and "~" not in step[3].partition(",")[0]] == [
+        ("in", "100", "Answer", ""),
+        ("in", "100", "Set", "x=$[${UUID()}]"),
+        ("in", "100", "Set", "y=a;b"),
+        ("in", "100", "AudioSocket", "${x},${BOT}"),
+        ("in", "100", "Goto", "again"),
+        ("in", "100", "Goto", "other,s,1"),
+        ("in", "100", "Gosub", "log,~~s~~,1(a,b)"),
+        ("in", "100", "CURL", "http://h/x"),
+        ("in", "_2XX", "AudioSocket", "${UUID()}, ${BOT}"),
+        ("log", "~~s~~", "Set", "LOCAL(a)=${ARG1}"),
+        ("log", "~~s~~", "Set", "LOCAL(b)=${ARG2}"),
+        ("log", "~~s~~", "Log", "NOTICE,${a}"),
+        ("log", "~~s~~", "Return", ""),
     ]
-    assert [step.label for step in plan.steps if step.label] == ["again"]
-    assert [(s.place.number, s.priority) for s in plan.steps if s.name == "audiosocket"] == [(10, 4), (15, 1)]
+    assert ("in", "100", "NoOp", "one") in steps
+    (again,) = [step for step in plan.steps if step.label == "again"]
+    assert (again.application, again.data) == ("GotoIf", '$["${x}" = "}"]?:~else1')
+    assert [(s.place.number, s.priority) for s in plan.steps if s.name == "audiosocket"] == [(10, 5), (15, 1)]
+
+
+def test_a_parameter_of_a_macro_is_not_a_variable_of_the_same_name_elsewhere() -> None:
+    plan = read(
+        "macro bot(id) { Answer(); AudioSocket(${id},127.0.0.1:9092); };\n"
+        "context in { 1 => &bot(${UUID()}); 2 => { id=${UUID()}; NoOp(${id}); }; };"
+    )
+    assert [each.id for each in judge(plan)] == ["dialplan-lines"]
+
+
+def test_a_statement_that_is_too_long_is_told_of() -> None:
+    plan = read("context a { 1 => { Answer(); " + "if (1)\n" * 3000 + "AudioSocket(a,b); } }")
+    assert "a statement of more than 8,192 characters" in [why for _, why in plan.unread]
 
 
 def test_what_is_not_closed_or_nested_for_ever_is_bounded() -> None:

@@ -109,3 +109,20 @@ def test_lines_that_asterisk_ignores(line: str, why: str) -> None:
 )
 def test_an_application_ends_at_the_last_bracket(text: str, parts: tuple[str, str]) -> None:
     assert split_call(text) == parts
+
+
+def test_a_section_goes_on_with_a_plus() -> None:
+    plan = read_dialplan(["[in]", "exten => 1,1,Answer()", "[in](+)", "exten => 1,n,NoOp()"], "x")
+    assert [(step.context, step.priority) for step in plan.steps] == [("in", 1), ("in", 2)]
+    assert plan.ignored == []
+
+
+def test_templates_that_double_each_other_are_bounded() -> None:
+    lines = [
+        "[t0](!)",
+        *["exten => 1,1,NoOp()"] * 10,
+        *(f"[t{n}](!,t{n - 1},t{n - 1})" for n in range(1, 40)),
+        "[z](t39)",
+    ]
+    plan = read_dialplan(lines, "x")
+    assert [why for _, why in plan.unread] == ["templates make more than 400,000 lines"]

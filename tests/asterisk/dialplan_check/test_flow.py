@@ -32,6 +32,7 @@ def at_the_line(text: str) -> Answered | None:
         "[in]\ninclude => ai\n[ai]\nexten => 100,1,LINE",
         "[in]\nexten => 1,1,WaitExten(5)\nexten => 2,1,LINE",
         "context in { 100 => { if (1) { NoOp(); } LINE; }; };",
+        "context in { 100 => { if (1) { Answer(); } LINE; }; };",
     ],
 )
 def test_nothing_answers(text: str) -> None:
@@ -50,6 +51,9 @@ def test_nothing_answers(text: str) -> None:
         "[in]\nexten => 100,1,Hangup()\n same => n,LINE",
         "[in]\nexten => 100,1,Originate(PJSIP/7,exten,ai,8,1)\n[ai]\nexten => 8,1,LINE",
         "context in { 100 => { Answer(); LINE; }; };",
+        '[in]\nexten => 1,1,GotoIf($["${CHANNEL(state)}" = "Up"]?up)\n same => n,Answer()\n same => n(up),LINE',
+        '[in]\nexten => 1,1,GotoIf($["${CHANNEL(state)}" != "Up"]?no:up)\n same => n(no),Answer()\n same => n(up),LINE',
+        '[in]\nexten => 1,1,ExecIf($["${CHANNEL(state)}" != "Up"]?Answer())\n same => n,LINE',
         "[in]\nexten => 100,1,Answer()\n same => n,Dial(Local/7@ai/n)\n[ai]\nexten => 7,1,Answer()\n same => n,LINE",
     ],
 )
@@ -72,7 +76,6 @@ def test_it_is_answered_or_never_comes_there(text: str) -> None:
         "exten => 100,n,LINE",
         " same => n,LINE",
         "LINE",
-        "context in { 100 => { if (1) { Answer(); } LINE; }; };",
     ],
 )
 def test_it_may_be_answered(text: str) -> None:

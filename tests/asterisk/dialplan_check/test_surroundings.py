@@ -101,3 +101,14 @@ def test_a_gap_in_the_priorities_ends_a_call() -> None:
     assert found.id == "priority-missing"
     labelled = f"[in]\nexten => 100,1,Answer()\nexten => 100,3(ai),{HANDED_OVER}"
     assert wrong_in(f"{labelled}\nexten => 1,1,Answer()\n same => n,Goto(100,ai)") == []
+
+
+def test_a_line_that_goes_on_after_a_backslash_is_not_joined() -> None:
+    (found,) = wrong_in("[in]\nexten => 100,1,Answer()\n same => n,AudioSocket(${UUID()},\\\n 127.0.0.1:9092)")
+    assert (found.id, found.lines) == ("bracket-missing", ())
+    assert "backslash" in found.what
+
+
+def test_a_semicolon_in_the_place_of_a_colon_is_told_of() -> None:
+    (found,) = wrong_in(after_answer("AudioSocket(${UUID()},10.0.0.1;9092)"))
+    assert (found.id, "comment" in found.what) == ("bracket-missing", True)

@@ -85,3 +85,28 @@ def test_a_variable_that_nothing_sets_is_told() -> None:
 def test_values_that_differ_are_not_known() -> None:
     two = f" same => n,Set(CALL={FIXED})\n same => n,Set(CALL=${{UUID()}})"
     assert found_in("${CALL}", two) == []
+
+
+@pytest.mark.parametrize(
+    ("jump", "found"),
+    [
+        ("Dial(Local/${UUID()}@as/n)", []),
+        ("Dial(Local/${UNIQUEID}@as/n)", ["malformed"]),
+        (f"Dial(Local/{FIXED}@as/n)", ["fixed"]),
+        ("Goto(as,${CALLERID(num)},1)", ["malformed"]),
+        ("Goto(as,${BOT_CALL},1)", []),
+        ("Goto(as,${EXTEN},1)", []),
+        ("Goto(as,100,1)", ["malformed"]),
+        ("NoOp()", []),
+    ],
+)
+def test_a_number_that_is_dialled_into_a_pattern_is_its_uuid(jump: str, found: list[str]) -> None:
+    text = f"[in]\nexten => 1,1,Set(C={FIXED})\n same => n,{jump}\n[as]\nexten => _[0-9a-f].,1,Answer()\n"
+    facts = Facts(read_dialplan((text + " same => n,AudioSocket(${EXTEN},127.0.0.1:9092)").splitlines(), "x"), None)
+    (use,) = facts.uses
+    assert [name for name, look in LOOKS.items() if list(look(use, facts))] == found
+
+
+def test_a_number_of_few_digits_is_not_a_uuid() -> None:
+    assert found_in("${EXTEN}", extension="_1XX") == ["malformed"]
+    assert found_in("${EXTEN}", extension="_X.") == []

@@ -150,3 +150,41 @@ def only_words(text: str) -> str:
 def test_each_id_of_the_table_has_a_meaning() -> None:
     assert {line.finding for line in LINES if line.finding} <= set(MEANINGS)
     assert all(meaning.cure or meaning.status is Status.OK for meaning in MEANINGS.values())
+
+
+def test_the_server_that_was_silent_is_named_and_not_the_channel(look) -> None:  # type: ignore[no-untyped-def]
+    text = "Reached timeout after 2000 ms of no activity on AudioSocket connection between 'PJSIP/1-{:08x}' and '{}'"
+    found = look(*[record(text.format(call, SERVER), call, file="app_audiosocket.c") for call in range(9)])
+    assert [(each.id, each.where) for each in found][:1] == [("server-silent", SERVER)]
+    assert "9 calls" in found[0].what
+
+
+@pytest.mark.parametrize("level", ["VERBOSE", "DEBUG"])
+def test_what_a_dialplan_quotes_is_no_cause(look, level: str) -> None:  # type: ignore[no-untyped-def]
+    quoted = record("Poll timed out while waiting for data", level=level, file="app_verbose.c")
+    assert [each.id for each in look(step(1), quoted + " of AudioSocket", end(1))] == ["normal-end"]
+
+
+def test_the_calls_of_an_asterisk_that_began_anew_are_others(look) -> None:  # type: ignore[no-untyped-def]
+    began = "[2026-11-29 10:00:00] Asterisk 22.10.1 built by nobody @ there on a x86_64 running Linux on 2026-07-20"
+    often = [line for _ in range(5) for line in (began, step(1), *refused(1))]
+    (first, second) = look(*often, began, step(1), record("Invalid message length received from AudioSocket server. "))
+    assert (first.id, first.where) == ("server-refuses", SERVER)
+    assert "5 calls" in first.what
+    assert (second.id, second.where) == ("server-sends-empty-audio", SERVER)
+
+
+def test_a_step_of_the_dialplan_names_the_server_where_no_line_does(look) -> None:  # type: ignore[no-untyped-def]
+    dial = f'Executing [100@bot:3] Dial("PJSIP/1-00000001", "AudioSocket/{SERVER}/u/c(slin)") in new stack'
+    queue = record(
+        "Exceptionally long voice queue length (97 voice / 97 total) queuing to Local/1@b;1", file="channel.c"
+    )
+    for begun in (record(dial, level="VERBOSE", file="pbx.c"), step(1)):
+        assert [(each.id, each.where) for each in look(begun, queue)] == [("server-bursts", SERVER)]
+
+
+def test_verbose_lines_in_which_no_call_begins_are_no_quiet_log(look) -> None:  # type: ignore[no-untyped-def]
+    text = "Channel AudioSocket/127.0.0.1:9092-u joined 'simple_bridge' stasis-bridge <b>"
+    (found,) = look(record(text, level="VERBOSE", file="bridge_channel.c"))
+    assert (found.id, found.status, found.lines) == ("log-too-quiet", Status.UNKNOWN, ())
+    assert "the log has verbose lines" in found.what

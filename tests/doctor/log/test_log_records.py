@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -90,3 +91,13 @@ def test_nothing_makes_it_fail(line: bytes) -> None:
 )
 def test_no_json_makes_it_fail(content: object) -> None:
     record_of(json.dumps(content).encode())
+
+
+def test_a_very_long_line_is_taken_apart_by_its_beginning() -> None:
+    head = b"[2026-11-29 10:00:00] DEBUG[12] res.c: "
+    record = record_of(head + b"x " * 8000 + b"AudioSocket WARNING[1] res_audiosocket.c: Poll timed out")
+    assert (record.level, record.file) == (b"DEBUG", b"res.c")
+    began = time.process_time()
+    for _ in range(200):
+        record_of(b"x " * 8000)
+    assert time.process_time() - began < 0.1

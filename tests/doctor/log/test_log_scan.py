@@ -4,10 +4,12 @@ import io
 import os
 import tracemalloc
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audiosocket_cli.doctor.log import log_scan
 from audiosocket_cli.doctor.log.log_scan import _ANCHORS, MAX_LINE_BYTES, READ_BYTES, lines_in
 
 FILLER = (
@@ -86,3 +88,17 @@ def test_an_error_of_reading_is_passed_on() -> None:
 
     with pytest.raises(OSError, match=os.strerror(5)):
         list(lines_in(read_into))
+
+
+def test_words_that_are_only_like_a_literal_are_left_out_before_a_line_is_cut() -> None:
+    block = log_scan._Block()
+    data = b"an audio socket, 12 websockets, a packet of audio and its pipe, addr and buffer\n" * 5000
+    block.fill(io.BytesIO(data).readinto, b"")
+    assert len(block._sure(np.arange(len(data) // 8))) == 0
+
+
+@pytest.mark.parametrize("literal", list(_ANCHORS))
+def test_each_four_bytes_of_a_literal_have_others_to_compare(literal: bytes) -> None:
+    for word in _ANCHORS[literal]:
+        away, other = log_scan._CHECKS[log_scan._number(word)]
+        assert log_scan._number(literal[literal.index(word) + away :][:4]) == other

@@ -72,3 +72,15 @@ def test_files_are_judged_where_no_asterisk_answers(tmp_path: Path) -> None:
         ("no-answer", "extensions.conf:2")
     ]
     assert asyncio.run(judge_files(place_of(f"chroot {tmp_path}/etc asterisk", None))) == []
+
+
+def test_lines_of_a_switch_are_not_taken_for_none(tmp_path: Path) -> None:
+    said = """[ Context 'lua-bot' created by 'pbx_lua' ]
+  Alt. Switch =>    'Lua/'                                        [pbx_lua]
+
+-= 0 extensions (0 priorities) in 1 context. =-
+"""
+    plan = asyncio.run(running_dialplan(asterisk_that_says(tmp_path, dialplan_show=said)))
+    (found,) = judge_running(plan, None, HERE, has_ari=False)
+    assert (found.id, found.status) == ("dialplan-unread", Status.UNKNOWN)
+    assert "Lua" in f"{found.what} {found.evidence}"

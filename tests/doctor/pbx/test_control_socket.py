@@ -159,3 +159,13 @@ def test_several_are_told_where_nobody_said_which(running: list[Process]) -> Non
     assert found is not None
     assert (found.id, found.status, len(found.evidence)) == ("asterisk-several", Status.WARNING, 2)
     assert several(place_of("asterisk", None)) is None
+
+
+def test_one_that_forbids_its_commands_is_told_from_one_that_is_gone(tmp_path: Path) -> None:
+    command = tmp_path / "asterisk"
+    command.write_text("#!/bin/sh\necho \"You don't have permissions to run 'core show version' command\"\n")
+    command.chmod(0o755)
+    for place in (place_of(str(command), None), Place((str(command),), ("chroot", "/srv/pbx"), Path("/srv/pbx"))):
+        found = why(place)
+        assert (found.id, found.status) == ("asterisk-no-permission", UNSEEN)
+        assert "cli_permissions.conf" in found.cure

@@ -51,6 +51,17 @@ def test_files_that_get_warnings_are_told_from_others() -> None:
     assert channels_of_logger("messages    File     Enabled    - Warning Error\n") == ["messages"]  # releases of 18
 
 
+def test_a_name_may_have_spaces() -> None:
+    assert channels_of_logger(table("my log.vm") + table("/tmp/bd/log/my log")) == ["my log.vm", "/tmp/bd/log/my log"]
+
+
+def test_warnings_in_syslog_are_not_lost(tmp_path: Path) -> None:
+    said = "syslog.local0                       Syslog   default    Enabled    - NOTICE WARNING ERROR \n"
+    (found,) = asyncio.run(look_at_own_log(asterisk_that_says(tmp_path, logger_show_channels=said)))
+    assert (found.id, found.status) == ("log-unread", Status.UNKNOWN)
+    assert found.lines[0] == "journalctl -t asterisk | audiosocket doctor --log -"
+
+
 def test_logger_conf_names_files() -> None:
     text = """
 [general]

@@ -20,6 +20,7 @@ from support.odd_servers import accepts_and_closes, http, odd_server
         (b"<!DOCTYPE HTML>", "HTTP"),
         (b"\x15\x03\x01\0\x02\x02\x46", "TLS"),
         (b"Asterisk Call Manager/11.0.0\r\n", "AMI"),
+        (b"\xff\xfd\x18\xff\xfd\x20", "Telnet"),
         (b"hello world", "'hello world'"),
     ],
 )

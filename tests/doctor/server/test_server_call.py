@@ -2,34 +2,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import struct
+from array import array
 
 import pytest
 
 from audiosocket_cli.asterisk.releases import NEWEST, Release, parse_release
+from audiosocket_cli.audio.pcm import encode_mu_law
 from audiosocket_cli.doctor.server.server_call import try_call
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.net.address import Address
 from support.odd_servers import (
+    TONE,
     Behaviour,
     bursts,
     closes_unread,
+    closes_without_hangup,
     dies_in_frame,
+    greets_and_is_silent,
+    hangs_up,
     healthy,
     http,
     never_closes,
     odd_server,
+    paced,
     silent,
     splits,
     splits_headers,
     ssh,
     stalls,
     stalls_later,
+    telnet,
     then,
+    too_slow,
     waits,
 )
 
 OLD = parse_release("20.12")
 DIGIT = b"\x03\0\x015"
+SINE = array("h", [round(9000 * math.sin(n * math.pi / 8)) for n in range(160)])
+BIG_ENDIAN = b"".join(struct.pack(">h", sample) for sample in SINE)
+LOW_BYTE_FIRST = {"frame-too-long", "server-sends-unknown-kind"}
 WIDE = b"\x12\x02\x80" + bytes(640)
 
 SERVERS: dict[str, tuple[Behaviour, Release, set[str]]] = {
@@ -52,6 +66,19 @@ SERVERS: dict[str, tuple[Behaviour, Release, set[str]]] = {
     "stalls": (stalls, NEWEST, {"server-stalls"}),
     "stalls later": (stalls_later, NEWEST, {"server-stalls"}),
     "never closes": (never_closes, NEWEST, {"left-open"}),
+    "sends slin16 as slin": (paced(b"\x10\x02\x80" + TONE[3:] * 2), NEWEST, {"server-wrong-rate"}),
+    "sends slin as slin16": (paced(b"\x12\x01\x40" + SINE.tobytes()), NEWEST, {"server-short-frames"}),
+    "sends µ-law": (paced(b"\x10\0\xa0" + encode_mu_law(SINE.tobytes())), NEWEST, {"server-ulaw"}),
+    "sends the high byte first": (paced(TONE[:3] + BIG_ENDIAN), NEWEST, {"byte-swapped"}),
+    "sends odd lengths": (paced(b"\x10\x01\x3f" + TONE[4:]), NEWEST, {"odd-length", "server-frame-length"}),
+    "sends too slowly": (too_slow, NEWEST, {"audio-slow"}),
+    "sends 200 ms at once": (paced(b"\x10\x0c\x80" + TONE[3:] * 10, 0.2), NEWEST, {"server-frame-length"}),
+    "greets, and is silent": (greets_and_is_silent, NEWEST, {"server-silent"}),
+    "closes without a hangup": (closes_without_hangup, NEWEST, {"server-no-hangup"}),
+    "hangs up": (hangs_up, NEWEST, {"server-answers"}),
+    "sends the length's low byte first": (paced(b"\x10\x40\x01" + TONE[3:]), NEWEST, LOW_BYTE_FIRST),
+    "begins a frame of an unknown kind": (then(b"\x1b[31m"), NEWEST, {"server-sends-unknown-kind"}),
+    "telnet": (telnet, NEWEST, {"not-audiosocket"}),
     "http": (http, NEWEST, {"not-audiosocket"}),
     "ssh": (ssh, NEWEST, {"not-audiosocket"}),
     "closes at once": (lambda call: None, NEWEST, {"server-accepts-and-closes"}),
