@@ -82,3 +82,20 @@ def test_two_requests_are_told_apart() -> None:
     first, second = read_dialplan(text.splitlines(), "x").requests
     assert (first.place.number, second.place.number) == (1, 6)
     assert (first.settings["format"], second.settings["format"]) == ("slin", "alaw")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (('params = {"app": app, "external_host": f"{h}:1", "format": "ulaw", "encapsulation": "audiosocket",\n'
+         '  "transport": "tcp", "data": str(new)}\nawait post(f"{base}/channels/externalMedia", params=params)'),
+         ["codec-without-kind"]),
+        (("const body = {\n  external_host: '127.0.0.1:99999',\n  format: 'slin',\n  encapsulation: 'audiosocket',\n"
+         "  transport: 'tcp',\n  data: id,\n};\nawait post('/channels/externalMedia', body);"),
+         ["port-out-of-range"]),
+        ("const BASE = { encapsulation: 'audiosocket', transport: 'tcp' };\npost({ ...BASE, data: id });", []),
+    ],
+    ids=["one-line", "lines", "in parts"],
+)  # fmt: skip
+def test_parameters_may_come_before_the_url(text: str, found: list[str]) -> None:
+    assert found_in(text) == found
