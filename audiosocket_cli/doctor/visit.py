@@ -40,6 +40,8 @@ async def visit(looks: Sequence[Look], tell: Callable[[str], object]) -> Visit:
 
 async def _look_at_each(looks: Sequence[Look], visited: Visit, tell: Callable[[str], object]) -> None:
     for look in looks:
+        if visited.signal:  # a look may tell what it found until then, rather than nothing
+            return
         told = asyncio.get_running_loop().call_later(_PATIENCE_S, tell, f"looking at {look.title} …")
         try:
             visited.done.append(Looked(look.title, await look.run()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -27,6 +28,9 @@ _SHOWN_LEVELS: Final = (b"WARNING", b"ERROR", b"NOTICE")
 _TALK_LEVELS: Final = (b"VERBOSE", b"DEBUG", b"TRACE", b"DTMF")
 """Those in which Asterisk says of nothing that it went wrong, but a dialplan may quote anything (`Verbose()`)."""
 
+_STOP_S: Final = 0.5
+"""How long a signal waits for what is being read."""
+
 _END: Final = b"Failed to receive frame from channel '"
 _END_SERVER: Final = b"' connected to AudioSocket server '"
 _CALL: Final = b"][C-"
@@ -41,7 +45,14 @@ def look_at_log_files(names: Sequence[str]) -> Look:
     files = LogFiles(names)
 
     async def look() -> list[Diagnosis]:
-        return await in_thread(lambda: _look_at(files, None))
+        reading = _Reading(files)
+        working = asyncio.ensure_future(in_thread(reading.run))
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:  # a signal: what was found until then is told
+            files.stop()
+            await asyncio.wait([working], timeout=_STOP_S)  # it may wait for standard input
+        return reading.told(None)
 
     return Look(f"the log {', '.join(files.names)}", look)
 
@@ -52,20 +63,33 @@ def look_at_logs(names: Sequence[str], release: Release | None = None) -> list[D
     `names` are files, packed or not, or "-" for standard input; `release` is the Asterisk that wrote them, where that
     is known. Raises `FileError` for what cannot be read.
     """
-    return _look_at(LogFiles(names), release)
+    reading = _Reading(LogFiles(names))
+    reading.run()
+    return reading.told(release)
 
 
-def _look_at(files: LogFiles, release: Release | None) -> list[Diagnosis]:
-    """Read them."""
-    found = LogFindings()
-    table = CallTable()
-    for line in files.lines():
-        if _is_talk(line):
-            found.talk += b"AudioSocket" in line
-        elif not _take_quickly(line, table, found):
-            _take(record_of(line), table, found)
-    found.judge(table.rest())
-    return [*_diagnoses(found, release), *_unknown(found), *_not_shown(found, files)]
+class _Reading:
+    """What is found while a log is read."""
+
+    def __init__(self, files: LogFiles) -> None:
+        self._files = files
+        self._found = LogFindings()
+        self._table = CallTable()
+
+    def run(self) -> None:
+        """Read to the end, or until the files are stopped. Raises `FileError`."""
+        found, table = self._found, self._table
+        for line in self._files.lines():
+            if _is_talk(line):
+                found.talk += b"AudioSocket" in line
+            elif not _take_quickly(line, table, found):
+                _take(record_of(line), table, found)
+
+    def told(self, release: Release | None) -> list[Diagnosis]:
+        """Return what was found until now."""
+        found = self._found
+        found.judge(self._table.rest())
+        return [*_diagnoses(found, release), *_unknown(found), *_not_shown(found, self._files)]
 
 
 def _is_talk(line: bytes) -> bool:
@@ -186,6 +210,12 @@ def _not_shown(found: LogFindings, files: LogFiles) -> Iterator[Diagnosis]:
     """Yield what this log cannot show."""
     for fault in files.faults:
         yield Diagnosis(id="log-damaged", status=Status.UNKNOWN, what=fault, cure="give the whole file")
+    if files.is_stopped:
+        yield Diagnosis(
+            id="log-unread", status=Status.UNKNOWN,
+            what=f"a signal ended the reading after {files.read_bytes / 1e6:,.0f} MB: what follows was not looked at",
+        )  # fmt: skip
+        return
     if found.talk and not found.steps:
         yield Diagnosis(
             id="log-too-quiet", status=Status.UNKNOWN,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -16,6 +18,7 @@ from audiosocket_cli.errors import FileError, UsageError
 _STDIN: Final = "-"
 _LOOK_BYTES: Final = 64 << 10
 _LATEST: Final = float("inf")
+_WAIT_MS: Final = 100
 
 
 class _LogFile:
@@ -25,6 +28,10 @@ class _LogFile:
         """Open it, without reading. Raises `FileError`."""
         self.name = "standard input" if name == _STDIN else name
         self._descriptor = 0 if name == _STDIN else _open(name)
+        self._left = _size_of(self._descriptor)
+        self._may_wait = self._left == sys.maxsize
+        self.is_stopped = False
+        self._begun = memoryview(b"")
 
     def begin(self) -> None:
         """Read its beginning. Raises `FileError` for what is not a log."""
@@ -48,35 +55,50 @@ class _LogFile:
         faults = [layer.fault for layer in self._layers if layer.fault]
         return f"{self.name} was read to its damage: {faults[0]}" if faults else None
 
-    def read_into(self) -> ReadInto:
-        """Return what reads it from its beginning."""
-        return self._next
+    def is_ready(self) -> bool:
+        """Whether it can be read without waiting; a pipe to which nothing is written is waited for a moment."""
+        if self._begun or self.is_stopped or not self._may_wait:
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(_WAIT_MS))
 
     def close(self) -> None:
         """Let go of it."""
         if self._descriptor:
             os.close(self._descriptor)
 
-    def _next(self, view: memoryview) -> int:
+    def read_into(self, view: memoryview) -> int:
+        """Read some of it, from its beginning on; 0 at its end. Raises `FileError`."""
         if self._begun:
             count = min(len(view), len(self._begun))
             view[:count] = self._begun[:count]
             self._begun = self._begun[count:]
             return count
+        if self.is_stopped:
+            return 0
         if self._layers:
             data = self._read(len(view))
             view[: len(data)] = data
             return len(data)
         try:
-            return os.readv(self._descriptor, [view])
+            count = os.readv(self._descriptor, [view[: self._left]])
         except OSError as error:
             raise _unreadable(self.name, error) from None
+        self._left -= count
+        return count
 
     def _raw(self, size: int) -> bytes:
+        while not self.is_ready():
+            pass
+        if self.is_stopped:
+            return b""
         try:
-            return os.read(self._descriptor, size)
+            data = os.read(self._descriptor, min(size, self._left))
         except OSError as error:
             raise _unreadable(self.name, error) from None
+        self._left -= len(data)
+        return data
 
 
 class LogFiles:
@@ -88,6 +110,9 @@ class LogFiles:
             raise UsageError("--log - is given twice: there is one standard input")
         self.faults: list[str] = []
         """What was wrong with files that were read to their damage, after all lines."""
+        self.is_stopped = False
+        self.read_bytes = 0
+        """How much was read, unpacked."""
         self._files = [_LogFile(name) for name in names]
 
     @property
@@ -100,10 +125,35 @@ class LogFiles:
         for file in self._files:
             file.begin()
         for file in sorted(self._files, key=lambda file: file.begins_s):
-            yield from lines_in(file.read_into())
+            yield from lines_in(self._reading(file))
             file.close()
             if file.fault:
                 self.faults.append(file.fault)
+
+    def stop(self) -> None:
+        """Let each file end where it is read now."""
+        self.is_stopped = True
+        for file in self._files:
+            file.is_stopped = True
+
+    def _reading(self, file: _LogFile) -> ReadInto:
+        def read(view: memoryview) -> int:
+            while not file.is_ready():
+                pass
+            count = file.read_into(view)
+            self.read_bytes += count
+            return count
+
+        return read
+
+
+def _size_of(descriptor: int) -> int:
+    """Return how much to read: a file that grows is read to where it ended at first. Those of /proc have no size."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:  # standard input is closed, which reading says
+        return sys.maxsize
+    return found.st_size if stat.S_ISREG(found.st_mode) and found.st_size and descriptor else sys.maxsize
 
 
 def _open(name: str) -> int:

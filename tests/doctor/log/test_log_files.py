@@ -99,3 +99,31 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
 def test_standard_input_is_named_once() -> None:
     with pytest.raises(UsageError, match="twice"):
         LogFiles(["-", "-"])
+
+
+def test_a_file_that_grows_is_read_to_where_it_ended_at_first(tmp_path: Path) -> None:
+    path = tmp_path / "full"
+    path.write_text("AudioSocket 1\n" * 1000)
+    lines = LogFiles([str(path)]).lines()
+    count = 0
+    for line in lines:
+        assert line == b"AudioSocket 1"
+        count += 1
+        if count % 1000 == 1:  # as fast as it is read
+            with path.open("a") as file:
+                file.write("AudioSocket 1\n" * 200_000)
+        assert count < 10_000
+    assert count == 1000
+
+
+def test_a_stop_ends_a_pipe_to_which_nothing_more_is_written_with_what_came(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    os.write(writer, b"AudioSocket 1\nAudioSocket 2\n" + b"x" * 65_000)
+    files = LogFiles([str(pipe)])
+    threading.Timer(0.3, files.stop).start()
+    assert list(files.lines()) == [b"AudioSocket 1", b"AudioSocket 2"]
+    assert files.is_stopped
+    assert files.read_bytes > 65_000
+    os.close(writer)
