@@ -33,7 +33,7 @@ def _ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
     return [CompletionItem(each, help=sentence_of(each)) for each in ids if each.startswith(incomplete)]
 
 
-@click.command(short_help="Show the documentation: a topic, a finding, or a command's help.")
+@click.command(short_help="Show the documentation of a topic, finding or command.")
 @click.argument("topic", required=False, shell_complete=_words)
 @click.argument("finding_id", metavar="[ID]", required=False, shell_complete=_ids)
 @click.option(

@@ -451,7 +451,10 @@ def test_a_peer_that_breaks_the_framing_is_passed_on_and_told_once_with_the_byte
     ("frame", "note"),
     [
         (digit_frame("1"), "the server sent a frame of kind dtmf"),
-        (Frame(Kind.SLIN, b""), "the server sent an audio frame of length 0 [server-sends-empty-audio]"),
+        (
+            Frame(Kind.SLIN, b""),
+            "the server sent an audio frame of length 0; Asterisk ends the call here [server-sends-empty-audio]",
+        ),
         (Frame(Kind.ERROR, b"\1"), "the server sent a frame of kind error"),
         (Frame(0x42, b"\1"), "the server sent a frame of kind 0x42"),
     ],

@@ -215,6 +215,7 @@ def test_a_file_that_grows_is_followed(name: str, tmp_path: Path, monkeypatch: p
 def test_a_file_is_closed_with_its_reader(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(RAW)
+    gc.collect()  # what other tests left open is closed by now, not between our looks
     before = len(os.listdir("/dev/fd"))
     captures = [open_capture(path) for _ in range(5)]
     assert len(os.listdir("/dev/fd")) == before + 5

@@ -333,7 +333,8 @@ def test_without_the_option_a_header_is_called_what_it_is(serve: Serve, header: 
     with connected(serving, header, opening()[1] if len(header) > 12 else b"") as peer:
         assert read_to_end(peer) == [Frame(Kind.HANGUP)]
     assert json.loads(serving.wait_for("no-call"))["reason"] == (
-        "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy"
+        "it began with a PROXY protocol header: add --proxy-protocol to serve, or leave it out in the proxy "
+        "[proxy-header]"
     )
 
 
