@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.steps import jitter_of
+from audiosocket_cli.asterisk.findings import PACE_TOLERANCE
 from audiosocket_cli.audio.pcm import Excerpt
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.runs import FrameRun
@@ -115,6 +116,13 @@ class Arrivals:
         """Whether most of it came at that pace; audio that a network held back, and then released, did not."""
         pace = self.pace
         return sum(abs(one - pace) <= _STEADY * pace for one in self._paces) >= _MOST * len(self._paces)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether most of it came slower than it plays. Of a short call with a pause, half of it may seem to: what was
+        read at its two edges holds less than others."""
+        slow = sum(one < 1 - PACE_TOLERANCE for one in self._paces)
+        return len(self._paces) >= _MIN_PACES and slow >= _MOST * len(self._paces)
 
     def _end_group(self) -> None:
         """Take some arrivals together: jitter makes the pace of a single one too fast more often than too slow."""

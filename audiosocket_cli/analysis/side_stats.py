@@ -192,6 +192,7 @@ def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], dura
         worst_burst_s=timeline.worst_ahead_s,
         frame_s=arrivals.frame_s,
         is_steady=arrivals.is_steady,
+        is_slow=arrivals.is_slow,
         texture=arrivals.texture,
         usual_frame_s=arrivals.usual_frame_s,
     )

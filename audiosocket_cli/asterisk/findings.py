@@ -21,7 +21,8 @@ EXAMPLE_UUID_FINDING: Final = tagged(
     "uuid-example", "the UUID is the protocol page's example: use ${UUID()}, so that each call has its own"
 )
 
-_PACE_TOLERANCE: Final = 0.1
+PACE_TOLERANCE: Final = 0.1
+"""Audio comes as fast as it plays where its pace is this near to 1."""
 
 _MAX_PACE: Final = 25.0
 """slin192 labelled slin comes 24 times as fast; what comes faster is sent as fast as it goes."""
@@ -74,6 +75,8 @@ class Heard(NamedTuple):
     """Seconds of audio, by its kind, in its longest frame; 0.0 where that is not known."""
     is_steady: bool = True
     """Whether it came at one pace."""
+    is_slow: bool = True
+    """Whether most of it came slower than it plays, where its pace says so at all."""
     texture: str | None = None
     """What `audio.pcm.guess_texture` finds: "slin", "codec" or "compressed", or None where it is not clear."""
     usual_frame_s: float = 0.0
@@ -179,13 +182,13 @@ def mislabelled(heard: Heard, side: Side = Side.CALLER) -> str | None:
     if heard.law:
         text = f"{heard.law} labelled {kind_name(heard.kind)}, which is noise: {_decode_cure(heard, side)}"
         return tagged(_ULAW[side], text)
-    if heard.disorder or not heard.pace or abs(heard.pace - 1) <= _PACE_TOLERANCE or heard.pace > _MAX_PACE:
+    if heard.disorder or not heard.pace or abs(heard.pace - 1) <= PACE_TOLERANCE or heard.pace > _MAX_PACE:
         return None
     if _is_held_up(heard) or not heard.is_steady:
         return None  # the network caused it
     if heard.texture == "slin" and heard.pace < 1:
         return tagged(_SHORT_FRAMES[side], _too_short_frames(heard, side))
-    if heard.kind == Kind.SLIN and abs(heard.pace - 0.5) <= _PACE_TOLERANCE / 2:
+    if heard.kind == Kind.SLIN and abs(heard.pace - 0.5) <= PACE_TOLERANCE / 2:
         text = f"µ-law, A-law or another codec labelled slin, which is noise: {_decode_cure(heard, side)}"
         return tagged(_ULAW[side], text)
     return tagged(_WRONG_RATE[side], _wrong_rate(heard, side))
@@ -214,9 +217,9 @@ def _too_short_frames(heard: Heard, side: Side) -> str:
 def _wrong_rate(heard: Heard, side: Side) -> str:
     kind, rate_hz = kind_name(heard.kind), heard.pace * RATE_BY_KIND[heard.kind]
     real = min(RATE_BY_KIND, key=lambda kind: abs(RATE_BY_KIND[kind] - rate_hz))
-    is_rate = abs(rate_hz / RATE_BY_KIND[real] - 1) <= _PACE_TOLERANCE
+    is_rate = abs(rate_hz / RATE_BY_KIND[real] - 1) <= PACE_TOLERANCE
     if side is Side.SERVER:
-        channels = ", or in two channels" if abs(heard.pace / 2 - 1) <= _PACE_TOLERANCE else ""
+        channels = ", or in two channels" if abs(heard.pace / 2 - 1) <= PACE_TOLERANCE else ""
         meant = f"; is it {kind_name(real)} ({RATE_BY_KIND[real]} Hz){channels}?" if is_rate else ":"
         return (
             f"the server's {kind} audio comes {heard.pace:.2f} times as fast as it plays{meant} send one channel at "
@@ -234,7 +237,7 @@ def _wrong_rate(heard: Heard, side: Side) -> str:
 
 def _is_held_up(heard: Heard) -> bool:
     """Whether it comes too slowly although it is what its kind says: of another codec, frames are short, or noise."""
-    is_slow = 0 < heard.pace < 1 - _PACE_TOLERANCE and heard.law is None and heard.is_steady
+    is_slow = 0 < heard.pace < 1 - PACE_TOLERANCE and heard.law is None and heard.is_slow
     return is_slow and heard.frame_s >= PTIME_MS / 1000 and heard.texture not in ("codec", "compressed")
 
 

@@ -59,3 +59,12 @@ def test_what_a_network_holds_back_and_lets_go_does_not_come_at_one_pace() -> No
     assert jittery.is_steady
     held_back.note(run_at(np.cumsum(np.repeat([0.04, 0.01, 0.03, 0.01], 100)), 0.02))
     assert not held_back.is_steady
+
+
+@pytest.mark.parametrize(("slow", "is_slow"), [(150, False), (250, False), (400, True)])
+def test_audio_is_slow_where_most_of_it_is(slow: int, *, is_slow: bool) -> None:
+    """A slow link delivers at changing paces, all below 1; a pause makes a short call seem slow at its edges alone."""
+    arrivals = Arrivals()
+    steps = np.concatenate([np.resize([0.03, 0.05], slow), np.full(500 - slow, 0.02)])
+    arrivals.note(run_at(np.cumsum(steps), 0.02))
+    assert arrivals.is_slow == is_slow
