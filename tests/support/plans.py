@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import re
 import socket
 import subprocess
@@ -204,10 +205,15 @@ def _replaced(path: Path, old: str, new: str) -> str:
 
 
 def _two_free_ports() -> int:
-    """Return the first of two ports in a row: a phone takes the second for TLS."""
+    """Return the first of two ports in a row that nobody has: a phone takes the second for TLS. They are below those
+    that the system gives to connections, one of which could take them before the phone does."""
     while True:
-        port = free_port()
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
+        port = random.randrange(20_000, 30_000, 2)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for number in (port, port + 1):
+                held.enter_context(socket.create_server(("127.0.0.1", number)))
+                udp = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                udp.bind(("127.0.0.1", number))
             return port
 
 
