@@ -29,6 +29,9 @@ _STEADY: Final = 0.2
 _MOST: Final = 0.75
 """As much of the audio as comes within that of one pace, where nothing but its label is wrong."""
 
+_MOSTLY: Final = 0.65
+"""As much of it comes slowly over a link that is too slow; what waited at its end comes faster."""
+
 _LAW_PACE: Final = 0.75
 """Audio that comes slower than this is decoded as what it is, where it is made of 8-bit samples."""
 
@@ -122,7 +125,7 @@ class Arrivals:
         """Whether most of it came slower than it plays. Of a short call with a pause, half of it may seem to: what was
         read at its two edges holds less than others."""
         slow = sum(one < 1 - PACE_TOLERANCE for one in self._paces)
-        return len(self._paces) >= _MIN_PACES and slow >= _MOST * len(self._paces)
+        return len(self._paces) >= _MIN_PACES and slow >= _MOSTLY * len(self._paces)
 
     def _end_group(self) -> None:
         """Take some arrivals together: jitter makes the pace of a single one too fast more often than too slow."""

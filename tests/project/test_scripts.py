@@ -52,12 +52,12 @@ def test_all_parts_run_and_all_is_well(checkout: Path) -> None:
     told = [line.removeprefix("test: ") for line in done.stderr.splitlines()]
     assert [part for part in told if part in PARTS] == PARTS
     assert (checkout / "called").read_text().splitlines()[-2:] == [
-        "-m pytest -n 4 -m not asterisk -k a name", "-m pytest -m asterisk -k a name",
+        "-m pytest -n 5 --dist worksteal -m not asterisk -k a name", "-m pytest -m asterisk -k a name",
     ]  # fmt: skip
 
 
 def test_a_part_that_fails_is_named_at_the_end_and_keeps_no_other_from_its_turn(checkout: Path) -> None:
-    (checkout / "fails").write_text("-m mypy\n-m pytest -n 4 -m not asterisk\n")
+    (checkout / "fails").write_text("-m mypy\n-m pytest -n 5 --dist worksteal -m not asterisk\n")
     done = run_script(checkout)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-3:] == ["test: failed:", "  mypy", "  tests"]
@@ -68,7 +68,7 @@ def test_a_part_that_fails_is_named_at_the_end_and_keeps_no_other_from_its_turn(
 def test_few_tests_that_failed_run_once_more_alone(checkout: Path, fails_again: bool) -> None:
     again = "-m pytest --last-failed -n 0 -v"
     (checkout / "failures").write_text("20")
-    (checkout / "fails").write_text("-m pytest -n 4 -m not asterisk\n" + fails_again * again)
+    (checkout / "fails").write_text("-m pytest -n 5 --dist worksteal -m not asterisk\n" + fails_again * again)
     done = run_script(checkout)
     assert done.returncode == fails_again
     assert "test: 20 failed; once more, one after the other" in done.stderr.splitlines()
