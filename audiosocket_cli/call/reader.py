@@ -229,6 +229,14 @@ class Reader(ABC):
         while self.receiver.is_behind and self._phase is phase:
             self._hear(is_answered=False)
 
+    def _look_in_bulk(self, now_s: float) -> None:
+        """Read what came since the last time, or leave it where it is while the taps do not want it yet."""
+        is_early = now_s < self._queue.next_flush_s
+        if is_early and self.receiver.leave(self.wire.waiting, now_s):
+            self.receiver.plan_read(now_s)
+        else:
+            self._read_in_bulk(now_s)
+
     def _read_in_bulk(self, now_s: float) -> None:
         """Read what came since the last time. Once nothing did, the next frame is to be heard when it comes."""
         receiver, phase = self.receiver, self._phase

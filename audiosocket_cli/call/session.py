@@ -56,9 +56,9 @@ Work is done per batch where possible, not per frame. Calls spend nearly all of 
 are echoed, or that a bot hears: `Flow.take`. If another source hears each frame: `readable`, `_received`,
 `Receiver.flow`, `Sender.answer`. Otherwise every `READ_S`: `_tick_in_bulk`, `_look_in_bulk`, `Receiver.leave`, and
 then, for a batch, `_read_in_bulk`, `Receiver.hear_left`, `Receiver.flow`. What is said, but for echoes: `tick`,
-`_say_alone`, `Sender.say`. One more function call per frame on these paths costs about
-1 % of the total CPU time, so they use plain attributes and skip rare cases. After a frame on the first two paths
-`wake_s` is not updated: being woken too early now and then costs less than planning each time.
+`_say_alone`, `Sender.say`. One more function call per frame on these paths costs about 1 % of the total CPU time, so
+they use plain attributes and skip rare cases. After a frame on the first two paths `wake_s` is not updated: being woken
+too early now and then costs less than planning each time.
 
 Bounds
 ------
@@ -285,14 +285,6 @@ class Session(Reader):
                 outcome = talking.end_tick(now_s)
         if outcome is not None:
             self._end_on(outcome)
-
-    def _look_in_bulk(self, now_s: float) -> None:
-        """Read what came since the last time, or leave it where it is while the taps do not want it yet."""
-        is_early = now_s < self._queue.next_flush_s
-        if is_early and self.receiver.leave(self.wire.waiting, now_s):
-            self.receiver.plan_read(now_s)
-        else:
-            self._read_in_bulk(now_s)
 
     # From phase to phase.
 

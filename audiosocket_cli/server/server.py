@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.call.events import Report
@@ -262,3 +262,19 @@ class Server:
 
     def _status(self) -> str:
         return f"{self._readiness.state}, {len(self.live)} live, {self.summary.calls} answered"
+
+
+@contextlib.asynccontextmanager
+async def running(server: Server, name: str) -> AsyncIterator[asyncio.Task[ServeSummary]]:
+    """Run a server in a task of that name until the end of the block; then stop it, and wait for its calls to end."""
+    task = asyncio.create_task(server.run(), name=name)
+    try:
+        yield task
+    finally:
+        server.stop()
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:  # once more: now
+            server.abort()
+            await task
+            raise

@@ -28,7 +28,7 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.listen import ListeningSockets, bind
 from audiosocket_cli.server.options import ServeOptions
-from audiosocket_cli.server.server import Server
+from audiosocket_cli.server.server import Server, running
 
 LOGGER: Final = logging.getLogger("audiosocket_cli")
 
@@ -91,19 +91,11 @@ async def serving(
     on_event = options.get("on_event")
     server = Server(wanted, _log if on_event is None else _to(on_event), LOGGER.warning, listening=sockets)
     (first, *_) = sockets.addresses
-    running = asyncio.create_task(server.run(), name=f"server on {first}")
     try:
-        yield Serving(first, running)
+        async with running(server, f"server on {first}") as task:
+            yield Serving(first, task)
     finally:
-        server.stop()
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError:  # once more: now
-            server.abort()
-            await running
-            raise
-        finally:
-            await asyncio.to_thread(_close, wanted.call.capture)
+        await asyncio.to_thread(_close, wanted.call.capture)
 
 
 async def serve(function: BotFunction, listen: str = "127.0.0.1:9092", **options: Unpack[ServingOptions]) -> None:

@@ -19,7 +19,7 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.listen import ListeningSockets, bind
 from audiosocket_cli.server.options import ServeOptions
-from audiosocket_cli.server.server import Server
+from audiosocket_cli.server.server import Server, running
 
 ARRIVE_S: Final = 5.0
 """How long Asterisk may take to connect. It tries each address for 2 s (`MAX_CONNECT_TIMEOUT_MSEC`)."""
@@ -151,14 +151,5 @@ async def server_of(where: CallAddress, calls: OwnCalls) -> AsyncIterator[int]:
         owns_process=False,
     )
     server = Server(options, lambda event: None, lambda line: None, listening=sockets)
-    running = asyncio.create_task(server.run(), name="server of the test calls")
-    try:
+    async with running(server, "server of the test calls"):
         yield sockets.addresses[0].port
-    finally:
-        server.stop()
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError:  # once more: now
-            server.abort()
-            await running
-            raise
