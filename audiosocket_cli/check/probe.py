@@ -200,6 +200,7 @@ class Probe:
                 await asyncio.sleep(0.01)
                 continue
             except OSError:
+                self._take_rest()
                 self._end(How.RESET)
                 break
             self.passed.add(Side.CALLER, bytes(rest[:taken]))
@@ -234,6 +235,12 @@ class Probe:
         if self._received_bytes > self._max_bytes or len(self.frames) > _MAX_FRAMES:
             self.flooded = True
             self.stop_reading()
+
+    def _take_rest(self) -> None:
+        """Take what had come before the reset that sending found."""
+        with contextlib.suppress(OSError):
+            while not self.is_over and (data := self._socket.recv(_READ_BYTES)):
+                self._take(data)
 
     def _watch(self, patience: Patience) -> None:
         """Wait on the spot for the rest of a frame, as long as Asterisk does for each part: the wait begins after our

@@ -153,6 +153,16 @@ async def test_frames_are_spoken_when_they_are_due() -> None:
 
 
 @in_loop
+async def test_what_came_before_a_reset_that_sending_finds_is_taken() -> None:
+    async with connected() as (probe, peer):
+        peer.sendall(FRAME + FRAME[:100])
+        reset(peer)
+        while await probe.send(FRAME):  # on the spot: the loop has no turn in which to read
+            pass
+        assert (probe.ended, len(probe.frames), probe.unfinished) == (How.RESET, 1, FRAME[:100])
+
+
+@in_loop
 async def test_leaving_resets_nothing() -> None:
     async with connected() as (probe, peer):
         peer.sendall(FRAME)

@@ -45,6 +45,8 @@ def test_calls_go_on_to_their_end_and_no_more_are_accepted(
     with connected(serving, opening(1)[1], FRAME * 10) as one, connected(serving, opening(2)[1], FRAME * 10) as other:
         for _ in range(2):
             serving.wait_for(" call ")
+        for peer in (one, other):
+            assert peer.recv(1, socket.MSG_PEEK), "it is not answered"
         serving.process.send_signal(number)
         assert told(serving) == "draining: 2 calls go on, for 30 s at most; a second signal hangs up now"
         assert refuses(serving)

@@ -93,11 +93,12 @@ def then(frame: bytes) -> Behaviour:
 
 
 def dies_in_frame(call: socket.socket) -> None:
-    _drain(call)
+    reading = _drain(call)
     call.sendall(SILENCE)
     time.sleep(1.2)
     call.sendall(b"\x10\x01\x40" + bytes(100))
     call.shutdown(socket.SHUT_WR)
+    reading.join()  # closing with something unread is a reset
 
 
 def closes_unread(call: socket.socket) -> None:
