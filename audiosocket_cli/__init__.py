@@ -23,6 +23,7 @@ The house, from the ground up. A module imports only from its own room and from 
     capture/      frames at rest: every format read as one, and written
     analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
     websocket/    messages of WebSocket voice protocols, and one connection; it knows no calls
+    calls_index/  all calls of a folder, found again: an index beside them, made from their JSON at any time
     call/         one live call: session or relay, pacer, driver; sources/ taps/ recording/ bots/
     net/          getting connected: addresses, dialling, a gateway to WebSocket bots, listening, one placed call, HTTP
     server/       answering many calls: who may call, how many, in how many processes, who is told, and who may ask
@@ -30,6 +31,8 @@ The house, from the ground up. A module imports only from its own room and from 
     check/        one requirement a call: does a server survive Asterisk?
     doctor/       why does it not work? Asterisk, its log, a server, a call: what is wrong, and its cure
     ui/           how events and results look: text, JSON, a live view; it reads, and never drives
+    report/       pages to look at: a call, a day, a bench, a check, each one file that needs nothing else
+    web/          what a server shows in a browser while it answers: calls, their pages, their sound
     jobs/         what commands do: which calls, what is said and kept in each, and what came of them
     commands/     one file for each command: options, help, one call, exit
     cli           the root command, and where errors become exits

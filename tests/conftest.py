@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import soundfile
 from hypothesis import settings
+from playwright.sync_api import Browser
 
 from audiosocket_cli.audio.pcm import tone
+from support.browser import started_browser
 from support.ignored_signals import ignore_for_ourselves_only
 from support.running import COMMAND, Serving, rest_of
 
@@ -77,3 +79,10 @@ def tone_file(tmp_path: Path) -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Real calls last: what fails fast is seen first."""
     items.sort(key=lambda item: item.get_closest_marker("asterisk") is not None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of a module."""
+    with started_browser() as started:
+        yield started

@@ -1,4 +1,4 @@
-"""HTML pages of one file, which loads nothing, runs no scripts, and can be mailed or kept by a CI system.
+"""HTML pages of one file, which loads nothing, runs no scripts but its own, and can be mailed or kept by a CI system.
 
 A page is a tree of elements, which the standard library writes: so text cannot become markup, and a report needs no
 template language. How pages look is in `page.css`, for phones in `page_narrow.css`.
@@ -6,6 +6,9 @@ template language. How pages look is in `page.css`, for phones in `page_narrow.c
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import textwrap
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
@@ -16,7 +19,10 @@ from audiosocket_cli import __version__
 from audiosocket_cli.text import printable
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-"""The browser's own rule for the page: whatever it may hold, nothing is loaded and no script runs."""
+"""The browser's own rule for the page: whatever it may hold, nothing is loaded, and only its own scripts run."""
+
+_NOT_IN_SCRIPTS: Final = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+"""What could end a script element, or a line in old browsers."""
 
 
 def tag(name: str, /, *content: Element | str, **attributes: str) -> Element:
@@ -69,22 +75,54 @@ def failing_only(text: str) -> Element:
     return tag("p", box, " ", tag("label", text, for_="failing"), class_="filter")
 
 
-def page(title: str, /, *content: Element, narrow_rem: float) -> bytes:
-    """Return a whole page; in windows narrower than `narrow_rem` (of 16 pixels, usually) its tables are lists."""
+def data(name: str, value: object) -> Element:
+    """Return a value as JSON that a script of the page reads: `JSON.parse(document.getElementById(name).textContent)`.
+
+    Text in it is as it is: give `printable` text, and show it as `textContent` only.
+    """
+    element = Element("script", {"type": "application/json", "id": name})
+    element.text = json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_NOT_IN_SCRIPTS)
+    return element
+
+
+def page(
+    title: str, /, *content: Element, narrow_rem: float, styles: Sequence[str] = (), scripts: Sequence[str] = (),
+    sources: str = "",
+) -> bytes:  # fmt: skip
+    """Return a whole page; in windows narrower than `narrow_rem` (of 16 pixels, usually) its tables are lists.
+
+    `styles` are further style sheets. `scripts` run in order at the end, once all content is there, and are the only
+    ones that can. `sources` is what else the browser's rule allows, such as `img-src data:`.
+    """
+    policy = "; ".join(filter(None, [_POLICY, _script_source(scripts), sources]))
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content=f"audiosocket {__version__}"),
         tag("title", title),
         tag("style", _style("page.css")),
+        *(_raw("style", text) for text in styles),
         tag("style", _style("page_narrow.css"), media=f"(max-width: {narrow_rem:g}rem)"),
     )
-    whole = tag("html", head, tag("body", tag("main", tag("h1", title), *content)), lang="en")
-    written: bytes = tostring(whole, encoding="utf-8", method="html")
+    body = tag("body", tag("main", tag("h1", title), *content), *(_raw("script", text) for text in scripts))
+    written: bytes = tostring(tag("html", head, body, lang="en"), encoding="utf-8", method="html")
     return b"<!DOCTYPE html>\n" + written + b"\n"
+
+
+def _script_source(scripts: Iterable[str]) -> str:
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    return "script-src " + " ".join(f"'sha256-{digest}'" for digest in digests) if digests else ""
+
+
+def _raw(name: str, text: str) -> Element:
+    """Return an element with a text of our own files that is not for people."""
+    assert "</" not in text, f"this ends the element {name} in the middle"
+    element = Element(name)
+    element.text = text
+    return element
 
 
 def _style(name: str) -> str:

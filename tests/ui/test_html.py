@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
-from audiosocket_cli.ui.html import facts, fold, lines, page, tag
+from audiosocket_cli.ui.html import data, facts, fold, lines, page, tag
 from support.markup import parsed, text_of
 
 HOSTILE = '</pre><script>alert("1")</script>&amp;<!-- \' --> ]]>'
@@ -77,3 +78,20 @@ def test_all_text_can_be_read(theme: int) -> None:
     for ground, text in pairs:
         dark, light = sorted(luminance(colours[name]) for name in (ground, text))
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (ground, text)
+
+
+def test_data_for_a_script_cannot_end_it() -> None:
+    value = {"text": HOSTILE + "\u2028", "numbers": [1, 2.5, None]}
+    whole = page("title", data("given", value), narrow_rem=1)
+    (element,) = parsed(whole).iter("script")
+    assert (element.get("type"), element.get("id")) == ("application/json", "given")
+    assert json.loads(element.text or "") == value
+
+
+def test_only_the_scripts_of_the_page_run() -> None:
+    whole = page("title", narrow_rem=1, scripts=["document.title = 'a && b < c'"], sources="img-src data:")
+    root = parsed(whole)
+    (policy,) = (each.get("content") for each in root.iter("meta") if each.get("http-equiv"))
+    digest = "'sha256-ntKSGxiGVzh+Q9/MiHZooPw8E39LOueVR2+DpXmGyFI='"
+    assert policy == f"default-src 'none'; style-src 'unsafe-inline'; script-src {digest}; img-src data:"
+    assert [each.text for each in root.iter("script")] == ["document.title = 'a && b < c'"]

@@ -1,0 +1,65 @@
+"""Pages in a real browser: what it says on its console, what it asks for, and whether everybody can use them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from support.running import need
+
+DESKTOP = (1280, 900)
+PHONE = (390, 844)
+
+
+@contextlib.contextmanager
+def started_browser() -> Iterator[Browser]:
+    """Start Debian's Chromium. While it runs, asyncio.run() does not work on this thread."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=need("chromium"), args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextlib.contextmanager
+def shown(
+    browser: Browser, url: str, size: tuple[int, int] = DESKTOP, scheme: Literal["light", "dark"] = "light", **more: Any
+) -> Iterator[Page]:
+    """Open a page in a window of this size, in CSS pixels; afterwards nothing may have been said on its console, and
+    nothing asked for elsewhere. `more` goes to `Browser.new_context`."""
+    said: list[str] = []
+    asked: list[str] = []
+    own = url.partition("#")[0].rpartition("/")[0] + "/"
+
+    def on_console(message: ConsoleMessage) -> None:
+        said.append(f"{message.type}: {message.text}")
+
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, **more)
+    try:
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", on_console)
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(url)
+        yield page
+        assert said == []
+        assert [each for each in asked if not each.startswith((own, "data:", "blob:"))] == []
+    finally:
+        context.close()
+
+
+def serious_faults(page: Page) -> list[str]:
+    """Return what axe-core calls serious or critical on a page, a line each."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]
