@@ -63,7 +63,7 @@ class SpeechTrack:
         """The call has ended: return its stretches."""
         self.place(float("inf"))
         if self._finder is None:
-            return Stretches([], [], end_s)
+            return Stretches([], [], end_s=end_s)
         self._finder.pad(end_s)
         return self._finder.finish()
 

@@ -9,7 +9,7 @@ from audiosocket_cli.ui.turn_lines import NOT_MEASURED, turn_line, turn_rows
 
 def test_what_each_side_did_is_in_its_column() -> None:
     caller, server = [(1.0, 2.0), (4.0, 5.5)], [(2.5, 4.7), (6.0, 7.0), (11.0, 12.0)]
-    turns = turns_of(Stretches(caller, [], 12.0), Stretches(server, [], 12.0)).as_dict()
+    turns = turns_of(Stretches(caller, [], end_s=12.0), Stretches(server, [], end_s=12.0)).as_dict()
     assert turn_rows(turns) == [
         ("speech", ["2.50 s", "4.20 s"]),
         ("interruptions", ["1", "0"]),
@@ -22,7 +22,7 @@ def test_what_each_side_did_is_in_its_column() -> None:
 
 
 def test_without_turns_it_is_said_that_there_are_none() -> None:
-    turns = turns_of(Stretches([], [], 2.0), Stretches([], [], 2.0)).as_dict()
+    turns = turns_of(Stretches([], [], end_s=2.0), Stretches([], [], end_s=2.0)).as_dict()
     assert turn_rows(turns) == [("speech", ["0.00 s", "0.00 s"])]
     assert turn_line(turns) == "turns: both spoke for 0.00 s; no dead air"
 

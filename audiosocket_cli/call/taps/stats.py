@@ -142,7 +142,7 @@ class CallStats:
         if self._is_echo or not is_heard(self.sides.values(), [measure.arrivals.law for measure in self._measures()]):
             return None
         track = self.said.speech if self.said is not None else self._voice
-        said = Stretches([], [], call.duration_s) if track is None else track.finish(call.duration_s)
+        said = Stretches([], [], end_s=call.duration_s) if track is None else track.finish(call.duration_s)
         heard = self.heard.speech.finish(call.duration_s)
         return turns_of(*((said, heard) if call.me is Side.CALLER else (heard, said))).as_dict()
 
