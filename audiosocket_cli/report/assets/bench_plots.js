@@ -7,6 +7,7 @@
   const FONT = "12px system-ui, sans-serif";
   const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [4, 4], [1, 4], [12, 6]];
   const COLOURS = 7;
+  const SECONDS = [0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800];
 
   /** Return a colour of the style sheet, which differs on light, on dark, and on paper. */
   function colour(name) {
@@ -72,7 +73,7 @@
         y: { range: () => [0, top] },
       },
       axes: [
-        axis({ values: (_, values) => values.map(clock), space: 70, size: 34 }),
+        axis({ values: (_, values) => values.map(clock), incrs: SECONDS, space: 70, size: 34 }),
         axis({ values: (_, values) => values.map(figure), size: 50, ...unitOf(chart.unit) }),
       ],
       series: [
@@ -84,7 +85,7 @@
   }
 
   /** Return where labels of a logarithmic axis stand, given and returned as logarithms: at 1, 2 and 5 times powers of
-   *  ten, or evenly where fewer than three of those are there. */
+   *  ten, or at multiples of one step where fewer than three of those are there. */
   function logSplits(from, to) {
     const found = [];
     for (let power = Math.floor(from); power <= Math.ceil(to); power++) {
@@ -93,7 +94,16 @@
     if (found.length >= 3) {
       return found;
     }
-    return Array.from({ length: 4 }, (_, number) => from + ((to - from) * number) / 3);
+    return multiples(10 ** from, 10 ** to).map((value) => Math.log10(value));
+  }
+
+  /** Return about five multiples, between two values, of 1, 2 or 5 times a power of ten. */
+  function multiples(from, to) {
+    const least = (to - from) / 6;
+    const power = 10 ** Math.floor(Math.log10(least));
+    const step = [1, 2, 5, 10].map((times) => times * power).find((each) => each >= least);
+    const first = Math.ceil(from / step);
+    return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, number) => (first + number) * step);
   }
 
   /** Return the options and the data of a histogram: the shares of each result, in steps. */
