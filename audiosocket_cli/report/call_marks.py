@@ -107,8 +107,14 @@ def _end(call: Mapping[str, Any], duration_s: float) -> Iterator[Mark]:
 
 
 def _told(rows: Iterable[Row]) -> Iterator[Row]:
-    """Yield the rows that say something besides what the figures say."""
-    return (row for row in rows if row.what in ("burst", "finding", "lost", "comment") or row.what in _ENDS)
+    """Yield the rows that say something besides what the figures say; of the end, the first: who made it."""
+    is_over = False
+    for row in rows:
+        if row.what in ("burst", "finding", "lost", "comment", "error"):
+            yield row
+        elif row.what in _ENDS and not is_over:
+            is_over = True
+            yield row
 
 
 def _of_row(row: Row) -> Mark:
