@@ -11,6 +11,7 @@ import numpy as np
 
 from audiosocket_cli.analysis.peaks import PeakLevel, Peaks
 from audiosocket_cli.analysis.spectrogram import Spectrogram, SpectrogramBuilder
+from audiosocket_cli.analysis.stretches import Stretches, StretchFinder
 from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, power_to_dbfs
 from audiosocket_cli.audio.reading import open_reader
 from audiosocket_cli.audio.sample_readers import Floats, Reader
@@ -31,6 +32,7 @@ class ChannelPicture:
     peak_dbfs: float | None
     peaks: list[PeakLevel]
     spectrogram: Spectrogram
+    stretches: Stretches
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def picture_of(sound: SoundFiles) -> SoundPicture:
 
 def _as_samples(signal: Floats) -> Samples:
     scaled = np.rint(np.nan_to_num(signal, posinf=1.0, neginf=-1.0) * FULL_SCALE)
-    return np.clip(scaled, -32768, 32767).astype(np.int16)
+    return np.asarray(np.clip(scaled, -32768, 32767), np.int16)
 
 
 class _Painter:
@@ -107,10 +109,14 @@ class _Painter:
 
     def __init__(self, rate_hz: int) -> None:
         self.samples = 0
+        self._rate_hz = rate_hz
         self._energy = 0.0
         self._peak = 0
         self._peaks = Peaks(rate_hz)
         self._spectrogram = SpectrogramBuilder(rate_hz)
+        self._stretches = StretchFinder()
+        self._rest = np.zeros(0, np.int16)
+        """Samples of a second that is not complete: stretches are found in whole blocks."""
 
     def take(self, samples: Samples) -> None:
         wide = samples.astype(np.float64)
@@ -119,10 +125,17 @@ class _Painter:
         self._peak = max(self._peak, int(np.abs(wide).max()))
         self._peaks.take(samples)
         self._spectrogram.take(samples)
+        waiting = np.concatenate((self._rest, samples))
+        whole = len(waiting) // self._rate_hz * self._rate_hz
+        self._stretches.take(waiting[:whole], self._rate_hz)
+        self._rest = waiting[whole:]
 
     def picture(self) -> ChannelPicture:
-        if not self.samples:
-            return ChannelPicture(None, None, [], self._spectrogram.finish())
-        level_dbfs = power_to_dbfs(self._energy / self.samples / FULL_SCALE**2)
-        peak_dbfs = power_to_dbfs((self._peak / FULL_SCALE) ** 2)
-        return ChannelPicture(level_dbfs, peak_dbfs, self._peaks.levels(), self._spectrogram.finish())
+        self._stretches.take(self._rest, self._rate_hz)
+        level_dbfs = peak_dbfs = None
+        if self.samples:
+            level_dbfs = power_to_dbfs(self._energy / self.samples / FULL_SCALE**2)
+            peak_dbfs = power_to_dbfs((self._peak / FULL_SCALE) ** 2)
+        return ChannelPicture(
+            level_dbfs, peak_dbfs, self._peaks.levels(), self._spectrogram.finish(), self._stretches.finish()
+        )

@@ -130,8 +130,8 @@ class _Columns:
         while self._count * self._rows > _MAX_VALUES:
             self._merge()
 
-    def _put(self, columns: NDArray[np.float32]) -> None:
-        self._done.append(columns)
+    def _put(self, columns: NDArray[np.floating]) -> None:
+        self._done.append(columns.astype(np.float32, copy=False))
         self._count += len(columns)
 
     def _add_rest(self, power: NDArray[np.float32]) -> None:
@@ -169,4 +169,4 @@ class _Columns:
 
 def _with_rows(power: NDArray[np.float32], rows: int) -> NDArray[np.float32]:
     """Return it with fewer rows, each of which has the power of several."""
-    return power.reshape(len(power), rows, -1).sum(axis=2)
+    return np.asarray(power.reshape(len(power), rows, -1).sum(axis=2), np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from audiosocket_cli.commands.params import files
+from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 
 
@@ -38,9 +38,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     INPUT is a recording or the JSON beside it, a capture of any format that dump reads, a folder of calls, one or two
     results of bench --output, or results of check --json; - is standard input. It is recognised by content.
 
-    A call's page has both sides on one time axis, with what was found, the turns, and a player. Its sound is linked: the
-    page plays the recording where it is. What browsers do not play, and what is in a capture, is written beside the
-    page as a WAV file of its name. With --embed the page itself has the sound: WAV up to a minute, then MP3.
+    A call's page has both sides on one time axis, with what was found, the turns, and a player. It plays the recording
+    where that is. What browsers do not play, and what is in a capture, is written beside the page as a WAV file of its
+    name. With --embed the page itself has the sound: as WAV up to a minute, then as MP3.
 
     Exits with 0, with 5 when an INPUT is damaged or cut (everything before the damage is shown), with 6 when it holds
     no call.

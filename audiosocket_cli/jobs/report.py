@@ -119,7 +119,7 @@ class _Report:
         sounds = [each.path for each in self._inputs if each.kind is InputKind.RECORDING]
         if len(jsons) != 1 or not sounds:
             raise UsageError(
-                f"there is no page of {len(calls)} calls given one by one: give one, with its recording, or their folder"
+                f"there is no page of {len(calls)} calls given one by one: give one with its recording, or their folder"
             )
         of_json = calls[self._inputs.index(jsons[0])]
         notes = tuple(note for note in of_json.not_measured if note[0] not in ("sound", "all of the recording"))

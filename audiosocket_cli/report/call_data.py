@@ -16,17 +16,21 @@ import numpy as np
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.sound_picture import ChannelPicture, SoundPicture
 from audiosocket_cli.analysis.spectrogram import CEILING_DBFS, FLOOR_DBFS, Spectrogram
-from audiosocket_cli.model import Side
+from audiosocket_cli.analysis.turns import turns_of
 from audiosocket_cli.report.call_facts import facts_of, findings_of, not_measured_in, title_of
 from audiosocket_cli.report.call_marks import marks_of
 from audiosocket_cli.report.json_values import mapping_of, number_of, text_of
 from audiosocket_cli.report.png import grey_png
+from audiosocket_cli.report.told_turns import told_turns
 from audiosocket_cli.text import printable
 
 PAGE_SCHEMA: Final = "audiosocket.page/1"
 
 MAX_TILE: Final = 4096
 """Columns of one picture of a spectrogram: browsers draw no larger ones on all devices."""
+
+MAX_STRETCHES: Final = 20_000
+"""Stretches of a side that a page has, of each sort: those of an hour are a thousand."""
 
 _MAX_CALL_S: Final = 31 * 86_400.0
 """A longer call is a wrong number."""
@@ -70,10 +74,10 @@ def call_data(call: ShownCall, sound: ShownSound | None) -> dict[str, Any]:
     duration_s = _duration_of(call, sound)
     marks = marks_of(call.figures, call.rows, duration_s)
     tracks, layout = ([], "mono") if sound is None else _tracks(call, sound)
-    turns, why_no_turns = None, "the speech of both sides is not known apart"
+    turns = told_turns(call.figures, duration_s) or (_turns(sound.picture) if layout == "stereo" and sound else None)
     missing = [*not_measured_in(call.figures), *call.not_measured]
     if turns is None:
-        missing.append(("turns", why_no_turns))
+        missing.append(("turns", _why_no_turns(layout, sound)))
     missing += [(f"{kind} marks", f"{count} more are left out") for kind, count in marks.left_out.items()]
     if sound is not None:
         missing += [("all of the recording", printable(remark)) for remark in sound.picture.remarks[:20]]
@@ -91,6 +95,19 @@ def call_data(call: ShownCall, sound: ShownSound | None) -> dict[str, Any]:
         "sound": None if sound is None or sound.src is None else _sound(sound, layout),
         "not_measured": [list(each) for each in missing],
     }
+
+
+def _turns(picture: SoundPicture) -> dict[str, Any] | None:
+    caller, server = (channel.stretches for channel in picture.channels)
+    return turns_of(caller, server).as_dict()
+
+
+def _why_no_turns(layout: str, sound: ShownSound | None) -> str:
+    if sound is None:
+        return "there is no recording to find them in, and no JSON that has them"
+    if layout != "stereo":
+        return "they need both sides, each in a channel of its own"
+    return "one side hands the sound of the other back: an echo takes no turns"
 
 
 def _duration_of(call: ShownCall, sound: ShownSound | None) -> float:
@@ -130,7 +147,10 @@ def _track(side: str, channel: ChannelPicture, picture: SoundPicture) -> dict[st
             for level in channel.peaks
         ],
         "spectrogram": _spectrogram(channel.spectrogram),
-        "stretches": None,
+        "stretches": {
+            "speech": [list(span) for span in channel.stretches.speech[:MAX_STRETCHES]],
+            "digital_silence": [list(span) for span in channel.stretches.digital_silence[:MAX_STRETCHES]],
+        },
     }
 
 

@@ -39,7 +39,7 @@ def _facts(call: Mapping[str, Any]) -> Iterator[Fact]:
     yield "caller", text_of(call.get("peer")) or text_of(call.get("caller_address"))
     yield "server", text_of(mapping_of(call.get("relay")).get("target")) or text_of(call.get("server_address"))
     yield "began", text_of(call.get("started_at"), 40).replace("T", " ")
-    yield "length", _seconds(call.get("duration_s"))
+    yield "length", "".join(_named(call, (("duration_s", "{:.1f} s"),)))
     yield "ended", _ending(call)
     yield "digits", _digits(call)
     yield "result", text_of(call.get("result"))
@@ -73,8 +73,13 @@ def _side(side: Mapping[str, Any]) -> Iterator[str]:
     if audio_s:
         yield from _named(side, (("level_dbfs", "{:.1f} dBFS"), ("peak_dbfs", "peak {:.1f} dBFS")), least=-200.0)
     yield from _named(
-        side, (("first_speech_s", "first speech at {:.2f} s"), ("jitter_ms", "jitter {:.1f} ms"), ("worst_ahead_ms", "largest burst {:.0f} ms"))
-    )  # fmt: skip
+        side,
+        (
+            ("first_speech_s", "first speech at {:.2f} s"),
+            ("jitter_ms", "jitter {:.1f} ms"),
+            ("worst_ahead_ms", "largest burst {:.0f} ms"),
+        ),
+    )
     count, gaps_s = count_of(side.get("gap_count")), number_of(side.get("gaps_s"))
     if count is not None and gaps_s is not None:
         yield f"{counted(count, 'gap')}, {gaps_s:.2f} s in all" if count else "no gaps"

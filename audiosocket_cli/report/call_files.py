@@ -59,7 +59,8 @@ def files_of_json(path: Path, content: Mapping[str, Any]) -> CallFiles:
     """Return the call of a JSON file, with its recording, which is beside it."""
     recording = mapping_of(content.get("recording"))
     names = [name for name in list_of(recording.get("files"))[:_MAX_FILES] if isinstance(name, str) and name]
-    found, missing = [], []
+    found: list[Path] = []
+    missing: list[Path] = []
     for name in names:
         file = path.parent / Path(name.replace("\0", "")).name  # beside it, wherever it says
         (found if not missing and _is_file(file) else missing).append(file)

@@ -1,8 +1,8 @@
-"""What happened in a call and when: digits, gaps, bursts, findings, events of the bot, and the end, as marks that a page
-puts on the time axis.
+"""What happened in a call and when: digits, gaps, bursts, findings, the bot's events, and the end, as marks on the time
+axis of a page.
 
-The figures are those of the call's JSON, or of `dump --stats --json`; a capture has rows besides, which say where bursts
-and findings are.
+The figures are those of the call's JSON, or of `dump --stats --json`; a capture has rows besides, which say where
+bursts and findings are.
 """
 
 from __future__ import annotations

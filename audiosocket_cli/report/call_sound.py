@@ -93,5 +93,3 @@ def why_unheard(paths: list[Path]) -> FoundSound:
     suffix = paths[0].suffix or "such"
     why = f"browsers play no {suffix} files: audiosocket report {paths[0].name} --embed has it in the page"
     return FoundSound(None, is_embedded=False, notes=(("sound", why),))
-
-

@@ -16,8 +16,8 @@ MAX_JSON_BYTES: Final = 64 << 20
 
 _CAPTURE_SCHEMAS: Final = ("audiosocket.frames/1",)
 _ADVICE: Final = (
-    "a page can be made of a recording, the JSON of a call, a capture, a folder of calls, and results of bench --output "
-    "or check --json"
+    "a page can be made of a recording, the JSON of a call, a capture, a folder of calls, and results of "
+    "bench --output or check --json"
 )
 
 
