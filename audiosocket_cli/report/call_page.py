@@ -143,7 +143,7 @@ def _audio(sound: str) -> list[Element]:
 def _why_silent(data: Mapping[str, Any], sound: str) -> str:
     if sound:
         return ""
-    why = next((why for name, why in data["not_measured"] if name == "sound"), "the call was not recorded.")
+    why = next((why for name, why in data["not_measured"] if name == "sound"), "no recording of this call was found.")
     return f"There is no sound to play: {why}"
 
 
