@@ -19,7 +19,7 @@ from audiosocket_cli.report.call_tables import (
     marks_section,
     not_measured_section,
 )
-from audiosocket_cli.report.call_turns import turns_section
+from audiosocket_cli.report.call_turns import no_turns, turns_section
 from audiosocket_cli.report.call_words import DASH, SIDES, clock, day_and_time, level
 from audiosocket_cli.text import counted, printable
 from audiosocket_cli.ui.html import data as json_data
@@ -143,8 +143,12 @@ def _audio(sound: str) -> list[Element]:
 def _why_silent(data: Mapping[str, Any], sound: str) -> str:
     if sound:
         return ""
-    why = next((why for name, why in data["not_measured"] if name == "sound"), "no recording of this call was found.")
-    return f"There is no sound to play: {why}"
+    return f"There is no sound to play: {_why_not(data, 'sound') or 'no recording of this call was found.'}"
+
+
+def _why_not(data: Mapping[str, Any], name: str) -> str:
+    """Return why something was not measured; empty where nobody said it."""
+    return next((why for what, why in data["not_measured"] if what == name), "")
 
 
 def _alternative(data: Mapping[str, Any]) -> str:
@@ -226,11 +230,11 @@ def _legend(data: Mapping[str, Any]) -> Element:
 
 def _words(data: Mapping[str, Any]) -> Element:
     """Return all that is said in words: what was found and who spoke, and beside it what is known."""
-    turns = [turns_section(data["turns"], data["duration_s"])] if data["turns"] else []
+    turns = turns_section(data["turns"], data["duration_s"]) if data["turns"] else no_turns(_why_not(data, "turns"))
     missing = [not_measured_section(data["not_measured"])] if data["not_measured"] else []
     return tag(
         "div",
-        tag("div", findings_section(data["findings"]), *turns, marks_section(data["marks"]), class_="told"),
+        tag("div", findings_section(data["findings"]), turns, marks_section(data["marks"]), class_="told"),
         tag("div", facts_section(data["facts"]), *missing, class_="known"),
         class_="words",
     )

@@ -74,11 +74,13 @@ def test_what_the_picture_shows_is_told_in_words_too(data: dict[str, Any]) -> No
 
 
 def test_what_was_not_measured_is_not_drawn_as_nothing(data: dict[str, Any]) -> None:
+    why = [["turns", "both sides are in one channel."]]
     silent = {**data["tracks"][0], "level_dbfs": None, "stretches": None, "spectrogram": None}
-    page = call_page({**data, "tracks": [silent], "turns": None}).decode()
+    page = call_page({**data, "tracks": [silent], "turns": None, "not_measured": why}).decode()
     assert "Caller: not measured" in page
-    assert "digital silence" not in page
-    assert 'id="turns"' not in page
+    assert 'class="band' not in page
+    assert "Not measured: both sides are in one channel." in page
+    assert "Median answer" not in page
 
 
 def test_nothing_of_a_call_becomes_markup_or_hides_text() -> None:
