@@ -41,6 +41,7 @@ _KEYS: Final = (
     ("Esc", "choose nothing"),
     ("?", "these keys"),
 )
+_HINT: Final = "A click goes to a place, a drag zooms in on a part; ? shows the keys."
 _SPEEDS: Final = ("0.75", "1", "1.25", "1.5", "2")
 
 
@@ -80,6 +81,7 @@ def _for_scripts(data: Mapping[str, Any], sound: str) -> dict[str, Any]:
     """Return what the picture needs: the sound itself is in its own element, and words are in the page already."""
     return {
         "duration_s": data["duration_s"],
+        "started_at": data["started_at"],
         "tracks": _safe(data["tracks"]),
         "marks": _safe(data["marks"]),
         "turns": _safe(data["turns"]["list"]) if data["turns"] else [],
@@ -128,7 +130,7 @@ def _viewer(data: Mapping[str, Any], sound: str) -> Element:
         tag("noscript", tag("p", "The picture needs JavaScript. All else of this page does not.")),
         stage,
         strip,
-        tag("p", id="told", role="status"),
+        tag("p", _HINT, id="told", role="status"),
         _legend(data),
         *_audio(sound),
         id="viewer",
@@ -165,9 +167,9 @@ def _controls(data: Mapping[str, Any]) -> Element:
         "div",
         _button("play", "▶ Play", primary=True),
         tag("span", tag("span", "0:00.0", id="now"), f" / {clock(data['duration_s'])}", class_="clock"),
-        _choice("heard", "Heard", (("both", "Both"), ("caller", "Caller"), ("server", "Server"))),
+        _choice("heard", "Heard", (("both", "Both sides"), ("caller", "Caller"), ("server", "Server"))),
         _speed(),
-        _choice("shown", "Shown", (("both", "Both"), ("wave", "Waveform"), ("tiles", "Spectrogram"))),
+        _choice("shown", "Shown", (("wave", "Waveform"), ("tiles", "Spectrogram"), ("both", "Both"))),
         tag(
             "span",
             _button("earlier", "◂ Mark", "Mark before"),
@@ -217,9 +219,11 @@ def _legend(data: Mapping[str, Any]) -> Element:
     items = [
         tag("li", tag("span", class_=f"swatch {track['side']}", aria_hidden="true"),
             f"{SIDES.get(track['side'], track['side'])} at the cursor: ",
-            tag("span", DASH, id=f"level-{track['side']}", class_="number"))
+            tag("span", DASH, id=f"level-{track['side']}", class_="number"), class_="moving")
         for track in data["tracks"]
     ]  # fmt: skip
+    if data["started_at"]:
+        items.append(tag("li", "Time of day: ", tag("span", DASH, id="day-time", class_="number"), class_="moving"))
     if any(track["stretches"] for track in data["tracks"]):
         items += [
             tag("li", tag("span", class_=f"band {name}", aria_hidden="true"), text)
