@@ -54,7 +54,9 @@ class DayTable {
   }
 
   cellOf({ name, head, cell }, call) {
-    return Say.html("td", { role: "cell", class: `col-${name}`, "data-head": head }, cell(call, this.state));
+    const content = cell(call, this.state);
+    const isEmpty = content.nodeType === Node.ELEMENT_NODE && content.matches(".none, .unmeasured");
+    return Say.html("td", { role: "cell", class: `col-${name}${isEmpty ? " empty" : ""}`, "data-head": head }, content);
   }
 
   nameOf(call) {
