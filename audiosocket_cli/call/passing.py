@@ -194,9 +194,6 @@ class Passing(ABC):
         """Let all peeks see what has come so far."""
         self._settle()
 
-    def read_each(self, *, each: bool) -> None:
-        """Read each frame as it comes: that is always so."""
-
     def _across(self, lane: Lane) -> Lane:
         return self.server if lane is self.caller else self.caller
 

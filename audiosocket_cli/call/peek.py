@@ -2,8 +2,8 @@
 listener.
 
 Taps get half a second and more in one batch, for their whole call. A peek comes and goes while the call goes on, is
-asked as often as its owner likes, and costs nothing per frame: the frames wait for the taps anyway, and it remembers how
-many of them it has given.
+asked as often as its owner likes, and costs nothing per frame: the frames wait for the taps anyway, and it remembers
+how many of them it has given.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Final
 from audiosocket_cli.chunks import Chunks
 
 _MAX_KEPT_BYTES: Final = 1 << 20
-"""What is kept of frames that the taps have got, and its owner has not asked for: 65 s of slin, or a part of a flood."""
+"""What is kept of frames that the taps have got, and its owner has not asked for: a minute of slin, or a part of a
+flood."""
 
 
 class Peek:

@@ -14,6 +14,7 @@ from audiosocket_cli.server.monitoring import Update, begin_monitoring
 from audiosocket_cli.server.options import ServeOptions
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.systemd import Notifier, others_descriptors, take_sockets
+from audiosocket_cli.server.watching import Watching
 
 _MONITORING: Final = ("metrics", "health")
 """Names of sockets (FileDescriptorName=) that are for those who watch; all others are for calls."""
@@ -29,6 +30,13 @@ class Service(NamedTuple):
     """What takes the newest figures, where somebody wants them."""
     calls: CallList | None = None
     """The list of calls that the API answers from, where there is one."""
+    watching: Watching | None = None
+    """Those who watch the calls, where they can: what is told of calls goes there, and from there into the list."""
+
+    @property
+    def news(self) -> CallList | Watching | None:
+        """What takes the news of calls, where somebody wants them."""
+        return self.calls if self.watching is None else self.watching
 
 
 def begin_service(

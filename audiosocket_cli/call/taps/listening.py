@@ -1,14 +1,14 @@
-"""The sound of a live call as it goes on, for somebody who listens in: both sides on one axis, as soon as they are there.
+"""The sound of a live call as it goes on, for somebody who listens in: both sides on one axis, once they are there.
 
 A recording may look half a second ahead before it says where a pause ended; a listener may not. So each side goes on
 where it was while its frames come about as fast as they play, and only a side that has been silent for `_GAP_S` is
 filled up with silence, so that the other need not wait for it.
 
-    what came late      is heard late, until the caller pauses: quiet frames are left out while it is more than `_LATE_S`
-                        late, and any while it is more than `_MAX_LATE_S` late. Callers speak in real time.
-    what came early     is heard when its time has come, as the caller hears it: servers send answers in bursts. What is
-                        more than `MAX_AHEAD_S` ahead is left out.
-    another kind        is converted to the rate of the stream, which never changes.
+    what came late    is heard late, until the caller pauses: quiet frames are left out while it is more than `_LATE_S`
+                      late, and any while it is more than `_MAX_LATE_S` late. Callers speak in real time.
+    what came early   is heard when its time has come, as the caller hears it: servers send answers in bursts. What is
+                      more than `MAX_AHEAD_S` ahead is left out.
+    another kind      is converted to the rate of the stream, which never changes.
 
 All that is left out is counted.
 """
