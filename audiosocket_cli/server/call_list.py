@@ -157,11 +157,6 @@ class CallList:
             key = self._by_name.get(name)
             return None if key is None else self._calls.get(key)
 
-    def get(self, key: Key) -> ListedCall | None:
-        """Return what is known of a call now; None where it was forgotten."""
-        with self._lock:
-            return self._calls.get(key)
-
     def look(self, call: ListedCall) -> ListedCall:
         """Return what is known of a call now; the same where it has been forgotten meanwhile."""
         with self._lock:

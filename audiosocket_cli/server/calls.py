@@ -188,8 +188,6 @@ class Calls:
         self._account.report(event)
         if isinstance(event, CallStarted):
             self._count(event.call)
-        elif self._watched is not None:
-            self._watched.on_event(event)
 
     def _count(self, call: Call) -> None:
         self._account.summary.calls += 1
