@@ -16,6 +16,9 @@ from typing import Any, Final, NamedTuple
 MAX_ENDED: Final = 1000
 """Calls that have ended, and are still known."""
 
+_MAX_ID: Final = 40
+"""Characters."""
+
 ENDED_S: Final = 600.0
 """For how many seconds they are."""
 
@@ -47,6 +50,11 @@ class ListedCall(NamedTuple):
     """How long it was, once it has ended."""
     end: Mapping[str, Any] = _UNKNOWN_END
     """How it ended, as in the call's JSON."""
+
+    @property
+    def id(self) -> str:
+        """Its name among all calls of this server, also where several have one UUID."""
+        return f"{self.key[0]}-{self.key[1]}"
 
     @property
     def has_ended(self) -> bool:
@@ -156,6 +164,14 @@ class CallList:
             self._forget_old()
             key = self._by_name.get(name)
             return None if key is None else self._calls.get(key)
+
+    def find_id(self, name: str) -> ListedCall | None:
+        """Return the call with this `id`."""
+        process, _, number = name.partition("-")
+        if not (name.isascii() and process.isdecimal() and number.isdecimal() and len(name) < _MAX_ID):
+            return None
+        with self._lock:
+            return self._calls.get((int(process), int(number)))
 
     def look(self, call: ListedCall) -> ListedCall:
         """Return what is known of a call now; the same where it has been forgotten meanwhile."""

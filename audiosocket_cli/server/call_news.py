@@ -15,9 +15,11 @@ Tell = Callable[[dict[str, Any]], object]
 class CallNews:
     """Numbers the calls of a process, and tells of each."""
 
-    def __init__(self, tell: Tell) -> None:
-        """`tell` gets JSON values, in the order in which things happen."""
+    def __init__(self, tell: Tell, *, through: str = "--api") -> None:
+        """`tell` gets JSON values, in the order in which things happen. `through` names the options over which calls
+        are ended on order."""
         self._tell = tell
+        self._through = through
         self._last = 0
         self._numbers: dict[LiveCall, int] = {}
         self._live: dict[int, LiveCall] = {}
@@ -68,4 +70,4 @@ class CallNews:
         if by_bot and live.bot is not None:
             live.bot.end_by_api()
         else:
-            live.session.hang_up("hung up through --api")
+            live.session.hang_up(f"hung up through {self._through}")
