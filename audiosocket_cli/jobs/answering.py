@@ -31,11 +31,12 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr, file=file)
     service = begin_service(options, log.complain, log.reopen if file else None)
     begin_pages(options, service, log.complain)
-    calls = service.calls
+    news = service.news
     callbacks = Callbacks(
         metrics=service.on_metrics,
-        news=None if calls is None else partial(calls.take, 0),
-        attach=None if calls is None else calls.attach,
+        news=None if news is None else partial(news.take, 0),
+        attach=None if news is None else news.attach,
+        attach_watch=None if service.watching is None else service.watching.attach_watch,
     )
     server = Server(
         options, log.report, log.complain,

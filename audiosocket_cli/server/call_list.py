@@ -52,11 +52,6 @@ class ListedCall(NamedTuple):
     """How it ended, as in the call's JSON."""
 
     @property
-    def id(self) -> str:
-        """Its name among all calls of this server, also where several have one UUID."""
-        return f"{self.key[0]}-{self.key[1]}"
-
-    @property
     def has_ended(self) -> bool:
         """Whether it is over."""
         return self.ended_s is not None
@@ -172,6 +167,11 @@ class CallList:
             return None
         with self._lock:
             return self._calls.get((int(process), int(number)))
+
+    def get(self, key: Key) -> ListedCall | None:
+        """Return what is known of a call now; None where it was forgotten."""
+        with self._lock:
+            return self._calls.get(key)
 
     def look(self, call: ListedCall) -> ListedCall:
         """Return what is known of a call now; the same where it has been forgotten meanwhile."""

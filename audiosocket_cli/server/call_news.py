@@ -3,7 +3,7 @@ call on order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -42,6 +42,15 @@ class CallNews:
         call.report_result(partial(self._told_result, number))
         if call.result is not None:
             self._told_result(number, call.result)
+
+    @property
+    def live(self) -> Mapping[int, LiveCall]:
+        """The calls that go on, by their numbers."""
+        return self._live
+
+    def tell(self, news: dict[str, Any]) -> object:
+        """Tell something else of calls. Returns False where it was not taken: it is no longer news once it could be."""
+        return self._tell(news)
 
     def _told_result(self, number: int, result: str) -> None:
         self._tell({"call": number, "result": result})

@@ -14,6 +14,7 @@ from audiosocket_cli.server.monitoring import Figures, Update, begin_monitoring
 from audiosocket_cli.server.options import ServeOptions
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.systemd import Notifier, others_descriptors, take_sockets
+from audiosocket_cli.server.watching import Watching
 
 _MONITORING: Final = ("metrics", "health")
 """Names of sockets (FileDescriptorName=) that are for those who watch; all others are for calls."""
@@ -29,11 +30,18 @@ class Service(NamedTuple):
     """The figures for Prometheus, where somebody wants them."""
     calls: CallList | None = None
     """The list of calls, where somebody asks about calls."""
+    watching: Watching | None = None
+    """Those who watch the calls, where they can: what is told of calls goes there, and from there into the list."""
 
     @property
     def on_metrics(self) -> Update | None:
         """What takes the newest figures, where somebody wants them."""
         return None if self.figures is None else self.figures.update
+
+    @property
+    def news(self) -> CallList | Watching | None:
+        """What takes the news of calls, where somebody wants them."""
+        return self.calls if self.watching is None else self.watching
 
 
 def begin_service(
@@ -57,4 +65,5 @@ def begin_service(
     listening = ListeningSockets(passed["calls"], stay_open=True) if "calls" in passed else None
     calls = CallList()
     begin_api(options.api, calls, say)
-    return Service(listening, readiness, figures, calls if options.api.servers or options.web is not None else None)
+    watching = None if options.web is None else Watching(calls)
+    return Service(listening, readiness, figures, calls if options.api.servers or watching is not None else None, watching)
