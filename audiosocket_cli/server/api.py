@@ -40,7 +40,9 @@ def begin_api(options: ApiOptions, calls: CallList, say: Callable[[str], object]
     given = os.environ.pop(TOKEN_VARIABLE, "")
     if not options.servers:
         return
-    token = token_of_environment(TOKEN_VARIABLE, given) if options.token_file is None else read_token(options.token_file)
+    token = (
+        token_of_environment(TOKEN_VARIABLE, given) if options.token_file is None else read_token(options.token_file)
+    )
     gate = Gatekeeper(token)
     calls_routes, sid_routes = call_routes(calls, gate.why_not), twilio_routes(calls, gate.why_not)
     wanted: list[tuple[str, Address, Mapping[str, Route]]] = []
@@ -73,8 +75,8 @@ def read_token(path: Path) -> str:
 
 
 def token_of_environment(variable: str, given: str) -> str:
-    """Return the password that a variable of the environment holds, empty where it holds nothing. Raises `UsageError` for what is
-    none: it would let nobody in, or everybody."""
+    """Return the password that a variable of the environment holds, empty where it holds nothing. Raises `UsageError`
+    for what is none: it would let nobody in, or everybody."""
     token = _token_of(os.fsencode(given))
     if given and not token:
         raise UsageError(f"{variable} holds no password of one line: set one, or leave the variable out")

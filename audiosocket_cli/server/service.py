@@ -66,4 +66,6 @@ def begin_service(
     calls = CallList()
     begin_api(options.api, calls, say)
     watching = None if options.web is None else Watching(calls)
-    return Service(listening, readiness, figures, calls if options.api.servers or watching is not None else None, watching)
+    return Service(
+        listening, readiness, figures, calls if options.api.servers or watching is not None else None, watching
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
@@ -65,7 +65,7 @@ def make_app(parts: Parts, access: Access, say: Callable[[str], object]) -> ASGI
         Route("/api/ended", parts.ended.rows),
         Route("/api/ended/{call:path}/data", parts.ended.data),
         Route("/api/ended/{call:path}", parts.ended.row),
-        Route("/api/events", _events_of(parts.events)),
+        Route("/api/events", parts.events.stream),
         Route("/calls/uuid/{uuid}", parts.ended.newest),
         Route("/calls/{call:path}", parts.ended.page),
         Route("/recordings/{call:path}/{file}", parts.ended.recording),
@@ -157,15 +157,6 @@ def _of_asset(name: str) -> Response:
 
 async def _description(_: Request) -> Response:
     return json_answer(description())
-
-
-def _events_of(events: Events) -> Callable[[Request], Any]:
-    async def stream(_: Request) -> Response:
-        if not events.has_room:
-            return failure(503, "too many pages are open: close some")
-        return StreamingResponse(events.stream(), media_type="text/event-stream")
-
-    return stream
 
 
 def _plain(handler: http_routes.Handler) -> Callable[[Request], Any]:

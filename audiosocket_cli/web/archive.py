@@ -104,7 +104,9 @@ class Archive:
                     stderr=asyncio.subprocess.DEVNULL, limit=_MAX_HEAD_BYTES, start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
-                raise ArchiveError(f"cannot read calls that have ended: {(error.strerror or str(error)).lower()}") from None
+                raise ArchiveError(
+                    f"cannot read calls that have ended: {(error.strerror or str(error)).lower()}"
+                ) from None
         return self._process
 
     def _give_up(self, process: asyncio.subprocess.Process) -> None:

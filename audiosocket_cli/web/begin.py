@@ -20,7 +20,7 @@ from audiosocket_cli.web.app import Access, Parts, make_app
 from audiosocket_cli.web.archive import Archive
 from audiosocket_cli.web.connections import WebServer
 from audiosocket_cli.web.ended_calls import EndedCalls
-from audiosocket_cli.web.events import Events, NoMeters
+from audiosocket_cli.web.events import Events
 from audiosocket_cli.web.gatekeeper import cookie_name
 from audiosocket_cli.web.live_calls import LiveCalls
 from audiosocket_cli.web.sessions import Sessions
@@ -32,9 +32,9 @@ def begin_web(options: ServeOptions, service: Service, say: Callable[[str], obje
     Raises `NetworkError` when it cannot listen there, `UsageError` when other machines could look without a password or
     a certificate, and `FileError` when a file cannot be read.
     """
-    web, calls = options.web, service.calls
+    web, watching = options.web, service.watching
     assert web is not None
-    assert calls is not None
+    assert watching is not None
     password = token_of_environment(WEB_TOKEN_VARIABLE, token) if web.token_file is None else read_token(web.token_file)
     tls = _tls(web)
     listening = ListeningSockets(bind(web.address, option="--web"))
@@ -50,9 +50,9 @@ def begin_web(options: ServeOptions, service: Service, say: Callable[[str], obje
         Sessions(password), cookie_name(port, is_secure=tls is not None), is_secure=tls is not None,
         any_host=bool(password) or web.client_ca is not None,
     )  # fmt: skip
-    live = LiveCalls(calls)
+    live = LiveCalls(watching)
     folder = _folder_of(options)
-    events = Events(calls, live, NoMeters(), lambda: _about(options, service))
+    events = Events(watching, lambda: _about(options, service))
     archive = None if folder is None else Archive(folder, say)
     parts = Parts(
         live, EndedCalls(archive), events, health_route(service.readiness),

@@ -88,7 +88,9 @@ class EndedCalls:
         from urllib.parse import quote
 
         rows = json.loads(told.body)
-        return RedirectResponse(f"/calls/{quote(rows[0]['call'])}", 303) if rows else failure(404, "there is no such call")
+        return (
+            RedirectResponse(f"/calls/{quote(rows[0]['call'])}", 303) if rows else failure(404, "there is no such call")
+        )
 
     def _path_of(self, call: str) -> Path:
         assert self._archive is not None
@@ -165,7 +167,9 @@ def _time(value: str, name: str) -> str:
         moment = datetime.fromisoformat(value)
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError(f"{name}={value[:40]!r} is not a time: write 2026-11-30 or 2026-11-30T14:00:00+01:00") from None
+        raise ValueError(
+            f"{name}={value[:40]!r} is not a time: write 2026-11-30 or 2026-11-30T14:00:00+01:00"
+        ) from None
     return moment.isoformat(timespec="milliseconds")
 
 
@@ -178,6 +182,6 @@ def _with_list(head: Mapping[str, Any], rows: bytes) -> Response:
 
 def _policy_of(page: bytes) -> str:
     """Return the page's own rule for the browser, with what only a header can say."""
-    found = _POLICY.search(page[:1 << 16])
+    found = _POLICY.search(page[: 1 << 16])
     own = "default-src 'none'" if found is None else (found[1] or found[2]).decode().replace("&#39;", "'")
     return f"{own}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"

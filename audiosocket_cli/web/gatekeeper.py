@@ -106,7 +106,13 @@ def cookie_name(port: int, *, is_secure: bool) -> str:
 def set_cookie(response: Response, name: str, value: str, *, is_secure: bool) -> None:
     """Have a browser keep a session, or, without a value, forget it."""
     response.set_cookie(
-        name, value, max_age=int(SESSION_S) if value else 0, path="/", secure=is_secure, httponly=True, samesite="strict"
+        name,
+        value,
+        max_age=int(SESSION_S) if value else 0,
+        path="/",
+        secure=is_secure,
+        httponly=True,
+        samesite="strict",
     )
 
 

@@ -2,68 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+import asyncio
+import contextlib
+from typing import Final
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audiosocket_cli.finding import id_of
 from audiosocket_cli.model import why_no_result
 from audiosocket_cli.server.api_routes import order_end, parse_form
-from audiosocket_cli.server.call_list import CallList, ListedCall
+from audiosocket_cli.server.call_list import ListedCall
+from audiosocket_cli.server.watchers import Watch
+from audiosocket_cli.server.watching import MAX_SHOWN, CannotListenError, Watching
 from audiosocket_cli.text import printable
 from audiosocket_cli.web.answers import failure, json_answer
 from audiosocket_cli.web.bounds import BodyError, read_body
 
-MAX_LISTED: Final = 1000
-"""Calls in one answer; `count` says how many there are."""
-
-MAX_SHOWN_DIGITS: Final = 100
-"""The last digits of a call that lists show; `digit_count` says how many there are."""
-
 _UUID_CHARACTERS: Final = 36
 
+_LOOK_S: Final = 10.0
+"""For how long calls are watched after a program has asked for them: most ask again."""
 
-def shown(call: ListedCall, now_s: float, *, digits: int = MAX_SHOWN_DIGITS) -> dict[str, Any]:
-    """Return a call as JSON values, with its last digits; text that others have written is `printable`."""
-    facts = {name: printable(value) if isinstance(value, str) else value for name, value in call.as_dict(now_s).items()}
-    return {
-        "id": call.id,
-        **facts,
-        "server": None if call.server is None else printable(call.server),
-        "digits": printable(call.digits[-digits:]),
-        "digit_count": len(call.digits),
-        "findings": [shown_finding(text) for text in call.findings],
-    }
+_FIRST_LOOK_S: Final = 0.5
+"""How long the first may take, for the processes of all calls to tell of their digits and findings."""
 
-
-def shown_finding(text: str) -> dict[str, Any]:
-    """Return a finding as JSON values: its id, if it has one, and its text."""
-    return {"id": id_of(text), "text": printable(text)}
+_STEP_S: Final = 0.01
 
 
 class LiveCalls:
-    """Answers about calls in progress, and those that ended lately."""
+    """Answers about calls in progress, and those that ended lately. For one loop."""
 
-    def __init__(self, calls: CallList) -> None:
-        self._calls = calls
+    def __init__(self, watching: Watching) -> None:
+        self._watching = watching
+        self._calls = watching.calls
+        self._watch: Watch | None = None
+        self._end: asyncio.TimerHandle | None = None
 
     async def all(self, _: Request) -> Response:
-        """Return the calls in progress."""
-        return json_answer(self.snapshot())
-
-    def snapshot(self) -> Mapping[str, Any]:
-        """Return the calls in progress as JSON values."""
-        count, listed = self._calls.live(MAX_LISTED)
-        now_s = self._calls.clock()
-        return {"count": count, "calls": [shown(call, now_s) for call in listed]}
+        """Return the calls in progress: how many there are, and the oldest of them."""
+        await self._look()
+        count, listed = self._calls.live(MAX_SHOWN)
+        return json_answer({"count": count, "calls": [self._watching.shown(call) for call in listed]})
 
     async def one(self, request: Request) -> Response:
         """Return one call."""
         call = self.find(request.path_params["call"])
-        return call if isinstance(call, Response) else self._answer(call)
+        if isinstance(call, Response):
+            return call
+        await self._look()
+        return self._answer(self._calls.look(call))
+
+    async def _look(self) -> None:
+        """Watch calls for a while: what they tell is told only while somebody does."""
+        loop = asyncio.get_running_loop()
+        if self._end is not None:
+            self._end.cancel()
+        self._end = loop.call_later(_LOOK_S, self._look_away)
+        if self._watch is not None:
+            return
+        with contextlib.suppress(CannotListenError):  # then others watch, and it is known
+            self._watch = self._watching.watch()
+        until_s = loop.time() + _FIRST_LOOK_S
+        while not self._is_known() and loop.time() < until_s:
+            await asyncio.sleep(_STEP_S)
+
+    def _is_known(self) -> bool:
+        return all(self._watching.shown(call)["digits"] is not None for call in self._calls.live(MAX_SHOWN)[1])
+
+    def _look_away(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     async def hang_up(self, request: Request) -> Response:
         """Hang up a call, and give it a result if one is in the body."""
@@ -102,4 +112,4 @@ class LiveCalls:
         return found or failure(404, "there is no such call in progress, or it ended too long ago")
 
     def _answer(self, call: ListedCall) -> Response:
-        return json_answer(shown(call, self._calls.clock(), digits=len(call.digits) or 1))
+        return json_answer(self._watching.shown(call))

@@ -26,11 +26,18 @@
     return asked;
   }
 
+  /* Today's calls with the time alone. */
+  function moment(at) {
+    const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    const day = at.toLocaleDateString([], { day: "numeric", month: "short", year: "2-digit" });
+    return at.toDateString() === new Date().toDateString() ? time : `${day}, ${time}`;
+  }
+
   function rowOf(call) {
     const row = make("li", "row");
     const link = make("a", "", call.uuid || call.call);
     link.href = `/calls/${call.call.split("/").map(encodeURIComponent).join("/")}`;
-    const time = make("time", "", call.started_at ? new Date(call.started_at).toLocaleString() : "–");
+    const time = make("time", "", call.started_at ? moment(new Date(call.started_at)) : "–");
     if (call.started_at) time.dateTime = call.started_at;
     const facts = make("div", "facts");
     facts.append(make("span", "peer", call.peer || "–"));

@@ -12,9 +12,8 @@
   const rows = new Map(); // of those that are drawn, the newest first on the page
   const news = { count: 0, peer: "", timer: 0 };
   let count = 0;
-  let listener = null;
 
-  const actions = { hangUp, listen: window.LiveListener ? listen : null };
+  const actions = { hangUp, listen: window.ListenPanel ? listen : null };
 
   function showState(text, className) {
     byId("state").textContent = text;
@@ -64,21 +63,29 @@
       if (rows.has(call.id)) rows.get(call.id).update(call, now);
       else drawNewest(call);
     }
-    takeLevels({ calls: told.levels });
-    showAbout(told.about);
     showCounts();
   }
 
   function showAbout(about) {
+    const isReady = about.state === "ready";
     const parts = [`${about.name} ${about.version}`];
     if (about.answered_by) parts.push(`answered by ${about.answered_by}`);
     if (about.targets.length) parts.push(`passed on to ${about.targets.join(", ")}`);
-    byId("about").textContent = parts.join(" · ");
-    showState(about.state === "ready" ? "Live" : `The server is ${about.state}`, about.state === "ready" ? "on" : "");
+    byId("about").textContent = CallRow.printable(parts.join(" · "));
+    showState(isReady ? "Live" : `The server is ${about.state}`, isReady ? "on" : "");
+  }
+
+  /* A call has begun, changed or ended. */
+  function takeCall(call) {
+    if (call.state === "ended") takeEnded(call);
+    else if (!calls.has(call.id)) takeBegun(call);
+    else {
+      calls.set(call.id, Object.assign(call, { takenMs: performance.now() }));
+      if (rows.has(call.id)) rows.get(call.id).update(call, performance.now());
+    }
   }
 
   function takeBegun(call) {
-    if (calls.has(call.id)) return;
     count += 1;
     calls.set(call.id, Object.assign(call, { takenMs: performance.now() }));
     drawNewest(call);
@@ -114,7 +121,7 @@
   }
 
   function takeLevels(told) {
-    for (const [id, [caller, server]] of Object.entries(told.calls)) {
+    for (const [id, [caller, server]] of Object.entries(told.levels)) {
       const row = rows.get(id);
       if (!row) continue;
       row.level("caller", caller);
@@ -131,19 +138,26 @@
     }
   }
 
-  function listen(call, button) {
-    listener = listener || new window.LiveListener();
-    listener.toggle(call, button);
+  /* Play the sound of a call below its row, or play it no more. */
+  function listen(row, isOn) {
+    if (row.panel) row.panel.remove();
+    row.panel = null;
+    if (!isOn) return;
+    const host = CallRow.make("div", "panel");
+    row.element.append(host);
+    const panel = new window.ListenPanel(host, `/api/calls/${row.call.uuid}/sound`, row.call.uuid);
+    panel.listener.start();
+    row.panel = { remove: () => (panel.listener.stop(), host.remove()) };
   }
 
   const TAKES = {
+    about: showAbout,
     calls: takeAll,
-    begun: takeBegun,
-    ended: takeEnded,
+    call: takeCall,
     levels: takeLevels,
     digit: (event) => rows.has(event.id) && rows.get(event.id).press(event),
     finding: (event) => rows.has(event.id) && rows.get(event.id).find(event),
-    changed: (event) => rows.has(event.id) && rows.get(event.id).change(event),
+    listened: (event) => rows.has(event.id) && rows.get(event.id).showListeners(event.listeners),
   };
 
   /* When the stream breaks, the browser tries again; when it may not look any more, it has to log in. */

@@ -15,6 +15,8 @@ class CallRow {
     this.digits = CallRow.make("span", "digits");
     this.result = CallRow.make("span", "result");
     this.note = CallRow.make("span", "note");
+    this.listeners = CallRow.make("span", "note");
+    this.panel = null;
     this.bars = { caller: CallRow.meter("caller"), server: CallRow.meter("server") };
     this.findings = CallRow.make("details");
     this.summary = CallRow.make("summary");
@@ -26,7 +28,7 @@ class CallRow {
     const facts = CallRow.make("div", "facts");
     who.append(this.code, this.peer);
     meters.append(this.bars.caller, this.bars.server);
-    facts.append(this.digits, this.result, this.findings, this.note);
+    facts.append(this.digits, this.result, this.findings, this.note, this.listeners);
     this.element.append(who, this.age, meters, facts, this.buttons);
     this.showButtons();
     this.update(call, nowMs);
@@ -35,8 +37,13 @@ class CallRow {
   static make(name, className, text) {
     const element = document.createElement(name);
     if (className) element.className = className;
-    if (text !== undefined) element.textContent = text;
+    if (text !== undefined) element.textContent = CallRow.printable(text);
     return element;
+  }
+
+  /* Escape what would hide or reorder text, as the command does on a terminal. */
+  static printable(text) {
+    return String(text).replace(/[\p{C}\u2028\u2029]/gu, (char) => `\\u${char.codePointAt(0).toString(16).padStart(4, "0")}`);
   }
 
   static button(text, className, onClick) {
@@ -69,10 +76,13 @@ class CallRow {
   update(call, nowMs) {
     this.call = call;
     this.begunMs = nowMs - 1000 * call.duration_s;
-    this.code.textContent = call.uuid;
-    this.code.title = `${call.uuid}, since ${call.started_at}`;
-    this.peer.textContent = call.server ? `${call.peer} → ${call.server}` : call.peer;
+    this.code.textContent = CallRow.printable(call.uuid);
+    this.code.title = CallRow.printable(`${call.uuid}, since ${call.started_at}`);
+    this.peer.textContent = CallRow.printable(call.peer);
     this.tick(nowMs);
+    this.level("caller", call.levels_dbfs[0]);
+    this.level("server", call.levels_dbfs[1]);
+    this.showListeners(call.listeners);
     this.showDigits();
     this.showFindings();
     this.showState();
@@ -91,22 +101,17 @@ class CallRow {
 
   /* Take a digit; one that is counted already changes nothing. */
   press(event) {
-    if (event.count <= this.call.digit_count) return;
-    this.call.digit_count = event.count;
-    this.call.digits = (this.call.digits + event.digit).slice(-100);
+    if (event.digit_count <= this.call.digit_count) return;
+    this.call.digit_count = event.digit_count;
+    this.call.digits = ((this.call.digits || "") + event.digit).slice(-100);
     this.showDigits();
   }
 
   find(event) {
-    if (event.count <= this.call.findings.length) return;
-    this.call.findings.push(event.finding);
+    const known = this.call.findings || [];
+    if (known.some((each) => each.finding === event.finding)) return;
+    this.call.findings = [...known, event];
     this.showFindings();
-  }
-
-  change(event) {
-    this.call.state = event.state;
-    this.call.result = event.result;
-    this.showState();
   }
 
   end(call, nowMs) {
@@ -114,40 +119,53 @@ class CallRow {
     this.age.textContent = CallRow.duration(call.duration_s);
     this.element.classList.add("ended");
     this.buttons.replaceChildren();
-    this.level("caller", null);
-    this.level("server", null);
   }
 
   showDigits() {
-    const more = this.call.digit_count - this.call.digits.length;
-    this.digits.textContent = (more > 0 ? "…" : "") + this.call.digits;
+    const digits = (this.call.digits || "").slice(-100);
+    this.digits.textContent = (this.call.digit_count > digits.length ? "…" : "") + CallRow.printable(digits);
     this.digits.title = `${this.call.digit_count} digits`;
   }
 
   showFindings() {
-    const findings = this.call.findings.slice(0, CallRow.MAX_FINDINGS);
+    const findings = (this.call.findings || []).slice(0, CallRow.MAX_FINDINGS);
     this.findings.hidden = findings.length === 0;
     const text = findings.length === 1 ? "1 finding" : `${findings.length} findings`;
     this.summary.replaceChildren(CallRow.make("span", "chip unknown", `! ${text}`));
-    this.list.replaceChildren(...findings.map((each) => CallRow.make("li", "", each.text)));
+    this.list.replaceChildren(...findings.map((each) => CallRow.make("li", "", each.finding)));
   }
 
   showState() {
     const { state, result } = this.call;
-    this.result.textContent = result === null ? "" : `result ${result}`;
+    this.result.textContent = result === null ? "" : CallRow.printable(`result ${result}`);
     if (state === "ending") this.note.textContent = "is ending";
-    else if (state === "ended") this.note.textContent = CallRow.howEnded(this.call);
+    else if (state === "ended") this.note.textContent = CallRow.printable(CallRow.howEnded(this.call));
     else this.note.textContent = "";
   }
 
   static howEnded(call) {
-    const by = call.ended_by ? `ended by ${call.ended_by}` : "ended";
-    return call.ended_reason ? `${by}: ${call.ended_reason}` : by;
+    const { ended_by: by, ended_reason: reason } = call;
+    if (!reason) return by ? `ended by the ${by}` : "ended";
+    return !by || reason.startsWith(by) ? reason : `${by}: ${reason}`;
+  }
+
+  showListeners(listeners) {
+    this.listeners.textContent = listeners.length ? CallRow.printable(`heard by ${listeners.join(", ")}`) : "";
   }
 
   showButtons() {
-    const listen = this.actions.listen ? [CallRow.button("Listen", "", () => this.actions.listen(this.call, listen[0]))] : [];
+    const listen = this.actions.listen ? [this.listenButton()] : [];
     this.buttons.replaceChildren(...listen, CallRow.button("Hang up", "", () => this.ask()));
+  }
+
+  listenButton() {
+    const button = CallRow.button("Listen", "", () => {
+      const isOn = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(isOn));
+      this.actions.listen(this, isOn);
+    });
+    button.setAttribute("aria-pressed", String(Boolean(this.panel)));
+    return button;
   }
 
   /* Ask before a call is hung up. */
