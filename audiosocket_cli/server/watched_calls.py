@@ -1,5 +1,5 @@
-"""The calls of a process, watched: their levels, digits and findings while somebody looks, and the sound of those that
-somebody listens to. It runs on the loop of the calls, takes orders, and tells what it sees as `call_news` does.
+"""The calls of a process, watched: how loud they are while somebody looks, and the sound of those that somebody listens
+to. It runs on the loop of the calls, takes orders, and tells what it measures as `call_news` does.
 
 Nothing is measured, kept or told while nobody looks, and no call is slower for it: work is done in turns of half a
 millisecond, and whoever does not take what is told loses it.
@@ -12,20 +12,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from audiosocket_cli.call.deferred import Deferred
-from audiosocket_cli.call.events import CallListened, DigitHeard, Event, Finding, Report
+from audiosocket_cli.call.events import CallListened, Report
 from audiosocket_cli.call.live_call import LiveCall
 from audiosocket_cli.call.peek import Peek
 from audiosocket_cli.call.taps.levels import level_of
-from audiosocket_cli.finding import id_of
-from audiosocket_cli.model import Call
 from audiosocket_cli.server.call_news import CallNews
 from audiosocket_cli.server.listened_call import STEP_S, ListenedCall
 
 LOOK_S: Final = 0.25
 """Seconds between two looks at the levels of all calls."""
-
-MAX_TOLD_DIGITS: Final = 200
-"""Digits of a call that are told to who begins to look: the last of them, and how many there were."""
 
 _TOGETHER: Final = 4
 """Calls that are measured in one step: a tenth of a millisecond."""
@@ -54,11 +49,6 @@ class WatchedCalls:
                 self._listen(listener, number, by)
             case {"leave": int(listener)}:
                 self._leave(listener)
-
-    def on_event(self, event: Event) -> None:
-        """Tell of a digit or a finding while somebody looks."""
-        if self._meters is not None and isinstance(event, DigitHeard | Finding):
-            self._meters.tell_event(event)
 
     def close(self) -> None:
         """The calls are over."""
@@ -143,17 +133,6 @@ class _Meters:
         for live, peek in self._peeks.values():
             live.session.end_peek(peek)
 
-    def tell_event(self, event: DigitHeard | Finding) -> None:
-        """Tell of a digit or a finding in a call whose earlier ones were told."""
-        number = self._number_of(event.call)
-        if number is not None:
-            facts = event.facts()
-            del facts["uuid"]
-            self._news.tell({"call": number, event.name: facts})
-
-    def _number_of(self, call: Call) -> int | None:
-        return next((number for number, (live, _) in self._peeks.items() if live.session.call is call), None)
-
     def _look(self) -> None:
         """Look at all calls, in turns."""
         live = self._news.live
@@ -181,19 +160,9 @@ class _Meters:
         self._timer = self._loop.call_at(self._next_s, self._look)
 
     def _look_at(self, number: int, live: LiveCall) -> None:
-        call = live.session.call
-        assert call is not None
         if number not in self._peeks:
             self._peeks[number] = live, live.session.peek()
-            self._news.tell({"call": number, "state": _state_of(call)})
             return
         live.session.catch_up()
         levels = map(level_of, self._peeks[number][1].take())  # of the caller, and of the server, which we are
         self._levels.append([number, *(None if level is None else round(level) for level in levels)])
-
-
-def _state_of(call: Call) -> dict[str, Any]:
-    """Return the digits and the findings so far, as JSON values."""
-    digits = "".join(digit.digit for digit in call.digits[-MAX_TOLD_DIGITS:])
-    findings = [{"finding": text, "finding_id": id_of(text)} for text in call.notes]
-    return {"digits": digits, "digit_count": len(call.digits), "findings": findings}

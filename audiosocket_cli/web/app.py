@@ -12,12 +12,14 @@ from starlette.types import ASGIApp
 
 from audiosocket_cli.net import http_routes
 from audiosocket_cli.server.api_routes import parse_form
+from audiosocket_cli.server.watching import Watching
 from audiosocket_cli.web import pages
 from audiosocket_cli.web.answers import failure, json_answer
 from audiosocket_cli.web.bounds import BodyError, Bounds, read_body
 from audiosocket_cli.web.ended_calls import EndedCalls
 from audiosocket_cli.web.events import Events
 from audiosocket_cli.web.gatekeeper import Gatekeeper, address_of, cookie_of, set_cookie, too_many
+from audiosocket_cli.web.listening import sound
 from audiosocket_cli.web.live_calls import LiveCalls
 from audiosocket_cli.web.openapi import description
 from audiosocket_cli.web.sessions import Sessions
@@ -43,8 +45,7 @@ class Parts(NamedTuple):
     health: http_routes.Handler
     metrics: http_routes.Handler | None
     keeps_calls: bool
-    further: tuple[Route, ...] = ()
-    """Routes of others."""
+    watching: Watching
 
 
 def make_app(parts: Parts, access: Access, say: Callable[[str], object]) -> ASGIApp:
@@ -60,7 +61,7 @@ def make_app(parts: Parts, access: Access, say: Callable[[str], object]) -> ASGI
         Route("/api/openapi.json", _description),
         Route("/api/calls", parts.live.all),
         Route("/api/calls/{call}/hangup", parts.live.hang_up, methods=["POST"]),
-        *parts.further,
+        Route("/api/calls/{call}/sound", _sound_of(parts)),
         Route("/api/calls/{call}", parts.live.one),
         Route("/api/ended", parts.ended.rows),
         Route("/api/ended/{call:path}/data", parts.ended.data),
@@ -157,6 +158,14 @@ def _of_asset(name: str) -> Response:
 
 async def _description(_: Request) -> Response:
     return json_answer(description())
+
+
+def _sound_of(parts: Parts) -> Callable[[Request], Any]:
+    async def answer(request: Request) -> Response:
+        call = parts.live.find(request.path_params["call"], live_first=True)
+        return call if isinstance(call, Response) else await sound(parts.watching, call, request)
+
+    return answer
 
 
 def _plain(handler: http_routes.Handler) -> Callable[[Request], Any]:

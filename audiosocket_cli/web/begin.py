@@ -52,11 +52,12 @@ def begin_web(options: ServeOptions, service: Service, say: Callable[[str], obje
     )  # fmt: skip
     live = LiveCalls(watching)
     folder = _folder_of(options)
-    events = Events(watching, lambda: _about(options, service))
+    events = Events(watching, live, lambda: _about(options, service))
     archive = None if folder is None else Archive(folder, say)
     parts = Parts(
         live, EndedCalls(archive), events, health_route(service.readiness),
         None if service.figures is None else service.figures.route, keeps_calls=folder is not None,
+        watching=watching,
     )  # fmt: skip
     WebServer(listening, make_app(parts, access, say), tls=tls, connections=WEB_CONNECTIONS)
     say(f"calls in a browser on {_shown(web.address, port, tls)}{_who(password, web, is_own=is_own)}")

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from audiosocket_cli.finding import id_of
 from audiosocket_cli.model import why_no_result
 from audiosocket_cli.server.api_routes import order_end, parse_form
 from audiosocket_cli.server.call_list import ListedCall
-from audiosocket_cli.server.watchers import Watch
-from audiosocket_cli.server.watching import MAX_SHOWN, CannotListenError, Watching
+from audiosocket_cli.server.watching import Levels, Watching
 from audiosocket_cli.text import printable
 from audiosocket_cli.web.answers import failure, json_answer
 from audiosocket_cli.web.bounds import BodyError, read_body
 
 _UUID_CHARACTERS: Final = 36
 
-_LOOK_S: Final = 10.0
-"""For how long calls are watched after a program has asked for them: most ask again."""
+MAX_LISTED: Final = 1000
+"""Calls in one answer; `count` says how many there are."""
 
-_FIRST_LOOK_S: Final = 0.5
-"""How long the first may take, for the processes of all calls to tell of their digits and findings."""
+MAX_SHOWN_DIGITS: Final = 200
+"""The last digits of a call that are shown; `digit_count` says how many there are."""
 
-_STEP_S: Final = 0.01
+
+def shown_finding(text: str) -> dict[str, Any]:
+    """Return a finding as JSON values: its text, and its id if it has one."""
+    return {"finding": text, "finding_id": id_of(text)}
 
 
 class LiveCalls:
@@ -36,44 +38,39 @@ class LiveCalls:
     def __init__(self, watching: Watching) -> None:
         self._watching = watching
         self._calls = watching.calls
-        self._watch: Watch | None = None
-        self._end: asyncio.TimerHandle | None = None
+        self.listeners: dict[str, list[str]] = {}
+        """The addresses of those who listen, by the `id` of the call."""
+
+    def shown(self, call: ListedCall) -> dict[str, Any]:
+        """Return a call as JSON values. How loud it is is known while a page is open."""
+        return self._shown(call, self._watching.levels())
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return how many calls are in progress, and the oldest of them."""
+        count, listed = self._calls.live(MAX_LISTED)
+        levels = self._watching.levels()
+        return {"count": count, "calls": [self._shown(call, levels) for call in listed]}
 
     async def all(self, _: Request) -> Response:
-        """Return the calls in progress: how many there are, and the oldest of them."""
-        await self._look()
-        count, listed = self._calls.live(MAX_SHOWN)
-        return json_answer({"count": count, "calls": [self._watching.shown(call) for call in listed]})
+        """Return the calls in progress."""
+        return json_answer(self.snapshot())
 
     async def one(self, request: Request) -> Response:
         """Return one call."""
         call = self.find(request.path_params["call"])
-        if isinstance(call, Response):
-            return call
-        await self._look()
-        return self._answer(self._calls.look(call))
+        return call if isinstance(call, Response) else json_answer(self.shown(call))
 
-    async def _look(self) -> None:
-        """Watch calls for a while: what they tell is told only while somebody does."""
-        loop = asyncio.get_running_loop()
-        if self._end is not None:
-            self._end.cancel()
-        self._end = loop.call_later(_LOOK_S, self._look_away)
-        if self._watch is not None:
-            return
-        with contextlib.suppress(CannotListenError):  # then others watch, and it is known
-            self._watch = self._watching.watch()
-        until_s = loop.time() + _FIRST_LOOK_S
-        while not self._is_known() and loop.time() < until_s:
-            await asyncio.sleep(_STEP_S)
-
-    def _is_known(self) -> bool:
-        return all(self._watching.shown(call)["digits"] is not None for call in self._calls.live(MAX_SHOWN)[1])
-
-    def _look_away(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
+    def _shown(self, call: ListedCall, levels: Levels) -> dict[str, Any]:
+        return {
+            "id": call.id,
+            **call.as_dict(self._calls.clock()),
+            "server": call.server,
+            "digits": call.digits[-MAX_SHOWN_DIGITS:],
+            "digit_count": len(call.digits),
+            "findings": [shown_finding(text) for text in call.findings],
+            "levels_dbfs": list(levels.get(call.id, (None, None))),
+            "listeners": self.listeners.get(call.id, []),
+        }
 
     async def hang_up(self, request: Request) -> Response:
         """Hang up a call, and give it a result if one is in the body."""
@@ -97,7 +94,7 @@ class LiveCalls:
             call = ordered
         if call.has_ended and result not in (None, call.result):
             return failure(409, f"the call has ended, with the result {printable(call.result or 'none')}")
-        return self._answer(call)
+        return json_answer(self.shown(call))
 
     def find(self, name: str, *, live_first: bool = False) -> ListedCall | Response:
         """Return a call by its `id`, or the newest with a UUID; or the answer when there is none."""
@@ -110,6 +107,3 @@ class LiveCalls:
             uuid = ""
         found = (self._calls.find_live(uuid) if live_first else self._calls.find(uuid)) if uuid else None
         return found or failure(404, "there is no such call in progress, or it ended too long ago")
-
-    def _answer(self, call: ListedCall) -> Response:
-        return json_answer(self._watching.shown(call))

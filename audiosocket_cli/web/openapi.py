@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from audiosocket_cli import __version__
 from audiosocket_cli.web.answers import SCHEMA
+from audiosocket_cli.web.listening import OPERATION
 
 _TEXT: Final = {"type": "string"}
 _MAYBE_TEXT: Final = {"type": ["string", "null"]}
@@ -54,6 +55,7 @@ def _live_paths() -> dict[str, Any]:
             "post": _operation("hangUp", "Hang up, and set the result first where one is given", _reference("Call"),
                                400, 404, 409, 413, 503) | {"requestBody": {"required": False, "content": form}},
         },
+        "/api/calls/{call}/sound": {"parameters": [call], "get": {**OPERATION, "operationId": "listen", "parameters": []}},
         "/api/events": {"get": _operation(
             "events", "What happens, as server-sent events: about, calls, call, digit, finding, levels, listened, lost",
             _TEXT, 503, media_type="text/event-stream",
@@ -123,10 +125,11 @@ def _call() -> dict[str, Any]:
     return _object({
         "id": {**_TEXT, "description": "Names this call, also where several have one UUID"},
         "uuid": _TEXT, "state": {"enum": ["live", "ending", "ended"]}, "peer": _TEXT,
+        "server": {**_MAYBE_TEXT, "description": "That it is passed on to"},
         "started_at": {**_TEXT, "format": "date-time"}, "duration_s": {"type": "number"}, "result": _MAYBE_TEXT,
-        "digits": {**_MAYBE_TEXT, "description": "The last 200; null: not known yet"}, "digit_count": _MAYBE_WHOLE,
-        "findings": {"type": ["array", "null"], "items": finding},
-        "levels_dbfs": {**levels, "description": "Of the caller and of the server; null: no audio"},
+        "digits": {**_TEXT, "description": "The last 200"}, "digit_count": {"type": "integer"},
+        "findings": {"type": "array", "items": finding},
+        "levels_dbfs": {**levels, "description": "Caller, server; known while a page is open. null: no audio"},
         "listeners": {**_TEXTS, "description": "Addresses of those who listen"},
         "ended_by": _MAYBE_TEXT, "ended_how": _MAYBE_TEXT, "ended_reason": _MAYBE_TEXT,
     }, ("ended_by", "ended_how", "ended_reason"))  # fmt: skip

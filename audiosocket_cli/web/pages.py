@@ -33,9 +33,15 @@ _ASSETS: Final = {
     "live.js": "text/javascript",
     "live_rows.js": "text/javascript",
     "ended.js": "text/javascript",
+    "listen.js": "text/javascript",
+    "listen_worklet.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 """The files of assets/ that are served, each with its type."""
+
+
+_SCRIPTS: Final = ("live_rows.js", "listen.js", "live.js", "ended.js")
+"""Those of the page of live calls, in the order in which they need each other."""
 
 
 @cache
@@ -56,9 +62,9 @@ def live_page(*, keeps_calls: bool, has_login: bool) -> bytes:
         _bar(has_login=has_login),
         _live(),
         _ended(keeps_calls=keeps_calls),
-        *(tag("script", "", src=f"/assets/{name}", defer="") for name in ("live_rows.js", "live.js", "ended.js")),
+        *(tag("script", "", src=f"/assets/{name}", defer="") for name in _SCRIPTS),
         narrow_rem=0,
-        styles=[_style("live.css")],
+        styles=[_style("live.css"), _style("listen.css")],
         sources=_SOURCES,
     )
 

@@ -42,6 +42,9 @@ _GAP_S: Final = 0.06
 _SETTLE_S: Final = {Side.CALLER: 0.03, Side.SERVER: 0.005}
 """How far behind the clock silence is filled in: a caller's frame was spoken before it came."""
 
+_HELD_UP_S: Final = 0.05
+"""Whoever asks for samples later than this after the last time was held up himself."""
+
 _LATE_S: Final = 0.1
 _MAX_LATE_S: Final = 1.0
 _QUIET_PEAK: Final = 300
@@ -60,6 +63,7 @@ class CallSound:
         caller has yet to hear: it is not known, and silence here."""
         self.rate_hz = rate_hz
         self._made = round(now_s * rate_hz)
+        self._asked_s = now_s
         self._sides = {side: _Lane(side, rate_hz, self._made) for side in Side}
         self._sides[Side.SERVER].skip_ahead(min(ahead_s, MAX_AHEAD_S))
 
@@ -84,9 +88,11 @@ class CallSound:
         Raises `MissingLibraryError` where a kind has to be converted, and cannot be.
         """
         now = round(now_s * self.rate_hz)
+        was_held_up, self._asked_s = now_s > self._asked_s + _HELD_UP_S, now_s
         for lane, chunks in zip(self._sides.values(), (caller, server), strict=True):
             lane.add(chunks)
-            lane.fill(now)
+            if not was_held_up:  # else frames may be there that we have yet to read
+                lane.fill(now)
         count = min(now, *(lane.end for lane in self._sides.values())) - self._made
         if count <= 0:
             return b""

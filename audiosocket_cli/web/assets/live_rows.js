@@ -78,7 +78,7 @@ class CallRow {
     this.begunMs = nowMs - 1000 * call.duration_s;
     this.code.textContent = CallRow.printable(call.uuid);
     this.code.title = CallRow.printable(`${call.uuid}, since ${call.started_at}`);
-    this.peer.textContent = CallRow.printable(call.peer);
+    this.peer.textContent = CallRow.printable(call.server ? `${call.peer} → ${call.server}` : call.peer);
     this.tick(nowMs);
     this.level("caller", call.levels_dbfs[0]);
     this.level("server", call.levels_dbfs[1]);
