@@ -26,6 +26,7 @@ def data_of(path: Path, call: Mapping[str, Any], name: str) -> dict[str, Any]:
         [text, f"/api/ended/{quote(name)}/data" if _name_of(href) == quote(json_name) else recordings + _name_of(href)]
         for text, href in data["links"]
     ]
+    data["links"].insert(0, ["all calls", "/"])
     return data
 
 

@@ -68,7 +68,7 @@
 
   function showAbout(about) {
     const isReady = about.state === "ready";
-    const parts = [`${about.name} ${about.version}`];
+    const parts = [`audiosocket ${about.name} ${about.version}`];
     if (about.answered_by) parts.push(`answered by ${about.answered_by}`);
     if (about.targets.length) parts.push(`passed on to ${about.targets.join(", ")}`);
     byId("about").textContent = CallRow.printable(parts.join(" · "));
