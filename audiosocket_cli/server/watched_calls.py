@@ -121,7 +121,7 @@ class _Meters:
         self._peeks: dict[int, tuple[LiveCall, Peek]] = {}
         self._todo: list[int] = []
         self._levels: list[list[int | None]] = []
-        self._is_closed = False
+        self._has_told = self._is_closed = False
         self._next_s = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._look()
@@ -154,7 +154,8 @@ class _Meters:
         if self._todo:
             self._deferred.add(self._look_at_some)
             return
-        if self._levels:
+        if self._levels or self._has_told:
+            self._has_told = bool(self._levels)
             self._news.tell({"levels": self._levels})
         self._next_s = max(self._next_s + LOOK_S, self._loop.time() + LOOK_S / 2)
         self._timer = self._loop.call_at(self._next_s, self._look)

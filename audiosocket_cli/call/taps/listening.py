@@ -112,7 +112,7 @@ class _Lane:
         self._rate_hz = rate_hz
         self._gap = round(_GAP_S * rate_hz)
         self._settle = round(_SETTLE_S[side] * rate_hz)
-        self._flows = False
+        self._has_begun = self._flows = False
         self._made = Pieces()
         self._converter: soxr.ResampleStream | None = None
         self._kind: int | None = None
@@ -123,7 +123,7 @@ class _Lane:
         count = round(seconds * self._rate_hz)
         self._made.put_silence(count)
         self.end += count
-        self._flows = count > 0
+        self._has_begun = self._flows = count > 0
 
     def add(self, chunks: Chunks) -> None:
         """Place what has come."""
@@ -157,6 +157,10 @@ class _Lane:
         return taken[0] if len(taken) == 1 else np.concatenate(taken)
 
     def _place(self, start: int, samples: Samples) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            samples = samples[max(0, self.end - start) :]  # the rest was before anybody listened
+            start = max(start, self.end)
         pause = start - self.end
         if not self._flows or pause > self._gap:
             if pause > 0:
