@@ -188,6 +188,8 @@ class Calls:
         self._account.report(event)
         if isinstance(event, CallStarted):
             self._count(event.call)
+        elif self._news is not None:
+            self._news.happened(event)
 
     def _count(self, call: Call) -> None:
         self._account.summary.calls += 1

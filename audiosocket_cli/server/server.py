@@ -91,11 +91,14 @@ class Server:
         """Set when a connection has gone, or has moved on from arrival to call."""
         call_limits = call_limits or CallLimits(options.calls, options.max_calls)
         self._common = Common(options, self._account, call_limits, self._admission)
-        self._news = None if self._callbacks.news is None else CallNews(self._callbacks.news)
+        self._news = None if self._callbacks.news is None else self._news_to(self._callbacks.news)
         self._calls = Calls(self._common, on_leave=self._has_left.set, on_used_up=self._on_used_up, news=self._news)
         self._intake: Intake | None = None
         """Once it runs."""
         self._drain: Drain | None = None
+
+    def _news_to(self, tell: Callable[[dict[str, Any]], object]) -> CallNews:
+        return CallNews(tell, through=self._options.ended_through)
 
     @property
     def summary(self) -> ServeSummary:

@@ -14,10 +14,10 @@ from rich.text import Text
 from audiosocket_cli.analysis.histogram import Histogram
 from audiosocket_cli.asterisk.facts import BURST_MS
 from audiosocket_cli.bench.caller import MAX_JUDGED
-from audiosocket_cli.bench.figures import Figures
+from audiosocket_cli.bench.figures import ERRORS, Figures
 from audiosocket_cli.bench.limit import Search
 from audiosocket_cli.bench.plan import Progress
-from audiosocket_cli.bench.result import ERRORS, BenchResult
+from audiosocket_cli.bench.result import BenchResult
 from audiosocket_cli.bench.verdict import Change, shown
 from audiosocket_cli.finding import id_of
 from audiosocket_cli.text import counted
