@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audiosocket_cli.analysis.speech_track import SpeechTrack
+from audiosocket_cli.analysis.speech_track import SaidTrack, SpeechTrack
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.runs import TimedRun
@@ -74,3 +74,32 @@ def test_an_interruption_of_the_capture_places_what_came_before() -> None:
     track.interrupt()
     track.take(frames((20, True), since_s=3.0))
     assert track.finish(6.0).speech == [(0.0, 0.4), (3.0, 3.4)]
+
+
+# What we say ourselves.
+
+
+def said(*runs: TimedRun, end_s: float = 6.0) -> list[tuple[float, float]]:
+    track = SaidTrack()
+    for run in runs:
+        track.take(run)
+    return track.finish(end_s).speech
+
+
+def sent(*parts: tuple[int, bool], since_s: float = 0.0, late: dict[int, float] | None = None) -> TimedRun:
+    """Frames that are sent when they are due: the first at once."""
+    return frames(*parts, since_s=since_s - D, late=late)
+
+
+def test_what_we_say_lies_where_it_was_sent() -> None:
+    assert said(sent((20, True), (80, False), (20, True))) == [(0.0, 0.4), (2.0, 2.4)]
+    assert said(sent((20, True), since_s=0.5), sent((20, True), since_s=3.0)) == [(0.5, 0.9), (3.0, 3.4)]
+
+
+def test_what_we_say_a_little_late_follows_on() -> None:
+    assert said(sent((20, True)), sent((20, True), since_s=0.43)) == [(0.0, 0.8)]
+    assert said(sent((20, True)), sent((20, True), since_s=0.47)) == [(0.0, 0.88)]
+
+
+def test_a_pause_between_frames_of_one_batch_is_one() -> None:
+    assert said(sent((20, True), (20, True), late={20: 1.0})) == [(0.0, 0.4), (1.4, 1.8)]
