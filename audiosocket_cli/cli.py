@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "talk": "audiosocket_cli.commands.talk",
     "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
     "dump": "audiosocket_cli.commands.dump",
+    "report": "audiosocket_cli.commands.report",
     "replay": "audiosocket_cli.commands.replay",
     "bench": "audiosocket_cli.commands.bench",
     "check": "audiosocket_cli.commands.check",
@@ -38,13 +39,14 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "recording", "systemd"),
-    "proxy": ("proxying", "mirroring", "faults", "recording", "captures"),
+    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "systemd"),
+    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "captures"),
     "record": ("recording", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot", "keys", "websocket-bots"),
     "dump": ("captures", "findings", "json-lines"),
+    "report": ("reports", "recording", "captures", "findings"),
     "replay": ("testing-a-bot", "scripts", "websocket-bots"),
     "bench": ("load", "load-figures", "locust", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
@@ -119,6 +121,7 @@ def root(ctx: click.Context) -> None:
       audiosocket talk host:9092               talk to a server yourself
       audiosocket inject-dtmf 123# host:9092   press keys in a call
       audiosocket dump capture.pcap            see what was on the wire
+      audiosocket report call.wav -o call.html look at a call, and hear it
       audiosocket replay call.pcapng host:9092 play a call again
       audiosocket bench host:9092 --calls 50   see whether a server holds
       audiosocket check host:9092              see whether a server survives

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -120,18 +121,30 @@ class Histogram:
         middle_ms = self._buckets.middle_ms(int(np.searchsorted(counted, rank)))
         return middle_ms if self._buckets.is_exact else min(max(middle_ms, self.min_ms), self.max_ms)
 
+    def since(self, before: Histogram | None) -> dict[int, int]:
+        """Return how many values each bucket got since it was as `before`, of those that got some."""
+        if not self.count:
+            return {}
+        grown = self._counts - before._counts if before is not None and before.count else self._counts
+        used = np.flatnonzero(grown)
+        return dict(zip(used.tolist(), grown[used].tolist(), strict=True))
+
+    @classmethod
+    def of_counts(cls, counts: Mapping[int, int]) -> Histogram:
+        """Make one of what `since` returned, with buckets `BY_PERCENT`, which is as exact as they are."""
+        made = cls()
+        if counts:
+            made._counts = np.zeros(made._buckets.count, np.int64)
+            made._counts[list(counts)] = list(counts.values())
+            made.count = sum(counts.values())
+            middles_ms = [made._buckets.middle_ms(index) for index in (min(counts), max(counts))]
+            made.min_ms, made.max_ms = middles_ms
+            made.sum_ms = sum(made._buckets.middle_ms(index) * count for index, count in counts.items())
+        return made
+
     def bars(self, most: int) -> list[tuple[float, float, int]]:
         """Return (from ms, to ms, count) of at most `most` ranges of equally many buckets, smallest first."""
-        if not self.count:
-            return []
-        used = np.flatnonzero(self._counts)
-        first, last = int(used[0]), int(used[-1])
-        step = max(1, -(-(last - first + 1) // most))
-        edge_ms = self._buckets.edge_ms
-        return [
-            (edge_ms(edge), edge_ms(edge + step), int(self._counts[edge : edge + step].sum()))
-            for edge in range(first, last + 1, step)
-        ]
+        return [(from_ms, to_ms, count) for from_ms, to_ms, (count,) in bars_of([self], most)]
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values, from which `from_json` makes it again."""
@@ -155,3 +168,18 @@ class Histogram:
             if int(made._counts.sum()) != made.count:
                 raise ValueError("the buckets do not add up")
         return made
+
+
+def bars_of(several: Sequence[Histogram], most: int) -> list[tuple[float, float, list[int]]]:
+    """Return (from ms, to ms, count of each) of at most `most` ranges of equally many buckets, smallest first, the same
+    ranges for all. All have the same buckets."""
+    used = np.flatnonzero(sum((one._counts for one in several if one.count), np.zeros(1, np.int64)))
+    if not len(used):
+        return []
+    first, last = int(used[0]), int(used[-1])
+    step = max(1, -(-(last - first + 1) // most))
+    edge_ms = several[0]._buckets.edge_ms
+    return [
+        (edge_ms(edge), edge_ms(edge + step), [int(one._counts[edge : edge + step].sum()) for one in several])
+        for edge in range(first, last + 1, step)
+    ]

@@ -2,7 +2,7 @@
 
 load, speech, marks, schedule   when calls are placed, what they say, and when each frame is due
 caller, meter, turns            one call, and what is measured in it; these need no event loop
-figures                         what is counted
+figures, series                 what is counted, in all and over time
 generator, processes            driving the calls, in one process and in several
 plan, result, verdict, limit    what is asked for, what came of it, and how that is judged
 usage                           CPU and memory of a server on this machine

@@ -15,6 +15,9 @@ METRICS: Final = (
 )  # fmt: skip
 """The distributions of times."""
 
+ERRORS: Final = ("refused", "timeout", "unreachable", "reset", "fault", "silent")
+"""The classes of errors, which are counted: three of connecting, three of calls."""
+
 
 class Figures:
     """All that is counted: distributions by metric, counts by name, faults by reason."""

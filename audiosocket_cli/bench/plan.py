@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.load import Load, Stage
+from audiosocket_cli.bench.series import Series
 from audiosocket_cli.bench.speech import Speech, sound_files
 from audiosocket_cli.bench.usage import Usage
 from audiosocket_cli.net.address import Address
@@ -69,6 +70,8 @@ class Progress:
     signal: int | None = None
     lost: list[str] = field(default_factory=list)
     """Processes that ended by themselves, in words."""
+    series: Series | None = None
+    """Only of a load that is over."""
     gone_s: float | None = None
     """In seconds, to a second: when the last call ended, if no call could be connected after it."""
 

@@ -22,6 +22,7 @@ import audiosocket_cli
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.generator import Generator, Share, shares
 from audiosocket_cli.bench.plan import Plan, Progress, make_speech, plan_from_json, plan_json
+from audiosocket_cli.bench.series import SeriesMaker
 from audiosocket_cli.bench.usage import UsageWatch
 from audiosocket_cli.errors import AudioSocketError, FileError
 from audiosocket_cli.net.channel import parse_object
@@ -51,8 +52,9 @@ async def run_plan(plan: Plan, watch: Callable[[Progress], None] = lambda progre
 
     Raises `FileError` when the audio cannot be read.
     """
-    workers = [_Worker(plan, share) for share in shares(plan.process_count)]
-    parent = _Parent(plan, workers, watch)
+    series = SeriesMaker()
+    workers = [_Worker(plan, share, series) for share in shares(plan.process_count)]
+    parent = _Parent(plan, workers, series, watch)
     with signals_to(parent.on_signal):
         try:
             return await parent.run()
@@ -62,8 +64,11 @@ async def run_plan(plan: Plan, watch: Callable[[Progress], None] = lambda progre
 
 
 class _Parent:
-    def __init__(self, plan: Plan, workers: list[_Worker], watch: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, plan: Plan, workers: list[_Worker], series: SeriesMaker, watch: Callable[[Progress], None]
+    ) -> None:
         self._workers = workers
+        self._series = series
         self._watch = watch
         self._signal: int | None = None
         self._usage = None if plan.pid is None else UsageWatch(plan.pid)
@@ -76,14 +81,12 @@ class _Parent:
             worker.send({"start_s": self._start_s})
         if self._signal is not None:
             self._stop_all()
-        if self._usage:
-            self._usage.look()
+        self._look_at_server()
         ends = [asyncio.create_task(worker.follow(), name="worker") for worker in self._workers]
         outage = _Outage()
         while True:
             _, pending = await asyncio.wait(ends, timeout=_REPORT_S)
-            if self._usage:
-                self._usage.look()
+            self._look_at_server()
             if not pending:
                 break
             progress = self._progress(whole=False)
@@ -94,7 +97,12 @@ class _Parent:
             end.result()
         progress = self._progress(whole=True)
         progress.gone_s = outage.gone_s
+        progress.series = self._series.series()
         return progress
+
+    def _look_at_server(self) -> None:
+        if self._usage and (sample := self._usage.look()):
+            self._series.use(sample.at_s - self._start_s, sample)
 
     def on_signal(self, number: int) -> None:
         again, self._signal = self._signal is not None, number
@@ -134,6 +142,8 @@ class _Report:
     figures: Figures = field(default_factory=Figures)
     live_calls: int = 0
     peak_calls: int = 0
+    at_s: float = 0.0
+    """When it was made, in seconds after the start of the load."""
     rows: Sequence[dict[str, Any]] = ()
     is_whole: bool = False
     """Whether it was the final report."""
@@ -145,8 +155,8 @@ class _Report:
         rows = told.get("rows", ())
         for row in rows:
             float(row["start_s"]), int(row["call"])
-        return cls(Figures.from_json(told["figures"]), int(told["live_calls"]), int(told["peak_calls"]), rows,
-                   "rows" in told)  # fmt: skip
+        return cls(Figures.from_json(told["figures"]), int(told["live_calls"]), int(told["peak_calls"]),
+                   float(told["at_s"]), rows, "rows" in told)  # fmt: skip
 
 
 class _Outage:
@@ -179,8 +189,9 @@ class _Outage:
 class _Worker:
     """One process, seen from its parent."""
 
-    def __init__(self, plan: Plan, share: Share) -> None:
+    def __init__(self, plan: Plan, share: Share, series: SeriesMaker) -> None:
         self.report = _Report()
+        self._series = series
         self._why_killed = ""
         self._patience_looks = _PATIENCE_LOOKS
         self._plan = plan
@@ -232,7 +243,8 @@ class _Worker:
                 line = await asyncio.wait_for(self._process.stdout.readline(), _LOOK_S)
                 if not line:
                     break
-                self.report, silent_looks = _Report.of(line), 0
+                self._take(_Report.of(line))
+                silent_looks = 0
             except TimeoutError:
                 silent_looks += 1
                 if silent_looks >= self._patience_looks:
@@ -240,6 +252,10 @@ class _Worker:
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 self._kill_for(f"sent invalid messages ({str(error)[:100]})")
         await self._process.wait()
+
+    def _take(self, report: _Report) -> None:
+        self.report = report
+        self._series.report(self._share.number, report.at_s, report.figures, report.live_calls)
 
     def _kill_for(self, why: str) -> None:
         self._why_killed = why
@@ -279,13 +295,14 @@ async def _work() -> None:
     if not start:
         return
     obeying = asyncio.create_task(_obey(orders, generator), name="orders")
-    reporting = asyncio.create_task(_send_reports(generator), name="reports")
+    start_s = json.loads(start)["start_s"]
+    reporting = asyncio.create_task(_send_reports(generator, start_s), name="reports")
     try:
-        await generator.run(json.loads(start)["start_s"])
+        await generator.run(start_s)
     finally:
         obeying.cancel()
         reporting.cancel()
-    _say(_report(generator) | {"rows": generator.rows})
+    _say(_report(generator, start_s) | {"rows": generator.rows})
 
 
 async def _obey(orders: asyncio.StreamReader, generator: Generator) -> None:
@@ -294,14 +311,17 @@ async def _obey(orders: asyncio.StreamReader, generator: Generator) -> None:
     os._exit(1)  # the parent is gone
 
 
-async def _send_reports(generator: Generator) -> None:
+async def _send_reports(generator: Generator, start_s: float) -> None:
+    """Report at whole seconds after the start: what came since the last report is what came in that second."""
     while True:
-        await asyncio.sleep(_REPORT_S)
-        _say(_report(generator))
+        since_s = time.monotonic() - start_s
+        await asyncio.sleep(_REPORT_S - since_s % _REPORT_S)
+        _say(_report(generator, start_s))
 
 
-def _report(generator: Generator) -> dict[str, Any]:
+def _report(generator: Generator, start_s: float) -> dict[str, Any]:
     return {
+        "at_s": max(0.0, time.monotonic() - start_s),
         "figures": generator.figures.as_json(),
         "live_calls": generator.live_calls,
         "peak_calls": generator.peak_calls,

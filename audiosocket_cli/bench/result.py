@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.bench.figures import METRICS, Figures
+from audiosocket_cli.bench.figures import ERRORS, METRICS, Figures
 from audiosocket_cli.bench.plan import Plan, Progress
+from audiosocket_cli.bench.series import Series
 from audiosocket_cli.codec import kind_name
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.text import printable
 
 SCHEMA: Final = "audiosocket.bench/1"
-
-ERRORS: Final = ("refused", "timeout", "unreachable", "reset", "fault", "silent")
-"""The classes of errors: three of connecting, three of calls."""
 
 STATISTICS: Final = ("p50", "p95", "p99", "max", "mean")
 
@@ -51,6 +50,10 @@ class BenchResult:
     gone_s: float | None = None
     """When the server was gone: from then on no call could be connected."""
     rows: list[dict[str, Any]] = field(default_factory=list)
+    series: Series | None = None
+    """How it went over time; None of a result that was kept without."""
+    thresholds: tuple[str, ...] = ()
+    """What was asked of it, as it was written on the command line."""
 
     @property
     def failures(self) -> list[str]:
@@ -100,19 +103,26 @@ class BenchResult:
             "finding_ids": dict(self.figures.finding_ids),
         }
 
-    def save(self, path: Path) -> None:
-        """Write all of it to a file. Raises `OSError`."""
-        content = self.as_json() | {
+    def as_file(self) -> dict[str, Any]:
+        """Return all of it as JSON values, from which `result_from_json` makes it again."""
+        return self.as_json() | {
             "calls_at_once": self.calls_at_once,
             "usage": self.usage,
+            "thresholds": list(self.thresholds),
+            "series": None if self.series is None else self.series.as_json(),
             "figures": self.figures.as_json(),
             "calls": self.rows,
         }
+
+    def save(self, path: Path) -> None:
+        """Write all of it to a file. Raises `OSError`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(printable(json.dumps(content, ensure_ascii=False)) + "\n", encoding="utf-8")
+        path.write_text(printable(json.dumps(self.as_file(), ensure_ascii=False)) + "\n", encoding="utf-8")
 
 
-def result_of(plan: Plan, progress: Progress, *, started_at: str, max_lateness_ms: float) -> BenchResult:
+def result_of(
+    plan: Plan, progress: Progress, *, started_at: str, max_lateness_ms: float, thresholds: Sequence[str] = ()
+) -> BenchResult:
     """Return the outcome of a load, and whether its generator kept up."""
     return BenchResult(
         settings=settings_of(plan, max_lateness_ms),
@@ -125,6 +135,8 @@ def result_of(plan: Plan, progress: Progress, *, started_at: str, max_lateness_m
         signal=progress.signal,
         gone_s=progress.gone_s,
         rows=progress.rows,
+        series=progress.series,
+        thresholds=tuple(thresholds),
     )
 
 
@@ -174,24 +186,41 @@ def read_result(path: Path) -> BenchResult:
         raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
     except ValueError:
         raise FileError(f"cannot read {path}: it is not JSON; name a file that bench --output wrote") from None
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema != SCHEMA:
+    return result_from_json(content, path)
+
+
+def is_bench_result(content: object) -> bool:
+    """Whether JSON is of a load's result: by its schema alone."""
+    return isinstance(content, Mapping) and content.get("schema") == SCHEMA
+
+
+def result_from_json(content: Any, path: Path | str) -> BenchResult:
+    """Restore a result from the JSON of a file of this name. Raises `FileError`."""
+    if not is_bench_result(content):
+        schema = content.get("schema") if isinstance(content, dict) else None
         raise FileError(
             f"cannot read {path}: its schema is {schema!r}, not {SCHEMA}; name a file that bench --output wrote"
         )
     try:
-        return BenchResult(
-            settings=dict(content["settings"]),
-            started_at=str(content["started_at"]),
-            elapsed_s=float(content["elapsed_s"]),
-            figures=Figures.from_json(content["figures"]),
-            calls_at_once=int(content["calls_at_once"]),
-            usage=content["usage"],
-            invalid=list(content["invalid"]),
-            signal=content["signal"],
-            gone_s=content.get("gone_s"),
-            rows=list(content["calls"]),
-        )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        return _restored(content)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         what = "it was printed by --json, and only --output writes all" if "figures" not in content else str(error)
         raise FileError(f"cannot read {path}: it is not complete: {what}") from None
+
+
+def _restored(content: Mapping[str, Any]) -> BenchResult:
+    series = content.get("series")
+    return BenchResult(
+        settings=dict(content["settings"]),
+        started_at=str(content["started_at"]),
+        elapsed_s=float(content["elapsed_s"]),
+        figures=Figures.from_json(content["figures"]),
+        calls_at_once=int(content["calls_at_once"]),
+        usage=content["usage"],
+        invalid=list(content["invalid"]),
+        signal=content["signal"],
+        gone_s=content.get("gone_s"),
+        rows=list(content["calls"]),
+        series=None if series is None else Series.from_json(series),
+        thresholds=tuple(map(str, content.get("thresholds", ()))),
+    )

@@ -7,7 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from audiosocket_cli.errors import UsageError
 
@@ -24,6 +24,14 @@ class Usage:
         return {"cpu_percent": round(self.cpu_percent, 1), "rss_mib": round(self.rss_mib, 1)}
 
 
+class Sample(NamedTuple):
+    """What a process has used until a moment of the monotonic clock: CPU seconds, and MiB of memory then."""
+
+    at_s: float
+    cpu_s: float
+    rss_mib: float
+
+
 class UsageWatch:
     """Looks at a process now and then; threads count, its children do not."""
 
@@ -38,15 +46,16 @@ class UsageWatch:
         except (OSError, ValueError, IndexError):
             raise UsageError(f"cannot watch --pid {pid}: there is no such process on this machine") from None
 
-    def look(self) -> None:
-        """Take a sample; a process that has ended is not looked at again."""
+    def look(self) -> Sample | None:
+        """Take a sample, and return it; None of a process that has ended."""
         try:
             cpu_s, rss_mib = _look(self._pid)
         except (OSError, ValueError, IndexError):
-            return
+            return None
         self._last = (time.monotonic(), cpu_s)
         self._first = self._first or self._last
         self._rss_mib = max(self._rss_mib, rss_mib)
+        return Sample(*self._last, rss_mib)
 
     @property
     def usage(self) -> Usage | None:

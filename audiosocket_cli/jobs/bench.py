@@ -171,7 +171,8 @@ def _run(plan: Plan, wanted: BenchWanted) -> BenchResult:
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with bench_progress(plan.load.total_s) as watch:
         progress = run(run_plan(plan, watch))
-    result = result_of(plan, progress, started_at=started_at, max_lateness_ms=wanted.max_lateness * 1000)
+    result = result_of(plan, progress, started_at=started_at, max_lateness_ms=wanted.max_lateness * 1000,
+                       thresholds=wanted.thresholds)  # fmt: skip
     if not result.figures.counts["connected"] and result.figures.reasons:
         raise NetworkError(next(iter(result.figures.reasons)))
     return result
