@@ -17,8 +17,9 @@ from typing import Any, BinaryIO, Final
 
 from audiosocket_cli.calls_index.call_json import read_call
 from audiosocket_cli.calls_index.filters import Filter
-from audiosocket_cli.calls_index.index import SORTS, CallsIndex
+from audiosocket_cli.calls_index.index import CallsIndex
 from audiosocket_cli.calls_index.row import Row, row_of
+from audiosocket_cli.calls_index.sorts import SORTS
 from audiosocket_cli.errors import AudioSocketError
 from audiosocket_cli.text import printable
 
@@ -63,7 +64,7 @@ class Reader:
         rows = itertools.islice(self._index.rows(wanted, sort, first + limit), first, None)
         totals = self._index.totals(wanted)
         listed = [self._shown(row) for row in rows]
-        return {"count": totals.calls, "totals": totals._asdict()}, json.dumps(listed).encode()
+        return {"count": totals.calls, "totals": totals.as_json()}, json.dumps(listed).encode()
 
     def _row(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         path, call = self._call(question["call"])
