@@ -25,11 +25,13 @@ COMMANDS: Final = {
     "talk": "audiosocket_cli.commands.talk",
     "inject-dtmf": "audiosocket_cli.commands.inject_dtmf",
     "dump": "audiosocket_cli.commands.dump",
+    "report": "audiosocket_cli.commands.report",
     "replay": "audiosocket_cli.commands.replay",
     "bench": "audiosocket_cli.commands.bench",
     "check": "audiosocket_cli.commands.check",
     "dialplan": "audiosocket_cli.commands.dialplan",
     "doctor": "audiosocket_cli.commands.doctor",
+    "calls": "audiosocket_cli.commands.calls",
     "wireshark": "audiosocket_cli.commands.wireshark",
     "completion": "audiosocket_cli.commands.completion",
     "help": "audiosocket_cli.commands.help",
@@ -37,18 +39,20 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "recording", "systemd"),
-    "proxy": ("proxying", "mirroring", "faults", "recording", "captures"),
+    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "systemd"),
+    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "captures"),
     "record": ("recording", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot", "keys", "websocket-bots"),
     "dump": ("captures", "findings", "json-lines"),
+    "report": ("reports", "recording", "captures", "findings"),
     "replay": ("testing-a-bot", "scripts", "websocket-bots"),
     "bench": ("load", "load-figures", "locust", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
+    "calls": ("call-index", "recording", "findings", "json"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),
@@ -117,11 +121,13 @@ def root(ctx: click.Context) -> None:
       audiosocket talk host:9092               talk to a server yourself
       audiosocket inject-dtmf 123# host:9092   press keys in a call
       audiosocket dump capture.pcap            see what was on the wire
+      audiosocket report call.wav -o call.html look at a call, and hear it
       audiosocket replay call.pcapng host:9092 play a call again
       audiosocket bench host:9092 --calls 50   see whether a server holds
       audiosocket check host:9092              see whether a server survives
       audiosocket dialplan host:9092           write the lines for Asterisk
       audiosocket doctor                       see why a call does not work
+      audiosocket calls ./calls                find calls among recordings
       audiosocket help                         list the documentation
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")

@@ -35,18 +35,27 @@ def sentence_of(finding_id: str) -> str:
     return read_finding(finding_id).split("\n\n", 2)[1].replace("\n", " ")
 
 
+def plain_sentence_of(finding_id: str) -> str:
+    """Return the same as plain text."""
+    return _plain(sentence_of(finding_id))
+
+
 def cure_of(finding_id: str) -> str:
     """Return the first paragraph of a finding's cure as plain text; empty for an id without a page."""
     if finding_id not in finding_ids():
         return ""
     paragraph = read_finding(finding_id).partition("\n## Cure\n")[2].strip().split("\n\n", 1)[0]
-    return _LINK.sub(r"\1", " ".join(paragraph.split())).replace("`", "")
+    return _plain(paragraph)
 
 
 def sound_of(finding_id: str) -> bytes | None:
     """Return how a finding sounds, as the bytes of a WAV file; None for one that cannot be heard."""
     file = _folder().joinpath(f"{finding_id}.wav")
     return file.read_bytes() if file.is_file() else None
+
+
+def _plain(paragraph: str) -> str:
+    return _LINK.sub(r"\1", " ".join(paragraph.split())).replace("`", "")
 
 
 def _folder() -> Traversable:

@@ -1,0 +1,141 @@
+"""What a recording looks like, channel by channel: outline, spectrogram and levels, read once and in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from audiosocket_cli.analysis.peaks import PeakLevel, Peaks
+from audiosocket_cli.analysis.spectrogram import Spectrogram, SpectrogramBuilder
+from audiosocket_cli.analysis.stretches import Stretches, StretchFinder
+from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, power_to_dbfs
+from audiosocket_cli.audio.reading import open_reader
+from audiosocket_cli.audio.sample_readers import Floats, Reader
+from audiosocket_cli.errors import FileError
+
+MAX_CHANNELS: Final = 2
+"""A call has two sides."""
+
+_BLOCK_SAMPLES: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPicture:
+    """One channel."""
+
+    level_dbfs: float | None
+    """Its level over all; None where there are no samples."""
+    peak_dbfs: float | None
+    peaks: list[PeakLevel]
+    spectrogram: Spectrogram
+    stretches: Stretches
+
+
+@dataclass(frozen=True, slots=True)
+class SoundPicture:
+    """A recording."""
+
+    rate_hz: int
+    duration_s: float
+    channels: list[ChannelPicture]
+    remarks: list[str]
+    """What is odd about its files."""
+
+
+class SoundFiles:
+    """A recording of one file, or of several that continue each other, to be read more than once."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Look at the first file. Raises `FileError` for what is not sound, or has more than two channels, and
+        `OSError`."""
+        self.paths = list(paths)
+        self.remarks: list[str] = []
+        """What is odd about the files, known once they were read."""
+        reader = self._open(self.paths[0])
+        self.rate_hz, self.channels, self.frames = reader.rate_hz, reader.channels, reader.frames
+        reader.close()
+
+    def blocks(self) -> Iterator[Floats]:
+        """Yield all as blocks of shape (n, channels). Raises `FileError` for damage, and `OSError`."""
+        self.remarks.clear()
+        for path in self.paths:
+            reader = self._open(path)
+            if (reader.rate_hz, reader.channels) != (self.rate_hz, self.channels):
+                reader.close()
+                raise FileError(f"{path} does not continue {self.paths[0]}: it has another rate, or more channels")
+            yield from self._blocks_of(reader)
+
+    def _blocks_of(self, reader: Reader) -> Iterator[Floats]:
+        try:
+            while len(block := reader.read(_BLOCK_SAMPLES)):
+                yield block
+            self.remarks += reader.remarks
+        except FileError as error:
+            self.remarks.append(str(error))  # what came before the damage is shown
+        finally:
+            reader.close()
+
+    def _open(self, path: Path) -> Reader:
+        reader = open_reader(path, str(path))
+        if reader.channels > MAX_CHANNELS:
+            reader.close()
+            raise FileError(
+                f"{path} has {reader.channels} channels: a call has two sides; sox IN OUT remix 1 2 takes two of them"
+            )
+        return reader
+
+
+def picture_of(sound: SoundFiles) -> SoundPicture:
+    """Read a recording once. Raises `FileError` and `OSError`."""
+    painters = [_Painter(sound.rate_hz) for _ in range(sound.channels)]
+    for block in sound.blocks():
+        for painter, signal in zip(painters, block.T, strict=True):
+            painter.take(_as_samples(signal))
+    duration_s = painters[0].samples / sound.rate_hz
+    return SoundPicture(sound.rate_hz, duration_s, [each.picture() for each in painters], list(sound.remarks))
+
+
+def _as_samples(signal: Floats) -> Samples:
+    scaled = np.rint(np.nan_to_num(signal, posinf=1.0, neginf=-1.0) * FULL_SCALE)
+    return np.asarray(np.clip(scaled, -32768, 32767), np.int16)
+
+
+class _Painter:
+    """Takes the samples of one channel."""
+
+    def __init__(self, rate_hz: int) -> None:
+        self.samples = 0
+        self._rate_hz = rate_hz
+        self._energy = 0.0
+        self._peak = 0
+        self._peaks = Peaks(rate_hz)
+        self._spectrogram = SpectrogramBuilder(rate_hz)
+        self._stretches = StretchFinder()
+        self._rest = np.zeros(0, np.int16)
+        """Samples of a second that is not complete: stretches are found in whole blocks."""
+
+    def take(self, samples: Samples) -> None:
+        wide = samples.astype(np.float64)
+        self.samples += len(samples)
+        self._energy += float(np.dot(wide, wide))
+        self._peak = max(self._peak, int(np.abs(wide).max()))
+        self._peaks.take(samples)
+        self._spectrogram.take(samples)
+        waiting = np.concatenate((self._rest, samples))
+        whole = len(waiting) // self._rate_hz * self._rate_hz
+        self._stretches.take(waiting[:whole], self._rate_hz)
+        self._rest = waiting[whole:]
+
+    def picture(self) -> ChannelPicture:
+        self._stretches.take(self._rest, self._rate_hz)
+        level_dbfs = peak_dbfs = None
+        if self.samples:
+            level_dbfs = power_to_dbfs(self._energy / self.samples / FULL_SCALE**2)
+            peak_dbfs = power_to_dbfs((self._peak / FULL_SCALE) ** 2)
+        return ChannelPicture(
+            level_dbfs, peak_dbfs, self._peaks.levels(), self._spectrogram.finish(), self._stretches.finish()
+        )

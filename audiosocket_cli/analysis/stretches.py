@@ -1,0 +1,218 @@
+"""When a side speaks, is quiet, or sends digital silence: stretches on the call's time axis.
+
+What is speech, `noise_floor` tells, block by block. Blocks of speech with pauses shorter than `PAUSE_S` between them
+are one stretch; one of less than `MIN_SPEECH_S` is a click, and left out.
+
+Blocks lie on a grid that begins with the call, and `_CHUNK` of them are looked at together, wherever batches are cut.
+So a live call, its capture and its recording have the same stretches, and a live call costs nothing per frame.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from audiosocket_cli.analysis.noise_floor import BLOCK_S, EDGE, NoiseFloor, levels_of, runs_of
+from audiosocket_cli.audio.pcm import Samples, frame_powers
+
+PAUSE_S: Final = 0.3
+"""A shorter pause is one between words. Our own choice."""
+
+MIN_SPEECH_S: Final = 0.06
+"""A shorter sound is a click."""
+
+MIN_SILENCE_S: Final = 0.1
+"""A shorter digital silence is not listed."""
+
+MAX_STRETCHES: Final = 50_000
+"""Stretches of a side that are found: those of some twenty hours of speech."""
+
+_CHUNK: Final = 512
+_PAUSE: Final = round(PAUSE_S / BLOCK_S)
+_MIN_SPEECH: Final = round(MIN_SPEECH_S / BLOCK_S)
+_MIN_SILENCE: Final = round(MIN_SILENCE_S / BLOCK_S)
+_BLOCKS_AT_ONCE: Final = 1024
+
+
+class Stretches(NamedTuple):
+    """One side of a call: from when to when, in seconds, in order. The rest is quiet."""
+
+    speech: list[tuple[float, float]]
+    digital_silence: list[tuple[float, float]]
+    """All samples zero, or nothing received, for at least `MIN_SILENCE_S`."""
+    end_s: float = 0.0
+    """Where what was looked at ends."""
+    is_cut: bool = False
+    """Whether that is where too many stretches were found, and not the end of the call."""
+
+
+class _Spans:
+    """Stretches of one sort as they are found, in numbers of blocks."""
+
+    __slots__ = ("_blocks", "_least", "_open", "_pause", "found")
+
+    def __init__(self, pause: int, least: int) -> None:
+        """Join what is less than `pause` apart, and keep what has at least so many blocks."""
+        self.found = array("Q")
+        """The first block of each, and the one after its last."""
+        self._pause = pause
+        self._least = least
+        self._open: tuple[int, int] | None = None
+        """The last one, which may go on."""
+        self._blocks = 0
+        """What it has without its pauses."""
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.found) >= 2 * MAX_STRETCHES
+
+    def take(self, begins: NDArray[np.intp], ends: NDArray[np.intp], end: int) -> None:
+        """Take what was found next, in order; all up to `end` was looked at."""
+        for begin, after in zip(begins.tolist(), ends.tolist(), strict=True):
+            if self._open is not None and begin - self._open[1] >= self._pause:
+                self.close()
+            self._open = (begin if self._open is None else self._open[0], after)
+            self._blocks += after - begin
+        if self._open is not None and end - self._open[1] >= self._pause:
+            self.close()
+
+    def close(self) -> None:
+        """What was found does not go on."""
+        if self._open is not None and self._blocks >= self._least and not self.is_full:
+            self.found.extend(self._open)
+        self._open, self._blocks = None, 0
+
+    @property
+    def in_seconds(self) -> list[tuple[float, float]]:
+        """All of them."""
+        seconds = [_seconds(block) for block in self.found]
+        return list(zip(seconds[::2], seconds[1::2], strict=True))
+
+
+class StretchFinder:
+    """Finds the stretches of one side, whose sound comes in order."""
+
+    __slots__ = ("_base", "_end", "_floor", "_levels", "_past", "_silence", "_speech")
+
+    def __init__(self, *, with_silence: bool = True) -> None:
+        """Digital silence is listed only `with_silence`."""
+        self._levels = bytearray()
+        """Of the blocks that were not looked at, from number `_base` on."""
+        self._base = 0
+        self._end = 0
+        """The number of blocks so far."""
+        self._past = b""
+        """The levels of the last blocks before `_base`."""
+        self._floor = NoiseFloor()
+        self._speech = _Spans(_PAUSE, _MIN_SPEECH)
+        self._silence = _Spans(1, _MIN_SILENCE) if with_silence else None
+
+    @property
+    def _is_full(self) -> bool:
+        return self._speech.is_full or (self._silence is not None and self._silence.is_full)
+
+    def put(self, start_s: float, end_s: float, levels: bytes) -> None:
+        """Take the levels of blocks (`noise_floor.levels_of`) that lie from `start_s` to `end_s`, one after the other.
+
+        Where the grid has room for a few more or fewer, as with a clock that runs slow or fast, one is taken twice, or
+        left out. What is in the grid already stays.
+        """
+        self.pad(start_s)
+        count = _block(end_s) - self._end
+        if count <= 0 or not levels or self._is_full:
+            return
+        if count != len(levels):
+            levels = np.frombuffer(levels, np.uint8)[np.arange(count) * len(levels) // count].tobytes()
+        self._append(levels)
+
+    def pad(self, until_s: float) -> None:
+        """Nothing was received up to `until_s`."""
+        missing = _block(until_s) - self._end
+        if missing <= 0 or self._is_full:
+            return
+        if missing > 3 * _CHUNK:
+            self._append(bytes(2 * _CHUNK))
+            missing -= 2 * _CHUNK
+            skipped = missing // _CHUNK * _CHUNK
+            self._skip(skipped)
+            missing -= skipped
+        self._append(bytes(missing))
+
+    def _skip(self, count: int) -> None:
+        """Pass over silence that follows silence: what waits is silence, too, and may as well come later."""
+        before = self._base
+        self._base += count
+        self._end += count
+        if self._silence is not None:
+            self._silence.take(np.array([before]), np.array([self._base]), self._base)
+
+    def take(self, samples: Samples, rate_hz: int) -> None:
+        """Take samples of whole blocks, shape (n,), that follow on; what is left over at the end is left out."""
+        for start in range(0, len(samples), round(_BLOCKS_AT_ONCE * BLOCK_S * rate_hz)):
+            piece = samples[start : start + round(_BLOCKS_AT_ONCE * BLOCK_S * rate_hz)]
+            self._append(levels_of(block_powers(piece, rate_hz)))
+
+    def finish(self) -> Stretches:
+        """No more is coming: return all stretches."""
+        while self._levels:
+            self._look(min(len(self._levels), _CHUNK))
+        self._speech.close()
+        silence: list[tuple[float, float]] = []
+        if self._silence is not None:
+            self._silence.close()
+            silence = self._silence.in_seconds
+        return Stretches(self._speech.in_seconds, silence, _seconds(self._end), self._is_full)
+
+    def _append(self, levels: bytes) -> None:
+        self._levels += levels
+        self._end += len(levels)
+        while len(self._levels) >= _CHUNK + EDGE:
+            self._look(_CHUNK)
+
+    def _look(self, count: int) -> None:
+        """Find what the next blocks hold, and forget them."""
+        levels = np.frombuffer(self._past + self._levels[: count + EDGE], np.uint8)
+        first, last = len(self._past), len(self._past) + count
+        speech = self._floor.speech_in(levels, first, last)
+        end = self._base + count
+        nothing = np.zeros(0, np.intp)
+        begins, ends = (nothing, nothing) if speech is None else runs_of(speech)
+        self._speech.take(begins + self._base, ends + self._base, end)
+        if self._silence is not None:
+            begins, ends = runs_of(levels[first:last] == 0)
+            self._silence.take(begins + self._base, ends + self._base, end)
+        self._past = levels[max(0, last - EDGE) : last].tobytes()
+        del self._levels[:count]
+        self._base = end
+
+
+def stretches_of(samples: Samples, rate_hz: int) -> Stretches:
+    """Return the stretches of one side of a recording that begins with its call: int16 samples, shape (n,)."""
+    finder = StretchFinder()
+    finder.take(samples, rate_hz)
+    return finder.finish()
+
+
+def block_powers(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
+    """Return the mean square of each whole block of int16 samples, shape (n,), in units of full scale squared."""
+    size = BLOCK_S * rate_hz
+    if size == int(size):
+        return frame_powers(samples[: len(samples) // int(size) * int(size)].reshape(-1, int(size)))
+    begins = np.round(np.arange(int(len(samples) / size) + 1) * size).astype(np.int64)
+    squares = np.square(samples[: begins[-1]].astype(np.float64)) / 32768.0**2
+    if len(begins) < 2:
+        return np.zeros(0)
+    powers: NDArray[np.float64] = np.add.reduceat(squares, begins[:-1]) / np.diff(begins)
+    return powers
+
+
+def _block(at_s: float) -> int:
+    """Return the number of the block that begins nearest to `at_s`."""
+    return int(at_s / BLOCK_S + 0.5)
+
+
+def _seconds(block: int) -> float:
+    return round(block * BLOCK_S, 3)

@@ -1,0 +1,162 @@
+"""The file that holds the index of a folder, or memory where there can be no file.
+
+SQLite, because it is there with Python, takes a millisecond to open, and lets several processes read and write one
+file. Not in WAL mode, which would leave two more files beside it, fail on network disks, and keep readers out of a
+folder that they cannot write to: what is written is little, in short transactions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from audiosocket_cli.calls_index.columns import FORMAT, SCHEMA
+
+NAME: Final = ".audiosocket-index.sqlite"
+
+_BUSY_S: Final = 60.0
+"""How long to wait for another process that brings the index up to date."""
+_CACHE_KIB: Final = 32_768
+_APPLICATION: Final = 0x41534958
+"""Says in the file's header whose it is."""
+
+Tell = Callable[[str], object]
+
+
+class _NotOursError(Exception):
+    """What is by the name of the index is not an index of this version; the text says what it is."""
+
+
+def open_index_file(folder: Path, tell: Tell, *, anew: bool = False) -> sqlite3.Connection:
+    """Open the index of a folder; make it where there is none, it is of another version, broken, or `anew`.
+
+    `tell` gets a line where that is not possible or not as usual: then the index is in memory, for this time.
+    """
+    path = folder / NAME
+    try:
+        try:
+            connection = _open(path)
+        except (_NotOursError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
+                raise
+            tell(f"the index {path} is made anew: {error}")
+            _remove(path)
+            return _open(path)
+    except (OSError, sqlite3.Error, _NotOursError) as error:
+        return open_in_memory(folder, tell, error)
+    if anew:
+        empty(connection)
+    return connection
+
+
+def remake_index_file(folder: Path, tell: Tell, error: sqlite3.Error) -> sqlite3.Connection:
+    """Return an empty index instead of one, closed by now, that was found to be damaged in use, or in memory where it
+    cannot be used for another reason. `tell` gets a line."""
+    if not is_damage(error):
+        return open_in_memory(folder, tell, error)
+    tell(f"the index {folder / NAME} is made anew: {error}")
+    try:
+        _remove(folder / NAME)
+    except OSError as problem:
+        return open_in_memory(folder, tell, problem)
+    return open_index_file(folder, tell)
+
+
+def open_in_memory(folder: Path, tell: Tell, error: Exception) -> sqlite3.Connection:
+    """Return an index in memory, which begins as the one that can be read, if there is one. `tell` gets the reason."""
+    tell(f"cannot keep an index in {folder}, so it is made for this time only: {_reason(error)}")
+    return _in_memory(folder / NAME)
+
+
+def empty(connection: sqlite3.Connection) -> None:
+    """Forget all calls, so that their JSON is read again. The file stays: others may have it open."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM calls")
+    connection.execute("DELETE FROM folders")
+    connection.execute("COMMIT")
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is broken, rather than busy, or its disk full."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _remove(path: Path) -> None:
+    """Remove an index, and what an interrupted change has left beside it. Raises `OSError`."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open or make the file. Raises `OSError`, `sqlite3.Error`, and `_NotOursError`."""
+    with contextlib.suppress(FileExistsError):  # what is in calls is private, and so is their index
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise OSError(0, f"{path.name} is not a file")
+    if not os.access(path.parent, os.W_OK) or not os.access(path, os.W_OK):
+        raise PermissionError(0, "it cannot be written to")
+    connection = _connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=rw")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        _make_or_check(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA trusted_schema = OFF")  # the file may be anybody's
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
+
+
+def _make_or_check(connection: sqlite3.Connection) -> None:
+    ours = [
+        text for (text,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid")
+    ]
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not ours and not version:
+        for statement in SCHEMA:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    elif version != FORMAT:
+        raise _NotOursError(f"it has format {version}, not {FORMAT}")
+    elif ours != list(SCHEMA):
+        raise _NotOursError("its tables are not ours")
+
+
+def _in_memory(path: Path) -> sqlite3.Connection:
+    """Return an index in memory, which begins as the one that can be read, if there is one."""
+    connection = _connect("file::memory:")
+    with contextlib.suppress(OSError, sqlite3.Error):
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            kept = _connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=ro")
+            with contextlib.closing(kept):
+                kept.backup(connection)
+    try:
+        _make_or_check(connection)
+    except (_NotOursError, sqlite3.DatabaseError):
+        connection.close()
+        connection = _connect("file::memory:")
+        _make_or_check(connection)
+    return connection
+
+
+def _is_busy(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _reason(error: Exception) -> str:
+    if _is_busy(error):
+        return f"another process has been changing it for {_BUSY_S:.0f} s"
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

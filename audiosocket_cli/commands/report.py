@@ -1,0 +1,55 @@
+"""`audiosocket report`: a page to look at, of a call, a day, a bench or a check."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from audiosocket_cli.commands.values import files
+from audiosocket_cli.errors import UsageError
+
+
+@click.command(short_help="Make a page to look at: of a call, a day, a bench, a check.")
+@click.argument("inputs", metavar="INPUT…", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", metavar="FILE|DIR/", required=True, shell_complete=files,
+    help="Where the page goes; with DIR/ each call of a folder also gets a page of its own; - is standard output.",
+)  # fmt: skip
+@click.option("--embed", is_flag=True, help="Put the sound of the call into the page.")
+@click.option("--call", metavar="UUID", help="Of a capture: this call; the first digits of the UUID are enough.")
+@click.option("--force", is_flag=True, help="Overwrite the page, and a WAV file that belongs to it, if they exist.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """Make a page to look at, which opens from disk in any browser and loads nothing.
+
+    \b
+    Examples:
+      audiosocket report calls/8f269582-….wav -o call.html --open
+      audiosocket report call.pcapng -o call.html --embed
+      audiosocket report pbx.pcap --call 8f269582 -o call.html
+      audiosocket report ./calls -o day.html
+      audiosocket report ./calls -o day/
+      audiosocket report bench.json before.json -o load.html
+      audiosocket report check.json -o check.html
+
+    INPUT is a recording or the JSON beside it, a capture of any format that dump reads, a folder of calls, one or two
+    results of bench --output, or results of check --json; - is standard input. It is recognised by content.
+
+    A call's page has both sides on one time axis, with what was found, the turns, and a player. It plays the recording
+    where that is. What browsers do not play, and what is in a capture, is written beside the page as a WAV file of its
+    name. With --embed the page itself has the sound: as WAV up to a minute, then as MP3.
+
+    Exits with 0, with 5 when an INPUT is damaged or cut (everything before the damage is shown), with 6 when it holds
+    no call.
+    """
+    # Blocks are small: threads that BLAS would start with cost more than they bring.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if not given["output"]:
+        raise UsageError("-o has no name: name the page, such as call.html")
+    from audiosocket_cli.jobs.report import ReportWanted, report
+
+    given["inputs"] = tuple(given["inputs"])
+    ctx.exit(report(ReportWanted(**given)).exit_code)

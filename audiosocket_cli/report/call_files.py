@@ -1,0 +1,131 @@
+"""The files of one call: its JSON, its recording, and the page that is made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from audiosocket_cli.analysis.rows import Row
+from audiosocket_cli.analysis.sound_picture import SoundFiles, picture_of
+from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.report.call_data import ShownCall, ShownSound, call_data
+from audiosocket_cli.report.call_sound import can_be_linked, embedded, linked, why_unheard, write_wav
+from audiosocket_cli.report.day import address_of
+from audiosocket_cli.report.input_kind import InputKind, look_at
+from audiosocket_cli.report.json_values import list_of, mapping_of, text_of
+
+_PART: Final = re.compile(r"(.+)\.part[0-9]{1,4}")
+_MAX_FILES: Final = 1000
+_MAX_LISTED: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CallFiles:
+    """A call, by what there is of it."""
+
+    name: str
+    """What it is called where it has no UUID."""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """Its JSON; nothing of a recording alone."""
+    json: Path | None = None
+    """The file of that."""
+    recordings: tuple[Path, ...] = ()
+    """The parts of its recording that are there."""
+    rows: tuple[Row, ...] = ()
+    """Of a captured call."""
+    capture: Path | None = None
+    """The capture that it is in."""
+    layout: str | None = None
+    """Which sides are recorded, where that is known besides the JSON."""
+    not_measured: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlace:
+    """Where a page goes, and its sound."""
+
+    folder: Path
+    """The folder of the page: links lead from there."""
+    embed: bool = False
+    """Whether the page itself has the sound."""
+    wav: Path | None = None
+    """Where a WAV file may be written if browsers do not play the recording."""
+
+
+def files_of_json(path: Path, content: Mapping[str, Any]) -> CallFiles:
+    """Return the call of a JSON file, with its recording, which is beside it."""
+    recording = mapping_of(content.get("recording"))
+    names = [name for name in list_of(recording.get("files"))[:_MAX_FILES] if isinstance(name, str) and name]
+    found: list[Path] = []
+    missing: list[Path] = []
+    for name in names:
+        file = path.parent / Path(name.replace("\0", "")).name  # beside it, wherever it says
+        (found if not missing and _is_file(file) else missing).append(file)
+    notes = []
+    if missing:
+        notes.append(("all of the recording" if found else "sound", f"there is no file {text_of(missing[0].name)}"))
+    elif not found:
+        notes.append(("sound", "the call was not recorded"))
+    return CallFiles(path.stem, content, path, tuple(found), not_measured=tuple(notes))
+
+
+def files_of_recording(path: Path) -> CallFiles:
+    """Return the call of a recording, with the JSON beside it, if that is of the same call."""
+    stem = part[1] if (part := _PART.fullmatch(path.stem)) else path.stem
+    json = path.with_name(f"{stem}.json")
+    alone = CallFiles(path.name, {}, None, (path,))
+    if not _is_file(json):
+        return alone
+    try:
+        found = look_at(json)
+    except (FileError, UsageError):
+        return alone
+    if found.kind is not InputKind.CALL or found.content is None:
+        return alone
+    names = list_of(mapping_of(found.content.get("recording")).get("files"))
+    if path.name not in names:
+        return alone
+    return files_of_json(json, found.content)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that cannot be one
+        return False
+
+
+def page_data(files: CallFiles, place: PagePlace) -> dict[str, Any]:
+    """Return the data of a call's page: see `call_data`. Raises `FileError` for a recording that cannot be read, and
+    `OutputError`."""
+    shown = ShownCall(files.name, files.figures, files.rows, _links(files, place.folder), files.not_measured)
+    if not files.recordings:
+        return call_data(shown, None)
+    try:
+        sound = SoundFiles(files.recordings)
+        picture = picture_of(sound)
+    except OSError as error:
+        raise FileError(f"cannot read {files.recordings[0]}: {(error.strerror or str(error)).lower()}") from None
+    paths = list(files.recordings)
+    if place.embed:
+        found = embedded(sound, picture)
+    elif can_be_linked(paths[0]):
+        found = linked(paths, place.folder)
+    elif place.wav is not None:
+        found = linked(write_wav(sound, place.wav), place.folder)
+    else:
+        found = why_unheard(paths)
+    data = call_data(shown, ShownSound(picture, found.src, found.is_embedded, files.layout))
+    data["not_measured"] += [list(note) for note in found.notes]
+    return data
+
+
+def _links(files: CallFiles, folder: Path) -> list[tuple[str, str]]:
+    named = [("the call's JSON", files.json), ("the capture", files.capture)]
+    if files.capture is None:
+        parts = files.recordings[:_MAX_LISTED]
+        named += [("recording" if len(parts) == 1 else f"recording, part {n}", path) for n, path in enumerate(parts, 1)]
+    return [(text, address_of(path, folder)) for text, path in named if path is not None]
