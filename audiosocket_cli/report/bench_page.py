@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
@@ -34,10 +35,16 @@ def bench_page(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> by
         raise UsageError(f"a page shows one result of bench, or two side by side, not {len(results)}")
     found = [result_from_json(content, name) for content, name in zip(results, names, strict=True)]
     try:
-        return _page(found, names)
+        return _page(found, _short(names))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         # Files of others: the parts that are read without a look at each value.
         raise FileError(f"cannot read {' or '.join(names)}: it is not complete: {error}") from None
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Return the names of files without their folders, where they still differ."""
+    short = [Path(name).name or name for name in names]
+    return short if len(set(short)) == len(short) else list(names)
 
 
 def _page(results: Sequence[BenchResult], names: Sequence[str]) -> bytes:

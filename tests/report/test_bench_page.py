@@ -198,6 +198,17 @@ def test_a_damaged_file_is_one_line(change: dict[str, Any]) -> None:
         bench_page([copy.deepcopy(bench_result().as_file()) | change], ["new.json"])
 
 
+@pytest.mark.parametrize(
+    ("names", "shown_as"),
+    [
+        (("/tmp/a/new.json", "b/old.json"), ["new.json", "old.json"]),
+        (("a/result.json", "b/result.json"), ["a/result.json", "b/result.json"]),
+    ],
+)
+def test_results_have_the_names_of_their_files(names: tuple[str, str], shown_as: list[str]) -> None:
+    assert data_of(shown(bench_result(), bench_result(), names=names))["names"] == shown_as
+
+
 @pytest.mark.parametrize("count", [0, 3])
 def test_a_page_shows_one_or_two(count: int) -> None:
     with pytest.raises(UsageError, match=f"one result of bench, or two side by side, not {count}"):
