@@ -98,9 +98,18 @@ def _plot(chart: Mapping[str, Any], number: int, name: str, is_named: bool) -> E
     heads = [tag("p", name, class_="whose")] if is_named else []
     if chart["plots"][number] is None:
         return tag("div", *heads, tag("p", "not measured over time", class_="quiet"), class_="plot")
-    drawn = tag("div", role="group", aria_label=f"chart: {label}", tabindex="0", class_="drawn",
+    ranges = ", ".join(_ranges(chart, number)) or "nothing"
+    drawn = tag("div", role="group", aria_label=f"chart: {label}: {ranges}", tabindex="0", class_="drawn",
                 data_plot=str(number))  # fmt: skip
     return tag("div", *heads, drawn, tag("p", aria_live="polite", class_="said"), class_="plot")
+
+
+def _ranges(chart: Mapping[str, Any], number: int) -> Iterator[str]:
+    """Yield what a plot has, in words, for who cannot see it."""
+    for label, line in zip(chart["labels"], chart["plots"][number]["lines"], strict=True):
+        values = [value for value in line if value is not None]
+        if values:
+            yield f"{label} {min(values):.1f} to {max(values):.1f} {chart['unit']}"
 
 
 def _spread(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Element]:
