@@ -32,8 +32,9 @@ class CallTrack {
   /* What lies below the lines of the ruler. */
   drawGround(context, axis) {
     context.fillStyle = this.palette.get("raised");
-    context.fillRect(0, this.top, axis.width, this.heights.wave);
-    if (this.heights.tiles) context.fillRect(0, this.top + this.height - this.heights.tiles, axis.width, this.heights.tiles);
+    const { wave, tiles } = this.heights;
+    context.fillRect(0, this.top, axis.width, wave);
+    context.fillRect(0, this.top + this.height - tiles, axis.width, tiles);
   }
 
   draw(context, axis, ratio) {
