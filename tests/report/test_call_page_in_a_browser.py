@@ -306,6 +306,9 @@ def test_what_a_peer_sent_stays_text(browser: Browser, tmp_path: Path) -> None:
         assert "<img src=x" in window.inner_text("#told")
         assert window.locator("img").count() == 0
         assert not window.evaluate(HIDDEN_SCROLL)
+        window.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        until(window, "callView.axis.width < 390")
+        assert not window.evaluate(HIDDEN_SCROLL)
         assert window.evaluate("callView.scene.flags.flags.length") < 200
 
 
