@@ -65,6 +65,14 @@ class Chunks:
         taken._others, self._others = self._others, taken._others
         return taken
 
+    def since(self, number: int) -> Chunks:
+        """Return those from a number on, and keep them."""
+        later = Chunks()
+        later.at_s, later.pieces = self.at_s[number:], self.pieces[number:]
+        others = {at - number: other for at, other in (self._others or {}).items() if at >= number}
+        later._others = others or None
+        return later
+
     @property
     def columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Of each: when it passed, how long it may have waited before, and its frames."""

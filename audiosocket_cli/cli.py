@@ -39,8 +39,8 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "recording", "systemd"),
-    "proxy": ("proxying", "mirroring", "faults", "recording", "captures"),
+    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "systemd"),
+    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "captures"),
     "record": ("recording", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),

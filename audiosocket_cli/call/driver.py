@@ -116,7 +116,7 @@ class Driver:
         if not self._driven:
             self._loop.add_reader(self._poll.fileno(), self._on_ready)
         self._driven[driven.fd] = driven
-        self._run(driven, partial(session.start, driven))
+        self.run(driven, partial(session.start, driven))
 
     def _on_ready(self) -> None:
         self._hear()
@@ -161,7 +161,7 @@ class Driver:
             if driven is None:
                 continue
             if events & WRITABLE:
-                self._run(driven, driven.wire.flush)
+                self.run(driven, driven.wire.flush)
             session = driven.session
             if events & ~WRITABLE and not (driven.is_behind or session.has_left or session.ended):
                 driven.wire.read_ahead()
@@ -207,14 +207,15 @@ class Driver:
 
     def defer(self, driven: _Driven, step: Callable[[], object]) -> None:
         """Run a step after all that is due, so that it makes no frame late."""
-        self._deferred.add(partial(self._run, driven, step))
+        self._deferred.add(partial(self.run, driven, step))
 
     def _hear_on(self, driven: _Driven) -> None:
         """Give a session the turn that it waited for."""
         driven.is_behind = False
         driven.session.readable()
 
-    def _run(self, driven: _Driven, step: Callable[[], object]) -> None:
+    def run(self, driven: _Driven, step: Callable[[], object]) -> None:
+        """Let a session do something, and see what it waits for then."""
         self._step(driven, step)
         self._plan(driven)
 
@@ -354,3 +355,6 @@ class _Driven:
 
     def released(self) -> None:
         self._driver.release(self)
+
+    def run(self, step: Callable[[], object]) -> None:
+        self._driver.run(self, step)

@@ -228,6 +228,29 @@ class CallEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CallListened(Event):
+    """Somebody listens to the sound of a live call in a browser, or no longer does."""
+
+    name = "listened"
+
+    call: Call
+    by: str
+    """The address of who listens."""
+    from_s: float
+    to_s: float | None = None
+    """When it ended, in seconds since the call's start; None at its beginning."""
+
+    def facts(self) -> dict[str, Any]:
+        to_s = None if self.to_s is None else round(self.to_s, 3)
+        return {"uuid": str(self.call.uuid), "by": self.by, "from_s": round(self.from_s, 3), "to_s": to_s}
+
+    def sentence(self) -> str:
+        if self.to_s is None:
+            return f"{self.call.uuid} is listened to by {self.by} from {self.from_s:.2f} s on"
+        return f"{self.call.uuid} was listened to by {self.by} from {self.from_s:.2f} to {self.to_s:.2f} s"
+
+
+@dataclass(frozen=True, slots=True)
 class MirrorEnded(Event):
     """The mirror of a call has ended; `result` is as in the JSON of the call."""
 

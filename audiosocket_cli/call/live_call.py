@@ -12,6 +12,7 @@ from weakref import ref
 
 from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.events import CallEnded, CaptureFailed, DigitHeard, EventTap, RecordingFailed, Report
+from audiosocket_cli.call.peek import Peek
 from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.recording.destinations import Output
 from audiosocket_cli.call.recording.disk_thread import Disk
@@ -83,6 +84,18 @@ class Life(Protocol):
     @property
     def age_s(self) -> float:
         """Seconds since the call's start, or its whole length once it has ended; 0.0 before the UUID."""
+
+    def peek(self) -> Peek:
+        """Return a look at what passes from now on, until `end_peek`."""
+
+    def end_peek(self, peek: Peek) -> None:
+        """Nobody looks any more. Safe to call twice."""
+
+    def catch_up(self) -> None:
+        """Let all peeks see what has come so far."""
+
+    def read_each(self, *, each: bool) -> None:
+        """Read each frame as it comes, for as long as somebody listens; or in bulk again, where that was done."""
 
     def admit(self) -> None:
         """Admit a caller who waits for it."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from audiosocket_cli.call.lane import Lane, RelayWire
 from audiosocket_cli.call.overhearing import Overhearing
+from audiosocket_cli.call.peek import Peek
 from audiosocket_cli.call.phases import CLOSE_TIMEOUT_S
 from audiosocket_cli.call.tap_queue import Scheduler, TapQueue
 from audiosocket_cli.model import Call, Side
@@ -177,6 +178,21 @@ class Passing(ABC):
     def wants_loss(self, lane: Lane) -> bool:
         """Whether it is to be told that a lane which is not read is `lost`."""
         return self._phase is Phase.PASSING and (lane.over or (lane.sink.blocked and math.isinf(lane.cut_by_s)))
+
+    # For somebody who looks at what passes, before the taps get it.
+
+    def peek(self) -> Peek:
+        """Return a look at what passes from now on, until `end_peek`."""
+        self._settle()
+        return self._queue.peek()
+
+    def end_peek(self, peek: Peek) -> None:
+        """Nobody looks any more. Safe to call twice."""
+        self._queue.end_peek(peek)
+
+    def catch_up(self) -> None:
+        """Let all peeks see what has come so far."""
+        self._settle()
 
     def _across(self, lane: Lane) -> Lane:
         return self.server if lane is self.caller else self.caller

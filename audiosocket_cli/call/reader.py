@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Final
 
 from audiosocket_cli.asterisk.facts import GAP_MS
 from audiosocket_cli.call.flow import Flow
-from audiosocket_cli.call.phases import Opening, Outcome, Phase
+from audiosocket_cli.call.peek import Peek
+from audiosocket_cli.call.phases import Opening, Outcome, Phase, Talking
 from audiosocket_cli.call.receiver import Receiver
 from audiosocket_cli.call.roles import Role
 from audiosocket_cli.call.sender import Sender
@@ -109,6 +111,40 @@ class Reader(ABC):
                 self._sender.note_answered(self.flow.last_s)
             if self._queue.is_full:
                 self.flow.stop()  # the next frame has the taps flushed
+
+    # For somebody who looks at what passes, before the taps get it.
+
+    def peek(self) -> Peek:
+        """Return a look at what passes from now on, until `end_peek`."""
+        self.catch_up()
+        return self._queue.peek()
+
+    def end_peek(self, peek: Peek) -> None:
+        """Nobody looks any more. Safe to call twice."""
+        self._queue.end_peek(peek)
+
+    def catch_up(self) -> None:
+        """Let all peeks see what has come so far; of a call that is read in bulk, what is known to have come."""
+        self._settle()
+        if self.receiver.left_bytes and self._scheduler is not None:
+            self._scheduler.run(self._read_left)
+
+    def _read_left(self) -> None:
+        if self.receiver.left_bytes and isinstance(self._phase, Talking):
+            self._read_in_bulk(self._clock())
+            self._set_wake()
+
+    def read_each(self, *, each: bool) -> None:
+        """Read each frame as it comes, for as long as somebody listens; or in bulk again, where that was done."""
+        if self._scheduler is not None:
+            self._scheduler.run(partial(self._begin_to_read_each, each))
+
+    def _begin_to_read_each(self, each: bool) -> None:
+        self._settle()
+        self.receiver.is_listened_to = each
+        if each:
+            self.receiver.wants_readable = True
+        self._set_wake()
 
     @property
     def received_bytes(self) -> int:
@@ -208,7 +244,7 @@ class Reader(ABC):
                             self.flow.begin(data, receiver.origin_s)
                     else:
                         sender.answer_each(data, count, now_s)
-                elif receiver.wants_readable and receiver.reads_in_bulk and self.wire.drained:
+                elif receiver.may_begin_bulk and self.wire.drained:
                     assert self.call is not None
                     self.call.in_bulk = True
                     receiver.begin_bulk(now_s, sender.pacer)

@@ -74,6 +74,7 @@ class Receiver:
         "frame_s",
         "heard_kind",
         "is_behind",
+        "is_listened_to",
         "last_heard_s",
         "left_bytes",
         "most_equal",
@@ -101,6 +102,8 @@ class Receiver:
         """Whether the wire is to be read as soon as there is something, rather than in bulk, at `next_read_s`."""
         self.reads_in_bulk = reads_in_bulk and not listens
         """Whether the wire may be read in bulk. Who wants to know when each frame arrived says no."""
+        self.is_listened_to = False
+        """Whether somebody listens to the call now, so that it is not."""
         self.next_read_s = 0.0
         self._steady_from_s = 0.0
         """From then on, on the clock, it may be read every `READ_S`, if it goes on as it does."""
@@ -127,6 +130,11 @@ class Receiver:
     def begin(self, now_s: float) -> None:
         """The call has its UUID: times count from now on."""
         self.origin_s = self.last_heard_s = now_s
+
+    @property
+    def may_begin_bulk(self) -> bool:
+        """Whether the wire is read as soon as there is something, and need not be."""
+        return self.wants_readable and self.reads_in_bulk and not self.is_listened_to
 
     @property
     def has_heard_all(self) -> bool:

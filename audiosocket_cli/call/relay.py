@@ -272,6 +272,9 @@ class Relay(Passing):
                 )
                 self.call.note(tagged("left-open", text))
 
+    def read_each(self, *, each: bool) -> None:
+        """Read each frame as it comes: that is always so."""
+
     def _set_wake(self) -> None:
         if self._phase is Phase.PASSING:
             limits = self._limits

@@ -284,6 +284,9 @@ class _Driven:
     def defer_flush(self) -> None:
         self._driver.defer(self._flush)
 
+    def run(self, step: Callable[[], object]) -> None:
+        self._driver.run(self, step)
+
     def changed(self) -> None:
         self._driver.plan(self)
 

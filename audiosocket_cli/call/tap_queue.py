@@ -7,10 +7,11 @@ a turn of its own, and the next tap in the next turn; meanwhile the session hear
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import uniform
 from typing import Final, Protocol
 
+from audiosocket_cli.call.peek import Peek
 from audiosocket_cli.call.slices import MAX_STRETCHES, Slice
 from audiosocket_cli.call.taps.tap import FLUSH_S, Tap
 from audiosocket_cli.call.wire import Wire
@@ -45,6 +46,9 @@ class Scheduler(Protocol):
     def released(self) -> None:
         """The session has ended, and its wire is about to be closed. Called once."""
 
+    def run(self, step: Callable[[], object]) -> None:
+        """Let the session do something now. If that raises, it ends this call, and no other."""
+
 
 class SessionScheduler(Scheduler, Protocol):
     """Who drives a session whose source may say something of its own accord."""
@@ -62,6 +66,7 @@ class TapQueue:
         "_flush_s",
         "_max_audio_s",
         "_origin_s",
+        "_peeks",
         "_scheduler",
         "_taps",
         "_told_s",
@@ -86,6 +91,7 @@ class TapQueue:
         self._audio_s = 0.0
         self._wire = wire
         self._taps: list[Tap] = []
+        self._peeks: tuple[Peek, ...] = ()
         self._flush_s = FLUSH_S
         self._max_audio_s = FLUSH_S + _SPARE_AUDIO_S
         self._scheduler: Scheduler | None = None
@@ -112,6 +118,18 @@ class TapQueue:
         """The call has its UUID: times count from now on. The taps are not told yet."""
         self._call = call
         self._origin_s = now_s
+
+    # Who looks at it for a while.
+
+    def peek(self) -> Peek:
+        """Return a look at what passes from now on, until `end_peek`."""
+        peek = Peek(self.heard, self.said)
+        self._peeks = (*self._peeks, peek)
+        return peek
+
+    def end_peek(self, peek: Peek) -> None:
+        """Nobody looks any more. Safe to call twice."""
+        self._peeks = tuple(other for other in self._peeks if other is not peek)
 
     # Filling it.
 
@@ -199,6 +217,7 @@ class TapQueue:
     def release(self) -> None:
         """Forget the taps, and who keeps the session: they may refer to it, and it is to leave memory at once."""
         self._taps = []
+        self._peeks = ()
         self._scheduler = None
 
     def _flush_all(self, now_s: float, *, is_all: bool) -> None:
@@ -209,6 +228,8 @@ class TapQueue:
 
     def _gather(self, now_s: float, *, is_all: bool) -> None:
         """Prepare the waiting frames for the taps."""
+        for peek in self._peeks:
+            peek.keep()
         last_s = self.heard.at_s[-1] if self.heard else self._told_s
         heard, said = in_runs(self.heard.take_all()), in_runs(self.said.take_all())
         note_echo(heard, said)

@@ -23,6 +23,9 @@ _VARIABLE_OF_A_CALL: Final = f"{PREFIX}VAR_"
 API_TOKEN: Final = f"{PREFIX}SERVE_API_TOKEN"
 """The token of `serve --api`. No option has it: the process list would show it."""
 
+WEB_TOKEN: Final = f"{PREFIX}WEB_TOKEN"
+"""The same of `serve --web` and `proxy --web`."""
+
 _OF_OTHERS: Final = re.compile(
     r"AUDIOSOCKET_(?:\w+_)?(?:SERVICE|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_[0-9]+_(?:TCP|UDP)(?:_\w+)?|ENV_\w+|NAME)"
 )
@@ -45,7 +48,7 @@ def warnings(
     for name in sorted(environment):
         if not name.upper().startswith(PREFIX) or name in known or name in TOLD_TO_PROGRAMS:
             continue
-        if name == API_TOKEN or name.startswith(_VARIABLE_OF_A_CALL):
+        if name in (API_TOKEN, WEB_TOKEN) or name.startswith(_VARIABLE_OF_A_CALL):
             continue
         if _OF_OTHERS.fullmatch(name):
             continue

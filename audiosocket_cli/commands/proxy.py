@@ -35,6 +35,7 @@ from audiosocket_cli.commands.server_options import (
     proxy_protocol_option,
     record_option,
 )
+from audiosocket_cli.commands.web_options import web_options, web_wanted
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
 @click.option("--shell", is_flag=True, help="Let a shell run --on-call-end.")
 @metrics_option
 @health_option
+@web_options
 @drain_option
 @proxy_protocol_option
 @proxy_from_option
@@ -118,6 +120,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket proxy bot:9092 --listen :9092 --record ./calls
       audiosocket proxy bot1:9092 --target bot2:9092 --balance least
       audiosocket proxy 127.0.0.1:9093 --capture - | wireshark -k -i -
+      audiosocket proxy bot:9092 --record ./calls --web 127.0.0.1:8080
       audiosocket proxy bot:9092 --mirror new:9092 --capture ./calls
       audiosocket proxy bot:9092 --fault 'to-asterisk latency 200ms jitter 50ms'
 
@@ -136,7 +139,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.proxy import ProxyWanted, proxy
 
-    wanted = ProxyWanted(**given)
+    wanted = ProxyWanted(web=web_wanted(ctx, given), **given)
     _refuse_what_contradicts(wanted)
     ctx.exit(proxy(wanted).exit_code)
 

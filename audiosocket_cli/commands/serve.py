@@ -49,6 +49,7 @@ from audiosocket_cli.commands.server_options import (
     proxy_protocol_option,
     record_option,
 )
+from audiosocket_cli.commands.web_options import web_options, web_wanted
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ _SPEAKERS: Final = ("play", "echo", "tone", "program", "bot", "bridge")
 @api_option
 @api_token_file_option
 @bridge_api_option
+@web_options
 @drain_option
 @proxy_protocol_option
 @proxy_from_option
@@ -165,6 +167,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket serve --record ./calls --exec ./bot.py --language en
       audiosocket serve --bridge wss://bot.example/media --bridge-protocol twilio
       audiosocket serve --record ./calls --bot bot:answer
+      audiosocket serve --record ./calls --web 127.0.0.1:8080
       audiosocket serve --capture - | wireshark -k -i -
 
     The caller's audio is written to DIR/<uuid>.wav as it arrives, pauses included, and the facts of the call to
@@ -181,7 +184,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.serve import ServeWanted, serve
 
-    wanted = ServeWanted(bridge=bridge_wanted(ctx, given), **given)
+    wanted = ServeWanted(bridge=bridge_wanted(ctx, given), web=web_wanted(ctx, given), **given)
     refuse_without_effect(ctx, grace="program bot", authorize_timeout="authorize", api_token_file="api bridge_api")
     _refuse_what_contradicts(ctx, wanted)
     check_processes(wanted.workers, "workers", allowed=wanted.many_workers)

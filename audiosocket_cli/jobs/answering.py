@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outputs import close_capture
+from audiosocket_cli.libraries import install_line
 from audiosocket_cli.net.loop import run
+from audiosocket_cli.server.api import WEB_TOKEN_VARIABLE
 from audiosocket_cli.server.options import ServeOptions, ServeSummary
 from audiosocket_cli.server.server import Callbacks, Server
-from audiosocket_cli.server.service import begin_service
+from audiosocket_cli.server.service import Service, begin_service
 from audiosocket_cli.ui.console import is_terminal, say
 from audiosocket_cli.ui.event_log import EventLog
 from audiosocket_cli.ui.event_text import summary_line
@@ -26,11 +30,13 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
     file = None if log_file is None else LogFile(log_file)
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr, file=file)
     service = begin_service(options, log.complain, log.reopen if file else None)
-    calls = service.calls
+    begin_pages(options, service, log.complain)
+    news = service.news
     callbacks = Callbacks(
         metrics=service.on_metrics,
-        news=None if calls is None else partial(calls.take, 0),
-        attach=None if calls is None else calls.attach,
+        news=None if news is None else partial(news.take, 0),
+        attach=None if news is None else news.attach,
+        attach_watch=None if service.watching is None else service.watching.attach_watch,
     )
     server = Server(
         options, log.report, log.complain,
@@ -53,6 +59,21 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
     return summary
 
 
+def begin_pages(options: ServeOptions, service: Service, say: Callable[[str], object]) -> None:
+    """Begin to show calls in a browser, where that is asked for. Raises `UsageError` when a library for it is
+    missing, and whatever `begin_web` raises."""
+    given = os.environ.pop(WEB_TOKEN_VARIABLE, "")  # no program gets it
+    if options.web is None:
+        return
+    try:
+        from audiosocket_cli.web.begin import begin_web
+    except ImportError as error:
+        if (error.name or "").startswith("audiosocket_cli"):
+            raise
+        raise UsageError(f"--web needs starlette and uvicorn: {install_line('starlette')} uvicorn") from None
+    begin_web(options, service, say, token=given)
+
+
 def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, log_file: Path | None) -> ServeSummary:
     """Answer calls in several processes, which are this command line again."""
     from audiosocket_cli.server.workers import Workers
@@ -67,6 +88,7 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, l
     file = None if log_file is None else LogFile(log_file)
     with EventLog(as_json=as_json, file=file) as log:
         service = begin_service(options, log.complain, log.reopen if file else None)
+        begin_pages(options, service, log.complain)
         summary = run(Workers(options, workers, command, log, service).run())
         log.note(summary_line(summary))
     summary.unwritten += log.lost

@@ -20,7 +20,7 @@ from audiosocket_cli.jobs.outputs import capture_output, folder_output, prepare
 from audiosocket_cli.jobs.serve import command_words
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
-from audiosocket_cli.server.options import Balance, MirrorOptions, RelayOptions, ServeOptions
+from audiosocket_cli.server.options import Balance, MirrorOptions, RelayOptions, ServeOptions, WebOptions
 from audiosocket_cli.ui.console import is_terminal
 
 
@@ -53,6 +53,7 @@ class ProxyWanted:
     shell: bool
     metrics: Address | None
     health: Address | None
+    web: WebOptions | None
     drain: float | None
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
@@ -79,6 +80,7 @@ def _options(wanted: ProxyWanted) -> ServeOptions:
         on_call_end=None if wanted.on_call_end is None else command_words(wanted.on_call_end, shell=wanted.shell),
         metrics=wanted.metrics,
         health=wanted.health,
+        web=wanted.web,
         drain_s=wanted.drain,
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
         relay=RelayOptions(targets, Balance(wanted.balance), version, _mirror_options(wanted, call), _faults(wanted)),

@@ -32,7 +32,7 @@ from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, folder_output, open_prompt
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
-from audiosocket_cli.server.options import ApiOptions, ServeOptions
+from audiosocket_cli.server.options import ApiOptions, ServeOptions, WebOptions
 from audiosocket_cli.ui.console import is_terminal
 
 _SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}
@@ -82,6 +82,7 @@ class ServeWanted:
     api: Address | None
     api_token_file: Path | None
     bridge_api: Address | None
+    web: WebOptions | None
     drain: float | None
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
@@ -122,6 +123,7 @@ def _options(wanted: ServeWanted) -> ServeOptions:
         metrics=wanted.metrics,
         health=wanted.health,
         api=ApiOptions(wanted.api, wanted.bridge_api, wanted.api_token_file),
+        web=wanted.web,
         drain_s=wanted.drain,
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
     )

@@ -7,6 +7,7 @@ calls         each call to the end of all that belongs to it; after_calls, hooks
 admission     who may call; uuid_list: a file of them; reloading: read again; limits: how many
 variables     what is known of who calls
 call_news     what a process reports of its calls; call_list: the calls of all processes, for the API
+watching      levels and sound of calls for pages, with listening; watched_calls, listened_call: their side of the calls
 api           the HTTP API: where it listens, and who may ask; api_routes: its answers
 serving       a server as a library
 workers       several processes as one; worker_process: one of them, for the parent; worker: the child itself

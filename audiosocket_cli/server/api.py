@@ -22,13 +22,16 @@ from audiosocket_cli.server.call_list import CallList
 from audiosocket_cli.server.options import API_CONNECTIONS, ApiOptions
 
 TOKEN_VARIABLE: Final = "AUDIOSOCKET_SERVE_API_TOKEN"
+WEB_TOKEN_VARIABLE: Final = "AUDIOSOCKET_WEB_TOKEN"
+"""The same for `--web`."""
+
 _MAX_TOKEN_BYTES: Final = 4096
 
 Bound = tuple[Address, Sequence[socket.socket], Mapping[str, Route]]
 
 
-def begin_api(options: ApiOptions, say: Callable[[str], object]) -> CallList | None:
-    """Start the API on its addresses; return the list of calls that it answers from, or None without an address.
+def begin_api(options: ApiOptions, calls: CallList, say: Callable[[str], object]) -> None:
+    """Start the API on its addresses, where there are any; it answers from the list of calls.
 
     The password is removed from the environment, so that no program gets it. Raises `NetworkError` when it cannot
     listen on an address, `UsageError` when other machines could ask without a password, and `FileError` when the
@@ -36,9 +39,11 @@ def begin_api(options: ApiOptions, say: Callable[[str], object]) -> CallList | N
     """
     given = os.environ.pop(TOKEN_VARIABLE, "")
     if not options.servers:
-        return None
-    token = _token_of_environment(given) if options.token_file is None else read_token(options.token_file)
-    calls, gate = CallList(), Gatekeeper(token)
+        return
+    token = (
+        token_of_environment(TOKEN_VARIABLE, given) if options.token_file is None else read_token(options.token_file)
+    )
+    gate = Gatekeeper(token)
     calls_routes, sid_routes = call_routes(calls, gate.why_not), twilio_routes(calls, gate.why_not)
     wanted: list[tuple[str, Address, Mapping[str, Route]]] = []
     if options.address is not None:
@@ -47,14 +52,13 @@ def begin_api(options: ApiOptions, say: Callable[[str], object]) -> CallList | N
         wanted.append(("--bridge-api", options.twilio, sid_routes))
     for option, address, routes in wanted:
         sockets = bind(address, option=option)
-        if not token and not all(_is_of_this_machine(one) for one in sockets):
+        if not token and not all(is_of_this_machine(one) for one in sockets):
             raise UsageError(
                 f"{option} {address} is open to other machines: name a file with a password by --api-token-file, or "
                 f"set {TOKEN_VARIABLE}, or listen on 127.0.0.1:{address.port}"
             )
         HttpServer(sockets, routes, connections=API_CONNECTIONS)
         say(f"{option.removeprefix('--')} on {_shown(address, sockets)}{'' if token else ', for this machine only'}")
-    return calls
 
 
 def read_token(path: Path) -> str:
@@ -70,12 +74,12 @@ def read_token(path: Path) -> str:
     return token
 
 
-def _token_of_environment(given: str) -> str:
-    """Return the password that the environment holds, empty where it holds nothing. Raises `UsageError` for what is
-    none: it would let nobody in, or everybody."""
+def token_of_environment(variable: str, given: str) -> str:
+    """Return the password that a variable of the environment holds, empty where it holds nothing. Raises `UsageError`
+    for what is none: it would let nobody in, or everybody."""
     token = _token_of(os.fsencode(given))
     if given and not token:
-        raise UsageError(f"{TOKEN_VARIABLE} holds no password of one line: set one, or leave the variable out")
+        raise UsageError(f"{variable} holds no password of one line: set one, or leave the variable out")
     return token
 
 
@@ -102,7 +106,7 @@ class Gatekeeper:
                 None if hmac.compare_digest(_password(request.headers.get("authorization", "")), self._token) else 401
             )
         # A web page in a browser of this machine must not get an answer, also not under a name that leads here.
-        is_page = "origin" in request.headers or not _is_address(request.headers.get("host", ""))
+        is_page = "origin" in request.headers or not is_address(request.headers.get("host", ""))
         return 403 if is_page else None
 
 
@@ -119,7 +123,7 @@ def _password(authorization: str) -> bytes:
         return b""
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
     """Whether a Host header holds no name, other than localhost."""
     name = host_of(host) if ":" in host.rpartition("]")[2] else host.strip("[]")
     if name.lower() in ("", "localhost"):
@@ -131,7 +135,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_of_this_machine(listener: socket.socket) -> bool:
+def is_of_this_machine(listener: socket.socket) -> bool:
+    """Whether only this machine reaches what listens there."""
     host = listener.getsockname()[0].partition("%")[0]
     return bool(host) and ipaddress.ip_address(host).is_loopback
 

@@ -13,8 +13,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from audiosocket_cli.model import MAX_DIGITS
+
 MAX_ENDED: Final = 1000
 """Calls that have ended, and are still known."""
+
+_MAX_FINDINGS: Final = 32
+"""A call has fewer (`Call.note`); a process that tells of more is wrong."""
+
+_MAX_ID: Final = 40
+"""Characters."""
 
 ENDED_S: Final = 600.0
 """For how many seconds they are."""
@@ -24,6 +32,9 @@ Key = tuple[int, int]
 
 Order = Callable[[Key, str | None, bool], object]
 """Has a call ended by its process, with a result if there is one; True: its bot is asked to, rather than hung up on."""
+
+Tell = Callable[[str, "ListedCall", Any], object]
+"""Is told what happened to a call, such as "begun" or "digit", the call as it is then, and what is new."""
 
 _UNKNOWN_END: Final = {"ended_by": None, "ended_how": None, "ended_reason": None}
 
@@ -38,6 +49,12 @@ class ListedCall(NamedTuple):
     call_sid: str | None
     begun_s: float
     """When it was told of, on the monotonic clock."""
+    server: str | None = None
+    """The server that it is passed on to, where it is."""
+    digits: str = ""
+    """The keys that were pressed so far."""
+    findings: tuple[str, ...] = ()
+    """What was found wrong with it so far."""
     result: str | None = None
     is_ending: bool = False
     """Whether its end was asked for."""
@@ -47,6 +64,11 @@ class ListedCall(NamedTuple):
     """How long it was, once it has ended."""
     end: Mapping[str, Any] = _UNKNOWN_END
     """How it ended, as in the call's JSON."""
+
+    @property
+    def id(self) -> str:
+        """Its name among all calls of this server, also where several have one UUID."""
+        return f"{self.key[0]}-{self.key[1]}"
 
     @property
     def has_ended(self) -> bool:
@@ -74,6 +96,7 @@ class CallList:
         """The newest call of each UUID, and of each name that a bot's service has for one."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._order: Order | None = None
+        self._watchers: list[Tell] = []
 
     # Told by those who answer calls.
 
@@ -88,9 +111,13 @@ class CallList:
                 case {"call": int(number), "began": dict(facts)}:
                     self._begin((process, number), facts)
                 case {"call": int(number), "result": str(result)}:
-                    self._change((process, number), result=result)
+                    self._change("result", (process, number), result, result=result)
+                case {"call": int(number), "digit": str(digit), "at_s": int() | float() as at_s}:
+                    self._press((process, number), digit, at_s)
+                case {"call": int(number), "finding": str(text)}:
+                    self._find((process, number), text)
                 case {"call": int(number), "ending": True}:
-                    self._change((process, number), is_ending=True)
+                    self._change("ending", (process, number), None, is_ending=True)
                 case {"call": int(number), "ended": dict(facts)}:
                     self._end((process, number), facts)
                 case _:
@@ -111,14 +138,34 @@ class CallList:
             case _:
                 raise ValueError("a call without its facts")
         self._forget(key)
-        self._calls[key] = ListedCall(key, uuid, peer, started_at, call_sid, self.clock())
+        server, digits, findings = facts.get("server"), str(facts.get("digits", "")), facts.get("findings", [])
+        call = self._calls[key] = ListedCall(
+            key, uuid, peer, started_at, call_sid, self.clock(),
+            server if isinstance(server, str) else None, digits[:MAX_DIGITS], tuple(map(str, findings))[:_MAX_FINDINGS],
+        )  # fmt: skip
         for name in (uuid, call_sid):
             if name is not None:
                 self._by_name[name] = key
+        self._tell("begun", call, None)
 
-    def _change(self, key: Key, **facts: Any) -> None:
+    def _press(self, key: Key, digit: str, at_s: float) -> None:
+        call = self._calls.get(key)
+        if call is not None and len(call.digits) + len(digit) <= MAX_DIGITS:
+            self._change("digit", key, {"digit": digit, "at_s": at_s}, digits=call.digits + digit)
+
+    def _find(self, key: Key, text: str) -> None:
+        call = self._calls.get(key)
+        if call is not None and len(call.findings) < _MAX_FINDINGS:
+            self._change("finding", key, text, findings=(*call.findings, text))
+
+    def _change(self, name: str, key: Key, news: object, **facts: Any) -> None:
         if key in self._calls:  # else it has been forgotten
             self._calls[key] = self._calls[key]._replace(**facts)
+            self._tell(name, self._calls[key], news)
+
+    def _tell(self, name: str, call: ListedCall, news: object) -> None:
+        for tell in self._watchers:
+            tell(name, call, news)
 
     def _end(self, key: Key, facts: dict[str, Any]) -> None:
         duration_s, result = facts.get("duration_s"), facts.get("result")
@@ -127,7 +174,7 @@ class CallList:
         if result is not None and not isinstance(result, str):
             raise ValueError("an odd result of a call")
         end = {name: facts.get(name) for name in _UNKNOWN_END}
-        self._change(key, ended_s=self.clock(), duration_s=duration_s, result=result, end=end)
+        self._change("ended", key, None, ended_s=self.clock(), duration_s=duration_s, result=result, end=end)
         self._ended[key] = None
         self._forget_old()
 
@@ -150,12 +197,31 @@ class CallList:
 
     # For those who ask.
 
+    def watch(self, tell: Tell) -> None:
+        """Tell of all that happens from now on. `tell` is called on the threads of those who answer calls: it must be
+        quick, and must not ask anything here."""
+        with self._lock:
+            self._watchers.append(tell)
+
+    def unwatch(self, tell: Tell) -> None:
+        """Tell no more."""
+        with self._lock:
+            self._watchers.remove(tell)
+
     def find(self, name: str) -> ListedCall | None:
         """Return the newest call with a UUID, or with a `call_sid`."""
         with self._lock:
             self._forget_old()
             key = self._by_name.get(name)
             return None if key is None else self._calls.get(key)
+
+    def find_id(self, name: str) -> ListedCall | None:
+        """Return the call with this `id`."""
+        process, _, number = name.partition("-")
+        if not (name.isascii() and process.isdecimal() and number.isdecimal() and len(name) < _MAX_ID):
+            return None
+        with self._lock:
+            return self._calls.get((int(process), int(number)))
 
     def look(self, call: ListedCall) -> ListedCall:
         """Return what is known of a call now; the same where it has been forgotten meanwhile."""

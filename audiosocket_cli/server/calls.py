@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from audiosocket_cli.server.after_calls import AfterCalls
 from audiosocket_cli.server.call_news import CallNews
 from audiosocket_cli.server.common import Common
 from audiosocket_cli.server.loops import why_a_loop
+from audiosocket_cli.server.watched_calls import WatchedCalls
 
 _MUTE_S: Final = 2.0
 """Seconds after which the log names what the server still waits for at the end."""
@@ -58,6 +59,8 @@ class Calls:
         self._options, self._account, self._call_limits, self._admission = common
         self._report, self._over = self._on_event, self._on_over  # once, rather than a bound method for each call
         self._news = news
+        self._watched: WatchedCalls | None = None
+        """Once somebody has looked at them."""
         self._entering = 0
         """Connections that were counted and have not begun."""
         self._on_leave = on_leave
@@ -107,6 +110,14 @@ class Calls:
         for live in self.live | self.concluding:
             live.stop(reason)
 
+    def watch(self, what: Mapping[str, Any]) -> None:
+        """Follow an order of those who watch or listen, as `WatchedCalls.order` does."""
+        if self._news is None:
+            return
+        if self._watched is None:
+            self._watched = WatchedCalls(self._news, self._account.report, self._account.blame_ourselves)
+        self._watched.order(what)
+
     def refuse_waiting(self, reason: str) -> None:
         """Hang up connections that have sent no UUID yet, or are not admitted yet."""
         for live in list(self.live):
@@ -121,6 +132,8 @@ class Calls:
 
     async def wait(self) -> None:
         """Wait until recordings, bots and commands of all calls have ended; name those that take long."""
+        if self._watched is not None:
+            self._watched.close()
         told = False
         while self._tasks:
             _, slow = await asyncio.wait(self._tasks, timeout=_MUTE_S)
@@ -175,6 +188,8 @@ class Calls:
         self._account.report(event)
         if isinstance(event, CallStarted):
             self._count(event.call)
+        elif self._news is not None:
+            self._news.happened(event)
 
     def _count(self, call: Call) -> None:
         self._account.summary.calls += 1

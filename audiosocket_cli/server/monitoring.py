@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.libraries import install_line
@@ -14,6 +15,15 @@ from audiosocket_cli.net.listen import bind
 from audiosocket_cli.server.readiness import Readiness
 
 Update = Callable[..., None]
+
+
+class Figures(NamedTuple):
+    """The figures for Prometheus."""
+
+    update: Update
+    """What takes the newest."""
+    route: Handler
+    """What answers who asks for them."""
 
 
 def health_route(readiness: Readiness) -> Handler:
@@ -32,26 +42,34 @@ def begin_monitoring(
     readiness: Readiness,
     passed: Mapping[str, Sequence[socket.socket]],
     say: Callable[[str], object],
-) -> Update | None:
+    *,
+    elsewhere: bool = False,
+) -> Figures | None:
     """Begin to answer, on sockets that systemd has passed as "metrics" or "health", or else on these addresses.
 
-    Returns what takes the newest figures, None where nobody wants them. Raises `NetworkError` when an address cannot be
-    had, and `UsageError` when figures are wanted and prometheus-client is missing.
+    Returns the figures, None where nobody wants them. `elsewhere`: others show them, too, where prometheus-client is
+    installed. Raises `NetworkError` when an address cannot be had, and `UsageError` when figures are wanted and
+    prometheus-client is missing.
     """
     routes = {"/healthz": health_route(readiness)}
     if health is not None or "health" in passed:
         where = _begin(routes, "health", health, passed)
         say(f"health checks on {where}")
-    if metrics is None and "metrics" not in passed:
+    is_own = metrics is not None or "metrics" in passed
+    if not is_own and not elsewhere:
         return None
     try:
         from audiosocket_cli.server.exporter import Exporter
     except ImportError:
+        if not is_own:
+            return None
         raise UsageError(f"--metrics needs prometheus-client: {install_line('prometheus-client')}") from None
     exporter = Exporter()
-    where = _begin({"/metrics": exporter.route(), **routes}, "metrics", metrics, passed)
-    say(f"metrics on {where}")
-    return exporter.update
+    route = exporter.route()
+    if is_own:
+        where = _begin({"/metrics": route, **routes}, "metrics", metrics, passed)
+        say(f"metrics on {where}")
+    return Figures(exporter.update, route)
 
 
 def _begin(

@@ -30,6 +30,10 @@ API_CONNECTIONS: Final = 64
 result."""
 
 
+WEB_CONNECTIONS: Final = 128
+"""Connections of browsers at once; each page that is open has one all the time, and loads what it shows over others."""
+
+
 class Balance(StrEnum):
     """Which server gets the next call."""
 
@@ -79,6 +83,21 @@ class ApiOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class WebOptions:
+    """Where a server shows its calls in a browser, and who may look."""
+
+    address: Address
+    token_file: Path | None = None
+    """A file that holds the password; else the environment may have it."""
+    certificate: Path | None = None
+    """The file of the certificate, with those that signed it; None serves without TLS."""
+    key: Path | None = None
+    """The file of its key; None: the same file."""
+    client_ca: Path | None = None
+    """Certificates of those who sign certificates of people that may look; None asks for none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServeOptions:
     """What a server was asked for."""
 
@@ -103,6 +122,8 @@ class ServeOptions:
     """Where to answer health checks, beside `metrics`."""
     api: ApiOptions = field(default_factory=ApiOptions)
     """Where calls can be asked about and ended."""
+    web: WebOptions | None = None
+    """Where calls are shown in a browser."""
     drain_s: float | None = None
     """How long calls may go on once it is told to stop; None hangs them up at once."""
     proxies: Sequence[Network] | None = None
@@ -117,6 +138,12 @@ class ServeOptions:
     def name(self) -> str:
         """What it is that answers calls, or passes them on."""
         return "server" if self.relay is None else "proxy"
+
+    @property
+    def ended_through(self) -> str:
+        """The options over which calls can be ended on order, as in the reason of such an end."""
+        named = (("--api", self.api.servers), ("--web", self.web is not None))
+        return " or ".join(name for name, is_there in named if is_there) or "--api"
 
     @property
     def descriptors_of_call(self) -> int:
@@ -135,7 +162,8 @@ class ServeOptions:
         """How many open files it takes beside its calls."""
         watched = (self.metrics is not None) + (self.health is not None)
         api = self.api.servers * descriptors_for(API_CONNECTIONS)
-        return _OWN_DESCRIPTORS + watched * descriptors_for(MAX_CONNECTIONS) + api
+        web = 0 if self.web is None else descriptors_for(WEB_CONNECTIONS)  # half of that for the files they read
+        return _OWN_DESCRIPTORS + watched * descriptors_for(MAX_CONNECTIONS) + api + web
 
     @property
     def descriptors(self) -> float:

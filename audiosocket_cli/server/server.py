@@ -30,6 +30,7 @@ from audiosocket_cli.server.metrics import Snapshot, Totals, publish_snapshots
 from audiosocket_cli.server.options import ServeOptions, ServeSummary
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.reloading import Reloading
+from audiosocket_cli.server.watching import WatchOrder
 
 NOBODY_MAY_CALL: Final = (
     "the file of --allow-uuid holds no UUID: nobody may call until it has one and is read again (SIGHUP)"
@@ -49,6 +50,8 @@ class Callbacks(NamedTuple):
     """Called with what `call_news` tells of each call."""
     attach: Callable[[Order], object] | None = None
     """Called on the loop that runs, with what ends a call on order."""
+    attach_watch: Callable[[WatchOrder], object] | None = None
+    """The same, with what begins and ends watching and listening on order."""
 
 
 class Server:
@@ -88,11 +91,14 @@ class Server:
         """Set when a connection has gone, or has moved on from arrival to call."""
         call_limits = call_limits or CallLimits(options.calls, options.max_calls)
         self._common = Common(options, self._account, call_limits, self._admission)
-        self._news = None if self._callbacks.news is None else CallNews(self._callbacks.news)
+        self._news = None if self._callbacks.news is None else self._news_to(self._callbacks.news)
         self._calls = Calls(self._common, on_leave=self._has_left.set, on_used_up=self._on_used_up, news=self._news)
         self._intake: Intake | None = None
         """Once it runs."""
         self._drain: Drain | None = None
+
+    def _news_to(self, tell: Callable[[dict[str, Any]], object]) -> CallNews:
+        return CallNews(tell, through=self._options.ended_through)
 
     @property
     def summary(self) -> ServeSummary:
@@ -123,6 +129,8 @@ class Server:
         addresses = listening.addresses
         if self._callbacks.attach is not None:
             self._callbacks.attach(self.end_call)
+        if self._callbacks.attach_watch is not None:
+            self._callbacks.attach_watch(self.watch_calls)
         intake = self._intake = Intake(
             self._common,
             self._calls,
@@ -201,6 +209,10 @@ class Server:
         """End a call by its number in the news, as `CallNews.end` does."""
         if self._news is not None:
             self._news.end(key[1], result, by_bot=by_bot)
+
+    def watch_calls(self, process: int | None, what: dict[str, Any]) -> None:
+        """Begin or end to watch or to listen, as `WatchedCalls.order` says; `process` is ours."""
+        self._calls.watch(what)
 
     # Its end.
 

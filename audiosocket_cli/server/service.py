@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 from audiosocket_cli.net.listen import ListeningSockets
 from audiosocket_cli.server.api import begin_api
 from audiosocket_cli.server.call_list import CallList
-from audiosocket_cli.server.monitoring import Update, begin_monitoring
+from audiosocket_cli.server.monitoring import Figures, Update, begin_monitoring
 from audiosocket_cli.server.options import ServeOptions
 from audiosocket_cli.server.readiness import Readiness
 from audiosocket_cli.server.systemd import Notifier, others_descriptors, take_sockets
+from audiosocket_cli.server.watching import Watching
 
 _MONITORING: Final = ("metrics", "health")
 """Names of sockets (FileDescriptorName=) that are for those who watch; all others are for calls."""
@@ -25,10 +26,22 @@ class Service(NamedTuple):
     listening: ListeningSockets | None
     """The sockets for calls that systemd has passed, if it has."""
     readiness: Readiness
-    on_metrics: Update | None
-    """What takes the newest figures, where somebody wants them."""
+    figures: Figures | None
+    """The figures for Prometheus, where somebody wants them."""
     calls: CallList | None = None
-    """The list of calls that the API answers from, where there is one."""
+    """The list of calls, where somebody asks about calls."""
+    watching: Watching | None = None
+    """Those who watch the calls, where they can: what is told of calls goes there, and from there into the list."""
+
+    @property
+    def on_metrics(self) -> Update | None:
+        """What takes the newest figures, where somebody wants them."""
+        return None if self.figures is None else self.figures.update
+
+    @property
+    def news(self) -> CallList | Watching | None:
+        """What takes the news of calls, where somebody wants them."""
+        return self.calls if self.watching is None else self.watching
 
 
 def begin_service(
@@ -46,6 +59,13 @@ def begin_service(
     for name, listener in take_sockets(os.environ):
         passed.setdefault(name if name in _MONITORING else "calls", []).append(listener)
     readiness = Readiness(Notifier.take(os.environ), reopen=reopen)
-    on_metrics = begin_monitoring(options.metrics, options.health, readiness, passed, say)
+    figures = begin_monitoring(
+        options.metrics, options.health, readiness, passed, say, elsewhere=options.web is not None
+    )
     listening = ListeningSockets(passed["calls"], stay_open=True) if "calls" in passed else None
-    return Service(listening, readiness, on_metrics, begin_api(options.api, say))
+    calls = CallList()
+    begin_api(options.api, calls, say)
+    watching = None if options.web is None else Watching(calls)
+    return Service(
+        listening, readiness, figures, calls if options.api.servers or watching is not None else None, watching
+    )

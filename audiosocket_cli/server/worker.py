@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import json
 import socket
@@ -24,6 +25,9 @@ from audiosocket_cli.server.worker_process import (
 
 _BEAT_S: Final = 0.5
 
+_MAX_UNSENT_BYTES: Final = 1 << 17
+"""With so much on its way, the sound of calls and their levels are not told."""
+
 
 class Worker:
     """A server in its own process, which follows orders from its channel."""
@@ -37,6 +41,7 @@ class Worker:
         self._workers: int = orders["workers"]
         self._wants_metrics: bool = orders["metrics"]
         self._wants_news: bool = orders["news"]
+        self._is_watched: bool = orders["watch"]
         self._sockets: int = orders["sockets"]
         self._stay_open: bool = orders["stay_open"]
         self._waiting = b""
@@ -65,6 +70,8 @@ class Worker:
         )
         Process.watchers.append(lambda group, runs: self._send({"program": group, "runs": runs}))
         self._channel.setblocking(False)
+        if self._is_watched:
+            server.watch_calls(None, {"watch": True})
         loop = asyncio.get_running_loop()
         loop.add_reader(self._channel.fileno(), self._on_orders, server)
         beating = asyncio.create_task(_beat(call_limits), name="signs of life")
@@ -77,7 +84,7 @@ class Worker:
         self._send({"summary": dataclasses.asdict(summary)})
 
     def _send(self, what: dict[str, Any]) -> None:
-        self._unsent += json.dumps(what).encode() + b"\n"
+        self._unsent += json.dumps(what, default=_text_of).encode() + b"\n"
         self._push()
 
     def _send_metrics(self, snapshot: Snapshot) -> None:
@@ -85,8 +92,12 @@ class Worker:
         if not self._unsent:  # else the parent does not read: newer snapshots follow
             self._send({"metrics": snapshot})
 
-    def _send_news(self, news: dict[str, Any]) -> None:
+    def _send_news(self, news: dict[str, Any]) -> bool:
+        if len(self._unsent) > _MAX_UNSENT_BYTES and ("samples" in news or "levels" in news):
+            self._push()
+            return False  # the parent does not read: what calls sound like now is of no use later
         self._send({"news": news})
+        return True
 
     def _push(self) -> None:
         try:
@@ -120,8 +131,14 @@ class Worker:
             match json.loads(line):
                 case {"do": "end", "call": int(number), "result": result, "by_bot": by_bot}:
                     server.end_call((0, number), result, by_bot)
+                case {"do": "watch", "what": dict(wanted)}:
+                    server.watch_calls(None, wanted)
                 case {"do": str(what)}:
                     orders[what]()
+
+
+def _text_of(samples: bytes) -> str:
+    return base64.b64encode(samples).decode()
 
 
 async def _beat(call_limits: SharedCallLimits) -> None:

@@ -115,8 +115,10 @@ class Workers:
             self._listening = ListeningSockets(bind(self._options.listen))
         self._addresses = self._listening.addresses  # closed sockets have none
         reaping = asyncio.create_task(_reap_orphans(), name="orphans") if os.getpid() == 1 else None
-        if self._service.calls is not None:
-            self._service.calls.attach(self._end_call)
+        if self._service.news is not None:
+            self._service.news.attach(self._end_call)
+        if self._service.watching is not None:
+            self._service.watching.attach_watch(self._watch_calls)
         with signals_to(self._on_signal, on_hangup=self._reload), self._service.readiness.beating(self._status):
             await asyncio.gather(*(self._keep(number) for number in range(self._count)))
             if self._ending_programs:
@@ -171,8 +173,8 @@ class Workers:
         self._call_limits.forget(number)
         self._metrics.forget(number)
         self._publish_metrics()
-        if self._service.calls is not None:
-            self._service.calls.lose(worker.process.pid)
+        if self._service.news is not None:
+            self._service.news.lose(worker.process.pid)
         self._count_reloaded(number)
         if not worker.has_told_totals:
             self._count_loss(worker, lost, is_first=told_before == 0)
@@ -204,7 +206,8 @@ class Workers:
             "number": number,
             "workers": self._count,
             "metrics": self._service.on_metrics is not None,
-            "news": self._service.calls is not None,
+            "news": self._service.news is not None,
+            "watch": self._service.watching is not None and self._service.watching.is_watched,
             "sockets": len(self._listening.sockets),
             "stay_open": self._listening.stay_open,
         }
@@ -226,8 +229,8 @@ class Workers:
             case {"metrics": dict(snapshot)}:
                 self._metrics.take(worker.number, snapshot)
                 self._publish_metrics()
-            case {"news": dict(news)} if self._service.calls is not None:
-                self._service.calls.take(worker.process.pid, news)
+            case {"news": dict(news)} if self._service.news is not None:
+                self._service.news.take(worker.process.pid, news)
             case {"reloaded": True}:
                 self._count_reloaded(worker.number)
             case {"enough": True}:
@@ -246,6 +249,12 @@ class Workers:
         for worker in self._workers.values():
             if worker.process.pid == process:
                 worker.send({"do": "end", "call": number, "result": result, "by_bot": by_bot})
+
+    def _watch_calls(self, process: int | None, what: dict[str, Any]) -> None:
+        """Pass on an order of those who watch or listen."""
+        for worker in self._workers.values():
+            if process in (None, worker.process.pid):
+                worker.send({"do": "watch", "what": what})
 
     def _count_ready(self, worker: WorkerProcess) -> None:
         worker.is_ready = True

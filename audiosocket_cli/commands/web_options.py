@@ -1,0 +1,65 @@
+"""Options of `serve` and `proxy` for their pages in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from audiosocket_cli.commands.params import AddressParam, refuse_without_effect
+from audiosocket_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from audiosocket_cli.server.options import WebOptions
+
+_PATH: Final = click.Path(path_type=Path)
+
+_OPTIONS: Final = (
+    click.option(
+        "--web",
+        type=AddressParam(needs_port=True),
+        help="Show calls in a browser on this address: live ones, and those recorded by --record. Needs the extra web.",
+    ),
+    click.option(
+        "--web-token-file",
+        type=_PATH,
+        metavar="FILE",
+        help="Ask for the password in this file. Needed where --web is open to other machines, or --web-client-ca.",
+    ),
+    click.option(
+        "--web-cert", type=_PATH, metavar="FILE", help="Serve --web with TLS, with this certificate (and its chain)."
+    ),
+    click.option(
+        "--web-key", type=_PATH, metavar="FILE", help="The key of --web-cert.  [default: in the same file]"
+    ),
+    click.option(
+        "--web-client-ca",
+        type=_PATH,
+        metavar="FILE",
+        help="Let in only browsers with a certificate that one of these has signed.",
+    ),
+)  # fmt: skip
+
+
+def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --web, and what belongs to it, to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def web_wanted(ctx: click.Context, given: dict[str, Any]) -> WebOptions | None:
+    """Take the options of the pages out of `given`; None without --web. Raises `UsageError` for options that mean
+    nothing without another."""
+    from audiosocket_cli.server.options import WebOptions
+
+    address, token_file = given.pop("web"), given.pop("web_token_file")
+    certificate, key, client_ca = (given.pop(f"web_{name}") for name in ("cert", "key", "client_ca"))
+    refuse_without_effect(ctx, web_token_file="web", web_cert="web", web_key="web_cert", web_client_ca="web_cert")
+    if address is None:
+        return None
+    if client_ca is not None and certificate is None:
+        raise UsageError("--web-client-ca needs TLS: add --web-cert FILE")
+    return WebOptions(address, token_file, certificate, key, client_ca)

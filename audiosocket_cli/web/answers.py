@@ -1,0 +1,26 @@
+"""How answers are written: JSON with its schema, and failures in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+SCHEMA: Final = "audiosocket.web/1"
+
+
+def json_answer(value: Mapping[str, Any], status: int = 200) -> Response:
+    """Return an answer in JSON."""
+    return Response(encoded({"schema": SCHEMA, **value}) + b"\n", status, media_type="application/json")
+
+
+def failure(status: int, text: str) -> Response:
+    """Return an answer that says in one line what is wrong."""
+    return json_answer({"error": text}, status)
+
+
+def encoded(value: object) -> bytes:
+    """Return a value as JSON of one line."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")

@@ -1,0 +1,70 @@
+"""What every answer is held to, whoever asks: time for a slow reader, a size and time for what is sent to us."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SEND_TIMEOUT_S: Final = 30.0
+"""How long a reader may take to make room for the next piece of an answer; then its connection is closed."""
+
+MAX_BODY_BYTES: Final = 8192
+BODY_TIMEOUT_S: Final = 5.0
+
+_AGAIN_S: Final = 60.0
+"""Seconds between two lines about faults of ours."""
+
+
+class BodyError(Exception):
+    """A body that cannot be taken; `status` is the answer to it."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Bounds:
+    """The outermost layer: bounds each answer in time, and says in one line when we fail to give one."""
+
+    def __init__(self, app: ASGIApp, say: Callable[[str], object], *, timeout_s: float = SEND_TIMEOUT_S) -> None:
+        self._app = app
+        self._say = say
+        self._timeout_s = timeout_s
+        self._said_s = float("-inf")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self._timeout_s):
+                await send(message)
+
+        try:
+            await self._app(scope, receive, send_in_time)
+        except (TimeoutError, OSError, ClientDisconnect):
+            raise  # it reads too slowly, or has gone: uvicorn closes the connection
+        except Exception as error:
+            now_s = asyncio.get_running_loop().time()
+            if now_s - self._said_s >= _AGAIN_S:
+                self._said_s = now_s
+                self._say(f"internal error in --web: {error!r:.200}")
+            raise
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body of a request. Raises `BodyError` when it is too large or too slow."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise BodyError(413, f"a body has at most {MAX_BODY_BYTES} bytes")
+    except TimeoutError:
+        raise BodyError(408, f"a body comes within {BODY_TIMEOUT_S:g} s") from None
+    return bytes(body)

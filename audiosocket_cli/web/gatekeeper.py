@@ -1,0 +1,158 @@
+"""Who may ask what of the pages, and the headers that hold a browser to that.
+
+With a password, a browser logs in once and has a cookie then; programs send `Authorization: Bearer PASSWORD`. Without
+one, whoever is on this machine may ask, or has a certificate, which TLS has seen to before a request comes here.
+
+No page of another site may use this one: not by its own requests (`Origin`, `Sec-Fetch-Site`), not under a name of its
+own that leads here (the host has to be an address or localhost, where no password asks who it is), not in a frame.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from audiosocket_cli.net.address import network_of, peer_name
+from audiosocket_cli.server.api import is_address
+from audiosocket_cli.web.sessions import SESSION_S, Sessions
+
+LOGIN_PATH: Final = "/login"
+OPEN_PATHS: Final = (LOGIN_PATH, "/healthz", "/favicon.ico")
+"""What is answered without a password: nothing in it is about calls."""
+
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+}
+"""Of each answer; a page has its own Content-Security-Policy."""
+
+_NOT_NAVIGATING: Final = "another site's page may not ask"
+
+
+class Gatekeeper:
+    """The layer that lets in or refuses."""
+
+    def __init__(self, app: ASGIApp, sessions: Sessions, *, any_host: bool, cookie_name: str) -> None:
+        """`any_host`: whether the host of a URL may be a name, because something other than the place of who asks
+        lets them in. `cookie_name`: of the session."""
+        self._app = app
+        self._sessions = sessions
+        self._any_host = any_host
+        self._cookie_name = cookie_name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        refusal = self._why_foreign(scope, headers) or self._why_stranger(scope, headers)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    told.setdefault(name, value)
+            await send(message)
+
+        await (refusal or self._app)(scope, receive, send_with_headers)
+
+    def _why_foreign(self, scope: Scope, headers: Headers) -> Response | None:
+        """Return the answer to a request that another site has made, or that came under a name that may be one's."""
+        host = headers.get("host", "")
+        if not self._any_host and not is_address(host):
+            return _refused(403, "without a password, the host in the URL must be an address or localhost")
+        origin = headers.get("origin")
+        if origin is not None and origin.lower().partition("://")[2] != host.lower():
+            return _refused(403, _NOT_NAVIGATING)
+        site = headers.get("sec-fetch-site", "none")
+        is_plain = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-dest") == "document"
+        if site not in ("same-origin", "none") and not (is_plain and headers.get("sec-fetch-mode") == "navigate"):
+            return _refused(403, _NOT_NAVIGATING)
+        return None
+
+    def _why_stranger(self, scope: Scope, headers: Headers) -> Response | None:
+        """Return the answer to somebody who has not given the password."""
+        if not self._sessions.needs_password or scope["path"] in OPEN_PATHS:
+            return None
+        if self._sessions.knows(cookie_of(headers, self._cookie_name)):
+            return None
+        password = _password(headers.get("authorization", ""))
+        address = address_of(scope)
+        if password is not None:
+            wait_s = self._sessions.wait_s(address)
+            if wait_s:
+                return too_many(wait_s)
+            if self._sessions.is_right(password, address):
+                return None
+        if password is None and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+            return RedirectResponse(f"{LOGIN_PATH}?next={quote(scope['path'], safe='/')}", 303)
+        return _refused(401, "log in, or send the password of --web-token-file as a bearer token", bearer=True)
+
+
+def cookie_name(port: int, *, is_secure: bool) -> str:
+    """Return the name of the cookie: another for each port, as browsers keep one jar for all ports of a host."""
+    return f"{'__Host-' if is_secure else ''}audiosocket-{port}"
+
+
+def set_cookie(response: Response, name: str, value: str, *, is_secure: bool) -> None:
+    """Have a browser keep a session, or, without a value, forget it."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=int(SESSION_S) if value else 0,
+        path="/",
+        secure=is_secure,
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def cookie_of(headers: Headers, name: str) -> str:
+    """Return the value of a cookie; empty where there is none."""
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return ""
+    return "" if cookie is None else cookie.value
+
+
+def address_of(scope: Scope) -> str:
+    """Return the part of an address that stands for one who asks."""
+    client = scope.get("client")
+    return "" if client is None else network_of(peer_name(client))
+
+
+def too_many(wait_s: float) -> Response:
+    """Return the answer to one who has tried too many passwords."""
+    headers = {"Retry-After": str(int(wait_s) + 1)}
+    return PlainTextResponse(f"too many wrong passwords: try again in {int(wait_s) + 1} s\n", 429, headers)
+
+
+def _password(authorization: str) -> str | None:
+    """Return the password that a header has as `Bearer PASSWORD`, or in `Basic …`, for any user; None without one."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return _text(credentials.strip().encode("latin-1", "replace"))
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return _text(base64.b64decode(credentials.strip(), validate=True).partition(b":")[2])
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _refused(status: int, text: str, *, bearer: bool = False) -> Response:
+    return JSONResponse({"error": text}, status, {"WWW-Authenticate": "Bearer"} if bearer else None)
