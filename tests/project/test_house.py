@@ -126,6 +126,7 @@ TESTED_AS_PART_OF = {
     "jobs/record.py": "commands/test_record.py",
     "jobs/replay.py": "commands/test_replay.py",
     "jobs/replay_suite.py": "commands/test_replay_suite.py",
+    "jobs/report.py": "commands/test_report.py",
     "jobs/reports.py": "commands/test_check_report.py",
     "jobs/serve.py": "commands/test_serve.py",
     "jobs/talk.py": "commands/test_talk.py",
