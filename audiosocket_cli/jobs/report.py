@@ -208,6 +208,8 @@ class _Report:
     def _make_day(self) -> None:
         if self._wanted.output == _STDOUT:
             raise UsageError("the page of a folder goes to a file or a folder: name one with -o")
+        if self._wanted.embed and not page_path(self._wanted.output)[1]:
+            raise UsageError("--embed is for the pages of calls: name a folder with -o, or leave it out")
         with live_line() as show:
             written = write_day(
                 self._paths, self._wanted.output, make_page=self._page_of_day_call, force=self._wanted.force,
