@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "check": "audiosocket_cli.commands.check",
     "dialplan": "audiosocket_cli.commands.dialplan",
     "doctor": "audiosocket_cli.commands.doctor",
+    "calls": "audiosocket_cli.commands.calls",
     "wireshark": "audiosocket_cli.commands.wireshark",
     "completion": "audiosocket_cli.commands.completion",
     "help": "audiosocket_cli.commands.help",
@@ -51,6 +52,7 @@ TOPICS_ABOUT: Final = {
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
+    "calls": ("call-index", "recording", "findings", "json"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),
@@ -125,6 +127,7 @@ def root(ctx: click.Context) -> None:
       audiosocket check host:9092              see whether a server survives
       audiosocket dialplan host:9092           write the lines for Asterisk
       audiosocket doctor                       see why a call does not work
+      audiosocket calls ./calls                find calls among recordings
       audiosocket help                         list the documentation
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from audiosocket_cli.errors import UsageError
 
+_UUID: Final = re.compile(r"[0-9A-Fa-f-]{1,36}")
 _DIGITS: Final = re.compile(r"=?[0-9A-Dx*#]*")
 
 
@@ -20,6 +21,8 @@ class Filter:
     """It started at this time or later: RFC 3339 in UTC with milliseconds, as in a row."""
     before: str | None = None
     """It started before this time."""
+    not_since: str | None = None
+    """It started before this time, or nobody knows when."""
     uuid: str | None = None
     """Its UUID begins so."""
     peer: str | None = None
@@ -45,6 +48,7 @@ class Filter:
         simple = {
             "started_at >= ?": self.since,
             "started_at < ?": self.before,
+            "(started_at < ? OR started_at IS NULL)": self.not_since,
             "duration_s > ?": self.longer_s,
             "duration_s < ?": self.shorter_s,
             "ended_by = ?": self.ended_by,
@@ -71,6 +75,13 @@ def check_digits(pattern: str) -> str:
             "front for these and no others, as =0042"
         )
     return pattern
+
+
+def check_uuid(text: str) -> str:
+    """Return what `Filter.uuid` takes. Raises `UsageError`."""
+    if not _UUID.fullmatch(text):
+        raise UsageError(f"{text!r:.60} is not a UUID or the beginning of one: write some of its hexadecimal digits")
+    return text.lower()
 
 
 def _glob(pattern: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from audiosocket_cli.calls_index import columns
 from audiosocket_cli.calls_index.call_json import read_call
@@ -17,24 +17,13 @@ from audiosocket_cli.calls_index.filters import Filter
 from audiosocket_cli.calls_index.folder_scan import FileSeen, FolderSeen, Skipped, scan
 from audiosocket_cli.calls_index.index_file import NAME, Tell, open_index_file, remake_index_file
 from audiosocket_cli.calls_index.row import Row, row_of
+from audiosocket_cli.calls_index.sorts import SORTS
+from audiosocket_cli.calls_index.totals import Totals
 from audiosocket_cli.errors import FileError
 
 _TOGETHER: Final = 1_000
 """Files that are read between two commits: what is read is kept if the rest is not, and nobody waits long."""
 _PROGRESS_S: Final = 2.0
-
-SORTS: Final = {
-    "newest": "started_at DESC",
-    "oldest": "started_at ASC",
-    "duration": "duration_s DESC",
-    "latency": "latency_max_ms DESC",
-    "gaps": "gaps_s DESC",
-    "late": "late_frames DESC",
-    "dead-air": "dead_air_s DESC",
-    "interruptions": "interruptions_by_caller + interruptions_by_server DESC",
-    "findings": "length(finding_ids) - length(replace(finding_ids, ' ', '')) DESC",
-}
-"""Orders of a list of calls: the most of it first. Calls of which it is not known come last."""
 
 
 @dataclass(slots=True)
@@ -44,23 +33,6 @@ class Updated:
     read: int = 0
     removed: int = 0
     skipped: Skipped = field(default_factory=Skipped)
-
-
-class Totals(NamedTuple):
-    """Figures of the calls that a filter lets through."""
-
-    calls: int
-    duration_s: float
-    with_digits: int
-    with_gaps: int
-    with_findings: int
-    with_turns: int
-    """Calls whose turns were measured."""
-    latency_p50_ms: int | None
-    """The middle one of the calls' own medians."""
-    latency_max_ms: int | None
-    first_at: str | None
-    last_at: str | None
 
 
 class CallsIndex:
@@ -162,42 +134,28 @@ class CallsIndex:
     def rows(self, wanted: Filter, sort: str = "newest", limit: int | None = None) -> Iterator[Row]:
         """Yield the calls that are wanted, in one of the orders of `SORTS`. Raises `FileError`."""
         where, values = wanted.where()
-        order = SORTS[sort]
-        key = order.rsplit(" ", 1)[0]
-        query = f"{columns.SELECT} WHERE {where} ORDER BY {key} IS NULL, {order}, started_at DESC, folder, name LIMIT ?"
+        query = f"{columns.SELECT} WHERE {where} ORDER BY {SORTS[sort].sql} LIMIT ?"
         for found in self._ask(query, [*values, -1 if limit is None else limit]):
             yield columns.row_from(found, self._root)
 
     def totals(self, wanted: Filter) -> Totals:
         """Return the figures of the calls that are wanted. Raises `FileError`."""
         where, values = wanted.where()
-        ((calls, duration_s, digits, gaps, findings, turns, latency_ms, first_at, last_at),) = self._ask(
-            "SELECT count(*), total(duration_s), total(digits != ''), total(gap_count > 0), total(finding_ids != ''), "
-            f"count(answers), max(latency_max_ms), min(started_at), max(started_at) FROM calls WHERE {where}",
+        ((calls, duration_s, digits, gaps, turns, slowest_ms, first_at, last_at),) = self._ask(
+            "SELECT count(*), total(duration_s), total(digits != ''), total(gap_count > 0), count(answers), "
+            f"max(latency_max_ms), min(started_at), max(started_at) FROM calls WHERE {where}",
             values,
         )
+        latencies = self._ask(
+            f"SELECT latency_p50_ms FROM calls WHERE {where} AND latency_p50_ms IS NOT NULL ORDER BY 1", values
+        )
+        finding_ids = (
+            f"SELECT finding_ids, count(*) FROM calls WHERE {where} AND finding_ids != '' GROUP BY finding_ids"
+        )
         return Totals(
-            calls, duration_s, int(digits), int(gaps), int(findings), turns, self._median_latency(where, values),
-            latency_ms, first_at, last_at,
+            calls, duration_s, int(digits), int(gaps), turns, slowest_ms, first_at, last_at,
+            [latency_ms for (latency_ms,) in latencies], dict(self._ask(finding_ids, values)),
         )  # fmt: skip
-
-    def _median_latency(self, where: str, values: Sequence[Any]) -> int | None:
-        those = f"FROM calls WHERE {where} AND latency_p50_ms IS NOT NULL"
-        ((count,),) = self._ask(f"SELECT count(*) {those}", values)
-        found = list(self._ask(
-            f"SELECT latency_p50_ms {those} ORDER BY latency_p50_ms LIMIT 1 OFFSET ?", [*values, max(0, count - 1) // 2]
-        ))  # fmt: skip
-        return found[0][0] if found else None
-
-    def findings(self, wanted: Filter) -> dict[str, int]:
-        """Return in how many of the calls that are wanted each finding is, the most frequent first."""
-        where, values = wanted.where()
-        counts: dict[str, int] = {}
-        query = f"SELECT finding_ids, count(*) FROM calls WHERE {where} AND finding_ids != '' GROUP BY finding_ids"
-        for finding_ids, count in self._ask(query, values):
-            for each in finding_ids.split():
-                counts[each] = counts.get(each, 0) + count
-        return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
 
     def problems(self, limit: int) -> tuple[int, list[tuple[Path, str]]]:
         """Return how many JSON files hold no call that could be read, and of the first ones each with the reason."""

@@ -1,4 +1,4 @@
-"""Points in time as people write them: 2h ago, today, 2026-11-30, 2026-11-30 14:00; and ages of up to a hundred years."""
+"""Points in time as people write them: 2h (ago), today, 2026-11-30, 2026-11-30 14:00; and ages of up to a century."""
 
 from __future__ import annotations
 

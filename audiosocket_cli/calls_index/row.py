@@ -68,6 +68,11 @@ class Row(NamedTuple):
     files: tuple[str, ...]
     """The recording's files, beside the JSON."""
 
+    @property
+    def path(self) -> str:
+        """The path of its JSON."""
+        return os.path.join(self.folder, self.name)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         lists = {"finding_ids": list(self.finding_ids), "files": list(self.files)}

@@ -19,7 +19,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not 
 PROJECT = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
 DECLARED = {Requirement(line).name for line in PROJECT["dependencies"]}
 EXTRAS = {"prometheus_client": "server/exporter.py", "locust": "bench/locust.py", "gevent": "bench/locust.py",
-          "G722": "audio/sample_readers.py", "sounddevice": "libraries.py",
+          "G722": "audio/sample_readers.py", "duckdb": "calls_index/parquet.py", "sounddevice": "libraries.py",
           "websockets": "websocket/link.py websocket/handshake.py", "uvicorn": "web/connections.py",
           "starlette": " ".join(f"web/{name}.py" for name in (
               "answers", "app", "bounds", "connections", "ended_calls", "events", "gatekeeper", "listening",

@@ -1,0 +1,76 @@
+"""Rows as a Parquet file, with a type for each column: digits stay text, times are times, lists are lists."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from audiosocket_cli.calls_index.row import Row
+from audiosocket_cli.errors import MissingLibraryError
+from audiosocket_cli.libraries import install_line
+
+_BLOCK_BYTES: Final = 1 << 20
+_MEMORY: Final = "128MB"
+
+_KINDS: Final = {"REAL": "DOUBLE", "INTEGER": "BIGINT", "TEXT": "VARCHAR"}
+_OWN: Final = {"started_at": "TIMESTAMPTZ", "finding_ids": "VARCHAR[]", "files": "VARCHAR[]",
+               "name": "VARCHAR", "folder": "VARCHAR"}  # fmt: skip
+
+
+def parquet_types() -> dict[str, str]:
+    """Return the columns of the file with their types, in the order of a row."""
+    from audiosocket_cli.calls_index.columns import TYPES
+
+    return {name: _OWN.get(name) or _KINDS[TYPES[name]] for name in Row._fields}
+
+
+def check_parquet() -> None:
+    """Raise `MissingLibraryError` where there is no library that writes Parquet."""
+    _duckdb()
+
+
+def parquet_bytes(rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield the bytes of a Parquet file. Raises `OSError` where there is no room for it in the temporary folder."""
+    duckdb = _duckdb()
+    with tempfile.TemporaryDirectory(prefix="audiosocket-") as folder:
+        lines, out = Path(folder) / "rows.ndjson", Path(folder) / "rows.parquet"
+        with lines.open("w", encoding="utf-8") as file:
+            for row in rows:
+                content = row.as_json()
+                content.pop("schema")
+                file.write(json.dumps(_clean(content)) + "\n")
+        types = ", ".join(f"{name}: '{kind}'" for name, kind in parquet_types().items())
+        settings = {"memory_limit": _MEMORY, "threads": "1", "autoinstall_known_extensions": "false",
+                    "temp_directory": folder}  # fmt: skip
+        with duckdb.connect(config=settings) as database:  # in memory, and it fetches nothing
+            database.execute(
+                f"COPY (SELECT * FROM read_json(?, format = 'newline_delimited', columns = {{{types}}})) "
+                f"TO '{str(out).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)",
+                [str(lines)],
+            )
+        with out.open("rb") as file_out:
+            while block := file_out.read(_BLOCK_BYTES):
+                yield block
+
+
+def _clean(content: dict[str, Any]) -> dict[str, Any]:
+    """Names need not be UTF-8, but text in a Parquet file is."""
+    return {key: _utf8(value) if isinstance(value, str) else [_utf8(each) for each in value]
+            if isinstance(value, list) else value for key, value in content.items()}  # fmt: skip
+
+
+def _utf8(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError as error:
+        raise MissingLibraryError(
+            f"duckdb, which writes Parquet, cannot be loaded ({error}): {install_line('audiosocket-cli[parquet]')}"
+        ) from None
+    return duckdb

@@ -1,0 +1,228 @@
+"""Which calls are older than they may be, and the removal of all that belongs to each: recording, capture, JSON.
+
+A call is what its JSON says, read again at that moment, and its files are those that bear its name. Whatever is not
+certain, a name that leads elsewhere, a link, a start that cannot be, keeps the whole call, and is told. The JSON goes
+last: after an interruption the next run finds the call again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from audiosocket_cli.calls_index.call_json import read_call
+from audiosocket_cli.calls_index.row import Row, row_of
+from audiosocket_cli.disk import PART
+from audiosocket_cli.errors import FileError, UsageError
+
+SCHEMA: Final = "audiosocket.removal/1"
+
+_FIRST: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""There was no AudioSocket before: a call of an earlier time had a clock that was wrong."""
+_BLOCK_BYTES: Final = 512
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class _KeptError(Exception):
+    """A call is not removed; the text says why."""
+
+
+@dataclass(slots=True)
+class Removal:
+    """A call that is too old: what was removed of it, or would be, or why it is kept."""
+
+    row: Row
+    files: list[str] = field(default_factory=list)
+    """Names, in the call's folder, or paths where a capture is in another."""
+    size_bytes: int = 0
+    """What they take on the disk."""
+    kept: str | None = None
+    removed: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "schema": SCHEMA, "uuid": self.row.uuid, "call": self.row.path,
+            "started_at": self.row.started_at, "files": self.files, "size_bytes": self.size_bytes,
+            "removed": self.removed, "kept": self.kept,
+        }  # fmt: skip
+
+
+def before_of(keep_s: float, now: datetime) -> datetime:
+    """Return the time at which a call has to have ended to be too old."""
+    try:
+        return now - timedelta(seconds=keep_s)
+    except OverflowError:
+        return _FIRST
+
+
+def removals(root: Path, rows: Sequence[Row], before: datetime, places: Sequence[Path] = (), *, delete: bool
+             ) -> Iterator[Removal]:  # fmt: skip
+    """Yield what is, or would be, removed of the calls that ended `before`, one call after the other.
+
+    `rows` are calls below `root`; `places` are folders in which a capture may be that is not beside the JSON. Raises
+    `FileError` where `root` cannot be read, and `UsageError` where another process removes calls there now.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            top = _opened(stack, root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            others = [_opened(stack, place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for place in places]
+        except OSError as error:
+            raise FileError(f"cannot read {root}: {(error.strerror or str(error)).lower()}") from None
+        if delete:
+            _lock(top, root)
+        named = dict(zip(others, places, strict=True))
+        for row in rows:
+            ended = _ended(row)
+            if ended is None or ended < before:
+                yield _remove(_Place(top, root, named), row, before, delete=delete)
+
+
+def _opened(stack: contextlib.ExitStack, folder: Path, flags: int) -> int:
+    descriptor = os.open(folder, flags)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def _lock(top: int, root: Path) -> None:
+    try:
+        fcntl.flock(top, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"another process removes calls of {root} now: try again when it is done") from None
+    except OSError:  # there are file systems without locks; removing twice what is the same does no harm
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the calls are: the first folder as a descriptor and a path, and folders of captures by descriptor."""
+
+    top: int
+    root: Path
+    captures: Mapping[int, Path]
+
+
+def _ended(row: Row) -> datetime | None:
+    if row.started_at is None:
+        return None
+    try:
+        return datetime.fromisoformat(row.started_at) + timedelta(seconds=row.duration_s or 0.0)
+    except OverflowError:
+        return None
+
+
+def _remove(place: _Place, row: Row, before: datetime, *, delete: bool) -> Removal:
+    removal = Removal(row)
+    try:
+        with _folder_of(place, row) as folder:
+            files = _files_of(place, folder, row, before)
+            for where, name, size_bytes in files:
+                removal.files.append(name if where == folder else str(place.captures[where] / name))
+                removal.size_bytes += size_bytes
+            if delete:
+                for where, name, _ in files:
+                    os.unlink(name, dir_fd=where)
+                removal.removed = True
+    except _KeptError as error:
+        removal.kept = str(error)
+    except OSError as error:
+        removal.kept = (error.strerror or str(error)).lower()
+    return removal
+
+
+@contextlib.contextmanager
+def _folder_of(place: _Place, row: Row) -> Iterator[int]:
+    """Open the folder of a call, from the first one down, so that no link leads out of that."""
+    parts = Path(row.folder).relative_to(place.root).parts
+    folder = os.dup(place.top)
+    try:
+        for part in parts:
+            if part == os.pardir:
+                raise _KeptError("its folder leads out of the one that was named")
+            inner = os.open(part, _FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _files_of(place: _Place, folder: int, row: Row, before: datetime) -> list[tuple[int, str, int]]:
+    """Return the files of a call, the JSON last: the folder, the name and the size of each. Raises `_KeptError`."""
+    call, problem = read_call(row.name, folder)
+    if call is None:
+        raise _KeptError(f"its JSON cannot be read: {problem}")
+    _check_age(row_of(call), before)
+    if _status(folder, row.name + PART) is not None:
+        raise _KeptError("a process is writing its JSON")
+    found: list[tuple[int, str, int]] = []
+    bears_its_name = _names_of(row.name.removesuffix(".json"))
+    for name in _recordings(call):
+        if not bears_its_name.fullmatch(name):
+            raise _KeptError(f"its JSON names a file that does not have its name: {name!r:.60}")
+        found += _there(folder, name)
+    for name in _captures(call):
+        if not re.fullmatch(rf"{re.escape(str(call.get('uuid')))}(\.mirror)?(-\d+)?\.pcapng", name):
+            continue  # one file for many calls
+        found += next(filter(None, (_there(where, name) for where in (folder, *place.captures))), [])
+    return [*dict.fromkeys(found), *_there(folder, row.name)]
+
+
+def _names_of(stem: str) -> re.Pattern[str]:
+    """Return what matches the names of a call's recordings, and of those of its mirror, by the name of its JSON."""
+    mirrors = re.escape(re.sub(r"-\d+$", "", stem)) + r"\.mirror(-\d+)?"
+    kinds = r"(?!json$|part$)\w{1,8}"
+    return re.compile(rf"({re.escape(stem)}|{mirrors})(\.unconverted)?(\.part\d+(-\d+)?)?\.{kinds}")
+
+
+def _check_age(now: Row, before: datetime) -> None:
+    ended = _ended(now)
+    if ended is None:
+        raise _KeptError("its JSON does not say when it was")
+    if ended < _FIRST:
+        raise _KeptError(f"its JSON says that it was in {ended.year}: the clock was wrong")
+    if ended >= before:
+        raise _KeptError("its JSON has changed")
+
+
+def _recordings(call: Mapping[str, Any]) -> list[str]:
+    """Return the names of the recordings, of a mirror, too. Raises `_KeptError` for what are no names."""
+    names: list[str] = []
+    for part in (call.get("recording"), call.get("mirror")):
+        files = part.get("files") if isinstance(part, dict) else None
+        if not isinstance(files, list | None) or not all(isinstance(name, str) for name in files or ()):
+            raise _KeptError("its JSON does not say what its recording is")
+        names += files or ()
+    return names
+
+
+def _captures(call: Mapping[str, Any]) -> list[str]:
+    capture, mirror = call.get("capture"), call.get("mirror")
+    names = [capture.get("file") if isinstance(capture, dict) else None,
+             mirror.get("capture") if isinstance(mirror, dict) else None]  # fmt: skip
+    return [name for name in names if isinstance(name, str)]
+
+
+def _there(folder: int, name: str) -> list[tuple[int, str, int]]:
+    """Return a file with its size; nothing where it is gone. Raises `_KeptError` for what is not a file."""
+    status = _status(folder, name)
+    if status is None:
+        return []
+    if not stat.S_ISREG(status.st_mode):
+        raise _KeptError(f"{name!r:.80} is not a file")
+    return [(folder, name, status.st_blocks * _BLOCK_BYTES)]
+
+
+def _status(folder: int, name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except (FileNotFoundError, ValueError):  # the latter for a name that cannot be one
+        return None

@@ -1,0 +1,97 @@
+"""`audiosocket calls`: find calls in folders of recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, option_name, refuse_without_effect
+from audiosocket_cli.errors import UsageError
+
+_SORTS: Final = ("newest", "oldest", "longest", "slowest", "gaps", "late", "dead-air", "interruptions", "findings")
+
+_INSTEAD: Final = ("csv", "parquet", "clip", "keep")
+"""Parameters of which each says what becomes of the calls."""
+
+
+def _finding_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from audiosocket_cli.finding_pages import finding_ids
+
+    return [CompletionItem(each) for each in finding_ids() if each.startswith(incomplete)]
+
+
+def _clips(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    words = ("around-digits:3s", "around-gaps:3s", "around-interruptions:3s", "around-end:10s")
+    return [CompletionItem(each) for each in words if each.startswith(incomplete)]
+
+
+@click.command(short_help="Find calls in folders of recordings: list, export, cut, remove.")
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR…")
+@click.option("--since", metavar="TIME", help="Calls from then on: 2h (ago), today, 2026-11-30, '2026-11-30 14:00'.")
+@click.option("--until", metavar="TIME", help="Calls until then; a day is included.")
+@click.option("--uuid", metavar="UUID", help="The call with this UUID, or this beginning of one.")
+@click.option("--peer", metavar="ADDRESS", help="Calls from this address, such as 192.0.2.7 or '10.0.*'.")
+@click.option("--digits", metavar="DIGITS", help="Calls with these digits: 42x with any last one; =0042 no others.")
+@click.option(
+    "--finding", "findings", multiple=True, metavar="ID", shell_complete=_finding_ids,
+    help="Calls with this finding, such as caller-silent; of several, with any (repeatable).",
+)  # fmt: skip
+@click.option("--longer", type=DurationParam(), metavar="TIME", help="Calls longer than this.")
+@click.option("--shorter", type=DurationParam(), metavar="TIME", help="Calls shorter than this.")
+@click.option("--ended-by", type=click.Choice(["caller", "server"]), help="Calls that this side ended.")
+@click.option("--slower", type=DurationParam(), metavar="TIME", help="Calls in which an answer took longer than this.")
+@click.option("--result", metavar="TEXT", help="Calls with this result, such as sale or 'transfer*'.")
+@click.option(
+    "--sort", type=click.Choice(_SORTS), default="newest", show_default=True, help="The order: the most of it first.",
+)  # fmt: skip
+@click.option("--limit", type=CountParam(), metavar="N", help="Take the first N calls.  [default: 50 in a table]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per call.")
+@click.option("--csv", is_flag=True, help="Print CSV.")
+@click.option(
+    "--parquet", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT", help="Write a Parquet file.",
+)  # fmt: skip
+@click.option(
+    "--clip", metavar="WHAT:TIME", shell_complete=_clips,
+    help="Cut sounds: around-digits:3s, or around gaps, interruptions or the end.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The folder of --clip.",
+)  # fmt: skip
+@click.option("--keep", metavar="TIME", help="Show calls that ended longer ago, such as 90d, and what they take.")
+@click.option("--delete", is_flag=True, help="With --keep: remove them, their recordings and captures.")
+@click.option("--rebuild", is_flag=True, help="Make the index anew.")
+@click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """Find calls in the folders that --record has, and their subfolders.
+
+    \b
+    Examples:
+      audiosocket calls calls
+      audiosocket calls calls --since today --finding caller-silent
+      audiosocket calls calls --digits 0042 --longer 30s
+      audiosocket calls calls --slower 1.5s --sort slowest
+      audiosocket calls calls --since 7d --csv > week.csv
+      audiosocket calls calls --parquet calls.parquet
+      audiosocket calls calls --uuid 92a62f6d --clip around-digits:3s -o clips
+      audiosocket calls calls --keep 90d
+      audiosocket calls calls --keep 90d --delete
+
+    A call has to be as all options say. An index in each DIR (.audiosocket-index.sqlite) makes this quick; it is
+    brought up to date each time from the JSON beside the recordings, which is all that counts.
+
+    Exits with 0, with 6 when there is no such call, and with 1 when something could not be cut or removed.
+    """
+    refuse_without_effect(ctx, output="clip", delete="keep", force="parquet")
+    chosen = [name for name in _INSTEAD if given[name] and is_typed(ctx, name)]
+    if len(chosen) > 1 or (given["as_json"] and chosen and chosen[0] in ("csv", "parquet")):
+        other = chosen[1] if len(chosen) > 1 else "as_json"
+        raise UsageError(f"{option_name(ctx, chosen[0])} and {option_name(ctx, other)} exclude each other: choose one")
+    if given["keep"] and given["limit"] and is_typed(ctx, "limit"):
+        raise UsageError("--keep is for all calls that are too old: leave out --limit")
+    from audiosocket_cli.jobs.calls import CallsWanted, calls
+
+    ctx.exit(calls(CallsWanted(**given)).exit_code)

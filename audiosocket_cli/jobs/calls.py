@@ -1,0 +1,285 @@
+"""`calls`: the calls of folders, found, listed, exported, cut and, when they are too old, removed."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from audiosocket_cli.calls_index.csv_lines import csv_lines
+from audiosocket_cli.calls_index.filters import Filter, check_digits, check_uuid
+from audiosocket_cli.calls_index.folder_scan import Skipped
+from audiosocket_cli.calls_index.folders import Folders
+from audiosocket_cli.calls_index.moments import parse_age_s, parse_moment
+from audiosocket_cli.calls_index.retention import Removal, before_of, removals
+from audiosocket_cli.calls_index.row import Row
+from audiosocket_cli.disk import prove_folder, write_file
+from audiosocket_cli.errors import NothingError, UsageError
+from audiosocket_cli.finding_pages import finding_ids
+from audiosocket_cli.jobs.outcome import Outcome
+from audiosocket_cli.jobs.reports import prepare_reports
+from audiosocket_cli.text import counted
+from audiosocket_cli.ui.calls_list import (
+    call_lines,
+    counted_exactly,
+    problem_line,
+    removal_line,
+    size_text,
+    total_lines,
+)
+from audiosocket_cli.ui.console import drop_output, put_lines, say
+
+if TYPE_CHECKING:
+    from audiosocket_cli.calls_index.clips import Clip
+
+_SHOWN: Final = 50
+"""Calls that a table shows without --limit."""
+_PROBLEMS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CallsWanted:
+    """The command line."""
+
+    folders: Sequence[Path]
+    since: str | None
+    until: str | None
+    uuid: str | None
+    peer: str | None
+    digits: str | None
+    findings: Sequence[str]
+    longer: float | None
+    shorter: float | None
+    ended_by: str | None
+    slower: float | None
+    result: str | None
+    sort: str
+    limit: int | None
+    as_json: bool
+    csv: bool
+    parquet: Path | None
+    clip: str | None
+    output: Path | None
+    keep: str | None
+    delete: bool
+    rebuild: bool
+    force: bool
+
+
+def calls(wanted: CallsWanted) -> Outcome:
+    """Find the calls, and do with them what is wanted. Raises `UsageError`, `FileError` and `NothingError`."""
+    _check(wanted)
+    those = _filter(wanted)
+    with Folders(wanted.folders, say, anew=wanted.rebuild) as folders:
+        for updated in folders.update():
+            _tell_skipped(updated.skipped)
+        count, first = folders.problems(_PROBLEMS)
+        if count:
+            say(problem_line(count, first))
+        if wanted.keep is not None:
+            return _keep(wanted, those, folders)
+        if not folders.totals(those).calls:
+            raise NothingError(_nothing(wanted, folders))
+        if wanted.slower is not None:
+            _tell_unmeasured(wanted, folders)
+        return _export(wanted, those, folders)
+
+
+def _export(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
+    if wanted.clip is not None:
+        return _clip(wanted, folders.rows(those, wanted.sort, wanted.limit))
+    if wanted.parquet is not None:
+        _write_parquet(wanted.parquet, folders.rows(those, wanted.sort, wanted.limit), force=wanted.force)
+    elif wanted.csv:
+        put_lines(csv_lines(folders.rows(those, wanted.sort, wanted.limit)))
+    elif wanted.as_json:
+        rows = folders.rows(those, wanted.sort, wanted.limit)
+        put_lines(json.dumps(row.as_json(), ensure_ascii=False) for row in rows)
+    else:
+        limit = wanted.limit or _SHOWN
+        put_lines(call_lines(folders.rows(those, wanted.sort, limit)))
+        totals = folders.totals(those)
+        put_lines(total_lines(totals, min(limit, totals.calls)))
+    return Outcome()
+
+
+def _write_parquet(path: Path, rows: Iterator[Row], *, force: bool) -> None:
+    from audiosocket_cli.calls_index.parquet import parquet_bytes
+
+    write_file(str(path), parquet_bytes(rows), force=force)
+    say(f"wrote {path}")
+
+
+# What is wanted.
+
+
+def _check(wanted: CallsWanted) -> None:
+    """Refuse what does not go together, before anything is read. Raises `UsageError` and `MissingLibraryError`."""
+    if wanted.clip is not None:
+        from audiosocket_cli.calls_index.clips import parse_clip
+
+        parse_clip(wanted.clip)
+        if wanted.output is None:
+            raise UsageError("--clip needs a folder for the sounds: add -o DIR")
+    if wanted.parquet is not None:
+        from audiosocket_cli.calls_index.parquet import check_parquet
+
+        check_parquet()
+        prepare_reports(force=wanted.force, parquet=wanted.parquet)
+
+
+def _filter(wanted: CallsWanted) -> Filter:
+    now = datetime.now().astimezone()
+    for finding in wanted.findings:
+        _check_finding(finding)
+    return Filter(
+        since=None if wanted.since is None else parse_moment(wanted.since, now),
+        before=None if wanted.until is None else parse_moment(wanted.until, now, end=True),
+        uuid=None if wanted.uuid is None else check_uuid(wanted.uuid),
+        peer=wanted.peer,
+        digits=None if wanted.digits is None else check_digits(wanted.digits),
+        findings=tuple(wanted.findings),
+        longer_s=wanted.longer,
+        shorter_s=wanted.shorter,
+        ended_by=wanted.ended_by,
+        slower_ms=None if wanted.slower is None else wanted.slower * 1000,
+        result=wanted.result,
+    )
+
+
+def _check_finding(finding: str) -> None:
+    known = finding_ids()
+    if finding not in known:
+        near = difflib.get_close_matches(finding.lower(), known, 3, 0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "audiosocket help findings lists them"
+        raise UsageError(f"{finding!r:.60} is not the id of a finding: {hint}")
+
+
+def _nothing(wanted: CallsWanted, folders: Folders) -> str:
+    names = ", ".join(map(str, wanted.folders))
+    all_calls = folders.totals(Filter()).calls
+    if not all_calls:
+        return f"there is no JSON of a call in {names}: name the folder that --record has"
+    return f"none of {counted_exactly(all_calls, 'call')} in {names} is as asked: ask for less"
+
+
+def _tell_skipped(skipped: Skipped) -> None:
+    if skipped.links:
+        say(f"{counted(skipped.links, 'link')} to folders or JSON files not followed")
+    if skipped.unreadable_count:
+        more = skipped.unreadable_count - len(skipped.unreadable)
+        say(f"cannot read {'; '.join(skipped.unreadable)}{f'; and {more} more' if more else ''}")
+    if skipped.too_deep:
+        say(f"{counted(skipped.too_deep, 'folder')} not looked into: too deep, or too many")
+
+
+def _tell_unmeasured(wanted: CallsWanted, folders: Folders) -> None:
+    totals = folders.totals(Filter())
+    if totals.with_turns < totals.calls:
+        say(f"--slower says nothing of {counted_exactly(totals.calls - totals.with_turns, 'call')} whose turns were "
+            "not measured")  # fmt: skip
+
+
+# Sounds.
+
+
+def _clip(wanted: CallsWanted, rows: Iterator[Row]) -> Outcome:
+    assert wanted.clip is not None
+    assert wanted.output is not None
+    from audiosocket_cli.calls_index.clips import Cutting, cut_clips, parse_clip
+
+    wish, done = parse_clip(wanted.clip), Cutting()
+    try:
+        prove_folder(wanted.output)
+        put_lines(
+            _clip_lines(wanted, (clip for row in rows for clip in cut_clips(row, wish, wanted.output, done, say)))
+        )
+    except OSError as error:
+        raise UsageError(f"cannot write to {wanted.output}: {(error.strerror or str(error)).lower()}") from None
+    told = (
+        (done.there_already, "there already"),
+        (done.left_out, "left out, as one call has too many"),
+        (done.beyond_end, "not made: the recording ends before"),
+    )
+    others = [f"{number} {what}" for number, what in told if number]
+    say(", ".join([f"cut {counted_exactly(done.made, 'clip')} into {wanted.output}", *others]))
+    if done.without_recording:
+        say(f"{counted_exactly(done.without_recording, 'call')} without a recording beside the JSON")
+    return Outcome(failed=done.failures > 0, found_nothing=not (done.made or done.there_already))
+
+
+def _clip_lines(wanted: CallsWanted, clips: Iterator[Clip]) -> Iterator[str]:
+    for clip in clips:
+        yield json.dumps(clip.as_json(), ensure_ascii=False) if wanted.as_json else str(clip.path)
+
+
+# Retention.
+
+
+@dataclass(slots=True)
+class _Kept:
+    calls: int = 0
+    files: int = 0
+    size_bytes: int = 0
+    kept: int = 0
+
+    def add(self, removal: Removal) -> None:
+        if removal.kept is not None:
+            self.kept += 1
+            return
+        self.calls += 1
+        self.files += len(removal.files)
+        self.size_bytes += removal.size_bytes
+
+
+def _keep(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
+    assert wanted.keep is not None
+    before, done = before_of(parse_age_s(wanted.keep), datetime.now(UTC)), _Kept()
+    lines = _removal_lines(wanted, _removals(wanted, those, before, folders), done)
+    told = True
+    try:
+        put_lines(lines)
+    except OSError:  # nobody reads the list: what is to be removed is removed all the same
+        drop_output()
+        told = not wanted.delete
+        for _ in lines if wanted.delete else ():
+            pass
+    finally:  # an interruption, too, leaves something removed
+        say(_kept_line(wanted, done))
+        if done.kept:
+            say(f"{counted_exactly(done.kept, 'older call')} kept, as said above")
+    if wanted.delete:
+        for index in folders.indexes:
+            index.update()
+    return Outcome(failed=done.kept > 0 or not told)
+
+
+def _removals(wanted: CallsWanted, those: Filter, before: datetime, folders: Folders) -> Iterator[Removal]:
+    those = replace(those, not_since=before.isoformat(timespec="milliseconds"))
+    for index in folders.indexes:
+        rows = list(index.rows(those, "oldest"))  # not one by one: the index is not held while files are removed
+        yield from removals(index.folder, rows, before, wanted.folders, delete=wanted.delete)
+
+
+def _removal_lines(wanted: CallsWanted, found: Iterator[Removal], done: _Kept) -> Iterator[str]:
+    """Yield a line on each call; of a table only the first ones, and all that are kept."""
+    for removal in found:
+        done.add(removal)
+        if wanted.as_json:
+            yield json.dumps(removal.as_json(), ensure_ascii=False)
+        elif removal.kept is not None or done.calls <= _SHOWN:
+            yield removal_line(removal)
+
+
+def _kept_line(wanted: CallsWanted, done: _Kept) -> str:
+    calls = counted_exactly(done.calls, "call")
+    if not done.calls:
+        return f"no call to remove that ended more than {wanted.keep} ago"
+    what = f"{calls} that ended more than {wanted.keep} ago: {counted_exactly(done.files, 'file')}"
+    if wanted.delete:
+        return f"removed {what}, {size_text(done.size_bytes)} freed"
+    return f"would remove {what}, {size_text(done.size_bytes)}; add --delete to do it"
