@@ -155,6 +155,16 @@ class MixedRun:
     def _ends_s(self) -> NDArray[np.float64]:
         return np.concatenate([[0.0], np.cumsum(self.sound_s)])
 
+    @property
+    def is_silence(self) -> bool:
+        """Whether it is known, without a look, to be silence; that of frames that keep changing is not."""
+        return False
+
+    @property
+    def is_echo(self) -> bool:
+        """Whether it is known to be the same audio as another run; that of frames that keep changing is not."""
+        return False
+
     def seconds(self, start: int, count: int) -> float:
         """Return the length of `count` audio frames from `start` on, in seconds."""
         return float(self._ends_s[start + count] - self._ends_s[start])

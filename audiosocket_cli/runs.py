@@ -112,6 +112,11 @@ class EqualRun(ABC):
         return frames_from_slin(self.payloads)
 
     @property
+    def is_echo(self) -> bool:
+        """Whether it is known to be the same audio as another run, and not silence."""
+        return self._twin is not None and bool(self.overall.peak)
+
+    @property
     def loudness(self) -> Loudness:
         """What the audio sounded like, measured once for all who ask."""
         return self._measured(each=True)

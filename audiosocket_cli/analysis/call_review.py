@@ -12,6 +12,7 @@ from audiosocket_cli.analysis.call_rows import CallRows
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
 from audiosocket_cli.analysis.side_figures import SideFigures
+from audiosocket_cli.analysis.turns import is_heard, turns_of
 from audiosocket_cli.asterisk.findings import findings_on_frame
 from audiosocket_cli.capture.items import CUT_FRAME, MISSING, CapturedCall, Ended, Item, Lost, Over, Remark
 from audiosocket_cli.capture.runs import Run
@@ -52,7 +53,7 @@ class CallReview:
         self.call = call
         self.timed = call.started_ns is not None
         self.since_s = max(0.0, selection.from_s)
-        self.sides = {side: SideFigures(timed=self.timed, since_s=self.since_s) for side in Side}
+        self.sides = {side: self._figures_of(side) for side in Side}
         self.is_over = False
         self.duration_s = 0.0
         """How long the whole call is, by what came so far."""
@@ -67,6 +68,9 @@ class CallReview:
         """Whether bytes are missing since a side's last whole frame."""
         self._hung_up: Side | None = None
         self._hung_up_s = math.inf
+
+    def _figures_of(self, side: Side) -> SideFigures:
+        return SideFigures(timed=self.timed, since_s=self.since_s, plays_on_arrival=side is Side.SERVER)
 
     @property
     def ready(self) -> deque[Row]:
@@ -204,6 +208,19 @@ class CallReview:
             self._findings.note_silent_until(self.duration_s)
         self._findings.judge(self.sides, self._talked_until_s, self._end_s)
 
+    @property
+    def turns(self) -> dict[str, Any] | None:
+        """The turn figures of a call that is over; None where they cannot be told: without a clock, of a part of a
+        call."""
+        sides = self.sides
+        is_whole = self.timed and not self.is_part
+        if not is_whole or not is_heard(
+            [figures.stats for figures in sides.values()], [figures.arrivals.law for figures in sides.values()]
+        ):
+            return None
+        caller, server = (sides[side].speech.finish(self.duration_s) for side in Side)
+        return turns_of(caller, server).as_dict()
+
     def as_dict(self) -> dict[str, Any]:
         """Return all that is known of the call as JSON values, units in the keys."""
         call = self.call
@@ -222,6 +239,7 @@ class CallReview:
             "ended_by": self.ended_by,
             "ended_how": self.ended_how,
             **{side.value: figures.as_dict(self.span_s) for side, figures in self.sides.items()},
+            "turns": self.turns,
             "findings": self.findings,
             "finding_ids": ids_of(self.findings),
             **({"remarks": self.call.remarks} if self.call.remarks else {}),

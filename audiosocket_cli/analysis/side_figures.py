@@ -78,9 +78,9 @@ class Drift:
 class SideFigures(SideMeasure):
     """The figures of one side of a captured call."""
 
-    def __init__(self, *, timed: bool, since_s: float = 0.0) -> None:
+    def __init__(self, *, timed: bool, since_s: float = 0.0, plays_on_arrival: bool = False) -> None:
         """`timed` says that frames have times of their own; what comes before `since_s` is not looked at."""
-        super().__init__()
+        super().__init__(plays_on_arrival=plays_on_arrival)
         self.digits: list[Digit] = []
         """The first of them."""
         self.digit_count = 0
@@ -132,7 +132,7 @@ class SideFigures(SideMeasure):
 
     def _take_times(self, at_s: NDArray[np.float64], durations_s: NDArray[np.float64]) -> None:
         duration_s = float(durations_s[-1])
-        self.timeline.place(float(at_s[-1]) - _SETTLE_S)
+        self.speech.place(float(at_s[-1]) - _SETTLE_S)
         if len(self.timeline.gaps) > 1:
             self._take_gaps(len(self.timeline.gaps) - 1)  # the last may grow
         steps = np.diff(at_s, prepend=self._last_s) if self._last_s is not None else np.diff(at_s)
@@ -155,9 +155,9 @@ class SideFigures(SideMeasure):
 
     def finish(self, end_s: float) -> None:
         """Nothing more is coming; the call has ended, or the part of it that is looked at."""
-        self.timeline.place(float("inf"))
+        self.speech.place(float("inf"))
         if self._timed:
-            self.timeline.pad(end_s)
+            self.speech.pad(end_s)
         self._take_gaps(len(self.timeline.gaps))
         if self.arrivals.law:
             # Half of what its label says: such audio seems to pause a little all the time.

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from audiosocket_cli.analysis.arrivals import Arrivals
+from audiosocket_cli.analysis.block_levels import Piece
 from audiosocket_cli.analysis.side_stats import SideStats, heard_of
+from audiosocket_cli.analysis.speech_track import SpeechTrack, is_quiet
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.asterisk.findings import Heard
 from audiosocket_cli.runs import FrameRun
 
 
 class SideMeasure:
-    """Takes runs of one side, and measures levels, jitter, pace, pauses and bursts."""
+    """Takes runs of one side, and measures levels, jitter, pace, pauses, bursts and speech."""
 
-    __slots__ = ("arrivals", "stats", "timeline")
+    __slots__ = ("arrivals", "speech", "stats")
 
-    def __init__(self) -> None:
+    def __init__(self, *, plays_on_arrival: bool = False, is_heard: bool = True) -> None:
+        """Take what `SpeechTrack` takes."""
         self.stats = SideStats()
         """How much it sent, and how loud that was."""
         self.arrivals = Arrivals()
         """How fast and how evenly audio came, and what it looks like."""
-        self.timeline: Timeline[bool] = Timeline(is_quiet=bool)
-        """Where audio is in the call: `place` it, and `pad` it, as time passes."""
+        self.speech = SpeechTrack(Timeline(is_quiet=is_quiet), plays_on_arrival=plays_on_arrival, is_heard=is_heard)
+        """Where audio is in the call, and what of it is speech: `place` it, and `pad` it, as time passes."""
+
+    @property
+    def timeline(self) -> Timeline[Piece]:
+        """Where audio is in the call."""
+        return self.speech.timeline
 
     def take(self, run: FrameRun, *, in_bulk: bool = False) -> None:
         """Take frames of any kind. Those that were read in bulk tell nothing of jitter."""
@@ -28,15 +36,11 @@ class SideMeasure:
         if not run.has_audio:
             return
         self.arrivals.note(run, in_bulk=in_bulk)
-        quiet, start = run.quiet, 0
-        for at_s, held_s, count, since_s in run.parts:
-            seconds = run.seconds(start, count)
-            start += count
-            self.timeline.add(at_s, seconds, bool(quiet[start - 1]), held_s, since_s)
+        self.speech.take(run)
 
     def interrupt(self) -> None:
         """Know nothing of what comes before the next frame: bytes are missing there."""
-        self.timeline.interrupt()
+        self.speech.interrupt()
         self.arrivals.interrupt()
 
     def heard(self, end_s: float) -> Heard:

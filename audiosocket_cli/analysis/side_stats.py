@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from audiosocket_cli.analysis.arrivals import Arrivals
+from audiosocket_cli.analysis.block_levels import Piece
 from audiosocket_cli.analysis.timeline import Timeline
 from audiosocket_cli.asterisk.findings import Heard
 from audiosocket_cli.audio.pcm import (
@@ -173,7 +174,7 @@ def _has_wav_header(samples: Samples) -> bool:
     return any((samples == part).any() for part in _WAV_HEADER_PARTS) and _WAV_HEADER in samples.tobytes()
 
 
-def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[bool], duration_s: float) -> Heard:
+def heard_of(side: SideStats, arrivals: Arrivals, timeline: Timeline[Piece], duration_s: float) -> Heard:
     """Return what one side of a call sounded like, for the rules that judge it."""
     first_pause_s = duration_s if side.first_audio_s is None else side.first_audio_s
     looked_at = max(1, side.samples)

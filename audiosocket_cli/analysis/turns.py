@@ -20,6 +20,7 @@ from math import ceil
 from statistics import median
 from typing import Any, Final, NamedTuple
 
+from audiosocket_cli.analysis.side_stats import SideStats
 from audiosocket_cli.analysis.stretches import Stretches
 from audiosocket_cli.model import Side
 
@@ -134,6 +135,11 @@ def turns_of(caller: Stretches, server: Stretches) -> Turns:
         list(_silences(sorted([*first, *second]), end_s)),
         is_echo=_is_echo(first, second) or _is_echo(second, first),
     )
+
+
+def is_heard(sides: Iterable[SideStats], laws: Iterable[str | None]) -> bool:
+    """Whether turns can be told: both sides sent audio, and what it is made of is what its label says."""
+    return all(side.audio_s for side in sides) and not any(laws)
 
 
 class _Floor:

@@ -71,7 +71,7 @@ class BenchCall:
         self._figures.times["connect"].add_one(self._connect_s * 1000)
         self._figures.times["connect_actual"].add_one((now_s - dialled_s) * 1000)
         limits = Limits(duration_s=self._duration_s + _GRACE_S)
-        taps: list[Tap] = [self._meter, CallStats()] if self._is_judged else [self._meter]
+        taps: list[Tap] = [self._meter, CallStats(with_turns=False)] if self._is_judged else [self._meter]
         self.session = PlacedSession(wire, peer, source=self._talk, limits=limits, uuid=self._uuid, clock=self._clock)
         self.session.watch(taps, flush_s=QUICK_FLUSH_S)
         return self.session

@@ -103,9 +103,9 @@ class BenchResult:
             "finding_ids": dict(self.figures.finding_ids),
         }
 
-    def save(self, path: Path) -> None:
-        """Write all of it to a file. Raises `OSError`."""
-        content = self.as_json() | {
+    def as_file(self) -> dict[str, Any]:
+        """Return all of it as JSON values, from which `result_from_json` makes it again."""
+        return self.as_json() | {
             "calls_at_once": self.calls_at_once,
             "usage": self.usage,
             "thresholds": list(self.thresholds),
@@ -113,8 +113,11 @@ class BenchResult:
             "figures": self.figures.as_json(),
             "calls": self.rows,
         }
+
+    def save(self, path: Path) -> None:
+        """Write all of it to a file. Raises `OSError`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(printable(json.dumps(content, ensure_ascii=False)) + "\n", encoding="utf-8")
+        path.write_text(printable(json.dumps(self.as_file(), ensure_ascii=False)) + "\n", encoding="utf-8")
 
 
 def result_of(

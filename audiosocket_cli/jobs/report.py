@@ -29,6 +29,7 @@ from audiosocket_cli.report.input_kind import InputKind, ReportInput, look_at
 from audiosocket_cli.text import counted, printable
 from audiosocket_cli.ui.console import put_bytes, say, shown_path
 from audiosocket_cli.ui.dump_notes import SaidNotes
+from audiosocket_cli.ui.live_line import live_line
 
 _STDIN: Final = "-"
 _STDOUT: Final = "-"
@@ -200,9 +201,11 @@ class _Report:
     def _make_day(self) -> None:
         if self._wanted.output == _STDOUT:
             raise UsageError("the page of a folder goes to a file or a folder: name one with -o")
-        written = write_day(
-            self._paths, self._wanted.output, make_page=self._page_of_day_call, force=self._wanted.force
-        )
+        with live_line() as show:
+            written = write_day(
+                self._paths, self._wanted.output, make_page=self._page_of_day_call, force=self._wanted.force,
+                tell=lambda what, done, total: show(f"{what}: {done:,} of {counted(total, 'call')}"),
+            )  # fmt: skip
         for remark in written.remarks:
             say(remark)
         pages = f", {counted(written.pages, 'page')} of calls beside it" if written.pages else ""

@@ -19,7 +19,7 @@ from audiosocket_cli.report.call_tables import (
     marks_section,
     not_measured_section,
 )
-from audiosocket_cli.report.call_turns import turns_section
+from audiosocket_cli.report.call_turns import no_turns, turns_section
 from audiosocket_cli.report.call_words import DASH, SIDES, clock, day_and_time, level
 from audiosocket_cli.text import counted, printable
 from audiosocket_cli.ui.html import data as json_data
@@ -41,6 +41,7 @@ _KEYS: Final = (
     ("Esc", "choose nothing"),
     ("?", "these keys"),
 )
+_HINT: Final = "A click goes to a place, a drag zooms in on a part; ? shows the keys."
 _SPEEDS: Final = ("0.75", "1", "1.25", "1.5", "2")
 
 
@@ -80,6 +81,7 @@ def _for_scripts(data: Mapping[str, Any], sound: str) -> dict[str, Any]:
     """Return what the picture needs: the sound itself is in its own element, and words are in the page already."""
     return {
         "duration_s": data["duration_s"],
+        "started_at": data["started_at"],
         "tracks": _safe(data["tracks"]),
         "marks": _safe(data["marks"]),
         "turns": _safe(data["turns"]["list"]) if data["turns"] else [],
@@ -128,7 +130,7 @@ def _viewer(data: Mapping[str, Any], sound: str) -> Element:
         tag("noscript", tag("p", "The picture needs JavaScript. All else of this page does not.")),
         stage,
         strip,
-        tag("p", id="told", role="status"),
+        tag("p", _HINT, id="told", role="status"),
         _legend(data),
         *_audio(sound),
         id="viewer",
@@ -143,8 +145,12 @@ def _audio(sound: str) -> list[Element]:
 def _why_silent(data: Mapping[str, Any], sound: str) -> str:
     if sound:
         return ""
-    why = next((why for name, why in data["not_measured"] if name == "sound"), "the call was not recorded.")
-    return f"There is no sound to play: {why}"
+    return f"There is no sound to play: {_why_not(data, 'sound') or 'no recording of this call was found.'}"
+
+
+def _why_not(data: Mapping[str, Any], name: str) -> str:
+    """Return why something was not measured; empty where nobody said it."""
+    return next((why for what, why in data["not_measured"] if what == name), "")
 
 
 def _alternative(data: Mapping[str, Any]) -> str:
@@ -161,9 +167,9 @@ def _controls(data: Mapping[str, Any]) -> Element:
         "div",
         _button("play", "▶ Play", primary=True),
         tag("span", tag("span", "0:00.0", id="now"), f" / {clock(data['duration_s'])}", class_="clock"),
-        _choice("heard", "Heard", (("both", "Both"), ("caller", "Caller"), ("server", "Server"))),
+        _choice("heard", "Heard", (("both", "Both sides"), ("caller", "Caller"), ("server", "Server"))),
         _speed(),
-        _choice("shown", "Shown", (("both", "Both"), ("wave", "Waveform"), ("tiles", "Spectrogram"))),
+        _choice("shown", "Shown", (("wave", "Waveform"), ("tiles", "Spectrogram"), ("both", "Both"))),
         tag(
             "span",
             _button("earlier", "◂ Mark", "Mark before"),
@@ -213,9 +219,11 @@ def _legend(data: Mapping[str, Any]) -> Element:
     items = [
         tag("li", tag("span", class_=f"swatch {track['side']}", aria_hidden="true"),
             f"{SIDES.get(track['side'], track['side'])} at the cursor: ",
-            tag("span", DASH, id=f"level-{track['side']}", class_="number"))
+            tag("span", DASH, id=f"level-{track['side']}", class_="number"), class_="moving")
         for track in data["tracks"]
     ]  # fmt: skip
+    if data["started_at"]:
+        items.append(tag("li", "Time of day: ", tag("span", DASH, id="day-time", class_="number"), class_="moving"))
     if any(track["stretches"] for track in data["tracks"]):
         items += [
             tag("li", tag("span", class_=f"band {name}", aria_hidden="true"), text)
@@ -226,11 +234,11 @@ def _legend(data: Mapping[str, Any]) -> Element:
 
 def _words(data: Mapping[str, Any]) -> Element:
     """Return all that is said in words: what was found and who spoke, and beside it what is known."""
-    turns = [turns_section(data["turns"], data["duration_s"])] if data["turns"] else []
+    turns = turns_section(data["turns"], data["duration_s"]) if data["turns"] else no_turns(_why_not(data, "turns"))
     missing = [not_measured_section(data["not_measured"])] if data["not_measured"] else []
     return tag(
         "div",
-        tag("div", findings_section(data["findings"]), *turns, marks_section(data["marks"]), class_="told"),
+        tag("div", findings_section(data["findings"]), turns, marks_section(data["marks"]), class_="told"),
         tag("div", facts_section(data["facts"]), *missing, class_="known"),
         class_="words",
     )

@@ -32,6 +32,12 @@ def turns_section(turns: Mapping[str, Any], duration_s: float) -> Element:
     return tag("section", tag("h2", "Turns", id="turns"), *content, aria_labelledby="turns")
 
 
+def no_turns(why: str) -> Element:
+    """Return the section of a call whose turns were not measured."""
+    text = f"Not measured: {why}" if why else "Not measured."
+    return tag("section", tag("h2", "Turns", id="turns"), tag("p", text), aria_labelledby="turns")
+
+
 def _figures(turns: Mapping[str, Any]) -> Element:
     latency, dead_air = turns["latency_ms"], turns["dead_air"]
     answers = (

@@ -38,7 +38,7 @@ class Written:
 
 def write_day(
     folders: Sequence[Path], out: str | Path, *, make_page: MakePage | None = None, force: bool = False,
-    tell: Tell = lambda done, total: None,
+    tell: Tell = lambda what, done, total: None,
 ) -> Written:  # fmt: skip
     """Write the page of the calls of some folders: to the file `out`, or, where that is a folder, to its index.html.
 
@@ -54,7 +54,7 @@ def write_day(
     made = 0
     remarks: list[str] = []
     if is_folder and make_page is not None:
-        made, remarks = _write_pages(day, path.parent, make_page, force=force)
+        made, remarks = _write_pages(day, path.parent, make_page, force=force, tell=tell)
     write_day_page(day, path, force=force, tell=tell)
     remarks += [told(kind, count) for kind, count in beside.counts.items()]
     return Written(path, len(day.calls), made, tuple(remarks))
@@ -66,7 +66,7 @@ def page_path(out: str | Path) -> tuple[Path, bool]:
     return (Path(out) / INDEX if is_folder else Path(out)), is_folder
 
 
-def write_day_page(day: Day, path: Path, *, force: bool, tell: Tell = lambda done, total: None) -> None:
+def write_day_page(day: Day, path: Path, *, force: bool, tell: Tell = lambda what, done, total: None) -> None:
     """Read the recordings of calls and write their page. Raises `UsageError` and `OutputError`."""
     folder = path.absolute().parent
     found = day_data(day, lambda each: address_of(each, folder), tell)
@@ -97,11 +97,12 @@ def _title(folders: Sequence[Path]) -> str:
     return f"Calls in {', '.join(names)}{more}"
 
 
-def _write_pages(day: Day, folder: Path, make_page: MakePage, *, force: bool) -> tuple[int, list[str]]:
+def _write_pages(day: Day, folder: Path, make_page: MakePage, *, force: bool, tell: Tell) -> tuple[int, list[str]]:
     """Write the page of each call; of what fails, the call is left without."""
     names: set[str] = set()
     calls, failed = [], []
-    for call in day.calls:
+    for number, call in enumerate(day.calls):
+        tell("making pages", number, len(day.calls))
         path = folder / PAGES / f"{_free_name(call.key, names)}.html"
         try:
             write_file(str(path), [make_page(call, path)], force=force)

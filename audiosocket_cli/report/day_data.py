@@ -50,8 +50,8 @@ COLUMNS: Final = (
 Link = Callable[[Path], str]
 """Returns the address of a recording, relative to the page."""
 
-Tell = Callable[[int, int], object]
-"""Hears how many of how many recordings were read."""
+Tell = Callable[[str, int, int], object]
+"""Hears what is done, and of how many of how many calls."""
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ def day_of(title: str, calls: Sequence[DayCall], beside: Beside) -> Day:
     return Day(title, ordered[left_out:], beside, left_out)
 
 
-def day_data(day: Day, link: Link, tell: Tell = lambda done, total: None) -> dict[str, Any]:
+def day_data(day: Day, link: Link, tell: Tell = lambda what, done, total: None) -> dict[str, Any]:
     """Read the recordings, and return the data of the page."""
     total = len(day.calls)
     bars = _BARS[total <= _FEW]
@@ -88,7 +88,7 @@ def day_data(day: Day, link: Link, tell: Tell = lambda done, total: None) -> dic
         count = keys[call.key] = keys.get(call.key, 0) + 1
         row["key"] = call.key if count == 1 else f"{call.key}~{count}"
         rows.append([row[name] for name in COLUMNS])
-        tell(number + 1, total)
+        tell("reading recordings", number + 1, total)
     ids = {each for call in day.calls for each in call.row.finding_ids}
     return {"schema": SCHEMA, "columns": list(COLUMNS), "calls": rows, "about": dict(_about(ids))}
 

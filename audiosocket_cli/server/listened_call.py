@@ -62,7 +62,7 @@ class ListenedCall:
                 return
             self._sound = CallSound(rate_hz or rate_of(Kind.SLIN), self._since_s, self._ahead_s())
             self.tell_beginning()
-        samples = self._sound.take(caller, server, now_s)
+        samples = self._sound.take(caller, server, now_s, is_last=not is_live)
         if not samples:
             return
         lost = {"lost": self._lost} if self._lost else {}

@@ -29,7 +29,7 @@ _BAR_CELLS: Final = 40
 _MAX_BARS: Final = 12
 _MAX_REASONS: Final = 5
 
-_ROWS: Final = (
+ROWS: Final = (
     ("connect", "connect"),
     ("first byte", "first_byte"),
     ("first speech", "first_speech"),
@@ -41,6 +41,10 @@ _ROWS: Final = (
     ("hangup", "hangup"),
     ("our lateness", "lateness"),
 )
+"""The rows of the table of times: how each is called, and its metric."""
+
+LOOKED_AT: Final = f"the first {MAX_JUDGED} calls of each process"
+"""In which calls findings are looked for."""
 
 ADVICE: Final = "use fewer --calls, more --processes, or a quieter or a second machine"
 
@@ -65,29 +69,28 @@ def verdict_lines(result: BenchResult, failures: Sequence[str], worse: Sequence[
 
 def _regression(change: Change) -> str:
     before, now = shown(change.name, change.before), shown(change.name, change.now)
-    return f"{change.name} is {now}, and was {before}: {_change(change.worse or 0.0)}"
+    return f"{change.name} is {now}, and was {before}: {change_text(change.worse or 0.0)}"
 
 
 def bench_lines(result: BenchResult) -> list[str]:
     """Return a result for people: a table of times, what went wrong, a histogram of the answer."""
     counts = result.figures.counts
     calls = f"{counts['placed']} calls placed, {counts['connected']} connected, at most {result.calls_at_once} at once"
-    lines = wrapped("", f"{_load(result.settings)}: {calls}, {result.elapsed_s:.1f} s")
+    lines = wrapped("", f"{load_text(result.settings)}: {calls}, {result.elapsed_s:.1f} s")
     if counts["left_out"]:
         lines.append(f"{counts['left_out']} calls left out: --max-calls was reached")
     lines += _table(result)
-    lines += wrapped("", _errors(result))
+    lines += wrapped("", errors_text(result))
     for reason, count in result.figures.reasons.most_common(_MAX_REASONS):
         lines += wrapped(f"  {count} x ", reason)
-    lines += wrapped("", _stream(result))
-    looked_at = f"the first {MAX_JUDGED} calls of each process"
-    for finding, count in _findings(result.figures):
-        lines += wrapped("", f"finding in {count} of {looked_at}: {finding}", hang=2)
+    lines += wrapped("", stream_text(result))
+    for finding, count in finding_lines(result.figures):
+        lines += wrapped("", f"finding in {count} of {LOOKED_AT}: {finding}", hang=2)
     lines += _histogram(result)
     return lines
 
 
-def _findings(figures: Figures) -> list[tuple[str, int]]:
+def finding_lines(figures: Figures) -> list[tuple[str, int]]:
     """Return a line for each kind of finding, the most frequent first, and in how many calls it was found.
 
     Of lines that differ in their figures it is the most frequent one.
@@ -98,7 +101,8 @@ def _findings(figures: Figures) -> list[tuple[str, int]]:
     return [(text_by_id[each], count) for each, count in figures.finding_ids.most_common(_MAX_REASONS)]
 
 
-def _load(settings: dict[str, Any]) -> str:
+def load_text(settings: dict[str, Any]) -> str:
+    """Return what a load was meant to be."""
     if settings["stages"]:
         stages = ", ".join(f"{stage['calls']} for {stage['duration_s']:g} s" for stage in settings["stages"])
         what = f"stages of {stages}"
@@ -111,7 +115,7 @@ def _load(settings: dict[str, Any]) -> str:
 
 def _table(result: BenchResult) -> Iterable[str]:
     yield f"{'in ms':<16} {'count':>9} {'p50':>9} {'p95':>9} {'p99':>9} {'max':>9}"
-    for title, name in _ROWS:
+    for title, name in ROWS:
         times = result.figures.times[name]
         values = [times.percentile_ms(percent) for percent in (50, 95, 99)]
         values.append(times.max_ms if times.count else None)
@@ -119,7 +123,8 @@ def _table(result: BenchResult) -> Iterable[str]:
         yield f"{title:<16} {times.count:>9} {cells}"
 
 
-def _errors(result: BenchResult) -> str:
+def errors_text(result: BenchResult) -> str:
+    """Return which errors there were, and what else a server did not do."""
     counts = result.figures.counts
     found = ", ".join(f"{counts[name]} {name}" for name in ERRORS if counts[name])
     text = f"errors: {found or 'none'}"
@@ -134,7 +139,8 @@ def _errors(result: BenchResult) -> str:
     return text
 
 
-def _stream(result: BenchResult) -> str:
+def stream_text(result: BenchResult) -> str:
+    """Return how the audio of the server came, and what it used."""
     counts, values = result.figures.counts, result.values()
     text = (
         f"heard {result.figures.heard_audio_s:.1f} s of audio, {shown('audio_rate', values['audio_rate'])} s a second"
@@ -167,13 +173,16 @@ def change_lines(found: list[Change], worse: list[Change]) -> list[str]:
     """Return a comparison with an older result as a table."""
     rows = [("compared", "before", "now", "change")]
     for change in found:
-        words = "" if change.worse is None else "same" if not change.worse else _change(change.worse)
+        words = "" if change.worse is None else change_text(change.worse)
         mark = " REGRESSION" if change in worse else ""
         rows.append((change.name, shown(change.name, change.before), shown(change.name, change.now), words + mark))
     return [f"{name:<18} {before:>11} {now:>11}  {words}".rstrip() for name, before, now, words in rows]
 
 
-def _change(worse: float) -> str:
+def change_text(worse: float) -> str:
+    """Return by how much a value is worse or better, as `Change.worse` tells it."""
+    if not worse:
+        return "same"
     return f"{abs(worse):.0%} {'worse' if worse > 0 else 'better'}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ from support.running import need
 
 DESKTOP = (1280, 900)
 PHONE = (390, 844)
+
+_PATIENCE_S = 60
+"""Much longer than anything takes on a slow machine."""
 
 
 @contextlib.contextmanager
@@ -52,6 +56,15 @@ def shown(
         assert [each for each in asked if not each.startswith((own, "data:", "blob:"))] == []
     finally:
         context.close()
+
+
+def until(page: Page, expression: str, arg: object = None) -> None:
+    """Wait until an expression, or a function of `arg`, is true in a page. (Playwright's own wait needs eval(), which
+    pages with a strict policy forbid.)"""
+    end_s = time.monotonic() + _PATIENCE_S
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < end_s, f"still not: {expression}"
+        page.wait_for_timeout(30)
 
 
 def serious_faults(page: Page) -> list[str]:

@@ -146,7 +146,8 @@ def turn_figures(turns: list[Turn], duration_s: float) -> dict[str, Any]:
     answers = sorted(row["after_ms"] for row in rows if row["side"] == "server" and (row["after_ms"] or -1) >= 0)
     talk = {who: sum(end - start for side, start, end in turns if side == who) for who in ("caller", "server")}
     cut_in = {who: sum(row["kind"] == "interruption" and row["side"] == who for row in rows) for who in talk}
-    latency = {"count": len(answers), "p50": answers[len(answers) // 2], "p95": answers[-1], "max": answers[-1]}
+    middle, last = (answers[len(answers) // 2], answers[-1]) if answers else (None, None)
+    latency = {"count": len(answers), "p50": middle, "p95": last, "max": last}
     return {
         "latency_ms": latency if answers else None,
         "interruptions": cut_in,

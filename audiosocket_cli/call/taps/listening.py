@@ -82,8 +82,9 @@ class CallSound:
         """Seconds of audio that came too late or too early, or of kinds that changed too often, and were left out."""
         return sum(lane.left_out for lane in self._sides.values()) / self.rate_hz
 
-    def take(self, caller: Chunks, server: Chunks, now_s: float) -> bytes:
-        """Take what has come; return what is there by now, as 16-bit samples, little-endian, both sides in turn.
+    def take(self, caller: Chunks, server: Chunks, now_s: float, *, is_last: bool = False) -> bytes:
+        """Take what has come; return what is there by now, as 16-bit samples, little-endian, both sides in turn. The
+        last of a call is all that the caller has said, however late it came.
 
         Raises `MissingLibraryError` where a kind has to be converted, and cannot be.
         """
@@ -93,7 +94,12 @@ class CallSound:
             lane.add(chunks)
             if not was_held_up:  # else frames may be there that we have yet to read
                 lane.fill(now)
-        count = min(now, *(lane.end for lane in self._sides.values())) - self._made
+        end = min(now, *(lane.end for lane in self._sides.values()))
+        if is_last:
+            end = max(now, self._sides[Side.CALLER].end)
+            for lane in self._sides.values():
+                lane.fill_up(end)
+        count = end - self._made
         if count <= 0:
             return b""
         self._made += count
@@ -104,7 +110,7 @@ class _Lane:
     """One side: its samples from where the stream was made up to, to where they end."""
 
     def __init__(self, side: Side, rate_hz: int, start: int) -> None:
-        self.end = start
+        self._start = self.end = start
         """Where what was placed ends, in samples since the call's start."""
         self.gaps = 0
         self.left_out = 0
@@ -112,7 +118,7 @@ class _Lane:
         self._rate_hz = rate_hz
         self._gap = round(_GAP_S * rate_hz)
         self._settle = round(_SETTLE_S[side] * rate_hz)
-        self._has_begun = self._flows = False
+        self._flows = False
         self._made = Pieces()
         self._converter: soxr.ResampleStream | None = None
         self._kind: int | None = None
@@ -123,7 +129,7 @@ class _Lane:
         count = round(seconds * self._rate_hz)
         self._made.put_silence(count)
         self.end += count
-        self._has_begun = self._flows = count > 0
+        self._flows = count > 0
 
     def add(self, chunks: Chunks) -> None:
         """Place what has come."""
@@ -142,10 +148,14 @@ class _Lane:
         if self._flows and now - self.end > self._gap:
             self._flows = False
             self.gaps += 1
-        silent = now - self._settle - self.end
-        if not self._flows and silent > 0:
-            self._made.put_silence(silent)
-            self.end += silent
+        if not self._flows:
+            self.fill_up(now - self._settle)
+
+    def fill_up(self, end: int) -> None:
+        """Put silence up to there."""
+        if end > self.end:
+            self._made.put_silence(end - self.end)
+            self.end = end
 
     def take(self, count: int) -> Samples:
         """Return the next samples, shape (count,)."""
@@ -157,15 +167,14 @@ class _Lane:
         return taken[0] if len(taken) == 1 else np.concatenate(taken)
 
     def _place(self, start: int, samples: Samples) -> None:
-        if not self._has_begun:
-            self._has_begun = True
-            samples = samples[max(0, self.end - start) :]  # the rest was before anybody listened
-            start = max(start, self.end)
+        if start < self._start:  # before anybody listened
+            samples = samples[self._start - start :]
+            start = self._start
+        if not len(samples):
+            return
         pause = start - self.end
         if not self._flows or pause > self._gap:
-            if pause > 0:
-                self._made.put_silence(pause)
-                self.end += pause
+            self.fill_up(start)
             self._flows = True
         if self._is_out_of_time(-pause / self._rate_hz, samples):
             self.left_out += len(samples)

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from audiosocket_cli.analysis.block_levels import Piece
 from audiosocket_cli.analysis.side_measure import SideMeasure
 from audiosocket_cli.analysis.side_stats import SideStats
+from audiosocket_cli.analysis.speech_track import SpeechTrack
 from audiosocket_cli.analysis.steps import GAP_S
+from audiosocket_cli.analysis.stretches import Stretches
 from audiosocket_cli.analysis.timeline import SETTLE_S, Gap, Timeline
+from audiosocket_cli.analysis.turns import is_heard, turns_of
 from audiosocket_cli.asterisk.findings import findings_on_caller, findings_on_server, mislabelled
 from audiosocket_cli.audio.pcm import (
     SILENCE_DBFS,
@@ -32,13 +36,19 @@ _MAX_BACKLOG_S: Final = 1.0
 class CallStats:
     """A tap that measures both sides, and how the frames of those arrived that we do not send ourselves."""
 
-    __slots__ = ("_judged", "_said", "call", "heard", "said")
+    __slots__ = ("_is_echo", "_judged", "_said", "_voice", "call", "heard", "said", "turns")
 
-    def __init__(self, *, passes_on: bool = False) -> None:
+    def __init__(self, *, passes_on: bool = False, with_turns: bool = True) -> None:
         """`passes_on` says that what is said comes from somebody else as well: it is then measured as what is heard."""
-        self.heard = SideMeasure()
-        self.said = SideMeasure() if passes_on else None
+        self.heard = SideMeasure(is_heard=with_turns)
+        self.said = SideMeasure(plays_on_arrival=True, is_heard=with_turns) if passes_on else None
         """How what was said arrived, where it did."""
+        self._voice: SpeechTrack | None = None
+        """When we spoke, where nobody else does for us, once we have said something."""
+        self._is_echo = not with_turns
+        """Whether we send back what we hear, which leaves nothing to be said of turns."""
+        self.turns: dict[str, Any] | None = None
+        """Who spoke when, of a call that has ended: see `docs/turn-figures.md`."""
         self._said = self.said.stats if self.said is not None else SideStats()
         self.call: Call | None = None
         self._judged = 0
@@ -51,7 +61,7 @@ class CallStats:
         return {me.other: self.heard.stats, me: self._said}
 
     @property
-    def timeline(self) -> Timeline[bool]:
+    def timeline(self) -> Timeline[Piece]:
         """Where what was heard is in the call."""
         return self.heard.timeline
 
@@ -70,13 +80,31 @@ class CallStats:
                 self.said.take(run)
             else:
                 self._said.take(run)
+                if run.has_samples and not self._is_echo and not run.is_silence:
+                    self._listen(run)
+        self._place(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
         for number, measure in enumerate(self._measures()):
-            measure.timeline.place(now_s - SETTLE_S)  # as the recording does, so that its silence is in the gaps
-            measure.timeline.pad(now_s - SETTLE_S)
             if not self._judged & 1 << number and measure.arrivals.law_is_clear:
                 # Soon enough for somebody who is watching to mend the dialplan; all else has to wait for the end.
                 self._judged |= 1 << number
                 self._note_mislabelled(self.call, measure)
+
+    def _listen(self, run: FrameRun) -> None:
+        """Take what we say, and somebody hears."""
+        self._is_echo = run.is_echo
+        if self._voice is None:
+            self._voice = SpeechTrack(Timeline(max_gaps=0), plays_on_arrival=True)
+        self._voice.take(run)
+
+    def _place(self, until_s: float, pad_until_s: float | None = None) -> None:
+        """Place what came by then, and fill pauses up to `pad_until_s`, or up to then, too."""
+        for track in self._tracks():
+            track.place(until_s)
+            track.pad(until_s if pad_until_s is None else pad_until_s)
+
+    def _tracks(self) -> list[SpeechTrack]:
+        tracks = [measure.speech for measure in self._measures()]
+        return tracks if self._voice is None else [*tracks, self._voice]
 
     def _measures(self) -> tuple[SideMeasure, ...]:
         return (self.heard,) if self.said is None else (self.heard, self.said)
@@ -85,9 +113,8 @@ class CallStats:
         pass
 
     def closed(self, call: Call) -> None:
-        for measure in self._measures():
-            measure.timeline.place(float("inf"))
-            measure.timeline.pad(call.duration_s)
+        self._place(float("inf"), call.duration_s)
+        self.turns = self._turns(call)
         if self.timeline.worst_ahead_s > SETTLE_S + _ROUNDING_S:
             ahead_s = self.timeline.worst_ahead_s
             text = (
@@ -109,6 +136,15 @@ class CallStats:
             rules = findings_on_caller if side is Side.CALLER else findings_on_server
             for finding in rules(measure.heard(call.duration_s)):
                 call.note(finding)
+
+    def _turns(self, call: Call) -> dict[str, Any] | None:
+        """Return the turn figures, if they can be told."""
+        if self._is_echo or not is_heard(self.sides.values(), [measure.arrivals.law for measure in self._measures()]):
+            return None
+        track = self.said.speech if self.said is not None else self._voice
+        said = Stretches([], [], call.duration_s) if track is None else track.finish(call.duration_s)
+        heard = self.heard.speech.finish(call.duration_s)
+        return turns_of(*((said, heard) if call.me is Side.CALLER else (heard, said))).as_dict()
 
     def said_s(self, size: int) -> float:
         """Return how much of what we said so many bytes are, in seconds of audio."""
@@ -162,6 +198,7 @@ def call_result(call: Call, stats: CallStats, recording: Recording | None) -> di
         **({} if call.result is None else {"result": call.result}),
         **({"variables": dict(call.variables)} if call.variables else {}),
         **sides,
+        "turns": stats.turns,
         "recording": _recorded(recording) if recording else None,
         "findings": list(call.notes),
         "finding_ids": ids_of(call.notes),

@@ -34,8 +34,8 @@ class CallControls {
 
   /* After a click with a mouse the keys are the picture's again. */
   letGo() {
-    this.find("controls").addEventListener("pointerup", (event) => {
-      if (event.pointerType !== "mouse" || event.target.closest("select, summary")) return;
+    this.find("controls").addEventListener("click", (event) => {
+      if (!event.detail || event.target.closest("select, summary")) return;
       setTimeout(() => document.activeElement && document.activeElement.blur());
     });
   }
@@ -59,6 +59,7 @@ class CallControls {
     this.find("play").disabled = !sound.canPlay;
     if (sound.fault) this.say("note", sound.fault);
     this.say("now", callText.clock(view.position));
+    this.say("day-time", callText.dayTime(view.data.started_at, view.position));
     for (const track of view.scene.tracks) {
       this.say(`level-${track.side}`, callText.level(track.peaks.levelAt(view.position)));
     }

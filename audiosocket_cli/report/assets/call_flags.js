@@ -44,19 +44,16 @@ class CallFlags {
     this.flags = [];
     context.font = this.palette.text(11, 600);
     for (let number = first; number < last; number++) {
-      const x = axis.x(this.marks[number].at_s);
-      const lane = ends.findIndex((end) => x >= end + 2);
-      const flag = this.flags[this.flags.length - 1];
-      if (lane < 0) CallFlags.join(flag, number, ends);
-      else this.add(context, { x, lane, numbers: [number] }, axis, ends);
+      const flag = { x: axis.x(this.marks[number].at_s), numbers: [number] };
+      flag.width = this.widthOf(context, this.label(flag));
+      flag.left = Math.min(flag.x, axis.width - flag.width);
+      flag.lane = ends.findIndex((end) => flag.left >= end + 2);
+      if (flag.lane < 0) CallFlags.join(this.flags[this.flags.length - 1], number, ends);
+      else {
+        ends[flag.lane] = flag.left + flag.width;
+        this.flags.push(flag);
+      }
     }
-  }
-
-  add(context, flag, axis, ends) {
-    flag.width = this.widthOf(context, this.label(flag));
-    flag.left = flag.x + flag.width > axis.width ? Math.max(flag.x - flag.width, 0) : flag.x;
-    ends[flag.lane] = flag.left === flag.x ? flag.x + flag.width : flag.x;
-    this.flags.push(flag);
   }
 
   static join(flag, number, ends) {
@@ -104,7 +101,7 @@ class CallFlags {
 
   drawStem(context, flag, bottom, colour) {
     const top = flag.lane * CallFlags.LANE + CallFlags.LANE - 2;
-    context.globalAlpha = 0.45;
+    context.globalAlpha = 0.3;
     context.fillStyle = colour;
     context.fillRect(Math.round(flag.x), top, 1, bottom - top);
     context.globalAlpha = 1;

@@ -84,7 +84,7 @@ class CallPeaks {
     }
   }
 
-  /* The level at a second in dBFS, of the peaks around it; null where there is nothing. */
+  /* The level at a second in dBFS, of the peaks around it; null where there is nothing. Steps of 8 bits end at -42. */
   levelAt(at) {
     const level = this.levels[0];
     if (!level) return null;
@@ -95,6 +95,6 @@ class CallPeaks {
     for (let index = Math.max(0, middle - 2); index <= Math.min(level.count - 1, middle + 2); index++) {
       highest = Math.max(highest, -bytes[2 * index], bytes[2 * index + 1]);
     }
-    return highest ? 20 * Math.log10(highest / 128) : -96;
+    return highest > 1 ? 20 * Math.log10(highest / 128) : -96;
   }
 }

@@ -158,7 +158,7 @@ class CallScene {
     context.font = this.palette.text(11, 600);
     context.textAlign = "right";
     context.textBaseline = "top";
-    const text = turn.after_ms >= 1000 ? `${(turn.after_ms / 1000).toFixed(2)} s` : `${turn.after_ms} ms`;
+    const text = callText.length(turn.after_ms / 1000);
     if (context.measureText(text).width + 8 < to - from) context.fillText(text, to - 4, top + 6);
   }
 

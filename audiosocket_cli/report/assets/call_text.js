@@ -25,7 +25,20 @@ const callText = (() => {
   /* A level as people write it; a dash where nothing was measured. */
   function level(dbfs) {
     if (dbfs === null || dbfs === undefined) return "–";
-    return dbfs <= -90 ? "silent" : `${Math.round(dbfs)} dBFS`.replace("-", "−");
+    return dbfs <= -90 ? "below −40 dBFS" : `${Math.round(dbfs)} dBFS`.replace("-", "−");
+  }
+
+  /* How long it was, and what a time is after another. */
+  function length(seconds) {
+    return seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(2)} s`;
+  }
+
+  /* The time of day so many seconds after an ISO 8601 time, in the zone of that; empty where that is none. */
+  function dayTime(started, seconds) {
+    const found = /T(\d\d):(\d\d):(\d\d(?:\.\d+)?)/.exec(started || "");
+    if (!found) return "";
+    const total = Math.floor((Number(found[1]) * 60 + Number(found[2])) * 60 + Number(found[3]) + seconds) % 86400;
+    return [total / 3600, (total / 60) % 60, total % 60].map((part) => pad(Math.floor(part), 2)).join(":");
   }
 
   const NAMES = { caller: "Caller", server: "Server", mixed: "Both sides" };
@@ -34,5 +47,5 @@ const callText = (() => {
     return NAMES[name] || "";
   }
 
-  return Object.freeze({ clock, spoken, level, side });
+  return Object.freeze({ clock, spoken, level, length, dayTime, side });
 })();

@@ -2,7 +2,8 @@
 
 /* The spectrogram of one side: tiles that are decoded and coloured when they are first seen.
  *
- * Of each tile a small copy stays, for when many tiles are in view; of the full ones a few that were used last.
+ * Of each tile a small copy stays, for when many tiles are in view; of the full ones a few that were used last. A tile
+ * is its shades (`grey`), and a `canvas` in the colours of the palette.
  */
 class CallTiles {
   static COLUMNS = 4096;
@@ -20,15 +21,11 @@ class CallTiles {
     this.wanted = [];
     this.failed = new Set();
     this.pending = new Set();
-    this.round = 0;
   }
 
-  /* Forget what has colours that are out of date. */
+  /* Take the palette's colours, which have changed. */
   recolour() {
-    this.round++;
-    this.full.clear();
-    this.small.clear();
-    this.wanted = [];
+    for (const tile of [...this.full.values(), ...this.small.values()]) this.paint(tile);
   }
 
   /* Draw what `axis` shows into a rectangle; what is not decoded yet comes later, and `ready` is called then. */
@@ -45,19 +42,19 @@ class CallTiles {
       const count = Math.min(CallTiles.COLUMNS, this.about.columns - begin);
       if (count <= 0) break;
       const tile = this.tile(number, fold);
-      if (tile) this.drawTile(context, tile, { first, last, begin, count, scale, left, top, height });
+      if (tile) this.drawTile(context, tile.canvas, { first, last, begin, count, scale, left, top, height });
     }
     this.decodeMore(fold);
   }
 
-  drawTile(context, tile, place) {
+  drawTile(context, canvas, place) {
     const from = Math.max(place.first, place.begin);
     const to = Math.min(place.last, place.begin + place.count);
     if (to <= from) return;
-    const perColumn = tile.width / place.count;
+    const perColumn = canvas.width / place.count;
     const x = place.left + (from - place.first) * place.scale;
     context.drawImage(
-      tile, (from - place.begin) * perColumn, 0, (to - from) * perColumn, tile.height,
+      canvas, (from - place.begin) * perColumn, 0, (to - from) * perColumn, canvas.height,
       x, place.top, (to - from) * place.scale + 0.5, place.height,
     );
   }
@@ -86,13 +83,12 @@ class CallTiles {
   }
 
   async decode(number, fold) {
-    const round = this.round;
     this.pending.add(number);
     try {
       const image = new Image();
       image.src = "data:image/png;base64," + this.about.tiles[number];
       await image.decode();
-      if (round === this.round) this.keep(number, CallTiles.greyOf(image), fold);
+      this.keep(number, CallTiles.greyOf(image), fold);
     } catch {
       this.failed.add(number);
     } finally {
@@ -102,14 +98,14 @@ class CallTiles {
   }
 
   keep(number, grey, fold) {
-    if (!this.small.has(number)) this.small.set(number, this.coloured(CallTiles.folded(grey)));
+    if (!this.small.has(number)) this.small.set(number, this.tileOf(CallTiles.folded(grey)));
     if (fold > 1) return;
-    this.full.set(number, this.coloured(grey));
+    this.full.set(number, this.tileOf(grey));
     let pixels = 0;
-    for (const tile of this.full.values()) pixels += tile.width * tile.height;
+    for (const tile of this.full.values()) pixels += tile.grey.values.length;
     for (const [oldest, tile] of this.full) {
       if (pixels <= CallTiles.MAX_PIXELS) break;
-      pixels -= tile.width * tile.height;
+      pixels -= tile.grey.values.length;
       this.full.delete(oldest);
     }
   }
@@ -137,14 +133,18 @@ class CallTiles {
     return { width, height: grey.height, values };
   }
 
-  coloured(grey) {
-    const canvas = CallTiles.canvas(grey.width, grey.height);
+  tileOf(grey) {
+    return this.paint({ grey, canvas: CallTiles.canvas(grey.width, grey.height) });
+  }
+
+  paint(tile) {
+    const { grey, canvas } = tile;
     const context = canvas.getContext("2d");
     const image = context.createImageData(grey.width, grey.height);
     const pixels = new Uint32Array(image.data.buffer);
     for (let index = 0; index < pixels.length; index++) pixels[index] = this.palette.ramp[grey.values[index]];
     context.putImageData(image, 0, 0);
-    return canvas;
+    return tile;
   }
 
   static canvas(width, height) {

@@ -32,7 +32,15 @@ class CallView {
     window.addEventListener("beforeprint", () => callPaper.begin(this));
     window.addEventListener("afterprint", () => callPaper.end(this));
     resize();
+    this.goToHash();
+    window.addEventListener("hashchange", () => this.goToHash());
     this.controls.refresh();
+  }
+
+  /* An address that ends in #t=83.4 leads to that second. */
+  goToHash() {
+    const found = /^#t=(\d+(?:\.\d+)?)$/.exec(location.hash);
+    if (found) this.goTo(this.axis.clamp(Number(found[1])));
   }
 
   recolour() {
@@ -97,7 +105,8 @@ class CallView {
     this.choose(number, null);
     this.setPosition(turn.start_s);
     this.axis.focus(turn.start_s - Math.max(turn.after_ms || 0, 0) / 1000, turn.end_s);
-    this.tell(`${callText.side(turn.side)}, ${callText.clock(turn.start_s)} to ${callText.clock(turn.end_s)}`);
+    const waited = turn.after_ms > 0 ? `, ${callText.length(turn.after_ms / 1000)} after the other side` : "";
+    this.tell(`${callText.side(turn.side)}, ${callText.clock(turn.start_s)} to ${callText.clock(turn.end_s)}${waited}`);
   }
 
   chooseMark(number) {

@@ -44,5 +44,5 @@ const Calls = (() => {
   [...all].sort(isWorse).forEach((call, rank) => { call.rank = rank; });
   const byKey = new Map(all.map((call) => [call.key, call]));
   const days = new Set(all.filter((call) => call.at !== null).map((call) => Math.floor(call.at / 86400)));
-  return { all, byKey, about: given.about, manyDays: days.size > 1, given };
+  return { all, byKey, about: new Map(Object.entries(given.about)), manyDays: days.size > 1 };
 })();

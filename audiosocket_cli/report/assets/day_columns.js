@@ -12,8 +12,8 @@ const Columns = (() => {
   function when(call, state) {
     const moment = Say.moment(call.at, state.isLocal);
     if (moment === null) return measured(null, "start not known");
-    return Calls.manyDays ? html("span", {}, `${moment.shortDate} `, html("span", { class: "clock" }, moment.time))
-      : html("span", { class: "clock" }, moment.time);
+    const date = Calls.manyDays ? html("span", { class: "quiet date" }, moment.shortDate) : null;
+    return html("span", {}, moment.time, " ", date);
   }
 
   function levels(call) {
@@ -38,7 +38,7 @@ const Columns = (() => {
   function findings(call) {
     const ids = call.finding_ids;
     if (!ids.length) return none("none");
-    const chips = ids.slice(0, MAX_CHIPS).map((id) => html("span", { class: "chip unknown" }, id));
+    const chips = ids.slice(0, MAX_CHIPS).map((id) => html("span", { class: "chip unknown", title: id }, id));
     const more = ids.length > MAX_CHIPS ? quiet(`${ids.length - MAX_CHIPS} more`) : null;
     return html("span", { class: "chips" }, ...chips, more);
   }
@@ -75,7 +75,8 @@ const Columns = (() => {
     { name: "gaps", head: "Gaps", key: (call) => call.gaps_s, isFigure: true, cell: gaps },
     { name: "digits", head: "Digits", key: (call) => call.digits || null, cell: digits },
     { name: "findings", head: "Findings", key: (call) => call.finding_ids.length, isFigure: true, cell: findings },
-    { name: "ended", head: "Ended by", key: (call) => `${call.ended_by} ${call.ended_how}`.trim() || null, cell: ended },
+    { name: "ended", head: "Ended by", key: (call) => `${call.ended_by} ${call.ended_how}`.trim() || null,
+      cell: ended },
     { name: "latency", head: "Answer after", key: (call) => call.slowest_ms, isFigure: true, cell: latency },
     { name: "interruptions", head: "Interrupted", key: (call) => call.talkedOver, isFigure: true,
       cell: interruptions },

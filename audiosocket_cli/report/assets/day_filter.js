@@ -2,7 +2,7 @@
 
 /* Which calls are shown: those that match all words and all that is chosen. */
 const Filter = (() => {
-  const FIGURES = {
+  const FIGURES = new Map(Object.entries({
     length: (call) => call.duration_s,
     gaps: (call) => call.gaps_s,
     late: (call) => call.late_frames,
@@ -12,7 +12,7 @@ const Filter = (() => {
     silence: (call) => call.dead_air_s,
     caller: (call) => call.caller_dbfs,
     server: (call) => call.server_dbfs,
-  };
+  }));
 
   const KINDS = [
     ["findings", "with findings", (call) => call.finding_ids.length > 0],
@@ -28,8 +28,8 @@ const Filter = (() => {
   /* "latency>1.5", "length<10", "digits:0042", or a word that any text of the call has. */
   function testOf(word) {
     const compared = /^([a-z]+)([<>])(-?\d+(?:\.\d+)?)s?$/.exec(word);
-    if (compared && compared[1] in FIGURES) {
-      const [figure, limit] = [FIGURES[compared[1]], Number(compared[3])];
+    if (compared && FIGURES.has(compared[1])) {
+      const [figure, limit] = [FIGURES.get(compared[1]), Number(compared[3])];
       const isMore = compared[2] === ">";
       return (call) => {
         const value = figure(call);
@@ -71,5 +71,5 @@ const Filter = (() => {
     return keyed.map(([, call]) => call);
   }
 
-  return { KINDS, chosen, sorted, figures: Object.keys(FIGURES) };
+  return { KINDS, chosen, sorted };
 })();

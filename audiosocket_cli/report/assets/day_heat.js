@@ -29,20 +29,21 @@ class DayHeat {
     }
     const most = Math.max(1, ...counts.values());
     const focused = this.place.contains(document.activeElement) ? document.activeElement.id : "";
-    this.place.replaceChildren(this.headOf(isWeek), ...days.map((day) => this.lineOf(day, counts, most)));
+    this.place.replaceChildren(this.headOf(), ...days.map((day) => this.lineOf(day, counts, most)));
     if (focused && document.getElementById(focused)) document.getElementById(focused).focus();
   }
 
-  headOf(isWeek) {
+  headOf() {
     const hours = Array.from({ length: 24 }, (_, hour) => Say.html("span", {}, hour % 3 === 0 ? Say.two(hour) : ""));
     return Say.html("div", { class: "heat-line heads quiet", "aria-hidden": "true" },
-      Say.html("span", {}, isWeek ? "" : ""), ...hours);
+      Say.html("span"), ...hours);
   }
 
   lineOf(day, counts, most) {
     const cells = Array.from({ length: 24 }, (_, hour) => this.cellOf(day, hour, counts, most));
-    return Say.html("div", { class: "heat-line", role: "group", "aria-label": day === null ? "hours" : Say.WEEKDAYS[day] },
-      Say.html("span", { class: "quiet" }, day === null ? "" : Say.WEEKDAYS[day]), ...cells);
+    const name = day === null ? "" : Say.WEEKDAYS[day];
+    return Say.html("div", { class: "heat-line", role: "group", "aria-label": name || "hours" },
+      Say.html("span", { class: "quiet" }, name), ...cells);
   }
 
   cellOf(day, hour, counts, most) {
@@ -50,7 +51,8 @@ class DayHeat {
     const isChosen = this.state.hour === hour && (day === null || this.state.weekday === day);
     const told = `${day === null ? "" : `${Say.WEEKDAYS[day]} `}${Say.two(hour)}:00, ${Say.count(count, "call")}`;
     const cell = Say.html("button", { type: "button", id: `heat-${day === null ? "d" : day}-${hour}`, title: told,
-      "aria-label": told, "aria-pressed": isChosen, "data-hour": hour, "data-weekday": day, disabled: !count && !isChosen });
+      "aria-label": told, "aria-pressed": String(isChosen), "data-hour": hour, "data-weekday": day,
+      disabled: !count && !isChosen });
     cell.style.setProperty("--heat", count ? (0.15 + 0.85 * Math.sqrt(count / most)).toFixed(3) : "0");
     return cell;
   }

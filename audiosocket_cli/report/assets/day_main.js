@@ -25,7 +25,7 @@
 
   function chip(name, value, text, count) {
     const isChosen = state[name].has(value);
-    const button = html("button", { type: "button", class: "choice", "aria-pressed": isChosen,
+    const button = html("button", { type: "button", class: "choice", "aria-pressed": String(isChosen),
       id: `choice-${name}-${value}` }, text, " ", html("span", { class: "quiet" }, Say.figure.format(count)));
     button.addEventListener("click", () => state.toggle(name, value));
     return button;
@@ -57,8 +57,8 @@
     };
     const told = html("span", { class: "quiet" }, `${first + 1} to ${Math.min(count, first + PAGE)} of ${
       Say.count(count, "call")}`);
-    place("pages").replaceChildren(...(pages > 1 ? [step("Previous", state.page - 1), told, step("Next", state.page + 1)]
-      : []));
+    const steps = [step("Previous", state.page - 1), told, step("Next", state.page + 1)];
+    place("pages").replaceChildren(...(pages > 1 ? steps : []));
   }
 
   function showControls(count) {
@@ -68,8 +68,8 @@
     place("turn").textContent = state.isDown ? "largest first" : "smallest first";
     place("zone").checked = state.isLocal;
     place("clear").hidden = !state.isFiltered;
-    place("count").textContent = state.isFiltered ? `${Say.count(count, "call")} of ${Say.figure.format(Calls.all.length)}`
-      : Say.count(count, "call");
+    const all = state.isFiltered ? ` of ${Say.figure.format(Calls.all.length)}` : "";
+    place("count").textContent = Say.count(count, "call") + all;
     place("none").hidden = count > 0;
   }
 

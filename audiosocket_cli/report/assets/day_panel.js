@@ -40,7 +40,7 @@ const Panel = (() => {
 
   function findingOf(line) {
     const id = idOf(line);
-    const about = Calls.about[id];
+    const about = Calls.about.get(id);
     const text = id ? line.slice(0, -id.length - 3) : line;
     return html("li", {}, id ? html("span", { class: "chip unknown" }, id) : null, html("p", {}, text),
       about ? html("p", { class: "cure" }, html("b", {}, "Cure: "), about.cure) : null,
@@ -83,11 +83,12 @@ const Panel = (() => {
     if (call.talkedOver === null) return html("p", { class: "quiet" }, "Not measured.");
     const heads = ["At", "Who", "What", "Length", "After"].map((head) => html("th", { scope: "col" }, head));
     const rows = call.turns.map((turn) => turnRow(turn, player));
-    const table = rows.length ? html("div", { class: "scrolled", tabindex: 0, role: "group", "aria-label": "turns" },
-      html("table", { class: "turns" }, html("thead", {}, html("tr", {}, ...heads)), html("tbody", {}, ...rows))) : null;
+    const table = html("table", { class: "turns" }, html("thead", {}, html("tr", {}, ...heads)),
+      html("tbody", {}, ...rows));
+    const shown = html("div", { class: "scrolled", tabindex: 0, role: "group", "aria-label": "turns" }, table);
     const more = call.turns_left ? html("p", { class: "quiet" },
       `${Say.count(call.turns_left, "more turn")} ${call.page ? "on the page of the call." : "in its JSON."}`) : null;
-    return html("div", {}, turnFigures(call), shares(call), table, more);
+    return html("div", {}, turnFigures(call), shares(call), rows.length ? shown : null, more);
   }
 
   function of(call, state) {

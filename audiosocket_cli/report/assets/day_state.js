@@ -24,7 +24,7 @@ class DayState {
     const name = order.replace(/^-/, "");
     this.find = given.get("find") || "";
     this.findings = words("finding");
-    this.only = words("only");
+    this.only = new Set(Filter.KINDS.map(([name]) => name).filter((name) => words("only").has(name)));
     this.hour = whole("hour", 23);
     this.weekday = whole("weekday", 6);
     this.sort = this.orders.includes(name) ? name : "worst";

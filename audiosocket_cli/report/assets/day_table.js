@@ -48,10 +48,15 @@ class DayTable {
 
   rowOf(call) {
     const thumb = call.wave ? Wave.small(call) : Say.measured(null, "no recording");
-    const cells = Columns.ALL.map((column) => (column.cell === null ? this.nameOf(call)
-      : Say.html("td", { role: "cell", class: `col-${column.name}`, "data-head": column.head }, column.cell(call, this.state))));
+    const cells = Columns.ALL.map((column) => (column.cell === null ? this.nameOf(call) : this.cellOf(column, call)));
     return Say.html("tr", { role: "row", "data-call": call.key, class: call.isFault ? "row fault" : "row" },
       Say.html("td", { role: "cell", class: "thumb" }, thumb), ...cells);
+  }
+
+  cellOf({ name, head, cell }, call) {
+    const content = cell(call, this.state);
+    const isEmpty = content.nodeType === Node.ELEMENT_NODE && content.matches(".none, .unmeasured");
+    return Say.html("td", { role: "cell", class: `col-${name}${isEmpty ? " empty" : ""}`, "data-head": head }, content);
   }
 
   nameOf(call) {

@@ -23,10 +23,12 @@ const Totals = (() => {
   const card = (name, figure, more) => html("div", { class: "card" }, html("div", { class: "quiet" }, name),
     html("div", { class: "figure" }, figure), html("div", { class: "quiet" }, more));
 
+  const unknown = () => html("span", { class: "quiet" }, "not measured");
+
   function answerCards(calls) {
     const sorted = answers(calls);
     if (!sorted.length) {
-      return [card("Answer after", html("span", { class: "quiet" }, "not measured"), "no turns of both sides")];
+      return [card("Answer after", unknown(), "no answer to a caller")];
     }
     const text = Say.latency(percentile(sorted, 0.5));
     const late = Say.latency(percentile(sorted, 0.95));
@@ -46,8 +48,8 @@ const Totals = (() => {
       card("Time", Say.hours(sum(calls, (call) => call.duration_s)), calls.length
         ? `${Say.length(sum(calls, (call) => call.duration_s) / calls.length)} a call` : ""),
       ...answerCards(calls),
-      card("Interruptions", measured.length ? Say.figure.format(over) : html("span", { class: "quiet" }, "not measured"),
-        measured.length ? `in ${Say.count(measured.filter((call) => call.talkedOver > 0).length, "call")}` : ""),
+      card("Interruptions", measured.length ? Say.figure.format(over) : unknown(), measured.length
+        ? `in ${Say.count(measured.filter((call) => call.talkedOver > 0).length, "call")}` : ""),
       card("Something odd", Say.figure.format(odd), `${share} % of the calls; ${Say.count(gaps, "call")} with gaps`));
   }
 

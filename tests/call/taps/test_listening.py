@@ -184,6 +184,17 @@ def test_our_own_delay_is_not_a_pause_of_the_caller() -> None:
     assert sound.gaps[Side.CALLER] == 0
 
 
+def test_the_last_of_a_call_is_all_that_the_caller_said() -> None:
+    sound = CallSound(8000, 0.0)
+    caller, server = noise(1.0, seed=1), in_frames(noise(5.0, seed=2))
+    late = Chunks((0.9, 0.0, 1, data) for data in in_frames(caller))
+    data = sound.take(Chunks(), Chunks((0.1, 0.0, 1, data) for data in server), 0.5)
+    data += sound.take(late, Chunks(), 0.9, is_last=True)
+    heard = stereo(data)
+    assert place_s(caller[-4800:], heard[:, 0]) == pytest.approx(len(heard) / 8000 - 0.6, abs=0.001)
+    assert len(heard) < 2 * 8000, "the caller will not hear what the server has sent ahead"
+
+
 CHUNK = st.tuples(
     st.floats(-5, 5), st.sampled_from([0x10, 0x11, 0x12, 0x18, 0x03, 0x7F]), st.integers(0, 40), st.integers(1, 3)
 )
