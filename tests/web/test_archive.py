@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -26,11 +27,8 @@ def test_it_is_asked_again_after_it_has_died(tmp_path: Path) -> None:
         assert (await archive.ask("rows", **ROWS)).body == b"[]"
         first = process_of(archive)
         os.kill(first, signal.SIGKILL)
-        with pytest.raises(ArchiveError, match="try again"):
-            while True:  # its death may be seen before the question, or after
-                assert (await archive.ask("rows", **ROWS)).body == b"[]"
-                if process_of(archive) != first:
-                    raise ArchiveError("seen before: try again")
+        with contextlib.suppress(ArchiveError):  # its death may be seen before the question, or after
+            await archive.ask("rows", **ROWS)
         assert (await archive.ask("rows", **ROWS)).body == b"[]"
         assert process_of(archive) != first
         archive._give_up(archive._process)  # type: ignore[arg-type]

@@ -54,12 +54,13 @@ def test_who_sends_no_request_or_half_of_one_is_closed(web: Web) -> None:
 
 @pytest.mark.parametrize(
     ("request_", "status"),
-    [(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", b"400"),
+    [(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n", b"431"),
+     (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 900_000, b"400"),
      (b"nonsense\r\n\r\n", b"400"), (b"\x16\x03\x01\x02\x00\x01\x00", b"400"),
      (b"GET / HTTP/1.1\r\n\r\n", b"400"), (b"GET /\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"400"),
      (b"PUT / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n", b"405"),
      (b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"200")],
-    ids=["headers too large", "nonsense", "TLS", "no host", "not ASCII", "method", "upgrade"],
+    ids=["headers too large", "headers without end", "nonsense", "TLS", "no host", "not ASCII", "method", "upgrade"],
 )  # fmt: skip
 def test_odd_requests_are_answered_or_refused(web: Web, request_: bytes, status: bytes) -> None:
     with web.raw() as peer:

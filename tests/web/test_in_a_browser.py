@@ -50,7 +50,7 @@ def test_a_call_comes_is_heard_and_goes_without_a_reload(browser: Browser, web: 
                 if meter.get_attribute("aria-valuenow") != "-90":
                     break
             assert -60 < int(meter.get_attribute("aria-valuenow") or "-90") <= 0
-            assert "New call from 127.0.0.1" in (page.locator("#news").text_content() or "")
+            expect(page.locator("#news")).to_contain_text("New call from 127.0.0.1", timeout=30_000)
             peer.shutdown(socket.SHUT_WR)
             read_to_end(peer)
         expect(page.locator(".call.ended .note").first).to_have_text("caller closed")
@@ -105,7 +105,7 @@ def test_what_is_hostile_is_shown_as_text(browser: Browser, web: Web, folder: Pa
 
 def test_ended_calls_are_found_and_lead_to_their_page_and_back(browser: Browser, web: Web) -> None:
     with shown(browser, web.url) as page:
-        for typed, count in (("0042", 1), ("999", 0), ("=0042", 1), ("00000000-0000-0000-0000-000000000007", 1)):
+        for typed, count in (("0042", 1), ("0043", 0), ("=0042", 1), ("00000000-0000-0000-0000-000000000007", 1)):
             page.locator("#find").fill(typed)
             expect(page.locator("#ended-count")).to_have_text(str(count))
         page.locator(".row a").click()
