@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.model import Side
@@ -79,10 +79,17 @@ def _turns(value: object) -> Iterator[Turn]:
         side, kind, start, end = (turn.get(name) for name in ("side", "kind", "start_s", "end_s"))
         if side in _SIDES and kind in _KINDS and _is_time(start) and _is_time(end):
             after = turn.get("after_ms")
-            yield side, kind, float(start), float(end), round(after) if _is_time(after) else None  # type: ignore[arg-type]
+            yield side, kind, float(start), float(end), _wait(after)
 
 
-def _is_time(value: object) -> bool:
+def _wait(value: object) -> int | None:
+    """Return a wait in milliseconds; 0 for who began before the other side had ended."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_MAX_S <= value <= _MAX_S:
+        return None
+    return max(0, round(value))
+
+
+def _is_time(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_S
 
 
