@@ -18,6 +18,9 @@ MAX_TEXT: Final = 400
 _MAX_LINES: Final = 20
 """Findings of a call that are shown; a server notes no more either."""
 
+_MAX_TURNS: Final = 1000
+"""Turns of a call that are kept; its JSON lists no more either."""
+
 _KINDS: Final = ("turn", "interruption", "backchannel")
 _SIDES: Final = tuple(side.value for side in Side)
 _MAX_S: Final = 1e7
@@ -52,11 +55,12 @@ def day_call(call: Mapping[str, Any], *, key: str, folder: str, name: str, **fil
     """Return a call from its JSON, whatever is in that. `files` are further fields."""
     lines = [text for each in listed(call.get("findings")) if (text := cut(each))]
     turns = list(_turns(call.get("turns")))
+    kept = tuple(turns[:_MAX_TURNS])
     told = _mapping(call.get("turns")).get("left_out")
     left_out = told if isinstance(told, int) and not isinstance(told, bool) and 0 < told < 1_000_000_000 else 0
     return DayCall(
         row_of(call, folder=folder, name=name), key, tuple(lines[:_MAX_LINES]), max(0, len(lines) - _MAX_LINES),
-        tuple(turns), left_out, cut(_mapping(call.get("recording")).get("error")), **files,
+        kept, left_out + len(turns) - len(kept), cut(_mapping(call.get("recording")).get("error")), **files,
     )  # fmt: skip
 
 

@@ -54,6 +54,11 @@ def test_lines_and_texts_are_bounded_and_said() -> None:
     assert call.findings[0] == "x" * MAX_TEXT + "… (600 more characters)"
 
 
+def test_turns_are_bounded_and_said() -> None:
+    call = made(turns={"list": [TURN] * 1500, "left_out": 7})
+    assert (len(call.turns), call.turns_left) == (1000, 507)
+
+
 def test_texts_are_safe_to_show() -> None:
     assert cut("a\u202eb\nc\x1b[1m") == "a\\u202eb\\nc\\u001b[1m"
     assert cut(None) == ""
