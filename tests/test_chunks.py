@@ -35,6 +35,13 @@ def test_the_last_of_others_are_added() -> None:
     assert list(echoed) == [SOME[0], (1.02, 0.0, 1, b"y"), (1.04, 0.0, 1, b"z")]
 
 
+def test_those_since_a_number_are_there_again() -> None:
+    chunks = Chunks(SOME)
+    for number in range(6):
+        assert list(chunks.since(number)) == SOME[number:]
+    assert list(chunks) == SOME
+
+
 def test_frames_are_no_work_for_the_garbage_collector() -> None:
     chunks = Chunks()
     gc.collect()

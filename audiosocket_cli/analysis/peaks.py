@@ -19,14 +19,17 @@ STEP_S: Final = 0.01
 FACTOR: Final = 4
 """Each further level has steps this many times as long."""
 
-MAX_PAIRS: Final = 1 << 19
-"""The finest level of a long sound is left out where it has more pairs than this: 87 minutes of 10 ms."""
+MAX_PAIRS: Final = 1 << 20
+"""The finest level of a long sound is left out where it has more pairs than this: 2.9 hours of 10 ms."""
 
 _MIN_PAIRS: Final = 512
 """There is no coarser level once one has no more pairs than this: fewer than a screen has pixels."""
 
 _SCALE: Final = 256
 """Of 16 bits the upper 8 are kept."""
+
+_NOTHING: Final = 32
+"""Smaller samples, below -60 dBFS, are drawn as none: rounded outward they would seem to be at -42 dBFS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class PeakLevel:
     step_s: float
     pairs: NDArray[np.int8]
     """Lowest and highest sample of each step, shape (n, 2), as the upper 8 of 16 bits, rounded outward: no peak is
-    lost. 127 is anything from 126/128 of full scale up."""
+    lost. 127 is anything above 126/128 of full scale, and 0 also what is below -60 dBFS."""
 
 
 class Peaks:
@@ -95,9 +98,12 @@ class Peaks:
 
 def _pairs(samples: Samples, edges: NDArray[np.int64]) -> NDArray[np.int8]:
     """Return the lowest and the highest of the samples from each edge to the next, shape (n, 2)."""
-    lowest = np.minimum.reduceat(samples, edges) // _SCALE
-    highest = np.minimum(-(-np.maximum.reduceat(samples, edges).astype(np.int32) // _SCALE), 127)
-    return np.stack((lowest, highest), axis=1).astype(np.int8)
+    lowest = np.minimum.reduceat(samples, edges).astype(np.int32)
+    highest = np.maximum.reduceat(samples, edges).astype(np.int32)
+    pairs = np.stack((lowest // _SCALE, np.minimum(-(-highest // _SCALE), 127)), axis=1)
+    pairs[(lowest > -_NOTHING) & (lowest <= 0), 0] = 0
+    pairs[(highest < _NOTHING) & (highest >= 0), 1] = 0
+    return pairs.astype(np.int8)
 
 
 def _coarser(pairs: NDArray[np.int8]) -> NDArray[np.int8]:

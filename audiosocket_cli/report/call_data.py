@@ -7,7 +7,7 @@ what is not known for that reason is said.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -86,7 +86,7 @@ def call_data(call: ShownCall, sound: ShownSound | None) -> dict[str, Any]:
         "title": printable(title_of(call.figures, call.name)),
         "started_at": text_of(call.figures.get("started_at"), 40) or None,
         "duration_s": round(duration_s, 3),
-        "facts": [list(fact) for fact in facts_of(call.figures)],
+        "facts": [list(fact) for fact in (*facts_of(call.figures), *_facts_of_sound(call, sound, tracks))],
         "links": [[printable(text), href] for text, href in call.links],
         "tracks": tracks,
         "marks": [mark.as_json() for mark in marks.marks],
@@ -95,6 +95,23 @@ def call_data(call: ShownCall, sound: ShownSound | None) -> dict[str, Any]:
         "sound": None if sound is None or sound.src is None else _sound(sound, layout),
         "not_measured": [list(each) for each in missing],
     }
+
+
+def _facts_of_sound(
+    call: ShownCall, sound: ShownSound | None, tracks: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """Yield what a recording says of itself, where there is no JSON that does."""
+    if sound is None or mapping_of(call.figures.get("recording")):
+        return
+    picture = sound.picture
+    channels = "two channels" if len(tracks) > 1 else "one channel"
+    yield "recording", f"{channels}, {picture.rate_hz} Hz, {picture.duration_s:.1f} s"
+    for track in tracks if "caller" not in call.figures else ():
+        if track["level_dbfs"] is not None:
+            side = "sound" if track["side"] == "mixed" else f"{track['side']}'s audio"
+            yield side, f"{track['level_dbfs']:.1f} dBFS, peak {track['peak_dbfs']:.1f} dBFS"
+    if len(tracks) > 1 and "caller" not in call.figures:
+        yield "sides", "the left channel is taken for the caller, the right one for the server"
 
 
 def _turns(picture: SoundPicture) -> dict[str, Any] | None:

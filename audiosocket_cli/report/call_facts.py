@@ -24,9 +24,9 @@ _PAUSED: Final = {"server-silent": (Side.SERVER,), "both-silent": tuple(Side)}
 
 
 def title_of(call: Mapping[str, Any], name: str) -> str:
-    """Return the title of a call's page; `name` is that of its file."""
-    uuid = text_of(call.get("uuid"), 40)
-    return f"Call {uuid or text_of(call.get('call'), 40) or name}"
+    """Return the title of a call's page; `name` is that of its recording, where there is no more than that."""
+    uuid = text_of(call.get("uuid"), 40) or text_of(call.get("call"), 40)
+    return f"Call {uuid}" if uuid else f"Recording {text_of(name)}"
 
 
 def facts_of(call: Mapping[str, Any]) -> list[Fact]:
@@ -144,6 +144,8 @@ def findings_of(call: Mapping[str, Any], rows: Iterable[Row]) -> list[dict[str, 
 
 def not_measured_in(call: Mapping[str, Any]) -> list[Fact]:
     """Return what a call's JSON does not say, and why."""
+    if not any(mapping_of(call.get(side.value)) for side in Side):
+        return [("digits, gaps, jitter, the end", "they are in the JSON of a call, and there is none")]
     missing = []
     for side in Side:
         figures = mapping_of(call.get(side.value))

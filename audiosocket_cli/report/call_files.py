@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.sound_picture import SoundFiles, picture_of
+from audiosocket_cli.doctor.files.recording import judge_recording
 from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.finding import Status, tagged
 from audiosocket_cli.report.call_data import ShownCall, ShownSound, call_data
 from audiosocket_cli.report.call_sound import can_be_linked, embedded, linked, why_unheard, write_wav
 from audiosocket_cli.report.day import address_of
@@ -76,19 +78,28 @@ def files_of_recording(path: Path) -> CallFiles:
     """Return the call of a recording, with the JSON beside it, if that is of the same call."""
     stem = part[1] if (part := _PART.fullmatch(path.stem)) else path.stem
     json = path.with_name(f"{stem}.json")
-    alone = CallFiles(path.name, {}, None, (path,))
-    if not _is_file(json):
-        return alone
+    content = _call_in(json) if _is_file(json) else {}
+    if path.name in list_of(mapping_of(content.get("recording")).get("files")):
+        return files_of_json(json, content)
+    return CallFiles(path.name, {"findings": _findings_in(path)}, None, (path,))
+
+
+def _call_in(json: Path) -> Mapping[str, Any]:
+    """Return the call of a JSON file; an empty one where it has none."""
     try:
         found = look_at(json)
     except (FileError, UsageError):
-        return alone
-    if found.kind is not InputKind.CALL or found.content is None:
-        return alone
-    names = list_of(mapping_of(found.content.get("recording")).get("files"))
-    if path.name not in names:
-        return alone
-    return files_of_json(json, found.content)
+        return {}
+    return found.content if found.kind is InputKind.CALL and found.content is not None else {}
+
+
+def _findings_in(path: Path) -> list[str]:
+    """Return what is wrong with a recording alone. Raises `FileError` for one that cannot be read."""
+    try:
+        found = judge_recording(path)
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    return [tagged(each.id, each.what) for each in found if each.status is not Status.OK and each.id != "file-damaged"]
 
 
 def _is_file(path: Path) -> bool:

@@ -23,6 +23,9 @@ _LABEL: Final = 24
 
 _ENDS: Final = {"hangup": "hangup", "reset": "reset", "closed": "closed", "error": "error"}
 
+_SAYS_END: Final = "ended by "
+"""How the comment begins with which our captures say how a call ended."""
+
 
 class Mark(NamedTuple):
     """Something at a place in time, or from there on."""
@@ -106,15 +109,22 @@ def _end(call: Mapping[str, Any], duration_s: float) -> Iterator[Mark]:
         yield Mark(duration_s, None, "hangup", known, _ENDS.get(how, how[:_LABEL]), text, id_of(reason))
 
 
-def _told(rows: Iterable[Row]) -> Iterator[Row]:
+def _told(rows: Sequence[Row]) -> Iterator[Row]:
     """Yield the rows that say something besides what the figures say; of the end, the first: who made it."""
     is_over = False
     for row in rows:
-        if row.what in ("burst", "finding", "lost", "comment", "error"):
-            yield row
-        elif row.what in _ENDS and not is_over:
+        is_end = row.what in _ENDS or _is_end(row)
+        if is_end and row.what != "error":
+            if is_over or (row.what in _ENDS and any(map(_is_end, rows))):
+                continue
             is_over = True
+        if is_end or row.what in ("burst", "finding", "lost", "comment"):
             yield row
+
+
+def _is_end(row: Row) -> bool:
+    """Whether it is the comment with which our captures say how a call ended."""
+    return row.what == "comment" and row.text.startswith(_SAYS_END)
 
 
 def _of_row(row: Row) -> Mark:
@@ -125,6 +135,9 @@ def _of_row(row: Row) -> Mark:
     if row.what == "burst":
         text = f"{row.audio_s:.2f} s of the {side}'s audio came {row.text}."
         return Mark(row.at_s, row.at_s + row.audio_s, "burst", side, f"burst {row.audio_s:.2f} s", text)
+    if _is_end(row):
+        by = next((each.value for each in Side if row.text.startswith(_SAYS_END + each.value)), None)
+        return Mark(row.at_s, None, "hangup", by, "end", f"{text_of(row.text.capitalize())}.")
     if row.what in _ENDS:
         who = f"The {side}" if side else "Somebody"
         texts = {"hangup": f"{who} hung up.", "closed": f"{who} closed the connection.", "reset": f"{who} reset it."}

@@ -165,5 +165,5 @@ class _Meters:
             self._peeks[number] = live, live.session.peek()
             return
         live.session.catch_up()
-        levels = map(level_of, self._peeks[number][1].take())  # of the caller, and of the server, which we are
+        levels = map(level_of, self._peeks[number][1].take_pieces())  # of the caller, and of the server, which we are
         self._levels.append([number, *(None if level is None else round(level) for level in levels)])

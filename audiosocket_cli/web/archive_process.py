@@ -20,6 +20,7 @@ from audiosocket_cli.calls_index.filters import Filter
 from audiosocket_cli.calls_index.index import CallsIndex
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.calls_index.sorts import SORTS
+from audiosocket_cli.calls_index.totals import Totals
 from audiosocket_cli.errors import AudioSocketError
 from audiosocket_cli.text import printable
 
@@ -55,16 +56,18 @@ class Reader:
         return {**facts, "told": told}, body
 
     def _rows(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+        sort = question["sort"]
+        if sort not in SORTS:
+            return {"error": f"calls are not sorted so: choose from {', '.join(SORTS)}", "status": 400}, b""
         if self._index is None:
             self._index = CallsIndex(self._folder, self._told.append)
         self._index.update(quick=True)
         wanted = Filter(**{**question["filter"], "findings": tuple(question["filter"].get("findings", ()))})
         first, limit = question["offset"], question["limit"]
-        sort = question["sort"] if question["sort"] in SORTS else "newest"
         rows = itertools.islice(self._index.rows(wanted, sort, first + limit), first, None)
         totals = self._index.totals(wanted)
         listed = [self._shown(row) for row in rows]
-        return {"count": totals.calls, "totals": totals.as_json()}, json.dumps(listed).encode()
+        return {"count": totals.calls, "totals": _shown_totals(totals)}, json.dumps(listed).encode()
 
     def _row(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         path, call = self._call(question["call"])
@@ -103,6 +106,17 @@ class Reader:
         del facts["schema"], facts["folder"]
         below = os.path.relpath(os.path.join(row.folder, row.name), self._folder)
         return {"call": os.path.normpath(below).removesuffix(_JSON), **facts}
+
+
+def _shown_totals(totals: Totals) -> dict[str, Any]:
+    return {
+        "duration_s": round(totals.duration_s, 3),
+        "with_digits": totals.with_digits,
+        "with_gaps": totals.with_gaps,
+        "with_findings": totals.with_findings,
+        "latency_p50_ms": totals.latency_p50_ms,
+        "slowest_ms": totals.slowest_ms,
+    }
 
 
 def main(folder: str, questions: BinaryIO, answers: BinaryIO) -> None:

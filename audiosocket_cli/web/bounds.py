@@ -9,8 +9,13 @@ from typing import Final
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from audiosocket_cli.web.answers import failure
+
 SEND_TIMEOUT_S: Final = 30.0
 """How long a reader may take to make room for the next piece of an answer; then its connection is closed."""
+
+MAX_HEAD_BYTES: Final = 16384
+"""Of a request's path and headers; uvicorn takes more where all comes at once."""
 
 MAX_BODY_BYTES: Final = 8192
 BODY_TIMEOUT_S: Final = 5.0
@@ -39,6 +44,9 @@ class Bounds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        if _size_of_head(scope) > MAX_HEAD_BYTES:
+            await failure(431, f"a request has at most {MAX_HEAD_BYTES} bytes of headers")(scope, receive, send)
+            return
 
         async def send_in_time(message: Message) -> None:
             async with asyncio.timeout(self._timeout_s):
@@ -54,6 +62,11 @@ class Bounds:
                 self._said_s = now_s
                 self._say(f"internal error in --web: {error!r:.200}")
             raise
+
+
+def _size_of_head(scope: Scope) -> int:
+    fields = sum(len(name) + len(value) for name, value in scope["headers"])
+    return fields + len(scope["path"]) + len(scope.get("query_string", b""))
 
 
 async def read_body(request: Request) -> bytes:

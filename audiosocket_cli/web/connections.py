@@ -21,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from audiosocket_cli.net.listen import ListeningSockets
+from audiosocket_cli.web.bounds import MAX_HEAD_BYTES
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -30,7 +31,6 @@ REQUEST_TIMEOUT_S: Final = 10.0
 
 _HANDSHAKE_TIMEOUT_S: Final = 5.0
 _KEEP_ALIVE_S: Final = 5
-_MAX_HEAD_BYTES: Final = 16384
 _LOOK_S: Final = 1.0
 _BACKLOG: Final = 128
 _NO_DESCRIPTORS_S: Final = 0.2
@@ -77,7 +77,7 @@ class WebServer:
         self._config = uvicorn.Config(
             app, http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
             server_header=False, date_header=False, timeout_keep_alive=_KEEP_ALIVE_S,
-            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )  # fmt: skip
         threading.Thread(target=asyncio.run, args=(self._serve(),), name="web", daemon=True).start()
 

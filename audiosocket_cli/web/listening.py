@@ -11,7 +11,6 @@ a second at most (`server.listening`). The end of the body is the end of the cal
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -21,9 +20,6 @@ from starlette.types import Receive, Scope, Send
 from audiosocket_cli.server.call_list import ListedCall
 from audiosocket_cli.server.listening import Listening
 from audiosocket_cli.server.watching import CannotListenError, Watching
-
-_SEND_TIMEOUT_S: Final = 20.0
-"""How long a reader may take nothing at all before its connection is closed."""
 
 OPERATION: Final[dict[str, Any]] = {
     "summary": "Listen to a live call",
@@ -74,8 +70,8 @@ class SoundResponse(Response):
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it. Nothing is raised where the reader leaves."""
-        with self.listening, suppress(OSError, TimeoutError):
+        """Send it, until either leaves, or the reader takes nothing for too long."""
+        with self.listening:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             leaving = asyncio.create_task(_left(receive), name="listener leaves")
             try:
@@ -87,8 +83,7 @@ class SoundResponse(Response):
         async for samples in self.listening:
             if leaving.done():
                 return
-            async with asyncio.timeout(_SEND_TIMEOUT_S):
-                await send({"type": "http.response.body", "body": samples, "more_body": True})
+            await send({"type": "http.response.body", "body": samples, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

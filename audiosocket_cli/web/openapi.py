@@ -55,7 +55,10 @@ def _live_paths() -> dict[str, Any]:
             "post": _operation("hangUp", "Hang up, and set the result first where one is given", _reference("Call"),
                                400, 404, 409, 413, 503) | {"requestBody": {"required": False, "content": form}},
         },
-        "/api/calls/{call}/sound": {"parameters": [call], "get": {**OPERATION, "operationId": "listen", "parameters": []}},
+        "/api/calls/{call}/sound": {
+            "parameters": [call],
+            "get": {**OPERATION, "operationId": "listen", "parameters": []},
+        },
         "/api/events": {"get": _operation(
             "events", "What happens, as server-sent events: about, calls, call, digit, finding, levels, listened, lost",
             _TEXT, 503, media_type="text/event-stream",

@@ -77,6 +77,7 @@ def login_page(problem: str, next_path: str) -> bytes:
         "Log in",
         tag(
             "form",
+            tag("input", type="text", name="username", value="audiosocket", autocomplete="username", hidden="hidden"),
             tag("label", "Password", for_="password"),
             tag("input", type="password", id="password", name="password", autocomplete="current-password",
                 required="required", autofocus="autofocus", maxlength="4096"),

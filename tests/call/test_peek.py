@@ -121,20 +121,24 @@ def test_a_call_that_is_listened_to_is_read_frame_by_frame_and_in_bulk_again_aft
     session.abort()
 
 
-@given(st.lists(st.sampled_from(["add", "taps", "take"]), max_size=60))
+@given(st.lists(st.sampled_from(["add", "taps", "take", "pieces"]), max_size=60))
 def test_any_order_of_taps_and_looks_gives_each_chunk_once(steps: list[str]) -> None:
     heard, said, seen = Chunks(), Chunks(), Chunks()
-    peek = Peek(heard, said)
+    peek, other, pieces = Peek(heard, said), Peek(heard, said), []
     added = 0
-    for step in [*steps, "take"]:
+    for step in [*steps, "take", "pieces"]:
         if step == "add":
             heard.append((float(added), 0.5 * (added % 3), 1 + added % 2, frame(added) * (1 + added % 2)))
             added += 1
         elif step == "taps":
             peek.keep()
+            other.keep()
             heard.take_all()
-        else:
+        elif step == "take":
             seen.extend(peek.take()[0])
+        else:
+            pieces += other.take_pieces()[0]
+    assert pieces == seen.pieces
     assert list(seen) == [(float(n), 0.5 * (n % 3), 1 + n % 2, frame(n) * (1 + n % 2)) for n in range(added)]
 
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import socket
+import subprocess
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from support.peers import FRAME, connected, free_port, opening, read_to_end
-from support.running import Serve, Serving
+from support.running import COMMAND, Serve, Serving
 
 TOKEN = "correct horse"
-JSON = {"Accept": "application/json"}
 
 
 @dataclass
@@ -81,6 +81,30 @@ def begin(serve: Serve, *options: str | Path) -> Web:
 
 
 @contextmanager
+def running(*options: str | Path, command: Sequence[str] = ("serve",), **environment: str) -> Iterator[Web]:
+    """A server with pages, for all tests of a module."""
+    port = free_port()
+    words = [*command, "--listen", "127.0.0.1:0", "--web", f"127.0.0.1:{port}", *map(str, options)]
+    with subprocess.Popen(
+        [*COMMAND, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **environment},
+    ) as process:  # fmt: skip
+        try:
+            assert process.stderr is not None
+            told = []
+            for line in process.stderr:
+                told.append(line)
+                if found := re.match(r"listening on .*?:(\d+)", line):
+                    break
+            else:
+                raise AssertionError(told)
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield Web(Serving(process, int(found[1]), line), port)
+        finally:
+            process.kill()
+
+
+@contextmanager
 def calling(
     web: Web, number: int = 1, digits: str = "", *, uuid_of: uuid.UUID | None = None
 ) -> Iterator[socket.socket]:
@@ -128,11 +152,3 @@ class Stream:
             elif line.startswith(b"data: ") and (not names or name in names):
                 return name, json.loads(line[6:])
         raise AssertionError(f"the stream ended without {names}")
-
-
-def port_of(line: str) -> int:
-    """Return the port that a line says the pages are on."""
-    found = re.search(r"in a browser on \S+?:(\d+)/", line)
-    if found is None:
-        pytest.fail(line)
-    return int(found[1])

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import time
 import uuid
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from support.peers import opening, read_to_end
-from support.running import Serve
-from support.web import Web, begin, calling
+from support.web import Web, calling, running
 
 
-@pytest.fixture(params=["1", "2"], ids=["one process", "workers"])
-def web(serve: Serve, request: pytest.FixtureRequest) -> Web:
-    return begin(serve, "--workers", request.param)
+@pytest.fixture(scope="module", params=["1", "2"], ids=["one process", "workers"])
+def web(request: pytest.FixtureRequest) -> Iterator[Web]:
+    with running("--workers", request.param) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def single() -> Iterator[Web]:
+    with running() as started:
+        yield started
+
+
+def known(call: dict[str, Any]) -> int:
+    """How many digits and findings are known of a call."""
+    return len(call["digits"]) + len(call["findings"])
 
 
 def test_live_calls_are_listed_with_digits_and_findings(web: Web) -> None:
@@ -62,8 +74,8 @@ def test_a_call_is_hung_up_with_a_result_and_the_reason_says_how(web: Web) -> No
         ("/api/calls/{id}/hangup", "x" * 9000, 413),
     ],
 )
-def test_what_cannot_be_hung_up_is_told_in_one_line(serve: Serve, path: str, body: str, status: int) -> None:
-    web = begin(serve)
+def test_what_cannot_be_hung_up_is_told_in_one_line(single: Web, path: str, body: str, status: int) -> None:
+    web = single
     with calling(web):
         told = web.until("/api/calls", lambda told: told["count"] == 1)
         answer = web.ask(path.format(id=told["calls"][0]["id"]), "POST", body)
@@ -71,8 +83,8 @@ def test_what_cannot_be_hung_up_is_told_in_one_line(serve: Serve, path: str, bod
         assert web.ask("/api/calls").json["count"] == 1
 
 
-def test_a_body_that_does_not_come_is_given_up(serve: Serve) -> None:
-    web = begin(serve)
+def test_a_body_that_does_not_come_is_given_up(single: Web) -> None:
+    web = single
     with calling(web), web.raw() as peer:
         call = web.until("/api/calls", lambda told: told["count"] == 1)["calls"][0]
         head = f"POST /api/calls/{call['id']}/hangup HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nres"
@@ -81,8 +93,8 @@ def test_a_body_that_does_not_come_is_given_up(serve: Serve) -> None:
         assert web.ask("/api/calls").json["count"] == 1
 
 
-def test_ten_thousand_digits_and_hostile_results_are_bounded_and_whole(serve: Serve) -> None:
-    web = begin(serve)
+def test_ten_thousand_digits_and_hostile_results_are_bounded_and_whole(single: Web) -> None:
+    web = single
     with calling(web, 1) as peer:
         peer.sendall(b"\x03\x00\x011" * 10_000)
         told = web.until("/api/calls", lambda told: told["calls"] and told["calls"][0]["digit_count"] >= 50)
@@ -91,4 +103,3 @@ def test_ten_thousand_digits_and_hostile_results_are_bounded_and_whole(serve: Se
         answer = web.ask(f"/api/calls/{told['calls'][0]['id']}/hangup", "POST", f"result={hostile}")
         assert answer.json["result"] == hostile
         assert answer.headers["content-type"] == "application/json"
-        time.sleep(0)

@@ -6,7 +6,8 @@
 //   listener.stop();
 //
 // The state: {name: "off" | "starting" | "on" | "ended" | "failed", text, lagMs, underruns, skippedS, levels: [caller,
-// server] as RMS of full scale, bytes}. `new ListenPanel(host, url, title)` shows all of that with its knobs.
+// server] as RMS of full scale, bytes}. `new ListenPanel(host, url, title)` shows all of that with its knobs, and with a
+// button of its own unless {button: false} follows.
 "use strict";
 
 (() => {
@@ -150,7 +151,7 @@
   }
 
   class ListenPanel {
-    constructor(host, url, title) {
+    constructor(host, url, title, { button = true } = {}) {
       this.listener = new CallListener(url, (state) => this.show(state));
       this.button = made("button", { type: "button", class: "listen-button" });
       this.button.addEventListener("click", () => this.toggle());
@@ -161,12 +162,13 @@
       const knobs = made("div", { class: "listen-sides" });
       SIDES.forEach((name, side) => knobs.append(this.knob(name, side)));
       host.classList.add("listen");
-      host.append(this.button, knobs, this.status, this.figures);
+      if (button) host.append(this.button);
+      host.append(knobs, this.status, this.figures);
       this.show(this.listener.state);
     }
 
     knob(name, side) {
-      const label = made("label", { class: "listen-side" });
+      const label = made("label", { class: `listen-side listen-${name.toLowerCase()}` });
       const slider = made("input", { type: "range", min: "0", max: "2", step: "0.05", value: "1" });
       slider.addEventListener("input", () => this.listener.setVolume(side, Number(slider.value)));
       const meter = made("span", { class: "listen-meter", "aria-hidden": "true" });
@@ -198,7 +200,7 @@
   }
 
   function figuresOf(state) {
-    const parts = [state.lagMs === null ? "" : `${state.lagMs} ms in the buffer`];
+    const parts = [state.lagMs === null ? "" : `${state.lagMs} ms late`];
     parts.push(state.underruns === 1 ? "1 interruption" : `${state.underruns || "no"} interruptions`);
     if (state.skippedS >= 0.05) parts.push(`${state.skippedS.toFixed(1)} s left out`);
     return parts.filter(Boolean).join(" · ");

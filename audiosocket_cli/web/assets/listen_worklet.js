@@ -76,7 +76,7 @@ class CallSound extends AudioWorkletProcessor {
 
   process(_, outputs) {
     const needed = Math.ceil(BLOCK * this.step) + 1;
-    if (this.fills && this.waiting >= Math.max(this.enough, needed)) this.fills = false;
+    if (this.fills && this.waiting >= Math.max(this.enough, needed)) this.begin();
     if (!this.fills && this.waiting < needed) this.runEmpty();
     if (!this.fills) {
       this.leaveOut(needed);
@@ -86,6 +86,11 @@ class CallSound extends AudioWorkletProcessor {
     this.blocks += 1;
     if (this.blocks * BLOCK >= REPORT_S * sampleRate) this.report();
     return true;
+  }
+
+  begin() {
+    this.fills = false;
+    if (this.counts.played === 0) this.skip(this.waiting - this.enough); // it came while the page was not ready
   }
 
   runEmpty() {

@@ -145,7 +145,7 @@
     if (!isOn) return;
     const host = CallRow.make("div", "panel");
     row.element.append(host);
-    const panel = new window.ListenPanel(host, `/api/calls/${row.call.id}/sound`, row.call.uuid);
+    const panel = new window.ListenPanel(host, `/api/calls/${row.call.id}/sound`, row.call.uuid, { button: false });
     panel.listener.start();
     row.panel = { remove: () => (panel.listener.stop(), host.remove()) };
   }
