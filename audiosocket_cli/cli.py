@@ -45,7 +45,7 @@ TOPICS_ABOUT: Final = {
     "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot", "keys", "websocket-bots"),
-    "dump": ("captures", "findings", "json-lines"),
+    "dump": ("captures", "turn-figures", "findings", "json-lines"),
     "report": ("reports", "recording", "captures", "findings"),
     "replay": ("testing-a-bot", "scripts", "websocket-bots"),
     "bench": ("load", "load-figures", "locust", "websocket-bots"),

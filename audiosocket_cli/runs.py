@@ -23,6 +23,8 @@ costs every tap some 0.1 ms, whether it holds a second of audio or a single samp
 _FOLLOWS_S: Final = 0.005
 """A chunk follows on from the one before when it is at most this early or late; event loops are not more exact."""
 
+_STEADY_S: Final = 0.06
+"""Frames are not steady when the last is this much early or late: there was a pause, or a burst."""
 
 _NO_TIMES: Final = np.zeros(0)
 
@@ -240,6 +242,13 @@ class TimedRun(EqualRun):
                 at_s, held_s, frames, since_s = chunk_s, chunk_held_s, count, chunk_s
         parts.append((at_s, held_s, frames, since_s))
         return parts
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it is single frames that passed as fast as they play, all in all."""
+        times_s = self.chunks.at_s
+        late_s = times_s[-1] - times_s[0] - (len(times_s) - 1) * self.frame_s
+        return len(times_s) == len(self) and -_STEADY_S < late_s < _STEADY_S
 
     @property
     def is_silence(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -21,22 +21,30 @@ _SAME_S: Final = 1e-6
 
 def pieces_of(run: FrameRun) -> Iterator[Piece]:
     """Yield a piece for each of a run's `parts`."""
-    if isinstance(run, MixedRun):
-        yield from _mixed(run)
-        return
+    counts = [part[2] for part in run.parts]
+    return _mixed(run, counts) if isinstance(run, MixedRun) else _equal(run, counts)
+
+
+def piece_of(run: EqualRun) -> Piece:
+    """Return all of a run as one piece, whenever its frames came."""
+    return next(_equal(run, [len(run)]))
+
+
+def _equal(run: EqualRun, counts: Sequence[int]) -> Iterator[Piece]:
+    """Yield so many frames as a piece, in turn."""
     if not run.has_samples:
-        yield from ((0.0, b"") for _ in run.parts)
+        yield from ((0.0, b"") for _ in counts)
         return
     frame_s, start = run.frame_s, 0
     blocks = max(1, int(frame_s / BLOCK_S + 0.5))
     if blocks > 1 or abs(frame_s - BLOCK_S) < _SAME_S:
         levels = levels_of(run.powers if blocks == 1 else _powers_of_long(run, blocks))
-        for _, _, count, _ in run.parts:
+        for count in counts:
             yield count * frame_s, levels[start * blocks : (start + count) * blocks]
             start += count
         return
     powers = run.powers
-    for _, _, count, _ in run.parts:
+    for count in counts:
         yield count * frame_s, levels_of(_joined(powers[start : start + count], frame_s))
         start += count
 
@@ -58,7 +66,7 @@ def _joined(powers: NDArray[np.float64], frame_s: float) -> NDArray[np.float64]:
     return joined
 
 
-def _mixed(run: MixedRun) -> Iterator[Piece]:
+def _mixed(run: MixedRun, counts: Sequence[int]) -> Iterator[Piece]:
     """Yield the pieces of frames that keep changing: their power is spread over the time that they last."""
     powers = np.zeros(len(run.sound_s))
     for one in run.audio:
@@ -68,7 +76,7 @@ def _mixed(run: MixedRun) -> Iterator[Piece]:
     energies = np.concatenate([[0.0], np.cumsum(powers * run.sound_s)])
     places_s = np.concatenate([[0.0], ends_s])
     start = 0
-    for _, _, count, _ in run.parts:
+    for count in counts:
         first_s, last_s = float(places_s[start]), float(places_s[start + count])
         start += count
         edges = np.linspace(first_s, last_s, max(1, int((last_s - first_s) / BLOCK_S + 0.5)) + 1)

@@ -5,8 +5,8 @@ Sound is looked at in blocks of `BLOCK_S`, each as one byte: its level in steps 
 
 steady    sound whose level stays within `STEADY_DB` for `STEADY_S`: the noise of a line, a hum, a ringing tone. Speech
           never is: its syllables differ by more. Dips of `DIP_S` and less do not count: they are lost frames.
-floor     the level of what was steady last. Speech is louder than that by `STEADY_DB`. The floor falls as soon as the
-          side has been quieter for `FALL_S`.
+floor     the level of what was steady last. Speech is louder than that by `OVER_NOISE_DB`. The floor falls as soon as
+          the side has been quieter for `FALL_S`.
 
 A line without noise has the limit alone, and nothing of a short word is lost on it.
 """
@@ -27,6 +27,9 @@ STEADY_S: Final = 1.0
 STEADY_DB: Final = 6.0
 """Noise on a telephone line stays within 4 dB, block by block; speech changes by 20 dB and more. Our own choice."""
 
+OVER_NOISE_DB: Final = 4.0
+"""What is steady is at most 3 dB louder than its middle."""
+
 FALL_S: Final = 0.2
 DIP_S: Final = 0.04
 
@@ -42,9 +45,10 @@ _STEPS_PER_DB: Final = 2
 _LOWEST_DBFS: Final = -127.0
 _LOWEST_POWER: Final = 10 ** (_LOWEST_DBFS / 10)
 
-_MARGIN: Final = int(STEADY_DB * _STEPS_PER_DB)
+_SPREAD: Final = int(STEADY_DB * _STEPS_PER_DB)
+_MARGIN: Final = int(OVER_NOISE_DB * _STEPS_PER_DB)
 _SPEECH: Final = int((SPEECH_DBFS - _LOWEST_DBFS) * _STEPS_PER_DB)
-_QUIET: Final = _SPEECH - _MARGIN
+_QUIET: Final = _SPEECH - _SPREAD
 """All levels up to this one are alike."""
 _MAX_FLOOR: Final = int((MAX_LIMIT_DBFS - _LOWEST_DBFS) * _STEPS_PER_DB) - _MARGIN
 
@@ -62,6 +66,11 @@ def levels_of(powers: NDArray[np.float64]) -> bytes:
     levels *= 10 * _STEPS_PER_DB
     levels -= _LOWEST_DBFS * _STEPS_PER_DB - 1e-6  # or digital silence could come out below 0
     return levels.astype(np.uint8).tobytes()
+
+
+def dbfs_of(level: int) -> float:
+    """Return the level in dBFS that a byte stands for."""
+    return level / _STEPS_PER_DB + _LOWEST_DBFS
 
 
 class NoiseFloor:
@@ -102,7 +111,7 @@ class NoiseFloor:
             if start < last:
                 floor, after = level, min(end, last)
         self._floor = floor
-        speech: Mask = (levels > np.minimum(limits, _MAX_FLOOR) + _MARGIN) & ~is_steady
+        speech: Mask = (levels > np.maximum(np.minimum(limits, _MAX_FLOOR) + _MARGIN, _SPEECH)) & ~is_steady
         return speech[first:last]
 
 
@@ -111,7 +120,7 @@ def _steady_sections(levels: Levels) -> list[Section]:
     if len(levels) < _STEADY:
         return []
     high, low = _slid(np.maximum, levels, _STEADY), _slid(np.minimum, levels, _STEADY)
-    begins, ends = runs_of(high - low <= _MARGIN)
+    begins, ends = runs_of(high - low <= _SPREAD)
     middles = (high.astype(np.int64) + low) // 2
     return [
         (begin, end + _STEADY - 1, int(middles[end - 1]))

@@ -19,8 +19,8 @@ STEP_S: Final = 0.01
 FACTOR: Final = 4
 """Each further level has steps this many times as long."""
 
-MAX_PAIRS: Final = 1 << 19
-"""The finest level of a long sound is left out where it has more pairs than this: 87 minutes of 10 ms."""
+MAX_PAIRS: Final = 1 << 20
+"""The finest level of a long sound is left out where it has more pairs than this: 2.9 hours of 10 ms."""
 
 _MIN_PAIRS: Final = 512
 """There is no coarser level once one has no more pairs than this: fewer than a screen has pixels."""

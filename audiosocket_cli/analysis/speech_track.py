@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from audiosocket_cli.analysis.block_levels import Piece, pieces_of
+from audiosocket_cli.analysis.block_levels import Piece, piece_of, pieces_of
+from audiosocket_cli.analysis.steps import GAP_S
 from audiosocket_cli.analysis.stretches import Stretches, StretchFinder
 from audiosocket_cli.analysis.timeline import Timeline
-from audiosocket_cli.runs import FrameRun
+from audiosocket_cli.runs import FrameRun, TimedRun
 
 
 def is_quiet(piece: Piece) -> bool:
     """Whether a piece ends with digital silence."""
     return piece[1].endswith(b"\0")
+
+
+class SaidTrack:
+    """The speech of a side that we are. It left by our own clock, frame by frame as a phone plays it: no timeline is
+    needed to know where it is in the call."""
+
+    __slots__ = ("_end_s", "_finder")
+
+    def __init__(self) -> None:
+        self._finder = StretchFinder(with_silence=False)
+        self._end_s = -math.inf
+        """Where what was taken ends."""
+
+    def take(self, run: FrameRun) -> None:
+        """Take frames of which some are audio."""
+        if isinstance(run, TimedRun) and run.is_steady:  # as nearly always: its parts cost more than all else here
+            self._put(run.chunks.at_s[0], piece_of(run))
+            return
+        start = 0
+        for piece, (at_s, _, count, _) in zip(pieces_of(run), run.parts, strict=True):
+            self._put(at_s - piece[0] + run.seconds(start, 1), piece)
+            start += count
+
+    def _put(self, at_s: float, piece: Piece) -> None:
+        """Take audio whose first frame left at `at_s`; it follows on unless there was a pause."""
+        seconds, levels = piece
+        start_s = at_s if at_s - self._end_s > GAP_S else self._end_s
+        self._end_s = start_s + seconds
+        self._finder.put(start_s, self._end_s, levels)
+
+    def finish(self, end_s: float) -> Stretches:
+        """The call has ended: return its stretches."""
+        self._finder.pad(end_s)
+        return self._finder.finish()
 
 
 class SpeechTrack:
@@ -59,11 +95,15 @@ class SpeechTrack:
         self.place(float("inf"))
         self.timeline.interrupt()
 
+    def ignore(self) -> None:
+        """Place audio from now on, and find no more stretches."""
+        self._finder = None
+
     def finish(self, end_s: float) -> Stretches:
         """The call has ended: return its stretches."""
         self.place(float("inf"))
         if self._finder is None:
-            return Stretches([], [], end_s)
+            return Stretches([], [], end_s=end_s)
         self._finder.pad(end_s)
         return self._finder.finish()
 

@@ -10,12 +10,13 @@ So a live call, its capture and its recording have the same stretches, and a liv
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.analysis.noise_floor import BLOCK_S, EDGE, NoiseFloor, levels_of, runs_of
+from audiosocket_cli.analysis.noise_floor import BLOCK_S, EDGE, Levels, Mask, NoiseFloor, dbfs_of, levels_of, runs_of
 from audiosocket_cli.audio.pcm import Samples, frame_powers
 
 PAUSE_S: Final = 0.3
@@ -47,35 +48,44 @@ class Stretches(NamedTuple):
     """Where what was looked at ends."""
     is_cut: bool = False
     """Whether that is where too many stretches were found, and not the end of the call."""
+    peaks_dbfs: Sequence[float] = ()
+    """The level of the loudest block of each stretch of speech; none if nobody measured it."""
 
 
 class _Spans:
     """Stretches of one sort as they are found, in numbers of blocks."""
 
-    __slots__ = ("_blocks", "_least", "_open", "_pause", "found")
+    __slots__ = ("_blocks", "_least", "_open", "_pause", "_peak", "found", "peaks")
 
     def __init__(self, pause: int, least: int) -> None:
         """Join what is less than `pause` apart, and keep what has at least so many blocks."""
         self.found = array("Q")
         """The first block of each, and the one after its last."""
+        self.peaks = bytearray()
+        """The loudest level of each."""
         self._pause = pause
         self._least = least
         self._open: tuple[int, int] | None = None
         """The last one, which may go on."""
         self._blocks = 0
         """What it has without its pauses."""
+        self._peak = 0
 
     @property
     def is_full(self) -> bool:
         return len(self.found) >= 2 * MAX_STRETCHES
 
-    def take(self, begins: NDArray[np.intp], ends: NDArray[np.intp], end: int) -> None:
-        """Take what was found next, in order; all up to `end` was looked at."""
-        for begin, after in zip(begins.tolist(), ends.tolist(), strict=True):
+    def take(self, mask: Mask, levels: Levels, base: int) -> None:
+        """Take the next blocks, from number `base` on: which of them belong to stretches, and their levels."""
+        begins, ends = runs_of(mask)
+        peaks = np.maximum.reduceat(levels, begins).tolist() if len(begins) else []
+        for begin, after, peak in zip((begins + base).tolist(), (ends + base).tolist(), peaks, strict=True):
             if self._open is not None and begin - self._open[1] >= self._pause:
                 self.close()
             self._open = (begin if self._open is None else self._open[0], after)
             self._blocks += after - begin
+            self._peak = max(self._peak, peak)
+        end = base + len(mask)
         if self._open is not None and end - self._open[1] >= self._pause:
             self.close()
 
@@ -83,7 +93,14 @@ class _Spans:
         """What was found does not go on."""
         if self._open is not None and self._blocks >= self._least and not self.is_full:
             self.found.extend(self._open)
-        self._open, self._blocks = None, 0
+            self.peaks.append(self._peak)
+        self._open, self._blocks, self._peak = None, 0, 0
+
+    def go_on(self, blocks: int) -> None:
+        """What is open goes on for some blocks more."""
+        if self._open is not None:
+            self._open = self._open[0], self._open[1] + blocks
+            self._blocks += blocks
 
     @property
     def in_seconds(self) -> list[tuple[float, float]]:
@@ -143,11 +160,10 @@ class StretchFinder:
 
     def _skip(self, count: int) -> None:
         """Pass over silence that follows silence: what waits is silence, too, and may as well come later."""
-        before = self._base
         self._base += count
         self._end += count
         if self._silence is not None:
-            self._silence.take(np.array([before]), np.array([self._base]), self._base)
+            self._silence.go_on(count)
 
     def take(self, samples: Samples, rate_hz: int) -> None:
         """Take samples of whole blocks, shape (n,), that follow on; what is left over at the end is left out."""
@@ -164,7 +180,8 @@ class StretchFinder:
         if self._silence is not None:
             self._silence.close()
             silence = self._silence.in_seconds
-        return Stretches(self._speech.in_seconds, silence, _seconds(self._end), self._is_full)
+        peaks_dbfs = [dbfs_of(level) for level in self._speech.peaks]
+        return Stretches(self._speech.in_seconds, silence, _seconds(self._end), self._is_full, peaks_dbfs)
 
     def _append(self, levels: bytes) -> None:
         self._levels += levels
@@ -176,17 +193,13 @@ class StretchFinder:
         """Find what the next blocks hold, and forget them."""
         levels = np.frombuffer(self._past + self._levels[: count + EDGE], np.uint8)
         first, last = len(self._past), len(self._past) + count
-        speech = self._floor.speech_in(levels, first, last)
-        end = self._base + count
-        nothing = np.zeros(0, np.intp)
-        begins, ends = (nothing, nothing) if speech is None else runs_of(speech)
-        self._speech.take(begins + self._base, ends + self._base, end)
+        speech, looked_at = self._floor.speech_in(levels, first, last), levels[first:last]
+        self._speech.take(np.zeros(count, np.bool_) if speech is None else speech, looked_at, self._base)
         if self._silence is not None:
-            begins, ends = runs_of(levels[first:last] == 0)
-            self._silence.take(begins + self._base, ends + self._base, end)
+            self._silence.take(looked_at == 0, looked_at, self._base)
         self._past = levels[max(0, last - EDGE) : last].tobytes()
         del self._levels[:count]
-        self._base = end
+        self._base += count
 
 
 def stretches_of(samples: Samples, rate_hz: int) -> Stretches:

@@ -4,6 +4,7 @@ turn          speech of one side, with pauses shorter than `TURN_PAUSE_S` in whi
 answer        a turn of the server after speech of the caller; its latency counts from the end of that speech.
 interruption  speech of at least `INTERRUPTION_S` that begins while the other side is speaking.
 backchannel   shorter speech that does: an "mhm". It takes no turn, and ends none.
+leak          speech that begins while the other side speaks, and is `LEAK_DB` less loud: its echo. It does not count.
 early         speech that begins when the other side has less than `EARLY_S` to say: a turn, and as an answer one of
               0 ms.
 dead air      at least `DEAD_AIR_S` in which neither side speaks.
@@ -32,6 +33,13 @@ EARLY_S: Final = 0.2
 YIELD_S: Final = 0.5
 """Who speaks on for longer than this after being interrupted has not fallen silent for it."""
 DEAD_AIR_S: Final = 3.0
+
+LEAK_DB: Final = 25.0
+"""Speech that is so much less loud than the other side's, at the same time, is its echo. Our own choice: telephones
+hand back 30 dB less, and people speak within 20 dB of each other."""
+
+LEAK_LATE_S: Final = 0.3
+"""The delay of such an echo at most."""
 
 MAX_TURNS: Final = 1000
 """Turns that are listed; all are counted."""
@@ -127,7 +135,9 @@ def turns_of(caller: Stretches, server: Stretches) -> Turns:
     call up to there."""
     end_s = max(caller.end_s, server.end_s)
     end_s = min([end_s, *(side.end_s for side in (caller, server) if side.is_cut)])
-    first, second = _until(caller.speech, end_s), _until(server.speech, end_s)
+    first, second = (
+        _until(_without_leaks(mine, theirs), end_s) for mine, theirs in ((caller, server), (server, caller))
+    )
     return Turns(
         _Floor(first, second).turns,
         {Side.CALLER: _total(first), Side.SERVER: _total(second)},
@@ -204,6 +214,21 @@ def _is_echo(original: Sequence[Span], copy: Sequence[Span]) -> bool:
     middle_s = median(delays_s)
     alike = sum(abs(delay_s - middle_s) <= _ECHO_OFF_S for delay_s in delays_s)
     return middle_s <= _ECHO_S and alike >= _ECHO_SHARE * max(len(original), len(copy))
+
+
+def _without_leaks(mine: Stretches, theirs: Stretches) -> list[Span]:
+    """Return a side's speech without what the line hands back of the other's: what begins during that, and is far less
+    loud."""
+    if not mine.peaks_dbfs or not theirs.peaks_dbfs:
+        return mine.speech
+    starts_s = [start_s for start_s, _ in theirs.speech]
+    kept = []
+    for span, peak_dbfs in zip(mine.speech, mine.peaks_dbfs, strict=True):
+        at = bisect_right(starts_s, span[0]) - 1
+        is_during = at >= 0 and span[0] < theirs.speech[at][1] + LEAK_LATE_S
+        if not (is_during and theirs.peaks_dbfs[at] - peak_dbfs >= LEAK_DB):
+            kept.append(span)
+    return kept
 
 
 def _until(spans: Sequence[Span], end_s: float) -> list[Span]:

@@ -21,9 +21,10 @@ from audiosocket_cli.calls_index.sorts import SORTS
 from audiosocket_cli.calls_index.totals import Totals
 from audiosocket_cli.errors import FileError
 
-_TOGETHER: Final = 1_000
+_TOGETHER: Final = 4_000
 """Files that are read between two commits: what is read is kept if the rest is not, and nobody waits long."""
 _PROGRESS_S: Final = 2.0
+"""How long to read before the first line says how far it is; each further one comes after twice the time."""
 
 
 @dataclass(slots=True)
@@ -183,7 +184,8 @@ class _Reading:
         self._updated = updated
         self._tell = tell
         self._pending = 0
-        self._told_s = time.monotonic()
+        self._tell_at_s = time.monotonic() + _PROGRESS_S
+        self._pause_s = _PROGRESS_S
 
     def take(self, folder: FolderSeen) -> None:
         """Take all files of a folder that changed."""
@@ -211,8 +213,9 @@ class _Reading:
         self._pending += 1
         if self._pending >= _TOGETHER:
             self.commit()
-        if time.monotonic() - self._told_s > _PROGRESS_S:
-            self._told_s = time.monotonic()
+        if time.monotonic() > self._tell_at_s:
+            self._pause_s *= 2
+            self._tell_at_s = time.monotonic() + self._pause_s
             self._tell(f"reading the JSON of calls in {os.fsdecode(self._root)}: {self._updated.read:,} so far")
 
     def begin(self) -> None:

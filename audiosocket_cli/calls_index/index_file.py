@@ -1,8 +1,8 @@
 """The file that holds the index of a folder, or memory where there can be no file.
 
 SQLite, because it is there with Python, takes a millisecond to open, and lets several processes read and write one
-file. Not in WAL mode, which would leave two more files beside it, fail on network disks, and keep readers out of a
-folder that they cannot write to: what is written is little, in short transactions.
+file (DuckDB lets one process in). Not in WAL mode, which fails on network disks and keeps readers out of a folder that
+they cannot write to: what is written is little, in short transactions.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def _connect(name: str) -> sqlite3.Connection:
     connection = sqlite3.connect(name, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA trusted_schema = OFF")  # the file may be anybody's
+    connection.execute("PRAGMA journal_mode = TRUNCATE")  # removed, it would change the folder's time with each write
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -45,6 +46,15 @@ class Totals:
     def with_findings(self) -> int:
         """How many calls have a finding."""
         return sum(self.by_finding_ids.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return them as JSON values."""
+        return {
+            "calls": self.calls, "duration_s": round(self.duration_s, 3), "with_digits": self.with_digits,
+            "with_gaps": self.with_gaps, "with_findings": self.with_findings, "with_turns": self.with_turns,
+            "latency_p50_ms": self.latency_p50_ms, "latency_max_ms": self.slowest_ms, "first_at": self.first_at,
+            "last_at": self.last_at, "findings": self.findings,
+        }  # fmt: skip
 
 
 def joined(all_totals: Sequence[Totals]) -> Totals:

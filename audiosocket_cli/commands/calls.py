@@ -45,7 +45,8 @@ def _clips(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option("--slower", type=DurationParam(), metavar="TIME", help="Calls in which an answer took longer than this.")
 @click.option("--result", metavar="TEXT", help="Calls with this result, such as sale or 'transfer*'.")
 @click.option(
-    "--sort", type=click.Choice(_SORTS), default="newest", show_default=True, help="The order: the most of it first.",
+    "--sort", type=click.Choice(_SORTS), default="newest", metavar="ORDER", show_default=True,
+    help=f"What comes first: {', '.join(_SORTS)}.",
 )  # fmt: skip
 @click.option("--limit", type=CountParam(), metavar="N", help="Take the first N calls.  [default: 50 in a table]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per call.")

@@ -243,9 +243,9 @@ def _keep(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
     told = True
     try:
         put_lines(lines)
-    except OSError:  # nobody reads the list: what is to be removed is removed all the same
+    except OSError as error:  # nobody reads the list: what is to be removed is removed all the same
         drop_output()
-        told = not wanted.delete
+        told = isinstance(error, BrokenPipeError)
         for _ in lines if wanted.delete else ():
             pass
     finally:  # an interruption, too, leaves something removed

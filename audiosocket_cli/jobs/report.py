@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from audiosocket_cli.analysis.dumping import Reading
+from audiosocket_cli.capture.items import CapturedCall, Damage
 from audiosocket_cli.disk import write_file
 from audiosocket_cli.errors import FileError, NothingError, OutputError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
@@ -25,14 +27,17 @@ from audiosocket_cli.report.day_call import DayCall, day_call
 from audiosocket_cli.report.day_data import day_data, day_of
 from audiosocket_cli.report.day_folder import Beside
 from audiosocket_cli.report.day_page import day_page
-from audiosocket_cli.report.input_kind import InputKind, ReportInput, look_at
+from audiosocket_cli.report.input_kind import ADVICE, InputKind, ReportInput, look_at
 from audiosocket_cli.text import counted, printable
+from audiosocket_cli.ui.capture_rows import damage_line
 from audiosocket_cli.ui.console import put_bytes, say, shown_path
-from audiosocket_cli.ui.dump_notes import SaidNotes
 from audiosocket_cli.ui.live_line import live_line
 
 _STDIN: Final = "-"
 _STDOUT: Final = "-"
+
+_MAX_DAMAGES: Final = 5
+"""Places where captures are damaged that are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class _Report:
         self._wanted, self._inputs = wanted, inputs
         self._paths = [each.path for each in inputs]
         self._damaged = False
+        self._notes = _Notes()
 
     def make(self) -> Outcome:
         """Make the page that fits the inputs."""
@@ -151,11 +157,12 @@ class _Report:
     # Captures.
 
     def _make_captured(self) -> None:
-        found = captured_calls(self._paths, self._wanted.call, SaidNotes())
+        found = captured_calls(self._paths, self._wanted.call, self._notes)
         self._damaged = bool(found.result.damages)
         if not found.calls:
-            wanted = "" if self._wanted.call is None else f" whose UUID begins with {self._wanted.call!r:.60}"
-            raise NothingError(f"there is no call{wanted} in {self._paths[0]}")
+            if self._wanted.call is not None:
+                raise NothingError(f"no call in {self._paths[0]} has a UUID that begins with {self._wanted.call!r:.60}")
+            raise NothingError(f"there is no call in {self._paths[0]}: {ADVICE}")
         if len(found.calls) == 1:
             self._make_captured_call(found.calls[0], is_one_sided=found.is_one_sided)
         else:
@@ -173,7 +180,7 @@ class _Report:
         self._write(self._captured_page(call, wav, is_one_sided=is_one_sided), wav if wav.exists() else None)
 
     def _captured_page(self, call: CapturedFigures, wav: Path, *, is_one_sided: bool) -> bytes:
-        sounds = write_sound(self._paths, call, wav, _Silent())
+        sounds = write_sound(self._paths, call, wav, self._notes)
         notes = [] if sounds else [("sound", "the capture holds no audio of the call")]
         if call.rows_left_out:
             notes.append(("all events", f"{call.rows_left_out} more are left out"))
@@ -201,6 +208,8 @@ class _Report:
     def _make_day(self) -> None:
         if self._wanted.output == _STDOUT:
             raise UsageError("the page of a folder goes to a file or a folder: name one with -o")
+        if self._wanted.embed and not page_path(self._wanted.output)[1]:
+            raise UsageError("--embed is for the pages of calls: name a folder with -o, or leave it out")
         with live_line() as show:
             written = write_day(
                 self._paths, self._wanted.output, make_page=self._page_of_day_call, force=self._wanted.force,
@@ -279,17 +288,23 @@ class _Report:
             say(f"there is no browser to open {shown_path(path)} with")
 
 
-class _Silent:
-    """Takes notes on a capture that were said already."""
+class _Notes:
+    """Says where captures are damaged."""
 
-    def damaged(self, damage: object, file: str, *, is_beyond_resync: bool) -> None:
-        pass
+    def __init__(self) -> None:
+        self._told: list[Damage] = []
+        """Captures are read a second time for their sound."""
 
-    def remarked(self, call: object, file: str) -> None:
-        pass
+    def damaged(self, damage: Damage, file: str, *, is_beyond_resync: bool) -> None:
+        if damage not in self._told and len(self._told) < _MAX_DAMAGES:
+            self._told.append(damage)
+            say(f"{file}: {damage_line(damage)}" if file else damage_line(damage))
 
-    def ended(self, reading: object) -> None:
-        pass
+    def remarked(self, call: CapturedCall, file: str) -> None:
+        """Do nothing: the page has the remarks on a call."""
+
+    def ended(self, reading: Reading) -> None:
+        """Do nothing: what came of it is said by whoever makes the page."""
 
     def failed(self, error: FileError) -> None:
-        pass
+        say(str(error))

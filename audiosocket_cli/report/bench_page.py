@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
@@ -34,10 +35,16 @@ def bench_page(results: Sequence[Mapping[str, Any]], names: Sequence[str]) -> by
         raise UsageError(f"a page shows one result of bench, or two side by side, not {len(results)}")
     found = [result_from_json(content, name) for content, name in zip(results, names, strict=True)]
     try:
-        return _page(found, names)
+        return _page(found, _short(names))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         # Files of others: the parts that are read without a look at each value.
         raise FileError(f"cannot read {' or '.join(names)}: it is not complete: {error}") from None
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """Return the names of files without their folders, where they still differ."""
+    short = [Path(name).name or name for name in names]
+    return short if len(set(short)) == len(short) else list(names)
 
 
 def _page(results: Sequence[BenchResult], names: Sequence[str]) -> bytes:
@@ -91,9 +98,18 @@ def _plot(chart: Mapping[str, Any], number: int, name: str, is_named: bool) -> E
     heads = [tag("p", name, class_="whose")] if is_named else []
     if chart["plots"][number] is None:
         return tag("div", *heads, tag("p", "not measured over time", class_="quiet"), class_="plot")
-    drawn = tag("div", role="group", aria_label=f"chart: {label}", tabindex="0", class_="drawn",
+    ranges = ", ".join(_ranges(chart, number)) or "nothing"
+    drawn = tag("div", role="group", aria_label=f"chart: {label}: {ranges}", tabindex="0", class_="drawn",
                 data_plot=str(number))  # fmt: skip
     return tag("div", *heads, drawn, tag("p", aria_live="polite", class_="said"), class_="plot")
+
+
+def _ranges(chart: Mapping[str, Any], number: int) -> Iterator[str]:
+    """Yield what a plot has, in words, for who cannot see it."""
+    for label, line in zip(chart["labels"], chart["plots"][number]["lines"], strict=True):
+        values = [value for value in line if value is not None]
+        if values:
+            yield f"{label} {min(values):.1f} to {max(values):.1f} {chart['unit']}"
 
 
 def _spread(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Element]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -12,6 +12,16 @@ from audiosocket_cli.ui.bench_report import ROWS, change_text
 from audiosocket_cli.ui.html import chip, fold, tag
 
 _STATISTICS: Final = ("p50", "p95", "p99", "max", "mean")
+
+
+MAX_LISTED: Final = 20
+"""More of one kind, such as reasons, are counted."""
+
+
+def left_out(all_of_them: Sized, what: str) -> Iterator[Element]:
+    """Yield a line that says how many were too many to be listed, if any."""
+    if len(all_of_them) > MAX_LISTED:
+        yield tag("p", f"{len(all_of_them) - MAX_LISTED} more {what}", class_="quiet")
 
 
 def figure_table(heads: Sequence[str], rows: Iterable[Element], label: str) -> Element:

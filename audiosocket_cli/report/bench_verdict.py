@@ -9,7 +9,14 @@ from xml.etree.ElementTree import Element
 from audiosocket_cli.bench.result import BenchResult
 from audiosocket_cli.bench.verdict import Change, changes, parse_threshold, shown
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.report.bench_tables import change_mark, changes_section, figure_table, missing
+from audiosocket_cli.report.bench_tables import (
+    MAX_LISTED,
+    change_mark,
+    changes_section,
+    figure_table,
+    left_out,
+    missing,
+)
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.bench_report import ADVICE, errors_text, load_text, stream_text
 from audiosocket_cli.ui.html import chip, tag
@@ -20,8 +27,6 @@ _LARGE: Final = (
     ("cpu_percent", "CPU of the server"), ("rss_mib", "Memory of the server"),
 )  # fmt: skip
 """What stands in large figures, where it was measured."""
-
-_MAX_FAULTS: Final = 20
 
 
 def verdict_sections(results: Sequence[BenchResult], names: Sequence[str]) -> Iterator[Element]:
@@ -40,9 +45,9 @@ def verdict_sections(results: Sequence[BenchResult], names: Sequence[str]) -> It
 def _invalid(result: BenchResult, name: str, *, is_old: bool) -> Element:
     what = f"The result to compare with, {name}, says nothing about the server" if is_old else (
         "These figures say nothing about the server: this machine did not keep up")  # fmt: skip
-    faults = [tag("li", str(fault)) for fault in result.invalid[:_MAX_FAULTS]]
+    faults = [tag("li", str(fault)) for fault in result.invalid[:MAX_LISTED]]
     return tag("section", tag("h2", "INVALID"), tag("p", what, class_="large"), tag("ul", *faults),
-               tag("p", f"What to do: {ADVICE}."), class_="banner")  # fmt: skip
+               *left_out(result.invalid, "reasons"), tag("p", f"What to do: {ADVICE}."), class_="banner")  # fmt: skip
 
 
 def _card(result: BenchResult, name: str, *, is_old: bool) -> Element:
@@ -108,9 +113,10 @@ def _thresholds(result: BenchResult) -> Iterator[Element]:
     rows = [
         tag("tr", tag("th", tag("code", each.text), scope="row"), tag("td", each.value or missing()),
             tag("td", _held(each)))
-        for each in found
+        for each in found[:MAX_LISTED]
     ]  # fmt: skip
     yield figure_table(["threshold", "found", "verdict"], rows, "thresholds")
+    yield from left_out(found, "thresholds")
 
 
 def _held(each: Checked) -> Element:

@@ -9,11 +9,9 @@ from xml.etree.ElementTree import Element
 from audiosocket_cli.bench.result import BenchResult
 from audiosocket_cli.finding import id_of, untagged
 from audiosocket_cli.finding_pages import cure_of, finding_ids, sentence_of
-from audiosocket_cli.report.bench_tables import figure_table
+from audiosocket_cli.report.bench_tables import MAX_LISTED, figure_table, left_out
 from audiosocket_cli.ui.bench_report import LOOKED_AT, finding_lines
 from audiosocket_cli.ui.html import facts, tag
-
-_MAX_REASONS: Final = 20
 
 _SETTINGS: Final = (
     ("target", "target", ""), ("calls", "calls at once", ""), ("rate", "new calls a second", ""),
@@ -33,12 +31,11 @@ def reason_section(results: Sequence[BenchResult], names: Sequence[str]) -> Iter
     reasons = {reason: None for result in results for reason, _ in result.figures.reasons.most_common()}
     rows = [
         tag("tr", tag("th", reason, scope="row"), *(tag("td", str(each.figures.reasons[reason])) for each in results))
-        for reason in list(reasons)[:_MAX_REASONS]
+        for reason in list(reasons)[:MAX_LISTED]
     ]
     heads = ["reason", *(["calls"] if len(names) == 1 else names)]
     yield figure_table(heads, rows, "why calls failed")
-    if len(reasons) > _MAX_REASONS:
-        yield tag("p", f"{len(reasons) - _MAX_REASONS} more reasons", class_="quiet")
+    yield from left_out(reasons, "reasons")
 
 
 def finding_section(results: Sequence[BenchResult], names: Sequence[str]) -> Iterator[Element]:
@@ -47,9 +44,10 @@ def finding_section(results: Sequence[BenchResult], names: Sequence[str]) -> Ite
     found = 0
     for result, name in zip(results, names, strict=True):
         whose = f" of {name}" if len(names) > 1 else ""
-        for line, count in finding_lines(result.figures):
-            found += 1
+        found += len(result.figures.finding_ids)
+        for line, count in finding_lines(result.figures, MAX_LISTED):
             yield _finding(line, f"in {count} of {LOOKED_AT}{whose}")
+        yield from left_out(result.figures.finding_ids, f"findings{whose}")
     if not found:
         yield tag("p", f"None in {LOOKED_AT}, which were looked at.", class_="quiet")
 
@@ -81,5 +79,8 @@ def _settings(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = settings.get(name)
         if value is not None:
             yield words, f"{f'{value:g}' if isinstance(value, float) else value}{unit}"
-    for stage in settings["stages"]:
+    stages = settings["stages"]
+    for stage in stages[:MAX_LISTED]:
         yield "stage", f"{stage['calls']} calls for {stage['duration_s']:g} s"
+    if len(stages) > MAX_LISTED:
+        yield "", f"{len(stages) - MAX_LISTED} more stages"

@@ -218,7 +218,7 @@ def _legend(data: Mapping[str, Any]) -> Element:
     """Return what the bands are, and the level of each side at the cursor."""
     items = [
         tag("li", tag("span", class_=f"swatch {track['side']}", aria_hidden="true"),
-            f"{SIDES.get(track['side'], track['side'])} at the cursor: ",
+            f"{SIDES.get(track['side'], track['side'])} at cursor: ",
             tag("span", DASH, id=f"level-{track['side']}", class_="number"), class_="moving")
         for track in data["tracks"]
     ]  # fmt: skip
@@ -229,6 +229,8 @@ def _legend(data: Mapping[str, Any]) -> Element:
             tag("li", tag("span", class_=f"band {name}", aria_hidden="true"), text)
             for name, text in (("speech", "speech"), ("silent", "digital silence"), ("still", "quiet"))
         ]
+    if data["turns"] and any(data["turns"]["interruptions"].values()):
+        items.append(tag("li", tag("span", class_="band over", aria_hidden="true"), "interruption"))
     return tag("ul", *items, class_="legend")
 
 

@@ -10,11 +10,12 @@ from typing import Final
 from urllib.parse import quote
 
 from audiosocket_cli.disk import write_file
-from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.errors import FileError, NothingError, UsageError
 from audiosocket_cli.report.day_call import DayCall
-from audiosocket_cli.report.day_data import Day, Tell, day_data, day_of, shown_name
+from audiosocket_cli.report.day_data import MAX_CALLS, Day, Tell, day_data, day_of, shown_name
 from audiosocket_cli.report.day_folder import Beside, calls_of
 from audiosocket_cli.report.day_page import day_page, told
+from audiosocket_cli.text import counted
 
 INDEX: Final = "index.html"
 
@@ -43,19 +44,25 @@ def write_day(
     """Write the page of the calls of some folders: to the file `out`, or, where that is a folder, to its index.html.
 
     With a folder and `make_page` each call gets a page of its own, which its row leads to. Raises `FileError` for a
-    folder that cannot be read, `UsageError` for a page that is there already, unless `force`, and `OutputError`.
+    folder that cannot be read, `NothingError` where there is no call, `UsageError` for a page that is there already,
+    unless `force`, and `OutputError`.
     """
     beside = Beside()
     calls = [call for folder in folders for call in _calls_in(folder, beside, named=len(folders) > 1)]
-    day = day_of(_title(folders), calls, beside)
     path, is_folder = page_path(out)
     if os.path.lexists(path) and not force:
         raise UsageError(f"cannot write {path}: it exists; choose another name or add --force")
+    if not calls:
+        there = ", ".join(told(kind, count) for kind, count in beside.counts.items()) or "nothing"
+        raise NothingError(f"there is no call in {', '.join(map(str, folders))}, which holds {there}")
+    day = day_of(f"Calls in {_names(folders)}", calls, beside)
     made = 0
     remarks: list[str] = []
     if is_folder and make_page is not None:
         made, remarks = _write_pages(day, path.parent, make_page, force=force, tell=tell)
     write_day_page(day, path, force=force, tell=tell)
+    if day.left_out:
+        remarks.append(f"{counted(day.left_out, 'more call')} that began earlier: a page holds {MAX_CALLS:,}")
     remarks += [told(kind, count) for kind, count in beside.counts.items()]
     return Written(path, len(day.calls), made, tuple(remarks))
 
@@ -91,10 +98,10 @@ def _calls_in(folder: Path, beside: Beside, *, named: bool) -> list[DayCall]:
     return [replace(call, key=f"{name}/{call.key}") for call in calls]
 
 
-def _title(folders: Sequence[Path]) -> str:
+def _names(folders: Sequence[Path]) -> str:
     names = [shown_name(Path(folder.absolute().name or folder)) for folder in folders[:3]]
     more = f" and {len(folders) - 3} more" if len(folders) > 3 else ""
-    return f"Calls in {', '.join(names)}{more}"
+    return f"{', '.join(names)}{more}"
 
 
 def _write_pages(day: Day, folder: Path, make_page: MakePage, *, force: bool, tell: Tell) -> tuple[int, list[str]]:

@@ -10,12 +10,19 @@ from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.analysis.call_review import DUMP_SCHEMA
 from audiosocket_cli.audio.recognition import HEAD_BYTES, has_sound_suffix, is_sound
+from audiosocket_cli.capture.pcap import MAGICS
+from audiosocket_cli.capture.pcapng import MAGIC
 from audiosocket_cli.errors import FileError, UsageError
 
 MAX_JSON_BYTES: Final = 64 << 20
 
 _CAPTURE_SCHEMAS: Final = ("audiosocket.frames/1",)
-_ADVICE: Final = (
+_CAPTURES: Final = (
+    MAGIC, *MAGICS, b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18",
+)  # fmt: skip
+"""How captures begin, packed ones too: gzip, bzip2, xz, zstd and lz4. No sound without a header begins like that."""
+
+ADVICE: Final = (
     "a page can be made of a recording, the JSON of a call, a capture, a folder of calls, and results of "
     "bench --output or check --json"
 )
@@ -65,7 +72,7 @@ def look_at(path: Path) -> ReportInput:
         raise FileError(f"cannot read {path}: it is empty")
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return _look_at_json(path, head)
-    if is_sound(head) or has_sound_suffix(path.name):
+    if is_sound(head) or (has_sound_suffix(path.name) and not head.startswith(_CAPTURES)):
         return ReportInput(path, InputKind.RECORDING)
     return ReportInput(path, InputKind.CAPTURE)  # which says what it is, if it is none
 
@@ -87,7 +94,7 @@ def _look_at_json(path: Path, head: bytes) -> ReportInput:
     kind = _OF_SCHEMA.get(schema) if isinstance(schema, str) else None
     if kind is None:
         what = f"JSON with the schema {schema!r:.60}" if schema is not None else "JSON without a schema of ours"
-        raise UsageError(f"{path} is {what}: {_ADVICE}")
+        raise UsageError(f"{path} is {what}: {ADVICE}")
     return ReportInput(path, kind, content)
 
 
@@ -104,12 +111,13 @@ def _look_at_lines(path: Path, data: bytes) -> ReportInput:
         json.loads(data)
     except RecursionError:
         reason = "it is nested too deeply"
+    except json.JSONDecodeError as error:
+        reason = f"{error.msg.lower()} at line {error.lineno}"
     except ValueError as error:
-        reason = str(error).split("(")[0].strip().lower()
-        reason += f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        reason = str(error)
     else:
         reason = "it is not an object"
-    raise FileError(f"cannot read {path}: it is broken JSON ({reason:.80}), or none; {_ADVICE}")
+    raise FileError(f"cannot read {path}: it is broken JSON ({reason:.80}), or none; {ADVICE}")
 
 
 def _object(data: bytes) -> dict[str, Any] | None:

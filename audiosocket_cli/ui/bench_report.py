@@ -90,7 +90,7 @@ def bench_lines(result: BenchResult) -> list[str]:
     return lines
 
 
-def finding_lines(figures: Figures) -> list[tuple[str, int]]:
+def finding_lines(figures: Figures, most: int = _MAX_REASONS) -> list[tuple[str, int]]:
     """Return a line for each kind of finding, the most frequent first, and in how many calls it was found.
 
     Of lines that differ in their figures it is the most frequent one.
@@ -98,7 +98,7 @@ def finding_lines(figures: Figures) -> list[tuple[str, int]]:
     text_by_id: dict[str, str] = {}
     for text, _ in figures.findings.most_common():
         text_by_id.setdefault(id_of(text) or "", text)
-    return [(text_by_id[each], count) for each, count in figures.finding_ids.most_common(_MAX_REASONS)]
+    return [(text_by_id[each], count) for each, count in figures.finding_ids.most_common(most)]
 
 
 def load_text(settings: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from audiosocket_cli.capture.items import Captured, CapturedCall, Damage, Ended,
 from audiosocket_cli.codec import Kind, is_audio, kind_name, rate_of
 from audiosocket_cli.model import Side
 from audiosocket_cli.ui.levels import level_bar
+from audiosocket_cli.ui.turn_lines import turn_line, turn_rows
 from audiosocket_cli.ui.wrapping import WIDTH, wrapped
 
 _HEX_COLUMNS: Final = 16
@@ -233,10 +234,12 @@ def stats_lines(result: Mapping[str, Any], *, file: str = "") -> Iterator[str]:
             rows.append((f"spacing {name}", [f"{value} ms" if value else "-" for value in values]))
     if any(figures["dtmf"] for figures in sides):
         rows.append(("digits", [_digits_of(figures) for figures in sides]))
+    rows += turn_rows(result["turns"])
     widths = [max(len(cells[column]) for _, cells in rows) for column in (0, 1)]
     yield from _stats_heading(result, file)
     for label, cells in rows:
         yield f"  {label:<16} {cells[0]:>{widths[0]}}  {cells[1]:>{widths[1]}}".rstrip()
+    yield from wrapped("  ", turn_line(result["turns"]))
     for finding in result["findings"]:
         yield from wrapped("  ", f"finding: {finding}")
     for remark in result.get("remarks", ()):

@@ -176,7 +176,7 @@ def test_all_of_the_call_is_in_its_json() -> None:
     result = reviewed(a_normal_call())[0].as_dict()
     assert list(result) == [
         "schema", "call", "uuid", "whole", "caller_address", "server_address", "started_at", "duration_s", "ended_by",
-        "ended_how", "caller", "server", "findings", "finding_ids",
+        "ended_how", "caller", "server", "turns", "findings", "finding_ids",
     ]  # fmt: skip
     assert result["started_at"] == "2023-11-14T22:13:20.000+00:00"
     assert (result["duration_s"], result["ended_by"], result["ended_how"]) == (2.0, "caller", "closed")

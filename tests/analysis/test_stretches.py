@@ -39,8 +39,8 @@ def test_short_pauses_belong_to_speech_and_clicks_do_not_count() -> None:
 
 
 def test_nothing_of_no_sound() -> None:
-    assert StretchFinder().finish() == ([], [], 0.0, False)
-    assert stretches_of(np.zeros(0, np.int16), 8000) == ([], [], 0.0, False)
+    assert StretchFinder().finish() == ([], [], 0.0, False, [])
+    assert stretches_of(np.zeros(0, np.int16), 8000) == ([], [], 0.0, False, [])
     assert stretches_of(np.zeros(5, np.int16), 11025).speech == []
 
 

@@ -12,7 +12,7 @@ from audiosocket_cli.analysis.turns import MAX_TURNS, Span, Turns, turns_of
 
 def turns(caller: list[Span], server: list[Span], end_s: float | None = None) -> Turns:
     end_s = max([end for _, end in (*caller, *server)], default=0.0) if end_s is None else end_s
-    return turns_of(Stretches(caller, [], end_s), Stretches(server, [], end_s))
+    return turns_of(Stretches(caller, [], end_s=end_s), Stretches(server, [], end_s=end_s))
 
 
 def told(caller: list[Span], server: list[Span]) -> list[tuple[str, str, int | None]]:
@@ -135,7 +135,20 @@ def test_many_turns_are_counted_and_the_first_are_listed() -> None:
 
 
 def test_of_a_side_that_was_cut_nothing_later_counts() -> None:
-    caller, server = Stretches([(1, 2), (3, 5)], [], 4.0, is_cut=True), Stretches([(2.5, 2.9), (50, 60)], [], 60.0)
+    caller, server = (
+        Stretches([(1, 2), (3, 5)], [], end_s=4.0, is_cut=True),
+        Stretches([(2.5, 2.9), (50, 60)], [], end_s=60.0),
+    )
     found = turns_of(caller, server).as_dict() or {}
     assert found["talk_s"] == {"caller": 2.0, "server": 0.4}
     assert found["dead_air"]["count"] == 0
+
+
+def test_what_the_line_hands_back_of_the_other_side_is_not_speech() -> None:
+    server = Stretches([(1, 5)], [], 9.0, False, [-12.0])
+    for caller, kinds in (
+        (Stretches([(2, 3), (5.2, 5.6), (7, 8)], [], 9.0, False, [-42.0, -42.0, -42.0]), ["turn", "turn"]),
+        (Stretches([(2, 3)], [], 9.0, False, [-32.0]), ["turn", "interruption"]),
+    ):
+        assert [turn.kind for turn in turns_of(caller, server).turns] == kinds
+        assert [turn.kind for turn in turns_of(server, caller).turns] == kinds

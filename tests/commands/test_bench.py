@@ -142,7 +142,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
         assert serving.stderr is not None
         port = re.findall(r":(\d+)", serving.stderr.readline())[0]
         done = run("bench", f"127.0.0.1:{port}", "--max-lateness", "1000", "--calls", "4", "--processes", "2",
-                   "--duration", "2s", "--pid", str(serving.pid), "--output", path)  # fmt: skip
+                   "--duration", "2s", "--pid", str(serving.pid), "--output", path,
+                   "--threshold", "errors<=0")  # fmt: skip
         serving.kill()
     assert done.returncode == 0, done.stderr
     return done.stdout, path
@@ -151,7 +152,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 def test_a_kept_result_is_reported_again(kept: tuple[str, Path]) -> None:
     printed, path = kept
     done = run("bench", "report", path)
-    assert (done.returncode, done.stdout) == (0, printed)
+    assert (done.returncode, done.stdout) == (0, printed.replace("passed: 1 of 1 checks, ", ""))
     assert "4 calls placed, 4 connected" in " ".join(printed.split())
     assert "% CPU" in printed
     content = json.loads(run("bench", "report", path, "--json").stdout)
@@ -164,6 +165,37 @@ def test_a_kept_result_is_reported_again(kept: tuple[str, Path]) -> None:
     table = list(csv.reader(run("bench", "report", path, "--csv").stdout.splitlines()))
     assert table[0] == ["name", "value"]
     assert dict(table[1:])["placed"] == "4.000"
+
+
+def test_a_kept_result_has_how_it_went_over_time(kept: tuple[str, Path]) -> None:
+    content = json.loads(kept[1].read_text())
+    series = content["series"]
+    assert series["step_s"] == 1.0
+    assert sum(series["counts"]["placed"]) == 4
+    assert max(filter(None, series["calls_open"])) == 4
+    assert {name: sum(rows["count"]) for name, rows in series["times"].items()} == {
+        name: count for name, count in content["counts"].items() if count
+    }
+    assert max(filter(None, series["times"]["echo"]["p99"])) <= content["values"]["echo_max"] * 1.01
+    assert max(filter(None, series["rss_mib"])) == content["values"]["rss_mib"]
+    assert any(value is not None for value in series["cpu_percent"])
+    assert content["thresholds"] == ["errors<=0"]
+
+
+def test_a_kept_result_has_a_page(kept: tuple[str, Path], tmp_path: Path) -> None:
+    done = run("report", kept[1], kept[1], "-o", tmp_path / "load.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "load.html").read_text()
+    assert "Load test of 127.0.0.1:" in page
+    assert "1 of 1 thresholds, no errors in 4 calls" in page
+    done = run("report", kept[1], kept[1], kept[1], "-o", tmp_path / "three.html")
+    assert (done.returncode, "one result of bench, or two side by side, not 3" in done.stderr) == (2, True)
+    broken = tmp_path / "broken.json"
+    broken.write_text(kept[1].read_text().replace('"step_s": 1.0', '"step_s": -1'))
+    done = run("report", broken, "-o", tmp_path / "broken.html")
+    assert (done.returncode, done.stderr) == (
+        5, f"audiosocket: error: cannot read {broken}: it is not complete: steps of -1.0 s\n"
+    )  # fmt: skip
 
 
 def test_thresholds_and_comparisons_decide_the_exit_code(kept: tuple[str, Path], tmp_path: Path) -> None:

@@ -203,6 +203,8 @@ def test_figures_of_both_sides_are_beside_each_other(pcapng: Path) -> None:
         "  spacing p99               20.0 ms           20.0 ms\n"
         "  spacing max               20.0 ms           20.0 ms\n"
         "  digits                          7                 -\n"
+        "  speech                     0.00 s            0.80 s\n"
+        "  turns: both spoke for 0.00 s; no dead air\n"
         "  finding: a frame of the server came in parts 12 ms apart: Asterisk ends a call\n"
         "  in which 5 ms pass inside a frame; send each frame with one send,\n"
         "  and set TCP_NODELAY [server-splits-frames]\n"),
@@ -217,6 +219,7 @@ def test_figures_are_json_too(pcapng: Path) -> None:
     assert (result["schema"], result["call"]) == ("audiosocket.dump/1", str(UUID_1))
     assert (result["ended_by"], result["ended_how"], result["findings"]) == ("server", "hangup", [SPLIT])
     assert result["finding_ids"] == ["server-splits-frames"]
+    assert result["turns"]["latency_ms"] is None
     assert result["caller"]["dtmf"] == [{"at_s": 0.51, "digit": "7"}]
 
 
@@ -254,7 +257,7 @@ def test_calls_at_once_are_told_apart(tmp_path: Path) -> None:
     assert ran(path, "--call", "1111") == (0, TIMELINE, "")
     each = ran(path, "--each")[1].splitlines()
     assert [line[:9] for line in each if "uuid" in line] == ["11111111 ", "22222222 "]
-    assert len(json.loads(ran(path, "--stats", "--json", "--call", "2222")[1])) == 14
+    assert len(json.loads(ran(path, "--stats", "--json", "--call", "2222")[1])) == 15
 
 
 # Limits

@@ -61,8 +61,11 @@ def test_the_page_has_what_is_shown(made: Path, name: str) -> None:
         assert max(map(len, picture.splitlines())) <= 80
 
 
-@pytest.mark.parametrize(("name", "width"), [("check-page.png", 1280), ("check-page-phone.png", 390)])
-def test_the_page_of_a_check_is_shown_on_a_desk_and_on_a_phone(made: Path, name: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("check-page.png", 1280), ("check-page-phone.png", 390), ("load-page.png", 1280), ("load-page-charts.png", 1280)],
+)
+def test_pages_are_shown_on_a_desk_and_one_on_a_phone(made: Path, name: str, width: int) -> None:
     need(BROWSER)
     for path in (made.with_name(name), DOCS / name):
         picture = path.read_bytes()

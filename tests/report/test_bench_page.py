@@ -168,9 +168,23 @@ def test_findings_stand_with_their_cure_and_reasons_with_their_counts() -> None:
 def test_many_reasons_are_bounded_and_that_is_said() -> None:
     result = bench_result()
     result.figures.reasons.update({f"reason {number}": 1 for number in range(33)})
+    result.figures.find(f"odd [odd-{number}]" for number in range(25))
+    result.settings["stages"] = [{"calls": 1, "duration_s": 2.0}] * 30
     root = shown(result)
     assert len(rows(section(root, "reasons"))) == 21
     assert "13 more reasons" in text_of(root)
+    assert len(list(with_class(root, "finding"))) == 20
+    assert "5 more findings" in text_of(root)
+    assert "10 more stages" in text_of(root)
+
+
+def test_who_cannot_see_a_chart_is_told_its_ranges() -> None:
+    labels = [each.get("aria-label", "") for each in with_class(shown(bench_result(failing="lost")), "drawn")]
+    assert len(labels) == 8 + 4
+    assert labels[0].startswith("chart: Answer over time: p50 ")
+    assert labels[4] == "chart: Calls open: calls open 0.0 to 20.0 calls"
+    assert labels[5] == "chart: Failed calls: reset 0.0 to 1.0 calls"
+    assert labels[8] == "histogram: Answer, new.json"
 
 
 def test_text_of_a_file_is_text() -> None:
@@ -196,6 +210,17 @@ def test_text_of_a_file_is_text() -> None:
 def test_a_damaged_file_is_one_line(change: dict[str, Any]) -> None:
     with pytest.raises(FileError, match=r"cannot read .*new\.json"):
         bench_page([copy.deepcopy(bench_result().as_file()) | change], ["new.json"])
+
+
+@pytest.mark.parametrize(
+    ("names", "shown_as"),
+    [
+        (("/tmp/a/new.json", "b/old.json"), ["new.json", "old.json"]),
+        (("a/result.json", "b/result.json"), ["a/result.json", "b/result.json"]),
+    ],
+)
+def test_results_have_the_names_of_their_files(names: tuple[str, str], shown_as: list[str]) -> None:
+    assert data_of(shown(bench_result(), bench_result(), names=names))["names"] == shown_as
 
 
 @pytest.mark.parametrize("count", [0, 3])

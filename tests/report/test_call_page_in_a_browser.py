@@ -141,6 +141,21 @@ def test_a_wheel_zooms_with_ctrl_and_moves_sideways(browser: Browser, page_of_a_
         until(window, "window.scrollY > 0")
 
 
+def test_a_touchpad_zooms_in_safari_too(browser: Browser, page_of_a_minute: str) -> None:
+    """Which tells of two fingers by events of its own."""
+    with shown(browser, page_of_a_minute) as window:
+        window.evaluate(
+            """() => {
+              const { left, width } = document.getElementById("over").getBoundingClientRect();
+              for (const [name, scale] of [["gesturestart", 1], ["gesturechange", 2], ["gesturechange", 4]]) {
+                const event = Object.assign(new Event(name), { scale, clientX: left + width / 2, clientY: 0 });
+                document.getElementById("over").dispatchEvent(event);
+              }
+            }"""
+        )
+        assert in_view(window) == pytest.approx((22.5, 37.5), abs=0.2)
+
+
 def test_two_fingers_zoom_and_one_moves(browser: Browser, page_of_a_minute: str) -> None:
     with shown(browser, page_of_a_minute, PHONE, has_touch=True, is_mobile=True) as window:
         session = window.context.new_cdp_session(window)
@@ -227,6 +242,8 @@ def test_a_turn_leads_to_its_place(browser: Browser, page_of_a_minute: str, data
         )  # what was chosen is seen
         window.mouse.click(*place_of(window, turn["start_s"] - 0.5))
         assert window.locator("tr.chosen").count() == 0
+        window.click("text=800 ms before its end")  # anywhere in its row
+        assert position(window) == pytest.approx(turn["start_s"], abs=0.01)
 
 
 def test_a_flag_tells_its_mark_and_several_in_one_are_opened(browser: Browser, page_of_a_minute: str) -> None:
@@ -289,7 +306,30 @@ def test_what_a_peer_sent_stays_text(browser: Browser, tmp_path: Path) -> None:
         assert "<img src=x" in window.inner_text("#told")
         assert window.locator("img").count() == 0
         assert not window.evaluate(HIDDEN_SCROLL)
+        window.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        until(window, "callView.axis.width < 390")
+        assert not window.evaluate(HIDDEN_SCROLL)
         assert window.evaluate("callView.scene.flags.flags.length") < 200
+
+
+def test_an_address_may_end_in_a_second(browser: Browser, page_of_a_minute: str) -> None:
+    with shown(browser, f"{page_of_a_minute}#t=33.5") as window:
+        assert window.inner_text("#now") == "0:33.5"
+        assert window.inner_text("#day-time") == "09:12:36"
+        window.evaluate("location.hash = '#t=12'")
+        until(window, "callView.position === 12")
+        window.evaluate("location.hash = '#t=<b>'")
+        assert position(window) == 12
+
+
+def test_sides_that_are_not_apart_are_one_track(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
+    mixed = {**data["tracks"][0], "side": "mixed", "stretches": None, "spectrogram": None}
+    mono = {**data, "tracks": [mixed], "turns": None, "sound": {**data["sound"], "layout": "mono"}}
+    with shown(browser, written(tmp_path / "mono.html", mono)) as window:
+        assert window.inner_text("#note") == "The sound has both sides in one channel."
+        assert window.is_disabled("input[name=heard][value=server]")
+        assert not window.is_visible("#shown")
+        assert window.evaluate(COLOURS, ["mixed", 4.0, 6.0]) > 0.1
 
 
 def test_a_call_of_which_nothing_was_recorded_is_a_page_too(

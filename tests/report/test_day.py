@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.errors import FileError, NothingError, UsageError
 from audiosocket_cli.report.day import address_of, page_path, write_day
 from audiosocket_cli.report.day_call import DayCall
 from audiosocket_cli.report.day_data import COLUMNS
@@ -93,6 +93,15 @@ def test_what_else_is_in_the_folder_is_told(day: Path, tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_read_is_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"cannot read .*gone: no such file or directory"):
         write_day([tmp_path / "gone"], tmp_path / "page.html")
+
+
+def test_a_folder_without_a_call_is_said_with_what_is_there(tmp_path: Path) -> None:
+    with pytest.raises(NothingError, match=r"there is no call in .*, which holds nothing$"):
+        write_day([tmp_path], tmp_path / "page.html")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(NothingError, match=r"there is no call in .*, which holds 1 other file$"):
+        write_day([tmp_path], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import json
 import random
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,7 @@ _FINDINGS: Final = {
 _RESULTS: Final = ("booked", "transferred", "no answer", None, None)
 
 Turn = dict[str, Any]
+Voices = tuple[NDArray[np.int16], NDArray[np.int16]]
 
 
 def make_day(
@@ -46,23 +47,24 @@ def make_day(
 ) -> None:
     """Make calls of a day, or of several, in a folder; the same each time."""
     chance = random.Random(seed)
-    voice = load_audio(HELLO, RATE_HZ)
+    both = voices()
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(calls):
         hour = chance.choices(range(24), _HOURS)[0]
         at = BEGINS + timedelta(days=number % days, hours=hour, seconds=chance.uniform(0, 3599))
-        make_call(folder, at, chance, voice, chance.uniform(*length_s), number)
+        make_call(folder, at, chance, both, chance.uniform(*length_s))
 
 
-def make_call(
-    folder: Path, at: datetime, chance: random.Random, voice: NDArray[np.int16], length_s: float, number: int
-) -> None:
+def make_call(folder: Path, at: datetime, chance: random.Random, both: Voices, length_s: float) -> None:
     """Make one call: its recording and its JSON."""
     name = str(uuid.UUID(int=chance.getrandbits(128), version=4))
     turns = list(_turns(chance, length_s))
-    sound = _spoken(turns, voice, length_s, chance)
-    soundfile.write(folder / f"{name}.wav", sound, RATE_HZ, subtype="PCM_16")
+    sound = spoken(turns, both, length_s, chance)
     call = _call(name, at, length_s, turns, sound, chance)
+    for gap in call["caller"]["gaps"]:
+        start = round(gap["at_s"] * RATE_HZ)
+        sound[start : start + round(gap["length_s"] * RATE_HZ), 0] = 0
+    soundfile.write(folder / f"{name}.wav", sound, RATE_HZ, subtype="PCM_16")
     (folder / f"{name}.json").write_text(json.dumps(call))
 
 
@@ -82,15 +84,25 @@ def _turns(chance: random.Random, length_s: float) -> Iterator[Turn]:
         at = end - chance.uniform(0.5, 0.7) if chance.random() < 0.04 else end + wait_s
 
 
-def _spoken(turns: list[Turn], voice: NDArray[np.int16], length_s: float, chance: random.Random) -> NDArray[np.int16]:
+def voices() -> Voices:
+    """Return the words of the caller and of the server: the same ones, by a higher and a lower voice."""
+    words = load_audio(HELLO, RATE_HZ)
+    at = np.arange(0, len(words) - 1, 1.18)
+    return np.interp(at, np.arange(len(words)), words).astype(np.int16), words
+
+
+def spoken(turns: Iterable[Turn], voices: Voices, length_s: float, chance: random.Random) -> NDArray[np.int16]:
+    """Return both sides of a call, int16 of shape (n, 2): who speaks when is in `turns`, some noise is on the line of
+    the caller."""
     sound = np.zeros((round(length_s * RATE_HZ), 2), np.int16)
-    gains = (chance.uniform(0.15, 0.9), chance.uniform(0.5, 1.0))
+    sound[:, 0] = np.random.default_rng(chance.randrange(1 << 32)).integers(-12, 13, len(sound), np.int16)
+    gains = (chance.uniform(0.3, 0.9), chance.uniform(0.6, 1.0))
     for turn in turns:
         start, end = (round(turn[name] * RATE_HZ) for name in ("start_s", "end_s"))
         side = 0 if turn["side"] == "caller" else 1
-        begin = chance.randrange(len(voice))
-        taken = np.take(voice, range(begin, begin + end - start), mode="wrap")
-        sound[start:end, side] = (taken * gains[side]).astype(np.int16)
+        begin = chance.randrange(len(voices[side]))
+        taken = np.take(voices[side], range(begin, begin + end - start), mode="wrap")
+        sound[start:end, side] += (taken * gains[side]).astype(np.int16)
     return sound
 
 
@@ -125,7 +137,9 @@ def _call(
     odd = chance.random() < 0.12
     ids = chance.sample(list(_FINDINGS), chance.choice((1, 1, 1, 2))) if odd else []
     findings = [tagged(each, _FINDINGS[each]) for each in ids]
-    gaps = chance.randrange(1, 5) if "audio-late" in ids or chance.random() < 0.05 else 0
+    count = chance.randrange(1, 5) if "audio-late" in ids or chance.random() < 0.05 else 0
+    gaps = [{"at_s": round((n + 0.5) * length_s / count, 3), "length_s": round(chance.uniform(0.08, 0.6), 3)}
+            for n in range(count)]  # fmt: skip
     keys = "".join(chance.choices("0123456789#", k=chance.choice((0, 0, 0, 1, 4, 8))))
     by, how = chance.choices((("caller", "closed"), ("server", "hangup"), ("caller", "fault")), (80, 19, 1))[0]
     result = chance.choice(_RESULTS)
@@ -138,7 +152,8 @@ def _call(
         "ended_reason": "a frame of kind 0x7f" if how == "fault" else f"the {by} {how}",
         "dtmf": [{"at_s": round(length_s * (n + 1) / (len(keys) + 1), 3), "digit": key} for n, key in enumerate(keys)],
         **({"result": result} if result else {}),
-        "caller": {**_side(sound[:, 0]), "gap_count": gaps, "gaps_s": round(gaps * chance.uniform(0.08, 0.6), 3)},
+        "caller": {**_side(sound[:, 0]), "gaps": gaps, "gap_count": count,
+                   "gaps_s": round(sum(gap["length_s"] for gap in gaps), 3)},
         "server": {**_side(sound[:, 1]), "late_frames": chance.choice((0, 0, 0, 3))},
         "recording": {"files": [f"{name}.wav"], "layout": "stereo", "rate_hz": RATE_HZ,
                       "duration_s": round(length_s, 3), "error": None},

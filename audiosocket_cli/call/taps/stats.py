@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audiosocket_cli.analysis.block_levels import Piece
 from audiosocket_cli.analysis.side_measure import SideMeasure
 from audiosocket_cli.analysis.side_stats import SideStats
-from audiosocket_cli.analysis.speech_track import SpeechTrack
+from audiosocket_cli.analysis.speech_track import SaidTrack
 from audiosocket_cli.analysis.steps import GAP_S
 from audiosocket_cli.analysis.stretches import Stretches
 from audiosocket_cli.analysis.timeline import SETTLE_S, Gap, Timeline
@@ -43,10 +43,10 @@ class CallStats:
         self.heard = SideMeasure(is_heard=with_turns)
         self.said = SideMeasure(plays_on_arrival=True, is_heard=with_turns) if passes_on else None
         """How what was said arrived, where it did."""
-        self._voice: SpeechTrack | None = None
+        self._voice: SaidTrack | None = None
         """When we spoke, where nobody else does for us, once we have said something."""
         self._is_echo = not with_turns
-        """Whether we send back what we hear, which leaves nothing to be said of turns."""
+        """Whether we send back what we hear, or nobody asks: then nothing is said of turns."""
         self.turns: dict[str, Any] | None = None
         """Who spoke when, of a call that has ended: see `docs/turn-figures.md`."""
         self._said = self.said.stats if self.said is not None else SideStats()
@@ -91,20 +91,19 @@ class CallStats:
 
     def _listen(self, run: FrameRun) -> None:
         """Take what we say, and somebody hears."""
-        self._is_echo = run.is_echo
+        if run.is_echo:
+            self._is_echo, self._voice = True, None
+            self.heard.speech.ignore()
+            return
         if self._voice is None:
-            self._voice = SpeechTrack(Timeline(max_gaps=0), plays_on_arrival=True)
+            self._voice = SaidTrack()
         self._voice.take(run)
 
     def _place(self, until_s: float, pad_until_s: float | None = None) -> None:
         """Place what came by then, and fill pauses up to `pad_until_s`, or up to then, too."""
-        for track in self._tracks():
-            track.place(until_s)
-            track.pad(until_s if pad_until_s is None else pad_until_s)
-
-    def _tracks(self) -> list[SpeechTrack]:
-        tracks = [measure.speech for measure in self._measures()]
-        return tracks if self._voice is None else [*tracks, self._voice]
+        for measure in self._measures():
+            measure.speech.place(until_s)
+            measure.speech.pad(until_s if pad_until_s is None else pad_until_s)
 
     def _measures(self) -> tuple[SideMeasure, ...]:
         return (self.heard,) if self.said is None else (self.heard, self.said)
@@ -142,7 +141,7 @@ class CallStats:
         if self._is_echo or not is_heard(self.sides.values(), [measure.arrivals.law for measure in self._measures()]):
             return None
         track = self.said.speech if self.said is not None else self._voice
-        said = Stretches([], [], call.duration_s) if track is None else track.finish(call.duration_s)
+        said = Stretches([], [], end_s=call.duration_s) if track is None else track.finish(call.duration_s)
         heard = self.heard.speech.finish(call.duration_s)
         return turns_of(*((said, heard) if call.me is Side.CALLER else (heard, said))).as_dict()
 

@@ -122,8 +122,11 @@
         y: { range: (_, __, to) => [0, (to || 1) * 1.05] },
       },
       axes: [
-        axis({ splits: (_, __, from, to) => logSplits(from, to), values: (_, values) => values.map((at) => figure(10 ** at)),
-          space: 40, size: 30, ...unitOf("ms") }),
+        axis({
+          splits: (_, __, from, to) => logSplits(from, to),
+          values: (_, values) => values.map((at) => figure(10 ** at)),
+          space: 40, size: 30, ...unitOf("ms"),
+        }),
         axis({ values: (_, values) => values.map((value) => `${figure(value)} %`), size: 56 }),
       ],
       series: [

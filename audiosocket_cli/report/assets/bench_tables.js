@@ -1,4 +1,4 @@
-// The numbers of a chart as a table, made when its fold is opened: a page of all of them would be several times as large.
+// The numbers of a chart as a table, made when its fold is opened: a page of all of them would be far larger.
 (function () {
   "use strict";
   const { clock, figure, element } = window.benchText;

@@ -7,7 +7,7 @@ class CallControls {
     this.sound = view.sound;
     this.shownText = new Map();
     const click = (id, act) => this.find(id).addEventListener("click", act);
-    click("play", () => this.sound.toggle());
+    click("play", () => view.togglePlay());
     click("earlier", () => view.step(-1));
     click("later", () => view.step(1));
     click("closer", () => view.zoom(0.5));
@@ -94,7 +94,7 @@ class CallControls {
       "[": () => view.step(-1), "]": () => view.step(1), "+": () => view.zoom(0.5), "=": () => view.zoom(0.5),
       "-": () => view.zoom(2), "0": () => view.axis.whole(), "?": () => this.toggleKeys(), Escape: () => view.giveUp(),
     };
-    if (event.key === " ") return isControl ? null : () => this.sound.toggle();
+    if (event.key === " ") return isControl ? null : () => view.togglePlay();
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return acts[event.key];
     if (event.altKey || event.target.closest("input")) return null;
     const seconds = (event.shiftKey ? 5 : 1) * (event.key === "ArrowLeft" ? -1 : 1);

@@ -112,7 +112,7 @@ class CallFlags {
     context.fillStyle = ground;
     context.fillRect(flag.left, top, flag.width, CallFlags.LANE - 3);
     context.fillStyle = text;
-    context.fillRect(Math.round(flag.x), top, 2, CallFlags.LANE - 3);
+    if (flag.left === flag.x) context.fillRect(Math.round(flag.x), top, 2, CallFlags.LANE - 3);
     context.font = this.palette.text(11, 600);
     context.textAlign = "center";
     context.textBaseline = "middle";

@@ -8,13 +8,20 @@ class CallLists {
   }
 
   onClick(event) {
-    const button = event.target.closest("[data-turn], [data-mark], [data-at]");
+    const button = CallLists.buttonOf(event.target);
     if (!button) return;
     if (event.detail) button.blur(); // of a mouse: so that the space bar plays
     if (button.dataset.turn) this.view.chooseTurn(Number(button.dataset.turn));
     else if (button.dataset.mark) this.view.chooseMark(Number(button.dataset.mark));
     else this.view.goTo(Number(button.dataset.at));
     this.view.bringIntoSight();
+  }
+
+  /* The button that was chosen: a whole row is as good as the button in it, except to select its text. */
+  static buttonOf(target) {
+    const named = "[data-turn], [data-mark], [data-at]";
+    const row = getSelection().isCollapsed ? target.closest("tr") : null;
+    return target.closest(named) || (row && row.querySelector(named));
   }
 
   /* Mark the row of what is chosen, in either table. */

@@ -11,6 +11,7 @@ class CallPointer {
     this.points = new Map();
     this.begun = null;
     this.pinch = null;
+    this.scale = 1;
     const on = (name, handle, options) => target.addEventListener(name, (event) => handle.call(this, event), options);
     on("pointerdown", this.onDown);
     on("pointermove", this.onMove);
@@ -19,6 +20,8 @@ class CallPointer {
     on("pointerleave", this.onLeave);
     on("dblclick", () => this.axis.whole());
     on("wheel", this.onWheel, { passive: false });
+    on("gesturestart", this.onGesture, { passive: false });
+    on("gesturechange", this.onGesture, { passive: false });
   }
 
   place(event) {
@@ -120,6 +123,14 @@ class CallPointer {
     const wanted = Math.min(Math.max((span * distance) / now, CallAxis.MIN_SPAN), this.axis.duration);
     const start = at - ((one.x + other.x) / 2 / this.axis.width) * wanted;
     this.axis.show(start, start + wanted);
+  }
+
+  /* What Safari sends in place of a wheel with Ctrl. */
+  onGesture(event) {
+    event.preventDefault();
+    if (this.points.size) return; // of a touch screen, whose fingers are known
+    if (event.type === "gesturechange") this.axis.zoom(this.scale / event.scale, this.axis.at(this.place(event).x));
+    this.scale = event.scale;
   }
 
   /* With Ctrl, as two fingers on a touchpad send it, a wheel zooms; sideways it moves; else the page scrolls. */

@@ -14,7 +14,8 @@ class CallScene {
     this.picture = picture;
     this.over = over;
     this.flags = new CallFlags(view.data.marks, view.palette);
-    this.tracks = view.data.tracks.map((track) => new CallTrack(track, view.palette, () => this.redraw()));
+    const { tracks, turns } = view.data;
+    this.tracks = tracks.map((track) => new CallTrack(track, turns, view.palette, () => this.redraw()));
     this.shown = "both";
     this.waiting = 0;
     this.stale = true;

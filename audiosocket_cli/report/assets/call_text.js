@@ -25,7 +25,7 @@ const callText = (() => {
   /* A level as people write it; a dash where nothing was measured. */
   function level(dbfs) {
     if (dbfs === null || dbfs === undefined) return "–";
-    return dbfs <= -90 ? "below −40 dBFS" : `${Math.round(dbfs)} dBFS`.replace("-", "−");
+    return dbfs <= -90 ? "< −40 dBFS" : `${Math.round(dbfs)} dBFS`.replace("-", "−");
   }
 
   /* How long it was, and what a time is after another. */

@@ -5,8 +5,11 @@ class CallTrack {
   static BAND = 12;
   static EMPTY = { wave: 0, tiles: 0 };
 
-  constructor(track, palette, ready) {
+  constructor(track, turns, palette, ready) {
     this.about = track;
+    this.interruptions = turns
+      .filter((turn) => turn.kind === "interruption" && turn.side === track.side)
+      .map((turn) => [turn.start_s, turn.end_s]);
     this.palette = palette;
     this.peaks = new CallPeaks(track);
     this.tiles = track.spectrogram && new CallTiles(track.spectrogram, track.start_s, palette, ready);
@@ -32,8 +35,9 @@ class CallTrack {
   /* What lies below the lines of the ruler. */
   drawGround(context, axis) {
     context.fillStyle = this.palette.get("raised");
-    context.fillRect(0, this.top, axis.width, this.heights.wave);
-    if (this.heights.tiles) context.fillRect(0, this.top + this.height - this.heights.tiles, axis.width, this.heights.tiles);
+    const { wave, tiles } = this.heights;
+    context.fillRect(0, this.top, axis.width, wave);
+    context.fillRect(0, this.top + this.height - tiles, axis.width, tiles);
   }
 
   draw(context, axis, ratio) {
@@ -66,7 +70,7 @@ class CallTrack {
     context.fill();
   }
 
-  /* Speech is a bar, digital silence is hatched, and quiet is a thin line. */
+  /* Speech is a bar, with a line above it where it interrupts; digital silence is hatched, and quiet is a thin line. */
   drawBand(context, axis, top) {
     const stretches = this.about.stretches;
     if (!stretches) return;
@@ -78,6 +82,7 @@ class CallTrack {
     context.fillRect(from, middle - 0.5, to - from, 1);
     this.fillEach(context, axis, stretches.digital_silence, this.hatched(context), [top + 3, CallTrack.BAND - 6]);
     this.fillEach(context, axis, stretches.speech, this.palette.side(this.side), [top + 3, CallTrack.BAND - 6]);
+    this.fillEach(context, axis, this.interruptions, this.palette.get("cursor"), [top, 2]);
   }
 
   /* Fill all stretches in view; those that fall on the same pixel at once. */

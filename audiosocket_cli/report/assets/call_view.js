@@ -74,6 +74,11 @@ class CallView {
     });
   }
 
+  togglePlay() {
+    if (!this.sound.isPlaying) this.axis.reveal(this.position);
+    this.sound.toggle();
+  }
+
   /* Put the cursor there, and forget what was chosen. */
   seek(at) {
     this.choose(null, null);
