@@ -99,6 +99,8 @@ class Turns:
     dead_air: list[Span]
     is_echo: bool = False
     """Whether one side hands the sound of the other back: then all of this means nothing."""
+    until_s: float | None = None
+    """Where the figures end, if a side has too many stretches; None: at the end of the call."""
 
     @property
     def latencies_ms(self) -> list[int]:
@@ -127,6 +129,7 @@ class Turns:
             },
             "list": [turn.as_dict() for turn in self.turns[:MAX_TURNS]],
             "left_out": max(0, len(self.turns) - MAX_TURNS),
+            **({} if self.until_s is None else {"until_s": round(self.until_s, 2)}),
         }
 
 
@@ -134,7 +137,8 @@ def turns_of(caller: Stretches, server: Stretches) -> Turns:
     """Return the turn figures of a call, given the stretches of both sides; where those of one side were cut, of the
     call up to there."""
     end_s = max(caller.end_s, server.end_s)
-    end_s = min([end_s, *(side.end_s for side in (caller, server) if side.is_cut)])
+    cut_s = min((side.end_s for side in (caller, server) if side.is_cut), default=None)
+    end_s = end_s if cut_s is None else cut_s
     first, second = (
         _until(_without_leaks(mine, theirs), end_s) for mine, theirs in ((caller, server), (server, caller))
     )
@@ -144,6 +148,7 @@ def turns_of(caller: Stretches, server: Stretches) -> Turns:
         _total(_both(first, second)),
         list(_silences(sorted([*first, *second]), end_s)),
         is_echo=_is_echo(first, second) or _is_echo(second, first),
+        until_s=cut_s,
     )
 
 

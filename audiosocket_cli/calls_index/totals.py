@@ -47,7 +47,6 @@ class Totals:
         """How many calls have a finding."""
         return sum(self.by_finding_ids.values())
 
-
     def as_json(self) -> dict[str, Any]:
         """Return them as JSON values."""
         return {

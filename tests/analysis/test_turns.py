@@ -142,6 +142,8 @@ def test_of_a_side_that_was_cut_nothing_later_counts() -> None:
     found = turns_of(caller, server).as_dict() or {}
     assert found["talk_s"] == {"caller": 2.0, "server": 0.4}
     assert found["dead_air"]["count"] == 0
+    assert found["until_s"] == 4.0
+    assert "until_s" not in figures([], [], 4.0)
 
 
 def test_what_the_line_hands_back_of_the_other_side_is_not_speech() -> None:
