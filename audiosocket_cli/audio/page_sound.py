@@ -4,7 +4,8 @@ Theory of operation. A player has to seek to the sample that a picture shows. In
 is what libsndfile makes unless it is told otherwise, browsers seek by the table of its header (Xing), which has 100
 entries of 256ths: they are 2 s off in ten minutes. So all frames have the same length here, and a place is a number of
 bytes. There is no header either, or a seek is off by the silence that the coding puts before the sound: the sound is
-moved until that silence is a whole number of frames, and these are dropped. Seen in Chromium 156: within 0.06 s anywhere.
+moved until that silence is a whole number of frames, and these are dropped. Seen in
+Chromium 156: within 0.06 s anywhere.
 """
 
 from __future__ import annotations
