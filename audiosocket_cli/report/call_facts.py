@@ -55,8 +55,7 @@ def _facts(call: Mapping[str, Any]) -> Iterator[Fact]:
 
 def _ending(call: Mapping[str, Any]) -> str:
     by, how, reason = (text_of(call.get(name), 300) for name in ("ended_by", "ended_how", "ended_reason"))
-    words = f"{how} by the {by}" if how and by else how or by
-    return f"{words}: {untagged(reason)}" if words and reason and reason != words else words or untagged(reason)
+    return untagged(reason) or (f"{how} by the {by}" if how and by else how or by)
 
 
 def _digits(call: Mapping[str, Any]) -> str:
@@ -86,7 +85,7 @@ def _side(side: Mapping[str, Any]) -> Iterator[str]:
     late, worst_ms = count_of(side.get("late_frames")), number_of(side.get("worst_lateness_ms"))
     if late is not None:
         worst = f", {worst_ms:.0f} ms at most" if late and worst_ms is not None else ""
-        yield f"{counted(late, 'frame')} sent late{worst}"
+        yield f"{counted(late, 'frame') if late else 'no frame'} sent late{worst}"
     lost = count_of(side.get("lost_bytes"))
     if lost:
         yield f"{counted(lost, 'byte')} lost"
@@ -152,7 +151,9 @@ def not_measured_in(call: Mapping[str, Any]) -> list[Fact]:
         if not figures:
             missing.append((f"{side}'s figures", "there is no JSON of the call that has them"))
         elif "gaps" not in figures:
-            missing.append((f"gaps of the {side}", "they are measured of a side that is heard; this one was sent"))
+            missing.append(
+                (f"gaps of the {side}", "they are measured of a side that is heard; this side was sent from here")
+            )
         if count_of(figures.get("late_frames")):
             missing.append((f"when the {side}'s frames were late", "they are counted, and not listed"))
     more = len(list_of(call.get("findings"))) - MAX_FINDINGS

@@ -31,7 +31,7 @@ def test_facts_are_said_as_people_say_them() -> None:
         ("caller", "192.0.2.7:40000"),
         ("began", "2026-11-30 09:56:43.465+00:00"),
         ("length", "10.0 s"),
-        ("ended", "hangup by the caller: caller hung up"),
+        ("ended", "caller hung up"),
         ("digits", "1#"),
         ("result", "sales"),
         ("variable EXTEN", "100"),
@@ -69,7 +69,7 @@ def test_a_capture_says_where_a_finding_is() -> None:
 
 def test_what_was_not_measured_is_said() -> None:
     assert not_measured_in(CALL) == [
-        ("gaps of the server", "they are measured of a side that is heard; this one was sent"),
+        ("gaps of the server", "they are measured of a side that is heard; this side was sent from here"),
         ("when the server's frames were late", "they are counted, and not listed"),
     ]
     assert not_measured_in({}) == [
