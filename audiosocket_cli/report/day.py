@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -48,14 +48,14 @@ def write_day(
     unless `force`, and `OutputError`.
     """
     beside = Beside()
-    calls = [call for folder in folders for call in _calls_in(folder, beside, named=len(folders) > 1)]
     path, is_folder = page_path(out)
     if os.path.lexists(path) and not force:
         raise UsageError(f"cannot write {path}: it exists; choose another name or add --force")
-    if not calls:
+    found = (call for folder in folders for call in _calls_in(folder, beside, named=len(folders) > 1))
+    day = day_of(f"Calls in {_names(folders)}", found, beside)
+    if not day.calls:
         there = ", ".join(told(kind, count) for kind, count in beside.counts.items()) or "nothing"
         raise NothingError(f"there is no call in {', '.join(map(str, folders))}, which holds {there}")
-    day = day_of(f"Calls in {_names(folders)}", calls, beside)
     made = 0
     remarks: list[str] = []
     if is_folder and make_page is not None:
@@ -87,15 +87,13 @@ def address_of(path: Path, folder: Path) -> str:
     return shown if shown.startswith("../") else f"./{shown}"  # a colon in a name is none of a scheme
 
 
-def _calls_in(folder: Path, beside: Beside, *, named: bool) -> list[DayCall]:
+def _calls_in(folder: Path, beside: Beside, *, named: bool) -> Iterator[DayCall]:
+    name = shown_name(Path(folder.name or folder))
     try:
-        calls = list(calls_of(folder, beside))
+        for call in calls_of(folder, beside):
+            yield replace(call, key=f"{name}/{call.key}") if named else call
     except OSError as error:
         raise FileError(f"cannot read {folder}: {(error.strerror or str(error)).lower()}") from None
-    if not named:
-        return calls
-    name = shown_name(Path(folder.name or folder))
-    return [replace(call, key=f"{name}/{call.key}") for call in calls]
 
 
 def _names(folders: Sequence[Path]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.model import Side
@@ -17,6 +17,9 @@ MAX_TEXT: Final = 400
 
 _MAX_LINES: Final = 20
 """Findings of a call that are shown; a server notes no more either."""
+
+_MAX_TURNS: Final = 1000
+"""Turns of a call that are kept; its JSON lists no more either."""
 
 _KINDS: Final = ("turn", "interruption", "backchannel")
 _SIDES: Final = tuple(side.value for side in Side)
@@ -52,11 +55,12 @@ def day_call(call: Mapping[str, Any], *, key: str, folder: str, name: str, **fil
     """Return a call from its JSON, whatever is in that. `files` are further fields."""
     lines = [text for each in listed(call.get("findings")) if (text := cut(each))]
     turns = list(_turns(call.get("turns")))
+    kept = tuple(turns[:_MAX_TURNS])
     told = _mapping(call.get("turns")).get("left_out")
     left_out = told if isinstance(told, int) and not isinstance(told, bool) and 0 < told < 1_000_000_000 else 0
     return DayCall(
         row_of(call, folder=folder, name=name), key, tuple(lines[:_MAX_LINES]), max(0, len(lines) - _MAX_LINES),
-        tuple(turns), left_out, cut(_mapping(call.get("recording")).get("error")), **files,
+        kept, left_out + len(turns) - len(kept), cut(_mapping(call.get("recording")).get("error")), **files,
     )  # fmt: skip
 
 
@@ -79,10 +83,17 @@ def _turns(value: object) -> Iterator[Turn]:
         side, kind, start, end = (turn.get(name) for name in ("side", "kind", "start_s", "end_s"))
         if side in _SIDES and kind in _KINDS and _is_time(start) and _is_time(end):
             after = turn.get("after_ms")
-            yield side, kind, float(start), float(end), round(after) if _is_time(after) else None  # type: ignore[arg-type]
+            yield side, kind, float(start), float(end), _wait(after)
 
 
-def _is_time(value: object) -> bool:
+def _wait(value: object) -> int | None:
+    """Return a wait in milliseconds; 0 for who began before the other side had ended."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -_MAX_S <= value <= _MAX_S:
+        return None
+    return max(0, round(value))
+
+
+def _is_time(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_S
 
 

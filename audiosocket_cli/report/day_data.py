@@ -5,7 +5,7 @@ Each call is a list of values in the order of `COLUMNS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -65,13 +65,27 @@ class Day:
     """Calls that are too many for the page."""
 
 
-def day_of(title: str, calls: Sequence[DayCall], beside: Beside) -> Day:
-    """Return a day with as many calls as a page holds, by when they began; those whose start is not known last."""
-    ordered = sorted(calls, key=lambda call: (call.row.started_at is not None, call.row.started_at or ""))
-    known = [call for call in ordered if call.row.started_at is not None]
-    ordered = [*known, *(call for call in ordered if call.row.started_at is None)]
+def day_of(title: str, calls: Iterable[DayCall], beside: Beside) -> Day:
+    """Return a day with as many calls as a page holds, by when they began; those whose start is not known last.
+
+    Of more, the ones that began first are left out, as they come: what is in memory has a bound.
+    """
+    kept: list[DayCall] = []
+    left_out = 0
+    for call in calls:
+        kept.append(call)
+        if len(kept) >= 2 * MAX_CALLS:
+            kept, more = _last_of(kept)
+            left_out += more
+    kept, more = _last_of(kept)
+    return Day(title, kept, beside, left_out + more)
+
+
+def _last_of(calls: Iterable[DayCall]) -> tuple[list[DayCall], int]:
+    """Return calls in order, as many as a page holds, and how many are left out."""
+    ordered = sorted(calls, key=lambda call: (call.row.started_at is None, call.row.started_at or ""))
     left_out = max(0, len(ordered) - MAX_CALLS)
-    return Day(title, ordered[left_out:], beside, left_out)
+    return ordered[left_out:], left_out
 
 
 def day_data(day: Day, link: Link, tell: Tell = lambda what, done, total: None) -> dict[str, Any]:

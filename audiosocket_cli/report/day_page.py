@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
+from audiosocket_cli.analysis.turns import DEAD_AIR_S
 from audiosocket_cli.report.day_data import MAX_CALLS, Day
 from audiosocket_cli.report.day_folder import Beside
 from audiosocket_cli.text import counted
@@ -27,7 +28,7 @@ _WORDS: Final = {
     "answer after": "from the end of the caller's turn to the start of the server's: the median, and the slowest; the "
     "column sorts by the slowest",
     "interrupted": "how often the caller (\u2191) and the server (\u2193) began while the other one spoke",
-    "dead air": "how long nobody spoke, in pauses that are too long",
+    "dead air": f"how long nobody spoke, in pauses of {DEAD_AIR_S:g} s and more",
     "\u2013": "not measured, or not known",
     "search": "words are found in the UUID, file, peer, digits, findings, reason and result; all have to match. "
     "digits:0042 looks at digits only. Figures are compared: latency>1.5 length<10 gaps>0 findings>1 late>0 "

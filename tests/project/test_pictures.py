@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.ui.pages import plain_lines, read_page
-from support.markup import BROWSER
 from support.pages import DOCS, ROOT
-from support.running import need
 
 PAGE = DOCS / "terminal.md"
 
@@ -59,19 +57,6 @@ def test_the_page_has_what_is_shown(made: Path, name: str) -> None:
         picture = found[1]
         assert [pattern for pattern in EXPECTED[name] if not re.search(pattern, picture, re.MULTILINE)] == [], picture
         assert max(map(len, picture.splitlines())) <= 80
-
-
-@pytest.mark.parametrize(
-    ("name", "width"),
-    [("check-page.png", 1280), ("check-page-phone.png", 390), ("load-page.png", 1280), ("load-page-charts.png", 1280)],
-)
-def test_pages_are_shown_on_a_desk_and_one_on_a_phone(made: Path, name: str, width: int) -> None:
-    need(BROWSER)
-    for path in (made.with_name(name), DOCS / name):
-        picture = path.read_bytes()
-        assert picture.startswith(b"\x89PNG\r\n")
-        assert int.from_bytes(picture[16:20], "big") == width
-        assert len(picture) < 200_000
 
 
 def test_the_help_shows_them_as_they_are() -> None:

@@ -31,9 +31,13 @@ def test_turns_that_cannot_be_are_left_out(turn: object) -> None:
     assert made(turns={"list": [turn, TURN]}).turns == (("server", "turn", 1.5, 2.0, 700),)
 
 
-@pytest.mark.parametrize("after", [None, "x", float("nan"), -3, True, 1e300])
+@pytest.mark.parametrize("after", [None, "x", float("nan"), True, 1e300, -1e300])
 def test_a_wait_that_cannot_be_is_not_known(after: object) -> None:
     assert made(turns={"list": [{**TURN, "after_ms": after}]}).turns[0][4] is None
+
+
+def test_an_answer_that_begins_early_comes_at_once() -> None:
+    assert made(turns={"list": [{**TURN, "after_ms": -80}]}).turns[0][4] == 0
 
 
 @pytest.mark.parametrize("content", [{"turns": 3}, {"turns": {"list": 3, "left_out": "many"}}, {"findings": {"a": 1}},
@@ -48,6 +52,11 @@ def test_lines_and_texts_are_bounded_and_said() -> None:
     assert len(call.findings) == 20
     assert call.findings_left == 30
     assert call.findings[0] == "x" * MAX_TEXT + "… (600 more characters)"
+
+
+def test_turns_are_bounded_and_said() -> None:
+    call = made(turns={"list": [TURN] * 1500, "left_out": 7})
+    assert (len(call.turns), call.turns_left) == (1000, 507)
 
 
 def test_texts_are_safe_to_show() -> None:

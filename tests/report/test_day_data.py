@@ -94,6 +94,14 @@ def test_calls_come_in_order_and_the_oldest_are_left_out(monkeypatch: pytest.Mon
     assert day.left_out == 2
 
 
+def test_more_calls_than_memory_should_hold_are_left_out_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CALLS", 3)
+    calls = (call_of(str(n), {"started_at": f"2026-11-30T12:00:{n * 7 % 60:02}Z"}) for n in range(60))
+    day = day_of("day", calls, Beside())
+    assert [call.row.started_at[17:19] for call in day.calls if call.row.started_at] == ["57", "58", "59"]
+    assert day.left_out == 57
+
+
 def test_keys_are_unique() -> None:
     assert [call["key"] for call in shown(call_of(), call_of(), call_of("b"))] == ["a", "a~2", "b"]
 

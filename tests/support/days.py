@@ -141,7 +141,7 @@ def _call(
     gaps = [{"at_s": round((n + 0.5) * length_s / count, 3), "length_s": round(chance.uniform(0.08, 0.6), 3)}
             for n in range(count)]  # fmt: skip
     keys = "".join(chance.choices("0123456789#", k=chance.choice((0, 0, 0, 1, 4, 8))))
-    by, how = chance.choices((("caller", "closed"), ("server", "hangup"), ("caller", "fault")), (80, 19, 1))[0]
+    by, how = chance.choices((("caller", "closed"), ("server", "hangup"), ("caller", "fault")), (800, 198, 2))[0]
     result = chance.choice(_RESULTS)
     return {
         "schema": "audiosocket.call/1", "uuid": name,
