@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from audiosocket_cli.report.bench_page import bench_page
 from support.bench_results import bench_result
-from support.browser import DESKTOP, PHONE, serious_faults, shown
+from support.browser import DESKTOP, PHONE, serious_faults, shown, until
 
 NAMES = ("new.json", "old.json")
 
@@ -68,9 +68,9 @@ def test_it_follows_a_change_of_colours_and_is_light_on_paper(browser: Browser, 
     with shown(browser, pages["one"], scheme="light") as page:
         assert "#0b57a8" in page.evaluate(INKED)[0]
         page.emulate_media(color_scheme="dark")
-        page.wait_for_function(f"({INKED})()[0].includes('#8cbcf5')")
+        until(page, f"({INKED})()[0].includes('#8cbcf5')")
         page.emulate_media(color_scheme="dark", media="print")
-        page.wait_for_function(f"({INKED})()[0].includes('#0b57a8')")
+        until(page, f"({INKED})()[0].includes('#0b57a8')")
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert not page.locator("details.numbers").first.is_visible()
 
@@ -78,7 +78,7 @@ def test_it_follows_a_change_of_colours_and_is_light_on_paper(browser: Browser, 
 def test_it_follows_the_width_of_the_window(browser: Browser, pages: dict[str, str]) -> None:
     with shown(browser, pages["one"]) as page:
         page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-        page.wait_for_function("window.benchPage.plots.every(({plot, place}) => plot.width === place.clientWidth)")
+        until(page, "window.benchPage.plots.every(({plot, place}) => plot.width === place.clientWidth)")
         assert fits(page)
 
 
@@ -113,10 +113,10 @@ def test_dragging_zooms_all_charts_and_escape_takes_it_back(browser: Browser, pa
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * 2 / 3, box["y"] + 40, steps=4)
         page.mouse.up()
-        page.wait_for_function(f"{scale}.every(([from, to]) => from > 8 && to < 22)")
+        until(page, f"{scale}.every(([from, to]) => from > 8 && to < 22)")
         page.locator(".drawn").first.focus()
         page.keyboard.press("Escape")
-        page.wait_for_function(f"{scale}[0].join() === '0,30'")
+        until(page, f"{scale}[0].join() === '0,30'")
 
 
 def test_a_fold_has_the_numbers_of_its_chart(browser: Browser, pages: dict[str, str]) -> None:
