@@ -54,7 +54,7 @@ SCHEMA: Final = (
 
 INSERT: Final = f"INSERT OR REPLACE INTO calls VALUES ({', '.join('?' * (6 + len(TYPES)))})"
 
-SELECT: Final = f"SELECT folder, name, {', '.join(TYPES)} FROM calls"
+SELECT: Final = f"SELECT folder, name, {', '.join(TYPES)} FROM calls "
 
 NO_ROW: Final = (None,) * len(TYPES)
 """The columns of a file that holds no call."""

@@ -23,6 +23,8 @@ from audiosocket_cli.errors import FileError
 
 _TOGETHER: Final = 4_000
 """Files that are read between two commits: what is read is kept if the rest is not, and nobody waits long."""
+_AT_ONCE: Final = 1_000
+"""Rows that are held in memory."""
 _PROGRESS_S: Final = 2.0
 """How long to read before the first line says how far it is; each further one comes after twice the time."""
 
@@ -42,7 +44,7 @@ class CallsIndex:
     def __init__(self, folder: Path, tell: Tell, *, anew: bool = False) -> None:
         """Open the index, or make one. `tell` gets lines on what is not as usual. Raises `FileError` where `folder` is
         not one."""
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             what = "it is not a folder" if os.path.lexists(folder) else "there is no such folder"
             raise FileError(f"cannot list calls of {folder}: {what}; name the one that --record has")
         self.folder = folder
@@ -135,9 +137,19 @@ class CallsIndex:
     def rows(self, wanted: Filter, sort: str = "newest", limit: int | None = None) -> Iterator[Row]:
         """Yield the calls that are wanted, in one of the orders of `SORTS`. Raises `FileError`."""
         where, values = wanted.where()
-        query = f"{columns.SELECT} WHERE {where} ORDER BY {SORTS[sort].sql} LIMIT ?"
-        for found in self._ask(query, [*values, -1 if limit is None else limit]):
-            yield columns.row_from(found, self._root)
+        order = f"WHERE {where} ORDER BY {SORTS[sort].sql} LIMIT ?"
+        values = [*values, -1 if limit is None else limit]
+        if limit is not None and limit <= _AT_ONCE:
+            yield from (
+                columns.row_from(found, self._root) for found in list(self._ask(columns.SELECT + order, values))
+            )
+            return
+        # Read to its end at once: whoever shows the rows may take hours, and a query under way keeps all others from
+        # writing.
+        for folder, name in list(self._ask(f"SELECT folder, name FROM calls {order}", values)):
+            query = f"{columns.SELECT}WHERE {where} AND folder = ? AND name = ?"
+            for found in list(self._ask(query, [*values[:-1], folder, name])):
+                yield columns.row_from(found, self._root)
 
     def totals(self, wanted: Filter) -> Totals:
         """Return the figures of the calls that are wanted. Raises `FileError`."""

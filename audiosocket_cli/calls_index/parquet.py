@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.calls_index.row import Row
-from audiosocket_cli.errors import MissingLibraryError
-from audiosocket_cli.libraries import install_line
+from audiosocket_cli.errors import MissingLibraryError, OutputError
+from audiosocket_cli.libraries import first_line, install_line
 
 _BLOCK_BYTES: Final = 1 << 20
 _MEMORY: Final = "128MB"
+_GROUP: Final = 20_480
+"""Rows that are in memory until they are written."""
 
 _KINDS: Final = {"REAL": "DOUBLE", "INTEGER": "BIGINT", "TEXT": "VARCHAR"}
 _OWN: Final = {"started_at": "TIMESTAMPTZ", "finding_ids": "VARCHAR[]", "files": "VARCHAR[]",
@@ -33,7 +35,8 @@ def check_parquet() -> None:
 
 
 def parquet_bytes(rows: Iterable[Row]) -> Iterator[bytes]:
-    """Yield the bytes of a Parquet file. Raises `OSError` where there is no room for it in the temporary folder."""
+    """Yield the bytes of a Parquet file. Raises `OutputError` or `OSError` where it cannot be made, as in a temporary
+    folder without room."""
     duckdb = _duckdb()
     with tempfile.TemporaryDirectory(prefix="audiosocket-") as folder:
         lines, out = Path(folder) / "rows.ndjson", Path(folder) / "rows.parquet"
@@ -45,15 +48,21 @@ def parquet_bytes(rows: Iterable[Row]) -> Iterator[bytes]:
         types = ", ".join(f"{name}: '{kind}'" for name, kind in parquet_types().items())
         settings = {"memory_limit": _MEMORY, "threads": "1", "autoinstall_known_extensions": "false",
                     "temp_directory": folder}  # fmt: skip
-        with duckdb.connect(config=settings) as database:  # in memory, and it fetches nothing
-            database.execute(
-                f"COPY (SELECT * FROM read_json(?, format = 'newline_delimited', columns = {{{types}}})) "
-                f"TO '{str(out).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)",
-                [str(lines)],
-            )
+        query = (
+            f"COPY (SELECT * FROM read_json(?, format = 'newline_delimited', columns = {{{types}}})) TO {_quoted(out)}"
+        )
+        try:
+            with duckdb.connect(config=settings) as database:  # in memory, and it fetches nothing
+                database.execute(f"{query} (FORMAT parquet, ROW_GROUP_SIZE {_GROUP})", [str(lines)])
+        except duckdb.Error as error:
+            raise OutputError(f"cannot write Parquet: {first_line(error)}") from None
         with out.open("rb") as file_out:
             while block := file_out.read(_BLOCK_BYTES):
                 yield block
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _clean(content: dict[str, Any]) -> dict[str, Any]:

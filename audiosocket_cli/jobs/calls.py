@@ -18,7 +18,7 @@ from audiosocket_cli.calls_index.moments import parse_age_s, parse_moment
 from audiosocket_cli.calls_index.retention import Removal, before_of, removals
 from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.disk import prove_folder, write_file
-from audiosocket_cli.errors import NothingError, UsageError
+from audiosocket_cli.errors import NothingError, OutputError, UsageError
 from audiosocket_cli.finding_pages import finding_ids
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.reports import prepare_reports
@@ -195,11 +195,9 @@ def _clip(wanted: CallsWanted, rows: Iterator[Row]) -> Outcome:
     wish, done = parse_clip(wanted.clip), Cutting()
     try:
         prove_folder(wanted.output)
-        put_lines(
-            _clip_lines(wanted, (clip for row in rows for clip in cut_clips(row, wish, wanted.output, done, say)))
-        )
     except OSError as error:
-        raise UsageError(f"cannot write to {wanted.output}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(_unwritable(wanted.output, error)) from None
+    put_lines(_clip_lines(wanted, (clip for row in rows for clip in cut_clips(row, wish, wanted.output, done, say))))
     told = (
         (done.there_already, "there already"),
         (done.left_out, "left out, as one call has too many"),
@@ -213,8 +211,15 @@ def _clip(wanted: CallsWanted, rows: Iterator[Row]) -> Outcome:
 
 
 def _clip_lines(wanted: CallsWanted, clips: Iterator[Clip]) -> Iterator[str]:
-    for clip in clips:
-        yield json.dumps(clip.as_json(), ensure_ascii=False) if wanted.as_json else str(clip.path)
+    try:
+        for clip in clips:
+            yield json.dumps(clip.as_json(), ensure_ascii=False) if wanted.as_json else str(clip.path)
+    except OSError as error:
+        raise OutputError(_unwritable(wanted.output, error)) from None
+
+
+def _unwritable(folder: Path | None, error: OSError) -> str:
+    return f"cannot write to {folder}: {(error.strerror or str(error)).lower()}"
 
 
 # Retention.

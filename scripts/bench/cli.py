@@ -63,6 +63,8 @@ that was built without optimizations, as pyenv does unless told otherwise, makes
               the headers and sums the energy of each frame: at most 2.5 times its time, and 200 MB of memory
     json      `dump --json` of a pcapng of 50,000 frames: at most 6 us a frame, beyond its start (tshark -T json with
               our dissector beside it, where it is installed)
+    calls     `calls` over the JSON of 100,000 calls: asked within 1 s, also after 100 more have ended; the index made
+              anew in at most 30 s; at most 300 MB of memory
     start     `audiosocket --version` against python -c 'import click': at most 1.3 times its time
 """
 
@@ -83,6 +85,7 @@ from bench.building import PEER, build_compiled, build_loops, install_peer
 from bench.costs import bot_case, capture_case, echo_case, exec_case, play_case, record_case
 from bench.files import json_case, walk_case
 from bench.growth import growth_case
+from bench.indexing import index_case
 from bench.machine import describe, in_words
 from bench.memory import memory_case
 from bench.relays import proxy_case
@@ -105,6 +108,7 @@ CASES: dict[str, Callable[[Bench], list[Row]]] = {
     "workers": workers_case,
     "walk": walk_case,
     "json": json_case,
+    "calls": index_case,
     "start": start_case,
 }
 
@@ -124,6 +128,7 @@ def parse_options() -> argparse.Namespace:
     add("--flat", type=float, default=0.0, metavar="SECONDS", help="watch memory for so long, too")
     add("--mb", type=int, default=1000, metavar="MB", help="size of walk's capture (default: %(default)s)")
     add("--frames", type=int, default=50_000, metavar="N", help="frames of json's capture (default: %(default)s)")
+    add("--indexed", type=int, default=100_000, metavar="N", help="calls of calls (default: %(default)s)")
     add("--quiet", type=float, default=0.0, metavar="SECONDS", help="wait so long for a quiet machine, each time")
     add("--folder", type=Path, help="where recordings and captures go for a while (default: memory, /dev/shm)")
     add("--loops", type=Path, metavar="FILE", help="the loops, built before (default: build them)")
@@ -176,6 +181,7 @@ def make_bench(options: argparse.Namespace, folder: Path, recordings: Path) -> B
         flat_s=options.flat,
         megabytes=options.mb,
         frames=options.frames,
+        indexed=options.indexed,
         quiet_s=options.quiet,
         others=others,
         compiled=build_compiled(folder) if options.compiled else None,

@@ -63,6 +63,8 @@ class Bench:
     """The raw capture of `walk`."""
     frames: int = 50_000
     """Of the capture of `json`."""
+    indexed: int = 100_000
+    """The calls of `calls`."""
     quiet_s: float = 0.0
     """How long to wait, before each measurement, for a machine that does nothing else."""
     others: dict[str, list[str]] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from audiosocket_cli.calls_index import index_file
 from audiosocket_cli.calls_index.columns import TYPES
 from audiosocket_cli.calls_index.filters import Filter
 from audiosocket_cli.calls_index.index import CallsIndex
@@ -134,6 +135,21 @@ def test_keeping_the_index_does_not_change_the_time_of_its_folder(tmp_path: Path
         os.utime(tmp_path, ns=(10**18, 10**18))
         index.update()
         assert tmp_path.stat().st_mtime_ns == 10**18
+
+
+def test_rows_that_are_shown_slowly_keep_nobody_from_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_file, "_BUSY_S", 0.1)
+    make_calls(tmp_path, 30)
+    with opened(tmp_path) as index, opened(tmp_path) as other:
+        index.update()
+        rows = index.rows(Filter())
+        seen = [next(rows)]
+        make_calls(tmp_path, 5, first=100)
+        assert other.update().read == 5
+        next(tmp_path.rglob(seen[0].name)).unlink()
+        other.update()
+        seen += rows
+        assert len({row.uuid for row in seen}) == 30
 
 
 def test_folders_that_are_gone_are_forgotten(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from audiosocket_cli.calls_index import parquet
 from audiosocket_cli.calls_index.parquet import check_parquet, parquet_bytes, parquet_types
 from audiosocket_cli.calls_index.row import row_of
-from audiosocket_cli.errors import MissingLibraryError
+from audiosocket_cli.errors import MissingLibraryError, OutputError
 from support.many_calls import START, call_of
 
 
@@ -50,3 +51,10 @@ def test_without_the_library_one_line_says_what_installs_it(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(MissingLibraryError, match=r"duckdb, which writes Parquet, .*pip install .*parquet"):
         check_parquet()
+
+
+def test_what_the_library_cannot_do_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_KINDS", {"REAL": "DOUBLE", "INTEGER": "UTINYINT", "TEXT": "VARCHAR"})
+    with pytest.raises(OutputError, match="cannot write Parquet: ") as error:
+        list(parquet_bytes([row_of(call_of(1, START))]))
+    assert len(str(error.value).splitlines()) == 1

@@ -51,6 +51,10 @@ CASES = {
     ],
     "growth": ["growth: record, 20 calls against 5", "growth: echo, 20 calls against 5"],
     "memory": ["memory: RSS, 30 recorded calls against 5", "memory: 100 recorded calls for 1 s, % grown"],
+    "calls": [
+        f"calls, 60 of them: {what}"
+        for what in ("asked, s", "asked after 100 more, s", "index made anew, s", "memory, MB")
+    ],
     "walk json start": [
         "dump --stats, 4 MB raw: against a walk in C", "dump --stats, 4 MB raw: memory, MB",
         "dump --json of a pcapng: us a frame", "start: --version, against python -c 'import click'",
@@ -60,7 +64,8 @@ CASES = {
 
 SPREADS = {"echo": ["--spread", "clumps"], "record": ["--spread", "even"]}
 SMALL = ["--calls", "20", "--lengths", "0.2,0.8", "--seconds", "0.6", "--settle", "0.3", "--runs", "1",
-         "--growth-calls", "5,20", "--memory-calls", "5,30", "--flat", "1", "--mb", "4", "--frames", "500"]  # fmt: skip
+         "--growth-calls", "5,20", "--memory-calls", "5,30", "--flat", "1", "--mb", "4", "--frames", "500",
+         "--indexed", "60"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

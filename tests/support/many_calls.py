@@ -100,4 +100,4 @@ def make_calls(folder: Path, count: int, *, first: int = 0, every_s: float = 60.
 
 
 if __name__ == "__main__":
-    make_calls(Path(sys.argv[1]), int(sys.argv[2]))
+    make_calls(Path(sys.argv[1]), int(sys.argv[2]), first=int(sys.argv[3]) if sys.argv[3:] else 0)
