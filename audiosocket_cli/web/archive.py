@@ -77,6 +77,13 @@ class Archive:
         self._kept.move_to_end(key)
         return self._kept[key]
 
+    async def close(self) -> None:
+        """End the process, and wait for its end."""
+        process = self._process
+        if process is not None:
+            self._give_up(process)
+            await process.wait()
+
     async def _ask(self, question: Mapping[str, Any]) -> Told:
         process = await self._running()
         try:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import audiosocket_cli
-from audiosocket_cli.commands.environment import API_TOKEN, TOLD_TO_PROGRAMS
-from audiosocket_cli.server.api import TOKEN_VARIABLE
+from audiosocket_cli.commands.environment import API_TOKEN, TOLD_TO_PROGRAMS, WEB_TOKEN
+from audiosocket_cli.server.api import TOKEN_VARIABLE, WEB_TOKEN_VARIABLE
 from support.running import run
 
 PACKAGE = Path(audiosocket_cli.__file__).parent
@@ -38,7 +38,7 @@ def test_a_variable_that_is_like_none_of_ours_is_told_too_unless_a_program_may_w
     "name",
     ["AUDIOSOCKET_SERVICE_HOST", "AUDIOSOCKET_SERVICE_PORT_SLIN", "AUDIOSOCKET_PORT", "AUDIOSOCKET_PORT_9092_TCP_ADDR",
      "AUDIOSOCKET_SERVE_SERVICE_HOST", "AUDIOSOCKET_SERVE_PORT_9092_TCP", "AUDIOSOCKET_SERVICE",
-     "AUDIOSOCKET_SERVE_API_TOKEN", "AUDIOSOCKET_VAR_name", "AUDIOSOCKET_RESULT",
+     "AUDIOSOCKET_SERVE_API_TOKEN", "AUDIOSOCKET_WEB_TOKEN", "AUDIOSOCKET_VAR_name", "AUDIOSOCKET_RESULT",
      "AUDIOSOCKET_PLAY_WAIT", "AUDIOSOCKET_RECORDING", "MY_AUDIOSOCKET_SERVE_RECRD"],
 )  # fmt: skip
 def test_what_others_set_and_what_another_command_reads_is_not_told(name: str) -> None:
@@ -46,14 +46,14 @@ def test_what_others_set_and_what_another_command_reads_is_not_told(name: str) -
 
 
 def test_the_variable_that_holds_a_password_has_one_name() -> None:
-    assert API_TOKEN == TOKEN_VARIABLE
+    assert (API_TOKEN, WEB_TOKEN) == (TOKEN_VARIABLE, WEB_TOKEN_VARIABLE)
 
 
 def test_what_programs_are_told_is_known() -> None:
     said = {name for room in ("call", "server") for file in (PACKAGE / room).rglob("*.py")
             for name in re.findall(r'"(?:AUDIOSOCKET_)([A-Z_]+)"', file.read_text())}  # fmt: skip
     assert said
-    assert {f"AUDIOSOCKET_{name}" for name in said} - {API_TOKEN} <= TOLD_TO_PROGRAMS
+    assert {f"AUDIOSOCKET_{name}" for name in said} - {API_TOKEN, WEB_TOKEN} <= TOLD_TO_PROGRAMS
 
 
 def test_options_of_ours_among_the_words_of_a_program_are_told() -> None:

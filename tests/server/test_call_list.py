@@ -164,3 +164,41 @@ def test_an_order_is_passed_to_the_loop_that_is_attached_and_to_none_after_its_e
     asyncio.run(main())
     assert ordered == [((3, 1), "sales", True, threading.get_ident())]
     assert not calls.end(call, None, by_bot=False)
+
+
+def test_digits_and_findings_are_known_and_watchers_are_told_of_all_in_order(calls: CallList) -> None:
+    told: list[tuple[str, str, Any]] = []
+    calls.take(3, began(1, "a"))
+
+    def tell(name: str, call: Any, news: Any) -> None:
+        told.append((name, call.id, news))
+
+    calls.watch(tell)
+    calls.take(3, began(2, "b"))
+    calls.take(3, {"call": 2, "digit": "4", "at_s": 1.5})
+    calls.take(3, {"call": 2, "digit": "2", "at_s": 2})
+    calls.take(3, {"call": 2, "finding": "odd [odd]"})
+    calls.take(3, {"call": 9, "digit": "9", "at_s": 2})
+    calls.take(3, ended(2))
+    calls.unwatch(tell)
+    calls.take(3, ended(1))
+    assert told == [
+        ("begun", "3-2", None), ("digit", "3-2", {"digit": "4", "at_s": 1.5}),
+        ("digit", "3-2", {"digit": "2", "at_s": 2}),
+        ("finding", "3-2", "odd [odd]"), ("ended", "3-2", None),
+    ]  # fmt: skip
+    call = calls.find_id("3-2")
+    assert call is not None
+    assert (call.digits, call.findings) == ("42", ("odd [odd]",))
+    for odd in ("3-9", "3", "-", "3-x", "3-²", "3-" + "1" * 50):
+        assert calls.find_id(odd) is None
+
+
+def test_what_a_call_may_tell_is_bounded(calls: CallList) -> None:
+    calls.take(0, began(1))
+    for number in range(12_000):
+        calls.take(0, {"call": 1, "digit": "1", "at_s": 1.0})
+        calls.take(0, {"call": 1, "finding": str(number)})
+    call = calls.find("uuid 1")
+    assert call is not None
+    assert (len(call.digits), len(call.findings)) == (10_000, 32)

@@ -26,12 +26,15 @@ def test_it_is_asked_again_after_it_has_died(tmp_path: Path) -> None:
         archive = Archive(tmp_path, lambda line: None)
         assert (await archive.ask("rows", **ROWS)).body == b"[]"
         first = process_of(archive)
+        killed = archive._process
         os.kill(first, signal.SIGKILL)
         with contextlib.suppress(ArchiveError):  # its death may be seen before the question, or after
             await archive.ask("rows", **ROWS)
         assert (await archive.ask("rows", **ROWS)).body == b"[]"
         assert process_of(archive) != first
-        archive._give_up(archive._process)  # type: ignore[arg-type]
+        assert killed is not None
+        await killed.wait()
+        await archive.close()
 
     asyncio.run(asking())
 
@@ -40,13 +43,13 @@ def test_what_takes_too_long_is_given_up_with_its_process(tmp_path: Path) -> Non
     async def asking() -> None:
         archive = Archive(tmp_path, lambda line: None, timeout_s=60)
         await archive.ask("rows", **ROWS)
-        process = process_of(archive)
-        os.kill(process, signal.SIGSTOP)
+        assert archive._process is not None
+        process = archive._process
+        os.kill(process.pid, signal.SIGSTOP)
         archive._timeout_s = 0.05
         with pytest.raises(ArchiveError, match="longer than"):
             await archive.ask("rows", **ROWS)
-        while is_running(process):
-            await asyncio.sleep(0.01)
+        assert await process.wait() == -signal.SIGKILL
 
     asyncio.run(asking())
 
@@ -57,7 +60,7 @@ def test_so_many_questions_may_wait_and_no_more(tmp_path: Path) -> None:
         answers = await asyncio.gather(*(archive.ask("rows", **ROWS) for _ in range(20)), return_exceptions=True)
         refused = [answer for answer in answers if isinstance(answer, ArchiveError)]
         assert (len(refused), {error.status for error in refused}) == (4, {503})
-        archive._give_up(archive._process)  # type: ignore[arg-type]
+        await archive.close()
 
     asyncio.run(asking())
 
