@@ -239,15 +239,20 @@ class CallListened(Event):
     from_s: float
     to_s: float | None = None
     """When it ended, in seconds since the call's start; None at its beginning."""
+    missed_s: float = 0.0
+    """How much was left out, because it came too late or too early, or was not read in time."""
 
     def facts(self) -> dict[str, Any]:
-        to_s = None if self.to_s is None else round(self.to_s, 3)
-        return {"uuid": str(self.call.uuid), "by": self.by, "from_s": round(self.from_s, 3), "to_s": to_s}
+        begun = {"uuid": str(self.call.uuid), "by": self.by, "from_s": round(self.from_s, 3)}
+        if self.to_s is None:
+            return {**begun, "to_s": None}
+        return {**begun, "to_s": round(self.to_s, 3), "missed_s": round(self.missed_s, 3)}
 
     def sentence(self) -> str:
         if self.to_s is None:
             return f"{self.call.uuid} is listened to by {self.by} from {self.from_s:.2f} s on"
-        return f"{self.call.uuid} was listened to by {self.by} from {self.from_s:.2f} to {self.to_s:.2f} s"
+        missed = f", and missed {self.missed_s:.1f} s of it" if self.missed_s >= 0.05 else ""
+        return f"{self.call.uuid} was listened to by {self.by} from {self.from_s:.2f} to {self.to_s:.2f} s{missed}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class ListenedCall:
         """Begin to listen to a live call; `tell` returns False for what it did not take."""
         self.number = number
         self.live = live
+        self.is_over = False
+        """Whether nothing more comes."""
         self._tell = tell
         self._sound: CallSound | None = None
         self._lost = 0
@@ -34,9 +36,16 @@ class ListenedCall:
         self._peek = live.session.peek()
 
     def close(self) -> None:
-        """Nobody listens any more."""
-        self.live.session.end_peek(self._peek)
-        self.live.session.read_each(each=False)
+        """Nobody listens any more, or there is no more to hear. Safe to call twice."""
+        if not self.is_over:
+            self.is_over = True
+            self.live.session.end_peek(self._peek)
+            self.live.session.read_each(each=False)
+
+    @property
+    def left_out_s(self) -> float:
+        """Seconds of the call's sound that nobody heard."""
+        return 0.0 if self._sound is None else self._sound.left_out_s
 
     def tell_beginning(self) -> None:
         """Tell the rate, once it is known, to somebody who has just come."""

@@ -47,8 +47,8 @@ class WatchedCalls:
                 self._watch(on=on)
             case {"listen": int(listener), "call": int(number), "by": str(by)}:
                 self._listen(listener, number, by)
-            case {"leave": int(listener)}:
-                self._leave(listener)
+            case {"leave": int(listener), "missed_s": int() | float() as missed_s}:
+                self._leave(listener, missed_s)
 
     def close(self) -> None:
         """The calls are over."""
@@ -81,27 +81,28 @@ class WatchedCalls:
         if self._step is None:
             self._step = asyncio.get_running_loop().call_later(STEP_S, self._go_on)
 
-    def _leave(self, listener: int) -> None:
+    def _leave(self, listener: int, missed_s: float = 0.0) -> None:
         number, by, from_s = self._callers.pop(listener, (0, "", 0.0))
         listened = self._listened.get(number)
         if listened is None:
             return
         live = listened.live
         assert live.session.call is not None
-        self._report(CallListened(live.session.call, by, from_s, live.session.age_s))
+        missed_s += listened.left_out_s
+        self._report(CallListened(live.session.call, by, from_s, live.session.age_s, missed_s))
         if all(other != number for other, _, _ in self._callers.values()):
             self._listened.pop(number).close()
 
     def _go_on(self) -> None:
         """Tell what has come of all calls that are listened to."""
+        goes_on = False
         for number, listened in list(self._listened.items()):
-            reason = self._why_over(listened)
+            reason = None if listened.is_over else self._why_over(listened)
             if reason is not None:
-                for listener in [one for one, (of, _, _) in self._callers.items() if of == number]:
-                    self._leave(listener)
+                listened.close()  # its listeners leave once they have heard the last of it
                 self._news.tell({"call": number, "silent": reason})
-        loop = asyncio.get_running_loop()
-        self._step = loop.call_later(STEP_S, self._go_on) if self._listened else None
+            goes_on = goes_on or not listened.is_over
+        self._step = asyncio.get_running_loop().call_later(STEP_S, self._go_on) if goes_on else None
 
     def _why_over(self, listened: ListenedCall) -> str | None:
         try:

@@ -194,7 +194,7 @@ class Watching:
             listener = self._listeners.pop(number, None)
             if listener is None:
                 return
-            self._give(listener.key[0], {"leave": number})
+            self._give(listener.key[0], {"leave": number, "missed_s": listener.dropped_s})
         self._tell_listeners(listener.key)
 
     def _listeners_of(self, key: Key) -> list[Listening]:

@@ -13,6 +13,7 @@ import pytest
 from audiosocket_cli.call import events
 from audiosocket_cli.call.events import (
     CallEnded,
+    CallListened,
     CallRefused,
     CallStarted,
     CaptureFailed,
@@ -135,6 +136,24 @@ TOLD: list[tuple[Event, str, dict[str, object], str]] = [
         "ended",
         {"uuid": str(UUID_1), "files": [], "call": ENDED},
         f"{UUID_1} ended by caller (hangup: caller hung up) after 7.30 s",
+    ),
+    (
+        CallListened(CALL, "192.0.2.9", 3.2104),
+        "listened",
+        {"uuid": str(UUID_1), "by": "192.0.2.9", "from_s": 3.21, "to_s": None},
+        f"{UUID_1} is listened to by 192.0.2.9 from 3.21 s on",
+    ),
+    (
+        CallListened(CALL, "192.0.2.9", 3.21, 9.8),
+        "listened",
+        {"uuid": str(UUID_1), "by": "192.0.2.9", "from_s": 3.21, "to_s": 9.8, "missed_s": 0.0},
+        f"{UUID_1} was listened to by 192.0.2.9 from 3.21 to 9.80 s",
+    ),
+    (
+        CallListened(CALL, "192.0.2.9", 3.21, 9.8, 1.5),
+        "listened",
+        {"uuid": str(UUID_1), "by": "192.0.2.9", "from_s": 3.21, "to_s": 9.8, "missed_s": 1.5},
+        f"{UUID_1} was listened to by 192.0.2.9 from 3.21 to 9.80 s, and missed 1.5 s of it",
     ),
     *(
         (

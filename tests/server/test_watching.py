@@ -69,6 +69,7 @@ def test_a_listener_hears_what_was_said_until_the_call_ends(source: Source) -> N
                 assert is_heard(said[:-1600], heard[:, 1])
             else:
                 assert not heard[:, 1].any()
+            await found(lambda: len(server.named("listened")) == 2)
             told = server.named("listened")
             assert [one["by"] for one in told] == ["192.0.2.7", "192.0.2.7"]
             assert told[0]["to_s"] is None
@@ -149,7 +150,7 @@ def test_two_listen_to_one_call_and_one_leaves() -> None:
             assert is_heard(said, heard[:, 0])
             hearing[0].cancel()
             assert [by for _, by in heard_of] == [["a"], ["a", "b"], ["b"], []]
-            assert len(server.named("listened")) == 4
+            await found(lambda: len(server.named("listened")) == 4)
 
     run(work)
 
@@ -167,6 +168,8 @@ def test_a_slow_reader_loses_the_oldest_and_is_told_how_much() -> None:
             assert len(heard) <= 8000
             assert listening.dropped_s + len(heard) / 8000 == pytest.approx(3.0, abs=FAR_S)
             assert listening.dropped_s >= 1.9
+            await found(lambda: len(server.named("listened")) == 2)
+            assert server.named("listened")[1]["missed_s"] == pytest.approx(listening.dropped_s, abs=0.3)
 
     run(work)
 
@@ -311,9 +314,9 @@ def test_calls_of_workers_are_watched_and_listened_to(tmp_path: Path) -> None:
                     assert is_heard(said[:8000], heard[:, 1])
                 for one in listening:
                     one.close()
-            log = "\n".join(map(str, server.events))
-            assert log.count("is listened to by 198.51.100.3 from") == 4
-            assert log.count("was listened to by 198.51.100.3 from") == 4
+            for what in ("is", "was"):
+                line = f"{what} listened to by 198.51.100.3 from"
+                await found(lambda line=line: "\n".join(map(str, server.events)).count(line) == 4)
 
     run(work)
 

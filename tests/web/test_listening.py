@@ -17,7 +17,7 @@ from audiosocket_cli.audio.pcm import Samples
 from support.peers import connected, opening, read_to_end
 from support.running import Serve
 from support.watched import in_frames, is_heard, noise, stereo
-from support.web import JSON, Web, begin
+from support.web import Web, begin
 
 
 def speak(peer: socket.socket, samples: Samples) -> None:
@@ -76,10 +76,10 @@ def test_what_cannot_be_listened_to(serve: Serve) -> None:
         peer.sendall(b"\0\0\0")
         read_to_end(peer)
     web.until("/api/calls", lambda told: told["count"] == 0)
-    gone = web.ask(f"/api/calls/{call}/sound", **JSON)
+    gone = web.ask(f"/api/calls/{call}/sound")
     assert gone.status == 410
     assert "has ended" in gone.json["error"]
-    assert web.ask("/api/calls/00000000-0000-0000-0000-0000000000ff/sound", **JSON).status == 404
+    assert web.ask("/api/calls/00000000-0000-0000-0000-0000000000ff/sound").status == 404
 
 
 def test_who_does_not_read_keeps_neither_the_call_nor_the_server_from_ending(serve: Serve) -> None:
