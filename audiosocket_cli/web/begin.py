@@ -47,7 +47,7 @@ def begin_web(options: ServeOptions, service: Service, say: Callable[[str], obje
         )
     port = listening.addresses[0].port
     access = Access(
-        Sessions(password), cookie_name(port, is_secure=tls is not None), is_secure=tls is not None,
+        Sessions(password, say=say), cookie_name(port, is_secure=tls is not None), is_secure=tls is not None,
         any_host=bool(password) or web.client_ca is not None,
     )  # fmt: skip
     live = LiveCalls(watching)
