@@ -106,7 +106,16 @@ def _end(call: Mapping[str, Any], duration_s: float) -> Iterator[Mark]:
     if how:
         text = untagged(reason) if reason else f"The {side or 'call'} ended it: {how}."
         known = side if side in tuple(Side) else None
-        yield Mark(duration_s, None, "hangup", known, _ENDS.get(how, how[:_LABEL]), text, id_of(reason))
+        at_s = number_of(call.get("duration_s"), most=duration_s)
+        yield Mark(
+            duration_s if at_s is None else at_s,
+            None,
+            "hangup",
+            known,
+            _ENDS.get(how, how[:_LABEL]),
+            text,
+            id_of(reason),
+        )
 
 
 def _told(rows: Sequence[Row]) -> Iterator[Row]:
