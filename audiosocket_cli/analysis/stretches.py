@@ -55,14 +55,12 @@ class Stretches(NamedTuple):
 class _Spans:
     """Stretches of one sort as they are found, in numbers of blocks."""
 
-    __slots__ = ("_blocks", "_least", "_open", "_pause", "_peak", "found", "peaks")
+    __slots__ = ("_blocks", "_least", "_open", "_pause", "_peak", "found")
 
     def __init__(self, pause: int, least: int) -> None:
         """Join what is less than `pause` apart, and keep what has at least so many blocks."""
-        self.found = array("Q")
-        """The first block of each, and the one after its last."""
-        self.peaks = bytearray()
-        """The loudest level of each."""
+        self.found: array[int] | None = None
+        """The first block of each, the one after its last, and its loudest level, once there are some."""
         self._pause = pause
         self._least = least
         self._open: tuple[int, int] | None = None
@@ -73,7 +71,7 @@ class _Spans:
 
     @property
     def is_full(self) -> bool:
-        return len(self.found) >= 2 * MAX_STRETCHES
+        return self.found is not None and len(self.found) >= 3 * MAX_STRETCHES
 
     def take(self, mask: Mask, levels: Levels, base: int) -> None:
         """Take the next blocks, from number `base` on: which of them belong to stretches, and their levels."""
@@ -92,8 +90,9 @@ class _Spans:
     def close(self) -> None:
         """What was found does not go on."""
         if self._open is not None and self._blocks >= self._least and not self.is_full:
-            self.found.extend(self._open)
-            self.peaks.append(self._peak)
+            if self.found is None:
+                self.found = array("Q")
+            self.found.extend((*self._open, self._peak))
         self._open, self._blocks, self._peak = None, 0, 0
 
     def go_on(self, blocks: int) -> None:
@@ -105,8 +104,13 @@ class _Spans:
     @property
     def in_seconds(self) -> list[tuple[float, float]]:
         """All of them."""
-        seconds = [_seconds(block) for block in self.found]
-        return list(zip(seconds[::2], seconds[1::2], strict=True))
+        found = self.found or ()
+        return [(_seconds(begin), _seconds(end)) for begin, end in zip(found[::3], found[1::3], strict=True)]
+
+    @property
+    def peaks_dbfs(self) -> list[float]:
+        """The levels of their loudest blocks."""
+        return [dbfs_of(level) for level in (self.found or ())[2::3]]
 
 
 class StretchFinder:
@@ -180,8 +184,8 @@ class StretchFinder:
         if self._silence is not None:
             self._silence.close()
             silence = self._silence.in_seconds
-        peaks_dbfs = [dbfs_of(level) for level in self._speech.peaks]
-        return Stretches(self._speech.in_seconds, silence, _seconds(self._end), self._is_full, peaks_dbfs)
+        speech = self._speech
+        return Stretches(speech.in_seconds, silence, _seconds(self._end), self._is_full, speech.peaks_dbfs)
 
     def _append(self, levels: bytes) -> None:
         self._levels += levels
@@ -224,7 +228,7 @@ def block_powers(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
 
 def _block(at_s: float) -> int:
     """Return the number of the block that begins nearest to `at_s`."""
-    return int(at_s / BLOCK_S + 0.5)
+    return int(at_s / BLOCK_S + 0.5 + 1e-6)  # the halves all go one way
 
 
 def _seconds(block: int) -> float:

@@ -1,10 +1,11 @@
 """Sound for a page to hold: plain WAV while it is short, else MP3, which all browsers play, also from `data:`.
 
-Theory of operation. A player has to seek to the sample that a picture shows. Browsers seek in an MP3 file that has a
-header (Xing, Info) by the table in it, which has 100 entries of 256ths: they are 0.5 s off in two minutes, and 14 s in
-an hour. So it has no such header here: all frames have the same length, and a place is a number of bytes. What the
-header says besides, how much silence the coding put before the sound, is left out in full instead: the sound is moved
-until that silence is a whole number of frames, and these are dropped. Seen in Chromium 156: within 0.06 s anywhere.
+Theory of operation. A player has to seek to the sample that a picture shows. In an MP3 file of variable bit rate, which
+is what libsndfile makes unless it is told otherwise, browsers seek by the table of its header (Xing), which has 100
+entries of 256ths: they are 2 s off in ten minutes. So all frames have the same length here, and a place is a number of
+bytes. There is no header either, or a seek is off by the silence that the coding puts before the sound: the sound is
+moved until that silence is a whole number of frames, and these are dropped. Seen in
+Chromium 156: within 0.06 s anywhere.
 """
 
 from __future__ import annotations

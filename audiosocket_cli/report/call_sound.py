@@ -22,7 +22,7 @@ _PLAYED: Final = frozenset(("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "UL
 
 _MP3_IS_OFF: Final = (
     "places in the sound",
-    "browsers find places in an MP3 file to 1/256 of its length; --embed makes one that they find exactly",
+    "browsers find places in an MP3 file to 1/256 of its length only; with --embed they find them exactly",
 )
 
 
