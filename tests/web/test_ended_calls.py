@@ -41,6 +41,10 @@ def test_calls_are_listed_the_newest_first_with_digits_as_text(web: Web) -> None
     ]  # fmt: skip
     assert (told["schema"], told["count"], told["offset"]) == ("audiosocket.web/1", 2, 0)
     assert "folder" not in told["calls"][0]
+    totals = told["totals"]
+    assert (totals["calls"], totals["with_digits"]) == (2, 2)
+    assert totals["latency_max_ms"] is None  # of an echo no turns are measured
+    assert totals["last_at"] == told["calls"][0]["started_at"]
     assert web.ask(f"/api/ended/{opening(1)[0]}").json["digits"] == "0042"
 
 
@@ -102,7 +106,8 @@ def test_of_a_recording_parts_can_be_had(web: Web, folder: Path) -> None:
     ["/recordings/{call}/../secret.wav", "/recordings/{call}/%2e%2e%2fsecret.wav", "/recordings/../secret/secret.wav",
      "/recordings/{call}/{call}.json", "/recordings/{call}/link.wav", "/calls/..%2fsecret", "/calls/../secret",
      "/calls/%2fetc%2fpasswd", "/calls/link", "/calls/sub/../{call}", "/calls/{call}%00", "/calls/", "/calls/x",
-     "/api/ended/..%2fsecret", "/api/ended/..%2fsecret/data", "/api/ended/%ff", "/calls/{long}"],
+     "/api/ended/..%2fsecret", "/api/ended/..%2fsecret/data", "/api/ended/%ff", "/calls/{long}",
+     "/api/ended/{call}%00", "/api/ended/%00/data", "/recordings/%00/x.wav", "/api/ended/{long}"],
 )  # fmt: skip
 def test_no_name_leads_out_of_the_folder(web: Web, folder: Path, path: str) -> None:
     write(folder.parent, "secret", uuid="secret", recording={"files": ["secret.wav"]})
