@@ -95,7 +95,7 @@ def test_keys_move_the_cursor_and_say_what_is_there(browser: Browser, pages: dic
         assert text.count(" ms") == 3
         page.keyboard.press("End")
         assert (said.text_content() or "").startswith("time 29 s")
-        assert page.locator(".u-legend").nth(2).inner_text().startswith("from29 s")  # of another chart
+        assert page.locator(".u-legend").nth(2).inner_text().startswith("time29 s")  # of another chart
         page.keyboard.press("PageUp")
         assert (said.text_content() or "").startswith("time 19 s")
 
