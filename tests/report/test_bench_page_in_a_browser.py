@@ -88,16 +88,16 @@ def test_keys_move_the_cursor_and_say_what_is_there(browser: Browser, pages: dic
         said = page.locator(".said").first
         first.focus()
         page.keyboard.press("ArrowRight")
-        assert said.text_content() == "from 0 s, p50 not measured, p95 not measured, p99 not measured"
+        assert said.text_content() == "time 0 s, p50 not measured, p95 not measured, p99 not measured"
         page.keyboard.press("ArrowRight")
         text = said.text_content() or ""
-        assert text.startswith("from 1 s, p50 ")
+        assert text.startswith("time 1 s, p50 ")
         assert text.count(" ms") == 3
         page.keyboard.press("End")
-        assert (said.text_content() or "").startswith("from 29 s")
-        assert page.locator(".u-legend").nth(2).inner_text().startswith("from29 s")  # of another chart
+        assert (said.text_content() or "").startswith("time 29 s")
+        assert page.locator(".u-legend").nth(2).inner_text().startswith("time29 s")  # of another chart
         page.keyboard.press("PageUp")
-        assert (said.text_content() or "").startswith("from 19 s")
+        assert (said.text_content() or "").startswith("time 19 s")
 
 
 def test_dragging_zooms_all_charts_and_escape_takes_it_back(browser: Browser, pages: dict[str, str]) -> None:
