@@ -28,7 +28,16 @@ SCHEMA: Final = "audiosocket.removal/1"
 _FIRST: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """There was no AudioSocket before: a call of an earlier time had a clock that was wrong."""
 _BLOCK_BYTES: Final = 512
+_LATE_S: Final = 60.0
+"""How long after its call a capture may be closed."""
+_SOUNDS: Final = (".wav", ".flac", ".opus", ".ogg", ".mp3")
+"""The names that recordings end with."""
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+_Found = tuple[int, str, int]
+"""A file of a call: its folder, as a descriptor, its name, and what it takes on the disk."""
 
 
 class _KeptError(Exception):
@@ -128,14 +137,25 @@ def _remove(place: _Place, row: Row, before: datetime, *, delete: bool) -> Remov
                 removal.files.append(name if where == folder else str(place.captures[where] / name))
                 removal.size_bytes += size_bytes
             if delete:
-                for where, name, _ in files:
-                    os.unlink(name, dir_fd=where)
+                _unlink(files)
                 removal.removed = True
     except _KeptError as error:
         removal.kept = str(error)
     except OSError as error:
         removal.kept = (error.strerror or str(error)).lower()
     return removal
+
+
+def _unlink(files: Sequence[_Found]) -> None:
+    """Remove files, in order. Raises `_KeptError` where one of them stays, and so all after it."""
+    for done, (where, name, _) in enumerate(files):
+        try:
+            os.unlink(name, dir_fd=where)
+        except FileNotFoundError:  # removed meanwhile, as was to be
+            continue
+        except OSError as error:
+            gone = f", after {done} of its files were removed" if done else ""
+            raise _KeptError(f"{(error.strerror or str(error)).lower()}: {name}{gone}") from None
 
 
 @contextlib.contextmanager
@@ -155,25 +175,47 @@ def _folder_of(place: _Place, row: Row) -> Iterator[int]:
         os.close(folder)
 
 
-def _files_of(place: _Place, folder: int, row: Row, before: datetime) -> list[tuple[int, str, int]]:
-    """Return the files of a call, the JSON last: the folder, the name and the size of each. Raises `_KeptError`."""
+def _files_of(place: _Place, folder: int, row: Row, before: datetime) -> list[_Found]:
+    """Return the files of a call, the JSON last. Raises `_KeptError`."""
     call, problem = read_call(row.name, folder)
     if call is None:
         raise _KeptError(f"its JSON cannot be read: {problem}")
     _check_age(row_of(call), before)
     if _status(folder, row.name + PART) is not None:
         raise _KeptError("a process is writing its JSON")
-    found: list[tuple[int, str, int]] = []
-    bears_its_name = _names_of(row.name.removesuffix(".json"))
-    for name in _recordings(call):
+    found = [*_recordings_of(call, folder, row.name.removesuffix(".json"))]
+    for name in _captures(call):
+        found += _capture_of(name, (folder, *place.captures), before)
+    found = [*dict.fromkeys(found), *_there(folder, row.name)]
+    for where in dict.fromkeys(each[0] for each in found):
+        if not os.access(os.curdir, os.W_OK | os.X_OK, dir_fd=where):  # as removing would say, and so a dry run, too
+            raise _KeptError(
+                f"nothing can be removed from {place.captures.get(where, 'its folder')}: permission denied"
+            )
+    return found
+
+
+def _recordings_of(call: Mapping[str, Any], folder: int, stem: str) -> Iterator[_Found]:
+    """Yield the recordings of a call. Raises `_KeptError`."""
+    names, bears_its_name = _recordings(call), _names_of(stem)
+    for name in names:
         if not bears_its_name.fullmatch(name):
             raise _KeptError(f"its JSON names a file that does not have its name: {name!r:.60}")
-        found += _there(folder, name)
-    for name in _captures(call):
-        if not re.fullmatch(rf"{re.escape(str(call.get('uuid')))}(\.mirror)?(-\d+)?\.pcapng", name):
-            continue  # one file for many calls
-        found += next(filter(None, (_there(where, name) for where in (folder, *place.captures))), [])
-    return [*dict.fromkeys(found), *_there(folder, row.name)]
+        yield from _there(folder, name)
+    for suffix in _SOUNDS if not names else ():
+        if _status(folder, f"{stem}{suffix}") is not None:  # without its JSON, nobody would find it any more
+            raise _KeptError(f"its JSON names no recording, but there is {stem}{suffix}")
+
+
+def _capture_of(name: str, folders: Sequence[int], before: datetime) -> list[_Found]:
+    """Return a capture, from the first of some folders that has it. Raises `_KeptError`."""
+    for folder in folders:
+        if found := _there(folder, name):
+            changed = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime
+            if changed > before.timestamp() + _LATE_S:  # of another call with this UUID, which may be going on
+                raise _KeptError(f"its capture {name} was changed later")
+            return found
+    return []
 
 
 def _names_of(stem: str) -> re.Pattern[str]:
@@ -205,20 +247,25 @@ def _recordings(call: Mapping[str, Any]) -> list[str]:
 
 
 def _captures(call: Mapping[str, Any]) -> list[str]:
+    """Return the names of captures that are of this call alone: those that have its UUID."""
+    uuid = call.get("uuid")
+    if not isinstance(uuid, str) or not _UUID.fullmatch(uuid):
+        return []  # else it could be a path
+    own = re.compile(rf"{uuid}(\.mirror)?(-\d+)?\.pcapng")
     capture, mirror = call.get("capture"), call.get("mirror")
     names = [capture.get("file") if isinstance(capture, dict) else None,
              mirror.get("capture") if isinstance(mirror, dict) else None]  # fmt: skip
-    return [name for name in names if isinstance(name, str)]
+    return [name for name in names if isinstance(name, str) and own.fullmatch(name)]
 
 
-def _there(folder: int, name: str) -> list[tuple[int, str, int]]:
-    """Return a file with its size; nothing where it is gone. Raises `_KeptError` for what is not a file."""
+def _there(folder: int, name: str) -> list[_Found]:
+    """Return a file; nothing where it is gone. Raises `_KeptError` for what is not a file."""
     status = _status(folder, name)
     if status is None:
         return []
     if not stat.S_ISREG(status.st_mode):
         raise _KeptError(f"{name!r:.80} is not a file")
-    return [(folder, name, status.st_blocks * _BLOCK_BYTES)]
+    return [(folder, name, status.st_blocks * _BLOCK_BYTES if status.st_nlink == 1 else 0)]
 
 
 def _status(folder: int, name: str) -> os.stat_result | None:

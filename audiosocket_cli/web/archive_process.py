@@ -20,7 +20,6 @@ from audiosocket_cli.calls_index.filters import Filter
 from audiosocket_cli.calls_index.index import CallsIndex
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.calls_index.sorts import SORTS
-from audiosocket_cli.calls_index.totals import Totals
 from audiosocket_cli.errors import AudioSocketError
 from audiosocket_cli.text import printable
 
@@ -67,7 +66,7 @@ class Reader:
         rows = itertools.islice(self._index.rows(wanted, sort, first + limit), first, None)
         totals = self._index.totals(wanted)
         listed = [self._shown(row) for row in rows]
-        return {"count": totals.calls, "totals": _shown_totals(totals)}, json.dumps(listed).encode()
+        return {"count": totals.calls, "totals": totals.as_json()}, json.dumps(listed).encode()
 
     def _row(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         path, call = self._call(question["call"])
@@ -106,17 +105,6 @@ class Reader:
         del facts["schema"], facts["folder"]
         below = os.path.relpath(os.path.join(row.folder, row.name), self._folder)
         return {"call": os.path.normpath(below).removesuffix(_JSON), **facts}
-
-
-def _shown_totals(totals: Totals) -> dict[str, Any]:
-    return {
-        "duration_s": round(totals.duration_s, 3),
-        "with_digits": totals.with_digits,
-        "with_gaps": totals.with_gaps,
-        "with_findings": totals.with_findings,
-        "latency_p50_ms": totals.latency_p50_ms,
-        "slowest_ms": totals.slowest_ms,
-    }
 
 
 def main(folder: str, questions: BinaryIO, answers: BinaryIO) -> None:

@@ -69,7 +69,7 @@ def _live_paths() -> dict[str, Any]:
 def _ended_paths() -> dict[str, Any]:
     call = _parameter("call", "path", _TEXT, "The name of a call, as in `call` of the list; it may hold slashes")
     listed = _object({
-        "schema": _TEXT, "count": {"type": "integer"}, "offset": {"type": "integer"}, "totals": {"type": "object"},
+        "schema": _TEXT, "count": {"type": "integer"}, "offset": {"type": "integer"}, "totals": _totals(),
         "calls": _array("Ended"),
     })  # fmt: skip
     return {
@@ -148,6 +148,18 @@ def _ended() -> dict[str, Any]:
         **dict.fromkeys(texts, _MAYBE_TEXT), **dict.fromkeys(numbers, _MAYBE_NUMBER),
         **dict.fromkeys(whole, _MAYBE_WHOLE), "finding_ids": _TEXTS, "files": _TEXTS,
     })  # fmt: skip
+
+
+def _totals() -> dict[str, Any]:
+    whole = {"type": "integer"}
+    counts = ("calls", "with_digits", "with_gaps", "with_findings", "with_turns")
+    return {"description": "Of all calls that are wanted, also those of other pages", **_object({
+        **dict.fromkeys(counts, whole), "duration_s": {"type": "number"},
+        "latency_p50_ms": {**_MAYBE_WHOLE, "description": "The middle of the calls' medians"},
+        "latency_max_ms": {**_MAYBE_WHOLE, "description": "The slowest answer of all"},
+        "first_at": _MAYBE_TEXT, "last_at": _MAYBE_TEXT,
+        "findings": {"type": "object", "additionalProperties": whole, "description": "How many calls have each"},
+    })}  # fmt: skip
 
 
 def _operation(name: str, summary: str, schema: Any, *problems: int, media_type: str = "application/json") -> Any:

@@ -38,6 +38,7 @@ def call_in(folder: Path, number: int = 1, started_at: object = OLD, **changed: 
     } | changed  # fmt: skip
     for name in (f"{uuid}.wav", f"{uuid}.part2.wav", f"{uuid}.pcapng"):
         (folder / name).write_bytes(b"x" * 5000)
+        os.utime(folder / name, (OLD.timestamp(), OLD.timestamp()))
     path = folder / f"{uuid}.json"
     path.write_text(json.dumps(call))
     return path
@@ -143,6 +144,53 @@ def test_a_capture_that_is_not_the_calls_own_stays(name: object, tmp_path: Path,
     assert files(tmp_path) == bystanders
 
 
+@pytest.mark.parametrize("uuid", ["../secret", "/tmp/secret", "sub/../../secret", "", None, 5, "x" * 36])
+def test_a_uuid_that_is_a_path_leads_nowhere(uuid: object, tmp_path: Path, bystanders: set[str]) -> None:
+    (tmp_path / "secret.pcapng").touch()
+    os.utime(tmp_path / "secret.pcapng", (OLD.timestamp(), OLD.timestamp()))
+    path = call_in(tmp_path / "calls", uuid=uuid, capture={"file": f"{uuid}.pcapng"})
+    assert removed(tmp_path / "calls", path)[0].removed
+    assert files(tmp_path) == bystanders | {"secret.pcapng", f"calls/{uuid_of(1)}.pcapng"}
+
+
+def test_a_capture_that_was_changed_later_is_that_of_another_call(tmp_path: Path, bystanders: set[str]) -> None:
+    path = call_in(tmp_path / "calls")
+    path.with_suffix(".pcapng").touch()
+    assert removed(tmp_path / "calls", path)[0].kept == f"its capture {uuid_of(1)}.pcapng was changed later"
+    assert path.with_suffix(".wav").exists()
+
+
+@pytest.mark.parametrize("recording", [None, {"files": []}])
+def test_a_recording_that_the_json_does_not_name_keeps_the_call(
+    recording: object, tmp_path: Path, bystanders: set[str]
+) -> None:
+    path = call_in(tmp_path / "calls", recording=recording)
+    (kept,) = removed(tmp_path / "calls", path)
+    assert kept.kept == f"its JSON names no recording, but there is {uuid_of(1)}.wav"
+    for name in (f"{uuid_of(1)}.wav", f"{uuid_of(1)}.part2.wav"):
+        (tmp_path / "calls" / name).unlink()
+    assert removed(tmp_path / "calls", path)[0].removed
+
+
+def test_a_hard_link_frees_nothing(tmp_path: Path, bystanders: set[str]) -> None:
+    path = call_in(tmp_path / "calls")
+    os.link(path.with_suffix(".wav"), tmp_path / "kept.wav")
+    (done,) = removed(tmp_path / "calls", path)
+    assert 8192 <= done.size_bytes < 3 * 8192 + 4096
+    assert (tmp_path / "kept.wav").exists()
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_a_dry_run_says_as_the_removal_that_a_folder_is_read_only(
+    delete: bool, tmp_path: Path, bystanders: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = call_in(tmp_path / "calls")
+    monkeypatch.setattr(retention.os, "access", lambda name, mode, dir_fd: False)  # root may write anywhere
+    (kept,) = removed(tmp_path / "calls", path, delete=delete)
+    assert kept.kept == "nothing can be removed from its folder: permission denied"
+    assert path.exists()
+
+
 def test_links_are_not_followed(tmp_path: Path, bystanders: set[str]) -> None:
     root = tmp_path / "calls"
     path = call_in(root)
@@ -191,6 +239,7 @@ def test_a_mirror_and_a_numbered_call_go_with_their_own_files(tmp_path: Path, by
     own = {f"{uuid}-7.flac", f"{uuid}-3.pcapng", f"{uuid}.mirror-4.flac", f"{uuid}.mirror.pcapng"}
     for name in own:
         (root / name).touch()
+        os.utime(root / name, (OLD.timestamp(), OLD.timestamp()))
     (done,) = removed(root, path)
     assert set(done.files) == own | {path.name}
     assert not own & {each.name for each in root.iterdir()}
@@ -209,7 +258,9 @@ def test_after_a_failure_the_json_is_still_there(
 
     monkeypatch.setattr(retention.os, "unlink", failing)
     (done,) = removed(tmp_path / "calls", path)
-    assert (done.removed, done.kept) == (False, "permission denied")
+    assert (done.removed, done.kept) == (
+        False, f"permission denied: {uuid_of(1)}.pcapng, after 2 of its files were removed",
+    )  # fmt: skip
     assert path.exists()
     monkeypatch.undo()
     assert removed(tmp_path / "calls", path)[0].removed

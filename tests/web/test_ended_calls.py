@@ -41,6 +41,10 @@ def test_calls_are_listed_the_newest_first_with_digits_as_text(web: Web) -> None
     ]  # fmt: skip
     assert (told["schema"], told["count"], told["offset"]) == ("audiosocket.web/1", 2, 0)
     assert "folder" not in told["calls"][0]
+    totals = told["totals"]
+    assert (totals["calls"], totals["with_digits"]) == (2, 2)
+    assert totals["latency_max_ms"] is None  # of an echo no turns are measured
+    assert totals["last_at"] == told["calls"][0]["started_at"]
     assert web.ask(f"/api/ended/{opening(1)[0]}").json["digits"] == "0042"
 
 
