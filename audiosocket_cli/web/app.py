@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from audiosocket_cli.net import http_routes
 from audiosocket_cli.server.api_routes import parse_form
@@ -18,7 +18,7 @@ from audiosocket_cli.web.answers import failure, json_answer
 from audiosocket_cli.web.bounds import BodyError, Bounds, read_body
 from audiosocket_cli.web.ended_calls import EndedCalls
 from audiosocket_cli.web.events import Events
-from audiosocket_cli.web.gatekeeper import Gatekeeper, address_of, cookie_of, set_cookie, too_many
+from audiosocket_cli.web.gatekeeper import Gatekeeper, address_of, cookie_of, set_cookie
 from audiosocket_cli.web.listening import sound
 from audiosocket_cli.web.live_calls import LiveCalls
 from audiosocket_cli.web.openapi import description
@@ -52,30 +52,43 @@ def make_app(parts: Parts, access: Access, say: Callable[[str], object]) -> ASGI
     """Return the app; `say` gets a line when a part of it fails."""
     login = _Login(access)
     routes = [
-        Route("/", _page_of(parts, access)),
-        Route("/login", login.form, methods=["GET"]),
-        Route("/login", login.log_in, methods=["POST"]),
-        Route("/logout", login.log_out, methods=["POST"]),
-        Route("/favicon.ico", _icon),
-        Route("/assets/{name}", _asset),
-        Route("/api/openapi.json", _description),
-        Route("/api/calls", parts.live.all),
-        Route("/api/calls/{call}/hangup", parts.live.hang_up, methods=["POST"]),
-        Route("/api/calls/{call}/sound", _sound_of(parts)),
-        Route("/api/calls/{call}", parts.live.one),
-        Route("/api/ended", parts.ended.rows),
-        Route("/api/ended/{call:path}/data", parts.ended.data),
-        Route("/api/ended/{call:path}", parts.ended.row),
-        Route("/api/events", parts.events.stream),
-        Route("/calls/uuid/{uuid}", parts.ended.newest),
-        Route("/calls/{call:path}", parts.ended.page),
-        Route("/recordings/{call:path}/{file}", parts.ended.recording),
-        Route("/healthz", _plain(parts.health)),
-        Route("/metrics", _no_figures if parts.metrics is None else _plain(parts.metrics)),
+        _Route("/", _page_of(parts, access)),
+        _Route("/login", login.form, methods=["GET"]),
+        _Route("/login", login.log_in, methods=["POST"]),
+        _Route("/logout", login.log_out, methods=["POST"]),
+        _Route("/favicon.ico", _icon),
+        _Route("/assets/{name}", _asset),
+        _Route("/api/openapi.json", _description),
+        _Route("/api/calls", parts.live.all),
+        _Route("/api/calls/{call}/hangup", parts.live.hang_up, methods=["POST"]),
+        _Route("/api/calls/{call}/sound", _sound_of(parts)),
+        _Route("/api/calls/{call}", parts.live.one),
+        _Route("/api/ended", parts.ended.rows),
+        _Route("/api/ended/{call:path}/data", parts.ended.data),
+        _Route("/api/ended/{call:path}", parts.ended.row),
+        _Route("/api/events", parts.events.stream),
+        _Route("/calls/uuid/{uuid}", parts.ended.newest),
+        _Route("/calls/{call:path}", parts.ended.page),
+        _Route("/recordings/{call:path}/{file}", parts.ended.recording),
+        _Route("/healthz", _plain(parts.health)),
+        _Route("/metrics", _no_figures if parts.metrics is None else _plain(parts.metrics)),
     ]
     router = Router(routes, redirect_slashes=False, default=_nothing)
     gate = Gatekeeper(router, access.sessions, any_host=access.any_host, cookie_name=access.cookie_name)
     return Bounds(gate, say)
+
+
+class _Route(Route):
+    """A route whose refusal of a method is one of ours."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        allowed = sorted(self.methods or ())
+        if scope["method"] in allowed:
+            await super().handle(scope, receive, send)
+            return
+        response = failure(405, f"this is asked for by {' or '.join(allowed)}")
+        response.headers["Allow"] = ", ".join(allowed)
+        await response(scope, receive, send)
 
 
 class _Login:
@@ -103,7 +116,9 @@ class _Login:
         next_path = _own_path(fields.get("next", "/"))
         wait_s = self._access.sessions.wait_s(address)
         if wait_s:
-            return too_many(wait_s)
+            page = _html(pages.login_page(f"Too many wrong passwords: wait {int(wait_s) + 1} s.", next_path), 429)
+            page.headers["Retry-After"] = str(int(wait_s) + 1)
+            return page
         if not self._access.sessions.is_right(fields["password"], address):
             return _html(pages.login_page("That is not the password.", next_path), 401)
         response = RedirectResponse(next_path, 303)

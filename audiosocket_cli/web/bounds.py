@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -19,6 +19,10 @@ MAX_HEAD_BYTES: Final = 16384
 
 MAX_BODY_BYTES: Final = 8192
 BODY_TIMEOUT_S: Final = 5.0
+
+PIECE_BYTES: Final = 65536
+"""A longer body is sent in pieces of this, each when there is room for it: a slow reader has time for each, and no more
+than two wait in memory for it."""
 
 _AGAIN_S: Final = 60.0
 """Seconds between two lines about faults of ours."""
@@ -49,8 +53,9 @@ class Bounds:
             return
 
         async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(self._timeout_s):
-                await send(message)
+            for piece in _pieces_of(message):
+                async with asyncio.timeout(self._timeout_s):
+                    await send(piece)
 
         try:
             await self._app(scope, receive, send_in_time)
@@ -62,6 +67,21 @@ class Bounds:
                 self._said_s = now_s
                 self._say(f"internal error in --web: {error!r:.200}")
             raise
+
+
+def _pieces_of(message: Message) -> Iterator[Message]:
+    """Yield a message, or, where it has a long body, several that say the same."""
+    body = message.get("body", b"")
+    if len(body) <= PIECE_BYTES:
+        yield message
+        return
+    for start in range(0, len(body), PIECE_BYTES):
+        goes_on = start + PIECE_BYTES < len(body)
+        yield {
+            **message,
+            "body": body[start : start + PIECE_BYTES],
+            "more_body": goes_on or message.get("more_body", False),
+        }
 
 
 def _size_of_head(scope: Scope) -> int:

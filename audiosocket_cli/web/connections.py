@@ -22,9 +22,10 @@ from uvicorn.server import ServerState
 
 from audiosocket_cli.net.listen import ListeningSockets
 from audiosocket_cli.web.bounds import MAX_HEAD_BYTES
+from audiosocket_cli.web.pace import Pace
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 REQUEST_TIMEOUT_S: Final = 10.0
 """How long a connection may take to send the head of a request, and to take the last of an answer."""
@@ -45,8 +46,9 @@ class Connection(H11Protocol):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is being answered."""
-        return self.cycle is not None and not self.cycle.response_complete and not self.transport.is_closing()
+        """Whether a request is being answered: a whole one, as who never sends the rest of it keeps nobody out."""
+        cycle = self.cycle
+        return not (cycle is None or cycle.response_complete or cycle.more_body or self.transport.is_closing())
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.waits_since_s = self.loop.time()
@@ -55,6 +57,18 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         self.waits_since_s = self.loop.time()
         super().on_response_complete()
+
+
+class _Paced:
+    """Lets requests wait for their turn."""
+
+    def __init__(self, app: ASGIApp, pace: Pace) -> None:
+        self._app = app
+        self._pace = pace
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._pace.turn()
+        await self._app(scope, receive, send)
 
 
 class WebServer:
@@ -71,11 +85,12 @@ class WebServer:
         self._begin_app = begin
         self._handshakes: dict[asyncio.Task[None], None] = {}
         """The oldest first."""
+        self._pace = Pace()
         self._state = ServerState()
         for name in ("uvicorn.error", "uvicorn.access"):  # a log of calls is no place for them
             logging.getLogger(name).disabled = True
         self._config = uvicorn.Config(
-            app, http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
+            _Paced(app, self._pace), http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
             server_header=False, date_header=False, timeout_keep_alive=_KEEP_ALIVE_S,
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )  # fmt: skip
@@ -100,6 +115,7 @@ class WebServer:
     async def _accept(self, listener: Any) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            await self._pace.turn()
             try:
                 connection, _ = await loop.sock_accept(listener)
             except OSError:

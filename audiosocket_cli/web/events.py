@@ -29,6 +29,10 @@ MAX_READERS: Final = 64
 TICK_S: Final = 0.25
 HEARTBEAT_S: Final = 15.0
 
+LINGER_S: Final = 2.0
+"""How long calls are looked at after the last reader has gone: one that loads a page again need not have it begun anew,
+and however often readers come and go, calls begin and end to be measured seldom."""
+
 _MAX_NEWS: Final = 5000
 """Events that may wait for a tick; when there are more, all readers begin anew."""
 
@@ -53,10 +57,14 @@ class Events:
         self._told_levels: Mapping[str, tuple[int | None, int | None]] = {}
         self._told_about: Mapping[str, Any] = {}
         self._ticking: asyncio.Task[None] | None = None
+        self._left_s = 0.0
+        """When the last reader went."""
         watching.on_listeners = self._on_listeners
 
-    async def stream(self, _: Request) -> Response:
+    async def stream(self, request: Request) -> Response:
         """Tell what happens, from now on, until the reader has gone."""
+        if request.method == "HEAD":
+            return Response(media_type=_Stream.media_type)
         if len(self._readers) >= MAX_READERS:
             return failure(503, f"{MAX_READERS} pages are open already: close one")
         reader = Reader()
@@ -74,7 +82,7 @@ class Events:
             yield piece if not lost else _event("lost", {"events": lost}) + self._all()
 
     def _enter(self, reader: Reader) -> None:
-        if not self._readers:
+        if self._ticking is None:
             self._told_levels, self._told_about = {}, self._about()
             self._watching.calls.watch(self._take)
             self._watching.begin()
@@ -84,12 +92,14 @@ class Events:
 
     def _leave(self, reader: Reader) -> None:
         self._readers.discard(reader)
-        if not self._readers and self._ticking is not None:
-            self._ticking.cancel()
-            self._ticking = None
-            self._watching.end()
-            self._watching.calls.unwatch(self._take)
-            self._news.clear()
+        if not self._readers:
+            self._left_s = asyncio.get_running_loop().time()
+
+    def _end(self) -> None:
+        self._ticking = None
+        self._watching.end()
+        self._watching.calls.unwatch(self._take)
+        self._news.clear()
 
     def _take(self, name: str, call: ListedCall, news: Any) -> None:
         """Take what happened, on the thread of those who answer calls."""
@@ -99,15 +109,22 @@ class Events:
             self._has_lost = True
 
     async def _tick(self) -> None:
-        while True:
+        clock = asyncio.get_running_loop().time
+        while self._readers or clock() < self._left_s + LINGER_S:
             await asyncio.sleep(TICK_S)
             self._flush()
+        self._end()
 
     def _flush(self) -> None:
         """Give readers what has happened since the last time."""
         pieces = []
+        has_count = False
         while self._news:
-            pieces.append(self._event_of(*self._news.popleft()))
+            name, call, news = self._news.popleft()
+            pieces.append(self._event_of(name, call, news))
+            has_count = has_count or name in ("begun", "ended")
+        if has_count:
+            pieces.append(_event("count", {"count": self._watching.calls.live(0)[0]}))
         if self._has_lost:
             self._has_lost = False
             for reader in self._readers:

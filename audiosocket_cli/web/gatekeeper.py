@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audiosocket_cli.net.address import network_of, peer_name
 from audiosocket_cli.server.api import is_address
+from audiosocket_cli.web.answers import failure
 from audiosocket_cli.web.sessions import SESSION_S, Sessions
 
 LOGIN_PATH: Final = "/login"
@@ -55,8 +55,12 @@ class Gatekeeper:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         refusal = self._why_foreign(scope, headers) or self._why_stranger(scope, headers)
+        cookie = cookie_of(headers, self._cookie_name)
+        is_by_cookie = self._sessions.knows(cookie)
 
         async def send_with_headers(message: Message) -> None:
+            if is_by_cookie and message.get("more_body") and not self._sessions.knows(cookie):
+                raise PermissionError("the session has ended")  # and with it what goes on: the connection is closed
             if message["type"] == "http.response.start":
                 told = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -94,7 +98,7 @@ class Gatekeeper:
             if self._sessions.is_right(password, address):
                 return None
         if password is None and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(f"{LOGIN_PATH}?next={quote(scope['path'], safe='/')}", 303)
+            return RedirectResponse(f"{LOGIN_PATH}?next={quote(quote(scope['path']))}", 303)
         return _refused(401, "log in, or send the password of --web-token-file as a bearer token", bearer=True)
 
 
@@ -118,11 +122,12 @@ def set_cookie(response: Response, name: str, value: str, *, is_secure: bool) ->
 
 def cookie_of(headers: Headers, name: str) -> str:
     """Return the value of a cookie; empty where there is none."""
-    try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return "" if cookie is None else cookie.value
+    # Not http.cookies: that gives up at an odd cookie of another program of this host, and takes long over bad quotes.
+    for each in headers.get("cookie", "").split(";"):
+        key, _, value = each.partition("=")
+        if key.strip() == name:
+            return value.strip()
+    return ""
 
 
 def address_of(scope: Scope) -> str:
@@ -133,8 +138,9 @@ def address_of(scope: Scope) -> str:
 
 def too_many(wait_s: float) -> Response:
     """Return the answer to one who has tried too many passwords."""
-    headers = {"Retry-After": str(int(wait_s) + 1)}
-    return PlainTextResponse(f"too many wrong passwords: try again in {int(wait_s) + 1} s\n", 429, headers)
+    response = failure(429, f"too many wrong passwords: try again in {int(wait_s) + 1} s")
+    response.headers["Retry-After"] = str(int(wait_s) + 1)
+    return response
 
 
 def _password(authorization: str) -> str | None:
@@ -155,4 +161,7 @@ def _text(data: bytes) -> str:
 
 
 def _refused(status: int, text: str, *, bearer: bool = False) -> Response:
-    return JSONResponse({"error": text}, status, {"WWW-Authenticate": "Bearer"} if bearer else None)
+    response = failure(status, text)
+    if bearer:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

@@ -14,12 +14,13 @@ import asyncio
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from audiosocket_cli.server.call_list import ListedCall
 from audiosocket_cli.server.listening import Listening
 from audiosocket_cli.server.watching import CannotListenError, Watching
+from audiosocket_cli.web.answers import failure
 
 OPERATION: Final[dict[str, Any]] = {
     "summary": "Listen to a live call",
@@ -44,13 +45,13 @@ OPERATION: Final[dict[str, Any]] = {
 
 async def sound(watching: Watching, call: ListedCall, request: Request) -> Response:
     """Answer a request for the sound of a call."""
-    if request.method != "GET":
-        return JSONResponse({"error": "ask by GET"}, 405, {"Allow": "GET"})
+    if request.method == "HEAD":
+        return Response(media_type=SoundResponse.media_type)
     by = request.client.host if request.client is not None else "unknown"
     try:
         return SoundResponse(await watching.listen(call, by))
     except CannotListenError as error:
-        return JSONResponse({"error": str(error)}, error.status)
+        return failure(error.status, str(error))
 
 
 class SoundResponse(Response):
@@ -74,15 +75,14 @@ class SoundResponse(Response):
         with self.listening:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             leaving = asyncio.create_task(_left(receive), name="listener leaves")
+            leaving.add_done_callback(lambda _: self.listening.end("nobody listens"))  # else it waits for the call
             try:
-                await self._send_samples(send, leaving)
+                await self._send_samples(send)
             finally:
                 leaving.cancel()
 
-    async def _send_samples(self, send: Send, leaving: asyncio.Task[None]) -> None:
+    async def _send_samples(self, send: Send) -> None:
         async for samples in self.listening:
-            if leaving.done():
-                return
             await send({"type": "http.response.body", "body": samples, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -60,7 +60,8 @@ def _live_paths() -> dict[str, Any]:
             "get": {**OPERATION, "operationId": "listen", "parameters": []},
         },
         "/api/events": {"get": _operation(
-            "events", "What happens, as server-sent events: about, calls, call, digit, finding, levels, listened, lost",
+            "events", "What happens, as server-sent events: about, calls, call, count, digit, finding, levels, "
+            "listened, lost",
             _TEXT, 503, media_type="text/event-stream",
         )},
     }  # fmt: skip

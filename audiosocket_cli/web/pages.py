@@ -44,14 +44,10 @@ _SCRIPTS: Final = ("live_rows.js", "listen.js", "live.js", "ended.js")
 """Those of the page of live calls, in the order in which they need each other."""
 
 
-@cache
 def asset(name: str) -> Asset | None:
     """Return a file of assets/; None for any other name."""
     media_type = _ASSETS.get(name)
-    if media_type is None:
-        return None
-    data = files("audiosocket_cli").joinpath("web", "assets", name).read_bytes()
-    return Asset(data, media_type)
+    return None if media_type is None else Asset(_file(name), media_type)
 
 
 @cache
@@ -69,7 +65,6 @@ def live_page(*, keeps_calls: bool, has_login: bool) -> bytes:
     )
 
 
-@cache
 def login_page(problem: str, next_path: str) -> bytes:
     """Return the page that asks for the password, and says what was wrong with the last try."""
     told = (tag("p", problem, class_="problem", role="alert"),) if problem else ()
@@ -95,7 +90,12 @@ def login_page(problem: str, next_path: str) -> bytes:
 
 
 def _style(name: str) -> str:
-    return files("audiosocket_cli").joinpath("web", "assets", name).read_text(encoding="utf-8")
+    return _file(name).decode()
+
+
+@cache  # by names of ours alone: whatever a request can name would fill the memory
+def _file(name: str) -> bytes:
+    return files("audiosocket_cli").joinpath("web", "assets", name).read_bytes()
 
 
 def _bar(*, has_login: bool) -> Element:

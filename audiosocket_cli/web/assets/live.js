@@ -32,13 +32,14 @@
     const row = new CallRow(call, performance.now(), actions);
     rows.set(call.id, row);
     list.prepend(row.element);
-    if (rows.size > MAX_ROWS) undraw(rows.keys().next().value);
+    if (rows.size > MAX_ROWS) undraw([...rows.values()].find((each) => !each.panel) || row);
   }
 
-  function undraw(id) {
-    const row = rows.get(id);
-    if (!row) return;
-    rows.delete(id);
+  /* Take a row off the page, if it is still there: its id may be that of another call since the server began anew. */
+  function undraw(row) {
+    if (rows.get(row.call.id) !== row) return;
+    rows.delete(row.call.id);
+    if (row.panel) row.panel.remove();
     row.element.remove();
   }
 
@@ -53,12 +54,14 @@
     list.append(row.element);
   }
 
+  const isSame = (call, other) => other && call.uuid === other.uuid && call.started_at === other.started_at;
+
   function takeAll(told) {
     const now = performance.now();
     calls.clear();
     count = told.count;
     for (const call of told.calls) calls.set(call.id, Object.assign(call, { takenMs: now }));
-    for (const id of [...rows.keys()]) if (!calls.has(id)) undraw(id);
+    for (const row of [...rows.values()]) if (!isSame(row.call, calls.get(row.call.id))) undraw(row);
     for (const call of [...calls.values()].slice(-MAX_ROWS)) {
       if (rows.has(call.id)) rows.get(call.id).update(call, now);
       else drawNewest(call);
@@ -86,7 +89,6 @@
   }
 
   function takeBegun(call) {
-    count += 1;
     calls.set(call.id, Object.assign(call, { takenMs: performance.now() }));
     drawNewest(call);
     tellNews(call);
@@ -105,13 +107,12 @@
   }
 
   function takeEnded(call) {
-    if (!calls.delete(call.id)) return;
-    count -= 1;
+    calls.delete(call.id);
     const row = rows.get(call.id);
     if (row) {
       row.end(call, performance.now());
       setTimeout(() => {
-        undraw(call.id);
+        undraw(row);
         fill();
         showCounts();
       }, ENDED_MS);
@@ -127,6 +128,11 @@
       row.level("caller", caller);
       row.level("server", server);
     }
+  }
+
+  function takeCount(told) {
+    count = told.count;
+    showCounts();
   }
 
   async function hangUp(call) {
@@ -154,6 +160,7 @@
     about: showAbout,
     calls: takeAll,
     call: takeCall,
+    count: takeCount,
     levels: takeLevels,
     digit: (event) => rows.has(event.id) && rows.get(event.id).press(event),
     finding: (event) => rows.has(event.id) && rows.get(event.id).find(event),
