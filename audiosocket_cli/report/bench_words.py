@@ -49,7 +49,7 @@ def finding_section(results: Sequence[BenchResult], names: Sequence[str]) -> Ite
             yield _finding(line, f"in {count} of {LOOKED_AT}{whose}")
         yield from left_out(result.figures.finding_ids, f"findings{whose}")
     if not found:
-        yield tag("p", f"None in {LOOKED_AT}, which were looked at.", class_="quiet")
+        yield tag("p", f"None in {LOOKED_AT}. Later calls are not looked at.", class_="quiet")
 
 
 def _finding(line: str, where: str) -> Element:
