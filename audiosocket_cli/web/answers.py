@@ -21,6 +21,13 @@ def failure(status: int, text: str) -> Response:
     return json_answer({"error": text}, status)
 
 
+def wrong_method(*allowed: str) -> Response:
+    """Return the answer to a method that is not one of these."""
+    response = failure(405, f"this is asked for by {' or '.join(allowed)}")
+    response.headers["Allow"] = ", ".join(allowed)
+    return response
+
+
 def encoded(value: object) -> bytes:
     """Return a value as JSON of one line."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")

@@ -14,7 +14,7 @@ from audiosocket_cli.net import http_routes
 from audiosocket_cli.server.api_routes import parse_form
 from audiosocket_cli.server.watching import Watching
 from audiosocket_cli.web import pages
-from audiosocket_cli.web.answers import failure, json_answer
+from audiosocket_cli.web.answers import failure, json_answer, wrong_method
 from audiosocket_cli.web.bounds import BodyError, Bounds, read_body
 from audiosocket_cli.web.ended_calls import EndedCalls
 from audiosocket_cli.web.events import Events
@@ -86,9 +86,7 @@ class _Route(Route):
         if scope["method"] in allowed:
             await super().handle(scope, receive, send)
             return
-        response = failure(405, f"this is asked for by {' or '.join(allowed)}")
-        response.headers["Allow"] = ", ".join(allowed)
-        await response(scope, receive, send)
+        await wrong_method(*allowed)(scope, receive, send)
 
 
 class _Login:

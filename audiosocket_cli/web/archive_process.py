@@ -91,7 +91,10 @@ class Reader:
     def _call(self, name: str) -> tuple[Path, Mapping[str, Any]]:
         """Return a call's JSON, and where that is. No name leads out of the folder, also not by a link."""
         path = self._folder / f"{name}{_JSON}"
-        real, root = os.path.realpath(path), os.path.realpath(self._folder)
+        try:
+            real, root = os.path.realpath(path), os.path.realpath(self._folder)
+        except (OSError, ValueError):  # no name of a file
+            raise NoCallError from None
         if real != os.path.join(root, f"{name}{_JSON}"):
             raise NoCallError
         call = read_call(real).call

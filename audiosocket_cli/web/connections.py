@@ -90,8 +90,8 @@ class WebServer:
         for name in ("uvicorn.error", "uvicorn.access"):  # a log of calls is no place for them
             logging.getLogger(name).disabled = True
         self._config = uvicorn.Config(
-            _Paced(app, self._pace), http=Connection, ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
-            server_header=False, date_header=False, timeout_keep_alive=_KEEP_ALIVE_S,
+            _Paced(app, self._pace), http=Connection, ws="none", lifespan="off", log_config=None, access_log=False,
+            proxy_headers=False, server_header=False, date_header=False, timeout_keep_alive=_KEEP_ALIVE_S,
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         )  # fmt: skip
         threading.Thread(target=asyncio.run, args=(self._serve(),), name="web", daemon=True).start()

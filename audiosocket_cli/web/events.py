@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from audiosocket_cli.server.call_list import ListedCall
 from audiosocket_cli.server.watching import Watching
-from audiosocket_cli.web.answers import SCHEMA, encoded, failure
+from audiosocket_cli.web.answers import SCHEMA, encoded, failure, wrong_method
 from audiosocket_cli.web.live_calls import LiveCalls, shown_finding
 from audiosocket_cli.web.readers import Reader
 
@@ -63,8 +63,8 @@ class Events:
 
     async def stream(self, request: Request) -> Response:
         """Tell what happens, from now on, until the reader has gone."""
-        if request.method == "HEAD":
-            return Response(media_type=_Stream.media_type)
+        if request.method != "GET":
+            return wrong_method("GET")
         if len(self._readers) >= MAX_READERS:
             return failure(503, f"{MAX_READERS} pages are open already: close one")
         reader = Reader()

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from audiosocket_cli.server.call_list import ListedCall
 from audiosocket_cli.server.listening import Listening
 from audiosocket_cli.server.watching import CannotListenError, Watching
-from audiosocket_cli.web.answers import failure
+from audiosocket_cli.web.answers import failure, wrong_method
 
 OPERATION: Final[dict[str, Any]] = {
     "summary": "Listen to a live call",
@@ -45,8 +45,8 @@ OPERATION: Final[dict[str, Any]] = {
 
 async def sound(watching: Watching, call: ListedCall, request: Request) -> Response:
     """Answer a request for the sound of a call."""
-    if request.method == "HEAD":
-        return Response(media_type=SoundResponse.media_type)
+    if request.method != "GET":
+        return wrong_method("GET")
     by = request.client.host if request.client is not None else "unknown"
     try:
         return SoundResponse(await watching.listen(call, by))

@@ -80,3 +80,25 @@ def test_requests_one_after_another_on_one_connection_are_answered_in_order(web:
             assert piece
             data += piece
         assert data.count(b"HTTP/1.1 200") == 20
+
+
+def test_who_never_sends_the_rest_of_a_request_keeps_nobody_out(web: Web) -> None:
+    with contextlib.ExitStack() as stack:
+        for number in range(200):
+            with contextlib.suppress(OSError):
+                peer = stack.enter_context(web.raw())
+                method = b"POST /login" if number % 2 else b"GET /api/events"
+                peer.sendall(method + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\npassword=")
+        assert answered(web) == 200
+
+
+def test_two_lengths_of_one_request_are_refused(web: Web) -> None:
+    smuggled = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    for lengths in (b"Content-Length: 4\r\nContent-Length: 5\r\n", b"Content-Length: +4\r\n",
+                    b"Transfer-Encoding: xchunked\r\n", b"Transfer-Encoding : chunked\r\n"):  # fmt: skip
+        with web.raw() as peer:
+            peer.sendall(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\n" + lengths + b"\r\n0\r\n\r\n" + smuggled)
+            peer.shutdown(socket.SHUT_WR)
+            told = peer.makefile("rb").read()
+            assert told.split()[1] in (b"400", b"501"), lengths
+            assert told.count(b"HTTP/1.1") == 1

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import tracemalloc
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
 
+from audiosocket_cli.web import pages
+from support.peers import opening
 from support.running import Serve
-from support.web import TOKEN, Stream, Web, begin, running
+from support.web import TOKEN, Stream, Web, begin, calling, running
 
 OWN = "http://127.0.0.1:{port}"
 
@@ -35,7 +39,7 @@ def test_without_the_password_nothing_is_told(web: Web) -> None:
     for path in EVERYTHING:
         answer = web.ask(path)
         assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), path
-        assert set(answer.json) == {"error"}, path
+        assert set(answer.json) == {"schema", "error"}, path
     assert web.ask("/api/calls/0-1/hangup", "POST").status == 401
     assert web.ask("/healthz").status == 200
 
@@ -138,3 +142,67 @@ def test_each_answer_keeps_a_browser_from_guessing_framing_and_keeping_it(own: W
         assert "unsafe-eval" not in policy
         assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
         assert "server" not in headers
+
+
+def test_a_cookie_is_found_among_odd_ones_of_other_programs_of_this_host(web: Web) -> None:
+    cookie = web.ask("/login", "POST", urlencode({"password": TOKEN})).headers["set-cookie"].partition(";")[0]
+    for odd in ('a[b]={"c": 1}', "no value", "=", 'x="', "a=" + "\\" * 9000, f"{cookie.partition('=')[0]}x=1"):
+        assert web.ask("/api/calls", Cookie=f"{odd}; {cookie}").status == 200, odd
+        assert web.ask("/api/calls", Cookie=f"{cookie}; {odd}").status == 200, odd
+        assert web.ask("/api/calls", Cookie=odd).status == 401, odd
+
+
+def test_what_a_session_has_opened_ends_with_it(web: Web) -> None:
+    cookie = web.ask("/login", "POST", urlencode({"password": TOKEN})).headers["set-cookie"].partition(";")[0]
+    with calling(web), Stream(web, Cookie=cookie) as stream, Stream(web, Authorization=f"Bearer {TOKEN}") as other:
+        stream.next("calls")
+        web.until("/api/calls", lambda told: told["count"], Authorization=f"Bearer {TOKEN}")
+        with web.raw() as listener:
+            call = opening()[0]
+            path = f"GET /api/calls/{call}/sound HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n"
+            listener.sendall(path.encode())
+            assert listener.recv(12) == b"HTTP/1.1 200"
+            assert web.ask("/logout", "POST", Cookie=cookie).status == 303
+            with contextlib.suppress(ConnectionResetError):
+                while listener.recv(65536):
+                    pass
+        with calling(web, 2):  # an event, so that nobody waits for the heartbeat
+            with pytest.raises(AssertionError, match="the stream ended"):
+                stream.next("nothing")
+            other.next("call")
+
+
+def test_failures_are_json_of_one_line(web: Web) -> None:
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    for path, method, status in (("/", "PUT", 405), ("/api/calls", "DELETE", 405), ("/nothing", "GET", 404),
+                                 ("/api/calls/0-1/hangup", "GET", 405), ("/api/events", "POST", 405)):  # fmt: skip
+        answer = web.ask(path, method, **token)
+        assert (answer.status, set(answer.json)) == (status, {"schema", "error"}), path
+        assert status != 405 or answer.headers["allow"]
+
+
+def test_asking_by_head_ends_at_once(own: Web) -> None:
+    for path, status in (("/", 200), ("/api/calls", 200), ("/api/events", 405), ("/api/calls/0-1/sound", 404)):
+        answer = own.ask(path, "HEAD")
+        assert (answer.status, answer.body) == (status, b""), path
+
+
+def test_a_page_with_an_odd_name_is_found_after_logging_in(web: Web) -> None:
+    where = "/calls/a%20b/%C3%A9%3F"
+    login = web.ask(where, Accept="text/html").headers["location"]
+    form = web.ask(login).body.decode()
+    assert f'value="{where}"' in form
+    answer = web.ask("/login", "POST", urlencode({"password": TOKEN, "next": where}))
+    assert answer.headers["location"] == where
+
+
+def test_what_strangers_ask_for_is_not_kept() -> None:
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(300):
+            pages.login_page("", f"/{number:0400}")
+            pages.asset(f"{number:0400}")
+        assert tracemalloc.get_traced_memory()[0] - before < 300_000
+    finally:
+        tracemalloc.stop()

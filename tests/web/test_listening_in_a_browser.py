@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from audiosocket_cli.audio.pcm import tone
-from support.browser import DESKTOP, PHONE, serious_faults, shown
+from support.browser import DESKTOP, PHONE, serious_faults, shown, until
 from support.peers import connected, opening
 from support.running import Serve
 from support.watched import in_frames
@@ -63,7 +63,7 @@ def test_the_sound_of_each_side_arrives_on_its_side(browser: Browser, serve: Ser
     web = begin(serve, "--tone", "600")
     with speaking(web) as stopping, shown(browser, web.url, size) as page:
         listen_in(page)
-        page.wait_for_function(f"() => ({LEVELS})().every((level) => level > 0.5)")
+        until(page, f"() => ({LEVELS})().every((level) => level > 0.5)")
         caller, server = page.evaluate(LEVELS)
         assert caller == pytest.approx(1 - 12 / 60, abs=0.05)
         assert server > 0.5
@@ -77,7 +77,7 @@ def test_one_side_alone_and_silence(browser: Browser, serve: Serve) -> None:
     web = begin(serve)
     with speaking(web), shown(browser, web.url) as page:
         listen_in(page)
-        page.wait_for_function(f"() => ({LEVELS})()[0] > 0.5")
+        until(page, f"() => ({LEVELS})()[0] > 0.5")
         assert page.evaluate(LEVELS)[1] == 0
         page.get_by_role("slider", name="Caller").evaluate(
             "(one) => { one.value = 0; one.dispatchEvent(new Event('input')) }"
