@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Sequence
 from typing import Any, Final
 
-from audiosocket_cli.calls_index.row import Row
+from audiosocket_cli.calls_index.row import Row, can_be_a_name
+from audiosocket_cli.text import printable
 
 TYPES: Final = {
     "uuid": "TEXT",
@@ -39,6 +42,10 @@ TYPES: Final = {
 _NAMES: Final = tuple(TYPES)
 _FINDING_IDS: Final = _NAMES.index("finding_ids")
 _FILES: Final = _NAMES.index("files")
+_PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "TEXT": (str,), "REAL": (int, float), "INTEGER": (int,), "BLOB": (bytes,),
+}  # fmt: skip
+_COLUMN_TYPES: Final = [_PYTHON_TYPES[kind] for kind in TYPES.values()]
 
 FORMAT: Final = 1
 """The version of what is in an index file. An index of another version is made anew."""
@@ -69,9 +76,25 @@ def values_of(row: Row) -> tuple[Any, ...]:
 
 
 def row_from(found: tuple[Any, ...], root: bytes) -> Row:
-    """Return the row of what `SELECT` found; `root` is the folder that the index is of."""
+    """Return the row of what `SELECT` found; `root` is the folder that the index is of.
+
+    An index may be anybody's: raises `sqlite3.DatabaseError` for values that none of ours holds.
+    """
     folder, name, *values = found
-    values[_FINDING_IDS] = tuple(values[_FINDING_IDS].split())
-    values[_FILES] = tuple(map(os.fsdecode, values[_FILES].split(b"\0"))) if values[_FILES] else ()
+    check_types(found[:2], [(bytes,)] * 2)
+    check_types(values, _COLUMN_TYPES)
+    values = [printable(value) if isinstance(value, str) else value for value in values]
+    values[_FINDING_IDS] = tuple((values[_FINDING_IDS] or "").split())
+    values[_FILES] = tuple(filter(can_be_a_name, map(os.fsdecode, (values[_FILES] or b"").split(b"\0"))))
     place = os.fsdecode(os.path.join(root, folder) if folder else root)
     return Row(name=os.fsdecode(name), folder=place, **dict(zip(_NAMES, values, strict=True)))
+
+
+def check_types(values: Sequence[Any], kinds: Sequence[tuple[type, ...]]) -> None:
+    """Raise `sqlite3.DatabaseError` for a value that is neither None nor of its kinds: SQLite lets anything into any
+    column."""
+    for value, kind in zip(values, kinds, strict=True):
+        if value is not None and not isinstance(value, kind):
+            error = sqlite3.DatabaseError("it holds values that are not ours")
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT  # it is damaged, as far as we are concerned
+            raise error

@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from audiosocket_cli.calls_index import columns
 from audiosocket_cli.calls_index.call_json import read_call
 from audiosocket_cli.calls_index.filters import Filter
 from audiosocket_cli.calls_index.folder_scan import FileSeen, FolderSeen, Skipped, scan
-from audiosocket_cli.calls_index.index_file import NAME, Tell, open_index_file, remake_index_file
+from audiosocket_cli.calls_index.index_file import NAME, Tell, is_damage, open_index_file, remake_index_file
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.calls_index.sorts import SORTS
 from audiosocket_cli.calls_index.totals import Totals
 from audiosocket_cli.errors import FileError
+
+_Answer = TypeVar("_Answer")
 
 _TOGETHER: Final = 4_000
 """Files that are read between two commits: what is read is kept if the rest is not, and nobody waits long."""
@@ -74,12 +76,15 @@ class CallsIndex:
         try:
             return self._update(quick=quick)
         except sqlite3.DatabaseError as error:
-            self._database.close()
-            self._database = remake_index_file(self.folder, self._tell, error)
+            self._remake(error)
         try:
             return self._update(quick=False)
         except sqlite3.DatabaseError as error:
             raise self._broken(error) from None
+
+    def _remake(self, error: sqlite3.Error) -> None:
+        self._database.close()
+        self._database = remake_index_file(self.folder, self._tell, error)
 
     def _update(self, *, quick: bool) -> Updated:
         updated, seen = Updated(), set()
@@ -140,42 +145,70 @@ class CallsIndex:
         order = f"WHERE {where} ORDER BY {SORTS[sort].sql} LIMIT ?"
         values = [*values, -1 if limit is None else limit]
         if limit is not None and limit <= _AT_ONCE:
-            yield from (
-                columns.row_from(found, self._root) for found in list(self._ask(columns.SELECT + order, values))
-            )
+            yield from map(self._row, list(self._ask(columns.SELECT + order, values)))
             return
         # Read to its end at once: whoever shows the rows may take hours, and a query under way keeps all others from
         # writing.
         for folder, name in list(self._ask(f"SELECT folder, name FROM calls {order}", values)):
             query = f"{columns.SELECT}WHERE {where} AND folder = ? AND name = ?"
             for found in list(self._ask(query, [*values[:-1], folder, name])):
-                yield columns.row_from(found, self._root)
+                yield self._row(found)
+
+    def _row(self, found: tuple[Any, ...]) -> Row:
+        try:
+            return columns.row_from(found, self._root)
+        except sqlite3.DatabaseError as error:
+            raise self._broken(error) from None
 
     def totals(self, wanted: Filter) -> Totals:
-        """Return the figures of the calls that are wanted. Raises `FileError`."""
+        """Return the figures of the calls that are wanted. An index that is found to be damaged is made anew. Raises
+        `FileError`."""
+        return self._mended(lambda: self._totals(wanted))
+
+    def _totals(self, wanted: Filter) -> Totals:
         where, values = wanted.where()
-        ((calls, duration_s, digits, gaps, turns, slowest_ms, first_at, last_at),) = self._ask(
+        ((calls, duration_s, digits, gaps, turns, slowest_ms, first_at, last_at),) = self._database.execute(
             "SELECT count(*), total(duration_s), total(digits != ''), total(gap_count > 0), count(answers), "
             f"max(latency_max_ms), min(started_at), max(started_at) FROM calls WHERE {where}",
             values,
         )
-        latencies = self._ask(
-            f"SELECT latency_p50_ms FROM calls WHERE {where} AND latency_p50_ms IS NOT NULL ORDER BY 1", values
-        )
-        finding_ids = (
-            f"SELECT finding_ids, count(*) FROM calls WHERE {where} AND finding_ids != '' GROUP BY finding_ids"
-        )
+        query = f"SELECT latency_p50_ms FROM calls WHERE {where} AND latency_p50_ms IS NOT NULL ORDER BY 1"
+        latencies_ms = [latency_ms for (latency_ms,) in self._database.execute(query, values)]
+        query = f"SELECT finding_ids, count(*) FROM calls WHERE {where} AND finding_ids != '' GROUP BY finding_ids"
+        finding_ids = dict(self._database.execute(query, values))
+        columns.check_types((slowest_ms, first_at, last_at), ((int,), (str,), (str,)))
+        columns.check_types(latencies_ms, [(int,)] * len(latencies_ms))
+        columns.check_types(list(finding_ids), [(str,)] * len(finding_ids))
         return Totals(
-            calls, duration_s, int(digits), int(gaps), turns, slowest_ms, first_at, last_at,
-            [latency_ms for (latency_ms,) in latencies], dict(self._ask(finding_ids, values)),
-        )  # fmt: skip
+            calls, duration_s, int(digits), int(gaps), turns, slowest_ms, first_at, last_at, latencies_ms, finding_ids
+        )
 
     def problems(self, limit: int) -> tuple[int, list[tuple[Path, str]]]:
-        """Return how many JSON files hold no call that could be read, and of the first ones each with the reason."""
-        ((count,),) = self._ask("SELECT count(*) FROM calls WHERE problem IS NOT NULL", ())
+        """Return how many JSON files hold no call that could be read, and of the first ones each with the reason.
+        Raises `FileError`."""
+        return self._mended(lambda: self._problems(limit))
+
+    def _problems(self, limit: int) -> tuple[int, list[tuple[Path, str]]]:
+        ((count,),) = self._database.execute("SELECT count(*) FROM calls WHERE problem IS NOT NULL", ())
         query = "SELECT folder, name, problem FROM calls WHERE problem IS NOT NULL ORDER BY folder, name LIMIT ?"
-        found = self._ask(query, [limit])
+        found = self._database.execute(query, [limit]).fetchall()
+        for each in found:
+            columns.check_types(each, ((bytes,), (bytes,), (str,)))
         return count, [(Path(os.fsdecode(os.path.join(self._root, *each[:2]))), each[2]) for each in found]
+
+    def _mended(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Return an answer, if need be from an index that is made anew. Raises `FileError`."""
+        try:
+            return ask()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise self._broken(error) from None
+            self._remake(error)
+        try:
+            self._update(quick=False)
+            return ask()
+        except sqlite3.DatabaseError as error:
+            raise self._broken(error) from None
 
     def _ask(self, query: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         try:

@@ -51,7 +51,11 @@ def open_index_file(folder: Path, tell: Tell, *, anew: bool = False) -> sqlite3.
     except (OSError, sqlite3.Error, _NotOursError) as error:
         return open_in_memory(folder, tell, error)
     if anew:
-        empty(connection)
+        try:
+            empty(connection)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            return remake_index_file(folder, tell, error)
     return connection
 
 
@@ -64,14 +68,15 @@ def remake_index_file(folder: Path, tell: Tell, error: sqlite3.Error) -> sqlite3
     try:
         _remove(folder / NAME)
     except OSError as problem:
-        return open_in_memory(folder, tell, problem)
+        return open_in_memory(folder, tell, problem, as_there=False)
     return open_index_file(folder, tell)
 
 
-def open_in_memory(folder: Path, tell: Tell, error: Exception) -> sqlite3.Connection:
-    """Return an index in memory, which begins as the one that can be read, if there is one. `tell` gets the reason."""
+def open_in_memory(folder: Path, tell: Tell, error: Exception, *, as_there: bool = True) -> sqlite3.Connection:
+    """Return an index in memory, which begins as the one that can be read, if there is one, or empty. `tell` gets the
+    reason."""
     tell(f"cannot keep an index in {folder}, so it is made for this time only: {_reason(error)}")
-    return _in_memory(folder / NAME)
+    return _in_memory(folder / NAME if as_there else None)
 
 
 def empty(connection: sqlite3.Connection) -> None:
@@ -136,11 +141,11 @@ def _make_or_check(connection: sqlite3.Connection) -> None:
         raise _NotOursError("its tables are not ours")
 
 
-def _in_memory(path: Path) -> sqlite3.Connection:
+def _in_memory(path: Path | None) -> sqlite3.Connection:
     """Return an index in memory, which begins as the one that can be read, if there is one."""
     connection = _connect("file::memory:")
     with contextlib.suppress(OSError, sqlite3.Error):
-        if stat.S_ISREG(os.lstat(path).st_mode):
+        if path is not None and stat.S_ISREG(os.lstat(path).st_mode):
             kept = _connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=ro")
             with contextlib.closing(kept):
                 kept.backup(connection)

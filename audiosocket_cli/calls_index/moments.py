@@ -11,6 +11,7 @@ from audiosocket_cli.quantities import parse_duration
 
 _DAYS: Final = re.compile(r"([0-9]{1,5})d")
 _MAX_DAYS: Final = 36_525
+_UNITS: Final = re.compile(r".*[dhms]", re.DOTALL)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCK: Final = re.compile(r"\d\d?:\d\d(:\d\d)?")
 _DAYS_AGO: Final = {"today": 0, "yesterday": 1}
@@ -45,3 +46,15 @@ def parse_age_s(text: str) -> float:
     if int(days[1]) > _MAX_DAYS:
         raise UsageError(f"{text!r:.60} is longer than a hundred years")
     return int(days[1]) * 86400.0
+
+
+def parse_keep_s(text: str) -> float:
+    """Read how long calls are kept, which needs a unit: whoever writes 90 means days, and not seconds. Raises
+    `UsageError`."""
+    try:
+        seconds = parse_age_s(text)
+    except UsageError:
+        raise UsageError(f"{text!r:.60} does not say how long calls are kept: write 90d, 12h or 30m") from None
+    if not _UNITS.fullmatch(text.strip()):
+        raise UsageError(f"{text!r:.60} does not say how long calls are kept: write {text.strip()}d for days")
+    return seconds

@@ -197,10 +197,11 @@ def _ids(value: object) -> tuple[str, ...]:
 
 def _names(value: object) -> tuple[str, ...]:
     """Names of files as they are, for files are found by them; what cannot be one is left out."""
-    return tuple(each for each in _list(value)[:_MAX_LISTED] if isinstance(each, str) and _can_be_a_name(each))
+    return tuple(each for each in _list(value)[:_MAX_LISTED] if isinstance(each, str) and can_be_a_name(each))
 
 
-def _can_be_a_name(text: str) -> bool:
+def can_be_a_name(text: str) -> bool:
+    """Whether a file in a folder can have this name."""
     try:
         return 0 < len(os.fsencode(text)) <= 255 and "/" not in text and "\0" not in text and text not in (".", "..")
     except UnicodeEncodeError:  # half of a surrogate pair

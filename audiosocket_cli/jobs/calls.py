@@ -14,7 +14,7 @@ from audiosocket_cli.calls_index.csv_lines import csv_lines
 from audiosocket_cli.calls_index.filters import Filter, check_digits, check_uuid
 from audiosocket_cli.calls_index.folder_scan import Skipped
 from audiosocket_cli.calls_index.folders import Folders
-from audiosocket_cli.calls_index.moments import parse_age_s, parse_moment
+from audiosocket_cli.calls_index.moments import parse_keep_s, parse_moment
 from audiosocket_cli.calls_index.retention import Removal, before_of, removals
 from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.disk import prove_folder, write_file
@@ -125,6 +125,8 @@ def _check(wanted: CallsWanted) -> None:
         parse_clip(wanted.clip)
         if wanted.output is None:
             raise UsageError("--clip needs a folder for the sounds: add -o DIR")
+    if wanted.keep is not None:
+        parse_keep_s(wanted.keep)
     if wanted.parquet is not None:
         from audiosocket_cli.calls_index.parquet import check_parquet
 
@@ -136,9 +138,13 @@ def _filter(wanted: CallsWanted) -> Filter:
     now = datetime.now().astimezone()
     for finding in wanted.findings:
         _check_finding(finding)
+    since = None if wanted.since is None else parse_moment(wanted.since, now)
+    before = None if wanted.until is None else parse_moment(wanted.until, now, end=True)
+    if since is not None and before is not None and since >= before:
+        raise UsageError(f"--since {wanted.since} is not before --until {wanted.until}: exchange them")
     return Filter(
-        since=None if wanted.since is None else parse_moment(wanted.since, now),
-        before=None if wanted.until is None else parse_moment(wanted.until, now, end=True),
+        since=since,
+        before=before,
         uuid=None if wanted.uuid is None else check_uuid(wanted.uuid),
         peer=wanted.peer,
         digits=None if wanted.digits is None else check_digits(wanted.digits),
@@ -243,7 +249,7 @@ class _Kept:
 
 def _keep(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
     assert wanted.keep is not None
-    before, done = before_of(parse_age_s(wanted.keep), datetime.now(UTC)), _Kept()
+    before, done = before_of(parse_keep_s(wanted.keep), datetime.now(UTC)), _Kept()
     lines = _removal_lines(wanted, _removals(wanted, those, before, folders), done)
     told = True
     try:

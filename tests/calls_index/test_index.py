@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -246,6 +247,68 @@ def test_damage_that_is_found_in_use_makes_the_index_anew(tmp_path: Path) -> Non
     with CallsIndex(tmp_path, said.append, anew=not rows) as index:
         index.update()
         assert set(index.rows(Filter())) == truth(tmp_path)
+
+
+HOSTILE = {
+    "text for a number": "duration_s = 'x', latency_max_ms = 'x'",
+    "bytes for text": "digits = x'00', started_at = x'ff', finding_ids = x'00'",
+    "numbers for text": "uuid = 5, started_at = 5, latency_p50_ms = 'y'",
+    "a number for names": "files = 5, finding_ids = 5",
+    "a problem of bytes": "problem = x'00'",
+}
+
+
+@pytest.mark.parametrize("changed", HOSTILE.values(), ids=HOSTILE)
+def test_an_index_of_somebody_elses_values_is_made_anew(changed: str, tmp_path: Path) -> None:
+    make_calls(tmp_path, 30, every_s=60)
+    said: list[str] = []
+    with CallsIndex(tmp_path, said.append) as index:
+        index.update()
+    database = sqlite3.connect(tmp_path / NAME)
+    with contextlib.closing(database), database:
+        database.execute(f"UPDATE calls SET {changed}")
+    with CallsIndex(tmp_path, said.append) as index:
+        try:
+            index.problems(3)
+            assert index.totals(Filter()).calls == 30
+            rows = set(index.rows(Filter()))
+        except FileError as error:
+            assert "it holds values that are not ours; make it anew with --rebuild" in str(error)  # noqa: PT017
+            rows = set()
+    with CallsIndex(tmp_path, said.append, anew=not rows) as index:
+        index.update()
+        assert set(index.rows(Filter())) == truth(tmp_path)
+        index.totals(Filter())
+
+
+def test_texts_and_names_of_an_index_are_harmless(tmp_path: Path) -> None:
+    make_calls(tmp_path, 1)
+    with CallsIndex(tmp_path, quiet) as index:
+        index.update()
+    database = sqlite3.connect(tmp_path / NAME)
+    with contextlib.closing(database), database:
+        database.execute(
+            "UPDATE calls SET peer = 'x' || char(27) || '[2J', files = ?", [b"../../etc/passwd\0/etc/passwd\0a.wav"]
+        )
+    with CallsIndex(tmp_path, quiet) as index:
+        (row,) = index.rows(Filter())
+    assert (row.peer, row.files) == ("x\\u001b[2J", ("a.wav",))
+
+
+def test_a_damaged_index_is_made_anew_when_it_is_asked_and_when_that_is_wanted(tmp_path: Path) -> None:
+    make_calls(tmp_path, 500, every_s=60)
+    with CallsIndex(tmp_path, quiet) as index:
+        index.update()
+    content = bytearray((tmp_path / NAME).read_bytes())
+    content[6000::97] = b"\xa5" * len(content[6000::97])
+    for anew in (False, True):
+        (tmp_path / NAME).write_bytes(content)
+        said: list[str] = []
+        with CallsIndex(tmp_path, said.append, anew=anew) as index:
+            index.update()
+            assert index.totals(Filter()).calls == 500
+            assert set(index.rows(Filter())) == truth(tmp_path)
+        assert any("is made anew" in line for line in said), said
 
 
 @pytest.mark.parametrize("make", ["file", "nothing", "broken link"])

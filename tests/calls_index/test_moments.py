@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from audiosocket_cli.calls_index.moments import parse_age_s, parse_moment
+from audiosocket_cli.calls_index.moments import parse_age_s, parse_keep_s, parse_moment
 from audiosocket_cli.errors import UsageError
 
 
@@ -62,3 +62,10 @@ def test_an_age_may_be_longer_than_a_year_in_days() -> None:
     for text in ("99999d", "0d", "0", "1y", "-1d", ""):
         with pytest.raises(UsageError):
             parse_age_s(text)
+
+
+@pytest.mark.parametrize("text", ["90", " 90 ", "1.5", "0d", "", "x", "90D", "100000d", "-1d"])
+def test_how_long_calls_are_kept_needs_a_unit(text: str) -> None:
+    assert parse_keep_s("90d") == parse_keep_s(" 2160h ") == 90 * 86400
+    with pytest.raises(UsageError, match="how long calls are kept: write"):
+        parse_keep_s(text)
