@@ -10,8 +10,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import SILENCE_DBFS, SPEECH_POWER, Excerpt, power_to_dbfs, to_int16, to_slin
+from audiosocket_cli.audio.pcm import (
+    SILENCE_DBFS,
+    SPEECH_POWER,
+    Excerpt,
+    power_to_dbfs,
+    to_int16,
+    to_slin,
+    within_scale,
+)
 from audiosocket_cli.audio.reading import open_reader
+from audiosocket_cli.audio.sample_readers import Floats, Reader
+from audiosocket_cli.errors import FileError
 
 _PTIME_S: Final = 0.02
 _BLOCK_S: Final = 1.0
@@ -99,7 +109,10 @@ class RecordingFigures:
 
 
 def measure_recording(path: Path) -> RecordingFigures:
-    """Read a sound file in blocks, and measure it. Raises `FileError` for one that cannot be read, and `OSError`."""
+    """Read a sound file in blocks, and measure it, up to where it is damaged.
+
+    Raises `FileError` for one that cannot be read, and `OSError`.
+    """
     reader = open_reader(path, str(path))
     try:
         channels = [Channel() for _ in range(reader.channels)]
@@ -107,10 +120,10 @@ def measure_recording(path: Path) -> RecordingFigures:
         kept = [bytearray() for _ in channels]
         frame = max(1, round(reader.rate_hz * _PTIME_S))
         block_size = max(frame, round(reader.rate_hz * _BLOCK_S) // frame * frame)
-        while len(block := reader.read(block_size)):
+        for block in _blocks(reader, block_size):
             samples += len(block)
             for channel, bytes_of, signal in zip(channels, kept, block.T, strict=True):
-                _take(channel, bytes_of, np.nan_to_num(signal, posinf=1.0, neginf=-1.0), frame)
+                _take(channel, bytes_of, within_scale(signal), frame)
         for channel in channels:
             channel.clipped, channel.offset, channel.power = (
                 sum_ / max(1, samples) for sum_ in (channel.clipped, channel.offset, channel.power)
@@ -119,6 +132,19 @@ def measure_recording(path: Path) -> RecordingFigures:
         return RecordingFigures(reader.rate_hz, samples / reader.rate_hz, channels, list(reader.remarks))
     finally:
         reader.close()
+
+
+def _blocks(reader: Reader, size: int) -> Iterator[Floats]:
+    """Yield what can be read; damage after that is a remark of the reader."""
+    is_begun = False
+    try:
+        while len(block := reader.read(size)):
+            is_begun = True
+            yield block
+    except FileError as error:
+        if not is_begun:
+            raise
+        reader.remarks.append(str(error))
 
 
 def _take(channel: Channel, kept: bytearray, signal: NDArray[np.float32], frame: int) -> None:

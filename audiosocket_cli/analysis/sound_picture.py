@@ -12,7 +12,7 @@ import numpy as np
 from audiosocket_cli.analysis.peaks import PeakLevel, Peaks
 from audiosocket_cli.analysis.spectrogram import Spectrogram, SpectrogramBuilder
 from audiosocket_cli.analysis.stretches import Stretches, StretchFinder
-from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, power_to_dbfs
+from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, power_to_dbfs, to_int16, within_scale
 from audiosocket_cli.audio.reading import open_reader
 from audiosocket_cli.audio.sample_readers import Floats, Reader
 from audiosocket_cli.errors import FileError
@@ -100,8 +100,7 @@ def picture_of(sound: SoundFiles) -> SoundPicture:
 
 
 def _as_samples(signal: Floats) -> Samples:
-    scaled = np.rint(np.nan_to_num(signal, posinf=1.0, neginf=-1.0) * FULL_SCALE)
-    return np.asarray(np.clip(scaled, -32768, 32767), np.int16)
+    return to_int16(within_scale(signal))[0]
 
 
 class _Painter:

@@ -4,8 +4,7 @@ Theory of operation. A player has to seek to the sample that a picture shows. In
 is what libsndfile makes unless it is told otherwise, browsers seek by the table of its header (Xing), which has 100
 entries of 256ths: they are 2 s off in ten minutes. So all frames have the same length here, and a place is a number of
 bytes. There is no header either, or a seek is off by the silence that the coding puts before the sound: the sound is
-moved until that silence is a whole number of frames, and these are dropped. Seen in
-Chromium 156: within 0.06 s anywhere.
+moved until that silence is a whole number of frames, and these are dropped. Seen in Chromium 156: within 0.06 s.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from audiosocket_cli.audio.growing_wav import wav_header
+from audiosocket_cli.audio.pcm import to_int16, to_slin, within_scale
 from audiosocket_cli.audio.sample_readers import Floats
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import soundfile, soxr
@@ -60,7 +60,7 @@ def page_sound(blocks: Iterable[Floats], rate_hz: int, channels: int, duration_s
 
 
 def _slin(block: Floats) -> bytes:
-    return np.clip(np.rint(np.nan_to_num(block) * 32768), -32768, 32767).astype("<i2").tobytes()
+    return to_slin(to_int16(within_scale(block))[0])
 
 
 def _mp3(blocks: Iterable[Floats], rate_hz: int, channels: int) -> bytes:
@@ -85,13 +85,13 @@ def _mp3(blocks: Iterable[Floats], rate_hz: int, channels: int) -> bytes:
 def _at_rate(blocks: Iterable[Floats], rate_hz: int, coded_hz: int) -> Iterator[Floats]:
     """Yield blocks at another rate."""
     if rate_hz == coded_hz:
-        yield from (np.nan_to_num(block, posinf=1.0, neginf=-1.0) for block in blocks)
+        yield from map(within_scale, blocks)
         return
     stream = None
     for block in blocks:
         if stream is None:
             stream = soxr.ResampleStream(rate_hz, coded_hz, block.shape[1], "float32")
-        yield stream.resample_chunk(np.nan_to_num(block, posinf=1.0, neginf=-1.0))
+        yield stream.resample_chunk(within_scale(block))
     if stream is not None:
         yield stream.resample_chunk(np.zeros((0, block.shape[1]), np.float32), last=True)
 

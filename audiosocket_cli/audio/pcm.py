@@ -72,6 +72,12 @@ def to_int16(signal: NDArray[np.floating]) -> tuple[Samples, int]:
     return np.clip(scaled, -32768, 32767).astype(np.int16), clipped
 
 
+def within_scale(signal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a signal in -1.0 to 1.0: what is larger, as floating point in files can be, is at the limit, and NaN is
+    silence."""
+    return np.clip(np.nan_to_num(signal, posinf=1.0, neginf=-1.0), np.float32(-1), np.float32(1))
+
+
 def level_dbfs(samples: Samples) -> float:
     """Return the RMS level of int16 samples of any shape in dBFS; `SILENCE_DBFS` for silence and for no samples."""
     if not samples.size:

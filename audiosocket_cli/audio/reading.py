@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
+import numpy as np
+
 from audiosocket_cli.audio.lengths import (
     EndWatch,
     has_frame_count,
@@ -54,11 +56,17 @@ from audiosocket_cli.libraries import soundfile
 _MIN_RATE_HZ: Final = 1000
 """No sound is sampled more slowly. A few bytes at 1 Hz are an hour, and gigabytes at the rates of a call."""
 
+_MAX_RATE_HZ: Final = 1_000_000
+"""No sound is sampled faster: recorders of bats reach 768 kHz. Filters grow with the rate, to minutes of work."""
+
 _STREAMED: Final = (b"OggS", b"FORM", b".snd", b"ID3", b"\xff", b"riff")
 """How the formats begin that libsndfile reads from a pipe (1.2.2; of others it reads nothing, or not to the end)."""
 
 _SEEKS: Final = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "VORBIS", "OPUS", "MPEG_LAYER_III")
 """Samples to which libsndfile can seek. It cannot in GSM and other ADPCM, says of DWVW that it can, and fails."""
+
+_FLAC_FRAMES: Final = 4096
+"""So much of FLAC is read at once: where it is damaged, libsndfile gives nothing of what was asked for."""
 
 _CUT_OGG: Final = "it is cut short: the end of its stream is missing"
 
@@ -75,8 +83,11 @@ def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | N
         file = _in_file(source) if isinstance(source, bytes) else source
     try:
         reader = _reader_of(file, source if isinstance(source, Path) else None, name, raw_rate_hz)
-        if reader.rate_hz < _MIN_RATE_HZ:
-            raise FileError(f"cannot play {name}: its sample rate is {reader.rate_hz} Hz, which is too low for sound")
+        if not is_plausible_rate(reader.rate_hz):
+            which = "low" if reader.rate_hz < _MIN_RATE_HZ else "high"
+            raise FileError(
+                f"cannot play {name}: its sample rate is {reader.rate_hz} Hz, which is too {which} for sound"
+            )
     except (FileError, OSError):  # also where there is no libsndfile to ask for its errors
         file.close()
         raise
@@ -84,6 +95,11 @@ def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | N
         file.close()
         raise _unreadable(error, name, source if isinstance(source, Path) else None) from None
     return reader
+
+
+def is_plausible_rate(rate_hz: int) -> bool:
+    """Whether sound may be sampled at this rate: `open_reader` refuses what is not."""
+    return _MIN_RATE_HZ <= rate_hz <= _MAX_RATE_HZ
 
 
 def _in_file(data: bytes) -> BinaryIO:
@@ -234,6 +250,8 @@ class SoundFileReader:
         self.remarks: list[str] = []
         self.watch: EndWatch | None = None
         """What sees all pass that comes through a pipe."""
+        self._failure: FileError | None = None
+        """What is wrong with what follows."""
         self._file, self._name, self._path = file, name, path
         try:
             opened: BinaryIO | int = file.fileno()
@@ -253,13 +271,7 @@ class SoundFileReader:
         self.frames: int | None = self._left if self._left < VAST_BYTES >> 24 else None
 
     def read(self, frames: int) -> Floats:
-        try:
-            block: Floats = self._sound.read(frames, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            problem = self._damaged(error) if self._read else _unreadable(error, self._name, self._path)
-            raise problem from None
-        self._left -= len(block)
-        self._read += len(block)
+        block = self._read_on(frames)
         if not len(block) and frames and self.frames is not None and self._left > 0 and self._says_length:
             whole_s, left_s = self.frames / self.rate_hz, self._left / self.rate_hz
             self.remarks.append(
@@ -267,6 +279,36 @@ class SoundFileReader:
             )
         if not len(block) and frames and self.watch is not None:
             self._look_after(self.watch)
+        return block
+
+    def _read_on(self, frames: int) -> Floats:
+        if self._sound.format != "FLAC" or frames <= _FLAC_FRAMES:
+            return self._read_at_once(frames)
+        if self._failure is not None:
+            raise self._failure
+        pieces: list[Floats] = []
+        while frames > 0:
+            try:
+                piece = self._read_at_once(min(frames, _FLAC_FRAMES))
+            except FileError as error:
+                if not pieces:
+                    raise
+                self._failure = error
+                break
+            pieces.append(piece)
+            if not len(piece):
+                break
+            frames -= len(piece)
+        return np.concatenate(pieces)
+
+    def _read_at_once(self, frames: int) -> Floats:
+        try:
+            block: Floats = self._sound.read(frames, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            problem = self._damaged(error) if self._read else _unreadable(error, self._name, self._path)
+            raise problem from None
+        self._left -= len(block)
+        self._read += len(block)
         return block
 
     def _look_after(self, watch: EndWatch) -> None:

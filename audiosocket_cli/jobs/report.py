@@ -18,11 +18,19 @@ from audiosocket_cli.disk import write_file
 from audiosocket_cli.errors import FileError, NothingError, OutputError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.reports import prepare_reports
-from audiosocket_cli.report.call_files import CallFiles, PagePlace, files_of_json, files_of_recording, page_data
+from audiosocket_cli.report.call_files import (
+    CallFiles,
+    PagePlace,
+    files_of_json,
+    files_of_recording,
+    is_cut,
+    json_of_recording,
+    page_data,
+)
 from audiosocket_cli.report.call_page import call_page
 from audiosocket_cli.report.call_sound import can_be_linked
 from audiosocket_cli.report.captured_calls import CapturedFigures, captured_calls, side_of, write_sound
-from audiosocket_cli.report.day import address_of, page_path, write_day
+from audiosocket_cli.report.day import address_of, is_one_of, page_path, refuse_kept, write_day
 from audiosocket_cli.report.day_call import DayCall, day_call
 from audiosocket_cli.report.day_data import day_data, day_of
 from audiosocket_cli.report.day_folder import Beside
@@ -57,20 +65,25 @@ def report(wanted: ReportWanted) -> Outcome:
     """Make the page. Raises `UsageError`, `FileError`, `NothingError` and `OutputError`."""
     with _readable(wanted.inputs) as paths:
         inputs = [look_at(path) for path in paths]
-        return _Report(wanted, inputs).make()
+        return _Report(wanted, inputs, paths[wanted.inputs.index(_STDIN)] if _STDIN in wanted.inputs else None).make()
+
+
+_STDIN_FILE: Final = "standard input"
 
 
 @contextlib.contextmanager
 def _readable(names: Sequence[str]) -> Iterator[list[Path]]:
     """Provide inputs as files: standard input is read to its end, and kept in a file until the end of the block."""
     if names.count(_STDIN) > 1:
-        raise UsageError("standard input can be read once: name - one time only")
+        raise UsageError("standard input can be read once: name - only once")
+    if not all(names):
+        raise UsageError("an INPUT has no name: name a file, a folder, or - for standard input")
     with tempfile.TemporaryDirectory(prefix="audiosocket-") as folder:
         yield [_kept(Path(folder)) if name == _STDIN else Path(name) for name in names]
 
 
 def _kept(folder: Path) -> Path:
-    path = folder / "standard input"
+    path = folder / _STDIN_FILE
     try:
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -82,8 +95,9 @@ def _kept(folder: Path) -> Path:
 class _Report:
     """A page on its way."""
 
-    def __init__(self, wanted: ReportWanted, inputs: Sequence[ReportInput]) -> None:
-        self._wanted, self._inputs = wanted, inputs
+    def __init__(self, wanted: ReportWanted, inputs: Sequence[ReportInput], passing: Path | None) -> None:
+        """`passing` is the input that will not be there when the page is looked at: what came by standard input."""
+        self._wanted, self._inputs, self._passing = wanted, inputs, passing
         self._paths = [each.path for each in inputs]
         self._damaged = False
         self._notes = _Notes()
@@ -100,8 +114,10 @@ class _Report:
         elif kinds == {InputKind.CAPTURE}:
             self._make_captured()
         elif kinds == {InputKind.BENCH}:
+            self._prepare(self._paths)
             self._write(self._bench_page())
         elif kinds == {InputKind.CHECK}:
+            self._prepare(self._paths)
             self._write(self._check_page())
         elif kinds <= {InputKind.CALL, InputKind.RECORDING}:
             self._make_call(self._one_call())
@@ -134,21 +150,25 @@ class _Report:
 
     def _make_call(self, files: CallFiles) -> None:
         self._refuse_folder()
+        self._prepare(files.paths)
         wav = None
-        if files.recordings and not self._wanted.embed and not can_be_linked(files.recordings[0]):
-            wav = self._wav_beside()
+        if files.recordings and not self._wanted.embed and not can_be_linked(files.recordings[0], self._passing):
+            wav = self._wav_beside(files.paths)
         elif self._wanted.embed and not files.recordings:
             say("there is no recording to embed: the page has no sound")
-        place = PagePlace(self._folder, self._wanted.embed, wav)
-        self._write(call_page(page_data(files, place)), wav if wav is not None and wav.exists() else None)
+        data = page_data(files, PagePlace(self._folder, self._wanted.embed, wav, self._passing))
+        self._damaged |= is_cut(data)
+        self._write(call_page(data), wav if wav is not None and wav.exists() else None)
 
-    def _wav_beside(self) -> Path:
-        """Return the name of the WAV file that belongs to the page. Raises `UsageError` where there cannot be one."""
-        if self._wanted.output == _STDOUT:
-            raise UsageError("the sound cannot stand beside a page on standard output: add --embed")
+    def _wav_beside(self, kept: Sequence[Path]) -> Path:
+        """Return the name of the WAV file that belongs to the page: none of the files that are kept, and no recording
+        of a call. Raises `UsageError` where there cannot be one."""
         path = Path(self._wanted.output)
+        if self._wanted.output == _STDOUT or (path.exists() and not path.is_file()):
+            where = "on standard output" if self._wanted.output == _STDOUT else "that is not a file"
+            raise UsageError(f"the sound cannot stand beside a page {where}: add --embed")
         wav = path.with_name(f"{path.stem}.wav")
-        if wav.absolute() in [each.absolute() for each in self._paths]:
+        if is_one_of(wav, kept) or json_of_recording(wav) is not None:
             wav = path.with_name(f"{path.stem}.sound.wav")
         if os.path.lexists(wav) and not self._wanted.force:
             raise UsageError(f"{wav} exists, where the page's sound goes; name another page, or add --force or --embed")
@@ -170,13 +190,13 @@ class _Report:
 
     def _make_captured_call(self, call: CapturedFigures, *, is_one_sided: bool) -> None:
         self._refuse_folder()
+        self._prepare(self._paths)
         if self._wanted.embed:
             with tempfile.TemporaryDirectory(prefix="audiosocket-") as folder:
                 wav = Path(folder) / "call.wav"
                 self._write(self._captured_page(call, wav, is_one_sided=is_one_sided))
             return
-        wav = self._wav_beside()
-        self._prepare()
+        wav = self._wav_beside(self._paths)
         self._write(self._captured_page(call, wav, is_one_sided=is_one_sided), wav if wav.exists() else None)
 
     def _captured_page(self, call: CapturedFigures, wav: Path, *, is_one_sided: bool) -> bytes:
@@ -188,7 +208,7 @@ class _Report:
             call.name, call.figures, None, tuple(sounds), tuple(call.rows), self._paths[0],
             side_of(call) if is_one_sided else "stereo", tuple(notes),
         )  # fmt: skip
-        return call_page(page_data(files, PagePlace(self._folder, self._wanted.embed)))
+        return call_page(page_data(files, PagePlace(self._folder, self._wanted.embed, passing=self._passing)))
 
     def _make_captured_day(self, calls: Sequence[CapturedFigures], left_out: int) -> None:
         """Make the page of all calls of captures."""
@@ -198,6 +218,7 @@ class _Report:
         title = f"Calls in {', '.join(printable(path.name) for path in self._paths[:3])}"
         day = day_of(title, shown, Beside())
         path, _ = page_path(self._wanted.output)
+        refuse_kept(path, self._paths)
         folder = path.absolute().parent
         self._write(day_page(day, day_data(day, lambda each: address_of(each, folder))), shown_as=path)
         if left_out:
@@ -229,7 +250,7 @@ class _Report:
                 raise FileError(f"{call.json} is not the JSON of a call any more")
             files = files_of_json(call.json, found.content)
         else:
-            files = CallFiles(call.key, recordings=call.recordings)
+            files = replace(files_of_recording(call.recordings[0]), name=call.key, recordings=call.recordings)
         return call_page(page_data(files, PagePlace(path.absolute().parent, self._wanted.embed)))
 
     # Results.
@@ -238,7 +259,7 @@ class _Report:
         from audiosocket_cli.report.bench_page import bench_page
 
         contents = [each.content for each in self._inputs if each.content is not None]
-        return bench_page(contents, [str(path) for path in self._paths])
+        return bench_page(contents, [_STDIN_FILE if path == self._passing else str(path) for path in self._paths])
 
     def _check_page(self) -> bytes:
         from audiosocket_cli.check.matrix import matrix_of
@@ -259,9 +280,11 @@ class _Report:
         if output != _STDOUT and (os.path.isdir(output) or output.endswith(os.sep)):
             raise UsageError(f"{output} is a folder, and this is one page: name a file in it")
 
-    def _prepare(self) -> None:
-        """Check that the page can be written, before anything that takes time."""
+    def _prepare(self, kept: Sequence[Path]) -> None:
+        """Check that the page can be written, before anything that takes time, and that it replaces none of the files
+        that it is made of."""
         if self._wanted.output != _STDOUT:
+            refuse_kept(Path(self._wanted.output), kept)
             prepare_reports(force=self._wanted.force, output=Path(self._wanted.output))
 
     def _write(self, content: bytes, wav: Path | None = None, shown_as: Path | None = None) -> None:

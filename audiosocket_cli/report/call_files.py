@@ -44,6 +44,11 @@ class CallFiles:
     """Which sides are recorded, where that is known besides the JSON."""
     not_measured: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def paths(self) -> list[Path]:
+        """All files that it is made of."""
+        return [path for path in (self.json, self.capture, *self.recordings) if path is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class PagePlace:
@@ -55,6 +60,8 @@ class PagePlace:
     """Whether the page itself has the sound."""
     wav: Path | None = None
     """Where a WAV file may be written if browsers do not play the recording."""
+    passing: Path | None = None
+    """A file that will not be there when the page is looked at: nothing leads to it."""
 
 
 def files_of_json(path: Path, content: Mapping[str, Any]) -> CallFiles:
@@ -76,12 +83,20 @@ def files_of_json(path: Path, content: Mapping[str, Any]) -> CallFiles:
 
 def files_of_recording(path: Path) -> CallFiles:
     """Return the call of a recording, with the JSON beside it, if that is of the same call."""
+    found = json_of_recording(path)
+    if found is not None:
+        return files_of_json(*found)
+    return CallFiles(path.name, {"findings": _findings_in(path)}, None, (path,))
+
+
+def json_of_recording(path: Path) -> tuple[Path, Mapping[str, Any]] | None:
+    """Return the JSON beside a recording, and what it says; None where that is not of the same call."""
     stem = part[1] if (part := _PART.fullmatch(path.stem)) else path.stem
     json = path.with_name(f"{stem}.json")
     content = _call_in(json) if _is_file(json) else {}
     if path.name in list_of(mapping_of(content.get("recording")).get("files")):
-        return files_of_json(json, content)
-    return CallFiles(path.name, {"findings": _findings_in(path)}, None, (path,))
+        return json, content
+    return None
 
 
 def _call_in(json: Path) -> Mapping[str, Any]:
@@ -112,7 +127,7 @@ def _is_file(path: Path) -> bool:
 def page_data(files: CallFiles, place: PagePlace) -> dict[str, Any]:
     """Return the data of a call's page: see `call_data`. Raises `FileError` for a recording that cannot be read, and
     `OutputError`."""
-    shown = ShownCall(files.name, files.figures, files.rows, _links(files, place.folder), files.not_measured)
+    shown = ShownCall(files.name, files.figures, files.rows, _links(files, place), files.not_measured)
     if not files.recordings:
         return call_data(shown, None)
     try:
@@ -123,7 +138,7 @@ def page_data(files: CallFiles, place: PagePlace) -> dict[str, Any]:
     paths = list(files.recordings)
     if place.embed:
         found = embedded(sound, picture)
-    elif can_be_linked(paths[0]):
+    elif can_be_linked(paths[0], place.passing):
         found = linked(paths, place.folder)
     elif place.wav is not None:
         found = linked(write_wav(sound, place.wav), place.folder)
@@ -134,9 +149,16 @@ def page_data(files: CallFiles, place: PagePlace) -> dict[str, Any]:
     return data
 
 
-def _links(files: CallFiles, folder: Path) -> list[tuple[str, str]]:
+def is_cut(data: Mapping[str, Any]) -> bool:
+    """Whether the recording of a page's data is damaged or cut short."""
+    missing = [why for what, why in data["not_measured"] if what == "all of the recording"]
+    return any("it is cut short" in why or why.startswith("cannot ") for why in missing)
+
+
+def _links(files: CallFiles, place: PagePlace) -> list[tuple[str, str]]:
     named = [("the call's JSON", files.json), ("the capture", files.capture)]
     if files.capture is None:
         parts = files.recordings[:_MAX_LISTED]
         named += [("recording" if len(parts) == 1 else f"recording, part {n}", path) for n, path in enumerate(parts, 1)]
-    return [(text, address_of(path, folder)) for text, path in named if path is not None]
+    there = [(text, path) for text, path in named if path is not None and path != place.passing]
+    return [(text, address_of(path, place.folder)) for text, path in there]

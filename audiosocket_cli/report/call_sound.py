@@ -6,12 +6,10 @@ import base64
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from audiosocket_cli.analysis.sound_picture import SoundFiles, SoundPicture
 from audiosocket_cli.audio.growing_wav import GrowingWav, parts_of
 from audiosocket_cli.audio.page_sound import page_sound
-from audiosocket_cli.audio.pcm import FULL_SCALE, to_slin
+from audiosocket_cli.audio.pcm import to_int16, to_slin, within_scale
 from audiosocket_cli.audio.wav_header import read_wav_header
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import OutputError
@@ -35,8 +33,10 @@ class FoundSound(NamedTuple):
     """What it lacks, and why."""
 
 
-def can_be_linked(path: Path) -> bool:
-    """Whether browsers play a file as it is."""
+def can_be_linked(path: Path, passing: Path | None = None) -> bool:
+    """Whether browsers play a file as it is, where it is; `passing` will not be there."""
+    if path == passing:
+        return False
     try:
         with path.open("rb") as file:
             head = file.read(12)
@@ -79,8 +79,7 @@ def write_wav(sound: SoundFiles, path: Path) -> list[Path]:
         wav = GrowingWav(path, sound.rate_hz, sound.channels)
         try:
             for block in sound.blocks():
-                signal = np.rint(np.nan_to_num(block, posinf=1.0, neginf=-1.0) * FULL_SCALE)
-                wav.append(to_slin(np.clip(signal, -32768, 32767).astype(np.int16)))
+                wav.append(to_slin(to_int16(within_scale(block))[0]))
         finally:
             wav.close()
     except OSError as error:

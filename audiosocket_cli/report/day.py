@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -56,6 +56,7 @@ def write_day(
     if not day.calls:
         there = ", ".join(told(kind, count) for kind, count in beside.counts.items()) or "nothing"
         raise NothingError(f"there is no call in {', '.join(map(str, folders))}, which holds {there}")
+    refuse_kept(path, [each for call in day.calls for each in (*call.recordings, call.json) if each is not None])
     made = 0
     remarks: list[str] = []
     if is_folder and make_page is not None:
@@ -71,6 +72,23 @@ def page_path(out: str | Path) -> tuple[Path, bool]:
     """Return the page that is written for an output, and whether that is a folder: it is one, or ends in a slash."""
     is_folder = os.path.isdir(out) or str(out).endswith(os.sep)
     return (Path(out) / INDEX if is_folder else Path(out)), is_folder
+
+
+def refuse_kept(path: Path, kept: Iterable[Path]) -> None:
+    """Raise `UsageError` where a page would replace a file that it is made of."""
+    if is_one_of(path, kept):
+        raise UsageError(f"cannot write {path}: the page is made of that file; name another one, such as page.html")
+
+
+def is_one_of(path: Path, files: Iterable[Path]) -> bool:
+    """Whether a name is that of one of some files. A link that leads to one is a name of its own, which can be
+    replaced."""
+    wanted = _in_true_folder(path)
+    return any(each.name == path.name and _in_true_folder(each) == wanted for each in files)
+
+
+def _in_true_folder(path: Path) -> str:
+    return os.path.join(os.path.realpath(path.absolute().parent), path.name)
 
 
 def write_day_page(day: Day, path: Path, *, force: bool, tell: Tell = lambda what, done, total: None) -> None:

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import FULL_SCALE
-from audiosocket_cli.audio.reading import open_reader
+from audiosocket_cli.audio.pcm import FULL_SCALE, within_scale
+from audiosocket_cli.audio.reading import is_plausible_rate, open_reader
 from audiosocket_cli.audio.wav_header import WavHeader, read_wav_header
 from audiosocket_cli.errors import FileError
 
@@ -137,14 +137,17 @@ class _AnySound:
     def blocks(self) -> Iterator[Block]:
         with contextlib.closing(open_reader(self._path, str(self._path))) as reader:
             while len(block := reader.read(_BLOCK_FRAMES // self.channels)):
-                yield np.nan_to_num(block, posinf=1.0, neginf=-1.0)
+                yield within_scale(block)
 
 
 def _source_of(path: Path) -> _Source:
     with path.open("rb") as file:
         header = read_wav_header(file)
-    plain = header is not None and header.coding == "PCM_16" and header.channels <= _MAX_CHANNELS
-    source: _Source = _PlainWav(path, header) if plain and header is not None else _AnySound(path)
+    is_plain = header is not None and header.coding == "PCM_16" and header.channels <= _MAX_CHANNELS
+    if header is not None and is_plain and is_plausible_rate(header.rate_hz):
+        source: _Source = _PlainWav(path, header)
+    else:
+        source = _AnySound(path)
     if source.channels > _MAX_CHANNELS:
         raise FileError(f"cannot show {path}: it has {source.channels} channels")
     return source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import struct
 import threading
 import warnings
 from collections.abc import Callable
@@ -280,6 +281,15 @@ def test_what_is_sampled_too_slowly_for_sound_is_refused(rate_hz: int) -> None:
     with pytest.raises(FileError, match=f"its sample rate is {rate_hz} Hz, which is too low for sound"):
         loaded(sound(np.ones(4000, np.int16), rate_hz), 192000)
     assert len(loaded(sound(np.ones(4000, np.int16), 1000), 8000).samples) == 32000
+
+
+@pytest.mark.parametrize("rate_hz", [1_000_001, 0xFFFFFFFF])
+def test_what_is_sampled_too_fast_for_sound_is_refused(rate_hz: int) -> None:
+    """A header that says 4 GHz made half a second of work minutes."""
+    header = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, rate_hz, 0, 2, 16) + b"data" + struct.pack("<I", 8000)
+    wav = b"RIFF" + struct.pack("<I", 8036) + b"WAVE" + header + bytes(range(250)) * 32
+    with pytest.raises(FileError, match=f"its sample rate is {rate_hz} Hz, which is too high for sound"):
+        loaded(wav, 8000)
 
 
 def test_a_file_that_unpacks_to_more_than_memory_should_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

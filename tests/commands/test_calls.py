@@ -215,7 +215,7 @@ def test_old_calls_are_shown_and_only_removed_when_told_to(tmp_path: Path) -> No
     kept = run("calls", tmp_path, "--keep", "36500d", "--delete")
     assert kept.returncode == 1
     assert "kept, its JSON does not say when it was" in kept.stdout
-    assert "1 older call kept, as said above" in kept.stderr
+    assert "1 older call kept: see above" in kept.stderr
 
 
 def test_removal_goes_on_where_nobody_reads_the_list(tmp_path: Path) -> None:

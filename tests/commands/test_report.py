@@ -175,9 +175,16 @@ def test_the_page_is_opened_in_the_browser_of_the_user(tmp_path: Path) -> None:
         (["six.wav"], 5, "six.wav has 6 channels: a call has two sides"),
         (["garbage.wav"], 5, "cannot read garbage.wav: "),
         (["-", "-"], 2, "standard input can be read once"),
+        ([""], 2, "an INPUT has no name"),
+        (["call.wav", "--force", "-o", "call.wav"], 2, "cannot write call.wav: the page is made of that file"),
+        (["call.json", "--force", "-o", "./call.wav"], 2, "the page is made of that file; name another one"),
+        (["call.wav", "--force", "-o", "calls/../call.json"], 2, "the page is made of that file"),
+        (["calls", "--force", "-o", "calls/call.wav"], 2, "the page is made of that file"),
+        (["check.json", "--force", "-o", "check.json"], 2, "the page is made of that file"),
         (["call.wav", "-o", "calls"], 2, "calls is a folder, and this is one page: name a file in it"),
         (["call.wav", "-o", ""], 2, "-o has no name"),
         (["call.aiff", "-o", "-"], 2, "the sound cannot stand beside a page on standard output: add --embed"),
+        (["call.aiff", "-o", "/dev/full"], 2, "the sound cannot stand beside a page that is not a file: add --embed"),
         (["calls", "-o", "-"], 2, "the page of a folder goes to a file or a folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -201,6 +208,74 @@ def test_what_is_wrong_is_said_in_one_line(
     assert len(done.stderr.splitlines()[-1]) < 300
     assert "Traceback" not in done.stderr
     assert not Path("page.html").exists()
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg"])
+def test_a_damaged_recording_is_shown_up_to_the_damage(tmp_path: Path, kind: str) -> None:
+    sound = np.random.default_rng(3).normal(0, 0.1, (60_000, 2))
+    path = tmp_path / f"call.{kind}"
+    soundfile.write(path, sound, 8000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    done = run("report", path, "-o", tmp_path / "page.html")
+    assert done.returncode == 5, done.stderr
+    text = shown(tmp_path / "page.html")
+    assert "it is cut short" in text
+    length = re.search(r"8000 Hz, ([0-9.]+) s", text)
+    assert length is not None
+    assert 3 < float(length[1]) < 4.5
+
+
+def test_floating_point_beyond_all_scales_is_sound_at_the_limit(tmp_path: Path) -> None:
+    sound = np.full((16_000, 2), np.nan, np.float64)
+    sound[4000:8000] = [1e300, -np.inf]
+    for number, kind in enumerate(("FLOAT", "DOUBLE")):
+        with np.errstate(over="ignore"):
+            soundfile.write(tmp_path / f"{number}.wav", sound, 8000, subtype=kind)
+        for more in ([], ["--embed"]):
+            page, said = made(tmp_path / f"{number}.wav", "--force", *more, tmp_path / f"{number}.html")
+            assert (len(said.splitlines()), "peak 0.0 dBFS" in shown(page)) == (1, True)
+    _, said = made(tmp_path, tmp_path / "day.html")
+    assert "Warning" not in said
+
+
+@pytest.mark.parametrize("rate_hz", [0, 1, 0xFFFFFFFF])
+def test_a_rate_that_no_sound_has_is_told_in_a_day(tmp_path: Path, rate_hz: int) -> None:
+    wav, _ = write_call(tmp_path)
+    data = bytearray(wav.read_bytes())
+    data[24:28] = rate_hz.to_bytes(4, "little")
+    wav.write_bytes(data)
+    _, said = made(tmp_path, tmp_path / "day.html")
+    assert "1 recording that cannot be shown" in said
+
+
+def test_what_came_by_standard_input_is_not_linked(tmp_path: Path) -> None:
+    wav, _ = write_call(tmp_path)
+    page = tmp_path / "pages" / "page.html"
+    done = run("report", "-", "-o", page, stdin=wav.read_bytes())
+    assert done.returncode == 0, done.stderr
+    assert source_of(page) == "./page.wav"
+    assert [each.get("href") for each in parsed(page.read_bytes()).iter("a")] == []
+    samples = soundfile.read(page.with_suffix(".wav"), dtype="int16")[0]
+    assert (samples == soundfile.read(wav, dtype="int16")[0]).all()
+    done = run("report", "-", "-o", "-", stdin=wav.read_bytes())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "add --embed" in done.stderr
+
+
+def test_the_sound_of_a_page_never_replaces_the_recording_of_a_call(tmp_path: Path) -> None:
+    wav, _ = write_call(tmp_path)
+    recorded = wav.read_bytes()
+    write_lines(tmp_path / "call.jsonl", a_normal_call())
+    page, _ = made(tmp_path / "call.jsonl", "--force", tmp_path / "call.html")
+    assert source_of(page) == "./call.sound.wav"
+    assert wav.read_bytes() == recorded
+
+
+def test_a_page_that_cannot_be_written_leaves_no_sound(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "call.aiff", a_conversation(3.0), 8000)
+    (tmp_path / "call.html").write_text("mine")
+    assert run("report", tmp_path / "call.aiff", "-o", tmp_path / "call.html").returncode == 2
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["call.aiff", "call.html"]
 
 
 @pytest.mark.parametrize("name", ['a "b" #1?%<x>', "two\nlines", "\u202eevil", "-o", "caf\udce9"])
