@@ -109,7 +109,8 @@ def _facts_of_sound(
     for track in tracks if "caller" not in call.figures else ():
         if track["level_dbfs"] is not None:
             side = "sound" if track["side"] == "mixed" else f"{track['side']}'s audio"
-            yield side, f"{track['level_dbfs']:.1f} dBFS, peak {track['peak_dbfs']:.1f} dBFS"
+            levels = f"{track['level_dbfs']:.1f} dBFS, peak {track['peak_dbfs']:.1f} dBFS"
+            yield side, levels.replace("-", "\N{MINUS SIGN}")
     if len(tracks) > 1 and "caller" not in call.figures:
         yield "sides", "the left channel is taken for the caller, the right one for the server"
 

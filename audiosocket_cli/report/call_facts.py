@@ -95,7 +95,8 @@ def _named(values: Mapping[str, Any], forms: Iterable[tuple[str, str]], least: f
     for name, form in forms:
         number = number_of(values.get(name), least)
         if number is not None:
-            yield form.format(number)
+            text = form.format(number)
+            yield text.replace("-", "\N{MINUS SIGN}") if "dBFS" in form else text
 
 
 def _recording(recording: Mapping[str, Any]) -> Iterator[str]:

@@ -23,6 +23,12 @@ _LABEL: Final = 24
 
 _ENDS: Final = {"hangup": "hangup", "reset": "reset", "closed": "closed", "error": "error"}
 
+_SENTENCES: Final = {
+    "hangup": "{} hung up.",
+    "closed": "{} closed the connection.",
+    "reset": "{} reset the connection.",
+}
+
 _SAYS_END: Final = "ended by "
 """How the comment begins with which our captures say how a call ended."""
 
@@ -104,9 +110,19 @@ def _of_bridge(bridge: Mapping[str, Any]) -> Iterator[Mark]:
 def _end(call: Mapping[str, Any], duration_s: float) -> Iterator[Mark]:
     side, how, reason = (text_of(call.get(name), 200) for name in ("ended_by", "ended_how", "ended_reason"))
     if how:
-        text = untagged(reason) if reason else f"The {side or 'call'} ended it: {how}."
         known = side if side in tuple(Side) else None
-        yield Mark(duration_s, None, "hangup", known, _ENDS.get(how, how[:_LABEL]), text, id_of(reason))
+        label = _ENDS.get(how, how[:_LABEL])
+        text = _ending(known, how, untagged(reason))
+        yield Mark(duration_s, None, "hangup", known, label, text, id_of(reason))
+
+
+def _ending(side: str | None, how: str, reason: str) -> str:
+    """Return who ended a call, and how or why, as a sentence."""
+    who = f"The {side}" if side else "Somebody"
+    says_no_more = reason in ("", how, *(f"{side} {verb}" for verb in ("hung up", "closed", "hangup", "reset")))
+    if says_no_more:
+        return _SENTENCES[how].format(who) if how in _SENTENCES else f"{who} ended the call: {how}."
+    return f"{who} ended the call: {reason}."
 
 
 def _told(rows: Sequence[Row]) -> Iterator[Row]:
@@ -140,8 +156,9 @@ def _of_row(row: Row) -> Mark:
         return Mark(row.at_s, None, "hangup", by, "end", f"{text_of(row.text.capitalize())}.")
     if row.what in _ENDS:
         who = f"The {side}" if side else "Somebody"
-        texts = {"hangup": f"{who} hung up.", "closed": f"{who} closed the connection.", "reset": f"{who} reset it."}
-        return Mark(row.at_s, None, "hangup", side, row.what, texts.get(row.what, f"{who} sent an error: {row.text}."))
+        sentence = _SENTENCES.get(row.what)
+        text = sentence.format(who) if sentence else f"{who} sent an error: {row.text}."
+        return Mark(row.at_s, None, "hangup", side, row.what, text)
     text = text_of(row.text)
     return Mark(row.at_s, None, "mark", side, "lost" if row.what == "lost" else text[:_LABEL], text)
 

@@ -53,7 +53,7 @@ def day_page(day: Day, found: Mapping[str, Any]) -> bytes:
         fold("How to read this page", facts(_WORDS.items())),
         data("day", found),
         narrow_rem=_NARROW_REM, styles=[_asset("day.css")], scripts=[_asset(f"day_{name}.js") for name in _SCRIPTS],
-        sources=_SOURCES,
+        sources=_SOURCES, is_wide_on_paper=True,
     )  # fmt: skip
 
 

@@ -87,13 +87,15 @@ def data(name: str, value: object) -> Element:
 
 def page(
     title: str, /, *content: Element, narrow_rem: float, styles: Sequence[str] = (), scripts: Sequence[str] = (),
-    sources: str = "",
+    sources: str = "", is_wide_on_paper: bool = False,
 ) -> bytes:  # fmt: skip
     """Return a whole page; in windows narrower than `narrow_rem` (of 16 pixels, usually) its tables are lists.
 
     `styles` are further style sheets. `scripts` run in order at the end, once all content is there, and are the only
-    ones that can. `sources` is what else the browser's rule allows, such as `img-src data:`.
+    ones that can. `sources` is what else the browser's rule allows, such as `img-src data:`. With `is_wide_on_paper`
+    tables stay tables when they are printed, however narrow the paper is.
     """
+    narrow = "screen and " if is_wide_on_paper else ""
     policy = "; ".join(filter(None, [_POLICY, _script_source(scripts), sources]))
     head = tag(
         "head",
@@ -105,7 +107,7 @@ def page(
         tag("title", title),
         tag("style", _style("page.css")),
         *(_raw("style", text) for text in styles),
-        tag("style", _style("page_narrow.css"), media=f"(max-width: {narrow_rem:g}rem)"),
+        tag("style", _style("page_narrow.css"), media=f"{narrow}(max-width: {narrow_rem:g}rem)"),
     )
     body = tag("body", tag("main", tag("h1", title), *content), *(_raw("script", text) for text in scripts))
     written: bytes = tostring(tag("html", head, body, lang="en"), encoding="utf-8", method="html")

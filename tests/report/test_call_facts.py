@@ -12,6 +12,8 @@ from audiosocket_cli.report.call_facts import MAX_FINDINGS, facts_of, findings_o
 
 SIDE = {"audio_s": 9.98, "level_dbfs": -23.14, "peak_dbfs": -6.0, "first_speech_s": 0.42}
 
+LEVELS = "\N{MINUS SIGN}23.1 dBFS, peak \N{MINUS SIGN}6.0 dBFS"
+
 CALL: dict[str, Any] = {
     "schema": "audiosocket.call/1", "uuid": "8f269582-0000-4000-8000-000000000000", "peer": "192.0.2.7:40000",
     "started_at": "2026-11-30T09:56:43.465+00:00", "duration_s": 10.02, "ended_by": "caller", "ended_how": "hangup",
@@ -35,10 +37,13 @@ def test_facts_are_said_as_people_say_them() -> None:
         ("digits", "1#"),
         ("result", "sales"),
         ("variable EXTEN", "100"),
-        ("caller's audio", "10.0 s, -23.1 dBFS, peak -6.0 dBFS, first speech at 0.42 s, jitter 1.2 ms, no gaps"),
+        (
+            "caller's audio",
+            f"10.0 s, {LEVELS}, first speech at 0.42 s, jitter 1.2 ms, no gaps",
+        ),
         (
             "server's audio",
-            "10.0 s, -23.1 dBFS, peak -6.0 dBFS, first speech at 0.42 s, 2 frames sent late, 31 ms at most",
+            f"10.0 s, {LEVELS}, first speech at 0.42 s, 2 frames sent late, 31 ms at most",
         ),
         ("recording", "stereo, 8000 Hz, 10.0 s"),
         ("program", "./bot -x, ran 9.9 s, exit code 3"),

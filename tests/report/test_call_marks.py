@@ -35,7 +35,7 @@ def test_a_call_by_its_json() -> None:
         (10.0, "hangup", "caller", "hangup"),
     ]
     assert found.marks[1].text == "The caller pressed # as a tone."
-    assert found.marks[-1].text == "caller hung up"
+    assert found.marks[-1].text == "The caller hung up."
     assert found.marks[3].as_json() == {
         "at_s": 3.0, "to_s": 3.5, "kind": "gap", "side": "caller", "label": "gap 0.50 s",
         "text": "Nothing came from the caller for 0.50 s.", "finding": None,
@@ -101,3 +101,18 @@ def test_json_of_any_shape_is_no_harm(value: object) -> None:
 def test_the_longest_gap() -> None:
     assert longest_gap(CALL, Side) == 5.0
     assert longest_gap(CALL, [Side.SERVER]) is None
+
+
+@pytest.mark.parametrize(
+    ("by", "how", "reason", "text"),
+    [
+        ("caller", "closed", "caller closed", "The caller closed the connection."),
+        ("server", "hangup", "the bot hung up", "The server ended the call: the bot hung up."),
+        ("caller", "fault", "a frame of kind {0x7f}", "The caller ended the call: a frame of kind {0x7f}."),
+        ("{}", "hangup", "", "Somebody hung up."),
+        ("caller", "{0}", "", "The caller ended the call: {0}."),
+    ],
+)
+def test_the_end_is_told_as_a_sentence(by: str, how: str, reason: str, text: str) -> None:
+    (mark,) = marks_of({"ended_by": by, "ended_how": how, "ended_reason": reason}, [], 3.0).marks
+    assert mark.text == text

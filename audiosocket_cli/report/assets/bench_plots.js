@@ -77,7 +77,7 @@
         axis({ values: (_, values) => values.map(figure), size: 50, ...unitOf(chart.unit) }),
       ],
       series: [
-        { label: "from", value: (_, at) => (isNowhere(at) ? "" : clock(at - plot.step_s / 2)) },
+        { label: "time", value: (_, at) => (isNowhere(at) ? "" : clock(at - plot.step_s / 2)) },
         ...chart.labels.map((label, number) => timeLine(label, number, chart.unit, steps > 120)),
       ],
     };

@@ -2,7 +2,7 @@
 
 /* The flags of marks above the sound: which lie where, which are joined as there is no room, and what a point hits. */
 class CallFlags {
-  static LANES = 2;
+  static LANES = 2; // none in a call without a mark
   static LANE = 20; // pixels
   static MOST = 14; // characters of a label
 
@@ -11,6 +11,7 @@ class CallFlags {
     this.palette = palette;
     this.widths = new Map();
     this.flags = [];
+    if (!marks.length) CallFlags.LANES = 0;
     this.longest = marks.reduce((most, mark) => Math.max(most, (mark.to_s || mark.at_s) - mark.at_s), 0);
   }
 
@@ -91,11 +92,13 @@ class CallFlags {
   }
 
   draw(context, bottom, chosen) {
+    const isChosen = (flag) => flag.numbers.includes(chosen);
     for (const flag of this.flags) {
+      this.drawStem(context, flag, bottom, isChosen(flag) ? this.palette.get("text") : this.colours(flag)[1]);
+    }
+    for (const flag of this.flags) { // after all stems, none of which may cross a label
       const [ground, text] = this.colours(flag);
-      const isChosen = flag.numbers.includes(chosen);
-      this.drawStem(context, flag, bottom, isChosen ? this.palette.get("text") : text);
-      this.drawFlag(context, flag, isChosen ? text : ground, isChosen ? ground : text);
+      this.drawFlag(context, flag, isChosen(flag) ? text : ground, isChosen(flag) ? ground : text);
     }
   }
 
