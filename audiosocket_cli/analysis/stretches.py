@@ -66,7 +66,7 @@ class _Spans:
         self._open: tuple[int, int] | None = None
         """The last one, which may go on."""
         self._blocks = 0
-        """What it has without its pauses."""
+        """Its speech without its pauses."""
         self._peak = 0
 
     @property
@@ -88,7 +88,7 @@ class _Spans:
             self.close()
 
     def close(self) -> None:
-        """What was found does not go on."""
+        """The stretch found last has ended."""
         if self._open is not None and self._blocks >= self._least and not self.is_full:
             if self.found is None:
                 self.found = array("Q")
@@ -96,7 +96,7 @@ class _Spans:
         self._open, self._blocks, self._peak = None, 0, 0
 
     def go_on(self, blocks: int) -> None:
-        """What is open goes on for some blocks more."""
+        """The open stretch goes on for some blocks more."""
         if self._open is not None:
             self._open = self._open[0], self._open[1] + blocks
             self._blocks += blocks

@@ -33,7 +33,7 @@ _PROGRESS_S: Final = 2.0
 
 @dataclass(slots=True)
 class Updated:
-    """What bringing the index up to date came to."""
+    """The result of bringing the index up to date."""
 
     read: int = 0
     removed: int = 0

@@ -1,4 +1,4 @@
-"""What a load tells in words, for its page: why calls failed, findings with their cures, its settings."""
+"""The text of a load's page: why calls failed, findings with their cures, settings."""
 
 from __future__ import annotations
 

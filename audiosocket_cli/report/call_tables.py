@@ -1,4 +1,4 @@
-"""What the page of a call says in words: its findings with their cure, its marks, facts, and what was not measured."""
+"""The text of a call's page: findings with their cure, marks, facts, and what was not measured."""
 
 from __future__ import annotations
 
