@@ -240,7 +240,7 @@ def test_removal_goes_on_where_nobody_reads_the_list(tmp_path: Path) -> None:
         (["calls", "--since", "tomorrow"], "'tomorrow' is not a time"),
         (["calls", "--digits", "42y"], "is not a pattern of digits"),
         (["calls", "--uuid", "*"], "is not a UUID"),
-        (["calls", "--digits", "99999"], "none of 2 calls in calls is as asked"),
+        (["calls", "--digits", "99999"], "none of 2 calls in calls matches"),
         (["calls", "--clip", "around-digits:3s"], "add -o DIR"),
         (["calls", "--clip", "moons"], "does not say what to cut"),
         (["calls", "-o", "x"], "does nothing without --clip"),
