@@ -215,7 +215,9 @@ class CallReview:
         sides = self.sides
         is_whole = self.timed and not self.is_part
         if not is_whole or not is_heard(
-            [figures.stats for figures in sides.values()], [figures.arrivals.law for figures in sides.values()]
+            [figures.stats for figures in sides.values()],
+            [figures.arrivals.law for figures in sides.values()],
+            sides[Side.SERVER].speech.worst_ahead_s,
         ):
             return None
         caller, server = (sides[side].speech.finish(self.duration_s) for side in Side)

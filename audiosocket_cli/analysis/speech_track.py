@@ -57,7 +57,7 @@ class SpeechTrack:
     A frame was spoken before it arrives. One that plays on arrival, a server's as a phone hears it, begins then.
     """
 
-    __slots__ = ("_finder", "_frame_s", "_lag_s", "timeline")
+    __slots__ = ("_ahead_s", "_arrived_s", "_finder", "_frame_s", "_lag_s", "timeline", "worst_ahead_s")
 
     def __init__(self, timeline: Timeline[Piece], *, plays_on_arrival: bool = False, is_heard: bool = True) -> None:
         """Take a timeline that nobody else fills or places; without `is_heard`, it is all that is wanted."""
@@ -65,6 +65,9 @@ class SpeechTrack:
         self._finder = StretchFinder(with_silence=False) if is_heard else None
         self._frame_s = -1.0 if plays_on_arrival else 0.0
         """Seconds in the first frame, below 0 as long as none has come; 0 where that does not matter."""
+        self.worst_ahead_s = 0.0
+        """The most audio that plays on arrival and had yet to be played, in seconds: after a stall, or sent at once."""
+        self._ahead_s = self._arrived_s = 0.0
         self._lag_s = 0.0
         """How much later than on the timeline audio is in the call. What comes at once lies where the call begins on
         both."""
@@ -76,7 +79,15 @@ class SpeechTrack:
             self._frame_s = run.seconds(0, 1)
             self._lag_s = min(self._frame_s, max(0.0, parts[0][3]))
         for piece, (at_s, held_s, _, since_s) in zip(pieces_of(run), parts, strict=True):
+            if self._frame_s:
+                self._play(piece[0], since_s, at_s)
             self.timeline.add(at_s, piece[0], piece, held_s, since_s)
+
+    def _play(self, seconds: float, since_s: float, at_s: float) -> None:
+        """Know that so much audio came from `since_s` to `at_s`, of which somebody plays a second each second."""
+        ahead_s = max(0.0, self._ahead_s - max(0.0, since_s - self._arrived_s))
+        self._ahead_s, self._arrived_s = max(0.0, ahead_s + seconds - (at_s - since_s)), at_s
+        self.worst_ahead_s = max(self.worst_ahead_s, self._ahead_s)
 
     def place(self, until_s: float) -> None:
         """Place what arrived up to `until_s`, as `Timeline.place` does."""

@@ -1,7 +1,7 @@
 """When a side speaks, is quiet, or sends digital silence: stretches on the call's time axis.
 
 What is speech, `noise_floor` tells, block by block. Blocks of speech with pauses shorter than `PAUSE_S` between them
-are one stretch; one of less than `MIN_SPEECH_S` is a click, and left out.
+are one stretch; one of less than `MIN_SPEECH_S` is a click, and left out, and so is such a sound near a stretch.
 
 Blocks lie on a grid that begins with the call, and `_CHUNK` of them are looked at together, wherever batches are cut.
 So a live call, its capture and its recording have the same stretches, and a live call costs nothing per frame.
@@ -25,6 +25,10 @@ PAUSE_S: Final = 0.3
 MIN_SPEECH_S: Final = 0.06
 """A shorter sound is a click."""
 
+APART_S: Final = 0.2
+"""What is no longer than a click, and so far from all else, does not even lengthen a stretch. Our own choice: before
+the last sound of a word, as in "eight", it is quiet for 0.1 s."""
+
 MIN_SILENCE_S: Final = 0.1
 """A shorter digital silence is not listed."""
 
@@ -33,6 +37,7 @@ MAX_STRETCHES: Final = 50_000
 
 _CHUNK: Final = 512
 _PAUSE: Final = round(PAUSE_S / BLOCK_S)
+_APART: Final = round(APART_S / BLOCK_S)
 _MIN_SPEECH: Final = round(MIN_SPEECH_S / BLOCK_S)
 _MIN_SILENCE: Final = round(MIN_SILENCE_S / BLOCK_S)
 _BLOCKS_AT_ONCE: Final = 1024
@@ -55,16 +60,22 @@ class Stretches(NamedTuple):
 class _Spans:
     """Stretches of one sort as they are found, in numbers of blocks."""
 
-    __slots__ = ("_blocks", "_least", "_open", "_pause", "_peak", "found")
+    __slots__ = ("_apart", "_before", "_blocks", "_last", "_least", "_open", "_pause", "_peak", "found")
 
-    def __init__(self, pause: int, least: int) -> None:
-        """Join what is less than `pause` apart, and keep what has at least so many blocks."""
+    def __init__(self, pause: int, least: int, apart: int) -> None:
+        """Join what is less than `pause` apart, and keep what has at least `least` blocks. A run of fewer blocks that
+        is `apart` from those before and after it belongs to nothing."""
         self.found: array[int] | None = None
         """The first block of each, the one after its last, and its loudest level, once there are some."""
         self._pause = pause
         self._least = least
+        self._apart = apart
+        self._last: tuple[int, int, int] | None = None
+        """The last run, which may go on: its first block, the one after its last, and its loudest level."""
+        self._before = -apart
+        """Where the run before that ends."""
         self._open: tuple[int, int] | None = None
-        """The last one, which may go on."""
+        """The last stretch so far, without that run."""
         self._blocks = 0
         """Its speech without its pauses."""
         self._peak = 0
@@ -78,17 +89,37 @@ class _Spans:
         begins, ends = runs_of(mask)
         peaks = np.maximum.reduceat(levels, begins).tolist() if len(begins) else []
         for begin, after, peak in zip((begins + base).tolist(), (ends + base).tolist(), peaks, strict=True):
-            if self._open is not None and begin - self._open[1] >= self._pause:
-                self.close()
-            self._open = (begin if self._open is None else self._open[0], after)
-            self._blocks += after - begin
-            self._peak = max(self._peak, peak)
+            if self._last is not None and begin == self._last[1]:  # it goes on from the blocks before
+                self._last = self._last[0], after, max(self._last[2], peak)
+                continue
+            self._take_last(begin)
+            self._last = begin, after, peak
         end = base + len(mask)
-        if self._open is not None and end - self._open[1] >= self._pause:
+        if self._last is not None and end - self._last[1] >= self._pause:
             self.close()
+
+    def _take_last(self, until: int) -> None:
+        """Let the last run be part of a stretch, now that it is known to end, and that the next one begins `until`."""
+        if self._last is None:
+            return
+        begin, after, peak = self._last
+        is_apart = min(begin - self._before, until - after) >= self._apart
+        self._last, self._before = None, after
+        if is_apart and after - begin < self._least:
+            return
+        if self._open is not None and begin - self._open[1] >= self._pause:
+            self._close_open()
+        self._open = (begin if self._open is None else self._open[0], after)
+        self._blocks += after - begin
+        self._peak = max(self._peak, peak)
 
     def close(self) -> None:
         """The stretch found last has ended."""
+        if self._last is not None:
+            self._take_last(self._last[1] + self._apart)
+        self._close_open()
+
+    def _close_open(self) -> None:
         if self._open is not None and self._blocks >= self._least and not self.is_full:
             if self.found is None:
                 self.found = array("Q")
@@ -96,10 +127,9 @@ class _Spans:
         self._open, self._blocks, self._peak = None, 0, 0
 
     def go_on(self, blocks: int) -> None:
-        """The open stretch goes on for some blocks more."""
-        if self._open is not None:
-            self._open = self._open[0], self._open[1] + blocks
-            self._blocks += blocks
+        """The last run goes on for some blocks more."""
+        if self._last is not None:
+            self._last = self._last[0], self._last[1] + blocks, self._last[2]
 
     @property
     def in_seconds(self) -> list[tuple[float, float]]:
@@ -128,8 +158,8 @@ class StretchFinder:
         self._past = b""
         """The levels of the last blocks before `_base`."""
         self._floor = NoiseFloor()
-        self._speech = _Spans(_PAUSE, _MIN_SPEECH)
-        self._silence = _Spans(1, _MIN_SILENCE) if with_silence else None
+        self._speech = _Spans(_PAUSE, _MIN_SPEECH, _APART)
+        self._silence = _Spans(1, _MIN_SILENCE, 1) if with_silence else None
 
     @property
     def _is_full(self) -> bool:

@@ -41,6 +41,10 @@ hand back 30 dB less, and people speak within 20 dB of each other."""
 LEAK_LATE_S: Final = 0.3
 """The delay of such an echo at most."""
 
+MAX_AHEAD_S: Final = 1.0
+"""A server that sends more than this at once is not heard when it sends. Our own choice: what the network held up for
+longer than this is rare."""
+
 MAX_TURNS: Final = 1000
 """Turns that are listed; all are counted."""
 
@@ -152,9 +156,10 @@ def turns_of(caller: Stretches, server: Stretches) -> Turns:
     )
 
 
-def is_heard(sides: Iterable[SideStats], laws: Iterable[str | None]) -> bool:
-    """Whether turns can be told: both sides sent audio, and what it is made of is what its label says."""
-    return all(side.audio_s for side in sides) and not any(laws)
+def is_heard(sides: Iterable[SideStats], laws: Iterable[str | None], ahead_s: float = 0.0) -> bool:
+    """Whether turns can be told: both sides sent audio, what it is made of is what its label says, and the server sent
+    it no more than `MAX_AHEAD_S` ahead of the time at which it is to be heard."""
+    return all(side.audio_s for side in sides) and not any(laws) and ahead_s <= MAX_AHEAD_S
 
 
 class _Floor:

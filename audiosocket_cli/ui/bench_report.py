@@ -145,8 +145,10 @@ def stream_text(result: BenchResult) -> str:
     text = (
         f"heard {result.figures.heard_audio_s:.1f} s of audio, {shown('audio_rate', values['audio_rate'])} s a second"
     )
-    text += f"; {counts['gaps_40']} gaps over 40 ms, {counts['gaps_60']} over 60, {counts['gaps_100']} over 100"
-    text += f"; {counts['bursts']} bursts over {BURST_MS} ms"
+    text += (
+        f"; {counted(counts['gaps_40'], 'gap')} over 40 ms, {counts['gaps_60']} over 60, {counts['gaps_100']} over 100"
+    )
+    text += f"; {counted(counts['bursts'], 'burst')} over {BURST_MS} ms"
     if result.usage:
         text += f"; server {result.usage['cpu_percent']:.1f} % CPU, {result.usage['rss_mib']:.1f} MiB"
     return text

@@ -47,7 +47,7 @@ def begin_web(options: ServeOptions, service: Service, say: Callable[[str], obje
         )
     port = listening.addresses[0].port
     access = Access(
-        Sessions(password), cookie_name(port, is_secure=tls is not None), is_secure=tls is not None,
+        Sessions(password, say=say), cookie_name(port, is_secure=tls is not None), is_secure=tls is not None,
         any_host=bool(password) or web.client_ca is not None,
     )  # fmt: skip
     live = LiveCalls(watching)
@@ -112,9 +112,9 @@ def _no_password() -> bytes:
 
 
 def _why(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    if isinstance(reason, str):
-        return f"{reason.lower().replace('_', ' ')}; it takes PEM files of a certificate and its key"
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason.lower().replace("_", " ") if error.reason else "it holds nothing of that in PEM"
+        return f"{reason}; it takes PEM files of a certificate and its key"
     return str(error) or "it holds no certificate in PEM"
 
 

@@ -46,11 +46,15 @@ About = Callable[[], Mapping[str, Any]]
 class Events:
     """Tells readers what happens. Everything but `_take` runs on the loop of the pages."""
 
-    def __init__(self, watching: Watching, live: LiveCalls, about: About, *, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(
+        self, watching: Watching, live: LiveCalls, about: About, *, heartbeat_s: float = HEARTBEAT_S,
+        linger_s: float = LINGER_S,
+    ) -> None:  # fmt: skip
         self._watching = watching
         self._live = live
         self._about = about
         self._heartbeat_s = heartbeat_s
+        self._linger_s = linger_s
         self._readers: set[Reader] = set()
         self._news: deque[tuple[str, ListedCall, Any]] = deque()
         self._has_lost = False
@@ -67,11 +71,10 @@ class Events:
             return wrong_method("GET")
         if len(self._readers) >= MAX_READERS:
             return failure(503, f"{MAX_READERS} pages are open already: close one")
-        reader = Reader()
-        return _Stream(self._pieces(reader), lambda: self._leave(reader))
+        reader = self.enter()
+        return _Stream(self._pieces(reader), lambda: self.leave(reader))
 
     async def _pieces(self, reader: Reader) -> AsyncIterator[bytes]:
-        self._enter(reader)
         yield _RETRY + self._all()
         while True:
             try:
@@ -81,16 +84,20 @@ class Events:
             lost = reader.take_lost()
             yield piece if not lost else _event("lost", {"events": lost}) + self._all()
 
-    def _enter(self, reader: Reader) -> None:
+    def enter(self) -> Reader:
+        """Return one who reads from now on, after all calls as they are now."""
         if self._ticking is None:
             self._told_levels, self._told_about = {}, self._about()
             self._watching.calls.watch(self._take)
             self._watching.begin()
             self._ticking = asyncio.create_task(self._tick(), name="web events")
         self._flush()  # to the others: this one begins with it
+        reader = Reader()
         self._readers.add(reader)
+        return reader
 
-    def _leave(self, reader: Reader) -> None:
+    def leave(self, reader: Reader) -> None:
+        """Have one read no more."""
         self._readers.discard(reader)
         if not self._readers:
             self._left_s = asyncio.get_running_loop().time()
@@ -110,7 +117,7 @@ class Events:
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time
-        while self._readers or clock() < self._left_s + LINGER_S:
+        while self._readers or clock() < self._left_s + self._linger_s:
             await asyncio.sleep(TICK_S)
             self._flush()
         self._end()

@@ -21,16 +21,23 @@ TRIES: Final = 5
 
 TRY_S: Final = 10.0
 _MAX_ADDRESSES: Final = 1000
+_SAY_AGAIN_S: Final = 60.0
+"""Seconds between two lines about guesses, whoever they are from."""
 
 
 class Sessions:
     """Checks passwords, and knows who has given the right one. For one thread."""
 
-    def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """`token` is the password; an empty one means that there is none."""
+    def __init__(
+        self, token: str, clock: Callable[[], float] = time.monotonic,
+        say: Callable[[str], object] = lambda line: None,
+    ) -> None:  # fmt: skip
+        """`token` is the password; an empty one means that there is none. `say` gets a line when one guesses it."""
         self._token = _digest(token)
         self.needs_password = bool(token)
         self._clock = clock
+        self._say = say
+        self._said_s = float("-inf")
         self._ends_s: OrderedDict[bytes, float] = OrderedDict()
         """When each session ends, by the digest of its cookie: who reads our memory, or times us, has no cookie."""
         self._wrong: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -49,6 +56,9 @@ class Sessions:
         self._wrong.move_to_end(address)
         if len(self._wrong) > _MAX_ADDRESSES:
             self._wrong.popitem(last=False)
+        if self.wait_s(address) and self._clock() >= self._said_s + _SAY_AGAIN_S:
+            self._said_s = self._clock()
+            self._say(f"too many wrong passwords for --web from {address}: each further one waits {TRY_S:g} s")
         return False
 
     def begin(self) -> str:

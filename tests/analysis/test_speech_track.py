@@ -103,3 +103,22 @@ def test_what_we_say_a_little_late_follows_on() -> None:
 
 def test_a_pause_between_frames_of_one_batch_is_one() -> None:
     assert said(sent((20, True), (20, True), late={20: 1.0})) == [(0.0, 0.4), (1.4, 1.8)]
+
+
+@pytest.mark.parametrize(
+    ("run", "ahead_s"),
+    [
+        (frames((200, True)), 0.02),
+        (frames((50, False), (100, True), late={60: 0.3}), 0.32),
+        (frames((50, False), (100, True), late={60: 2.0}), 1.82),
+        (TimedRun([(3.0, 0.0, 1, chunk[3]) for chunk in frames((150, True)).chunks]), 3.0),
+    ],
+    ids=["steady", "a stall of 0.3 s", "a stall to the end", "all at once"],
+)
+def test_it_is_known_how_far_ahead_of_its_time_audio_came(run: TimedRun, ahead_s: float) -> None:
+    track = SpeechTrack(Timeline(), plays_on_arrival=True)
+    track.take(run)
+    assert track.worst_ahead_s == pytest.approx(ahead_s, abs=0.03)
+    caller = SpeechTrack(Timeline())
+    caller.take(run)
+    assert caller.worst_ahead_s == 0

@@ -38,6 +38,24 @@ def test_short_pauses_belong_to_speech_and_clicks_do_not_count() -> None:
     assert finder.finish().speech == [(0.4, 1.08)]
 
 
+@pytest.mark.parametrize(
+    ("levels", "speech"),
+    [
+        (LOUD * 2 + QUIET * 10 + LOUD * 10, (0.24, 0.44)),
+        (LOUD * 10 + QUIET * 10 + LOUD * 2, (0.0, 0.2)),
+        (LOUD * 10 + QUIET * 9 + LOUD * 2, (0.0, 0.42)),
+        (LOUD * 10 + QUIET * 10 + LOUD * 2 + QUIET * 10 + LOUD * 2 + QUIET * 10 + LOUD * 10, None),
+        (LOUD * 10 + QUIET * 10 + LOUD * 3, (0.0, 0.46)),
+    ],
+    ids=["before", "after", "the end of a word", "between", "too long"],
+)
+def test_a_click_near_speech_does_not_lengthen_it(levels: bytes, speech: tuple[float, float] | None) -> None:
+    finder = StretchFinder()
+    finder.put(0.0, len(levels) * 0.02, levels)
+    finder.pad(2.0)
+    assert finder.finish().speech == ([(0.0, 0.2), (0.88, 1.08)] if speech is None else [speech])
+
+
 def test_nothing_of_no_sound() -> None:
     assert StretchFinder().finish() == ([], [], 0.0, False, [])
     assert stretches_of(np.zeros(0, np.int16), 8000) == ([], [], 0.0, False, [])

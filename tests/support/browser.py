@@ -32,10 +32,11 @@ def started_browser() -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def shown(
-    browser: Browser, url: str, size: tuple[int, int] = DESKTOP, scheme: Literal["light", "dark"] = "light", **more: Any
-) -> Iterator[Page]:
+    browser: Browser, url: str, size: tuple[int, int] = DESKTOP, scheme: Literal["light", "dark"] = "light",
+    script: str = "", **more: Any,
+) -> Iterator[Page]:  # fmt: skip
     """Open a page in a window of this size, in CSS pixels; afterwards nothing may have been said on its console, and
-    nothing asked for elsewhere. `more` goes to `Browser.new_context`."""
+    nothing asked for elsewhere. `script` runs before those of the page. `more` goes to `Browser.new_context`."""
     said: list[str] = []
     asked: list[str] = []
     own = url.partition("#")[0].rpartition("/")[0] + "/"
@@ -47,6 +48,8 @@ def shown(
     try:
         page = context.new_page()
         page.set_default_timeout(20_000)
+        if script:
+            page.add_init_script(script)
         page.on("console", on_console)
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         page.on("request", lambda request: asked.append(request.url))

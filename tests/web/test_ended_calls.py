@@ -106,7 +106,8 @@ def test_of_a_recording_parts_can_be_had(web: Web, folder: Path) -> None:
     ["/recordings/{call}/../secret.wav", "/recordings/{call}/%2e%2e%2fsecret.wav", "/recordings/../secret/secret.wav",
      "/recordings/{call}/{call}.json", "/recordings/{call}/link.wav", "/calls/..%2fsecret", "/calls/../secret",
      "/calls/%2fetc%2fpasswd", "/calls/link", "/calls/sub/../{call}", "/calls/{call}%00", "/calls/", "/calls/x",
-     "/api/ended/..%2fsecret", "/api/ended/..%2fsecret/data", "/api/ended/%ff", "/calls/{long}"],
+     "/api/ended/..%2fsecret", "/api/ended/..%2fsecret/data", "/api/ended/%ff", "/calls/{long}",
+     "/api/ended/{call}%00", "/api/ended/%00/data", "/recordings/%00/x.wav", "/api/ended/{long}"],
 )  # fmt: skip
 def test_no_name_leads_out_of_the_folder(web: Web, folder: Path, path: str) -> None:
     write(folder.parent, "secret", uuid="secret", recording={"files": ["secret.wav"]})

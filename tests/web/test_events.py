@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
+from audiosocket_cli.server.call_list import CallList
+from audiosocket_cli.server.watching import Watching
+from audiosocket_cli.web.events import Events
+from audiosocket_cli.web.live_calls import LiveCalls
 from support.peers import FRAME, opening, read_to_end
 from support.web import Stream, Web, calling, running
 
@@ -82,3 +87,40 @@ def test_too_many_readers_are_refused_and_one_more_may_come_when_one_has_gone(we
         with Stream(web) as again:
             if again.status == 200:
                 break
+
+
+def test_how_many_calls_there_are_is_told_when_one_begins_and_ends(web: Web) -> None:
+    web.until("/api/calls", lambda told: told["count"] == 0)
+    with Stream(web) as stream:
+        with calling(web, 8) as peer:
+            assert stream.next("count")[1] == {"count": 1}
+            peer.sendall(b"\0\0\0")
+            read_to_end(peer)
+        assert stream.next("count")[1] == {"count": 0}
+
+
+def test_readers_that_come_and_go_do_not_begin_and_end_the_look_at_calls_each_time() -> None:
+    orders: list[bool] = []
+
+    class Counted(Watching):
+        def begin(self) -> None:
+            orders.append(True)
+
+        def end(self) -> None:
+            orders.append(False)
+
+    async def coming_and_going() -> None:
+        watching = Counted(CallList())
+        live = LiveCalls(watching)
+        events = Events(watching, live, dict, linger_s=0.3)
+        for _ in range(1000):
+            reader = events.enter()
+            events.leave(reader)
+        assert orders == [True]
+        async with asyncio.timeout(60):
+            while orders != [True, False]:
+                await asyncio.sleep(0.01)
+        events.leave(events.enter())
+        assert orders == [True, False, True]
+
+    asyncio.run(coming_and_going())

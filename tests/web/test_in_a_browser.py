@@ -7,10 +7,11 @@ import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from support.browser import DESKTOP, PHONE, serious_faults, shown
 from support.peers import FRAME, opening, read_to_end
@@ -124,3 +125,58 @@ def test_a_browser_logs_in_and_out(browser: Browser) -> None:
         expect(page.get_by_text("add --record DIR")).to_be_visible()
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_label("Password")).to_be_visible()
+
+
+class Told:
+    """What a page is told by its stream, in place of a server that would have to be begun anew, or hold a thousand
+    calls."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def give(self, name: str, facts: dict[str, Any]) -> None:
+        self._page.evaluate(
+            "([name, facts]) => streams.at(-1).dispatchEvent(new MessageEvent(name, { data: JSON.stringify(facts) }))",
+            [name, facts],
+        )
+
+
+KEEP_STREAMS = """window.streams = [];
+window.EventSource = class extends EventSource { constructor(url) { super(url); streams.push(this); } };"""
+
+
+def call_of(number: int, **more: Any) -> dict[str, Any]:
+    return {"id": f"0-{number}", "uuid": str(uuid.UUID(int=number)), "state": "live", "peer": "192.0.2.1:5",
+            "server": None, "started_at": "2026-11-30T10:00:00+00:00", "duration_s": 1.0, "result": None, "digits": "",
+            "digit_count": 0, "findings": [], "levels_dbfs": [None, None], "listeners": [], **more}  # fmt: skip
+
+
+def test_more_calls_than_are_listed_are_counted_as_the_server_counts_them(browser: Browser, web: Web) -> None:
+    with shown(browser, web.url, script=KEEP_STREAMS) as page:
+        expect(page.locator("#state")).to_have_text("Live")
+        told = Told(page)
+        told.give("calls", {"count": 1500, "calls": [call_of(number) for number in range(1, 1001)]})
+        expect(page.locator("#live-count")).to_have_text("1500")
+        expect(page.locator("#more-live")).to_have_text("1200 more calls are not shown.")
+        told.give("call", call_of(1400, result="x"))  # one of those that the page does not know
+        expect(page.locator("#live-count")).to_have_text("1500")
+        told.give("call", call_of(1450, state="ended"))
+        told.give("count", {"count": 1499})
+        expect(page.locator("#live-count")).to_have_text("1499")
+        assert page.locator(".call").count() == 300
+
+
+def test_a_call_of_a_server_that_began_anew_is_another_though_its_id_is_the_same(browser: Browser, web: Web) -> None:
+    with shown(browser, web.url, script=KEEP_STREAMS) as page:
+        expect(page.locator("#state")).to_have_text("Live")
+        told = Told(page)
+        told.give("calls", {"count": 1, "calls": [call_of(1)]})
+        told.give("call", call_of(1, state="ended", ended_by=None, ended_reason="server stopped"))
+        expect(page.locator(".call.ended")).to_have_count(1)
+        anew = call_of(1, uuid=str(EXAMPLE), started_at="2026-11-30T10:00:01+00:00")
+        told.give("calls", {"count": 1, "calls": [anew]})
+        expect(page.locator(".call:not(.ended) code")).to_have_text(str(EXAMPLE))
+        expect(page.get_by_role("button", name="Hang up")).to_be_visible()
+        expect(page.locator(".call.ended")).to_have_count(0)
+        page.wait_for_timeout(6_500)  # as long as an ended call stays: the row of the other must stay after it
+        expect(page.locator(".call:not(.ended) code")).to_have_text(str(EXAMPLE))

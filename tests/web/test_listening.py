@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -111,3 +113,19 @@ def test_who_leaves_listens_no_more(serve: Serve) -> None:
             web.until(f"/api/calls/{call}", lambda told: told["listeners"])
         web.until(f"/api/calls/{call}", lambda told: not told["listeners"])
     web.serving.wait_for("was listened to by")
+
+
+def test_who_leaves_is_let_go_while_the_process_of_the_call_hangs(serve: Serve) -> None:
+    web = begin(serve, "--workers", "2")
+    call, first = opening()
+    with connected(web.serving, first):
+        listed = web.until("/api/calls", lambda told: told["count"] == 1)["calls"][0]
+        process = int(listed["id"].partition("-")[0])
+        with web.raw() as leaving:
+            leaving.sendall(f"GET /api/calls/{call}/sound HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            assert leaving.recv(100).startswith(b"HTTP/1.1 200")
+            os.kill(process, signal.SIGSTOP)
+        try:
+            web.until(f"/api/calls/{call}", lambda told: not told["listeners"])
+        finally:
+            os.kill(process, signal.SIGCONT)

@@ -63,3 +63,20 @@ def test_what_is_known_of_wrong_passwords_is_bounded(sessions: Sessions) -> None
     for number in range(3000):
         sessions.is_right("wrong", str(number))
     assert len(sessions._wrong) == 1000
+
+
+def test_guesses_are_told_without_the_guess_and_not_for_each(clock: FakeClock) -> None:
+    said: list[str] = []
+    sessions = Sessions("secret", clock, said.append)
+    for number in range(TRIES - 1):
+        assert not sessions.is_right(f"guess {number}", "192.0.2.1")
+    assert said == []
+    for number in range(100):
+        assert not sessions.is_right("guess", f"192.0.2.{number % 5}")
+    assert said == ["too many wrong passwords for --web from 192.0.2.1: each further one waits 10 s"]
+    clock.now_s += 60
+    for _ in range(TRIES + 1):
+        assert not sessions.is_right("guess", "198.51.100.1")
+    assert len(said) == 2
+    assert "198.51.100.1" in said[1]
+    assert "guess" not in "".join(said)

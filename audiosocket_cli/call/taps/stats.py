@@ -138,7 +138,9 @@ class CallStats:
 
     def _turns(self, call: Call) -> dict[str, Any] | None:
         """Return the turn figures, if they can be told."""
-        if self._is_echo or not is_heard(self.sides.values(), [measure.arrivals.law for measure in self._measures()]):
+        ahead_s = 0.0 if self.said is None else self.said.speech.worst_ahead_s
+        laws = [measure.arrivals.law for measure in self._measures()]
+        if self._is_echo or not is_heard(self.sides.values(), laws, ahead_s):
             return None
         track = self.said.speech if self.said is not None else self._voice
         said = Stretches([], [], end_s=call.duration_s) if track is None else track.finish(call.duration_s)

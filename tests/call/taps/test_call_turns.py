@@ -40,8 +40,9 @@ def call_of(
     *,
     stats: CallStats | None = None,
     echo: bool = False,
+    at_once: bool = False,
 ) -> dict[str, Any]:
-    """A call of 8 s, in batches of 0.8 s; returns its JSON."""
+    """A call of 8 s, in batches of 0.8 s; returns its JSON. With `at_once`, the server sends 1.6 s at a time."""
     stats = stats or CallStats()
     call = Call(me, "peer", UUID_1, now_utc(), Pacer(0.0))
     stats.opened(call)
@@ -52,6 +53,8 @@ def call_of(
         theirs = [(at_s + 0.02, 0.0, 1, frame) for at_s, frame in zip(times_s, sounds, strict=False)]
         if echo:
             ours = [(at_s, 0.0, 1, frame) for at_s, _, _, frame in theirs]
+        if at_once:
+            ours = [(0.8 * batch, 0.0, 1, frame) for *_, frame in [*ours, *ours]] if batch % 2 else []
         runs = in_runs(theirs), in_runs(ours)
         note_echo(*runs)
         stats.frames(*runs, (batch + 1) * 0.8)
@@ -82,6 +85,11 @@ def test_what_passes_a_proxy_is_measured_on_both_sides() -> None:
     turns = call_of(CALLER, SERVER, stats=CallStats(passes_on=True))["turns"]
     assert [turn["kind"] for turn in turns["list"]] == ["turn", "turn", "turn", "interruption"]
     assert turns["latency_ms"]["max"] == pytest.approx(800, abs=20)
+
+
+def test_when_a_server_is_heard_that_sends_ahead_of_its_time_is_not_known() -> None:
+    assert call_of(CALLER, SERVER, stats=CallStats(passes_on=True), at_once=True)["turns"] is None
+    assert call_of(CALLER, SERVER, stats=CallStats(passes_on=True))["turns"] is not None
 
 
 def test_a_server_that_says_silence_is_known_to_be_silent() -> None:
