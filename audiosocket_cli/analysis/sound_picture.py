@@ -16,6 +16,7 @@ from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, power_to_dbfs, to_int
 from audiosocket_cli.audio.reading import open_reader
 from audiosocket_cli.audio.sample_readers import Floats, Reader
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.text import counted
 
 MAX_CHANNELS: Final = 2
 """A call has two sides."""
@@ -60,13 +61,22 @@ class SoundFiles:
         reader.close()
 
     def blocks(self) -> Iterator[Floats]:
-        """Yield all as blocks of shape (n, channels). Raises `FileError` for damage, and `OSError`."""
+        """Yield all as blocks of shape (n, channels), up to damage, or to a file that does not continue the others:
+        that is a remark. Raises `FileError` where nothing can be read, and `OSError`."""
         self.remarks.clear()
-        for path in self.paths:
-            reader = self._open(path)
+        for number, path in enumerate(self.paths):
+            try:
+                reader = self._open(path)
+            except (FileError, OSError) as error:
+                if not number:
+                    raise
+                self.remarks.append(f"cannot show {counted(len(self.paths) - number, 'more file')}: {error}")
+                return
             if (reader.rate_hz, reader.channels) != (self.rate_hz, self.channels):
                 reader.close()
-                raise FileError(f"{path} does not continue {self.paths[0]}: it has another rate, or more channels")
+                what = f"{path} has another rate, or other channels, than {self.paths[0]}"
+                self.remarks.append(f"cannot show {counted(len(self.paths) - number, 'more file')}: {what}")
+                return
             yield from self._blocks_of(reader)
 
     def _blocks_of(self, reader: Reader) -> Iterator[Floats]:

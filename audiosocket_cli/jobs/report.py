@@ -149,7 +149,6 @@ class _Report:
         return replace(of_json, recordings=tuple(sounds), not_measured=notes)
 
     def _make_call(self, files: CallFiles) -> None:
-        self._refuse_folder()
         self._prepare(files.paths)
         wav = None
         if files.recordings and not self._wanted.embed and not can_be_linked(files.recordings[0], self._passing):
@@ -189,7 +188,6 @@ class _Report:
             self._make_captured_day(found.calls, found.left_out)
 
     def _make_captured_call(self, call: CapturedFigures, *, is_one_sided: bool) -> None:
-        self._refuse_folder()
         self._prepare(self._paths)
         if self._wanted.embed:
             with tempfile.TemporaryDirectory(prefix="audiosocket-") as folder:
@@ -283,6 +281,7 @@ class _Report:
     def _prepare(self, kept: Sequence[Path]) -> None:
         """Check that the page can be written, before anything that takes time, and that it replaces none of the files
         that it is made of."""
+        self._refuse_folder()
         if self._wanted.output != _STDOUT:
             refuse_kept(Path(self._wanted.output), kept)
             prepare_reports(force=self._wanted.force, output=Path(self._wanted.output))

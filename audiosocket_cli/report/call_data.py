@@ -35,6 +35,9 @@ MAX_STRETCHES: Final = 20_000
 _MAX_CALL_S: Final = 31 * 86_400.0
 """A longer call is a wrong number."""
 
+_MAX_SHORTER_S: Final = 1.0
+"""A recording may end so long before its call: its last frames, and the time in which the connection is closed."""
+
 _LAYOUTS: Final = {
     "stereo": ("caller", "server"), "caller": ("caller",), "server": ("server",), "mix": ("mixed",), "mono": ("mixed",),
 }  # fmt: skip
@@ -80,6 +83,7 @@ def call_data(call: ShownCall, sound: ShownSound | None) -> dict[str, Any]:
         missing.append(("turns", _why_no_turns(layout, sound)))
     missing += [(f"{kind} marks", f"{count} more are left out") for kind, count in marks.left_out.items()]
     if sound is not None:
+        missing += _after_sound(duration_s, sound.picture.duration_s)
         missing += [("all of the recording", printable(remark)) for remark in sound.picture.remarks[:20]]
     return {
         "schema": PAGE_SCHEMA,
@@ -95,6 +99,12 @@ def call_data(call: ShownCall, sound: ShownSound | None) -> dict[str, Any]:
         "sound": None if sound is None or sound.src is None else _sound(sound, layout),
         "not_measured": [list(each) for each in missing],
     }
+
+
+def _after_sound(duration_s: float, sound_s: float) -> Iterator[tuple[str, str]]:
+    """Yield that a recording ends long before its call does."""
+    if duration_s - sound_s > _MAX_SHORTER_S:
+        yield f"sound after {sound_s:.1f} s", f"the recording ends there, and the call after {duration_s:.1f} s"
 
 
 def _facts_of_sound(

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.sound_picture import SoundFiles, picture_of
 from audiosocket_cli.doctor.files.recording import judge_recording
-from audiosocket_cli.errors import FileError, UsageError
+from audiosocket_cli.errors import FileError, MissingLibraryError, UsageError
 from audiosocket_cli.finding import Status, tagged
 from audiosocket_cli.report.call_data import ShownCall, ShownSound, call_data
 from audiosocket_cli.report.call_sound import can_be_linked, embedded, linked, why_unheard, write_wav
 from audiosocket_cli.report.day import address_of
 from audiosocket_cli.report.input_kind import InputKind, look_at
 from audiosocket_cli.report.json_values import list_of, mapping_of, text_of
+from audiosocket_cli.text import counted
 
 _PART: Final = re.compile(r"(.+)\.part[0-9]{1,4}")
 _MAX_FILES: Final = 1000
@@ -74,6 +75,9 @@ def files_of_json(path: Path, content: Mapping[str, Any]) -> CallFiles:
         file = path.parent / Path(name.replace("\0", "")).name  # beside it, wherever it says
         (found if not missing and _is_file(file) else missing).append(file)
     notes = []
+    left_out = len(list_of(recording.get("files"))[_MAX_FILES:])
+    if left_out:
+        notes.append(("all of the recording", f"{counted(left_out, 'more file')} left out"))
     if missing:
         notes.append(("all of the recording" if found else "sound", f"there is no file {text_of(missing[0].name)}"))
     elif not found:
@@ -113,8 +117,12 @@ def _findings_in(path: Path) -> list[str]:
     try:
         found = judge_recording(path)
     except OSError as error:
-        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        raise FileError(_unreadable(path, error)) from None
     return [tagged(each.id, each.what) for each in found if each.status is not Status.OK and each.id != "file-damaged"]
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"cannot read {path}: {(error.strerror or str(error)).lower()}"
 
 
 def _is_file(path: Path) -> bool:
@@ -133,8 +141,13 @@ def page_data(files: CallFiles, place: PagePlace) -> dict[str, Any]:
     try:
         sound = SoundFiles(files.recordings)
         picture = picture_of(sound)
-    except OSError as error:
-        raise FileError(f"cannot read {files.recordings[0]}: {(error.strerror or str(error)).lower()}") from None
+    except MissingLibraryError:
+        raise
+    except (FileError, OSError) as error:
+        why = str(error) if isinstance(error, FileError) else _unreadable(files.recordings[0], error)
+        if files.json is None:
+            raise FileError(why) from None
+        return call_data(replace(shown, not_measured=(*shown.not_measured, ("sound", text_of(why)))), None)
     paths = list(files.recordings)
     if place.embed:
         found = embedded(sound, picture)
@@ -150,8 +163,8 @@ def page_data(files: CallFiles, place: PagePlace) -> dict[str, Any]:
 
 
 def is_cut(data: Mapping[str, Any]) -> bool:
-    """Whether the recording of a page's data is damaged or cut short."""
-    missing = [why for what, why in data["not_measured"] if what == "all of the recording"]
+    """Whether the recording of a page's data is damaged, cut short, or not readable."""
+    missing = [why for what, why in data["not_measured"] if what in ("sound", "all of the recording")]
     return any("it is cut short" in why or why.startswith("cannot ") for why in missing)
 
 

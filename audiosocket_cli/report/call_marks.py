@@ -110,9 +110,10 @@ def _end(call: Mapping[str, Any], duration_s: float) -> Iterator[Mark]:
     side, how, reason = (text_of(call.get(name), 200) for name in ("ended_by", "ended_how", "ended_reason"))
     if how:
         known = side if side in tuple(Side) else None
+        at_s = number_of(call.get("duration_s"), most=duration_s)
         label = _ENDS.get(how, how[:_LABEL])
         text = _ending(known, how, untagged(reason))
-        yield Mark(duration_s, None, "hangup", known, label, text, id_of(reason))
+        yield Mark(duration_s if at_s is None else at_s, None, "hangup", known, label, text, id_of(reason))
 
 
 def _ending(side: str | None, how: str, reason: str) -> str:

@@ -16,6 +16,9 @@ from audiosocket_cli.errors import FileError, UsageError
 
 MAX_JSON_BYTES: Final = 64 << 20
 
+_MAX_LINE_BYTES: Final = 1 << 20
+"""No line of a capture is longer."""
+
 _CAPTURE_SCHEMAS: Final = ("audiosocket.frames/1",)
 _CAPTURES: Final = (
     MAGIC, *MAGICS, b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18",
@@ -82,7 +85,10 @@ def _look_at_json(path: Path, head: bytes) -> ReportInput:
     if first is not None and str(first.get("schema", _CAPTURE_SCHEMAS[0])) in _CAPTURE_SCHEMAS and "t" in first:
         return ReportInput(path, InputKind.CAPTURE)
     if os.path.getsize(path) > MAX_JSON_BYTES:
-        return ReportInput(path, InputKind.CAPTURE)
+        with path.open("rb") as file:
+            if b"\n" in file.read(_MAX_LINE_BYTES):
+                return ReportInput(path, InputKind.CAPTURE)
+        raise FileError(f"cannot read {path}: it is JSON of more than {MAX_JSON_BYTES >> 20} MB")
     data = path.read_bytes()
     content = _object(data)
     if content is None:
@@ -112,7 +118,7 @@ def _look_at_lines(path: Path, data: bytes) -> ReportInput:
     except RecursionError:
         reason = "it is nested too deeply"
     except json.JSONDecodeError as error:
-        reason = f"{error.msg.lower()} at line {error.lineno}"
+        reason = f"{error.msg.lower().removesuffix(' at')} at line {error.lineno}"
     except ValueError as error:
         reason = str(error)
     else:

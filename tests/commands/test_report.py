@@ -182,6 +182,7 @@ def test_the_page_is_opened_in_the_browser_of_the_user(tmp_path: Path) -> None:
         (["calls", "--force", "-o", "calls/call.wav"], 2, "the page is made of that file"),
         (["check.json", "--force", "-o", "check.json"], 2, "the page is made of that file"),
         (["call.wav", "-o", "calls"], 2, "calls is a folder, and this is one page: name a file in it"),
+        (["check.json", "-o", "new/"], 2, "new/ is a folder, and this is one page: name a file in it"),
         (["call.wav", "-o", ""], 2, "-o has no name"),
         (["call.aiff", "-o", "-"], 2, "the sound cannot stand beside a page on standard output: add --embed"),
         (["call.aiff", "-o", "/dev/full"], 2, "the sound cannot stand beside a page that is not a file: add --embed"),

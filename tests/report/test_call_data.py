@@ -49,6 +49,17 @@ def test_a_recorded_call(picture: SoundPicture) -> None:
     assert json.loads(json.dumps(data, allow_nan=False)) == data
 
 
+def test_a_recording_that_ends_before_its_call_is_told(picture: SoundPicture) -> None:
+    told = {
+        duration_s: "sound after 12.0 s" in dict(
+            call_data(ShownCall("x", call_json(["call.wav"]) | {"duration_s": duration_s}),
+                      ShownSound(picture, "./call.wav"))["not_measured"]
+        )
+        for duration_s in (3.0, 12.5, 30.0)
+    }  # fmt: skip
+    assert told == {3.0: False, 12.5: False, 30.0: True}
+
+
 def test_a_track_has_its_outline_and_its_spectrogram(picture: SoundPicture) -> None:
     data = call_data(ShownCall("call.wav"), ShownSound(picture, None))
     track = data["tracks"][0]

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from audiosocket_cli.errors import FileError
-from audiosocket_cli.report.call_files import CallFiles, PagePlace, files_of_json, files_of_recording, page_data
+from audiosocket_cli.report.call_files import CallFiles, PagePlace, files_of_json, files_of_recording, is_cut, page_data
 from support.reported import UUID, call_json, write_call
 
 
@@ -40,6 +40,17 @@ def test_the_parts_of_a_long_recording_are_one(tmp_path: Path) -> None:
     data = page_data(by_json(path), PagePlace(tmp_path))
     assert data["tracks"][0]["duration_s"] == 12.0
     assert [text for text, _ in data["links"]] == ["the call's JSON", "recording, part 1", "recording, part 2"]
+
+
+def test_parts_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    wav, path = write_call(tmp_path)
+    (tmp_path / "call.part2.wav").write_bytes(b"")
+    data = page_data(by_json(path, call_json([wav.name, "call.part2.wav"])), PagePlace(tmp_path))
+    assert data["tracks"][0]["duration_s"] == 12.0
+    assert is_cut(data)
+    many = by_json(path, call_json([wav.name] * 1002))
+    assert len(many.recordings) == 1000
+    assert many.not_measured == (("all of the recording", "2 more files left out"),)
 
 
 def test_the_json_of_another_call_is_left_alone(tmp_path: Path) -> None:
@@ -93,8 +104,10 @@ def test_a_json_leads_nowhere_but_beside_itself(tmp_path: Path, names: Any) -> N
 def test_a_recording_that_is_damaged_from_the_start(tmp_path: Path) -> None:
     wav, path = write_call(tmp_path)
     wav.write_bytes(b"RIFF\0\0\0\0WAVE")
-    with pytest.raises(FileError, match=r"call\.wav"):
-        page_data(by_json(path), PagePlace(tmp_path))
+    data = page_data(by_json(path), PagePlace(tmp_path))  # of its JSON: digits, gaps and all
+    assert (data["title"], data["tracks"], data["sound"]) == (f"Call {UUID}", [], None)
+    assert next(why for what, why in data["not_measured"] if what == "sound").startswith("cannot read ")
+    assert is_cut(data)
     path.unlink()
     with pytest.raises(FileError, match=r"call\.wav"):
         files_of_recording(wav)

@@ -86,6 +86,11 @@ def test_what_lies_outside_of_the_call_is_counted(at_s: object) -> None:
     assert found.left_out == {"digit": 1, "gap": 1}
 
 
+def test_the_end_is_where_the_call_ended_not_its_recording() -> None:
+    assert told(marks_of({**CALL, "duration_s": 9.0}, [], 10.0).marks)[-1] == (9.0, "hangup", "caller", "hangup")
+    assert told(marks_of({**CALL, "duration_s": -1}, [], 10.0).marks)[-1][0] == 10.0
+
+
 def test_a_gap_ends_with_the_call() -> None:
     (gap,) = marks_of({"server": {"gaps": [{"at_s": 9.0, "length_s": 1e6}]}}, [], 10.0).marks
     assert (gap.at_s, gap.to_s) == (9.0, 10.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.report.input_kind import InputKind, look_at
+from audiosocket_cli.report.input_kind import MAX_JSON_BYTES, InputKind, look_at
 from support.captured import a_normal_call, write_lines
 from support.reported import write_call
 
@@ -57,6 +57,7 @@ def test_a_result_of_one_call_is_that_call(tmp_path: Path) -> None:
             b'{"schema": "audiosocket.call/1", "uuid":',
             "X: it is broken JSON (expecting value at line 1), or none; a page",
         ),
+        (b'{"schema": "audio', "X: it is broken JSON (unterminated string starting at line 1), or none"),
         (b"[1, 2]", "X: it is broken JSON (it is not an object), or none; a page"),
         (b"[" * 100_000, "X: it is broken JSON (it is nested too deeply), or none; a page"),
         (b'{"schema": "audiosocket.play/1"}', "X is JSON with the schema 'audiosocket.play/1': a page can be made of"),
@@ -64,7 +65,7 @@ def test_a_result_of_one_call_is_that_call(tmp_path: Path) -> None:
         (b'{"schema": ["audiosocket.call/1"]}', "X is JSON with the schema ['audiosocket.call/1']: a page"),
         (2 * b'{"schema": "audiosocket.dump/1"}\n', "X has several lines of JSON, such as of audiosocket.dump/1"),
     ],
-    ids=["empty", "broken", "list", "deep", "other", "foreign", "odd", "lines"],
+    ids=["empty", "broken", "cut", "list", "deep", "other", "foreign", "odd", "lines"],
 )
 def test_what_makes_no_page_is_said_in_one_line(tmp_path: Path, content: bytes, what: str) -> None:
     path = tmp_path / "input"
@@ -73,6 +74,15 @@ def test_what_makes_no_page_is_said_in_one_line(tmp_path: Path, content: bytes, 
         look_at(path)
     assert what in str(error.value).replace(str(path), "X")
     assert str(error.value).isprintable()
+
+
+def test_json_that_is_too_long_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "call.json"
+    with path.open("wb") as file:
+        file.write(b'{"schema": "audiosocket.call/1", "x": "')
+        file.truncate(MAX_JSON_BYTES + 1)
+    with pytest.raises(FileError, match="it is JSON of more than 64 MB"):
+        look_at(path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
