@@ -88,7 +88,7 @@ def test_keys_move_the_cursor_and_say_what_is_there(browser: Browser, pages: dic
         said = page.locator(".said").first
         first.focus()
         page.keyboard.press("ArrowRight")
-        assert said.text_content() == "from 0 s, p50 not measured, p95 not measured, p99 not measured"
+        assert said.text_content() == "time 0 s, p50 not measured, p95 not measured, p99 not measured"
         page.keyboard.press("ArrowRight")
         text = said.text_content() or ""
         assert text.startswith("from 1 s, p50 ")
