@@ -1,4 +1,4 @@
-"""What of a side's sound is speech: louder than `SPEECH_DBFS`, the house's one limit, and than the noise of its line.
+"""Which sound of a side is speech: louder than `SPEECH_DBFS`, the house's one limit, and than the noise of its line.
 
 Sound is looked at in blocks of `BLOCK_S`, each as one byte: its level in steps of half a decibel, 0 for digital silence
 (all samples zero, or nothing received). The same bytes come from a live call, a capture and a recording.
@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from audiosocket_cli.audio.pcm import SPEECH_DBFS
 
 BLOCK_S: Final = 0.02
-"""What is looked at as one, in seconds: the frame of a telephone."""
+"""The length of a block in seconds: one frame of a telephone."""
 
 STEADY_S: Final = 1.0
 STEADY_DB: Final = 6.0
 """Noise on a telephone line stays within 4 dB, block by block; speech changes by 20 dB and more. Our own choice."""
 
 OVER_NOISE_DB: Final = 4.0
-"""What is steady is at most 3 dB louder than its middle."""
+"""Steady sound is at most 3 dB louder than its middle."""
 
 FALL_S: Final = 0.2
 DIP_S: Final = 0.04

@@ -1,4 +1,4 @@
-"""What a recording looks like, channel by channel: outline, spectrogram and levels, read once and in blocks."""
+"""The picture of a recording, channel by channel: outline, spectrogram and levels, read once and in blocks."""
 
 from __future__ import annotations
 

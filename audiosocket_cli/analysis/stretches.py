@@ -77,7 +77,7 @@ class _Spans:
         self._open: tuple[int, int] | None = None
         """The last stretch so far, without that run."""
         self._blocks = 0
-        """What it has without its pauses."""
+        """Its speech without its pauses."""
         self._peak = 0
 
     @property
@@ -114,7 +114,7 @@ class _Spans:
         self._peak = max(self._peak, peak)
 
     def close(self) -> None:
-        """What was found does not go on."""
+        """The stretch found last has ended."""
         if self._last is not None:
             self._take_last(self._last[1] + self._apart)
         self._close_open()
@@ -127,7 +127,7 @@ class _Spans:
         self._open, self._blocks, self._peak = None, 0, 0
 
     def go_on(self, blocks: int) -> None:
-        """What is open goes on for some blocks more."""
+        """The last run goes on for some blocks more."""
         if self._last is not None:
             self._last = self._last[0], self._last[1] + blocks, self._last[2]
 

@@ -63,7 +63,7 @@ class Clip(NamedTuple):
 
 @dataclass(slots=True)
 class Cutting:
-    """What cutting came to."""
+    """The result of cutting."""
 
     made: int = 0
     there_already: int = 0

@@ -37,7 +37,7 @@ class Filter:
     slower_ms: float | None = None
     """An answer of the server took longer."""
     result: str | None = None
-    """What came of it; `*` stands for anything."""
+    """The result of the call; `*` stands for anything."""
 
     def where(self) -> tuple[str, list[Any]]:
         """Return the condition in SQL, with its values."""

@@ -1,4 +1,4 @@
-"""What JSON files are in a folder and below: their names, sizes and times, without a look into any.
+"""The JSON files in a folder and below: names, sizes and times. None is opened.
 
 A file that has the same number, size and time as before is taken to be the same. Links are not followed, neither to
 files nor to folders: so a walk ends, and stays where it was sent.
@@ -55,7 +55,7 @@ class FolderSeen:
 
 @dataclass(slots=True)
 class Skipped:
-    """What a walk left out, to be told."""
+    """Files and folders that a walk left out."""
 
     links: int = 0
     """Links to folders, and links by the name of a JSON file."""

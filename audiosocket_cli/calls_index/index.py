@@ -33,7 +33,7 @@ _PROGRESS_S: Final = 2.0
 
 @dataclass(slots=True)
 class Updated:
-    """What bringing the index up to date came to."""
+    """The result of bringing the index up to date."""
 
     read: int = 0
     removed: int = 0
@@ -48,7 +48,7 @@ class CallsIndex:
         not one."""
         if not os.path.isdir(folder):
             what = "it is not a folder" if os.path.lexists(folder) else "there is no such folder"
-            raise FileError(f"cannot list calls of {folder}: {what}; name the one that --record has")
+            raise FileError(f"cannot list calls of {folder}: {what}; name the one of --record")
         self.folder = folder
         self._root = os.fsencode(folder)
         self._tell = tell
@@ -217,7 +217,7 @@ class CallsIndex:
             raise self._broken(error) from None
 
     def _broken(self, error: sqlite3.Error) -> FileError:
-        return FileError(f"cannot read the index {self.folder / NAME}: {error}; make it anew with --rebuild")
+        return FileError(f"cannot read the index {self.folder / NAME}: {error}; rebuild it with --rebuild")
 
 
 class _Reading:

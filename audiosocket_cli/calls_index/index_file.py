@@ -30,7 +30,7 @@ Tell = Callable[[str], object]
 
 
 class _NotOursError(Exception):
-    """What is by the name of the index is not an index of this version; the text says what it is."""
+    """The file with the name of the index is not an index of this version; the text says what it is."""
 
 
 def open_index_file(folder: Path, tell: Tell, *, anew: bool = False) -> sqlite3.Connection:

@@ -52,7 +52,7 @@ class Removal:
     files: list[str] = field(default_factory=list)
     """Names, in the call's folder, or paths where a capture is in another."""
     size_bytes: int = 0
-    """What they take on the disk."""
+    """Their size on the disk."""
     kept: str | None = None
     removed: bool = False
 

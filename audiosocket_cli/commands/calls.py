@@ -14,7 +14,7 @@ from audiosocket_cli.errors import UsageError
 _SORTS: Final = ("newest", "oldest", "longest", "slowest", "gaps", "late", "dead-air", "interruptions", "findings")
 
 _INSTEAD: Final = ("csv", "parquet", "clip", "keep")
-"""Parameters of which each says what becomes of the calls."""
+"""Parameters that choose what is done with the calls; one at a time."""
 
 
 def _finding_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -31,13 +31,13 @@ def _clips(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.command(short_help="Find calls in folders of recordings: list, export, cut, remove.")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR…")
 @click.option("--since", metavar="TIME", help="Calls from then on: 2h (ago), today, 2026-11-30, '2026-11-30 14:00'.")
-@click.option("--until", metavar="TIME", help="Calls until then; a day is included.")
-@click.option("--uuid", metavar="UUID", help="The call with this UUID, or this beginning of one.")
+@click.option("--until", metavar="TIME", help="Calls until then; that day included.")
+@click.option("--uuid", metavar="UUID", help="The call with this UUID; its first digits are enough.")
 @click.option("--peer", metavar="ADDRESS", help="Calls from this address, such as 192.0.2.7 or '10.0.*'.")
-@click.option("--digits", metavar="DIGITS", help="Calls with these digits: 42x with any last one; =0042 no others.")
+@click.option("--digits", metavar="DIGITS", help="Calls with these digits: 42x, x is any digit; =0042 exactly these.")
 @click.option(
     "--finding", "findings", multiple=True, metavar="ID", shell_complete=_finding_ids,
-    help="Calls with this finding, such as caller-silent; of several, with any (repeatable).",
+    help="Calls with this finding, such as caller-silent (repeatable: with any of them).",
 )  # fmt: skip
 @click.option("--longer", type=DurationParam(), metavar="TIME", help="Calls longer than this.")
 @click.option("--shorter", type=DurationParam(), metavar="TIME", help="Calls shorter than this.")
@@ -46,7 +46,7 @@ def _clips(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option("--result", metavar="TEXT", help="Calls with this result, such as sale or 'transfer*'.")
 @click.option(
     "--sort", type=click.Choice(_SORTS), default="newest", metavar="ORDER", show_default=True,
-    help=f"What comes first: {', '.join(_SORTS)}.",
+    help=f"The order: {', '.join(_SORTS)}.",
 )  # fmt: skip
 @click.option("--limit", type=CountParam(), metavar="N", help="Take the first N calls.  [default: 50 in a table]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per call.")
@@ -61,13 +61,13 @@ def _clips(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="The folder of --clip.",
 )  # fmt: skip
-@click.option("--keep", metavar="TIME", help="Show calls that ended longer ago, such as 90d, and what they take.")
+@click.option("--keep", metavar="TIME", help="Show calls that ended longer ago than this, such as 90d, and their size.")
 @click.option("--delete", is_flag=True, help="With --keep: remove them, their recordings and captures.")
 @click.option("--rebuild", is_flag=True, help="Make the index anew.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Find calls in the folders that --record has, and their subfolders.
+    """Find calls in the folders of --record, and their subfolders.
 
     \b
     Examples:
@@ -81,8 +81,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket calls calls --keep 90d
       audiosocket calls calls --keep 90d --delete
 
-    A call has to be as all options say. An index in each DIR (.audiosocket-index.sqlite) makes this quick; it is
-    brought up to date each time from the JSON beside the recordings, which is all that counts.
+    A call must match all options. An index in each DIR (.audiosocket-index.sqlite) makes this quick; each run brings
+    it up to date from the JSON beside the recordings.
 
     Exits with 0, with 6 when there is no such call, and with 1 when something could not be cut or removed.
     """

@@ -18,7 +18,7 @@ from audiosocket_cli.errors import UsageError
     help="Where the page goes; with DIR/ each call of a folder also gets a page of its own; - is standard output.",
 )  # fmt: skip
 @click.option("--embed", is_flag=True, help="Put the sound of the call into the page.")
-@click.option("--call", metavar="UUID", help="Of a capture: this call; the first digits of the UUID are enough.")
+@click.option("--call", metavar="UUID", help="This call of a capture; the first digits of its UUID are enough.")
 @click.option("--force", is_flag=True, help="Overwrite the page, and a WAV file that belongs to it, if they exist.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @click.pass_context
@@ -36,14 +36,14 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket report check.json -o check.html
 
     INPUT is a recording or the JSON beside it, a capture of any format that dump reads, a folder of calls, one or two
-    results of bench --output, or results of check --json; - is standard input. It is recognised by content.
+    results of bench --output, or results of check --json; - is standard input. Files are recognised by content.
 
-    A call's page has both sides on one time axis, with what was found, the turns, and a player. It plays the recording
-    where that is. What browsers do not play, and what is in a capture, is written beside the page as a WAV file of its
-    name. With --embed the page itself has the sound: as WAV up to a minute, then as MP3.
+    A call's page has both sides on one time axis, with findings, turns, and a player. It plays the recording from its
+    place. For a capture, and for formats that browsers do not play, a WAV file is written beside the page. With
+    --embed the page itself holds the sound: as WAV up to a minute, else as MP3.
 
-    Exits with 0, with 5 when an INPUT is damaged or cut (everything before the damage is shown), with 6 when it holds
-    no call.
+    Exits with 0, with 5 when an INPUT is damaged or cut (the page shows everything before the damage), with 6 when it
+    holds no call.
     """
     # Blocks are small: threads that BLAS would start with cost more than they bring.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

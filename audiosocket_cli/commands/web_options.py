@@ -26,7 +26,7 @@ _OPTIONS: Final = (
         "--web-token-file",
         type=_PATH,
         metavar="FILE",
-        help="Ask for the password in this file. Needed where --web is open to other machines, or --web-client-ca.",
+        help="Ask for the password in this file. For other machines --web needs this or --web-client-ca.",
     ),
     click.option(
         "--web-cert", type=_PATH, metavar="FILE", help="Serve --web with TLS, with this certificate (and its chain)."
@@ -38,21 +38,21 @@ _OPTIONS: Final = (
         "--web-client-ca",
         type=_PATH,
         metavar="FILE",
-        help="Let in only browsers with a certificate that one of these has signed.",
+        help="Let in only browsers with a certificate signed by one in this file.",
     ),
 )  # fmt: skip
 
 
 def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --web, and what belongs to it, to a command."""
+    """Add --web and its options to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def web_wanted(ctx: click.Context, given: dict[str, Any]) -> WebOptions | None:
-    """Take the options of the pages out of `given`; None without --web. Raises `UsageError` for options that mean
-    nothing without another."""
+    """Take the options of the pages out of `given`; None without --web. Raises `UsageError` for an option that
+    has no effect without another."""
     from audiosocket_cli.server.options import WebOptions
 
     address, token_file = given.pop("web"), given.pop("web_token_file")

@@ -169,8 +169,8 @@ def _nothing(wanted: CallsWanted, folders: Folders) -> str:
     names = ", ".join(map(str, wanted.folders))
     all_calls = folders.totals(Filter()).calls
     if not all_calls:
-        return f"there is no JSON of a call in {names}: name the folder that --record has"
-    return f"none of {counted_exactly(all_calls, 'call')} in {names} is as asked: ask for less"
+        return f"there is no JSON of a call in {names}: name the folder of --record"
+    return f"none of {counted_exactly(all_calls, 'call')} in {names} matches: use fewer options"
 
 
 def _tell_skipped(skipped: Skipped) -> None:
@@ -186,8 +186,8 @@ def _tell_skipped(skipped: Skipped) -> None:
 def _tell_unmeasured(wanted: CallsWanted, folders: Folders) -> None:
     totals = folders.totals(Filter())
     if totals.with_turns < totals.calls:
-        say(f"--slower says nothing of {counted_exactly(totals.calls - totals.with_turns, 'call')} whose turns were "
-            "not measured")  # fmt: skip
+        say(f"--slower leaves out {counted_exactly(totals.calls - totals.with_turns, 'call')} whose turns were not "
+            "measured")  # fmt: skip
 
 
 # Sounds.
@@ -262,7 +262,7 @@ def _keep(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
     finally:  # an interruption, too, leaves something removed
         say(_kept_line(wanted, done))
         if done.kept:
-            say(f"{counted_exactly(done.kept, 'older call')} kept, as said above")
+            say(f"{counted_exactly(done.kept, 'older call')} kept: see above")
     if wanted.delete:
         for index in folders.indexes:
             index.update()

@@ -75,7 +75,7 @@ _STDIN_FILE: Final = "standard input"
 def _readable(names: Sequence[str]) -> Iterator[list[Path]]:
     """Provide inputs as files: standard input is read to its end, and kept in a file until the end of the block."""
     if names.count(_STDIN) > 1:
-        raise UsageError("standard input can be read once: name - one time only")
+        raise UsageError("standard input can be read once: name - only once")
     if not all(names):
         raise UsageError("an INPUT has no name: name a file, a folder, or - for standard input")
     with tempfile.TemporaryDirectory(prefix="audiosocket-") as folder:

@@ -1,4 +1,4 @@
-"""What the charts of a bench page show, as one JSON object that its scripts read.
+"""The data of the charts of a bench page, as one JSON object that its scripts read.
 
 Each chart has one plot for each result, both of one scale; each histogram has the same ranges for all results.
 """

@@ -105,7 +105,7 @@ def _plot(chart: Mapping[str, Any], number: int, name: str, is_named: bool) -> E
 
 
 def _ranges(chart: Mapping[str, Any], number: int) -> Iterator[str]:
-    """Yield what a plot has, in words, for who cannot see it."""
+    """Yield what a plot has, in words, for those who cannot see it."""
     for label, line in zip(chart["labels"], chart["plots"][number]["lines"], strict=True):
         values = [value for value in line if value is not None]
         if values:

@@ -1,4 +1,4 @@
-"""What a load comes to, for its page: its verdict and whether that counts, large figures, what thresholds found."""
+"""The verdict of a load, for its page: whether it counts, large figures, and the thresholds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LARGE: Final = (
     ("connect_p95", "Connect, p95"), ("jitter_p95", "Jitter, p95"), ("error_rate", "Failed calls"),
     ("cpu_percent", "CPU of the server"), ("rss_mib", "Memory of the server"),
 )  # fmt: skip
-"""What stands in large figures, where it was measured."""
+"""Values that are shown as large figures, where they were measured."""
 
 
 def verdict_sections(results: Sequence[BenchResult], names: Sequence[str]) -> Iterator[Element]:
@@ -65,7 +65,7 @@ def _card(result: BenchResult, name: str, *, is_old: bool) -> Element:
 
 
 def _verdict(result: BenchResult) -> tuple[Element, str]:
-    """Return the verdict of a result, and what it is by."""
+    """Return the verdict of a result, and its reason."""
     failed = [*result.failures, *(each.failure for each in checked(result) if each.failure)]
     if result.invalid:
         return chip("fail counts", "!", "INVALID"), f" {counted(len(result.invalid), 'reason')}"
@@ -108,7 +108,7 @@ def _thresholds(result: BenchResult) -> Iterator[Element]:
     found = checked(result)
     yield tag("h2", "Thresholds", id="thresholds")
     if not found:
-        yield tag("p", "None were asked for (", tag("code", "bench --threshold"), ").", class_="quiet")
+        yield tag("p", "None were set (", tag("code", "bench --threshold"), ").", class_="quiet")
         return
     rows = [
         tag("tr", tag("th", tag("code", each.text), scope="row"), tag("td", each.value or missing()),

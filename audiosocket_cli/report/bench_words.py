@@ -1,4 +1,4 @@
-"""What a load tells in words, for its page: why calls failed, findings with their cures, its settings."""
+"""The text of a load's page: why calls failed, findings with their cures, settings."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def finding_section(results: Sequence[BenchResult], names: Sequence[str]) -> Ite
             yield _finding(line, f"in {count} of {LOOKED_AT}{whose}")
         yield from left_out(result.figures.finding_ids, f"findings{whose}")
     if not found:
-        yield tag("p", f"None in {LOOKED_AT}, which were looked at.", class_="quiet")
+        yield tag("p", f"None in {LOOKED_AT}. Later calls are not looked at.", class_="quiet")
 
 
 def _finding(line: str, where: str) -> Element:

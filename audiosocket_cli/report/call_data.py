@@ -49,7 +49,7 @@ class ShownCall:
     """What is known of a call."""
 
     name: str
-    """What it is called where it has no UUID: the name of its file."""
+    """Its name where it has no UUID: that of its file."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Its JSON, or what `dump --stats --json` says; nothing, of a recording alone."""
     rows: Sequence[Row] = ()
@@ -57,7 +57,7 @@ class ShownCall:
     links: Sequence[tuple[str, str]] = ()
     """Texts and relative URLs of what belongs to it."""
     not_measured: Sequence[tuple[str, str]] = ()
-    """What is not known beside what its JSON does not have, and why."""
+    """Other values that are not known, and why; besides those that its JSON lacks."""
 
 
 @dataclass(frozen=True, slots=True)

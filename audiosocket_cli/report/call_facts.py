@@ -1,4 +1,4 @@
-"""What is known of a call, as names and texts; its findings with their cure; and what was not measured, and why."""
+"""The facts of a call, as names and texts; its findings with their cure; and what was not measured, and why."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class CallFiles:
     """A call, by what there is of it."""
 
     name: str
-    """What it is called where it has no UUID."""
+    """Its name where it has no UUID."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Its JSON; nothing of a recording alone."""
     json: Path | None = None

@@ -1,5 +1,4 @@
-"""What happened in a call and when: digits, gaps, bursts, findings, the bot's events, and the end, as marks on the time
-axis of a page.
+"""The events of a call as marks on the time axis of a page: digits, gaps, bursts, findings, events of the bot, the end.
 
 The figures are those of the call's JSON, or of `dump --stats --json`; a capture has rows besides, which say where
 bursts and findings are.

@@ -127,7 +127,7 @@ def _viewer(data: Mapping[str, Any], sound: str) -> Element:
         "section",
         _controls(data),
         tag("p", _why_silent(data, sound), id="note", class_="quiet"),
-        tag("noscript", tag("p", "The picture needs JavaScript. All else of this page does not.")),
+        tag("noscript", tag("p", "The picture needs JavaScript. The rest of this page does not.")),
         stage,
         strip,
         tag("p", _HINT, id="told", role="status"),
@@ -218,7 +218,7 @@ def _legend(data: Mapping[str, Any]) -> Element:
     """Return what the bands are, and the level of each side at the cursor."""
     items = [
         tag("li", tag("span", class_=f"swatch {track['side']}", aria_hidden="true"),
-            f"{SIDES.get(track['side'], track['side'])} at cursor: ",
+            f"{SIDES.get(track['side'], track['side'])} peak at the cursor: ",
             tag("span", DASH, id=f"level-{track['side']}", class_="number"), class_="moving")
         for track in data["tracks"]
     ]  # fmt: skip

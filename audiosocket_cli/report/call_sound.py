@@ -30,7 +30,7 @@ class FoundSound(NamedTuple):
     src: str | None
     is_embedded: bool
     notes: tuple[tuple[str, str], ...] = ()
-    """What it lacks, and why."""
+    """Its limits, and why."""
 
 
 def can_be_linked(path: Path, passing: Path | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""What the page of a call says in words: its findings with their cure, its marks, facts, and what was not measured."""
+"""The text of a call's page: findings with their cure, marks, facts, and what was not measured."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\")
 
 def findings_section(findings: Sequence[Mapping[str, Any]]) -> Element:
     """Return each finding with what it is and its cure."""
-    content = [_finding(each) for each in findings] or [tag("p", "Nothing was found wrong.")]
+    content = [_finding(each) for each in findings] or [tag("p", "No findings.")]
     return tag("section", tag("h2", "Findings", id="findings"), *content, aria_labelledby="findings")
 
 

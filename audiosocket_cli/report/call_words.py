@@ -23,7 +23,7 @@ KINDS: Final = {
     "bot": "bot",
     "hangup": "end",
 }
-"""What the kinds of turns and marks are called; others go by their own name."""
+"""Names of the kinds of turns and marks; others have their own name."""
 
 
 def clock(seconds: float) -> str:

@@ -30,9 +30,9 @@ _WORDS: Final = {
     "interrupted": "how often the caller (\u2191) and the server (\u2193) began while the other one spoke",
     "dead air": f"how long nobody spoke, in pauses of {DEAD_AIR_S:g} s and more",
     "\u2013": "not measured, or not known",
-    "search": "words are found in the UUID, file, peer, digits, findings, reason and result; all have to match. "
-    "digits:0042 looks at digits only. Figures are compared: latency>1.5 length<10 gaps>0 findings>1 late>0 "
-    "interruptions>0 silence>5 caller<-40 server<-40, in seconds and dBFS",
+    "search": "words are looked for in the UUID, file, peer, digits, findings, reason and result; all must match. "
+    "digits:0042 looks for DTMF digits only. Figures are compared: latency>1.5 length<10 gaps>0 findings>1 late>0 "
+    "interruptions>0 dead-air>5 caller<-40 server<-40, in seconds and dBFS",
     "keys": "/ goes to the search; up and down go from call to call, Enter opens one, Escape closes it",
 }
 
@@ -58,7 +58,7 @@ def day_page(day: Day, found: Mapping[str, Any]) -> bytes:
 
 
 def _notes(day: Day) -> Iterator[Element]:
-    yield tag("noscript", tag("p", "This page needs scripts, which are in it: let the browser run them."))
+    yield tag("noscript", tag("p", "This page needs JavaScript."))
     if day.left_out:
         text = f"{counted(day.left_out, 'more call')} that began earlier: a page holds {MAX_CALLS:,}"
         yield tag("p", text, class_="quiet")

@@ -85,7 +85,7 @@ def total_lines(totals: Totals, shown: int) -> Iterator[str]:
     if totals.slowest_ms is not None:
         p50_ms = totals.latency_p50_ms or 0
         yield (
-            f"answers after {p50_ms / 1000:.2f} s (the middle of all calls' medians), "
+            f"answers after {p50_ms / 1000:.2f} s (median of all calls' medians), "
             f"at most {totals.slowest_ms / 1000:.2f} s"
         )
     if totals.with_turns < totals.calls:

@@ -23,7 +23,7 @@ def failure(status: int, text: str) -> Response:
 
 def wrong_method(*allowed: str) -> Response:
     """Return the answer to a method that is not one of these."""
-    response = failure(405, f"this is asked for by {' or '.join(allowed)}")
+    response = failure(405, f"use {' or '.join(allowed)}")
     response.headers["Allow"] = ", ".join(allowed)
     return response
 

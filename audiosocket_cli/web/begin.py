@@ -120,8 +120,8 @@ def _why(error: Exception) -> str:
 
 def _who(password: str, web: WebOptions, *, is_own: bool) -> str:
     if web.client_ca is not None:
-        return ", for who has a certificate" + (" and the password" if password else "")
-    return ", for who has the password" if password else ", for this machine only" if is_own else ""
+        return ", for whoever has a certificate" + (" and the password" if password else "")
+    return ", for whoever has the password" if password else ", for this machine only" if is_own else ""
 
 
 def _shown(address: Address, port: int, tls: ssl.SSLContext | None) -> str:

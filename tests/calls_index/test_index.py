@@ -242,7 +242,7 @@ def test_damage_that_is_found_in_use_makes_the_index_anew(tmp_path: Path) -> Non
             index.update()
             rows = set(index.rows(Filter()))
         except FileError as error:
-            assert "make it anew with --rebuild" in str(error)  # noqa: PT017
+            assert "rebuild it with --rebuild" in str(error)  # noqa: PT017
             rows = set()
     with CallsIndex(tmp_path, said.append, anew=not rows) as index:
         index.update()
@@ -273,7 +273,7 @@ def test_an_index_of_somebody_elses_values_is_made_anew(changed: str, tmp_path: 
             assert index.totals(Filter()).calls == 30
             rows = set(index.rows(Filter()))
         except FileError as error:
-            assert "it holds values that are not ours; make it anew with --rebuild" in str(error)  # noqa: PT017
+            assert "it holds values that are not ours; rebuild it with --rebuild" in str(error)  # noqa: PT017
             rows = set()
     with CallsIndex(tmp_path, said.append, anew=not rows) as index:
         index.update()
@@ -318,7 +318,7 @@ def test_what_is_not_a_folder_is_refused(make: str, tmp_path: Path) -> None:
         path.touch()
     elif make == "broken link":
         path.symlink_to("nowhere")
-    with pytest.raises(FileError, match=r"cannot list calls of .*calls: .*name the one that --record has"):
+    with pytest.raises(FileError, match=r"cannot list calls of .*calls: .*name the one of --record"):
         CallsIndex(path, quiet)
 
 

@@ -215,7 +215,7 @@ def test_old_calls_are_shown_and_only_removed_when_told_to(tmp_path: Path) -> No
     kept = run("calls", tmp_path, "--keep", "36500d", "--delete")
     assert kept.returncode == 1
     assert "kept, its JSON does not say when it was" in kept.stdout
-    assert "1 older call kept, as said above" in kept.stderr
+    assert "1 older call kept: see above" in kept.stderr
 
 
 def test_removal_goes_on_where_nobody_reads_the_list(tmp_path: Path) -> None:
@@ -240,13 +240,13 @@ def test_removal_goes_on_where_nobody_reads_the_list(tmp_path: Path) -> None:
         (["calls", "--since", "tomorrow"], "'tomorrow' is not a time"),
         (["calls", "--digits", "42y"], "is not a pattern of digits"),
         (["calls", "--uuid", "*"], "is not a UUID"),
-        (["calls", "--digits", "99999"], "none of 2 calls in calls is as asked"),
+        (["calls", "--digits", "99999"], "none of 2 calls in calls matches"),
         (["calls", "--clip", "around-digits:3s"], "add -o DIR"),
         (["calls", "--clip", "moons"], "does not say what to cut"),
         (["calls", "-o", "x"], "does nothing without --clip"),
         (["calls", "--delete"], "does nothing without --keep"),
-        (["calls", "--keep", "9"], None),
-        (["calls", "--keep", "soon"], "is not a length of time"),
+        (["calls", "--keep", "9"], "write 9d for"),
+        (["calls", "--keep", "soon"], "write 90d, 12h or 30m"),
         (["calls", "--csv", "--parquet", "x"], "exclude each other"),
         (["calls", "--csv", "--json"], "exclude each other"),
         (["calls", "--keep", "90d", "--limit", "1"], "leave out --limit"),

@@ -20,7 +20,7 @@ def test_a_finding_has_its_cure_its_place_and_where_to_read_on() -> None:
 
 
 def test_a_call_without_findings_says_so() -> None:
-    assert "Nothing was found wrong." in "".join(findings_section([]).itertext())
+    assert "No findings." in "".join(findings_section([]).itertext())
     assert "Nothing is marked" in "".join(marks_section([]).itertext())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from audiosocket_cli.report.day import write_day
-from support.browser import DESKTOP, PHONE, serious_faults, shown
+from support.browser import DESKTOP, PHONE, serious_faults, shown, until
 from support.days import make_day
 
 CALLS = 120
-PATIENCE_S = 30.0
 MARKUP = '</script><img src=x onerror="document.title=1"><b>bold</b>'
 
 
@@ -40,14 +38,6 @@ def calls_of(day: Path) -> list[dict[str, Any]]:
 
 def column(page: Page, name: str) -> list[str]:
     return page.locator(f"tr.row > .col-{name}").all_inner_texts()
-
-
-def until(page: Page, expression: str) -> None:
-    """Wait for what a page may not wait for itself: its rule forbids to evaluate text."""
-    until_s = time.monotonic() + PATIENCE_S
-    while not page.evaluate(expression):
-        assert time.monotonic() < until_s, expression
-        page.wait_for_timeout(20)
 
 
 def fragment(page: Page) -> str:

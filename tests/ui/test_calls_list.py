@@ -81,7 +81,7 @@ def test_figures_say_how_many_are_shown_and_what_was_not_measured() -> None:
     assert text == (
         "1,234 calls, 2.0 hours, 2026-11-30, 50 of them shown (--limit)\n"
         "12 with digits, 3 with gaps, 7 with findings: a 7, b 2\n"
-        "answers after 0.70 s (the middle of all calls' medians), at most 2.50 s\n"
+        "answers after 0.70 s (median of all calls' medians), at most 2.50 s\n"
         "turns not measured: 34 calls"
     )
     many = Totals(1, 1, 0, 0, 1, by_finding_ids={f" f{n} ": 1 for n in range(9)})

@@ -1,4 +1,4 @@
-"""The sound of a live call as it goes on, for somebody who listens in: both sides on one axis, once they are there.
+"""The sound of a live call, for somebody who listens in: both sides on one axis, once they are there.
 
 A recording may look half a second ahead before it says where a pause ended; a listener may not. So each side goes on
 where it was while its frames come about as fast as they play, and only a side that has been silent for `_GAP_S` is
@@ -122,10 +122,10 @@ class _Lane:
         self._made = Pieces()
         self._converter: soxr.ResampleStream | None = None
         self._kind: int | None = None
-        """What the converter is for."""
+        """The kind of audio that the converter takes."""
 
     def skip_ahead(self, seconds: float) -> None:
-        """What comes next follows on what is unknown."""
+        """The next samples follow samples that are unknown."""
         count = round(seconds * self._rate_hz)
         self._made.put_silence(count)
         self.end += count

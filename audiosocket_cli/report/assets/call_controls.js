@@ -61,7 +61,7 @@ class CallControls {
     this.say("now", callText.clock(view.position));
     this.say("day-time", callText.dayTime(view.data.started_at, view.position));
     for (const track of view.scene.tracks) {
-      this.say(`level-${track.side}`, callText.level(track.peaks.levelAt(view.position)));
+      this.say(`level-${track.side}`, callText.peak(track.peaks.peakAt(view.position)));
     }
     const strip = this.find("strip");
     const spoken = callText.spoken(view.position);

@@ -84,8 +84,8 @@ class CallPeaks {
     }
   }
 
-  /* The level at a second in dBFS, of the peaks around it; null where there is nothing. Steps of 8 bits end at -42. */
-  levelAt(at) {
+  /* The peak around a second in dBFS; null where there is nothing. Steps of 8 bits end at -42. */
+  peakAt(at) {
     const level = this.levels[0];
     if (!level) return null;
     const middle = Math.floor((at - this.start) / level.step_s);

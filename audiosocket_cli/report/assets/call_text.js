@@ -25,7 +25,12 @@ const callText = (() => {
   /* A level as people write it; a dash where nothing was measured. */
   function level(dbfs) {
     if (dbfs === null || dbfs === undefined) return "–";
-    return dbfs <= -90 ? "< −40 dBFS" : `${Math.round(dbfs)} dBFS`.replace("-", "−");
+    return `${Math.round(dbfs)} dBFS`.replace("-", "−");
+  }
+
+  /* The same of a peak of the outline, which has 8 bits: it cannot tell what is below -40 dBFS. */
+  function peak(dbfs) {
+    return dbfs !== null && dbfs < -40 ? "< −40 dBFS" : level(dbfs);
   }
 
   /* How long it was, and what a time is after another. */
@@ -47,5 +52,5 @@ const callText = (() => {
     return NAMES[name] || "";
   }
 
-  return Object.freeze({ clock, spoken, level, length, dayTime, side });
+  return Object.freeze({ clock, spoken, level, peak, length, dayTime, side });
 })();

@@ -80,7 +80,7 @@ const Columns = (() => {
     { name: "latency", head: "Answer after", key: (call) => call.slowest_ms, isFigure: true, cell: latency },
     { name: "interruptions", head: "Interrupted", key: (call) => call.talkedOver, isFigure: true,
       cell: interruptions },
-    { name: "silence", head: "Dead air", key: (call) => call.dead_air_s, isFigure: true,
+    { name: "dead-air", head: "Dead air", key: (call) => call.dead_air_s, isFigure: true,
       cell: (call) => (call.dead_air_s === 0 ? none("none") : measured(Say.seconds(call.dead_air_s))) },
   ];
 

@@ -9,7 +9,7 @@ const Filter = (() => {
     findings: (call) => call.finding_ids.length,
     latency: (call) => (call.slowest_ms === null ? null : call.slowest_ms / 1000),
     interruptions: (call) => call.talkedOver,
-    silence: (call) => call.dead_air_s,
+    "dead-air": (call) => call.dead_air_s,
     caller: (call) => call.caller_dbfs,
     server: (call) => call.server_dbfs,
   }));
@@ -27,7 +27,7 @@ const Filter = (() => {
 
   /* "latency>1.5", "length<10", "digits:0042", or a word that any text of the call has. */
   function testOf(word) {
-    const compared = /^([a-z]+)([<>])(-?\d+(?:\.\d+)?)s?$/.exec(word);
+    const compared = /^([a-z-]+)([<>])(-?\d+(?:\.\d+)?)s?$/.exec(word);
     if (compared && FIGURES.has(compared[1])) {
       const [figure, limit] = [FIGURES.get(compared[1]), Number(compared[3])];
       const isMore = compared[2] === ">";

@@ -48,7 +48,7 @@ const Panel = (() => {
   }
 
   function findingsOf(call) {
-    if (!call.findings.length && !call.findings_left) return html("p", { class: "quiet" }, "Nothing odd was found.");
+    if (!call.findings.length && !call.findings_left) return html("p", { class: "quiet" }, "No findings.");
     const more = call.findings_left ? html("p", { class: "quiet" },
       `${Say.count(call.findings_left, "more line")} in the JSON of the call.`) : null;
     return html("div", {}, html("ul", { class: "findings" }, ...call.findings.map(findingOf)), more);

@@ -50,7 +50,8 @@ const Totals = (() => {
       ...answerCards(calls),
       card("Interruptions", measured.length ? Say.figure.format(over) : unknown(), measured.length
         ? `in ${Say.count(measured.filter((call) => call.talkedOver > 0).length, "call")}` : ""),
-      card("Something odd", Say.figure.format(odd), `${share} % of the calls; ${Say.count(gaps, "call")} with gaps`));
+      card("Findings or failure", Say.figure.format(odd),
+        `${share} % of the calls; ${Say.count(gaps, "call")} with gaps`));
   }
 
   return { show, percentile };

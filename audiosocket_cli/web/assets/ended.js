@@ -41,7 +41,8 @@
     if (call.started_at) time.dateTime = call.started_at;
     const facts = make("div", "facts");
     facts.append(make("span", "peer", call.peer || "–"));
-    if (call.digits) facts.append(make("span", "digits", call.digits.length > 40 ? `${call.digits.slice(0, 40)}…` : call.digits));
+    const digits = call.digits && call.digits.length > 40 ? `${call.digits.slice(0, 40)}…` : call.digits;
+    if (digits) facts.append(make("span", "digits", digits));
     if (call.result) facts.append(make("span", "result", `result ${call.result}`));
     for (const id of call.finding_ids.slice(0, 5)) facts.append(make("span", "chip unknown", id));
     if (call.finding_ids.length > 5) facts.append(make("span", "note", `${call.finding_ids.length - 5} more`));

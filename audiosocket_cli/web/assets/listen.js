@@ -6,8 +6,8 @@
 //   listener.stop();
 //
 // The state: {name: "off" | "starting" | "on" | "ended" | "failed", text, lagMs, underruns, skippedS, levels: [caller,
-// server] as RMS of full scale, bytes}. `new ListenPanel(host, url, title)` shows all of that with its knobs, and with a
-// button of its own unless {button: false} follows.
+// server] as RMS of full scale, bytes}. `new ListenPanel(host, url, title)` shows all of that, with a volume for each
+// side, and with a button of its own unless {button: false} follows.
 "use strict";
 
 (() => {
@@ -159,15 +159,15 @@
       this.status = made("p", { class: "listen-status", role: "status" });
       this.figures = made("p", { class: "listen-figures" });
       this.meters = SIDES.map(() => made("span", { class: "listen-level" }));
-      const knobs = made("div", { class: "listen-sides" });
-      SIDES.forEach((name, side) => knobs.append(this.knob(name, side)));
+      const volumes = made("div", { class: "listen-sides" });
+      SIDES.forEach((name, side) => volumes.append(this.volume(name, side)));
       host.classList.add("listen");
       if (button) host.append(this.button);
-      host.append(knobs, this.status, this.figures);
+      host.append(volumes, this.status, this.figures);
       this.show(this.listener.state);
     }
 
-    knob(name, side) {
+    volume(name, side) {
       const label = made("label", { class: `listen-side listen-${name.toLowerCase()}` });
       const slider = made("input", { type: "range", min: "0", max: "2", step: "0.05", value: "1" });
       slider.addEventListener("input", () => this.listener.setVolume(side, Number(slider.value)));
@@ -201,7 +201,7 @@
 
   function figuresOf(state) {
     const parts = [state.lagMs === null ? "" : `${state.lagMs} ms late`];
-    parts.push(state.underruns === 1 ? "1 interruption" : `${state.underruns || "no"} interruptions`);
+    parts.push(state.underruns === 1 ? "1 dropout" : `${state.underruns || "no"} dropouts`);
     if (state.skippedS >= 0.05) parts.push(`${state.skippedS.toFixed(1)} s left out`);
     return parts.filter(Boolean).join(" · ");
   }

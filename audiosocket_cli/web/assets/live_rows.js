@@ -5,7 +5,7 @@ class CallRow {
   static MIN_DBFS = -60;
   static MAX_FINDINGS = 32;
 
-  /* `call` as in /api/calls, `nowMs` when its duration was taken; `actions` has hangUp(call) and listen(call, button). */
+  /* `call` as in /api/calls, `nowMs` when its duration was taken; `actions` has hangUp(call) and listen(row, isOn). */
   constructor(call, nowMs, actions) {
     this.actions = actions;
     this.element = CallRow.make("li", "call");
@@ -43,7 +43,8 @@ class CallRow {
 
   /* Escape what would hide or reorder text, as the command does on a terminal. */
   static printable(text) {
-    return String(text).replace(/[\p{C}\u2028\u2029]/gu, (char) => `\\u${char.codePointAt(0).toString(16).padStart(4, "0")}`);
+    const escaped = (char) => `\\u${char.codePointAt(0).toString(16).padStart(4, "0")}`;
+    return String(text).replace(/[\p{C}\u2028\u2029]/gu, escaped);
   }
 
   static button(text, className, onClick) {
