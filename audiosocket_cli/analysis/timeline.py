@@ -58,9 +58,9 @@ class _Quiet:
             self._since_s = end_s - duration_s
         self._audio_s += duration_s
         span_s = end_s - self._since_s
+        is_sparse = self._audio_s <= _ONE_FRAME_S or self._audio_s < span_s / 2
         if span_s > _LONG_QUIET_S:  # what it is like lately
             self._since_s, self._audio_s = end_s - span_s / 2, self._audio_s / 2
-        is_sparse = self._audio_s <= _ONE_FRAME_S or self._audio_s < span_s / 2
         return _QUIET_GAP_S if is_sparse else 0.0
 
     def end(self) -> float:

@@ -209,3 +209,19 @@ def test_silence_in_single_frames_has_no_gaps_and_a_stall_has(
     assert [(round(gap.start_s, 2), round(gap.length_s, 2)) for gap in timeline.gaps] == gaps
     assert timeline.gap_count == len(gaps)
     assert timeline.gaps_s == pytest.approx(sum(length for _, length in gaps))
+
+
+@pytest.mark.parametrize("size", [1, 20, 40])
+def test_a_stall_in_silence_without_a_break_is_a_gap_wherever_it_comes(size: int) -> None:
+    missed = []
+    for before in range(1, 400 // size):
+        timeline: Timeline[bool] = Timeline(is_quiet=bool)
+        # A pause of 60 ms, as a key press makes it, and from then on the silence is less than the time that has passed.
+        times = [0.1] + [0.16 + 0.02 * size * (number + 1) for number in range(before)]
+        for at_s in [*times, times[-1] + 0.8 + 0.02 * size]:
+            timeline.add(at_s, 0.02 * size if at_s > 0.1 else 0.1, True)
+            timeline.place(at_s - 0.02)
+        timeline.place(float("inf"))
+        if round(timeline.gaps_s, 2) != 0.86:
+            missed.append(before)
+    assert missed == []
