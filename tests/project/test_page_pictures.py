@@ -10,6 +10,8 @@ import pytest
 
 from support.pages import DOCS, PAGES, ROOT
 
+pytestmark = pytest.mark.browser
+
 WIDTHS = {f"{page}-page{window}": width for page in ("call", "day", "load", "check")
           for window, width in (("", 1280), ("-phone", 390))} | {"load-page-charts": 1280}  # fmt: skip
 NAMES = {f"{window}{dark}.png": width for window, width in WIDTHS.items() for dark in ("", "-dark")}

@@ -15,7 +15,8 @@ from support.running import missing
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
-PARTS = ["ruff check", "ruff format", "mypy", "mypy scripts/fuzz", "tests", "calls from a real Asterisk"]
+PARTS = ["ruff check", "ruff format", "mypy", "mypy scripts/fuzz", "tests", "pages in a browser",
+         "calls from a real Asterisk"]  # fmt: skip
 
 
 @pytest.fixture
@@ -51,13 +52,14 @@ def test_all_parts_run_and_all_is_well(checkout: Path) -> None:
     assert done.returncode == 0
     told = [line.removeprefix("test: ") for line in done.stderr.splitlines()]
     assert [part for part in told if part in PARTS] == PARTS
-    assert (checkout / "called").read_text().splitlines()[-2:] == [
-        "-m pytest -n 5 --dist worksteal -m not asterisk -k a name", "-m pytest -m asterisk -k a name",
+    assert (checkout / "called").read_text().splitlines()[-3:] == [
+        "-m pytest -n 5 --dist worksteal -m not asterisk and not browser -k a name",
+        "-m pytest -n 2 --dist worksteal -m browser -k a name", "-m pytest -m asterisk -k a name",
     ]  # fmt: skip
 
 
 def test_a_part_that_fails_is_named_at_the_end_and_keeps_no_other_from_its_turn(checkout: Path) -> None:
-    (checkout / "fails").write_text("-m mypy\n-m pytest -n 5 --dist worksteal -m not asterisk\n")
+    (checkout / "fails").write_text("-m mypy\n-m pytest -n 5 --dist worksteal -m not asterisk and not browser\n")
     done = run_script(checkout)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-3:] == ["test: failed:", "  mypy", "  tests"]
@@ -68,7 +70,9 @@ def test_a_part_that_fails_is_named_at_the_end_and_keeps_no_other_from_its_turn(
 def test_few_tests_that_failed_run_once_more_alone(checkout: Path, fails_again: bool) -> None:
     again = "-m pytest --last-failed -n 0 -v"
     (checkout / "failures").write_text("20")
-    (checkout / "fails").write_text("-m pytest -n 5 --dist worksteal -m not asterisk\n" + fails_again * again)
+    (checkout / "fails").write_text(
+        "-m pytest -n 5 --dist worksteal -m not asterisk and not browser\n" + fails_again * again
+    )
     done = run_script(checkout)
     assert done.returncode == fails_again
     assert "test: 20 failed; once more, one after the other" in done.stderr.splitlines()

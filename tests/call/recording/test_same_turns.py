@@ -62,6 +62,9 @@ def test_a_call_its_capture_and_its_recording_have_the_same_turns(serve: Serve, 
     live = ended["call"]["turns"]
     told = run("dump", tmp_path / "calls" / ended["call"]["capture"]["file"], "--stats", "--json")
     for other in (json.loads(told.stdout)["turns"], of_recording(tmp_path / ended["files"][0])):
+        if not live or not other:  # more than a second came at once: then nothing is said of turns
+            assert not is_undisturbed
+            continue
         for side in ("caller", "server"):
             assert other["talk_s"][side] == pytest.approx(live["talk_s"][side], abs=0.06 if is_undisturbed else 0.5)
         if is_undisturbed:
