@@ -77,7 +77,7 @@ def tone_file(tmp_path: Path) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real calls last: what fails fast is seen first. What opens pages in a browser is marked, as it takes all cores."""
+    """Real calls last: what fails fast is seen first. What opens a browser is marked: it takes all cores."""
     items.sort(key=lambda item: item.get_closest_marker("asterisk") is not None)
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()) and item.get_closest_marker("asterisk") is None:
