@@ -81,7 +81,7 @@ class WebServer:
         """`connections` is how many there may be at once; `begin` is called on the loop before the first."""
         self._listeners = listening.sockets
         self._tls = tls
-        self._most = connections
+        self._max_connections = connections
         self._begin_app = begin
         self._handshakes: dict[asyncio.Task[None], None] = {}
         """The oldest first."""
@@ -141,7 +141,7 @@ class WebServer:
 
     def _has_room(self) -> bool:
         """Whether there is room for one more connection, now that the oldest idle one has gone if there was none."""
-        if len(self._state.connections) + len(self._handshakes) < self._most:
+        if len(self._state.connections) + len(self._handshakes) < self._max_connections:
             return True
         idle = [each for each in self._connections() if not each.is_busy]
         if idle:
