@@ -28,7 +28,6 @@ OPERATION: Final[dict[str, Any]] = {
         "Raw samples as they come, until the call ends: 16 bits, little-endian, two channels in turn (caller left, "
         "server right), X-Audio-Rate of them a second. A slow reader loses the oldest. That somebody listens is logged."
     ),
-    "parameters": [{"name": "uuid", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}],
     "responses": {
         "200": {
             "description": "The sound of the call from now on",

@@ -57,7 +57,7 @@ def _live_paths() -> dict[str, Any]:
         },
         "/api/calls/{call}/sound": {
             "parameters": [call],
-            "get": {**OPERATION, "operationId": "listen", "parameters": []},
+            "get": {**OPERATION, "operationId": "listen"},
         },
         "/api/events": {"get": _operation(
             "events", "What happens, as server-sent events: about, calls, call, count, digit, finding, levels, "

@@ -154,12 +154,9 @@ class CallSound extends AudioWorkletProcessor {
     const count = Math.max(1, this.heard);
     this.port.postMessage({
       waitingS: this.waiting / this.rate,
-      marginS: this.margin / this.rate,
       underruns: this.counts.underruns,
       skippedS: this.counts.skipped / this.rate,
-      playedS: this.counts.played / sampleRate,
       levels: this.energies.map((energy) => (this.heard ? Math.sqrt(energy / count) : 0)),
-      atS: currentTime,
     });
     this.blocks = 0;
     this.heard = 0;

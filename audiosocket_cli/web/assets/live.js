@@ -151,7 +151,7 @@
     if (!isOn) return;
     const host = CallRow.make("div", "panel");
     row.element.append(host);
-    const panel = new window.ListenPanel(host, `/api/calls/${row.call.id}/sound`, row.call.uuid, { button: false });
+    const panel = new window.ListenPanel(host, `/api/calls/${row.call.id}/sound`);
     panel.listener.start();
     row.panel = { remove: () => (panel.listener.stop(), host.remove()) };
   }
