@@ -20,9 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from audiosocket_cli.server.call_list import ListedCall
 from audiosocket_cli.server.watching import Watching
-from audiosocket_cli.web.answers import SCHEMA, encoded, failure, wrong_method
+from audiosocket_cli.web.answers import SCHEMA, failure, wrong_method
 from audiosocket_cli.web.live_calls import LiveCalls, shown_finding
 from audiosocket_cli.web.readers import Reader
+from audiosocket_cli.websocket.messages import text_of
 
 MAX_READERS: Final = 64
 
@@ -187,4 +188,4 @@ class _Stream(StreamingResponse):
 
 
 def _event(name: str, facts: Mapping[str, Any]) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), encoded(facts))
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), text_of(facts))

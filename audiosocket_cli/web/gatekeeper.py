@@ -9,8 +9,6 @@ own that leads here (the host has to be an address or localhost, where no passwo
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Final
 from urllib.parse import quote
 
@@ -19,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audiosocket_cli.net.address import network_of, peer_name
-from audiosocket_cli.server.api import is_address
+from audiosocket_cli.server.api import is_address, password_of
 from audiosocket_cli.web.answers import failure
 from audiosocket_cli.web.sessions import SESSION_S, Sessions
 
@@ -89,13 +87,13 @@ class Gatekeeper:
             return None
         if self._sessions.knows(cookie_of(headers, self._cookie_name)):
             return None
-        password = _password(headers.get("authorization", ""))
+        password = password_of(headers.get("authorization", ""))
         address = address_of(scope)
         if password is not None:
             wait_s = self._sessions.wait_s(address)
             if wait_s:
                 return too_many(wait_s)
-            if self._sessions.is_right(password, address):
+            if self._sessions.is_right(password.decode("utf-8", "surrogateescape"), address):
                 return None
         if password is None and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse(f"{LOGIN_PATH}?next={quote(quote(scope['path']))}", 303)
@@ -141,23 +139,6 @@ def too_many(wait_s: float) -> Response:
     response = failure(429, f"too many wrong passwords: try again in {int(wait_s) + 1} s")
     response.headers["Retry-After"] = str(int(wait_s) + 1)
     return response
-
-
-def _password(authorization: str) -> str | None:
-    """Return the password that a header has as `Bearer PASSWORD`, or in `Basic …`, for any user; None without one."""
-    scheme, _, credentials = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return _text(credentials.strip().encode("latin-1", "replace"))
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return _text(base64.b64decode(credentials.strip(), validate=True).partition(b":")[2])
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _refused(status: int, text: str, *, bearer: bool = False) -> Response:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from audiosocket_cli.finding import id_of
 from audiosocket_cli.model import why_no_result
-from audiosocket_cli.server.api_routes import order_end, parse_form
+from audiosocket_cli.server.api_routes import order_end, parse_form, uuid_of
 from audiosocket_cli.server.call_list import ListedCall
 from audiosocket_cli.server.watching import Levels, Watching
 from audiosocket_cli.text import printable
 from audiosocket_cli.web.answers import failure, json_answer
 from audiosocket_cli.web.bounds import BodyError, read_body
-
-_UUID_CHARACTERS: Final = 36
 
 MAX_LISTED: Final = 1000
 """Calls in one answer; `count` says how many there are."""
@@ -101,9 +98,6 @@ class LiveCalls:
         found = self._calls.find_id(name)
         if found is not None:
             return found
-        try:
-            uuid = str(UUID(name)) if len(name) == _UUID_CHARACTERS else ""
-        except ValueError:
-            uuid = ""
+        uuid = uuid_of(name)
         found = (self._calls.find_live(uuid) if live_first else self._calls.find(uuid)) if uuid else None
         return found or failure(404, "there is no such call in progress, or it ended too long ago")
