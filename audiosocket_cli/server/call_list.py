@@ -209,7 +209,7 @@ class CallList:
             self._watchers.append(tell)
 
     def unwatch(self, tell: Tell) -> None:
-        """Tell no more."""
+        """No longer call `tell`."""
         with self._lock:
             self._watchers.remove(tell)
 

@@ -65,7 +65,7 @@ class Listening:
                 self._notify()
 
     def put(self, samples: bytes, lost: int = 0) -> None:
-        """Both sides go on; before these, `lost` samples were."""
+        """Add samples of both sides; `lost` samples before them are missing."""
         with self._lock:
             if not self.rate_hz or self.reason is not None:
                 return

@@ -181,7 +181,7 @@ class Watching:
     def _begin_listening(self, key: Key, by: str) -> Listening:
         with self._lock:
             if len(self._listeners) >= MAX_LISTENERS:
-                reason = f"{MAX_LISTENERS} listen already: end one"
+                reason = f"there are {MAX_LISTENERS} listeners already: stop one"
                 raise CannotListenError(HTTPStatus.SERVICE_UNAVAILABLE, reason)
             number = next(self._numbers)
             listener = self._listeners[number] = Listening(key, by, lambda: self._stop_listening(number))

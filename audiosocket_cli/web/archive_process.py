@@ -57,7 +57,7 @@ class Reader:
     def _rows(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         sort = question["sort"]
         if sort not in SORTS:
-            return {"error": f"calls are not sorted so: choose from {', '.join(SORTS)}", "status": 400}, b""
+            return {"error": f"sort must be one of {', '.join(SORTS)}", "status": 400}, b""
         if self._index is None:
             self._index = CallsIndex(self._folder, self._told.append)
         self._index.update(quick=True)

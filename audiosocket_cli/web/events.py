@@ -86,7 +86,7 @@ class Events:
             yield piece if not lost else _event("lost", {"events": lost}) + self._all()
 
     def enter(self) -> Reader:
-        """Return one who reads from now on, after all calls as they are now."""
+        """Add a reader, who gets all calls as they are now, and what happens from now on."""
         if self._ticking is None:
             self._told_levels, self._told_about = {}, self._about()
             self._watching.calls.watch(self._take)
@@ -98,7 +98,7 @@ class Events:
         return reader
 
     def leave(self, reader: Reader) -> None:
-        """Have one read no more."""
+        """Remove a reader."""
         self._readers.discard(reader)
         if not self._readers:
             self._left_s = asyncio.get_running_loop().time()

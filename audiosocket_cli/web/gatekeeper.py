@@ -36,7 +36,7 @@ HEADERS: Final = {
 }
 """Of each answer; a page has its own Content-Security-Policy."""
 
-_NOT_NAVIGATING: Final = "another site's page may not ask"
+_FOREIGN: Final = "requests of other sites' pages are refused"
 
 
 class Gatekeeper:
@@ -68,21 +68,21 @@ class Gatekeeper:
         await (refusal or self._app)(scope, receive, send_with_headers)
 
     def _why_foreign(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the answer to a request that another site has made, or that came under a name that may be one's."""
+        """Return the refusal of a request by another site's page, or for a host that may be such a site; else None."""
         host = headers.get("host", "")
         if not self._any_host and not is_address(host):
             return _refused(403, "without a password, the host in the URL must be an address or localhost")
         origin = headers.get("origin")
         if origin is not None and origin.lower().partition("://")[2] != host.lower():
-            return _refused(403, _NOT_NAVIGATING)
+            return _refused(403, _FOREIGN)
         site = headers.get("sec-fetch-site", "none")
         is_plain = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-dest") == "document"
         if site not in ("same-origin", "none") and not (is_plain and headers.get("sec-fetch-mode") == "navigate"):
-            return _refused(403, _NOT_NAVIGATING)
+            return _refused(403, _FOREIGN)
         return None
 
     def _why_stranger(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the answer to somebody who has not given the password."""
+        """Return the refusal of a request without the password, where one is needed; else None."""
         if not self._sessions.needs_password or scope["path"] in OPEN_PATHS:
             return None
         if self._sessions.knows(cookie_of(headers, self._cookie_name)):
@@ -129,7 +129,7 @@ def cookie_of(headers: Headers, name: str) -> str:
 
 
 def address_of(scope: Scope) -> str:
-    """Return the part of an address that stands for one who asks."""
+    """Return the network of a client, for which its wrong passwords are counted."""
     client = scope.get("client")
     return "" if client is None else network_of(peer_name(client))
 

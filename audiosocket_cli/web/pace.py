@@ -18,7 +18,7 @@ _AT_ONCE_S: Final = 0.1
 """CPU that may be used at once, before anything waits."""
 
 _MAX_WAIT_S: Final = 0.5
-"""How long one waits at most: also while events and sound alone use more than the share, a call can be hung up."""
+"""The longest wait: also while events and sound alone use more than the share, a call can be hung up."""
 
 
 class Pace:

@@ -208,7 +208,7 @@ def test_who_cannot_listen_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
             call = await server.call(caller.uuid)
             monkeypatch.setattr(watching_file, "MAX_LISTENERS", 1)
             only = await server.watching.listen(call, "a")
-            with pytest.raises(CannotListenError, match="1 listen already") as too_many:
+            with pytest.raises(CannotListenError, match="there are 1 listeners already") as too_many:
                 await server.watching.listen(call, "b")
             assert too_many.value.status == HTTPStatus.SERVICE_UNAVAILABLE
             only.close()
