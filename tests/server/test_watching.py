@@ -42,9 +42,7 @@ async def all_of(listening: Listening) -> np.ndarray:
 
 async def levels_of(server: Watched, uuid: object) -> tuple[int | None, int | None]:
     call = await server.call(uuid)  # type: ignore[arg-type]
-    both: tuple[int | None, int | None] = await found(
-        lambda: server.watching.levels().get(f"{call.key[0]}-{call.key[1]}")
-    )
+    both: tuple[int | None, int | None] = await found(lambda: server.watching.levels().get(call.id))
     return both
 
 
