@@ -38,26 +38,8 @@ class LiveCalls:
         self.listeners: dict[str, list[str]] = {}
         """The addresses of those who listen, by the `id` of the call."""
 
-    def shown(self, call: ListedCall) -> dict[str, Any]:
-        """Return a call as JSON values. How loud it is is known while a page is open."""
-        return self._shown(call, self._watching.levels())
-
-    def snapshot(self) -> Mapping[str, Any]:
-        """Return how many calls are in progress, and the oldest of them."""
-        count, listed = self._calls.live(MAX_LISTED)
-        levels = self._watching.levels()
-        return {"count": count, "calls": [self._shown(call, levels) for call in listed]}
-
-    async def all(self, _: Request) -> Response:
-        """Return the calls in progress."""
-        return json_answer(self.snapshot())
-
-    async def one(self, request: Request) -> Response:
-        """Return one call."""
-        call = self.find(request.path_params["call"])
-        return call if isinstance(call, Response) else json_answer(self.shown(call))
-
-    def _shown(self, call: ListedCall, levels: Levels) -> dict[str, Any]:
+    def shown(self, call: ListedCall, levels: Levels) -> dict[str, Any]:
+        """Return a call as JSON values, with its level: `levels` has those of all calls, while a page is open."""
         return {
             "id": call.id,
             **call.as_dict(self._calls.clock()),
@@ -68,6 +50,24 @@ class LiveCalls:
             "levels_dbfs": list(levels.get(call.id, (None, None))),
             "listeners": self.listeners.get(call.id, []),
         }
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return how many calls are in progress, and the oldest of them."""
+        count, listed = self._calls.live(MAX_LISTED)
+        levels = self._watching.levels()
+        return {"count": count, "calls": [self.shown(call, levels) for call in listed]}
+
+    async def all(self, _: Request) -> Response:
+        """Return the calls in progress."""
+        return json_answer(self.snapshot())
+
+    async def one(self, request: Request) -> Response:
+        """Return one call."""
+        call = self.find(request.path_params["call"])
+        return call if isinstance(call, Response) else self._answer(call)
+
+    def _answer(self, call: ListedCall) -> Response:
+        return json_answer(self.shown(call, self._watching.levels()))
 
     async def hang_up(self, request: Request) -> Response:
         """Hang up a call, and give it a result if one is in the body."""
@@ -91,7 +91,7 @@ class LiveCalls:
             call = ordered
         if call.has_ended and result not in (None, call.result):
             return failure(409, f"the call has ended, with the result {printable(call.result or 'none')}")
-        return json_answer(self.shown(call))
+        return self._answer(call)
 
     def find(self, name: str, *, live_first: bool = False) -> ListedCall | Response:
         """Return a call by its `id`, or the newest with a UUID; or the answer when there is none."""
