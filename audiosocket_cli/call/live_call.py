@@ -89,7 +89,7 @@ class Life(Protocol):
         """Return a look at what passes from now on, until `end_peek`."""
 
     def end_peek(self, peek: Peek) -> None:
-        """Nobody looks any more. Safe to call twice."""
+        """End a look. Safe to call twice."""
 
     def catch_up(self) -> None:
         """Let all peeks see what has come so far."""

@@ -187,7 +187,7 @@ class Passing(ABC):
         return self._queue.peek()
 
     def end_peek(self, peek: Peek) -> None:
-        """Nobody looks any more. Safe to call twice."""
+        """End a look. Safe to call twice."""
         self._queue.end_peek(peek)
 
     def catch_up(self) -> None:

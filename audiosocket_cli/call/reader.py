@@ -120,7 +120,7 @@ class Reader(ABC):
         return self._queue.peek()
 
     def end_peek(self, peek: Peek) -> None:
-        """Nobody looks any more. Safe to call twice."""
+        """End a look. Safe to call twice."""
         self._queue.end_peek(peek)
 
     def catch_up(self) -> None:

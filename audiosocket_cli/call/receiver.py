@@ -103,7 +103,7 @@ class Receiver:
         self.reads_in_bulk = reads_in_bulk and not listens
         """Whether the wire may be read in bulk. Who wants to know when each frame arrived says no."""
         self.is_listened_to = False
-        """Whether somebody listens to the call now, so that it is not."""
+        """Whether somebody listens to the call now: it is not read in bulk then."""
         self.next_read_s = 0.0
         self._steady_from_s = 0.0
         """From then on, on the clock, it may be read every `READ_S`, if it goes on as it does."""

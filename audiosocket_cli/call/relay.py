@@ -273,7 +273,7 @@ class Relay(Passing):
                 self.call.note(tagged("left-open", text))
 
     def read_each(self, *, each: bool) -> None:
-        """Read each frame as it comes: that is always so."""
+        """Do nothing: a relay always reads each frame as it comes."""
 
     def _set_wake(self) -> None:
         if self._phase is Phase.PASSING:

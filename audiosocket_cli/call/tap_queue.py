@@ -128,7 +128,7 @@ class TapQueue:
         return peek
 
     def end_peek(self, peek: Peek) -> None:
-        """Nobody looks any more. Safe to call twice."""
+        """End a look. Safe to call twice."""
         self._peeks = tuple(other for other in self._peeks if other is not peek)
 
     # Filling it.

@@ -102,21 +102,20 @@ class Gatekeeper:
     def why_not(self, request: Request) -> int | None:
         """Return the HTTP status for somebody who may not ask: 401, or 403; None for one who may."""
         if self._token:
-            return (
-                None if hmac.compare_digest(_password(request.headers.get("authorization", "")), self._token) else 401
-            )
+            password = password_of(request.headers.get("authorization", "")) or b""
+            return None if hmac.compare_digest(password, self._token) else 401
         # A web page in a browser of this machine must not get an answer, also not under a name that leads here.
         is_page = "origin" in request.headers or not is_address(request.headers.get("host", ""))
         return 403 if is_page else None
 
 
-def _password(authorization: str) -> bytes:
-    """Return the password that a header has as `Bearer PASSWORD`, or in `Basic …`, for any user."""
+def password_of(authorization: str) -> bytes | None:
+    """Return the password that a header has as `Bearer PASSWORD`, or in `Basic …`, for any user; None without one."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip().encode("latin-1", "replace")
     if scheme.lower() != "basic":
-        return b""
+        return None
     try:
         return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
     except (binascii.Error, ValueError):

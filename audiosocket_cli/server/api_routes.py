@@ -123,11 +123,7 @@ class _CallAnswers:
         return _json_of({"schema": SCHEMA, **call.as_dict(self._calls.clock())})
 
     def _find(self, request: Request, *, live_first: bool = False) -> ListedCall | Answer:
-        text = request.parts["uuid"]
-        try:
-            uuid = str(UUID(text)) if len(text) == _UUID_CHARACTERS else ""
-        except ValueError:
-            uuid = ""
+        uuid = uuid_of(request.parts["uuid"])
         if not uuid:
             return failure(HTTPStatus.BAD_REQUEST, more=": that is not a UUID of 36 characters")
         found = self._calls.find_live(uuid) if live_first else self._calls.find(uuid)
@@ -156,6 +152,14 @@ class _TwilioAnswers:
             "sid": call.call_sid, "account_sid": request.parts["account"], "status": "completed",
             "api_version": "2010-04-01", "direction": "inbound", "uri": request.path,
         })  # fmt: skip
+
+
+def uuid_of(text: str) -> str:
+    """Return a UUID of 36 characters as calls have it; empty for anything else."""
+    try:
+        return str(UUID(text)) if len(text) == _UUID_CHARACTERS else ""
+    except ValueError:
+        return ""
 
 
 async def order_end(calls: CallList, call: ListedCall, result: str | None, *, by_bot: bool) -> ListedCall | None:

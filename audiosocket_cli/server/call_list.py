@@ -39,6 +39,11 @@ Tell = Callable[[str, "ListedCall", Any], object]
 _UNKNOWN_END: Final = {"ended_by": None, "ended_how": None, "ended_reason": None}
 
 
+def id_of_key(key: Key) -> str:
+    """Return the `id` of the call with this key."""
+    return f"{key[0]}-{key[1]}"
+
+
 class ListedCall(NamedTuple):
     """What is known of a call."""
 
@@ -68,7 +73,7 @@ class ListedCall(NamedTuple):
     @property
     def id(self) -> str:
         """Its name among all calls of this server, also where several have one UUID."""
-        return f"{self.key[0]}-{self.key[1]}"
+        return id_of_key(self.key)
 
     @property
     def has_ended(self) -> bool:
@@ -204,7 +209,7 @@ class CallList:
             self._watchers.append(tell)
 
     def unwatch(self, tell: Tell) -> None:
-        """Tell no more."""
+        """No longer call `tell`."""
         with self._lock:
             self._watchers.remove(tell)
 

@@ -12,11 +12,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from audiosocket_cli.call.taps.listening import BYTES_PER_SAMPLE
+from audiosocket_cli.server.call_list import Key
 
 MAX_SOUND_S: Final = 1.0
 """Seconds of sound that wait for one listener: the oldest is dropped, so that what is heard is never older."""
-
-Key = tuple[int, int]
 
 
 class Listening:
@@ -66,7 +65,7 @@ class Listening:
                 self._notify()
 
     def put(self, samples: bytes, lost: int = 0) -> None:
-        """Both sides go on; before these, `lost` samples were."""
+        """Add samples of both sides; `lost` samples before them are missing."""
         with self._lock:
             if not self.rate_hz or self.reason is not None:
                 return

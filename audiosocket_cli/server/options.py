@@ -94,7 +94,7 @@ class WebOptions:
     key: Path | None = None
     """The file of its key; None: the same file."""
     client_ca: Path | None = None
-    """Certificates of those who sign certificates of people that may look; None asks for none."""
+    """The certificate authorities that have to have signed the certificates of browsers; None asks for none."""
 
 
 @dataclass(frozen=True, slots=True)

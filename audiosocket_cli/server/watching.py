@@ -24,7 +24,7 @@ from itertools import count
 from typing import Any, Final
 
 from audiosocket_cli.errors import AudioSocketError
-from audiosocket_cli.server.call_list import CallList, Key, ListedCall, Order
+from audiosocket_cli.server.call_list import CallList, Key, ListedCall, Order, id_of_key
 from audiosocket_cli.server.listening import Listening
 
 MAX_LISTENERS: Final = 20
@@ -111,7 +111,7 @@ class Watching:
         for each in levels:
             match each:
                 case [int(number), int() | None as caller, int() | None as server]:
-                    told[f"{process}-{number}"] = caller, server
+                    told[id_of_key((process, number))] = caller, server
                 case _:
                     raise ValueError("levels of no call")
         with self._lock:
@@ -181,7 +181,7 @@ class Watching:
     def _begin_listening(self, key: Key, by: str) -> Listening:
         with self._lock:
             if len(self._listeners) >= MAX_LISTENERS:
-                reason = f"{MAX_LISTENERS} listen already: end one"
+                reason = f"there are {MAX_LISTENERS} listeners already: stop one"
                 raise CannotListenError(HTTPStatus.SERVICE_UNAVAILABLE, reason)
             number = next(self._numbers)
             listener = self._listeners[number] = Listening(key, by, lambda: self._stop_listening(number))
@@ -202,7 +202,7 @@ class Watching:
             return [one for one in self._listeners.values() if one.key == key]
 
     def _tell_listeners(self, key: Key) -> None:
-        self.on_listeners(f"{key[0]}-{key[1]}", [one.by for one in self._listeners_of(key)])
+        self.on_listeners(id_of_key(key), [one.by for one in self._listeners_of(key)])
 
     def _give(self, process: int | None, order: dict[str, Any]) -> None:
         if self._loop is not None and self._order is not None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
+
+from audiosocket_cli.websocket.messages import text_of
 
 SCHEMA: Final = "audiosocket.web/1"
 
 
 def json_answer(value: Mapping[str, Any], status: int = 200) -> Response:
     """Return an answer in JSON."""
-    return Response(encoded({"schema": SCHEMA, **value}) + b"\n", status, media_type="application/json")
+    return Response(text_of({"schema": SCHEMA, **value}) + b"\n", status, media_type="application/json")
 
 
 def failure(status: int, text: str) -> Response:
@@ -26,8 +27,3 @@ def wrong_method(*allowed: str) -> Response:
     response = failure(405, f"use {' or '.join(allowed)}")
     response.headers["Allow"] = ", ".join(allowed)
     return response
-
-
-def encoded(value: object) -> bytes:
-    """Return a value as JSON of one line."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")

@@ -58,7 +58,7 @@ class Archive:
     async def ask(self, what: str, **facts: Any) -> Told:
         """Ask for something. Raises `ArchiveError`."""
         if self._waiting >= _MAX_WAITING:
-            raise ArchiveError("too many ask for calls that have ended: try again")
+            raise ArchiveError("too many requests for calls that have ended wait already: try again")
         self._waiting += 1
         try:
             async with self._turn:
@@ -94,7 +94,7 @@ class Archive:
             if isinstance(error, TimeoutError):
                 raise ArchiveError(f"this takes longer than {self._timeout_s:g} s") from None
             if isinstance(error, OSError | asyncio.IncompleteReadError | ValueError):
-                raise ArchiveError("what reads calls that have ended has died: try again") from None
+                raise ArchiveError("the process that reads calls that have ended has died: try again") from None
             raise
         for line in told.facts.get("told", ()):
             self._say(str(line))

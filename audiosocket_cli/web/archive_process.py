@@ -57,7 +57,7 @@ class Reader:
     def _rows(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         sort = question["sort"]
         if sort not in SORTS:
-            return {"error": f"calls are not sorted so: choose from {', '.join(SORTS)}", "status": 400}, b""
+            return {"error": f"sort must be one of {', '.join(SORTS)}", "status": 400}, b""
         if self._index is None:
             self._index = CallsIndex(self._folder, self._told.append)
         self._index.update(quick=True)
@@ -74,19 +74,16 @@ class Reader:
         return {"row": self._shown(row), "files": list(row.files)}, b""
 
     def _data(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-        return {}, json.dumps(self._data_of(question["call"])).encode()
+        from audiosocket_cli.web.call_page import data_of
+
+        path, call = self._call(question["call"])
+        return {}, json.dumps(data_of(path, call, question["call"])).encode()
 
     def _page(self, question: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         from audiosocket_cli.web.call_page import page_of
 
         path, call = self._call(question["call"])
         return {}, page_of(path, call, question["call"])
-
-    def _data_of(self, name: str) -> dict[str, Any]:
-        from audiosocket_cli.web.call_page import data_of
-
-        path, call = self._call(name)
-        return data_of(path, call, name)
 
     def _call(self, name: str) -> tuple[Path, Mapping[str, Any]]:
         """Return a call's JSON, and where that is. No name leads out of the folder, also not by a link."""

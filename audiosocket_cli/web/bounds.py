@@ -99,5 +99,5 @@ async def read_body(request: Request) -> bytes:
                 if len(body) > MAX_BODY_BYTES:
                     raise BodyError(413, f"a body has at most {MAX_BODY_BYTES} bytes")
     except TimeoutError:
-        raise BodyError(408, f"a body comes within {BODY_TIMEOUT_S:g} s") from None
+        raise BodyError(408, f"a body must arrive within {BODY_TIMEOUT_S:g} s") from None
     return bytes(body)

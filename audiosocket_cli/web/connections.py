@@ -12,7 +12,6 @@ import contextlib
 import logging
 import ssl
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,14 +74,12 @@ class WebServer:
     """Answers on listening sockets until the process ends."""
 
     def __init__(
-        self, listening: ListeningSockets, app: ASGIApp, *, tls: ssl.SSLContext | None, connections: int,
-        begin: Callable[[], object] = lambda: None,
-    ) -> None:  # fmt: skip
-        """`connections` is how many there may be at once; `begin` is called on the loop before the first."""
+        self, listening: ListeningSockets, app: ASGIApp, *, tls: ssl.SSLContext | None, connections: int
+    ) -> None:
+        """`connections` is how many there may be at once."""
         self._listeners = listening.sockets
         self._tls = tls
-        self._most = connections
-        self._begin_app = begin
+        self._max_connections = connections
         self._handshakes: dict[asyncio.Task[None], None] = {}
         """The oldest first."""
         self._pace = Pace()
@@ -100,7 +97,6 @@ class WebServer:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda loop, context: None)  # as in `http_server`
         self._config.load()
-        self._begin_app()
         for listener in self._listeners:
             listener.listen(_BACKLOG)
         accepting = [asyncio.create_task(self._accept(each), name="web accepts") for each in self._listeners]
@@ -141,7 +137,7 @@ class WebServer:
 
     def _has_room(self) -> bool:
         """Whether there is room for one more connection, now that the oldest idle one has gone if there was none."""
-        if len(self._state.connections) + len(self._handshakes) < self._most:
+        if len(self._state.connections) + len(self._handshakes) < self._max_connections:
             return True
         idle = [each for each in self._connections() if not each.is_busy]
         if idle:

@@ -79,7 +79,7 @@ class EndedCalls:
         return FileResponse(path, media_type=_TYPES.get(path.suffix.lower(), "application/octet-stream"))
 
     async def newest(self, request: Request) -> Response:
-        """Lead from the UUID of a call to its page: the newest with this UUID."""
+        """Redirect to the page of the newest call with a UUID."""
         filter_ = {"uuid": request.path_params["uuid"][:36]}
         told = await self._ask("rows", filter=filter_, sort="newest", offset=0, limit=1)
         if isinstance(told, Response):

@@ -19,10 +19,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from audiosocket_cli.server.call_list import ListedCall
-from audiosocket_cli.server.watching import Watching
-from audiosocket_cli.web.answers import SCHEMA, encoded, failure, wrong_method
+from audiosocket_cli.server.watching import Levels, Watching
+from audiosocket_cli.web.answers import SCHEMA, failure, wrong_method
 from audiosocket_cli.web.live_calls import LiveCalls, shown_finding
 from audiosocket_cli.web.readers import Reader
+from audiosocket_cli.websocket.messages import text_of
 
 MAX_READERS: Final = 64
 
@@ -85,7 +86,7 @@ class Events:
             yield piece if not lost else _event("lost", {"events": lost}) + self._all()
 
     def enter(self) -> Reader:
-        """Return one who reads from now on, after all calls as they are now."""
+        """Add a reader, who gets all calls as they are now, and what happens from now on."""
         if self._ticking is None:
             self._told_levels, self._told_about = {}, self._about()
             self._watching.calls.watch(self._take)
@@ -97,7 +98,7 @@ class Events:
         return reader
 
     def leave(self, reader: Reader) -> None:
-        """Have one read no more."""
+        """Remove a reader."""
         self._readers.discard(reader)
         if not self._readers:
             self._left_s = asyncio.get_running_loop().time()
@@ -126,9 +127,10 @@ class Events:
         """Give readers what has happened since the last time."""
         pieces = []
         has_count = False
+        levels = self._watching.levels()
         while self._news:
             name, call, news = self._news.popleft()
-            pieces.append(self._event_of(name, call, news))
+            pieces.append(self._event_of(name, call, news, levels))
             has_count = has_count or name in ("begun", "ended")
         if has_count:
             pieces.append(_event("count", {"count": self._watching.calls.live(0)[0]}))
@@ -136,7 +138,6 @@ class Events:
             self._has_lost = False
             for reader in self._readers:
                 reader.lose(1)
-        levels = self._watching.levels()
         changed = {id_: both for id_, both in levels.items() if self._told_levels.get(id_) != both}
         self._told_levels = levels
         if changed:
@@ -161,13 +162,13 @@ class Events:
     def _all(self) -> bytes:
         return _event("about", self._told_about) + _event("calls", {"schema": SCHEMA, **self._live.snapshot()})
 
-    def _event_of(self, name: str, call: ListedCall, news: Any) -> bytes:
+    def _event_of(self, name: str, call: ListedCall, news: Any, levels: Levels) -> bytes:
         """Return an event of a call. Digits are counted, so that a reader knows which it has already."""
         if name == "digit":
             return _event("digit", {"id": call.id, "uuid": call.uuid, **news, "digit_count": len(call.digits)})
         if name == "finding":
             return _event("finding", {"id": call.id, "uuid": call.uuid, **shown_finding(news)})
-        return _event("call", self._live.shown(call))
+        return _event("call", self._live.shown(call, levels))
 
 
 class _Stream(StreamingResponse):
@@ -187,4 +188,4 @@ class _Stream(StreamingResponse):
 
 
 def _event(name: str, facts: Mapping[str, Any]) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), encoded(facts))
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), text_of(facts))

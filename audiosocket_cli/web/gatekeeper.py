@@ -9,8 +9,6 @@ own that leads here (the host has to be an address or localhost, where no passwo
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Final
 from urllib.parse import quote
 
@@ -19,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from audiosocket_cli.net.address import network_of, peer_name
-from audiosocket_cli.server.api import is_address
+from audiosocket_cli.server.api import is_address, password_of
 from audiosocket_cli.web.answers import failure
 from audiosocket_cli.web.sessions import SESSION_S, Sessions
 
@@ -38,7 +36,7 @@ HEADERS: Final = {
 }
 """Of each answer; a page has its own Content-Security-Policy."""
 
-_NOT_NAVIGATING: Final = "another site's page may not ask"
+_FOREIGN: Final = "requests of other sites' pages are refused"
 
 
 class Gatekeeper:
@@ -70,32 +68,32 @@ class Gatekeeper:
         await (refusal or self._app)(scope, receive, send_with_headers)
 
     def _why_foreign(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the answer to a request that another site has made, or that came under a name that may be one's."""
+        """Return the refusal of a request by another site's page, or for a host that may be such a site; else None."""
         host = headers.get("host", "")
         if not self._any_host and not is_address(host):
             return _refused(403, "without a password, the host in the URL must be an address or localhost")
         origin = headers.get("origin")
         if origin is not None and origin.lower().partition("://")[2] != host.lower():
-            return _refused(403, _NOT_NAVIGATING)
+            return _refused(403, _FOREIGN)
         site = headers.get("sec-fetch-site", "none")
         is_plain = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-dest") == "document"
         if site not in ("same-origin", "none") and not (is_plain and headers.get("sec-fetch-mode") == "navigate"):
-            return _refused(403, _NOT_NAVIGATING)
+            return _refused(403, _FOREIGN)
         return None
 
     def _why_stranger(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the answer to somebody who has not given the password."""
+        """Return the refusal of a request without the password, where one is needed; else None."""
         if not self._sessions.needs_password or scope["path"] in OPEN_PATHS:
             return None
         if self._sessions.knows(cookie_of(headers, self._cookie_name)):
             return None
-        password = _password(headers.get("authorization", ""))
+        password = password_of(headers.get("authorization", ""))
         address = address_of(scope)
         if password is not None:
             wait_s = self._sessions.wait_s(address)
             if wait_s:
                 return too_many(wait_s)
-            if self._sessions.is_right(password, address):
+            if self._sessions.is_right(password.decode("utf-8", "surrogateescape"), address):
                 return None
         if password is None and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             return RedirectResponse(f"{LOGIN_PATH}?next={quote(quote(scope['path']))}", 303)
@@ -131,7 +129,7 @@ def cookie_of(headers: Headers, name: str) -> str:
 
 
 def address_of(scope: Scope) -> str:
-    """Return the part of an address that stands for one who asks."""
+    """Return the network of a client, for which its wrong passwords are counted."""
     client = scope.get("client")
     return "" if client is None else network_of(peer_name(client))
 
@@ -141,23 +139,6 @@ def too_many(wait_s: float) -> Response:
     response = failure(429, f"too many wrong passwords: try again in {int(wait_s) + 1} s")
     response.headers["Retry-After"] = str(int(wait_s) + 1)
     return response
-
-
-def _password(authorization: str) -> str | None:
-    """Return the password that a header has as `Bearer PASSWORD`, or in `Basic …`, for any user; None without one."""
-    scheme, _, credentials = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return _text(credentials.strip().encode("latin-1", "replace"))
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return _text(base64.b64decode(credentials.strip(), validate=True).partition(b":")[2])
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _refused(status: int, text: str, *, bearer: bool = False) -> Response:

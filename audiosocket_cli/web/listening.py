@@ -26,9 +26,8 @@ OPERATION: Final[dict[str, Any]] = {
     "summary": "Listen to a live call",
     "description": (
         "Raw samples as they come, until the call ends: 16 bits, little-endian, two channels in turn (caller left, "
-        "server right), X-Audio-Rate of them a second. A slow reader loses the oldest. That somebody listens is logged."
+        "server right), X-Audio-Rate samples a second of each. A slow reader loses the oldest. Listeners are logged."
     ),
-    "parameters": [{"name": "uuid", "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}],
     "responses": {
         "200": {
             "description": "The sound of the call from now on",
@@ -37,7 +36,7 @@ OPERATION: Final[dict[str, Any]] = {
         },
         "404": {"description": "There is no such call"},
         "410": {"description": "The call has ended"},
-        "503": {"description": "Too many listen, or the process of the call does not respond"},
+        "503": {"description": "There are too many listeners, or the process of the call does not respond"},
     },
 }
 """What OpenAPI says of the route."""

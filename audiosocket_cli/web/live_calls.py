@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from audiosocket_cli.finding import id_of
 from audiosocket_cli.model import why_no_result
-from audiosocket_cli.server.api_routes import order_end, parse_form
+from audiosocket_cli.server.api_routes import order_end, parse_form, uuid_of
 from audiosocket_cli.server.call_list import ListedCall
 from audiosocket_cli.server.watching import Levels, Watching
 from audiosocket_cli.text import printable
 from audiosocket_cli.web.answers import failure, json_answer
 from audiosocket_cli.web.bounds import BodyError, read_body
-
-_UUID_CHARACTERS: Final = 36
 
 MAX_LISTED: Final = 1000
 """Calls in one answer; `count` says how many there are."""
@@ -41,26 +38,8 @@ class LiveCalls:
         self.listeners: dict[str, list[str]] = {}
         """The addresses of those who listen, by the `id` of the call."""
 
-    def shown(self, call: ListedCall) -> dict[str, Any]:
-        """Return a call as JSON values. How loud it is is known while a page is open."""
-        return self._shown(call, self._watching.levels())
-
-    def snapshot(self) -> Mapping[str, Any]:
-        """Return how many calls are in progress, and the oldest of them."""
-        count, listed = self._calls.live(MAX_LISTED)
-        levels = self._watching.levels()
-        return {"count": count, "calls": [self._shown(call, levels) for call in listed]}
-
-    async def all(self, _: Request) -> Response:
-        """Return the calls in progress."""
-        return json_answer(self.snapshot())
-
-    async def one(self, request: Request) -> Response:
-        """Return one call."""
-        call = self.find(request.path_params["call"])
-        return call if isinstance(call, Response) else json_answer(self.shown(call))
-
-    def _shown(self, call: ListedCall, levels: Levels) -> dict[str, Any]:
+    def shown(self, call: ListedCall, levels: Levels) -> dict[str, Any]:
+        """Return a call as JSON values, with its level: `levels` has those of all calls, while a page is open."""
         return {
             "id": call.id,
             **call.as_dict(self._calls.clock()),
@@ -71,6 +50,24 @@ class LiveCalls:
             "levels_dbfs": list(levels.get(call.id, (None, None))),
             "listeners": self.listeners.get(call.id, []),
         }
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """Return how many calls are in progress, and the oldest of them."""
+        count, listed = self._calls.live(MAX_LISTED)
+        levels = self._watching.levels()
+        return {"count": count, "calls": [self.shown(call, levels) for call in listed]}
+
+    async def all(self, _: Request) -> Response:
+        """Return the calls in progress."""
+        return json_answer(self.snapshot())
+
+    async def one(self, request: Request) -> Response:
+        """Return one call."""
+        call = self.find(request.path_params["call"])
+        return call if isinstance(call, Response) else self._answer(call)
+
+    def _answer(self, call: ListedCall) -> Response:
+        return json_answer(self.shown(call, self._watching.levels()))
 
     async def hang_up(self, request: Request) -> Response:
         """Hang up a call, and give it a result if one is in the body."""
@@ -94,16 +91,13 @@ class LiveCalls:
             call = ordered
         if call.has_ended and result not in (None, call.result):
             return failure(409, f"the call has ended, with the result {printable(call.result or 'none')}")
-        return json_answer(self.shown(call))
+        return self._answer(call)
 
     def find(self, name: str, *, live_first: bool = False) -> ListedCall | Response:
         """Return a call by its `id`, or the newest with a UUID; or the answer when there is none."""
         found = self._calls.find_id(name)
         if found is not None:
             return found
-        try:
-            uuid = str(UUID(name)) if len(name) == _UUID_CHARACTERS else ""
-        except ValueError:
-            uuid = ""
+        uuid = uuid_of(name)
         found = (self._calls.find_live(uuid) if live_first else self._calls.find(uuid)) if uuid else None
         return found or failure(404, "there is no such call in progress, or it ended too long ago")

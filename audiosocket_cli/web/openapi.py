@@ -57,7 +57,7 @@ def _live_paths() -> dict[str, Any]:
         },
         "/api/calls/{call}/sound": {
             "parameters": [call],
-            "get": {**OPERATION, "operationId": "listen", "parameters": []},
+            "get": {**OPERATION, "operationId": "listen"},
         },
         "/api/events": {"get": _operation(
             "events", "What happens, as server-sent events: about, calls, call, count, digit, finding, levels, "
@@ -106,20 +106,20 @@ def _filters() -> list[dict[str, Any]]:
     number, moment = {"type": "number", "minimum": 0}, {"type": "string", "examples": ["2026-11-30T14:00:00+01:00"]}
     whole = {"type": "integer", "minimum": 0}
     return [
-        _parameter("uuid", "query", _TEXT, "It begins so"),
+        _parameter("uuid", "query", _TEXT, "The UUID, or the beginning of it"),
         _parameter("peer", "query", _TEXT, "Who called; * stands for anything"),
         _parameter("digits", "query", _TEXT, "It has these digits; x stands for any, =0042 means these and no others"),
         _parameter("finding", "query", _TEXTS, "It has one of these findings"),
-        _parameter("result", "query", _TEXT, "What came of it; * stands for anything"),
+        _parameter("result", "query", _TEXT, "Its result; * stands for anything"),
         _parameter("ended_by", "query", {"enum": ["caller", "server"]}, "Who ended it"),
         _parameter("longer", "query", number, "It lasted longer than these seconds"),
-        _parameter("shorter", "query", number, "It lasted less"),
+        _parameter("shorter", "query", number, "It lasted less than these seconds"),
         _parameter("slower", "query", number, "An answer of the server took longer than these milliseconds"),
         _parameter("since", "query", moment, "It began then or later"),
         _parameter("before", "query", moment, "It began before"),
-        _parameter("sort", "query", {"type": "string", "default": "newest"}, "Which comes first"),
+        _parameter("sort", "query", {"type": "string", "default": "newest"}, "The order of the calls"),
         _parameter("limit", "query", {**whole, "maximum": 500, "default": 100}, "How many at most"),
-        _parameter("offset", "query", {**whole, "default": 0}, "How many to leave out first"),
+        _parameter("offset", "query", {**whole, "default": 0}, "How many to skip"),
     ]
 
 
@@ -129,7 +129,7 @@ def _call() -> dict[str, Any]:
     return _object({
         "id": {**_TEXT, "description": "Names this call, also where several have one UUID"},
         "uuid": _TEXT, "state": {"enum": ["live", "ending", "ended"]}, "peer": _TEXT,
-        "server": {**_MAYBE_TEXT, "description": "That it is passed on to"},
+        "server": {**_MAYBE_TEXT, "description": "The server that the call is passed on to"},
         "started_at": {**_TEXT, "format": "date-time"}, "duration_s": {"type": "number"}, "result": _MAYBE_TEXT,
         "digits": {**_TEXT, "description": "The last 200"}, "digit_count": {"type": "integer"},
         "findings": {"type": "array", "items": finding},
@@ -154,9 +154,9 @@ def _ended() -> dict[str, Any]:
 def _totals() -> dict[str, Any]:
     whole = {"type": "integer"}
     counts = ("calls", "with_digits", "with_gaps", "with_findings", "with_turns")
-    return {"description": "Of all calls that are wanted, also those of other pages", **_object({
+    return {"description": "Of all calls that match, on all pages", **_object({
         **dict.fromkeys(counts, whole), "duration_s": {"type": "number"},
-        "latency_p50_ms": {**_MAYBE_WHOLE, "description": "The middle of the calls' medians"},
+        "latency_p50_ms": {**_MAYBE_WHOLE, "description": "The median of the calls' medians"},
         "latency_max_ms": {**_MAYBE_WHOLE, "description": "The slowest answer of all"},
         "first_at": _MAYBE_TEXT, "last_at": _MAYBE_TEXT,
         "findings": {"type": "object", "additionalProperties": whole, "description": "How many calls have each"},
@@ -166,7 +166,7 @@ def _totals() -> dict[str, Any]:
 def _operation(name: str, summary: str, schema: Any, *problems: int, media_type: str = "application/json") -> Any:
     problem = {"content": {"application/json": {"schema": _reference("Problem")}}}
     told = {401: "The password is missing or wrong", 403: "Another site asks, or the host is a name"}
-    told |= dict.fromkeys(problems, "It says why in one line")
+    told |= dict.fromkeys(problems, "The reason is in error")
     return {
         "operationId": name,
         "summary": summary,

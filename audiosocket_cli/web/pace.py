@@ -17,8 +17,8 @@ SHARE: Final = 0.25
 _AT_ONCE_S: Final = 0.1
 """CPU that may be used at once, before anything waits."""
 
-_MOST_S: Final = 0.5
-"""How long one waits at most: also while events and sound alone use more than the share, a call can be hung up."""
+_MAX_WAIT_S: Final = 0.5
+"""The longest wait: also while events and sound alone use more than the share, a call can be hung up."""
 
 
 class Pace:
@@ -48,5 +48,5 @@ class Pace:
         last_s, last_used_s = self._last or (now_s, used_s)
         self._last = now_s, used_s
         owed_s = self._owed_s + (used_s - last_used_s) - self._share * (now_s - last_s)
-        self._owed_s = min(max(owed_s, 0.0), _AT_ONCE_S + _MOST_S)
-        return min(max(0.0, self._owed_s - _AT_ONCE_S) / self._share, _MOST_S)
+        self._owed_s = min(max(owed_s, 0.0), _AT_ONCE_S + _MAX_WAIT_S)
+        return min(max(0.0, self._owed_s - _AT_ONCE_S) / self._share, _MAX_WAIT_S)

@@ -1,4 +1,4 @@
-"""Those who read events, each with what waits for it: one that is slow holds up nobody, and learns what it has lost."""
+"""Readers of events, each with a bounded backlog: a slow one holds up nobody, and is told how much it has lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reader:
         self._has_some = asyncio.Event()
 
     def give(self, piece: bytes, count: int) -> None:
-        """Have it read a piece with so many events."""
+        """Give it a piece, which holds `count` events."""
         if self._lost:
             self._lost += count
         elif len(self._waiting) >= MAX_WAITING:
@@ -29,7 +29,7 @@ class Reader:
             self._has_some.set()
 
     def lose(self, count: int) -> None:
-        """It misses so many events, and all that waits: it begins anew."""
+        """Drop `count` events and all that wait: it begins anew."""
         self._lost += count + sum(count for _, count in self._waiting)
         self._waiting.clear()
         self._has_some.set()

@@ -32,7 +32,7 @@ class Sessions:
         self, token: str, clock: Callable[[], float] = time.monotonic,
         say: Callable[[str], object] = lambda line: None,
     ) -> None:  # fmt: skip
-        """`token` is the password; an empty one means that there is none. `say` gets a line when one guesses it."""
+        """`token` is the password; an empty one means that there is none. `say` gets a line on guesses."""
         self._token = _digest(token)
         self.needs_password = bool(token)
         self._clock = clock

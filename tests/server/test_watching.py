@@ -42,9 +42,7 @@ async def all_of(listening: Listening) -> np.ndarray:
 
 async def levels_of(server: Watched, uuid: object) -> tuple[int | None, int | None]:
     call = await server.call(uuid)  # type: ignore[arg-type]
-    both: tuple[int | None, int | None] = await found(
-        lambda: server.watching.levels().get(f"{call.key[0]}-{call.key[1]}")
-    )
+    both: tuple[int | None, int | None] = await found(lambda: server.watching.levels().get(call.id))
     return both
 
 
@@ -208,7 +206,7 @@ def test_who_cannot_listen_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
             call = await server.call(caller.uuid)
             monkeypatch.setattr(watching_file, "MAX_LISTENERS", 1)
             only = await server.watching.listen(call, "a")
-            with pytest.raises(CannotListenError, match="1 listen already") as too_many:
+            with pytest.raises(CannotListenError, match="there are 1 listeners already") as too_many:
                 await server.watching.listen(call, "b")
             assert too_many.value.status == HTTPStatus.SERVICE_UNAVAILABLE
             only.close()

@@ -91,7 +91,7 @@ def test_what_is_hostile_is_shown_as_text(browser: Browser, web: Web, folder: Pa
         peer.sendall(b"\x03\x00\x011" * 10_000)
         expect(page.locator(".call")).to_have_count(1)
         page.locator("#find").fill("evil")
-        expect(page.locator("#ended-state")).to_have_text("No call fits.")
+        expect(page.locator("#ended-state")).to_have_text("No call matches.")
         page.locator("#find").fill("")
         row = page.locator(".row", has_text=SHOWN)
         expect(row.locator("a")).to_have_text(SHOWN)

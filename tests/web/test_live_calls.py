@@ -34,9 +34,7 @@ def test_live_calls_are_listed_with_digits_and_findings(web: Web) -> None:
     with calling(web, 1, "0042#"), calling(web, uuid_of=example):
         told = web.until(
             "/api/calls",
-            lambda told: (
-                told["count"] == 2 and {len(call["digits"]) + len(call["findings"]) for call in told["calls"]} == {5, 1}
-            ),
+            lambda told: told["count"] == 2 and {known(call) for call in told["calls"]} == {5, 1},
         )
         assert told["schema"] == "audiosocket.web/1"
         by_uuid = {call["uuid"]: call for call in told["calls"]}

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import FULL_SCALE, power_to_dbfs
+from audiosocket_cli.audio.pcm import FULL_SCALE, frames_from_slin, power_to_dbfs
 from audiosocket_cli.codec import HEADER_BYTES, SAMPLE_BYTES, is_audio
 from audiosocket_cli.mixed_runs import MixedFrames, MixedRun
 
@@ -22,8 +22,7 @@ def level_of(pieces: Sequence[bytes]) -> float | None:
     pieces = pieces[-_MAX_PIECES:]
     energy, samples = 0.0, 0
     for payloads in _joined(pieces) if _are_alike(pieces) else _each(pieces):
-        width = payloads.shape[1] // SAMPLE_BYTES * SAMPLE_BYTES
-        wide = payloads[:, :width].copy().view("<i2").astype(np.float32).reshape(-1)
+        wide = frames_from_slin(payloads).astype(np.float32).reshape(-1)
         energy += float(np.dot(wide, wide))
         samples += len(wide)
     return power_to_dbfs(energy / (samples * FULL_SCALE**2)) if samples else None

@@ -19,9 +19,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from audiosocket_cli.audio.pcm import Samples, peak_of, to_slin
+from audiosocket_cli.audio.pcm import Samples, frames_from_slin, peak_of, to_slin
 from audiosocket_cli.call.recording.mixer import convert, make_converter
 from audiosocket_cli.call.recording.pieces import Pieces
 from audiosocket_cli.chunks import Chunk, Chunks
@@ -206,16 +205,10 @@ def _audio_of(chunks: Chunks) -> Iterator[tuple[int, Samples, float]]:
         size = len(data) // count - HEADER_BYTES
         if is_audio(data[0]) and size >= SAMPLE_BYTES:
             frames = np.frombuffer(data, np.uint8).reshape(count, HEADER_BYTES + size)
-            yield data[0], _samples_of(frames[:, HEADER_BYTES:]), at_s
+            yield data[0], frames_from_slin(frames[:, HEADER_BYTES:]).reshape(-1), at_s
 
 
 def _mixed_audio_of(chunk: Chunk) -> Iterator[tuple[int, Samples, float]]:
     for kind, payloads, _ in MixedRun([chunk]).equal():
         if is_audio(kind) and payloads.shape[1] >= SAMPLE_BYTES:
-            yield kind, _samples_of(payloads), chunk[0]
-
-
-def _samples_of(payloads: NDArray[np.uint8]) -> Samples:
-    """Return payloads, shape (n, bytes), as samples, shape (n,), without odd last bytes."""
-    whole = np.ascontiguousarray(payloads[:, : payloads.shape[1] & ~1])
-    return whole.view("<i2").astype(np.int16, copy=False).reshape(-1)
+            yield kind, frames_from_slin(payloads).reshape(-1), chunk[0]

@@ -80,7 +80,7 @@
     shown = offset + rows.length;
     byId("ended-count").textContent = String(told.count);
     byId("more-ended").hidden = shown >= told.count;
-    const none = byId("find").value.trim() ? "No call fits." : "No call has ended yet.";
+    const none = byId("find").value.trim() ? "No call matches." : "No call has ended yet.";
     showState(told.count ? "" : none);
   }
 

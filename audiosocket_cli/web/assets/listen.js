@@ -6,8 +6,7 @@
 //   listener.stop();
 //
 // The state: {name: "off" | "starting" | "on" | "ended" | "failed", text, lagMs, underruns, skippedS, levels: [caller,
-// server] as RMS of full scale, bytes}. `new ListenPanel(host, url, title)` shows all of that, with a volume for each
-// side, and with a button of its own unless {button: false} follows.
+// server] as RMS of full scale, bytes}. `new ListenPanel(host, url)` shows all of that, with a volume for each side.
 "use strict";
 
 (() => {
@@ -109,7 +108,6 @@
         lagMs: Math.round((report.waitingS + outS) * 1000),
         underruns: report.underruns,
         skippedS: report.skippedS,
-        playedS: report.playedS,
         levels: report.levels,
       });
     }
@@ -151,18 +149,14 @@
   }
 
   class ListenPanel {
-    constructor(host, url, title, { button = true } = {}) {
+    constructor(host, url) {
       this.listener = new CallListener(url, (state) => this.show(state));
-      this.button = made("button", { type: "button", class: "listen-button" });
-      this.button.addEventListener("click", () => this.toggle());
-      this.title = title;
       this.status = made("p", { class: "listen-status", role: "status" });
       this.figures = made("p", { class: "listen-figures" });
       this.meters = SIDES.map(() => made("span", { class: "listen-level" }));
       const volumes = made("div", { class: "listen-sides" });
       SIDES.forEach((name, side) => volumes.append(this.volume(name, side)));
       host.classList.add("listen");
-      if (button) host.append(this.button);
       host.append(volumes, this.status, this.figures);
       this.show(this.listener.state);
     }
@@ -179,19 +173,7 @@
       return label;
     }
 
-    toggle() {
-      if (this.listener.isOn) this.listener.stop();
-      else this.listener.start();
-    }
-
-    stop() {
-      this.listener.stop();
-    }
-
     show(state) {
-      const verb = this.listener && this.listener.isOn ? "Stop listening" : "Listen in";
-      put(this.button, verb);
-      this.button.setAttribute("aria-label", this.title ? `${verb}: ${this.title}` : verb);
       put(this.status, state.text);
       this.status.classList.toggle("listen-failed", state.name === "failed");
       put(this.figures, state.name === "on" ? figuresOf(state) : "");

@@ -6,8 +6,8 @@
 "use strict";
 
 const MARGIN_S = 0.03;
-const LEAST_MARGIN_S = 0.02;
-const MOST_MARGIN_S = 0.4;
+const MIN_MARGIN_S = 0.02;
+const MAX_MARGIN_S = 0.4;
 const GROWTH_S = 0.03;
 const SHRINK_S = 0.01;
 const AT_ONCE_S = 0.02;
@@ -98,7 +98,7 @@ class CallSound extends AudioWorkletProcessor {
     this.counts.underruns += 1;
     this.calmWindows = this.windowBlocks = this.excess = 0;
     this.fewest = Infinity;
-    this.margin = Math.min(this.margin + GROWTH_S * this.rate, MOST_MARGIN_S * this.rate);
+    this.margin = Math.min(this.margin + GROWTH_S * this.rate, MAX_MARGIN_S * this.rate);
   }
 
   play(output) {
@@ -132,7 +132,7 @@ class CallSound extends AudioWorkletProcessor {
     this.calmWindows += 1;
     if (this.calmWindows >= CALM_WINDOWS) {
       this.calmWindows = 0;
-      this.margin = Math.max(this.margin - SHRINK_S * this.rate, LEAST_MARGIN_S * this.rate);
+      this.margin = Math.max(this.margin - SHRINK_S * this.rate, MIN_MARGIN_S * this.rate);
     }
   }
 
@@ -154,12 +154,9 @@ class CallSound extends AudioWorkletProcessor {
     const count = Math.max(1, this.heard);
     this.port.postMessage({
       waitingS: this.waiting / this.rate,
-      marginS: this.margin / this.rate,
       underruns: this.counts.underruns,
       skippedS: this.counts.skipped / this.rate,
-      playedS: this.counts.played / sampleRate,
       levels: this.energies.map((energy) => (this.heard ? Math.sqrt(energy / count) : 0)),
-      atS: currentTime,
     });
     this.blocks = 0;
     this.heard = 0;

@@ -24,7 +24,7 @@
     byId("live-count").textContent = String(count);
     byId("nobody").hidden = count > 0 || rows.size > 0;
     const more = count - [...rows.keys()].filter((id) => calls.has(id)).length;
-    byId("more-live").textContent = more > 0 ? `${more} more calls are not shown.` : "";
+    byId("more-live").textContent = more > 0 ? `${more} more ${more === 1 ? "call is" : "calls are"} not shown.` : "";
     document.title = count ? `${count} ${count === 1 ? "call" : "calls"}` : "Calls";
   }
 
@@ -151,7 +151,7 @@
     if (!isOn) return;
     const host = CallRow.make("div", "panel");
     row.element.append(host);
-    const panel = new window.ListenPanel(host, `/api/calls/${row.call.id}/sound`, row.call.uuid, { button: false });
+    const panel = new window.ListenPanel(host, `/api/calls/${row.call.id}/sound`);
     panel.listener.start();
     row.panel = { remove: () => (panel.listener.stop(), host.remove()) };
   }
