@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.calls_index.call_json import read_call
 from audiosocket_cli.calls_index.row import Row, row_of
@@ -37,15 +37,24 @@ _UNFINISHED: Final = f".json{PART}"
 _PART_OF: Final = re.compile(r"(?P<first>.+)\.part(?P<number>[0-9]{1,4})(?P<suffix>\.[^.]+)")
 
 
+class Kind(NamedTuple):
+    """What something in a folder is."""
+
+    noun: str
+    """In the singular."""
+    more: str = ""
+    """What follows the noun, for one as for several."""
+
+
 @dataclass(slots=True)
 class Beside:
     """What is in the folders beside calls that are whole: how many of each kind, and the first names."""
 
-    counts: dict[str, int] = field(default_factory=dict)
-    names: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[Kind, int] = field(default_factory=dict)
+    names: dict[Kind, list[str]] = field(default_factory=dict)
 
-    def note(self, kind: str, name: str) -> None:
-        """Count a file of a kind; "N" in it stands for the number, and may be followed by a noun and (s)."""
+    def note(self, kind: Kind, name: str) -> None:
+        """Count a file of a kind."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         told = self.names.setdefault(kind, [])
         if len(told) < _MAX_NAMES:
@@ -102,15 +111,15 @@ def _look(place: Path, path: str, beside: Beside) -> tuple[list[str], list[str]]
 HIDDEN: Final = (".audiosocket", PREFIX)
 """How names of our own files begin that nobody needs to be told of."""
 
-LINKS: Final = "N link(s) not followed"
-TOO_DEEP: Final = "N folder(s) too deep inside, or too many, to look into"
-CANNOT_READ: Final = "N folder(s) or file(s) that cannot be read"
-BROKEN: Final = "N JSON file(s) that cannot be read"
-UNFINISHED: Final = "N call(s) not finished: still going on, or the server died"
-GONE: Final = "N call(s) whose recording is not there"
-ALONE: Final = "N recording(s) without JSON: little is known of the call"
-OTHERS: Final = "N other file(s)"
-NOT_SHOWN: Final = "N recording(s) that cannot be shown"
+LINKS: Final = Kind("link", "not followed")
+TOO_DEEP: Final = Kind("folder", "too deep inside, or too many, to look into")
+CANNOT_READ: Final = Kind("folder", "that cannot be read")
+BROKEN: Final = Kind("JSON file", "that cannot be read")
+UNFINISHED: Final = Kind("call", "not finished: still going on, or the server died")
+GONE: Final = Kind("call", "whose recording is not there")
+ALONE: Final = Kind("recording", "without JSON: little is known of the call")
+OTHERS: Final = Kind("other file")
+NOT_SHOWN: Final = Kind("recording", "that cannot be shown")
 
 
 class _Folder:

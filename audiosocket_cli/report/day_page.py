@@ -9,8 +9,8 @@ from xml.etree.ElementTree import Element
 
 from audiosocket_cli.analysis.turns import DEAD_AIR_S
 from audiosocket_cli.report.day_data import MAX_CALLS, Day
-from audiosocket_cli.report.day_folder import Beside
-from audiosocket_cli.text import counted
+from audiosocket_cli.report.day_folder import Beside, Kind
+from audiosocket_cli.text import counted_with_commas
 from audiosocket_cli.ui.html import data, facts, fold, page, tag
 
 _SCRIPTS: Final = ("say", "calls", "state", "filter", "wave", "columns", "player", "panel", "table", "totals", "heat",
@@ -60,8 +60,7 @@ def day_page(day: Day, found: Mapping[str, Any]) -> bytes:
 def _notes(day: Day) -> Iterator[Element]:
     yield tag("noscript", tag("p", "This page needs JavaScript."))
     if day.left_out:
-        text = f"{counted(day.left_out, 'more call')} that began earlier: a page holds {MAX_CALLS:,}"
-        yield tag("p", text, class_="quiet")
+        yield tag("p", left_out_line(day.left_out), class_="quiet")
     if not day.calls:
         yield tag("p", "There is no call here.")
 
@@ -97,10 +96,14 @@ def _beside(beside: Beside) -> Iterator[Element]:
     yield tag("section", tag("h2", "Also in the folder"), tag("ul", *kinds), class_="beside")
 
 
-def told(kind: str, count: int) -> str:
+def told(kind: Kind, count: int) -> str:
     """Return a kind of what is beside calls with its number."""
-    text = kind.replace("N", f"{count:,}", 1)
-    return text.replace("(s)", "" if count == 1 else "s")
+    return f"{counted_with_commas(count, kind.noun)} {kind.more}".rstrip()
+
+
+def left_out_line(count: int) -> str:
+    """Return how many calls are too many for a page."""
+    return f"{counted_with_commas(count, 'more call')} that began earlier: a page holds {MAX_CALLS:,}"
 
 
 def _asset(name: str) -> str:
