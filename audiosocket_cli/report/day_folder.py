@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.calls_index.call_json import read_call
+from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.disk import PART, PREFIX
-from audiosocket_cli.report.day_call import DayCall, cut, day_call, listed, without_suffix
+from audiosocket_cli.report.day_call import DayCall, cut, day_call, without_suffix
+from audiosocket_cli.report.json_values import list_of, mapping_of
 from audiosocket_cli.text import printable
 
-MAX_DEPTH: Final = 16
-"""Folders inside folders that are looked into."""
-
-_MAX_FOLDERS: Final = 100_000
 _MAX_NAMES: Final = 10
 """Names that are told of each kind of what is there beside."""
 
@@ -78,7 +76,7 @@ def _folders(root: Path, beside: Beside) -> Iterator[tuple[str, list[str]]]:
     while todo:
         path, depth = todo.pop()
         told += 1
-        if depth > MAX_DEPTH or told > _MAX_FOLDERS:
+        if depth > MAX_DEPTH or told > MAX_FOLDERS:
             beside.note(TOO_DEEP, path)
             continue
         try:
@@ -188,7 +186,6 @@ class _Folder:
 def _files_beside(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of other files that a call's JSON speaks of: its capture, and what a mirror answered."""
     for key in ("capture", "mirror"):
-        found = content.get(key)
-        if isinstance(found, dict):
-            named = [found.get("file"), found.get("capture"), *listed(found.get("files"))]
-            yield from (os.path.basename(each) for each in named if isinstance(each, str))
+        found = mapping_of(content.get(key))
+        named = [found.get("file"), found.get("capture"), *list_of(found.get("files"))]
+        yield from (os.path.basename(each) for each in named if isinstance(each, str))
