@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
@@ -11,7 +10,7 @@ from audiosocket_cli.analysis.turns import DEAD_AIR_S
 from audiosocket_cli.report.day_data import MAX_CALLS, Day
 from audiosocket_cli.report.day_folder import Beside, Kind
 from audiosocket_cli.text import counted_with_commas
-from audiosocket_cli.ui.html import data, facts, fold, page, tag
+from audiosocket_cli.ui.html import data, facts, fold, own_text, page, tag
 
 _SCRIPTS: Final = ("say", "calls", "state", "filter", "wave", "columns", "player", "panel", "table", "totals", "heat",
                    "main")  # fmt: skip
@@ -52,8 +51,8 @@ def day_page(day: Day, found: Mapping[str, Any]) -> bytes:
         *_beside(day.beside),
         fold("How to read this page", facts(_WORDS.items())),
         data("day", found),
-        narrow_rem=_NARROW_REM, styles=[_asset("day.css")], scripts=[_asset(f"day_{name}.js") for name in _SCRIPTS],
-        sources=_SOURCES, is_wide_on_paper=True,
+        narrow_rem=_NARROW_REM, sources=_SOURCES, is_wide_on_paper=True, styles=[own_text("report/assets/day.css")],
+        scripts=[own_text(f"report/assets/day_{name}.js") for name in _SCRIPTS],
     )  # fmt: skip
 
 
@@ -104,7 +103,3 @@ def told(kind: Kind, count: int) -> str:
 def left_out_line(count: int) -> str:
     """Return how many calls are too many for a page."""
     return f"{counted_with_commas(count, 'more call')} that began earlier: a page holds {MAX_CALLS:,}"
-
-
-def _asset(name: str) -> str:
-    return files("audiosocket_cli").joinpath("report", "assets", name).read_text(encoding="utf-8")
