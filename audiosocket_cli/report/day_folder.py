@@ -7,12 +7,12 @@ has no JSON. Nothing is passed over in silence: `Beside` counts the rest.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from audiosocket_cli.audio.growing_wav import first_of, part_path
 from audiosocket_cli.calls_index.call_json import read_call
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS
 from audiosocket_cli.calls_index.row import Row, row_of
@@ -31,8 +31,6 @@ _SOUNDS: Final = (
 """Suffixes of recordings."""
 
 _UNFINISHED: Final = f".json{PART}"
-
-_PART_OF: Final = re.compile(r"(?P<first>.+)\.part(?P<number>[0-9]{1,4})(?P<suffix>\.[^.]+)")
 
 
 class Kind(NamedTuple):
@@ -158,19 +156,18 @@ class _Folder:
     def _alone(self, name: str) -> DayCall:
         """Return what has no JSON, with the parts that continue it."""
         self._take(name)
-        first, suffix = os.path.splitext(name)
         parts = [name]
-        while self._take(f"{first}.part{len(parts) + 1}{suffix}"):
-            parts.append(f"{first}.part{len(parts) + 1}{suffix}")
+        while self._take(part := part_path(Path(name), len(parts) + 1).name):
+            parts.append(part)
         path = self._named(name)
-        if f"{first}{_UNFINISHED}" not in self._left:
+        if f"{without_suffix(name)}{_UNFINISHED}" not in self._left:
             self._beside.note(ALONE, path)
         row: Row = row_of({}, folder=printable(self._path), name=printable(name))
         return DayCall(row, printable(without_suffix(path)), recordings=tuple(self._place / each for each in parts))
 
     def _is_later_part(self, name: str) -> bool:
-        found = _PART_OF.fullmatch(name)
-        return found is not None and f"{found['first']}{found['suffix']}" in self._left
+        first = first_of(name)
+        return first != name and first in self._left
 
     def _take(self, name: str) -> bool:
         """Take a file as one that belongs to a call; False where it is not there, or belongs to another."""
