@@ -275,7 +275,7 @@ class _Report:
 
     def _refuse_folder(self) -> None:
         output = self._wanted.output
-        if output != _STDOUT and (os.path.isdir(output) or output.endswith(os.sep)):
+        if output != _STDOUT and page_path(output)[1]:
             raise UsageError(f"{output} is a folder, and this is one page: name a file in it")
 
     def _prepare(self, kept: Sequence[Path]) -> None:
