@@ -165,7 +165,7 @@ class _Report:
         path = Path(self._wanted.output)
         if self._wanted.output == _STDOUT or (path.exists() and not path.is_file()):
             where = "on standard output" if self._wanted.output == _STDOUT else "that is not a file"
-            raise UsageError(f"the sound cannot stand beside a page {where}: add --embed")
+            raise UsageError(f"the sound cannot be a file beside a page {where}: add --embed")
         wav = path.with_name(f"{path.stem}.wav")
         if is_one_of(wav, kept) or json_of_recording(wav) is not None:
             wav = path.with_name(f"{path.stem}.sound.wav")
