@@ -42,3 +42,8 @@ def json_lines(value: Any) -> Iterator[str]:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: "1 call", "2 calls"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def counted_with_commas(number: int, noun: str) -> str:
+    """Return a number with its noun, and commas in a large one: "1,204 calls"."""
+    return counted(number, noun).replace(str(number), f"{number:,}", 1)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.noise_floor import BLOCK_S, EDGE, Levels, Mask, NoiseFloor, dbfs_of, levels_of, runs_of
-from audiosocket_cli.audio.pcm import Samples, frame_powers
+from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, frame_powers
 
 PAUSE_S: Final = 0.3
 """A shorter pause is one between words. Our own choice."""
@@ -249,7 +249,7 @@ def block_powers(samples: Samples, rate_hz: int) -> NDArray[np.float64]:
     if size == int(size):
         return frame_powers(samples[: len(samples) // int(size) * int(size)].reshape(-1, int(size)))
     begins = np.round(np.arange(int(len(samples) / size) + 1) * size).astype(np.int64)
-    squares = np.square(samples[: begins[-1]].astype(np.float64)) / 32768.0**2
+    squares = np.square(samples[: begins[-1]].astype(np.float64)) / FULL_SCALE**2
     if len(begins) < 2:
         return np.zeros(0)
     powers: NDArray[np.float64] = np.add.reduceat(squares, begins[:-1]) / np.diff(begins)

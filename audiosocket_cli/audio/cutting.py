@@ -8,11 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from audiosocket_cli.audio.containers import WAV_SUFFIX, ConvertedFile
 from audiosocket_cli.audio.growing_wav import GrowingWav
-from audiosocket_cli.audio.pcm import to_int16
+from audiosocket_cli.audio.pcm import to_int16, to_slin
 from audiosocket_cli.audio.reading import open_reader
 from audiosocket_cli.audio.sample_readers import Reader
 from audiosocket_cli.errors import FileError
@@ -74,5 +72,5 @@ def _copy(reader: Reader, start: int, frames: int, sink: GrowingWav | ConvertedF
     left = frames
     while left and len(block := reader.read(min(left, _BLOCK))):
         left -= len(block)
-        sink.append(np.ascontiguousarray(to_int16(block)[0]).astype("<i2").tobytes())
+        sink.append(to_slin(to_int16(block)[0]))
     return frames - left

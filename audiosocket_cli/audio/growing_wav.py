@@ -23,6 +23,8 @@ MAX_DATA_BYTES: Final = 0xFFFFFFFF - HEADER_BYTES
 
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
+_PART: Final = re.compile(r"(?P<stem>.+)\.part[0-9]{1,4}(?P<suffix>\.[^.]+)")
+
 
 class GrowingWav:
     """A 16-bit PCM WAV file under construction. Past 4 GiB `NAME.part2.wav` and so on continue it: see `paths`."""
@@ -165,6 +167,12 @@ class GrowingWav:
 def part_path(first: Path, part: int, number: int = 1) -> Path:
     """Return the name of the file that continues a WAV file as its `part` from 2 on; `number` is for a name taken."""
     return first.with_name(f"{first.stem}.part{part}{'' if number == 1 else f'-{number}'}{first.suffix}")
+
+
+def first_of(name: str) -> str:
+    """Return the name of the file that one with this name continues, whatever its suffix; else the name itself."""
+    found = _PART.fullmatch(name)
+    return name if found is None else f"{found['stem']}{found['suffix']}"
 
 
 def parts_of(first: Path) -> list[Path]:

@@ -211,9 +211,7 @@ def floats(data: bytes, coding: str) -> Floats:
         case "FLOAT":
             return np.frombuffer(data, "<f4").astype(np.float32)
         case "DOUBLE":
-            with np.errstate(
-                over="ignore", invalid="ignore"
-            ):  # what float32 cannot hold is infinite, as libsndfile has it
+            with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is infinite, as in libsndfile
                 return np.frombuffer(data, "<f8").astype(np.float32)
         case "PCM_16":
             return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)

@@ -189,15 +189,10 @@ def read_result(path: Path) -> BenchResult:
     return result_from_json(content, path)
 
 
-def is_bench_result(content: object) -> bool:
-    """Whether JSON is of a load's result: by its schema alone."""
-    return isinstance(content, Mapping) and content.get("schema") == SCHEMA
-
-
 def result_from_json(content: Any, path: Path | str) -> BenchResult:
     """Restore a result from the JSON of a file of this name. Raises `FileError`."""
-    if not is_bench_result(content):
-        schema = content.get("schema") if isinstance(content, dict) else None
+    schema = content.get("schema") if isinstance(content, Mapping) else None
+    if schema != SCHEMA:
         raise FileError(
             f"cannot read {path}: its schema is {schema!r}, not {SCHEMA}; name a file that bench --output wrote"
         )

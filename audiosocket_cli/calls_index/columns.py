@@ -48,7 +48,7 @@ _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {
 _COLUMN_TYPES: Final = [_PYTHON_TYPES[kind] for kind in TYPES.values()]
 
 FORMAT: Final = 1
-"""The version of what is in an index file. An index of another version is made anew."""
+"""The version of what is in an index file. An index of another version is rebuilt."""
 
 SCHEMA: Final = (
     "CREATE TABLE folders (path BLOB PRIMARY KEY, mtime_ns INTEGER, settled INTEGER, digest BLOB) WITHOUT ROWID",

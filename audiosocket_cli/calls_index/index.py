@@ -161,8 +161,7 @@ class CallsIndex:
             raise self._broken(error) from None
 
     def totals(self, wanted: Filter) -> Totals:
-        """Return the figures of the calls that are wanted. An index that is found to be damaged is made anew. Raises
-        `FileError`."""
+        """Return the figures of the calls that are wanted. A damaged index is rebuilt. Raises `FileError`."""
         return self._mended(lambda: self._totals(wanted))
 
     def _totals(self, wanted: Filter) -> Totals:
@@ -197,7 +196,7 @@ class CallsIndex:
         return count, [(Path(os.fsdecode(os.path.join(self._root, *each[:2]))), each[2]) for each in found]
 
     def _mended(self, ask: Callable[[], _Answer]) -> _Answer:
-        """Return an answer, if need be from an index that is made anew. Raises `FileError`."""
+        """Return an answer, if need be from a rebuilt index. Raises `FileError`."""
         try:
             return ask()
         except sqlite3.DatabaseError as error:

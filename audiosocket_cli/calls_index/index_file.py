@@ -45,7 +45,7 @@ def open_index_file(folder: Path, tell: Tell, *, anew: bool = False) -> sqlite3.
         except (_NotOursError, sqlite3.DatabaseError) as error:
             if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
                 raise
-            tell(f"the index {path} is made anew: {error}")
+            tell(f"the index {path} is rebuilt: {error}")
             _remove(path)
             return _open(path)
     except (OSError, sqlite3.Error, _NotOursError) as error:
@@ -64,7 +64,7 @@ def remake_index_file(folder: Path, tell: Tell, error: sqlite3.Error) -> sqlite3
     cannot be used for another reason. `tell` gets a line."""
     if not is_damage(error):
         return open_in_memory(folder, tell, error)
-    tell(f"the index {folder / NAME} is made anew: {error}")
+    tell(f"the index {folder / NAME} is rebuilt: {error}")
     try:
         _remove(folder / NAME)
     except OSError as problem:
@@ -75,7 +75,7 @@ def remake_index_file(folder: Path, tell: Tell, error: sqlite3.Error) -> sqlite3
 def open_in_memory(folder: Path, tell: Tell, error: Exception, *, as_there: bool = True) -> sqlite3.Connection:
     """Return an index in memory, which begins as the one that can be read, if there is one, or empty. `tell` gets the
     reason."""
-    tell(f"cannot keep an index in {folder}, so it is made for this time only: {_reason(error)}")
+    tell(f"cannot keep an index in {folder}, so this run makes one in memory: {_reason(error)}")
     return _in_memory(folder / NAME if as_there else None)
 
 

@@ -63,7 +63,7 @@ def _clips(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 )  # fmt: skip
 @click.option("--keep", metavar="TIME", help="Show calls that ended longer ago than this, such as 90d, and their size.")
 @click.option("--delete", is_flag=True, help="With --keep: remove them, their recordings and captures.")
-@click.option("--rebuild", is_flag=True, help="Make the index anew.")
+@click.option("--rebuild", is_flag=True, help="Rebuild the index from the JSON files.")
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:

@@ -38,8 +38,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     INPUT is a recording or the JSON beside it, a capture of any format that dump reads, a folder of calls, one or two
     results of bench --output, or results of check --json; - is standard input. Files are recognised by content.
 
-    A call's page has both sides on one time axis, with findings, turns, and a player. It plays the recording from its
-    place. For a capture, and for formats that browsers do not play, a WAV file is written beside the page. With
+    A call's page has both sides on one time axis, with findings, turns, and a player. It plays the recording
+    where it is. For a capture, and for formats that browsers do not play, a WAV file is written beside the page. With
     --embed the page itself holds the sound: as WAV up to a minute, else as MP3.
 
     Exits with 0, with 5 when an INPUT is damaged or cut (the page shows everything before the damage), with 6 when it

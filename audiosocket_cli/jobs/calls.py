@@ -22,10 +22,9 @@ from audiosocket_cli.errors import NothingError, OutputError, UsageError
 from audiosocket_cli.finding_pages import finding_ids
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.reports import prepare_reports
-from audiosocket_cli.text import counted
+from audiosocket_cli.text import counted, counted_with_commas
 from audiosocket_cli.ui.calls_list import (
     call_lines,
-    counted_exactly,
     problem_line,
     removal_line,
     size_text,
@@ -170,7 +169,7 @@ def _nothing(wanted: CallsWanted, folders: Folders) -> str:
     all_calls = folders.totals(Filter()).calls
     if not all_calls:
         return f"there is no JSON of a call in {names}: name the folder of --record"
-    return f"none of {counted_exactly(all_calls, 'call')} in {names} matches: use fewer options"
+    return f"none of {counted_with_commas(all_calls, 'call')} in {names} matches: use fewer options"
 
 
 def _tell_skipped(skipped: Skipped) -> None:
@@ -186,7 +185,7 @@ def _tell_skipped(skipped: Skipped) -> None:
 def _tell_unmeasured(wanted: CallsWanted, folders: Folders) -> None:
     totals = folders.totals(Filter())
     if totals.with_turns < totals.calls:
-        say(f"--slower leaves out {counted_exactly(totals.calls - totals.with_turns, 'call')} whose turns were not "
+        say(f"--slower leaves out {counted_with_commas(totals.calls - totals.with_turns, 'call')} whose turns were not "
             "measured")  # fmt: skip
 
 
@@ -210,9 +209,9 @@ def _clip(wanted: CallsWanted, rows: Iterator[Row]) -> Outcome:
         (done.beyond_end, "not made: the recording ends before"),
     )
     others = [f"{number} {what}" for number, what in told if number]
-    say(", ".join([f"cut {counted_exactly(done.made, 'clip')} into {wanted.output}", *others]))
+    say(", ".join([f"cut {counted_with_commas(done.made, 'clip')} into {wanted.output}", *others]))
     if done.without_recording:
-        say(f"{counted_exactly(done.without_recording, 'call')} without a recording beside the JSON")
+        say(f"{counted_with_commas(done.without_recording, 'call')} without a recording beside the JSON")
     return Outcome(failed=done.failures > 0, found_nothing=not (done.made or done.there_already))
 
 
@@ -262,7 +261,7 @@ def _keep(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
     finally:  # an interruption, too, leaves something removed
         say(_kept_line(wanted, done))
         if done.kept:
-            say(f"{counted_exactly(done.kept, 'older call')} kept: see above")
+            say(f"{counted_with_commas(done.kept, 'older call')} kept: see above")
     if wanted.delete:
         for index in folders.indexes:
             index.update()
@@ -287,10 +286,10 @@ def _removal_lines(wanted: CallsWanted, found: Iterator[Removal], done: _Kept) -
 
 
 def _kept_line(wanted: CallsWanted, done: _Kept) -> str:
-    calls = counted_exactly(done.calls, "call")
+    calls = counted_with_commas(done.calls, "call")
     if not done.calls:
         return f"no call to remove that ended more than {wanted.keep} ago"
-    what = f"{calls} that ended more than {wanted.keep} ago: {counted_exactly(done.files, 'file')}"
+    what = f"{calls} that ended more than {wanted.keep} ago: {counted_with_commas(done.files, 'file')}"
     if wanted.delete:
         return f"removed {what}, {size_text(done.size_bytes)} freed"
     return f"would remove {what}, {size_text(done.size_bytes)}; add --delete to do it"

@@ -36,7 +36,7 @@ from audiosocket_cli.report.day_data import day_data, day_of
 from audiosocket_cli.report.day_folder import Beside
 from audiosocket_cli.report.day_page import day_page
 from audiosocket_cli.report.input_kind import ADVICE, InputKind, ReportInput, look_at
-from audiosocket_cli.text import counted, printable
+from audiosocket_cli.text import counted_with_commas, printable
 from audiosocket_cli.ui.capture_rows import damage_line
 from audiosocket_cli.ui.console import put_bytes, say, shown_path
 from audiosocket_cli.ui.live_line import live_line
@@ -165,7 +165,7 @@ class _Report:
         path = Path(self._wanted.output)
         if self._wanted.output == _STDOUT or (path.exists() and not path.is_file()):
             where = "on standard output" if self._wanted.output == _STDOUT else "that is not a file"
-            raise UsageError(f"the sound cannot stand beside a page {where}: add --embed")
+            raise UsageError(f"the sound cannot be a file beside a page {where}: add --embed")
         wav = path.with_name(f"{path.stem}.wav")
         if is_one_of(wav, kept) or json_of_recording(wav) is not None:
             wav = path.with_name(f"{path.stem}.sound.wav")
@@ -232,12 +232,12 @@ class _Report:
         with live_line() as show:
             written = write_day(
                 self._paths, self._wanted.output, make_page=self._page_of_day_call, force=self._wanted.force,
-                tell=lambda what, done, total: show(f"{what}: {done:,} of {counted(total, 'call')}"),
+                tell=lambda what, done, total: show(f"{what}: {done:,} of {counted_with_commas(total, 'call')}"),
             )  # fmt: skip
         for remark in written.remarks:
             say(remark)
-        pages = f", {counted(written.pages, 'page')} of calls beside it" if written.pages else ""
-        say(f"wrote {shown_path(written.path)}: {counted(written.calls, 'call')}{pages}")
+        pages = f", {counted_with_commas(written.pages, 'page')} of calls beside it" if written.pages else ""
+        say(f"wrote {shown_path(written.path)}: {counted_with_commas(written.calls, 'call')}{pages}")
         self._open(written.path)
 
     def _page_of_day_call(self, call: DayCall, path: Path) -> bytes:
@@ -275,7 +275,7 @@ class _Report:
 
     def _refuse_folder(self) -> None:
         output = self._wanted.output
-        if output != _STDOUT and (os.path.isdir(output) or output.endswith(os.sep)):
+        if output != _STDOUT and page_path(output)[1]:
             raise UsageError(f"{output} is a folder, and this is one page: name a file in it")
 
     def _prepare(self, kept: Sequence[Path]) -> None:

@@ -7,7 +7,6 @@ A page shows one result, or two side by side: the second is then what the first 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import Element
@@ -19,7 +18,7 @@ from audiosocket_cli.report.bench_tables import times_section
 from audiosocket_cli.report.bench_verdict import verdict_sections
 from audiosocket_cli.report.bench_words import finding_section, reason_section, settings_section
 from audiosocket_cli.text import printable
-from audiosocket_cli.ui.html import data, fold, page, tag
+from audiosocket_cli.ui.html import data, fold, own_text, page, tag
 
 _STYLES: Final = ("uplot.css", "bench.css")
 _SCRIPTS: Final = ("uplot.js", "bench_text.js", "bench_plots.js", "bench_tables.js", "bench_start.js")
@@ -64,8 +63,8 @@ def _page(results: Sequence[BenchResult], names: Sequence[str]) -> bytes:
         *content,
         data("bench-data", drawn),
         narrow_rem=0,
-        styles=[_asset(name) for name in _STYLES],
-        scripts=[_asset(name) for name in _SCRIPTS],
+        styles=[own_text(f"report/assets/{name}") for name in _STYLES],
+        scripts=[own_text(f"report/assets/{name}") for name in _SCRIPTS],
     )
 
 
@@ -141,7 +140,3 @@ def _numbers(drawn: Mapping[str, Any]) -> Element:
 
 def _noscript() -> Element:
     return tag("noscript", tag("p", "The charts need JavaScript; the tables do not."))
-
-
-def _asset(name: str) -> str:
-    return files("audiosocket_cli").joinpath("report", "assets", name).read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from audiosocket_cli.bench.result import BenchResult
 from audiosocket_cli.finding import id_of, untagged
-from audiosocket_cli.finding_pages import cure_of, finding_ids, sentence_of
+from audiosocket_cli.finding_pages import cure_of, finding_ids, plain_sentence_of
 from audiosocket_cli.report.bench_tables import MAX_LISTED, figure_table, left_out
 from audiosocket_cli.ui.bench_report import LOOKED_AT, finding_lines
 from audiosocket_cli.ui.html import facts, tag
@@ -57,7 +57,7 @@ def _finding(line: str, where: str) -> Element:
     content = [tag("h3", untagged(line)), tag("p", where, class_="quiet")]
     if finding_id in finding_ids() and finding_id is not None:
         content += [
-            tag("p", sentence_of(finding_id).replace("`", "")),
+            tag("p", plain_sentence_of(finding_id)),
             tag("p", tag("strong", "Cure: "), cure_of(finding_id)),
             tag("p", tag("code", f"audiosocket help finding {finding_id}"), class_="quiet"),
         ]

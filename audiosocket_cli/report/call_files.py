@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.sound_picture import SoundFiles, picture_of
+from audiosocket_cli.audio.growing_wav import first_of
 from audiosocket_cli.doctor.files.recording import judge_recording
 from audiosocket_cli.errors import FileError, MissingLibraryError, UsageError
 from audiosocket_cli.finding import Status, tagged
@@ -20,7 +20,6 @@ from audiosocket_cli.report.input_kind import InputKind, look_at
 from audiosocket_cli.report.json_values import list_of, mapping_of, text_of
 from audiosocket_cli.text import counted
 
-_PART: Final = re.compile(r"(.+)\.part[0-9]{1,4}")
 _MAX_FILES: Final = 1000
 _MAX_LISTED: Final = 20
 
@@ -95,8 +94,7 @@ def files_of_recording(path: Path) -> CallFiles:
 
 def json_of_recording(path: Path) -> tuple[Path, Mapping[str, Any]] | None:
     """Return the JSON beside a recording, and what it says; None where that is not of the same call."""
-    stem = part[1] if (part := _PART.fullmatch(path.stem)) else path.stem
-    json = path.with_name(f"{stem}.json")
+    json = path.with_name(f"{Path(first_of(path.name)).stem}.json")
     content = _call_in(json) if _is_file(json) else {}
     if path.name in list_of(mapping_of(content.get("recording")).get("files")):
         return json, content

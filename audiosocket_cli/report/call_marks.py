@@ -20,7 +20,7 @@ MAX_OF_KIND: Final = 1500
 
 _LABEL: Final = 24
 
-_ENDS: Final = {"hangup": "hangup", "reset": "reset", "closed": "closed", "error": "error"}
+_ENDS: Final = frozenset(("hangup", "reset", "closed", "error"))
 
 _SENTENCES: Final = {
     "hangup": "{} hung up.",
@@ -111,9 +111,8 @@ def _end(call: Mapping[str, Any], duration_s: float) -> Iterator[Mark]:
     if how:
         known = side if side in tuple(Side) else None
         at_s = number_of(call.get("duration_s"), most=duration_s)
-        label = _ENDS.get(how, how[:_LABEL])
         text = _ending(known, how, untagged(reason))
-        yield Mark(duration_s if at_s is None else at_s, None, "hangup", known, label, text, id_of(reason))
+        yield Mark(duration_s if at_s is None else at_s, None, "hangup", known, how[:_LABEL], text, id_of(reason))
 
 
 def _ending(side: str | None, how: str, reason: str) -> str:

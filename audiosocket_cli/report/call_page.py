@@ -7,7 +7,6 @@ draws it. All that the picture shows is in words and tables, too, for those who 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
@@ -23,7 +22,7 @@ from audiosocket_cli.report.call_turns import no_turns, turns_section
 from audiosocket_cli.report.call_words import DASH, SIDES, clock, day_and_time, level
 from audiosocket_cli.text import counted, printable
 from audiosocket_cli.ui.html import data as json_data
-from audiosocket_cli.ui.html import facts, fold, page, tag
+from audiosocket_cli.ui.html import facts, fold, own_text, page, tag
 
 SCRIPTS: Final = (
     "text", "axis", "peaks", "palette", "tiles", "track", "flags", "scene", "overview", "pointer", "sound", "lists",
@@ -59,14 +58,10 @@ def call_page(data: Mapping[str, Any], *, base: str = "") -> bytes:
         _words(data),
         json_data("call-data", _for_scripts(data, sound)),
         narrow_rem=_NARROW_REM,
-        styles=[_asset("call.css")],
-        scripts=[_asset(f"call_{name}.js") for name in SCRIPTS],
+        styles=[own_text("report/assets/call.css")],
+        scripts=[own_text(f"report/assets/call_{name}.js") for name in SCRIPTS],
         sources="img-src data:; " + ("media-src data:" if sound.startswith("data:") else "media-src 'self' file:"),
     )
-
-
-def _asset(name: str) -> str:
-    return files("audiosocket_cli").joinpath("report", "assets", name).read_text(encoding="utf-8")
 
 
 def _sound_source(data: Mapping[str, Any], base: str) -> str:

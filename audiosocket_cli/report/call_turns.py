@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from audiosocket_cli.report.call_words import DASH, KINDS, SIDES, clock, length, milliseconds
+from audiosocket_cli.report.call_words import DASH, SIDES, clock, length, milliseconds
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.html import table, tag
 
@@ -97,7 +97,7 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> Element:
 
 def _row(number: int, row: Mapping[str, Any]) -> Element:
     start = tag("button", clock(row["start_s"]), type="button", data_turn=str(number))
-    kind = KINDS.get(row["kind"], row["kind"])
+    kind = row["kind"]
     cells = (start, _side(row["side"]), length(row["end_s"] - row["start_s"]), kind)
     return tag(
         "tr", *(tag("td", each, role="cell") for each in cells), _after(row["after_ms"]), role="row",

@@ -10,20 +10,8 @@ DASH: Final = "\N{EN DASH}"
 
 SIDES: Final = {"caller": "Caller", "server": "Server", "mixed": "Both sides"}
 
-KINDS: Final = {
-    "turn": "turn",
-    "interruption": "interruption",
-    "backchannel": "backchannel",
-    "digit": "digit",
-    "gap": "gap",
-    "burst": "burst",
-    "late": "late frames",
-    "finding": "finding",
-    "mark": "mark",
-    "bot": "bot",
-    "hangup": "end",
-}
-"""Names of the kinds of turns and marks; others have their own name."""
+KINDS: Final = {"late": "late frames", "hangup": "end"}
+"""Names of kinds of marks; others have their own name."""
 
 
 def clock(seconds: float) -> str:

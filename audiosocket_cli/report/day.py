@@ -12,10 +12,9 @@ from urllib.parse import quote
 from audiosocket_cli.disk import write_file
 from audiosocket_cli.errors import FileError, NothingError, UsageError
 from audiosocket_cli.report.day_call import DayCall
-from audiosocket_cli.report.day_data import MAX_CALLS, Day, Tell, day_data, day_of, shown_name
+from audiosocket_cli.report.day_data import Day, Tell, day_data, day_of, shown_name
 from audiosocket_cli.report.day_folder import Beside, calls_of
-from audiosocket_cli.report.day_page import day_page, told
-from audiosocket_cli.text import counted
+from audiosocket_cli.report.day_page import day_page, left_out_line, told
 
 INDEX: Final = "index.html"
 
@@ -63,7 +62,7 @@ def write_day(
         made, remarks = _write_pages(day, path.parent, make_page, force=force, tell=tell)
     write_day_page(day, path, force=force, tell=tell)
     if day.left_out:
-        remarks.append(f"{counted(day.left_out, 'more call')} that began earlier: a page holds {MAX_CALLS:,}")
+        remarks.append(left_out_line(day.left_out))
     remarks += [told(kind, count) for kind, count in beside.counts.items()]
     return Written(path, len(day.calls), made, tuple(remarks))
 

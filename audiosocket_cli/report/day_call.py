@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
+from audiosocket_cli.analysis.turns import BACKCHANNEL, INTERRUPTION, MAX_TURNS, TURN
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.model import Side
+from audiosocket_cli.report.json_values import count_of, list_of, mapping_of, number_of
 from audiosocket_cli.text import printable
 
 MAX_TEXT: Final = 400
@@ -18,10 +20,7 @@ MAX_TEXT: Final = 400
 _MAX_LINES: Final = 20
 """Findings of a call that are shown; a server notes no more either."""
 
-_MAX_TURNS: Final = 1000
-"""Turns of a call that are kept; its JSON lists no more either."""
-
-_KINDS: Final = ("turn", "interruption", "backchannel")
+_KINDS: Final = (TURN, INTERRUPTION, BACKCHANNEL)
 _SIDES: Final = tuple(side.value for side in Side)
 _MAX_S: Final = 1e7
 
@@ -53,14 +52,13 @@ class DayCall:
 
 def day_call(call: Mapping[str, Any], *, key: str, folder: str, name: str, **files: Any) -> DayCall:
     """Return a call from its JSON, whatever is in that. `files` are further fields."""
-    lines = [text for each in listed(call.get("findings")) if (text := cut(each))]
+    lines = [text for each in list_of(call.get("findings")) if (text := cut(each))]
     turns = list(_turns(call.get("turns")))
-    kept = tuple(turns[:_MAX_TURNS])
-    told = _mapping(call.get("turns")).get("left_out")
-    left_out = told if isinstance(told, int) and not isinstance(told, bool) and 0 < told < 1_000_000_000 else 0
+    kept = tuple(turns[:MAX_TURNS])
+    left_out = count_of(mapping_of(call.get("turns")).get("left_out")) or 0
     return DayCall(
         row_of(call, folder=folder, name=name), key, tuple(lines[:_MAX_LINES]), max(0, len(lines) - _MAX_LINES),
-        kept, left_out + len(turns) - len(kept), cut(_mapping(call.get("recording")).get("error")), **files,
+        kept, left_out + len(turns) - len(kept), cut(mapping_of(call.get("recording")).get("error")), **files,
     )  # fmt: skip
 
 
@@ -78,29 +76,14 @@ def without_suffix(path: str) -> str:
 
 
 def _turns(value: object) -> Iterator[Turn]:
-    for each in listed(_mapping(value).get("list")):
-        turn = _mapping(each)
-        side, kind, start, end = (turn.get(name) for name in ("side", "kind", "start_s", "end_s"))
-        if side in _SIDES and kind in _KINDS and _is_time(start) and _is_time(end):
-            after = turn.get("after_ms")
-            yield side, kind, float(start), float(end), _wait(after)
+    for turn in map(mapping_of, list_of(mapping_of(value).get("list"))):
+        side, kind = turn.get("side"), turn.get("kind")
+        start_s, end_s = (number_of(turn.get(name), most=_MAX_S) for name in ("start_s", "end_s"))
+        if side in _SIDES and kind in _KINDS and start_s is not None and end_s is not None:
+            yield side, kind, start_s, end_s, _wait(turn.get("after_ms"))
 
 
 def _wait(value: object) -> int | None:
     """Return a wait in milliseconds; 0 for who began before the other side had ended."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -_MAX_S <= value <= _MAX_S:
-        return None
-    return max(0, round(value))
-
-
-def _is_time(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_S
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def listed(value: object) -> list[Any]:
-    """Return a value of JSON that should be a list; an empty one where it is not."""
-    return value if isinstance(value, list) else []
+    wait_ms = number_of(value, -_MAX_S, _MAX_S)
+    return None if wait_ms is None else max(0, round(wait_ms))

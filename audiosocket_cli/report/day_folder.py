@@ -7,22 +7,20 @@ has no JSON. Nothing is passed over in silence: `Beside` counts the rest.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from audiosocket_cli.audio.growing_wav import first_of, part_path
 from audiosocket_cli.calls_index.call_json import read_call
+from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.disk import PART, PREFIX
-from audiosocket_cli.report.day_call import DayCall, cut, day_call, listed, without_suffix
+from audiosocket_cli.report.day_call import DayCall, cut, day_call, without_suffix
+from audiosocket_cli.report.json_values import list_of, mapping_of
 from audiosocket_cli.text import printable
 
-MAX_DEPTH: Final = 16
-"""Folders inside folders that are looked into."""
-
-_MAX_FOLDERS: Final = 100_000
 _MAX_NAMES: Final = 10
 """Names that are told of each kind of what is there beside."""
 
@@ -34,18 +32,25 @@ _SOUNDS: Final = (
 
 _UNFINISHED: Final = f".json{PART}"
 
-_PART_OF: Final = re.compile(r"(?P<first>.+)\.part(?P<number>[0-9]{1,4})(?P<suffix>\.[^.]+)")
+
+class Kind(NamedTuple):
+    """What something in a folder is."""
+
+    noun: str
+    """In the singular."""
+    more: str = ""
+    """What follows the noun, for one as for several."""
 
 
 @dataclass(slots=True)
 class Beside:
     """What is in the folders beside calls that are whole: how many of each kind, and the first names."""
 
-    counts: dict[str, int] = field(default_factory=dict)
-    names: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[Kind, int] = field(default_factory=dict)
+    names: dict[Kind, list[str]] = field(default_factory=dict)
 
-    def note(self, kind: str, name: str) -> None:
-        """Count a file of a kind; "N" in it stands for the number, and may be followed by a noun and (s)."""
+    def note(self, kind: Kind, name: str) -> None:
+        """Count a file of a kind."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         told = self.names.setdefault(kind, [])
         if len(told) < _MAX_NAMES:
@@ -69,7 +74,7 @@ def _folders(root: Path, beside: Beside) -> Iterator[tuple[str, list[str]]]:
     while todo:
         path, depth = todo.pop()
         told += 1
-        if depth > MAX_DEPTH or told > _MAX_FOLDERS:
+        if depth > MAX_DEPTH or told > MAX_FOLDERS:
             beside.note(TOO_DEEP, path)
             continue
         try:
@@ -102,15 +107,15 @@ def _look(place: Path, path: str, beside: Beside) -> tuple[list[str], list[str]]
 HIDDEN: Final = (".audiosocket", PREFIX)
 """How names of our own files begin that nobody needs to be told of."""
 
-LINKS: Final = "N link(s) not followed"
-TOO_DEEP: Final = "N folder(s) too deep inside, or too many, to look into"
-CANNOT_READ: Final = "N folder(s) or file(s) that cannot be read"
-BROKEN: Final = "N JSON file(s) that cannot be read"
-UNFINISHED: Final = "N call(s) not finished: still going on, or the server died"
-GONE: Final = "N call(s) whose recording is not there"
-ALONE: Final = "N recording(s) without JSON: little is known of the call"
-OTHERS: Final = "N other file(s)"
-NOT_SHOWN: Final = "N recording(s) that cannot be shown"
+LINKS: Final = Kind("link", "not followed")
+TOO_DEEP: Final = Kind("folder", "too deep inside, or too many, to look into")
+CANNOT_READ: Final = Kind("folder", "that cannot be read")
+BROKEN: Final = Kind("JSON file", "that cannot be read")
+UNFINISHED: Final = Kind("call", "not finished: still going on, or the server died")
+GONE: Final = Kind("call", "whose recording is not there")
+ALONE: Final = Kind("recording", "without JSON: little is known of the call")
+OTHERS: Final = Kind("other file")
+NOT_SHOWN: Final = Kind("recording", "that cannot be shown")
 
 
 class _Folder:
@@ -151,19 +156,18 @@ class _Folder:
     def _alone(self, name: str) -> DayCall:
         """Return what has no JSON, with the parts that continue it."""
         self._take(name)
-        first, suffix = os.path.splitext(name)
         parts = [name]
-        while self._take(f"{first}.part{len(parts) + 1}{suffix}"):
-            parts.append(f"{first}.part{len(parts) + 1}{suffix}")
+        while self._take(part := part_path(Path(name), len(parts) + 1).name):
+            parts.append(part)
         path = self._named(name)
-        if f"{first}{_UNFINISHED}" not in self._left:
+        if f"{without_suffix(name)}{_UNFINISHED}" not in self._left:
             self._beside.note(ALONE, path)
         row: Row = row_of({}, folder=printable(self._path), name=printable(name))
         return DayCall(row, printable(without_suffix(path)), recordings=tuple(self._place / each for each in parts))
 
     def _is_later_part(self, name: str) -> bool:
-        found = _PART_OF.fullmatch(name)
-        return found is not None and f"{found['first']}{found['suffix']}" in self._left
+        first = first_of(name)
+        return first != name and first in self._left
 
     def _take(self, name: str) -> bool:
         """Take a file as one that belongs to a call; False where it is not there, or belongs to another."""
@@ -179,7 +183,6 @@ class _Folder:
 def _files_beside(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of other files that a call's JSON speaks of: its capture, and what a mirror answered."""
     for key in ("capture", "mirror"):
-        found = content.get(key)
-        if isinstance(found, dict):
-            named = [found.get("file"), found.get("capture"), *listed(found.get("files"))]
-            yield from (os.path.basename(each) for each in named if isinstance(each, str))
+        found = mapping_of(content.get(key))
+        named = [found.get("file"), found.get("capture"), *list_of(found.get("files"))]
+        yield from (os.path.basename(each) for each in named if isinstance(each, str))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from audiosocket_cli.analysis.turns import DEAD_AIR_S
 from audiosocket_cli.report.day_data import MAX_CALLS, Day
-from audiosocket_cli.report.day_folder import Beside
-from audiosocket_cli.text import counted
-from audiosocket_cli.ui.html import data, facts, fold, page, tag
+from audiosocket_cli.report.day_folder import Beside, Kind
+from audiosocket_cli.text import counted_with_commas
+from audiosocket_cli.ui.html import data, facts, fold, own_text, page, tag
 
 _SCRIPTS: Final = ("say", "calls", "state", "filter", "wave", "columns", "player", "panel", "table", "totals", "heat",
                    "main")  # fmt: skip
@@ -52,16 +51,15 @@ def day_page(day: Day, found: Mapping[str, Any]) -> bytes:
         *_beside(day.beside),
         fold("How to read this page", facts(_WORDS.items())),
         data("day", found),
-        narrow_rem=_NARROW_REM, styles=[_asset("day.css")], scripts=[_asset(f"day_{name}.js") for name in _SCRIPTS],
-        sources=_SOURCES, is_wide_on_paper=True,
+        narrow_rem=_NARROW_REM, sources=_SOURCES, is_wide_on_paper=True, styles=[own_text("report/assets/day.css")],
+        scripts=[own_text(f"report/assets/day_{name}.js") for name in _SCRIPTS],
     )  # fmt: skip
 
 
 def _notes(day: Day) -> Iterator[Element]:
     yield tag("noscript", tag("p", "This page needs JavaScript."))
     if day.left_out:
-        text = f"{counted(day.left_out, 'more call')} that began earlier: a page holds {MAX_CALLS:,}"
-        yield tag("p", text, class_="quiet")
+        yield tag("p", left_out_line(day.left_out), class_="quiet")
     if not day.calls:
         yield tag("p", "There is no call here.")
 
@@ -97,11 +95,11 @@ def _beside(beside: Beside) -> Iterator[Element]:
     yield tag("section", tag("h2", "Also in the folder"), tag("ul", *kinds), class_="beside")
 
 
-def told(kind: str, count: int) -> str:
+def told(kind: Kind, count: int) -> str:
     """Return a kind of what is beside calls with its number."""
-    text = kind.replace("N", f"{count:,}", 1)
-    return text.replace("(s)", "" if count == 1 else "s")
+    return f"{counted_with_commas(count, kind.noun)} {kind.more}".rstrip()
 
 
-def _asset(name: str) -> str:
-    return files("audiosocket_cli").joinpath("report", "assets", name).read_text(encoding="utf-8")
+def left_out_line(count: int) -> str:
+    """Return how many calls are too many for a page."""
+    return f"{counted_with_commas(count, 'more call')} that began earlier: a page holds {MAX_CALLS:,}"

@@ -39,8 +39,6 @@ class SmallWaveform(NamedTuple):
     duration_s: float
     levels: tuple[float, ...]
     """The mean square of each of the two, 0.0 to 1.0."""
-    peaks: tuple[float, ...]
-    """The largest sample of each of the two, 0.0 to 1.0."""
 
     @property
     def text(self) -> str:
@@ -80,7 +78,7 @@ def small_waveform(paths: Sequence[Path], bars: int) -> SmallWaveform:
     shown = np.ceil(np.minimum(peaks, 1.0) * 127).astype(np.uint8)
     return SmallWaveform(
         shown.tobytes(), first.channels, first.rate_hz, sum(each.frames / each.rate_hz for each in sources),
-        tuple(map(float, power / max(1, at))), tuple(map(float, peaks.max(axis=0))),
+        tuple(map(float, power / max(1, at))),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from audiosocket_cli.calls_index.retention import Removal
 from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.calls_index.totals import Totals
-from audiosocket_cli.text import counted
+from audiosocket_cli.text import counted, counted_with_commas
 from audiosocket_cli.ui.wrapping import wrapped
 
 _WIDTHS: Final = {"started": 16, "call": 8, "peer": 15, "length": 7, "digits": 8, "answer": 7, "gaps": 6, "ended": 6}
@@ -89,7 +89,7 @@ def total_lines(totals: Totals, shown: int) -> Iterator[str]:
             f"at most {totals.slowest_ms / 1000:.2f} s"
         )
     if totals.with_turns < totals.calls:
-        yield f"turns not measured: {counted_exactly(totals.calls - totals.with_turns, 'call')}"
+        yield f"turns not measured: {counted_with_commas(totals.calls - totals.with_turns, 'call')}"
 
 
 def _total(totals: Totals) -> str:
@@ -98,18 +98,13 @@ def _total(totals: Totals) -> str:
     if totals.first_at is not None and totals.last_at is not None:
         first, last = local_minute(totals.first_at)[:10], local_minute(totals.last_at)[:10]
         span = f", {first}" if first == last else f", {first} to {last}"
-    return f"{counted_exactly(totals.calls, 'call')}, {hours:,.1f} hours{span}"
+    return f"{counted_with_commas(totals.calls, 'call')}, {hours:,.1f} hours{span}"
 
 
 def _findings(totals: Totals) -> str:
     most = [f"{finding} {count:,}" for finding, count in list(totals.findings.items())[:5]]
     more = [f"and {len(totals.findings) - 5} more"] if len(totals.findings) > 5 else []
     return f"{totals.with_findings:,} with findings" + (f": {', '.join([*most, *more])}" if most else "")
-
-
-def counted_exactly(number: int, noun: str) -> str:
-    """Return a number with its noun, and commas in large ones: "1,204 calls"."""
-    return counted(number, noun).replace(str(number), f"{number:,}", 1)
 
 
 def size_text(size_bytes: float) -> str:
@@ -124,7 +119,7 @@ def problem_line(count: int, first: Sequence[tuple[Path, str]]) -> str:
     """Say which JSON files hold no call."""
     shown = "; ".join(f"{path}: {problem}" for path, problem in first)
     more = f"; and {count - len(first):,} more" if count > len(first) else ""
-    return f"left out {counted_exactly(count, 'JSON file')} without a call ({shown}{more})"
+    return f"left out {counted_with_commas(count, 'JSON file')} without a call ({shown}{more})"
 
 
 def removal_line(removal: Removal) -> str:

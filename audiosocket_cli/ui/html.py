@@ -105,9 +105,9 @@ def page(
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content=f"audiosocket {__version__}"),
         tag("title", title),
-        tag("style", _style("page.css")),
+        tag("style", own_text("ui/page.css")),
         *(_raw("style", text) for text in styles),
-        tag("style", _style("page_narrow.css"), media=f"{narrow}(max-width: {narrow_rem:g}rem)"),
+        tag("style", own_text("ui/page_narrow.css"), media=f"{narrow}(max-width: {narrow_rem:g}rem)"),
     )
     body = tag("body", tag("main", tag("h1", title), *content), *(_raw("script", text) for text in scripts))
     written: bytes = tostring(tag("html", head, body, lang="en"), encoding="utf-8", method="html")
@@ -127,8 +127,9 @@ def _raw(name: str, text: str) -> Element:
     return element
 
 
-def _style(name: str) -> str:
-    return files("audiosocket_cli").joinpath("ui", name).read_text(encoding="utf-8")
+def own_text(path: str) -> str:
+    """Return a file of the package, such as a script or a style sheet of a page."""
+    return files("audiosocket_cli").joinpath(path).read_text(encoding="utf-8")
 
 
 def _shown(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from audiosocket_cli.model import Side
+from audiosocket_cli.text import counted
 
 NOT_MEASURED = "turns: not measured (audiosocket help turn-figures says why)"
 
@@ -31,10 +32,8 @@ def turn_line(turns: Mapping[str, Any] | None) -> str:
     if turns is None:
         return NOT_MEASURED
     dead_air = turns["dead_air"]
-    times = f"{dead_air['count']} time{'' if dead_air['count'] == 1 else 's'}"
-    silence = (
-        f"dead air {times}, {dead_air['total_s']:.2f} s in all, {dead_air['longest_s']:.2f} s the longest"
-        if dead_air["count"]
-        else "no dead air"
-    )
+    silence = "no dead air"
+    if dead_air["count"]:
+        silence = f"dead air {counted(dead_air['count'], 'time')}, {dead_air['total_s']:.2f} s in all"
+        silence += f", {dead_air['longest_s']:.2f} s the longest"
     return f"turns: both spoke for {turns['overlap_s']:.2f} s; {silence}"

@@ -16,7 +16,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav
+from audiosocket_cli.audio.growing_wav import HEADER_BYTES, GrowingWav, first_of, part_path
 
 
 def contents(path: Path, rate_hz: int = 8000, channels: int = 1) -> bytes:
@@ -156,6 +156,15 @@ def test_a_part_that_exists_is_never_overwritten_and_the_next_name_taken(tmp_pat
 
 
 # Parts
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("a.part2.wav", "a.wav"), ("a.b.part12.flac", "a.b.flac"), ("a.wav", "a.wav"), ("a.part2", "a.part2"),
+     (".part2.wav", ".part2.wav"), ("a.part.wav", "a.part.wav"), (part_path(Path("a.wav"), 3).name, "a.wav")],
+)  # fmt: skip
+def test_a_part_tells_which_file_it_continues(name: str, first: str) -> None:
+    assert first_of(name) == first
 
 
 def test_a_full_part_is_continued_in_the_next(tmp_path: Path) -> None:

@@ -308,7 +308,7 @@ def test_a_damaged_index_is_made_anew_when_it_is_asked_and_when_that_is_wanted(t
             index.update()
             assert index.totals(Filter()).calls == 500
             assert set(index.rows(Filter())) == truth(tmp_path)
-        assert any("is made anew" in line for line in said), said
+        assert any("is rebuilt" in line for line in said), said
 
 
 @pytest.mark.parametrize("make", ["file", "nothing", "broken link"])

@@ -1,4 +1,4 @@
-"""The file of an index: made, found again, made anew where it cannot be used, and memory where there can be none."""
+"""The file of an index: made, found again, rebuilt where it cannot be used, and in memory where there can be none."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_an_index_that_cannot_be_used_is_made_anew_and_told(spoil: object, tmp_p
     database = opened(tmp_path, said)
     assert count_of(database) == 0
     assert len(said) == 1
-    assert "is made anew" in said[0]
+    assert "is rebuilt" in said[0]
     database.close()
     again = opened(tmp_path, said)
     assert len(said) == 1
@@ -144,6 +144,6 @@ def test_damage_in_use_makes_a_new_file_and_a_full_disk_does_not(tmp_path: Path)
     anew = remake_index_file(tmp_path, said.append, damage)
     assert count_of(anew) == 0
     assert "is full" in said[0]
-    assert "is made anew: malformed" in said[1]
+    assert "is rebuilt: malformed" in said[1]
     for each in (inside, anew):
         each.close()

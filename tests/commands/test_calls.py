@@ -153,7 +153,7 @@ def test_an_index_that_cannot_be_used_is_made_anew_and_told(spoil: str, tmp_path
             database.execute("PRAGMA user_version = 999")
         database.close()
     done = run("calls", tmp_path)
-    assert "is made anew" in done.stderr
+    assert "is rebuilt" in done.stderr
     assert "3 calls" in done.stdout
     assert run("calls", tmp_path).stderr == ""
     with sqlite3.connect(tmp_path / NAME) as database:

@@ -12,7 +12,7 @@ import pytest
 
 from audiosocket_cli.report.day_call import DayCall, day_call
 from audiosocket_cli.report.day_data import day_data, day_of
-from audiosocket_cli.report.day_folder import ALONE, BROKEN, GONE, OTHERS, Beside
+from audiosocket_cli.report.day_folder import ALONE, BROKEN, GONE, OTHERS, Beside, Kind
 from audiosocket_cli.report.day_page import day_page, told
 from support.markup import parsed, text_of, with_class
 
@@ -75,7 +75,7 @@ def test_nothing_beside_is_not_told() -> None:
         (ALONE, 1200, "1,200 recordings without JSON: little is known of the call"),
     ],
 )
-def test_kinds_are_counted(kind: str, count: int, expected: str) -> None:
+def test_kinds_are_counted(kind: Kind, count: int, expected: str) -> None:
     assert told(kind, count) == expected
 
 

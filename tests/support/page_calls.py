@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
+
+from audiosocket_cli.report.png import grey_png
 
 RATE = 8000
 STEP_S = 0.01
@@ -117,22 +117,11 @@ def spectrogram(sound: Sound) -> dict[str, Any]:
         pieces = np.stack([sound[start : start + 2 * ROWS] for start in starts[first : first + COLUMNS]]) / 32768
         power = np.abs(np.fft.rfft(pieces * window, axis=1)[:, :ROWS]) / ROWS
         values = (20 * np.log10(np.maximum(power, 1e-6)) + 90) / 80 * 255
-        tiles.append(base64.b64encode(png(np.clip(values, 0, 255).astype(np.uint8).T[::-1])).decode())
+        tiles.append(base64.b64encode(grey_png(np.clip(values, 0, 255).astype(np.uint8).T[::-1])).decode())
     return {
         "column_s": column_s, "rows": ROWS, "top_hz": RATE / 2, "floor_dbfs": -90, "ceiling_dbfs": -10,
         "tiles": tiles, "columns": columns,
     }  # fmt: skip
-
-
-def png(grey: NDArray[np.uint8]) -> bytes:
-    """Return a picture of 8-bit grey as PNG."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    rows = np.concatenate([np.zeros((len(grey), 1), np.uint8), grey], axis=1).tobytes()
-    header = struct.pack(">IIBBBBB", grey.shape[1], grey.shape[0], 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows, 6)) + chunk(b"IEND", b"")
 
 
 def turn_figures(turns: list[Turn], duration_s: float) -> dict[str, Any]:

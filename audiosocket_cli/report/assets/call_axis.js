@@ -16,10 +16,6 @@ class CallAxis {
     return this.end - this.start;
   }
 
-  get isWhole() {
-    return this.span >= this.duration - 1e-9;
-  }
-
   x(at) {
     return ((at - this.start) / this.span) * this.width;
   }

@@ -4,7 +4,7 @@
 class CallFlags {
   static LANES = 2; // none in a call without a mark
   static LANE = 20; // pixels
-  static MOST = 14; // characters of a label
+  static MAX_LABEL = 14; // characters of a label
 
   constructor(marks, palette) {
     this.marks = marks;
@@ -67,7 +67,7 @@ class CallFlags {
     const count = flag.numbers.length;
     if (count > 1) return count > 999 ? "999+" : `${count} ×`;
     const label = this.marks[flag.numbers[0]].label;
-    return label.length > CallFlags.MOST ? label.slice(0, CallFlags.MOST - 1) + "…" : label;
+    return label.length > CallFlags.MAX_LABEL ? label.slice(0, CallFlags.MAX_LABEL - 1) + "…" : label;
   }
 
   widthOf(context, label) {
