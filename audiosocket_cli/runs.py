@@ -115,8 +115,9 @@ class EqualRun(ABC):
 
     @property
     def is_echo(self) -> bool:
-        """Whether it is known to be the same audio as another run, and not silence."""
-        return self._twin is not None and bool(self.overall.peak)
+        """Whether it is known to be the same audio as another run, and loud enough to be speech: idle lines may well be
+        the same, such as two of A-law, which are all 8."""
+        return self._twin is not None and len(self.loud_s) > 0
 
     @property
     def loudness(self) -> Loudness:

@@ -95,7 +95,7 @@ def test_a_link_or_a_folder_by_its_name_is_left_alone(tmp_path: Path) -> None:
         fill(database)
         assert count_of(database) == 1
         assert "cannot keep an index in" in said[0]
-        assert "for this time only" in said[0]
+        assert "this run makes one in memory" in said[0]
         database.close()
         assert os.path.lexists(folder / NAME)
     assert target.read_text() == "data"

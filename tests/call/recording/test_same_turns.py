@@ -25,7 +25,7 @@ TURNS = [
 
 
 def spoken(path: Path, end_s: float, *spans: tuple[float, float], rate_hz: int = 8000) -> Path:
-    """Noise in syllables where somebody speaks, noise of a line where nobody does."""
+    """Noise in syllables where somebody speaks, noise of a line, the same in all files, where nobody does."""
     generator = np.random.default_rng(7)
     sound = generator.standard_normal(round(end_s * rate_hz)) * 0.002
     for start_s, stop_s in spans:

@@ -107,6 +107,18 @@ def test_an_echo_takes_no_turns() -> None:
     assert call_of(CALLER, None, echo=True)["turns"] is None
 
 
+@pytest.mark.parametrize("idle", [b"\x08\0" * 160, GENERATOR.integers(-200, 200, 160, "<i2").tobytes()])
+def test_idle_lines_that_sound_the_same_are_no_echo(idle: bytes) -> None:
+    """As those of A-law do: nobody speaks for the first 1.6 s, and all frames of both sides are alike."""
+
+    def with_idle(*spans: tuple[float, float]) -> Sound:
+        said = speaks(*spans)
+        return lambda at_s: said(at_s) if any(start_s <= at_s < end_s for start_s, end_s in spans) else idle
+
+    turns = call_of(with_idle((1.6, 2.4)), with_idle((3.2, 5.6)))["turns"]
+    assert turns["latency_ms"] == {"count": 1, "p50": 800, "p95": 800, "max": 800}
+
+
 def test_what_is_no_slin_is_not_measured() -> None:
     def law(at_s: float) -> bytes:
         tone = np.sin(2 * np.pi * 440 * (at_s + np.arange(160) / 8000)) * 8000
