@@ -1,4 +1,4 @@
-"""Calls through a real HAProxy, while the servers after it drain, are killed and start again: what drains loses none."""
+"""Calls through a real HAProxy while its servers drain, are killed and start again: what drains loses none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_few_calls_survive_all_that_is_done_to_the_servers(tmp_path: Path) -> 
         done.stdout + done.stderr
     )
     assert done.returncode == 0
-    counts = re.findall(r"^(\w.*?) +(\d+) +(\d+) +(\d+) +(\d+) +\d+\.\d\d s$", done.stdout, re.MULTILINE)
+    counts = re.findall(r"^(\w.*?) +(\d+) +(\d+) +(\d+) +(\d+) +\d+ +\d+\.\d\d s$", done.stdout, re.MULTILINE)
     lost = {name: int(cut) + int(refused) for name, _, _, cut, refused in counts}
     killed = "bot1 is killed (SIGKILL), starts again"
     assert len(lost) == 5
