@@ -39,7 +39,17 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "systemd"),
+    "serve": (
+        "answering",
+        "bots",
+        "bots-in-python",
+        "bridging",
+        "api",
+        "in-a-browser",
+        "recording",
+        "systemd",
+        "many-servers",
+    ),
     "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "captures"),
     "record": ("recording", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),

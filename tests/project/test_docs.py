@@ -39,7 +39,8 @@ OPTIONS_OF = {
 }
 OF_ALL = {"--help", "--version"}
 OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
-             "--editable", "--quiet", "--port", "--running", "--since"}  # fmt: skip
+             "--editable", "--quiet", "--port", "--running", "--since", "--no-deps", "--wheel-dir", "--tag", "--build-arg",
+             "--read-only", "--cap-drop", "--publish", "--volume", "--time", "--namespace", "--filename"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
@@ -261,9 +262,11 @@ def test_each_filter_of_the_page_on_wireshark_is_one(tmp_path: Path) -> None:
         assert done.returncode == 0, (each, done.stderr)
 
 
-def test_the_configuration_of_haproxy_is_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("listening", ["", "haproxy-pods.cfg"], ids=["servers", "pods"])
+def test_the_configuration_of_haproxy_is_one(tmp_path: Path, listening: str) -> None:
     config = tmp_path / "haproxy.cfg"
-    config.write_text(FILES["haproxy.cfg"])
+    first, section, rest = EXAMPLES["haproxy.cfg"].partition("listen audiosocket\n")
+    config.write_text(first + (FILES[listening] if listening else section + rest))
     done = subprocess.run([need("haproxy"), "-c", "-f", config], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

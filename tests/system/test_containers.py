@@ -1,4 +1,4 @@
-"""The files for containers: linted, in agreement with each other and with `serve`, and what they start is started so."""
+"""The files for containers: linted, held against each other and `serve`; and what they start is started as they do."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_pod_is_given_the_time_that_its_drain_takes() -> None:
 def test_the_image_needs_no_root_no_shell_and_no_place_but_its_volume(
     container: Container, more: tuple[str, ...]
 ) -> None:
-    assert ENTRY == [f"{HOME}/bin/audiosocket"]
+    assert " ".join(ENTRY) == f"{HOME}/bin/audiosocket"
     port, health = free_port(), free_port()
     here = {":9092": f"127.0.0.1:{port}", ":9465": f"127.0.0.1:{health}", "15s": "3s"}
     words = [here.get(word, word) for word in COMMAND]
@@ -121,6 +121,7 @@ def test_the_image_needs_no_root_no_shell_and_no_place_but_its_volume(
 
 
 def test_without_its_volume_it_says_that_it_cannot_record(container: Container) -> None:
-    with pytest.raises(AssertionError, match=r"audiosocket: error: cannot .*/elsewhere.*: read-only file system"):
-        with container.running(*ENTRY, "serve", "--listen", "127.0.0.1:0", "--record", "/elsewhere"):
-            pass
+    words = [*ENTRY, "serve", "--listen", "127.0.0.1:0", "--record", "/elsewhere"]
+    refusal = r"audiosocket: error: cannot .*/elsewhere.*: read-only file system"
+    with pytest.raises(AssertionError, match=refusal), container.running(*words):
+        pass
