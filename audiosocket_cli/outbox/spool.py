@@ -153,37 +153,37 @@ class Spool:
             self._calls_out.attempts(number),
         )
 
-    def note_stem(self, number: int, stem: str) -> None:
+    def note_stem(self, id: int, stem: str) -> None:
         """Keep the stem of a call's objects; on the disk when this returns. Raises `OSError` when that is not possible
         now."""
-        self._batches.do(lambda db, sums: db.execute("UPDATE calls SET stem = ? WHERE id = ?", (stem, number)))
+        self._batches.do(lambda db, sums: db.execute("UPDATE calls SET stem = ? WHERE id = ?", (stem, id)))
 
-    def note_object(self, number: int, name: str, size: int, sha256: str) -> None:
+    def note_object(self, id: int, name: str, size: int, sha256: str) -> None:
         """Keep that an object of a call is there; on the disk when this returns: its file may be removed then. Raises
         `OSError` when that is not possible now."""
-        row = (number, name, size, sha256)
+        row = (id, name, size, sha256)
         self._batches.do(lambda db, sums: db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row))
 
-    def finish_call(self, number: int) -> None:
+    def finish_call(self, id: int) -> None:
         """All objects of a call are there."""
-        self._settle_call(number, "done")
+        self._settle_call(id, "done")
 
-    def give_up_call(self, number: int, reason: str) -> None:
+    def give_up_call(self, id: int, reason: str) -> None:
         """A call is not sent: `reason` is told."""
         self._told.line("calls", reason)
-        self._settle_call(number, "given-up")
+        self._settle_call(id, "given-up")
 
     def _settle_call(self, number: int, state: str) -> None:
         with self._reading:
             self._calls_out.settle(number)
         self._batches.put(lambda connection, sums: self._rows.settle_call(connection, sums, number, state))
 
-    def postpone_call(self, number: int, seconds: float, reason: str) -> None:
+    def postpone_call(self, id: int, seconds: float, reason: str) -> None:
         """Hand a call out again after so many seconds; `reason` is told, unless others of its kind just were."""
         if reason:
             self._told.line("calls", reason)
         with self._reading:
-            self._calls_out.postpone(number, seconds)
+            self._calls_out.postpone(id, seconds)
 
     # Delivering events, likewise.
 
@@ -213,10 +213,10 @@ class Spool:
         """The bus has these events."""
         self._settle_events(tuple(ids), "sent")
 
-    def drop_event(self, number: int, reason: str) -> None:
+    def drop_event(self, id: int, reason: str) -> None:
         """An event is not sent, ever: `reason` is told."""
         self._told.line("events", reason)
-        self._settle_events((number,), "dropped")
+        self._settle_events((id,), "dropped")
 
     def _settle_events(self, numbers: Sequence[int], total: str) -> None:
         with self._reading:
@@ -229,13 +229,13 @@ class Spool:
 
         self._batches.put(settle)
 
-    def postpone_event(self, number: int, seconds: float, reason: str) -> None:
+    def postpone_event(self, id: int, seconds: float, reason: str) -> None:
         """Hand an event, and those of its call after it, out again after so many seconds; `reason` is told, unless
         others of its kind just were."""
         if reason:
             self._told.line("events", reason)
         with self._reading:
-            self._events_out.postpone(number, seconds)
+            self._events_out.postpone(id, seconds)
 
     # Looking.
 
