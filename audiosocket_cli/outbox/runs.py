@@ -34,6 +34,8 @@ class Run:
     """Where it has events sent to."""
     record: str | None
     """The pattern of its recordings' names, absolute."""
+    capture: str | None = None
+    """The folder of its captures, absolute, where each call has its own."""
 
 
 class Runs:
@@ -78,11 +80,10 @@ class Runs:
 
     def _read(self, name: str) -> Run:
         told: Any = {}
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            with open(self._folder / name, "rb") as file:
-                told = json.loads(file.read(_MAX_BYTES))
+        with contextlib.suppress(OSError, ValueError, RecursionError), open(self._folder / name, "rb") as file:
+            told = json.loads(file.read(_MAX_BYTES))
         told = told if isinstance(told, dict) else {}
-        texts = (told.get(key) for key in ("upload", "events", "record"))
+        texts = (told.get(key) for key in ("upload", "events", "record", "capture"))
         started_at = told.get("started_at")
         return Run(
             name,
