@@ -1,0 +1,1 @@
+"""What has to reach others, and waits on disk until they have it: recordings and events."""
