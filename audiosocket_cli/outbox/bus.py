@@ -76,20 +76,24 @@ class WaitingEvent(Protocol):
 
     @property
     def body(self) -> bytes:
-        """Its JSON, an object with `id`."""
+        """Its JSON, an object."""
+
+    @property
+    def attempts(self) -> int:
+        """How often it was postponed."""
 
 
 class EventQueue(Protocol):
     """Events that wait on disk: the part of the spool that their sender uses."""
 
     def due_events(self, most: int) -> Sequence[WaitingEvent]:
-        """Return the first events that are due, in order; none of a call of which one was postponed."""
+        """Return the next events that are due, in order: each once, and again when it was postponed."""
 
-    def finish_events(self, ids: Sequence[int]) -> None:
-        """Forget events that were delivered. `due_events` does not return them again."""
+    def finish_events(self, numbers: Sequence[int]) -> None:
+        """Forget events that were delivered."""
 
-    def postpone_event(self, id: int, seconds: float, reason: str) -> None:
-        """Leave an event, and so all later ones of its call, for so long."""
+    def postpone_event(self, number: int, seconds: float, reason: str) -> None:
+        """Hold back an event, and the later ones of its call that were returned, for so long; `reason` is told."""
 
-    def drop_event(self, id: int, reason: str) -> None:
-        """Forget an event that nobody will have, and count it."""
+    def drop_event(self, number: int, reason: str) -> None:
+        """Forget an event that nobody will have, and count it; `reason` is told."""
