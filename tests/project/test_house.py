@@ -16,10 +16,10 @@ ROOT = PACKAGE.parent
 
 FLOORS = (
     "errors text signals junit",
-    "codec quantities libraries finding finding_pages",
+    "codec quantities libraries name_pattern finding finding_pages",
     "model",
     "asterisk disk write_behind",
-    "audio chunks",
+    "audio chunks stores",
     "mixed_runs",
     "runs",
     "capture",
@@ -59,6 +59,7 @@ HOMES = {
     "locust": {"bench"},
     "gevent": {"bench"},
     "sqlite3": {"calls_index", "outbox"},
+    "obstore": {"stores"},
     "duckdb": {"calls_index"},
     "starlette": {"web"},
     "uvicorn": {"web"},
