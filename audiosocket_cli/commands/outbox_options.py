@@ -41,7 +41,7 @@ _EVENTS: Final = (
     click.option(
         "--events",
         metavar="URL",
-        help="Send events of calls to a webhook (https://…), or to NATS JetStream (nats://HOST/PREFIX; the extra nats).",
+        help="Send events of calls to a webhook (https://…) or to NATS JetStream (nats://HOST/PREFIX; the extra nats).",
     ),
     click.option(
         "--events-secret-file",

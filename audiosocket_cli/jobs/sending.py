@@ -23,8 +23,8 @@ from audiosocket_cli.outbox.event_target import SECRET_VARIABLE, parse_target
 from audiosocket_cli.outbox.events import EventSender
 from audiosocket_cli.outbox.reconcile import Found
 from audiosocket_cli.outbox.spool import DEFAULT_NAME, Spool
-from audiosocket_cli.outbox.waiting import SpoolFigures
 from audiosocket_cli.outbox.uploads import Uploads, open_target
+from audiosocket_cli.outbox.waiting import SpoolFigures
 from audiosocket_cli.text import counted, counted_with_commas, printable
 from audiosocket_cli.ui.event_text import EVENT_SCHEMA, event_json
 
@@ -218,11 +218,12 @@ class Sending:
 
     # Their end.
 
-    def end(self, *, patient: bool = False) -> Sent:
-        """Deliver what is left, for as long as --spool-wait says, and close the spool. `patient`: so long after the
-        last success."""
+    def end(self, *, patient: bool = False, at_once: bool = False) -> Sent:
+        """Deliver what is left, for as long as --spool-wait says, or not any more if `at_once`; then close the spool.
+        `patient`: so long after the last success."""
+        wait_s = 0.0 if at_once else self._wanted.wait_s
         try:
-            left = None if self._courier is None else self._courier.end(self._wanted.wait_s, patient=patient)
+            left = None if self._courier is None else self._courier.end(wait_s, patient=patient)
         finally:
             if self._bus is not None:
                 self._bus.close()
