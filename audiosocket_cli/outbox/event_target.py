@@ -97,7 +97,9 @@ def parse_target(text: str) -> EventTarget:
         raise UsageError(f"--events {shown} has {what} in its URL, which others can see: put it {where}")
     if url.scheme in _WEBHOOK:
         return EventTarget(url._replace(fragment=""))
-    return EventTarget(url._replace(netloc=url.netloc if port else f"{url.netloc.rstrip(':')}:4222"), _prefix(url, shown))
+    return EventTarget(
+        url._replace(netloc=url.netloc if port else f"{url.netloc.rstrip(':')}:4222"), _prefix(url, shown)
+    )
 
 
 def _prefix(url: SplitResult, shown: str) -> str:
