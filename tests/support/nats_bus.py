@@ -72,6 +72,9 @@ class NatsServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
+            threads = Path(f"/proc/{self._process.pid}/task")
+            while any("State:\tT" not in (thread / "status").read_text() for thread in threads.iterdir()):
+                time.sleep(0.01)
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
