@@ -99,7 +99,9 @@ class NatsServer:
             found = []
             for number in range(state.first_seq, state.last_seq + 1):
                 message = await stream.get_msg(name, number)
-                assert message.subject and message.headers and message.data is not None
+                assert message.subject
+                assert message.headers
+                assert message.data is not None
                 found.append((message.subject, json.loads(message.data), message.headers["Nats-Msg-Id"]))
             return found
 
