@@ -55,7 +55,8 @@ class NatsServer:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
-                assert self._process.poll() is None and time.monotonic() < until, self.log
+                assert self._process.poll() is None, self.log
+                assert time.monotonic() < until, self.log
                 time.sleep(0.02)
 
     def stop(self, how: int = signal.SIGKILL) -> None:
@@ -99,7 +100,9 @@ class NatsServer:
             found = []
             for number in range(state.first_seq, state.last_seq + 1):
                 message = await stream.get_msg(name, number)
-                assert message.subject and message.headers and message.data is not None
+                assert message.subject
+                assert message.headers
+                assert message.data is not None
                 found.append((message.subject, json.loads(message.data), message.headers["Nats-Msg-Id"]))
             return found
 
