@@ -149,7 +149,7 @@ class Sending:
                 self._direct()
                 return Uploads(spool, target, wanted.parallel, wanted.then, tell)
 
-            yield Delivery("uploading", upload, spool.take_back_calls, lambda figures: figures.waiting_calls)
+            yield Delivery("uploading", upload, spool.take_back_calls, lambda figures: figures.waiting_calls, "call")
         if self._bus is not None:
             bus = self._bus
             yield Delivery(
@@ -157,6 +157,7 @@ class Sending:
                 lambda: EventSender(spool, bus, tell, on_dropped=lambda count: self.report(EventsDropped(count))),
                 spool.take_back_events,
                 lambda figures: figures.waiting_events,
+                "event",
             )
 
     def _direct(self) -> None:

@@ -61,6 +61,8 @@ class Delivery:
     """Has all that was handed out handed out again."""
     left: Callable[[SpoolFigures], int]
     """How much of it waits."""
+    noun: str
+    """What one of it is: "call"."""
 
 
 class Left(NamedTuple):
@@ -97,6 +99,7 @@ class Courier:
         self._deliveries = deliveries
         self._locks = {each.name: LockFile(spool.folder / f"{each.name}.lock") for each in deliveries}
         self._mending = LockFile(spool.folder / "mending.lock")
+        self._mending_here = threading.Lock()
         self._stop = threading.Event()
         self._next_prune_s = time.monotonic() + _PRUNE_S
         self._watch = threading.Thread(target=self._look_after, name="spool watch", daemon=True)
@@ -136,10 +139,11 @@ class Courier:
             least = min(least, left)
             if not left or now_s - last_s >= wait_s:
                 return
-            if not is_told and now_s - begun_s >= _TOLD_AFTER_S:
+            if not is_told and not patient and now_s - begun_s >= _TOLD_AFTER_S:
                 is_told = True
-                rest = counted_with_commas(left, "call or event")
-                self._tell(f"sending {rest} before the end; a second signal ends now, and keeps them")
+                counts = ((each.left(figures), each.noun) for each in self._deliveries)
+                rest = " and ".join(counted_with_commas(count, noun) for count, noun in counts if count)
+                self._tell(f"sending {rest}, for {wait_s:g} s at most; a second signal ends now, and keeps the rest")
             time.sleep(_IDLE_LOOK_S)
 
     def _is_at_work(self) -> bool:
@@ -198,8 +202,11 @@ class Courier:
 
     def _mend(self) -> None:
         """Put what processes that died have left. Raises `OSError` when that cannot be written now."""
-        if not self._spool.runs.dead() or not self._mending.try_take():
-            return
+        with self._mending_here:
+            if self._spool.runs.dead() and self._mending.try_take():
+                self._mend_alone()
+
+    def _mend_alone(self) -> None:
         try:
             dead = self._spool.runs.dead()
             for found in find(self._spool, dead):

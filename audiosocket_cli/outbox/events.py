@@ -283,10 +283,6 @@ class _Breath:
         self._reason = ""
 
     @property
-    def problem(self) -> str | None:
-        return self._reason if self._away_since is not None else None
-
-    @property
     def is_away(self) -> bool:
         return self._away_since is not None
 
