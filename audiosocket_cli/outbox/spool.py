@@ -232,7 +232,7 @@ class Spool:
                 new = self._events_where(f"id > {self._events_out.newest} ORDER BY id LIMIT {most - len(rows)}")
                 if not new:
                     break
-                groups = ((event.id, event.uuid) for event in new)
+                groups = ((event.id, event.uuid or event.id) for event in new)
                 now = set(self._events_out.take_new(groups))
                 rows += [event for event in new if event.id in now]
             return rows
@@ -252,6 +252,16 @@ class Spool:
         """An event is not sent, ever: `reason` is told."""
         self._told.line("events", reason)
         self._settle_events((id,), "dropped")
+
+    def take_dropped(self) -> int:
+        """Return how many events were dropped, by all processes, since this returned a number last. Raises `OSError`
+        when that cannot be noted now."""
+        with self._reading:
+            totals = dict(self._reader.execute("SELECT name, value FROM totals WHERE name LIKE 'dropped%'"))
+        count: int = totals.get("dropped", 0) - totals.get("dropped_told", 0)
+        if count:
+            self._batches.do(lambda connection, sums: sums.add("dropped_told", count))
+        return count
 
     def _settle_events(self, numbers: Sequence[int], total: str) -> None:
         with self._reading:
