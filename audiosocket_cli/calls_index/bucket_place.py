@@ -60,7 +60,8 @@ class BucketPlace:
         except StoreError as error:
             if not error.is_away:
                 raise
-            filling.updated.incomplete.append(f"{self.name} is not complete: {error}; {_known(filling)}")
+            reason = str(error).removeprefix(f"{self.name}: ")
+            filling.updated.incomplete.append(f"{self.name} is not complete: {reason}; {_known(filling)}")
         finally:
             filling.end()
             scan.close()
