@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -67,9 +67,8 @@ class Filling:
         self.updated.read += number
         self.progress(f"reading the JSON of calls in {self._name}: {self.updated.read:,} so far")
 
-    def forget(self, folder: bytes, names: Iterable[bytes]) -> None:
-        """Take out files of a folder."""
-        gone = [(folder, name) for name in names]
+    def forget(self, gone: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take out files, each a folder and a name."""
         self.begin()
         self.database.executemany("DELETE FROM calls WHERE folder = ? AND name = ?", gone)
         self.updated.removed += len(gone)
