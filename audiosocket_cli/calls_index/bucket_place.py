@@ -25,7 +25,7 @@ from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.disk import PREFIX
 from audiosocket_cli.errors import OutputError
 from audiosocket_cli.stores.listing import Gap
-from audiosocket_cli.stores.store import ENDPOINTS, open_store
+from audiosocket_cli.stores.store import endpoint_of, open_store
 from audiosocket_cli.stores.store_error import StoreError
 from audiosocket_cli.stores.store_url import StoreUrl
 
@@ -91,8 +91,8 @@ class BucketPlace:
 
 def _file_name(url: StoreUrl) -> str:
     """Return a name for the index, of its own for each path, in each bucket, of each store."""
-    stores = [f"{name}={os.environ.get(name, '')}" for name in (*ENDPOINTS, "AZURE_STORAGE_ACCOUNT_NAME")]
-    digest = hashlib.blake2b("\n".join([str(url), *stores]).encode(errors="surrogateescape"), digest_size=8)
+    parts = [str(url), endpoint_of(url.scheme), os.environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")]
+    digest = hashlib.blake2b("\n".join(parts).encode(errors="surrogateescape"), digest_size=8)
     return f"{url.scheme}-{re.sub(r'[^A-Za-z0-9.-]', '_', url.bucket)[:100]}-{digest.hexdigest()}.sqlite"
 
 

@@ -12,7 +12,8 @@ from typing import Final
 from audiosocket_cli.calls_index.filling import Filling
 from audiosocket_cli.calls_index.folder_scan import FileSeen
 from audiosocket_cli.stores.listing import Gap, list_past_odd_names
-from audiosocket_cli.stores.store import ObjectInfo, Store
+from audiosocket_cli.stores.object_info import ObjectInfo
+from audiosocket_cli.stores.store import Store
 
 _PAGE: Final = 1_000
 """Objects that are compared together, as stores list them."""

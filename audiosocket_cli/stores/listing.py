@@ -11,7 +11,8 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Final, NamedTuple
 
-from audiosocket_cli.stores.store import ObjectInfo, Store
+from audiosocket_cli.stores.object_info import ObjectInfo
+from audiosocket_cli.stores.store import Store
 from audiosocket_cli.stores.store_error import StoreError
 
 MAX_GAPS: Final = 100
@@ -53,8 +54,10 @@ def _below(store: Store, name: str | None) -> str | None:
 
 
 def _rest_of_folders(store: Store, last: str, odd: str) -> Generator[ObjectInfo, None, str]:
-    """Yield what comes after an object in its folder, and those above, as far as the odd name is in none of them; return
-    the name of the last one."""
+    """Yield what comes after an object in its folder, and those above, as far as the odd name is in none of them.
+
+    Returns the name of the last one.
+    """
     folder = last.rpartition("/")[0]
     while folder and not odd.startswith(f"{folder}/"):
         for info in store.list(folder, after=last):

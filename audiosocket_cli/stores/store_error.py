@@ -20,6 +20,7 @@ class StoreFault(Enum):
     NO_BUCKET = "there is no such bucket"
     MISSING = "there is no such object"
     EXISTS = "there is an object of this name already, with other content"
+    DAMAGED = "the store holds something else than was sent"
     OTHER = "anything else"
 
 
