@@ -106,9 +106,7 @@ def test_a_store_that_goes_away_is_told_and_what_is_known_is_listed(
     assert 1 <= len(lines) <= 21
     assert said.startswith("s3://calls/calls is not complete: ")
     assert len(said.splitlines()) == 1
-    code, lines, said = calls(
-        "s3://calls/calls", AWS_ENDPOINT_URL=closing.url, XDG_CACHE_HOME=str(tmp_path / "new")
-    )
+    code, lines, said = calls("s3://calls/calls", AWS_ENDPOINT_URL=closing.url, XDG_CACHE_HOME=str(tmp_path / "new"))
     assert (code, lines) == (3, [])
     assert "there is no such call among those that are known" in said
 
