@@ -17,6 +17,25 @@ _INSTEAD: Final = ("csv", "parquet", "clip", "keep")
 """Parameters that choose what is done with the calls; one at a time."""
 
 
+class PlaceParam(click.Path):
+    """A folder, or the URL of a path in a bucket."""
+
+    name = "place"
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str) or "://" not in value:
+            return super().convert(value, param, ctx)
+        from audiosocket_cli.stores.store_url import parse_store_url, without_fields
+
+        try:
+            return without_fields(parse_store_url(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
 def _finding_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from audiosocket_cli.finding_pages import finding_ids
 
@@ -28,8 +47,8 @@ def _clips(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return [CompletionItem(each) for each in words if each.startswith(incomplete)]
 
 
-@click.command(short_help="Find calls in folders of recordings: list, export, cut, remove.")
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR…")
+@click.command(short_help="Find calls in folders and buckets: list, export, cut, remove.")
+@click.argument("places", nargs=-1, required=True, type=PlaceParam(), metavar="DIR|URL…")
 @click.option("--since", metavar="TIME", help="Calls from then on: 2h (ago), today, 2026-11-30, '2026-11-30 14:00'.")
 @click.option("--until", metavar="TIME", help="Calls until then; that day included.")
 @click.option("--uuid", metavar="UUID", help="The call with this UUID; its first digits are enough.")
@@ -67,7 +86,7 @@ def _clips(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Find calls in the folders of --record, and their subfolders.
+    """Find calls in the folders of --record and in the buckets of --upload, and below them.
 
     \b
     Examples:
@@ -76,15 +95,17 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket calls calls --digits 0042 --longer 30s
       audiosocket calls calls --slower 1.5s --sort slowest
       audiosocket calls calls --since 7d --csv > week.csv
+      audiosocket calls calls s3://recordings/calls --since 7d
       audiosocket calls calls --parquet calls.parquet
       audiosocket calls calls --uuid 92a62f6d --clip around-digits:3s -o clips
       audiosocket calls calls --keep 90d
       audiosocket calls calls --keep 90d --delete
 
     A call must match all options. An index in each DIR (.audiosocket-index.sqlite) makes this quick; each run brings
-    it up to date from the JSON beside the recordings.
+    it up to date from the JSON beside the recordings. The index of a bucket is in the cache of this user.
 
-    Exits with 0, with 6 when there is no such call, and with 1 when something could not be cut or removed.
+    Exits with 0, with 6 when there is no such call, with 1 when something could not be cut or removed, and with 3 when
+    a store is away: then the list may not be complete.
     """
     refuse_without_effect(ctx, output="clip", delete="keep", force="parquet")
     chosen = [name for name in _INSTEAD if given[name] and is_typed(ctx, name)]

@@ -24,7 +24,7 @@ MAX_READ_BYTES: Final = 256 << 20
 """The largest object that is read into memory."""
 
 _CHUNK: Final = 4 << 20
-_TIMEOUT: Final = "120s"
+TIMEOUT_S: Final = 120.0
 """For one request with all of its body: 32 MiB at 2.3 Mbit/s. obstore's own 30 s ends uploads over slow lines."""
 
 
@@ -160,20 +160,20 @@ class Store:
         raise failure
 
 
-def open_store(url: str | StoreUrl, *, retries: int = 3) -> Store:
-    """Open the store of a URL without fields; nothing is asked of it yet.
+def open_store(url: str | StoreUrl, *, retries: int = 3, timeout_s: float = TIMEOUT_S) -> Store:
+    """Open the store of a URL without fields; nothing is asked of it yet. `timeout_s` is for each request.
 
     Raises `UsageError` for a URL or an environment that cannot be used, `MissingLibraryError` without obstore.
     """
     if isinstance(url, str):
         url = parse_store_url(url)
     try:
-        return Store(url, _open(url, retries))
+        return Store(url, _open(url, retries, timeout_s))
     except _errors() as error:
         raise UsageError(f"cannot use {store_error(str(url), error)}") from None
 
 
-def _open(url: StoreUrl, retries: int) -> Any:
+def _open(url: StoreUrl, retries: int, timeout_s: float) -> Any:
     obstore = _obstore()
     stores = {"s3": obstore.store.S3Store, "gs": obstore.store.GCSStore, "az": obstore.store.AzureStore}
     retry = {
@@ -181,14 +181,14 @@ def _open(url: StoreUrl, retries: int) -> Any:
         "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
         "retry_timeout": timedelta(seconds=60),
     }
-    client: dict[str, Any] = {"timeout": _TIMEOUT, "connect_timeout": "10s"}
-    if any(os.environ.get(name, "").lower().startswith("http://") for name in _ENDPOINTS):
+    client: dict[str, Any] = {"timeout": timedelta(seconds=timeout_s), "connect_timeout": "10s"}
+    if any(os.environ.get(name, "").lower().startswith("http://") for name in ENDPOINTS):
         client["allow_http"] = True  # who writes http:// means it
     more = {"checksum_algorithm": "SHA256"} if url.scheme == "s3" else {}
     return stores[url.scheme](url.bucket, prefix=url.path or None, client_options=client, retry_config=retry, **more)
 
 
-_ENDPOINTS: Final = (
+ENDPOINTS: Final = (
     "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT",
     "AZURE_ENDPOINT",
 )  # fmt: skip
