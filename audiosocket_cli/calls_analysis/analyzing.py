@@ -60,7 +60,18 @@ class Analysis:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        names = ("calls", "measured", "unchanged", "no_calls", "problems", "later", "killed", "gone", "vanished", "parts")
+        names = (
+            "calls",
+            "measured",
+            "unchanged",
+            "no_calls",
+            "problems",
+            "later",
+            "killed",
+            "gone",
+            "vanished",
+            "parts",
+        )
         return {"schema": SCHEMA, **{name: getattr(self, name) for name in names},
                 "going_on": self.listed.going_on, "seconds": round(self.seconds, 1), "told": self.told}  # fmt: skip
 
@@ -78,7 +89,7 @@ def analyze(
             ledger.forget_all()
         ledger.forget_days([date for date in ledger.days() if not part_path(out, date).exists()])
         for place in places:
-            ledger.list(place, files_of(place, done.listed))
+            ledger.take_files(place, files_of(place, done.listed))
         _measure(ledger, out, measure_all, done, progress)
         _write_parts(ledger, out, done)
         done.gone = ledger.gone()

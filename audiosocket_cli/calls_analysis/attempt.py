@@ -1,4 +1,4 @@
-"""One attempt to measure a call, as it is made in another process, and on another machine: whatever happens, an answer."""
+"""One attempt to measure a call, made in another process or on another machine: whatever happens, an answer."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class _Cluster:
             raise NetworkError(
                 f"the Dask scheduler {self._url} went away: what was measured is kept; the same command goes on"
             )
-        count = sum(self._client.nthreads().values())
+        count = int(sum(self._client.nthreads().values()))
         if count:
             self._seen_at_s, self._is_told = time.monotonic(), False
         return count
@@ -220,4 +220,3 @@ def _distributed() -> Any:
 def check_dask() -> None:
     """Raise `MissingLibraryError` where there is no library that speaks with a cluster."""
     _distributed()
-

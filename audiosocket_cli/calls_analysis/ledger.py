@@ -20,7 +20,13 @@ from typing import Any, Final
 from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, utf8
 from audiosocket_cli.calls_analysis.columns import COLUMNS, DATE, FORMAT, Row
 from audiosocket_cli.calls_analysis.ledger_tables import (
-    ALL_WAITING, GONE, MIRRORS, SCHEMA, TEMPORARY, TO_MEASURE, WAITING_DAYS,
+    ALL_WAITING,
+    GONE,
+    MIRRORS,
+    SCHEMA,
+    TEMPORARY,
+    TO_MEASURE,
+    WAITING_DAYS,
 )
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import OutputError, UsageError
@@ -105,7 +111,7 @@ class Ledger:
 
     # What there is to do.
 
-    def list(self, source: str, files: Iterable[tuple[str, str, FileSeen]]) -> None:
+    def take_files(self, source: str, files: Iterable[tuple[str, str, FileSeen]]) -> None:
         """Take all files of calls that are in a source, in any order."""
         self._database.execute("BEGIN")
         self._database.execute("INSERT INTO sources VALUES (?)", (os.fsencode(source),))
@@ -144,7 +150,9 @@ class Ledger:
         """Yield the calls that were never measured, or have other files now. Calls may be noted meanwhile."""
         after = (b"", b"")
         while True:
-            query = f"SELECT folder, call FROM ({TO_MEASURE}) WHERE (folder, call) > (?, ?) ORDER BY folder, call LIMIT ?"
+            query = (
+                f"SELECT folder, call FROM ({TO_MEASURE}) WHERE (folder, call) > (?, ?) ORDER BY folder, call LIMIT ?"
+            )
             page = self._database.execute(query, (*after, _PAGE)).fetchall()
             if not page:
                 return

@@ -6,23 +6,27 @@ from typing import Final
 
 SCHEMA: Final = (
     # `date` is the part that the row is in; NULL: the files hold no call.
-    "CREATE TABLE IF NOT EXISTS calls (folder BLOB, call BLOB, version TEXT, date TEXT, PRIMARY KEY (folder, call)) "
-    "WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS calls (folder BLOB, call BLOB, version TEXT, date TEXT, PRIMARY KEY (folder, call))",
     "CREATE INDEX IF NOT EXISTS calls_date ON calls (date)",
-    "CREATE TABLE IF NOT EXISTS waiting (folder BLOB, call BLOB, version TEXT, date TEXT, row TEXT, "
-    "PRIMARY KEY (folder, call))",
+    (
+        "CREATE TABLE IF NOT EXISTS waiting (folder BLOB, call BLOB, version TEXT, date TEXT, row TEXT, "
+        "PRIMARY KEY (folder, call))"
+    ),
 )
 
 TEMPORARY: Final = (
-    "CREATE TEMP TABLE files (folder BLOB, call BLOB, name BLOB, size INTEGER, version TEXT, changed_s REAL, "
-    "PRIMARY KEY (folder, call, name)) WITHOUT ROWID",
+    (
+        "CREATE TEMP TABLE files (folder BLOB, call BLOB, name BLOB, size INTEGER, version TEXT, changed_s REAL, "
+        "PRIMARY KEY (folder, call, name)) WITHOUT ROWID"
+    ),
     "CREATE TEMP TABLE listed (folder BLOB, call BLOB, version TEXT, PRIMARY KEY (folder, call)) WITHOUT ROWID",
     "CREATE TEMP TABLE sources (source BLOB)",
 )
 
 MIRRORS: Final = """
 DELETE FROM files WHERE substr(call, -7) = CAST('.mirror' AS BLOB) AND EXISTS
-(SELECT 1 FROM files AS own WHERE own.folder = files.folder AND own.call = substr(files.call, 1, length(files.call) - 7))
+(SELECT 1 FROM files AS own WHERE own.folder = files.folder AND own.call =
+substr(files.call, 1, length(files.call) - 7))
 """
 """What a mirror answered is beside the recording of its call, and is not a call."""
 

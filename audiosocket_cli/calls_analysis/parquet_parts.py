@@ -78,6 +78,6 @@ def _write_lines(path: Path, lines: Iterable[str]) -> bool:
     """Write lines, and return whether there is any."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
-        for count, line in enumerate(lines, 1):
-            file.write(f"{line}\n")
+        for line in lines:
+            count += file.write(f"{line}\n")
     return count > 0

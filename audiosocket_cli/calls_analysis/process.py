@@ -11,21 +11,21 @@ import pickle
 import signal
 import sys
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from audiosocket_cli.calls_analysis.attempt import Attempt, attempt
 
 _NICE = 10
 
 
-def write_message(file: BinaryIO, message: Any) -> None:
+def write_message(file: IO[bytes], message: Any) -> None:
     """Write a question or an answer. Raises `OSError`."""
     data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     file.write(len(data).to_bytes(4, "big") + data)
     file.flush()
 
 
-def read_message(file: BinaryIO) -> Any:
+def read_message(file: IO[bytes]) -> Any:
     """Read a question or an answer. Raises `EOFError` where no whole one comes."""
     length = file.read(4)
     data = file.read(int.from_bytes(length, "big")) if len(length) == 4 else b""
@@ -34,7 +34,7 @@ def read_message(file: BinaryIO) -> Any:
     return pickle.loads(data)
 
 
-def main(questions: BinaryIO, answers: BinaryIO) -> None:
+def main(questions: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until there are no more questions."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # our parent ends us, once it has kept what is there
     with suppress(OSError):
