@@ -27,6 +27,8 @@ from audiosocket_cli.stores.store_url import is_store_url
 from audiosocket_cli.text import printable
 
 Tell = Callable[[str], object]
+MeasureOne = Callable[[CallFiles], Attempt]
+"""Measures a call, on a worker."""
 
 _CONNECT_S: Final = 10.0
 _WORKERS_S: Final = 120.0
@@ -35,17 +37,22 @@ _LOOK_S: Final = 0.5
 _AHEAD: Final = 4
 """Calls under way for each thread of a worker."""
 _MIN_AHEAD: Final = 16
+_THEIR_VERSION: Final = "__import__('audiosocket_cli.calls_analysis.attempt', fromlist=['VERSION']).VERSION"
+"""An expression, as a function of ours cannot be asked where it may not be."""
+
 _KILLS: Final = "4 workers ended while they measured it, twice"
 
 
-def measure_on(url: str, calls: Iterable[CallFiles], tell: Tell) -> Iterator[Done]:
+def measure_on(
+    url: str, calls: Iterable[CallFiles], tell: Tell, measure_one: MeasureOne = attempt
+) -> Iterator[Done]:
     """Yield calls as they are measured, in any order.
 
     Raises `UsageError` for a URL that is none, `NetworkError` where the scheduler cannot be reached, goes away, has no
     worker for two minutes, or a worker that cannot measure, and `MissingLibraryError`.
     """
     with _connected(url, tell) as client:
-        cluster = _Cluster(client, url, tell)
+        cluster = _Cluster(client, url, tell, measure_one)
         cluster.check_workers()
         yield from cluster.work(iter(calls))
 
@@ -81,8 +88,8 @@ def _connected(url: str, tell: Tell) -> Iterator[Any]:
 class _Cluster:
     """A cluster that we are connected to."""
 
-    def __init__(self, client: Any, url: str, tell: Tell) -> None:
-        self._client, self._url, self._tell = client, printable(url), tell
+    def __init__(self, client: Any, url: str, tell: Tell, measure_one: MeasureOne) -> None:
+        self._client, self._url, self._tell, self._measure_one = client, printable(url), tell, measure_one
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._calls: dict[str, tuple[Any, CallFiles]] = {}
         """The futures under way, by their keys."""
@@ -98,11 +105,11 @@ class _Cluster:
         """Find that each worker has this package, in this version. Raises `NetworkError`."""
         while not self._threads():
             self._wait_for_workers()
-        told = self._client.get_versions(packages=["audiosocket_cli"])["workers"]
-        for worker, found in told.items():
-            has = found["packages"].get("audiosocket_cli") if isinstance(found, dict) else None
-            if has != VERSION.split()[0]:
-                raise self._unfit(worker, f"has audiosocket-cli {has}" if has else "has no audiosocket-cli")
+        for worker, version in self._client.run(eval, _THEIR_VERSION, on_error="return").items():
+            if isinstance(version, ImportError):
+                raise self._unfit(worker, f"has no audiosocket-cli, or an old one ({printable(first_line(version)):.100})")
+            if version != VERSION:
+                raise self._unfit(worker, f"has audiosocket-cli {printable(str(version)):.100}, and not {VERSION}")
 
     def _unfit(self, worker: str, what: str) -> NetworkError:
         cure = f"install audiosocket-cli {VERSION.split()[0]} there, and start it again"
@@ -167,7 +174,7 @@ class _Cluster:
 
     def _submit(self, call: CallFiles) -> None:
         key = f"audiosocket-{os.getpid()}-{time.time_ns()}-{next(self._numbers)}"
-        future = self._client.submit(attempt, call, key=key, pure=False)
+        future = self._client.submit(self._measure_one, call, key=key, pure=False)
         self._calls[key] = future, call
         future.add_done_callback(self._finished.put)
 

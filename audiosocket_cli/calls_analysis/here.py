@@ -14,7 +14,7 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from audiosocket_cli.calls_analysis.attempt import Attempt
@@ -30,7 +30,8 @@ _MAX_S_PER_MB: Final = 10.0
 _AHEAD: Final = 2
 """Calls that wait, or are under way, for each process."""
 
-_COMMAND: Final = (sys.executable, "-P", "-m", "audiosocket_cli.calls_analysis.process")
+MEASURER: Final = (sys.executable, "-P", "-m", "audiosocket_cli.calls_analysis.process")
+"""The program of `process`."""
 
 
 class Done(NamedTuple):
@@ -50,9 +51,9 @@ def default_jobs() -> int:
         return os.cpu_count() or 1
 
 
-def measure_here(calls: Iterable[CallFiles], jobs: int) -> Iterator[Done]:
+def measure_here(calls: Iterable[CallFiles], jobs: int, command: Sequence[str] = MEASURER) -> Iterator[Done]:
     """Yield calls as they are measured by so many processes, in any order. Closed early, it ends them at once."""
-    crew = _Crew(jobs)
+    crew = _Crew(jobs, command)
     try:
         yield from crew.work(iter(calls))
     finally:
@@ -62,10 +63,10 @@ def measure_here(calls: Iterable[CallFiles], jobs: int) -> Iterator[Done]:
 class _Crew:
     """Threads that each have a process, which they ask for one call at a time."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, command: Sequence[str]) -> None:
         self._questions: queue.SimpleQueue[CallFiles | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done | BaseException] = queue.SimpleQueue()
-        self._measurers = [_Measurer() for _ in range(jobs)]
+        self._measurers = [_Measurer(command) for _ in range(jobs)]
 
     def work(self, calls: Iterator[CallFiles]) -> Iterator[Done]:
         """Yield what is done; `calls` is read by the thread that takes it, and no further ahead than necessary."""
@@ -102,7 +103,8 @@ class _Crew:
 class _Measurer:
     """Has calls measured by a process, and by another one where that dies."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self.is_ended = False
 
@@ -133,7 +135,7 @@ class _Measurer:
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             self._process = subprocess.Popen(
-                _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             )  # fmt: skip
         return self._process

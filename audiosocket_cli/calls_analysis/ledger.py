@@ -49,14 +49,14 @@ class Ledger:
         something else in it, and `OutputError`."""
         try:
             make_folder(out)
+            if not (out / NAME).exists() and set(os.listdir(out)) - set(_OURS):
+                raise UsageError(f"cannot write to {out}: it holds something else; name a new folder")
             self._lock = os.open(out / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise UsageError(f"cannot write to {out}: {(error.strerror or str(error)).lower()}") from None
         try:
             self._take_lock(out)
             self._path = out / NAME
-            if not self._path.exists() and set(os.listdir(out)) - set(_OURS):
-                raise UsageError(f"cannot write to {out}: it holds something else; name a new folder")
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             self._database = sqlite3.connect(self._path, isolation_level=None)
             self._database.execute("PRAGMA trusted_schema = OFF")

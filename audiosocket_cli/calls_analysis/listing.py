@@ -99,7 +99,7 @@ def _look(folder: str, listed: Listed) -> tuple[list[str], list[tuple[str, FileS
             elif entry.name.endswith(_UNFINISHED):
                 if _is_locked(Path(entry.path)):
                     going_on.add(entry.name.removesuffix(_UNFINISHED))
-            elif (call := call_of(entry.name)) is not None:
+            elif (call := call_of(entry.name)) is not None and entry.is_file(follow_symlinks=False):
                 _add(files, call, entry)
     listed.going_on += len(going_on)
     return subfolders, [(call, file) for call, file in files if call not in going_on]
