@@ -43,9 +43,7 @@ _THEIR_VERSION: Final = "__import__('audiosocket_cli.calls_analysis.attempt', fr
 _KILLS: Final = "4 workers ended while they measured it, twice"
 
 
-def measure_on(
-    url: str, calls: Iterable[CallFiles], tell: Tell, measure_one: MeasureOne = attempt
-) -> Iterator[Done]:
+def measure_on(url: str, calls: Iterable[CallFiles], tell: Tell, measure_one: MeasureOne = attempt) -> Iterator[Done]:
     """Yield calls as they are measured, in any order.
 
     Raises `UsageError` for a URL that is none, `NetworkError` where the scheduler cannot be reached, goes away, has no
@@ -107,7 +105,9 @@ class _Cluster:
             self._wait_for_workers()
         for worker, version in self._client.run(eval, _THEIR_VERSION, on_error="return").items():
             if isinstance(version, ImportError):
-                raise self._unfit(worker, f"has no audiosocket-cli, or an old one ({printable(first_line(version)):.100})")
+                raise self._unfit(
+                    worker, f"has no audiosocket-cli, or an old one ({printable(first_line(version)):.100})"
+                )
             if version != VERSION:
                 raise self._unfit(worker, f"has audiosocket-cli {printable(str(version)):.100}, and not {VERSION}")
 

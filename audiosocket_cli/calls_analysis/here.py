@@ -17,12 +17,14 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from audiosocket_cli.calls_analysis.attempt import Attempt
+from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt
 from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.process import read_message, write_message
+from audiosocket_cli.errors import OutputError
 
 TRIES: Final = 3
 
+_START_S: Final = 120.0
 _MAX_S: Final = 300.0
 _MAX_S_PER_MB: Final = 10.0
 """How long a call may take: a thousand times as long as most do."""
@@ -113,10 +115,10 @@ class _Measurer:
         for _ in range(TRIES):
             if self.is_ended:
                 break
-            process = self._started()
-            assert process.stdin is not None
-            assert process.stdout is not None
             try:
+                process = self._started()
+                assert process.stdin is not None
+                assert process.stdout is not None
                 write_message(process.stdin, call)
                 if not _answers_within(process, _MAX_S + _MAX_S_PER_MB * sum(file.size for file in call.files) / 1e6):
                     how = "it took too long"
@@ -124,7 +126,7 @@ class _Measurer:
                     continue
                 return Done(call, read_message(process.stdout))
             except (OSError, EOFError):
-                how = _end_in_words(process)
+                how = _end_in_words(self._process)
                 self._end_process()
         return Done(call, Attempt(), how or "it was ended")
 
@@ -133,11 +135,22 @@ class _Measurer:
         self._end_process()
 
     def _started(self) -> subprocess.Popen[bytes]:
+        """Return the process; start it if there is none. Raises `OutputError` for one that does not become ready."""
         if self._process is None:
-            self._process = subprocess.Popen(
+            self._process = process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             )  # fmt: skip
+            assert process.stdout is not None
+            try:
+                if not _answers_within(process, _START_S) or read_message(process.stdout) != VERSION:
+                    raise OutputError(f"the process that measures calls is not ready after {_START_S:.0f} s")
+            except EOFError:
+                if not self.is_ended:
+                    raise OutputError(
+                        f"cannot start the process that measures calls: {_end_in_words(process)}"
+                    ) from None
+                raise
         return self._process
 
     def _end_process(self) -> None:
@@ -161,6 +174,8 @@ def _answers_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
-def _end_in_words(process: subprocess.Popen[bytes]) -> str:
+def _end_in_words(process: subprocess.Popen[bytes] | None) -> str:
+    if process is None:
+        return "it was ended"
     code = process.wait()
     return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,7 +1,7 @@
 """The process that measures calls, one after the other; `here` asks it.
 
 A question is a pickled `CallFiles`, an answer a pickled `Attempt`, each after its length in 4 bytes. They come from our
-own parent alone.
+own parent alone. The first answer comes without a question: `VERSION`, once the process is ready.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import IO, Any
 
-from audiosocket_cli.calls_analysis.attempt import Attempt, attempt
+from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt, attempt
 
 _NICE = 10
 
@@ -39,6 +39,7 @@ def main(questions: IO[bytes], answers: IO[bytes]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # our parent ends us, once it has kept what is there
     with suppress(OSError):
         os.nice(_NICE)
+    write_message(answers, VERSION)
     while True:
         try:
             call = read_message(questions)

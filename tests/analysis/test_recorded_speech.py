@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from audiosocket_cli.analysis.recorded_speech import RecordedSpeechFinder
 from audiosocket_cli.analysis.stretches import stretches_of
 from audiosocket_cli.audio.pcm import Samples

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, call_of, parts_in_order, utf8
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+
 from audiosocket_cli.calls_analysis import cluster
 from audiosocket_cli.calls_analysis.analyzing import analyze
 from audiosocket_cli.calls_analysis.call_files import CallFiles
@@ -56,7 +57,9 @@ def test_a_worker_of_another_version_is_named_and_so_is_a_cluster_without_any(
     told: list[str] = []
     monkeypatch.setattr(cluster, "_WORKERS_S", 2.0)
     with dask_cluster(tmp_path, 1, PYTHONPATH=str(old.parent)) as there:
-        with pytest.raises(NetworkError, match=r"the Dask worker tcp://\S+ has no audiosocket-cli, or an old one .*: install "):
+        with pytest.raises(
+            NetworkError, match=r"the Dask worker tcp://\S+ has no audiosocket-cli, or an old one .*: install "
+        ):
             next(measure_on(there.url, calls, told.append))
         there.nannies[0].terminate()
         there.nannies[0].wait()
@@ -67,7 +70,7 @@ def test_a_worker_of_another_version_is_named_and_so_is_a_cluster_without_any(
 
 @pytest.mark.parametrize("url", ["nonsense", "foo://127.0.0.1:8786"])
 def test_what_is_not_an_address_is_one_line(url: str) -> None:
-    with pytest.raises(UsageError, match="is not the address of a Dask scheduler .*: write tcp://HOST:8786") as error:
+    with pytest.raises(UsageError, match=r"is not the address of a Dask scheduler .*: write tcp://HOST:8786") as error:
         next(measure_on(url, [], print))
     assert len(str(error.value).splitlines()) == 1
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from audiosocket_cli.calls_analysis.listing import Listed, files_of, source_of
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.stores.store import open_store

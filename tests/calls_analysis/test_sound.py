@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from audiosocket_cli.analysis.recording_figures import measure_recording
 from audiosocket_cli.analysis.sound_picture import SoundFiles, picture_of
 from audiosocket_cli.audio.dtmf import digit_tone

@@ -1,6 +1,6 @@
 """Calls to be analyzed, and what measures them but for one that it dies of.
 
-As a program it measures calls, as `calls_analysis.process` does.
+`DEADLY_MEASURER` is a program that measures calls, as `calls_analysis.process` does.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -24,13 +25,19 @@ from audiosocket_cli.calls_analysis.listing import Listed, files_of
 from support.days import BEGINS, make_call, voices
 
 DEADLY: Final = "deadly"
-DEADLY_MEASURER: Final = (sys.executable, __file__)
+SLOW: Final = "slow"
+DEADLY_MEASURER: Final = (
+    sys.executable, "-c",
+    f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); from support.analyzed import main; main()",
+)  # fmt: skip
 
 
 def attempt_or_die(call: CallFiles) -> Attempt:
-    """Measure a call; kill this process if it is the deadly one."""
+    """Measure a call; kill this process if it is the deadly one, and take long for the slow one."""
     if call.call == DEADLY:
         os.kill(os.getpid(), signal.SIGKILL)
+    if call.call == SLOW:
+        time.sleep(1000)
     return attempt(call)
 
 
@@ -63,6 +70,7 @@ def one_by_one(calls: Sequence[CallFiles]) -> Iterator[tuple[CallFiles, Attempt]
         yield call, attempt(call)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Be the program."""
     process.attempt = attempt_or_die  # type: ignore[attr-defined]
     process.main(sys.stdin.buffer, sys.stdout.buffer)
