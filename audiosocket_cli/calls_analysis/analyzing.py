@@ -161,6 +161,6 @@ def _write_parts(ledger: Ledger, out: Path, done: Analysis) -> None:
     """Put all rows that wait into their parts."""
     ledger.commit()
     for date in ledger.waiting_days():
-        rewrite_part(out, date, ledger.waiting_keys(), ledger.waiting_rows(date))
+        rewrite_part(out, date, ledger.waiting_keys(date), ledger.waiting_rows(date))
         done.parts += 1
     ledger.settle()

@@ -27,6 +27,7 @@ from audiosocket_cli.calls_analysis.ledger_tables import (
     TEMPORARY,
     TO_MEASURE,
     WAITING_DAYS,
+    WAITING_IN,
 )
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import OutputError, UsageError
@@ -198,9 +199,9 @@ class Ledger:
         """Return the days whose parts change by what waits."""
         return [date for (date,) in self._database.execute(WAITING_DAYS)]
 
-    def waiting_keys(self) -> Iterator[str]:
-        """Yield the keys of what waits, as JSON: whatever rows they have in parts, others take their place."""
-        for folder, call in self._database.execute("SELECT folder, call FROM waiting"):
+    def waiting_keys(self, date: str) -> Iterator[str]:
+        """Yield the keys of what waits, as JSON, whose rows in a day's part, if there are any, are old."""
+        for folder, call in self._database.execute(WAITING_IN, (date, date)):
             yield json.dumps({"folder": utf8(os.fsdecode(folder)), "call": utf8(os.fsdecode(call))})
 
     def waiting_rows(self, date: str) -> Iterator[str]:

@@ -49,4 +49,10 @@ SELECT calls.date FROM waiting JOIN calls ON calls.folder = waiting.folder AND c
 WHERE calls.date IS NOT NULL ORDER BY 1
 """
 
+WAITING_IN: Final = """
+SELECT waiting.folder, waiting.call FROM waiting
+LEFT JOIN calls ON calls.folder = waiting.folder AND calls.call = waiting.call
+WHERE waiting.date = ? OR calls.date = ?
+"""
+
 ALL_WAITING: Final = "INSERT OR REPLACE INTO calls SELECT folder, call, version, date FROM waiting"

@@ -6,16 +6,12 @@ own parent alone. The first answer comes without a question: `VERSION`, once the
 
 from __future__ import annotations
 
-import os
 import pickle
 import signal
 import sys
-from contextlib import suppress
 from typing import IO, Any
 
 from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt, attempt
-
-_NICE = 10
 
 
 def write_message(file: IO[bytes], message: Any) -> None:
@@ -37,8 +33,6 @@ def read_message(file: IO[bytes]) -> Any:
 def main(questions: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until there are no more questions."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # our parent ends us, once it has kept what is there
-    with suppress(OSError):
-        os.nice(_NICE)
     write_message(answers, VERSION)
     while True:
         try:
