@@ -52,7 +52,7 @@ TOPICS_ABOUT: Final = {
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
-    "calls": ("call-index", "month-of-calls", "recording", "findings", "json"),
+    "calls": ("call-index", "month-of-calls", "calls-in-buckets", "recording", "findings", "json"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),

@@ -24,7 +24,8 @@ from audiosocket_cli.calls_index.object_reader import ObjectReader
 from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.disk import PREFIX
 from audiosocket_cli.errors import OutputError
-from audiosocket_cli.stores.store import ENDPOINTS, open_store
+from audiosocket_cli.stores.listing import Gap
+from audiosocket_cli.stores.store import endpoint_of, open_store
 from audiosocket_cli.stores.store_error import StoreError
 from audiosocket_cli.stores.store_url import StoreUrl
 
@@ -57,10 +58,13 @@ class BucketPlace:
                 reader.finish()
             scan.forget_gone()
             _note_listed(filling)
+            if scan.gaps:
+                filling.updated.incomplete.append(f"{self.name} is not complete: {_gaps_line(scan.gaps)}")
         except StoreError as error:
             if not error.is_away:
                 raise
-            filling.updated.incomplete.append(f"{self.name} is not complete: {error}; {_known(filling)}")
+            reason = str(error).removeprefix(f"{self.name}: ")
+            filling.updated.incomplete.append(f"{self.name} is not complete: {reason}; {_known(filling)}")
         finally:
             filling.end()
             scan.close()
@@ -87,9 +91,14 @@ class BucketPlace:
 
 def _file_name(url: StoreUrl) -> str:
     """Return a name for the index, of its own for each path, in each bucket, of each store."""
-    stores = [f"{name}={os.environ.get(name, '')}" for name in (*ENDPOINTS, "AZURE_STORAGE_ACCOUNT_NAME")]
-    digest = hashlib.blake2b("\n".join([str(url), *stores]).encode(errors="surrogateescape"), digest_size=8)
+    parts = [str(url), endpoint_of(url.scheme), os.environ.get("AZURE_STORAGE_ACCOUNT_NAME", "")]
+    digest = hashlib.blake2b("\n".join(parts).encode(errors="surrogateescape"), digest_size=8)
     return f"{url.scheme}-{re.sub(r'[^A-Za-z0-9.-]', '_', url.bucket)[:100]}-{digest.hexdigest()}.sqlite"
+
+
+def _gaps_line(gaps: Sequence[Gap]) -> str:
+    names = f"the name {gaps[0].odd!r:.80}" if len(gaps) == 1 else f"{len(gaps)} names such as {gaps[0].odd!r:.80}"
+    return f"obstore does not take {names}, and so not all that is listed with it: remove that object"
 
 
 def _note_listed(filling: Filling) -> None:

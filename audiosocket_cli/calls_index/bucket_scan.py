@@ -11,7 +11,9 @@ from typing import Final
 
 from audiosocket_cli.calls_index.filling import Filling
 from audiosocket_cli.calls_index.folder_scan import FileSeen
-from audiosocket_cli.stores.store import ObjectInfo, Store
+from audiosocket_cli.stores.listing import Gap, list_past_odd_names
+from audiosocket_cli.stores.object_info import ObjectInfo
+from audiosocket_cli.stores.store import Store
 
 _PAGE: Final = 1_000
 """Objects that are compared together, as stores list them."""
@@ -28,6 +30,8 @@ class BucketScan:
     def __init__(self, store: Store, filling: Filling) -> None:
         self._store = store
         self._filling = filling
+        self.gaps: list[Gap] = []
+        """Parts of the listing that are not known."""
         database = filling.database
         database.execute("CREATE TEMP TABLE IF NOT EXISTS seen (folder BLOB, name BLOB, PRIMARY KEY (folder, name)) "
                          "WITHOUT ROWID")  # fmt: skip
@@ -37,7 +41,7 @@ class BucketScan:
     def changed(self) -> Iterator[Page]:
         """Yield the JSON objects that are new or changed. Raises `StoreError`."""
         page: Page = []
-        for number, info in enumerate(self._store.list(), 1):
+        for number, info in enumerate(list_past_odd_names(self._store, self.gaps), 1):
             found = _seen(info)
             if found is not None:
                 page.append(found)
@@ -66,16 +70,19 @@ class BucketScan:
             database.execute("COMMIT")
 
     def forget_gone(self) -> None:
-        """Take out of the index what a listing that came to its end has not seen."""
-        self._filling.begin()
+        """Take out of the index what a listing that came to its end has not seen, but where that has gaps."""
         # What has come into the index meanwhile is from another process, whose listing is newer.
-        gone = self._filling.database.execute(
-            "DELETE FROM calls WHERE rowid <= ? AND NOT EXISTS (SELECT 1 FROM temp.seen AS s "
+        unseen = self._filling.database.execute(
+            "SELECT folder, name FROM calls WHERE rowid <= ? AND NOT EXISTS (SELECT 1 FROM temp.seen AS s "
             "WHERE s.folder = calls.folder AND s.name = calls.name)",
             (self._newest,),
         )
-        self._filling.updated.removed += gone.rowcount
+        gone = [(folder, name) for folder, name in unseen if not self._is_in_gap(_joined(folder, name))]
+        self._filling.forget(gone)
         self._filling.commit()
+
+    def _is_in_gap(self, key: bytes) -> bool:
+        return any(gap.after.encode() < key < gap.odd.encode() for gap in self.gaps)
 
     def close(self) -> None:
         """Drop the table."""
@@ -84,7 +91,11 @@ class BucketScan:
 
 def name_of(folder: bytes, file: FileSeen) -> str:
     """Return the name of an object below the URL of its bucket."""
-    return (folder + b"/" + file.name if folder else file.name).decode()
+    return _joined(folder, file.name).decode()
+
+
+def _joined(folder: bytes, name: bytes) -> bytes:
+    return folder + b"/" + name if folder else name
 
 
 def _seen(info: ObjectInfo) -> tuple[bytes, FileSeen] | None:

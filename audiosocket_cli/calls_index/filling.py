@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from audiosocket_cli.calls_index import columns
 from audiosocket_cli.calls_index.call_json import CallJson
 from audiosocket_cli.calls_index.folder_scan import FileSeen, Skipped
-from audiosocket_cli.calls_index.row import row_of
+from audiosocket_cli.calls_index.row import Row, row_of
 
 _TOGETHER: Final = 4_000
 """Files that are read between two commits: what is read is kept if the rest is not, and nobody waits long."""
@@ -50,7 +50,8 @@ class Filling:
     def put(self, folder: bytes, file: FileSeen, read: CallJson) -> None:
         """Put in what was read of a file."""
         self.begin()
-        self.database.execute(columns.INSERT, values_to_put(folder, file, read))
+        row = None if read.call is None else row_of(read.call)
+        self.database.execute(columns.INSERT, values_to_put(folder, file, read.problem, row))
         self._count(1)
         self._pending += 1
         if self._pending >= _TOGETHER:
@@ -67,9 +68,8 @@ class Filling:
         self.updated.read += number
         self.progress(f"reading the JSON of calls in {self._name}: {self.updated.read:,} so far")
 
-    def forget(self, folder: bytes, names: Iterable[bytes]) -> None:
-        """Take out files of a folder."""
-        gone = [(folder, name) for name in names]
+    def forget(self, gone: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take out files, each a folder and a name."""
         self.begin()
         self.database.executemany("DELETE FROM calls WHERE folder = ? AND name = ?", gone)
         self.updated.removed += len(gone)
@@ -98,7 +98,6 @@ class Filling:
             self.database.execute("ROLLBACK")
 
 
-def values_to_put(folder: bytes, file: FileSeen, read: CallJson) -> tuple[Any, ...]:
-    """Return the columns of what was read of a file."""
-    values = columns.NO_ROW if read.call is None else columns.values_of(row_of(read.call))
-    return folder, *file, read.problem, *values
+def values_to_put(folder: bytes, file: FileSeen, problem: str | None, row: Row | None) -> tuple[Any, ...]:
+    """Return the columns of a file, with the row of its call, or a problem."""
+    return folder, *file, problem, *(columns.NO_ROW if row is None else columns.values_of(row))

@@ -73,7 +73,7 @@ class FolderPlace:
         for file in folder.files or ():
             if known.pop(file.name, None) != file:
                 filling.put(folder.path, file, read_call(os.path.join(self.root, folder.path, file.name)))
-        filling.forget(folder.path, known)
+        filling.forget([(folder.path, name) for name in known])
 
 
 def _known_folders(filling: Filling) -> Any:

@@ -6,6 +6,8 @@ order. Memory is bounded: so many reads of small objects are under way or not ye
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +18,7 @@ from audiosocket_cli.calls_index.bucket_scan import Page, name_of
 from audiosocket_cli.calls_index.call_json import MAX_BYTES, TOO_LONG, CallJson, parse_call
 from audiosocket_cli.calls_index.filling import Filling, values_to_put
 from audiosocket_cli.calls_index.folder_scan import FileSeen
+from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.stores.store import Store
 from audiosocket_cli.stores.store_error import StoreError
 
@@ -102,7 +105,8 @@ class ObjectReader:
     def _take(self, folder: bytes, file: FileSeen, read: CallJson) -> None:
         if not self._read:
             self._keep_at_s = time.monotonic() + _KEEP_AFTER_S
-        self._read.append(values_to_put(folder, file, read))
+        row = None if read.call is None else _of_objects(row_of(read.call), file)
+        self._read.append(values_to_put(folder, file, read.problem, row))
         if len(self._read) >= _TOGETHER:
             self._keep()
 
@@ -110,3 +114,20 @@ class ObjectReader:
         if self._read:
             self._filling.put_and_keep(self._read)
             self._read = []
+
+
+def _of_objects(row: Row, file: FileSeen) -> Row:
+    """Return a row with the names that files of its call have as objects: those begin as that of the JSON does.
+
+    In the JSON are the names that they had on the disk of the server, which may begin otherwise.
+    """
+    stem = os.fsdecode(file.name).removesuffix(".json")
+    return row._replace(files=tuple(_as_object(name, stem) for name in row.files))
+
+
+def _as_object(name: str, stem: str) -> str:
+    ending = _ENDING.search(name)
+    return name if name.startswith(f"{stem}.") or ending is None else f"{stem}{ending[0]}"
+
+
+_ENDING: Final = re.compile(r"(\.unconverted)?(\.part\d+(-\d+)?)?\.\w{1,8}$")

@@ -39,10 +39,10 @@ class PlaceParam(click.Path):
             return value  # "./analyze" becomes the path of a folder
         if not isinstance(value, str) or "://" not in value:
             return super().convert(value, param, ctx)
-        from audiosocket_cli.stores.store_url import parse_store_url, without_fields
+        from audiosocket_cli.stores.object_name import ObjectNames
 
         try:
-            return without_fields(parse_store_url(value))
+            return ObjectNames(value).store
         except UsageError as error:
             self.fail(str(error), param, ctx)
 

@@ -6,17 +6,18 @@ obstore reads it: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDEN
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.disk import HalfMade
 from audiosocket_cli.errors import MissingLibraryError, UsageError
 from audiosocket_cli.libraries import install_line
+from audiosocket_cli.stores.content import open_content
+from audiosocket_cli.stores.new_object import Place, Put, put_new
+from audiosocket_cli.stores.object_info import ObjectInfo, bare_etag, info_of
 from audiosocket_cli.stores.store_error import StoreError, StoreFault, store_error
 from audiosocket_cli.stores.store_url import StoreUrl, parse_store_url
 
@@ -24,36 +25,22 @@ MAX_READ_BYTES: Final = 256 << 20
 """The largest object that is read into memory."""
 
 _CHUNK: Final = 4 << 20
+_LISTED: Final = 10
+"""Objects that are taken from a listing together. obstore asks for a thousand at a time in any case; where a request
+fails, it drops those that it has collected until then."""
 TIMEOUT_S: Final = 120.0
 """For one request with all of its body: 32 MiB at 2.3 Mbit/s. obstore's own 30 s ends uploads over slow lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """An object as a store lists it; `etag` is without quotes."""
-
-    name: str
-    size: int
-    modified: datetime
-    etag: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """An object that is in the store now; `was_there` says that an earlier put has made it."""
-
-    name: str
-    size: int
-    sha256: str
-    was_there: bool
 
 
 class Store:
     """Objects below the path of a URL. All methods raise `StoreError`; they may be called from several threads."""
 
-    def __init__(self, url: StoreUrl, inner: Any) -> None:
+    def __init__(self, url: StoreUrl, inner: Any, *, is_makers_own: bool = True) -> None:
+        """`inner` is of obstore; `is_makers_own` says that it is at Amazon, Google or Microsoft, and not at an endpoint
+        of somebody else, of which less is known."""
         self.url = url
         self._inner = inner
+        self._is_makers_own = is_makers_own
         self._obstore = _obstore()
         self._errors = _errors()
 
@@ -67,16 +54,16 @@ class Store:
         The order is the store's: of s3:// and gs:// by name. Asks for 1,000 objects at a time.
         """
         try:
-            for batch in self._obstore.list(self._inner, prefix or None, offset=after, chunk_size=1000):
+            for batch in self._obstore.list(self._inner, prefix or None, offset=after, chunk_size=_LISTED):
                 for meta in batch:
-                    yield _info(meta)
+                    yield info_of(meta)
         except self._errors as error:
             raise store_error(self.url_of(prefix).rstrip("/"), error) from None
 
     def head(self, name: str) -> ObjectInfo:
         """Return what the store knows of an object; `StoreError.is_missing` where there is none."""
         try:
-            return _info(self._obstore.head(self._inner, name))
+            return info_of(self._obstore.head(self._inner, name))
         except self._errors as error:
             raise store_error(self.url_of(name), error) from None
 
@@ -126,7 +113,7 @@ class Store:
         half = HalfMade.unnamed(path.parent, path.suffix)
         try:
             answer = self._obstore.get(self._inner, name)
-            info = _info({**answer.meta, "path": name})
+            info = info_of({**answer.meta, "path": name})
             written = 0
             with open(half.descriptor, "wb", closefd=False) as file:
                 for piece in answer.stream(min_chunk_size=_CHUNK):
@@ -142,22 +129,38 @@ class Store:
             raise
         return info
 
-    def put_new(self, name: str, content: Path | bytes, content_type: str) -> Put:
-        """Make an object where there is none of its name, or find that it is there with the same content.
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Yield an object's content in pieces."""
+        try:
+            for piece in self._obstore.get(self._inner, name).stream(min_chunk_size=_CHUNK):
+                yield bytes(piece)
+        except self._errors as error:
+            raise store_error(self.url_of(name), error) from None
+
+    def put_new(self, name: str, content: Path | bytes, content_type: str, *, replace: bool = False) -> Put:
+        """Make an object where there is none of its name, or find that it is there with the same content; then it is
+        checked. `replace` makes it whatever is there.
 
         Raises `StoreError`, whose `is_taken` says that there is one with other content, and `OSError` of the file.
         """
-        data = content if isinstance(content, bytes) else content.read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        attributes = {"Content-Type": content_type}
+        place = Place(
+            name,
+            self.url_of(name),
+            refuses_taken=self._is_makers_own,
+            checks_sha256=self._is_makers_own and self.url.scheme == "s3",
+            head=lambda: self.head(name),
+            pieces=lambda: self.pieces(name),
+            send=lambda data, options: self._send(name, data, options),
+        )
+        return put_new(place, open_content(content), content_type, replace=replace)
+
+    def _send(self, name: str, data: Any, options: dict[str, Any]) -> str | None:
         try:
-            self._obstore.put(self._inner, name, data, mode="create", attributes=attributes)
-            return Put(name, len(data), digest, was_there=False)
+            return bare_etag(self._obstore.put(self._inner, name, data, **options)["e_tag"])
         except self._errors as error:
-            failure = store_error(self.url_of(name), error)
-        if failure.is_taken and self.head(name).size == len(data) and self.read(name) == data:
-            return Put(name, len(data), digest, was_there=True)
-        raise failure
+            if isinstance(error, FileNotFoundError) and error.errno is not None:  # of the file, not of the store
+                raise
+            raise store_error(self.url_of(name), error) from None
 
 
 def open_store(url: str | StoreUrl, *, retries: int = 3, timeout_s: float = TIMEOUT_S) -> Store:
@@ -168,7 +171,7 @@ def open_store(url: str | StoreUrl, *, retries: int = 3, timeout_s: float = TIME
     if isinstance(url, str):
         url = parse_store_url(url)
     try:
-        return Store(url, _open(url, retries, timeout_s))
+        return Store(url, _open(url, retries, timeout_s), is_makers_own=not endpoint_of(url.scheme))
     except _errors() as error:
         raise UsageError(f"cannot use {store_error(str(url), error)}") from None
 
@@ -182,17 +185,23 @@ def _open(url: StoreUrl, retries: int, timeout_s: float) -> Any:
         "retry_timeout": timedelta(seconds=60),
     }
     client: dict[str, Any] = {"timeout": timedelta(seconds=timeout_s), "connect_timeout": "10s"}
-    if any(os.environ.get(name, "").lower().startswith("http://") for name in ENDPOINTS):
+    if endpoint_of(url.scheme).lower().startswith("http://"):
         client["allow_http"] = True  # who writes http:// means it
     more = {"checksum_algorithm": "SHA256"} if url.scheme == "s3" else {}
     return stores[url.scheme](url.bucket, prefix=url.path or None, client_options=client, retry_config=retry, **more)
 
 
-ENDPOINTS: Final = (
-    "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT",
-    "AZURE_ENDPOINT",
-)  # fmt: skip
+_ENDPOINTS: Final = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
 """Variables that hold the URL of a store which is not its maker's own."""
+
+
+def endpoint_of(scheme: str) -> str:
+    """Return the URL of a store that is not its maker's own, or nothing."""
+    return next((value for name in _ENDPOINTS[scheme] if (value := os.environ.get(name))), "")
 
 
 def _obstore() -> Any:
@@ -209,8 +218,3 @@ def _obstore() -> Any:
 def _errors() -> tuple[type[Exception], ...]:
     """What obstore raises: its own, and two of Python's."""
     return (_obstore().exceptions.BaseError, FileNotFoundError, ValueError)
-
-
-def _info(meta: Any) -> ObjectInfo:
-    etag = meta["e_tag"]
-    return ObjectInfo(meta["path"], meta["size"], meta["last_modified"], etag.strip('"') if etag else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import dataclass, replace
 from typing import Final
@@ -56,12 +55,6 @@ def parse_store_url(text: str) -> StoreUrl:
     path = path.strip("/")
     _check_path(path, shown)
     return StoreUrl(scheme, bucket, path)
-
-
-def without_fields(url: StoreUrl) -> StoreUrl:
-    """Return what is above the first part of a path with a field: all objects of an --upload are below it."""
-    parts = url.path.split("/")
-    return url.at("/".join(itertools.takewhile(lambda part: "{" not in part, parts)))
 
 
 def _check_path(path: str, shown: str) -> None:

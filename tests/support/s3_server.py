@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -50,10 +51,10 @@ def beside_python(tool: str) -> Path:
 
 
 @contextmanager
-def started(words: Sequence[str | Path], log: Path) -> Iterator[S3Server]:
+def started(words: Sequence[str | Path], log: Path, **environment: str) -> Iterator[S3Server]:
     """Run a server that says its URL when it listens; what it says is in the file `log`."""
     with log.open("wb") as file:
-        process = subprocess.Popen([*map(str, words)], stdout=file, stderr=file)
+        process = subprocess.Popen([*map(str, words)], stdout=file, stderr=file, env={**os.environ, **environment})
     try:
         url = _url_in(log, process)
         yield S3Server(url, environment_of(url))
