@@ -34,6 +34,8 @@ _CONNECT_S: Final = 10.0
 _WORKERS_S: Final = 120.0
 """How long to wait for a worker when there is none: one that died is started again by its nanny."""
 _LOOK_S: Final = 0.5
+_FETCH_S: Final = 10.0
+"""A result that takes longer to come is lost."""
 _AHEAD: Final = 4
 """Calls under way for each thread of a worker."""
 _MIN_AHEAD: Final = 16
@@ -186,14 +188,22 @@ class _Cluster:
                 if not self._threads():
                     self._wait_for_workers()
                 continue
-            if future.key in self._calls:
-                break
-        _, call = self._calls.pop(future.key)
+            if future.key in self._calls and (done := self._done(future)) is not None:
+                del self._calls[future.key]
+                return done
+
+    def _done(self, future: Any) -> Done | None:
+        """Return what came of a task; None where its result was lost with its worker, so that Dask runs it again."""
+        _, call = self._calls[future.key]
         if future.status == "cancelled":
             raise NetworkError(f"{self._url} has lost what it was asked: the same command goes on")
-        error = future.exception() if future.status == "error" else None
-        if error is None:
-            return self._checked(call, future.result())
+        try:
+            error = future.exception(timeout=_FETCH_S)
+            if error is None:
+                return self._checked(call, future.result(timeout=_FETCH_S))
+        except TimeoutError:
+            future.add_done_callback(self._finished.put)
+            return None
         if type(error).__name__ == "KilledWorker":
             return Done(call, Attempt(), _KILLS)
         if isinstance(error, ImportError | AttributeError):

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from audiosocket_cli.calls_analysis.call_files import JSON, FileSeen, call_of
+from audiosocket_cli.calls_index.bucket_place import gaps_line
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS, Skipped
 from audiosocket_cli.disk import PART
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.stores.listing import Gap, list_past_odd_names
 from audiosocket_cli.stores.store import Store, open_store
 from audiosocket_cli.stores.store_url import is_store_url
 from audiosocket_cli.text import printable
@@ -28,6 +30,8 @@ class Listed:
     skipped: Skipped = field(default_factory=Skipped)
     going_on: int = 0
     """Calls that are still being recorded."""
+    incomplete: list[str] = field(default_factory=list)
+    """Listings of buckets that are not whole, each with the reason."""
 
 
 def source_of(text: str) -> str:
@@ -47,7 +51,7 @@ def files_of(source: str, listed: Listed) -> Iterator[tuple[str, str, FileSeen]]
     Links are not followed. Raises `FileError` for a folder that cannot be read, and `StoreError`.
     """
     if is_store_url(source):
-        yield from _in_store(open_store(source), source)
+        yield from _in_store(open_store(source), source, listed)
         return
     try:
         yield from _in_folders(source, listed)
@@ -55,14 +59,19 @@ def files_of(source: str, listed: Listed) -> Iterator[tuple[str, str, FileSeen]]
         raise FileError(f"cannot analyze {printable(source)}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _in_store(store: Store, source: str) -> Iterator[tuple[str, str, FileSeen]]:
-    for found in store.list():
+def _in_store(store: Store, source: str, listed: Listed) -> Iterator[tuple[str, str, FileSeen]]:
+    gaps: list[Gap] = []
+    for found in list_past_odd_names(store, gaps):
+        if "/." in f"/{found.name}":  # hidden, as files and folders are
+            continue
         folder, _, name = found.name.rpartition("/")
         call = call_of(name)
         if call is not None:
             version = found.etag or found.modified.isoformat()
             seen = FileSeen(name, found.size, version, found.modified.timestamp())
             yield f"{source}/{folder}" if folder else source, call, seen
+    if gaps:
+        listed.incomplete.append(f"{source} is not complete: {gaps_line(gaps)}")
 
 
 def _in_folders(source: str, listed: Listed) -> Iterator[tuple[str, str, FileSeen]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from audiosocket_cli.doctor.files.recording import judge_figures
 from audiosocket_cli.errors import FileError, MissingLibraryError
 from audiosocket_cli.finding import Status, tagged
 from audiosocket_cli.model import Side
-from audiosocket_cli.stores.store import open_store
+from audiosocket_cli.stores.store import Store, open_store
 from audiosocket_cli.stores.store_url import is_store_url
 from audiosocket_cli.text import printable
 
@@ -72,11 +73,17 @@ def _local(call: CallFiles) -> Iterator[Path]:
     if not is_store_url(call.folder):
         yield Path(call.folder)
         return
-    store = open_store(call.folder)
+    store = _opened(call.folder)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         for file in call.files:
             store.download(file.name, Path(folder) / file.name)
         yield Path(folder)
+
+
+@functools.lru_cache(8)
+def _opened(url: str) -> Store:
+    """A store has connections, which the next call of the same folder uses again."""
+    return open_store(url)
 
 
 def _row_of_json(call: CallFiles, found: CallJson) -> Row:

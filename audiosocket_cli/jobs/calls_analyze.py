@@ -42,7 +42,7 @@ def calls_analyze(wanted: AnalyzeWanted) -> Outcome:
     with live_line() as show:
         done = analyze(wanted.places, wanted.output, _measurer(wanted), anew=wanted.anew, progress=_Progress(show).tell)
     tell_skipped(done.listed.skipped)
-    for line in done.told:
+    for line in (*done.listed.incomplete, *done.told):
         say(line)
     more = done.problems + done.later + done.killed - MAX_TOLD
     if more > 0:
@@ -50,7 +50,8 @@ def calls_analyze(wanted: AnalyzeWanted) -> Outcome:
     if not done.calls and not done.gone:
         raise NothingError(f"there is no call in {', '.join(wanted.places)}: name the folder of --record, or a bucket")
     told = put_result(done.as_json(), _lines(done, wanted), as_json=wanted.as_json)
-    return Outcome(failed=done.later > 0 or done.killed > 0 or not told)
+    failed = done.later > 0 or done.killed > 0 or not told
+    return Outcome(failed=failed, unreachable=bool(done.listed.incomplete))
 
 
 def _measurer(wanted: AnalyzeWanted) -> Callable[[Iterable[CallFiles]], Iterator[Done]]:
