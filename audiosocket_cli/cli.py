@@ -54,7 +54,7 @@ TOPICS_ABOUT: Final = {
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
     "upload": ("sending-on", "uploading"),
-    "calls": ("call-index", "buckets", "recording", "findings", "json"),
+    "calls": ("call-index", "buckets", "month-of-calls", "recording", "findings", "json"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),
