@@ -24,6 +24,7 @@ The house, from the ground up. A module imports only from its own room and from 
     analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
     websocket/    messages of WebSocket voice protocols, and one connection; it knows no calls
     calls_index/  all calls of a folder, found again: an index beside them, made from their JSON at any time
+    outbox/       what has to reach others, and waits on disk until they have it: recordings, events
     call/         one live call: session or relay, pacer, driver; sources/ taps/ recording/ bots/
     net/          getting connected: addresses, dialling, a gateway to WebSocket bots, listening, one placed call, HTTP
     server/       answering many calls: who may call, how many, in how many processes, who is told, and who may ask
