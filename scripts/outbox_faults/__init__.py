@@ -8,7 +8,8 @@
     calls       callers with known sound, and what each of them saw
     server      `audiosocket serve`, killed and started again
     stores      real object stores: rclone and moto
-    receiver    what gets the events
+    buses       what gets the events, and how it fails: webhooks, NATS JetStream
+    receiver    a receiver of webhooks
     faulty      a proxy for HTTP that refuses, delays, answers with errors, cuts requests and loses answers
 
 Each module uses those below it.

@@ -2,6 +2,7 @@
 
     scripts/outbox-faults                          2,000 calls and ten kills, with rclone as the store
     scripts/outbox-faults --store moto             with moto, which honours conditions; it is never killed
+    scripts/outbox-faults --bus nats               with events to NATS JetStream, whose server is stopped and killed
     scripts/outbox-faults --then remove            with --upload-then remove
     scripts/outbox-faults --calls 60 --kills 2 --seconds 1,2 --phase 1
 
@@ -43,6 +44,7 @@ def parse_options() -> argparse.Namespace:
     add("--seconds", type=span, default=(2.0, 5.0), metavar="S,S", help="how long calls last (default: 2,5)")
     add("--kills", type=int, default=10, help="how often the server is killed (default: %(default)s)")
     add("--store", choices=("rclone", "moto"), default="rclone", help="what stores (default: %(default)s)")
+    add("--bus", choices=("webhook", "nats"), default="webhook", help="what gets events (default: %(default)s)")
     add("--then", choices=("keep", "remove"), default="keep", help="what becomes of local files (default: keep)")
     add("--seed", type=int, default=1, help="another one makes other calls and faults (default: %(default)s)")
     add("--phase", type=float, default=5.0, metavar="SECONDS", help="how long a fault lasts (default: %(default)s)")
@@ -70,7 +72,7 @@ def print_outcome(outcome: Outcome) -> None:
         ("the end took", f"{outcome.drained_s:.1f} s"),
         *((f"store: {name}", f"{count} times") for name, count in sorted(outcome.phases.items())),
         *((f"requests of the store: {name}", count) for name, count in sorted(outcome.requests.items())),
-        *((f"webhooks: {name}", count) for name, count in sorted(outcome.webhooks.items())),
+        *((f"bus: {name}", count) for name, count in sorted(outcome.bus.items())),
         ("objects", outcome.objects),
         *sorted(verdict.counts.items()),
         ("WRONG", len(verdict.faults)),
@@ -87,8 +89,8 @@ def print_outcome(outcome: Outcome) -> None:
 def main() -> int:
     given = parse_options()
     options = Options(
-        given.calls, given.at_once, given.seconds, given.kills, given.store, given.then, given.seed, given.phase,
-        given.grace, given.drain, given.serve,
+        given.calls, given.at_once, given.seconds, given.kills, given.store, given.bus, given.then, given.seed,
+        given.phase, given.grace, given.drain, given.serve,
     )  # fmt: skip
     folder = given.folder or Path(tempfile.mkdtemp(prefix="outbox-faults-"))
     try:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from outbox_faults.buses import Bus, running_bus
 from outbox_faults.calls import Callers
 from outbox_faults.faulty import FaultyProxy
 from outbox_faults.judge import Judge, Verdict
-from outbox_faults.receiver import SECRET, Receiver
 from outbox_faults.server import AUDIOSOCKET, Server, ServerError
 from outbox_faults.stores import BUCKET, StoreProcess, running_store, without_store_settings
 from outbox_faults.weather import Weather
@@ -33,6 +33,7 @@ class Options:
     """How long calls last, at least and at most."""
     kills: int
     store: str
+    bus: str
     then: str
     seed: int
     phase_s: float
@@ -52,7 +53,8 @@ class Outcome:
     verdict: Verdict
     requests: Counter[str]
     """What happened to requests of the store."""
-    webhooks: Counter[str]
+    bus: Counter[str]
+    """What happened to requests of the bus, or to the bus."""
     phases: Counter[str]
     placed: int
     refused: int
@@ -65,14 +67,13 @@ class Outcome:
 class Run:
     """A run, with all that it needs started around it."""
 
-    def __init__(self, options: Options, folder: Path, store: StoreProcess) -> None:
+    def __init__(self, options: Options, folder: Path, store: StoreProcess, bus: Bus) -> None:
         self._options = options
         self._folder = folder
         self._store = store
-        self._receiver = Receiver()
+        self._bus = bus
         self._store_proxy = FaultyProxy(store.port, options.seed)
-        self._receiver_proxy = FaultyProxy(self._receiver.port, options.seed + 1)
-        self._weather = Weather(store, self._store_proxy, self._receiver_proxy, options.seed)
+        self._weather = Weather(store, self._store_proxy, bus, options.seed)
         self._calls = folder / "calls"
         self._server = Server(self._serve_options(), self._environment(), folder / "server.log")
         self._random = random.Random(options.seed)
@@ -84,11 +85,7 @@ class Run:
                 *self._options.serve]  # fmt: skip
 
     def _where(self) -> list[str]:
-        secret = self._folder / "secret"
-        secret.write_text(SECRET + "\n")
-        secret.chmod(0o600)
-        events = f"http://127.0.0.1:{self._receiver_proxy.port}/events"
-        return ["--upload", f"s3://{BUCKET}/calls", "--events", events, "--events-secret-file", str(secret)]
+        return ["--upload", f"s3://{BUCKET}/calls", *self._bus.options()]
 
     def _environment(self) -> dict[str, str]:
         endpoint = f"http://127.0.0.1:{self._store_proxy.port}"
@@ -112,9 +109,8 @@ class Run:
             self._weather.clear()
         objects = dict(self._store.objects())
         verdict = self._judge(callers, objects)
-        self._receiver.close()
         return Outcome(
-            verdict, self._store_proxy.counts, self._receiver_proxy.counts, self._weather.phases, len(callers.placed),
+            verdict, self._store_proxy.counts, self._bus.counts, self._weather.phases, len(callers.placed),
             callers.refused, len(self._server.kills), ended_s - begun_s, drained_s - ended_s, len(objects),
         )  # fmt: skip
 
@@ -138,10 +134,10 @@ class Run:
                       told=self._server.told)  # fmt: skip
         judge.judge_objects(objects)
         judge.judge_folder(self._calls, objects, is_removed=self._options.then == "remove")
-        judge.judge_events(self._receiver.received)
+        judge.judge_events(self._bus.received())
         failures = [self._weather.failure] if self._weather.failure else []
         wrong = [line for line in self._server.told.splitlines() if "Traceback" in line or "internal error" in line]
-        judge.verdict.faults[:0] = [*self._faults, *failures, *self._receiver.faults, *wrong]
+        judge.verdict.faults[:0] = [*self._faults, *failures, *self._bus.faults, *wrong]
         return judge.verdict
 
 
@@ -173,5 +169,8 @@ class Killer:
 
 def run(options: Options, folder: Path) -> Outcome:
     """Run in a folder. Raises `ServerError` and `StoreProcessError` where there is nothing to judge."""
-    with running_store(options.store, folder / "store") as store:
-        return Run(options, folder, store).go()
+    with (
+        running_store(options.store, folder / "store") as store,
+        running_bus(options.bus, folder / "bus", options.seed + 1) as bus,
+    ):
+        return Run(options, folder, store, bus).go()

@@ -1,4 +1,4 @@
-"""Which fault there is when: a thread that changes the modes of the store and of the receiver, by a seed."""
+"""Which fault there is when: a thread that changes the modes of the store and of the bus, by a seed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from outbox_faults.buses import Bus
 from outbox_faults.faulty import FaultyProxy
 from outbox_faults.stores import StoreProcess
 
 STORE_PHASES = ("up", "refused", "frozen", "killed", "slow", "503", "500", "cut", "answer lost", "answer cut", "mixed")
-RECEIVER_PHASES = ("up", "refused", "silent", "slow", "503", "429", "cut", "answer lost", "mixed")
 
 
 class Phases:
@@ -31,16 +31,16 @@ class Phases:
 class Weather:
     """Changes what fails, every few seconds, until all is well for good."""
 
-    def __init__(self, store: StoreProcess, store_proxy: FaultyProxy, receiver_proxy: FaultyProxy, seed: int) -> None:
+    def __init__(self, store: StoreProcess, store_proxy: FaultyProxy, bus: Bus, seed: int) -> None:
         self.phases: Counter[str] = Counter()
         self.failure: str | None = None
         """Why it changes no more, if it failed."""
-        self._store, self._store_proxy, self._receiver_proxy = store, store_proxy, receiver_proxy
+        self._store, self._store_proxy, self._bus = store, store_proxy, bus
         self._random = random.Random(seed)
         self._stop = threading.Event()
         names = [name for name in STORE_PHASES if name != "killed" or not store.forgets]
         self._store_phases = Phases(names, self._random)
-        self._receiver_phases = Phases(RECEIVER_PHASES, self._random)
+        self._bus_phases = Phases(bus.phases, self._random)
         self._thread: threading.Thread | None = None
 
     def begin(self, phase_s: float) -> None:
@@ -53,7 +53,8 @@ class Weather:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        self._receiver_proxy.mode = self._store_proxy.mode = "up"
+        self._store_proxy.mode = "up"
+        self._bus.enter("up")
 
     def _run(self, phase_s: float) -> None:
         try:
@@ -63,9 +64,9 @@ class Weather:
             self.failure = f"the faults ended: {type(error).__name__}: {error}"
 
     def _pass_phase(self, seconds: float) -> None:
-        phase, receiver = self._store_phases.next(), self._receiver_phases.next()
+        phase = self._store_phases.next()
         self.phases[phase] += 1
-        self._receiver_proxy.mode = receiver
+        self._bus.enter(self._bus_phases.next())
         self._store_proxy.mode = phase if phase not in ("frozen", "killed") else "up"
         undo: Callable[[], None] | None = None
         if phase == "frozen":
