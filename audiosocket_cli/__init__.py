@@ -16,6 +16,7 @@ The house, from the ground up. A module imports only from its own room and from 
     asterisk/     what Asterisk really does: facts, rules, findings with their cure
     disk          private files that are whole or not there
     write_behind  what files that another thread writes have in common
+    stores/       object stores: their URLs, what they hold, and new objects in them
     audio/        samples, and the files and sound cards that they come from and go to
     chunks        what passes in a call, as it passes
     mixed_runs    frames of several kinds and lengths, with their times

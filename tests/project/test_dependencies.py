@@ -20,6 +20,7 @@ PROJECT = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["projec
 DECLARED = {Requirement(line).name for line in PROJECT["dependencies"]}
 EXTRAS = {"prometheus_client": "server/exporter.py", "locust": "bench/locust.py", "gevent": "bench/locust.py",
           "G722": "audio/sample_readers.py", "duckdb": "calls_index/parquet.py", "sounddevice": "libraries.py",
+          "obstore": "stores/store.py",
           "websockets": "websocket/link.py websocket/handshake.py", "uvicorn": "web/connections.py",
           "starlette": " ".join(f"web/{name}.py" for name in (
               "answers", "app", "bounds", "connections", "ended_calls", "events", "gatekeeper", "listening",
