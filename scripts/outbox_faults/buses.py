@@ -1,4 +1,4 @@
-"""Where events go: webhooks, to a receiver behind a proxy that fails, or NATS JetStream, which is stopped and killed."""
+"""Where events go: webhooks, to a receiver behind a proxy that fails, or NATS JetStream, stopped and killed."""
 
 from __future__ import annotations
 
