@@ -168,6 +168,11 @@ class Mirror:
             self._comparison = await self._compare(capture, seen)
 
     @property
+    def files(self) -> list[Path]:
+        """Its recordings."""
+        return [] if self._live is None else self._live.files
+
+    @property
     def recording_error(self) -> str | None:
         """Why its recording is not complete, if it is not."""
         return None if self._live is None else self._live.recording_error

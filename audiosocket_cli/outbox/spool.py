@@ -8,7 +8,7 @@ Runs      each process has a file locked for as long as it lives: so the calls o
 from __future__ import annotations
 
 import json
-import os
+import math
 import sqlite3
 import threading
 import time
@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from audiosocket_cli.errors import UsageError
 from audiosocket_cli.outbox.batches import Batches, Sums
 from audiosocket_cli.outbox.call_files import CallFiles, PathNames
 from audiosocket_cli.outbox.hand_out import HandOut
-from audiosocket_cli.outbox.lock_file import LockFile, is_locked
 from audiosocket_cli.outbox.rows import Rows
+from audiosocket_cli.outbox.runs import Runs
 from audiosocket_cli.outbox.spool_file import connect, open_spool_file
 from audiosocket_cli.outbox.told import Told
 from audiosocket_cli.outbox.waiting import LiveCall, SpoolFigures, WaitingCall, WaitingEvent
@@ -37,24 +38,29 @@ class Spool:
     """A spool's folder, opened by this process."""
 
     def __init__(
-        self, folder: Path, *, max_bytes: float = float("inf"), tell: Callable[[str], object] = lambda line: None
+        self,
+        folder: Path,
+        *,
+        max_bytes: float = math.inf,
+        tell: Callable[[str], object] = lambda line: None,
+        about: Mapping[str, Any] | None = None,
     ) -> None:
         """Open or make it. `max_bytes` bounds what waits: files of calls and events together; `tell` gets a line about
-        what is given up for that, and when the disk fails. Raises `UsageError` where it cannot be used."""
+        what is given up for that, and when the disk fails; `about` says for what it is used, as in `Run`. Raises
+        `UsageError` where it cannot be used."""
         self.folder = folder.absolute()
-        self.run = os.urandom(8).hex()
-        """Unique for ever: a part of the id of each event that this process puts."""
         connection = open_spool_file(self.folder)
+        try:
+            self.runs = Runs(self.folder / "runs", about or {})
+        except OSError as error:
+            connection.close()
+            raise UsageError(f"cannot use the spool {printable(str(folder))}: {error}; name another folder") from None
         self._reader = connect(self.folder)
         self._reading = threading.Lock()
         self._names = PathNames(self.folder.parent)
         self._told = Told(tell)
         self._rows = Rows(self._names, max_bytes, self._told)
         self._batches = Batches(connection, f"the spool {printable(str(folder))}", tell)
-        self._runs = self.folder / "runs"
-        self._runs.mkdir(mode=0o700, exist_ok=True)
-        self._run_file = LockFile(self._runs / self.run)
-        self._run_file.try_take()
         self._events = 0
         self.unwritten = 0
         """Events that this process could not put: the disk failed for too long."""
@@ -67,7 +73,7 @@ class Spool:
         self._told.close()
         with self._reading:
             self._reader.close()
-        self._run_file.release(remove=True)
+        self.runs.close()
         return left
 
     # Putting, from any thread.
@@ -86,7 +92,7 @@ class Spool:
         def add(connection: sqlite3.Connection, sums: Sums) -> None:
             data = json.dumps(body).encode()
             if uuid is not None:
-                self._rows.follow(connection, self.run, event, uuid, data)
+                self._rows.follow(connection, self.runs.own, event, uuid, data)
             self._rows.add_event(connection, sums, (event_id, event, uuid, data, at_s))
 
         if not self._batches.put(add):
@@ -113,7 +119,7 @@ class Spool:
 
     def _new_id(self, event: str, uuid: str | None) -> str:
         self._events += 1
-        return f"{uuid or 'server'}-{event}-{self.run}-{self._events}"
+        return f"{uuid or 'server'}-{event}-{self.runs.own}-{self._events}"
 
     def sync(self) -> None:
         """Wait until all that was put is on the disk. Raises `OSError` when it cannot be."""
@@ -250,9 +256,27 @@ class Spool:
         counts = {name: totals.get(name, 0) for name in SpoolFigures._fields if name != "oldest_at"}
         return SpoolFigures(**counts, oldest_at=oldest)
 
+    @property
+    def checkpoint(self) -> float:
+        """The time, in seconds since 1970, before which all calls that ended are settled, or wait here."""
+        with self._reading:
+            row = self._reader.execute("SELECT value FROM notes WHERE name = 'checkpoint'").fetchone()
+        return 0.0 if row is None else float(row[0])
+
+    def is_known(self, files: CallFiles) -> bool:
+        """Whether a call was put, by the name of its first file and the time of that."""
+        key, version = self._rows.identity(files)
+        with self._reading:
+            row = self._reader.execute("SELECT version FROM calls WHERE key = ?", (key,)).fetchone()
+        return row is not None and row[0] == version
+
+    def prune(self, checkpoint: float) -> None:
+        """Move the checkpoint, and forget calls that were settled before it."""
+        self._batches.put(lambda connection, sums: self._rows.prune(connection, checkpoint))
+
     def dead_calls(self) -> list[LiveCall]:
         """Return the live calls of processes that are no more."""
         with self._reading:
             rows = self._reader.execute("SELECT id, run, uuid, body FROM live ORDER BY id").fetchall()
-        runs = {run: run == self.run or is_locked(self._runs / run) for run in {row[1] for row in rows}}
-        return [LiveCall(*row) for row in rows if not runs[row[1]]]
+        dead = {run: self.runs.is_dead(run) for run in {row[1] for row in rows}}
+        return [LiveCall(*row) for row in rows if dead[row[1]]]

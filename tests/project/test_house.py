@@ -16,7 +16,7 @@ ROOT = PACKAGE.parent
 
 FLOORS = (
     "errors text signals junit",
-    "codec quantities libraries finding finding_pages",
+    "codec quantities libraries name_pattern finding finding_pages",
     "model",
     "asterisk disk write_behind",
     "audio chunks stores",
