@@ -76,6 +76,12 @@ class HandOut:
         until_s = self._until[group] = self._clock() + max(seconds, 0.0)
         heapq.heappush(self._due, (until_s, number, group))
 
+    def take_back(self) -> None:
+        """Forget what is out and what is held: all is new again."""
+        self.newest = 0
+        for each in (self._attempts, self._groups, self._members, self._held, self._due, self._until):
+            each.clear()
+
     def settle(self, number: int) -> None:
         """Forget a number that is delivered, or given up."""
         self._attempts.pop(number, None)

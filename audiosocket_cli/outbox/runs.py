@@ -51,9 +51,9 @@ class Runs:
         self._file.try_take(json.dumps({"started_at": time.time(), **about}).encode())
         sync_folder(folder)  # it is to be found after a power cut
 
-    def close(self) -> None:
-        """Remove our own file."""
-        self._file.release(remove=True)
+    def close(self, *, is_over: bool = True) -> None:
+        """Remove our own file; keep it if not all `is_over`, as that of a process that died."""
+        self._file.release(remove=is_over)
 
     def others(self) -> Iterator[Run]:
         """Yield the other processes that live."""

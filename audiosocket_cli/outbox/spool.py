@@ -72,8 +72,9 @@ class Spool:
         left = self._batches.close()
         self._told.close()
         with self._reading:
+            is_over = self._reader.execute("SELECT 1 FROM live WHERE run = ?", (self.runs.own,)).fetchone() is None
             self._reader.close()
-        self.runs.close()
+        self.runs.close(is_over=is_over and not left)
         return left
 
     # Putting, from any thread.
@@ -191,6 +192,11 @@ class Spool:
         with self._reading:
             self._calls_out.postpone(id, seconds)
 
+    def take_back_calls(self) -> None:
+        """Have all calls that wait handed out again: who delivered them is no more."""
+        with self._reading:
+            self._calls_out.take_back()
+
     # Delivering events, likewise.
 
     def due_events(self, most: int) -> list[WaitingEvent]:
@@ -242,6 +248,11 @@ class Spool:
             self._told.line("events", reason)
         with self._reading:
             self._events_out.postpone(id, seconds)
+
+    def take_back_events(self) -> None:
+        """Have all events that wait handed out again: who delivered them is no more."""
+        with self._reading:
+            self._events_out.take_back()
 
     # Looking.
 
