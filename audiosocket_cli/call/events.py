@@ -254,6 +254,28 @@ class CallCut(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryState(Event):
+    """A store or a bus that calls are sent on to went away, or is back."""
+
+    name = "delivery"
+
+    to: str
+    """"store" or "bus"."""
+    problem: str | None
+    """Why nothing can be sent; None once it is back."""
+    waiting: int
+    """Calls that wait for a store, events that wait for a bus."""
+
+    def facts(self) -> dict[str, Any]:
+        state = "back" if self.problem is None else "away"
+        return {"to": self.to, "state": state, "problem": self.problem, "waiting": self.waiting}
+
+    def sentence(self) -> str:
+        what = f"the {self.to} is {'back' if self.problem is None else f'away: {self.problem}'}"
+        return f"{what}, {self.waiting} waiting"
+
+
+@dataclass(frozen=True, slots=True)
 class CallListened(Event):
     """Somebody listens to the sound of a live call in a browser, or no longer does."""
 

@@ -81,6 +81,11 @@ class EventSender:
         self._note()
 
     @property
+    def problem(self) -> str | None:
+        """Why nothing can be sent now, in one line; None while the bus takes what is sent."""
+        return self._breath.problem
+
+    @property
     def on_its_way(self) -> int:
         """How many events were given to the bus and have no answer yet."""
         return self._lanes.busy
@@ -253,6 +258,10 @@ class _Breath:
         self._wait_until = 0.0
         self._reason = ""
         """What was told last since it went away, if anything was."""
+
+    @property
+    def problem(self) -> str | None:
+        return self._reason if self._away_since is not None else None
 
     @property
     def is_away(self) -> bool:

@@ -33,6 +33,11 @@ class HandOut:
         self._until: dict[Hashable, float] = {}
 
     @property
+    def out(self) -> int:
+        """How many numbers are out, and not held back."""
+        return len(self._groups) - self.held
+
+    @property
     def held(self) -> int:
         """How many numbers are held back."""
         return sum(map(len, self._held.values()))

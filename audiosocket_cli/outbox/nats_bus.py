@@ -14,8 +14,9 @@ import contextlib
 import os
 import ssl
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult
 
@@ -42,6 +43,7 @@ _ACK_S: Final = 10.0
 _PING_S: Final = 20
 """How often a connection is tried out: after three without an answer it is given up."""
 _LOOK_S: Final = 5.0
+_CLOSE_S: Final = 0.5
 
 _TOO_LARGE: Final = 10054
 """JetStream's error code where a message is larger than its stream takes."""
@@ -71,6 +73,9 @@ class NatsLogin:
         return login
 
 
+Work = Callable[[], Coroutine[Any, Any, Answer]]
+
+
 class NatsBus:
     """Publishes events to JetStream."""
 
@@ -94,17 +99,20 @@ class NatsBus:
         """What the server has said last of what it does not like."""
         self._connecting = asyncio.Lock()
         self._loop = asyncio.new_event_loop()
+        self._is_closed = False
+        self._publishing: set[asyncio.Task[Any]] = set()
+        """Tasks that wait for the server to have stored an event."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="nats", daemon=True)
         self._thread.start()
 
     def look(self, done: Done) -> None:
         """Connect, and find out whether a stream takes our subjects; never waits."""
-        self._begin(self._answer(self._look(), done))
+        self._begin(self._look, done)
 
     def send(self, event: str, event_id: str, body: bytes, done: Done) -> None:
         """Begin to publish an event; never waits."""
-        self._begin(self._answer(self._publish(f"{self._prefix}.{event}", event_id, body), done))
+        self._begin(partial(self._publish, f"{self._prefix}.{event}", event_id, body), done)
 
     def close(self) -> None:
         """End the connection, with what is on its way."""
@@ -116,34 +124,31 @@ class NatsBus:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
+            self._is_closed = True
             self._loop.run_until_complete(self._end())
         finally:
             self._loop.close()
 
     async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._disconnect()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for other in others:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._start, work)
-        except RuntimeError:  # it is closed
-            work.close()
+    def _begin(self, work: Work, done: Done) -> None:
+        with contextlib.suppress(RuntimeError):  # it is closed
+            self._loop.call_soon_threadsafe(self._start, work, done)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _start(self, work: Work, done: Done) -> None:
+        if not self._is_closed:
+            task = self._loop.create_task(self._answer(work, done))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, work: Coroutine[Any, Any, Answer], done: Done) -> None:
+    async def _answer(self, work: Work, done: Done) -> None:
         try:
-            answer = await work
+            answer = await work()
         except Exception as error:  # of the library, or of what the server sent: else the event would wait for ever
             answer = Answer(Fate.FAILED, shown(f"{type(error).__name__}: {error}"))
         done(answer)
@@ -160,8 +165,16 @@ class NatsBus:
             return Answer(Fate.AWAY, self._why(error))
         if len(body) > self.max_bytes:  # as this server takes less than the last: it is made to fit when sent again
             return Answer(Fate.FAILED, f"it is larger than {self.max_bytes:,} bytes")
+        task = asyncio.current_task()
+        assert task is not None
+        self._publishing.add(task)
         try:
             await stream.publish(subject, body, timeout=_ACK_S, headers={"Nats-Msg-Id": event_id})
+        except asyncio.CancelledError:
+            if self._is_closed:
+                raise
+            task.uncancel()
+            return Answer(Fate.AWAY, self._complaint or "the connection was lost")
         except nats.js.errors.NoStreamResponseError:
             return Answer(Fate.AWAY, self._no_stream(subject))
         except nats.js.errors.APIError as error:
@@ -169,9 +182,10 @@ class NatsBus:
         except nats.errors.TimeoutError:
             return Answer(Fate.FAILED, self._complaint or f"no answer within {_ACK_S:g} s")
         except Exception as error:
-            if self._client is not None and not self._client.is_connected:
-                return Answer(Fate.AWAY, self._complaint or "the connection was lost")
-            return Answer(Fate.FAILED, self._why(error))
+            is_lost = self._client is not None and not self._client.is_connected
+            return Answer(Fate.AWAY if is_lost else Fate.FAILED, self._why(error))
+        finally:
+            self._publishing.discard(task)
         self._complaint = ""
         return DELIVERED
 
@@ -235,6 +249,7 @@ class NatsBus:
                 connect_timeout=int(_CONNECT_S),
                 ping_interval=_PING_S,
                 error_cb=self._note,
+                closed_cb=self._lose,
                 tls=tls,
                 user=None if login.user is None else lambda: told(login.user or ""),
                 password=None if login.password is None else lambda: told(login.password or ""),
@@ -246,20 +261,23 @@ class NatsBus:
         except NoServersError:
             raise ConnectionError(self._complaint or "it cannot be reached") from None
         except BaseException:
-            with contextlib.suppress(Exception):
-                await client.close()
+            await _close(client)
             raise
         return client
 
     async def _disconnect(self) -> None:
         client, self._client, self._stream = self._client, None, None
         if client is not None:
-            with contextlib.suppress(Exception):
-                await client.close()
+            await _close(client)
 
     async def _note(self, error: Exception) -> None:
         """Keep what the library reports beside its calls, as a permission that is missing."""
         self._complaint = self._why(error)
+
+    async def _lose(self) -> None:
+        """The connection has ended: the library would let all that is on its way wait until its time is over."""
+        for task in self._publishing:
+            task.cancel()
 
     def _why(self, error: Exception) -> str:
         if isinstance(error, TimeoutError | asyncio.TimeoutError):
@@ -268,7 +286,13 @@ class NatsBus:
             return shown(f"its certificate is not valid: {error.verify_message}")
         if isinstance(error, OSError) and error.strerror:  # asyncio's own text names the address once more
             return shown((os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror).lower())
-        return shown(str(error).removeprefix("nats: ").strip("'\" ") or type(error).__name__)
+        return shown(str(error).removeprefix("nats: ").strip("' ") or type(error).__name__)
+
+
+async def _close(client: Client) -> None:
+    """Close a connection. After a TLS handshake that failed the library would wait for ever for its end."""
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(client.close(), _CLOSE_S)
 
 
 class _NotEncryptedError(Exception):

@@ -128,6 +128,22 @@ class Spool:
 
     # Delivering calls, from any thread of the one process that does.
 
+    def direct_calls(self, url: str) -> tuple[str | None, int]:
+        """Note where calls are sent from now on. Returns where those were to be sent that wait, if that was elsewhere,
+        and their number: what was noted of their objects is forgotten. Raises `OSError`."""
+        with self._reading:
+            before = self._reader.execute("SELECT value FROM notes WHERE name = 'upload'").fetchone()
+
+        def direct(connection: sqlite3.Connection, sums: Sums) -> None:
+            connection.execute("INSERT OR REPLACE INTO notes VALUES ('upload', ?)", (url,))
+            if before is not None and before[0] != url:
+                connection.execute("UPDATE calls SET stem = NULL WHERE state = 'waiting'")
+                connection.execute("DELETE FROM objects")
+
+        self._batches.do(direct)
+        is_elsewhere = before is not None and before[0] != url
+        return (before[0] if is_elsewhere else None), self.figures().waiting_calls
+
     def due_calls(self, most: int) -> list[WaitingCall]:
         """Hand out calls whose files are to be sent now, the oldest first. Each is handed out once, and again when its
         time has come after `postpone_call`."""
@@ -191,6 +207,12 @@ class Spool:
             self._told.line("calls", reason)
         with self._reading:
             self._calls_out.postpone(id, seconds)
+
+    @property
+    def calls_out(self) -> int:
+        """How many calls are handed out, and neither settled nor postponed."""
+        with self._reading:
+            return self._calls_out.out
 
     def take_back_calls(self) -> None:
         """Have all calls that wait handed out again: who delivered them is no more."""

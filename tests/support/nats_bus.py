@@ -66,15 +66,15 @@ class NatsServer:
             process.send_signal(how)
             process.wait()
 
-    def pause(self) -> None:
+    @contextmanager
+    def paused(self) -> Iterator[None]:
         """Let it stand still: it takes connections, and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def add_stream(self, name: str, subjects: Sequence[str], **settings: Any) -> None:
         """Make a stream."""
