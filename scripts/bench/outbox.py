@@ -3,6 +3,7 @@ calls beside it wait."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import shutil
 import sys
@@ -28,6 +29,7 @@ JUDGED_FROM_S = 60.0
 
 ARRIVES_WITHIN_S = 60.0
 BUCKET, KEY, SECRET = "recordings", "bench", "bench-secret"
+EVENTS_SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 EVENTS_A_CALL = 2
 """Its begin and its end."""
 
@@ -69,7 +71,8 @@ class Others:
     def environment(self) -> list[str]:
         """The same as words of `env`."""
         return ["env", f"AWS_ENDPOINT_URL=http://127.0.0.1:{self.store_port}", f"AWS_ACCESS_KEY_ID={KEY}",
-                f"AWS_SECRET_ACCESS_KEY={SECRET}", "AWS_REGION=us-east-1", "AWS_ALLOW_HTTP=true"]  # fmt: skip
+                f"AWS_SECRET_ACCESS_KEY={SECRET}", "AWS_REGION=us-east-1", "AWS_ALLOW_HTTP=true",
+                f"AUDIOSOCKET_EVENTS_SECRET={EVENTS_SECRET}"]  # fmt: skip
 
     def events(self) -> int:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.events_port}/", timeout=30) as answer:
