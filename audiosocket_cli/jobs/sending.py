@@ -17,11 +17,13 @@ from audiosocket_cli.call.events import CallCut, CallEnded, DeliveryState, Event
 from audiosocket_cli.call.recording.destinations import FileOutput, Output
 from audiosocket_cli.capture.writing import CaptureFolder, CaptureOutput
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.name_pattern import FIELD
 from audiosocket_cli.outbox.call_files import CallFiles
 from audiosocket_cli.outbox.courier import Courier, Delivery, Left
 from audiosocket_cli.outbox.event_target import SECRET_VARIABLE, parse_target
 from audiosocket_cli.outbox.events import EventSender
-from audiosocket_cli.outbox.reconcile import Found
+from audiosocket_cli.outbox.reconcile import Found, find
+from audiosocket_cli.outbox.runs import Run
 from audiosocket_cli.outbox.spool import DEFAULT_NAME, Spool
 from audiosocket_cli.outbox.uploads import Uploads, open_target
 from audiosocket_cli.outbox.waiting import SpoolFigures
@@ -90,11 +92,12 @@ class Sending:
         self._log = log
         self._reports_states = as_json
         self._capture = _capture_folder(wanted, capture, log.complain if delivers else lambda line: None)
+        self._pattern = _pattern(wanted, record)
         target = None if wanted.events is None else parse_target(wanted.events)
         about = {
             "upload": wanted.upload,
             "events": None if target is None else str(target),
-            "record": _pattern(wanted, record),
+            "record": self._pattern,
             "capture": None if self._capture is None else os.path.abspath(self._capture),
         }
         self._uploads = open_target(wanted.upload) if wanted.upload and delivers else None
@@ -106,6 +109,8 @@ class Sending:
         try:
             if delivers:
                 self._refuse_others(about)
+                if wanted.upload is not None and self._pattern is not None:
+                    self._spool.note_pattern(self._pattern)
                 self._courier = Courier(
                     self._spool,
                     list(self._deliveries()),
@@ -139,10 +144,7 @@ class Sending:
             target = self._uploads
 
             def upload() -> Uploads:
-                before, waiting = spool.direct_calls(str(wanted.upload))
-                if before is not None and waiting:
-                    whose = printable(before)
-                    tell(f"{counted(waiting, 'call')} that waited for {whose} go to {printable(str(wanted.upload))}")
+                self._direct()
                 return Uploads(spool, target, wanted.parallel, wanted.then, tell)
 
             yield Delivery("uploading", upload, spool.take_back_calls, lambda figures: figures.waiting_calls)
@@ -154,6 +156,29 @@ class Sending:
                 spool.take_back_events,
                 lambda figures: figures.waiting_events,
             )
+
+    def _direct(self) -> None:
+        url = str(self._wanted.upload)
+        before, waiting = self._spool.direct_calls(url)
+        if before is not None and waiting:
+            what = f"{counted(waiting, 'call')} that waited for {printable(before)}"
+            self._log.complain(f"{what}: sent to {printable(url)} now")
+
+    def take_all(self) -> None:
+        """Put all calls whose files are there, and that are not known to be in the store. Raises `OSError` when that
+        cannot be written."""
+        self._direct()
+        self._spool.forget_given_up()
+        patterns = self._spool.patterns() | {self._pattern}
+        capture = None if self._capture is None else str(self._capture)
+        runs = [
+            Run("", 0.0, self._wanted.upload, None, pattern, capture or os.path.dirname(FIELD.split(pattern)[0]))
+            for pattern in patterns
+            if pattern is not None
+        ]
+        for found in find(self._spool, runs, since=0.0, with_lives=False):
+            self._take_found(found)
+        self._spool.sync()
 
     # While calls go on.
 
@@ -206,7 +231,8 @@ class Sending:
             files = replace(files, peer=peer or files.peer, started_at=started_at)
         event = CallCut(uuid, peer, started_at, () if files is None else files.recordings)
         self._log.report(event)
-        self._spool.put_cut(files, found.lives, event_json(event) if self._wanted.events else None)
+        is_sent = self._wanted.events is not None and not found.is_old
+        self._spool.put_cut(files, found.lives, event_json(event) if is_sent else None)
 
     def _report_state(self, name: str, problem: str | None) -> None:
         """Report that a store or a bus went away, with the reason, or is back."""

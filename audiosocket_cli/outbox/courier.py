@@ -97,6 +97,7 @@ class Courier:
         self._deliveries = deliveries
         self._locks = {each.name: LockFile(spool.folder / f"{each.name}.lock") for each in deliveries}
         self._mending = LockFile(spool.folder / "mending.lock")
+        self._mending_here = threading.Lock()
         self._stop = threading.Event()
         self._next_prune_s = time.monotonic() + _PRUNE_S
         self._watch = threading.Thread(target=self._look_after, name="spool watch", daemon=True)
@@ -198,8 +199,11 @@ class Courier:
 
     def _mend(self) -> None:
         """Put what processes that died have left. Raises `OSError` when that cannot be written now."""
-        if not self._spool.runs.dead() or not self._mending.try_take():
-            return
+        with self._mending_here:
+            if self._spool.runs.dead() and self._mending.try_take():
+                self._mend_alone()
+
+    def _mend_alone(self) -> None:
         try:
             dead = self._spool.runs.dead()
             for found in find(self._spool, dead):

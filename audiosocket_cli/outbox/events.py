@@ -82,13 +82,18 @@ class EventSender:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be sent now, in one line; None while the bus takes what is sent."""
+        """Why nothing can be sent now; None while all is well."""
         return self._breath.problem
 
     @property
     def on_its_way(self) -> int:
         """How many events were given to the bus and have no answer yet."""
         return self._lanes.busy
+
+    @property
+    def held(self) -> int:
+        """How many events are in memory."""
+        return self._lanes.held
 
     def _refill(self) -> None:
         now = self._clock()
@@ -266,6 +271,10 @@ class _Breath:
     @property
     def is_away(self) -> bool:
         return self._away_since is not None
+
+    @property
+    def problem(self) -> str | None:
+        return f"{self._name}: {self._reason}" if self.is_away else None
 
     @property
     def may_send(self) -> bool:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,9 @@ _MARGIN_S: Final = 2.0
 
 _CAPTURE: Final = ".pcapng"
 
+_SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".au", ".caf", ".raw")
+"""Suffixes of recordings, which may be others than that of a pattern: who looks for all has a folder only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -42,6 +45,8 @@ class Found:
     """Its entries among live calls."""
     result: dict[str, Any] | None
     """The content of its JSON; None for one that was cut."""
+    is_old: bool = False
+    """Whether nobody wants to be told of it any more."""
 
     @property
     def started(self) -> dict[str, Any]:
@@ -53,10 +58,10 @@ class Found:
         return {}
 
 
-def find(spool: Spool, dead: Sequence[Run], *, since: float | None = None) -> Iterator[Found]:
+def find(spool: Spool, dead: Sequence[Run], *, since: float | None = None, with_lives: bool = True) -> Iterator[Found]:
     """Yield what `dead` runs have left. `since` is the time from which on complete calls are looked for, if not the
-    spool's checkpoint."""
-    lives = spool.dead_calls()
+    spool's checkpoint; without `with_lives` only files are looked at, of calls long ago."""
+    lives = spool.dead_calls() if with_lives else []
     checkpoint = (spool.checkpoint if since is None else since) - _MARGIN_S
     for pattern, capture in {(run.record, run.capture) for run in dead if run.record is not None}:
         of_it = [run for run in dead if run.record == pattern]
@@ -65,7 +70,8 @@ def find(spool: Spool, dead: Sequence[Run], *, since: float | None = None) -> It
         for group in groups(pattern, capture, min(checkpoint, started_at)):
             found = _judge(spool, group, lives, checkpoint=checkpoint, started_at=started_at)
             if found is not None and (is_uploaded or found.lives):
-                yield found if is_uploaded else Found(None, found.lives, found.result)
+                found = replace(found, is_old=not with_lives)
+                yield found if is_uploaded else replace(found, files=None)
                 lives = [live for live in lives if live not in found.lives]
     yield from (Found(None, (live,), None) for live in lives)
 
@@ -166,11 +172,12 @@ def groups(pattern: str, capture: str | None, since: float) -> Iterator[Group]:
 
 def _names_of(pattern: Path) -> Callable[[Path], dict[str, tuple[str | None, list[str]]]]:
     """Return what finds the calls of a folder: by name, their UUID and their recordings."""
+    suffixes = sorted({*_SOUND, pattern.suffix})
     number = r"(?:-\d+)?" if FIELD.search(str(pattern)) else ""
     ours = re.compile(
         rf"(?P<name>{regex_of(pattern.stem, group='uuid')}{number})"
         rf"(?P<rest>\.json|"
-        rf"(?:\.mirror(?:-\d+)?)?(?:\.unconverted)?(?:\.part\d+(?:-\d+)?)?(?:\.wav|{re.escape(pattern.suffix)}))"
+        rf"(?:\.mirror(?:-\d+)?)?(?:\.unconverted)?(?:\.part\d+(?:-\d+)?)?(?:{'|'.join(map(re.escape, suffixes))}))"
     )
 
     def find_names(folder: Path) -> dict[str, tuple[str | None, list[str]]]:

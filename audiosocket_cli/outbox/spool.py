@@ -139,6 +139,7 @@ class Spool:
             if before is not None and before[0] != url:
                 connection.execute("UPDATE calls SET stem = NULL WHERE state = 'waiting'")
                 connection.execute("DELETE FROM objects")
+                connection.execute("DELETE FROM calls WHERE state = 'done'")
 
         self._batches.do(direct)
         is_elsewhere = before is not None and before[0] != url
@@ -288,6 +289,24 @@ class Spool:
             ).fetchone()[0]
         counts = {name: totals.get(name, 0) for name in SpoolFigures._fields if name != "oldest_at"}
         return SpoolFigures(**counts, oldest_at=oldest)
+
+    def note_pattern(self, pattern: str) -> None:
+        """Note a pattern of recordings' names that are uploaded."""
+        self._batches.put(
+            lambda connection, sums: connection.execute(
+                "INSERT OR REPLACE INTO notes VALUES (?, ?)", (f"record {pattern}", pattern)
+            )
+        )
+
+    def patterns(self) -> set[str]:
+        """Return the patterns of recordings' names that were ever noted."""
+        with self._reading:
+            rows = self._reader.execute("SELECT value FROM notes WHERE name LIKE 'record %'").fetchall()
+        return {pattern for (pattern,) in rows}
+
+    def forget_given_up(self) -> None:
+        """Forget calls that were given up: they may be put again. Raises `OSError`."""
+        self._batches.do(lambda db, sums: db.execute("DELETE FROM calls WHERE state = 'given-up'"))
 
     @property
     def checkpoint(self) -> float:

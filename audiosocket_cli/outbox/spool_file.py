@@ -84,6 +84,13 @@ def open_spool_file(folder: Path) -> sqlite3.Connection:
         raise UsageError(_refusal(folder, f"{(error.strerror or str(error)).lower()}; name another folder")) from None
 
 
+def noted(folder: Path, name: str) -> str | None:
+    """Return what the processes that used a spool have noted, if they have. Raises `UsageError`."""
+    with contextlib.closing(open_spool_file(folder)) as connection:
+        row = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 def connect(folder: Path) -> sqlite3.Connection:
     """Open a further connection to a spool that is open already. Raises `sqlite3.Error`."""
     return _connect(folder / NAME)

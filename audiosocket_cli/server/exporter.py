@@ -46,10 +46,6 @@ _COUNTERS: Final = (
     _Family("hooks_failed", "hooks_failed", "Commands of --on-call-end that failed."),
     _Family("bot_blocks", "bot_blocks", "Times that a function of --bot held up all calls for 0.1 s or more."),
     _Family("bot_block_ms", "bot_block_seconds", "The length of these times.", unit=0.001),
-    _Family("uploaded", "uploaded_calls", "Calls whose files are all in the store of --upload."),
-    _Family("uploads_given_up", "upload_given_up_calls", "Calls that are not uploaded, and never will be."),
-    _Family("events_sent", "events_sent", "Events that --events has delivered."),
-    _Family("events_dropped", "events_dropped", "Events that are lost: refused, or too many waited."),
     _Family("worker_restarts", "worker_restarts", "Workers that died and were replaced."),
 )
 
@@ -66,12 +62,23 @@ _GAUGES: Final = (
         "send_queue_bytes", "send_queue_bytes", "Bytes that we sent and peers have not received yet, of all calls."
     ),
     _Family("send_queue_max_bytes", "send_queue_max_bytes", "The same for the worst call."),
+    _Family("workers", "workers", "Processes that answer calls."),
+)
+
+_SENDING_COUNTERS: Final = (
+    _Family("uploaded", "uploaded_calls", "Calls whose files are all in the store of --upload."),
+    _Family("uploads_given_up", "upload_given_up_calls", "Calls that are not uploaded, and never will be."),
+    _Family("events_sent", "events_sent", "Events that --events has delivered."),
+    _Family("events_dropped", "events_dropped", "Events that are lost: refused, or too many waited."),
+)
+"""Where calls are sent on."""
+
+_SENDING_GAUGES: Final = (
     _Family("upload_waiting", "upload_waiting_calls", "Calls whose files wait for --upload."),
     _Family("upload_waiting_bytes", "upload_waiting_bytes", "The size of these files."),
     _Family("events_waiting", "events_waiting", "Events that wait for --events."),
     _Family("events_waiting_bytes", "events_waiting_bytes", "Their size."),
     _Family("sending_oldest_s", "sending_oldest_seconds", "For how long the oldest of all that waits has waited."),
-    _Family("workers", "workers", "Processes that answer calls."),
 )
 
 _AGE_TEXT: Final = "Age of these numbers; much more than 1 s means that a process hangs."
@@ -91,7 +98,8 @@ class Exporter(Collector):
         """Return the newest numbers as Prometheus knows them."""
         snapshot, at_s = self._newest
         counts, levels = snapshot["counts"], {**snapshot["levels"], **snapshot["peaks"]}
-        for key, name, text, labels, unit in _COUNTERS:
+        sending = [family for family in _SENDING_COUNTERS if family.key in counts]
+        for key, name, text, labels, unit in (*_COUNTERS, *sending):
             counter = CounterMetricFamily(f"audiosocket_{name}", text, labels=labels)
             if not labels:
                 counter.add_metric((), round(counts.get(key, 0) * unit, 3))
@@ -100,7 +108,8 @@ class Exporter(Collector):
                 if labels and first == key:
                     counter.add_metric(values, value)
             yield counter
-        for key, name, text, _, _ in _GAUGES:
+        sending = [family for family in _SENDING_GAUGES if family.key in levels]
+        for key, name, text, _, _ in (*_GAUGES, *sending):
             yield GaugeMetricFamily(f"audiosocket_{name}", text, value=levels.get(key, 0))
         age_s = round(time.monotonic() - at_s, 3)
         yield GaugeMetricFamily("audiosocket_snapshot_age_seconds", _AGE_TEXT, value=age_s)

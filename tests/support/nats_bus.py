@@ -72,6 +72,9 @@ class NatsServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
+            threads = Path(f"/proc/{self._process.pid}/task")
+            while any("State:\tT" not in (thread / "status").read_text() for thread in threads.iterdir()):
+                time.sleep(0.01)
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
@@ -96,7 +99,9 @@ class NatsServer:
             found = []
             for number in range(state.first_seq, state.last_seq + 1):
                 message = await stream.get_msg(name, number)
-                assert message.subject and message.headers and message.data is not None
+                assert message.subject
+                assert message.headers
+                assert message.data is not None
                 found.append((message.subject, json.loads(message.data), message.headers["Nats-Msg-Id"]))
             return found
 

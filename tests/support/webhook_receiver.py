@@ -82,7 +82,7 @@ def receiving(receiver: Receiver, *, port: int = 0, context: ssl.SSLContext | No
             super().setup()
             receiver.connections += 1
 
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             reply = receiver.take(dict(self.headers.items()), body)
             if reply is None:
