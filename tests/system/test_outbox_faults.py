@@ -5,6 +5,9 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import re
+import subprocess
+import sys
 import wave
 from array import array
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from outbox_faults.judge import Judge, is_whole_pcapng
 from outbox_faults.receiver import Received, Receiver
 from outbox_faults.stores import StoreProcess, running_store
 
+SCRIPT = Path(__file__).parents[2] / "scripts" / "outbox-faults"
 ID = UUID("5f5b9d2c-8f2f-4e5e-9a2f-0d0f6b2d7c11")
 FRAMES = 100
 STEM = f"calls/2026-11-30/{ID}"
@@ -120,6 +124,28 @@ def test_nobody_listens_where_connections_are_refused_and_then_again(receiver: R
     proxy.mode = "up"
     assert put(proxy.port, "/2")[0] == 204
     proxy.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--calls", "60", "--kills", "2", "--store", "rclone", "--bus", "webhook", "--then", "keep"],
+        ["--calls", "30", "--kills", "1", "--store", "moto", "--bus", "nats", "--then", "remove"],
+    ],
+    ids=["rclone and webhooks", "moto and NATS, files removed"],
+)
+def test_a_few_calls_through_all_faults_arrive_once_and_whole(options: list[str], tmp_path: Path) -> None:
+    # Callers that are late say what is due at once, so a slow machine changes nothing but what a kill may cost.
+    few = ["--at-once", "10", "--seconds", "1,2", "--phase", "0.8", "--grace", "3", "--drain", "240"]
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *options, *few, "--folder", tmp_path / "run"],
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr, "WRONG: " in done.stdout) == (0, "", False), done.stdout
+    counted = dict(re.split(r"  +", line, maxsplit=1) for line in done.stdout.splitlines())
+    assert int(counted["calls placed"]) == int(options[1])
+    assert int(counted["calls whole"]) > 0
+    assert int(counted["events ended"]) + int(counted["events cut"]) > 0
 
 
 # The judge.
