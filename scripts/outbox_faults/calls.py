@@ -30,6 +30,8 @@ SAME_UUID_SHARE = 0.01
 """Of calls that come with the UUID of one that has ended."""
 
 MAX_KEYS = 3
+MAX_LATE_S = 0.2
+"""Callers that are later do not say at once what was due: no PBX would."""
 
 Samples = npt.NDArray[np.int16]
 
@@ -152,6 +154,8 @@ class Callers:
         """How often nobody listened."""
         self.worst_s = 0.0
         """The most that callers were late."""
+        self.slips = 0
+        """How often they were so late that they spoke on without what was due."""
         self._total = total
         self._at_once = at_once
         self._seconds = seconds
@@ -191,8 +195,16 @@ class Callers:
     def speak(self, port: int, until: Callable[[], bool]) -> None:
         """Keep calls going until all have been placed and are over; `until` is asked each turn."""
         number, begun_s = 0, time.monotonic()
-        while not self.are_done and not until():
+        while not self.are_done:
+            asked_s = time.monotonic()
+            if until():
+                return
+            begun_s += time.monotonic() - asked_s  # nobody spoke meanwhile
             due_s = begun_s + number * PTIME_S / TURNS
+            late_s = time.monotonic() - due_s
+            if late_s > MAX_LATE_S:
+                begun_s += late_s
+                self.slips += 1
             time.sleep(max(0.0, due_s - time.monotonic()))
             turn = self._live[number % TURNS]
             for call in turn:

@@ -29,6 +29,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from outbox_faults.judge import Grace
 from outbox_faults.run import Options, Outcome, run
 from outbox_faults.server import ServerError
 from outbox_faults.stores import StoreProcessError
@@ -48,7 +49,20 @@ def parse_options() -> argparse.Namespace:
     add("--then", choices=("keep", "remove"), default="keep", help="what becomes of local files (default: keep)")
     add("--seed", type=int, default=1, help="another one makes other calls and faults (default: %(default)s)")
     add("--phase", type=float, default=5.0, metavar="SECONDS", help="how long a fault lasts (default: %(default)s)")
-    add("--grace", type=float, default=1.5, metavar="SECONDS", help="what a kill may cost (default: %(default)s)")
+    add(
+        "--grace",
+        type=float,
+        default=1.5,
+        metavar="SECONDS",
+        help="what of a recording a kill may cost (default: %(default)s)",
+    )
+    add(
+        "--end",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long a call's end may take (default: %(default)s)",
+    )
     add("--drain", type=float, default=180.0, metavar="SECONDS", help="how long the end may take")
     add("--serve", nargs=argparse.REMAINDER, default=[], help="what follows are further options of the server")
     add("--folder", type=Path, help="keep everything in this folder, which is new")
@@ -69,6 +83,7 @@ def print_outcome(outcome: Outcome) -> None:
         ("calls placed", outcome.placed),
         ("SIGKILLs of the server", outcome.kills),
         ("calls took", f"{outcome.calls_s:.0f} s"),
+        ("callers were late for", f"{outcome.slips} turns"),
         ("the end took", f"{outcome.drained_s:.1f} s"),
         *((f"store: {name}", f"{count} times") for name, count in sorted(outcome.phases.items())),
         *((f"requests of the store: {name}", count) for name, count in sorted(outcome.requests.items())),
@@ -90,7 +105,7 @@ def main() -> int:
     given = parse_options()
     options = Options(
         given.calls, given.at_once, given.seconds, given.kills, given.store, given.bus, given.then, given.seed,
-        given.phase, given.grace, given.drain, given.serve,
+        given.phase, Grace(given.grace, given.end), given.drain, given.serve,
     )  # fmt: skip
     folder = given.folder or Path(tempfile.mkdtemp(prefix="outbox-faults-"))
     try:

@@ -15,10 +15,21 @@ from outbox_faults.calls import Call
 from outbox_faults.receiver import Received
 from outbox_faults.sounds import Sound
 
-OBJECT = re.compile(r"calls/(\d{4}-\d\d-\d\d)/(([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-\d+)?)\.(\w+)")
+ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+OBJECT = re.compile(rf"calls/(\d{{4}}-\d\d-\d\d)/(({ID})(?:-\d+)?)\.(\w+)")
 """The name of an object: date, stem, UUID, kind."""
 
 ENDS = ("ended", "cut")
+
+
+@dataclass(frozen=True)
+class Grace:
+    """What a kill may cost."""
+
+    sound_s: float
+    """Of a recording, at its end."""
+    end_s: float
+    """After the end of a call: what is not on the disk by then is missed, whatever the log says."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +43,11 @@ class Expected:
     """How many frames have to be in its recording, at least."""
 
     @classmethod
-    def of(cls, call: Call, kills: Sequence[float], grace_s: float) -> Expected:
+    def of(cls, call: Call, kills: Sequence[float], grace: Grace) -> Expected:
         killed_s = min((at_s for at_s in kills if at_s >= call.begun_s), default=None)
-        if killed_s is None or (not call.is_cut and call.over_s + grace_s <= killed_s):
+        if killed_s is None or (not call.is_cut and call.over_s + grace.end_s <= killed_s):
             return cls(call, is_whole=True, sure_frames=len(call.sent_s))
-        return cls(call, is_whole=False, sure_frames=call.frames_before(killed_s - grace_s))
+        return cls(call, is_whole=False, sure_frames=call.frames_before(killed_s - grace.sound_s))
 
     @property
     def name(self) -> str:
@@ -56,15 +67,17 @@ class Judge:
     """Judges one run."""
 
     def __init__(
-        self, calls: Iterable[Call], kills: Sequence[float], *, grace_s: float, has_captures: bool, told: str
+        self, calls: Iterable[Call], kills: Sequence[float], *, grace: Grace, has_captures: bool, told: str
     ) -> None:
         """`told` is all that the server has said."""
         self.verdict = Verdict()
         self._told = told
+        self._ended = Counter(UUID(uuid) for uuid in re.findall(rf"({ID}) ended by", told))
+        """How many calls with each UUID have ended, by the log."""
         self._has_captures = has_captures
         self._expected: dict[UUID, list[Expected]] = defaultdict(list)
         for call in calls:
-            self._expected[call.plan.uuid].append(Expected.of(call, kills, grace_s))
+            self._expected[call.plan.uuid].append(Expected.of(call, kills, grace))
         for expected in (each for group in self._expected.values() for each in group):
             if expected.is_whole and expected.call.is_cut:
                 self._blame(f"the server ended the call {expected.name}")
@@ -88,6 +101,9 @@ class Judge:
             stem[parts[4]] = content
         for uuid, expected in self._expected.items():
             self._judge_stems(expected, stems[uuid])
+            whole = sum("json" in parts for parts in stems[uuid].values())
+            if whole < self._ended[uuid]:
+                self._blame(f"{uuid} ended, by the log ({self._ended[uuid]} times), and {whole} JSON are there")
 
     def _judge_stems(self, expected: Sequence[Expected], stems: Mapping[str, Mapping[str, bytes]]) -> None:
         """Find the objects of each call with a UUID: those whose sound is the begin of what it said."""
@@ -205,8 +221,9 @@ class Judge:
         if not least <= len(names) / 2 <= len(expected):
             self._blame(f"events of {uuid}: {said}; there were {len(expected)} calls with it")
         ended = names.count("ended")
-        if ended < sum(each.is_whole for each in expected):
-            self._blame(f"events of {uuid}: {said}; {sum(each.is_whole for each in expected)} had ended")
+        had_ended = max(sum(each.is_whole for each in expected), self._ended[UUID(uuid)])
+        if ended < had_ended:
+            self._blame(f"events of {uuid}: {said}; {had_ended} had ended")
         self.verdict.counts["events ended"] += ended
         self.verdict.counts["events cut"] += names.count("cut")
         self._judge_digits(uuid, expected, events)

@@ -14,7 +14,7 @@ from pathlib import Path
 from outbox_faults.buses import Bus, running_bus
 from outbox_faults.calls import Callers
 from outbox_faults.faulty import FaultyProxy
-from outbox_faults.judge import Judge, Verdict
+from outbox_faults.judge import Grace, Judge, Verdict
 from outbox_faults.server import AUDIOSOCKET, Server, ServerError
 from outbox_faults.stores import BUCKET, StoreProcess, running_store, without_store_settings
 from outbox_faults.weather import Weather
@@ -38,8 +38,7 @@ class Options:
     seed: int
     phase_s: float
     """How long each fault lasts, about."""
-    grace_s: float
-    """What a kill may cost of a recording, and how soon after its end a call is complete."""
+    grace: Grace
     drain_s: float
     """How long the end may take."""
     serve: Sequence[str] = ()
@@ -57,7 +56,8 @@ class Outcome:
     """What happened to requests of the bus, or to the bus."""
     phases: Counter[str]
     placed: int
-    refused: int
+    slips: int
+    """How often callers were too late to say what was due."""
     kills: int
     calls_s: float
     drained_s: float
@@ -111,7 +111,7 @@ class Run:
         verdict = self._judge(callers, objects)
         return Outcome(
             verdict, self._store_proxy.counts, self._bus.counts, self._weather.phases, len(callers.placed),
-            callers.refused, len(self._server.kills), ended_s - begun_s, drained_s - ended_s, len(objects),
+            callers.slips, len(self._server.kills), ended_s - begun_s, drained_s - ended_s, len(objects),
         )  # fmt: skip
 
     def _killer(self, callers: Callers) -> Killer:
@@ -130,7 +130,7 @@ class Run:
             self._faults.append(f"`audiosocket upload` ended with code {done.returncode}: {done.stderr.strip()}")
 
     def _judge(self, callers: Callers, objects: dict[str, bytes]) -> Verdict:
-        judge = Judge(callers.placed, self._server.kills, grace_s=self._options.grace_s, has_captures=True,
+        judge = Judge(callers.placed, self._server.kills, grace=self._options.grace, has_captures=True,
                       told=self._server.told)  # fmt: skip
         judge.judge_objects(objects)
         judge.judge_folder(self._calls, objects, is_removed=self._options.then == "remove")
@@ -156,7 +156,7 @@ class Killer:
         if not self._server.is_up:
             raise ServerError("the server has ended by itself")
         now_s = time.monotonic()
-        if self._due and len(self._callers.placed) >= self._due[0]:
+        if self._due and len(self._callers.placed) >= self._due[0] and self._kill_s == math.inf:
             self._due.pop(0)
             self._kill_s = now_s + self._random.uniform(0, self._longest_s)
         if now_s >= self._kill_s:

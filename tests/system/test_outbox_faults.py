@@ -19,7 +19,7 @@ import pytest
 
 from outbox_faults.calls import Call, Plan, noise
 from outbox_faults.faulty import FaultyProxy
-from outbox_faults.judge import Judge, is_whole_pcapng
+from outbox_faults.judge import Grace, Judge, is_whole_pcapng
 from outbox_faults.receiver import Received, Receiver
 from outbox_faults.stores import StoreProcess, running_store
 
@@ -136,7 +136,7 @@ def test_nobody_listens_where_connections_are_refused_and_then_again(receiver: R
 )
 def test_a_few_calls_through_all_faults_arrive_once_and_whole(options: list[str], tmp_path: Path) -> None:
     # Callers that are late say what is due at once, so a slow machine changes nothing but what a kill may cost.
-    few = ["--at-once", "10", "--seconds", "1,2", "--phase", "0.8", "--grace", "3", "--drain", "240"]
+    few = ["--at-once", "10", "--seconds", "1,2", "--phase", "0.8", "--grace", "3", "--end", "3", "--drain", "240"]
     done = subprocess.run(
         [sys.executable, SCRIPT, *options, *few, "--folder", tmp_path / "run"],
         capture_output=True, text=True, timeout=600, check=False,
@@ -176,7 +176,7 @@ def facts(digits: str = "") -> bytes:
 def judged(
     calls: list[_Said], objects: dict[str, bytes], kills: list[float] | None = None, told: str = ""
 ) -> list[str]:
-    judge = Judge(calls, kills or [], grace_s=1.0, has_captures=False, told=told)
+    judge = Judge(calls, kills or [], grace=Grace(1.0, 1.0), has_captures=False, told=told)
     judge.judge_objects(objects)
     return judge.verdict.faults
 
@@ -224,6 +224,13 @@ def test_two_calls_with_a_uuid_are_told_apart_by_their_sound() -> None:
     assert judged([_Said(), _Said(occurrence=1)], whole()) == [f"{ID} (call 2 with it) has no objects (whole)"]
 
 
+def test_a_call_that_has_ended_by_the_log_has_to_be_whole_whenever_the_kill_came() -> None:
+    objects = {f"{STEM}.wav": wav_of(noise(ID, 0, FRAMES))}
+    said = f"2026-11-30T10:00:00+00:00 {ID} ended by caller (hangup) after 2.00 s"
+    assert judged([_Said()], objects, [110.5]) == []
+    assert judged([_Said()], objects, [110.5], said) == [f"{ID} ended, by the log (1 times), and 0 JSON are there"]
+
+
 def events(*names: str, again: int | None = None, changed: bool = False) -> list[Received]:
     came = [Received(f"{name}-{number}", str(ID), name, name.encode()) for number, name in enumerate(names)]
     if again is not None:
@@ -245,7 +252,7 @@ def events(*names: str, again: int | None = None, changed: bool = False) -> list
     ],
 )  # fmt: skip
 def test_events_out_of_order_twice_or_missing_are_seen(came: list[Received], fault: str) -> None:
-    judge = Judge([_Said()], [], grace_s=1.0, has_captures=False, told="")
+    judge = Judge([_Said()], [], grace=Grace(1.0, 1.0), has_captures=False, told="")
     judge.judge_events(came)
     assert bool(judge.verdict.faults) == bool(fault)
     assert not fault or fault in judge.verdict.faults[0]
@@ -254,7 +261,7 @@ def test_events_out_of_order_twice_or_missing_are_seen(came: list[Received], fau
 def test_files_and_objects_that_differ_are_seen(tmp_path: Path) -> None:
     for name, content in whole().items():
         (tmp_path / name.rpartition("/")[2]).write_bytes(content)
-    judge = Judge([_Said()], [], grace_s=1.0, has_captures=False, told="")
+    judge = Judge([_Said()], [], grace=Grace(1.0, 1.0), has_captures=False, told="")
     judge.judge_folder(tmp_path, whole(), is_removed=False)
     assert judge.verdict.faults == []
     judge.judge_folder(tmp_path, whole(), is_removed=True)
