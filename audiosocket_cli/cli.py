@@ -40,9 +40,9 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "systemd"),
-    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "captures"),
-    "record": ("recording", "websocket-bots"),
+    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on", "systemd"),
+    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "captures"),
+    "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot", "keys", "websocket-bots"),

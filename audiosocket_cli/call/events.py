@@ -215,7 +215,7 @@ class CallEnded(Event):
     json: Path | None = None
     """The JSON file, where there is one."""
     mirrored: Sequence[Path] = ()
-    """The recordings of its mirror."""
+    """The recordings of its mirror, and their JSON."""
 
     def facts(self) -> dict[str, Any]:
         capture = {"capture": str(self.capture)} if self.capture else {}

@@ -206,8 +206,13 @@ class LiveCall:
 
     @property
     def mirrored_files(self) -> list[Path]:
-        """The recordings of its mirror."""
+        """The recordings of its mirror, and their JSON."""
         return []
+
+    @property
+    def json_file(self) -> Path | None:
+        """The JSON beside the recording, once it is there."""
+        return self._json
 
     def turn_away(self, reason: str) -> None:
         """Hang up on a caller who was not let in."""

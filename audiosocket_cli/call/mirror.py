@@ -169,8 +169,11 @@ class Mirror:
 
     @property
     def files(self) -> list[Path]:
-        """Its recordings."""
-        return [] if self._live is None else self._live.files
+        """Its recordings, and their JSON."""
+        if self._live is None:
+            return []
+        own_json = self._live.json_file
+        return self._live.files if own_json is None else [*self._live.files, own_json]
 
     @property
     def recording_error(self) -> str | None:

@@ -147,7 +147,7 @@ class Sending:
                 self._direct()
                 return Uploads(spool, target, wanted.parallel, wanted.then, tell)
 
-            yield Delivery("uploading", upload, spool.take_back_calls, lambda figures: figures.waiting_calls)
+            yield Delivery("uploading", upload, spool.take_back_calls, lambda figures: figures.waiting_calls, "call")
         if self._bus is not None:
             bus = self._bus
             yield Delivery(
@@ -155,6 +155,7 @@ class Sending:
                 lambda: EventSender(spool, bus, tell),
                 spool.take_back_events,
                 lambda figures: figures.waiting_events,
+                "event",
             )
 
     def _direct(self) -> None:

@@ -28,9 +28,9 @@ class UploadWanted:
 
 def upload(wanted: UploadWanted) -> Outcome:
     """Send what waits. Raises `UsageError`, and `NothingError` where there is no spool."""
-    if not wanted.folder.parent.exists() or not _folder_of(wanted.folder).is_dir():
-        raise UsageError(f"there is no folder {printable(str(_folder_of(wanted.folder)))}: name one of recordings")
     record = FileOutput.in_folder(wanted.folder)
+    if not record.folder.is_dir():
+        raise UsageError(f"there is no folder {printable(str(record.folder))}: name one of recordings")
     spool = wanted.sending.spool or record.folder / DEFAULT_NAME
     is_there = (spool / NAME).exists()
     if not is_there and not wanted.all_calls:
@@ -53,7 +53,3 @@ def upload(wanted: UploadWanted) -> Outcome:
         sent = sending.end(patient=True)
     say(sent.line)
     return Outcome(failed=bool(log.lost) or sent.is_lost or sent.is_left)
-
-
-def _folder_of(named: Path) -> Path:
-    return FileOutput.in_folder(named).folder

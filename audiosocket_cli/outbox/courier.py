@@ -61,6 +61,8 @@ class Delivery:
     """Has all that was handed out handed out again."""
     left: Callable[[SpoolFigures], int]
     """How much of it waits."""
+    noun: str
+    """What one of it is: "call"."""
 
 
 class Left(NamedTuple):
@@ -137,10 +139,11 @@ class Courier:
             least = min(least, left)
             if not left or now_s - last_s >= wait_s:
                 return
-            if not is_told and now_s - begun_s >= _TOLD_AFTER_S:
+            if not is_told and not patient and now_s - begun_s >= _TOLD_AFTER_S:
                 is_told = True
-                rest = counted_with_commas(left, "call or event")
-                self._tell(f"sending {rest} before the end; a second signal ends now, and keeps them")
+                counts = ((each.left(figures), each.noun) for each in self._deliveries)
+                rest = " and ".join(counted_with_commas(count, noun) for count, noun in counts if count)
+                self._tell(f"sending {rest}, for {wait_s:g} s at most; a second signal ends now, and keeps the rest")
             time.sleep(_IDLE_LOOK_S)
 
     def _is_at_work(self) -> bool:

@@ -265,10 +265,6 @@ class _Breath:
         """What was told last since it went away, if anything was."""
 
     @property
-    def problem(self) -> str | None:
-        return self._reason if self._away_since is not None else None
-
-    @property
     def is_away(self) -> bool:
         return self._away_since is not None
 

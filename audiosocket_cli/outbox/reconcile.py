@@ -176,7 +176,7 @@ def _names_of(pattern: Path) -> Callable[[Path], dict[str, tuple[str | None, lis
     number = r"(?:-\d+)?" if FIELD.search(str(pattern)) else ""
     ours = re.compile(
         rf"(?P<name>{regex_of(pattern.stem, group='uuid')}{number})"
-        rf"(?P<rest>\.json|"
+        rf"(?P<rest>(?:\.mirror(?:-\d+)?)?\.json|"
         rf"(?:\.mirror(?:-\d+)?)?(?:\.unconverted)?(?:\.part\d+(?:-\d+)?)?(?:{'|'.join(map(re.escape, suffixes))}))"
     )
 

@@ -44,7 +44,9 @@ class Carrier:
 
 
 def courier_of(spool: Spool, carrier: Carrier, lines: list[str], **more: object) -> Courier:
-    delivery = Delivery("sending", lambda: carrier, spool.take_back_events, lambda figures: figures.waiting_events)
+    delivery = Delivery(
+        "sending", lambda: carrier, spool.take_back_events, lambda figures: figures.waiting_events, "event"
+    )
     return Courier(spool, [delivery], lines.append, **more)  # type: ignore[arg-type]
 
 
@@ -71,7 +73,7 @@ def test_what_cannot_be_delivered_in_time_is_left(tmp_path: Path) -> None:
     left = courier.end(1.2)
     assert left.figures.waiting_events == 1
     assert states == [("sending", "the bus is away")]
-    assert lines == ["sending 1 call or event before the end; a second signal ends now, and keeps them"]
+    assert lines == ["sending 1 event, for 1.2 s at most; a second signal ends now, and keeps the rest"]
     spool.close()
 
 
@@ -110,7 +112,7 @@ class Idle:
 spool = Spool(Path(sys.argv[1]), about={"upload": "s3://b"})
 spool.put_event("call", "u", {"event": "call"})
 spool.sync()
-courier = Courier(spool, [Delivery("sending", Idle, spool.take_back_events, lambda figures: 0)], print)
+courier = Courier(spool, [Delivery("sending", Idle, spool.take_back_events, lambda figures: 0, 'event')], print)
 sys.stdin.read()
 """
 

@@ -76,12 +76,12 @@ def test_a_complete_call_that_was_not_put_is_found_whole(spool: Spool) -> None:
     dead = dead_run(spool)
     folder = spool.folder.parent
     recorded(folder, f"{UUIDS[0]}-2", capture={"file": f"{UUIDS[0]}-3.pcapng"})
-    for rest in ("-2.part2.wav", "-2.mirror.wav", "-3.pcapng", "-2.part10.wav"):
+    for rest in ("-2.part2.wav", "-2.mirror.wav", "-2.mirror.json", "-3.pcapng", "-2.part10.wav"):
         (folder / f"{UUIDS[0]}{rest}").touch()
     (found,) = find(spool, dead)
     assert found.files is not None
     assert [path.name.removeprefix(UUIDS[0]) for path in found.files.paths] == [
-        "-2.wav", "-2.part2.wav", "-2.part10.wav", "-2.mirror.wav", "-3.pcapng", "-2.json",
+        "-2.wav", "-2.part2.wav", "-2.part10.wav", "-2.mirror.json", "-2.mirror.wav", "-3.pcapng", "-2.json",
     ]  # fmt: skip
     files = found.files
     assert (files.name, files.uuid, files.peer, files.is_cut) == (f"{UUIDS[0]}-2", UUIDS[0], "192.0.2.1:5000", False)

@@ -140,6 +140,8 @@ TESTED_AS_PART_OF = {
     "jobs/serve.py": "commands/test_serve.py",
     "jobs/talk.py": "commands/test_talk.py",
     "net/loop.py": "test_signals.py",
+    "outbox/call_upload.py": "outbox/test_uploads.py",
+    "stores/object_info.py": "stores/test_store.py",
     "server/after_calls.py": "server/test_hooks.py",
     "server/call_news.py": "server/test_api.py",
     "commands/web_options.py": "web/test_begin.py",

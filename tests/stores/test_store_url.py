@@ -30,8 +30,8 @@ def test_a_url_is_a_bucket_and_a_path(text: str, expected: StoreUrl) -> None:
     [
         ("/srv/calls", ("/srv/calls is not the URL of an object store: write s3://BUCKET/PATH, gs://BUCKET/PATH or "
                        "az://CONTAINER/PATH")),
-        ("http://calls/x", ("http://calls/x is not the URL of an object store: write s3://BUCKET/PATH, gs://BUCKET/PATH "
-                           "or az://CONTAINER/PATH")),
+        ("http://calls/x", ("http://calls/x is not the URL of an object store: write s3://BUCKET/PATH, "
+                           "gs://BUCKET/PATH or az://CONTAINER/PATH")),
         ("s3:///x", ("s3:///x names no bucket that can be: write s3://BUCKET/PATH, gs://BUCKET/PATH or "
                     "az://CONTAINER/PATH")),
         ("s3://{date}/x", ("s3://{date}/x names no bucket that can be: write s3://BUCKET/PATH, gs://BUCKET/PATH or "

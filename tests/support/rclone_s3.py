@@ -27,7 +27,7 @@ class RcloneS3(StoreProcess):
             folder,
             [
                 program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}",
-                "--dir-cache-time", "0", "--config", config, folder / "store",
+                "--config", config, folder / "store",
             ],
             port,
         )  # fmt: skip
