@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from gevent import spawn
+from gevent import sleep, spawn
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
@@ -30,6 +30,9 @@ _END: Final = "audiosocket_end"
 
 _LAST_S: Final = 5.0
 """How long a master waits for the last reports of its workers."""
+
+_USERS_S: Final = 0.05
+"""How long users may take to tell Locust that their calls are over."""
 
 _MAX_ROWS: Final = 20_000
 
@@ -122,6 +125,8 @@ class LocustLoad:
             self._end_workers(runner)
         else:
             _together(callers.end_all for callers in self._callers.values())
+            if isinstance(runner, WorkerRunner):
+                self._send_stats(runner)
             lost = [callers.lost for callers in self._callers.values() if callers.lost]
             self._send("", {"lost": [*self._lost, *lost]})
         self.progress.elapsed_s = time.monotonic() - self._start_s
@@ -142,6 +147,13 @@ class LocustLoad:
         silent = len(wanted - self._said_last)
         if silent:
             self.progress.lost.append(f"{silent} of {len(wanted)} workers sent no last report within {_LAST_S:g} s")
+
+    def _send_stats(self, runner: WorkerRunner) -> None:
+        """Send Locust's own values before our last report: later Locust waits half a second for them, no more."""
+        sleep(_USERS_S)
+        data: dict[str, Any] = {}
+        self._environment.events.report_to_master.fire(client_id=runner.client_id, data=data)
+        runner.send_message("stats", data)
 
     def _send(self, name: str, report: dict[str, Any]) -> None:
         """Take what a process of this machine counted, or send it to the master."""
