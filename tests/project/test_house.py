@@ -161,7 +161,6 @@ TESTED_AS_PART_OF = {
     "report/bench_tables.py": "report/test_bench_page.py",
     "report/bench_verdict.py": "report/test_bench_page.py",
     "report/bench_words.py": "report/test_bench_page.py",
-    "ui/bench_report.py": "commands/test_bench.py",
     "ui/check_report.py": "commands/test_check.py",
     "ui/capture_rows.py": "analysis/test_call_review.py",
     "ui/dump_notes.py": "commands/test_dump.py",
