@@ -49,7 +49,7 @@ TOPICS_ABOUT: Final = {
     "dump": ("captures", "turn-figures", "findings", "json-lines"),
     "report": ("reports", "recording", "captures", "findings"),
     "replay": ("testing-a-bot", "scripts", "websocket-bots"),
-    "bench": ("load", "load-figures", "locust", "websocket-bots"),
+    "bench": ("load", "load-figures", "locust", "planning", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
