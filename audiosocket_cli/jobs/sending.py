@@ -236,8 +236,8 @@ class Sending:
         started, files = found.started, found.files
         uuid = files.uuid if files is not None else found.lives[0].uuid
         if found.result is not None:
-            body = self._object(_ended(found, uuid)) if found.lives and self._wanted.events else None
-            self._spool.put_cut(files, found.lives, body)
+            ended = [self._object(_ended(found, uuid))] if found.lives and self._wanted.events else []
+            self._spool.put_cut(files, found.lives, *ended)
             return
         peer, started_at = _text(started.get("peer")), _text(started.get("started_at"))
         if files is not None and started_at is not None:
@@ -247,7 +247,7 @@ class Sending:
         bodies = [event_json(event)] if self._wanted.events is not None and not found.is_old else []
         if bodies and not found.lives:  # it died before it had put that either
             bodies.insert(0, _begun(event))
-        self._spool.put_cut(files, found.lives, *bodies)
+        self._spool.put_cut(files, found.lives, *map(self._object, bodies))
 
     def _report_state(self, name: str, problem: str | None) -> None:
         """Report that a store or a bus went away, with the reason, or is back."""
