@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from audiosocket_cli.commands.outbox_options import outbox_options, sending_wanted
 from audiosocket_cli.commands.params import (
     AddressParam,
     CountParam,
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
 @metrics_option
 @health_option
 @web_options
+@outbox_options
 @drain_option
 @drain_delay_option
 @proxy_protocol_option
@@ -142,7 +144,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.proxy import ProxyWanted, proxy
 
-    wanted = ProxyWanted(web=web_wanted(ctx, given), **given)
+    wanted = ProxyWanted(web=web_wanted(ctx, given), sending=sending_wanted(ctx, given), **given)
     refuse_without_effect(ctx, drain_delay="drain")
     _refuse_what_contradicts(wanted)
     ctx.exit(proxy(wanted).exit_code)

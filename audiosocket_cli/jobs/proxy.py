@@ -6,6 +6,7 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audiosocket_cli.call.faults.fault_plan import FaultPlan
 from audiosocket_cli.call.faults.fault_spec import FaultSpec
@@ -23,6 +24,9 @@ from audiosocket_cli.server.admission import AdmissionOptions, Network
 from audiosocket_cli.server.drain import DrainOptions
 from audiosocket_cli.server.options import Balance, MirrorOptions, RelayOptions, ServeOptions, WebOptions
 from audiosocket_cli.ui.console import is_terminal
+
+if TYPE_CHECKING:
+    from audiosocket_cli.jobs.sending import SendingWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,14 @@ class ProxyWanted:
     proxy_from: tuple[Network, ...]
     as_json: bool
     log_file: Path | None
+    sending: SendingWanted | None = None
 
 
 def proxy(wanted: ProxyWanted) -> Outcome:
     """Pass calls on until stopped. Raises `UsageError`, `FileError` and `NetworkError`."""
-    return outcome_of_server(answer_calls(_options(wanted), as_json=wanted.as_json, log_file=wanted.log_file))
+    return outcome_of_server(
+        answer_calls(_options(wanted), as_json=wanted.as_json, log_file=wanted.log_file, sending=wanted.sending)
+    )
 
 
 def _options(wanted: ProxyWanted) -> ServeOptions:

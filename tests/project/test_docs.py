@@ -41,7 +41,7 @@ OF_ALL = {"--help", "--version"}
 OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
              "--editable", "--quiet", "--port", "--running", "--since", "--no-deps", "--wheel-dir", "--tag",
              "--build-arg", "--read-only", "--cap-drop", "--publish", "--volume", "--time", "--namespace",
-             "--filename"}  # fmt: skip
+             "--filename", "--nthreads", "--nworkers"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
@@ -239,7 +239,7 @@ def test_the_server_of_the_library_page_echoes(tmp_path: Path) -> None:
 
 def test_each_metric_that_a_page_names_is_served(serve: Serve) -> None:
     port = free_port()
-    serve("--metrics", f"127.0.0.1:{port}")
+    serve("--metrics", f"127.0.0.1:{port}", "--events", f"nats://127.0.0.1:{free_port()}/calls", "--spool", "spool")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         served = set(re.findall(r"^# TYPE (\w+)", answer.read().decode(), re.MULTILINE))
     named = {name for text in PAGES.values() for name in re.findall(r"\baudiosocket_(?!cli)\w+", text)}

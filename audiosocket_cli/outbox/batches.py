@@ -1,0 +1,194 @@
+"""Changes of a spool's file, committed together on a thread of their own: who puts one never waits for a disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Final
+
+BATCH_S: Final = 0.1
+"""How long a change waits for others to be committed with. A process that is killed loses what came since."""
+
+MAX_WAITING: Final = 50_000
+"""Changes that wait in memory for a disk that is full or fails."""
+
+_TRY_AGAIN_S: Final = 1.0
+
+
+class Sums:
+    """What the changes of a batch add to the totals of the spool."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.values = Counter(dict(connection.execute("SELECT name, value FROM totals")))
+        """As they are with this batch."""
+        self._added: Counter[str] = Counter()
+
+    def add(self, name: str, by: int) -> None:
+        """Change a total."""
+        self.values[name] += by
+        self._added[name] += by
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write what was changed."""
+        connection.executemany(
+            "INSERT INTO totals VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+            [(name, by) for name, by in self._added.items() if by],
+        )
+
+
+Job = Callable[[sqlite3.Connection, Sums], object]
+"""Changes the file; nothing else, as it is done again when the disk was full."""
+
+
+class _Waited:
+    """A job that somebody waits for."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.error: OSError | None = None
+        self.done = threading.Event()
+
+    def __call__(self, connection: sqlite3.Connection, sums: Sums) -> None:
+        self.job(connection, sums)
+
+    def fail(self, why: str) -> None:
+        self.error = OSError(0, why)
+        self.done.set()
+
+
+def _nothing(connection: sqlite3.Connection, sums: Sums) -> None:
+    """Do nothing, in the place of a job that is not to be done any more."""
+
+
+class Batches:
+    """The thread that commits. It owns the connection."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str, tell: Callable[[str], object]) -> None:
+        """`name` is what is told of; `tell` gets a line when it cannot be written to, and when it can again."""
+        self._connection = connection
+        self._name = name
+        self._tell = tell
+        self._jobs: deque[Job] = deque()
+        self._told: SimpleQueue[None] = SimpleQueue()
+        self._is_told = False
+        self._hurry = threading.Event()
+        self._is_closing = False
+        self._problem = ""
+        self._thread = threading.Thread(target=self._work, name="spool", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Changes that are not committed yet."""
+        return len(self._jobs)
+
+    def put(self, job: Job) -> bool:
+        """Have a change made soon; never waits. False where too many wait already: it is not made."""
+        if len(self._jobs) >= MAX_WAITING:
+            return False
+        self._jobs.append(job)
+        if not self._is_told:
+            self._is_told = True
+            self._told.put(None)
+        return True
+
+    def do(self, job: Job) -> None:
+        """Make a change, after all that were put, and wait until it is on the disk. Raises `OSError`."""
+        waited = _Waited(job)
+        self._jobs.append(waited)
+        self._hurry.set()
+        self._told.put(None)
+        waited.done.wait()
+        if waited.error is not None:
+            raise waited.error
+
+    def close(self) -> int:
+        """Commit what is left, and end; returns how many changes could not be committed."""
+        self._is_closing = True
+        self._hurry.set()
+        self._told.put(None)
+        self._thread.join()
+        self._connection.close()
+        return len(self._jobs)
+
+    def _work(self) -> None:
+        while not (self._is_closing and not self._jobs):
+            self._told.get()
+            self._hurry.wait(BATCH_S)
+            self._hurry.clear()
+            self._is_told = False
+            if self._jobs and not self._commit() and not self._wait_for_the_disk():
+                return
+
+    def _wait_for_the_disk(self) -> bool:
+        """Try again until all is committed; False when the end came first."""
+        while True:
+            until_s = time.monotonic() + _TRY_AGAIN_S
+            while not self._is_closing and (left_s := until_s - time.monotonic()) > 0:
+                self._hurry.wait(left_s)
+                self._hurry.clear()
+                self._fail_waited()
+            if self._commit():
+                return True
+            if self._is_closing:
+                return False
+
+    def _commit(self) -> bool:
+        """Commit all jobs that wait now; False where that is not possible, and then they still wait."""
+        count, at = len(self._jobs), 0
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            sums = Sums(self._connection)
+            for at in range(count):
+                self._jobs[at](self._connection, sums)
+            sums.write(self._connection)
+            self._connection.execute("COMMIT")
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
+            return self._leave_out(at, error)
+        except sqlite3.Error as error:
+            self._roll_back()
+            self._fail(error)
+            return False
+        except Exception as error:
+            return self._leave_out(at, error)
+        for _ in range(count):
+            job = self._jobs.popleft()
+            if isinstance(job, _Waited):
+                job.done.set()
+        if self._problem:
+            self._problem = ""
+            self._tell(f"{self._name} can be written again")
+        return True
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.rollback()
+
+    def _leave_out(self, at: int, error: Exception) -> bool:
+        """Commit all but one job, which cannot be done: a fault of ours, which is not to hold up all others."""
+        self._roll_back()
+        self._tell(f"internal error in {self._name}: {error!r}")
+        job = self._jobs[at]
+        self._jobs[at] = _nothing
+        if isinstance(job, _Waited):
+            job.fail(f"internal error: {error!r}")
+        return self._commit()
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        problem = str(error)
+        if problem != self._problem:
+            self._problem = problem
+            self._tell(f"cannot write {self._name}: {problem} (calls go on; trying again)")
+        self._fail_waited()
+
+    def _fail_waited(self) -> None:
+        """Tell those who wait that it is not possible now: they may try again later."""
+        for at in range(len(self._jobs)):
+            job = self._jobs[at]
+            if isinstance(job, _Waited):
+                job.fail(f"cannot write {self._name}: {self._problem}")
+                self._jobs[at] = _nothing
