@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from gevent import sleep, spawn
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
@@ -68,14 +69,15 @@ class LocustLoad:
         self._is_over = True
         self._said_last: set[str] = set()
         self._news = Event()
+        self._ending = BoundedSemaphore()
         events, runner = environment.events, environment.runner
         events.test_start.add_listener(lambda **_: self._begin())
-        events.test_stopping.add_listener(lambda **_: self._end())
+        events.test_stopping.add_listener(lambda **_: self.end())
         events.quitting.add_listener(lambda **_: self._quit())
         if isinstance(runner, MasterRunner):
             runner.register_message(_REPORT, self._hear)
         elif isinstance(runner, WorkerRunner):
-            runner.register_message(_END, lambda **_: spawn(self._end))
+            runner.register_message(_END, lambda **_: spawn(self.end))
         if runner is not None and runner.state in (STATE_SPAWNING, STATE_RUNNING):
             self._begin()
 
@@ -99,7 +101,7 @@ class LocustLoad:
                 logging.error("%s; another one takes its place", callers.lost)
                 self._lost.append(callers.lost)
             self._made += 1
-            name = str(self._made)
+            name = f"{list(self._callers).index(plan) if plan in self._callers else len(self._callers)}.{self._made}"
             callers, self._spare = self._spare or Callers(), None
             callers.begin(plan, self._start_s, lambda report: self._send(name, report))
             self._callers[plan] = callers
@@ -115,11 +117,14 @@ class LocustLoad:
         self._is_over = False
         self._said_last, self._lost = set(), []
 
+    def end(self) -> None:
+        """End all calls of this machine, and of the workers if there are any, and take their last figures; once."""
+        with self._ending:
+            if not self._is_over:
+                self._is_over = True
+                self._end()
+
     def _end(self) -> None:
-        """End all calls of this machine, and of the workers if there are any, and take their last figures."""
-        if self._is_over:
-            return
-        self._is_over = True
         runner = self._environment.runner
         if isinstance(runner, MasterRunner):
             self._end_workers(runner)
@@ -133,7 +138,7 @@ class LocustLoad:
         self.progress.series = self._series.series() if self._counted else None
 
     def _quit(self) -> None:
-        self._end()
+        self.end()
         if self._spare is not None:
             self._spare.kill()
 
@@ -192,7 +197,11 @@ class LocustLoad:
             total.merge(counted["figures"])
         self.progress.figures = total
         self.progress.live_calls = sum(counted["live"] for counted in self._counted.values())
-        self.progress.peak_calls = sum(counted["peak"] for counted in self._counted.values())
+        peaks: dict[str, int] = {}
+        for process, counted in self._counted.items():  # one that took the place of another had its calls
+            place = process.rpartition(".")[0]
+            peaks[place] = max(counted["peak"], peaks.get(place, 0))
+        self.progress.peak_calls = sum(peaks.values())
         self.progress.rows.sort(key=lambda row: (row["start_s"], row["call"]))
         return self.progress
 

@@ -47,6 +47,7 @@ class Verdict:
     def judge(self) -> None:
         """Judge the load that is over, and set Locust's exit code if thresholds were given."""
         load = load_of(self.environment)
+        load.end()
         if load.is_empty:
             return
         progress = load.add_up()

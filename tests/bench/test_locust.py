@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from support.bot_calls import answering_bot, echo
-from support.running import Serve, Serving, missing
+from support.running import Serve, Serving, children_of, missing
 
 LOCUSTFILE = Path(__file__).parents[2] / "scripts" / "locustfile.py"
 
@@ -246,6 +247,25 @@ def test_a_bot_that_nobody_answers_for_is_told_and_the_exit_code_is_that_of_benc
     assert rows["connect"].failures >= 1
     assert f"cannot connect to {url}: connection refused" in said[0]
     assert "failed: echo_p95<1s: there is no echo_p95: nothing to measure happened" in said_by_bench(said[0])
+
+
+def test_a_process_of_callers_that_dies_is_replaced_and_the_figures_are_invalid(serve: Serve, file: Path) -> None:
+    serving = serve("--echo", "--json")
+    args = ("--headless", "--only-summary", "-u", "1", "-r", "1", "-t", "8s", "--threshold", "errors<=0")
+    running = start("-f", file, "--host", serving.target, *args, cwd=file.parent)
+    try:
+        serving.wait_for('"event": "call"')
+        (callers,) = children_of(running.pid)
+        os.kill(callers, signal.SIGKILL)
+        said, _ = running.communicate(timeout=60)
+    finally:
+        if running.poll() is None:
+            running.kill()
+            running.communicate()
+    assert running.returncode == 1, said
+    assert "a process that placed calls ended by itself (exit code -9); another one takes its place" in said
+    assert "INVALID: a process that placed calls ended by itself (exit code -9)" in said_by_bench(said)
+    assert "at most 1 at once" in " ".join(said.split())
 
 
 WRONG = {
