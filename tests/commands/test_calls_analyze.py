@@ -138,15 +138,11 @@ def test_a_bucket_has_the_rows_of_its_folder(month: Path, tmp_path: Path, monkey
     ("words", "code", "said"),
     [
         (["analyze"], 2, "calls analyze needs folders or URLs of calls; to list a folder named analyze, write"),
-        (["analyze", "calls"], 2, "calls analyze needs a folder for what it finds: add -o OUT"),
         (["analyze", "calls", "-o", "out", "--csv"], 2, "calls analyze measures all calls: leave out --csv"),
         (["analyze", "gone", "-o", "out"], 5, "cannot analyze .*gone: there is no such folder; name the one"),
-        (["analyze", "calls", "-o", "calls"], 2, "cannot write to .*calls: it holds something else; name a new folder"),
         (["analyze", "empty", "-o", "out"], 6, "there is no call in .*empty: name the folder of --record, or a bucket"),
-        (["analyze", "calls", "-o", "out", "--dask", "x", "--jobs", "2"], 2, "--jobs is for processes of this machine"),
         (["analyze", "calls", "-o", "out", "--dask", "x"], 2, "'x' is not the address of a Dask scheduler"),
         (["calls", "--jobs", "2"], 2, "--jobs is for calls analyze: leave it out, or write calls analyze first"),
-        (["./analyze"], 5, "cannot list calls of analyze: there is no such folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
