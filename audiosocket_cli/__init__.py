@@ -9,6 +9,7 @@ The house, from the ground up. A module imports only from its own room and from 
     signals       what a signal does before an event loop takes it, and descriptors that programs must not inherit
     codec         bytes to frames and back
     quantities    times and sizes as people write them
+    name_pattern  names of recordings with fields, and the files that can have them
     libraries     libraries that may be missing
     finding       what is found wrong, each kind under a stable id
     finding_pages  what is told of each kind: docs/finding/

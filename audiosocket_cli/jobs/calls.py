@@ -155,7 +155,7 @@ def _check_folders(wanted: CallsWanted) -> None:
     if bucket is not None:
         raise UsageError(
             f"--keep is for folders, not for {bucket}: let a lifecycle rule of the store remove old objects "
-            "(audiosocket help calls-in-buckets)"
+            "(audiosocket help buckets)"
         )
 
 

@@ -81,7 +81,7 @@ class ObjectNames:
             date, time = f"{start:%Y-%m-%d}", f"{start:%H-%M-%S}"
         except ValueError:  # it is read from a file, and may be anything
             date = time = "unknown"
-        values = {"uuid": uuid or name, "date": date, "time": time, "peer": peer}
+        values = {"uuid": uuid or name, "date": date, "time": time, "peer": re.sub(r"[^\w.-]+", "_", peer)}
         return _FIELD.sub(lambda field: _clean(values[field[1]]), self.pattern)
 
 

@@ -59,7 +59,7 @@ def store_error(url: str, error: BaseException) -> StoreError:
     debug = str(error)[len(text) :]
     fault = _fault(error, text, debug)
     odd = _ODD_NAME.search(text) if type(error).__name__ == "InvalidPathError" else None
-    return StoreError(f"{printable(url)}: {_in_words(fault, text, debug)}", fault, odd[1] if odd else None)
+    return StoreError(f"{printable(url)}: {_in_words(url, fault, text, debug)}", fault, odd[1] if odd else None)
 
 
 _ODD_NAME: Final = re.compile(r'Path "(.*)"(?:: Encountered illegal character sequence| contained empty path segment)',
@@ -104,9 +104,11 @@ _CAUSES: Final = (
 )
 
 
-def _in_words(fault: StoreFault, text: str, debug: str) -> str:
+def _in_words(url: str, fault: StoreFault, text: str, debug: str) -> str:
     if _lacks_keys(text):
-        return "there are no keys: set them in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        return f"there are no keys: set them in the environment, as {_KEYS[url[:2]]}"
+    if "Account must be specified" in text:
+        return "there is no account: set it in the environment, as AZURE_STORAGE_ACCOUNT_NAME"
     status, code = _status(text), _code(text)
     said = _clean(_MESSAGE.search(text))
     if status is None:
@@ -123,6 +125,12 @@ def _in_words(fault: StoreFault, text: str, debug: str) -> str:
         return f"there is an object of this name already: {answer}"
     return f"the store answered {answer}"
 
+
+_KEYS: Final = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_KEY",
+}
 
 _STATUS: Final = re.compile(r"status code: (\d{3}) ?([A-Za-z -]*)")
 _CODE: Final = re.compile(r'<Code>([\w.]{1,60})</Code>|"code": *"([\w.]{1,60})"')

@@ -18,8 +18,7 @@ from audiosocket_cli.stores.store_error import StoreError
 from audiosocket_cli.stores.store_url import parse_store_url
 from support.gate import gate
 from support.many_calls import START, call_of, make_calls
-from support.rclone_s3 import rclone_s3
-from support.s3_server import S3Server
+from support.rclone_s3 import FRESH, RcloneS3, rclone_s3
 
 
 def quiet(line: str) -> None:
@@ -27,22 +26,19 @@ def quiet(line: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, S3Server]]:
-    root = tmp_path_factory.mktemp("store") / "buckets"
-    root.mkdir()
-    with rclone_s3(root, root.parent / "rclone.log") as server:
-        yield root, server
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
+    with rclone_s3(tmp_path_factory.mktemp("rclone"), FRESH) as server:
+        yield server
 
 
 @pytest.fixture
-def bucket(served: tuple[Path, S3Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A bucket, empty, and an environment in which its store is found."""
-    root, server = served
-    for name, value in {**server.environment, "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
+def bucket(rclone: RcloneS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a bucket, empty, and an environment in which its store is found."""
+    for name, value in {**rclone.environment, "XDG_CACHE_HOME": str(tmp_path / "cache")}.items():
         monkeypatch.setenv(name, value)
-    (root / "calls").mkdir()
-    yield root / "calls"
-    shutil.rmtree(root / "calls")
+    yield rclone.files
+    shutil.rmtree(rclone.files)
+    rclone.files.mkdir()
 
 
 def opened(path: str = "") -> CallsIndex:
@@ -114,10 +110,10 @@ def test_objects_that_hold_no_call_are_told_and_not_read_again(bucket: Path) -> 
 
 
 def test_a_store_that_goes_away_leaves_what_was_read_and_is_asked_only_for_the_rest(
-    bucket: Path, served: tuple[Path, S3Server], monkeypatch: pytest.MonkeyPatch
+    bucket: Path, rclone: RcloneS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_calls(bucket, 600, every_s=600)
-    with gate(served[1].url, b".json", passes=250) as closing:
+    with gate(rclone.endpoint, b".json", passes=250) as closing:
         monkeypatch.setenv("AWS_ENDPOINT_URL", closing.url)
         first = BucketPlace(parse_store_url("s3://calls"))
         with CallsIndex(first, quiet) as index:
@@ -129,7 +125,7 @@ def test_a_store_that_goes_away_leaves_what_was_read_and_is_asked_only_for_the_r
             assert len(had) == updated.read
             assert 0 < updated.read <= 250
             assert had < truth(bucket)
-    with gate(served[1].url, b".json") as passing:
+    with gate(rclone.endpoint, b".json") as passing:
         monkeypatch.setenv("AWS_ENDPOINT_URL", passing.url)
         second = BucketPlace(parse_store_url("s3://calls"))
         second.index_file = first.index_file

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
+import boto3
 import pytest
 
 from audiosocket_cli.stores import listing
 from audiosocket_cli.stores.listing import Gap, list_past_odd_names
 from audiosocket_cli.stores.store import open_store
 from audiosocket_cli.stores.store_error import StoreError
-from support.moto_s3 import moto_s3
-from support.s3_server import S3Server
+from support.moto_s3 import MotoS3, moto_s3
 
 PAGE = 10
 """Objects that the store lists at a time."""
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with moto_s3(tmp_path_factory.mktemp("moto") / "log", page=PAGE) as started:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoS3]:
+    with moto_s3(tmp_path_factory.mktemp("moto"), PAGE) as started:
         yield started
 
 
@@ -28,13 +28,14 @@ Put = Callable[..., str]
 
 
 @pytest.fixture
-def put(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Put:
+def put(server: MotoS3, monkeypatch: pytest.MonkeyPatch) -> Put:
     """Put objects of these names into a bucket of the test's own, and return its URL."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=server.endpoint)  # which takes any name
 
     def make(*names: str) -> str:
-        client, bucket = server.client(), f"odd-{os.urandom(6).hex()}"
+        bucket = f"odd-{os.urandom(6).hex()}"
         client.create_bucket(Bucket=bucket)
         for name in names:
             client.put_object(Bucket=bucket, Key=name, Body=b"{}")
