@@ -21,7 +21,7 @@ from typing import Any, Final
 from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt, attempt
 from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.here import Done
-from audiosocket_cli.errors import MissingLibraryError, NetworkError, UsageError
+from audiosocket_cli.errors import AudioSocketError, MissingLibraryError, NetworkError, UsageError
 from audiosocket_cli.libraries import first_line, install_line
 from audiosocket_cli.stores.store_url import is_store_url
 from audiosocket_cli.text import printable
@@ -53,14 +53,25 @@ def measure_on(url: str, calls: Iterable[CallFiles], tell: Tell, measure_one: Me
     """
     with _connected(url, tell) as client:
         cluster = _Cluster(client, url, tell, measure_one)
-        cluster.check_workers()
-        yield from cluster.work(iter(calls))
+        try:
+            cluster.check_workers()
+            yield from cluster.work(iter(calls))
+        except AudioSocketError:
+            raise
+        except (OSError, TimeoutError, RuntimeError) as error:
+            raise NetworkError(_went_away(printable(url), f" ({printable(first_line(error)):.200})")) from None
+
+
+def _went_away(url: str, why: str = "") -> str:
+    return f"the Dask scheduler {url} went away{why}: what was measured is kept, and the same command goes on"
 
 
 @contextlib.contextmanager
 def _connected(url: str, tell: Tell) -> Iterator[Any]:
     distributed = _distributed()
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told in our words
+    for name in ("distributed", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told in our words
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
@@ -119,9 +130,7 @@ class _Cluster:
 
     def _threads(self) -> int:
         if self._client.status != "running":
-            raise NetworkError(
-                f"the Dask scheduler {self._url} went away: what was measured is kept; the same command goes on"
-            )
+            raise NetworkError(_went_away(self._url))
         count = int(sum(self._client.nthreads().values()))
         if count:
             self._seen_at_s, self._is_told = time.monotonic(), False
