@@ -205,7 +205,7 @@ class _Cluster:
         """Return what came of a task; None where its result was lost with its worker, so that Dask runs it again."""
         _, call = self._calls[future.key]
         if future.status == "cancelled":
-            raise NetworkError(f"{self._url} has lost what it was asked: the same command goes on")
+            raise NetworkError(_went_away(self._url))
         try:
             error = future.exception(timeout=_FETCH_S)
             if error is None:
