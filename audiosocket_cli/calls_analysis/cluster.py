@@ -75,13 +75,14 @@ def _connected(url: str, tell: Tell) -> Iterator[Any]:
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
+            distributed.comm.get_address_host_port(url, strict=True)  # the client starts a loop before it looks
             client = distributed.Client(url, timeout=_CONNECT_S, set_as_default=False)
         except (ValueError, ImportError, RuntimeError) as error:
             raise UsageError(
                 f"{printable(url)!r:.100} is not the address of a Dask scheduler ({first_line(error)}): write "
                 "tcp://HOST:8786"
             ) from None
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, AssertionError) as error:  # the last where its loop did not start in 10 s
             raise NetworkError(
                 f"cannot reach the Dask scheduler {printable(url)}: {printable(first_line(error))}; is dask scheduler "
                 "running there?"
