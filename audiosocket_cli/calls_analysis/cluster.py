@@ -21,7 +21,7 @@ from typing import Any, Final
 from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt, attempt
 from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.here import Done
-from audiosocket_cli.errors import MissingLibraryError, NetworkError, UsageError
+from audiosocket_cli.errors import AudioSocketError, MissingLibraryError, NetworkError, UsageError
 from audiosocket_cli.libraries import first_line, install_line
 from audiosocket_cli.stores.store_url import is_store_url
 from audiosocket_cli.text import printable
@@ -53,24 +53,36 @@ def measure_on(url: str, calls: Iterable[CallFiles], tell: Tell, measure_one: Me
     """
     with _connected(url, tell) as client:
         cluster = _Cluster(client, url, tell, measure_one)
-        cluster.check_workers()
-        yield from cluster.work(iter(calls))
+        try:
+            cluster.check_workers()
+            yield from cluster.work(iter(calls))
+        except AudioSocketError:
+            raise
+        except (OSError, TimeoutError, RuntimeError) as error:
+            raise NetworkError(_went_away(printable(url), f" ({printable(first_line(error)):.200})")) from None
+
+
+def _went_away(url: str, why: str = "") -> str:
+    return f"the Dask scheduler {url} went away{why}: what was measured is kept, and the same command goes on"
 
 
 @contextlib.contextmanager
 def _connected(url: str, tell: Tell) -> Iterator[Any]:
     distributed = _distributed()
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told in our words
+    for name in ("distributed", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told in our words
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
+            distributed.comm.get_address_host_port(url, strict=True)  # the client starts a loop before it looks
             client = distributed.Client(url, timeout=_CONNECT_S, set_as_default=False)
-        except ValueError as error:
+        except (ValueError, ImportError, RuntimeError) as error:
             raise UsageError(
                 f"{printable(url)!r:.100} is not the address of a Dask scheduler ({first_line(error)}): write "
                 "tcp://HOST:8786"
             ) from None
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, AssertionError) as error:  # the last where its loop did not start in 10 s
             raise NetworkError(
                 f"cannot reach the Dask scheduler {printable(url)}: {printable(first_line(error))}; is dask scheduler "
                 "running there?"
@@ -110,7 +122,7 @@ class _Cluster:
                 raise self._unfit(
                     worker, f"has no audiosocket-cli, or an old one ({printable(first_line(version)):.100})"
                 )
-            if version != VERSION:
+            if version != VERSION and not isinstance(version, Exception):  # that worker has just died
                 raise self._unfit(worker, f"has audiosocket-cli {printable(str(version)):.100}, and not {VERSION}")
 
     def _unfit(self, worker: str, what: str) -> NetworkError:
@@ -119,9 +131,7 @@ class _Cluster:
 
     def _threads(self) -> int:
         if self._client.status != "running":
-            raise NetworkError(
-                f"the Dask scheduler {self._url} went away: what was measured is kept; the same command goes on"
-            )
+            raise NetworkError(_went_away(self._url))
         count = int(sum(self._client.nthreads().values()))
         if count:
             self._seen_at_s, self._is_told = time.monotonic(), False
@@ -167,8 +177,8 @@ class _Cluster:
         if is_store_url(call.folder):
             return
         path = os.path.join(call.folder, call.files[0].name)
-        for worker, sees in self._client.run(os.path.exists, path).items():
-            if not sees and os.path.exists(path):
+        for worker, sees in self._client.run(os.path.exists, path, on_error="return").items():
+            if sees is False and os.path.exists(path):
                 raise NetworkError(
                     f"the Dask worker {printable(str(worker))} has no {printable(path)}: mount the folder there under "
                     "the same name, or analyze a bucket"
@@ -196,7 +206,7 @@ class _Cluster:
         """Return what came of a task; None where its result was lost with its worker, so that Dask runs it again."""
         _, call = self._calls[future.key]
         if future.status == "cancelled":
-            raise NetworkError(f"{self._url} has lost what it was asked: the same command goes on")
+            raise NetworkError(_went_away(self._url))
         try:
             error = future.exception(timeout=_FETCH_S)
             if error is None:

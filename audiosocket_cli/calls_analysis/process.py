@@ -6,6 +6,7 @@ own parent alone. The first answer comes without a question: `VERSION`, once the
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import sys
@@ -47,4 +48,7 @@ def main(questions: IO[bytes], answers: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.stdin.buffer, sys.stdout.buffer)
+    try:
+        main(sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:  # our parent was killed: nobody wants the answer, nor what Python says at its end
+        os._exit(1)

@@ -65,6 +65,8 @@ def test_a_worker_of_another_version_is_named_and_so_is_a_cluster_without_any(
         there.nannies[0].wait()
         with pytest.raises(NetworkError, match=r"has had no worker for 2 s: start some with dask worker tcp://"):
             next(measure_on(there.url, calls, told.append))
+        with pytest.raises(NetworkError, match=r"the Dask scheduler tcp://\S+ went away.*: what was measured is kept"):
+            next(measure_on(there.url, calls, lambda line: there.scheduler.kill()))
     assert told == [f"{there.url} has no worker at the moment: waiting for one"]
 
 

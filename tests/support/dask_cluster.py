@@ -23,6 +23,7 @@ class DaskCluster:
     """A cluster that is there."""
 
     url: str
+    scheduler: subprocess.Popen[bytes]
     nannies: list[subprocess.Popen[bytes]]
 
     def worker_of(self, number: int) -> int:
@@ -50,7 +51,7 @@ def dask_cluster(folder: Path, workers: int, **settings: str) -> Iterator[DaskCl
     with ExitStack() as stack:
         log = folder / "scheduler.log"
         words = ["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-        stack.enter_context(_running(words, log, environment))
+        scheduler = stack.enter_context(_running(words, log, environment))
         url = _wait_for(log, r"Scheduler at:\s+(tcp://\S+)")
         nannies, logs = [], []
         for number in range(workers):
@@ -60,7 +61,7 @@ def dask_cluster(folder: Path, workers: int, **settings: str) -> Iterator[DaskCl
             nannies.append(stack.enter_context(_running(words, logs[-1], environment)))
         for each in logs:
             _wait_for(each, r"(Registered to):")
-        yield DaskCluster(url, nannies)
+        yield DaskCluster(url, scheduler, nannies)
 
 
 @contextmanager
