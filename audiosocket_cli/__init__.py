@@ -9,6 +9,7 @@ The house, from the ground up. A module imports only from its own room and from 
     signals       what a signal does before an event loop takes it, and descriptors that programs must not inherit
     codec         bytes to frames and back
     quantities    times and sizes as people write them
+    name_pattern  names of recordings with fields, and the files that can have them
     libraries     libraries that may be missing
     finding       what is found wrong, each kind under a stable id
     finding_pages  what is told of each kind: docs/finding/
@@ -32,6 +33,7 @@ The house, from the ground up. A module imports only from its own room and from 
     bench/        many calls at once, measured and judged
     check/        one requirement a call: does a server survive Asterisk?
     doctor/       why does it not work? Asterisk, its log, a server, a call: what is wrong, and its cure
+    calls_analysis/  what needs the sound of all calls again: measured here or on a cluster, kept as Parquet
     ui/           how events and results look: text, JSON, a live view; it reads, and never drives
     report/       pages to look at: a call, a day, a bench, a check, each one file that needs nothing else
     web/          what a server shows in a browser while it answers: calls, their pages, their sound

@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "dialplan": "audiosocket_cli.commands.dialplan",
     "doctor": "audiosocket_cli.commands.doctor",
     "calls": "audiosocket_cli.commands.calls",
+    "upload": "audiosocket_cli.commands.upload",
     "wireshark": "audiosocket_cli.commands.wireshark",
     "completion": "audiosocket_cli.commands.completion",
     "help": "audiosocket_cli.commands.help",
@@ -39,20 +40,23 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "systemd"),
-    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "captures"),
-    "record": ("recording", "websocket-bots"),
+    "serve": (
+        "answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on", "systemd",
+    ),  # fmt: skip
+    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "captures"),
+    "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),
     "inject-dtmf": ("testing-a-bot", "keys", "websocket-bots"),
     "dump": ("captures", "turn-figures", "findings", "json-lines"),
     "report": ("reports", "recording", "captures", "findings"),
     "replay": ("testing-a-bot", "scripts", "websocket-bots"),
-    "bench": ("load", "load-figures", "locust", "websocket-bots"),
+    "bench": ("load", "load-figures", "locust", "planning", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
-    "calls": ("call-index", "buckets", "recording", "findings", "json"),
+    "upload": ("sending-on", "uploading"),
+    "calls": ("call-index", "buckets", "month-of-calls", "recording", "findings", "json"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),
@@ -128,6 +132,7 @@ def root(ctx: click.Context) -> None:
       audiosocket dialplan host:9092           write the lines for Asterisk
       audiosocket doctor                       see why a call does not work
       audiosocket calls ./calls                find calls among recordings
+      audiosocket upload ./calls               send recordings to a store
       audiosocket help                         list the documentation
     """
     _warn_of_unknown_variables(ctx.invoked_subcommand or "")

@@ -204,6 +204,16 @@ class LiveCall:
         """The result of its mirror, in one word, once a call with a mirror has ended."""
         return None
 
+    @property
+    def mirrored_files(self) -> list[Path]:
+        """The recordings of its mirror, and their JSON."""
+        return []
+
+    @property
+    def json_file(self) -> Path | None:
+        """The JSON beside the recording, once it is there."""
+        return self._json
+
     def turn_away(self, reason: str) -> None:
         """Hang up on a caller who was not let in."""
         if not self.session.ended and not self.session.begun and self.session.failure is None:
@@ -251,7 +261,7 @@ class LiveCall:
                 self._json = await asyncio.to_thread(self.recording.output.write_json, self.files[0], result)
             except OSError as error:
                 self._lose_recording(error, "cannot write its JSON: ")
-        self._report(CallEnded(call, result, self.files, self.capture_file))
+        self._report(CallEnded(call, result, self.files, self.capture_file, self._json, self.mirrored_files))
         return result
 
     def _own_facts(self) -> dict[str, Any]:

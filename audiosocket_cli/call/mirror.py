@@ -168,6 +168,14 @@ class Mirror:
             self._comparison = await self._compare(capture, seen)
 
     @property
+    def files(self) -> list[Path]:
+        """Its recordings, and their JSON."""
+        if self._live is None:
+            return []
+        own_json = self._live.json_file
+        return self._live.files if own_json is None else [*self._live.files, own_json]
+
+    @property
     def recording_error(self) -> str | None:
         """Why its recording is not complete, if it is not."""
         return None if self._live is None else self._live.recording_error

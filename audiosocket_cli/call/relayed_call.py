@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from audiosocket_cli.call.events import MirrorEnded, Report
@@ -70,6 +71,10 @@ class RelayedCall(LiveCall):
     def mirrored(self) -> str | None:
         is_call = self.session.call is not None and self.session.call.ending is not None
         return self.mirror.outcome if self.mirror is not None and is_call else None
+
+    @property
+    def mirrored_files(self) -> list[Path]:
+        return [] if self.mirror is None else self.mirror.files
 
     def stop(self, reason: str) -> None:
         super().stop(reason)

@@ -70,7 +70,7 @@ class BucketPlace:
             scan.forget_gone()
             _note_listed(filling)
             if scan.gaps:
-                filling.updated.incomplete.append(f"{self.name} is not complete: {_gaps_line(scan.gaps)}")
+                filling.updated.incomplete.append(f"{self.name} is not complete: {gaps_line(scan.gaps)}")
         except StoreError as error:
             if not error.is_away:
                 raise
@@ -107,7 +107,7 @@ def _file_name(url: StoreUrl) -> str:
     return f"{url.scheme}-{re.sub(r'[^A-Za-z0-9.-]', '_', url.bucket)[:100]}-{digest.hexdigest()}.sqlite"
 
 
-def _gaps_line(gaps: Sequence[Gap]) -> str:
+def gaps_line(gaps: Sequence[Gap]) -> str:
     names = f"the name {gaps[0].odd!r:.80}" if len(gaps) == 1 else f"{len(gaps)} names such as {gaps[0].odd!r:.80}"
     return f"obstore does not take {names}, and so not all that is listed with it: remove that object"
 

@@ -117,26 +117,26 @@ class CaptureFolder:
 
     def __init__(self, folder: Path, application: str, word: str = "") -> None:
         """Make the folder, and prove that a file can be made in it. `word` goes into all names. Raises `UsageError`."""
-        self._folder = folder
+        self.folder = folder
         self._application = application
         self._ending = f".{word}" if word else ""
         self._flusher = Flusher()
         _prepare_folder(folder, folder)
 
     def __str__(self) -> str:
-        return str(self._folder)
+        return str(self.folder)
 
     def begin(self, ends: Ends, do: Do, later: Later | None = None) -> FiledTrace:
         self._flusher.later = later
         host, port = ends.theirs
         peer = re.sub(r"[^\w.-]+", "_", f"{host.removeprefix('::ffff:')}_{port}")
         name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{peer}{self._ending}"
-        file = BlockFile(partial(create_numbered, self._folder, name), do)
+        file = BlockFile(partial(create_numbered, self.folder, name), do)
         file.put(opening_blocks(_about(ends.me, self._application), self._application))
         return OwnFileTrace(file, ends, self._flusher, self._ending)
 
     def beside(self, word: str) -> CaptureOutput:
-        return CaptureFolder(self._folder, self._application, word)
+        return CaptureFolder(self.folder, self._application, word)
 
     def close(self) -> None:
         pass

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from audiosocket_cli.codec import rate_of
+from audiosocket_cli.commands.outbox_options import sending_wanted, upload_options
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     AddressParam,
@@ -42,6 +43,7 @@ from audiosocket_cli.commands.websocket_options import TargetParam, take_websock
 @click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
 @click.option("--kind", type=KindParam(), help="With TARGET: the kind of the silence to send.  [default: slin]")
+@upload_options
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
@@ -65,12 +67,13 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.job import run_job
     from audiosocket_cli.jobs.record import RecordWanted, record_job
-    from audiosocket_cli.jobs.websocket_target import complete_target
     from audiosocket_cli.net.address import parse_address
+    from audiosocket_cli.net.websocket_target import complete_target
 
     websocket = take_websocket(ctx, given)
+    sending = sending_wanted(ctx, given)
     wanted = RecordWanted(**given)
     rate_hz = None if wanted.kind is None else rate_of(wanted.kind)
     target = complete_target(wanted.target, websocket, listen=wanted.listen, rate_hz=rate_hz)
     listen = None if wanted.target else wanted.listen or parse_address("127.0.0.1")
-    ctx.exit(run_job(record_job(wanted), target=target, listen=listen).exit_code)
+    ctx.exit(run_job(record_job(wanted, sending), target=target, listen=listen).exit_code)

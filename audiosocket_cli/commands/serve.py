@@ -15,6 +15,7 @@ from audiosocket_cli.commands.api_options import (
 )
 from audiosocket_cli.commands.bot_options import bot_option, bot_rate_option
 from audiosocket_cli.commands.bridge_options import bridge_options, bridge_wanted
+from audiosocket_cli.commands.outbox_options import outbox_options, sending_wanted
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     SECONDS,
@@ -33,6 +34,7 @@ from audiosocket_cli.commands.server_options import (
     allow_from_option,
     calls_option,
     detect_dtmf_option,
+    drain_delay_option,
     drain_option,
     health_option,
     idle_timeout_option,
@@ -149,7 +151,9 @@ _SPEAKERS: Final = ("play", "echo", "tone", "program", "bot", "bridge")
 @api_token_file_option
 @bridge_api_option
 @web_options
+@outbox_options
 @drain_option
+@drain_delay_option
 @proxy_protocol_option
 @proxy_from_option
 @json_option
@@ -168,6 +172,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket serve --bridge wss://bot.example/media --bridge-protocol twilio
       audiosocket serve --record ./calls --bot bot:answer
       audiosocket serve --record ./calls --web 127.0.0.1:8080
+      audiosocket serve --record ./calls --upload s3://recordings/calls
       audiosocket serve --capture - | wireshark -k -i -
 
     The caller's audio is written to DIR/<uuid>.wav as it arrives, pauses included, and the facts of the call to
@@ -184,8 +189,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.serve import ServeWanted, serve
 
-    wanted = ServeWanted(bridge=bridge_wanted(ctx, given), web=web_wanted(ctx, given), **given)
-    refuse_without_effect(ctx, grace="program bot", authorize_timeout="authorize", api_token_file="api bridge_api")
+    wanted = ServeWanted(
+        bridge=bridge_wanted(ctx, given), web=web_wanted(ctx, given), sending=sending_wanted(ctx, given), **given
+    )
+    refuse_without_effect(ctx, grace="program bot", authorize_timeout="authorize", api_token_file="api bridge_api",
+                          drain_delay="drain")  # fmt: skip
     _refuse_what_contradicts(ctx, wanted)
     check_processes(wanted.workers, "workers", allowed=wanted.many_workers)
     ctx.exit(serve(wanted).exit_code)

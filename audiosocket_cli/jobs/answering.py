@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outputs import close_capture
+from audiosocket_cli.jobs.sending_life import begin_sending, ended_on_failure, ending, with_figures_of
 from audiosocket_cli.libraries import install_line
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.server.api import WEB_TOKEN_VARIABLE
@@ -22,8 +24,13 @@ from audiosocket_cli.ui.event_log import EventLog
 from audiosocket_cli.ui.event_text import summary_line
 from audiosocket_cli.ui.log_file import LogFile
 
+if TYPE_CHECKING:
+    from audiosocket_cli.jobs.sending import SendingWanted
 
-def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None = None) -> ServeSummary:
+
+def answer_calls(
+    options: ServeOptions, *, as_json: bool, log_file: Path | None = None, sending: SendingWanted | None = None
+) -> ServeSummary:
     """Answer calls to the end, with the log in a file, on stdout or, where data goes there, on stderr."""
     log_to_stderr = options.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
@@ -31,17 +38,20 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr, file=file)
     service = begin_service(options, log.complain, log.reopen if file else None)
     begin_pages(options, service, log.complain)
+    outgoing = begin_sending(sending, log, options, as_json=as_json)
     news = service.news
     callbacks = Callbacks(
-        metrics=service.on_metrics,
+        metrics=with_figures_of(outgoing, service.on_metrics),
         news=None if news is None else partial(news.take, 0),
         attach=None if news is None else news.attach,
         attach_watch=None if service.watching is None else service.watching.attach_watch,
     )
-    server = Server(
-        options, log.report, log.complain,
-        listening=service.listening, readiness=service.readiness, callbacks=callbacks,
-    )  # fmt: skip
+    report = log.report if outgoing is None else outgoing.report
+    with ended_on_failure(outgoing):
+        server = Server(
+            options, report, log.complain,
+            listening=service.listening, readiness=service.readiness, callbacks=callbacks,
+        )  # fmt: skip
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and (file is not None or not as_json):
             from audiosocket_cli.ui.dashboard import calls_table
@@ -52,10 +62,12 @@ def answer_calls(options: ServeOptions, *, as_json: bool, log_file: Path | None 
 
             log.write_above(stack.enter_context(calls_table(server.live, title, stream)))
         stack.enter_context(log)
-        summary = run(server.run())
+        with ending(outgoing, log.note) as sent:
+            summary = run(server.run())
         log.note(summary_line(summary))
-    summary.unwritten += log.lost + (not close_capture(options.call.capture))
+    summary.unwritten += log.lost + (not close_capture(options.call.capture)) + sent.is_lost
     say(summary_line(summary))
+    sent.say()
     return summary
 
 
@@ -74,7 +86,9 @@ def begin_pages(options: ServeOptions, service: Service, say: Callable[[str], ob
     begin_web(options, service, say, token=given)
 
 
-def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, log_file: Path | None) -> ServeSummary:
+def answer_with_workers(
+    options: ServeOptions, workers: int, *, as_json: bool, log_file: Path | None, sending: SendingWanted | None = None
+) -> ServeSummary:
     """Answer calls in several processes, which are this command line again."""
     from audiosocket_cli.server.workers import Workers
 
@@ -89,17 +103,25 @@ def answer_with_workers(options: ServeOptions, workers: int, *, as_json: bool, l
     with EventLog(as_json=as_json, file=file) as log:
         service = begin_service(options, log.complain, log.reopen if file else None)
         begin_pages(options, service, log.complain)
-        summary = run(Workers(options, workers, command, log, service).run())
+        outgoing = begin_sending(sending, log, options, as_json=as_json)
+        with ending(outgoing, log.note) as sent:
+            publish = with_figures_of(outgoing, service.on_metrics)
+            summary = run(Workers(options, workers, command, log, service, publish).run())
         log.note(summary_line(summary))
-    summary.unwritten += log.lost
+    summary.unwritten += log.lost + sent.is_lost
     say(summary_line(summary))
+    sent.say()
     return summary
 
 
-def answer_as_worker(options: ServeOptions, channel: int, *, as_json: bool) -> None:
+def answer_as_worker(
+    options: ServeOptions, channel: int, *, as_json: bool, sending: SendingWanted | None = None
+) -> None:
     """Answer calls as one of several processes, until told to stop on a socket with this descriptor."""
     from audiosocket_cli.server.worker import Worker
 
     worker = Worker(channel)
     with EventLog(as_json=as_json) as log:
-        run(worker.run(options, log.report, say))
+        outgoing = begin_sending(sending, log, options, as_json=as_json, delivers=False)
+        with ending(outgoing, log.note):
+            run(worker.run(options, log.report if outgoing is None else outgoing.report, say))

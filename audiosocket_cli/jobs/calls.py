@@ -96,7 +96,7 @@ def _update(places: Places) -> bool:
     """Bring the indexes up to date; say what they may lack, and whether that is nothing."""
     is_complete = True
     for updated in places.update():
-        _tell_skipped(updated.skipped)
+        tell_skipped(updated.skipped)
         for line in updated.incomplete:
             is_complete = False
             say(line)
@@ -198,7 +198,8 @@ def _nothing(wanted: CallsWanted, places: Places) -> str:
     return f"none of {counted_with_commas(all_calls, 'call')} in {names} matches: use fewer options"
 
 
-def _tell_skipped(skipped: Skipped) -> None:
+def tell_skipped(skipped: Skipped) -> None:
+    """Say what a walk through folders left out."""
     if skipped.links:
         say(f"{counted(skipped.links, 'link')} to folders or JSON files not followed")
     if skipped.unreadable_count:

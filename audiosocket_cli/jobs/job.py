@@ -13,6 +13,7 @@ from audiosocket_cli.call.live_call import CallOptions, LiveCall
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import close_capture
+from audiosocket_cli.jobs.sending_life import ending
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.client import PlacedCall, place_all
 from audiosocket_cli.net.loop import run
@@ -21,6 +22,7 @@ from audiosocket_cli.ui.console import is_terminal, say
 from audiosocket_cli.ui.event_log import EventLog
 
 if TYPE_CHECKING:
+    from audiosocket_cli.jobs.sending import SendingWanted
     from audiosocket_cli.server.options import ServeSummary
 
 Progress = contextlib.AbstractContextManager[Any]
@@ -46,6 +48,8 @@ class Job:
     """Whether events of placed calls are logged as they happen. Those of answered calls always are."""
     progress: Callable[[], Progress] = contextlib.nullcontext
     """A live view of placed calls that are not logged."""
+    sending: SendingWanted | None = None
+    """What is sent on; of placed calls, only where they are logged."""
 
 
 def run_job(job: Job, *, target: Target | None, listen: Address | None) -> Outcome:
@@ -78,7 +82,8 @@ def _answered(job: Job, listen: Address) -> Outcome:
     from audiosocket_cli.jobs.answering import answer_calls  # a server takes a while to load
     from audiosocket_cli.server.options import ServeOptions
 
-    summary = answer_calls(ServeOptions(listen, job.call, calls=job.calls), as_json=job.as_json)
+    options = ServeOptions(listen, job.call, calls=job.calls)
+    summary = answer_calls(options, as_json=job.as_json, sending=job.sending)
     return outcome_of_server(summary) | job.judge_answered(summary.signal)
 
 
@@ -113,6 +118,12 @@ def _log(job: Job, target: Target) -> tuple[int, list[PlacedCall | NetworkError]
     log_to_stderr = job.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
     log = EventLog(as_json=job.as_json, to_stderr=log_to_stderr)
+    outgoing = None
+    if job.sending is not None:
+        from audiosocket_cli.jobs.sending import Sending
+
+        call = job.call
+        outgoing = Sending(job.sending, log, record=call.record, capture=call.capture, as_json=job.as_json)
     calls: list[LiveCall] = []
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and not job.as_json:
@@ -120,5 +131,8 @@ def _log(job: Job, target: Target) -> tuple[int, list[PlacedCall | NetworkError]
 
             log.write_above(stack.enter_context(calls_table(calls, lambda live: f"call to {target}", stream)))
         stack.enter_context(log)
-        placed = run(place_all(target, job.uuids, job.call, report=log.report, watch=calls.append))
-    return log.lost, placed
+        report = log.report if outgoing is None else outgoing.report
+        with ending(outgoing, log.note) as sent:
+            placed = run(place_all(target, job.uuids, job.call, report=report, watch=calls.append))
+    sent.say()
+    return log.lost + sent.is_lost, placed

@@ -6,6 +6,7 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audiosocket_cli.call.faults.fault_plan import FaultPlan
 from audiosocket_cli.call.faults.fault_spec import FaultSpec
@@ -20,8 +21,12 @@ from audiosocket_cli.jobs.outputs import capture_output, folder_output, prepare
 from audiosocket_cli.jobs.serve import command_words
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
+from audiosocket_cli.server.drain import DrainOptions
 from audiosocket_cli.server.options import Balance, MirrorOptions, RelayOptions, ServeOptions, WebOptions
 from audiosocket_cli.ui.console import is_terminal
+
+if TYPE_CHECKING:
+    from audiosocket_cli.jobs.sending import SendingWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +60,19 @@ class ProxyWanted:
     health: Address | None
     web: WebOptions | None
     drain: float | None
+    drain_delay: float
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
     as_json: bool
     log_file: Path | None
+    sending: SendingWanted | None = None
 
 
 def proxy(wanted: ProxyWanted) -> Outcome:
     """Pass calls on until stopped. Raises `UsageError`, `FileError` and `NetworkError`."""
-    return outcome_of_server(answer_calls(_options(wanted), as_json=wanted.as_json, log_file=wanted.log_file))
+    return outcome_of_server(
+        answer_calls(_options(wanted), as_json=wanted.as_json, log_file=wanted.log_file, sending=wanted.sending)
+    )
 
 
 def _options(wanted: ProxyWanted) -> ServeOptions:
@@ -81,7 +90,7 @@ def _options(wanted: ProxyWanted) -> ServeOptions:
         metrics=wanted.metrics,
         health=wanted.health,
         web=wanted.web,
-        drain_s=wanted.drain,
+        drain=None if wanted.drain is None else DrainOptions(wanted.drain, wanted.drain_delay),
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
         relay=RelayOptions(targets, Balance(wanted.balance), version, _mirror_options(wanted, call), _faults(wanted)),
     )

@@ -6,7 +6,7 @@ import math
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from audiosocket_cli.call.live_call import CallOptions
@@ -19,6 +19,9 @@ from audiosocket_cli.jobs.job import Job
 from audiosocket_cli.jobs.outputs import capture_output, prepare
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.target import Target
+
+if TYPE_CHECKING:
+    from audiosocket_cli.jobs.sending import SendingWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class RecordWanted:
     as_json: bool
 
 
-def record_job(wanted: RecordWanted) -> Job:
+def record_job(wanted: RecordWanted, sending: SendingWanted | None = None) -> Job:
     """Return the job. Raises `UsageError`, before anything listens, connects or is created."""
     is_placed = wanted.target is not None
     if is_placed:
@@ -56,6 +59,7 @@ def record_job(wanted: RecordWanted) -> Job:
         uuids=[wanted.uuid or uuid4()],
         calls=wanted.calls or 1,
         is_logged=True,
+        sending=sending,
     )
 
 

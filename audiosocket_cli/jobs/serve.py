@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from audiosocket_cli.asterisk.facts import POST_ROLL_MS
 from audiosocket_cli.audio.files import Sound
@@ -32,8 +32,12 @@ from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, folder_output, open_prompt
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
+from audiosocket_cli.server.drain import DrainOptions
 from audiosocket_cli.server.options import ApiOptions, ServeOptions, WebOptions
 from audiosocket_cli.ui.console import is_terminal
+
+if TYPE_CHECKING:
+    from audiosocket_cli.jobs.sending import SendingWanted
 
 _SHELL_WORDS: Final = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"}
 
@@ -84,23 +88,24 @@ class ServeWanted:
     bridge_api: Address | None
     web: WebOptions | None
     drain: float | None
+    drain_delay: float
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
     as_json: bool
     log_file: Path | None
+    sending: SendingWanted | None = None
 
 
 def serve(wanted: ServeWanted) -> Outcome:
     """Answer calls, in one process or in several. Raises `UsageError`, `FileError` and `NetworkError`."""
     options = _options(wanted)
     if wanted.worker is not None:
-        answer_as_worker(options, wanted.worker, as_json=wanted.as_json)
+        answer_as_worker(options, wanted.worker, as_json=wanted.as_json, sending=wanted.sending)
         return Outcome()
+    log: dict[str, Any] = {"as_json": wanted.as_json, "log_file": wanted.log_file, "sending": wanted.sending}
     if wanted.workers > 1:
-        return outcome_of_server(
-            answer_with_workers(options, wanted.workers, as_json=wanted.as_json, log_file=wanted.log_file)
-        )
-    return outcome_of_server(answer_calls(options, as_json=wanted.as_json, log_file=wanted.log_file))
+        return outcome_of_server(answer_with_workers(options, wanted.workers, **log))
+    return outcome_of_server(answer_calls(options, **log))
 
 
 def _options(wanted: ServeWanted) -> ServeOptions:
@@ -124,7 +129,7 @@ def _options(wanted: ServeWanted) -> ServeOptions:
         health=wanted.health,
         api=ApiOptions(wanted.api, wanted.bridge_api, wanted.api_token_file),
         web=wanted.web,
-        drain_s=wanted.drain,
+        drain=None if wanted.drain is None else DrainOptions(wanted.drain, wanted.drain_delay),
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
     )
 

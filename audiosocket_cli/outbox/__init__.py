@@ -3,8 +3,11 @@
 call_files    the files of a call that is over
 waiting       what waits: calls, events, and figures of both
 lock_file     a file that is locked for as long as a process lives
+runs          the processes that use a spool, and those that died
 spool_file    the SQLite file of a spool: opened, made, or refused in one line
 batches       changes of that file, committed together on a thread of their own
+told          lines that could come in floods
+rows          what each change does to the tables
 hand_out      what is out for delivery, and what is held back until later
 spool         all of it as one: put by many processes, handed out to one
 reconcile     calls whose process died: found by their files, and by their events

@@ -33,6 +33,11 @@ class HandOut:
         self._until: dict[Hashable, float] = {}
 
     @property
+    def out(self) -> int:
+        """How many numbers are out, and not held back."""
+        return len(self._groups) - self.held
+
+    @property
     def held(self) -> int:
         """How many numbers are held back."""
         return sum(map(len, self._held.values()))
@@ -75,6 +80,12 @@ class HandOut:
         self._held.setdefault(group, set()).update(of_it)
         until_s = self._until[group] = self._clock() + max(seconds, 0.0)
         heapq.heappush(self._due, (until_s, number, group))
+
+    def take_back(self) -> None:
+        """Forget what is out and what is held: all is new again."""
+        self.newest = 0
+        for each in (self._attempts, self._groups, self._members, self._held, self._due, self._until):
+            each.clear()
 
     def settle(self, number: int) -> None:
         """Forget a number that is delivered, or given up."""

@@ -40,6 +40,7 @@ class LockFile:
         self._descriptor = descriptor
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, content, 0)
+        os.fsync(descriptor)
         return True
 
     def _is_ours(self, descriptor: int) -> bool:
@@ -59,17 +60,17 @@ class LockFile:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock of a file; False where there is no such file, or no locks."""
+    """Whether a process holds, or may hold, the lock of a file: False only where there is none, or nobody has it."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
     except OSError:
-        return False
+        return True
     finally:
         os.close(descriptor)
     return False

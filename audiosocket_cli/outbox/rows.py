@@ -14,6 +14,9 @@ from audiosocket_cli.text import printable
 
 _SPOOL_FULL: Final = "the spool is full (--spool-max)"
 
+DROPPED: Final = "dropped"
+"""The event that tells how many were dropped."""
+
 EventRow = tuple[str, str, str | None, bytes, float]
 """Its id, its name, the call's UUID, its body and when it was put."""
 
@@ -29,7 +32,7 @@ class Rows:
     def add_call(self, connection: sqlite3.Connection, sums: Sums, files: CallFiles) -> None:
         """Add a call that waits, or that is given up as there is no room. The same files again change nothing."""
         size, version = _looked_at(files)
-        if not version:
+        if version is None:
             self._told.line("calls", f"{printable(files.name)} is not uploaded: its files are gone")
             return
         key = self._names.name(next(files.paths))
@@ -40,10 +43,10 @@ class Rows:
             self._remove(connection, sums, known[0])  # another call has got its name since
         is_full = self._is_full(sums, size)
         connection.execute(
-            "INSERT INTO calls (key, version, state, name, uuid, peer, started_at, files, is_cut, bytes, put_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO calls (key, version, state, name, uuid, peer, started_at, files, is_cut, has_json, bytes, "
+            "put_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (key, version, "given-up" if is_full else "waiting", files.name, files.uuid, files.peer,
-             files.started_at, self._names.text(files), files.is_cut, size, time.time()),
+             files.started_at, self._names.text(files), files.is_cut, files.json is not None, size, time.time()),
         )  # fmt: skip
         if is_full:
             sums.add("given_up", 1)
@@ -52,10 +55,14 @@ class Rows:
             sums.add("waiting_calls", 1)
             sums.add("waiting_bytes", size)
 
+    def identity(self, files: CallFiles) -> tuple[str, int | None]:
+        """Return what tells a call from all others that had its name: the first file's name, and its time."""
+        return self._names.name(next(files.paths)), _looked_at(files)[1]
+
     def add_event(self, connection: sqlite3.Connection, sums: Sums, row: EventRow) -> None:
-        """Add an event that waits, or drop it as there is no room."""
+        """Add an event that waits, or drop it as there is no room. There is for the one that tells of others."""
         _, event, _, body, _ = row
-        if self._is_full(sums, len(body)):
+        if event != DROPPED and self._is_full(sums, len(body)):
             sums.add("dropped", 1)
             self._told.line("events", f"an event ({printable(event)}) is dropped: {_SPOOL_FULL}")
             return
@@ -109,23 +116,26 @@ class Rows:
         connection.execute("DELETE FROM objects WHERE call = ?", (number,))
 
     @staticmethod
-    def prune(connection: sqlite3.Connection, sums: Sums, checkpoint: float) -> None:
-        """Move the checkpoint, before which all calls are settled, and forget those that were settled before it."""
+    def prune(connection: sqlite3.Connection, checkpoint: float) -> None:
+        """Move the checkpoint, before which all calls are settled, and forget those that were settled before it.
+
+        Calls without JSON are kept: their files look as if they were cut, for as long as they are there.
+        """
         connection.execute(
             "INSERT INTO notes VALUES ('checkpoint', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (repr(checkpoint),),
         )
-        connection.execute("DELETE FROM calls WHERE state <> 'waiting' AND put_at < ?", (checkpoint,))
+        connection.execute("DELETE FROM calls WHERE state <> 'waiting' AND put_at < ? AND has_json = 1", (checkpoint,))
 
 
-def _looked_at(files: CallFiles) -> tuple[int, int]:
-    """Return the size of a call's files, and the time of change of the first that is there, in nanoseconds."""
-    size = version = 0
+def _looked_at(files: CallFiles) -> tuple[int, int | None]:
+    """Return the size of a call's files, and when the first that is there was changed last, in nanoseconds."""
+    size, version = 0, None
     for path in files.paths:
         try:
             status = os.stat(path)
         except OSError:
             continue
         size += status.st_size
-        version = version or status.st_mtime_ns
+        version = status.st_mtime_ns if version is None else version
     return size, version

@@ -8,7 +8,7 @@ Runs      each process has a file locked for as long as it lives: so the calls o
 from __future__ import annotations
 
 import json
-import os
+import math
 import sqlite3
 import threading
 import time
@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from audiosocket_cli.errors import UsageError
 from audiosocket_cli.outbox.batches import Batches, Sums
 from audiosocket_cli.outbox.call_files import CallFiles, PathNames
 from audiosocket_cli.outbox.hand_out import HandOut
-from audiosocket_cli.outbox.lock_file import LockFile, is_locked
 from audiosocket_cli.outbox.rows import Rows
+from audiosocket_cli.outbox.runs import Runs
 from audiosocket_cli.outbox.spool_file import connect, open_spool_file
 from audiosocket_cli.outbox.told import Told
 from audiosocket_cli.outbox.waiting import LiveCall, SpoolFigures, WaitingCall, WaitingEvent
@@ -37,24 +38,32 @@ class Spool:
     """A spool's folder, opened by this process."""
 
     def __init__(
-        self, folder: Path, *, max_bytes: float = float("inf"), tell: Callable[[str], object] = lambda line: None
+        self,
+        folder: Path,
+        *,
+        max_bytes: float = math.inf,
+        tell: Callable[[str], object] = lambda line: None,
+        about: Mapping[str, Any] | None = None,
+        waits_for_notes: bool = True,
     ) -> None:
         """Open or make it. `max_bytes` bounds what waits: files of calls and events together; `tell` gets a line about
-        what is given up for that, and when the disk fails. Raises `UsageError` where it cannot be used."""
+        what is given up for that, and when the disk fails; `about` says for what it is used, as in `Run`.
+        `waits_for_notes`: what is noted of objects is on the disk before anybody goes on. Raises `UsageError` where it
+        cannot be used."""
         self.folder = folder.absolute()
-        self.run = os.urandom(8).hex()
-        """Unique for ever: a part of the id of each event that this process puts."""
         connection = open_spool_file(self.folder)
+        try:
+            self.runs = Runs(self.folder / "runs", about or {})
+        except OSError as error:
+            connection.close()
+            raise UsageError(f"cannot use the spool {printable(str(folder))}: {error}; name another folder") from None
         self._reader = connect(self.folder)
         self._reading = threading.Lock()
         self._names = PathNames(self.folder.parent)
         self._told = Told(tell)
         self._rows = Rows(self._names, max_bytes, self._told)
         self._batches = Batches(connection, f"the spool {printable(str(folder))}", tell)
-        self._runs = self.folder / "runs"
-        self._runs.mkdir(mode=0o700, exist_ok=True)
-        self._run_file = LockFile(self._runs / self.run)
-        self._run_file.try_take()
+        self._note = self._batches.do if waits_for_notes else self._batches.put
         self._events = 0
         self.unwritten = 0
         """Events that this process could not put: the disk failed for too long."""
@@ -66,8 +75,9 @@ class Spool:
         left = self._batches.close()
         self._told.close()
         with self._reading:
+            is_over = self._reader.execute("SELECT 1 FROM live WHERE run = ?", (self.runs.own,)).fetchone() is None
             self._reader.close()
-        self._run_file.release(remove=True)
+        self.runs.close(is_over=is_over and not left)
         return left
 
     # Putting, from any thread.
@@ -86,40 +96,57 @@ class Spool:
         def add(connection: sqlite3.Connection, sums: Sums) -> None:
             data = json.dumps(body).encode()
             if uuid is not None:
-                self._rows.follow(connection, self.run, event, uuid, data)
+                self._rows.follow(connection, self.runs.own, event, uuid, data)
             self._rows.add_event(connection, sums, (event_id, event, uuid, data, at_s))
 
         if not self._batches.put(add):
             self.unwritten += 1
 
-    def put_cut(self, files: CallFiles | None, lives: Sequence[LiveCall], body: Mapping[str, Any] | None) -> None:
-        """Have a call wait whose process died: its files, if there are any, and its event, where there is a `body`.
+    def put_cut(self, files: CallFiles | None, lives: Sequence[LiveCall], *bodies: Mapping[str, Any]) -> None:
+        """Have a call wait whose process died: its files, if there are any, and the `bodies` of its events.
 
         `lives` are its entries among live calls. All of it at once: no restart tells of it again.
         """
-        uuid = files.uuid if files is not None else lives[0].uuid
-        event = "cut" if body is None else str(body["event"])
-        event_id, at_s = self._new_id(event, uuid), time.time()
+        uuid, at_s = files.uuid if files is not None else lives[0].uuid, time.time()
+        events = [(str(body["event"]), json.dumps(body).encode()) for body in bodies]
+        rows = [(self._new_id(event, uuid), event, uuid, data, at_s) for event, data in events]
 
         def add(connection: sqlite3.Connection, sums: Sums) -> None:
             if files is not None:
                 self._rows.add_call(connection, sums, files)
             connection.executemany("DELETE FROM live WHERE id = ?", [(live.id,) for live in lives])
-            if body is not None:
-                self._rows.add_event(connection, sums, (event_id, event, uuid, json.dumps(body).encode(), at_s))
+            for row in rows:
+                self._rows.add_event(connection, sums, row)
 
         if not self._batches.put(add):
-            self.unwritten += body is not None
+            self.unwritten += len(rows)
 
     def _new_id(self, event: str, uuid: str | None) -> str:
         self._events += 1
-        return f"{uuid or 'server'}-{event}-{self.run}-{self._events}"
+        return f"{uuid or 'server'}-{event}-{self.runs.own}-{self._events}"
 
     def sync(self) -> None:
         """Wait until all that was put is on the disk. Raises `OSError` when it cannot be."""
         self._batches.do(lambda connection, sums: None)
 
     # Delivering calls, from any thread of the one process that does.
+
+    def direct_calls(self, url: str) -> tuple[str | None, int]:
+        """Note where calls are sent from now on. Returns where those were to be sent that wait, if that was elsewhere,
+        and their number: what was noted of their objects is forgotten. Raises `OSError`."""
+        with self._reading:
+            before = self._reader.execute("SELECT value FROM notes WHERE name = 'upload'").fetchone()
+
+        def direct(connection: sqlite3.Connection, sums: Sums) -> None:
+            connection.execute("INSERT OR REPLACE INTO notes VALUES ('upload', ?)", (url,))
+            if before is not None and before[0] != url:
+                connection.execute("UPDATE calls SET stem = NULL WHERE state = 'waiting'")
+                connection.execute("DELETE FROM objects")
+                connection.execute("DELETE FROM calls WHERE state = 'done'")
+
+        self._batches.do(direct)
+        is_elsewhere = before is not None and before[0] != url
+        return (before[0] if is_elsewhere else None), self.figures().waiting_calls
 
     def due_calls(self, most: int) -> list[WaitingCall]:
         """Hand out calls whose files are to be sent now, the oldest first. Each is handed out once, and again when its
@@ -154,15 +181,14 @@ class Spool:
         )
 
     def note_stem(self, id: int, stem: str) -> None:
-        """Keep the stem of a call's objects; on the disk when this returns. Raises `OSError` when that is not possible
-        now."""
-        self._batches.do(lambda db, sums: db.execute("UPDATE calls SET stem = ? WHERE id = ?", (stem, id)))
+        """Keep the stem of a call's objects. Raises `OSError` when that is not possible now."""
+        self._note(lambda db, sums: db.execute("UPDATE calls SET stem = ? WHERE id = ?", (stem, id)))
 
     def note_object(self, id: int, name: str, size: int, sha256: str) -> None:
-        """Keep that an object of a call is there; on the disk when this returns: its file may be removed then. Raises
-        `OSError` when that is not possible now."""
+        """Keep that an object of a call is there; on the disk when this returns (if it `waits_for_notes`): its file may
+        be removed then. Raises `OSError` when that is not possible now."""
         row = (id, name, size, sha256)
-        self._batches.do(lambda db, sums: db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row))
+        self._note(lambda db, sums: db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row))
 
     def finish_call(self, id: int) -> None:
         """All objects of a call are there."""
@@ -185,6 +211,17 @@ class Spool:
         with self._reading:
             self._calls_out.postpone(id, seconds)
 
+    @property
+    def calls_out(self) -> int:
+        """How many calls are handed out, and neither settled nor postponed."""
+        with self._reading:
+            return self._calls_out.out
+
+    def take_back_calls(self) -> None:
+        """Have all calls that wait handed out again: who delivered them is no more."""
+        with self._reading:
+            self._calls_out.take_back()
+
     # Delivering events, likewise.
 
     def due_events(self, most: int) -> list[WaitingEvent]:
@@ -197,7 +234,7 @@ class Spool:
                 new = self._events_where(f"id > {self._events_out.newest} ORDER BY id LIMIT {most - len(rows)}")
                 if not new:
                     break
-                groups = ((event.id, event.uuid) for event in new)
+                groups = ((event.id, event.uuid or event.id) for event in new)
                 now = set(self._events_out.take_new(groups))
                 rows += [event for event in new if event.id in now]
             return rows
@@ -218,6 +255,16 @@ class Spool:
         self._told.line("events", reason)
         self._settle_events((id,), "dropped")
 
+    def take_dropped(self) -> int:
+        """Return how many events were dropped, by all processes, since this returned a number last. Raises `OSError`
+        when that cannot be noted now."""
+        with self._reading:
+            totals = dict(self._reader.execute("SELECT name, value FROM totals WHERE name LIKE 'dropped%'"))
+        count: int = totals.get("dropped", 0) - totals.get("dropped_told", 0)
+        if count:
+            self._batches.do(lambda connection, sums: sums.add("dropped_told", count))
+        return count
+
     def _settle_events(self, numbers: Sequence[int], total: str) -> None:
         with self._reading:
             for number in numbers:
@@ -237,6 +284,11 @@ class Spool:
         with self._reading:
             self._events_out.postpone(id, seconds)
 
+    def take_back_events(self) -> None:
+        """Have all events that wait handed out again: who delivered them is no more."""
+        with self._reading:
+            self._events_out.take_back()
+
     # Looking.
 
     def figures(self) -> SpoolFigures:
@@ -250,9 +302,45 @@ class Spool:
         counts = {name: totals.get(name, 0) for name in SpoolFigures._fields if name != "oldest_at"}
         return SpoolFigures(**counts, oldest_at=oldest)
 
+    def note_pattern(self, pattern: str) -> None:
+        """Note a pattern of recordings' names that are uploaded."""
+        self._batches.put(
+            lambda connection, sums: connection.execute(
+                "INSERT OR REPLACE INTO notes VALUES (?, ?)", (f"record {pattern}", pattern)
+            )
+        )
+
+    def patterns(self) -> set[str]:
+        """Return the patterns of recordings' names that were ever noted."""
+        with self._reading:
+            rows = self._reader.execute("SELECT value FROM notes WHERE name LIKE 'record %'").fetchall()
+        return {pattern for (pattern,) in rows}
+
+    def forget_given_up(self) -> None:
+        """Forget calls that were given up: they may be put again. Raises `OSError`."""
+        self._batches.do(lambda db, sums: db.execute("DELETE FROM calls WHERE state = 'given-up'"))
+
+    @property
+    def checkpoint(self) -> float:
+        """The time, in seconds since 1970, before which all calls that ended are settled, or wait here."""
+        with self._reading:
+            row = self._reader.execute("SELECT value FROM notes WHERE name = 'checkpoint'").fetchone()
+        return 0.0 if row is None else float(row[0])
+
+    def is_known(self, files: CallFiles) -> bool:
+        """Whether a call was put, by the name of its first file and the time of that."""
+        key, version = self._rows.identity(files)
+        with self._reading:
+            row = self._reader.execute("SELECT version FROM calls WHERE key = ?", (key,)).fetchone()
+        return row is not None and row[0] == version
+
+    def prune(self, checkpoint: float) -> None:
+        """Move the checkpoint, and forget calls that were settled before it."""
+        self._batches.put(lambda connection, sums: self._rows.prune(connection, checkpoint))
+
     def dead_calls(self) -> list[LiveCall]:
         """Return the live calls of processes that are no more."""
         with self._reading:
             rows = self._reader.execute("SELECT id, run, uuid, body FROM live ORDER BY id").fetchall()
-        runs = {run: run == self.run or is_locked(self._runs / run) for run in {row[1] for row in rows}}
-        return [LiveCall(*row) for row in rows if not runs[row[1]]]
+        dead = {run: self.runs.is_dead(run) for run in {row[1] for row in rows}}
+        return [LiveCall(*row) for row in rows if dead[row[1]]]

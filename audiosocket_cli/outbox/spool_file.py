@@ -11,6 +11,7 @@ import os
 import re
 import sqlite3
 import stat
+import time
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -30,10 +31,11 @@ SCHEMA: Final = (
     (
         "CREATE TABLE calls (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, "
         "state TEXT NOT NULL, name TEXT NOT NULL, uuid TEXT, peer TEXT NOT NULL, started_at TEXT NOT NULL, "
-        "files TEXT NOT NULL, is_cut INTEGER NOT NULL, bytes INTEGER NOT NULL, put_at REAL NOT NULL, stem TEXT)"
+        "files TEXT NOT NULL, is_cut INTEGER NOT NULL, has_json INTEGER NOT NULL, bytes INTEGER NOT NULL, "
+        "put_at REAL NOT NULL, stem TEXT)"
     ),
     "CREATE INDEX waiting_calls ON calls (id) WHERE state = 'waiting'",
-    "CREATE INDEX settled_calls ON calls (put_at) WHERE state <> 'waiting'",
+    "CREATE INDEX settled_calls ON calls (put_at) WHERE state <> 'waiting' AND has_json = 1",
     (
         "CREATE TABLE objects (call INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, "
         "PRIMARY KEY (call, name)) WITHOUT ROWID"
@@ -80,6 +82,13 @@ def open_spool_file(folder: Path) -> sqlite3.Connection:
         raise UsageError(_refusal(folder, "it is a file; name a folder")) from None
     except OSError as error:
         raise UsageError(_refusal(folder, f"{(error.strerror or str(error)).lower()}; name another folder")) from None
+
+
+def noted(folder: Path, name: str) -> str | None:
+    """Return what the processes that used a spool have noted, if they have. Raises `UsageError`."""
+    with contextlib.closing(open_spool_file(folder)) as connection:
+        row = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def connect(folder: Path) -> sqlite3.Connection:
@@ -143,6 +152,7 @@ def _make_or_check(connection: sqlite3.Connection, path: Path) -> bool:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.execute("INSERT INTO notes VALUES ('checkpoint', ?)", (repr(time.time()),))
         return True
     if whose != APPLICATION:
         raise UsageError(_refusal(path.parent, f"{NAME} in it is of another program; name another folder"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,3 +70,8 @@ class SpoolFigures(NamedTuple):
     """Events that the bus has."""
     dropped: int
     """Events that are lost."""
+
+    @property
+    def oldest_s(self) -> int:
+        """For how many seconds the oldest has waited; 0 where nothing waits."""
+        return 0 if self.oldest_at is None else max(round(time.time() - self.oldest_at), 0)

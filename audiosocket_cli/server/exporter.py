@@ -65,6 +65,22 @@ _GAUGES: Final = (
     _Family("workers", "workers", "Processes that answer calls."),
 )
 
+_SENDING_COUNTERS: Final = (
+    _Family("uploaded", "uploaded_calls", "Calls whose files are all in the store of --upload."),
+    _Family("uploads_given_up", "upload_given_up_calls", "Calls that are not uploaded, and never will be."),
+    _Family("events_sent", "events_sent", "Events that --events has delivered."),
+    _Family("events_dropped", "events_dropped", "Events that are lost: refused, or too many waited."),
+)
+"""Where calls are sent on."""
+
+_SENDING_GAUGES: Final = (
+    _Family("upload_waiting", "upload_waiting_calls", "Calls whose files wait for --upload."),
+    _Family("upload_waiting_bytes", "upload_waiting_bytes", "The size of these files."),
+    _Family("events_waiting", "events_waiting", "Events that wait for --events."),
+    _Family("events_waiting_bytes", "events_waiting_bytes", "Their size."),
+    _Family("sending_oldest_s", "sending_oldest_seconds", "For how long the oldest of all that waits has waited."),
+)
+
 _AGE_TEXT: Final = "Age of these numbers; much more than 1 s means that a process hangs."
 
 
@@ -82,7 +98,8 @@ class Exporter(Collector):
         """Return the newest numbers as Prometheus knows them."""
         snapshot, at_s = self._newest
         counts, levels = snapshot["counts"], {**snapshot["levels"], **snapshot["peaks"]}
-        for key, name, text, labels, unit in _COUNTERS:
+        sending = [family for family in _SENDING_COUNTERS if family.key in counts]
+        for key, name, text, labels, unit in (*_COUNTERS, *sending):
             counter = CounterMetricFamily(f"audiosocket_{name}", text, labels=labels)
             if not labels:
                 counter.add_metric((), round(counts.get(key, 0) * unit, 3))
@@ -91,7 +108,8 @@ class Exporter(Collector):
                 if labels and first == key:
                     counter.add_metric(values, value)
             yield counter
-        for key, name, text, _, _ in _GAUGES:
+        sending = [family for family in _SENDING_GAUGES if family.key in levels]
+        for key, name, text, _, _ in (*_GAUGES, *sending):
             yield GaugeMetricFamily(f"audiosocket_{name}", text, value=levels.get(key, 0))
         age_s = round(time.monotonic() - at_s, 3)
         yield GaugeMetricFamily("audiosocket_snapshot_age_seconds", _AGE_TEXT, value=age_s)

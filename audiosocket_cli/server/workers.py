@@ -83,9 +83,10 @@ class Workers:
         command: Callable[[int], Sequence[str]],
         log: Log,
         service: Service,
+        publish: Callable[..., Any] | None = None,
     ) -> None:
         """`command` returns the command line of a worker that has this descriptor for its socket; `service` is told
-        how all of them are."""
+        how all of them are, `publish` gets the figures of all, if somebody wants them."""
         self.summary = ServeSummary()
         self._metrics = WorkersMetrics()
         self._options = options
@@ -93,6 +94,7 @@ class Workers:
         self._command = command
         self._log = log
         self._service = service
+        self._publish = publish
         self._listening = service.listening or ListeningSockets(())
         self._reloading: set[int] = set()
         self._drain: Drain | None = None
@@ -205,7 +207,7 @@ class Workers:
         return {
             "number": number,
             "workers": self._count,
-            "metrics": self._service.on_metrics is not None,
+            "metrics": self._publish is not None,
             "news": self._service.news is not None,
             "watch": self._service.watching is not None and self._service.watching.is_watched,
             "sockets": len(self._listening.sockets),
@@ -265,8 +267,8 @@ class Workers:
             self._log.report(self._options.listening(self._addresses, passed=self._listening.stay_open))
 
     def _publish_metrics(self) -> None:
-        if self._service.on_metrics is not None:
-            self._service.on_metrics(*self._metrics.merged())
+        if self._publish is not None:
+            self._publish(*self._metrics.merged())
 
     def _add(self, totals: dict[str, Any]) -> None:
         names = {field.name for field in dataclasses.fields(self.summary)} - {"signal"}
@@ -298,16 +300,22 @@ class Workers:
             self.summary.signal = number
             self._end_in_order()
         else:
+            if self._drain is not None:
+                self._drain.cancel()
             self._end("abort")
 
     def _end_in_order(self) -> None:
-        drain_s = self._options.drain_s
-        if drain_s is None:
+        drain = self._options.drain
+        if drain is None:
             self._end("stop")
             return
-        self._end("drain")
+        self._service.readiness.draining()
         self._drain = Drain(
-            drain_s, count=self._count_live, complain=self._log.complain, hang_up=lambda: self._end("stop")
+            drain,
+            count=self._count_live,
+            complain=self._log.complain,
+            close=lambda: None if self._stopping else self._end("drain"),
+            hang_up=lambda: self._end("stop"),
         )
 
     def _count_live(self) -> int:

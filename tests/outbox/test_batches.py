@@ -27,7 +27,7 @@ class Made:
 
     def notes(self) -> list[str]:
         with contextlib.closing(connect(self.folder)) as reader:
-            return [name for (name,) in reader.execute("SELECT name FROM notes ORDER BY name")]
+            return [name for (name,) in reader.execute("SELECT name FROM notes WHERE length(name) = 1 ORDER BY 1")]
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ OPTIONS_OF = {
 }
 OF_ALL = {"--help", "--version"}
 OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
-             "--editable", "--quiet", "--port", "--running", "--since"}  # fmt: skip
+             "--editable", "--quiet", "--port", "--running", "--since", "--nthreads", "--nworkers"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
@@ -237,7 +237,7 @@ def test_the_server_of_the_library_page_echoes(tmp_path: Path) -> None:
 
 def test_each_metric_that_a_page_names_is_served(serve: Serve) -> None:
     port = free_port()
-    serve("--metrics", f"127.0.0.1:{port}")
+    serve("--metrics", f"127.0.0.1:{port}", "--events", f"nats://127.0.0.1:{free_port()}/calls", "--spool", "spool")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         served = set(re.findall(r"^# TYPE (\w+)", answer.read().decode(), re.MULTILINE))
     named = {name for text in PAGES.values() for name in re.findall(r"\baudiosocket_(?!cli)\w+", text)}

@@ -7,9 +7,9 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from audiosocket_cli.audio.containers import (
     UNCONVERTED_SUFFIX,
@@ -23,6 +23,7 @@ from audiosocket_cli.audio.pipe_output import SoundPipe
 from audiosocket_cli.disk import PART, HalfMade, clear_half_made, make_folder, prove_folder
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Call
+from audiosocket_cli.name_pattern import FIELD, FIELDS, folders_of, regex_of
 from audiosocket_cli.text import json_lines, printable
 
 
@@ -100,13 +101,13 @@ class FileOutput:
             pattern = os.path.join(pattern, f"{{uuid}}{WAV_SUFFIX}")
         self._pattern = pattern
         self._overwrite = overwrite
-        unknown = set(_FIELD.findall(pattern)) - set(_FIELDS)
+        unknown = set(FIELD.findall(pattern)) - set(FIELDS)
         if unknown:
-            fields = ", ".join(f"{{{field}}}" for field in _FIELDS)
+            fields = ", ".join(f"{{{field}}}" for field in FIELDS)
             raise UsageError(f"{pattern} has an unknown field {{{min(unknown)}}}: choose from {fields}")
         if not _is_wav(Path(pattern)):
             container_of(Path(pattern))
-        self.single = not _FIELD.search(pattern)
+        self.single = not FIELD.search(pattern)
         self.has_json = not self.single
         self.unconverted: list[Path] = []
         """Recordings found by `prepare` that a process which died left unconverted."""
@@ -122,7 +123,7 @@ class FileOutput:
     def in_folder(cls, folder: Path) -> FileOutput:
         """Return an output with one file per call, in a folder that need not exist yet, or by a name with fields and a
         suffix."""
-        return cls(folder if folder.suffix and _FIELD.search(folder.name) else f"{folder}{os.sep}")
+        return cls(folder if folder.suffix and FIELD.search(folder.name) else f"{folder}{os.sep}")
 
     def beside(self, word: str) -> FileOutput:
         """Return an output for further recordings of the same calls: NAME.WORD.wav beside each NAME.wav."""
@@ -130,9 +131,14 @@ class FileOutput:
         return FileOutput(f"{root}.{word}{suffix}")
 
     @property
+    def pattern(self) -> str:
+        """The name of all recordings, absolute, with its fields."""
+        return os.path.abspath(self._pattern)
+
+    @property
     def folder(self) -> Path:
         """The folder that all recordings are in, or below."""
-        return Path(os.path.dirname(_FIELD.split(self._pattern)[0]))
+        return Path(os.path.dirname(FIELD.split(self._pattern)[0]))
 
     def prepare(self) -> None:
         """Make the folder and prove that a file can be made in it. Raises `UsageError`.
@@ -149,9 +155,9 @@ class FileOutput:
             raise UsageError(f"cannot record to {self}: {what} is a file; name a folder") from None
         except OSError as error:
             raise UsageError(f"cannot record to {self}: {(error.strerror or str(error)).lower()}") from None
-        stem = _regex(Path(self._pattern).stem)
+        stem = regex_of(Path(self._pattern).stem)
         is_json = re.compile(rf"{stem}(-\d+)?\.json").fullmatch
-        for place in _folders(folder, Path(os.path.dirname(self._pattern)).parts[len(folder.parts) :]):
+        for place in folders_of(folder, Path(os.path.dirname(self._pattern)).parts[len(folder.parts) :]):
             clear_half_made(place, is_json)
             if not self.single:
                 self.unconverted += _left_unconverted(place, is_json)
@@ -166,7 +172,7 @@ class FileOutput:
                 raise UsageError(f"cannot record to {self}: {it} exists; {cure} or add --force")
 
     def open(self, call: Call, rate_hz: int, channels: int, *, with_json: bool = False) -> Sink:
-        path = Path(_FIELD.sub(lambda field: _FIELDS[field[1]].of(call), self._pattern))
+        path = Path(FIELD.sub(lambda field: _VALUES[field[1]](call), self._pattern))
         make_folder(path.parent)
         if self.single:
             if self._overwrite:
@@ -268,24 +274,6 @@ def _json_part(json: Path) -> Path:
     return json.with_name(json.name + PART)
 
 
-def _regex(pattern: str) -> str:
-    """Return what matches all names that a pattern with fields can stand for."""
-    pieces = _FIELD.split(pattern)  # every second one is a field
-    return "".join(_FIELDS[piece].regex if number % 2 else re.escape(piece) for number, piece in enumerate(pieces))
-
-
-def _folders(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
-    """Yield the folders below one whose names match patterns, one level each; itself where there are none."""
-    if not patterns:
-        yield folder
-        return
-    matches = re.compile(_regex(patterns[0])).fullmatch
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            if matches(name):
-                yield from _folders(folder / name, patterns[1:])
-
-
 def _left_unconverted(folder: Path, is_json: Callable[[str], object]) -> list[Path]:
     """Return recordings in a folder that wait for no conversion any more: those of which nobody makes the JSON."""
     left: list[Path] = []
@@ -312,17 +300,10 @@ def _peer_field(call: Call) -> str:
     return re.sub(r"[^\w.-]+", "_", call.peer)
 
 
-class _Field(NamedTuple):
-    of: Callable[[Call], str]
-    regex: str
-    """All that it can be."""
-
-
-_FIELD: Final = re.compile(r"\{([^{}]*)\}")
-_FIELDS: Final = {
-    "uuid": _Field(lambda call: str(call.uuid), r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
-    "date": _Field(lambda call: f"{call.started_at.astimezone():%Y-%m-%d}", r"\d{4}-\d\d-\d\d"),
-    "time": _Field(lambda call: f"{call.started_at.astimezone():%H-%M-%S}", r"\d\d-\d\d-\d\d"),
-    "peer": _Field(_peer_field, r"[\w.-]+"),
+_VALUES: Final[dict[str, Callable[[Call], str]]] = {
+    "uuid": lambda call: str(call.uuid),
+    "date": lambda call: f"{call.started_at.astimezone():%Y-%m-%d}",
+    "time": lambda call: f"{call.started_at.astimezone():%H-%M-%S}",
+    "peer": _peer_field,
 }
 """What a name may hold: the call's UUID, its start's local date and time, and who dialled."""

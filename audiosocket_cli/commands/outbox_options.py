@@ -1,0 +1,117 @@
+"""Options of the commands that send calls on: recordings to an object store, events to a bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from audiosocket_cli.commands.params import SECONDS, CountParam, SizeParam, refuse_without_effect
+
+if TYPE_CHECKING:
+    from audiosocket_cli.jobs.sending import SendingWanted
+
+_UPLOADS: Final = (
+    click.option(
+        "--upload",
+        metavar="URL",
+        help="Upload each call's files when it is over: s3://BUCKET/calls/{date}/{uuid}, gs:// or az://. Needs the "
+        "extra s3.",
+    ),
+    click.option(
+        "--upload-then",
+        type=click.Choice(["keep", "remove"]),
+        default="keep",
+        show_default=True,
+        help="What becomes of local files once they are in the store.",
+    ),
+    click.option(
+        "--upload-parallel",
+        type=CountParam(),
+        metavar="N",
+        default=4,
+        show_default=True,
+        help="Upload N calls at once.",
+    ),
+)
+
+_EVENTS: Final = (
+    click.option(
+        "--events",
+        metavar="URL",
+        help="Send events of calls to a webhook (https://…) or to NATS JetStream (nats://HOST/PREFIX; the extra nats).",
+    ),
+    click.option(
+        "--events-secret-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The secret that signs webhooks, if not in AUDIOSOCKET_EVENTS_SECRET.",
+    ),
+)
+
+_SPOOL: Final = (
+    click.option(
+        "--spool",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Where what is to be sent waits, on a local disk.  [default: .audiosocket-spool beside the recordings]",
+    ),
+    click.option(
+        "--spool-max",
+        type=SizeParam(),
+        default="10G",
+        show_default=True,
+        help="Upload no further call, and drop new events, while so much waits.",
+    ),
+    click.option(
+        "--spool-wait",
+        type=SECONDS,
+        metavar="TIME",
+        default="30s",
+        show_default=True,
+        help="At the end, wait so long for what is left; the next start sends the rest.",
+    ),
+)
+
+
+def _add(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def outbox_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --upload, --events and --spool, and what belongs to them, to a command."""
+    return _add(command, *_UPLOADS, *_EVENTS, *_SPOOL)
+
+
+def upload_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --upload and --spool, and what belongs to them, to a command."""
+    return _add(command, *_UPLOADS, *_SPOOL)
+
+
+def sending_wanted(ctx: click.Context, given: dict[str, Any], *, always: bool = False) -> SendingWanted | None:
+    """Take these options out of `given`; None where nothing is to be sent, unless `always`. Raises `UsageError` for an
+    option that has no effect without another."""
+    from audiosocket_cli.jobs.sending import SendingWanted
+
+    if not always:
+        both = "upload events" if "events" in given else "upload"
+        refuse_without_effect(
+            ctx, upload_then="upload", upload_parallel="upload", spool=both, spool_max=both, spool_wait=both
+        )
+    if "events" in given:
+        refuse_without_effect(ctx, events_secret_file="events")
+    wanted = SendingWanted(
+        upload=given.pop("upload"),
+        then=given.pop("upload_then"),
+        parallel=given.pop("upload_parallel"),
+        events=given.pop("events", None),
+        secret_file=given.pop("events_secret_file", None),
+        spool=given.pop("spool"),
+        max_bytes=given.pop("spool_max"),
+        wait_s=given.pop("spool_wait"),
+    )
+    return wanted if always or wanted.upload or wanted.events else None

@@ -1,0 +1,92 @@
+"""The runs of a spool: each process that uses it has a file there, locked for as long as it lives.
+
+A file that nobody holds is of a process that died: what it recorded and did not put is still to be found, then the file
+is removed. One that ends in order removes its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from audiosocket_cli.disk import sync_folder
+from audiosocket_cli.outbox.lock_file import LockFile, is_locked
+
+_MAX_BYTES: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A process that uses the spool, or did."""
+
+    id: str
+    started_at: float
+    """In seconds since 1970; 0.0 where its file does not say."""
+    upload: str | None
+    """Where it has recordings uploaded to."""
+    events: str | None
+    """Where it has events sent to."""
+    record: str | None
+    """The pattern of its recordings' names, absolute."""
+    capture: str | None = None
+    """The folder of its captures, absolute, where each call has its own."""
+
+
+class Runs:
+    """The folder of the runs, and our own file in it."""
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Make our own file, which says `about` us what a `Run` holds. Raises `OSError`."""
+        self._folder = folder
+        self.own = os.urandom(8).hex()
+        """Our id: unique for ever."""
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._file = LockFile(folder / self.own)
+        self._file.try_take(json.dumps({"started_at": time.time(), **about}).encode())
+        sync_folder(folder)  # it is to be found after a power cut
+
+    def close(self, *, is_over: bool = True) -> None:
+        """Remove our own file; keep it if not all `is_over`, as that of a process that died."""
+        self._file.release(remove=is_over)
+
+    def others(self) -> Iterator[Run]:
+        """Yield the other processes that live."""
+        yield from (self._read(name) for name in self._names() if is_locked(self._folder / name))
+
+    def dead(self) -> list[Run]:
+        """Return the processes that died."""
+        return [self._read(name) for name in self._names() if not is_locked(self._folder / name)]
+
+    def is_dead(self, id: str) -> bool:
+        """Whether a process is no more, however it ended."""
+        return id != self.own and not is_locked(self._folder / id)
+
+    def bury(self, id: str) -> None:
+        """Remove the file of a process that died."""
+        with contextlib.suppress(OSError):
+            (self._folder / id).unlink()
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(set(os.listdir(self._folder)) - {self.own})
+        except OSError:
+            return []
+
+    def _read(self, name: str) -> Run:
+        told: Any = {}
+        with contextlib.suppress(OSError, ValueError, RecursionError), open(self._folder / name, "rb") as file:
+            told = json.loads(file.read(_MAX_BYTES))
+        told = told if isinstance(told, dict) else {}
+        texts = (told.get(key) for key in ("upload", "events", "record", "capture"))
+        started_at = told.get("started_at")
+        return Run(
+            name,
+            float(started_at) if isinstance(started_at, int | float) else 0.0,
+            *(text if isinstance(text, str) else None for text in texts),
+        )
