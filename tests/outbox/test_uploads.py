@@ -155,6 +155,25 @@ def test_a_taken_name_moves_the_whole_call_on(spool: Spool, rclone: RcloneS3, fo
     assert told == []
 
 
+def test_what_was_sent_under_a_later_name_is_found_though_that_was_not_noted(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    files = recorded(folder)
+    wav, own_json = contents(files).values()
+    others = {
+        f"{files.name}.wav": b"1",
+        f"{files.name}.json": own_json[:-1] + b" ",
+        f"{files.name}-3.wav": bytes(len(wav)),
+    }
+    for name, data in {**others, f"{files.name}-2.wav": wav}.items():
+        (rclone.files / name).write_bytes(data)
+    with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append) as uploads:
+        spool.put_call(files)
+        until_sent(spool, 1, told)
+    assert rclone.objects() == {**others, f"{files.name}-2.wav": wav, f"{files.name}-2.json": own_json}
+    assert uploads.objects == 1
+
+
 def test_the_json_of_another_call_moves_all_of_a_call_on(
     spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
 ) -> None:
