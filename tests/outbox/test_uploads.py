@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import subprocess
 import sys
 import textwrap
@@ -85,6 +86,27 @@ def test_files_are_removed_only_when_all_of_a_call_is_there(
     assert not any(path.exists() for path in files.paths)
     assert sorted(rclone.objects().values()) == sorted(expected.values())
     assert proxy.count("PUT", ".wav") == 1, "what is there is not sent again"
+
+
+def test_a_file_that_cannot_be_removed_is_told_and_tried_again(
+    spool: Spool, proxy: FaultyStore, folder: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = recorded(folder)
+    unlink = Path.unlink
+
+    def fail_once(path: Path, missing_ok: bool = False) -> None:
+        if path == files.recordings[0] and not told:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", fail_once)
+    with uploading(spool, target_of("s3://calls", s3_environment(proxy.endpoint)), then="remove", tell=told.append):
+        spool.put_call(files)
+        until_sent(spool, 1, told)
+    wav = files.recordings[0]
+    assert told == [f"cannot remove what was uploaded: permission denied: {wav} (trying again)"]
+    assert not any(path.exists() for path in files.paths)
+    assert proxy.count("PUT") == 2
 
 
 def test_a_store_that_is_away_loses_nothing_and_is_told_once(
