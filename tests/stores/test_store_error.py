@@ -50,8 +50,8 @@ def answered(status: str, body: str) -> str:
          f"{URL}: there are no keys: set them in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         (InvalidPathError('Encountered object with invalid path: Path "a//b" contained empty path segment\n\nDebug '
                           "source:\nInvalidPath"), StoreFault.OTHER,
-         f"{URL}: nothing can be listed beside an object whose name has an empty part, .. or a control character: name "
-         'a folder without it (Path "a//b" contained empty path segment)'),
+         (f"{URL}: nothing can be listed beside an object whose name has an empty part, .. or a control character: "
+          'name a folder without it (Path "a//b" contained empty path segment)')),
         (ValueError("what\r\never " + "x" * 400), StoreFault.OTHER, f"{URL}: what ever " + "x" * 290 + "…"),
     ],
     ids=["slow-down", "500", "429", "signature", "clock", "bucket", "container", "missing", "taken", "400", "refused",
