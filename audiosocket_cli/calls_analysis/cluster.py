@@ -65,7 +65,7 @@ def _connected(url: str, tell: Tell) -> Iterator[Any]:
         warnings.simplefilter("always")
         try:
             client = distributed.Client(url, timeout=_CONNECT_S, set_as_default=False)
-        except ValueError as error:
+        except (ValueError, ImportError, RuntimeError) as error:
             raise UsageError(
                 f"{printable(url)!r:.100} is not the address of a Dask scheduler ({first_line(error)}): write "
                 "tcp://HOST:8786"
@@ -110,7 +110,7 @@ class _Cluster:
                 raise self._unfit(
                     worker, f"has no audiosocket-cli, or an old one ({printable(first_line(version)):.100})"
                 )
-            if version != VERSION:
+            if version != VERSION and not isinstance(version, Exception):  # that worker has just died
                 raise self._unfit(worker, f"has audiosocket-cli {printable(str(version)):.100}, and not {VERSION}")
 
     def _unfit(self, worker: str, what: str) -> NetworkError:
@@ -167,8 +167,8 @@ class _Cluster:
         if is_store_url(call.folder):
             return
         path = os.path.join(call.folder, call.files[0].name)
-        for worker, sees in self._client.run(os.path.exists, path).items():
-            if not sees and os.path.exists(path):
+        for worker, sees in self._client.run(os.path.exists, path, on_error="return").items():
+            if sees is False and os.path.exists(path):
                 raise NetworkError(
                     f"the Dask worker {printable(str(worker))} has no {printable(path)}: mount the folder there under "
                     "the same name, or analyze a bucket"

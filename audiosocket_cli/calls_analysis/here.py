@@ -1,6 +1,6 @@
 """Calls measured by processes of this machine.
 
-Processes, as threads share one interpreter: two threads measured no more than one (scripts/bench/analyze --threads).
+Processes, as threads share one interpreter, which most of the measuring needs (scripts/bench/analyze --threads).
 A process may die of a recording, and takes nothing with it: the call is tried again in a new one, and after
 `TRIES` that is what is known of it.
 """

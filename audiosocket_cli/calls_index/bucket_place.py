@@ -108,6 +108,7 @@ def _file_name(url: StoreUrl) -> str:
 
 
 def gaps_line(gaps: Sequence[Gap]) -> str:
+    """Say why a listing is not complete."""
     names = f"the name {gaps[0].odd!r:.80}" if len(gaps) == 1 else f"{len(gaps)} names such as {gaps[0].odd!r:.80}"
     return f"obstore does not take {names}, and so not all that is listed with it: remove that object"
 

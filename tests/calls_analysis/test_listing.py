@@ -10,8 +10,8 @@ import pytest
 
 from audiosocket_cli.calls_analysis.listing import Listed, files_of, source_of
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.stores.store import open_store
-from support.rclone_s3 import rclone_s3
+from support.rclone_s3 import FRESH, rclone_s3
+from support.store_process import BUCKET
 
 
 def names_in(source: str, listed: Listed) -> dict[str, set[str]]:
@@ -43,18 +43,18 @@ def test_calls_in_folders_are_found_and_those_that_go_on_are_not(tmp_path: Path)
 
 
 def test_calls_in_a_bucket_are_found_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "store" / "recordings").mkdir(parents=True)
-    with rclone_s3(tmp_path / "store", tmp_path / "log") as server:
+    with rclone_s3(tmp_path, FRESH) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        store = open_store("s3://recordings/calls")
-        for name in ("2026-11-30/a.wav", "2026-11-30/a.json", "b.wav", "b.pcapng"):
-            store.put_new(name, name.encode(), "audio/wav")
-        url = source_of("s3://recordings/calls/")
+        for name in ("2026-11-30/a.wav", "2026-11-30/a.json", "b.wav", "b.pcapng", ".hidden/c.wav"):
+            path = server.files / "calls" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+        url = source_of(f"s3://{BUCKET}/calls/")
         found = {(folder, call, file.name, file.size) for folder, call, file in files_of(url, Listed())}
     assert found == {
-        ("s3://recordings/calls/2026-11-30", "a", "a.wav", 16), ("s3://recordings/calls/2026-11-30", "a", "a.json", 17),
-        ("s3://recordings/calls", "b", "b.wav", 5),
+        (f"s3://{BUCKET}/calls/2026-11-30", "a", "a.wav", 16), (f"s3://{BUCKET}/calls/2026-11-30", "a", "a.json", 17),
+        (f"s3://{BUCKET}/calls", "b", "b.wav", 5),
     }  # fmt: skip
 
 
