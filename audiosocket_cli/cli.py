@@ -164,6 +164,17 @@ def _warn_of_unknown_variables(command: str) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with an `ExitCode`. Errors that a user can cause are one line on stderr."""
+    try:
+        _run()
+    except SystemExit as error:
+        if "audiosocket_cli.stores.requests" in sys.modules and isinstance(error.code, int):
+            from audiosocket_cli.stores.requests import exit_past_requests
+
+            exit_past_requests(error.code)
+        raise
+
+
+def _run() -> NoReturn:
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

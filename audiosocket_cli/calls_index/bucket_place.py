@@ -25,12 +25,17 @@ from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.disk import PREFIX
 from audiosocket_cli.errors import OutputError
 from audiosocket_cli.stores.listing import Gap
+from audiosocket_cli.stores.requests import Requests
 from audiosocket_cli.stores.store import endpoint_of, open_store
 from audiosocket_cli.stores.store_error import StoreError
 from audiosocket_cli.stores.store_url import StoreUrl
 
-_TIMEOUT_S: Final = 30.0
-"""For one request. Somebody waits for the list."""
+MAX_REQUESTS: Final = 48
+"""At once."""
+_TIMEOUT_S: Final = 15.0
+"""For a page of names or the JSON of a call. Somebody waits for the list."""
+_DOWNLOAD_TIMEOUT_S: Final = 1800.0
+"""For a recording, which may be large."""
 
 
 class BucketPlace:
@@ -43,6 +48,12 @@ class BucketPlace:
         self.root = self.name.encode()
         self.index_file = cache_folder() / _file_name(url)
         self._store = open_store(url, timeout_s=_TIMEOUT_S)
+        self._for_downloads = open_store(url, timeout_s=_DOWNLOAD_TIMEOUT_S)
+        self._requests = Requests(MAX_REQUESTS)
+
+    def close(self) -> None:
+        """Ask no more of the store."""
+        self._requests.close()
 
     def fill(self, filling: Filling, *, quick: bool) -> None:
         """List all objects, read JSON that is new or changed, and forget what is gone.
@@ -50,9 +61,9 @@ class BucketPlace:
         Where the store goes away, the index stays as far as it came, and `filling.updated` has a line that says so.
         Raises `StoreError` where it answers that it will not.
         """
-        scan = BucketScan(self._store, filling)
+        scan = BucketScan(self._store, self._requests, filling)
         try:
-            with ObjectReader(self._store, filling) as reader:
+            with ObjectReader(self._store, self._requests, filling) as reader:
                 for page in scan.changed():
                     reader.read(page)
                 reader.finish()
@@ -81,7 +92,7 @@ class BucketPlace:
     def _download(self, row: Row, name: str, to: Path) -> None:
         folder = row.folder.removeprefix(self.name).strip("/")
         try:
-            self._store.download(f"{folder}/{name}".lstrip("/"), to / name)
+            self._requests.ask(self._for_downloads.download, f"{folder}/{name}".lstrip("/"), to / name)
         except StoreError as error:
             if not error.is_missing:
                 raise

@@ -6,6 +6,7 @@ What is seen is noted in a temporary table: a bucket may have millions of object
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +14,7 @@ from audiosocket_cli.calls_index.filling import Filling
 from audiosocket_cli.calls_index.folder_scan import FileSeen
 from audiosocket_cli.stores.listing import Gap, list_past_odd_names
 from audiosocket_cli.stores.object_info import ObjectInfo
+from audiosocket_cli.stores.requests import Requests
 from audiosocket_cli.stores.store import Store
 
 _PAGE: Final = 1_000
@@ -27,8 +29,9 @@ Page = list[tuple[bytes, FileSeen]]
 class BucketScan:
     """One listing of a bucket."""
 
-    def __init__(self, store: Store, filling: Filling) -> None:
+    def __init__(self, store: Store, requests: Requests, filling: Filling) -> None:
         self._store = store
+        self._requests = requests
         self._filling = filling
         self.gaps: list[Gap] = []
         """Parts of the listing that are not known."""
@@ -40,16 +43,13 @@ class BucketScan:
 
     def changed(self) -> Iterator[Page]:
         """Yield the JSON objects that are new or changed. Raises `StoreError`."""
-        page: Page = []
-        for number, info in enumerate(list_past_odd_names(self._store, self.gaps), 1):
-            found = _seen(info)
-            if found is not None:
-                page.append(found)
-            if number % _PAGE == 0:
-                self._filling.progress(f"listing {self._store.url}: {number:,} objects so far")
-                yield self._compare(page)
-                page = []
-        yield self._compare(page)
+        listing, listed = list_past_odd_names(self._store, self.gaps), 0
+        page = self._requests.begin(_next, listing)
+        while infos := page.result():
+            page = self._requests.begin(_next, listing)  # while this one is compared, and its objects are read
+            listed += len(infos)
+            self._filling.progress(f"listing {self._store.url}: {listed:,} objects so far")
+            yield self._compare([found for info in infos if (found := _seen(info)) is not None])
 
     def _compare(self, page: Page) -> Page:
         """Note that these objects are there, and return those that the index does not have so."""
@@ -87,6 +87,10 @@ class BucketScan:
     def close(self) -> None:
         """Drop the table."""
         self._filling.database.execute("DELETE FROM temp.seen")
+
+
+def _next(listing: Iterator[ObjectInfo]) -> list[ObjectInfo]:
+    return list(itertools.islice(listing, _PAGE))
 
 
 def name_of(folder: bytes, file: FileSeen) -> str:

@@ -29,6 +29,9 @@ class FolderPlace:
         self.root = os.fsencode(folder)
         self.index_file = folder / NAME
 
+    def close(self) -> None:
+        """Nothing is under way."""
+
     @contextmanager
     def at_hand(self, row: Row, names: Sequence[str]) -> Iterator[Path]:
         """Return the folder of a call."""

@@ -44,8 +44,9 @@ class CallsIndex:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and the place."""
         self._database.close()
+        self.place.close()
 
     # Bringing it up to date.
 

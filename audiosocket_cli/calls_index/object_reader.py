@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Final
 
@@ -19,11 +19,10 @@ from audiosocket_cli.calls_index.call_json import MAX_BYTES, TOO_LONG, CallJson,
 from audiosocket_cli.calls_index.filling import Filling, values_to_put
 from audiosocket_cli.calls_index.folder_scan import FileSeen
 from audiosocket_cli.calls_index.row import Row, row_of
+from audiosocket_cli.stores.requests import Requests
 from audiosocket_cli.stores.store import Store
 from audiosocket_cli.stores.store_error import StoreError
 
-MAX_READS: Final = 48
-"""Requests at once."""
 _MAX_WAITING: Final = 256
 """Reads that are under way, or not yet parsed."""
 _SMALL_BYTES: Final = 256 << 10
@@ -38,10 +37,10 @@ it is read again the next time."""
 class ObjectReader:
     """Reads objects into an index. To be closed, also after a failure: what was read until then is kept."""
 
-    def __init__(self, store: Store, filling: Filling) -> None:
+    def __init__(self, store: Store, requests: Requests, filling: Filling) -> None:
         self._store = store
+        self._requests = requests
         self._filling = filling
-        self._pool = ThreadPoolExecutor(MAX_READS, thread_name_prefix="read-objects")
         self._waiting: deque[tuple[bytes, FileSeen, Future[bytes]]] = deque()
         self._read: list[tuple[Any, ...]] = []
         self._keep_at_s = 0.0
@@ -51,10 +50,10 @@ class ObjectReader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
                  /) -> None:  # fmt: skip
-        self._pool.shutdown(wait=isinstance(error, StoreError | None), cancel_futures=True)
         for folder, file, future in self._waiting:
-            if future.done() and not future.cancelled() and future.exception() is None:
-                self._take(folder, file, parse_call(future.result()))
+            if future.cancel() or not future.done() or future.exception() is not None:
+                continue
+            self._take(folder, file, parse_call(future.result()))
         self._keep()
 
     def read(self, page: Page) -> None:
@@ -66,7 +65,7 @@ class ObjectReader:
             while len(self._waiting) >= _MAX_WAITING:
                 self._take_oldest()
             name = name_of(folder, file)
-            self._waiting.append((folder, file, self._pool.submit(self._store.read, name, max_bytes=_SMALL_BYTES)))
+            self._waiting.append((folder, file, self._requests.begin(self._store.read, name, max_bytes=_SMALL_BYTES)))
 
     def finish(self) -> None:
         """Wait for all reads. Raises `StoreError`."""
@@ -78,7 +77,7 @@ class ObjectReader:
             self._take(folder, file, TOO_LONG)
             return
         try:
-            content = self._store.read(name_of(folder, file), max_bytes=MAX_BYTES)
+            content = self._requests.ask(self._store.read, name_of(folder, file), max_bytes=MAX_BYTES)
         except StoreError as error:
             self._take_failure(folder, file, error)
         else:

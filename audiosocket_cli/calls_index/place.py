@@ -33,3 +33,6 @@ class Place(Protocol):
     def at_hand(self, row: Row, names: Sequence[str]) -> AbstractContextManager[Path]:
         """Return a folder in which these files of a call are, under their names, for as long as the context lasts; a
         file that is gone is not there. Raises `FileError` and `NetworkError`."""
+
+    def close(self) -> None:
+        """End what it has under way."""

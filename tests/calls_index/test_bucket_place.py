@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 
 from audiosocket_cli.calls_index.bucket_place import BucketPlace
@@ -18,7 +19,9 @@ from audiosocket_cli.stores.store_error import StoreError
 from audiosocket_cli.stores.store_url import parse_store_url
 from support.gate import gate
 from support.many_calls import START, call_of, make_calls
+from support.moto_s3 import moto_s3
 from support.rclone_s3 import FRESH, RcloneS3, rclone_s3
+from support.store_process import BUCKET
 
 
 def quiet(line: str) -> None:
@@ -208,3 +211,32 @@ def test_recordings_have_the_names_that_they_have_as_objects(bucket: Path) -> No
         index.update()
         (row,) = index.rows(Filter())
         assert row.files == ("one-2.wav", "one-2.part2.wav", "one-2.part3-2.wav", "odd")
+
+
+def test_what_an_odd_name_hides_stays_in_the_index_and_is_told(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with moto_s3(tmp_path_factory.mktemp("moto"), page=10) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3", endpoint_url=server.endpoint)
+        content = json.dumps(call_of(1, START)).encode()
+        for number in range(22):
+            client.put_object(Bucket=BUCKET, Key=f"day/{number:02}.json", Body=content)
+        with opened() as index:
+            assert index.update().incomplete == []
+        client.put_object(Bucket=BUCKET, Key="day/15\x7f", Body=b"")
+        client.put_object(Bucket=BUCKET, Key="day/22.json", Body=content)
+        for gone in ("00", "12", "20"):
+            client.delete_object(Bucket=BUCKET, Key=f"day/{gone}.json")
+        with opened() as index:
+            updated = index.update()
+            (line,) = updated.incomplete
+            assert line == (
+                "s3://calls is not complete: obstore does not take the name 'day/15\\x7f', and so not all that is "
+                "listed with it: remove that object"
+            )
+            assert (updated.read, updated.removed) == (1, 2)
+            kept = [f"s3://calls/day/{number:02}.json" for number in range(23) if number not in (0, 20)]
+            assert sorted(row.path for row in index.rows(Filter())) == kept

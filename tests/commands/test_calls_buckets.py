@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +17,7 @@ import soundfile
 from support.gate import gate
 from support.many_calls import START, call_of, make_calls
 from support.rclone_s3 import FRESH, RcloneS3, rclone_s3
-from support.running import run
+from support.running import COMMAND, MAX_WAIT_S, run
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +121,21 @@ def test_without_a_cache_the_index_is_in_memory_and_told(calls: Run, tmp_path: P
     assert code == 0
     assert f"cannot keep an index in {tmp_path}/file/audiosocket, so this run makes one in memory" in said
     assert "40 calls" in "\n".join(lines)
+
+
+def test_an_interrupt_ends_it_while_a_store_does_not_answer(rclone: RcloneS3, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as store:
+        url = f"http://127.0.0.1:{store.getsockname()[1]}"
+        more = {"XDG_CACHE_HOME": str(tmp_path), "AWS_ENDPOINT_URL": url}
+        process = subprocess.Popen(
+            [*COMMAND, "calls", "s3://calls"], env={**os.environ, **rclone.environment, **more}, stderr=subprocess.PIPE
+        )
+        asking, _ = store.accept()
+        with asking:
+            assert asking.recv(10) == b"GET /calls"
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=MAX_WAIT_S)
+            assert (process.returncode, said.strip()) == (130, b"")
+            store.setblocking(False)
+            with pytest.raises(BlockingIOError):  # it did not wait until it would have asked again
+                store.accept()
