@@ -40,7 +40,7 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on", "systemd"),
+    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on"),
     "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "captures"),
     "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),

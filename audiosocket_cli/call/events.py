@@ -276,6 +276,22 @@ class DeliveryState(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class EventsDropped(Event):
+    """Events were not sent, and never will be: there was no room for them, or the other side would not have them."""
+
+    name = "dropped"
+
+    count: int
+    """Since the last report."""
+
+    def facts(self) -> dict[str, Any]:
+        return {"count": self.count}
+
+    def sentence(self) -> str:
+        return f"{counted(self.count, 'event')} dropped: see the lines before"
+
+
+@dataclass(frozen=True, slots=True)
 class CallListened(Event):
     """Somebody listens to the sound of a live call in a browser, or no longer does."""
 

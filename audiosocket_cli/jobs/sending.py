@@ -6,6 +6,7 @@ Calls go into the spool by their events, which are reported to the log first; a 
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from audiosocket_cli.audio.containers import UNCONVERTED_SUFFIX
-from audiosocket_cli.call.events import CallCut, CallEnded, DeliveryState, Event, Listening, ProgramSaid
+from audiosocket_cli.call.events import CallCut, CallEnded, DeliveryState, Event, EventsDropped, Listening, ProgramSaid
 from audiosocket_cli.call.recording.destinations import FileOutput, Output
 from audiosocket_cli.capture.writing import CaptureFolder, CaptureOutput
 from audiosocket_cli.errors import UsageError
@@ -90,6 +91,7 @@ class Sending:
         `delivers` not, or another command. `as_json`: states of store and bus are events, too. Raises `UsageError`."""
         self._wanted = wanted
         self._log = log
+        self._host = platform.node()
         self._reports_states = as_json
         self._capture = _capture_folder(wanted, capture, log.complain if delivers else lambda line: None)
         self._pattern = _pattern(wanted, record)
@@ -103,7 +105,13 @@ class Sending:
         self._uploads = open_target(wanted.upload) if wanted.upload and delivers else None
         self._bus = target.open(wanted.secret_file) if target is not None and delivers else None
         os.environ.pop(SECRET_VARIABLE, None)  # no program gets it
-        self._spool = Spool(_spool_folder(wanted, record), max_bytes=wanted.max_bytes, tell=log.complain, about=about)
+        self._spool = Spool(
+            _spool_folder(wanted, record),
+            max_bytes=wanted.max_bytes,
+            tell=log.complain,
+            about=about,
+            waits_for_notes=wanted.then == "remove",  # else what is forgotten is found to be there
+        )
         self._before = self._spool.figures()
         self._courier: Courier | None = None
         try:
@@ -152,7 +160,7 @@ class Sending:
             bus = self._bus
             yield Delivery(
                 "sending",
-                lambda: EventSender(spool, bus, tell),
+                lambda: EventSender(spool, bus, tell, on_dropped=lambda count: self.report(EventsDropped(count))),
                 spool.take_back_events,
                 lambda figures: figures.waiting_events,
                 "event",
@@ -191,12 +199,16 @@ class Sending:
     def _put(self, event: Event) -> None:
         # The event first: a call whose files are known to be complete has told of its end.
         if self._wanted.events is not None and not isinstance(event, _NOT_SENT):
-            body = event_json(event)
+            body = self._object(event_json(event))
             self._spool.put_event(event.name, body.get("uuid"), body)
         if self._wanted.upload is not None and isinstance(event, CallEnded):
             files = self._files(event)
             if files is not None:
                 self._spool.put_call(files)
+
+    def _object(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the object that is sent of one of `--json`; the sender adds its id."""
+        return {**body, "server": self._host}
 
     def _files(self, event: CallEnded) -> CallFiles | None:
         """Return the files of a call that is over; None where there are none."""
@@ -224,7 +236,7 @@ class Sending:
         started, files = found.started, found.files
         uuid = files.uuid if files is not None else found.lives[0].uuid
         if found.result is not None:
-            ended = [_ended(found, uuid)] if found.lives and self._wanted.events else []
+            ended = [self._object(_ended(found, uuid))] if found.lives and self._wanted.events else []
             self._spool.put_cut(files, found.lives, *ended)
             return
         peer, started_at = _text(started.get("peer")), _text(started.get("started_at"))
@@ -232,10 +244,10 @@ class Sending:
             files = replace(files, peer=peer or files.peer, started_at=started_at)
         event = CallCut(uuid, peer, started_at, () if files is None else files.recordings)
         self._log.report(event)
-        bodies = [event_json(event)] if self._wanted.events is not None and not found.is_old else []
-        if bodies and not found.lives:  # it died before it had put that either
-            bodies.insert(0, _begun(event))
-        self._spool.put_cut(files, found.lives, *bodies)
+        events = [event_json(event)] if self._wanted.events is not None and not found.is_old else []
+        if events and not found.lives:  # it died before it had put that either
+            events.insert(0, _begun(event))
+        self._spool.put_cut(files, found.lives, *map(self._object, events))
 
     def _report_state(self, name: str, problem: str | None) -> None:
         """Report that a store or a bus went away, with the reason, or is back."""

@@ -89,11 +89,15 @@ class EventQueue(Protocol):
     def due_events(self, most: int) -> Sequence[WaitingEvent]:
         """Return the next events that are due, in order: each once, and again when it was postponed."""
 
-    def finish_events(self, numbers: Sequence[int]) -> None:
+    def finish_events(self, ids: Sequence[int]) -> None:
         """Forget events that were delivered."""
 
-    def postpone_event(self, number: int, seconds: float, reason: str) -> None:
+    def postpone_event(self, id: int, seconds: float, reason: str) -> None:
         """Hold back an event, and the later ones of its call that were returned, for so long; `reason` is told."""
 
-    def drop_event(self, number: int, reason: str) -> None:
+    def drop_event(self, id: int, reason: str) -> None:
         """Forget an event that nobody will have, and count it; `reason` is told."""
+
+    def take_dropped(self) -> int:
+        """Return how many events were dropped since this returned a number last. Raises `OSError` when that cannot be
+        noted now."""

@@ -40,7 +40,8 @@ def _shorten(value: Any, name: str, share: int, left_out: dict[str, int]) -> Any
         return {key: _shorten(each, f"{name}.{key}" if name else key, share, left_out) for key, each in value.items()}
     if not isinstance(value, list):
         return value
-    kept, size = [], 0
+    kept: list[Any] = []
+    size = 0
     for each in value:
         size += len(_encode(each)) + 2
         if size > share:

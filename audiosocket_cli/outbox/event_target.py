@@ -108,6 +108,6 @@ def _prefix(url: SplitResult, shown: str) -> str:
         raise UsageError(f"--events {shown} names no subject: write {shown.rstrip('/')}/PREFIX, as …/calls")
     if not _TOKEN.fullmatch(prefix) or len(prefix) > _MAX_PREFIX or url.query or url.fragment:
         raise UsageError(
-            f"--events {shown}: {prefix!r:.60} cannot begin a subject: write letters, digits, - and _, with dots between"
+            f"--events {shown}: {prefix!r:.60} cannot begin a subject: write letters, digits, - and _, and dots between"
         )
     return prefix

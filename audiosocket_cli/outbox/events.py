@@ -10,6 +10,7 @@ Breath    whether the bus may be used at all: after failures nothing is sent for
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import random
 import threading
@@ -20,6 +21,7 @@ from typing import Final
 
 from audiosocket_cli.outbox.bus import Answer, Bus, EventQueue, Fate, WaitingEvent
 from audiosocket_cli.outbox.event_size import fit
+from audiosocket_cli.outbox.rows import DROPPED
 
 MAX_HELD: Final = 2000
 MAX_HELD_BYTES: Final = 16 << 20
@@ -38,6 +40,9 @@ _MANY_FAILURES: Final = 8
 _TOLD_FROM_S: Final = 5.0
 """A pause that is over sooner is not told: a bus that refuses some of what it gets has one after the other."""
 
+_COUNT_S: Final = 1.0
+"""How often it looks whether events were dropped."""
+
 _LOOK_S: Final = 0.25
 """How often it looks for new events when there were none."""
 
@@ -51,15 +56,19 @@ class EventSender:
         bus: Bus,
         tell: Callable[[str], object],
         *,
+        on_dropped: Callable[[int], object] = lambda count: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` gets a line when the bus goes away, and when it is back."""
+        """`tell` gets a line when the bus goes away, and when it is back; `on_dropped` the number of events that were
+        dropped, once others arrive after them."""
         self._spool, self._bus, self._clock = spool, bus, clock
         self._lanes = _Lanes()
         self._breath = _Breath(bus.name, tell, clock)
         self._answers: queue.SimpleQueue[tuple[WaitingEvent | None, Answer]] = queue.SimpleQueue()
         self._finished: list[int] = []
         self._next_look = 0.0
+        self._on_dropped: Callable[[int], object] | None = on_dropped
+        self._next_count = 0.0
         self.delivered = 0
 
     def work(self, stop: threading.Event) -> None:
@@ -143,6 +152,8 @@ class EventSender:
             self.delivered += 1
         elif answer.fate is Fate.REFUSED:
             self._lanes.finish(event)
+            if event.event == DROPPED:
+                self._on_dropped = None  # else that would be told in the next, for ever
             which = f"{event.event} of {event.uuid}" if event.uuid else event.event
             self._spool.drop_event(event.id, f"an event ({which}) is dropped: {self._bus.name}: {answer.reason}")
         else:
@@ -162,6 +173,17 @@ class EventSender:
         if self._finished:
             self._spool.finish_events(self._finished)
             self._finished = []
+            self._report_dropped()
+
+    def _report_dropped(self) -> None:
+        now = self._clock()
+        if now < self._next_count or self._on_dropped is None:
+            return
+        self._next_count = now + _COUNT_S
+        with contextlib.suppress(OSError):  # the spool has told of it, and counts on
+            count = self._spool.take_dropped()
+            if count:
+                self._on_dropped(count)
 
 
 def with_id(event: WaitingEvent) -> bytes:
@@ -262,6 +284,8 @@ class _Breath:
         self._away_since: float | None = None
         self._wait_until = 0.0
         self._reason = ""
+        """Why the last event could not be sent."""
+        self._told = ""
         """What was told last since it went away, if anything was."""
 
     @property
@@ -289,13 +313,14 @@ class _Breath:
             return
         now = self._clock()
         if self._away_since is None:
-            self._away_since, self._losses, self._reason = now, 0, ""
+            self._away_since, self._losses, self._told = now, 0, ""
         elif now < self._wait_until:
             return  # an event that was on its way when it went away
         self._losses += 1
         self._wait_until = now + wait_after(self._losses, answer.wait_s)
-        if answer.reason != self._reason and self._wait_until - self._away_since >= _TOLD_FROM_S:
-            self._reason = answer.reason
+        self._reason = answer.reason
+        if self._reason != self._told and self._wait_until - self._away_since >= _TOLD_FROM_S:
+            self._told = self._reason
             self._tell(f"events wait: {self._name}: {answer.reason}")
 
     def regain(self) -> None:
@@ -305,5 +330,5 @@ class _Breath:
         elif self.may_send:  # else it was on its way when the bus went away, or asked to be left alone
             away_s = self._clock() - self._away_since
             self._failures, self._away_since, self._wait_until = 0, None, 0.0
-            if self._reason:
+            if self._told:
                 self._tell(f"events go out again: {self._name} was away for {away_s:.0f} s")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import os
 import ssl
 import threading
@@ -341,10 +342,8 @@ def _stream_name(prefix: str) -> str:
 
 def _check_library(login: NatsLogin) -> None:
     try:
-        import nats.aio.client
-
-        if login.creds is not None:
-            import nkeys  # noqa: F401
-    except ImportError as error:
-        package = "nats-py" if error.name != "nkeys" else "nats-py[nkeys]"
-        raise UsageError(f"--events to NATS needs {package}: {install_line(package)}") from None
+        importlib.import_module("nats.aio.client")
+    except ImportError:
+        raise UsageError(f"--events to NATS needs nats-py: {install_line('nats-py')}") from None
+    if login.creds is not None and importlib.util.find_spec("nkeys") is None:
+        raise UsageError(f"NATS_CREDS needs nkeys: {install_line('nkeys')}")

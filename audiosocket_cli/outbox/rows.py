@@ -14,6 +14,9 @@ from audiosocket_cli.text import printable
 
 _SPOOL_FULL: Final = "the spool is full (--spool-max)"
 
+DROPPED: Final = "dropped"
+"""The event that tells how many were dropped."""
+
 EventRow = tuple[str, str, str | None, bytes, float]
 """Its id, its name, the call's UUID, its body and when it was put."""
 
@@ -57,9 +60,9 @@ class Rows:
         return self._names.name(next(files.paths)), _looked_at(files)[1]
 
     def add_event(self, connection: sqlite3.Connection, sums: Sums, row: EventRow) -> None:
-        """Add an event that waits, or drop it as there is no room."""
+        """Add an event that waits, or drop it as there is no room. There is for the one that tells of others."""
         _, event, _, body, _ = row
-        if self._is_full(sums, len(body)):
+        if event != DROPPED and self._is_full(sums, len(body)):
             sums.add("dropped", 1)
             self._told.line("events", f"an event ({printable(event)}) is dropped: {_SPOOL_FULL}")
             return

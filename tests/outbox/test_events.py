@@ -39,10 +39,10 @@ def uuid_of(number: int) -> str:
 class Sending:
     """A spool with a sender that works."""
 
-    def __init__(self, folder: Path, bus: Bus) -> None:
+    def __init__(self, folder: Path, bus: Bus, on_dropped: Callable[[int], object]) -> None:
         self.lines: list[str] = []
         self.spool = Spool(folder, tell=self.lines.append)
-        self.sender = EventSender(self.spool, bus, self.lines.append)
+        self.sender = EventSender(self.spool, bus, self.lines.append, on_dropped=on_dropped)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.sender.work, args=(self.stop,))
 
@@ -69,8 +69,8 @@ class Sending:
 
 
 @contextmanager
-def sending(folder: Path, bus: Bus) -> Iterator[Sending]:
-    sending = Sending(folder, bus)
+def sending(folder: Path, bus: Bus, *, on_dropped: Callable[[int], object] = lambda count: None) -> Iterator[Sending]:
+    sending = Sending(folder, bus, on_dropped)
     sending.thread.start()
     try:
         yield sending
@@ -137,6 +137,15 @@ def test_events_of_no_call_do_not_wait_for_each_other(tmp_path: Path) -> None:
         sent.drain()
 
 
+def test_an_event_of_no_call_is_sent_again_too(tmp_path: Path) -> None:
+    replies = [500, 500]
+    receiver = Receiver(lambda event: (replies.pop() if replies else 204, {}, b""))
+    with receiving(receiver), sending(tmp_path, webhook(receiver)) as sent:
+        sent.spool.put_event("refused", None, {"event": "refused"})
+        sent.drain()
+        assert len(receiver.events) == 3
+
+
 def test_a_receiver_that_is_away_at_the_start_gets_all_once_it_is_there(tmp_path: Path) -> None:
     with receiving(Receiver()) as receiver:
         bus = webhook(receiver)
@@ -144,7 +153,7 @@ def test_a_receiver_that_is_away_at_the_start_gets_all_once_it_is_there(tmp_path
     with sending(tmp_path, bus) as sent:
         sent.put(20)
         sent.wait_until(lambda: sent.lines)
-        assert sent.sender.problem == f"http://127.0.0.1:{port}: connection refused"
+        assert sent.sender.problem == "connection refused"
         assert port is not None
         with receiving(receiver, port=port):
             sent.drain()
@@ -379,3 +388,50 @@ def test_waits_grow_to_a_bound_and_differ() -> None:
     assert wait_after(1, 120.0) == 120.0
     assert wait_after(1, 1e9) == 3600.0
     assert wait_after(20, 0.0) >= 30.0
+
+
+def test_how_many_were_dropped_is_reported_once_others_arrive(tmp_path: Path) -> None:
+    receiver = Receiver(lambda event: (422, {}, b"") if event["number"] in (1, 2) else ACCEPTED)
+    counts: list[int] = []
+    with receiving(receiver), sending(tmp_path, webhook(receiver), on_dropped=counts.append) as sent:
+        sent.put(3)
+        sent.drain()
+        while sum(counts) < 6:
+            sent.put(1, first=100)
+            sent.drain()
+        sent.stop.set()
+        sent.thread.join()
+        assert sum(counts) + sent.spool.take_dropped() == sent.spool.figures().dropped
+
+
+def test_what_was_dropped_before_a_restart_is_reported_after_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, max_bytes=200)
+    for number in range(20):
+        spool.put_event("digit", uuid_of(1), {"event": "digit", "number": number})
+    spool.sync()
+    dropped = spool.figures().dropped
+    assert 10 < dropped < 20
+    spool.put_event("dropped", None, {"event": "dropped", "number": 0})
+    spool.sync()
+    assert spool.figures().dropped == dropped, "there is always room to tell of it"
+    spool.close()
+    counts: list[int] = []
+    with receiving(Receiver()) as receiver, sending(tmp_path, webhook(receiver), on_dropped=counts.append) as sent:
+        sent.wait_until(lambda: counts)
+        assert counts == [dropped]
+        assert sent.spool.take_dropped() == 0
+
+
+def test_who_refuses_to_be_told_of_dropped_events_is_told_no_more(tmp_path: Path) -> None:
+    receiver = Receiver(lambda event: (422, {}, b"") if event["event"] == "dropped" else ACCEPTED)
+    with receiving(receiver), sending(tmp_path, webhook(receiver), on_dropped=lambda count: tell(count)) as sent:
+
+        def tell(count: int) -> None:
+            sent.spool.put_event("dropped", None, {"event": "dropped", "count": count})
+
+        tell(1)
+        for number in range(1, 5):
+            sent.sender._next_count = 0.0  # as if a second had passed
+            sent.put(1, first=number)
+            sent.drain()
+        assert sum(event["event"] == "dropped" for event in receiver.events) <= 2

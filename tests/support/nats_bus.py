@@ -55,7 +55,8 @@ class NatsServer:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
-                assert self._process.poll() is None and time.monotonic() < until, self.log
+                assert self._process.poll() is None, self.log
+                assert time.monotonic() < until, self.log
                 time.sleep(0.02)
 
     def stop(self, how: int = signal.SIGKILL) -> None:
