@@ -244,10 +244,10 @@ class Sending:
             files = replace(files, peer=peer or files.peer, started_at=started_at)
         event = CallCut(uuid, peer, started_at, () if files is None else files.recordings)
         self._log.report(event)
-        events = [event_json(event)] if self._wanted.events is not None and not found.is_old else []
-        if events and not found.lives:  # it died before it had put that either
-            events.insert(0, _begun(event))
-        self._spool.put_cut(files, found.lives, *map(self._object, events))
+        bodies = [event_json(event)] if self._wanted.events is not None and not found.is_old else []
+        if bodies and not found.lives:  # it died before it had put that either
+            bodies.insert(0, _begun(event))
+        self._spool.put_cut(files, found.lives, *map(self._object, bodies))
 
     def _report_state(self, name: str, problem: str | None) -> None:
         """Report that a store or a bus went away, with the reason, or is back."""

@@ -37,11 +37,11 @@ MAX_ASKED_WAIT_S: Final = 3600.0
 _MANY_FAILURES: Final = 8
 """After so many in a row, it is not the fault of one event: the bus is away."""
 
-_TOLD_FROM_S: Final = 5.0
-"""A pause that is over sooner is not told: a bus that refuses some of what it gets has one after the other."""
-
 _COUNT_S: Final = 1.0
 """How often it looks whether events were dropped."""
+
+_TOLD_FROM_S: Final = 5.0
+"""A pause that is over sooner is not told: a bus that refuses some of what it gets has one after the other."""
 
 _LOOK_S: Final = 0.25
 """How often it looks for new events when there were none."""
@@ -284,8 +284,6 @@ class _Breath:
         self._away_since: float | None = None
         self._wait_until = 0.0
         self._reason = ""
-        """Why the last event could not be sent."""
-        self._told = ""
         """What was told last since it went away, if anything was."""
 
     @property
@@ -313,14 +311,13 @@ class _Breath:
             return
         now = self._clock()
         if self._away_since is None:
-            self._away_since, self._losses, self._told = now, 0, ""
+            self._away_since, self._losses, self._reason = now, 0, ""
         elif now < self._wait_until:
             return  # an event that was on its way when it went away
         self._losses += 1
         self._wait_until = now + wait_after(self._losses, answer.wait_s)
-        self._reason = answer.reason
-        if self._reason != self._told and self._wait_until - self._away_since >= _TOLD_FROM_S:
-            self._told = self._reason
+        if answer.reason != self._reason and self._wait_until - self._away_since >= _TOLD_FROM_S:
+            self._reason = answer.reason
             self._tell(f"events wait: {self._name}: {answer.reason}")
 
     def regain(self) -> None:
@@ -330,5 +327,5 @@ class _Breath:
         elif self.may_send:  # else it was on its way when the bus went away, or asked to be left alone
             away_s = self._clock() - self._away_since
             self._failures, self._away_since, self._wait_until = 0, None, 0.0
-            if self._told:
+            if self._reason:
                 self._tell(f"events go out again: {self._name} was away for {away_s:.0f} s")
