@@ -27,7 +27,7 @@ WEB_TOKEN: Final = f"{PREFIX}WEB_TOKEN"
 """The same of `serve --web` and `proxy --web`."""
 
 EVENTS_SECRET: Final = f"{PREFIX}EVENTS_SECRET"
-"""The secret that signs webhooks of --events."""
+"""The secret of `--events`."""
 
 _OF_OTHERS: Final = re.compile(
     r"AUDIOSOCKET_(?:\w+_)?(?:SERVICE|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_[0-9]+_(?:TCP|UDP)(?:_\w+)?|ENV_\w+|NAME)"
