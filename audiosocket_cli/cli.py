@@ -40,8 +40,19 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on", "systemd"),
-    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "captures"),
+    "serve": (
+        "answering",
+        "bots",
+        "bots-in-python",
+        "bridging",
+        "api",
+        "in-a-browser",
+        "recording",
+        "sending-on",
+        "events",
+        "systemd",
+    ),
+    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "events", "captures"),
     "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),
@@ -54,7 +65,7 @@ TOPICS_ABOUT: Final = {
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
     "calls": ("call-index", "recording", "findings", "json"),
-    "upload": ("sending-on", "uploading"),
+    "upload": ("sending-on", "uploading", "events"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),

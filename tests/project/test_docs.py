@@ -39,7 +39,7 @@ OPTIONS_OF = {
 }
 OF_ALL = {"--help", "--version"}
 OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
-             "--editable", "--quiet", "--port", "--running", "--since"}  # fmt: skip
+             "--editable", "--subjects", "--defaults", "--dupe-window", "--quiet", "--port", "--running", "--since"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")

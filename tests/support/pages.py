@@ -52,7 +52,9 @@ SESSIONS = [
     for command, _, shown in [block.code.removeprefix("$ ").partition("\n")]
 ]
 
-EXAMPLES = {path.name: path.read_text(encoding="utf-8") for path in sorted((DOCS / "examples").glob("*.py"))}
+EXAMPLES = {
+    path.name: path.read_text(encoding="utf-8") for path in sorted((DOCS / "examples").iterdir()) if path.is_file()
+}
 """The files of docs/examples/, by name."""
 
 FILES = {name: text for page in PAGES.values() for name, text in files_in(page).items()}
