@@ -40,18 +40,7 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": (
-        "answering",
-        "bots",
-        "bots-in-python",
-        "bridging",
-        "api",
-        "in-a-browser",
-        "recording",
-        "sending-on",
-        "events",
-        "systemd",
-    ),
+    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on"),
     "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "events", "captures"),
     "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),

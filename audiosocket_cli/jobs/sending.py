@@ -105,7 +105,13 @@ class Sending:
         self._uploads = open_target(wanted.upload) if wanted.upload and delivers else None
         self._bus = target.open(wanted.secret_file) if target is not None and delivers else None
         os.environ.pop(SECRET_VARIABLE, None)  # no program gets it
-        self._spool = Spool(_spool_folder(wanted, record), max_bytes=wanted.max_bytes, tell=log.complain, about=about)
+        self._spool = Spool(
+            _spool_folder(wanted, record),
+            max_bytes=wanted.max_bytes,
+            tell=log.complain,
+            about=about,
+            waits_for_notes=wanted.then == "remove",  # else what is forgotten is found to be there
+        )
         self._before = self._spool.figures()
         self._courier: Courier | None = None
         try:

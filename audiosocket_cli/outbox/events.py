@@ -287,6 +287,14 @@ class _Breath:
         return self._away_since is not None
 
     @property
+    def problem(self) -> str | None:
+        return f"{self._name}: {self._reason}" if self.is_away else None
+
+    @property
+    def problem(self) -> str | None:
+        return self._reason if self.is_away else None
+
+    @property
     def may_send(self) -> bool:
         return self._clock() >= self._wait_until
 

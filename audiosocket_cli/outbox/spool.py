@@ -44,10 +44,12 @@ class Spool:
         max_bytes: float = math.inf,
         tell: Callable[[str], object] = lambda line: None,
         about: Mapping[str, Any] | None = None,
+        waits_for_notes: bool = True,
     ) -> None:
         """Open or make it. `max_bytes` bounds what waits: files of calls and events together; `tell` gets a line about
-        what is given up for that, and when the disk fails; `about` says for what it is used, as in `Run`. Raises
-        `UsageError` where it cannot be used."""
+        what is given up for that, and when the disk fails; `about` says for what it is used, as in `Run`.
+        `waits_for_notes`: what is noted of objects is on the disk before anybody goes on. Raises `UsageError` where it
+        cannot be used."""
         self.folder = folder.absolute()
         connection = open_spool_file(self.folder)
         try:
@@ -61,6 +63,7 @@ class Spool:
         self._told = Told(tell)
         self._rows = Rows(self._names, max_bytes, self._told)
         self._batches = Batches(connection, f"the spool {printable(str(folder))}", tell)
+        self._note = self._batches.do if waits_for_notes else self._batches.put
         self._events = 0
         self.unwritten = 0
         """Events that this process could not put: the disk failed for too long."""
@@ -178,15 +181,14 @@ class Spool:
         )
 
     def note_stem(self, id: int, stem: str) -> None:
-        """Keep the stem of a call's objects; on the disk when this returns. Raises `OSError` when that is not possible
-        now."""
-        self._batches.do(lambda db, sums: db.execute("UPDATE calls SET stem = ? WHERE id = ?", (stem, id)))
+        """Keep the stem of a call's objects. Raises `OSError` when that is not possible now."""
+        self._note(lambda db, sums: db.execute("UPDATE calls SET stem = ? WHERE id = ?", (stem, id)))
 
     def note_object(self, id: int, name: str, size: int, sha256: str) -> None:
-        """Keep that an object of a call is there; on the disk when this returns: its file may be removed then. Raises
-        `OSError` when that is not possible now."""
+        """Keep that an object of a call is there; on the disk when this returns (if it `waits_for_notes`): its file may
+        be removed then. Raises `OSError` when that is not possible now."""
         row = (id, name, size, sha256)
-        self._batches.do(lambda db, sums: db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row))
+        self._note(lambda db, sums: db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row))
 
     def finish_call(self, id: int) -> None:
         """All objects of a call are there."""

@@ -129,17 +129,17 @@ def open_content(content: Path | bytes) -> SmallContent | LargeContent:
     size = content.stat().st_size
     if size > MAX_SINGLE_BYTES:
         return LargeContent(content, size)
-    return SmallContent(b"".join(read_pieces(content, size)))
+    return SmallContent(b"".join(read_pieces(content, size, size)))  # of one piece: not copied
 
 
-def read_pieces(path: Path, size: int) -> Iterator[bytes]:
-    """Yield a file of `size` bytes in pieces of one size. Raises `OSError`, and `FileChangedError` where it is not
-    what it was when its reading began."""
+def read_pieces(path: Path, size: int, piece_bytes: int = 0) -> Iterator[bytes]:
+    """Yield a file of `size` bytes in pieces of one size, but for the last. Raises `OSError`, and
+    `FileChangedError` where it is not what it was when its reading began."""
     with open(path, "rb", buffering=0) as file:
         before = os.fstat(file.fileno())
         left = size
         while left:
-            piece = _read(file.fileno(), min(PIECE_BYTES, left))
+            piece = _read(file.fileno(), min(piece_bytes or PIECE_BYTES, left))
             if not piece:
                 break
             left -= len(piece)

@@ -94,7 +94,7 @@ def _send(place: Place, content: SmallContent | LargeContent, content_type: str,
 
 def _check(place: Place, content: SmallContent | LargeContent, etag: str | None) -> None:
     """Check what the store has by its ETag, by the SHA-256 that it has checked, or by reading it back."""
-    if not content.is_large and (content.proved_by(etag) or place.checks_sha256):
+    if not content.is_large and (place.checks_sha256 or content.proved_by(etag)):
         return
     found = place.head()
     if found.size != content.size:

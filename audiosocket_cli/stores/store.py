@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from audiosocket_cli.disk import HalfMade
 from audiosocket_cli.errors import MissingLibraryError, UsageError
@@ -168,7 +169,7 @@ def open_store(url: str | StoreUrl, *, retries: int = 3) -> Store:
     if isinstance(url, str):
         url = parse_store_url(url)
     try:
-        return Store(url, _open(url, retries), is_makers_own=not _endpoint(url.scheme))
+        return Store(url, _open(url, retries), is_makers_own=_is_makers_own(url.scheme))
     except _errors() as error:
         raise UsageError(f"cannot use {store_error(str(url), error)}") from None
 
@@ -197,8 +198,21 @@ _ENDPOINTS: Final = {
 
 
 def _endpoint(scheme: str) -> str:
-    """Return the URL of a store that is not its maker's own, or nothing."""
+    """Return the URL of a store that the environment names, or nothing."""
     return next((value for name in _ENDPOINTS[scheme] if (value := os.environ.get(name))), "")
+
+
+def _is_makers_own(scheme: str) -> bool:
+    """Whether it is at Amazon, Google or Microsoft; there are names of networks of their own, too."""
+    host = urlsplit(_endpoint(scheme)).hostname
+    return host is None or host.endswith(_MAKERS[scheme])
+
+
+_MAKERS: Final = {
+    "s3": (".amazonaws.com", ".amazonaws.com.cn"),
+    "gs": (".googleapis.com",),
+    "az": (".blob.core.windows.net", ".blob.core.chinacloudapi.cn", ".blob.core.usgovcloudapi.net"),
+}
 
 
 def _obstore() -> Any:

@@ -12,12 +12,14 @@ import pytest
 
 from audiosocket_cli.call import events
 from audiosocket_cli.call.events import (
+    CallCut,
     CallEnded,
     CallListened,
     CallRefused,
     CallStarted,
     CaptureFailed,
     ConnectionFailed,
+    DeliveryState,
     DigitHeard,
     Event,
     EventTap,
@@ -136,6 +138,33 @@ TOLD: list[tuple[Event, str, dict[str, object], str]] = [
         "ended",
         {"uuid": str(UUID_1), "files": [], "call": ENDED},
         f"{UUID_1} ended by caller (hangup: caller hung up) after 7.30 s",
+    ),
+    (
+        CallCut(str(UUID_1), "1.2.3.4:5", "2026-11-30T12:00:00.000+00:00", [Path("calls/a.wav")]),
+        "cut",
+        {
+            "uuid": str(UUID_1), "peer": "1.2.3.4:5", "started_at": "2026-11-30T12:00:00.000+00:00",
+            "files": ["calls/a.wav"],
+        },
+        f"{UUID_1} from 1.2.3.4:5 was cut when its server died: kept calls/a.wav",
+    ),
+    (
+        CallCut(None, None, None, []),
+        "cut",
+        {"uuid": None, "peer": None, "started_at": None, "files": []},
+        "a call was cut when its server died: nothing was recorded",
+    ),
+    (
+        DeliveryState("store", "it refuses connections", 5),
+        "delivery",
+        {"to": "store", "state": "away", "problem": "it refuses connections", "waiting": 5},
+        "the store is away: it refuses connections, 5 waiting",
+    ),
+    (
+        DeliveryState("bus", None, 0),
+        "delivery",
+        {"to": "bus", "state": "back", "problem": None, "waiting": 0},
+        "the bus is back, 0 waiting",
     ),
     (
         CallListened(CALL, "192.0.2.9", 3.2104),

@@ -67,6 +67,9 @@ PUBLISHED = {
     )
 }
 
+AZURITE = Published("azurite", "3.37.0", "node_modules/azurite/dist/src/blob/main.js")
+"""Azure's blob store as its maker's emulator, which is started as it is."""
+
 if __name__ == "__main__":
-    for each in PUBLISHED.values():
+    for each in (*PUBLISHED.values(), AZURITE):
         each.install()

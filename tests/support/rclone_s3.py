@@ -16,7 +16,7 @@ SECRET = "secret-of-the-tests-0123456789abcdefghij"
 class RcloneS3(StoreProcess):
     """A store whose objects are files: `files` is the folder of its bucket."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, has_keys: bool = True) -> None:
         self.files = folder / "store" / BUCKET
         self.files.mkdir(parents=True, exist_ok=True)
         port = free_port()
@@ -26,8 +26,8 @@ class RcloneS3(StoreProcess):
         super().__init__(
             folder,
             [
-                program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--auth-key", f"{KEY},{SECRET}",
-                "--config", config, folder / "store",
+                program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--config", config,
+                *(["--auth-key", f"{KEY},{SECRET}"] if has_keys else []), folder / "store",
             ],
             port,
         )  # fmt: skip
@@ -54,9 +54,9 @@ def s3_environment(endpoint: str, *, key: str = KEY, secret: str = SECRET) -> di
 
 
 @contextmanager
-def rclone_s3(folder: Path) -> Iterator[RcloneS3]:
-    """A store for the time of a test."""
-    server = RcloneS3(folder)
+def rclone_s3(folder: Path, *, has_keys: bool = True) -> Iterator[RcloneS3]:
+    """A store for the time of a test. Without keys anybody may do anything there."""
+    server = RcloneS3(folder, has_keys=has_keys)
     try:
         yield server
     finally:
