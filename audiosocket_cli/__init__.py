@@ -25,7 +25,7 @@ The house, from the ground up. A module imports only from its own room and from 
     capture/      frames at rest: every format read as one, and written
     analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
     websocket/    messages of WebSocket voice protocols, and one connection; it knows no calls
-    calls_index/  all calls of a folder, found again: an index beside them, made from their JSON at any time
+    calls_index/  all calls of a folder or a bucket, found again: an index, made from their JSON at any time
     outbox/       what has to reach others, and waits on disk until they have it: recordings, events
     call/         one live call: session or relay, pacer, driver; sources/ taps/ recording/ bots/
     net/          getting connected: addresses, dialling, a gateway to WebSocket bots, listening, one placed call, HTTP
@@ -33,6 +33,7 @@ The house, from the ground up. A module imports only from its own room and from 
     bench/        many calls at once, measured and judged
     check/        one requirement a call: does a server survive Asterisk?
     doctor/       why does it not work? Asterisk, its log, a server, a call: what is wrong, and its cure
+    calls_analysis/  what needs the sound of all calls again: measured here or on a cluster, kept as Parquet
     ui/           how events and results look: text, JSON, a live view; it reads, and never drives
     report/       pages to look at: a call, a day, a bench, a check, each one file that needs nothing else
     web/          what a server shows in a browser while it answers: calls, their pages, their sound

@@ -40,7 +40,9 @@ COMMANDS: Final = {
 """Subcommands by name, in the order of the help: modules with a click command named `command`."""
 
 TOPICS_ABOUT: Final = {
-    "serve": ("answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on"),
+    "serve": (
+        "answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on", "systemd",
+    ),  # fmt: skip
     "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "events", "captures"),
     "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
@@ -49,12 +51,12 @@ TOPICS_ABOUT: Final = {
     "dump": ("captures", "turn-figures", "findings", "json-lines"),
     "report": ("reports", "recording", "captures", "findings"),
     "replay": ("testing-a-bot", "scripts", "websocket-bots"),
-    "bench": ("load", "load-figures", "locust", "websocket-bots"),
+    "bench": ("load", "load-figures", "locust", "planning", "websocket-bots"),
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
-    "calls": ("call-index", "recording", "findings", "json"),
     "upload": ("sending-on", "uploading", "events"),
+    "calls": ("call-index", "buckets", "month-of-calls", "recording", "findings", "json"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
     "help": ("first-call",),

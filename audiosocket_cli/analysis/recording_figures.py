@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -115,23 +115,40 @@ def measure_recording(path: Path) -> RecordingFigures:
     """
     reader = open_reader(path, str(path))
     try:
-        channels = [Channel() for _ in range(reader.channels)]
-        samples = 0
-        kept = [bytearray() for _ in channels]
-        frame = max(1, round(reader.rate_hz * _PTIME_S))
-        block_size = max(frame, round(reader.rate_hz * _BLOCK_S) // frame * frame)
-        for block in _blocks(reader, block_size):
-            samples += len(block)
-            for channel, bytes_of, signal in zip(channels, kept, block.T, strict=True):
-                _take(channel, bytes_of, within_scale(signal), frame)
-        for channel in channels:
-            channel.clipped, channel.offset, channel.power = (
-                sum_ / max(1, samples) for sum_ in (channel.clipped, channel.offset, channel.power)
-            )
-            channel.loud_s *= _PTIME_S
-        return RecordingFigures(reader.rate_hz, samples / reader.rate_hz, channels, list(reader.remarks))
+        measure = RecordingMeasure(reader.rate_hz, reader.channels)
+        for block in _blocks(reader, measure.block_size):
+            measure.take(block)
+        return measure.finish(reader.remarks)
     finally:
         reader.close()
+
+
+class RecordingMeasure:
+    """Measures a recording that comes in blocks."""
+
+    def __init__(self, rate_hz: int, channels: int) -> None:
+        self._rate_hz = rate_hz
+        self._frame = max(1, round(rate_hz * _PTIME_S))
+        self._channels = [Channel() for _ in range(channels)]
+        self._kept = [bytearray() for _ in range(channels)]
+        self._samples = 0
+        self.block_size = max(self._frame, round(rate_hz * _BLOCK_S) // self._frame * self._frame)
+        """The samples of a channel that `take` wants: whole frames of 20 ms."""
+
+    def take(self, block: Floats) -> None:
+        """Take the next `block_size` samples, shape (n, channels); fewer at the end only."""
+        self._samples += len(block)
+        for channel, kept, signal in zip(self._channels, self._kept, block.T, strict=True):
+            _take(channel, kept, within_scale(signal), self._frame)
+
+    def finish(self, remarks: Sequence[str]) -> RecordingFigures:
+        """No more is coming: return the figures; `remarks` say what is odd about the file."""
+        for channel in self._channels:
+            channel.clipped, channel.offset, channel.power = (
+                sum_ / max(1, self._samples) for sum_ in (channel.clipped, channel.offset, channel.power)
+            )
+            channel.loud_s *= _PTIME_S
+        return RecordingFigures(self._rate_hz, self._samples / self._rate_hz, self._channels, list(remarks))
 
 
 def _blocks(reader: Reader, size: int) -> Iterator[Floats]:

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from audiosocket_cli.analysis.peaks import PeakLevel, Peaks
+from audiosocket_cli.analysis.recorded_speech import RecordedSpeechFinder
 from audiosocket_cli.analysis.spectrogram import Spectrogram, SpectrogramBuilder
-from audiosocket_cli.analysis.stretches import Stretches, StretchFinder
+from audiosocket_cli.analysis.stretches import Stretches
 from audiosocket_cli.audio.pcm import FULL_SCALE, Samples, power_to_dbfs, to_int16, within_scale
 from audiosocket_cli.audio.reading import open_reader
 from audiosocket_cli.audio.sample_readers import Floats, Reader
@@ -118,14 +119,11 @@ class _Painter:
 
     def __init__(self, rate_hz: int) -> None:
         self.samples = 0
-        self._rate_hz = rate_hz
         self._energy = 0.0
         self._peak = 0
         self._peaks = Peaks(rate_hz)
         self._spectrogram = SpectrogramBuilder(rate_hz)
-        self._stretches = StretchFinder()
-        self._rest = np.zeros(0, np.int16)
-        """Samples of a second that is not complete: stretches are found in whole blocks."""
+        self._speech = RecordedSpeechFinder(rate_hz)
 
     def take(self, samples: Samples) -> None:
         wide = samples.astype(np.float64)
@@ -134,17 +132,17 @@ class _Painter:
         self._peak = max(self._peak, int(np.abs(wide).max()))
         self._peaks.take(samples)
         self._spectrogram.take(samples)
-        waiting = np.concatenate((self._rest, samples))
-        whole = len(waiting) // self._rate_hz * self._rate_hz
-        self._stretches.take(waiting[:whole], self._rate_hz)
-        self._rest = waiting[whole:]
+        self._speech.take(samples)
 
     def picture(self) -> ChannelPicture:
-        self._stretches.take(self._rest, self._rate_hz)
         level_dbfs = peak_dbfs = None
         if self.samples:
             level_dbfs = power_to_dbfs(self._energy / self.samples / FULL_SCALE**2)
             peak_dbfs = power_to_dbfs((self._peak / FULL_SCALE) ** 2)
         return ChannelPicture(
-            level_dbfs, peak_dbfs, self._peaks.levels(), self._spectrogram.finish(), self._stretches.finish()
+            level_dbfs,
+            peak_dbfs,
+            self._peaks.levels(),
+            self._spectrogram.finish(),
+            self._speech.finish().stretches,
         )

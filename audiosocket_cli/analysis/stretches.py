@@ -203,7 +203,11 @@ class StretchFinder:
         """Take samples of whole blocks, shape (n,), that follow on; what is left over at the end is left out."""
         for start in range(0, len(samples), round(_BLOCKS_AT_ONCE * BLOCK_S * rate_hz)):
             piece = samples[start : start + round(_BLOCKS_AT_ONCE * BLOCK_S * rate_hz)]
-            self._append(levels_of(block_powers(piece, rate_hz)))
+            self.take_levels(levels_of(block_powers(piece, rate_hz)))
+
+    def take_levels(self, levels: bytes) -> None:
+        """Take the levels of blocks (`noise_floor.levels_of`) that follow on."""
+        self._append(levels)
 
     def finish(self) -> Stretches:
         """No more is coming: return all stretches."""

@@ -127,6 +127,13 @@ _WITH_HEADERS: Final = {
 """Suffixes of formats that have headers."""
 
 
+RECORDING_SUFFIXES: Final = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
+    ".g722", ".gsm", ".ulaw", ".alaw",
+)  # fmt: skip
+"""Suffixes of what is taken for a recording in a folder of calls."""
+
+
 def has_sound_suffix(name: str) -> bool:
     """Whether a name ends as a sound file's does. Two letters do not count: `.au` is a country, too."""
     suffix = Path(name).suffix.lower().removeprefix(".")

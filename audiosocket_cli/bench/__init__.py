@@ -6,4 +6,6 @@ figures, series                 what is counted, in all and over time
 generator, processes            driving the calls, in one process and in several
 plan, result, verdict, limit    what is asked for, what came of it, and how that is judged
 usage                           CPU and memory of a server on this machine
+locust                          the callers as Locust's users: ordered_calls places them in a process, which
+                                locust_callers runs; locust_load adds up all workers, locust_verdict judges
 """

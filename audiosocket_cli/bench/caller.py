@@ -63,6 +63,11 @@ class BenchCall:
         """What it says first."""
         return self._uuid
 
+    @property
+    def failure(self) -> str | None:
+        """What made it an error, in words; known when it has ended."""
+        return self._meter.failure
+
     def connected(self, wire: Wire, peer: str, dialled_s: float) -> PlacedSession:
         """Take a wire that is connected just now, and was dialled then; returns the session to be driven."""
         now_s = self._clock()

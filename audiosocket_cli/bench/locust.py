@@ -1,7 +1,9 @@
 """Locust's users as callers: the calls of `bench`, placed from as many machines as a Locust master has workers.
 
-Each user is a greenlet that places one call after another; no asyncio. What is measured in a call goes to Locust value
-by value, as requests of the type `audiosocket`, when it is known: of echoes that is one for each mark that came back.
+Each user is a greenlet that orders one call after another; a process beside Locust's places them (`ordered_calls`), to
+AudioSocket servers and to WebSocket bots alike. What is measured in a call goes to Locust value by value, as requests
+of the type `audiosocket`, when it is known: of echoes that is one for each mark that came back. All of it together, of
+all workers, is judged and printed as `bench` does (`locust_verdict`).
 
 Importing this imports Locust, which patches sockets, threads and sleep to work with greenlets: let only locustfiles do
 so.
@@ -10,33 +12,30 @@ so.
 from __future__ import annotations
 
 import itertools
-import math
-import time
-from collections.abc import Callable
-from functools import cache, partial
+import logging
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from locust import User, constant_pacing, task  # first: it patches what the others import
+from locust import User, constant_pacing, events, task  # first: it patches what the others import
 
 # isort: split
 
-from gevent import GreenletExit, sleep
-from gevent.socket import wait_read, wait_readwrite
+from gevent import sleep
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
 
-from audiosocket_cli.analysis.histogram import Histogram, Values
 from audiosocket_cli.asterisk.facts import PTIME_MS
-from audiosocket_cli.bench.caller import BenchCall
-from audiosocket_cli.bench.figures import Figures
+from audiosocket_cli.bench.load import Load
+from audiosocket_cli.bench.locust_load import load_of
+from audiosocket_cli.bench.locust_verdict import Verdict, add_options, check_options, option_of
+from audiosocket_cli.bench.plan import Plan
 from audiosocket_cli.bench.schedule import GOLDEN
-from audiosocket_cli.bench.speech import Speech, Talk, sound_files
-from audiosocket_cli.call.session import Session
-from audiosocket_cli.call.wire import SocketWire
-from audiosocket_cli.codec import Kind
-from audiosocket_cli.errors import AudioSocketError, NetworkError
-from audiosocket_cli.model import How, Side
-from audiosocket_cli.net.address import parse_address
-from audiosocket_cli.net.dial import dial_and_wait
+from audiosocket_cli.codec import Kind, rate_of
+from audiosocket_cli.errors import AudioSocketError, ExitCode, FileError, MissingLibraryError
+from audiosocket_cli.net.target import parse_target
+from audiosocket_cli.net.websocket_target import WebSocketWanted, complete_target
 
 REQUEST_TYPE: Final = "audiosocket"
 """Locust's tables show it beside each name."""
@@ -57,13 +56,9 @@ _REDIAL_S: Final = 1.0
 _COME_S: Final = 1.0
 """Locust starts all users of a second at once. They begin over this time."""
 
-_GO_S: Final = 0.15
-_PART_S: Final = 0.15
-"""Locust stops all users at once, and its master waits half a second for what workers have to say after that: calls are
-ended over this time, and then a server has that time to close."""
+_IDLE_S: Final = 0.1
 
 _users = itertools.count()
-_numbers = itertools.count()
 
 
 class CallFailedError(AudioSocketError):
@@ -81,7 +76,7 @@ class AudioSocketUser(User):
     wait_time = constant_pacing(_REDIAL_S)
 
     target: ClassVar[str] = "127.0.0.1:9092"
-    """HOST:PORT. Locust's own `host`, and `--host`, come first."""
+    """HOST:PORT, or the URL of a WebSocket bot. Locust's own `host`, and `--host`, come first."""
     call_duration_s: ClassVar[float] = 10.0
     """How long a call lasts."""
     kind: ClassVar[int] = Kind.SLIN
@@ -92,14 +87,26 @@ class AudioSocketUser(User):
     """What callers say: a sound file, or a folder of them. None: speech-like bursts."""
     max_lateness_ms: ClassVar[float] = 10.0
     """A caller who has sent 1 % of all frames so much too late counts its calls as failures of `our lateness`."""
+    protocol: ClassVar[str | None] = None
+    """Of a WebSocket bot: twilio, chan-websocket or raw. Locust's `--protocol` comes first."""
+    headers_file: ClassVar[str | Path | None] = None
+    """Of a WebSocket bot: the headers to send. Locust's `--headers-file` comes first."""
+    ca: ClassVar[str | Path | None] = None
+    """Of a bot at wss://: the certificate authorities to trust, in place of the system's."""
+    variables: ClassVar[Mapping[str, str]] = {}
+    """Of a WebSocket bot: what it is told of the caller."""
 
-    def __init__(self, environment: Any) -> None:
-        """Raise `AudioSocketError` for a target or a file that cannot be used."""
+    def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self._address = parse_address(self.host or self.target)
-        self._speech = _speech(self.kind, self.frame_ms, self.audio)
-        self._lateness = Histogram()
-        self._place = next(_users) * GOLDEN % 1
+        self._number = next(_users)
+        self._place = self._number * GOLDEN % 1
+        self._plan: Plan | None = None
+        self._problem: AudioSocketError | None = None
+        try:
+            self._plan = self.plan_of(environment)
+            load_of(environment).callers(self._plan)  # which takes half a second to start
+        except AudioSocketError as error:  # of this machine, such as a library that only this worker lacks
+            self._problem = error
 
     def on_start(self) -> None:
         """Come a little later than the user before, or all would be late."""
@@ -108,46 +115,58 @@ class AudioSocketUser(User):
     @task
     def place_call(self) -> None:
         """Place a call, and return when it is over."""
-        figures = _TellingFigures(self._fire)
-        due_s = time.monotonic()
-        seed = getattr(self.environment.runner, "worker_index", 0)
-        talk = Talk(self._speech, next(_numbers), self.call_duration_s, 0.0, seed)
-        call = BenchCall(talk, figures, self.call_duration_s, due_s=due_s)
-        try:
-            connection = dial_and_wait(self._address)
-        except (NetworkError, OSError) as error:
-            call.not_connected(error)
-            self._fire("connect", (time.monotonic() - due_s) * 1000, error)
+        if self._plan is None:
+            self._fire("connect", 0.0, self._problem)
             return
-        wire = SocketWire(connection)
-        session = call.connected(wire, str(self._address), due_s)
+        callers = load_of(self.environment).callers(self._plan)
+        if callers is None:  # the test is over
+            sleep(_IDLE_S)
+            return
         try:
-            session.start()
-            _drive(session, wire)
-        except GreenletExit:  # the test is over: end the call as any other, but not all calls at once
-            _drive(session, wire, time.monotonic() + self._place * _GO_S)
-            session.hang_up("stopped")
-            _drive(session, wire, time.monotonic() + _PART_S)
-            raise
-        finally:
-            if not session.ended:
-                figures.times["hangup"] = Histogram()  # how long that takes the server nobody has waited to see
-                session.abort()
-            self._conclude(call, session, figures)
+            call = callers.place(self._number, self._tell)
+        except AudioSocketError as error:
+            self._fire("connect", 0.0, error)
+            return
+        over = call.wait(self._place)
+        if "not_connected" in over:
+            self._fire("connect", over["after_ms"], CallFailedError(over["not_connected"]))
+        elif "is_dropped" not in over:
+            self._conclude(over)
 
-    def _conclude(self, call: BenchCall, session: Session, figures: Figures) -> None:
-        call.conclude()
-        over = session.call
-        assert over is not None
-        assert over.ending is not None
-        reason = next(iter(figures.reasons), None)  # a fault, a reset, or silence
-        if reason is None and over.ending.by is Side.SERVER and over.ending.how is How.CLOSED:
-            reason = f"{over.ending.reason} without a hangup, before the call was over"
-        failure = None if reason is None else CallFailedError(reason)
-        self._fire("call", over.duration_s * 1000, failure, length=session.received_bytes)
-        lateness = figures.times["lateness"]
-        self._lateness.merge(lateness)
-        late_ms, all_late_ms = lateness.percentile_ms(99), self._lateness.percentile_ms(99)
+    @classmethod
+    def plan_of(cls, environment: Environment, *, elsewhere: bool = False) -> Plan:
+        """Return what its calls are like. `elsewhere`: they are placed on other machines, which have files and
+        libraries of their own.
+
+        Raises `AudioSocketError` for a target or an option that cannot be used.
+        """
+        target = parse_target(environment.host or cls.host or cls.target)
+        headers = option_of(environment, "headers_file") or cls.headers_file
+        wanted = WebSocketWanted(
+            option_of(environment, "protocol") or cls.protocol,
+            Path(headers) if headers else None,
+            Path(cls.ca) if cls.ca else None,
+            tuple(cls.variables.items()),
+        )
+        try:
+            target = complete_target(target, wanted, rate_hz=rate_of(cls.kind))
+        except (MissingLibraryError, FileError):
+            if not elsewhere:
+                raise
+        load = Load(call_duration_s=cls.call_duration_s)
+        audio = None if cls.audio is None else Path(cls.audio)
+        seed = getattr(environment.runner, "worker_index", 0)
+        return Plan(target, load, cls.kind, cls.frame_ms, audio, seed=max(0, seed))
+
+    def _tell(self, metric: str, values_ms: list[float]) -> None:
+        for value_ms in values_ms:
+            self._fire(NAMES[metric], value_ms)
+
+    def _conclude(self, over: Mapping[str, Any]) -> None:
+        failure = over.get("failure")
+        error = None if failure is None else CallFailedError(failure)
+        self._fire("call", over.get("duration_ms", 0.0), error, length=over.get("received_bytes", 0))
+        late_ms, all_late_ms = over.get("late_ms"), over.get("all_late_ms")
         if late_ms is not None and all_late_ms is not None:
             bound = f"{self.max_lateness_ms:g} ms"
             late = LateError(f"1 % of a caller's frames were sent over {bound} late: use more workers, or quieter ones")
@@ -164,48 +183,30 @@ class AudioSocketUser(User):
         )
 
 
-class _TellingFigures(Figures):
-    """The figures of one call, which tell each value that they count."""
-
-    def __init__(self, tell: Callable[[str, float], None]) -> None:
-        super().__init__()
-        for metric, name in NAMES.items():
-            self.times[metric] = _TellingHistogram(partial(tell, name))
-
-
-class _TellingHistogram(Histogram):
-    def __init__(self, tell: Callable[[float], None]) -> None:
-        super().__init__()
-        self._fire = tell
-
-    def add(self, values_ms: Values) -> None:
-        super().add(values_ms)
-        for value_ms in values_ms.tolist():
-            self._fire(max(0.0, value_ms))
-
-
-def _drive(session: Session, wire: SocketWire, until_s: float = math.inf) -> None:
-    """Run a session that has been started, in this greenlet, to its end or until then on the clock."""
-    while not session.ended and (now_s := time.monotonic()) < until_s:
-        delay_s = max(0.0, min(session.wake_s, until_s) - now_s)
-        if not session.wants_readable and not wire.blocked:
-            sleep(delay_s)
-        else:
-            try:
-                (wait_readwrite if wire.blocked else wait_read)(wire.fileno(), delay_s)
-            except TimeoutError:
-                pass
-            else:
-                if wire.blocked:
-                    wire.flush()
-                session.readable()
-        if not session.ended and time.monotonic() >= session.wake_s:
-            session.tick()
+@events.init.add_listener
+def _begin(environment: Environment, **_: Any) -> None:
+    """See that what was asked for can be done, and be ready to judge it. Ends Locust with a line where it cannot."""
+    load = load_of(environment)
+    if isinstance(environment.runner, WorkerRunner):  # which is told later what to do
+        load.prepare()
+        return
+    kinds = [kind for kind in environment.user_classes if issubclass(kind, AudioSocketUser)]
+    plans = []
+    try:
+        check_options(environment)
+        for kind in kinds:
+            plans.append(kind.plan_of(environment, elsewhere=isinstance(environment.runner, MasterRunner)))
+    except AudioSocketError as error:
+        if environment.web_ui is not None and environment.host is None:
+            return  # the host is still to be entered
+        logging.error("%s", error)
+        sys.exit(ExitCode.USAGE if error.exit_code is ExitCode.NEGATIVE else error.exit_code)
+    if not isinstance(environment.runner, MasterRunner):
+        load.prepare()
+    if plans:
+        verdict = Verdict(environment, plans[0], max(kind.max_lateness_ms for kind in kinds))
+        environment.events.quitting.add_listener(lambda **_: verdict.judge())
+        environment.events.quit.add_listener(lambda **_: verdict.tell())
 
 
-@cache
-def _speech(kind: int, frame_ms: int, audio: str | Path | None) -> Speech:
-    """Make once what all callers of a process say."""
-    if audio is None:
-        return Speech.generated(kind, frame_ms)
-    return Speech.of_files(sound_files(Path(audio)), kind, frame_ms)
+events.init_command_line_parser.add_listener(lambda parser, **_: add_options(parser))

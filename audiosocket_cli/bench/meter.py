@@ -46,6 +46,8 @@ class Meter:
         self.long_gaps = 0
         """Gaps over 60 ms."""
         self.call: Call | None = None
+        self.failure: str | None = None
+        """What made the call an error, in words; known when it has ended."""
         self._talk = talk
         self._figures = figures
         self._mark_every = talk.mark_every
@@ -87,10 +89,12 @@ class Meter:
         elif call.ending.by is Side.SERVER:
             counts["ended_by_server"] += 1
         if call.ending.how in (How.FAULT, How.RESET):
-            self._figures.reasons[call.ending.reason] += 1
+            self.failure = call.ending.reason
         elif self.first_byte_s is None and call.duration_s >= _MIN_SILENT_S:
             counts["silent"] += 1
-            self._figures.reasons["the server sent no audio at all"] += 1
+            self.failure = "the server sent no audio at all"
+        if self.failure is not None:
+            self._figures.reasons[self.failure] += 1
 
     # What we said.
 

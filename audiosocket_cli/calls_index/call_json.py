@@ -21,14 +21,20 @@ class CallJson(NamedTuple):
     problem: str | None = None
 
 
+TOO_LONG: Final = CallJson(None, f"longer than the {MAX_BYTES >> 20} MB that a call's JSON can have")
+
+
 def read_call(path: str | bytes, folder: int | None = None) -> CallJson:
     """Return the call in a file, whose name may be relative to the descriptor of a `folder`. Links are not followed."""
     try:
         content = _content(path, folder)
     except OSError as error:
         return CallJson(None, (error.strerror or str(error)).lower())
-    if content is None:
-        return CallJson(None, f"longer than the {MAX_BYTES >> 20} MB that a call's JSON can have")
+    return TOO_LONG if content is None else parse_call(content)
+
+
+def parse_call(content: bytes) -> CallJson:
+    """Return the call in the content of a file of up to `MAX_BYTES`."""
     try:
         found = json.loads(content)
     except RecursionError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,7 @@ from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Side
 from audiosocket_cli.quantities import parse_duration
+from audiosocket_cli.stores.store_error import StoreError
 
 SCHEMA: Final = "audiosocket.clip/1"
 
@@ -26,6 +28,10 @@ _MAX_NAMED: Final = 16
 """Digits that a name holds."""
 _KEYS: Final = {"*": "star", "#": "hash"}
 _WISH: Final = re.compile(r"around-(?P<what>[a-z]+):(?P<around>.+)")
+
+
+AtHand = Callable[[Row, Sequence[str]], AbstractContextManager[Path]]
+"""Returns a folder in which files of a call are: `Place.at_hand`."""
 
 
 class ClipWish(NamedTuple):
@@ -89,13 +95,30 @@ def parse_clip(text: str) -> ClipWish:
     return ClipWish(match["what"], around_s)
 
 
-def cut_clips(row: Row, wish: ClipWish, out: Path, done: Cutting, tell: Callable[[str], object]) -> Iterator[Clip]:
+def cut_clips(
+    row: Row, at_hand: AtHand, wish: ClipWish, out: Path, done: Cutting, tell: Callable[[str], object]
+) -> Iterator[Clip]:
     """Cut the pieces of one call into files in a folder that is there, and yield them. `done` counts; `tell` gets a
-    line on each failure. Raises `OSError` where a file cannot be written."""
-    moments = list(_moments(row, wish, done, tell))
-    if not moments:
-        return
-    files = [Path(row.folder) / name for name in row.files]
+    line on each failure. Raises `OSError` where a file cannot be written, and `NetworkError` where a store is away."""
+    try:
+        with at_hand(row, [row.name]) as folder:
+            moments = _moments(row, folder, wish)
+        if moments:
+            with at_hand(row, row.files) as folder:
+                yield from _cut(row, [folder / name for name in row.files], moments, wish, out, done)
+    except StoreError as error:
+        if error.is_away:
+            raise
+        done.failures += 1
+        tell(str(error))
+    except (FileError, UsageError) as error:
+        done.failures += 1
+        tell(str(error).replace(str(folder), row.folder))
+
+
+def _cut(
+    row: Row, files: Sequence[Path], moments: list[Moment], wish: ClipWish, out: Path, done: Cutting
+) -> Iterator[Clip]:
     if not files or not all(path.is_file() for path in files):
         done.without_recording += 1
         return
@@ -108,10 +131,6 @@ def cut_clips(row: Row, wish: ClipWish, out: Path, done: Cutting, tell: Callable
         except FileExistsError:
             done.there_already += 1
             continue
-        except (FileError, UsageError) as error:
-            done.failures += 1
-            tell(str(error))
-            return
         if length_s:
             done.made += 1
             yield Clip(path, row, wish.what, moment.at_s, from_s, from_s + length_s)
@@ -119,14 +138,13 @@ def cut_clips(row: Row, wish: ClipWish, out: Path, done: Cutting, tell: Callable
             done.beyond_end += 1
 
 
-def _moments(row: Row, wish: ClipWish, done: Cutting, tell: Callable[[str], object]) -> Iterator[Moment]:
-    call, problem = read_call(row.path)
+def _moments(row: Row, folder: Path, wish: ClipWish) -> list[Moment]:
+    """Return what happened in a call, in order. Raises `FileError`."""
+    call, problem = read_call(str(folder / row.name))
     if call is None:
-        done.failures += 1
-        tell(f"cannot read {row.path}: {problem}")
-        return
+        raise FileError(f"cannot read {row.path}: {problem}")
     found = (moment for moment in _MOMENTS[wish.what](call) if math.isfinite(moment.to_s) and moment.at_s >= 0)
-    yield from sorted(found, key=lambda moment: moment.at_s)
+    return sorted(found, key=lambda moment: moment.at_s)
 
 
 def _joined(moments: list[Moment], around_s: float) -> Iterator[tuple[float, Moment, float]]:

@@ -1,4 +1,4 @@
-"""The file that holds the index of a folder, or memory where there can be no file.
+"""The file that holds the index of a place, or memory where there can be no file.
 
 SQLite, because it is there with Python, takes a millisecond to open, and lets several processes read and write one
 file (DuckDB lets one process in). Not in WAL mode, which fails on network disks and keeps readers out of a folder that
@@ -33,12 +33,11 @@ class _NotOursError(Exception):
     """The file with the name of the index is not an index of this version; the text says what it is."""
 
 
-def open_index_file(folder: Path, tell: Tell, *, anew: bool = False) -> sqlite3.Connection:
-    """Open the index of a folder; make it where there is none, it is of another version, broken, or `anew`.
+def open_index_file(path: Path, tell: Tell, *, anew: bool = False) -> sqlite3.Connection:
+    """Open the index in a file; make it where there is none, it is of another version, broken, or `anew`.
 
     `tell` gets a line where that is not possible or not as usual: then the index is in memory, for this time.
     """
-    path = folder / NAME
     try:
         try:
             connection = _open(path)
@@ -49,34 +48,34 @@ def open_index_file(folder: Path, tell: Tell, *, anew: bool = False) -> sqlite3.
             _remove(path)
             return _open(path)
     except (OSError, sqlite3.Error, _NotOursError) as error:
-        return open_in_memory(folder, tell, error)
+        return open_in_memory(path, tell, error)
     if anew:
         try:
             empty(connection)
         except sqlite3.DatabaseError as error:
             connection.close()
-            return remake_index_file(folder, tell, error)
+            return remake_index_file(path, tell, error)
     return connection
 
 
-def remake_index_file(folder: Path, tell: Tell, error: sqlite3.Error) -> sqlite3.Connection:
+def remake_index_file(path: Path, tell: Tell, error: sqlite3.Error) -> sqlite3.Connection:
     """Return an empty index instead of one, closed by now, that was found to be damaged in use, or in memory where it
     cannot be used for another reason. `tell` gets a line."""
     if not is_damage(error):
-        return open_in_memory(folder, tell, error)
-    tell(f"the index {folder / NAME} is rebuilt: {error}")
+        return open_in_memory(path, tell, error)
+    tell(f"the index {path} is rebuilt: {error}")
     try:
-        _remove(folder / NAME)
+        _remove(path)
     except OSError as problem:
-        return open_in_memory(folder, tell, problem, as_there=False)
-    return open_index_file(folder, tell)
+        return open_in_memory(path, tell, problem, as_there=False)
+    return open_index_file(path, tell)
 
 
-def open_in_memory(folder: Path, tell: Tell, error: Exception, *, as_there: bool = True) -> sqlite3.Connection:
+def open_in_memory(path: Path, tell: Tell, error: Exception, *, as_there: bool = True) -> sqlite3.Connection:
     """Return an index in memory, which begins as the one that can be read, if there is one, or empty. `tell` gets the
     reason."""
-    tell(f"cannot keep an index in {folder}, so this run makes one in memory: {_reason(error)}")
-    return _in_memory(folder / NAME if as_there else None)
+    tell(f"cannot keep an index in {path.parent}, so this run makes one in memory: {_reason(error)}")
+    return _in_memory(path if as_there else None)
 
 
 def empty(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,6 @@ def check_parquet() -> None:
 def parquet_bytes(rows: Iterable[Row]) -> Iterator[bytes]:
     """Yield the bytes of a Parquet file. Raises `OutputError` or `OSError` where it cannot be made, as in a temporary
     folder without room."""
-    duckdb = _duckdb()
     with tempfile.TemporaryDirectory(prefix="audiosocket-") as folder:
         lines, out = Path(folder) / "rows.ndjson", Path(folder) / "rows.parquet"
         with lines.open("w", encoding="utf-8") as file:
@@ -45,20 +44,41 @@ def parquet_bytes(rows: Iterable[Row]) -> Iterator[bytes]:
                 content = row.as_json()
                 content.pop("schema")
                 file.write(json.dumps(_clean(content)) + "\n")
-        types = ", ".join(f"{name}: '{kind}'" for name, kind in parquet_types().items())
-        settings = {"memory_limit": _MEMORY, "threads": "1", "autoinstall_known_extensions": "false",
-                    "temp_directory": folder}  # fmt: skip
-        query = (
-            f"COPY (SELECT * FROM read_json(?, format = 'newline_delimited', columns = {{{types}}})) TO {_quoted(out)}"
-        )
-        try:
-            with duckdb.connect(config=settings) as database:  # in memory, and it fetches nothing
-                database.execute(f"{query} (FORMAT parquet, ROW_GROUP_SIZE {_GROUP})", [str(lines)])
-        except duckdb.Error as error:
-            raise OutputError(f"cannot write Parquet: {first_line(error)}") from None
+        source = f"read_json(?, format = 'newline_delimited', columns = {columns_of(parquet_types())})"
+        write_parquet(f"SELECT * FROM {source}", [str(lines)], out)
         with out.open("rb") as file_out:
             while block := file_out.read(_BLOCK_BYTES):
                 yield block
+
+
+def columns_of(types: Mapping[str, str]) -> str:
+    """Return the columns of a file, with their types, as `read_json` takes them."""
+    return "{" + ", ".join(f"{name}: '{kind}'" for name, kind in types.items()) + "}"
+
+
+def write_parquet(query: str, values: Sequence[str], out: Path) -> None:
+    """Write what a query finds into a new file, in a folder that also takes what does not fit into memory. `values` are
+    those of its question marks. Raises `OutputError`."""
+    duckdb = _duckdb()
+    settings = {"memory_limit": _MEMORY, "threads": "1", "autoinstall_known_extensions": "false",
+                "temp_directory": str(out.parent)}  # fmt: skip
+    copy = f"COPY ({query}) TO {_quoted(out)} (FORMAT parquet, ROW_GROUP_SIZE {_GROUP})"
+    try:
+        with duckdb.connect(config=settings) as database:  # in memory, and it fetches nothing
+            database.execute(copy, list(values))
+    except duckdb.Error as error:
+        raise OutputError(f"cannot write Parquet: {first_line(error)}") from None
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a file has. Raises `OutputError` for one that is damaged."""
+    duckdb = _duckdb()
+    try:
+        with duckdb.connect() as database:
+            (count,) = database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
+            return int(count)
+    except duckdb.Error as error:
+        raise OutputError(f"cannot read {path}: {first_line(error)}") from None
 
 
 def _quoted(path: Path) -> str:

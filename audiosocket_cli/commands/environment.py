@@ -26,6 +26,9 @@ API_TOKEN: Final = f"{PREFIX}SERVE_API_TOKEN"
 WEB_TOKEN: Final = f"{PREFIX}WEB_TOKEN"
 """The same of `serve --web` and `proxy --web`."""
 
+EVENTS_SECRET: Final = f"{PREFIX}EVENTS_SECRET"
+"""The secret of `--events`."""
+
 _OF_OTHERS: Final = re.compile(
     r"AUDIOSOCKET_(?:\w+_)?(?:SERVICE|SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT|PORT_[0-9]+_(?:TCP|UDP)(?:_\w+)?|ENV_\w+|NAME)"
 )
@@ -48,7 +51,7 @@ def warnings(
     for name in sorted(environment):
         if not name.upper().startswith(PREFIX) or name in known or name in TOLD_TO_PROGRAMS:
             continue
-        if name in (API_TOKEN, WEB_TOKEN) or name.startswith(_VARIABLE_OF_A_CALL):
+        if name in (API_TOKEN, WEB_TOKEN, EVENTS_SECRET) or name.startswith(_VARIABLE_OF_A_CALL):
             continue
         if _OF_OTHERS.fullmatch(name):
             continue

@@ -100,7 +100,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.inject_dtmf import InjectWanted, inject_job
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
-    from audiosocket_cli.jobs.websocket_target import complete_target
+    from audiosocket_cli.net.websocket_target import complete_target
 
     refuse_without_effect(ctx, layout="record", force="record capture", timeout="after_silence")
     websocket = take_websocket(ctx, given)

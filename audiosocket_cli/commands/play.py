@@ -77,7 +77,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.play import PlayWanted, file_and_target, play_job
-    from audiosocket_cli.jobs.websocket_target import complete_target
+    from audiosocket_cli.net.websocket_target import complete_target
 
     refuse_without_effect(ctx, layout="record", force="record capture")
     file, target = file_and_target(given.pop("file"), given.pop("target"))

@@ -15,11 +15,13 @@ from audiosocket_cli.commands.params import (
     RestCommand,
     capture_option,
     decode_option,
+    refuse_without_effect,
 )
 from audiosocket_cli.commands.server_options import (
     allow_from_option,
     calls_option,
     detect_dtmf_option,
+    drain_delay_option,
     drain_option,
     health_option,
     idle_timeout_option,
@@ -109,6 +111,7 @@ if TYPE_CHECKING:
 @web_options
 @outbox_options
 @drain_option
+@drain_delay_option
 @proxy_protocol_option
 @proxy_from_option
 @json_option
@@ -142,6 +145,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     from audiosocket_cli.jobs.proxy import ProxyWanted, proxy
 
     wanted = ProxyWanted(web=web_wanted(ctx, given), sending=sending_wanted(ctx, given), **given)
+    refuse_without_effect(ctx, drain_delay="drain")
     _refuse_what_contradicts(wanted)
     ctx.exit(proxy(wanted).exit_code)
 

@@ -67,8 +67,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.job import run_job
     from audiosocket_cli.jobs.record import RecordWanted, record_job
-    from audiosocket_cli.jobs.websocket_target import complete_target
     from audiosocket_cli.net.address import parse_address
+    from audiosocket_cli.net.websocket_target import complete_target
 
     websocket = take_websocket(ctx, given)
     sending = sending_wanted(ctx, given)

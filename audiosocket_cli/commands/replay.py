@@ -136,7 +136,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.replay import ReplayWanted, replay_job
-    from audiosocket_cli.jobs.websocket_target import complete_target
+    from audiosocket_cli.net.websocket_target import complete_target
 
     captures, target = _split(given.pop("captured"))
     websocket, has_command = take_websocket(ctx, given), bool(given[SERVER])

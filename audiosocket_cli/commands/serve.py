@@ -34,6 +34,7 @@ from audiosocket_cli.commands.server_options import (
     allow_from_option,
     calls_option,
     detect_dtmf_option,
+    drain_delay_option,
     drain_option,
     health_option,
     idle_timeout_option,
@@ -152,6 +153,7 @@ _SPEAKERS: Final = ("play", "echo", "tone", "program", "bot", "bridge")
 @web_options
 @outbox_options
 @drain_option
+@drain_delay_option
 @proxy_protocol_option
 @proxy_from_option
 @json_option
@@ -190,7 +192,8 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     wanted = ServeWanted(
         bridge=bridge_wanted(ctx, given), web=web_wanted(ctx, given), sending=sending_wanted(ctx, given), **given
     )
-    refuse_without_effect(ctx, grace="program bot", authorize_timeout="authorize", api_token_file="api bridge_api")
+    refuse_without_effect(ctx, grace="program bot", authorize_timeout="authorize", api_token_file="api bridge_api",
+                          drain_delay="drain")  # fmt: skip
     _refuse_what_contradicts(ctx, wanted)
     check_processes(wanted.workers, "workers", allowed=wanted.many_workers)
     ctx.exit(serve(wanted).exit_code)

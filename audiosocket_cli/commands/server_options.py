@@ -83,6 +83,15 @@ drain_option = click.option(
     help="On SIGTERM or Ctrl-C stop accepting calls, and give those in progress this long to end, such as 10m.",
 )
 
+drain_delay_option = click.option(
+    "--drain-delay",
+    type=SECONDS,
+    metavar="TIME",
+    default="0",
+    help="With --drain: first accept calls for this long still, while /healthz says 503, so that a load balancer sees "
+    "it before the port is closed.",
+)
+
 proxy_protocol_option = click.option(
     "--proxy-protocol",
     is_flag=True,

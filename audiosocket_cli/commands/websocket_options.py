@@ -13,7 +13,7 @@ from audiosocket_cli.commands.params import is_typed, option_name
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from audiosocket_cli.jobs.websocket_target import WebSocketWanted
+    from audiosocket_cli.net.websocket_target import WebSocketWanted
 
 _NAMES: Final = ("protocol", "headers_file", "ca", "variable")
 _VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
@@ -77,7 +77,7 @@ def websocket_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def take_websocket(ctx: click.Context, given: dict[str, Any]) -> WebSocketWanted:
     """Take these options out of those that were given."""
-    from audiosocket_cli.jobs.websocket_target import WebSocketWanted
+    from audiosocket_cli.net.websocket_target import WebSocketWanted
 
     typed = next((option_name(ctx, name) for name in _NAMES if is_typed(ctx, name)), None)
     return WebSocketWanted(**{name: given.pop(name) for name in _NAMES}, typed=typed)

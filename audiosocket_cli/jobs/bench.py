@@ -19,9 +19,9 @@ from audiosocket_cli.bench.verdict import Change, Threshold, changes, parse_thre
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
-from audiosocket_cli.jobs.websocket_target import WebSocketWanted, complete_target
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.target import parse_target
+from audiosocket_cli.net.websocket_target import WebSocketWanted, complete_target
 from audiosocket_cli.ui.bench_report import (
     bench_lines,
     bench_progress,

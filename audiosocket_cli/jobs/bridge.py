@@ -6,20 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from audiosocket_cli.audio.files import Sound
 from audiosocket_cli.call.bots.bot import Bot
 from audiosocket_cli.call.events import Report
 from audiosocket_cli.codec import KIND_BY_RATE
-from audiosocket_cli.errors import FileError, MissingLibraryError, UsageError
+from audiosocket_cli.errors import MissingLibraryError, UsageError
 from audiosocket_cli.jobs.outputs import open_prompt
 from audiosocket_cli.libraries import install_line
 from audiosocket_cli.websocket.connecting import tls_context
-from audiosocket_cli.websocket.headers import parse_header
+from audiosocket_cli.websocket.headers import headers_of
 from audiosocket_cli.websocket.url import parse_url
-
-_MAX_HEADERS_BYTES: Final = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +71,3 @@ def bridge_maker(wanted: BridgeWanted) -> Callable[[Report], Bot]:
         fallback=wanted.fallback,
     )
     return partial(Bridge, options)
-
-
-def headers_of(path: Path | None) -> list[tuple[str, str]]:
-    """Return the headers of a file, a line each; empty lines and those that begin with # are left out. Raises
-    `FileError`, which names lines and shows none."""
-    if path is None:
-        return []
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_HEADERS_BYTES + 1)
-        text = data.decode()
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise FileError(f"{path} is not text: it has to hold headers, as 'Name: value', a line each") from None
-    if len(data) > _MAX_HEADERS_BYTES:
-        raise FileError(f"{path} is longer than {_MAX_HEADERS_BYTES} bytes: is it a file of headers?")
-    headers = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        header = parse_header(line)
-        if header is None:
-            raise FileError(f"line {number} of {path} is not a header: write 'Name: value'")
-        headers.append(header)
-    return headers

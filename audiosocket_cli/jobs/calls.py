@@ -1,4 +1,4 @@
-"""`calls`: the calls of folders, found, listed, exported, cut and, when they are too old, removed."""
+"""`calls`: the calls of folders and buckets, found, listed, exported, cut and, when they are too old, removed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 from audiosocket_cli.calls_index.csv_lines import csv_lines
 from audiosocket_cli.calls_index.filters import Filter, check_digits, check_uuid
+from audiosocket_cli.calls_index.folder_place import FolderPlace
 from audiosocket_cli.calls_index.folder_scan import Skipped
-from audiosocket_cli.calls_index.folders import Folders
 from audiosocket_cli.calls_index.moments import parse_keep_s, parse_moment
+from audiosocket_cli.calls_index.places import Places
 from audiosocket_cli.calls_index.retention import Removal, before_of, removals
 from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.disk import prove_folder, write_file
-from audiosocket_cli.errors import NothingError, OutputError, UsageError
+from audiosocket_cli.errors import NetworkError, NothingError, OutputError, UsageError
 from audiosocket_cli.finding_pages import finding_ids
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.reports import prepare_reports
+from audiosocket_cli.stores.store_error import StoreError
+from audiosocket_cli.stores.store_url import StoreUrl
 from audiosocket_cli.text import counted, counted_with_commas
 from audiosocket_cli.ui.calls_list import (
     call_lines,
@@ -44,7 +47,7 @@ _PROBLEMS: Final = 3
 class CallsWanted:
     """The command line."""
 
-    folders: Sequence[Path]
+    places: Sequence[Path | StoreUrl]
     since: str | None
     until: str | None
     uuid: str | None
@@ -73,35 +76,47 @@ def calls(wanted: CallsWanted) -> Outcome:
     """Find the calls, and do with them what is wanted. Raises `UsageError`, `FileError` and `NothingError`."""
     _check(wanted)
     those = _filter(wanted)
-    with Folders(wanted.folders, say, anew=wanted.rebuild) as folders:
-        for updated in folders.update():
-            _tell_skipped(updated.skipped)
-        count, first = folders.problems(_PROBLEMS)
+    with Places(wanted.places, say, anew=wanted.rebuild) as places:
+        is_complete = _update(places)
+        count, first = places.problems(_PROBLEMS)
         if count:
             say(problem_line(count, first))
         if wanted.keep is not None:
-            return _keep(wanted, those, folders)
-        if not folders.totals(those).calls:
-            raise NothingError(_nothing(wanted, folders))
+            return _keep(wanted, those, places)
+        if not places.totals(those).calls:
+            if not is_complete:
+                raise NetworkError("there is no such call among those that are known")
+            raise NothingError(_nothing(wanted, places))
         if wanted.slower is not None:
-            _tell_unmeasured(wanted, folders)
-        return _export(wanted, those, folders)
+            _tell_unmeasured(wanted, places)
+        return _export(wanted, those, places) | Outcome(unreachable=not is_complete)
 
 
-def _export(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
+def _update(places: Places) -> bool:
+    """Bring the indexes up to date; say what they may lack, and whether that is nothing."""
+    is_complete = True
+    for updated in places.update():
+        tell_skipped(updated.skipped)
+        for line in updated.incomplete:
+            is_complete = False
+            say(line)
+    return is_complete
+
+
+def _export(wanted: CallsWanted, those: Filter, places: Places) -> Outcome:
     if wanted.clip is not None:
-        return _clip(wanted, folders.rows(those, wanted.sort, wanted.limit))
+        return _clip(wanted, places, places.rows(those, wanted.sort, wanted.limit))
     if wanted.parquet is not None:
-        _write_parquet(wanted.parquet, folders.rows(those, wanted.sort, wanted.limit), force=wanted.force)
+        _write_parquet(wanted.parquet, places.rows(those, wanted.sort, wanted.limit), force=wanted.force)
     elif wanted.csv:
-        put_lines(csv_lines(folders.rows(those, wanted.sort, wanted.limit)))
+        put_lines(csv_lines(places.rows(those, wanted.sort, wanted.limit)))
     elif wanted.as_json:
-        rows = folders.rows(those, wanted.sort, wanted.limit)
+        rows = places.rows(those, wanted.sort, wanted.limit)
         put_lines(json.dumps(row.as_json(), ensure_ascii=False) for row in rows)
     else:
         limit = wanted.limit or _SHOWN
-        put_lines(call_lines(folders.rows(those, wanted.sort, limit)))
-        totals = folders.totals(those)
+        put_lines(call_lines(places.rows(those, wanted.sort, limit)))
+        totals = places.totals(those)
         put_lines(total_lines(totals, min(limit, totals.calls)))
     return Outcome()
 
@@ -126,11 +141,22 @@ def _check(wanted: CallsWanted) -> None:
             raise UsageError("--clip needs a folder for the sounds: add -o DIR")
     if wanted.keep is not None:
         parse_keep_s(wanted.keep)
+        _check_folders(wanted)
     if wanted.parquet is not None:
         from audiosocket_cli.calls_index.parquet import check_parquet
 
         check_parquet()
         prepare_reports(force=wanted.force, parquet=wanted.parquet)
+
+
+def _check_folders(wanted: CallsWanted) -> None:
+    """Refuse buckets to --keep: what ends there, their stores end better. Raises `UsageError`."""
+    bucket = next((place for place in wanted.places if not isinstance(place, Path)), None)
+    if bucket is not None:
+        raise UsageError(
+            f"--keep is for folders, not for {bucket}: let a lifecycle rule of the store remove old objects "
+            "(audiosocket help buckets)"
+        )
 
 
 def _filter(wanted: CallsWanted) -> Filter:
@@ -164,15 +190,16 @@ def _check_finding(finding: str) -> None:
         raise UsageError(f"{finding!r:.60} is not the id of a finding: {hint}")
 
 
-def _nothing(wanted: CallsWanted, folders: Folders) -> str:
-    names = ", ".join(map(str, wanted.folders))
-    all_calls = folders.totals(Filter()).calls
+def _nothing(wanted: CallsWanted, places: Places) -> str:
+    names = ", ".join(map(str, wanted.places))
+    all_calls = places.totals(Filter()).calls
     if not all_calls:
-        return f"there is no JSON of a call in {names}: name the folder of --record"
+        return f"there is no JSON of a call in {names}: name the folder of --record, or the URL of --upload"
     return f"none of {counted_with_commas(all_calls, 'call')} in {names} matches: use fewer options"
 
 
-def _tell_skipped(skipped: Skipped) -> None:
+def tell_skipped(skipped: Skipped) -> None:
+    """Say what a walk through folders left out."""
     if skipped.links:
         say(f"{counted(skipped.links, 'link')} to folders or JSON files not followed")
     if skipped.unreadable_count:
@@ -182,8 +209,8 @@ def _tell_skipped(skipped: Skipped) -> None:
         say(f"{counted(skipped.too_deep, 'folder')} not looked into: too deep, or too many")
 
 
-def _tell_unmeasured(wanted: CallsWanted, folders: Folders) -> None:
-    totals = folders.totals(Filter())
+def _tell_unmeasured(wanted: CallsWanted, places: Places) -> None:
+    totals = places.totals(Filter())
     if totals.with_turns < totals.calls:
         say(f"--slower leaves out {counted_with_commas(totals.calls - totals.with_turns, 'call')} whose turns were not "
             "measured")  # fmt: skip
@@ -192,7 +219,7 @@ def _tell_unmeasured(wanted: CallsWanted, folders: Folders) -> None:
 # Sounds.
 
 
-def _clip(wanted: CallsWanted, rows: Iterator[Row]) -> Outcome:
+def _clip(wanted: CallsWanted, places: Places, rows: Iterator[Row]) -> Outcome:
     assert wanted.clip is not None
     assert wanted.output is not None
     from audiosocket_cli.calls_index.clips import Cutting, cut_clips, parse_clip
@@ -202,7 +229,8 @@ def _clip(wanted: CallsWanted, rows: Iterator[Row]) -> Outcome:
         prove_folder(wanted.output)
     except OSError as error:
         raise UsageError(_unwritable(wanted.output, error)) from None
-    put_lines(_clip_lines(wanted, (clip for row in rows for clip in cut_clips(row, wish, wanted.output, done, say))))
+    clips = (clip for row in rows for clip in cut_clips(row, places.at_hand, wish, wanted.output, done, say))
+    put_lines(_clip_lines(wanted, clips))
     told = (
         (done.there_already, "there already"),
         (done.left_out, "left out, as one call has too many"),
@@ -219,6 +247,8 @@ def _clip_lines(wanted: CallsWanted, clips: Iterator[Clip]) -> Iterator[str]:
     try:
         for clip in clips:
             yield json.dumps(clip.as_json(), ensure_ascii=False) if wanted.as_json else str(clip.path)
+    except StoreError:
+        raise
     except OSError as error:
         raise OutputError(_unwritable(wanted.output, error)) from None
 
@@ -246,10 +276,10 @@ class _Kept:
         self.size_bytes += removal.size_bytes
 
 
-def _keep(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
+def _keep(wanted: CallsWanted, those: Filter, places: Places) -> Outcome:
     assert wanted.keep is not None
     before, done = before_of(parse_keep_s(wanted.keep), datetime.now(UTC)), _Kept()
-    lines = _removal_lines(wanted, _removals(wanted, those, before, folders), done)
+    lines = _removal_lines(wanted, _removals(wanted, those, before, places), done)
     told = True
     try:
         put_lines(lines)
@@ -263,16 +293,18 @@ def _keep(wanted: CallsWanted, those: Filter, folders: Folders) -> Outcome:
         if done.kept:
             say(f"{counted_with_commas(done.kept, 'older call')} kept: see above")
     if wanted.delete:
-        for index in folders.indexes:
+        for index in places.indexes:
             index.update()
     return Outcome(failed=done.kept > 0 or not told)
 
 
-def _removals(wanted: CallsWanted, those: Filter, before: datetime, folders: Folders) -> Iterator[Removal]:
+def _removals(wanted: CallsWanted, those: Filter, before: datetime, places: Places) -> Iterator[Removal]:
     those = replace(those, not_since=before.isoformat(timespec="milliseconds"))
-    for index in folders.indexes:
+    folders = [place for place in wanted.places if isinstance(place, Path)]
+    for index in places.indexes:
+        assert isinstance(index.place, FolderPlace)
         rows = list(index.rows(those, "oldest"))  # not one by one: the index is not held while files are removed
-        yield from removals(index.folder, rows, before, wanted.folders, delete=wanted.delete)
+        yield from removals(index.place.folder, rows, before, folders, delete=wanted.delete)
 
 
 def _removal_lines(wanted: CallsWanted, found: Iterator[Removal], done: _Kept) -> Iterator[str]:

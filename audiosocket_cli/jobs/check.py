@@ -27,9 +27,9 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.own_server import server_target
 from audiosocket_cli.jobs.reports import prepare_reports, write_report
-from audiosocket_cli.jobs.websocket_target import WebSocketWanted, complete_target
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.target import Target, WebSocketTarget, parse_target
+from audiosocket_cli.net.websocket_target import WebSocketWanted, complete_target
 from audiosocket_cli.ui.check_page import check_page
 from audiosocket_cli.ui.check_report import (
     annotation_lines,

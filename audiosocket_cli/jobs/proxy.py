@@ -21,6 +21,7 @@ from audiosocket_cli.jobs.outputs import capture_output, folder_output, prepare
 from audiosocket_cli.jobs.serve import command_words
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
+from audiosocket_cli.server.drain import DrainOptions
 from audiosocket_cli.server.options import Balance, MirrorOptions, RelayOptions, ServeOptions, WebOptions
 from audiosocket_cli.ui.console import is_terminal
 
@@ -59,6 +60,7 @@ class ProxyWanted:
     health: Address | None
     web: WebOptions | None
     drain: float | None
+    drain_delay: float
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
     as_json: bool
@@ -88,7 +90,7 @@ def _options(wanted: ProxyWanted) -> ServeOptions:
         metrics=wanted.metrics,
         health=wanted.health,
         web=wanted.web,
-        drain_s=wanted.drain,
+        drain=None if wanted.drain is None else DrainOptions(wanted.drain, wanted.drain_delay),
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
         relay=RelayOptions(targets, Balance(wanted.balance), version, _mirror_options(wanted, call), _faults(wanted)),
     )

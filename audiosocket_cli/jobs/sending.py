@@ -236,16 +236,18 @@ class Sending:
         started, files = found.started, found.files
         uuid = files.uuid if files is not None else found.lives[0].uuid
         if found.result is not None:
-            body = self._object(_ended(found, uuid)) if found.lives and self._wanted.events else None
-            self._spool.put_cut(files, found.lives, body)
+            ended = [self._object(_ended(found, uuid))] if found.lives and self._wanted.events else []
+            self._spool.put_cut(files, found.lives, *ended)
             return
         peer, started_at = _text(started.get("peer")), _text(started.get("started_at"))
         if files is not None and started_at is not None:
             files = replace(files, peer=peer or files.peer, started_at=started_at)
         event = CallCut(uuid, peer, started_at, () if files is None else files.recordings)
         self._log.report(event)
-        is_sent = self._wanted.events is not None and not found.is_old
-        self._spool.put_cut(files, found.lives, event_json(event) if is_sent else None)
+        bodies = [event_json(event)] if self._wanted.events is not None and not found.is_old else []
+        if bodies and not found.lives:  # it died before it had put that either
+            bodies.insert(0, _begun(event))
+        self._spool.put_cut(files, found.lives, *map(self._object, bodies))
 
     def _report_state(self, name: str, problem: str | None) -> None:
         """Report that a store or a bus went away, with the reason, or is back."""
@@ -297,6 +299,17 @@ class Sending:
 def _waiting(figures: SpoolFigures) -> str:
     counts = ((figures.waiting_calls, "call"), (figures.waiting_events, "event"))
     return " and ".join(counted_with_commas(count, noun) for count, noun in counts if count)
+
+
+def _begun(cut: CallCut) -> dict[str, Any]:
+    """Return the `call` event of a call that was cut within a tenth of a second, so that each has one."""
+    begun = {"uuid": cut.uuid, "peer": cut.peer, "started_at": cut.started_at}
+    return {
+        "schema": EVENT_SCHEMA,
+        "event": "call",
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        **begun,
+    }
 
 
 def _ended(found: Found, uuid: str | None) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import capture_output, folder_output, open_prompt
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.server.admission import AdmissionOptions, Network
+from audiosocket_cli.server.drain import DrainOptions
 from audiosocket_cli.server.options import ApiOptions, ServeOptions, WebOptions
 from audiosocket_cli.ui.console import is_terminal
 
@@ -87,6 +88,7 @@ class ServeWanted:
     bridge_api: Address | None
     web: WebOptions | None
     drain: float | None
+    drain_delay: float
     proxy_protocol: bool
     proxy_from: tuple[Network, ...]
     as_json: bool
@@ -127,7 +129,7 @@ def _options(wanted: ServeWanted) -> ServeOptions:
         health=wanted.health,
         api=ApiOptions(wanted.api, wanted.bridge_api, wanted.api_token_file),
         web=wanted.web,
-        drain_s=wanted.drain,
+        drain=None if wanted.drain is None else DrainOptions(wanted.drain, wanted.drain_delay),
         proxies=wanted.proxy_from if wanted.proxy_protocol else None,
     )
 

@@ -40,6 +40,9 @@ _MANY_FAILURES: Final = 8
 _COUNT_S: Final = 1.0
 """How often it looks whether events were dropped."""
 
+_TOLD_FROM_S: Final = 5.0
+"""A pause that is over sooner is not told: a bus that refuses some of what it gets has one after the other."""
+
 _LOOK_S: Final = 0.25
 """How often it looks for new events when there were none."""
 
@@ -281,6 +284,7 @@ class _Breath:
         self._away_since: float | None = None
         self._wait_until = 0.0
         self._reason = ""
+        """What was told last since it went away, if anything was."""
 
     @property
     def is_away(self) -> bool:
@@ -316,14 +320,16 @@ class _Breath:
             return  # an event that was on its way when it went away
         self._losses += 1
         self._wait_until = now + wait_after(self._losses, answer.wait_s)
-        if answer.reason != self._reason:
+        if answer.reason != self._reason and self._wait_until - self._away_since >= _TOLD_FROM_S:
             self._reason = answer.reason
             self._tell(f"events wait: {self._name}: {answer.reason}")
 
     def regain(self) -> None:
         """Something has arrived."""
-        self._failures = 0
-        if self._away_since is not None:
+        if self._away_since is None:
+            self._failures = 0
+        elif self.may_send:  # else it was on its way when the bus went away, or asked to be left alone
             away_s = self._clock() - self._away_since
-            self._away_since, self._wait_until = None, 0.0
-            self._tell(f"events go out again: {self._name} was away for {away_s:.0f} s")
+            self._failures, self._away_since, self._wait_until = 0, None, 0.0
+            if self._reason:
+                self._tell(f"events go out again: {self._name} was away for {away_s:.0f} s")

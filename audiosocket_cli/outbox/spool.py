@@ -102,24 +102,24 @@ class Spool:
         if not self._batches.put(add):
             self.unwritten += 1
 
-    def put_cut(self, files: CallFiles | None, lives: Sequence[LiveCall], body: Mapping[str, Any] | None) -> None:
-        """Have a call wait whose process died: its files, if there are any, and its event, where there is a `body`.
+    def put_cut(self, files: CallFiles | None, lives: Sequence[LiveCall], *bodies: Mapping[str, Any]) -> None:
+        """Have a call wait whose process died: its files, if there are any, and the `bodies` of its events.
 
         `lives` are its entries among live calls. All of it at once: no restart tells of it again.
         """
-        uuid = files.uuid if files is not None else lives[0].uuid
-        event = "cut" if body is None else str(body["event"])
-        event_id, at_s = self._new_id(event, uuid), time.time()
+        uuid, at_s = files.uuid if files is not None else lives[0].uuid, time.time()
+        events = [(str(body["event"]), json.dumps(body).encode()) for body in bodies]
+        rows = [(self._new_id(event, uuid), event, uuid, data, at_s) for event, data in events]
 
         def add(connection: sqlite3.Connection, sums: Sums) -> None:
             if files is not None:
                 self._rows.add_call(connection, sums, files)
             connection.executemany("DELETE FROM live WHERE id = ?", [(live.id,) for live in lives])
-            if body is not None:
-                self._rows.add_event(connection, sums, (event_id, event, uuid, json.dumps(body).encode(), at_s))
+            for row in rows:
+                self._rows.add_event(connection, sums, row)
 
         if not self._batches.put(add):
-            self.unwritten += body is not None
+            self.unwritten += len(rows)
 
     def _new_id(self, event: str, uuid: str | None) -> str:
         self._events += 1

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from audiosocket_cli.analysis.recording_layout import layout_of, sides_of
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.sound_picture import ChannelPicture, SoundPicture
 from audiosocket_cli.analysis.spectrogram import CEILING_DBFS, FLOOR_DBFS, Spectrogram
@@ -37,11 +38,6 @@ _MAX_CALL_S: Final = 31 * 86_400.0
 
 _MAX_SHORTER_S: Final = 1.0
 """A recording may end so long before its call: its last frames, and the time in which the connection is closed."""
-
-_LAYOUTS: Final = {
-    "stereo": ("caller", "server"), "caller": ("caller",), "server": ("server",), "mix": ("mixed",), "mono": ("mixed",),
-}  # fmt: skip
-"""The sides in a recording's channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +153,8 @@ def _tracks(call: ShownCall, sound: ShownSound) -> tuple[list[dict[str, Any]], s
     """Return the channels of a recording with the side that each is of, and the layout."""
     channels = sound.picture.channels
     named = sound.layout or text_of(mapping_of(call.figures.get("recording")).get("layout"), 20)
-    layout = named if len(_LAYOUTS.get(named, ())) == len(channels) else "stereo" if len(channels) == 2 else "mono"
-    tracks = [_track(side, channel, sound.picture) for side, channel in zip(_LAYOUTS[layout], channels, strict=True)]
+    layout = layout_of(named, len(channels))
+    tracks = [_track(side, channel, sound.picture) for side, channel in zip(sides_of(layout), channels, strict=True)]
     return tracks, layout
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.audio.growing_wav import first_of, part_path
+from audiosocket_cli.audio.recognition import RECORDING_SUFFIXES
 from audiosocket_cli.calls_index.call_json import read_call
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS
 from audiosocket_cli.calls_index.row import Row, row_of
@@ -23,12 +24,6 @@ from audiosocket_cli.text import printable
 
 _MAX_NAMES: Final = 10
 """Names that are told of each kind of what is there beside."""
-
-_SOUNDS: Final = (
-    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
-    ".g722", ".gsm", ".ulaw", ".alaw",
-)  # fmt: skip
-"""Suffixes of recordings."""
 
 _UNFINISHED: Final = f".json{PART}"
 
@@ -137,7 +132,11 @@ class _Folder:
                 del self._left[name]
                 self._beside.note(BROKEN, f"{self._named(name)}: {found.problem}")
         for name in list(self._left):
-            if name in self._left and os.path.splitext(name)[1].lower() in _SOUNDS and not self._is_later_part(name):
+            if (
+                name in self._left
+                and os.path.splitext(name)[1].lower() in RECORDING_SUFFIXES
+                and not self._is_later_part(name)
+            ):
                 yield self._alone(name)
         for name in self._left:
             self._beside.note(UNFINISHED if name.endswith(_UNFINISHED) else OTHERS, self._named(name))

@@ -26,11 +26,17 @@ class Figures(NamedTuple):
     """What answers who asks for them."""
 
 
-def health_route(readiness: Readiness) -> Handler:
-    """Return what answers /healthz: 200 and "ready", or 503 and why not."""
+def health_routes(readiness: Readiness) -> dict[str, Handler]:
+    """Return what answers health checks: /healthz is 200 while calls are accepted, /livez for as long as the server
+    does not hang, also while it drains; else both are 503 and say why."""
+    return {"/healthz": health_route(readiness.health), "/livez": health_route(readiness.life)}
+
+
+def health_route(look: Callable[[], tuple[int, str]]) -> Handler:
+    """Return what answers a health check with a status and a line, as `look` finds them."""
 
     def answer(_: Request) -> Answer:
-        status, text = readiness.health()
+        status, text = look()
         return Answer(status, f"{text}\n".encode())
 
     return answer
@@ -51,7 +57,7 @@ def begin_monitoring(
     installed. Raises `NetworkError` when an address cannot be had, and `UsageError` when figures are wanted and
     prometheus-client is missing.
     """
-    routes = {"/healthz": health_route(readiness)}
+    routes = health_routes(readiness)
     if health is not None or "health" in passed:
         where = _begin(routes, "health", health, passed)
         say(f"health checks on {where}")

@@ -17,6 +17,7 @@ from audiosocket_cli.capture.writing import CaptureOutput
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.http_server import MAX_CONNECTIONS, descriptors_for
 from audiosocket_cli.server.admission import AdmissionOptions, Network
+from audiosocket_cli.server.drain import DrainOptions
 
 _OWN_DESCRIPTORS: Final = 32
 """The most open files of a server without calls, some spare ones included."""
@@ -124,7 +125,7 @@ class ServeOptions:
     """Where calls can be asked about and ended."""
     web: WebOptions | None = None
     """Where calls are shown in a browser."""
-    drain_s: float | None = None
+    drain: DrainOptions | None = None
     """How long calls may go on once it is told to stop; None hangs them up at once."""
     proxies: Sequence[Network] | None = None
     """Who may say for whom they call, by the PROXY protocol: these networks, or all where there are none of them. None

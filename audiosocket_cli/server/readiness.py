@@ -84,11 +84,18 @@ class Readiness:
         if self._state is State.READY:
             self._notifier.notify("READY=1")
 
-    def health(self) -> tuple[int, str]:
-        """Return the HTTP status and the line for a health check. May be called on any thread."""
+    def life(self) -> tuple[int, str]:
+        """Return the HTTP status and the line for who restarts what hangs. May be called on any thread."""
         silent_s = time.monotonic() - self._beat_s
         if silent_s > SILENT_S:
             return 503, f"hangs: nothing done for {silent_s:.0f} s"
+        return 200, "lives"
+
+    def health(self) -> tuple[int, str]:
+        """Return the HTTP status and the line for who sends calls. May be called on any thread."""
+        status, text = self.life()
+        if status != 200:
+            return status, text
         if self._state is not State.READY:
             return 503, str(self._state)
         return (200, str(self._state)) if self._hindrance is None else (503, self._hindrance)

@@ -259,15 +259,19 @@ class Server:
             self.summary.signal = number
             self._end_in_order()
         else:
+            if self._drain is not None:
+                self._drain.cancel()
             self.abort()
 
     def _end_in_order(self) -> None:
-        drain_s = self._options.drain_s
-        if drain_s is None:
+        drain = self._options.drain
+        if drain is None:
             self.stop()
             return
-        self.drain()
-        self._drain = Drain(drain_s, count=self._count, complain=self._account.complain, hang_up=self.stop)
+        self._readiness.draining()
+        self._drain = Drain(
+            drain, count=self._count, complain=self._account.complain, close=self.drain, hang_up=self.stop
+        )
 
     def _count(self) -> int:
         return 0 if self._intake is None else self._intake.connections

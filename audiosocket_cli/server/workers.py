@@ -300,16 +300,22 @@ class Workers:
             self.summary.signal = number
             self._end_in_order()
         else:
+            if self._drain is not None:
+                self._drain.cancel()
             self._end("abort")
 
     def _end_in_order(self) -> None:
-        drain_s = self._options.drain_s
-        if drain_s is None:
+        drain = self._options.drain
+        if drain is None:
             self._end("stop")
             return
-        self._end("drain")
+        self._service.readiness.draining()
         self._drain = Drain(
-            drain_s, count=self._count_live, complain=self._log.complain, hang_up=lambda: self._end("stop")
+            drain,
+            count=self._count_live,
+            complain=self._log.complain,
+            close=lambda: None if self._stopping else self._end("drain"),
+            hang_up=lambda: self._end("stop"),
         )
 
     def _count_live(self) -> int:

@@ -26,7 +26,10 @@ MAX_READ_BYTES: Final = 256 << 20
 """The largest object that is read into memory."""
 
 _CHUNK: Final = 4 << 20
-_TIMEOUT: Final = "120s"
+_LISTED: Final = 10
+"""Objects that are taken from a listing together. obstore asks for a thousand at a time in any case; where a request
+fails, it drops those that it has collected until then."""
+TIMEOUT_S: Final = 120.0
 """For one request with all of its body: 32 MiB at 2.3 Mbit/s. obstore's own 30 s ends uploads over slow lines."""
 
 
@@ -52,7 +55,7 @@ class Store:
         The order is the store's: of s3:// and gs:// by name. Asks for 1,000 objects at a time.
         """
         try:
-            for batch in self._obstore.list(self._inner, prefix or None, offset=after, chunk_size=1000):
+            for batch in self._obstore.list(self._inner, prefix or None, offset=after, chunk_size=_LISTED):
                 for meta in batch:
                     yield info_of(meta)
         except self._errors as error:
@@ -161,20 +164,20 @@ class Store:
             raise store_error(self.url_of(name), error) from None
 
 
-def open_store(url: str | StoreUrl, *, retries: int = 3) -> Store:
-    """Open the store of a URL without fields; nothing is asked of it yet.
+def open_store(url: str | StoreUrl, *, retries: int = 3, timeout_s: float = TIMEOUT_S) -> Store:
+    """Open the store of a URL without fields; nothing is asked of it yet. `timeout_s` is for each request.
 
     Raises `UsageError` for a URL or an environment that cannot be used, `MissingLibraryError` without obstore.
     """
     if isinstance(url, str):
         url = parse_store_url(url)
     try:
-        return Store(url, _open(url, retries), is_makers_own=_is_makers_own(url.scheme))
+        return Store(url, _open(url, retries, timeout_s), is_makers_own=_is_makers_own(url.scheme))
     except _errors() as error:
         raise UsageError(f"cannot use {store_error(str(url), error)}") from None
 
 
-def _open(url: StoreUrl, retries: int) -> Any:
+def _open(url: StoreUrl, retries: int, timeout_s: float) -> Any:
     obstore = _obstore()
     stores = {"s3": obstore.store.S3Store, "gs": obstore.store.GCSStore, "az": obstore.store.AzureStore}
     retry = {
@@ -182,8 +185,8 @@ def _open(url: StoreUrl, retries: int) -> Any:
         "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
         "retry_timeout": timedelta(seconds=60),
     }
-    client: dict[str, Any] = {"timeout": _TIMEOUT, "connect_timeout": "10s"}
-    if _endpoint(url.scheme).lower().startswith("http://"):
+    client: dict[str, Any] = {"timeout": timedelta(seconds=timeout_s), "connect_timeout": "10s"}
+    if endpoint_of(url.scheme).lower().startswith("http://"):
         client["allow_http"] = True  # who writes http:// means it
     more = {"checksum_algorithm": "SHA256"} if url.scheme == "s3" else {}
     return stores[url.scheme](url.bucket, prefix=url.path or None, client_options=client, retry_config=retry, **more)
@@ -197,14 +200,14 @@ _ENDPOINTS: Final = {
 """Variables that hold the URL of a store which is not its maker's own."""
 
 
-def _endpoint(scheme: str) -> str:
+def endpoint_of(scheme: str) -> str:
     """Return the URL of a store that the environment names, or nothing."""
     return next((value for name in _ENDPOINTS[scheme] if (value := os.environ.get(name))), "")
 
 
 def _is_makers_own(scheme: str) -> bool:
     """Whether it is at Amazon, Google or Microsoft; there are names of networks of their own, too."""
-    host = urlsplit(_endpoint(scheme)).hostname
+    host = urlsplit(endpoint_of(scheme)).hostname
     return host is None or host.endswith(_MAKERS[scheme])
 
 

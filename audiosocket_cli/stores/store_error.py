@@ -27,9 +27,11 @@ class StoreFault(Enum):
 class StoreError(NetworkError, OSError):
     """An object store did not do what it was asked for; its text is one line that can be shown."""
 
-    def __init__(self, message: str, fault: StoreFault) -> None:
+    def __init__(self, message: str, fault: StoreFault, odd_name: str | None = None) -> None:
         super().__init__(message)
         self.fault = fault
+        self.odd_name = odd_name
+        """The whole name of an object that obstore does not take, where a listing came upon one."""
 
     @property
     def is_away(self) -> bool:
@@ -56,7 +58,12 @@ def store_error(url: str, error: BaseException) -> StoreError:
     text = str(error).partition("\n\nDebug source:")[0]
     debug = str(error)[len(text) :]
     fault = _fault(error, text, debug)
-    return StoreError(f"{printable(url)}: {_in_words(url, fault, text, debug)}", fault)
+    odd = _ODD_NAME.search(text) if type(error).__name__ == "InvalidPathError" else None
+    return StoreError(f"{printable(url)}: {_in_words(url, fault, text, debug)}", fault, odd[1] if odd else None)
+
+
+_ODD_NAME: Final = re.compile(r'Path "(.*)"(?:: Encountered illegal character sequence| contained empty path segment)',
+                              re.DOTALL)  # fmt: skip
 
 
 def _fault(error: BaseException, text: str, debug: str) -> StoreFault:

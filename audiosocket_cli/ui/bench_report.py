@@ -185,6 +185,9 @@ def change_text(worse: float) -> str:
     """Return by how much a value is worse or better, as `Change.worse` tells it."""
     if not worse:
         return "same"
+    if worse > 1:
+        times = 1 + worse
+        return f"{times:.1f} times as much" if times < 10 else f"{times:,.0f} times as much"
     return f"{abs(worse):.0%} {'worse' if worse > 0 else 'better'}"
 
 

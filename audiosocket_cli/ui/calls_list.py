@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from audiosocket_cli.calls_index.retention import Removal
@@ -115,7 +114,7 @@ def size_text(size_bytes: float) -> str:
     return f"{size_bytes:.0f} bytes"
 
 
-def problem_line(count: int, first: Sequence[tuple[Path, str]]) -> str:
+def problem_line(count: int, first: Sequence[tuple[str, str]]) -> str:
     """Say which JSON files hold no call."""
     shown = "; ".join(f"{path}: {problem}" for path, problem in first)
     more = f"; and {count - len(first):,} more" if count > len(first) else ""

@@ -55,7 +55,7 @@ def begin_web(options: ServeOptions, service: Service, say: Callable[[str], obje
     events = Events(watching, live, lambda: _about(options, service))
     archive = None if folder is None else Archive(folder, say)
     parts = Parts(
-        live, EndedCalls(archive), events, health_route(service.readiness),
+        live, EndedCalls(archive), events, health_route(service.readiness.health),
         None if service.figures is None else service.figures.route, keeps_calls=folder is not None,
         watching=watching,
     )  # fmt: skip

@@ -177,7 +177,7 @@ class _Stream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, pieces: AsyncIterator[bytes], on_end: Callable[[], object]) -> None:
-        super().__init__(pieces)
+        super().__init__(pieces, headers={"X-Accel-Buffering": "no"})  # nginx would keep it until it has a page full
         self._on_end = on_end
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

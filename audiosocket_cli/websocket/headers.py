@@ -1,11 +1,16 @@
-"""Headers of the handshake, as people write them."""
+"""Headers of the handshake, as people write them, and files of them."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final
 
+from audiosocket_cli.errors import FileError
+
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
+
+_MAX_HEADERS_BYTES: Final = 65536
 
 _SECRET: Final = re.compile(r"auth|cookie|key|token|secret|password|credential", re.IGNORECASE)
 """What the name of a header that holds a secret has in it."""
@@ -22,3 +27,29 @@ def parse_header(line: str) -> tuple[str, str] | None:
 def may_be_secret(name: str) -> bool:
     """Whether the value of a header is for nobody to see, by its name."""
     return bool(_SECRET.search(name))
+
+
+def headers_of(path: Path | None) -> list[tuple[str, str]]:
+    """Return the headers of a file, a line each; empty lines and those that begin with # are left out. Raises
+    `FileError`, which names lines and shows none."""
+    if path is None:
+        return []
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_HEADERS_BYTES + 1)
+        text = data.decode()
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise FileError(f"{path} is not text: it has to hold headers, as 'Name: value', a line each") from None
+    if len(data) > _MAX_HEADERS_BYTES:
+        raise FileError(f"{path} is longer than {_MAX_HEADERS_BYTES} bytes: is it a file of headers?")
+    headers = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        header = parse_header(line)
+        if header is None:
+            raise FileError(f"line {number} of {path} is not a header: write 'Name: value'")
+        headers.append(header)
+    return headers

@@ -6,6 +6,7 @@
     costs       CPU a call-second, set-up, latency: echo, record, play, exec, capture
     relays      proxies: what passing calls on costs
     bridges     a bridge to a WebSocket bot
+    outbox      what it costs to pass recordings and events on
     growth      many calls against few
     memory      what a recorded call holds
     workers     two processes against one

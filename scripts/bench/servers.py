@@ -35,6 +35,7 @@ SPREADS = ("random", "clumps", "even")
 
 GROWTH_CALLS = (100, 200, 500, 1000, 2000)
 MEMORY_CALLS = (100, 1000)
+OUTBOX_S = (60.0, 10.0)
 
 
 class BenchError(Exception):
@@ -65,6 +66,8 @@ class Bench:
     """Of the capture of `json`."""
     indexed: int = 100_000
     """The calls of `calls`."""
+    outbox_s: Sequence[float] = OUTBOX_S
+    """Lengths of the calls of `outbox`."""
     quiet_s: float = 0.0
     """How long to wait, before each measurement, for a machine that does nothing else."""
     others: dict[str, list[str]] = field(default_factory=dict)

@@ -1,20 +1,24 @@
-"""Locust with our callers: a master with real workers on loopback, judged by the tables that Locust itself writes."""
+"""Locust with our callers: a master with real workers on loopback, judged by the tables that Locust itself writes, and
+by the verdict of `bench` on all workers together."""
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-from support.running import Serve, missing
+from support.bot_calls import answering_bot, echo
+from support.running import Serve, Serving, missing
 
 LOCUSTFILE = Path(__file__).parents[2] / "scripts" / "locustfile.py"
 
@@ -176,3 +180,103 @@ def test_the_example_runs(serve: Serve, tmp_path: Path) -> None:
     file.write_text(LOCUSTFILE.read_text())
     _, said, rows = locust(file, serve("--echo").target, "-u", "1", "-r", "1", "-t", "4s")
     assert (rows["call"].requests, rows["call"].failures) == (1, 0), said
+
+
+def said_by_bench(said: str) -> str:
+    """The verdict and the table that come after Locust's own tables."""
+    return re.split(r"(?m)^(?=passed: |failed: |INVALID: |no errors in |\d+ errors? in )", said, maxsplit=1)[1]
+
+
+def holds(code: int, result: dict[str, Any], said: str) -> bool:
+    """Whether a load passed; on a machine that is too busy, it says that its figures are not valid."""
+    if result["valid"]:
+        return code == 0 and "passed: 2 of 2 checks, no errors in" in said
+    return code == 1 and "INVALID: " in said
+
+
+def test_workers_load_a_websocket_bot_and_are_judged_together(file: Path) -> None:
+    kept = file.parent / "kept.json"
+    with answering_bot(echo, "twilio") as url:
+        code, said, rows = locust(
+            file, url, "-u", "4", "-r", "4", "-t", "6s", "--protocol", "twilio", "--result", str(kept),
+            "--threshold", "echo_p95<5s", "--threshold", "errors<=0", workers=2,
+        )  # fmt: skip
+    result = json.loads(kept.read_text())
+    verdict = said_by_bench(said[0])
+    assert holds(code, result, verdict), said
+    calls = result["values"]["placed"]
+    assert calls == rows["call"].requests == result["values"]["connected"] >= 8
+    assert (
+        result["figures"]["counts"]["placed"] == len(result["calls"]) == len({row["uuid"] for row in result["calls"]})
+    )
+    assert result["counts"]["echo"] == rows["echo"].requests >= 5 * calls  # each value, of both workers
+    assert result["counts"]["hangup"] == calls
+    assert result["calls_at_once"] == 4
+    assert result["settings"]["target"] == url
+    assert result["settings"]["processes"] == 2
+    assert result["thresholds"] == ["echo_p95<5s", "errors<=0"]
+    echoes = result["figures"]["times"]["echo"]
+    assert result["values"]["echo_mean"] == pytest.approx(echoes["sum_ms"] / echoes["count"], abs=0.001)
+    assert max(result["series"]["calls_open"]) >= 3
+    assert f"{calls} calls placed, {calls} connected, at most 4 at once" in " ".join(verdict.split())
+
+
+def test_callers_come_through_a_proxy_and_a_server_that_is_gone_behind_it_fails_the_load(
+    serve: Serve, answer: Callable[..., Serving], file: Path
+) -> None:
+    server = serve("--echo")
+    proxy = answer("proxy", server.target)
+    code, said, rows = locust(file, proxy.target, "-u", "2", "-r", "2", "-t", "4s")
+    assert code == 0, said
+    assert rows["call"].requests >= 2
+    assert rows["call"].failures == 0
+    server.end()
+    code, said, rows = locust(file, proxy.target, "-u", "2", "-r", "2", "-t", "3s", "--threshold", "errors<=0")
+    assert code in (1, 3), said  # the first call is reset, those after it are refused
+    assert "failed: errors<=0: it is " in said_by_bench(said[0])
+
+
+def test_a_bot_that_nobody_answers_for_is_told_and_the_exit_code_is_that_of_bench(file: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{nobody.getsockname()[1]}/ws"
+        code, said, rows = locust(file, url, "-u", "1", "-r", "1", "-t", "2s", "--protocol", "raw",
+                                  "--threshold", "echo_p95<1s")  # fmt: skip
+    assert code == 3, said
+    assert rows["connect"].failures >= 1
+    assert f"cannot connect to {url}: connection refused" in said[0]
+    assert "failed: echo_p95<1s: there is no echo_p95: nothing to measure happened" in said_by_bench(said[0])
+
+
+WRONG = {
+    "no protocol": ("ws://bot/ws", [], "", "which protocol does ws://bot/ws speak? Add --protocol twilio, chan-web"),
+    "no such value": ("bot", ["--threshold", "ecko_p95<1s"], "", "is not a value of a result: do you mean echo_p95"),
+    "a file that is there": ("bot", ["--result", "locustfile.py"], "", "locustfile.py exists; choose another name"),
+    "no library": (
+        "ws://bot/ws", ["--protocol", "raw"], "import sys; sys.modules['websockets'] = None\n",
+        "ws://bot/ws needs websockets (the extra ws): ",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_used_is_one_line_before_the_first_call(name: str, file: Path) -> None:
+    target, options, before, reason = WRONG[name]
+    file.write_text(before + CALLERS)
+    code, said, _ = locust(file, target, "-u", "1", "-r", "1", "-t", "2s", *options)
+    assert code == 2, said
+    assert reason in said[0]
+    assert "Traceback" not in said[0]
+    assert len([line for line in said[0].splitlines() if "ERROR" in line]) == 1
+
+
+def test_what_only_a_worker_lacks_is_in_the_masters_table_of_failures(file: Path) -> None:
+    hidden = "import sys\nif '--worker' in sys.argv: sys.modules['websockets'] = None\n"
+    file.write_text(hidden + CALLERS)
+    code, said, rows = locust(
+        file, "ws://127.0.0.1:9/", "-u", "1", "-r", "1", "-t", "3s", "--protocol", "raw", workers=1
+    )
+    assert code == 1, said
+    assert rows["connect"].failures >= 1
+    assert "ws://127.0.0.1:9/ needs websockets (the extra ws): " in said[0]
+    assert "Traceback" not in said[0]

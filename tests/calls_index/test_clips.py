@@ -13,6 +13,7 @@ import soundfile
 
 from audiosocket_cli.calls_index import clips
 from audiosocket_cli.calls_index.clips import Clip, ClipWish, Cutting, cut_clips, parse_clip
+from audiosocket_cli.calls_index.folder_place import FolderPlace
 from audiosocket_cli.calls_index.row import row_of
 from audiosocket_cli.errors import UsageError
 
@@ -41,7 +42,11 @@ def cuts(folder: Path, wish: str, call: dict[str, Any] = CALL) -> tuple[list[Cli
     (folder / "call.json").write_text(json.dumps(call))
     done, said = Cutting(), list[str]()
     row = row_of(call, folder=str(folder), name="call.json")
-    return list(cut_clips(row, parse_clip(wish), folder / "out", done, said.append)), done, said
+    return (
+        list(cut_clips(row, FolderPlace(folder).at_hand, parse_clip(wish), folder / "out", done, said.append)),
+        done,
+        said,
+    )
 
 
 @pytest.mark.parametrize(

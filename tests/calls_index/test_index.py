@@ -104,7 +104,7 @@ def test_files_that_hold_no_call_are_told_and_not_read_again(tmp_path: Path) -> 
         assert index.update().read == 4
         assert index.update().read == 0
         count, first = index.problems(1)
-        assert (count, first) == (2, [(tmp_path / "bad.json", "not JSON, or cut short")])
+        assert (count, first) == (2, [(str(tmp_path / "bad.json"), "not JSON, or cut short")])
         assert index.totals(Filter()).calls == 2
 
 

@@ -14,7 +14,7 @@ from audiosocket_cli.calls_index.index_file import NAME, open_index_file, remake
 
 
 def opened(folder: Path, said: list[str], *, anew: bool = False) -> sqlite3.Connection:
-    return open_index_file(folder, said.append, anew=anew)
+    return open_index_file(folder / NAME, said.append, anew=anew)
 
 
 def fill(database: sqlite3.Connection, count: int = 1) -> None:
@@ -139,9 +139,9 @@ def test_damage_in_use_makes_a_new_file_and_a_full_disk_does_not(tmp_path: Path)
     database.close()
     damage, full = sqlite3.DatabaseError("malformed"), sqlite3.OperationalError("database or disk is full")
     damage.sqlite_errorcode, full.sqlite_errorcode = sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FULL
-    inside = remake_index_file(tmp_path, said.append, full)
+    inside = remake_index_file(tmp_path / NAME, said.append, full)
     assert count_of(inside) == 1
-    anew = remake_index_file(tmp_path, said.append, damage)
+    anew = remake_index_file(tmp_path / NAME, said.append, damage)
     assert count_of(anew) == 0
     assert "is full" in said[0]
     assert "is rebuilt: malformed" in said[1]

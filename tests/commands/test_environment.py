@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import audiosocket_cli
-from audiosocket_cli.commands.environment import API_TOKEN, TOLD_TO_PROGRAMS, WEB_TOKEN
+from audiosocket_cli.commands.environment import API_TOKEN, EVENTS_SECRET, TOLD_TO_PROGRAMS, WEB_TOKEN
+from audiosocket_cli.outbox.event_target import SECRET_VARIABLE
 from audiosocket_cli.server.api import TOKEN_VARIABLE, WEB_TOKEN_VARIABLE
 from support.running import run
 
@@ -39,14 +40,14 @@ def test_a_variable_that_is_like_none_of_ours_is_told_too_unless_a_program_may_w
     ["AUDIOSOCKET_SERVICE_HOST", "AUDIOSOCKET_SERVICE_PORT_SLIN", "AUDIOSOCKET_PORT", "AUDIOSOCKET_PORT_9092_TCP_ADDR",
      "AUDIOSOCKET_SERVE_SERVICE_HOST", "AUDIOSOCKET_SERVE_PORT_9092_TCP", "AUDIOSOCKET_SERVICE",
      "AUDIOSOCKET_SERVE_API_TOKEN", "AUDIOSOCKET_WEB_TOKEN", "AUDIOSOCKET_VAR_name", "AUDIOSOCKET_RESULT",
-     "AUDIOSOCKET_PLAY_WAIT", "AUDIOSOCKET_RECORDING", "MY_AUDIOSOCKET_SERVE_RECRD"],
+     "AUDIOSOCKET_EVENTS_SECRET", "AUDIOSOCKET_PLAY_WAIT", "AUDIOSOCKET_RECORDING", "MY_AUDIOSOCKET_SERVE_RECRD"],
 )  # fmt: skip
 def test_what_others_set_and_what_another_command_reads_is_not_told(name: str) -> None:
     assert run("dump", "nosuch", **{name: "1"}).stderr.count("\n") == 1
 
 
 def test_the_variable_that_holds_a_password_has_one_name() -> None:
-    assert (API_TOKEN, WEB_TOKEN) == (TOKEN_VARIABLE, WEB_TOKEN_VARIABLE)
+    assert (API_TOKEN, WEB_TOKEN, EVENTS_SECRET) == (TOKEN_VARIABLE, WEB_TOKEN_VARIABLE, SECRET_VARIABLE)
 
 
 def test_what_programs_are_told_is_known() -> None:

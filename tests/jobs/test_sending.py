@@ -166,6 +166,25 @@ def test_a_call_that_a_kill_cut_is_sent_by_the_next_start(
     assert kept.objects == {f"{uuid}.wav": local(tmp_path / "calls")[f"{uuid}.wav"]}
 
 
+def test_a_call_that_was_cut_before_anything_was_told_of_it_has_both_its_events(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIOSOCKET_EVENTS_SECRET", SECRET)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    uuid, _ = opening(1)
+    with receiving(Receiver()) as receiver:
+        options = ("--record", "calls", "--upload", "s3://nowhere/{uuid}", "--events", receiver.url.geturl())
+        serving = serve(*options, "--spool-wait", "0")
+        serving.process.kill()
+        serving.process.wait()
+        (tmp_path / "calls" / f"{uuid}.wav").write_bytes(b"RIFF")  # as its recording, in the tenth of a second before
+        serving = serve(*options, "--spool-wait", "0")
+        serving.wait_for(f"{uuid} was cut when its server died")
+        receiver.wait_for(lambda: len(receiver.events) == 2)
+        serving.end()
+    assert [(event["event"], event["uuid"]) for event in receiver.events] == [("call", uuid), ("cut", uuid)]
+
+
 def test_workers_put_and_their_parent_delivers_what_one_leaves_that_is_killed(
     serve: Serve, kept: Kept, tmp_path: Path
 ) -> None:

@@ -102,7 +102,7 @@ def test_a_recording_whose_json_nobody_will_write_was_cut(spool: Spool) -> None:
     assert found.files.capture == folder / f"{UUIDS[0]}.pcapng"
     assert found.files.json is None
     live.drop()
-    spool.put_cut(found.files, found.lives, None)
+    spool.put_cut(found.files, found.lives)
     spool.sync()
     assert [brief(each) for each in find(spool, dead)] == [(UUIDS[1], True, [])]
 

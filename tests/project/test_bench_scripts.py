@@ -49,6 +49,10 @@ CASES = {
         "bridge to a Twilio bot, against a relay in asyncio: CPU a call-second",
         *(f"{what}: due to back, p99, ms beyond serve --echo" for what in ("relay in asyncio", "bridge")),
     ],
+    "outbox": [
+        "record with --upload --events, calls of 0.6 s, against record: CPU a call-second",
+        "echo with --record, beside calls that end: due to back, p99, ms beyond without --upload --events",
+    ],
     "growth": ["growth: record, 20 calls against 5", "growth: echo, 20 calls against 5"],
     "memory": ["memory: RSS, 30 recorded calls against 5", "memory: 100 recorded calls for 1 s, % grown"],
     "calls": [
@@ -65,7 +69,7 @@ CASES = {
 SPREADS = {"echo": ["--spread", "clumps"], "record": ["--spread", "even"]}
 SMALL = ["--calls", "20", "--lengths", "0.2,0.8", "--seconds", "0.6", "--settle", "0.3", "--runs", "1",
          "--growth-calls", "5,20", "--memory-calls", "5,30", "--flat", "1", "--mb", "4", "--frames", "500",
-         "--indexed", "60"]  # fmt: skip
+         "--indexed", "60", "--outbox-seconds", "0.6"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,11 @@ PACKAGE = Path(audiosocket_cli.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if PACKAGE / "docs" not in path.parents)  # those are examples
 PROJECT = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
 DECLARED = {Requirement(line).name for line in PROJECT["dependencies"]}
-EXTRAS = {"prometheus_client": "server/exporter.py", "locust": "bench/locust.py", "gevent": "bench/locust.py",
+EXTRAS = {"prometheus_client": "server/exporter.py",
+          "locust": "bench/locust.py bench/locust_load.py bench/locust_verdict.py",
+          "gevent": "bench/locust.py bench/locust_load.py bench/locust_callers.py",
           "G722": "audio/sample_readers.py", "duckdb": "calls_index/parquet.py", "sounddevice": "libraries.py",
-          "obstore": "stores/store.py",
+          "obstore": "stores/store.py", "distributed": "calls_analysis/cluster.py",
           "websockets": "websocket/link.py websocket/handshake.py", "uvicorn": "web/connections.py",
           "starlette": " ".join(f"web/{name}.py" for name in (
               "answers", "app", "bounds", "connections", "ended_calls", "events", "gatekeeper", "listening",

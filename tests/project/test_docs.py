@@ -38,9 +38,9 @@ OPTIONS_OF = {
     if command
 }
 OF_ALL = {"--help", "--version"}
-OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now",
-             "--stdout", "--editable", "--subjects", "--defaults", "--dupe-window", "--quiet", "--port",
-             "--running", "--since"}  # fmt: skip
+OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
+             "--editable", "--quiet", "--port", "--running", "--since", "--subjects", "--defaults",
+             "--dupe-window", "--nthreads", "--nworkers"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -124,6 +125,12 @@ def test_what_got_worse_is_by_the_rule_of_compare_the_worst_first() -> None:
     assert times["turn"][2].endswith("% worse")
     assert "was" in times["turn"][4]
     assert "worse" not in times["turn"][4]
+
+
+def test_what_is_many_times_as_much_is_said_in_times_and_not_in_percent() -> None:
+    root = shown(bench_result(9000.0), bench_result(300.0))
+    found = {row[0]: row[1] for row in rows(section(root, "worse")) if len(row) == 4}
+    assert re.fullmatch(r"▲ \d{2} times as much", found["turn_p95"])
 
 
 def test_nothing_worse_is_said() -> None:

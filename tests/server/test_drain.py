@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.codec import Kind
-from support.peers import FRAME, connected, opening, read_to_end
-from support.running import CLOCK, Serve, Serving, run
+from support.peers import FRAME, connected, free_port, get, opening, read_to_end
+from support.running import CLOCK, Serve, Serving, children_of, run
 
 WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])
 
@@ -90,6 +91,71 @@ def test_a_second_signal_ends_them_now(serve: Serve, more: tuple[str, ...]) -> N
         code, lines, _ = serving.end(signal.SIGTERM)
     assert (code, time.monotonic() - begun_s < 20) == (143, True)
     assert "ended by server" in lines[-1]
+
+
+@WAYS
+def test_with_a_delay_calls_are_accepted_while_health_says_that_it_drains(serve: Serve, more: tuple[str, ...]) -> None:
+    health = free_port()
+    serving = serve("--drain", "30", "--drain-delay", "6", "--health", f"127.0.0.1:{health}", *more)
+    with connected(serving, opening(1)[1], FRAME) as early:
+        serving.wait_for(" call ")
+        serving.process.send_signal(signal.SIGTERM)
+        serving.told_in("draining in 6 s: calls are still accepted, and health checks say 503; a second signal hangs")
+        assert get(health) == (503, "draining\n")
+        with connected(serving, opening(2)[1], FRAME) as late:
+            serving.wait_for(f"call {opening(2)[0]}")
+            serving.told_in("draining: 2 calls go on, for 30 s at most")
+            assert refuses(serving)
+            for peer in (early, late):
+                peer.shutdown(socket.SHUT_WR)
+                assert {frame.kind for frame in read_to_end(peer)} == {Kind.SLIN}
+    code, _, err = serving.end(0)
+    assert code == 143
+    assert err.startswith("answered 2 calls")
+
+
+@WAYS
+def test_a_delay_without_calls_is_waited_for(serve: Serve, more: tuple[str, ...]) -> None:
+    serving = serve("--drain", "30", "--drain-delay", "500ms", *more)
+    begun_s = time.monotonic()
+    code, _, err = serving.end(signal.SIGTERM)
+    assert time.monotonic() - begun_s >= 0.5
+    assert (code, err.splitlines()[1]) == (143, "draining: no calls are left")
+
+
+@WAYS
+def test_a_second_signal_ends_a_delay(serve: Serve, more: tuple[str, ...]) -> None:
+    serving = serve("--drain", "1000", "--drain-delay", "1000", *more)
+    with connected(serving, opening()[1], FRAME):
+        serving.wait_for(" call ")
+        serving.process.send_signal(signal.SIGTERM)
+        serving.told_in("draining in 1000 s")
+        code, lines, err = serving.end(signal.SIGTERM)
+    assert (code, "draining:" in err) == (143, False)
+    assert "ended by server" in lines[-1]
+
+
+def test_a_worker_that_dies_in_the_delay_is_replaced(serve: Serve) -> None:
+    serving = serve("--drain", "30", "--drain-delay", "5", "--workers", "2")
+    workers = children_of(serving.process.pid)
+    serving.process.send_signal(signal.SIGTERM)
+    serving.told_in("draining in 5 s")
+    os.kill(min(workers), signal.SIGKILL)
+    assert serving.told_in("worker ").endswith("no call is lost; another takes its place")
+    with connected(serving, opening(1)[1], FRAME) as peer:
+        serving.wait_for(" call ")
+        serving.told_in("draining: 1 call goes on")
+        peer.shutdown(socket.SHUT_WR)
+        read_to_end(peer)
+    assert serving.end(0)[0] == 143
+
+
+@pytest.mark.parametrize("command", ["serve", "proxy 127.0.0.1:1"])
+def test_a_delay_needs_a_drain(command: str) -> None:
+    done = run(*command.split(), "--drain-delay", "5")
+    assert (done.returncode, done.stderr) == (
+        2, "audiosocket: error: --drain-delay does nothing without --drain: add that, or leave out --drain-delay\n",
+    )  # fmt: skip
 
 
 @WAYS

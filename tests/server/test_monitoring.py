@@ -39,7 +39,7 @@ def test_health_needs_no_library(tmp_path: Path) -> None:
         while get(int(found[1])) != (200, "ready\n"):
             assert time.monotonic() < until_s
         status, text = get(int(found[1]), "/metrics")
-        assert (status, text) == (404, "not found: try /healthz\n")
+        assert (status, text) == (404, "not found: try /healthz or /livez\n")
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)

@@ -33,6 +33,7 @@ def test_health_is_ready_until_it_drains(serve: Serve, more: tuple[str, ...], op
         while "draining" not in told:
             told = serving.process.stderr.readline()
         assert get(port) == (503, "draining\n")
+        assert get(port, "/livez") == (200, "lives\n")  # it is not to be restarted
         assert get(port, method="HEAD") == (503, "")
         peer.shutdown(socket.SHUT_WR)
         read_to_end(peer)
@@ -42,12 +43,14 @@ def test_health_is_ready_until_it_drains(serve: Serve, more: tuple[str, ...], op
 def test_a_server_that_stands_still_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     readiness = Readiness()
     assert readiness.health() == (503, "starting")
+    assert readiness.life() == (200, "lives")
     readiness.ready()
     assert readiness.health() == (200, "ready")
     now_s = time.monotonic()
     monkeypatch.setattr("time.monotonic", lambda: now_s + 60)
     status, text = readiness.health()
     assert (status, text.startswith("hangs: nothing done for 60 s")) == (503, True)
+    assert readiness.life() == (status, text)
 
 
 def test_a_proxy_without_a_server_is_not_healthy_and_says_why(answer: Callable[..., Serving]) -> None:
@@ -58,6 +61,7 @@ def test_a_proxy_without_a_server_is_not_healthy_and_says_why(answer: Callable[.
     status, text = get(port)
     assert status == 503
     assert text.startswith(f"no server is up: cannot connect to 127.0.0.1:{gone}: connection refused")
+    assert get(port, "/livez") == (200, "lives\n")
     with socket.create_server(("127.0.0.1", gone)):
         until_s = time.monotonic() + 20
         while get(port) != (200, "ready\n"):

@@ -16,13 +16,13 @@ from support.store_process import BUCKET, StoreProcess, free_port
 
 
 class MotoS3(StoreProcess):
-    """A store with an empty bucket."""
+    """A store with an empty bucket, which lists `page` objects at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, page: int = 1000) -> None:
         port = free_port()
-        super().__init__(
-            folder, [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)], port
-        )
+        program = Path(sys.executable).with_name("moto_server")
+        settings = ["env", f"MOTO_S3_DEFAULT_MAX_KEYS={page}"]
+        super().__init__(folder, [*settings, program, "-H", "127.0.0.1", "-p", str(port)], port)
 
     def start(self) -> None:
         super().start()
@@ -41,9 +41,9 @@ class MotoS3(StoreProcess):
 
 
 @contextmanager
-def moto_s3(folder: Path) -> Iterator[MotoS3]:
+def moto_s3(folder: Path, page: int = 1000) -> Iterator[MotoS3]:
     """A store for the time of a test or a module."""
-    server = MotoS3(folder)
+    server = MotoS3(folder, page)
     try:
         yield server
     finally:

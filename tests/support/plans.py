@@ -183,9 +183,13 @@ class Bed:
             self.cli(f"channel originate Local/{caller.name}@enter/n extension {caller.name}@callers")
             time.sleep(0.5 if "failover" in caller.name else 0.0)
         deadline = time.monotonic() + _PATIENCE_S
-        while wait and "0 active channels" not in self.cli("core show channels count"):
+        while wait and not self.is_empty():
             assert time.monotonic() < deadline, self.cli("core show channels concise")
             time.sleep(0.2)
+
+    def is_empty(self) -> bool:
+        """Whether no call is left."""
+        return re.search(r"(?m)^0 active channels", self.cli("core show channels count")) is not None
 
     def heard(self, name: str) -> Tone:
         """Return what a caller heard."""

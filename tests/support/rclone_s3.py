@@ -13,10 +13,14 @@ KEY = "AKTESTTESTTESTTEST"
 SECRET = "secret-of-the-tests-0123456789abcdefghij"
 
 
+FRESH = "--dir-cache-time=0s"
+"""An option with which it sees files that come and go without it."""
+
+
 class RcloneS3(StoreProcess):
     """A store whose objects are files: `files` is the folder of its bucket."""
 
-    def __init__(self, folder: Path, *, has_keys: bool = True) -> None:
+    def __init__(self, folder: Path, *options: str, has_keys: bool = True) -> None:
         self.files = folder / "store" / BUCKET
         self.files.mkdir(parents=True, exist_ok=True)
         port = free_port()
@@ -26,7 +30,7 @@ class RcloneS3(StoreProcess):
         super().__init__(
             folder,
             [
-                program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--config", config,
+                program, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--config", config, *options,
                 *(["--auth-key", f"{KEY},{SECRET}"] if has_keys else []), folder / "store",
             ],
             port,
@@ -54,9 +58,9 @@ def s3_environment(endpoint: str, *, key: str = KEY, secret: str = SECRET) -> di
 
 
 @contextmanager
-def rclone_s3(folder: Path, *, has_keys: bool = True) -> Iterator[RcloneS3]:
-    """A store for the time of a test. Without keys anybody may do anything there."""
-    server = RcloneS3(folder, has_keys=has_keys)
+def rclone_s3(folder: Path, *options: str, has_keys: bool = True) -> Iterator[RcloneS3]:
+    """A store for the time of a test, with further options of rclone. Without keys anybody may do anything there."""
+    server = RcloneS3(folder, *options, has_keys=has_keys)
     try:
         yield server
     finally:

@@ -133,6 +133,22 @@ class Serving:
             limit.cancel()
         raise AssertionError(f"serve ended, or was killed after {MAX_WAIT_S} s, without {pattern!r}: {self.rest}")
 
+    def told_in(self, beginning: str) -> str:
+        """Read stderr until a line that begins so; returns that line."""
+        assert self.process.stderr is not None
+        limit = threading.Timer(MAX_WAIT_S, self.process.kill)
+        limit.daemon = True
+        limit.start()
+        told = []
+        try:
+            for line in self.process.stderr:
+                told.append(line.rstrip("\n"))
+                if line.startswith(beginning):
+                    return told[-1]
+        finally:
+            limit.cancel()
+        raise AssertionError(f"it ended, or was killed after {MAX_WAIT_S} s, and did not say {beginning!r}: {told}")
+
     def wait_for_end(self, uuid: str) -> dict[str, Any]:
         """Wait for a call's end and return the content of its JSON (with `serve --json` only)."""
         event = json.loads(self.wait_for(f'"event": "ended".*{uuid}'))

@@ -135,6 +135,11 @@ class Stream:
         self.peer.sendall(f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n{lines}\r\n".encode())
         self._file = self.peer.makefile("rb")
         self.status = int(self._file.readline().split()[1])
+        self.headers: dict[str, str] = {}
+        """By their names in lower case."""
+        while line := self._file.readline().decode().strip():
+            name, _, value = line.partition(":")
+            self.headers[name.lower()] = value.strip()
 
     def __enter__(self) -> Stream:
         return self

@@ -33,6 +33,9 @@ def next_call(stream: Stream, call: str, state: str) -> dict[str, object]:
 def test_a_reader_is_told_of_a_call_from_its_begin_to_its_end(web: Web) -> None:
     with Stream(web) as stream:
         assert stream.status == 200
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert stream.headers["x-accel-buffering"] == "no"  # or nginx holds the events back
+        assert stream.headers["cache-control"] == "no-store"
         assert stream.next()[0] == "about"
         assert stream.next()[0] == "calls"
         with calling(web, 5, "12") as peer:

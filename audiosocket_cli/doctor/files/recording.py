@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,14 +35,18 @@ def judge_recording(path: Path) -> list[Diagnosis]:
     Of two channels the left one is the caller, and the right one the server, as in our recordings; one channel is taken
     for the caller. Raises `FileError` for a file that cannot be read, and `OSError`.
     """
-    figures = measure_recording(path)
+    return judge_figures(measure_recording(path))
+
+
+def judge_figures(figures: RecordingFigures, sides: Sequence[Side] = tuple(Side)) -> list[Diagnosis]:
+    """Return what is wrong with a recording whose channels are those of `sides`; one that is ok where nothing is."""
     evidence = [_in_words(figures), *(_channel_in_words(figures, number) for number in range(len(figures.channels)))]
     damaged = [diagnosis("file-damaged", Status.WARNING, text) for text in figures.remarks]
     silent = _silence(figures, evidence)
     found = [*damaged, *silent]
-    for side, channel in zip(Side, figures.channels, strict=False):
+    for number, (side, channel) in enumerate(zip(sides, figures.channels, strict=False)):
         if channel.loud_s >= _MIN_HEARD_S:
-            found += _judged(figures, side, channel)
+            found += _judged(figures, side, channel, number)
     found.sort(key=lambda each: each.status is not Status.FAULT)
     return found or [diagnosis("nothing-found", Status.OK, "nothing is wrong with the recording", evidence)]
 
@@ -61,7 +66,7 @@ def _silence(figures: RecordingFigures, evidence: list[str]) -> list[Diagnosis]:
     return []
 
 
-def _judged(figures: RecordingFigures, side: Side, channel: Channel) -> list[Diagnosis]:
+def _judged(figures: RecordingFigures, side: Side, channel: Channel, number: int) -> list[Diagnosis]:
     """Judge a channel as the audio of a live call."""
     heard = Heard(
         kind=KIND_BY_RATE.get(figures.rate_hz, Kind.SLIN), pace=0.0, law=channel.law, disorder=channel.disorder,
@@ -70,7 +75,7 @@ def _judged(figures: RecordingFigures, side: Side, channel: Channel) -> list[Dia
         texture="compressed" if channel.is_compressed else None,
     )  # fmt: skip
     texts = findings_on_caller(heard) if side is Side.CALLER else findings_on_server(heard)
-    where = _channel_in_words(figures, list(Side).index(side))
+    where = _channel_in_words(figures, number)
     found = [_as_diagnosis(text, where) for text in texts]
     if channel.is_noise and not {each.id for each in found} & _KINDS_OF_NOISE:
         return [diagnosis("noise", Status.FAULT, evidence=[where])]  # clipping and an offset follow from that

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from audiosocket_cli.errors import MissingLibraryError, UsageError
-from audiosocket_cli.jobs.bridge import headers_of
 from audiosocket_cli.libraries import install_line
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.target import PORT_FIELD, PROTOCOLS, Target, WebSocketTarget
 from audiosocket_cli.websocket.connecting import tls_context
+from audiosocket_cli.websocket.headers import headers_of
 from audiosocket_cli.websocket.twilio import RATE_HZ as TWILIO_HZ
 
 _NAMES: Final = f"{', '.join(PROTOCOLS[:-1])} or {PROTOCOLS[-1]}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.calls_index.filters import Filter
-from audiosocket_cli.calls_index.folders import Folders
+from audiosocket_cli.calls_index.places import Places
 from audiosocket_cli.calls_index.sorts import SORTS
 from audiosocket_cli.calls_index.totals import Totals
 from audiosocket_cli.commands.calls import _SORTS
@@ -30,7 +30,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_an_order_is_the_same_in_one_folder_and_in_two(sort: str, two: list[Path]) -> None:
-    with Folders([two[0].parent], quiet) as one, Folders(two, quiet) as both:
+    with Places([two[0].parent], quiet) as one, Places(two, quiet) as both:
         one.update()
         both.update()
         values = [SORTS[sort].value(row) for row in both.rows(Filter(), sort)]
@@ -46,7 +46,7 @@ def test_orders_are_those_of_the_command() -> None:
 
 
 def test_figures_of_two_folders_are_those_of_one(two: list[Path]) -> None:
-    with Folders([two[0].parent], quiet) as one, Folders(two, quiet) as both:
+    with Places([two[0].parent], quiet) as one, Places(two, quiet) as both:
         one.update()
         both.update()
         totals, together = one.totals(Filter()), both.totals(Filter())
@@ -54,16 +54,16 @@ def test_figures_of_two_folders_are_those_of_one(two: list[Path]) -> None:
         totals.duration_s = together.duration_s
         assert together == totals
         assert together.calls == 101
-        assert both.problems(5) == (1, [(two[1] / "broken.json", "not JSON, or cut short")])
+        assert both.problems(5) == (1, [(str(two[1] / "broken.json"), "not JSON, or cut short")])
 
 
 def test_a_folder_counts_once(two: list[Path], tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(two[0].parent)
     inside = two[1] / "2026-09-01"
-    with Folders([two[1], inside, tmp_path / "link", two[0], two[0]], quiet) as folders:
-        assert [index.folder for index in folders.indexes] == [tmp_path / "link"]
-        folders.update()
-        assert folders.totals(Filter()).calls == 101
+    with Places([two[1], inside, tmp_path / "link", two[0], two[0]], quiet) as places:
+        assert [index.place.name for index in places.indexes] == [str(tmp_path / "link")]
+        places.update()
+        assert places.totals(Filter()).calls == 101
 
 
 def test_no_calls_have_no_figures() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from audiosocket_cli.errors import FileError, UsageError
-from audiosocket_cli.jobs.websocket_target import WebSocketWanted, complete_target
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.target import WebSocketTarget, parse_target
+from audiosocket_cli.net.websocket_target import WebSocketWanted, complete_target
 from audiosocket_cli.websocket.url import parse_url
 
 BOT = "ws://127.0.0.1:8765/ws"
