@@ -43,7 +43,7 @@ TOPICS_ABOUT: Final = {
     "serve": (
         "answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on", "systemd",
     ),  # fmt: skip
-    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "captures"),
+    "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "events", "captures"),
     "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
     "talk": ("talking", "testing-a-bot"),
@@ -55,7 +55,7 @@ TOPICS_ABOUT: Final = {
     "check": ("checking", "testing-a-bot", "websocket-bots"),
     "dialplan": ("dialplans", "asterisk", "transfer", "findings"),
     "doctor": ("diagnosing", "asterisk-log", "test-call", "findings", "asterisk"),
-    "upload": ("sending-on", "uploading"),
+    "upload": ("sending-on", "uploading", "events"),
     "calls": ("call-index", "buckets", "month-of-calls", "recording", "findings", "json"),
     "wireshark": ("dissector",),
     "completion": ("first-call",),
