@@ -64,7 +64,8 @@ class Spool:
             self.runs = Runs(self.folder / "runs", about or {})
         except OSError as error:
             connection.close()
-            raise UsageError(f"cannot use the spool {printable(str(folder))}: {error}; name another folder") from None
+            why = (error.strerror or str(error)).lower()
+            raise UsageError(f"cannot use the spool {printable(str(folder))}: {why}; name another --spool") from None
         self._reader = connect(self.folder)
         self._reading = threading.Lock()
         self._names = PathNames(self.folder.parent)
