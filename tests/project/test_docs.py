@@ -39,7 +39,8 @@ OPTIONS_OF = {
 }
 OF_ALL = {"--help", "--version"}
 OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
-             "--editable", "--quiet", "--port", "--running", "--since", "--nthreads", "--nworkers"}  # fmt: skip
+             "--editable", "--quiet", "--port", "--running", "--since", "--subjects", "--defaults",
+             "--dupe-window", "--nthreads", "--nworkers"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
