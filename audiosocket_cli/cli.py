@@ -41,7 +41,15 @@ COMMANDS: Final = {
 
 TOPICS_ABOUT: Final = {
     "serve": (
-        "answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on", "systemd",
+        "answering",
+        "bots",
+        "bots-in-python",
+        "bridging",
+        "api",
+        "in-a-browser",
+        "recording",
+        "sending-on",
+        "systemd",
     ),  # fmt: skip
     "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "events", "captures"),
     "record": ("recording", "sending-on", "websocket-bots"),
