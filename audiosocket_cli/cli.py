@@ -50,7 +50,7 @@ TOPICS_ABOUT: Final = {
         "recording",
         "sending-on",
         "systemd",
-    ),  # fmt: skip
+    ),
     "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "events", "captures"),
     "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
