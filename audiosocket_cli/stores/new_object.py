@@ -62,7 +62,12 @@ def put_new(place: Place, content: SmallContent | LargeContent, content_type: st
     except StoreError as error:
         if not error.is_taken:
             raise
-        return _same(place, content, place.head())
+        found = _found(place)
+        if found is None:  # two were made at once, and neither is there; or it was removed since
+            raise StoreError(
+                f"{place.url}: the store refused it as taken, and it is not there", StoreFault.AWAY
+            ) from None
+        return _same(place, content, found)
     _check(place, content, etag)
     return Put(place.name, content.size, content.sha256(), was_there=False)
 

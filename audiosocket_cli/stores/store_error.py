@@ -109,6 +109,11 @@ def _in_words(url: str, fault: StoreFault, text: str, debug: str) -> str:
         return f"there are no keys: set them in the environment, as {_KEYS[url[:2]]}"
     if "Account must be specified" in text:
         return "there is no account: set it in the environment, as AZURE_STORAGE_ACCOUNT_NAME"
+    if text.startswith("Encountered object with invalid path"):
+        return (
+            "nothing can be listed beside an object whose name has an empty part, .. or a control character: name a "
+            f"folder without it ({_clean_text(text.partition(': ')[2])})"
+        )
     status, code = _status(text), _code(text)
     said = _clean(_MESSAGE.search(text))
     if status is None:

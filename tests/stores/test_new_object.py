@@ -75,6 +75,15 @@ def test_a_store_that_only_answers_503_is_away(proxy: FaultyStore, store: Store)
     assert names_in(store) == []
 
 
+def test_a_store_that_refuses_two_at_once_is_tried_again(proxy: FaultyStore, store: Store) -> None:
+    """Amazon answers 409 where two make the same object at once, and obstore calls it taken though nothing is there."""
+    proxy.once("PUT", "/x", "409")
+    with pytest.raises(StoreError, match="/x: the store refused it as taken, and it is not there") as raised:
+        store.put_new("x", DATA, WAV)
+    assert raised.value.is_away
+    assert not store.put_new("x", DATA, WAV).was_there
+
+
 def test_a_taken_name_is_ours_with_the_same_content_and_an_error_with_another(store: Store) -> None:
     assert not store.put_new("x", DATA, WAV).was_there
     assert store.put_new("x", DATA, WAV).was_there

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from obstore.exceptions import AlreadyExistsError, GenericError, PermissionDeniedError
+from obstore.exceptions import AlreadyExistsError, GenericError, InvalidPathError, PermissionDeniedError
 
 from audiosocket_cli.stores.store_error import StoreFault, store_error
 
@@ -48,10 +48,14 @@ def answered(status: str, body: str) -> str:
         (GenericError("Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token: error sending "
                       "request"), StoreFault.DENIED,
          f"{URL}: there are no keys: set them in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        (InvalidPathError('Encountered object with invalid path: Path "a//b" contained empty path segment\n\nDebug '
+                          "source:\nInvalidPath"), StoreFault.OTHER,
+         (f"{URL}: nothing can be listed beside an object whose name has an empty part, .. or a control character: name "
+         'a folder without it (Path "a//b" contained empty path segment)')),
         (ValueError("what\r\never " + "x" * 400), StoreFault.OTHER, f"{URL}: what ever " + "x" * 290 + "…"),
     ],
     ids=["slow-down", "500", "429", "signature", "clock", "bucket", "container", "missing", "taken", "400", "refused",
-         "timeout", "no-keys", "any"],
+         "timeout", "no-keys", "odd-name", "any"],
 )  # fmt: skip
 def test_an_error_is_one_line_without_secrets(error: Exception, fault: StoreFault, line: str) -> None:
     found = store_error(URL, error)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 Fault = str
-"""`500`, `503`: the answer, while nothing reaches the store. `cut`: closed in the middle of the body. `lost`: the store
-has done it, and the answer is lost by a close; `reset`: by a reset. `stall`: the store has done it, and no answer ever
-comes. `swap`: another content reaches the store, though its length is right."""
+"""`409`, `500`, `503`: the answer, while nothing reaches the store. `cut`: closed in the middle of the body. `lost`: the
+store has done it, and the answer is lost by a close; `reset`: by a reset. `stall`: the store has done it, and no answer
+ever comes. `swap`: another content reaches the store, though its length is right."""
 
-ANSWERS = {"500": "Internal Server Error", "503": "Slow Down"}
+ANSWERS = {"409": "Conditional Request Conflict", "500": "Internal Server Error", "503": "Slow Down"}
 
 
 @dataclass
