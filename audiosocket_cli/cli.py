@@ -41,8 +41,17 @@ COMMANDS: Final = {
 
 TOPICS_ABOUT: Final = {
     "serve": (
-        "answering", "bots", "bots-in-python", "bridging", "api", "in-a-browser", "recording", "sending-on", "systemd",
-    ),  # fmt: skip
+        "answering",
+        "bots",
+        "bots-in-python",
+        "bridging",
+        "api",
+        "in-a-browser",
+        "recording",
+        "sending-on",
+        "events",
+        "systemd",
+    ),
     "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "events", "captures"),
     "record": ("recording", "sending-on", "websocket-bots"),
     "play": ("playing", "testing-a-bot", "websocket-bots"),
