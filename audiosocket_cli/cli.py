@@ -49,6 +49,7 @@ TOPICS_ABOUT: Final = {
         "in-a-browser",
         "recording",
         "sending-on",
+        "events",
         "systemd",
     ),
     "proxy": ("proxying", "in-a-browser", "mirroring", "faults", "recording", "sending-on", "events", "captures"),
