@@ -21,6 +21,9 @@ from audiosocket_cli.stores.store_error import StoreError, StoreFault
 _NUMBER: Final = re.compile(r"-([2-9]|[1-9]\d{1,8})")
 
 
+_LOOK_BACK: Final = 8
+
+
 class Notes(Protocol):
     """What a spool keeps of a call that is on its way."""
 
@@ -72,6 +75,8 @@ class CallUpload:
         self._replace = replace
         self._base = names.stem(call.files.name, call.files.uuid, call.files.peer, call.files.started_at)
         self._endings = _endings(call.files)
+        self._taken: set[int] = set()
+        """Numbers of stems that others have."""
         self.sent_objects = self.sent_bytes = 0
         self.missing: list[Path] = []
         """Files that were gone before they could be sent."""
@@ -92,7 +97,7 @@ class CallUpload:
             except StoreError as error:
                 if not error.is_taken:
                     raise
-                number = self._next_free(number)
+                number = self._next(number)
                 self._note_stem(number)
 
     def _is_all_there(self) -> bool:
@@ -113,7 +118,7 @@ class CallUpload:
         if must_note:
             self._note_stem(number)
         if self._files.json is not None and self._has_other_json(number):
-            number = self._next_free(number)
+            number = self._next(number)
             self._note_stem(number)
         return number
 
@@ -130,6 +135,22 @@ class CallUpload:
         except FileNotFoundError:
             return True
         return found.size != len(own) or self._store.read(name) != own
+
+    def _next(self, taken: int) -> int:
+        """Return the number to be tried after one that is taken: the next free one, or one shortly before it whose
+        object may be of this call, from a process that died before that was noted."""
+        self._taken.add(taken)
+        free = self._next_free(taken)
+        before = range(free - 1, max(min(self._taken), free - _LOOK_BACK), -1)
+        return next((number for number in before if number not in self._taken and self._may_be_ours(number)), free)
+
+    def _may_be_ours(self, number: int) -> bool:
+        path, ending = next(iter(self._endings.items()))
+        found = self._find(numbered(self._base, number) + ending)
+        try:
+            return found is not None and found.size == path.stat().st_size
+        except FileNotFoundError:
+            return False
 
     def _next_free(self, taken: int) -> int:
         """Return a number after `taken` that no call seems to have: ever further, then halving, since a UUID that each

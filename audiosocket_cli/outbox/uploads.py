@@ -6,7 +6,6 @@ wrong with one call postpones that call only. Nothing is given up, except a call
 
 from __future__ import annotations
 
-import contextlib
 import random
 import threading
 from collections import Counter
@@ -171,7 +170,7 @@ class Uploads:
             self._failed_itself(call, f"cannot upload {name}: {_why(error)}")
         else:
             self.state.succeeded()
-            self._finish(call, upload.missing)
+            self._end(call, upload.missing)
         finally:
             with self._lock:
                 self.objects += upload.sent_objects
@@ -213,16 +212,20 @@ class Uploads:
             self.postponed += 1
         self._spool.postpone_call(call.id, wait_s, reason)
 
-    def _finish(self, call: WaitingCall, missing: list[Path]) -> None:
+    def _end(self, call: WaitingCall, missing: list[Path]) -> None:
+        """Remove a call's files, if that is wanted, and finish it."""
         if missing:
             names = ", ".join(printable(path.name) for path in missing[:3])
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             what = counted(len(missing), "file")
             self._tell(f"{printable(call.files.name)}: {what} removed before being sent: {names}{more}")
         if self._removes:
-            for path in call.files.paths:  # the JSON last: what has one is whole
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
+            try:
+                for path in call.files.paths:  # the JSON last: what has one is whole
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                self._failed_itself(call, f"cannot remove what was uploaded: {_why(error)}")
+                return
         self._spool.finish_call(call.id)
         self._forget(call)
         with self._lock:

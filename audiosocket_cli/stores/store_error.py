@@ -128,7 +128,8 @@ def _in_words(url: str, fault: StoreFault, text: str, debug: str) -> str:
         return f"there is no such bucket: {answer}"
     if fault is StoreFault.EXISTS:
         return f"there is an object of this name already: {answer}"
-    return f"the store answered {answer}"
+    hint = ": the keys are wrong, or allow too little" if fault is StoreFault.DENIED and not code else ""
+    return f"the store answered {answer}{hint}"
 
 
 _KEYS: Final = {

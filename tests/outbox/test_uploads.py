@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import subprocess
 import sys
 import textwrap
@@ -87,6 +88,27 @@ def test_files_are_removed_only_when_all_of_a_call_is_there(
     assert proxy.count("PUT", ".wav") == 1, "what is there is not sent again"
 
 
+def test_a_file_that_cannot_be_removed_is_told_and_tried_again(
+    spool: Spool, proxy: FaultyStore, folder: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = recorded(folder)
+    unlink = Path.unlink
+
+    def fail_once(path: Path, missing_ok: bool = False) -> None:
+        if path == files.recordings[0] and not told:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", fail_once)
+    with uploading(spool, target_of("s3://calls", s3_environment(proxy.endpoint)), then="remove", tell=told.append):
+        spool.put_call(files)
+        until_sent(spool, 1, told)
+    wav = files.recordings[0]
+    assert told == [f"cannot remove what was uploaded: permission denied: {wav} (trying again)"]
+    assert not any(path.exists() for path in files.paths)
+    assert proxy.count("PUT") == 2
+
+
 def test_a_store_that_is_away_loses_nothing_and_is_told_once(
     spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
 ) -> None:
@@ -153,6 +175,25 @@ def test_a_taken_name_moves_the_whole_call_on(spool: Spool, rclone: RcloneS3, fo
         name: data for name, data in expected.items() if name.endswith(".wav")
     }
     assert told == []
+
+
+def test_what_was_sent_under_a_later_name_is_found_though_that_was_not_noted(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    files = recorded(folder)
+    wav, own_json = contents(files).values()
+    others = {
+        f"{files.name}.wav": b"1",
+        f"{files.name}.json": own_json[:-1] + b" ",
+        f"{files.name}-3.wav": bytes(len(wav)),
+    }
+    for name, data in {**others, f"{files.name}-2.wav": wav}.items():
+        (rclone.files / name).write_bytes(data)
+    with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append) as uploads:
+        spool.put_call(files)
+        until_sent(spool, 1, told)
+    assert rclone.objects() == {**others, f"{files.name}-2.wav": wav, f"{files.name}-2.json": own_json}
+    assert uploads.objects == 1
 
 
 def test_the_json_of_another_call_moves_all_of_a_call_on(

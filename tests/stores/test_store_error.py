@@ -29,6 +29,8 @@ def answered(status: str, body: str) -> str:
         (PermissionDeniedError(answered("403 Forbidden", "<Code>SignatureDoesNotMatch</Code><Message>two\nlines "
                                         "\x1b[2J http://x/?sig=SECRET</Message>")), StoreFault.DENIED,
          f"{URL}: the store answered 403 SignatureDoesNotMatch (two lines \\u001b[2J http://x/?…)"),
+        (PermissionDeniedError(answered("403 Forbidden", "")), StoreFault.DENIED,
+         f"{URL}: the store answered 403 Forbidden: the keys are wrong, or allow too little"),
         (PermissionDeniedError(answered("403 Forbidden", "<Code>RequestTimeTooSkewed</Code>")), StoreFault.AWAY,
          f"{URL}: the store answered 403 RequestTimeTooSkewed"),
         (FileNotFoundError(answered("404 Not Found", "<Code>NoSuchBucket</Code>")), StoreFault.NO_BUCKET,
@@ -50,11 +52,11 @@ def answered(status: str, body: str) -> str:
          f"{URL}: there are no keys: set them in the environment, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         (InvalidPathError('Encountered object with invalid path: Path "a//b" contained empty path segment\n\nDebug '
                           "source:\nInvalidPath"), StoreFault.OTHER,
-         (f"{URL}: nothing can be listed beside an object whose name has an empty part, .. or a control character: name "
-         'a folder without it (Path "a//b" contained empty path segment)')),
+         (f"{URL}: nothing can be listed beside an object whose name has an empty part, .. or a control character: "
+          'name a folder without it (Path "a//b" contained empty path segment)')),
         (ValueError("what\r\never " + "x" * 400), StoreFault.OTHER, f"{URL}: what ever " + "x" * 290 + "…"),
     ],
-    ids=["slow-down", "500", "429", "signature", "clock", "bucket", "container", "missing", "taken", "400", "refused",
+    ids=["slow-down", "500", "429", "signature", "denied", "clock", "bucket", "container", "missing", "taken", "400", "refused",
          "timeout", "no-keys", "odd-name", "any"],
 )  # fmt: skip
 def test_an_error_is_one_line_without_secrets(error: Exception, fault: StoreFault, line: str) -> None:

@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 Fault = str
-"""`409`, `500`, `503`: the answer, while nothing reaches the store. `cut`: closed in the middle of the body. `lost`: the
-store has done it, and the answer is lost by a close; `reset`: by a reset. `stall`: the store has done it, and no answer
-ever comes. `swap`: another content reaches the store, though its length is right."""
+"""What befalls a request:
+
+409, 500, 503   that is the answer, and nothing reaches the store
+cut             closed in the middle of the body
+lost, reset     the store has done it, and the answer is lost by a close, or by a reset
+stall           the store has done it, and no answer ever comes
+swap            another content of the same length reaches the store
+"""
 
 ANSWERS = {"409": "Conditional Request Conflict", "500": "Internal Server Error", "503": "Slow Down"}
 
