@@ -180,6 +180,7 @@ class Courier:
         """See to what is left by processes that die, and forget what is settled."""
         while not self._stop.is_set():
             try:
+                self._spool.runs.follow_clock()
                 self._mend()
                 if time.monotonic() >= self._next_prune_s:
                     self._next_prune_s = time.monotonic() + _PRUNE_S

@@ -142,7 +142,7 @@ class EventSender:
     def _judge(self, event: WaitingEvent | None, answer: Answer) -> None:
         if event is None:  # a look only
             if answer.fate is not Fate.DELIVERED:
-                self._breath.lose(answer, at_once=True)
+                self._breath.lose(answer, at_once=True, is_start=True)
             return
         if answer.fate is Fate.DELIVERED or answer.fate is Fate.REFUSED:
             self._breath.regain()
@@ -283,8 +283,8 @@ class _Breath:
         """How often it was tried in vain since it went away."""
         self._away_since: float | None = None
         self._wait_until = 0.0
-        self._reason = ""
-        """What was told last since it went away, if anything was."""
+        self._reason = self._told = ""
+        """Why it is away, and what was told of that."""
 
     @property
     def is_away(self) -> bool:
@@ -304,21 +304,23 @@ class _Breath:
             return parallel
         return 1 if self.may_send else 0
 
-    def lose(self, answer: Answer, *, at_once: bool) -> None:
-        """Something could not be sent. `at_once`: it was not the fault of one event."""
+    def lose(self, answer: Answer, *, at_once: bool, is_start: bool = False) -> None:
+        """Something could not be sent. `at_once`: it was not the fault of one event. `is_start`: it never could, which
+        may be a mistake of who has just started this, and is told at once."""
         self._failures += 1
         if not at_once and self._failures < _MANY_FAILURES and not self.is_away:
             return
         now = self._clock()
         if self._away_since is None:
-            self._away_since, self._losses, self._reason = now, 0, ""
+            self._away_since, self._losses, self._told = now, 0, ""
         elif now < self._wait_until:
             return  # an event that was on its way when it went away
         self._losses += 1
         self._wait_until = now + wait_after(self._losses, answer.wait_s)
-        if answer.reason != self._reason and self._wait_until - self._away_since >= _TOLD_FROM_S:
-            self._reason = answer.reason
-            self._tell(f"events wait: {self._name}: {answer.reason}")
+        self._reason = answer.reason
+        if self._reason != self._told and (is_start or self._wait_until - self._away_since >= _TOLD_FROM_S):
+            self._told = self._reason
+            self._tell(f"events wait: {self._name}: {self._reason}")
 
     def regain(self) -> None:
         """Something has arrived."""
@@ -327,5 +329,5 @@ class _Breath:
         elif self.may_send:  # else it was on its way when the bus went away, or asked to be left alone
             away_s = self._clock() - self._away_since
             self._failures, self._away_since, self._wait_until = 0, None, 0.0
-            if self._reason:
+            if self._told:
                 self._tell(f"events go out again: {self._name} was away for {away_s:.0f} s")

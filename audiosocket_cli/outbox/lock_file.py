@@ -43,6 +43,12 @@ class LockFile:
         os.fsync(descriptor)
         return True
 
+    def write(self, content: bytes) -> None:
+        """Write other content, which may have spaces after it then: there is no moment at which it is not whole.
+        Raises `OSError`."""
+        assert self._descriptor is not None
+        os.pwrite(self._descriptor, content.ljust(os.fstat(self._descriptor).st_size), 0)
+
     def _is_ours(self, descriptor: int) -> bool:
         with contextlib.suppress(FileNotFoundError):
             return os.path.samestat(os.stat(self.path, follow_symlinks=False), os.fstat(descriptor))

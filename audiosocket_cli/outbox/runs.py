@@ -47,9 +47,21 @@ class Runs:
         self.own = os.urandom(8).hex()
         """Our id: unique for ever."""
         folder.mkdir(mode=0o700, exist_ok=True)
+        self._about = about
+        self._earliest_at = time.time()
         self._file = LockFile(folder / self.own)
-        self._file.try_take(json.dumps({"started_at": time.time(), **about}).encode())
+        self._file.try_take(self._content())
         sync_folder(folder)  # it is to be found after a power cut
+
+    def follow_clock(self) -> None:
+        """Note that the clock was set back: what is recorded from now on is older than our start. Raises `OSError`."""
+        now_at = time.time()
+        if now_at < self._earliest_at:
+            self._earliest_at = now_at
+            self._file.write(self._content())
+
+    def _content(self) -> bytes:
+        return json.dumps({"started_at": self._earliest_at, **self._about}).encode()
 
     def close(self, *, is_over: bool = True) -> None:
         """Remove our own file; keep it if not all `is_over`, as that of a process that died."""

@@ -34,6 +34,14 @@ _HELD_EVENTS: Final = 10_000
 """With so many events held back no new ones are handed out."""
 
 
+_OLDEST: Final = (
+    "SELECT min(at) FROM ("
+    "SELECT put_at AS at FROM (SELECT put_at FROM calls WHERE state = 'waiting' ORDER BY id LIMIT 1) "
+    "UNION ALL SELECT put_at FROM (SELECT put_at FROM events ORDER BY id LIMIT 1))"
+)
+"""When the oldest of all that waits was put."""
+
+
 class Spool:
     """A spool's folder, opened by this process."""
 
@@ -56,7 +64,8 @@ class Spool:
             self.runs = Runs(self.folder / "runs", about or {})
         except OSError as error:
             connection.close()
-            raise UsageError(f"cannot use the spool {printable(str(folder))}: {error}; name another folder") from None
+            why = (error.strerror or str(error)).lower()
+            raise UsageError(f"cannot use the spool {printable(str(folder))}: {why}; name another --spool") from None
         self._reader = connect(self.folder)
         self._reading = threading.Lock()
         self._names = PathNames(self.folder.parent)
@@ -69,6 +78,9 @@ class Spool:
         """Events that this process could not put: the disk failed for too long."""
         self._calls_out = HandOut()
         self._events_out = HandOut()
+        self._figures: SpoolFigures | None = None
+        self._versions: dict[str, int] = {}
+        self._has_more: dict[str, bool] = {}
 
     def close(self) -> int:
         """Commit what was put, and close; returns how many changes could not be committed."""
@@ -153,12 +165,15 @@ class Spool:
         time has come after `postpone_call`."""
         with self._reading:
             due = self._calls_out.take_due(most)
+            if not due and not self._has_changed("calls"):
+                return []
             rows = self._calls(f"id IN ({','.join(map(str, due))})") if due else []
             if len(rows) < most:
                 newer = f"id > {self._calls_out.newest} ORDER BY id LIMIT {most - len(rows)}"
                 new = self._calls(newer)
                 self._calls_out.take_new((call.id, call.id) for call in new)
                 rows += new
+            self._has_more["calls"] = len(rows) >= most
             return rows
 
     def _calls(self, which: str) -> list[WaitingCall]:
@@ -221,6 +236,7 @@ class Spool:
         """Have all calls that wait handed out again: who delivered them is no more."""
         with self._reading:
             self._calls_out.take_back()
+            self._versions.clear()
 
     # Delivering events, likewise.
 
@@ -229,6 +245,8 @@ class Spool:
         call that come after it, when its time has come after `postpone_event`."""
         with self._reading:
             due = self._events_out.take_due(most)
+            if not due and not self._has_changed("events"):
+                return []
             rows = self._events_where(f"id IN ({','.join(map(str, due))}) ORDER BY id") if due else []
             while len(rows) < most and self._events_out.held < _HELD_EVENTS:
                 new = self._events_where(f"id > {self._events_out.newest} ORDER BY id LIMIT {most - len(rows)}")
@@ -237,7 +255,16 @@ class Spool:
                 groups = ((event.id, event.uuid or event.id) for event in new)
                 now = set(self._events_out.take_new(groups))
                 rows += [event for event in new if event.id in now]
+            self._has_more["events"] = len(rows) >= most or self._events_out.held >= _HELD_EVENTS
             return rows
+
+    def _has_changed(self, what: str) -> bool:
+        """Whether there may be more to hand out than when it was last asked for. It is cheap: this is asked often."""
+        version = self._reader.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._versions.get(what) and not self._has_more.get(what):
+            return False
+        self._versions[what] = version
+        return True
 
     def _events_where(self, which: str) -> list[WaitingEvent]:
         found = self._reader.execute(f"SELECT id, event_id, event, uuid, body FROM events WHERE {which}")
@@ -288,19 +315,20 @@ class Spool:
         """Have all events that wait handed out again: who delivered them is no more."""
         with self._reading:
             self._events_out.take_back()
+            self._versions.clear()
 
     # Looking.
 
     def figures(self) -> SpoolFigures:
         """Return how much waits, and what came of all that ever did, of all processes."""
         with self._reading:
+            if not self._has_changed("figures") and self._figures is not None:
+                return self._figures
             totals = dict(self._reader.execute("SELECT name, value FROM totals"))
-            oldest = self._reader.execute(
-                "SELECT min(at) FROM (SELECT put_at AS at FROM (SELECT put_at FROM calls WHERE state = 'waiting' "
-                "ORDER BY id LIMIT 1) UNION ALL SELECT put_at FROM (SELECT put_at FROM events ORDER BY id LIMIT 1))"
-            ).fetchone()[0]
+            oldest = self._reader.execute(_OLDEST).fetchone()[0]
         counts = {name: totals.get(name, 0) for name in SpoolFigures._fields if name != "oldest_at"}
-        return SpoolFigures(**counts, oldest_at=oldest)
+        self._figures = SpoolFigures(**counts, oldest_at=oldest)
+        return self._figures
 
     def note_pattern(self, pattern: str) -> None:
         """Note a pattern of recordings' names that are uploaded."""

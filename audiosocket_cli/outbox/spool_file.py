@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sqlite3
 import stat
 import time
@@ -60,6 +61,8 @@ and then be removed."""
 _NETWORK: Final = re.compile(r"(nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|fuse\.(sshfs|s3fs|rclone|glusterfs|juicefs))")
 """File systems that other machines have, too: there the processes of a spool cannot share memory."""
 
+_MIN_FREE_BYTES: Final = 1 << 20
+
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
@@ -104,7 +107,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection = _connect(path)
     except sqlite3.Error as error:
-        raise UsageError(_refusal(path.parent, _why(error))) from None
+        raise UsageError(_refusal(path.parent, _why(error, path.parent))) from None
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
@@ -116,7 +119,7 @@ def _open(path: Path) -> sqlite3.Connection:
             _take_ballast(connection)
     except sqlite3.Error as error:
         connection.close()
-        raise UsageError(_refusal(path.parent, _why(error))) from None
+        raise UsageError(_refusal(path.parent, _why(error, path.parent))) from None
     except BaseException:
         connection.close()
         raise
@@ -131,12 +134,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _why(error: sqlite3.Error) -> str:
+def _why(error: sqlite3.Error, folder: Path) -> str:
     code = getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return f"{NAME} in it is not a spool, or is damaged ({error}); move that away, or name another folder"
     if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return f"another process has been changing it for {_BUSY_S:.0f} s; name another folder"
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(folder).free < _MIN_FREE_BYTES:  # SQLite calls that an I/O error
+            return f"its disk is full ({error}); make room on it, or name another folder"
     if code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_CANTOPEN):
         return f"{error}; name a folder on a local disk"
     return f"{error}; name another folder"

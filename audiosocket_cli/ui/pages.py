@@ -26,7 +26,7 @@ from audiosocket_cli.ui.console import is_terminal, put, put_lines
 TOPICS: Final = (
     "first-call", "terminal", "asterisk", "asterisk-log", "dialplans", "diagnosing", "test-call", "releases",
     "answering", "bots", "talk-to-a-bot", "bots-in-python", "bot-protocol", "bridging", "real-driver", "transfer",
-    "recording", "sending-on", "uploading", "call-index", "buckets", "month-of-calls", "reports", "playing",
+    "recording", "sending-on", "uploading", "events", "call-index", "buckets", "month-of-calls", "reports", "playing",
     "talking", "testing-a-bot", "keys", "turns", "turn-figures", "websocket-bots", "checking", "scripts", "captures",
     "dissector", "findings", "load", "load-figures", "locust", "many-calls", "many-servers", "containers", "costs",
     "planning", "monitoring", "alerts", "in-a-browser", "api", "systemd", "proxying", "mirroring", "faults",

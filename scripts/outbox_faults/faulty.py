@@ -35,7 +35,7 @@ MODES = {
 
 ERRORS = {
     "503": ("503 Slow Down", "SlowDown", "Please reduce your request rate."),
-    "500": ("500 Internal Server Error", "InternalError", "We encountered an internal error. Please try again."),
+    "500": ("500 Internal Server Error", "InternalError", "The store has failed. Please try again."),
     "429": ("429 Too Many Requests", "TooManyRequests", "Please wait."),
 }
 

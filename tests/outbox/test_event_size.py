@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiosocket_cli.outbox.event_size import fit
@@ -59,6 +59,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(max_size=8), VALUES, max_size=8), st.integers(10, 2000))
 def test_whatever_it_holds_it_fits_or_there_is_none(event: dict[str, Any], most: int) -> None:
     event.pop("left_out", None)

@@ -89,6 +89,7 @@ def webhook(receiver: Receiver, parallel: int = 4) -> Webhook:
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "FIRST_WAIT_S", 0.05)
     monkeypatch.setattr(events, "MAX_WAIT_S", 0.2)
+    monkeypatch.setattr(events, "_TOLD_FROM_S", 0.0)
 
 
 def assert_in_order(received: list[dict[str, Any]], calls: int) -> None:
@@ -153,7 +154,7 @@ def test_a_receiver_that_is_away_at_the_start_gets_all_once_it_is_there(tmp_path
     with sending(tmp_path, bus) as sent:
         sent.put(20)
         sent.wait_until(lambda: sent.lines)
-        assert sent.sender.problem == "connection refused"
+        assert sent.sender.problem == f"http://127.0.0.1:{port}: connection refused"
         assert port is not None
         with receiving(receiver, port=port):
             sent.drain()
@@ -273,6 +274,17 @@ def test_a_url_that_is_wrong_loses_nothing_and_is_told(status: int, tmp_path: Pa
             sent.drain()
         assert_in_order(receiver.events, 5)
         assert f"HTTP {status}" in sent.lines[0]
+
+
+def test_a_short_pause_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_TOLD_FROM_S", 600.0)
+    replies = [429, 429, 503]
+    with receiving(Receiver(lambda event: (replies.pop() if replies else 204, {}, b""))) as receiver:
+        with sending(tmp_path, webhook(receiver)) as sent:
+            sent.put(5)
+            sent.drain()
+        assert_in_order(receiver.events, 5)
+        assert sent.lines == []
 
 
 def test_an_event_that_is_refused_is_dropped_counted_and_told(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_files_of_tls_that_cannot_be_used_are_named() -> None:
         NatsBus(urlsplit("tls://127.0.0.1:9"), "calls", NatsLogin(ca="/none"))
 
 
-@pytest.mark.parametrize(("module", "package"), [("nats", "nats-py"), ("nkeys", "nkeys")])
+@pytest.mark.parametrize(("module", "package"), [("nats.aio.client", "nats-py"), ("nkeys", "nkeys")])
 def test_a_library_that_is_missing_is_named_with_what_installs_it(
     module: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

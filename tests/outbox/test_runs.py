@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from audiosocket_cli.outbox.runs import Run, Runs
 
@@ -56,3 +59,18 @@ def test_a_file_that_says_nothing_is_a_run_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "wrong").write_text('{"started_at": "x", "upload": 5}')
     assert runs.dead() == [Run(name, 0.0, None, None, None) for name in ("empty", "odd", "wrong")]
     runs.close()
+
+
+def test_a_clock_that_is_set_back_makes_no_recording_too_old_to_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = Runs(tmp_path / "runs", {"record": "/calls/{uuid}.wav"})
+    runs.follow_clock()
+    began_at = time.time()
+    monkeypatch.setattr("audiosocket_cli.outbox.runs.time.time", lambda: began_at - 7 * 3600)
+    runs.follow_clock()
+    monkeypatch.setattr("audiosocket_cli.outbox.runs.time.time", lambda: began_at + 3600)
+    runs.follow_clock()
+    runs.close(is_over=False)
+    (dead,) = Runs(tmp_path / "runs", {}).dead()
+    assert (dead.started_at, dead.record) == (began_at - 7 * 3600, "/calls/{uuid}.wav")

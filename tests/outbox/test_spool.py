@@ -96,6 +96,24 @@ def test_another_call_with_the_name_of_one_that_was_sent_is_sent_too(tmp_path: P
         assert spool.figures()[:2] == (1, 52)
 
 
+def test_a_call_that_is_put_again_while_its_files_are_removed_is_not_sent_again(tmp_path: Path) -> None:
+    """One process found it, as its own had died or was about to put it; it is in the store, and its files go."""
+    call = call_in(tmp_path, "a")
+    with spool_in(tmp_path) as spool:
+        spool.put_call(call)
+        spool.sync()
+        (waiting,) = spool.due_calls(10)
+        call.recordings[0].unlink()
+        for _ in range(2):
+            spool.put_call(call)
+            spool.sync()
+            spool.finish_call(waiting.id)
+            spool.sync()
+        assert spool.due_calls(10) == []
+        assert spool.figures()[:2] == (0, 0)
+        assert (spool.figures().uploaded, spool.figures().given_up) == (1, 0)
+
+
 def test_a_full_spool_gives_up_new_calls_and_drops_new_events(tmp_path: Path) -> None:
     lines: list[str] = []
     with spool_in(tmp_path, max_bytes=2500, tell=lines.append) as spool:

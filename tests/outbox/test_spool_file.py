@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -95,3 +96,17 @@ def test_network_disks_are_refused(
         assert f"it is on a network disk ({kind}); name a folder on a local disk" in refusal(folder)
     else:
         open_spool_file(folder).close()
+
+
+def test_a_disk_that_is_full_is_called_full_whatever_sqlite_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_spool_file(tmp_path).close()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(spool_file.shutil, "disk_usage", lambda folder: usage._replace(free=4096))
+
+    def fail(path: Path) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(spool_file, "_connect", fail)
+    assert "its disk is full (disk I/O error); make room on it, or name another folder" in refusal(tmp_path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -67,3 +69,21 @@ def test_each_secret_signs_so_that_receivers_can_change_theirs_one_by_one() -> N
         Webhook(f"whsec_{'B' * 40}").verify(b'{"a": 1}', headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(old).verify(b'{"a": 2}', headers)
+
+
+def test_the_lines_of_the_page_tell_right_from_wrong() -> None:
+    page = (Path(__file__).parents[2] / "audiosocket_cli/docs/events.md").read_text()
+    [code] = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    is_ours, secret, now = found["is_ours"], f"whsec_{SECRET}", int(time.time())
+
+    def headers(sent: int) -> dict[str, str]:
+        signatures = signature(parse_secrets(f"whsec_{'A' * 40} {secret}", "FILE"), "one", sent, b"{}")
+        return {"webhook-id": "one", "webhook-timestamp": str(sent), "webhook-signature": signatures}
+
+    assert is_ours(secret, headers(now), b"{}")
+    assert not is_ours(secret, headers(now), b"{} ")
+    assert not is_ours(secret, {**headers(now), "webhook-id": "two"}, b"{}")
+    assert not is_ours(f"whsec_{'B' * 40}", headers(now), b"{}")
+    assert not is_ours(secret, headers(now - 400), b"{}"), "an old one may be a repetition by others"

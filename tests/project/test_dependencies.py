@@ -22,7 +22,7 @@ EXTRAS = {"prometheus_client": "server/exporter.py",
           "locust": "bench/locust.py bench/locust_load.py bench/locust_verdict.py",
           "gevent": "bench/locust.py bench/locust_load.py bench/locust_callers.py",
           "G722": "audio/sample_readers.py", "duckdb": "calls_index/parquet.py", "sounddevice": "libraries.py",
-          "obstore": "stores/store.py", "distributed": "calls_analysis/cluster.py",
+          "obstore": "stores/store.py", "nats": "outbox/nats_bus.py", "distributed": "calls_analysis/cluster.py",
           "websockets": "websocket/link.py websocket/handshake.py", "uvicorn": "web/connections.py",
           "starlette": " ".join(f"web/{name}.py" for name in (
               "answers", "app", "bounds", "connections", "ended_calls", "events", "gatekeeper", "listening",

@@ -41,7 +41,7 @@ OF_ALL = {"--help", "--version"}
 OF_OTHERS = {"--headless", "--host", "--master", "--master-host", "--expect-workers", "--worker", "--now", "--stdout",
              "--editable", "--quiet", "--port", "--running", "--since", "--no-deps", "--wheel-dir", "--tag",
              "--build-arg", "--read-only", "--cap-drop", "--publish", "--volume", "--time", "--namespace",
-             "--filename", "--nthreads", "--nworkers"}  # fmt: skip
+             "--filename", "--nthreads", "--nworkers", "--subjects", "--defaults", "--dupe-window"}  # fmt: skip
 """Options of other programs that pages name."""
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")

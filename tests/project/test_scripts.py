@@ -100,7 +100,7 @@ def test_what_tests_start_is_told_by_signals_that_the_tests_themselves_ignore(nu
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["bench/chart", "bench/run", "man", "repeat-tests", "soak"])
+@pytest.mark.parametrize("name", ["bench/chart", "bench/run", "man", "outbox-faults", "repeat-tests", "soak"])
 def test_a_script_needs_no_python_of_its_own(name: str) -> None:
     """Started by the system's Python, which has none of our packages, it goes on in .venv."""
     if not (SCRIPTS.parent / ".venv" / "bin" / "python").exists():
