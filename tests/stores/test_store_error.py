@@ -56,8 +56,8 @@ def answered(status: str, body: str) -> str:
           'name a folder without it (Path "a//b" contained empty path segment)')),
         (ValueError("what\r\never " + "x" * 400), StoreFault.OTHER, f"{URL}: what ever " + "x" * 290 + "…"),
     ],
-    ids=["slow-down", "500", "429", "signature", "denied", "clock", "bucket", "container", "missing", "taken", "400", "refused",
-         "timeout", "no-keys", "odd-name", "any"],
+    ids=["slow-down", "500", "429", "signature", "denied", "clock", "bucket", "container", "missing", "taken", "400",
+         "refused", "timeout", "no-keys", "odd-name", "any"],
 )  # fmt: skip
 def test_an_error_is_one_line_without_secrets(error: Exception, fault: StoreFault, line: str) -> None:
     found = store_error(URL, error)
