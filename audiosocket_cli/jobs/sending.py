@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from audiosocket_cli.audio.containers import UNCONVERTED_SUFFIX
-from audiosocket_cli.call.events import CallCut, CallEnded, DeliveryState, Event, EventsDropped, Listening, ProgramSaid
+from audiosocket_cli.call.events import CallEnded, Event, Listening, ProgramSaid
 from audiosocket_cli.call.recording.destinations import FileOutput, Output
+from audiosocket_cli.call.sending_events import CallCut, DeliveryState, EventsDropped
 from audiosocket_cli.capture.writing import SUFFIX, CaptureFolder, CaptureOutput
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.name_pattern import FIELD

@@ -11,5 +11,11 @@ rows          what each change does to the tables
 hand_out      what is out for delivery, and what is held back until later
 spool         all of it as one: put by many processes, handed out to one
 reconcile     calls whose process died: found by their files, and by their events
+bus           what events are sent to, as their sender sees it, and what came of one try
+events        the sender of events: in order for each call, many calls at once
+event_size    events that are too large are shortened
+event_target  the URL of `--events`
+webhook       a bus: one signed POST for each event; webhook_secret: its secrets and signatures
+nats_bus      a bus: NATS JetStream
 courier       the life of it all in a process
 """

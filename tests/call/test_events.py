@@ -10,16 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from audiosocket_cli.call import events
+from audiosocket_cli.call import events, sending_events
 from audiosocket_cli.call.events import (
-    CallCut,
     CallEnded,
     CallListened,
     CallRefused,
     CallStarted,
     CaptureFailed,
     ConnectionFailed,
-    DeliveryState,
     DigitHeard,
     Event,
     EventTap,
@@ -32,6 +30,7 @@ from audiosocket_cli.call.events import (
     RecordingFailed,
 )
 from audiosocket_cli.call.pacer import Pacer
+from audiosocket_cli.call.sending_events import CallCut, DeliveryState, EventsDropped
 from audiosocket_cli.model import Call, Digit, Side
 
 UUID_1 = UUID("11111111-2222-4333-8444-555555555555")
@@ -166,6 +165,7 @@ TOLD: list[tuple[Event, str, dict[str, object], str]] = [
         {"to": "bus", "state": "back", "problem": None, "waiting": 0},
         "the bus is back, 0 waiting",
     ),
+    (EventsDropped(1), "dropped", {"count": 1}, "1 event dropped: see the lines before"),
     (
         CallListened(CALL, "192.0.2.9", 3.2104),
         "listened",
@@ -211,7 +211,8 @@ def test_an_event_says_what_happened(event: Event, name: str, facts: dict[str, o
 
 
 def test_all_events_are_in_the_table() -> None:
-    kinds = {one for one in vars(events).values() if isinstance(one, type) and issubclass(one, Event)} - {Event}
+    told = {**vars(events), **vars(sending_events)}.values()
+    kinds = {one for one in told if isinstance(one, type) and issubclass(one, Event)} - {Event}
     assert {type(event) for event, *_ in TOLD} == kinds
 
 

@@ -104,6 +104,7 @@ TESTED_AS_PART_OF = {
     "outbox/waiting.py": "outbox/test_spool.py",
     "outbox/rows.py": "outbox/test_spool.py",
     "outbox/bus.py": "outbox/test_events.py",
+    "call/sending_events.py": "call/test_events.py",
     "calls_index/bucket_scan.py": "calls_index/test_bucket_place.py",
     "calls_index/cache_folder.py": "calls_index/test_bucket_place.py",
     "calls_index/columns.py": "calls_index/test_index.py",
