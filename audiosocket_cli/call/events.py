@@ -216,7 +216,7 @@ class CallEnded(Event):
     json: Path | None = None
     """The JSON file, where there is one."""
     mirrored: Sequence[Path] = ()
-    """The recordings of its mirror, and their JSON."""
+    """The recordings of its mirror, their JSON, and its capture."""
 
     def facts(self) -> dict[str, Any]:
         capture = {"capture": str(self.capture)} if self.capture else {}

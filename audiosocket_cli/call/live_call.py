@@ -206,7 +206,7 @@ class LiveCall:
 
     @property
     def mirrored_files(self) -> list[Path]:
-        """The recordings of its mirror, and their JSON."""
+        """The recordings of its mirror, their JSON, and its capture."""
         return []
 
     @property

@@ -169,11 +169,11 @@ class Mirror:
 
     @property
     def files(self) -> list[Path]:
-        """Its recordings, and their JSON."""
+        """Its recordings, their JSON, and its capture."""
         if self._live is None:
             return []
-        own_json = self._live.json_file
-        return self._live.files if own_json is None else [*self._live.files, own_json]
+        others = (self._live.json_file, self._live.capture_file)
+        return [*self._live.files, *(path for path in others if path is not None)]
 
     @property
     def recording_error(self) -> str | None:

@@ -17,7 +17,7 @@ from audiosocket_cli.audio.containers import UNCONVERTED_SUFFIX
 from audiosocket_cli.call.events import CallEnded, Event, Listening, ProgramSaid
 from audiosocket_cli.call.recording.destinations import FileOutput, Output
 from audiosocket_cli.call.sending_events import CallCut, DeliveryState, EventsDropped
-from audiosocket_cli.capture.writing import CaptureFolder, CaptureOutput
+from audiosocket_cli.capture.writing import SUFFIX, CaptureFolder, CaptureOutput
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.name_pattern import FIELD
 from audiosocket_cli.outbox.call_files import CallFiles
@@ -213,7 +213,8 @@ class Sending:
 
     def _files(self, event: CallEnded) -> CallFiles | None:
         """Return the files of a call that is over; None where there are none."""
-        recordings = (*event.files, *event.mirrored)
+        mirrored = [path for path in event.mirrored if path.suffix != SUFFIX or self._capture is not None]
+        recordings = (*event.files, *mirrored)
         capture = event.capture if self._capture is not None else None
         if not recordings and capture is None:
             return None

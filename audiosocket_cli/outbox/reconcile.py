@@ -26,8 +26,8 @@ from audiosocket_cli.outbox.runs import Run
 from audiosocket_cli.outbox.spool import Spool
 from audiosocket_cli.outbox.waiting import LiveCall
 
-_MARGIN_S: Final = 2.0
-"""File systems count time in steps of up to two seconds."""
+_MARGIN_S: Final = 60.0
+"""File systems count time in steps of up to two seconds, and those of other machines have a clock of their own."""
 
 _CAPTURE: Final = ".pcapng"
 

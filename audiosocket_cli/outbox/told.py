@@ -38,4 +38,4 @@ class Told:
         with self._lock:
             untold, self._untold = self._untold, Counter()
         for kind, more in untold.items():
-            self._tell(f"{kind}: {more} more")
+            self._tell(f"and {more} more {kind} likewise")

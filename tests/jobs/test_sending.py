@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from audiosocket_cli.cli import root
 from audiosocket_cli.codec import Frame, Kind, encode
+from audiosocket_cli.errors import UsageError
 from support.peers import FRAME, connected, free_port, opening
 from support.rclone_s3 import RcloneS3, rclone_s3
 from support.running import Serve, Serving, children_of, run
 from support.webhook_receiver import SECRET, Receiver, receiving
 
 MAX_WAIT_S = 90
+MIRRORED = (".mirror.wav", ".mirror.json", ".mirror.pcapng")
 HANGUP = encode(Frame(Kind.HANGUP))
 SPOOL = ".audiosocket-spool"
 
@@ -209,11 +212,11 @@ def test_both_recordings_of_a_mirrored_call_are_sent(
     servers = [serve("--echo"), serve("--echo")]
     proxy = answer(
         "proxy", servers[0].target, "--mirror", servers[1].target, "--record", "calls", "--upload", kept.url,
-        "--calls", "1",
+        "--capture", "calls", "--calls", "1",
     )  # fmt: skip
     uuid = call(proxy)
     assert proxy.end(0)[0] == 0
-    assert set(kept.objects) == {f"{uuid}{end}" for end in (".wav", ".json", ".mirror.wav", ".mirror.json")}
+    assert set(kept.objects) == {f"{uuid}{end}" for end in (".wav", ".json", ".pcapng", *MIRRORED)}
     assert kept.objects == local(tmp_path / "calls")
 
 
@@ -283,10 +286,10 @@ def test_wrong_use_is_told_in_a_line(case: tuple[list[str], str], tmp_path: Path
     options, expected = case
     (tmp_path / "file").touch()
     words = [str(tmp_path / word) if word in ("s", "c", "file") else word for word in options]
-    done = run("serve", "--listen", "127.0.0.1:0", *words)
-    assert done.returncode == 2
-    assert expected in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    with pytest.raises(UsageError) as raised:
+        root.main(["serve", "--listen", "127.0.0.1:0", *words], standalone_mode=False)
+    assert expected in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_a_capture_for_all_calls_is_told_not_to_be_sent(serve: Serve, kept: Kept) -> None:

@@ -19,4 +19,4 @@ def test_a_flood_is_told_once_and_counted() -> None:
     told.line("calls", "call 6")
     told.close()
     told.close()
-    assert lines[3:] == ["calls: 1 more"]
+    assert lines[3:] == ["and 1 more calls likewise"]
