@@ -34,6 +34,20 @@ class CallFiles:
             yield self.json
 
 
+def to_column(text: str) -> str | bytes:
+    """Return a text as SQLite takes it, which refuses one that is not Unicode, as names of files may be: then bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
+    return text
+
+
+def from_column(value: str | bytes) -> str:
+    """Return the text that `to_column` took."""
+    return value if isinstance(value, str) else value.decode(errors="surrogatepass")
+
+
 class PathNames:
     """Paths as text for a spool: those below its base are relative to it, so that the whole folder may be moved."""
 

@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 from audiosocket_cli.outbox.batches import Sums
-from audiosocket_cli.outbox.call_files import CallFiles, PathNames
+from audiosocket_cli.outbox.call_files import CallFiles, PathNames, to_column
 from audiosocket_cli.outbox.told import Told
 from audiosocket_cli.text import printable
 
@@ -35,7 +35,7 @@ class Rows:
         if version is None:
             self._told.line("calls", f"{printable(files.name)} is not uploaded: its files are gone")
             return
-        key = self._names.name(next(files.paths))
+        key = to_column(self._names.name(next(files.paths)))
         known = connection.execute("SELECT id, version FROM calls WHERE key = ?", (key,)).fetchone()
         if known is not None:
             if known[1] == version or not os.path.lexists(next(files.paths)):  # put twice, and sent and removed by now
@@ -45,8 +45,8 @@ class Rows:
         connection.execute(
             "INSERT INTO calls (key, version, state, name, uuid, peer, started_at, files, is_cut, has_json, bytes, "
             "put_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (key, version, "given-up" if is_full else "waiting", files.name, files.uuid, files.peer,
-             files.started_at, self._names.text(files), files.is_cut, files.json is not None, size, time.time()),
+            (key, version, "given-up" if is_full else "waiting", to_column(files.name), files.uuid, to_column(files.peer),
+             to_column(files.started_at), self._names.text(files), files.is_cut, files.json is not None, size, time.time()),
         )  # fmt: skip
         if is_full:
             sums.add("given_up", 1)
@@ -55,9 +55,9 @@ class Rows:
             sums.add("waiting_calls", 1)
             sums.add("waiting_bytes", size)
 
-    def identity(self, files: CallFiles) -> tuple[str, int | None]:
+    def identity(self, files: CallFiles) -> tuple[str | bytes, int | None]:
         """Return what tells a call from all others that had its name: the first file's name, and its time."""
-        return self._names.name(next(files.paths)), _looked_at(files)[1]
+        return to_column(self._names.name(next(files.paths))), _looked_at(files)[1]
 
     def add_event(self, connection: sqlite3.Connection, sums: Sums, row: EventRow) -> None:
         """Add an event that waits, or drop it as there is no room. There is for the one that tells of others."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.outbox.batches import Batches, Sums
-from audiosocket_cli.outbox.call_files import CallFiles, PathNames
+from audiosocket_cli.outbox.call_files import CallFiles, PathNames, from_column, to_column
 from audiosocket_cli.outbox.hand_out import HandOut
 from audiosocket_cli.outbox.rows import Rows
 from audiosocket_cli.outbox.runs import Runs
@@ -189,7 +189,16 @@ class Spool:
         done = self._reader.execute("SELECT name FROM objects WHERE call = ?", (number,)).fetchall()
         return WaitingCall(
             number,
-            CallFiles(name, uuid, peer, started_at, recordings, own_json, capture, bool(is_cut)),
+            CallFiles(
+                from_column(name),
+                uuid,
+                from_column(peer),
+                from_column(started_at),
+                recordings,
+                own_json,
+                capture,
+                bool(is_cut),
+            ),
             stem,
             frozenset(name for (name,) in done),
             self._calls_out.attempts(number),
@@ -334,7 +343,7 @@ class Spool:
         """Note a pattern of recordings' names that are uploaded."""
         self._batches.put(
             lambda connection, sums: connection.execute(
-                "INSERT OR REPLACE INTO notes VALUES (?, ?)", (f"record {pattern}", pattern)
+                "INSERT OR REPLACE INTO notes VALUES (?, ?)", (f"record {printable(pattern)}", to_column(pattern))
             )
         )
 
@@ -342,7 +351,7 @@ class Spool:
         """Return the patterns of recordings' names that were ever noted."""
         with self._reading:
             rows = self._reader.execute("SELECT value FROM notes WHERE name LIKE 'record %'").fetchall()
-        return {pattern for (pattern,) in rows}
+        return {from_column(pattern) for (pattern,) in rows}
 
     def forget_given_up(self) -> None:
         """Forget calls that were given up: they may be put again. Raises `OSError`."""

@@ -242,3 +242,13 @@ def test_many_processes_put_at_once(tmp_path: Path, processes: int) -> None:
         events = spool.due_events(10_000)
         assert len(events) == len({event.event_id for event in events}) == processes * 201
         assert spool.figures().waiting_events == processes * 201
+
+
+def test_a_pattern_that_is_not_utf_8_is_kept(tmp_path: Path) -> None:
+    lines: list[str] = []
+    pattern = os.fsdecode(b"/caf\xe9/{uuid}.wav")
+    with spool_in(tmp_path, tell=lines.append) as spool:
+        spool.note_pattern(pattern)
+        spool.sync()
+        assert spool.patterns() == {pattern}
+    assert lines == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 import subprocess
 import sys
 import textwrap
@@ -336,3 +337,16 @@ def test_names_that_no_terminal_shows_are_sent_under_others(
         spool.put_call(files)
         until_sent(spool, 1, told)
     assert rclone.objects().keys() == {"a_ call.wav", "a_ call.json"}
+
+
+def test_a_name_that_is_not_utf_8_is_sent_under_another(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    files = recorded(folder, os.fsdecode(b"caf\xe9"), uuid="u-1")
+    with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), then="remove", tell=told.append):
+        spool.put_call(files)
+        spool.sync()
+        assert spool.is_known(files)
+        until_sent(spool, 1, told)
+    assert rclone.objects().keys() == {"u-1.wav", "u-1.json"}
+    assert told == []
