@@ -20,6 +20,8 @@ from audiosocket_cli.outbox.lock_file import LockFile, is_locked
 
 _MAX_BYTES: Final = 65_536
 
+_LOOKED_AT_S: Final = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -50,7 +52,8 @@ class Runs:
         self._about = about
         self._earliest_at = time.time()
         self._file = LockFile(folder / self.own)
-        self._file.try_take(self._content())
+        while not self._file.try_take(self._content()):  # who looks whether it is locked has it for that moment
+            time.sleep(_LOOKED_AT_S)
         sync_folder(folder)  # it is to be found after a power cut
 
     def follow_clock(self) -> None:
@@ -80,9 +83,11 @@ class Runs:
         return id != self.own and not is_locked(self._folder / id)
 
     def bury(self, id: str) -> None:
-        """Remove the file of a process that died."""
+        """Remove the file of a process that died; not that of one which was just about to lock it, and lives."""
+        file = LockFile(self._folder / id)
         with contextlib.suppress(OSError):
-            (self._folder / id).unlink()
+            if file.path.exists() and file.try_take():
+                file.release(remove=True)
 
     def _names(self) -> list[str]:
         try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from audiosocket_cli.outbox.lock_file import LockFile, is_locked
 from audiosocket_cli.outbox.runs import Run, Runs
 
 RUN = """
@@ -50,6 +53,28 @@ def test_one_that_ends_before_all_is_over_counts_as_dead(tmp_path: Path) -> None
     ending.close(is_over=False)
     assert [run.id for run in other.dead()] == [ending.own]
     other.close()
+
+
+def test_one_that_was_about_to_begin_when_it_was_looked_at_is_not_buried(tmp_path: Path) -> None:
+    beginning, other = Runs(tmp_path, {}), Runs(tmp_path, {})
+    other.bury(beginning.own)  # as when its file was there, and not locked yet
+    assert [run.id for run in other.others()] == [beginning.own]
+    beginning.close()
+    other.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_begins_while_another_looks_at_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = LockFile(tmp_path / "00")
+    monkeypatch.setattr(os, "urandom", lambda size: bytes(1))
+    assert looking.try_take()
+    timer = threading.Timer(0.1, looking.release)
+    timer.start()
+    runs = Runs(tmp_path, {})
+    timer.join()
+    assert is_locked(tmp_path / runs.own)
+    runs.follow_clock()
+    runs.close()
 
 
 def test_a_file_that_says_nothing_is_a_run_all_the_same(tmp_path: Path) -> None:
