@@ -224,7 +224,7 @@ def _obstore() -> Any:
         import obstore.store
     except ImportError as error:
         raise MissingLibraryError(
-            f"object stores need obstore, which is not installed: {install_line('audiosocket-cli[s3]')}"
+            f"object stores need obstore, which is not installed: {install_line('obstore')}"
         ) from error
     return obstore
 
