@@ -45,8 +45,9 @@ class Rows:
         connection.execute(
             "INSERT INTO calls (key, version, state, name, uuid, peer, started_at, files, is_cut, has_json, bytes, "
             "put_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (key, version, "given-up" if is_full else "waiting", to_column(files.name), files.uuid, to_column(files.peer),
-             to_column(files.started_at), self._names.text(files), files.is_cut, files.json is not None, size, time.time()),
+            (key, version, "given-up" if is_full else "waiting", to_column(files.name), files.uuid,
+             to_column(files.peer), to_column(files.started_at), self._names.text(files), files.is_cut,
+             files.json is not None, size, time.time()),
         )  # fmt: skip
         if is_full:
             sums.add("given_up", 1)
