@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from audiosocket_cli.outbox.call_files import CallFiles
 from audiosocket_cli.outbox.waiting import WaitingCall
+from audiosocket_cli.stores.content import read_pieces, sha256_of
 from audiosocket_cli.stores.new_object import Put
 from audiosocket_cli.stores.object_info import ObjectInfo
 from audiosocket_cli.stores.object_name import ObjectNames, content_type_of, ending_of, numbered
@@ -77,6 +78,10 @@ class CallUpload:
         self._endings = _endings(call.files)
         self._taken: set[int] = set()
         """Numbers of stems that others have."""
+        self._versions: dict[Path, tuple[int, int, int]] = {}
+        """Of files whose content was sent now: what tells each from another that gets its name."""
+        self._sums: dict[Path, str] = {}
+        """Of files whose content was there already: its SHA-256."""
         self.sent_objects = self.sent_bytes = 0
         self.missing: list[Path] = []
         """Files that were gone before they could be sent."""
@@ -103,7 +108,21 @@ class CallUpload:
     def _is_all_there(self) -> bool:
         """Whether all objects were there when this was last tried, be it in a store that was named then."""
         stem, done = self._call.stem, self._call.done
-        return stem is not None and all(f"{stem}{ending}" in done for ending in self._endings.values())
+        if stem is None or not all(f"{stem}{ending}" in done for ending in self._endings.values()):
+            return False
+        self._sums = {path: done[f"{stem}{ending}"] for path, ending in self._endings.items()}
+        return True
+
+    def is_as_sent(self, path: Path) -> bool:
+        """Whether a file has the content that is in the store, or is gone: it may have changed since it was sent, or
+        another call may have got its name. Raises `OSError`."""
+        try:
+            version = _version(path)
+            if path in self._sums:
+                return sha256_of(read_pieces(path, version[1])) == self._sums[path]
+        except FileNotFoundError:
+            return True
+        return self._versions.get(path) == version
 
     def _number(self, must_note: bool) -> int:
         """Return the number of the stem to be tried first."""
@@ -186,15 +205,19 @@ class CallUpload:
         self.missing = []
         for path in paths:
             name = stem + self._endings[path]
-            if self._store.url_of(name) in self._call.done:
+            noted = self._call.done.get(self._store.url_of(name))
+            if noted is not None:
+                self._sums[path] = noted
                 continue
             if not go_on():
                 raise StoppedUploadError
             try:
+                version = _version(path)
                 put = self._put(name, path)
             except FileNotFoundError:
                 self.missing.append(path)
                 continue
+            self._versions[path] = version
             if must_note_all or path != paths[-1]:  # the end of the call says it of the last one
                 self._notes.note_object(self._call.id, self._store.url_of(name), put.size, put.sha256)
         if len(self.missing) == len(paths):
@@ -211,6 +234,11 @@ class CallUpload:
         self.sent_objects += not put.was_there
         self.sent_bytes += 0 if put.was_there else put.size
         return put
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _endings(files: CallFiles) -> dict[Path, str]:

@@ -186,7 +186,7 @@ class Spool:
     def _waiting_call(self, row: tuple[Any, ...]) -> WaitingCall:
         number, name, uuid, peer, started_at, files, is_cut, stem = row
         recordings, own_json, capture = self._names.read(files)
-        done = self._reader.execute("SELECT name FROM objects WHERE call = ?", (number,)).fetchall()
+        done = self._reader.execute("SELECT name, sha256 FROM objects WHERE call = ?", (number,)).fetchall()
         return WaitingCall(
             number,
             CallFiles(
@@ -200,7 +200,7 @@ class Spool:
                 bool(is_cut),
             ),
             stem,
-            frozenset(name for (name,) in done),
+            dict(done),
             self._calls_out.attempts(number),
         )
 

@@ -170,7 +170,7 @@ class Uploads:
             self._failed_itself(call, f"cannot upload {name}: {_why(error)}")
         else:
             self.state.succeeded()
-            self._end(call, upload.missing)
+            self._end(call, upload)
         finally:
             with self._lock:
                 self.objects += upload.sent_objects
@@ -212,8 +212,9 @@ class Uploads:
             self.postponed += 1
         self._spool.postpone_call(call.id, wait_s, reason)
 
-    def _end(self, call: WaitingCall, missing: list[Path]) -> None:
+    def _end(self, call: WaitingCall, upload: CallUpload) -> None:
         """Remove a call's files, if that is wanted, and finish it."""
+        missing = upload.missing
         if missing:
             names = ", ".join(printable(path.name) for path in missing[:3])
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
@@ -221,8 +222,7 @@ class Uploads:
             self._tell(f"{printable(call.files.name)}: {what} removed before being sent: {names}{more}")
         if self._removes:
             try:
-                for path in call.files.paths:  # the JSON last: what has one is whole
-                    path.unlink(missing_ok=True)
+                self._remove(call, upload)
             except OSError as error:
                 self._failed_itself(call, f"cannot remove what was uploaded: {_why(error)}")
                 return
@@ -230,6 +230,15 @@ class Uploads:
         self._forget(call)
         with self._lock:
             self.calls += 1
+
+    def _remove(self, call: WaitingCall, upload: CallUpload) -> None:
+        """Remove a call's files, the JSON last: what has one is whole. Raises `OSError`."""
+        for path in call.files.paths:
+            if not upload.is_as_sent(path):
+                what = f"{printable(path.name)} is not what was uploaded, and stays"
+                self._tell(f"{printable(call.files.name)}: {what}: it has changed, or is of another call")
+                return
+            path.unlink(missing_ok=True)
 
 
 def _why(error: OSError) -> str:

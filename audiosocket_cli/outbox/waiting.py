@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ class WaitingCall:
     files: CallFiles
     stem: str | None
     """The stem of its objects' names that was chosen, if one was."""
-    done: frozenset[str]
-    """Names of its objects that are there."""
+    done: Mapping[str, str]
+    """Names of its objects that are there, with the SHA-256 of each."""
     attempts: int
     """How often it was postponed by this process."""
 

@@ -41,14 +41,14 @@ def test_a_call_waits_until_it_is_finished(tmp_path: Path) -> None:
         spool.sync()
         (waiting,) = spool.due_calls(10)
         assert waiting.files == call
-        assert (waiting.stem, waiting.done, waiting.attempts) == (None, frozenset(), 0)
+        assert (waiting.stem, waiting.done, waiting.attempts) == (None, {}, 0)
         assert spool.due_calls(10) == []
         assert spool.figures()[:2] == (1, 1002)
         spool.note_stem(waiting.id, "a-2")
         spool.note_object(waiting.id, "a-2.wav", 1000, "00")
     with spool_in(tmp_path) as spool:
         (waiting,) = spool.due_calls(10)
-        assert (waiting.files, waiting.stem, waiting.done) == (call, "a-2", {"a-2.wav"})
+        assert (waiting.files, waiting.stem, waiting.done) == (call, "a-2", {"a-2.wav": "00"})
         spool.finish_call(waiting.id)
         spool.finish_call(waiting.id)
         spool.sync()

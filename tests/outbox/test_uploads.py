@@ -89,6 +89,46 @@ def test_files_are_removed_only_when_all_of_a_call_is_there(
     assert proxy.count("PUT", ".wav") == 1, "what is there is not sent again"
 
 
+def test_a_file_that_is_not_what_was_uploaded_is_not_removed(
+    spool: Spool, proxy: FaultyStore, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    files = recorded(folder)
+    expected = contents(files)
+    wav = files.recordings[0]
+    proxy.fault_of = lambda request: "500" if request.method == "PUT" and request.path.endswith(".json") else None
+    with uploading(spool, target_of("s3://calls", s3_environment(proxy.endpoint)), then="remove", tell=told.append):
+        spool.put_call(files)
+        until(lambda: proxy.count("PUT", ".json") >= 2, told)
+        wav.unlink()
+        wav.write_bytes(b"another call")
+        proxy.fault_of = lambda request: None
+        until_sent(spool, 1, told)
+    assert wav.read_bytes() == b"another call"
+    assert files.json is not None
+    assert files.json.exists()
+    assert sorted(rclone.objects().values()) == sorted(expected.values())
+    kept = f"{files.name}: {wav.name} is not what was uploaded, and stays: it has changed, or is of another call"
+    assert told[-1] == kept
+
+
+def test_another_call_under_the_name_of_one_that_was_sent_and_removed_stays(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    files = recorded(folder)
+    target = target_of("s3://calls/{uuid}", rclone.environment)
+    with uploading(spool, target, then="remove", tell=told.append):
+        spool.finish_call = lambda id: None  # type: ignore[method-assign]  # as by a process that dies before it
+        spool.put_call(files)
+        until(lambda: not any(path.exists() for path in files.paths), told)
+    del spool.finish_call
+    wav = files.recordings[0]
+    wav.write_bytes(b"a live call")
+    spool.take_back_calls()
+    with uploading(spool, target, then="remove", tell=told.append):
+        until_sent(spool, 1, told)
+    assert wav.read_bytes() == b"a live call"
+
+
 def test_a_file_that_cannot_be_removed_is_told_and_tried_again(
     spool: Spool, proxy: FaultyStore, folder: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
