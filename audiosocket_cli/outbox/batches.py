@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -17,6 +18,9 @@ MAX_WAITING: Final = 50_000
 """Changes that wait in memory for a disk that is full or fails."""
 
 _TRY_AGAIN_S: Final = 1.0
+
+_OF_A_JOB: Final = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
+"""Errors that do not come of the disk."""
 
 
 class Sums:
@@ -139,6 +143,12 @@ class Batches:
 
     def _commit(self) -> bool:
         """Commit all jobs that wait now; False where that is not possible, and then they still wait."""
+        while (is_committed := self._try_commit()) is None:
+            pass
+        return is_committed
+
+    def _try_commit(self) -> bool | None:
+        """As `_commit`; None where a job cannot be done, which is left out the next time."""
         count, at = len(self._jobs), 0
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -147,14 +157,16 @@ class Batches:
                 self._jobs[at](self._connection, sums)
             sums.write(self._connection)
             self._connection.execute("COMMIT")
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError) as error:
-            return self._leave_out(at, error)
-        except sqlite3.Error as error:
+        except _OF_A_JOB as error:
+            self._leave_out(at, error)
+            return None
+        except (sqlite3.Error, MemoryError) as error:
             self._roll_back()
             self._fail(error)
             return False
         except Exception as error:
-            return self._leave_out(at, error)
+            self._leave_out(at, error)
+            return None
         for _ in range(count):
             job = self._jobs.popleft()
             if isinstance(job, _Waited):
@@ -165,21 +177,21 @@ class Batches:
         return True
 
     def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.rollback()
+        with contextlib.suppress(sqlite3.Error):  # what is not rolled back makes the next try fail, and that is told
+            if self._connection.in_transaction:
+                self._connection.rollback()
 
-    def _leave_out(self, at: int, error: Exception) -> bool:
-        """Commit all but one job, which cannot be done: a fault of ours, which is not to hold up all others."""
+    def _leave_out(self, at: int, error: Exception) -> None:
+        """Give up one job, which cannot be done: a fault of ours, which is not to hold up all others."""
         self._roll_back()
         self._tell(f"internal error in {self._name}: {error!r}")
         job = self._jobs[at]
         self._jobs[at] = _nothing
         if isinstance(job, _Waited):
             job.fail(f"internal error: {error!r}")
-        return self._commit()
 
-    def _fail(self, error: sqlite3.Error) -> None:
-        problem = str(error)
+    def _fail(self, error: Exception) -> None:
+        problem = str(error) or "out of memory"
         if problem != self._problem:
             self._problem = problem
             self._tell(f"cannot write {self._name}: {problem} (calls go on; trying again)")

@@ -74,6 +74,15 @@ def test_a_job_that_cannot_be_done_holds_up_no_other(made: Made) -> None:
     assert all(line.startswith("internal error in the spool") for line in made.lines)
 
 
+def test_any_number_of_jobs_that_cannot_be_done_holds_up_no_other(made: Made) -> None:
+    for _ in range(1500):
+        made.batches.put(note("a"))
+    made.batches.put(note("b"))
+    assert made.batches.close() == 0
+    assert made.notes() == ["a", "b"]
+    assert len(made.lines) == 1499
+
+
 def test_a_disk_that_fails_is_told_once_and_tried_again(made: Made) -> None:
     """A table that is not there stands for a disk that is full: to SQLite both are an operational error."""
     made.batches.put(note("a"))
