@@ -107,14 +107,16 @@ class Uploads:
         ]
         for thread in threads:
             thread.start()
-        while not stop.is_set():
-            if not self._hand_out(stop):
-                stop.wait(_LOOK_AGAIN_S)
-        self._stop.set()
-        for _ in threads:
-            self._queue.put(None)
-        for thread in threads:
-            thread.join(_LAST_S / len(threads))
+        try:
+            while not stop.is_set():
+                if not self._hand_out(stop):
+                    stop.wait(_LOOK_AGAIN_S)
+        finally:  # also where the spool cannot be read: others take over then
+            self._stop.set()
+            for _ in threads:
+                self._queue.put(None)
+            for thread in threads:
+                thread.join(_LAST_S / len(threads))
 
     def _hand_out(self, stop: threading.Event) -> bool:
         """Give calls to threads that are free; False where there is none to give, or it is not the time."""
@@ -149,9 +151,11 @@ class Uploads:
                 return
             try:
                 self._send(call)
-            except Exception as error:
+            except BaseException as error:  # a panic in obstore is not an `Exception`, and would end the thread
                 if not self._stop.is_set():  # the spool may be closed by now
-                    self._postpone(call, MAX_WAIT_S, f"internal error while uploading {call.files.name}: {error!r}")
+                    self._postpone(
+                        call, MAX_WAIT_S, f"internal error while uploading {printable(call.files.name)}: {error!r}"
+                    )
             finally:
                 self._free.release()
 

@@ -88,7 +88,12 @@ class Webhook:
     def _work(self, line: _Line) -> None:
         while (job := self._jobs.get()) is not None and not self._closed.is_set():
             event_id, body, done = job
-            done(self._post(line, event_id, body) if event_id else line.look())
+            try:
+                answer = self._post(line, event_id, body) if event_id else line.look()
+            except Exception as error:  # a fault of ours: else the event, and all of its call, would wait for ever
+                line.close()
+                answer = Answer(Fate.FAILED, shown(f"internal error: {error!r}"))
+            done(answer)
         line.close()
 
     def _watch(self) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from audiosocket_cli.outbox.spool import Spool
+from audiosocket_cli.outbox.uploads import Uploads
 from support.faulty_store import FaultyStore, Request, faulty_store
 from support.rclone_s3 import RcloneS3, rclone_s3, s3_environment
 from support.spooled import contents, recorded, target_of, until, until_sent, uploading
@@ -367,6 +370,42 @@ def test_an_upload_that_hangs_does_not_hold_up_the_end(
         spool.put_call(recorded(folder))
         until(lambda: proxy.count("PUT") == 1)
     assert spool.figures().waiting_calls == 1
+
+
+def test_where_the_spool_cannot_be_read_no_thread_stays(folder: Path) -> None:
+    class Unreadable:
+        def due_calls(self, most: int) -> list[object]:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    before = set(threading.enumerate())
+    uploads = Uploads(Unreadable(), target_of("s3://calls", s3_environment("http://127.0.0.1:9")), 4, "keep", print)  # type: ignore[arg-type]
+    with pytest.raises(sqlite3.OperationalError):
+        uploads.work(threading.Event())
+    until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_a_panic_in_the_library_postpones_its_call_only(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Panic(BaseException):
+        pass
+
+    def panic(*args: object, **kwargs: object) -> None:
+        raise Panic("index out of bounds")
+
+    files = recorded(folder)
+    target = target_of("s3://calls/{uuid}", rclone.environment)
+    with monkeypatch.context() as patch:
+        patch.setattr(target.store, "put_new", panic)
+        with uploading(spool, target, parallel=1, tell=told.append) as uploads:
+            spool.put_call(files)
+            until(lambda: told)
+            assert told == [f"internal error while uploading {files.name}: Panic('index out of bounds')"]
+            patch.undo()
+            other = recorded(folder)
+            spool.put_call(other)
+            until(lambda: uploads.calls == 1, told)
+    assert rclone.objects() == contents(other)
 
 
 def test_names_that_no_terminal_shows_are_sent_under_others(

@@ -153,6 +153,14 @@ def test_one_that_closes_without_an_answer_is_not_asked_for_ever() -> None:
         assert len(receiver.events) == 1
 
 
+def test_an_error_of_our_own_is_a_failure_of_this_event_and_ends_no_thread() -> None:
+    with receiving(Receiver()) as receiver, webhook(receiver.url, parallel=1) as bus:
+        answer = post(bus, body=None)  # type: ignore[arg-type]
+        assert answer.fate is Fate.FAILED
+        assert answer.reason.startswith("internal error: ")
+        assert post(bus) == DELIVERED
+
+
 def test_where_nobody_listens_it_is_away(free_tcp_port: int) -> None:
     with webhook(urlsplit(f"http://127.0.0.1:{free_tcp_port}/")) as bus:
         assert look(bus) == Answer(Fate.AWAY, "connection refused")
