@@ -90,9 +90,9 @@ class Batches:
         """Changes that are not committed yet."""
         return len(self._jobs)
 
-    def put(self, job: Job) -> bool:
-        """Have a change made soon; never waits. False where too many wait already: it is not made."""
-        if len(self._jobs) >= MAX_WAITING:
+    def put(self, job: Job, *, most: int = MAX_WAITING) -> bool:
+        """Have a change made soon; never waits. False where so many wait already: it is not made."""
+        if len(self._jobs) >= most:
             return False
         self._jobs.append(job)
         if not self._is_told:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.outbox.batches import Batches, Sums
+from audiosocket_cli.outbox.batches import MAX_WAITING, Batches, Sums
 from audiosocket_cli.outbox.call_files import CallFiles, PathNames, from_column, to_column
 from audiosocket_cli.outbox.hand_out import HandOut
 from audiosocket_cli.outbox.rows import Rows
@@ -75,7 +75,7 @@ class Spool:
         self._note = self._batches.do if waits_for_notes else self._batches.put
         self._events = 0
         self.unwritten = 0
-        """Events that this process could not put: the disk failed for too long."""
+        """Events and calls that this process could not put: the disk failed for too long."""
         self._calls_out = HandOut()
         self._events_out = HandOut()
         self._figures: SpoolFigures | None = None
@@ -89,14 +89,16 @@ class Spool:
         with self._reading:
             is_over = self._reader.execute("SELECT 1 FROM live WHERE run = ?", (self.runs.own,)).fetchone() is None
             self._reader.close()
-        self.runs.close(is_over=is_over and not left)
+        self.runs.close(is_over=is_over and not left and not self.unwritten)
         return left
 
     # Putting, from any thread.
 
     def put_call(self, files: CallFiles) -> None:
         """Have the files of a call wait for the store; never waits. The same files again change nothing."""
-        self._batches.put(lambda connection, sums: self._rows.add_call(connection, sums, files))
+        # More of them may wait than of events, of which each call has many.
+        if not self._batches.put(lambda db, sums: self._rows.add_call(db, sums, files), most=2 * MAX_WAITING):
+            self.unwritten += 1
 
     def put_event(self, event: str, uuid: str | None, body: Mapping[str, Any]) -> None:
         """Have an event wait for the bus; never waits. `body` is the object of `--json`; it must not change any more.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -252,3 +253,28 @@ def test_a_pattern_that_is_not_utf_8_is_kept(tmp_path: Path) -> None:
         spool.sync()
         assert spool.patterns() == {pattern}
     assert lines == []
+
+
+def test_a_call_for_which_there_is_no_room_in_memory_is_counted_and_looked_for_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosocket_cli.outbox.spool.MAX_WAITING", 0)
+    spool = Spool(tmp_path / "spool")
+    spool.put_call(call_in(tmp_path, "a"))
+    assert (spool.unwritten, spool.close()) == (1, 0)
+    with spool_in(tmp_path) as spool:
+        assert len(spool.runs.dead()) == 1
+
+
+def test_calls_have_room_in_memory_that_events_cannot_take(tmp_path: Path) -> None:
+    with spool_in(tmp_path) as spool:
+        blocked = sqlite3.connect(tmp_path / "spool" / "spool.sqlite", isolation_level=None)
+        blocked.execute("BEGIN IMMEDIATE")  # as a disk on which nothing can be written
+        while not spool.unwritten:
+            spool.put_event("digit", None, {})
+        spool.put_call(call_in(tmp_path, "a"))
+        assert spool.unwritten == 1
+        blocked.rollback()
+        blocked.close()
+        spool.sync()
+        assert spool.figures().waiting_calls == 1
