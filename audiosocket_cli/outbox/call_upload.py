@@ -55,6 +55,14 @@ class StoppedUploadError(Exception):
     """The upload was stopped between two objects."""
 
 
+class NoFolderError(Exception):
+    """A folder of the call's files is gone, and may come back: a disk that is not mounted."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
+        self.folder = folder
+
+
 class GoneError(Exception):
     """None of a call's files is there any more, and not all of them are in the store."""
 
@@ -80,18 +88,20 @@ class CallUpload:
         """Numbers of stems that others have."""
         self._versions: dict[Path, tuple[int, int, int]] = {}
         """Of files whose content was sent now: what tells each from another that gets its name."""
+        self._waits_for_folders = False
         self._sums: dict[Path, str] = {}
         """Of files whose content was there already: its SHA-256."""
         self.sent_objects = self.sent_bytes = 0
         self.missing: list[Path] = []
         """Files that were gone before they could be sent."""
 
-    def send(self, *, must_note_all: bool, go_on: Callable[[], bool]) -> None:
+    def send(self, *, must_note_all: bool, waits_for_folders: bool, go_on: Callable[[], bool]) -> None:
         """Send what is not there yet. `must_note_all` keeps all objects in the spool before this returns, the last one
-        too; `go_on` is asked before each.
+        too; `waits_for_folders` sends nothing after a file whose folder is gone; `go_on` is asked before each.
 
-        Raises `StoreError`, `OSError` of a file, `GoneError`, `StoppedUploadError`.
+        Raises `StoreError`, `OSError` of a file, `GoneError`, `NoFolderError`, `StoppedUploadError`.
         """
+        self._waits_for_folders = waits_for_folders
         if self._is_all_there():
             return
         number = self._number(must_note_all)
@@ -215,6 +225,8 @@ class CallUpload:
                 version = _version(path)
                 put = self._put(name, path)
             except FileNotFoundError:
+                if self._waits_for_folders and not path.parent.is_dir():
+                    raise NoFolderError(path.parent) from None
                 self.missing.append(path)
                 continue
             self._versions[path] = version

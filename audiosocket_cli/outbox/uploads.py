@@ -11,11 +11,17 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Final, Literal, Protocol
 
-from audiosocket_cli.outbox.call_upload import CallUpload, GoneError, Notes, ObjectStore, StoppedUploadError
+from audiosocket_cli.outbox.call_upload import (
+    CallUpload,
+    GoneError,
+    NoFolderError,
+    Notes,
+    ObjectStore,
+    StoppedUploadError,
+)
 from audiosocket_cli.outbox.store_state import MAX_WAIT_S, StoreState
 from audiosocket_cli.outbox.waiting import SpoolFigures, WaitingCall
 from audiosocket_cli.stores.object_name import ObjectNames
@@ -163,13 +169,17 @@ class Uploads:
         upload = CallUpload(call, self._target.store, self._target.names, self._spool, replace=self._replace)
         name = printable(call.files.name)
         try:
-            upload.send(must_note_all=self._removes, go_on=self._goes_on)
+            waits = self._failures[call.id] < _FOLDER_TRIES
+            upload.send(must_note_all=self._removes, waits_for_folders=waits, go_on=self._goes_on)
         except StoppedUploadError:
             return
         except StoreError as error:
             self._failed(call, error)
+        except NoFolderError as error:
+            self._failed_itself(call, f"cannot upload {name}: there is no folder {printable(str(error.folder))}")
         except GoneError:
-            self._gone(call, name)
+            self._forget(call)
+            self._spool.give_up_call(call.id, f"not uploaded: {name}: its files were removed before they were sent")
         except OSError as error:
             self._failed_itself(call, f"cannot upload {name}: {_why(error)}")
         else:
@@ -197,15 +207,6 @@ class Uploads:
             self._failures[call.id] += 1
         wait_s = min(2.0 ** min(failures, 10), MAX_WAIT_S) * random.uniform(0.75, 1.25)
         self._postpone(call, wait_s, f"{reason} (trying again)" if failures in (0, 10) or failures % 100 == 0 else "")
-
-    def _gone(self, call: WaitingCall, name: str) -> None:
-        folders = {path.parent for path in call.files.paths}
-        if self._failures[call.id] < _FOLDER_TRIES and not any(map(Path.is_dir, folders)):
-            where = printable(str(min(folders)))
-            self._failed_itself(call, f"cannot upload {name}: there is no folder {where}")
-        else:
-            self._forget(call)
-            self._spool.give_up_call(call.id, f"not uploaded: {name}: its files were removed before they were sent")
 
     def _forget(self, call: WaitingCall) -> None:
         with self._lock:

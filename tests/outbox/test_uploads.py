@@ -303,6 +303,44 @@ def test_a_folder_that_is_not_mounted_is_waited_for(
     assert told == [f"cannot upload {files.name}: there is no folder {folder / 'disk'} (trying again)"]
 
 
+def test_a_call_waits_for_a_folder_of_its_files_though_another_is_there(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    captures = folder / "captures"
+    captures.mkdir(parents=True)
+    files = recorded(folder / "disk")
+    files = dataclasses.replace(files, capture=captures / f"{files.name}.pcapng")
+    assert files.capture is not None
+    files.capture.write_bytes(b"pcapng")
+    expected = contents(files)
+    spool.put_call(files)
+    spool.sync()
+    (folder / "disk").rename(folder / "elsewhere")
+    with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append):
+        until(lambda: told)
+        (folder / "elsewhere").rename(folder / "disk")
+        until_sent(spool, 1, told)
+    assert rclone.objects() == expected
+    assert told == [f"cannot upload {files.name}: there is no folder {folder / 'disk'} (trying again)"]
+
+
+def test_a_folder_that_does_not_come_back_is_done_without(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("audiosocket_cli.outbox.uploads._FOLDER_TRIES", 1)
+    whole = recorded(folder)
+    files = dataclasses.replace(whole, capture=folder / "captures" / f"{whole.name}.pcapng")
+    gone = recorded(folder / "disk")
+    spool.put_call(files)
+    spool.put_call(gone)
+    spool.sync()
+    (folder / "disk").rename(folder / "elsewhere")
+    with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append):
+        until(lambda: (figures := spool.figures()).given_up == 1 and figures.uploaded == 1, told)
+    assert rclone.objects() == contents(whole)
+    assert f"{files.name}: 1 file removed before being sent: {files.name}.pcapng" in told
+
+
 def test_a_file_that_cannot_be_read_holds_up_its_call_only(
     spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
 ) -> None:
