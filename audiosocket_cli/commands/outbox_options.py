@@ -13,6 +13,22 @@ from audiosocket_cli.commands.params import SECONDS, CountParam, SizeParam, refu
 if TYPE_CHECKING:
     from audiosocket_cli.jobs.sending import SendingWanted
 
+_MOST_AT_ONCE: Final = 64
+"""Calls that are uploaded at once: each may take 32 MiB of memory."""
+
+
+class FolderParam(click.Path):
+    """A folder's name. An empty one would be the current folder, and is that of a variable which nobody has set."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail("it names nothing: name a folder, as . for this one", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _UPLOADS: Final = (
     click.option(
         "--upload",
@@ -29,7 +45,7 @@ _UPLOADS: Final = (
     ),
     click.option(
         "--upload-parallel",
-        type=CountParam(),
+        type=CountParam(_MOST_AT_ONCE),
         metavar="N",
         default=4,
         show_default=True,
@@ -54,7 +70,7 @@ _EVENTS: Final = (
 _SPOOL: Final = (
     click.option(
         "--spool",
-        type=click.Path(path_type=Path),
+        type=FolderParam(),
         metavar="DIR",
         help="Where what is to be sent waits, on a local disk.  [default: .audiosocket-spool beside the recordings]",
     ),

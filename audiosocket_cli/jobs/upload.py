@@ -29,10 +29,13 @@ class UploadWanted:
 def upload(wanted: UploadWanted) -> Outcome:
     """Send what waits. Raises `UsageError`, and `NothingError` where there is no spool."""
     record = FileOutput.in_folder(wanted.folder)
-    if not record.folder.is_dir():
-        raise UsageError(f"there is no folder {printable(str(record.folder))}: name one of recordings")
     spool = wanted.sending.spool or record.folder / DEFAULT_NAME
-    is_there = (spool / NAME).exists()
+    try:
+        if not record.folder.is_dir():
+            raise UsageError(f"there is no folder {printable(str(record.folder))}: name one of recordings")
+        is_there = (spool / NAME).exists()
+    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+        raise UsageError(f"cannot look into {error.filename}: {(error.strerror or str(error)).lower()}") from None
     if not is_there and not wanted.all_calls:
         raise NothingError(
             f"nothing waits in {printable(str(wanted.folder))}: it has no spool; add --all to upload all its calls, "

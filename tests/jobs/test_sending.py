@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from audiosocket_cli.cli import root
@@ -277,6 +278,11 @@ USAGE = {
     "no secret": (["--events", "https://host/x", "--spool", "s"], "--events to a webhook needs a secret"),
     "no such field": (["--record", "c", "--upload", "s3://bkt/{name}"], "has an unknown field {name}"),
     "not a store": (["--record", "c", "--upload", "http://b/x"], "is not the URL of an object store"),
+    "more at once than memory": (
+        ["--record", "c", "--upload", "s3://bkt/x", "--upload-parallel", "65"],
+        "from 1 to 64",
+    ),
+    "a spool without a name": (["--record", "c", "--upload", "s3://bkt/x", "--spool", ""], "it names nothing"),
     "a spool that is a file": (["--record", "c", "--upload", "s3://bkt/x", "--spool", "file"], "it is a file"),
 }
 
@@ -286,10 +292,22 @@ def test_wrong_use_is_told_in_a_line(case: tuple[list[str], str], tmp_path: Path
     options, expected = case
     (tmp_path / "file").touch()
     words = [str(tmp_path / word) if word in ("s", "c", "file") else word for word in options]
-    with pytest.raises(UsageError) as raised:
+    with pytest.raises((UsageError, click.UsageError)) as raised:
         root.main(["serve", "--listen", "127.0.0.1:0", *words], standalone_mode=False)
     assert expected in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
+
+
+FOLDERS = {"of no name": ([""], "it names nothing"), "of too long a name": (["a" * 300], "file name too long"),
+           "with a spool of too long a name": ([".", "--spool", "a" * 300], "file name too long")}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FOLDERS.values(), ids=FOLDERS)
+def test_a_folder_that_cannot_be_is_told_in_a_line(case: tuple[list[str], str]) -> None:
+    words, expected = case
+    with pytest.raises((UsageError, click.UsageError)) as raised:
+        root.main(["upload", *words], standalone_mode=False)
+    assert expected in str(raised.value)
 
 
 def test_a_capture_for_all_calls_is_told_not_to_be_sent(serve: Serve, kept: Kept) -> None:
