@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from audiosocket_cli.commands.params import SECONDS, CountParam, SizeParam, refuse_without_effect
+from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from audiosocket_cli.jobs.sending import SendingWanted
@@ -113,6 +114,9 @@ def sending_wanted(ctx: click.Context, given: dict[str, Any], *, always: bool = 
     option that has no effect without another."""
     from audiosocket_cli.jobs.sending import SendingWanted
 
+    for name in ("upload", "events"):
+        if given.get(name) == "":  # of a variable that nobody has set: nothing would be sent, and nobody told
+            raise UsageError(f"--{name} is empty: write its URL, or leave out --{name}")
     if not always:
         both = "upload events" if "events" in given else "upload"
         refuse_without_effect(

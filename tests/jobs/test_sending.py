@@ -282,6 +282,8 @@ USAGE = {
         ["--record", "c", "--upload", "s3://bkt/x", "--upload-parallel", "65"],
         "from 1 to 64",
     ),
+    "an empty store": (["--record", "c", "--upload", ""], "--upload is empty"),
+    "an empty bus": (["--record", "c", "--events", ""], "--events is empty"),
     "a spool without a name": (["--record", "c", "--upload", "s3://bkt/x", "--spool", ""], "it names nothing"),
     "a spool that is a file": (["--record", "c", "--upload", "s3://bkt/x", "--spool", "file"], "it is a file"),
 }
