@@ -6,9 +6,11 @@ What sends is loaded only then.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from audiosocket_cli.outbox.event_target import SECRET_VARIABLE
 from audiosocket_cli.server.metrics import Snapshot
 from audiosocket_cli.ui.console import say
 
@@ -38,6 +40,7 @@ def begin_sending(
 ) -> Sending | None:
     """Begin to send on what is wanted; None where nothing is. Raises `UsageError`, as `Sending` does."""
     if wanted is None:
+        os.environ.pop(SECRET_VARIABLE, None)  # no program gets it, though it is not needed
         return None
     from audiosocket_cli.jobs.sending import Sending
 

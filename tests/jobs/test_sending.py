@@ -105,6 +105,21 @@ def test_calls_and_their_events_arrive(
     assert [json.loads(line).get("uuid") for line in lines].count(uuids[0]) == 2
 
 
+@pytest.mark.parametrize("is_used", [True, False])
+def test_no_program_gets_the_secret_whether_it_is_used_or_not(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_used: bool
+) -> None:
+    monkeypatch.setenv("AUDIOSOCKET_EVENTS_SECRET", SECRET)
+    told = tmp_path / "told"
+    with receiving(Receiver()) as receiver:
+        events = ["--events", receiver.url.geturl(), "--spool", "spool"] if is_used else []
+        serving = serve("--calls", "1", "--on-call-end", f"sh -c 'env > {told}'", *events)
+        uuid = call(serving)
+        assert serving.end(0)[0] == 0
+    assert uuid in told.read_text()
+    assert "EVENTS_SECRET" not in told.read_text()
+
+
 def test_local_files_go_once_they_are_there(serve: Serve, kept: Kept, tmp_path: Path) -> None:
     serving = serve("--record", "calls", "--upload", kept.url, "--upload-then", "remove", "--calls", "1")
     uuid = call(serving)
