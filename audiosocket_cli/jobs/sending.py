@@ -234,11 +234,14 @@ class Sending:
         )
 
     def _take_found(self, found: Found) -> None:
-        """Put what a process that died has left, and tell of a call that it cut."""
+        """Put what a process that died has left, and tell of a call that it cut.
+
+        If that process sent events, so is the last of the call's, be it by a later process that has --events again.
+        """
         started, files = found.started, found.files
         uuid = files.uuid if files is not None else found.lives[0].uuid
         if found.result is not None:
-            ended = [self._object(_ended(found, uuid))] if found.lives and self._wanted.events else []
+            ended = [self._object(_ended(found, uuid))] if found.lives else []
             self._spool.put_cut(files, found.lives, *ended)
             return
         peer, started_at = _text(started.get("peer")), _text(started.get("started_at"))
@@ -246,7 +249,8 @@ class Sending:
             files = replace(files, peer=peer or files.peer, started_at=started_at)
         event = CallCut(uuid, peer, started_at, () if files is None else files.recordings)
         self._log.report(event)
-        bodies = [event_json(event)] if self._wanted.events is not None and not found.is_old else []
+        has_events = bool(found.lives) or (self._wanted.events is not None and not found.is_old)
+        bodies = [event_json(event)] if has_events else []
         if bodies and not found.lives:  # it died before it had put that either
             bodies.insert(0, _begun(event))
         self._spool.put_cut(files, found.lives, *map(self._object, bodies))

@@ -185,6 +185,26 @@ def test_a_call_that_a_kill_cut_is_sent_by_the_next_start(
     assert kept.objects == {f"{uuid}.wav": local(tmp_path / "calls")[f"{uuid}.wav"]}
 
 
+def test_the_end_of_a_call_that_was_cut_waits_for_a_start_with_events_again(
+    serve: Serve, kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIOSOCKET_EVENTS_SECRET", SECRET)
+    with receiving(Receiver()) as receiver:
+        events = ("--events", receiver.url.geturl())
+        serving = serve("--record", "calls", "--upload", kept.url, *events)
+        uuid, first = opening(1)
+        with connected(serving, first, FRAME * 50):
+            receiver.wait_for(lambda: receiver.events)
+            wait_until(lambda: is_recorded(tmp_path / "calls", uuid))
+            serving.process.kill()
+            serving.process.wait()
+        without = run("upload", tmp_path / "calls")
+        assert without.returncode == 1
+        assert without.stderr.splitlines()[-1].startswith("uploaded 1 call, 1 event left in ")
+        assert run("upload", tmp_path / "calls", *events).returncode == 0
+    assert [(event["event"], event["uuid"]) for event in receiver.events] == [("call", uuid), ("cut", uuid)]
+
+
 def test_a_call_that_was_cut_before_anything_was_told_of_it_has_both_its_events(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
