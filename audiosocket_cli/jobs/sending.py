@@ -99,7 +99,7 @@ class Sending:
         target = None if wanted.events is None else parse_target(wanted.events)
         about = {
             "upload": wanted.upload,
-            "events": None if target is None else str(target),
+            "events": None if target is None else target.mark,
             "record": self._pattern,
             "capture": None if self._capture is None else os.path.abspath(self._capture),
         }
@@ -142,9 +142,11 @@ class Sending:
             for option, theirs in (("upload", run.upload), ("events", run.events)):
                 ours = about[option]
                 if ours is not None and theirs is not None and ours != theirs:
+                    shown, wanted = printable(theirs.partition("#")[0]), printable(ours.partition("#")[0])
+                    path = " and another path" if shown == wanted else ""
                     raise UsageError(
-                        f"the spool {printable(str(self._spool.folder))} is in use with --{option} "
-                        f"{printable(theirs)}: name another --spool for --{option} {printable(ours)}"
+                        f"the spool {printable(str(self._spool.folder))} is in use with --{option} {shown}{path}: "
+                        f"name another --spool for --{option} {wanted}"
                     )
 
     def _deliveries(self) -> Iterator[Delivery]:

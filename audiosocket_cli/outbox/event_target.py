@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -47,6 +48,11 @@ class EventTarget:
         """Name it without its path and query, which may be secret in a webhook's URL."""
         where = f"{self.url.scheme}://{self.url.netloc}"
         return f"{where}/{self.prefix}" if self.prefix else where
+
+    @property
+    def mark(self) -> str:
+        """Tell it from others, also those with another path or query, and show neither."""
+        return f"{self}#{hashlib.sha256(self.url.geturl().encode()).hexdigest()[:12]}" if self.is_webhook else str(self)
 
     def open(self, secret_file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Bus:
         """Return the bus, which begins to work in threads of its own. Raises `UsageError`.

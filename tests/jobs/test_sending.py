@@ -305,6 +305,22 @@ def test_two_servers_may_share_a_spool_but_not_send_from_it_to_different_stores(
     assert set(kept.objects) == {f"{uuid}.{suffix}" for uuid in uuids for suffix in ("wav", "json")}
 
 
+def test_two_servers_that_share_a_spool_have_the_same_webhook_to_the_last_letter(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUDIOSOCKET_EVENTS_SECRET", SECRET)
+    url = f"http://127.0.0.1:{free_port()}"
+    options = ("--spool", tmp_path / "spool", "--spool-wait", "0", "--events")
+    one = serve(*options, f"{url}/hooks/token-1")
+    other = run("serve", "--listen", "127.0.0.1:0", *options, f"{url}/hooks/token-2")
+    assert other.returncode == 2
+    assert other.stderr == (
+        f"audiosocket: error: the spool {tmp_path / 'spool'} is in use with --events {url} and another path: "
+        f"name another --spool for --events {url}\n"
+    )
+    one.end()
+
+
 USAGE = {
     "no recording": (["--upload", "s3://bkt/x"], "--upload sends recordings that are files: add --record DIR"),
     "no spool": (["--events", "nats://host/calls"], "--events needs a folder in which events wait: add --spool DIR"),
