@@ -6,9 +6,11 @@ was sent, and are those of what was sent, whatever becomes of the file meanwhile
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,8 +137,10 @@ def open_content(content: Path | bytes) -> SmallContent | LargeContent:
 def read_pieces(path: Path, size: int, piece_bytes: int = 0) -> Iterator[bytes]:
     """Yield a file of `size` bytes in pieces of one size, but for the last. Raises `OSError`, and
     `FileChangedError` where it is not what it was when its reading began."""
-    with open(path, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=_open_at_once) as file:
         before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
         left = size
         while left:
             piece = _read(file.fileno(), min(piece_bytes or PIECE_BYTES, left))
@@ -147,6 +151,11 @@ def read_pieces(path: Path, size: int, piece_bytes: int = 0) -> Iterator[bytes]:
         after = os.fstat(file.fileno())
         if left or (after.st_size, after.st_mtime_ns) != (size, before.st_mtime_ns):
             raise FileChangedError(f"{path} changed while it was read")
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    """Open a file, and do not wait for who writes into a pipe of that name."""
+    return os.open(name, flags | os.O_NONBLOCK)
 
 
 def _read(descriptor: int, size: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,10 @@ def test_a_large_file_that_differs_the_second_time_is_told(tmp_path: Path) -> No
     with pytest.raises(FileChangedError, match="has changed since it was sent"):
         list(content.pieces())
     assert content.sha256() == sha256_of([bytes(35)])
+
+
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="not a file"):
+        open_content(path)
