@@ -170,6 +170,8 @@ class Spool:
             if not due and not self._has_changed("calls"):
                 return []
             rows = self._calls(f"id IN ({','.join(map(str, due))})") if due else []
+            for gone in set(due) - {call.id for call in rows}:  # another call has got its name
+                self._calls_out.settle(gone)
             if len(rows) < most:
                 newer = f"id > {self._calls_out.newest} ORDER BY id LIMIT {most - len(rows)}"
                 new = self._calls(newer)

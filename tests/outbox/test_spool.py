@@ -185,6 +185,21 @@ def test_events_of_a_call_that_is_held_are_held_too(tmp_path: Path) -> None:
         assert [event.uuid for event in spool.due_events(3)] == ["v"]
 
 
+def test_a_call_whose_name_another_has_got_is_not_out_any_more(tmp_path: Path) -> None:
+    call = call_in(tmp_path, "a")
+    with spool_in(tmp_path) as spool:
+        spool.put_call(call)
+        spool.sync()
+        (before,) = spool.due_calls(10)
+        os.utime(call.recordings[0], ns=(1, 1))
+        spool.put_call(call)
+        spool.sync()
+        spool.postpone_call(before.id, 0, "")
+        (after,) = spool.due_calls(10)
+        assert after.id > before.id
+        assert spool.calls_out == 1
+
+
 def test_a_body_that_is_no_json_is_told_and_holds_up_nothing(tmp_path: Path) -> None:
     lines: list[str] = []
     with spool_in(tmp_path, tell=lines.append) as spool:
