@@ -170,7 +170,11 @@ class Courier:
                     carrier.work(self._stop)
                     continue
             except Exception as error:
-                self._tell(f"internal error while {delivery.name}, tried again in {_TRY_AGAIN_S:.0f} s: {error!r}")
+                fault = f"internal error while {delivery.name}: {error!r}"
+                if isinstance(error, OSError):  # the lock's file is of somebody else, or the disk is full
+                    what = f": {error.filename}" if error.filename else ""
+                    fault = f"cannot begin {delivery.name}: {(error.strerror or str(error)).lower()}{what}"
+                self._tell(f"{fault} (trying again in {_TRY_AGAIN_S:.0f} s)")
                 self._stop.wait(_TRY_AGAIN_S)
                 delivery.take_back()
             self._stop.wait(_LOOK_S)

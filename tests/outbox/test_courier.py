@@ -177,5 +177,15 @@ def test_an_error_of_our_own_is_told_and_tried_again(tmp_path: Path, monkeypatch
     carrier.work = work  # type: ignore[method-assign]
     courier.end(MAX_WAIT_S)
     assert carrier.events == ["call"]
-    assert lines[0] == "internal error while sending, tried again in 0 s: RuntimeError('odd')"
+    assert lines[0] == "internal error while sending: RuntimeError('odd') (trying again in 0 s)"
     spool.close()
+
+
+def test_a_lock_that_cannot_be_taken_is_told_and_is_no_fault_of_ours(tmp_path: Path) -> None:
+    spool, lines = Spool(tmp_path), []
+    (tmp_path / "sending.lock").mkdir()  # as one that another user has made
+    courier = courier_of(spool, Carrier(spool), lines)
+    wait_until(lambda: bool(lines))
+    courier.end(0.0)
+    spool.close()
+    assert lines == [f"cannot begin sending: is a directory: {tmp_path / 'sending.lock'} (trying again in 60 s)"]

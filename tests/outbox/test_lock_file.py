@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from audiosocket_cli.outbox.lock_file import LockFile, is_locked
 
@@ -50,4 +53,14 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     assert not is_locked(path)
     lock = LockFile(path)
     assert lock.try_take()
+    lock.release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files that others cannot use")
+def test_what_root_locks_is_the_folder_owners(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12346)
+    lock = LockFile(tmp_path / "lock")
+    assert lock.try_take()
+    status = (tmp_path / "lock").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (12345, 12346, 0o600)
     lock.release()
