@@ -63,7 +63,10 @@ def find(spool: Spool, dead: Sequence[Run], *, since: float | None = None, with_
     spool's checkpoint; without `with_lives` only files are looked at, of calls long ago."""
     lives = spool.dead_calls() if with_lives else []
     checkpoint = (spool.checkpoint if since is None else since) - _MARGIN_S
+    live = spool.runs.being_recorded()
     for pattern, capture in {(run.record, run.capture) for run in dead if run.record is not None}:
+        if pattern in live and not FIELD.search(pattern):
+            continue  # one file, which has no JSON whose lock would say so, is being recorded now
         of_it = [run for run in dead if run.record == pattern]
         started_at = min(run.started_at for run in of_it) - _MARGIN_S
         is_uploaded = any(run.upload for run in of_it)

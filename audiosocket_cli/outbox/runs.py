@@ -74,6 +74,10 @@ class Runs:
         """Yield the other processes that live."""
         yield from (self._read(name) for name in self._names() if is_locked(self._folder / name))
 
+    def being_recorded(self) -> set[str | None]:
+        """Return the patterns of all processes that live, ours too."""
+        return {self._about.get("record"), *(run.record for run in self.others())}
+
     def dead(self) -> list[Run]:
         """Return the processes that died."""
         return [self._read(name) for name in self._names() if not is_locked(self._folder / name)]

@@ -107,6 +107,17 @@ def test_a_recording_whose_json_nobody_will_write_was_cut(spool: Spool) -> None:
     assert [brief(each) for each in find(spool, dead)] == [(UUIDS[1], True, [])]
 
 
+def test_a_single_file_that_another_process_records_now_is_not_taken_for_cut(spool: Spool) -> None:
+    dead = dead_run(spool, "call.wav")
+    recorded(spool.folder.parent, "call", json_too=False)
+    live = Runs(spool.folder / "runs", {"upload": "s3://b", "record": str(spool.folder.parent / "call.wav")})
+    assert list(find(spool, dead)) == []
+    live.close()
+    (found,) = find(spool, dead)
+    assert found.files is not None
+    assert found.files.is_cut
+
+
 def test_json_that_only_lacks_its_name_gets_it(spool: Spool) -> None:
     dead = dead_run(spool)
     folder = spool.folder.parent
