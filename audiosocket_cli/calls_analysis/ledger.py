@@ -96,6 +96,8 @@ class Ledger:
         finally:
             self._database.close()
             os.close(self._lock)
+        if isinstance(error, sqlite3.Error):  # as where a page of it is damaged, or its disk is full
+            raise _unusable(self._path, error) from None
 
     def forget_all(self) -> None:
         """Have all calls measured again; their rows stay until they are replaced."""

@@ -73,6 +73,21 @@ def test_a_damaged_ledger_is_one_line(tmp_path: Path, content: bytes) -> None:
         Ledger(tmp_path)
 
 
+def test_a_ledger_with_a_damaged_page_is_one_line(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        listed(ledger, FILES)
+        note_all(ledger)
+        ledger.commit()
+        ledger.settle()
+        ((page,),) = ledger._database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'calls'")
+        ((size,),) = ledger._database.execute("PRAGMA page_size")
+    content = bytearray((tmp_path / NAME).read_bytes())
+    content[(page - 1) * size : page * size] = b"x" * size
+    (tmp_path / NAME).write_bytes(content)
+    with pytest.raises(OutputError, match=r"cannot use .*; remove its folder to begin anew"), Ledger(tmp_path) as found:
+        listed(found, FILES)
+
+
 def test_rows_of_another_version_are_not_mixed_with_ours(tmp_path: Path) -> None:
     with Ledger(tmp_path):
         pass
