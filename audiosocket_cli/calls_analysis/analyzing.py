@@ -13,7 +13,7 @@ from audiosocket_cli.calls_analysis.columns import DATE, empty_row
 from audiosocket_cli.calls_analysis.here import Done
 from audiosocket_cli.calls_analysis.ledger import Ledger
 from audiosocket_cli.calls_analysis.listing import Listed, files_of, source_of
-from audiosocket_cli.calls_analysis.parquet_parts import part_path, rewrite_part
+from audiosocket_cli.calls_analysis.parquet_parts import clear_unfinished, part_path, rewrite_part
 from audiosocket_cli.errors import MissingLibraryError
 
 SCHEMA: Final = "audiosocket.analysis/1"
@@ -85,6 +85,7 @@ def analyze(
     began_s, done = time.monotonic(), Analysis()
     places = _outermost([source_of(source) for source in sources])
     with Ledger(out) as ledger:
+        clear_unfinished(out)
         if anew:
             ledger.forget_all()
         ledger.forget_days([date for date in ledger.days() if not part_path(out, date).exists()])
