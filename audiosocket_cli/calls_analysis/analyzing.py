@@ -86,9 +86,10 @@ def analyze(
     places = _outermost([source_of(source) for source in sources])
     with Ledger(out) as ledger:
         clear_unfinished(out)
+        ledger.forget_days([date for date in ledger.days() if not part_path(out, date).exists()])
+        _write_parts(ledger, out, done)  # rows of a run that was killed, whose old places are known only now
         if anew:
             ledger.forget_all()
-        ledger.forget_days([date for date in ledger.days() if not part_path(out, date).exists()])
         for place in places:
             ledger.take_files(place, files_of(place, done.listed))
         _measure(ledger, out, measure_all, done, progress)
