@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, utf8
+from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, mirrored, utf8
 from audiosocket_cli.calls_analysis.columns import COLUMNS, DATE, FORMAT, Row
 from audiosocket_cli.calls_analysis.ledger_tables import (
     ALL_WAITING,
@@ -61,6 +61,7 @@ class Ledger:
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             self._database = sqlite3.connect(self._path, isolation_level=None)
             self._database.execute("PRAGMA trusted_schema = OFF")
+            self._database.create_function("mirrored", 1, _mirrored)
             self._begin_schema()
         except BaseException as error:
             os.close(self._lock)
@@ -220,6 +221,11 @@ class Ledger:
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             raise _unusable(self._path, error) from None
+
+
+def _mirrored(call: bytes) -> bytes | None:
+    name = mirrored(os.fsdecode(call))
+    return None if name is None else os.fsencode(name)
 
 
 def _unusable(path: Path, error: Exception) -> OutputError:
