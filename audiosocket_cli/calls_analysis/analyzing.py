@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, utf8
+from audiosocket_cli.calls_analysis.call_files import CallFiles, day_of, utf8
 from audiosocket_cli.calls_analysis.columns import DATE, empty_row
 from audiosocket_cli.calls_analysis.here import Done
 from audiosocket_cli.calls_analysis.ledger import Ledger
@@ -150,7 +150,7 @@ def _row_of_killed(call: CallFiles, how: str) -> dict[str, Any]:
     row = empty_row()
     row |= {"folder": utf8(call.folder), "call": utf8(call.call), "files": [utf8(each.name) for each in call.sounds]}
     row |= {"finding_ids": [], "findings": [], "not_measured": ["all"], "problem": f"measuring it failed: {how}"}
-    row[DATE] = time.strftime("%Y-%m-%d", time.gmtime(call.changed_s))
+    row[DATE] = day_of(call)
     return row
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from audiosocket_cli.audio.growing_wav import first_of
@@ -13,6 +14,8 @@ from audiosocket_cli.audio.recognition import RECORDING_SUFFIXES
 JSON: Final = ".json"
 
 
+_FIRST_S: Final = datetime.min.replace(tzinfo=UTC).timestamp()
+_LAST_S: Final = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
 _MIRROR: Final = re.compile(r"(.+)\.mirror(?:-\d+)?", re.DOTALL)
 _NUMBER: Final = re.compile(r"-\d+$")
 
@@ -57,6 +60,13 @@ class CallFiles(NamedTuple):
     def changed_s(self) -> float:
         """When its recording was last changed; its JSON, where there is none."""
         return max(file.changed_s for file in self.sounds or self.files)
+
+
+def day_of(call: CallFiles) -> str:
+    """Return the day in UTC on which a call was last changed, or the first or last one that there is a name for: a file
+    may have any time."""
+    seconds = min(max(call.changed_s, _FIRST_S), _LAST_S)
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
 def call_of(name: str) -> str | None:
