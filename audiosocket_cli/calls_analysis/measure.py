@@ -7,13 +7,12 @@ import functools
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.analysis.recording_layout import MIXED, layout_of, sides_of
 from audiosocket_cli.analysis.turns import Turns, turns_of
-from audiosocket_cli.calls_analysis.call_files import CallFiles, parts_in_order, utf8
+from audiosocket_cli.calls_analysis.call_files import CallFiles, day_of, parts_in_order, utf8
 from audiosocket_cli.calls_analysis.columns import DATE, SIDES, Row, empty_row
 from audiosocket_cli.calls_analysis.sound import MeasuredSound, measure_sound
 from audiosocket_cli.calls_index.call_json import CallJson, read_call
@@ -100,8 +99,7 @@ def _row_of_json(call: CallFiles, found: CallJson) -> Row:
         row["bot"] = _bot_of(found.call)
     elif found.problem is not None and found.problem != _NO_CALL:
         row["problem"] = _text(f"{call.call}.json: {found.problem}")
-    changed_at = datetime.fromtimestamp(call.changed_s, UTC).isoformat()
-    row[DATE] = (row["started_at"] or changed_at)[:10]
+    row[DATE] = row["started_at"][:10] if row["started_at"] else day_of(call)
     return row
 
 
@@ -149,6 +147,8 @@ def _add_sound(row: Row, sound: MeasuredSound, named_layout: str, folder: Path) 
     for side in SIDES:
         if side not in sides and side != MIXED:
             row["not_measured"].append(f"{side}: {_why_not(layout)}")
+    if None in sound.tones:
+        row["not_measured"].append(f"tones: the sample rate is {figures.rate_hz} Hz, which is too low for them")
     turns, reason = _turns(sound, layout)
     if turns is None:
         row["not_measured"].append(f"turns: {reason}")

@@ -89,6 +89,17 @@ def test_tones_are_told_beside_the_digits_of_frames(folder: Path) -> None:
     ]  # fmt: skip
 
 
+def test_slow_sound_is_measured_and_one_that_holds_no_tones_says_so(folder: Path) -> None:
+    keys = np.concatenate([np.concatenate([digit_tone(key, 6000), np.zeros(800, np.int16)]) for key in "0042"])
+    write_call(folder, keys, 6000, recording={"layout": "caller"}, dtmf=[])
+    row = row_in(folder)
+    assert (row["caller_tones"], row["rate_hz"], row["problem"]) == ("0042", 6000, None)
+    write_call(folder, spoken(0)[:, 0], 2000, recording={"layout": "caller"}, dtmf=[])
+    row = row_in(folder)
+    assert (row["caller_tones"], row["recorded_s"] > 1) == (None, True)
+    assert "tones: the sample rate is 2000 Hz, which is too low for them" in row["not_measured"]
+
+
 def test_a_recording_alone_is_a_call_of_which_little_is_known(folder: Path) -> None:
     write_call(folder, spoken(0)[:, 0])
     os.utime(folder / "a.wav", (0, 86_400 * 365))
