@@ -189,7 +189,8 @@ class Ledger:
         if self._pending:
             self._pending = False
             try:
-                self._database.execute("COMMIT")
+                if self._database.in_transaction:  # a full disk has ended it, and was told
+                    self._database.execute("COMMIT")
             except sqlite3.Error as error:
                 raise _unusable(self._path, error) from None
 
@@ -230,4 +231,6 @@ def _mirrored(call: bytes) -> bytes | None:
 
 def _unusable(path: Path, error: Exception) -> OutputError:
     reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:  # what was measured is worth keeping
+        return OutputError(f"cannot write {path}: {printable(reason)}; make room, and the same command goes on")
     return OutputError(f"cannot use {path}: {printable(reason)}; remove its folder to begin anew, or name another one")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.calls_analysis.call_files import FileSeen
+from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen
 from audiosocket_cli.calls_analysis.columns import DATE, empty_row
 from audiosocket_cli.calls_analysis.ledger import NAME, Ledger
 from audiosocket_cli.errors import OutputError, UsageError
@@ -86,6 +86,15 @@ def test_a_ledger_with_a_damaged_page_is_one_line(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(OutputError, match=r"cannot use .*; remove its folder to begin anew"), Ledger(tmp_path) as found:
         listed(found, FILES)
+
+
+def test_a_ledger_without_room_is_not_to_be_removed(tmp_path: Path) -> None:
+    def fill(ledger: Ledger) -> None:
+        ledger._database.execute("PRAGMA max_page_count = 1")
+        ledger.note(CallFiles(*FILES[0][:2], (FILES[0][2],)), empty_row() | {"problem": "x" * 100_000})
+
+    with pytest.raises(OutputError, match=r"full; make room, and the same command goes on"), Ledger(tmp_path) as made:
+        fill(made)
 
 
 def test_rows_of_another_version_are_not_mixed_with_ours(tmp_path: Path) -> None:
