@@ -136,7 +136,24 @@ def _add_sound(row: Row, sound: MeasuredSound, named_layout: str, folder: Path) 
     layout = layout_of(named_layout, len(figures.channels))
     sides = sides_of(layout)
     row |= {"recorded_s": round(figures.duration_s, 3), "rate_hz": figures.rate_hz, "layout": layout}
-    for side, channel, speech, tones in zip(sides, figures.channels, sound.speech, sound.tones, strict=True):
+    for side in SIDES:
+        if side not in sides and side != MIXED:
+            row["not_measured"].append(f"{side}: {_why_not(layout)}")
+    if figures.duration_s:
+        _add_levels(row, sound, sides)
+        _add_or_explain_turns(row, sound, layout)
+    else:
+        row["not_measured"].append("all that needs sound: the recording holds none")
+    judged_sides = tuple(Side(side) for side in sides) if MIXED not in sides else tuple(Side)
+    found = [each for each in judge_figures(figures, judged_sides) if each.status is not Status.OK]
+    row["finding_ids"] = list(dict.fromkeys(each.id for each in found))
+    row["findings"] = [_text(_without_folder(tagged(each.id, each.what), folder)) for each in found]
+    if figures.remarks:
+        row["problem"] = _text(_without_folder(figures.remarks[0], folder))
+
+
+def _add_levels(row: Row, sound: MeasuredSound, sides: Sequence[str]) -> None:
+    for side, channel, speech, tones in zip(sides, sound.figures.channels, sound.speech, sound.tones, strict=True):
         row |= {
             f"{side}_level_dbfs": _decibels(channel.level_dbfs),
             f"{side}_peak_dbfs": _decibels(channel.peak_dbfs),
@@ -144,22 +161,16 @@ def _add_sound(row: Row, sound: MeasuredSound, named_layout: str, folder: Path) 
             f"{side}_noise_dbfs": _decibels(speech.noise_dbfs),
             f"{side}_tones": tones,
         }
-    for side in SIDES:
-        if side not in sides and side != MIXED:
-            row["not_measured"].append(f"{side}: {_why_not(layout)}")
     if None in sound.tones:
-        row["not_measured"].append(f"tones: the sample rate is {figures.rate_hz} Hz, which is too low for them")
+        row["not_measured"].append(f"tones: the sample rate is {sound.figures.rate_hz} Hz, which is too low for them")
+
+
+def _add_or_explain_turns(row: Row, sound: MeasuredSound, layout: str) -> None:
     turns, reason = _turns(sound, layout)
     if turns is None:
         row["not_measured"].append(f"turns: {reason}")
     else:
         _add_turns(row, turns)
-    judged_sides = tuple(Side(side) for side in sides) if MIXED not in sides else tuple(Side)
-    found = [each for each in judge_figures(figures, judged_sides) if each.status is not Status.OK]
-    row["finding_ids"] = list(dict.fromkeys(each.id for each in found))
-    row["findings"] = [_text(_without_folder(tagged(each.id, each.what), folder)) for each in found]
-    if figures.remarks:
-        row["problem"] = _text(_without_folder(figures.remarks[0], folder))
 
 
 def _why_not(layout: str) -> str:

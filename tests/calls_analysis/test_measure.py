@@ -144,6 +144,16 @@ def test_a_damaged_recording_is_a_row_with_its_error(folder: Path) -> None:
     assert row["not_measured"] == ["all that needs sound: the recording cannot be read"]
 
 
+def test_of_a_recording_that_holds_nothing_nothing_is_measured(folder: Path) -> None:
+    write_call(folder, spoken(0)[:0], recording={"layout": "stereo"}, dtmf=[])
+    row = row_in(folder)
+    assert (row["recorded_s"], row["finding_ids"]) == (0, ["all-silent"])
+    assert row["not_measured"] == ["all that needs sound: the recording holds none"]
+    levels = {f"{side}_{what}" for side in ("caller", "server") for what in ("level_dbfs", "peak_dbfs", "tones")}
+    figures = levels | {"answers", "turns", "talk_caller_s", "dead_air_s", "latencies_ms"}
+    assert {row[name] for name in figures} == {None}
+
+
 def test_json_without_a_recording_is_a_row_and_json_of_something_else_is_none(folder: Path) -> None:
     (folder / "a.json").write_text(json.dumps({"schema": "audiosocket.call/1", "uuid": "u"}))
     assert row_in(folder)["not_measured"] == ["all that needs sound: there is no recording"]
