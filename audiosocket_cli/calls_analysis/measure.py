@@ -23,7 +23,7 @@ from audiosocket_cli.errors import FileError, MissingLibraryError
 from audiosocket_cli.finding import Status, tagged
 from audiosocket_cli.model import Side
 from audiosocket_cli.stores.store import Store, open_store
-from audiosocket_cli.stores.store_url import is_store_url
+from audiosocket_cli.stores.store_url import StoreUrl, is_store_url
 from audiosocket_cli.text import printable
 
 _MAX_TEXT: Final = 500
@@ -86,7 +86,7 @@ def _local(call: CallFiles) -> Iterator[Path]:
 @functools.lru_cache(8)
 def _opened(url: str) -> Store:
     """A store has connections, which the next call of the same folder uses again."""
-    return open_store(url)
+    return open_store(StoreUrl.of_folder(url))
 
 
 def _row_of_json(call: CallFiles, found: CallJson) -> Row:

@@ -18,9 +18,13 @@ from audiosocket_cli.audio.dtmf import digit_tone
 from audiosocket_cli.calls_analysis.attempt import Attempt, attempt
 from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.columns import COLUMNS, DATE
+from audiosocket_cli.calls_analysis.ledger import Ledger
+from audiosocket_cli.calls_analysis.listing import Listed, files_of
 from audiosocket_cli.calls_analysis.measure import measure
 from support.analyzed import calls_in, make_calls
+from support.rclone_s3 import FRESH, rclone_s3
 from support.spoken_calls import CALLS, lines_of, package_voices
+from support.store_process import BUCKET
 
 
 def only_call(folder: Path) -> CallFiles:
@@ -200,3 +204,20 @@ def test_the_row_of_a_call_is_the_same_in_another_process(folder: Path) -> None:
     make_calls(folder, 1)
     call = only_call(folder)
     assert pickle.loads(pickle.dumps(attempt(call))) == attempt(pickle.loads(pickle.dumps(call)))
+
+
+def test_a_folder_of_a_bucket_may_have_a_name_that_no_url_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rclone_s3(tmp_path, FRESH) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        folder = server.files / "what? #1 {x} 100%25"
+        folder.mkdir(parents=True)
+        write_call(folder, spoken(0), dtmf=[])
+        with Ledger(tmp_path / "ledger") as ledger:
+            ledger.take_files(f"s3://{BUCKET}", files_of(f"s3://{BUCKET}", Listed()))
+            (call,) = ledger.to_measure()
+        found = attempt(call)
+    assert (found.later, found.row and found.row["problem"]) == (None, None)
+    assert found.row is not None
+    assert found.row["folder"] == f"s3://{BUCKET}/{folder.name}"
+    assert found.row["recorded_s"] > 1
