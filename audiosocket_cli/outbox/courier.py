@@ -180,7 +180,7 @@ class Courier:
         """See to what is left by processes that die, and forget what is settled."""
         while not self._stop.is_set():
             try:
-                self._spool.runs.follow_clock()
+                self._spool.processes.follow_clock()
                 self._mend()
                 if time.monotonic() >= self._next_prune_s:
                     self._next_prune_s = time.monotonic() + _PRUNE_S
@@ -204,16 +204,16 @@ class Courier:
     def _mend(self) -> None:
         """Put what processes that died have left. Raises `OSError` when that cannot be written now."""
         with self._mending_here:
-            if self._spool.runs.dead() and self._mending.try_take():
+            if self._spool.processes.dead() and self._mending.try_take():
                 self._mend_alone()
 
     def _mend_alone(self) -> None:
         try:
-            dead = self._spool.runs.dead()
+            dead = self._spool.processes.dead()
             for found in find(self._spool, dead):
                 self._on_found(found)
             self._spool.sync()
-            for run in dead:
-                self._spool.runs.bury(run.id)
+            for process in dead:
+                self._spool.processes.bury(process.id)
         finally:
             self._mending.release()

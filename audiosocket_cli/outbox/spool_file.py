@@ -45,8 +45,8 @@ SCHEMA: Final = (
         "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL, event TEXT NOT NULL, "
         "uuid TEXT, body BLOB NOT NULL, put_at REAL NOT NULL)"
     ),
-    "CREATE TABLE live (id INTEGER PRIMARY KEY, run TEXT NOT NULL, uuid TEXT NOT NULL, body BLOB NOT NULL)",
-    "CREATE INDEX live_calls ON live (run, uuid)",
+    "CREATE TABLE live (id INTEGER PRIMARY KEY, process TEXT NOT NULL, uuid TEXT NOT NULL, body BLOB NOT NULL)",
+    "CREATE INDEX live_calls ON live (process, uuid)",
     "CREATE TABLE totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )

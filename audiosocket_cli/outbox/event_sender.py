@@ -12,27 +12,23 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from audiosocket_cli.outbox.bus import Answer, Bus, EventQueue, Fate, WaitingEvent
+from audiosocket_cli.outbox.back_off import wait_after
+from audiosocket_cli.outbox.bus import Answer, Bus, EventQueue, Fate
 from audiosocket_cli.outbox.event_size import fit
-from audiosocket_cli.outbox.rows import DROPPED
+from audiosocket_cli.outbox.spool_tables import DROPPED
+from audiosocket_cli.outbox.waiting import WaitingEvent
 
 MAX_HELD: Final = 2000
 MAX_HELD_BYTES: Final = 16 << 20
 """Events in memory, and their bytes. There may be some more: those that were asked for together."""
 
 _ASKED_FOR: Final = 50
-
-FIRST_WAIT_S: Final = 1.0
-MAX_WAIT_S: Final = 60.0
-MAX_ASKED_WAIT_S: Final = 3600.0
-"""The longest that the other side may ask to be left alone."""
 
 _MANY_FAILURES: Final = 8
 """After so many in a row, it is not the fault of one event: the bus is away."""
@@ -201,14 +197,6 @@ class _Arrival:
 
     def __call__(self, answer: Answer) -> None:
         self._answers.put((self._event, answer))
-
-
-def wait_after(attempts: int, asked_s: float | None = None) -> float:
-    """Return the seconds until the next try after so many: twice as long each time, with jitter, so that many senders
-    do not come back together."""
-    wait_s = min(MAX_WAIT_S, FIRST_WAIT_S * 2.0 ** min(attempts - 1, 16))
-    wait_s *= random.uniform(0.5, 1.0)
-    return wait_s if asked_s is None else max(wait_s, min(asked_s, MAX_ASKED_WAIT_S))
 
 
 def _lane_of(event: WaitingEvent) -> str | int:
