@@ -285,7 +285,7 @@ class Sending:
         if self._wanted.upload is not None:
             parts.append(f"uploaded {counted(uploaded, 'call')}")
         if given_up:
-            parts.append(f"{counted(given_up, 'call')} not uploaded, and never will be")
+            parts.append(f"{counted(given_up, 'call')} given up")
         if self._wanted.events is not None:
             parts.append(f"sent {counted_with_commas(sent, 'event')}")
         if dropped:
@@ -341,7 +341,9 @@ def _capture_folder(wanted: SendingWanted, capture: CaptureOutput | None, tell: 
     if isinstance(capture, CaptureFolder):
         return capture.folder
     if wanted.upload is not None and capture is not None:
-        tell(f"the capture {printable(str(capture))} is for all calls, and not uploaded: name a folder for that")
+        tell(
+            f"the capture {printable(str(capture))} holds all calls, so it is not uploaded: name a folder for --capture"
+        )
     return None
 
 

@@ -79,7 +79,7 @@ class SpoolProcesses:
         """Whether a process is no more, however it ended."""
         return id != self.own and not is_locked(self._folder / id)
 
-    def bury(self, id: str) -> None:
+    def forget(self, id: str) -> None:
         """Remove the file of a process that died."""
         with contextlib.suppress(OSError):
             (self._folder / id).unlink()

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.calls_analysis.call_files import FileSeen
 from audiosocket_cli.calls_analysis.columns import DATE, empty_row
 from audiosocket_cli.calls_analysis.ledger import NAME, Ledger
+from audiosocket_cli.calls_analysis.listed_call import ListedFile
 from audiosocket_cli.errors import OutputError, UsageError
 
-FILES = [("/calls", call, FileSeen(f"{call}.wav", 10, "1", 5.0)) for call in ("a", "b", "caf\udce9")]
+FILES = [("/calls", call, ListedFile(f"{call}.wav", 10, "1", 5.0)) for call in ("a", "b", "caf\udce9")]
 
 
-def listed(ledger: Ledger, files: list[tuple[str, str, FileSeen]]) -> list[str]:
+def listed(ledger: Ledger, files: list[tuple[str, str, ListedFile]]) -> list[str]:
     ledger.take_files("/calls", files)
     return [call.call for call in ledger.to_measure()]
 
@@ -31,7 +31,7 @@ def test_what_was_noted_is_not_measured_again_until_its_files_change(tmp_path: P
         assert ledger.counts() == (3, 3)
         note_all(ledger)
         assert list(ledger.to_measure()) == []
-    changed = [FILES[0], ("/calls", "b", FileSeen("b.wav", 10, "2", 6.0))]
+    changed = [FILES[0], ("/calls", "b", ListedFile("b.wav", 10, "2", 6.0))]
     with Ledger(tmp_path / "out") as ledger:
         assert (ledger.waiting(), ledger.waiting_days()) == (3, ["2026-11-30"])
         ledger.settle()
@@ -50,7 +50,7 @@ def test_what_was_noted_is_not_measured_again_until_its_files_change(tmp_path: P
 
 def test_what_a_mirror_answered_is_not_a_call(tmp_path: Path) -> None:
     names = ("a.wav", "a.mirror.wav", "lonely.mirror.wav")
-    files = [("/calls", name.removesuffix(".wav"), FileSeen(name, 1, "1", 1.0)) for name in names]
+    files = [("/calls", name.removesuffix(".wav"), ListedFile(name, 1, "1", 1.0)) for name in names]
     with Ledger(tmp_path / "out") as ledger:
         assert listed(ledger, files) == ["a", "lonely.mirror"]
 

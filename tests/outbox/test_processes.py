@@ -40,8 +40,8 @@ def test_a_process_that_died_is_told_from_one_that_lives(tmp_path: Path) -> None
     assert [process.id for process in processes.dead()] == [theirs]
     assert processes.is_dead(theirs)
     assert list(processes.others()) == []
-    processes.bury(theirs)
-    processes.bury(theirs)
+    processes.forget(theirs)
+    processes.forget(theirs)
     assert processes.dead() == []
     assert not processes.is_dead(processes.own)
     processes.close()
