@@ -29,6 +29,7 @@ from audiosocket_cli.calls_analysis.ledger_tables import (
     WAITING_IN,
 )
 from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile, utf8
+from audiosocket_cli.calls_index.sqlite_file import connect, make_private
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.text import printable
@@ -40,6 +41,7 @@ _OURS: Final = (NAME, _LOCK, f"{NAME}-journal")
 _COMMIT_S: Final = 1.0
 """What a power cut may take: so much is measured again."""
 _PAGE: Final = 200
+_BUSY_S: Final = 5.0
 
 
 class Ledger:
@@ -58,9 +60,8 @@ class Ledger:
         try:
             self._take_lock(out)
             self._path = out / NAME
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            self._database = sqlite3.connect(self._path, isolation_level=None)
-            self._database.execute("PRAGMA trusted_schema = OFF")
+            make_private(self._path)
+            self._database = connect(self._path, busy_s=_BUSY_S)
             self._begin_schema()
         except BaseException as error:
             os.close(self._lock)
