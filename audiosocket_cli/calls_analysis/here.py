@@ -45,14 +45,6 @@ class Done(NamedTuple):
     """How it ended each process that measured it; then `attempt` has nothing."""
 
 
-def default_jobs() -> int:
-    """Return the processors that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1
-
-
 def measure_here(calls: Iterable[ListedCall], jobs: int, command: Sequence[str] = MEASURER) -> Iterator[Done]:
     """Yield calls as they are measured by so many processes, in any order. Closed early, it ends them at once."""
     crew = _Crew(jobs, command)

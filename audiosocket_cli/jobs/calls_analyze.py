@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiosocket_cli.calls_analysis.analyzing import MAX_TOLD, Analysis, analyze
-from audiosocket_cli.calls_analysis.here import Done, default_jobs, measure_here
+from audiosocket_cli.calls_analysis.here import Done, measure_here
 from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_index.parquet import check_parquet
 from audiosocket_cli.errors import NothingError
@@ -30,7 +30,8 @@ class AnalyzeWanted:
     """Folders, and URLs of stores."""
     output: Path
     dask: str | None
-    jobs: int | None
+    jobs: int
+    """Processes of this machine; without meaning on a cluster."""
     anew: bool
     as_json: bool
 
@@ -56,7 +57,7 @@ def calls_analyze(wanted: AnalyzeWanted) -> Outcome:
 
 def _measurer(wanted: AnalyzeWanted) -> Callable[[Iterable[ListedCall]], Iterator[Done]]:
     if wanted.dask is None:
-        return lambda calls: measure_here(calls, wanted.jobs or default_jobs())
+        return lambda calls: measure_here(calls, wanted.jobs)
     from audiosocket_cli.calls_analysis.cluster import check_dask, measure_on
 
     check_dask()
